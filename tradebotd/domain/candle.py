@@ -1,0 +1,55 @@
+"""OHLCV candles and the path a price is taken to follow inside one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from tradebotd.domain.timeframe import Timeframe
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One closed candle; `ts` is its open time. Floats: candles never become an order's price."""
+
+    ts: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedCandle:
+    """A row that did not pass validation, kept as it came. `ts` is None when it had none."""
+
+    source: str
+    line: int | None
+    ts: datetime | None
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathPoint:
+    """The price of *symbol* at one instant: a tick, live or derived from a recorded candle."""
+
+    at: datetime
+    symbol: str
+    price: Decimal
+
+
+def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, float], ...]:
+    """Open (0 s), the extreme nearer to the open (20 s), the other (40 s), close (59 s).
+
+    Offsets are those of a minute, in proportion at higher timeframes; the low comes first on a tie.
+    """
+    low_first = candle.open - candle.low <= candle.high - candle.open
+    first, second = (candle.low, candle.high) if low_first else (candle.high, candle.low)
+    unit = timedelta(seconds=timeframe.seconds / 60)
+    return (
+        (candle.ts, candle.open),
+        (candle.ts + 20 * unit, first),
+        (candle.ts + 40 * unit, second),
+        (candle.ts + 59 * unit, candle.close),
+    )

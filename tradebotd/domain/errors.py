@@ -1,0 +1,97 @@
+"""Every exception tradebotd raises on purpose, named by what the caller must do.
+
+TradebotError
+├─ ConfigError               the operator must act; exit 78, systemd must not restart
+├─ OrderDeniedError          our own risk rule said no; nothing left this process
+├─ StrategyError             a strategy raised, or returned nonsense
+├─ FeedError                 market data could not be had; the next feed may be asked
+├─ VenueError
+│  ├─ VenueUnavailableError  the request never reached the venue: safe to ask again later
+│  ├─ OrderRejectedError     the venue answered no: final
+│  └─ OutcomeUnknownError    the request may have reached the venue: never retry, reconcile
+├─ StorageError
+│  ├─ DatabaseUnavailableError  PostgreSQL is away: fail visibly, resume when it is back
+│  └─ MigrationError         the schema is not what these files expect
+├─ AccountTakenError         another daemon holds the account; exit 75
+└─ RefusedError              an operator's wish does not fit the state; exit 4
+"""
+
+from tradebotd.domain.ids import ClientOrderId
+
+
+class TradebotError(Exception):
+    """The root. Its text is one line, fit for an operator."""
+
+
+
+
+class ConfigError(TradebotError):
+    """Carries every problem found, not only the first."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class OrderDeniedError(TradebotError):
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(f"{rule}: {detail}")
+        self.rule = rule
+        self.detail = detail
+
+
+class StrategyError(TradebotError):
+    pass
+
+
+class FeedError(TradebotError):
+    pass
+
+
+class VenueError(TradebotError):
+    pass
+
+
+class VenueUnavailableError(VenueError):
+    pass
+
+
+class OrderRejectedError(VenueError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class OutcomeUnknownError(VenueError):
+    """The order may or may not be live. Only reconciliation may settle it."""
+
+    def __init__(self, client_order_id: ClientOrderId) -> None:
+        super().__init__(f"outcome of order {client_order_id} is unknown")
+        self.client_order_id = client_order_id
+
+
+class StorageError(TradebotError):
+    pass
+
+
+class DatabaseUnavailableError(StorageError):
+    pass
+
+
+class MigrationError(StorageError):
+    pass
+
+
+class AccountTakenError(TradebotError):
+    pass
+
+
+class RefusedError(TradebotError):
+    """Not now, or not this. *known* lists the names that would have been understood."""
+
+    def __init__(self, code: str, message: str, hint: str = "", known: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.known = known

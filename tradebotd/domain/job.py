@@ -1,0 +1,165 @@
+"""What a job declares, what a run leaves behind, and what its outcome says."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
+
+from tradebotd.domain.ids import JobName, RunId
+
+
+class RunStatus(StrEnum):
+    RUNNING = "running"
+    OK = "ok"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    MISSED = "missed"
+    SKIPPED = "skipped"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Every:
+    """On the grid of the epoch: every 5 s is :00, :05, :10 … whenever the daemon started."""
+
+    interval: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class At:
+    """Each local date whose day name is in `days` (mon … sun; empty: all), at `at` in `timezone`.
+
+    A time that the clock skips runs at the first instant after it; one that comes twice runs at the
+    first of the two: once for each local date.
+    """
+
+    at: time
+    timezone: str
+    days: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AfterClose:
+    """`delay` after each session's close of an exchange calendar, early closes included."""
+
+    calendar: str
+    delay: timedelta
+
+
+Slot = Every | At | AfterClose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """How one job is run. Limits are host time; `grace` (lateness before `missed`) is market time.
+
+    No slots: by hand only. `catch_up`: a slot lost or missed while the daemon was down is made up
+    at the next start. `only_when_open` names the calendars of which one must be open.
+    """
+
+    name: JobName
+    slots: tuple[Slot, ...] = ()
+    enabled: bool = True
+    soft_limit: timedelta = timedelta(seconds=150)
+    hard_limit: timedelta = timedelta(seconds=180)
+    grace: timedelta = timedelta(seconds=60)
+    retries: int = 3
+    only_when_open: bool = False
+    catch_up: bool = False
+
+    def describe(self) -> str:
+        """`every 5s; 20:59 mon-fri Europe/Berlin`: how the schedule reads in tables and JSON."""
+        return "; ".join(_describe(slot) for slot in self.slots) or "by hand"
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did, item by item. The runner derives the run's status from it.
+
+    `items` names what is worth naming (a symbol, a bot, a position) with a word or an error;
+    `counts` are further figures of the job's own, such as `checked` and `closed`.
+    """
+
+    attempted: int = 0
+    inserted: int = 0
+    updated: int = 0
+    skipped: int = 0
+    failed: int = 0
+    acted: int = 0  # things done that must keep their own row in `job_runs`
+    items: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    failed_items: list[str] = field(default_factory=list)
+
+    def fail(self, item: str, error: BaseException | str) -> None:
+        """Record that *item* failed; the others go on."""
+        self.failed += 1
+        self.failed_items.append(item)
+        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        self.items[item] = {"error": text}
+
+    def status(self) -> RunStatus:
+        """`failed` when every item failed, `partial` when some did, `ok` otherwise."""
+        if not self.failed:
+            return RunStatus.OK
+        return RunStatus.FAILED if self.failed >= self.attempted else RunStatus.PARTIAL
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "attempted": self.attempted,
+            "inserted": self.inserted,
+            "updated": self.updated,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            **self.counts,
+            "items": self.items,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Whether a job had its intended effect, read off the database or the venue."""
+
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """A row of `job_runs`."""
+
+    id: RunId | None
+    job: JobName
+    scheduled_at: datetime | None
+    started_at: datetime
+    finished_at: datetime | None = None
+    status: RunStatus = RunStatus.RUNNING
+    attempt: int = 1
+    runs: int = 1
+    summary: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    def closed(
+        self, status: RunStatus, finished_at: datetime, summary: dict[str, Any], error: str | None
+    ) -> "JobRun":
+        return replace(self, status=status, finished_at=finished_at, summary=summary, error=error)
+
+
+def _describe(slot: Slot) -> str:
+    match slot:
+        case Every(interval=interval):
+            return f"every {describe_duration(interval)}"
+        case At(at=at, timezone=timezone, days=days):
+            words = ["daily" if not days else ",".join(days), f"{at:%H:%M}", timezone]
+            return " ".join(words)
+        case AfterClose(calendar=calendar, delay=delay):
+            return f"{describe_duration(delay)} after the close of {calendar}"
+
+
+def describe_duration(duration: timedelta) -> str:
+    """`90s`, `5m`, `1h`, `3d`: the largest unit that divides it."""
+    seconds = int(duration.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,144 @@
+"""Orders: FIX states, legal transitions, what is asked of a venue and what it answers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import BotName, ClientOrderId, OrderId, PositionId, VenueName, VenueOrderId
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.side import Side
+
+
+class OrderType(StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP_MARKET = "stop_market"
+    STOP_LIMIT = "stop_limit"
+    TAKE_PROFIT_MARKET = "take_profit_market"
+    TAKE_PROFIT_LIMIT = "take_profit_limit"
+
+
+class TimeInForce(StrEnum):
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    DAY = "day"
+
+
+class OrderRole(StrEnum):
+    ENTRY = "entry"
+    EXIT = "exit"
+
+
+class OrderStatus(StrEnum):
+    """FIX OrdStatus (39), and `unknown`: sent, and the answer was lost."""
+
+    PENDING_NEW = "pending_new"
+    NEW = "new"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+FINAL: Final = frozenset(
+    {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
+)
+
+# The same table stands in the database as a trigger (migrations/0001): a report that comes late or
+# twice never moves an order backwards. `rejected` may be revived because absence is an inference.
+LEGAL_TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
+    OrderStatus.PENDING_NEW: frozenset(OrderStatus) - {OrderStatus.PENDING_NEW},
+    OrderStatus.UNKNOWN: frozenset(OrderStatus) - {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN},
+    OrderStatus.NEW: frozenset(
+        {
+            OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.FILLED,
+            OrderStatus.CANCELED,
+            OrderStatus.REJECTED,
+            OrderStatus.EXPIRED,
+            OrderStatus.UNKNOWN,
+        }
+    ),
+    OrderStatus.PARTIALLY_FILLED: frozenset(
+        {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.UNKNOWN}
+    ),
+    OrderStatus.FILLED: frozenset(),
+    OrderStatus.CANCELED: frozenset({OrderStatus.FILLED}),
+    OrderStatus.REJECTED: frozenset(
+        {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED, OrderStatus.CANCELED}
+    ),
+    OrderStatus.EXPIRED: frozenset({OrderStatus.FILLED}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """What is asked of a venue. `trigger_price` is the level a tick crossed, for exits only.
+
+    A real venue ignores `trigger_price`; the paper venue fills there when the path crossed it.
+    """
+
+    venue: VenueName
+    symbol: str
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    quantity: Decimal
+    position_type: PositionType = PositionType.SPOT
+    leverage: int = 1
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    reduce_only: bool = False
+    trigger_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIntent:
+    """A request and whose it is: everything the order's row holds before a byte is sent."""
+
+    request: OrderRequest
+    bot: BotName
+    role: OrderRole
+    reason: str  # a signal's words for entries, a close reason for exits
+    position_id: PositionId | None = None  # set for exits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """What a venue says of one order, with the fills it knows of."""
+
+    client_order_id: ClientOrderId
+    venue_order_id: VenueOrderId
+    status: OrderStatus
+    filled_quantity: Decimal = ZERO
+    reason: str | None = None
+    at: datetime | None = None
+    fills: tuple[Fill, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A row of `orders`, as far as decisions need it."""
+
+    id: OrderId
+    client_order_id: ClientOrderId
+    venue_order_id: VenueOrderId | None
+    position_id: PositionId | None
+    bot: BotName
+    venue: VenueName
+    symbol: str
+    role: OrderRole
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    filled_quantity: Decimal
+    status: OrderStatus
+    reason: str | None
+    created_at: datetime

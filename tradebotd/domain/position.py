@@ -1,0 +1,55 @@
+"""Positions and the arithmetic of fills."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import BotName, PositionId, VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.side import PositionSide
+
+
+class CloseReason(StrEnum):
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
+    TRAILING_STOP = "trailing_stop"
+    SIGNAL = "signal"
+    MAX_HOLDING = "max_holding"
+    FLATTEN = "flatten"
+    MANUAL = "manual"
+    EXTERNAL = "external"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """An open position of one bot. `quantity` is positive; `side` says the direction.
+
+    `stop_loss`, `take_profit` and `trailing_stop` are prices on the tick; `best_price` is the most
+    favourable price since entry; `exits` is the plan they follow from.
+    """
+
+    id: PositionId
+    bot: BotName
+    venue: VenueName
+    symbol: str
+    side: PositionSide
+    position_type: PositionType
+    quantity: Decimal
+    entry_price: Decimal
+    opened_at: datetime
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+    trailing_stop: Decimal | None
+    best_price: Decimal
+    exits: ExitPlan
+    version: int
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        return self.quantity * self.side.sign
+
+    def unrealized_pnl(self, price: Decimal) -> Decimal:
+        """Quote asset, before fees."""
+        return (price - self.entry_price) * self.signed_quantity

@@ -1,0 +1,24 @@
+"""Market time. Host time is `clocks.host`; the two never mix."""
+
+from datetime import datetime
+from typing import Literal, Protocol
+
+ClockKind = Literal["wall", "market"]
+
+
+class Clock(Protocol):
+    """Schedules, candles, sessions, ages, exits, daily limits. Always aware UTC."""
+
+    @property
+    def kind(self) -> ClockKind: ...
+
+    @property
+    def speed(self) -> float:
+        """Seconds of market time a second of host time; 0 jumps from one due instant to the next."""
+        ...
+
+    def now(self) -> datetime: ...
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Return once `now()` has reached *instant*; at once if it has."""
+        ...

@@ -1,0 +1,58 @@
+"""Where market data comes from; every adapter must pass tests/contract/test_feed.py."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from tradebotd.domain.candle import Candle, PathPoint, RejectedCandle
+from tradebotd.domain.ids import FeedName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.timeframe import Timeframe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedCandles:
+    """Closed candles, oldest first, each open time once; and the rows that were none.
+
+    `duplicates` counts identical rows that were dropped.
+    """
+
+    candles: Sequence[Candle]
+    rejected: Sequence[RejectedCandle] = ()
+    duplicates: int = 0
+
+
+class Feed(Protocol):
+    @property
+    def name(self) -> FeedName: ...
+
+    async def fetch(
+        self, symbol: MarketSymbol, timeframe: Timeframe, start: datetime, end: datetime
+    ) -> FetchedCandles:
+        """Candles with start <= ts < end that have closed by the clock. Raises FeedError."""
+        ...
+
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        """Last prices by our symbol, in one call; what the feed does not have is left out."""
+        ...
+
+    def timeframes(self, symbol: MarketSymbol) -> tuple[Timeframe, ...]:
+        """What can be fetched; the rest is rolled up from 1m."""
+        ...
+
+
+class SimulatedFeed(Feed, Protocol):
+    """A feed that carries its own time: recorded or synthetic candles."""
+
+    def span(self) -> tuple[datetime, datetime]:
+        """The first candle's open and the last one's close, over all symbols.
+
+        A feed without an end (synthetic) answers datetime.max (UTC) as its end.
+        """
+        ...
+
+    def path(self, after: datetime | None) -> Iterator[PathPoint]:
+        """Every symbol's path points later than *after* (None: from the start), by (at, symbol)."""
+        ...
