@@ -1,0 +1,94 @@
+"""The installed daemon as a process: started, looked at, stopped, killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+BINARIES = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    exit_code: int
+    seconds: float
+    log: str
+
+
+class DaemonProcess:
+    """`tradebotd run` on a config, its log in a file beside it."""
+
+    def __init__(self, config: Path, environment: dict[str, str] | None = None) -> None:
+        self.config = config
+        self.log_path = config.with_suffix(".log")
+        self._started = time.monotonic()
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [BINARIES / "tradebotd", "run", "--config", config],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
+            )
+
+    def wait(self, seconds: float) -> Ended:
+        exit_code = self.process.wait(seconds)
+        return Ended(exit_code, time.monotonic() - self._started, self.log())
+
+    def terminate(self, seconds: float = 20) -> Ended:
+        """SIGTERM; raises TimeoutExpired when it takes longer than a stop may."""
+        asked = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        exit_code = self.process.wait(seconds)
+        return Ended(exit_code, time.monotonic() - asked, self.log())
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+
+@contextmanager
+def running(config: Path, environment: dict[str, str] | None = None) -> Iterator[DaemonProcess]:
+    """A daemon that is gone when the block is left, whatever happened in it."""
+    daemon = DaemonProcess(config, environment)
+    try:
+        yield daemon
+    finally:
+        if daemon.process.poll() is None:
+            daemon.kill()
+
+
+def run_to_end(config: Path, seconds: float) -> Ended:
+    with running(config) as daemon:
+        return daemon.wait(seconds)
+
+
+def control(socket: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`tradebotctl` as a user types it."""
+    return subprocess.run(
+        [BINARIES / "tradebotctl", "--socket", socket, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+
+
+def wait_for_log(daemon: DaemonProcess, text: str, seconds: float = 15) -> None:
+    """Poll the log until *text* stands in it; raises AssertionError with the log when it does not."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if text in daemon.log():
+            return
+        if daemon.process.poll() is not None:
+            break
+        time.sleep(0.02)
+    raise AssertionError(f"{text!r} was not logged:\n{daemon.log()[-4000:]}")

@@ -1,0 +1,109 @@
+"""`tradebotd`: what an operator types. Imports wait until the command is known: `--version` is quick."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradebotd import __version__
+from tradebotd.domain.decimals import forbid_floats
+from tradebotd.domain.errors import (
+    AccountTakenError,
+    ConfigError,
+    DatabaseUnavailableError,
+    MigrationError,
+    TradebotError,
+)
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: database or venue
+EXIT_TAKEN = 75  # EX_TEMPFAIL: another daemon holds the account
+EXIT_CONFIG = 78  # EX_CONFIG
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code of document 3.1; usage errors leave through argparse with 2."""
+    forbid_floats()
+    options = _parser().parse_args(arguments)
+    try:
+        return _dispatch(options)
+    except ConfigError as error:
+        print(_config_report(error), file=sys.stderr)
+        return EXIT_CONFIG
+    except MigrationError as error:
+        print(f"tradebotd: {error}", file=sys.stderr)
+        return EXIT_CONFIG
+    except AccountTakenError as error:
+        print(f"tradebotd: {error}", file=sys.stderr)
+        return EXIT_TAKEN
+    except DatabaseUnavailableError as error:
+        print(f"tradebotd: the database is not available: {error}", file=sys.stderr)
+        return EXIT_UNAVAILABLE
+    except TradebotError as error:
+        print(f"tradebotd: {error}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tradebotd",
+        description="A trading daemon that proves that it works. Look at it with tradebotctl.",
+        epilog="exit codes: 0 done, 2 usage, 69 database or venue unavailable, "
+        "75 another daemon holds this account, 78 configuration",
+    )
+    parser.add_argument("--version", action="version", version=f"tradebotd {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, words in (
+        ("run", "run the daemon in the foreground"),
+        ("check", "validate the configuration without starting; every problem at once"),
+        ("migrate", "bring the database's schema up to date"),
+    ):
+        command = commands.add_parser(name, help=words, description=words)
+        command.add_argument(
+            "--config",
+            type=Path,
+            metavar="FILE",
+            help="default: $TRADEBOTD_CONFIG, ./config.toml, /etc/tradebotd/config.toml",
+        )
+        if name == "migrate":
+            command.add_argument(
+                "--status", action="store_true", help="list the migrations, apply nothing"
+            )
+    commands.add_parser(
+        "schema",
+        help="print the JSON Schema of the config file",
+        description="print the JSON Schema of the config file, for editors",
+    )
+    return parser
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    match options.command:
+        case "schema":
+            from tradebotd.daemon.offline import print_schema  # noqa: PLC0415
+
+            return print_schema()
+        case "check":
+            from tradebotd.daemon.offline import check  # noqa: PLC0415
+
+            return check(options.config)
+        case "migrate":
+            from tradebotd.daemon.offline import migrate  # noqa: PLC0415
+
+            return migrate(options.config, only_list=options.status)
+        case _:
+            from tradebotd.daemon.run import run  # noqa: PLC0415
+
+            return run(options.config)
+
+
+def _config_report(error: ConfigError) -> str:
+    count = len(error.problems)
+    noun = "problem" if count == 1 else "problems"
+    lines = [f"tradebotd: {count} {noun} in the configuration, nothing was started"]
+    return "\n".join([*lines, *(f"  {problem}" for problem in error.problems)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
