@@ -73,6 +73,22 @@ class JobSpec:
         return "; ".join(_describe(slot) for slot in self.slots) or "by hand"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOverride:
+    """`[jobs.NAME]`: None keeps the default; `every` or `at` replaces all slots of the job."""
+
+    every: timedelta | None = None
+    at: time | None = None
+    days: tuple[str, ...] = ()
+    timezone: str | None = None
+    enabled: bool | None = None
+    soft_limit: timedelta | None = None
+    hard_limit: timedelta | None = None
+    grace: timedelta | None = None
+    retries: int | None = None
+    only_when_open: bool | None = None
+
+
 @dataclass(slots=True)
 class Summary:
     """What a run did, item by item. The runner derives the run's status from it.

@@ -1,0 +1,18 @@
+"""Host time: limits, retries, time-outs, drain, audit. Never schedules, candles or days."""
+
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+# Counts suspend, which CLOCK_MONOTONIC does not; absent outside Linux.
+_CLOCK_ID: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def host_now() -> datetime:
+    """The machine's wall clock, aware UTC; for records that say when something really happened."""
+    return datetime.now(UTC)  # noqa: TID251  # clocks are where the time comes from
+
+
+def monotonic() -> float:
+    """Seconds that never go back and go on while the machine sleeps."""
+    return time.clock_gettime(_CLOCK_ID)

@@ -1,0 +1,135 @@
+"""The Clock of a simulation: it starts where the data starts, and runs `speed` times as fast.
+
+At speed 0 it stands still until the timeline jumps it. Whatever must end in the instant it began
+in (an operator's command, an order on its way) holds it meanwhile; who sleeps lets go first.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Final
+
+import anyio
+
+from tradebotd.clocks.host import monotonic
+from tradebotd.ports.clock import ClockKind
+
+LONGEST_SLEEP_SECONDS: Final = 10.0
+
+_own_holds: ContextVar[int] = ContextVar("own_holds", default=0)
+
+
+class MarketClock:
+    """`host_seconds` is the monotonic host clock that a positive speed multiplies."""
+
+    def __init__(
+        self, start: datetime, speed: float, host_seconds: Callable[[], float] = monotonic
+    ) -> None:
+        if start.tzinfo is None:
+            raise ValueError("market time is aware UTC")
+        if speed < 0:
+            raise ValueError(f"speed is 0 or more, was {speed}")
+        self._origin = start
+        self._speed = speed
+        self._host_seconds = host_seconds
+        self._host_origin = host_seconds()
+        self._end: datetime | None = None
+        self._holds = 0
+        self._free: anyio.Event | None = None
+        self._sleepers: list[tuple[datetime, int, int, anyio.Event]] = []
+        self._order = count()
+
+    @property
+    def kind(self) -> ClockKind:
+        return "market"
+
+    @property
+    def speed(self) -> float:
+        return self._speed
+
+    def now(self) -> datetime:
+        if not self._speed:
+            return self._origin
+        elapsed = self._host_seconds() - self._host_origin
+        now = self._origin + timedelta(seconds=elapsed * self._speed)
+        return now if self._end is None else min(now, self._end)
+
+    def stop_at(self, end: datetime) -> None:
+        """Stand still from *end* on: where the data ends, time ends."""
+        self._end = end
+
+    def restart_from(self, instant: datetime) -> None:
+        """Begin at *instant* now: start-up took host time that must not count as market time."""
+        self._origin = instant
+        self._host_origin = self._host_seconds()
+
+    def jump_to(self, instant: datetime) -> None:
+        """Speed 0 only, by the timeline only, and only while nothing holds the clock."""
+        if self._speed:
+            raise RuntimeError("a clock with a speed is not jumped")
+        if self._holds:
+            raise RuntimeError("the clock is held")
+        if instant < self._origin:
+            raise ValueError(f"market time does not go back: {self._origin} -> {instant}")
+        self._origin = instant
+        while self._sleepers and self._sleepers[0][0] <= instant:
+            _, _, holds, woken = heapq.heappop(self._sleepers)
+            self._holds += holds  # taken back in the sleeper's name, before anything may jump again
+            woken.set()
+
+    def next_wake(self) -> datetime | None:
+        """When the first sleeper wants to be woken."""
+        return self._sleepers[0][0] if self._sleepers else None
+
+    @property
+    def is_held(self) -> bool:
+        return self._holds > 0
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep market time from jumping while the block runs."""
+        self._holds += 1
+        token = _own_holds.set(_own_holds.get() + 1)
+        try:
+            yield
+        finally:
+            _own_holds.reset(token)
+            self._let_go(1)
+
+    async def wait_until_free(self) -> None:
+        while self._holds:
+            if self._free is None:
+                self._free = anyio.Event()
+            await self._free.wait()
+
+    async def sleep_until(self, instant: datetime) -> None:
+        if self._speed:
+            await self._sleep_by_host_time(instant)
+        elif instant > self._origin:
+            await self._sleep_until_jumped(instant)
+
+    async def _sleep_by_host_time(self, instant: datetime) -> None:
+        while (market_seconds := (instant - self.now()).total_seconds()) > 0:
+            await anyio.sleep(min(market_seconds / self._speed, LONGEST_SLEEP_SECONDS))
+
+    async def _sleep_until_jumped(self, instant: datetime) -> None:
+        holds = _own_holds.get()
+        sleeper = (instant, next(self._order), holds, anyio.Event())
+        heapq.heappush(self._sleepers, sleeper)
+        self._let_go(holds)
+        try:
+            await sleeper[3].wait()
+        finally:
+            if sleeper in self._sleepers:  # cancelled: the block that holds will let go once more
+                self._sleepers.remove(sleeper)
+                heapq.heapify(self._sleepers)
+                self._holds += holds
+
+    def _let_go(self, holds: int) -> None:
+        self._holds -= holds
+        if not self._holds and self._free is not None:
+            self._free.set()
+            self._free = None
