@@ -5,11 +5,12 @@ Everything is computed again from the CSV and from the paper venue's ledger, in 
 
 import csv
 import json
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def load_rows(path: Path) -> dict[datetime, Ohlcv]:
     rows: dict[datetime, Ohlcv] = {}
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            ts = datetime.fromisoformat(row["ts"].replace("Z", "+00:00"))
+            ts = datetime.fromisoformat(row["ts"])
             values = tuple(float(row[name]) for name in ("open", "high", "low", "close", "volume"))
             open_, high, low, close, volume = values
             if low > 0 and high >= max(open_, close) and low <= min(open_, close) and volume >= 0:
@@ -81,6 +82,7 @@ async def check(
     dsn: str,
     data: Path,
     sessions: Callable[[datetime, datetime], Sequence[Session]] = utc_days,
+    tick: Decimal = Decimal(1),
     sweep: timedelta = MINUTE,
 ) -> Findings:
     """Read everything, compute everything again, and say what does not agree."""
@@ -93,7 +95,7 @@ async def check(
         await _check_candles(connection, findings, rows, calendar)
         await _check_levels(connection, findings, rows, calendar)
         await _check_books(connection, findings)
-        await _check_exits(connection, findings, rows, calendar, sweep)
+        await _check_exits(connection, findings, rows, calendar, tick, sweep)
         await _check_equity(connection, findings)
         await _check_runs(connection, findings)
         await _check_decisions(connection, findings, calendar)
@@ -172,7 +174,9 @@ async def _check_levels(
 ) -> None:
     stored = await connection.fetch("SELECT * FROM levels_daily ORDER BY trade_date")
     findings.figures["levels"] = len(stored)
-    complete = {session.date: aggregate(taken) for session, taken in _complete_sessions(rows, calendar)}
+    complete = {
+        session.date: aggregate(taken) for session, taken in _complete_sessions(rows, calendar)
+    }
     following = {before.date: after.date for before, after in pairwise(calendar)}
     for row in stored:
         source = complete.get(row["y_date"])
@@ -293,16 +297,19 @@ async def _check_exits(
     findings: Findings,
     rows: dict[datetime, Ohlcv],
     calendar: Sequence[Session],
+    tick: Decimal,
     sweep: timedelta,
 ) -> None:
     """Walk each trade along the path again: when must it have ended at the latest, and why?"""
     points = [p for p in path_points(rows) if any(s.open <= p[0] < s.close for s in calendar)]
+    times = [at for at, _ in points]
     trades = await connection.fetch("SELECT * FROM positions ORDER BY id")
     reasons: dict[str, int] = defaultdict(int)
     for trade in trades:
         if trade["closed_at"] is not None:
             reasons[trade["close_reason"]] += 1
-        crossed = _first_crossing(trade, points)
+        later = points[bisect_right(times, trade["opened_at"]) :]
+        crossed = _first_crossing(trade, later, tick)
         if trade["close_reason"] in {"stop_loss", "take_profit", "trailing_stop"}:
             findings.expect(
                 crossed is not None and crossed[0] <= trade["closed_at"] <= crossed[0] + sweep,
@@ -324,14 +331,12 @@ async def _check_exits(
 
 
 def _first_crossing(
-    trade: asyncpg.Record, points: Sequence[tuple[datetime, Decimal]]
+    trade: asyncpg.Record, points: Sequence[tuple[datetime, Decimal]], tick: Decimal
 ) -> tuple[datetime, str] | None:
     """Longs only: the recorded cases hold no shorts."""
     best: Decimal = trade["entry_price"]
     trail = _fraction(trade["exits"], "trailing_stop")
     for at, price in points:
-        if at <= trade["opened_at"]:
-            continue
         if trade["closed_at"] is not None and at > trade["closed_at"]:
             return None
         best = max(best, price)
@@ -339,7 +344,7 @@ def _first_crossing(
         if trade["stop_loss"] is not None and price <= trade["stop_loss"]:
             crossed.append((trade["stop_loss"], "stop_loss"))
         if trail is not None:
-            level = best * (1 - trail)
+            level = (best * (1 - trail) / tick).to_integral_value(ROUND_CEILING) * tick
             if price <= level:
                 crossed.append((level, "trailing_stop"))
         if crossed:

@@ -78,7 +78,7 @@ def killed_until_done(config: Path, kills: int, seed: int, whole_run_seconds: fl
     The moments are spread over the time that one undisturbed run took, so that they fall into
     start-up, trading and the end alike.
     """
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     killed = 0
     for _ in range(kills):
         with running(config) as daemon:

@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 from tests.acceptance.oracle import Session
 
 
-def weekdays(zone: str, opens: time, closes: time, first: datetime, last: datetime) -> list[Session]:
+def weekdays(
+    zone: str, opens: time, closes: time, first: datetime, last: datetime
+) -> list[Session]:
     """Monday to Friday between two local times; the recorded weeks hold no holiday."""
     local = ZoneInfo(zone)
     day = first.astimezone(local).date()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -100,6 +101,6 @@ def test_nothing_is_signalled_outside_sessions_and_levels_belong_to_the_right_on
     ended = run_to_end(config, 200)
 
     assert ended.exit_code == 0, ended.log[-4000:]
-    findings = anyio.run(oracle.check, dsn, case.data(tmp_path), hours)
+    findings = anyio.run(oracle.check, dsn, case.data(tmp_path), hours, Decimal("0.01"))
     assert not findings.violations, findings.violations[:10]
     assert findings.figures["signals"] > 0

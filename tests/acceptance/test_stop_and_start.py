@@ -42,7 +42,7 @@ def test_sigterm_at_any_moment_ends_with_zero_and_no_open_run(
     """M1.2, document 2.3 'Stop': eight seeded moments from the first import to the trading."""
     dsn = empty_database()
     config = case.write(tmp_path, dsn)
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     for _ in range(8):
         with running(config) as daemon:
             deadline = time.monotonic() + chance.uniform(0.6, 4)

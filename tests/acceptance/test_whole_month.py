@@ -37,9 +37,7 @@ def test_a_whole_month_within_its_budget(
     print(f"\n{ended.seconds:.0f} s", json.dumps(findings.figures, default=str, indent=1))
     assert not findings.violations, findings.violations[:20]
     rows = oracle.load_rows(month.data(tmp_path / "a"))
-    expected = replays.expected_runs(
-        min(rows), max(rows) + oracle.MINUTE, timedelta(seconds=60)
-    )
+    expected = replays.expected_runs(min(rows), max(rows) + oracle.MINUTE, timedelta(seconds=60))
     assert replays.wrong_run_counts(findings.figures["runs"], expected) == {}
     before = anyio.run(replays.row_counts, dsn)
     assert run_to_end(config, 30).exit_code == 0

@@ -1,4 +1,4 @@
-"""`tradebotd`: what an operator types. Imports wait until the command is known: `--version` is quick."""
+"""`tradebotd`: what an operator types. Imports wait until the command is known."""
 
 import argparse
 import sys
@@ -29,20 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(options)
     except ConfigError as error:
-        print(_config_report(error), file=sys.stderr)
-        return EXIT_CONFIG
+        return _complain(_config_report(error), EXIT_CONFIG)
     except MigrationError as error:
-        print(f"tradebotd: {error}", file=sys.stderr)
-        return EXIT_CONFIG
+        return _complain(f"tradebotd: {error}", EXIT_CONFIG)
     except AccountTakenError as error:
-        print(f"tradebotd: {error}", file=sys.stderr)
-        return EXIT_TAKEN
+        return _complain(f"tradebotd: {error}", EXIT_TAKEN)
     except DatabaseUnavailableError as error:
-        print(f"tradebotd: the database is not available: {error}", file=sys.stderr)
-        return EXIT_UNAVAILABLE
+        return _complain(f"tradebotd: the database is not available: {error}", EXIT_UNAVAILABLE)
     except TradebotError as error:
-        print(f"tradebotd: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return _complain(f"tradebotd: {error}", EXIT_FAILED)
+
+
+def _complain(text: str, exit_code: int) -> int:
+    sys.stderr.write(text + "\n")
+    return exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -53,5 +53,3 @@ def replay_status(share: float | None, market_time: str, rate: float, trades: in
         filled = round(share * 20)
         done = f"▕{'█' * filled}{' ' * (20 - filled)}▏ {share:4.0%}"
     return f"{market_time}  {done}  {rate:,.0f} candles/s  {trades} trades"
-
-

@@ -57,7 +57,9 @@ class BotSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLimits:
-    """`[risk]`: fractions of equity; `max_daily_loss` of the day's first equity, drawdown of the peak."""
+    """`[risk]`: exposure as a fraction of equity, `max_daily_loss` of the day's first equity,
+    `max_drawdown` of the highest equity.
+    """
 
     currency: str
     max_orders_per_minute: int

@@ -23,8 +23,6 @@ class TradebotError(Exception):
     """The root. Its text is one line, fit for an operator."""
 
 
-
-
 class ConfigError(TradebotError):
     """Carries every problem found, not only the first."""
 
@@ -89,7 +87,9 @@ class AccountTakenError(TradebotError):
 class RefusedError(TradebotError):
     """Not now, or not this. *known* lists the names that would have been understood."""
 
-    def __init__(self, code: str, message: str, hint: str = "", known: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, code: str, message: str, hint: str = "", known: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

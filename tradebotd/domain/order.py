@@ -8,7 +8,14 @@ from typing import Final
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.ids import BotName, ClientOrderId, OrderId, PositionId, VenueName, VenueOrderId
+from tradebotd.domain.ids import (
+    BotName,
+    ClientOrderId,
+    OrderId,
+    PositionId,
+    VenueName,
+    VenueOrderId,
+)
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import Side
 

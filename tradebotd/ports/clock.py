@@ -14,7 +14,7 @@ class Clock(Protocol):
 
     @property
     def speed(self) -> float:
-        """Seconds of market time a second of host time; 0 jumps from one due instant to the next."""
+        """Market seconds a host second; 0 jumps from one due instant to the next."""
         ...
 
     def now(self) -> datetime: ...
