@@ -426,6 +426,24 @@ BEGIN
     END IF;
 END $$;
 
+-- Drops the monthly partitions of *parent* that hold nothing at or after *keep_from*.
+CREATE FUNCTION drop_months(parent text, keep_from timestamptz) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    partition text;
+    dropped   text[] := '{}';
+BEGIN
+    FOR partition IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = to_regclass(parent) AND c.relname ~ '_[0-9]{4}_[0-9]{2}$'
+           AND to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month' <= keep_from AT TIME ZONE 'UTC'
+         ORDER BY c.relname
+    LOOP
+        EXECUTE format('DROP TABLE %I', partition);
+        dropped := dropped || partition;
+    END LOOP;
+    RETURN dropped;
+END $$;
+
 -- The paper venue's own books: what a real venue would hold, written by nobody else ------------------------------------
 
 CREATE SCHEMA paper;

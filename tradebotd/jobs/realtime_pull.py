@@ -1,0 +1,86 @@
+"""The newest closed candles of all active symbols; higher timeframes are rolled up from them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.job import Outcome, Summary
+from tradebotd.jobs.job import RunContext
+from tradebotd.market.ingest import Ingest, PullResult
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import ohlc
+from tradebotd.storage.database import Database
+
+NAME: Final = JobName("realtime_pull")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealtimePull:
+    database: Database
+    ingest: Ingest
+    clock: Clock
+    data_ends: datetime | None = None  # of recorded data: nothing newer can be expected
+
+    @property
+    def name(self) -> JobName:
+        return NAME
+
+    async def run(self, context: RunContext) -> Summary:
+        symbols = [each for each in self.ingest.symbols if context.wants(each.symbol)]
+        return summarize(await self.ingest.pull(context.now, symbols))
+
+    async def outcome(self) -> Outcome:
+        """Newest candle of each symbol younger than two intervals, while its session is open."""
+        now = self.clock.now()
+        stale: list[str] = []
+        for symbol in self.ingest.symbols:
+            late = await self._late(symbol, now)
+            if late:
+                stale.append(late)
+        if stale:
+            return Outcome(ok=False, message="; ".join(stale))
+        count = len(self.ingest.symbols)
+        return Outcome(ok=True, message=f"{count} symbols up to date")
+
+    async def _late(self, symbol: MarketSymbol, now: datetime) -> str | None:
+        base = self.ingest.base(symbol)
+        limit = 2 * base.duration
+        session = self.ingest.calendar(symbol).session_at(now)
+        until = self.ingest.pulled_until(symbol)
+        if session is None or now - session.open <= limit:
+            return None
+        if self.data_ends is not None and (
+            now >= self.data_ends or (until is not None and now - until < limit)
+        ):
+            return None  # the recording has been asked for everything it holds up to now
+        async with self.database.connection() as connection:
+            bounds = await ohlc.bounds(connection, self.ingest.symbol_id(symbol), base)
+        if bounds is None:
+            return f"{symbol.symbol}: no candle yet"
+        age = now - (bounds[1] + base.duration)
+        return f"{symbol.symbol}: newest candle {age} old" if age >= limit else None
+
+
+def summarize(pulled: PullResult) -> Summary:
+    """A bad row fails by itself: it counts as one item of its symbol."""
+    summary = Summary(
+        attempted=pulled.counts.attempted,
+        inserted=pulled.counts.inserted,
+        updated=pulled.counts.updated,
+        skipped=pulled.counts.skipped,
+    )
+    if pulled.rolled_up:
+        summary.counts["rolled_up"] = pulled.rolled_up
+    for symbol, count in pulled.rejected.items():
+        words = f"{count} rows quarantined, the first: {pulled.reasons[symbol]}"
+        summary.fail(symbol, words)
+        summary.failed += count - 1
+        summary.attempted += count
+    for symbol, message in pulled.errors.items():
+        summary.fail(symbol, message)
+        summary.attempted += 1
+    for symbol, count in pulled.outliers.items():
+        summary.items.setdefault(symbol, {})["outliers"] = count
+    return summary

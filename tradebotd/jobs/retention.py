@@ -1,0 +1,68 @@
+"""Drops what is older than its keep time, whole months at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.job import Outcome, Summary
+from tradebotd.jobs.job import RunContext
+from tradebotd.market.ingest import Ingest
+from tradebotd.market.writer import CandleWriter
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import partitions
+from tradebotd.storage.database import Database
+
+NAME: Final = JobName("retention")
+KEEP: Final[Mapping[str, timedelta]] = MappingProxyType(
+    dict.fromkeys(partitions.MONTHLY, timedelta(days=90))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Ages are market time: a replay of an old month keeps that month."""
+
+    database: Database
+    ingest: Ingest
+    writer: CandleWriter
+    clock: Clock
+    keep: Mapping[str, timedelta] = field(default_factory=lambda: KEEP)
+
+    @property
+    def name(self) -> JobName:
+        return NAME
+
+    async def run(self, context: RunContext) -> Summary:
+        summary = Summary()
+        for parent, age in self.keep.items():
+            if not context.wants(parent):
+                continue
+            async with self.database.connection() as connection:
+                dropped = await partitions.drop_expired(connection, parent, context.now - age)
+            if dropped:
+                summary.attempted += len(dropped)
+                summary.acted += len(dropped)
+                summary.items[parent] = {"dropped": dropped}
+        if summary.acted:
+            summary.counts["dropped"] = summary.acted
+            self.writer.forget_months()
+            self.ingest.reset()
+        return summary
+
+    async def outcome(self) -> Outcome:
+        """No partition is left that is wholly older than its keep time."""
+        now: datetime = self.clock.now()
+        left: list[str] = []
+        for parent, age in self.keep.items():
+            async with self.database.connection() as connection:
+                count = await partitions.count_expired(
+                    connection, parent, now - age - timedelta(days=1)
+                )
+            if count:
+                left.append(f"{parent}: {count}")
+        if left:
+            return Outcome(ok=False, message="expired months are still there: " + ", ".join(left))
+        return Outcome(ok=True, message="nothing is older than its keep time")

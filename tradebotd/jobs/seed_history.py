@@ -1,0 +1,116 @@
+"""Up to a year of candles of one symbol and interval, by hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.job import Outcome, Summary
+from tradebotd.domain.timeframe import Timeframe
+from tradebotd.jobs.job import RunContext
+from tradebotd.market.ingest import Ingest
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import ohlc
+from tradebotd.storage.database import Database
+
+NAME: Final = JobName("seed_history")
+MAX_DAYS: Final = 365
+_CHUNK: Final = timedelta(days=1)  # asked for at once: a day of minutes, 25 days of hours
+_CHUNK_CANDLES: Final = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    symbol: MarketSymbol
+    interval: Timeframe
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedHistory:
+    database: Database
+    ingest: Ingest
+    clock: Clock
+
+    @property
+    def name(self) -> JobName:
+        return NAME
+
+    async def run(self, context: RunContext) -> Summary:
+        """Parameters: `symbol`, `interval` (1h), `days` (7, at most 365). Raises RefusedError."""
+        wish = self._understand(context.params)
+        summary = Summary()
+        start = context.now - timedelta(days=wish.days)
+        cursor = start = wish.interval.floor(start)
+        end = wish.interval.floor(context.now)
+        step = max(_CHUNK, _CHUNK_CANDLES * self._taken(wish).duration)
+        rolled_up = 0
+        while cursor < end:
+            until = min(end, cursor + step)
+            pulled = await self.ingest.pull_range(
+                wish.symbol, cursor, until, timeframe=wish.interval
+            )
+            summary.attempted += pulled.counts.attempted
+            summary.inserted += pulled.counts.inserted
+            summary.updated += pulled.counts.updated
+            summary.skipped += pulled.counts.skipped
+            rolled_up += pulled.rolled_up
+            for symbol, count in pulled.rejected.items():
+                summary.fail(symbol, f"{count} rows quarantined: {pulled.reasons[symbol]}")
+                summary.failed += count - 1
+                summary.attempted += count
+            cursor = until
+            context.progress(
+                {
+                    "done": (cursor - start) / (end - start),
+                    "at": cursor,
+                    "candles": summary.attempted,
+                    "inserted": summary.inserted,
+                }
+            )
+        summary.acted = 1
+        summary.counts["rolled_up"] = rolled_up
+        return summary
+
+    async def outcome(self) -> Outcome:
+        """Some candle of each symbol is held."""
+        empty = []
+        for symbol in self.ingest.symbols:
+            async with self.database.connection() as connection:
+                bounds = await ohlc.bounds(
+                    connection, self.ingest.symbol_id(symbol), self.ingest.base(symbol)
+                )
+            if bounds is None:
+                empty.append(symbol.symbol)
+        if empty:
+            return Outcome(ok=False, message="no candles of " + ", ".join(empty))
+        return Outcome(ok=True, message="every symbol has candles")
+
+    def _taken(self, wish: _Wish) -> Timeframe:
+        fetchable = self.ingest.fetchable(wish.symbol)
+        return wish.interval if wish.interval in fetchable else self.ingest.base(wish.symbol)
+
+    def _understand(self, params: Mapping[str, str]) -> _Wish:
+        unknown = sorted(set(params) - {"symbol", "interval", "days"})
+        if unknown:
+            raise RefusedError(
+                "bad_params", f"unknown parameter {', '.join(unknown)}",
+                "seed_history takes symbol, interval, days", ("symbol", "interval", "days"),
+            )  # fmt: skip
+        symbols = {each.symbol: each for each in self.ingest.symbols}
+        symbol = symbols.get(params.get("symbol", ""))
+        if symbol is None:
+            raise RefusedError(
+                "bad_params", f"no such symbol: {params.get('symbol', '(none given)')}",
+                "--param symbol=NAME", tuple(symbols),
+            )  # fmt: skip
+        interval = params.get("interval", Timeframe.H1.value)
+        if interval not in tuple(Timeframe):
+            raise RefusedError("bad_params", f"no such interval: {interval}", "", tuple(Timeframe))
+        days = params.get("days", "7")
+        if not days.isdecimal() or not 1 <= int(days) <= MAX_DAYS:
+            raise RefusedError("bad_params", f"days is 1 to {MAX_DAYS}, was {days}")
+        return _Wish(symbol=symbol, interval=Timeframe(interval), days=int(days))

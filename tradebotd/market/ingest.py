@@ -1,0 +1,359 @@
+"""Feeds → validation → storage → roll-up. Everything that stores candles goes through here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.candle import Candle, RejectedCandle
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.ids import FeedName, SymbolId
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.timeframe import Timeframe
+from tradebotd.market import tracks
+from tradebotd.market.calendars import Calendar
+from tradebotd.market.candles import CandleReader
+from tradebotd.market.roll_up import period_at, roll_up
+from tradebotd.market.tracks import Track
+from tradebotd.market.validate import outliers, validate
+from tradebotd.market.writer import CandleWriter, WriteCounts, candle_rows
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.feed import Feed
+from tradebotd.storage import ohlc, quarantine
+from tradebotd.storage.database import Database
+
+MAX_CANDLES_A_PULL: Final = 10_000  # a week of minutes: what is older comes with the next pull
+LIVE_LOOKBACK: Final = timedelta(days=1)  # how far back the first pull of a live feed goes
+CONCURRENT_FETCHES: Final = 4
+_REMEMBERED_REJECTS: Final = 10_000
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class PullResult:
+    """What one pull did over all its symbols. `attempted` counts stored, skipped and bad rows."""
+
+    counts: WriteCounts = field(default_factory=WriteCounts)
+    rolled_up: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)  # new quarantine rows by symbol
+    reasons: dict[str, str] = field(default_factory=dict)  # the first of them
+    outliers: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)  # symbols of which nothing came
+    feeds: dict[str, FeedName] = field(default_factory=dict)  # who delivered candles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetched:
+    feed: FeedName
+    candles: Sequence[Candle]
+    rejected: Sequence[RejectedCandle]
+    duplicates: int
+
+
+class Ingest:
+    """`since`: where a simulated feed's data starts; None for live feeds.
+
+    Tracks and windows are caches of what is stored: any failure drops them.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        symbols: Sequence[MarketSymbol],
+        symbol_ids: Mapping[str, SymbolId],
+        feeds: Mapping[FeedName, Feed],
+        calendars: Mapping[str, Calendar],
+        writer: CandleWriter,
+        reader: CandleReader,
+        clock: Clock,
+        since: datetime | None = None,
+    ) -> None:
+        self.symbols = tuple(sorted(symbols, key=lambda each: each.symbol))
+        self._database = database
+        self._symbol_ids = symbol_ids
+        self._feeds = feeds
+        self._calendars = calendars
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+        self._since = since
+        self._tracks: dict[str, Track] = {}
+        self._seen_rejects: set[tuple[str, RejectedCandle]] = set()
+        self._lock = anyio.Lock()
+
+    def calendar(self, symbol: MarketSymbol) -> Calendar:
+        return self._calendars[symbol.calendar]
+
+    def symbol_id(self, symbol: MarketSymbol) -> SymbolId:
+        return self._symbol_ids[symbol.symbol]
+
+    def base(self, symbol: MarketSymbol) -> Timeframe:
+        """What is pulled and stored, and everything else is made of: the finest there is.
+
+        Raises FeedError when no feed has the symbol.
+        """
+        for name in symbol.feeds:
+            feed = self._feeds.get(name)
+            if feed is not None:
+                return min(feed.timeframes(symbol), key=lambda each: each.seconds)
+        raise FeedError(f"{symbol.symbol}: none of its feeds is there")
+
+    def fetchable(self, symbol: MarketSymbol) -> frozenset[Timeframe]:
+        found: set[Timeframe] = set()
+        for name in symbol.feeds:
+            if name in self._feeds:
+                found.update(self._feeds[name].timeframes(symbol))
+        return frozenset(found)
+
+    def pulled_until(self, symbol: MarketSymbol) -> datetime | None:
+        """Every candle before this that the feed has is stored; None before the first pull."""
+        track = self._tracks.get(symbol.symbol)
+        return None if track is None else track.until
+
+    async def pull(
+        self, now: datetime, symbols: Sequence[MarketSymbol] | None = None
+    ) -> PullResult:
+        """Store what is newer than the newest stored candle, and roll up what that completes."""
+        wanted = self.symbols if symbols is None else symbols
+        result = PullResult()
+        async with self._lock:
+            try:
+                tracks_of = {symbol.symbol: await self._track(symbol, result) for symbol in wanted}
+                ready = [track for track in tracks_of.values() if track is not None]
+                fetched = await self._fetch_all(ready, now, result)
+                await self._store(fetched, now, result)
+            except BaseException:
+                self.reset()
+                raise
+        return result
+
+    async def pull_range(
+        self,
+        symbol: MarketSymbol,
+        start: datetime,
+        end: datetime,
+        *,
+        timeframe: Timeframe | None = None,
+    ) -> PullResult:
+        """Store what the feed has of [start, end), and make again what it is part of.
+
+        Raises FeedError when no feed answers.
+        """
+        base = self.base(symbol)
+        taken = base if timeframe is None or timeframe not in self.fetchable(symbol) else timeframe
+        result = PullResult()
+        now = self._clock.now()
+        fetched = await self._fetch(symbol, taken, start, end, now)
+        async with self._lock:
+            await self._quarantine(symbol, taken, fetched, result)
+            counts = await self._writer.write(symbol.symbol, taken, fetched.candles, fetched.feed)
+            result.counts += counts + WriteCounts(
+                attempted=fetched.duplicates, skipped=fetched.duplicates
+            )
+            if fetched.candles:
+                result.feeds[symbol.symbol] = fetched.feed
+            if taken is base and counts.inserted:
+                await self._make_again(symbol, fetched, timeframe, result)
+            if counts.inserted or result.rolled_up:
+                self._reader.forget(symbol.symbol)
+                self._tracks.pop(symbol.symbol, None)
+        return result
+
+    def reset(self) -> None:
+        """Read everything again from what is stored: after a failure, or after retention."""
+        self._tracks.clear()
+        self._seen_rejects.clear()
+        for symbol in self.symbols:
+            self._reader.forget(symbol.symbol)
+
+    async def _track(self, symbol: MarketSymbol, result: PullResult) -> Track | None:
+        known = self._tracks.get(symbol.symbol)
+        if known is not None:
+            return known
+        try:
+            base = self.base(symbol)
+        except FeedError as error:
+            result.errors[symbol.symbol] = str(error)
+            return None
+        async with self._database.connection() as connection:
+            track = await tracks.load(
+                connection, symbol, self.symbol_id(symbol), base, self.calendar(symbol)
+            )
+        self._tracks[symbol.symbol] = track
+        return track
+
+    async def _fetch_all(
+        self, ready: Sequence[Track], now: datetime, result: PullResult
+    ) -> list[tuple[Track, _Fetched, datetime]]:
+        """In the order of *ready*, whoever answers first."""
+        found: dict[str, tuple[Track, _Fetched, datetime]] = {}
+        limiter = anyio.CapacityLimiter(CONCURRENT_FETCHES)
+
+        async def fetch_one(track: Track) -> None:
+            start = self._start(track, now)
+            end = min(track.base.floor(now), start + MAX_CANDLES_A_PULL * track.base.duration)
+            try:
+                fetched = await self._fetch(track.symbol, track.base, start, end, now)
+            except FeedError as error:
+                result.errors[track.symbol.symbol] = str(error)
+            else:
+                found[track.symbol.symbol] = (track, fetched, end)
+
+        async def fetch_in_turn(track: Track) -> None:
+            async with limiter:
+                await fetch_one(track)
+
+        if len(ready) == 1 or self._clock.speed == 0:
+            for track in ready:
+                await fetch_one(track)
+        else:
+            async with anyio.create_task_group() as group:
+                for track in ready:
+                    group.start_soon(fetch_in_turn, track)
+        return [found[t.symbol.symbol] for t in ready if t.symbol.symbol in found]
+
+    def _start(self, track: Track, now: datetime) -> datetime:
+        if track.newest is not None:
+            after = track.newest + track.base.duration
+        else:
+            after = self._since or track.base.floor(now - LIVE_LOOKBACK)
+        # Far behind after a long empty stretch: go on from where the last pull ended.
+        if track.until is not None and now - after > MAX_CANDLES_A_PULL * track.base.duration:
+            return max(after, track.until)
+        return after
+
+    async def _fetch(
+        self,
+        symbol: MarketSymbol,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        now: datetime,
+    ) -> _Fetched:
+        """The first feed that answers. Raises FeedError with every feed's words."""
+        failures: list[str] = []
+        for name in symbol.feeds:
+            feed = self._feeds.get(name)
+            if feed is None:
+                failures.append(f"{name}: not there")
+                continue
+            try:
+                answer = await feed.fetch(symbol, timeframe, start, end)
+            except FeedError as error:
+                failures.append(f"{name}: {error}")
+                continue
+            checked = validate(answer.candles, timeframe, name, now)
+            return _Fetched(
+                feed=name,
+                candles=checked.good,
+                rejected=[*answer.rejected, *checked.rejected],
+                duplicates=answer.duplicates,
+            )
+        raise FeedError("; ".join(failures))
+
+    async def _store(
+        self,
+        fetched: Sequence[tuple[Track, _Fetched, datetime]],
+        now: datetime,
+        result: PullResult,
+    ) -> None:
+        rows: list[ohlc.CandleRow] = []
+        made: list[tuple[str, Timeframe, Sequence[Candle]]] = []
+        for track, answer, end in fetched:
+            symbol = track.symbol.symbol
+            if answer.rejected:
+                await self._quarantine(track.symbol, track.base, answer, result)
+            flagged = outliers(answer.candles, track.recent)
+            if flagged:
+                result.outliers[symbol] = len(flagged)
+                _log.warning(
+                    "outlier", symbol=symbol, ts=flagged[0].ts, close=flagged[0].close,
+                    count=len(flagged),
+                )  # fmt: skip
+            if answer.candles:
+                result.feeds[symbol] = answer.feed
+                rows += candle_rows(track.symbol_id, track.base, answer.candles, answer.feed)
+                made.append((symbol, track.base, answer.candles))
+            if answer.duplicates:
+                result.counts += WriteCounts(attempted=answer.duplicates, skipped=answer.duplicates)
+            for timeframe, candles in track.take_in(answer.candles, end):
+                result.rolled_up += len(candles)
+                rows += candle_rows(track.symbol_id, timeframe, candles, answer.feed)
+                made.append((symbol, timeframe, candles))
+        if not rows:
+            return
+        counts = await self._writer.write_rows(rows)
+        result.counts += counts
+        for symbol, timeframe, candles in made:
+            self._reader.append(symbol, timeframe, candles)
+        if counts.skipped:
+            self.reset()  # another writer was there: what is in memory may not be what is stored
+
+    async def _quarantine(
+        self, symbol: MarketSymbol, timeframe: Timeframe, answer: _Fetched, result: PullResult
+    ) -> None:
+        fresh = [r for r in answer.rejected if (symbol.symbol, r) not in self._seen_rejects]
+        if not fresh:
+            return
+        async with self._database.connection() as connection:
+            count = await quarantine.insert(
+                connection, symbol.symbol, timeframe, fresh, self._clock.now()
+            )
+        if len(self._seen_rejects) > _REMEMBERED_REJECTS:
+            self._seen_rejects.clear()
+        self._seen_rejects.update((symbol.symbol, row) for row in fresh)
+        if count:
+            result.rejected[symbol.symbol] = result.rejected.get(symbol.symbol, 0) + count
+            first = fresh[0]
+            place = (
+                f"line {first.line}" if first.line is not None else str(first.ts or first.source)
+            )
+            result.reasons[symbol.symbol] = f"{place}: {first.reason}"
+
+    async def _make_again(
+        self,
+        symbol: MarketSymbol,
+        fetched: _Fetched,
+        extra: Timeframe | None,
+        result: PullResult,
+    ) -> None:
+        """Roll up anew whatever the range of *fetched* touches; what was made without it changes."""
+        base, calendar = self.base(symbol), self.calendar(symbol)
+        wanted = {*symbol.timeframes, *([extra] if extra else ())}
+        targets = [each for each in sorted(wanted, key=_seconds) if each.seconds > base.seconds]
+        start, last = fetched.candles[0].ts, fetched.candles[-1].ts
+        touched = [
+            period
+            for timeframe in targets
+            for instant in (start, last)
+            if (period := period_at(timeframe, calendar, instant)) is not None
+        ]
+        begin = min([start, *(period.start for period in touched)])
+        end = max([last + base.duration, *(period.end for period in touched)])
+        symbol_id = self.symbol_id(symbol)
+        async with self._database.connection() as connection:
+            bounds = await ohlc.bounds(connection, symbol_id, base)
+        if bounds is None:
+            return
+        async with self._database.connection() as connection:
+            candles = await ohlc.between(
+                connection, symbol_id, base, begin, end, tracks.PAGE_ROWS * 100
+            )
+        until = min(end, max(bounds[1] + base.duration, self.pulled_until(symbol) or bounds[1]))
+        for timeframe in targets:
+            periods = roll_up(
+                candles, timeframe, calendar, first=max(bounds[0], begin), until=until
+            )
+            counts = await self._writer.write(
+                symbol.symbol, timeframe, periods, fetched.feed, corrections=True
+            )
+            result.rolled_up += counts.inserted + counts.updated
+
+
+def _seconds(timeframe: Timeframe) -> int:
+    return timeframe.seconds

@@ -1,0 +1,147 @@
+"""Daily levels: the completed session's high, low and close, then the pivots for the next one."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final
+
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.levels import PivotLevels, pivot_levels
+from tradebotd.market.calendars import Session
+from tradebotd.market.ingest import Ingest
+from tradebotd.storage import levels, ohlc
+from tradebotd.storage.database import Database
+from tradebotd.storage.levels import LevelsRow
+
+TOLERANCE: Final = 1e-9  # relative; the formula is recomputed in the same arithmetic
+
+
+@dataclass(slots=True)
+class LevelsWritten:
+    """Of one symbol: `uncovered` sessions lack data from their open, and are never made."""
+
+    written: int = 0
+    uncovered: int = 0
+    waiting: int = 0  # sessions whose candles are not all here yet
+    newest: date | None = None
+
+
+@dataclass(slots=True)
+class DailyLevels:
+    """Both steps touch a (symbol, session) once; a second call finds nothing to do."""
+
+    database: Database
+    ingest: Ingest
+    _done: dict[str, date] = field(default_factory=dict)  # the newest session looked at
+
+    async def close_sessions(self, symbol: MarketSymbol, now: datetime) -> LevelsWritten:
+        """Write the row of the session after each completed one that has none yet.
+
+        Raises FeedError when the sessions' candles cannot be had.
+        """
+        result = LevelsWritten()
+        for session in await self._due(symbol, now):
+            until = self.ingest.pulled_until(symbol)
+            if until is None or until < session.close:
+                pulled = await self.ingest.pull(now, [symbol])
+                if symbol.symbol in pulled.errors:
+                    raise FeedError(pulled.errors[symbol.symbol])
+                until = self.ingest.pulled_until(symbol)
+            if until is None or until < session.close:
+                result.waiting += 1
+                break
+            if await self._write(symbol, session):
+                result.written += 1
+                result.newest = session.date
+            else:
+                result.uncovered += 1
+            self._done[symbol.symbol] = session.date
+        return result
+
+    async def missing(self, symbol: MarketSymbol, now: datetime) -> list[Session]:
+        """Completed sessions, covered by stored candles, that have no row."""
+        due = await self._due(symbol, now)
+        if not due:
+            return []
+        found = []
+        for session in due:
+            if await self._extremes(symbol, session) is not None:
+                found.append(session)
+        return found
+
+    async def calculate_pivots(self, symbols: list[MarketSymbol]) -> list[LevelsRow]:
+        """Fill in the pivots of every row that lacks them; returns those rows."""
+        ids = [self.ingest.symbol_id(symbol) for symbol in symbols]
+        async with self.database.connection() as connection:
+            rows = await levels.uncalculated(connection, ids)
+        for row in rows:
+            pivots = pivot_levels(row.y_high, row.y_low, row.y_close)
+            async with self.database.connection() as connection:
+                await levels.set_pivots(connection, row.trade_date, row.symbol_id, pivots)
+        return rows
+
+    async def wrong_pivots(self, symbols: list[MarketSymbol]) -> tuple[int, list[str]]:
+        """How many latest rows were looked at, and those whose stored pivots are not the formula's."""
+        names = {self.ingest.symbol_id(symbol): symbol.symbol for symbol in symbols}
+        async with self.database.connection() as connection:
+            rows = await levels.latest(connection, list(names))
+        wrong = []
+        for row in rows:
+            expected = pivot_levels(row.y_high, row.y_low, row.y_close)
+            if row.pivots is not None and not _agree(row.pivots, expected):
+                wrong.append(f"{names[row.symbol_id]} {row.trade_date}")
+        return len(rows), wrong
+
+    async def _due(self, symbol: MarketSymbol, now: datetime) -> list[Session]:
+        """Completed sessions after the newest one that has its row, oldest first."""
+        calendar = self.ingest.calendar(symbol)
+        last = calendar.last_completed(now)
+        if last is None or self._done.get(symbol.symbol, date.min) >= last.date:
+            return []
+        symbol_id, base = self.ingest.symbol_id(symbol), self.ingest.base(symbol)
+        async with self.database.connection() as connection:
+            bounds = await ohlc.bounds(connection, symbol_id, base)
+            written = await levels.newest_session(connection, symbol_id)
+        if bounds is None:
+            return []
+        after = max(written or date.min, self._done.get(symbol.symbol, date.min))
+        sessions = calendar.sessions(bounds[0], last.close)
+        return [each for each in sessions if after < each.date <= last.date]
+
+    async def _write(self, symbol: MarketSymbol, session: Session) -> bool:
+        extremes = await self._extremes(symbol, session)
+        if extremes is None:
+            return False
+        high, low, close = extremes
+        row = LevelsRow(
+            trade_date=self.ingest.calendar(symbol).next_session_after(session.date).date,
+            symbol_id=self.ingest.symbol_id(symbol),
+            y_date=session.date,
+            y_high=high,
+            y_low=low,
+            y_close=close,
+        )
+        async with self.database.connection() as connection:
+            return await levels.insert(connection, row)
+
+    async def _extremes(
+        self, symbol: MarketSymbol, session: Session
+    ) -> tuple[float, float, float] | None:
+        """High, low, close of the session's candles; None unless held from its open on."""
+        symbol_id, base = self.ingest.symbol_id(symbol), self.ingest.base(symbol)
+        async with self.database.connection() as connection:
+            bounds = await ohlc.bounds(connection, symbol_id, base)
+            if bounds is None or bounds[0] > session.open:
+                return None
+            return await ohlc.extremes(connection, symbol_id, base, session.open, session.close)
+
+
+def _agree(stored: PivotLevels, expected: PivotLevels) -> bool:
+    pairs = (
+        (stored.pp, expected.pp),
+        (stored.r1, expected.r1),
+        (stored.r2, expected.r2),
+        (stored.s1, expected.s1),
+        (stored.s2, expected.s2),
+    )
+    return all(abs(a - b) <= TOLERANCE * max(abs(b), 1.0) for a, b in pairs)

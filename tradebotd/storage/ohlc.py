@@ -1,0 +1,228 @@
+"""Candles. Natural key: (symbol_id, timeframe, ts); a closed candle is never overwritten here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, LiteralString
+
+import asyncpg
+
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.ids import SymbolId
+from tradebotd.domain.timeframe import Timeframe
+from tradebotd.storage.database import Connection
+
+# symbol_id, timeframe, ts, open, high, low, close, volume, feed
+CandleRow = tuple[int, str, datetime, float, float, float, float, float, str]
+COLUMNS: Final = ("symbol_id", "timeframe", "ts", "open", "high", "low", "close", "volume", "feed")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A candle that is stored with other values: open, high, low, close, volume of both."""
+
+    symbol_id: SymbolId
+    timeframe: str
+    ts: datetime
+    feed: str
+    stored: tuple[float, ...]
+    arrived: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    inserted: int
+    differences: Sequence[Difference]
+
+
+_INSERT: Final[LiteralString] = """
+INSERT INTO ohlc (symbol_id, timeframe, ts, open, high, low, close, volume, feed)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::float8[], $5::float8[],
+                     $6::float8[], $7::float8[], $8::float8[], $9::text[])
+ON CONFLICT DO NOTHING
+"""
+
+_DIFFERENT: Final[LiteralString] = """
+SELECT a.symbol_id, a.timeframe, a.ts, a.feed,
+       ARRAY[o.open, o.high, o.low, o.close, o.volume] AS stored,
+       ARRAY[a.open, a.high, a.low, a.close, a.volume] AS arrived
+  FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::float8[], $5::float8[],
+              $6::float8[], $7::float8[], $8::float8[], $9::text[])
+       AS a (symbol_id, timeframe, ts, open, high, low, close, volume, feed)
+  JOIN ohlc o USING (symbol_id, timeframe, ts)
+ WHERE (o.open, o.high, o.low, o.close, o.volume) IS DISTINCT FROM (a.open, a.high, a.low, a.close, a.volume)
+"""
+
+_STAGING: Final[LiteralString] = """
+CREATE TEMP TABLE IF NOT EXISTS candle_staging (
+    symbol_id bigint, timeframe text, ts timestamptz, open float8, high float8, low float8,
+    close float8, volume float8, feed text
+) ON COMMIT DELETE ROWS
+"""
+
+# The range is given as constants, so that the planner reads that much of one partition's index only.
+_STAGED_AGAINST_STORED: Final[LiteralString] = """
+SELECT count(*) FILTER (WHERE o.ts IS NULL) AS missing,
+       count(*) FILTER (WHERE o.ts IS NOT NULL AND (o.open, o.high, o.low, o.close, o.volume)
+                              IS DISTINCT FROM (s.open, s.high, s.low, s.close, s.volume)) AS different
+  FROM candle_staging s
+  LEFT JOIN (SELECT * FROM ohlc
+              WHERE symbol_id = $1 AND timeframe = $2 AND ts BETWEEN $3 AND $4) o ON o.ts = s.ts
+"""
+
+_STAGED_DIFFERENT: Final[LiteralString] = """
+SELECT s.symbol_id, s.timeframe, s.ts, s.feed,
+       ARRAY[o.open, o.high, o.low, o.close, o.volume] AS stored,
+       ARRAY[s.open, s.high, s.low, s.close, s.volume] AS arrived
+  FROM candle_staging s
+  JOIN (SELECT * FROM ohlc
+         WHERE symbol_id = $1 AND timeframe = $2 AND ts BETWEEN $3 AND $4) o ON o.ts = s.ts
+ WHERE (o.open, o.high, o.low, o.close, o.volume) IS DISTINCT FROM (s.open, s.high, s.low, s.close, s.volume)
+ ORDER BY s.ts
+"""
+
+_INSERT_STAGED: Final[LiteralString] = """
+INSERT INTO ohlc (symbol_id, timeframe, ts, open, high, low, close, volume, feed)
+SELECT symbol_id, timeframe, ts, open, high, low, close, volume, feed FROM candle_staging
+ON CONFLICT DO NOTHING
+"""
+
+_LAST: Final[LiteralString] = """
+SELECT ts, open, high, low, close, volume FROM ohlc
+ WHERE symbol_id = $1 AND timeframe = $2 AND ts <= $3 ORDER BY ts DESC LIMIT $4
+"""
+
+_RANGE: Final[LiteralString] = """
+SELECT ts, open, high, low, close, volume FROM ohlc
+ WHERE symbol_id = $1 AND timeframe = $2 AND ts >= $3 AND ts < $4 ORDER BY ts LIMIT $5
+"""
+
+_BOUNDS: Final[LiteralString] = """
+SELECT (SELECT ts FROM ohlc WHERE symbol_id = $1 AND timeframe = $2 ORDER BY ts LIMIT 1) AS first,
+       (SELECT ts FROM ohlc WHERE symbol_id = $1 AND timeframe = $2 ORDER BY ts DESC LIMIT 1) AS newest
+"""
+
+_GAPS: Final[LiteralString] = """
+SELECT ts + $5::interval AS start, following AS "end"
+  FROM (SELECT ts, lead(ts) OVER (ORDER BY ts) AS following FROM ohlc
+         WHERE symbol_id = $1 AND timeframe = $2 AND ts >= $3 AND ts <= $4) AS pairs
+ WHERE following > ts + $5::interval
+ ORDER BY ts
+"""
+
+_EXTREMES: Final[LiteralString] = """
+SELECT max(high) AS high, min(low) AS low, (array_agg(close ORDER BY ts DESC))[1] AS close
+  FROM ohlc WHERE symbol_id = $1 AND timeframe = $2 AND ts >= $3 AND ts < $4
+"""
+
+_ENSURE_MONTH: Final[LiteralString] = "SELECT ensure_month('ohlc_1m', $1)"
+
+
+async def ensure_month(connection: Connection, instant: datetime) -> None:
+    await connection.execute(_ENSURE_MONTH, instant)
+
+
+async def insert(connection: Connection, rows: Sequence[CandleRow]) -> int:
+    """One statement; returns how many rows were new."""
+    status: str = await connection.execute(_INSERT, *_columns(rows))
+    return int(status.rpartition(" ")[2])
+
+
+async def differences(connection: Connection, rows: Sequence[CandleRow]) -> list[Difference]:
+    """Those of *rows* that are stored with other values."""
+    return [_difference(row) for row in await connection.fetch(_DIFFERENT, *_columns(rows))]
+
+
+async def copy_new(connection: Connection, rows: Sequence[CandleRow]) -> bool:
+    """COPY straight into the table. False, and nothing written, when a row is there already."""
+    try:
+        await connection.copy_records_to_table("ohlc", records=rows, columns=COLUMNS)
+    except asyncpg.UniqueViolationError:
+        return False
+    return True
+
+
+async def merge(connection: Connection, rows: Sequence[CandleRow]) -> Merged:
+    """Write what is new of *rows* (one symbol and timeframe). Called inside a transaction."""
+    symbol_id, timeframe = rows[0][0], rows[0][1]
+    bounds = (symbol_id, timeframe, min(row[2] for row in rows), max(row[2] for row in rows))
+    await connection.execute(_STAGING)
+    await connection.copy_records_to_table("candle_staging", records=rows, columns=COLUMNS)
+    found = await connection.fetchrow(_STAGED_AGAINST_STORED, *bounds)
+    inserted, lost_race = 0, False
+    if found["missing"]:
+        status: str = await connection.execute(_INSERT_STAGED)
+        inserted = int(status.rpartition(" ")[2])
+        lost_race = inserted < found["missing"]
+    if not found["different"] and not lost_race:
+        return Merged(inserted, ())
+    different = await connection.fetch(_STAGED_DIFFERENT, *bounds)
+    return Merged(inserted, [_difference(row) for row in different])
+
+
+async def last(
+    connection: Connection, symbol_id: SymbolId, timeframe: Timeframe, until: datetime, count: int
+) -> list[Candle]:
+    """The newest *count* candles with ts <= *until*, oldest first."""
+    rows = await connection.fetch(_LAST, symbol_id, timeframe, until, count)
+    return [Candle(*row) for row in reversed(rows)]
+
+
+async def between(
+    connection: Connection,
+    symbol_id: SymbolId,
+    timeframe: Timeframe,
+    start: datetime,
+    end: datetime,
+    limit: int,
+) -> list[Candle]:
+    """Candles with start <= ts < end, oldest first, at most *limit* of them."""
+    rows = await connection.fetch(_RANGE, symbol_id, timeframe, start, end, limit)
+    return [Candle(*row) for row in rows]
+
+
+async def bounds(
+    connection: Connection, symbol_id: SymbolId, timeframe: Timeframe
+) -> tuple[datetime, datetime] | None:
+    """Open times of the first and the newest candle; None while there is none."""
+    row = await connection.fetchrow(_BOUNDS, symbol_id, timeframe)
+    return None if row["first"] is None else (row["first"], row["newest"])
+
+
+async def gaps(
+    connection: Connection,
+    symbol_id: SymbolId,
+    timeframe: Timeframe,
+    start: datetime,
+    end: datetime,
+) -> list[tuple[datetime, datetime]]:
+    """Ranges [start, end) without a candle between two stored ones of that range."""
+    rows = await connection.fetch(_GAPS, symbol_id, timeframe, start, end, timeframe.duration)
+    return [(row["start"], row["end"]) for row in rows]
+
+
+async def extremes(
+    connection: Connection,
+    symbol_id: SymbolId,
+    timeframe: Timeframe,
+    start: datetime,
+    end: datetime,
+) -> tuple[float, float, float] | None:
+    """High, low and last close of start <= ts < end; None where nothing is stored."""
+    row = await connection.fetchrow(_EXTREMES, symbol_id, timeframe, start, end)
+    return None if row["high"] is None else (row["high"], row["low"], row["close"])
+
+
+def _columns(rows: Sequence[CandleRow]) -> list[Sequence[object]]:
+    return list(zip(*rows, strict=True))
+
+
+def _difference(row: asyncpg.Record) -> Difference:
+    return Difference(
+        SymbolId(row["symbol_id"]),
+        row["timeframe"],
+        row["ts"],
+        row["feed"],
+        tuple(row["stored"]),
+        tuple(row["arrived"]),
+    )
