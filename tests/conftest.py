@@ -2,7 +2,7 @@ from tradebotd.domain.decimals import forbid_floats
 
 forbid_floats()  # first of all: the decimal context is copied into every task when it is made
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +57,10 @@ async def dsn(postgres_server: PostgresServer) -> AsyncIterator[str]:
 async def database(dsn: str) -> AsyncIterator[Database]:
     async with open_database(dsn, pool_min=1, pool_max=6) as opened:
         yield opened
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[Callable[[], str]]:
+    """Makes databases that not even a migration has touched, for daemons of their own."""
+    with postgres_server.empty_databases() as make:
+        yield make

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -47,6 +47,22 @@ class PostgresServer:
             yield self.dsn(name)
         finally:
             await self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
+    def empty_databases(self) -> Iterator[Callable[[], str]]:
+        """For synchronous tests: each call makes a database; all are dropped at the end."""
+        made: list[str] = []
+
+        def make() -> str:
+            made.append(f"test_{next(self.numbers)}")
+            asyncio.run(self.run(f"CREATE DATABASE {made[-1]} TEMPLATE template1 {self.strategy}"))
+            return self.dsn(made[-1])
+
+        try:
+            yield make
+        finally:
+            for name in made:
+                asyncio.run(self.run(f"DROP DATABASE {name} WITH (FORCE)"))
 
     async def run(self, statement: str) -> None:
         connection = await asyncpg.connect(self.dsn(), password="")
