@@ -4,12 +4,16 @@ postgres is a direct child that dies with us (document 6.4). The interface of th
 is not used: as root it makes users and opens directories, and it never stops an orphaned server.
 """
 
-import asyncio
+import fcntl
+import hashlib
 import importlib.util
 import os
 import re
 import shutil
 import signal
+import stat
+import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +23,7 @@ from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
+from anyio.abc import Process
 
 from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
 from tradebotd.storage import process_identity
@@ -116,9 +121,7 @@ def _newest_first(directories: Iterator[Path]) -> list[Path]:
 
 def _major(binaries: Path) -> str:
     """From the headers' or the libraries' directory name is guesswork: the program knows."""
-    import subprocess  # noqa: PLC0415, S404 - only where a cluster of another version may be met
-
-    said = subprocess.run(  # noqa: S603 - our own lookup
+    said = subprocess.run(  # noqa: S603 - a path that we looked up
         [binaries / "postgres", "--version"], capture_output=True, text=True, check=False
     )
     matched = re.search(r"\d+", said.stdout)
@@ -127,30 +130,34 @@ def _major(binaries: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Cluster:
-    data: Path
+    home: Path
     socket_dir: Path
     binaries: Path
 
     @property
-    def pid_file(self) -> Path:
-        return self.data / "postmaster.pid"
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log"
 
     def postmaster(self) -> int | None:
         """Line 1 of postmaster.pid, while that process lives."""
-        try:
-            first = self.pid_file.read_text().split("\n", 1)[0].strip()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
+        first = next(iter(self._pid_file()), "").strip()
         pid = int(first) if first.isdigit() else 0
         return pid if pid and process_identity.is_alive(pid) else None
 
-    def is_accepting(self) -> bool:
-        """The postmaster writes `ready` into line 8 once it takes connections."""
+    def is_accepting(self, child: int) -> bool:
+        """Line 1 is our child, and line 8 says `ready` once it takes connections."""
+        lines = self._pid_file()
+        return len(lines) >= 8 and lines[0].strip() == str(child) and lines[7].strip() == "ready"
+
+    def _pid_file(self) -> list[str]:
         try:
-            lines = self.pid_file.read_text().splitlines()
+            return (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
-            return False
-        return len(lines) >= 8 and lines[7].strip() == "ready"  # noqa: PLR2004 - the file's format
+            return []
 
 
 @asynccontextmanager
@@ -160,66 +167,162 @@ async def open_embedded(state_dir: Path, runtime_dir: Path) -> AsyncIterator[str
     Raises ConfigError (no binaries, no user namespaces), AccountTakenError (another daemon runs
     it), DatabaseUnavailableError (it did not start; the text names its log).
     """
-    cluster = await anyio.to_thread.run_sync(_prepare, state_dir, runtime_dir)
-    await _wait_for_old_server(cluster)
-    if not (cluster.data / "PG_VERSION").exists():
-        await _initdb(cluster)
-    log_path = state_dir / "postgres" / "log"
-    process = await _start(cluster, log_path)
+    home = (state_dir / "postgres").absolute()
+    lock = await anyio.to_thread.run_sync(_lock, home)
     try:
-        await _wait_until_ready(cluster, process, log_path)
-        yield socket_dsn(cluster.socket_dir)
+        cluster = await anyio.to_thread.run_sync(_prepare, home, runtime_dir)
+        if await anyio.to_thread.run_sync(cluster.data.exists):
+            await _wait_for_old_server(cluster)
+        else:
+            await _initdb(cluster)
+        process = await _start(cluster)
+        try:
+            await _wait_until_ready(cluster, process)
+            yield socket_dsn(cluster.socket_dir)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _stop(process)
     finally:
-        with anyio.CancelScope(shield=True):
-            await _stop(process)
+        os.close(lock)
 
 
-def _prepare(state_dir: Path, runtime_dir: Path) -> _Cluster:
-    home = state_dir / "postgres"
+def _lock(home: Path) -> int:
+    """The kernel lets go of it when its holder dies, however that comes about."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    data = home / "data"
-    version = data / "PG_VERSION"
+    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 20, 0).decode()
+        os.close(descriptor)
+        raise AccountTakenError(
+            f"another daemon (process {holder}) runs the embedded database in {home}"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
+
+
+def _prepare(home: Path, runtime_dir: Path) -> _Cluster:
+    version = home / "data" / "PG_VERSION"
     major = version.read_text().strip() if version.exists() else None
-    if data.exists() and major is None:
-        shutil.rmtree(data)  # an initdb that was cut short
-    return _Cluster(data, _socket_dir(runtime_dir), find_binaries(major))
+    shutil.rmtree(_unfinished(home), ignore_errors=True)
+    return _Cluster(home, _socket_dir(runtime_dir), find_binaries(major))
+
+
+def _unfinished(home: Path) -> Path:
+    """Where initdb works: `data` is whole, or is not there."""
+    return home / "data.new"
 
 
 def _socket_dir(runtime_dir: Path) -> Path:
     directory = (runtime_dir / "postgres").absolute()
     if len(os.fsencode(directory)) >= SOCKET_PATH_LIMIT:
         # Derived from the path, so that the next start finds the same one.
-        digest = f"{abs(hash_of(directory)):016x}"
-        directory = Path(f"/tmp/tradebotd-{os.geteuid()}-{digest}")  # noqa: S108 - made 0700 and checked
+        digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+        directory = Path(tempfile.gettempdir()) / f"tradebotd-{os.geteuid()}-{digest}"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.lstat()
-    if directory.is_symlink() or status.st_uid != os.geteuid():
-        raise ConfigError([f"{directory} belongs to somebody else"])
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise ConfigError([f"daemon.socket: {directory} belongs to somebody else"])
     directory.chmod(0o700)
     return directory
 
 
 async def _wait_for_old_server(cluster: _Cluster) -> None:
-    """A server whose starter was killed is on its way out; one whose starter lives is in use."""
+    """One whose starter was killed is on its way out: it got its death signal."""
+    pid = await anyio.to_thread.run_sync(cluster.postmaster)
     with anyio.move_on_after(OLD_SERVER_SECONDS):
-        while pid := await anyio.to_thread.run_sync(cluster.postmaster):
-            starter = process_identity.parent_of(pid)
-            if starter and await anyio.to_thread.run_sync(_is_daemon, starter):
-                raise AccountTakenError(
-                    f"another daemon (pid {starter}) runs the database in {cluster.data}"
-                )
+        while pid:
             await anyio.sleep(POLL_SECONDS)
-        return
+            pid = await anyio.to_thread.run_sync(cluster.postmaster)
+    if pid:
+        raise DatabaseUnavailableError(
+            f"a PostgreSQL left over (process {pid}) still runs in {cluster.data}"
+            f" after {OLD_SERVER_SECONDS:g} s"
+        )
+
+
+async def _initdb(cluster: _Cluster) -> None:
+    target = _unfinished(cluster.home)
+    finished = await anyio.run_process(
+        unprivileged([cluster.binaries / "initdb", *INITDB, "--pgdata", target]),
+        check=False,
+        stderr=subprocess.STDOUT,
+    )
+    if finished.returncode:
+        said = finished.stdout.decode(errors="replace").strip()
+        last = said.rpartition("\n")[2]
+        raise ConfigError([f"database.url: initdb failed: {last}{_hint(said)}"])
+    await anyio.to_thread.run_sync(target.rename, cluster.data)
+
+
+def _hint(said: str) -> str:
+    if "unshare" in said:
+        return (
+            "; PostgreSQL does not run as root and user namespaces are refused here: run tradebotd"
+            " as another user, or let database.url name a server"
+        )
+    return ""
+
+
+async def _start(cluster: _Cluster) -> Process:
+    settings = [word for setting in SETTINGS for word in ("-c", setting)]
+    command: list[str | Path] = [
+        cluster.binaries / "postgres",
+        "-D",
+        cluster.data,
+        "-k",
+        cluster.socket_dir,
+    ]
+    log = await anyio.to_thread.run_sync(_open_log, cluster.log)
+    try:
+        # A session of its own: Ctrl-C is for us, and we stop it when we are done with it.
+        return await anyio.open_process(
+            unprivileged([*command, *settings], pdeathsig=True),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+
+
+def _open_log(path: Path) -> int:
+    """Appends; what is longer than LOG_BYTES becomes `log.1` in place of the one before."""
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_name("log.1"))
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+async def _wait_until_ready(cluster: _Cluster, process: Process) -> None:
+    with anyio.move_on_after(START_SECONDS):
+        while process.returncode is None:
+            if await anyio.to_thread.run_sync(cluster.is_accepting, process.pid):
+                return
+            await anyio.sleep(POLL_SECONDS)
+    tail = await anyio.to_thread.run_sync(_tail, cluster.log)
     raise DatabaseUnavailableError(
-        f"a PostgreSQL left over (pid {pid}) still runs in {cluster.data}"
-        f" after {OLD_SERVER_SECONDS:g} s"
+        f"the embedded PostgreSQL did not start, see {cluster.log}: {tail}{_hint(tail)}"
     )
 
 
-def _is_daemon(pid: int) -> bool:
-    """Orphans go to process 1 or to a subreaper, neither of which is one of ours."""
-    try:
-        words = (Path("/proc") / str(pid) / "cmdline").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return pid != 1 and any(b"tradebotd" in word for word in words)
+def _tail(path: Path) -> str:
+    lines = path.read_text(errors="replace").split("\n")
+    return " | ".join(line for line in lines[-6:] if line)
+
+
+async def _stop(process: Process) -> None:
+    """SIGINT closes every session and ends; SIGQUIT ends at once, and the next start recovers."""
+    for number, seconds in (
+        (signal.SIGINT, FAST_STOP_SECONDS),
+        (signal.SIGQUIT, IMMEDIATE_STOP_SECONDS),
+        (signal.SIGKILL, None),
+    ):
+        if process.returncode is None:
+            process.send_signal(number)
+        with anyio.move_on_after(seconds) as scope:
+            await process.wait()
+        if not scope.cancelled_caught:
+            return

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any, Final
 
 PROC: Final = Path("/proc")
-_MACHINE_ID_FILES: Final = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+MACHINE_ID: Final = Path("/etc/machine-id")
 _ZOMBIE_STATES: Final = frozenset("ZXx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """`pid_started`: clock ticks since boot, field 22 of /proc/PID/stat."""
+    """`pid_started`: clock ticks since boot. `pid_namespace`: a container sees its own pids only."""
 
     machine_id: str
     boot_id: str
     pid: int
     pid_started: int
+    pid_namespace: str
+    host: str
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -32,62 +34,66 @@ class Holder:
             boot_id=str(stored.get("boot_id", "")),
             pid=int(stored.get("pid", 0)),
             pid_started=int(stored.get("pid_started", 0)),
+            pid_namespace=str(stored.get("pid_namespace", "")),
+            host=str(stored.get("host", "")),
         )
 
     def is_provably_dead(self, here: "Holder") -> bool:
-        """Whether *here*, on the same boot of the same machine, sees that the process is gone.
+        """Whether *here* can see that the process is gone. What cannot be known is alive.
 
-        A machine that booted anew has lost all its processes. What cannot be known is alive.
+        A machine that has booted anew since has lost all its processes. Reads /proc.
         """
-        if not self.machine_id or self.machine_id != here.machine_id:
-            return False
         if not self.boot_id or not here.boot_id:
             return False
         if self.boot_id != here.boot_id:
-            return True
+            return bool(self.machine_id) and self.machine_id == here.machine_id
+        if self.machine_id != here.machine_id or self.pid_namespace != here.pid_namespace:
+            return False
         return pid_started(self.pid) != self.pid_started
 
 
 def current() -> Holder:
-    """This process. Reads /proc: call it before the loop starts, or in a thread."""
+    """The calling process. Reads /proc: before the loop starts, or in a thread."""
     pid = os.getpid()
     return Holder(
-        machine_id=_machine_id(),
+        machine_id=_read(MACHINE_ID),
         boot_id=_read(PROC / "sys/kernel/random/boot_id"),
         pid=pid,
         pid_started=pid_started(pid) or 0,
+        pid_namespace=_link(PROC / "self/ns/pid"),
+        host=os.uname().nodename,
     )
 
 
 def pid_started(pid: int) -> int | None:
-    """Start time of a running process in clock ticks since boot; None for none, or a zombie."""
-    try:
-        stat = (PROC / str(pid) / "stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The command, field 2, is in brackets and may hold anything: count from its end.
-    state, *rest = stat.rpartition(")")[2].split()
-    return None if state in _ZOMBIE_STATES else int(rest[18])
+    """When a running process started, clock ticks since boot; None for none, or a zombie."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in _ZOMBIE_STATES else int(fields[19])
 
 
 def is_alive(pid: int) -> bool:
     return pid_started(pid) is not None
 
 
-def parent_of(pid: int) -> int | None:
+def _stat(pid: int) -> list[str] | None:
+    """Fields 3 (state), 4 (parent) … of /proc/PID/stat, as proc(5) counts them."""
     try:
         stat = (PROC / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return int(stat.rpartition(")")[2].split()[1])
-
-
-def _machine_id() -> str:
-    return next((text for path in _MACHINE_ID_FILES if (text := _read(path))), os.uname().nodename)
+    # The command, field 2, is in brackets and may hold anything: count from its end.
+    return stat.rpartition(")")[2].split()
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _link(path: Path) -> str:
+    try:
+        return str(path.readlink())
     except OSError:
         return ""

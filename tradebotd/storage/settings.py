@@ -1,0 +1,30 @@
+"""Small facts that outlive a process: instance nonce, market time reached, halt, disabled jobs."""
+
+from typing import Any, Final, LiteralString
+
+from tradebotd.storage.database import Connection
+
+INSTANCE_NONCE: Final = "instance_nonce"  # 5 bytes in hex, drawn by the first migration
+MARKET_CLOCK: Final = "market_clock"  # {"reached": ISO 8601, "ended": bool}
+HALT: Final = "halt"  # {"reason", "since"}, or null
+DISABLED_JOBS: Final = "disabled_jobs"  # names
+
+SELECT_VALUE: Final[LiteralString] = "SELECT value FROM settings WHERE key = $1"
+UPSERT_VALUE: Final[LiteralString] = """
+    INSERT INTO settings (key, value) VALUES ($1, $2)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
+"""
+DELETE_VALUE: Final[LiteralString] = "DELETE FROM settings WHERE key = $1"
+
+
+async def get(connection: Connection, key: str) -> Any | None:
+    """The stored value; None when there is none."""
+    return await connection.fetchval(SELECT_VALUE, key)
+
+
+async def put(connection: Connection, key: str, value: Any) -> None:
+    """Store *value* as JSON; None removes the key."""
+    if value is None:
+        await connection.execute(DELETE_VALUE, key)
+    else:
+        await connection.execute(UPSERT_VALUE, key, value)
