@@ -166,10 +166,21 @@ def _describe(slot: Slot) -> str:
         case Every(interval=interval):
             return f"every {describe_duration(interval)}"
         case At(at=at, timezone=timezone, days=days):
-            words = ["daily" if not days else ",".join(days), f"{at:%H:%M}", timezone]
-            return " ".join(words)
+            return f"{at:%H:%M} {_describe_days(days)} {timezone}"
         case AfterClose(calendar=calendar, delay=delay):
             return f"{describe_duration(delay)} after the close of {calendar}"
+
+
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _describe_days(days: tuple[str, ...]) -> str:
+    """`mon-fri` for three days or more in a row, else the names."""
+    if not days:
+        return "daily"
+    if len(days) > 2 and "-".join(days) in "-".join(_WEEK):
+        return f"{days[0]}-{days[-1]}"
+    return ",".join(days)
 
 
 def describe_duration(duration: timedelta) -> str:
