@@ -57,10 +57,9 @@ class Retention:
         now: datetime = self.clock.now()
         left: list[str] = []
         for parent, age in self.keep.items():
+            keep_from = now - age - timedelta(days=1)  # the job runs once a day
             async with self.database.connection() as connection:
-                count = await partitions.count_expired(
-                    connection, parent, now - age - timedelta(days=1)
-                )
+                count = await partitions.count_expired(connection, parent, keep_from)
             if count:
                 left.append(f"{parent}: {count}")
         if left:

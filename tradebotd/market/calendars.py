@@ -1,5 +1,6 @@
 """Sessions of exchanges. The library's tables are read once into plain lists."""
 
+import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -143,7 +144,10 @@ def load_calendar(code: str) -> Calendar:
     from exchange_calendars.errors import CalendarError  # noqa: PLC0415
 
     try:
-        table = exchange_calendars.get_calendar(code, start=_FIRST_DAY).schedule
+        with warnings.catch_warnings():
+            # The library's own use of pandas is not ours to mend.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            table = exchange_calendars.get_calendar(code, start=_FIRST_DAY).schedule
     except CalendarError as error:
         raise ConfigError([f"calendar {code} is unknown to exchange_calendars"]) from error
     return ExchangeCalendar(code, _read(table))

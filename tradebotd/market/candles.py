@@ -1,6 +1,6 @@
 """The last closed candles of a symbol, from memory; PostgreSQL is the truth behind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ class _Window:
 class CandleReader:
     """Windows are read once and grow by what `Ingest` has written."""
 
-    def __init__(self, database: Database, symbol_ids: dict[str, SymbolId]) -> None:
+    def __init__(self, database: Database, symbol_ids: Mapping[str, SymbolId]) -> None:
         self._database = database
         self._symbol_ids = symbol_ids
         self._windows: dict[tuple[str, Timeframe], _Window] = {}

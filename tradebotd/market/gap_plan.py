@@ -11,7 +11,7 @@ Gap = tuple[datetime, datetime]
 def plan_gaps(
     holes: Iterable[Gap], calendar: Calendar, unfetchable: Collection[Gap] = ()
 ) -> list[Gap]:
-    """Ranges [start, end) of *holes* within sessions, without those known to be empty at the feed."""
+    """Ranges [start, end) of *holes* within sessions, without those known as unfetchable."""
     planned: list[Gap] = []
     for start, end in holes:
         for session in calendar.sessions(start, end):

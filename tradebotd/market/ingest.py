@@ -126,7 +126,7 @@ class Ingest:
                 tracks_of = {symbol.symbol: await self._track(symbol, result) for symbol in wanted}
                 ready = [track for track in tracks_of.values() if track is not None]
                 fetched = await self._fetch_all(ready, now, result)
-                await self._store(fetched, now, result)
+                await self._store(fetched, result)
             except BaseException:
                 self.reset()
                 raise
@@ -259,7 +259,6 @@ class Ingest:
     async def _store(
         self,
         fetched: Sequence[tuple[Track, _Fetched, datetime]],
-        now: datetime,
         result: PullResult,
     ) -> None:
         rows: list[ohlc.CandleRow] = []
@@ -281,10 +280,10 @@ class Ingest:
                 made.append((symbol, track.base, answer.candles))
             if answer.duplicates:
                 result.counts += WriteCounts(attempted=answer.duplicates, skipped=answer.duplicates)
-            for timeframe, candles in track.take_in(answer.candles, end):
-                result.rolled_up += len(candles)
-                rows += candle_rows(track.symbol_id, timeframe, candles, answer.feed)
-                made.append((symbol, timeframe, candles))
+            for timeframe, higher in track.take_in(answer.candles, end):
+                result.rolled_up += len(higher)
+                rows += candle_rows(track.symbol_id, timeframe, higher, answer.feed)
+                made.append((symbol, timeframe, higher))
         if not rows:
             return
         counts = await self._writer.write_rows(rows)
@@ -322,7 +321,7 @@ class Ingest:
         extra: Timeframe | None,
         result: PullResult,
     ) -> None:
-        """Roll up anew whatever the range of *fetched* touches; what was made without it changes."""
+        """Roll up anew what the range of *fetched* touches; what was made without it changes."""
         base, calendar = self.base(symbol), self.calendar(symbol)
         wanted = {*symbol.timeframes, *([extra] if extra else ())}
         targets = [each for each in sorted(wanted, key=_seconds) if each.seconds > base.seconds]

@@ -63,11 +63,7 @@ class DailyLevels:
         due = await self._due(symbol, now)
         if not due:
             return []
-        found = []
-        for session in due:
-            if await self._extremes(symbol, session) is not None:
-                found.append(session)
-        return found
+        return [each for each in due if await self._extremes(symbol, each) is not None]
 
     async def calculate_pivots(self, symbols: list[MarketSymbol]) -> list[LevelsRow]:
         """Fill in the pivots of every row that lacks them; returns those rows."""
@@ -81,7 +77,7 @@ class DailyLevels:
         return rows
 
     async def wrong_pivots(self, symbols: list[MarketSymbol]) -> tuple[int, list[str]]:
-        """How many latest rows were looked at, and those whose stored pivots are not the formula's."""
+        """How many latest rows there are, and those whose pivots are not the formula's."""
         names = {self.ingest.symbol_id(symbol): symbol.symbol for symbol in symbols}
         async with self.database.connection() as connection:
             rows = await levels.latest(connection, list(names))

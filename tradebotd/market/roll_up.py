@@ -1,4 +1,4 @@
-"""Higher timeframes out of base candles, one after the other. Pure; only complete periods come out."""
+"""Higher timeframes out of base candles, one by one. Pure; only complete periods come out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

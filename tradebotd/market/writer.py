@@ -1,7 +1,7 @@
 """Idempotent writes of candles: COPY for many, one statement for few."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -42,7 +42,9 @@ class WriteCounts:
 class CandleWriter:
     """The only way into `ohlc`."""
 
-    def __init__(self, database: Database, symbol_ids: dict[str, SymbolId], clock: Clock) -> None:
+    def __init__(
+        self, database: Database, symbol_ids: Mapping[str, SymbolId], clock: Clock
+    ) -> None:
         self._database = database
         self._symbol_ids = symbol_ids
         self._clock = clock
