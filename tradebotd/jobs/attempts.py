@@ -13,7 +13,8 @@ from tenacity import (
     retry_if_result,
     stop_after_attempt,
     stop_after_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from tradebotd.domain.job import RunStatus, Summary, describe_duration
@@ -56,11 +57,13 @@ async def run_with_retries(
     if first.status is RunStatus.OK or not retries:
         return first
     latest = first
+    calls = 0
     stopped = False
 
     async def once_more() -> Result:
-        nonlocal latest, stopped
-        if waiting.statistics["attempt_number"] == 1:
+        nonlocal latest, calls, stopped
+        calls += 1
+        if calls == 1:
             return latest  # the first attempt has been made: tenacity only waits
         again = await before_retry(latest.attempts + 1)
         if again is None:
@@ -73,9 +76,8 @@ async def run_with_retries(
 
     waiting = AsyncRetrying(
         stop=stop_after_attempt(1 + retries) | stop_after_delay(backoff.total_seconds),
-        wait=wait_exponential_jitter(
-            initial=backoff.initial_seconds, max=backoff.max_seconds, jitter=backoff.initial_seconds
-        ),
+        wait=wait_exponential(multiplier=backoff.initial_seconds, max=backoff.max_seconds)
+        + wait_random(0, backoff.initial_seconds),
         retry=retry_if_result(lambda result: not stopped and result.status is not RunStatus.OK),
         retry_error_callback=_give_up,
         sleep=anyio.sleep,

@@ -64,6 +64,7 @@ def order_key(name: str) -> tuple[int, str]:
 
 @cache
 def zone(name: str) -> ZoneInfo:
+    """Read from disk once, while the configuration is checked; the loop must not wait for files."""
     return ZoneInfo(name)
 
 
