@@ -1,9 +1,9 @@
+# ruff: noqa: E402 - the first line of code comes before the other imports on purpose
 from tradebotd.domain.decimals import forbid_floats
 
 forbid_floats()  # first of all: the decimal context is copied into every task when it is made
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest

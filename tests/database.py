@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 
 from tradebotd.storage.database import open_database
-from tradebotd.storage.embedded import INITDB, find_binaries, socket_dsn, unprivileged
+from tradebotd.storage.embedded import INITDB, find_binaries, mortal, socket_dsn, unprivileged
 from tradebotd.storage.migrations import load_migrations, migrate
 
 TEMPLATE = "tradebotd_template"
@@ -99,7 +99,7 @@ def _running(home: Path) -> Iterator[PostgresServer]:
     command: list[str | Path] = [binaries / "postgres", "-D", data, "-k", home, *options]
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
-            unprivileged(command, pdeathsig=True), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            mortal(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
     try:
         _wait_until_ready(home, process)

@@ -1,7 +1,7 @@
 """The pool: lanes, transactions, and honest words when PostgreSQL is away.
 
-Connections hold no session state (no SET, LISTEN, temporary table or advisory lock that outlives its
-transaction), so that releasing one costs no round trip.
+Connections hold no session state that matters to the next user (no SET, LISTEN or advisory lock that
+outlives its transaction; a staging table empties itself), so that releasing one costs no round trip.
 """
 
 import asyncio
@@ -46,8 +46,10 @@ _TROUBLE: Final = (
     asyncpg.PostgresSystemError,  # 58: I/O error
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby, or an operator made it read-only
+    asyncpg.InternalClientError,  # the server ended the session while nobody was listening
     OSError,  # TimeoutError among them: inside a block only the database is awaited
 )
+_BROKEN: Final = (asyncpg.PostgresConnectionError, asyncpg.InternalClientError, OSError)
 _MISCONFIGURED: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -138,6 +140,9 @@ class Database:
             self.pool_in_use += 1
             try:
                 yield connection
+            except _BROKEN:
+                connection.terminate()  # the pool must not hand it out again
+                raise
             finally:
                 self.pool_in_use -= 1
                 _holder.set(None)

@@ -15,7 +15,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -88,15 +88,22 @@ def find_binaries(major: str | None = None) -> Path:
     raise ConfigError([f"database.url: {problem}: {WAYS_OUT}"])
 
 
-def unprivileged(command: Sequence[str | Path], *, pdeathsig: bool = False) -> list[str]:
-    """*command* as PostgreSQL wants to be run: not by root, and no longer than its starter."""
+def unprivileged(command: Sequence[str | Path]) -> list[str]:
+    """*command* as PostgreSQL wants to be run: not by root. Looks for programs in $PATH."""
     words = [str(word) for word in command]
-    if pdeathsig and (setpriv := shutil.which("setpriv")):
-        words = [setpriv, "--pdeathsig", "INT", *words]
-    if os.geteuid() == 0:
-        unshare = shutil.which("unshare") or "unshare"
-        words = [unshare, "--user", "--map-user=65534", "--map-group=65534", "--", *words]
-    return words
+    if os.geteuid() != 0:
+        return words
+    unshare = shutil.which("unshare") or "unshare"
+    return [unshare, "--user", "--map-user=65534", "--map-group=65534", "--", *words]
+
+
+def mortal(command: Sequence[str | Path]) -> list[str]:
+    """The same, and stopped by SIGINT when its starter dies.
+
+    Without setpriv (util-linux) it outlives a killed daemon, and the next start stops it.
+    """
+    setpriv = shutil.which("setpriv")
+    return unprivileged([setpriv, "--pdeathsig", "INT", *command] if setpriv else command)
 
 
 def socket_dsn(socket_dir: Path, database: str = DATABASE) -> str:
@@ -147,6 +154,13 @@ class _Cluster:
         first = next(iter(self._pid_file()), "").strip()
         pid = int(first) if first.isdigit() else 0
         return pid if pid and process_identity.is_alive(pid) else None
+
+    def is_run_by(self, pid: int) -> bool:
+        """A file left over may name a pid that is somebody else's by now."""
+        try:
+            return os.fsencode(self.data) in (Path("/proc") / str(pid) / "cmdline").read_bytes()
+        except OSError:
+            return False
 
     def is_accepting(self, child: int) -> bool:
         """Line 1 is our child, and line 8 says `ready` once it takes connections."""
@@ -230,8 +244,11 @@ def _socket_dir(runtime_dir: Path) -> Path:
 
 
 async def _wait_for_old_server(cluster: _Cluster) -> None:
-    """One whose starter was killed is on its way out: it got its death signal."""
+    """We hold the lock: what still runs lost its starter, and is told to end if nobody did."""
     pid = await anyio.to_thread.run_sync(cluster.postmaster)
+    if pid and await anyio.to_thread.run_sync(cluster.is_run_by, pid):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGINT)
     with anyio.move_on_after(OLD_SERVER_SECONDS):
         while pid:
             await anyio.sleep(POLL_SECONDS)
@@ -245,11 +262,9 @@ async def _wait_for_old_server(cluster: _Cluster) -> None:
 
 async def _initdb(cluster: _Cluster) -> None:
     target = _unfinished(cluster.home)
-    finished = await anyio.run_process(
-        unprivileged([cluster.binaries / "initdb", *INITDB, "--pgdata", target]),
-        check=False,
-        stderr=subprocess.STDOUT,
-    )
+    initdb: list[str | Path] = [cluster.binaries / "initdb", *INITDB, "--pgdata", target]
+    command = await anyio.to_thread.run_sync(unprivileged, initdb)
+    finished = await anyio.run_process(command, check=False, stderr=subprocess.STDOUT)
     if finished.returncode:
         said = finished.stdout.decode(errors="replace").strip()
         last = said.rpartition("\n")[2]
@@ -275,11 +290,12 @@ async def _start(cluster: _Cluster) -> Process:
         "-k",
         cluster.socket_dir,
     ]
+    words = await anyio.to_thread.run_sync(mortal, [*command, *settings])
     log = await anyio.to_thread.run_sync(_open_log, cluster.log)
     try:
         # A session of its own: Ctrl-C is for us, and we stop it when we are done with it.
         return await anyio.open_process(
-            unprivileged([*command, *settings], pdeathsig=True),
+            words,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -1,0 +1,112 @@
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.database import PostgresServer
+from tradebotd.domain.errors import MigrationError
+from tradebotd.storage.database import Database, open_database
+from tradebotd.storage.migrations import Migration, load_migrations, migrate, migration_status
+
+FILES = load_migrations()
+SECOND = Migration(version=2, name="more", checksum="c", sql="CREATE TABLE more (); SELECT 1")
+TABLES = """
+    SELECT array_agg(table_name::text ORDER BY table_name)
+      FROM information_schema.tables WHERE table_schema = 'public'
+"""
+PUBLIC = {
+    *("market_symbols", "ohlc", "ohlc_quarantine", "ohlc_corrections", "universe", "levels_daily"),
+    *("market_trades", "orderbook_snapshots", "orderbook_levels", "symbol_cache", "bot_configs"),
+    *("bot_states", "decision_runs", "orders", "order_events", "fills", "positions", "trades"),
+    *("equity_snapshots", "job_runs", "dead_letters", "alerts", "api_usage", "leadership"),
+    *("settings", "schema_migrations"),
+}
+
+
+@pytest.fixture
+async def empty(postgres_server: PostgresServer) -> AsyncIterator[Database]:
+    async with (
+        postgres_server.fresh_database("template1") as dsn,
+        open_database(dsn, pool_min=1, pool_max=5) as database,
+    ):
+        yield database
+
+
+async def test_all_are_applied_once_and_the_tables_of_the_interface_are_there(
+    empty: Database,
+) -> None:
+    assert await migrate(empty, FILES) == [migration.version for migration in FILES]
+    assert await migrate(empty, FILES) == []
+    async with empty.connection() as connection:
+        assert set(await connection.fetchval(TABLES)) >= PUBLIC
+
+
+async def test_an_edited_file_is_refused(empty: Database) -> None:
+    await migrate(empty, FILES)
+    edited = (replace(FILES[0], checksum="other"), *FILES[1:])
+
+    with pytest.raises(MigrationError, match="0001_foundation was edited after it was applied"):
+        await migrate(empty, edited)
+    with pytest.raises(MigrationError, match="edited"):
+        await migration_status(empty, edited)
+
+
+async def test_a_ledger_newer_than_the_files_is_refused(empty: Database) -> None:
+    await migrate(empty, (FILES[0], SECOND))
+
+    with pytest.raises(MigrationError, match=r"0002_more.*newer"):
+        await migrate(empty, FILES[:1])
+
+
+async def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
+    broken = replace(SECOND, sql="CREATE TABLE half (); SELECT 1/0")
+
+    with pytest.raises(Exception, match="division by zero"):
+        await migrate(empty, (FILES[0], broken))
+
+    states = await migration_status(empty, (FILES[0], SECOND))
+    assert [state.applied_at for state in states] == [None, None]
+
+
+async def test_two_at_once_apply_each_file_once(empty: Database) -> None:
+    applied: list[list[int]] = []
+
+    async def go() -> None:
+        applied.append(await migrate(empty, (FILES[0], SECOND)))
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(go)
+        both.start_soon(go)
+
+    assert sorted(applied) == [[], [1, 2]]
+
+
+async def test_the_status_lists_what_is_pending_and_changes_nothing(empty: Database) -> None:
+    assert [state.applied_at for state in await migration_status(empty, FILES)] == [None] * len(
+        FILES
+    )
+    await migrate(empty, FILES)
+
+    states = await migration_status(empty, (*FILES, replace(SECOND, version=len(FILES) + 1)))
+
+    assert [state.applied_at is None for state in states] == [False] * len(FILES) + [True]
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (["0001_a.sql", "0003_c.sql"], "numbered 1, 2, 3"),
+        (["0001_a.sql", "0001_b.sql"], "numbered 1, 2, 3"),
+        (["1_a.sql"], "no name for a migration"),
+    ],
+)
+def test_files_must_be_numbered_without_holes(
+    tmp_path: Path, names: list[str], complaint: str
+) -> None:
+    for name in names:
+        (tmp_path / name).write_text("SELECT 1")
+
+    with pytest.raises(MigrationError, match=complaint):
+        load_migrations(tmp_path)
