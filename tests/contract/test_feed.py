@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -141,7 +141,7 @@ async def test_synthetic_candles_are_on_the_tick_and_sound(tmp_path: Path) -> No
     found = await feed.fetch(SYMBOL, Timeframe.M1, START, clock.now())
 
     assert len(found.candles) == 3 * 1_440
-    for before, candle in zip(found.candles, found.candles[1:], strict=False):
+    for before, candle in pairwise(found.candles):
         assert candle.low <= min(candle.open, candle.close)
         assert candle.high >= max(candle.open, candle.close)
         assert round(candle.close, 2) == candle.close

@@ -77,7 +77,11 @@ class FakeFeed:
         self._timeframe = timeframe
 
     async def fetch(
-        self, symbol: MarketSymbol, timeframe: Timeframe, start: datetime, end: datetime
+        self,
+        symbol: MarketSymbol,  # noqa: ARG002
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
     ) -> FetchedCandles:
         self.asked.append((start, end))
         if self.broken:
@@ -86,8 +90,8 @@ class FakeFeed:
         found = [c for c in self.candles if start <= c.ts < end and c.ts <= closed]
         return FetchedCandles(candles=found)
 
-    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:  # noqa: ARG002
         return {}
 
-    def timeframes(self, symbol: MarketSymbol) -> tuple[Timeframe, ...]:
+    def timeframes(self, symbol: MarketSymbol) -> tuple[Timeframe, ...]:  # noqa: ARG002
         return (self._timeframe,)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,11 +45,11 @@ def test_the_path_of_a_candle_visits_its_four_prices_in_time(
     low, open_, close, high = min(a, b, c, d), a, b, max(a, b, c, d)
     points = path_through(Candle(START, open_, high, low, close, 0.0), timeframe)
 
-    assert [price for _, price in points][0] == open_
-    assert [price for _, price in points][-1] == close
+    assert points[0][1] == open_
+    assert points[-1][1] == close
     assert {points[1][1], points[2][1]} == {low, high}
     assert abs(points[1][1] - open_) <= abs(points[2][1] - open_)
-    assert all(early[0] < late[0] for early, late in zip(points, points[1:], strict=False))
+    assert all(early[0] < late[0] for early, late in pairwise(points))
     assert points[-1][0] < START + timeframe.duration
 
 

@@ -16,7 +16,7 @@ from tradebotd.storage import ohlc
 from tradebotd.storage.database import Database, Lane
 
 BULK_ROWS: Final = 500
-CHUNK_ROWS: Final = 1_000
+CHUNK_ROWS: Final = 2_000
 
 _Item = TypeVar("_Item")
 
@@ -64,7 +64,8 @@ class CandleWriter:
         counts = WriteCounts()
         for chunk in _chunks(candles, CHUNK_ROWS):
             rows = candle_rows(symbol_id, timeframe, chunk, feed)
-            counts += await self.write_rows(rows, corrections=corrections)
+            await self._ensure_months(rows)
+            counts += await self._write_chunk(rows, counts, apply=corrections)
         return counts
 
     async def write_rows(
@@ -81,30 +82,35 @@ class CandleWriter:
         for row in rows:
             grouped[row[0], row[1]].append(row)
         for group in grouped.values():
+            done = WriteCounts()
             for chunk in _chunks(group, CHUNK_ROWS):
-                if len(chunk) < BULK_ROWS:
-                    counts += await self._insert_few(chunk, apply=corrections)
-                else:
-                    counts += await self._copy(chunk, apply=corrections)
+                done += await self._write_chunk(chunk, done, apply=corrections)
+            counts += done
         return counts
 
     def forget_months(self) -> None:
         """Retention dropped partitions: they are made again when somebody needs them."""
         self._months.clear()
 
+    async def _write_chunk(
+        self, rows: Sequence[ohlc.CandleRow], before: WriteCounts, *, apply: bool
+    ) -> WriteCounts:
+        """*before*: what the chunks before it met. Where all was there, a COPY would only fail."""
+        if len(rows) < BULK_ROWS:
+            return await self._insert_few(rows, apply=apply)
+        if before.inserted or not before.attempted:
+            async with self._database.connection(Lane.BULK) as connection:
+                if await ohlc.copy_new(connection, rows):
+                    return WriteCounts(attempted=len(rows), inserted=len(rows))
+        async with self._database.transaction(Lane.BULK) as connection:
+            merged = await ohlc.merge(connection, rows)
+        return await self._counted(rows, merged.inserted, merged.differences, apply=apply)
+
     async def _insert_few(self, rows: Sequence[ohlc.CandleRow], *, apply: bool) -> WriteCounts:
         async with self._database.connection() as connection:
             inserted = await ohlc.insert(connection, rows)
             different = await ohlc.differences(connection, rows) if inserted < len(rows) else []
         return await self._counted(rows, inserted, different, apply=apply)
-
-    async def _copy(self, rows: Sequence[ohlc.CandleRow], *, apply: bool) -> WriteCounts:
-        async with self._database.connection(Lane.BULK) as connection:
-            if await ohlc.copy_new(connection, rows):
-                return WriteCounts(attempted=len(rows), inserted=len(rows))
-        async with self._database.transaction(Lane.BULK) as connection:
-            merged = await ohlc.merge(connection, rows)
-        return await self._counted(rows, merged.inserted, merged.differences, apply=apply)
 
     async def _counted(
         self,
