@@ -163,11 +163,20 @@ async def test_bad_candles_are_quarantined_once_and_the_run_is_partial(
     again = await market.realtime_pull().run(market.context)
 
     assert first.status() is RunStatus.PARTIAL
+    assert first.failed_items == []  # asked again, the feed would say the same
     assert again.status() is RunStatus.OK
     assert len(await market.rows()) == 9
     async with database.connection() as connection:
         (row,) = await connection.fetch("SELECT * FROM ohlc_quarantine")
     assert row["reason"] == "high is below low"
+
+
+async def test_a_lone_bad_candle_makes_the_run_partial(database: Database) -> None:
+    """M2.2: the symbol answered, one of its rows was bad."""
+    market = await open_market(database, [Candle(START, 1.0, 0.5, 2.0, 1.0, 0.0)])
+    market.clock.jump_to(START + MINUTE)
+
+    assert (await market.realtime_pull().run(market.context)).status() is RunStatus.PARTIAL
 
 
 async def test_the_next_feed_is_asked_when_one_fails(database: Database) -> None:

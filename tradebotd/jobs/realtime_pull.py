@@ -49,7 +49,10 @@ class RealtimePull:
         limit = 2 * base.duration
         session = self.ingest.calendar(symbol).session_at(now)
         until = self.ingest.pulled_until(symbol)
-        if session is None or now - session.open <= limit:
+        if session is None:
+            return None
+        begun = max(session.open, self.ingest.since or session.open)
+        if now - begun <= limit:
             return None
         if self.data_ends is not None and (
             now >= self.data_ends or (until is not None and now - until < limit)
@@ -64,7 +67,10 @@ class RealtimePull:
 
 
 def summarize(pulled: PullResult) -> Summary:
-    """A bad row fails by itself: it counts as one item of its symbol."""
+    """A bad row fails by itself, beside its symbol, which answered: the run is partial.
+
+    Bad rows are no `failed_items`: asking again would bring the same rows.
+    """
     summary = Summary(
         attempted=pulled.counts.attempted,
         inserted=pulled.counts.inserted,
@@ -75,9 +81,9 @@ def summarize(pulled: PullResult) -> Summary:
         summary.counts["rolled_up"] = pulled.rolled_up
     for symbol, count in pulled.rejected.items():
         words = f"{count} rows quarantined, the first: {pulled.reasons[symbol]}"
-        summary.fail(symbol, words)
-        summary.failed += count - 1
-        summary.attempted += count
+        summary.items[symbol] = {"error": words, "quarantined": count}
+        summary.failed += count
+        summary.attempted += count + 1
     for symbol, message in pulled.errors.items():
         summary.fail(symbol, message)
         summary.attempted += 1

@@ -59,9 +59,10 @@ class SeedHistory:
             summary.skipped += pulled.counts.skipped
             rolled_up += pulled.rolled_up
             for symbol, count in pulled.rejected.items():
-                summary.fail(symbol, f"{count} rows quarantined: {pulled.reasons[symbol]}")
-                summary.failed += count - 1
-                summary.attempted += count
+                words = f"{count} rows quarantined, the first: {pulled.reasons[symbol]}"
+                summary.items[symbol] = {"error": words}
+                summary.failed += count
+                summary.attempted += count + 1
             cursor = until
             context.progress(
                 {

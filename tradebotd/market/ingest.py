@@ -81,7 +81,7 @@ class Ingest:
         self._writer = writer
         self._reader = reader
         self._clock = clock
-        self._since = since
+        self.since = since
         self._tracks: dict[str, Track] = {}
         self._seen_rejects: set[tuple[str, RejectedCandle]] = set()
         self._lock = anyio.Lock()
@@ -221,7 +221,7 @@ class Ingest:
         if track.newest is not None:
             after = track.newest + track.base.duration
         else:
-            after = self._since or track.base.floor(now - LIVE_LOOKBACK)
+            after = self.since or track.base.floor(now - LIVE_LOOKBACK)
         # Far behind after a long empty stretch: go on from where the last pull ended.
         if track.until is not None and now - after > MAX_CANDLES_A_PULL * track.base.duration:
             return max(after, track.until)
