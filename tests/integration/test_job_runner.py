@@ -31,12 +31,14 @@ MINUTELY = JobSpec(name=NAME, slots=(Every(interval=timedelta(minutes=1)),), ret
 
 
 class Bench:
-    def __init__(self, database: Database, clock: FakeClock, runner: JobRunner, job: ScriptedJob):
+    def __init__(
+        self, database: Database, clock: FakeClock, runner: JobRunner, job: ScriptedJob
+    ) -> None:
         self.database, self.clock, self.runner, self.job = database, clock, runner, job
 
     async def rows(self) -> list[Any]:
         async with self.database.connection() as connection:
-            return await connection.fetch("SELECT * FROM job_runs ORDER BY slot_at, id")
+            return list(await connection.fetch("SELECT * FROM job_runs ORDER BY slot_at, id"))
 
     async def letters(self) -> list[dead_letters.DeadLetter]:
         async with self.database.connection() as connection:
@@ -150,7 +152,10 @@ async def test_the_hard_limit_cancels_and_leaves_the_pool_whole(bench: Make) -> 
             await connection.execute("SELECT pg_sleep(30)")
         return Summary()
 
-    limits = {"soft_limit": timedelta(seconds=0.01), "hard_limit": timedelta(seconds=0.1)}
+    limits: dict[str, Any] = {
+        "soft_limit": timedelta(seconds=0.01),
+        "hard_limit": timedelta(seconds=0.1),
+    }
     spec = JobSpec(name=NAME, slots=MINUTELY.slots, retries=0, **limits)
     async with bench(slow, spec) as made:
         await made.runner.run_due([due()])
@@ -289,7 +294,7 @@ async def test_an_occurrence_that_has_been_run_is_not_run_again(bench: Make) -> 
 
 
 @pytest.mark.parametrize("deferred", [False, True])
-async def test_good_runs_of_a_minute_share_a_row(bench: Make, deferred: bool) -> None:
+async def test_good_runs_of_a_minute_share_a_row(bench: Make, *, deferred: bool) -> None:
     """M2.1: oftener than once a minute: one row a minute with a count; what acted keeps its own."""
 
     async def work(context: RunContext) -> Summary:
@@ -312,7 +317,7 @@ async def test_good_runs_of_a_minute_share_a_row(bench: Make, deferred: bool) ->
 async def test_a_closed_market_is_recorded_and_nothing_is_run(bench: Make) -> None:
     """M2.10: only_when_open."""
     spec = JobSpec(name=NAME, slots=MINUTELY.slots, only_when_open=True)
-    async with bench(spec=spec, is_open=lambda spec, now: False) as made:
+    async with bench(spec=spec, is_open=lambda _spec, _now: False) as made:
         await made.runner.run_due([due()])
         (row,) = await made.rows()
 

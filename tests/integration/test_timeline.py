@@ -13,7 +13,7 @@ from tradebotd.clocks.market import MarketClock
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import JobName
-from tradebotd.domain.job import Every, JobSpec, Summary
+from tradebotd.domain.job import Every, JobSpec, RunStatus, Summary
 from tradebotd.jobs.job import RunContext
 from tradebotd.jobs.run_ledger import RunLedger
 from tradebotd.jobs.runner import JobRunner
@@ -55,7 +55,7 @@ class Replay:
         self.steps: list[tuple[str, datetime]] = []
         self.primed: list[datetime] = []
         self.ended = 0
-        self.during: Callable[[Timeline], None] = lambda timeline: None
+        self.during: Callable[[Timeline], None] = lambda _timeline: None
 
     def step(self, what: str, at: datetime) -> None:
         if len(self.steps) == self.kill_at_step:
@@ -76,7 +76,7 @@ class Replay:
 
         names: list[str] = []
         jobs = [Named(BOTS, work, names), Named(PULL, work, names)]
-        scheduler = ClockScheduler(clock, lambda code, instant: None, lambda dues: None)
+        scheduler = ClockScheduler(clock, lambda _code, _instant: None, lambda _dues: None)
         scheduler.schedule([JobSpec(name=job.name, slots=EVERY_MINUTE) for job in jobs])
         scheduler.start()
         async with anyio.create_task_group() as tasks:
@@ -102,14 +102,16 @@ class Replay:
                 ledger=ledger,
                 on_end=self.at_end,
             )
-            return await timeline.run()
+            came_to_its_end = await timeline.run()
+        return came_to_its_end  # noqa: RET504 - a task group may swallow, mypy says
 
     async def at_end(self) -> None:
         self.ended += 1
 
     async def rows(self) -> list[Any]:
         async with self.database.connection() as connection:
-            return await connection.fetch("SELECT * FROM job_runs ORDER BY scheduled_at, id")
+            rows = await connection.fetch("SELECT * FROM job_runs ORDER BY scheduled_at, id")
+        return list(rows)
 
 
 class Named(ScriptedJob):
@@ -283,6 +285,6 @@ def record(minute: int, *, eventful: bool) -> RunRecord:
         slot_at=at,
         started_at=at,
         finished_at=at,
-        status=job_runs.RunStatus.OK,
+        status=RunStatus.OK,
         eventful=eventful,
     )
