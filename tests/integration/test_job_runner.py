@@ -20,6 +20,8 @@ from tradebotd.jobs.ping import Ping
 from tradebotd.jobs.run_ledger import RunLedger
 from tradebotd.jobs.runner import JobRunner
 from tradebotd.jobs.schedule import Due, zone
+from tradebotd.jobs.scheduler import ClockScheduler
+from tradebotd.jobs.statuses import job_statuses
 from tradebotd.jobs.switches import discard_dead_letter, load_disabled, retry_dead_letter, switch
 from tradebotd.storage import dead_letters, job_runs
 from tradebotd.storage.database import Database
@@ -397,6 +399,26 @@ async def test_a_lost_daily_run_is_made_up_once_at_the_next_start(bench: Make, u
         (two_days_ago, "lost"),
         (today, "ok"),
     ]
+
+
+async def test_the_list_of_jobs_shows_schedule_last_run_outcome_and_rate(bench: Make) -> None:
+    """M2.7, 3.2: the shape of `tradebotctl jobs`; missed runs do not count as failed ones."""
+    async with bench() as made:
+        scheduler = ClockScheduler(made.clock, no_close, made.runner.trigger)
+        await made.runner.run_due([due(earlier=3)])
+        made.clock.advance(timedelta(seconds=1))
+        scheduler.schedule([MINUTELY])
+        scheduler.start()
+        now = made.clock.now()
+        (status,) = await job_statuses(made.runner, scheduler, made.database, now)
+        scheduler.shutdown()
+
+    assert (status.name, status.enabled, status.schedule) == (NAME, True, "every 1m")
+    assert status.next_run_at == NOON + timedelta(minutes=1)
+    assert (status.last_status, status.last_started_at) == (RunStatus.OK, NOON)
+    assert (status.runs_24h, status.missed_24h, status.success_rate_24h) == (1, 3, 1.0)
+    assert status.outcome is not None
+    assert status.outcome.ok
 
 
 async def test_ping_proves_the_way_down_to_the_database(database: Database) -> None:

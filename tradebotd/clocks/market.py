@@ -112,8 +112,8 @@ class MarketClock:
             await self._sleep_until_jumped(instant)
 
     async def _sleep_by_host_time(self, instant: datetime) -> None:
-        while (market_seconds := (instant - self.now()).total_seconds()) > 0:
-            await anyio.sleep(min(market_seconds / self._speed, LONGEST_SLEEP_SECONDS))
+        while (left := (instant - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - no event
+            await anyio.sleep(min(left / self._speed, LONGEST_SLEEP_SECONDS))
 
     async def _sleep_until_jumped(self, instant: datetime) -> None:
         holds = _own_holds.get()

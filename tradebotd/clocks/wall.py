@@ -25,5 +25,5 @@ class WallClock:
         return host_now()
 
     async def sleep_until(self, instant: datetime) -> None:
-        while (seconds := (instant - self.now()).total_seconds()) > 0:
+        while (seconds := (instant - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - no event
             await anyio.sleep(min(seconds, LONGEST_SLEEP_SECONDS))
