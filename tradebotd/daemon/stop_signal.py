@@ -30,7 +30,7 @@ class StopRequest:
 
 
 async def watch_signals(stop: StopRequest, reload: Callable[[], Awaitable[None]]) -> None:
-    """Runs until it is cancelled. A second SIGTERM is not faster: the stages have their own limits."""
+    """Runs until it is cancelled. A second SIGTERM is not faster: each stage has its limit."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for received in signals:
             if received == signal.SIGHUP:

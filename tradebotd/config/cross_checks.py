@@ -1,0 +1,175 @@
+"""What is wrong between the tables: references, clocks, and what this version does not have."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from glob import glob
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from tradebotd.config.model import SIMULATED_KINDS, Config
+from tradebotd.config.secrets import secret_problems
+from tradebotd.config.sections import BotSection, JobSection
+from tradebotd.domain.errors import ConfigError, StrategyError
+from tradebotd.strategies.registry import load_strategy
+
+SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
+BUILT_FEEDS: Final = SIMULATED_KINDS
+BUILT_VENUES: Final = frozenset({"paper"})
+BUILT_SIZING: Final = frozenset({"fixed_quantity", "fixed_notional", "percent_equity"})
+
+
+def cross_problems(config: Config) -> list[str]:
+    """Every problem that one table alone does not show, each with its path."""
+    return [
+        *_names(config),
+        *_feeds(config),
+        *_venues(config),
+        *_symbols(config),
+        *_bots(config),
+        *_jobs(config),
+        *_paths(config),
+        *secret_problems(config),
+    ]
+
+
+def unknown_name(path: str, name: str, known: Iterable[str], noun: str) -> str:
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"
+    return f"{path}: there is no {noun} {name!r}; {hint}"
+
+
+def _not_yet(path: str, value: str, built: Iterable[str]) -> str:
+    return f"{path}: {value!r} is not available in this version; {', '.join(sorted(built))} is"
+
+
+def _names(config: Config) -> Iterator[str]:
+    for table, names in (
+        ("symbols", [symbol.symbol for symbol in config.symbols]),
+        ("bots", [bot.name for bot in config.bots]),
+    ):
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield f"{table}: {name!r} stands there {count} times; once is allowed"
+
+
+def _feeds(config: Config) -> Iterator[str]:
+    for name, feed in config.feeds.items():
+        path = f"feeds.{name}"
+        if feed.kind not in BUILT_FEEDS:
+            yield _not_yet(f"{path}.kind", feed.kind, BUILT_FEEDS)
+        if feed.kind == "replay" and feed.path is None:
+            yield f"{path}.path: required for a replay; files are named SYMBOL_TIMEFRAME.csv"
+        elif feed.kind == "replay" and not glob(str(config.path(str(feed.path)))):  # noqa: PTH207
+            yield f"{path}.path: no file matches {config.path(str(feed.path))}"
+    speeds = {
+        name: feed.speed for name, feed in config.feeds.items() if feed.kind in SIMULATED_KINDS
+    }
+    if len(set(speeds.values())) > 1:
+        told = ", ".join(f"{name} {speed}" for name, speed in sorted(speeds.items()))
+        yield f"feeds: one clock has one speed, but they say {told}"
+    if speeds and len(speeds) < len(config.feeds):
+        yield "feeds: recorded or synthetic feeds and live ones cannot share one clock"
+
+
+def _venues(config: Config) -> Iterator[str]:
+    for name, venue in config.venues.items():
+        path = f"venues.{name}"
+        if venue.kind not in BUILT_VENUES:
+            yield _not_yet(f"{path}.kind", venue.kind, BUILT_VENUES)
+        if config.simulated and venue.kind != "paper" and not _on_loopback(venue.base_url):
+            yield f"{path}: a simulated clock trades on paper or on loopback only"
+        if venue.fee_asset == "base":
+            yield _not_yet(f"{path}.fee_asset", "base", {"quote"})
+
+
+def _on_loopback(url: str | None) -> bool:
+    host = urlsplit(url or "").hostname
+    if host is None:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _symbols(config: Config) -> Iterator[str]:
+    for number, symbol in enumerate(config.symbols):
+        path = f"symbols[{number}]"
+        for feed in symbol.feeds:
+            if feed not in config.feeds:
+                yield unknown_name(f"{path}.feeds", feed, config.feeds, "feed")
+        if symbol.venue not in config.venues:
+            yield unknown_name(f"{path}.venue", symbol.venue, config.venues, "venue")
+        outside = {*config.feeds, *config.venues}
+        for name in symbol.names:
+            if name not in outside:
+                yield unknown_name(f"{path}.names.{name}", name, outside, "feed or venue")
+
+
+def _bots(config: Config) -> Iterator[str]:
+    symbols = {symbol.symbol: symbol for symbol in config.symbols}
+    taken: dict[str, str] = {}
+    for number, bot in enumerate(config.bots):
+        path = f"bots[{number}]"
+        symbol = symbols.get(bot.symbol)
+        if symbol is None:
+            yield unknown_name(f"{path}.symbol", bot.symbol, symbols, "symbol")
+        elif bot.timeframe not in symbol.timeframes:
+            yield (
+                f"{path}.timeframe: {bot.symbol} has no {bot.timeframe};"
+                f" its timeframes are {', '.join(symbol.timeframes)}"
+            )
+        yield from _one_bot(path, bot)
+        if bot.position_type == "futures":
+            other = taken.setdefault(bot.symbol, bot.name)
+            if other != bot.name:
+                yield f"{path}.symbol: {other!r} trades futures of {bot.symbol} here already"
+        yield from _strategy(path, bot, config)
+
+
+def _one_bot(path: str, bot: BotSection) -> Iterator[str]:
+    if bot.entry == "limit":
+        yield _not_yet(f"{path}.entry", "limit", {"market"})
+    if bot.sizing.kind not in BUILT_SIZING:
+        yield _not_yet(f"{path}.sizing.kind", bot.sizing.kind, BUILT_SIZING)
+    if bot.sizing.kind == "percent_equity" and bot.sizing.value > 100 * bot.leverage:
+        yield f"{path}.sizing.value: {bot.sizing.value} % of equity needs more leverage"
+    if bot.position_type == "spot" and bot.leverage != 1:
+        yield f'{path}.leverage: spot has none; 1 is allowed, or position_type = "futures"'
+    if bot.position_type == "spot" and bot.allow_short:
+        yield f'{path}.allow_short: spot cannot be sold short; position_type = "futures" can'
+
+
+def _strategy(path: str, bot: BotSection, config: Config) -> Iterator[str]:
+    try:
+        load_strategy(bot.strategy, bot.params, base_dir=config.path("."))
+    except ConfigError as error:
+        yield from (f"{path}.{problem}" for problem in error.problems)
+    except StrategyError as error:
+        yield f"{path}.strategy: {error}"
+
+
+def _jobs(config: Config) -> Iterator[str]:
+    for name, job in config.jobs.items():
+        yield from _one_job(f"jobs.{name}", job)
+
+
+def _one_job(path: str, job: JobSection) -> Iterator[str]:
+    if job.every is not None and job.at is not None:
+        yield f"{path}: `every` and `at` exclude each other"
+    if job.every is not None and (job.days is not None or job.timezone is not None):
+        yield f"{path}: `days` and `timezone` belong to `at`, not to `every`"
+
+
+def _paths(config: Config) -> Iterator[str]:
+    length = len(bytes(config.socket))
+    if length > SOCKET_PATH_BYTES:
+        yield (
+            f"daemon.socket: {config.socket} has {length} bytes;"
+            f" a Unix socket's path may have {SOCKET_PATH_BYTES}"
+        )

@@ -1,0 +1,134 @@
+"""From a file to a Config, or to every problem in it, each with its path."""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from tradebotd.config.cross_checks import cross_problems
+from tradebotd.config.model import Config
+from tradebotd.domain.errors import ConfigError
+
+SEARCHED: Final = (Path("config.toml"), Path("/etc/tradebotd/config.toml"))
+
+NOTHING_FOUND: Final = (
+    "no configuration was found: there is no --config, $TRADEBOTD_CONFIG, ./config.toml or"
+    " /etc/tradebotd/config.toml; config.example.toml is one to start from"
+)
+PLAIN_WORDS: Final = {
+    "missing": "required, and not there",
+    "string_pattern_mismatch": "letters, digits and . _ / - only, a letter or digit first",
+    "too_short": "at least one is needed",
+    "string_type": "must be text in quotes",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list: [ … ]",
+    "dict_type": "must be a table: { … }",
+    "model_type": "must be a table: { … }",
+    "model_attributes_type": "must be a table: { … }",
+}
+BOUNDS: Final = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def find_config(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """The first there is of document 3.1's search order. Raises ConfigError."""
+    if given is not None:
+        return given
+    if named := environment.get("TRADEBOTD_CONFIG"):
+        return Path(named)
+    for path in SEARCHED:
+        if path.is_file():
+            return path
+    raise ConfigError([NOTHING_FOUND])
+
+
+def load_config(path: Path) -> Config:
+    """Read and check everything that can be known without starting. Raises ConfigError."""
+    config = parse_config(_read(path)).placed_in(path.parent)
+    if problems := cross_problems(config):
+        raise ConfigError(problems)
+    return config
+
+
+def parse_config(raw: Mapping[str, Any]) -> Config:
+    """Numbers with a point arrive as Decimal, never as float. Raises ConfigError."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError([_line(detail) for detail in error.errors(include_url=False)]) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror or error}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: not TOML: {error}"]) from error
+
+
+def _line(detail: ErrorDetails) -> str:
+    return f"{_path(detail['loc'])}: {_words(detail)}"
+
+
+def _path(location: Iterable[str | int]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path or "the file"
+
+
+def _words(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown(detail["loc"])
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"not allowed; one of {context['expected']}"
+    if kind in BOUNDS:
+        key, word = BOUNDS[kind]
+        bound = context[key]
+        told = f"{bound * 100:f}%" if isinstance(bound, Decimal) else str(bound)
+        return f"out of range; must be {word} {told}"
+    return PLAIN_WORDS.get(kind, detail["msg"])
+
+
+def _unknown(location: tuple[str | int, ...]) -> str:
+    known = _known_keys(location[:-1])
+    near = get_close_matches(str(location[-1]), known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+    return f"unknown key{hint}"
+
+
+def _known_keys(location: tuple[str | int, ...]) -> list[str]:
+    """The keys of the table at *location*, found by walking the models."""
+    model: Any = Config
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(part))
+            model = _section_in(field.annotation) if field is not None else None
+        # An index or a name of the user's own stays within the same kind of table.
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return sorted(model.model_fields)
+    return []
+
+
+def _section_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        if (found := _section_in(inner)) is not None:
+            return found
+    return None

@@ -1,0 +1,187 @@
+"""The whole file, and what the rest of the program gets of it: domain objects."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, PrivateAttr
+
+from tradebotd.config.sections import (
+    AlertsSection,
+    BotSection,
+    DaemonSection,
+    DatabaseSection,
+    FeedSection,
+    HealthSection,
+    JobSection,
+    RiskSection,
+    SymbolSection,
+    VenueSection,
+)
+from tradebotd.config.values import Section
+from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import BotName, FeedName, JobName, VenueName
+from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
+from tradebotd.domain.job import JobOverride
+from tradebotd.domain.timeframe import Timeframe
+
+SIMULATED_KINDS = frozenset({"replay", "synthetic"})
+
+
+class Config(Section):
+    """Relative paths are relative to the directory of the file, wherever it was started from."""
+
+    daemon: DaemonSection = DaemonSection()
+    database: DatabaseSection = DatabaseSection()
+    feeds: Annotated[dict[str, FeedSection], Field(min_length=1)]
+    venues: Annotated[dict[str, VenueSection], Field(min_length=1)]
+    symbols: Annotated[list[SymbolSection], Field(min_length=1)]
+    bots: list[BotSection] = Field(default_factory=list)
+    risk: RiskSection = RiskSection()
+    jobs: dict[str, JobSection] = Field(default_factory=dict)
+    health: HealthSection = HealthSection()
+    alerts: AlertsSection = AlertsSection()
+
+    _directory: Path = PrivateAttr(default_factory=Path.cwd)
+
+    def placed_in(self, directory: Path) -> "Config":
+        """The same, with relative paths starting from *directory*."""
+        placed = self.model_copy()
+        placed._directory = directory.absolute()  # noqa: SLF001  # our own, of a copy
+        return placed
+
+    def path(self, written: str) -> Path:
+        return self._directory / Path(written).expanduser()
+
+    @property
+    def state_dir(self) -> Path:
+        """`state_dir`, else $STATE_DIRECTORY (systemd), else the XDG state home."""
+        if self.daemon.state_dir is not None:
+            return self.path(self.daemon.state_dir)
+        return default_state_dir(os.environ)
+
+    @property
+    def socket(self) -> Path:
+        """`socket`, else $RUNTIME_DIRECTORY/tradebotd.sock (systemd), else in the state_dir."""
+        if self.daemon.socket is not None:
+            return self.path(self.daemon.socket)
+        runtime = os.environ.get("RUNTIME_DIRECTORY")
+        return (Path(runtime.split(":")[0]) if runtime else self.state_dir) / "tradebotd.sock"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether market time comes from the data."""
+        return any(feed.kind in SIMULATED_KINDS for feed in self.feeds.values())
+
+    @property
+    def speed(self) -> float:
+        """Market seconds a host second; 1 on the wall clock."""
+        if not self.simulated:
+            return 1.0
+        return float(next(iter(self.feeds.values())).speed)
+
+    def market_symbols(self) -> tuple[MarketSymbol, ...]:
+        return tuple(self._market_symbol(section) for section in self.symbols)
+
+    def bot_specs(self) -> tuple[BotSpec, ...]:
+        return tuple(self._bot_spec(section) for section in self.bots)
+
+    def account_limits(self) -> AccountLimits:
+        risk = self.risk
+        return AccountLimits(
+            currency=risk.currency,
+            max_orders_per_minute=risk.max_orders_per_minute,
+            max_open_positions=risk.max_open_positions,
+            max_exposure=risk.max_exposure,
+            max_daily_loss=risk.max_daily_loss,
+            max_drawdown=risk.max_drawdown,
+        )
+
+    def job_overrides(self) -> dict[JobName, JobOverride]:
+        return {
+            JobName(name): JobOverride(
+                every=job.every,
+                at=job.at,
+                days=job.days or (),
+                timezone=job.timezone,
+                enabled=job.enabled,
+                soft_limit=job.soft_limit,
+                hard_limit=job.hard_limit,
+                grace=job.grace,
+                retries=job.retries,
+                only_when_open=job.only_when_open,
+            )
+            for name, job in self.jobs.items()
+        }
+
+    def bot_zone(self, bot: BotSection) -> str:
+        return bot.timezone or self.daemon.timezone
+
+    def starting_cash(self, venue: VenueSection) -> Mapping[str, Any]:
+        """10,000 of the account's currency unless said."""
+        return venue.starting_cash or {self.risk.currency: 10_000}
+
+    def _market_symbol(self, section: SymbolSection) -> MarketSymbol:
+        base, quote = self._assets(section)
+        return MarketSymbol(
+            instrument=Instrument(
+                symbol=section.symbol,
+                venue=VenueName(section.venue),
+                base_asset=base,
+                quote_asset=quote,
+                tick_size=section.tick_size,
+                lot_size=section.lot_size,
+                min_notional=section.min_notional,
+            ),
+            feeds=tuple(FeedName(feed) for feed in section.feeds),
+            timeframes=tuple(Timeframe(timeframe) for timeframe in section.timeframes),
+            calendar=section.calendar,
+            names=dict(section.names),
+        )
+
+    def _assets(self, section: SymbolSection) -> tuple[str, str]:
+        """As said; else the account's currency is the quote asset and the rest is the base."""
+        quote = section.quote_asset or self.risk.currency
+        base = (
+            section.base_asset or section.symbol.removesuffix(quote).rstrip("/-") or section.symbol
+        )
+        return base, quote
+
+    def _bot_spec(self, bot: BotSection) -> BotSpec:
+        return BotSpec(
+            name=BotName(bot.name),
+            symbol=bot.symbol,
+            timeframe=Timeframe(bot.timeframe),
+            strategy=bot.strategy,
+            params=dict(bot.params),
+            position_type=PositionType(bot.position_type),
+            allow_short=bot.allow_short,
+            leverage=bot.leverage,
+            initial_capital=bot.initial_capital,
+            active=bot.active,
+            sizing=SizingRule(kind=SizingKind(bot.sizing.kind), value=bot.sizing.value),
+            exits=ExitPlan(
+                stop_loss=bot.exits.stop_loss,
+                take_profit=bot.exits.take_profit,
+                trailing_stop=bot.exits.trailing_stop,
+                max_holding=bot.exits.max_holding,
+            ),
+            limits=DailyLimits(
+                max_daily_trades=bot.limits.max_daily_trades,
+                max_daily_loss=bot.limits.max_daily_loss,
+                daily_target=bot.limits.daily_target,
+            ),
+            day_zone=ZoneInfo(self.bot_zone(bot)),
+        )
+
+
+def default_state_dir(environment: Mapping[str, str]) -> Path:
+    """$STATE_DIRECTORY as systemd sets it, else $XDG_STATE_HOME/tradebotd."""
+    given = environment.get("STATE_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0])
+    home = environment.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path("~/.local/state").expanduser()) / "tradebotd"

@@ -1,0 +1,188 @@
+"""The tables of the file, each with the defaults of document 3.3."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from tradebotd.config.values import (
+    AmountNotNegative,
+    Days,
+    Duration,
+    Money,
+    Percent,
+    PositiveMoney,
+    SecretReference,
+    Section,
+    Size,
+    Speed,
+    Start,
+    TimeOfDay,
+    ZoneName,
+)
+
+TimeframeName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+Share = Annotated[Percent, Field(gt=0, lt=1)]
+
+
+def _usual_timeframes() -> list[TimeframeName]:
+    return ["1m", "5m", "15m", "1h"]
+
+
+class DaemonSection(Section):
+    timezone: ZoneName = "UTC"
+    account: Name = "default"
+    state_dir: str | None = None
+    socket: str | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json", "journald"] = "auto"
+    when_taken: Literal["exit", "standby"] = "exit"
+
+
+class DatabaseSection(Section):
+    url: str = "embedded"
+    password: SecretReference | None = None
+    pool_min: Annotated[int, Field(ge=1, le=100)] = 2
+    pool_max: Annotated[int, Field(ge=4, le=100)] = 10
+    migrate_on_start: bool = True
+
+
+class FeedSection(Section):
+    """Recorded candles (`replay`), or seeded ones (`synthetic`)."""
+
+    kind: Literal["replay", "synthetic", "binance", "alpaca", "twelvedata"]
+    path: str | None = None
+    speed: Speed = Decimal(60)
+    on_end: Literal["stop", "idle"] = "stop"
+    seed: Annotated[int, Field(ge=0)] = 1
+    volatility: Annotated[Percent, Field(gt=0, le=10)] = Decimal("0.6")
+    start: Start = datetime(2026, 1, 1, tzinfo=UTC)
+    base_url: str | None = None
+    api_key: SecretReference | None = None
+    api_secret: SecretReference | None = None
+    credits_per_minute: Annotated[int, Field(gt=0)] | None = None
+    credits_per_day: Annotated[int, Field(gt=0)] | None = None
+
+
+class FeesSection(Section):
+    """Fractions of the notional; a maker's may be a rebate."""
+
+    maker: Money = Decimal("0.0002")
+    taker: AmountNotNegative = Decimal("0.0004")
+
+
+class VenueSection(Section):
+    kind: Literal["paper", "binance_spot", "binance_usdm", "alpaca"]
+    starting_cash: dict[str, PositiveMoney] | None = None
+    fees: FeesSection = FeesSection()
+    fee_asset: Literal["quote", "base"] = "quote"
+    slippage_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)
+    spread_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)
+    base_url: str | None = None
+    ws_url: str | None = None
+    api_key: SecretReference | None = None
+    api_secret: SecretReference | None = None
+    live: bool = False
+    resting_stops: bool = True
+
+
+class SymbolSection(Section):
+    symbol: Name
+    feeds: Annotated[list[str], Field(min_length=1)]
+    venue: str
+    names: dict[str, str] = Field(default_factory=dict)
+    timeframes: list[TimeframeName] = Field(default_factory=_usual_timeframes, min_length=1)
+    calendar: str = "24/7"
+    tick_size: PositiveMoney = Decimal("0.01")
+    lot_size: PositiveMoney = Decimal("0.00001")
+    min_notional: AmountNotNegative = Decimal(5)
+    base_asset: str | None = None
+    quote_asset: str | None = None
+
+
+class SizingSection(Section):
+    kind: Literal["fixed_quantity", "fixed_notional", "percent_equity", "risk_percent", "atr"]
+    value: PositiveMoney
+
+
+class ExitsSection(Section):
+    """Fractions of the average entry price (`trailing_stop`: of the best price since)."""
+
+    stop_loss: Share | None = None
+    take_profit: Annotated[Percent, Field(gt=0)] | None = None
+    trailing_stop: Share | None = None
+    max_holding: Duration | None = None
+
+
+class LimitsSection(Section):
+    """The bot's day; fractions of its initial capital."""
+
+    max_daily_trades: Annotated[int, Field(ge=1)] | None = None
+    max_daily_loss: Annotated[Percent, Field(gt=0)] | None = None
+    daily_target: Annotated[Percent, Field(gt=0)] | None = None
+
+
+class BotSection(Section):
+    name: Name
+    symbol: str
+    strategy: str
+    timeframe: TimeframeName = "1m"
+    params: dict[str, Any] = Field(default_factory=dict)
+    entry: Literal["market", "limit"] = "market"
+    allow_short: bool = False
+    position_type: Literal["spot", "futures"] = "spot"
+    leverage: Annotated[int, Field(ge=1, le=125)] = 1
+    initial_capital: PositiveMoney = Decimal(1000)
+    active: bool = True
+    timezone: ZoneName | None = None
+    sizing: SizingSection = SizingSection(kind="percent_equity", value=Decimal(10))
+    exits: ExitsSection = ExitsSection(
+        stop_loss=Decimal("0.005"),
+        take_profit=Decimal("0.015"),
+        trailing_stop=Decimal("0.003"),
+        max_holding=timedelta(days=3),
+    )
+    limits: LimitsSection = LimitsSection(
+        max_daily_trades=20, max_daily_loss=Decimal("0.03"), daily_target=Decimal("0.05")
+    )
+
+
+class RiskSection(Section):
+    """The account: exposure and drawdown of its equity, the loss of the day's first."""
+
+    currency: str = "USDT"
+    max_orders_per_minute: Annotated[int, Field(ge=1)] = 30
+    max_open_positions: Annotated[int, Field(ge=1)] = 10
+    max_exposure: Annotated[Percent, Field(gt=0)] = Decimal(1)
+    max_daily_loss: Annotated[Percent, Field(gt=0)] = Decimal("0.05")
+    max_drawdown: Annotated[Percent, Field(gt=0)] = Decimal("0.2")
+
+
+class JobSection(Section):
+    """Any job: its own schedule instead of all default slots, and its limits."""
+
+    every: Duration | None = None
+    at: TimeOfDay | None = None
+    days: Days | None = None
+    timezone: ZoneName | None = None
+    enabled: bool | None = None
+    soft_limit: Duration | None = None
+    hard_limit: Duration | None = None
+    grace: Duration | None = None
+    retries: Annotated[int, Field(ge=0, le=10)] | None = None
+    only_when_open: bool | None = None
+
+
+class HealthSection(Section):
+    buy_sell_ratio: Annotated[int, Field(gt=0)] = 5
+    buy_sell_for: Duration = timedelta(hours=1)
+    max_position_age: Duration = timedelta(days=3)
+    job_failure_rate: Percent = Decimal("0.1")
+    min_free_disk: Size = 10**9
+
+
+class AlertsSection(Section):
+    urls: list[SecretReference] = Field(default_factory=list)
+    min_severity: Literal["info", "warning", "critical"] = "warning"

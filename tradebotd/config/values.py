@@ -1,0 +1,173 @@
+"""How single values are written: durations, percentages, money, times of day, secrets."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION: Final = re.compile(r"(\d+)\s*([smhd])")
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB|B)", re.IGNORECASE)
+_SIZES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, nothing changes after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    matched = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if matched is None or int(matched[1]) == 0:
+        raise ValueError('not a duration; write "5s", "2m", "1h" or "3d"')
+    return timedelta(seconds=int(matched[1]) * _UNITS[matched[2]])
+
+
+def _percent(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return value
+    text = value.strip() if isinstance(value, str) else ""
+    if not text.endswith("%"):
+        raise ValueError('not a percentage; write it as text with its sign: "0.5%"')
+    return _number(text[:-1].strip(), 'not a percentage; write "0.5%"') / 100
+
+
+def _money(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        raise ValueError(f'a number that may reach an order is written as text: "{value}"')  # noqa: TRY004
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if not isinstance(value, str):
+        raise ValueError('not an amount; write it as text: "0.01"')  # noqa: TRY004
+    return _number(value.strip(), 'not an amount; write "0.01"')
+
+
+def _number(text: str, complaint: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(complaint) from None
+    if not number.is_finite():
+        raise ValueError(complaint)
+    return number
+
+
+def _positive(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise ValueError(f"must be above 0, was {value}")
+    return value
+
+
+def _not_negative(value: Decimal) -> Decimal:
+    if value < 0:
+        raise ValueError(f"must not be below 0, was {value}")
+    return value
+
+
+def _time_of_day(value: Any) -> Any:
+    if isinstance(value, time):
+        return value
+    if isinstance(value, str):
+        try:
+            return datetime.strptime(value.strip(), "%H:%M").replace(tzinfo=UTC).time()
+        except ValueError:
+            pass
+    raise ValueError('not a time of day; write "20:59"')
+
+
+def _days(value: Any) -> Any:
+    """`mon-fri`, `mon,wed`, `sun`: names only, since numbers mean different days elsewhere."""
+    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    complaint = f'not days; write "mon-fri" or "mon,wed"; the names are {", ".join(names)}'
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(complaint)  # noqa: TRY004
+    wanted: set[str] = set()
+    for part in value.lower().replace(" ", "").split(","):
+        first, _, last = part.partition("-")
+        if first not in names or (last and last not in names):
+            raise ValueError(complaint)
+        start, end = names.index(first), names.index(last or first)
+        if end < start:
+            raise ValueError(f"{part}: a range of days goes forward in the week")
+        wanted.update(names[start : end + 1])
+    return tuple(name for name in names if name in wanted)
+
+
+def _zone(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError('not a time zone; write "Europe/Berlin"')  # noqa: TRY004
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'{value!r} is no time zone; write "UTC" or "Europe/Berlin"') from None
+    return value
+
+
+def _start(value: Any) -> Any:
+    """TOML's dates and date-times, or the same as text; without an offset it is UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError('not a date; write "2026-01-01"') from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if not isinstance(value, datetime):
+        raise ValueError('not a date; write "2026-01-01"')  # noqa: TRY004
+    return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    matched = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if matched is None:
+        raise ValueError('not a size; write "1 GB" or "500 MB"')
+    return int(Decimal(matched[1]) * _SIZES[matched[2].lower()])
+
+
+def _factor(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
+        raise ValueError("not a speed; write 0 (as fast as possible), 1, 60 …")
+    return Decimal(value)
+
+
+def _text(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), _text(r"^\d+[smhd]$")]
+Percent = Annotated[Decimal, BeforeValidator(_percent), _text(r"^\d+(\.\d+)?%$")]
+Money = Annotated[Decimal, BeforeValidator(_money), _text(r"^-?\d+(\.\d+)?$")]
+PositiveMoney = Annotated[
+    Decimal,
+    BeforeValidator(lambda value: _positive(_money(value))),
+    _text(r"^\d+(\.\d+)?$"),
+]
+AmountNotNegative = Annotated[
+    Decimal,
+    BeforeValidator(lambda value: _not_negative(_money(value))),
+    _text(r"^\d+(\.\d+)?$"),
+]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), _text(r"^\d\d:\d\d$")]
+Days = Annotated[tuple[str, ...], BeforeValidator(_days), _text(r"^[a-z,-]+$")]
+ZoneName = Annotated[str, BeforeValidator(_zone)]
+Start = Annotated[datetime, BeforeValidator(_start), _text(r"^\d{4}-\d\d-\d\d.*$")]
+Size = Annotated[int, BeforeValidator(_size), _text(r"^\d+(\.\d+)? ?[KMGT]?B$")]
+Speed = Annotated[Decimal, BeforeValidator(_factor), WithJsonSchema({"type": "number"})]
+
+
+class SecretReference(Section):
+    """Where a secret is, never the secret: exactly one of the three."""
+
+    file: str | None = None
+    env: str | None = None
+    credential: str | None = None

@@ -1,0 +1,121 @@
+"""Opens what the daemon needs, in order; waits; closes it in reverse, each stage with a limit."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.clocks.host import host_now
+from tradebotd.config.model import Config
+from tradebotd.config.secrets import database_password
+from tradebotd.daemon.app import App
+from tradebotd.daemon.files import Files
+from tradebotd.daemon.progress_line import ProgressLine
+from tradebotd.daemon.stop_signal import StopRequest, watch_signals
+from tradebotd.daemon.systemd import notify
+from tradebotd.daemon.wiring import build
+from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.storage import leadership, process_identity
+from tradebotd.storage.database import Database, open_database
+from tradebotd.storage.embedded import open_embedded
+from tradebotd.storage.migrations import load_migrations, migrate, require_current
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS: Final = 10.0
+RELEASE_SECONDS: Final = 2.0
+
+
+async def serve(config: Config, files: Files, line: ProgressLine | None) -> None:
+    """The whole life of the daemon. Returns when it was asked to stop, or when the data ended."""
+    stop = StopRequest()
+    async with anyio.create_task_group() as tasks:
+        app_ready = AppReady()
+        tasks.start_soon(watch_signals, stop, app_ready.reload)
+        with anyio.CancelScope() as starting:
+            tasks.start_soon(_cancel_when_asked, stop, starting, app_ready)
+            await _live(config, files, line, stop, app_ready)
+        tasks.cancel_scope.cancel()
+    log.info("daemon stopped", reason=stop.reason)
+
+
+class AppReady:
+    """Before the app stands a stop cancels the start; afterwards it is asked to end."""
+
+    def __init__(self) -> None:
+        self.app: App | None = None
+
+    async def reload(self) -> None:
+        if self.app is not None:
+            await self.app.reload_by_signal()
+
+
+async def _cancel_when_asked(
+    stop: StopRequest, starting: anyio.CancelScope, ready: AppReady
+) -> None:
+    await stop.wait()
+    if ready.app is None:
+        starting.cancel()
+
+
+async def _live(
+    config: Config, files: Files, line: ProgressLine | None, stop: StopRequest, ready: AppReady
+) -> None:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_storage(config))
+        token = await stack.enter_async_context(leading(database, config.daemon.account))
+        app = await stack.enter_async_context(build(config, files, database, token, stop, line))
+        ready.app = app
+        await app.start()
+        notify("READY=1", f"STATUS=running since {host_now():%Y-%m-%dT%H:%M:%SZ}")
+        log.info("daemon ready", clock=app.clock.kind, now=app.clock.now().isoformat())
+        await stop.wait()
+        notify("STOPPING=1")
+        with anyio.CancelScope(shield=True):
+            await app.stop(DRAIN_SECONDS)
+
+
+@asynccontextmanager
+async def open_storage(config: Config) -> AsyncIterator[Database]:
+    """The database, embedded or a server, with its schema current. Raises MigrationError."""
+    migrations = load_migrations()
+    async with AsyncExitStack() as stack:
+        url = config.database.url
+        if url == "embedded":
+            opened = open_embedded(config.state_dir, config.socket.parent)
+            url = await stack.enter_async_context(opened)
+        database = await stack.enter_async_context(
+            open_database(
+                url,
+                pool_min=config.database.pool_min,
+                pool_max=config.database.pool_max,
+                password=database_password(config),
+            )
+        )
+        if config.database.migrate_on_start:
+            applied = await migrate(database, migrations)
+            if applied:
+                log.info("schema migrated", versions=applied)
+        else:
+            await require_current(database, migrations)
+        yield database
+
+
+@asynccontextmanager
+async def leading(database: Database, account: str) -> AsyncIterator[int]:
+    """Take the account and let go of it at the end. Raises AccountTakenError."""
+    holder = await anyio.to_thread.run_sync(process_identity.current)
+    async with database.transaction(durable=True) as connection:
+        token = await leadership.take(connection, account, holder, host_now())
+    try:
+        yield token
+    finally:
+        with anyio.move_on_after(RELEASE_SECONDS, shield=True):
+            try:
+                async with database.transaction(durable=True) as connection:
+                    await leadership.release(connection, account, token, host_now())
+            except DatabaseUnavailableError as error:
+                # The next start sees that this process is dead, and takes over at once.
+                log.warning("leadership not released", error=str(error))
