@@ -1,0 +1,220 @@
+"""Positions that trail from a common best price move as one.
+
+A better price lifts every position whose best it exceeds: they merge into one cohort, whose members
+differ only by their fraction. So a tick moves one number, whatever hangs on it. Each position is
+merged into a larger cohort at most log2(n) times.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.side import PositionSide
+from tradebotd.risk.exits import trailing_level
+
+INFINITE: Final = Decimal("Infinity")
+
+
+@dataclass(slots=True, eq=False)
+class Cohort:
+    """Positions with one best price, by fraction; `fractions` is sorted, the tightest first."""
+
+    best: Decimal
+    groups: dict[Decimal, dict[PositionId, None]] = field(default_factory=dict)
+    fractions: list[Decimal] = field(default_factory=list)
+    size: int = 0
+    merged_into: "Cohort | None" = None
+
+    def add(self, position_id: PositionId, fraction: Decimal) -> None:
+        group = self.groups.get(fraction)
+        if group is None:
+            group = self.groups[fraction] = {}
+            insort(self.fractions, fraction)
+        group[position_id] = None
+        self.size += 1
+
+    def remove(self, position_id: PositionId, fraction: Decimal) -> None:
+        group = self.groups[fraction]
+        del group[position_id]
+        self.size -= 1
+        if not group:
+            del self.groups[fraction]
+            del self.fractions[bisect_left(self.fractions, fraction)]
+
+    def absorb(self, other: "Cohort") -> None:
+        for fraction, group in other.groups.items():
+            self.groups.setdefault(fraction, {}).update(group)
+        self.fractions = sorted(self.groups)
+        self.size += other.size
+        other.merged_into = self
+
+
+class Trail:
+    """One side of one symbol. `best` is the least favourable of the cohorts' best prices.
+
+    The next better price exceeds that one first; without members no price reaches it.
+    """
+
+    def __init__(self, side: PositionSide, tick_size: Decimal) -> None:
+        self._side = side
+        self._long = side is PositionSide.LONG
+        self._tick_size = tick_size
+        self._nowhere = INFINITE if self._long else -INFINITE
+        self._cohorts: dict[Decimal, Cohort] = {}  # by best price, all but the first
+        self._order: list[Decimal] = []  # a heap of their keys; may hold some that are gone
+        self._levels: list[tuple[Decimal, Decimal]] = []  # a heap of (key of level, best price)
+        self._first: Cohort | None = None
+        self.best = self._nowhere
+
+    def add(self, position_id: PositionId, fraction: Decimal, best: Decimal) -> Cohort:
+        first = self._first
+        if first is None or best == self.best:
+            cohort = first or Cohort(best)
+            self._make_first(cohort, best)
+        elif self._key(best) < self._key(self.best):
+            self._put_aside(first)
+            cohort = Cohort(best)
+            self._make_first(cohort, best)
+        else:
+            cohort = self._cohorts.get(best) or Cohort(best)
+        cohort.add(position_id, fraction)
+        if cohort is not self._first:
+            self._enter(cohort)
+        return cohort
+
+    def remove(self, position_id: PositionId, fraction: Decimal, cohort: Cohort) -> None:
+        cohort = _current(cohort)
+        cohort.remove(position_id, fraction)
+        if cohort.size:
+            return
+        if cohort is self._first:
+            self._take_next()
+        else:
+            del self._cohorts[cohort.best]
+
+    def best_of(self, cohort: Cohort) -> Decimal:
+        cohort = _current(cohort)
+        return self.best if cohort is self._first else cohort.best
+
+    def advance(self, price: Decimal) -> None:
+        """Let *price* lift whom it exceeds."""
+        first, key = self._first, self._key(price)
+        if first is None or key <= self._key(self.best):
+            return
+        while (following := self._next_best()) is not None and self._key(following) <= key:
+            heappop(self._order)
+            other = self._cohorts.pop(following)
+            if other.size > first.size:
+                first, other = other, first
+            first.absorb(other)
+        self._make_first(first, price)
+
+    def next_best(self) -> Decimal:
+        """The best price of the cohort that a price would reach after the first."""
+        following = self._next_best()
+        return self._nowhere if following is None else following
+
+    def level(self) -> Decimal:
+        """The nearest trailing stop of all."""
+        found = -INFINITE if self._long else INFINITE
+        if self._first is not None:
+            found = self._tightest(self._first, self.best)
+        aside = self._nearest_aside()
+        if aside is None:
+            return found
+        other = self._tightest(aside, aside.best)
+        return max(found, other) if self._long else min(found, other)
+
+    def met(self, price: Decimal) -> Iterator[tuple[PositionId, Decimal]]:
+        """Members whose stop *price* has met, with the level. The caller removes each at once.
+
+        A price that is itself the best has not come back to a stop, though on a coarse tick the
+        rounded stop may lie on it.
+        """
+        while (first := self._first) is not None and self.best != price:
+            yield from self._met_in(first, self.best, price)
+            if first.size:
+                break
+        while (aside := self._nearest_aside()) is not None:
+            before = aside.size
+            yield from self._met_in(aside, aside.best, price)
+            if aside.size == before:
+                return
+
+    def _met_in(
+        self, cohort: Cohort, best: Decimal, price: Decimal
+    ) -> Iterator[tuple[PositionId, Decimal]]:
+        while cohort.fractions:
+            fraction = cohort.fractions[0]
+            level = trailing_level(self._side, best, fraction, self._tick_size)
+            if self._key(price) > self._key(level):
+                return
+            for position_id in list(cohort.groups[fraction]):
+                yield position_id, level
+
+    def _tightest(self, cohort: Cohort, best: Decimal) -> Decimal:
+        return trailing_level(self._side, best, cohort.fractions[0], self._tick_size)
+
+    def _nearest_aside(self) -> Cohort | None:
+        """Of the cohorts behind the first, the one with the nearest level."""
+        while self._levels:
+            key, best = self._levels[0]
+            cohort = self._cohorts.get(best)
+            if cohort is not None and key == -self._key(self._tightest(cohort, best)):
+                return cohort
+            heappop(self._levels)
+            if cohort is not None:
+                heappush(self._levels, (-self._key(self._tightest(cohort, best)), best))
+        return None
+
+    def _next_best(self) -> Decimal | None:
+        while self._order:
+            best = self._key(self._order[0])
+            if best in self._cohorts:
+                return best
+            heappop(self._order)
+        return None
+
+    def _make_first(self, cohort: Cohort, best: Decimal) -> None:
+        cohort.best = best
+        self._first, self.best = cohort, best
+
+    def _take_next(self) -> None:
+        following = self._next_best()
+        if following is None:
+            self._first, self.best = None, self._nowhere
+            return
+        heappop(self._order)
+        self._make_first(self._cohorts.pop(following), following)
+
+    def _put_aside(self, cohort: Cohort) -> None:
+        cohort.best = self.best
+        self._enter(cohort)
+
+    def _enter(self, cohort: Cohort) -> None:
+        if cohort.best not in self._cohorts:
+            self._cohorts[cohort.best] = cohort
+            heappush(self._order, self._key(cohort.best))
+        heappush(self._levels, (-self._key(self._tightest(cohort, cohort.best)), cohort.best))
+        if len(self._levels) > 64 + 4 * len(self._cohorts):
+            self._levels = [
+                (-self._key(self._tightest(each, best)), best)
+                for best, each in self._cohorts.items()
+            ]
+            heapify(self._levels)
+
+    def _key(self, price: Decimal) -> Decimal:
+        """Grows with favour."""
+        return price if self._long else price.copy_negate()
+
+
+def _current(cohort: Cohort) -> Cohort:
+    while cohort.merged_into is not None:
+        if cohort.merged_into.merged_into is not None:
+            cohort.merged_into = cohort.merged_into.merged_into
+        cohort = cohort.merged_into
+    return cohort

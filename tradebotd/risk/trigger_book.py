@@ -1,0 +1,312 @@
+"""Which positions a price has met, in two comparisons when it is none.
+
+Each symbol keeps two fences: the nearest prices below and above at which anything must be done. A
+tick between them is quiet however many positions there are. Where positions trail, a better price
+moves one number and leaves both fences on itself; the true ones are computed when the price turns.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from heapq import heappop, heappush
+from typing import Final
+
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.side import PositionSide
+from tradebotd.risk.exits import better, trailing_level
+from tradebotd.risk.trailing import INFINITE, Cohort, Trail
+
+_QUIET: Final[tuple["Trigger", ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A position that ends, why, and the level the price met."""
+
+    position_id: PositionId
+    reason: CloseReason
+    level: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MovedStop:
+    """A trailing position whose best price moved since it was last persisted."""
+
+    position_id: PositionId
+    best_price: Decimal
+    trailing_stop: Decimal
+
+
+class TriggerBook:
+    """Synchronous, and of one task. A position that triggered is latched: reported once, then
+    silent until it is released, or removed and added again.
+
+    A symbol's tick size is that of its first position for as long as it has any.
+    """
+
+    def __init__(self) -> None:
+        self._symbols: dict[str, _SymbolBook] = {}
+        self._entries: dict[PositionId, _Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, position_id: PositionId) -> bool:
+        return position_id in self._entries
+
+    def add(self, position: Position, tick_size: Decimal) -> None:
+        """Watch *position*; one known already is replaced and loses its latch."""
+        self.remove(position.id)
+        book = self._symbols.get(position.symbol)
+        if book is None:
+            book = self._symbols[position.symbol] = _SymbolBook(tick_size)
+        entry = _Entry(position, position.best_price)
+        self._entries[position.id] = entry
+        book.count += 1
+        book.insert(entry)
+
+    def update(self, position: Position) -> None:
+        """New levels or quantity. The running best and the latch stay. KeyError if unknown."""
+        entry = self._entries[position.id]
+        book = self._symbols[position.symbol]
+        best = better(position.side, self.best_price(position.id), position.best_price)
+        if not entry.latched:
+            book.take_out(entry)
+        renewed = _Entry(position, best, latched=entry.latched, persisted=entry.persisted)
+        self._entries[position.id] = renewed
+        if not renewed.latched:
+            book.insert(renewed)
+
+    def remove(self, position_id: PositionId) -> None:
+        """Forget it; nothing happens if it is unknown."""
+        entry = self._entries.pop(position_id, None)
+        if entry is None:
+            return
+        book = self._symbols[entry.position.symbol]
+        if not entry.latched:
+            book.take_out(entry)
+        book.count -= 1
+        if not book.count:
+            del self._symbols[entry.position.symbol]
+
+    def release(self, position_id: PositionId) -> None:
+        """Watch a latched position again, from the next tick on. KeyError if unknown."""
+        entry = self._entries[position_id]
+        if entry.latched:
+            entry.latched = False
+            self._symbols[entry.position.symbol].insert(entry)
+
+    def tick(self, symbol: str, price: Decimal) -> Sequence[Trigger]:
+        """Whom *price* has met: nearest level first."""
+        book = self._symbols.get(symbol)
+        if book is None or book.low < price < book.high:
+            return _QUIET
+        return book.reached(price, self._entries)
+
+    def latched(self, position_id: PositionId) -> bool:
+        return self._entries[position_id].latched
+
+    def best_price(self, position_id: PositionId) -> Decimal:
+        """Of a trailing position: as the ticks have moved it; frozen while it is latched.
+
+        Nothing asks for the best price of others: they keep the one they came with.
+        """
+        entry = self._entries[position_id]
+        if entry.cohort is None:
+            return entry.best
+        return self._symbols[entry.position.symbol].trail_of(entry).best_of(entry.cohort)
+
+    def trailing_stop(self, position_id: PositionId) -> Decimal | None:
+        """The level in force, on the tick."""
+        position = self._entries[position_id].position
+        fraction = position.exits.trailing_stop
+        if fraction is None:
+            return position.trailing_stop
+        best, tick_size = self.best_price(position_id), self._symbols[position.symbol].tick_size
+        level = trailing_level(position.side, best, fraction, tick_size)
+        if position.trailing_stop is None:
+            return level
+        return better(position.side, level, position.trailing_stop)
+
+    def moved_since_last_persist(self) -> Iterator[MovedStop]:
+        """Each that moved, once; whoever takes one from the iterator will store it."""
+        for position_id, entry in list(self._entries.items()):
+            if entry.position.exits.trailing_stop is None:
+                continue
+            best = self.best_price(position_id)
+            if best != entry.persisted:
+                entry.persisted = best
+                level = self.trailing_stop(position_id)
+                if level is not None:
+                    yield MovedStop(position_id, best, level)
+
+
+class _Entry:
+    """A position, and where it hangs. `best` holds when it hangs in no cohort."""
+
+    __slots__ = ("best", "cohort", "latched", "persisted", "position", "round")
+
+    def __init__(
+        self,
+        position: Position,
+        best: Decimal,
+        *,
+        latched: bool = False,
+        persisted: Decimal | None = None,
+    ) -> None:
+        self.position = position
+        self.best = best
+        self.latched = latched
+        self.persisted = position.best_price if persisted is None else persisted
+        self.cohort: Cohort | None = None
+        self.round = 0  # levels of an earlier round are void: heaps forget lazily
+
+
+@dataclass(order=True, slots=True)
+class _Level:
+    """In a heap: nearest first, then the position's number, the stop-loss before others."""
+
+    key: Decimal
+    position_id: PositionId
+    rank: int
+    round: int
+    reason: CloseReason
+    price: Decimal
+
+
+class _SymbolBook:
+    def __init__(self, tick_size: Decimal) -> None:
+        self.tick_size = tick_size
+        self.count = 0
+        self.low = -INFINITE
+        self.high = INFINITE
+        self._longs = Trail(PositionSide.LONG, tick_size)
+        self._shorts = Trail(PositionSide.SHORT, tick_size)
+        # What a price must stay inside of for nothing but a trailing best to move.
+        self._hard_low = -INFINITE
+        self._hard_high = INFINITE
+        self._below: list[_Level] = []
+        self._above: list[_Level] = []
+        self._live: dict[PositionId, int] = {}  # its round
+        self._round = 0
+
+    def trail_of(self, entry: _Entry) -> Trail:
+        return self._longs if entry.position.side is PositionSide.LONG else self._shorts
+
+    def insert(self, entry: _Entry) -> None:
+        position = entry.position
+        self._round += 1
+        entry.round = self._live[position.id] = self._round
+        stops, targets = self._below, self._above
+        if position.side is PositionSide.SHORT:
+            stops, targets = targets, stops
+        if position.stop_loss is not None:
+            self._push(stops, entry, 0, CloseReason.STOP_LOSS, position.stop_loss)
+        if position.take_profit is not None:
+            self._push(targets, entry, 2, CloseReason.TAKE_PROFIT, position.take_profit)
+        fraction = position.exits.trailing_stop
+        if fraction is not None:
+            entry.cohort = self.trail_of(entry).add(position.id, fraction, entry.best)
+        if position.trailing_stop is not None and self._stands_alone(entry):
+            self._push(stops, entry, 1, CloseReason.TRAILING_STOP, position.trailing_stop)
+        self._refresh()
+
+    def take_out(self, entry: _Entry) -> None:
+        del self._live[entry.position.id]
+        self._unhang(entry)
+        self._refresh()
+
+    def reached(self, price: Decimal, entries: dict[PositionId, _Entry]) -> Sequence[Trigger]:
+        if self._longs.best < price < self._hard_high:
+            self._longs.best = self.low = self.high = price
+            self._hard_low = INFINITE  # the stops below have moved: not known until asked for
+            return _QUIET
+        if self._hard_low < price < self._shorts.best:
+            self._shorts.best = self.low = self.high = price
+            self._hard_high = -INFINITE
+            return _QUIET
+        self._longs.advance(price)
+        self._shorts.advance(price)
+        met = self._met(price, entries)
+        self._refresh()
+        return met
+
+    def _met(self, price: Decimal, entries: dict[PositionId, _Entry]) -> Sequence[Trigger]:
+        found: dict[PositionId, tuple[Decimal, int, Trigger]] = {}
+        for heap, below in ((self._below, True), (self._above, False)):
+            while (nearest := self._nearest(heap)) is not None:
+                if nearest.price < price if below else nearest.price > price:
+                    break
+                heappop(heap)
+                trigger = Trigger(nearest.position_id, nearest.reason, nearest.price)
+                _keep_nearest(found, (nearest.key, nearest.rank, trigger))
+        for trail in (self._longs, self._shorts):
+            for position_id, level in trail.met(price):
+                key = level.copy_negate() if trail is self._longs else level
+                trigger = Trigger(position_id, CloseReason.TRAILING_STOP, level)
+                _keep_nearest(found, (key, 1, trigger))
+                self._unhang(entries[position_id])
+        if not found:
+            return _QUIET
+        for position_id in found:
+            entry = entries[position_id]
+            entry.latched = True
+            self._unhang(entry)
+            del self._live[position_id]
+        ranked = sorted(found.values(), key=lambda each: (each[0], each[1], each[2].position_id))
+        return tuple(trigger for _, _, trigger in ranked)
+
+    def _unhang(self, entry: _Entry) -> None:
+        """Out of its cohort, with the best price it had there."""
+        fraction = entry.position.exits.trailing_stop
+        if entry.cohort is not None and fraction is not None:
+            trail = self.trail_of(entry)
+            entry.best = trail.best_of(entry.cohort)
+            trail.remove(entry.position.id, fraction, entry.cohort)
+            entry.cohort = None
+
+    def _refresh(self) -> None:
+        """The true fences."""
+        below, above = self._nearest(self._below), self._nearest(self._above)
+        low = -INFINITE if below is None else below.price
+        high = INFINITE if above is None else above.price
+        self._hard_low = max(low, self._longs.level(), self._shorts.next_best())
+        self._hard_high = min(high, self._shorts.level(), self._longs.next_best())
+        self.low = max(self._hard_low, self._shorts.best)
+        self.high = min(self._hard_high, self._longs.best)
+
+    def _nearest(self, heap: list[_Level]) -> _Level | None:
+        while heap:
+            if self._live.get(heap[0].position_id) == heap[0].round:
+                return heap[0]
+            heappop(heap)
+        return None
+
+    def _push(
+        self, heap: list[_Level], entry: _Entry, rank: int, reason: CloseReason, price: Decimal
+    ) -> None:
+        key = price.copy_negate() if heap is self._below else price
+        heappush(heap, _Level(key, entry.position.id, rank, entry.round, reason, price))
+
+    def _stands_alone(self, entry: _Entry) -> bool:
+        """Whether the stored trailing stop is tighter than the one its best price gives."""
+        position, fraction = entry.position, entry.position.exits.trailing_stop
+        stored = position.trailing_stop
+        if fraction is None or stored is None:
+            return stored is not None
+        level = trailing_level(position.side, entry.best, fraction, self.tick_size)
+        return level != stored and better(position.side, level, stored) == stored
+
+
+def _keep_nearest(
+    found: dict[PositionId, tuple[Decimal, int, Trigger]], one: tuple[Decimal, int, Trigger]
+) -> None:
+    """Stops before targets, the nearer of two stops, the stop-loss at a tie."""
+    known = found.get(one[2].position_id)
+    if known is None or _precedence(one) < _precedence(known):
+        found[one[2].position_id] = one
+
+
+def _precedence(one: tuple[Decimal, int, Trigger]) -> tuple[bool, Decimal, int]:
+    return one[2].reason is CloseReason.TAKE_PROFIT, one[0], one[1]
