@@ -1,0 +1,84 @@
+"""What went wrong, as an HTTP status and an answer; `tradebotctl` turns that into exit codes."""
+
+from http import HTTPStatus
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from tradebotd.control.messages import ErrorAnswer, ErrorDetail
+from tradebotd.domain.errors import (
+    ConfigError,
+    DatabaseUnavailableError,
+    OrderDeniedError,
+    RefusedError,
+    TradebotError,
+    VenueError,
+)
+
+log = structlog.get_logger(__name__)
+
+UNKNOWN = "unknown_"  # RefusedError codes that begin so: there is no such thing
+USAGE_CODES = frozenset({"usage", "bad_parameter"})
+
+
+def refuse(error: Exception) -> JSONResponse:
+    """The answer to a call that did not work. What nobody foresaw is logged with its traceback."""
+    status, answer = explain(error)
+    if answer.error.code == "internal":
+        log.error("control request failed", exc_info=error)
+    return JSONResponse(answer.model_dump(mode="json"), status)
+
+
+def explain(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
+    """The status says the exit code: 400 usage (2), 404 and 409 refused (4), 422 configuration (78),
+    503 unavailable (69), 500 anything else (1).
+    """
+    match error:
+        case RequestValidationError():
+            answer = _answer(HTTPStatus.BAD_REQUEST, "usage", _first_fault(error))
+        case RefusedError():
+            answer = _answer(
+                _refusal_status(error.code), error.code, error.message, error.hint, error.known
+            )
+        case ConfigError():
+            message = "; ".join(error.problems)
+            answer = _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "configuration", message)
+        case DatabaseUnavailableError():
+            answer = _answer(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "database_unavailable",
+                f"the database is not available: {error}",
+                "tradebotctl status says since when; docs/runbooks/database_unavailable.md",
+            )
+        case VenueError():
+            answer = _answer(HTTPStatus.SERVICE_UNAVAILABLE, "venue_unavailable", str(error))
+        case OrderDeniedError():
+            answer = _answer(HTTPStatus.CONFLICT, "denied", str(error))
+        case TradebotError():
+            answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "failed", str(error))
+        case _:
+            message, hint = f"{type(error).__name__}: {error}", "the daemon's log has the traceback"
+            answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", message, hint)
+    return answer
+
+
+def _refusal_status(code: str) -> HTTPStatus:
+    if code in USAGE_CODES:
+        return HTTPStatus.BAD_REQUEST
+    return HTTPStatus.NOT_FOUND if code.startswith(UNKNOWN) else HTTPStatus.CONFLICT
+
+
+def _answer(
+    status: HTTPStatus, code: str, message: str, hint: str = "", known: tuple[str, ...] = ()
+) -> tuple[HTTPStatus, ErrorAnswer]:
+    detail = ErrorDetail(code=code, message=message, hint=hint, known=list(known))
+    return status, ErrorAnswer(error=detail)
+
+
+def _first_fault(error: RequestValidationError) -> str:
+    faults = error.errors()
+    if not faults:
+        return "the request was not understood"
+    place = ".".join(str(part) for part in faults[0]["loc"][1:])
+    return f"{place}: {faults[0]['msg']}" if place else str(faults[0]["msg"])

@@ -1,0 +1,287 @@
+"""The operator's API under /v1: GET reads, POST acts; long acts stream a JSON object a line."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Protocol
+
+from anyio.abc import TaskGroup
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import AwareDatetime
+from starlette.exceptions import HTTPException
+
+from tradebotd import __version__
+from tradebotd.control import messages as m
+from tradebotd.control.errors import refuse
+from tradebotd.control.streaming import Progress, stream_run
+
+MAX_ROWS = 10_000
+Limit = Annotated[int, Query(ge=1, le=MAX_ROWS)]
+
+
+class DaemonControl(Protocol):
+    """What the daemon lets an operator do. The daemon implements it; we never import it.
+
+    Raises RefusedError (unknown names, wrong state), DatabaseUnavailableError, ConfigError.
+    """
+
+    async def status(self) -> m.Status: ...
+    async def health(self) -> m.HealthState: ...
+    def state(self) -> m.State: ...
+
+    async def jobs(self) -> list[m.Job]: ...
+    async def job_history(self, name: str, limit: int) -> list[m.JobRun]: ...
+    async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> m.JobRun:
+        """Return when it has ended; *progress* is called from time to time on the way."""
+        ...
+
+    async def start_job(self, name: str, params: Mapping[str, str]) -> m.JobRun:
+        """Return at once, with status `running`."""
+        ...
+
+    async def switch_job(self, name: str, *, enabled: bool) -> m.Switched: ...
+
+    async def dead_letters(self) -> list[m.DeadLetter]: ...
+    async def retry_dead_letter(self, letter_id: int, progress: Progress) -> m.JobRun: ...
+    async def discard_dead_letter(self, letter_id: int) -> m.Discarded: ...
+
+    async def bots(self) -> list[m.Bot]: ...
+    async def bot(self, name: str) -> m.BotDetail: ...
+    async def run_bot(self, name: str, progress: Progress) -> m.JobRun: ...
+    async def pause_bot(self, name: str) -> m.Bot: ...
+    async def resume_bot(self, name: str) -> m.Bot: ...
+
+    async def positions(self) -> list[m.Position]: ...
+    async def close_position(self, position_id: int) -> m.Trade:
+        """Return the trade it became."""
+        ...
+
+    async def orders(self, *, open_only: bool, limit: int) -> list[m.Order]: ...
+    async def order(self, order_id: int) -> m.OrderDetail: ...
+    async def fills(self, limit: int) -> list[m.Fill]: ...
+    async def trades(self, since: datetime | None, limit: int) -> list[m.Trade]: ...
+
+    async def symbols(self) -> list[m.Symbol]: ...
+    async def candles(self, symbol: str, timeframe: str, limit: int) -> list[m.Candle]:
+        """The latest *limit*, oldest first."""
+        ...
+
+    async def levels(self, symbol: str) -> m.Levels: ...
+
+    async def halt(self, reason: str) -> m.EntryGateState: ...
+    async def resume(self) -> m.EntryGateState: ...
+    async def reload(self) -> m.Reloaded: ...
+
+
+class _Route(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except HTTPException:
+                raise
+            except Exception as error:  # noqa: BLE001 - the edge: an operator gets an answer
+                return refuse(error)
+
+        return guarded
+
+
+def create_app(control: DaemonControl, tasks: TaskGroup) -> FastAPI:
+    """*tasks* carries streamed runs: an operator who hangs up does not cut a job short."""
+    app = FastAPI(
+        title="tradebotd",
+        version=__version__,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.include_router(_probes(control))
+    app.include_router(_jobs(control, tasks), prefix="/v1")
+    app.include_router(_bots(control, tasks), prefix="/v1")
+    app.include_router(_books(control), prefix="/v1")
+    app.include_router(_market(control), prefix="/v1")
+    app.include_router(_acts(control), prefix="/v1")
+    app.add_exception_handler(HTTPException, _no_such_path)
+    return app
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+    detail = m.ErrorDetail(
+        code="unknown_path",
+        message=f"{request.method} {request.url.path} is not part of this API",
+        hint="GET /v1/openapi.json lists it",
+    )
+    return JSONResponse(m.ErrorAnswer(error=detail).model_dump(mode="json"), status)
+
+
+def _router() -> APIRouter:
+    return APIRouter(route_class=_Route)
+
+
+def _probes(control: DaemonControl) -> APIRouter:
+    router = _router()
+
+    @router.get("/healthz")
+    async def healthz(response: Response) -> m.Healthy:
+        """200 unless health is critical."""
+        health = await control.health()
+        if health == "critical":
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return m.Healthy(health=health)
+
+    @router.get("/readyz")
+    async def readyz(response: Response) -> m.Ready:
+        """200 once the daemon trades or could (running, halted)."""
+        state = control.state()
+        if state not in {"running", "halted"}:
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return m.Ready(state=state)
+
+    @router.get("/v1/status")
+    async def status() -> m.Status:
+        return await control.status()
+
+    return router
+
+
+def _jobs(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
+    router = _router()
+
+    @router.get("/jobs")
+    async def jobs() -> list[m.Job]:
+        return await control.jobs()
+
+    @router.get("/jobs/{name}/history")
+    async def history(name: str, limit: Limit = 20) -> list[m.JobRun]:
+        return await control.job_history(name, limit)
+
+    @router.post("/jobs/{name}/run", response_model=m.JobRun)
+    async def run(name: str, wish: m.RunRequest | None = None) -> Any:
+        """Streams `{"progress": …}` lines; the last line is the run. Detached: one document."""
+        wish = wish or m.RunRequest()
+        if wish.detach:
+            return await control.start_job(name, wish.params)
+        return await stream_run(
+            tasks, lambda progress: control.run_job(name, wish.params, progress)
+        )
+
+    @router.post("/jobs/{name}/enable")
+    async def enable(name: str) -> m.Switched:
+        return await control.switch_job(name, enabled=True)
+
+    @router.post("/jobs/{name}/disable")
+    async def disable(name: str) -> m.Switched:
+        return await control.switch_job(name, enabled=False)
+
+    @router.get("/dead-letters")
+    async def dead_letters() -> list[m.DeadLetter]:
+        return await control.dead_letters()
+
+    @router.post("/dead-letters/{letter_id}/retry", response_model=m.JobRun)
+    async def retry(letter_id: int) -> Any:
+        return await stream_run(
+            tasks, lambda progress: control.retry_dead_letter(letter_id, progress)
+        )
+
+    @router.post("/dead-letters/{letter_id}/discard")
+    async def discard(letter_id: int) -> m.Discarded:
+        return await control.discard_dead_letter(letter_id)
+
+    return router
+
+
+def _bots(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
+    router = _router()
+
+    @router.get("/bots")
+    async def bots() -> list[m.Bot]:
+        return await control.bots()
+
+    @router.get("/bots/{name}")
+    async def bot(name: str) -> m.BotDetail:
+        return await control.bot(name)
+
+    @router.post("/bots/{name}/run", response_model=m.JobRun)
+    async def run_bot(name: str) -> Any:
+        return await stream_run(tasks, lambda progress: control.run_bot(name, progress))
+
+    @router.post("/bots/{name}/pause")
+    async def pause(name: str) -> m.Bot:
+        return await control.pause_bot(name)
+
+    @router.post("/bots/{name}/resume")
+    async def resume(name: str) -> m.Bot:
+        return await control.resume_bot(name)
+
+    return router
+
+
+def _books(control: DaemonControl) -> APIRouter:
+    router = _router()
+
+    @router.get("/positions")
+    async def positions() -> list[m.Position]:
+        return await control.positions()
+
+    @router.post("/positions/{position_id}/close")
+    async def close(position_id: int) -> m.Trade:
+        return await control.close_position(position_id)
+
+    @router.get("/orders")
+    async def orders(*, open: bool = False, limit: Limit = 100) -> list[m.Order]:  # noqa: A002
+        return await control.orders(open_only=open, limit=limit)
+
+    @router.get("/orders/{order_id}")
+    async def order(order_id: int) -> m.OrderDetail:
+        return await control.order(order_id)
+
+    @router.get("/fills")
+    async def fills(limit: Limit = 100) -> list[m.Fill]:
+        return await control.fills(limit)
+
+    @router.get("/trades")
+    async def trades(since: AwareDatetime | None = None, limit: Limit = 100) -> list[m.Trade]:
+        return await control.trades(since, limit)
+
+    return router
+
+
+def _market(control: DaemonControl) -> APIRouter:
+    router = _router()
+
+    @router.get("/symbols")
+    async def symbols() -> list[m.Symbol]:
+        return await control.symbols()
+
+    @router.get("/candles/{symbol:path}/{timeframe}")
+    async def candles(symbol: str, timeframe: str, limit: Limit = 20) -> list[m.Candle]:
+        return await control.candles(symbol, timeframe, limit)
+
+    @router.get("/levels/{symbol:path}")
+    async def levels(symbol: str) -> m.Levels:
+        return await control.levels(symbol)
+
+    return router
+
+
+def _acts(control: DaemonControl) -> APIRouter:
+    router = _router()
+
+    @router.post("/halt")
+    async def halt(wish: m.HaltRequest | None = None) -> m.EntryGateState:
+        return await control.halt((wish or m.HaltRequest()).reason)
+
+    @router.post("/resume")
+    async def resume() -> m.EntryGateState:
+        return await control.resume()
+
+    @router.post("/reload")
+    async def reload() -> m.Reloaded:
+        return await control.reload()
+
+    return router

@@ -1,0 +1,429 @@
+"""The JSON shapes of document 3: money and quantities are strings, times ISO 8601 with Z."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+from tradebotd.domain.decimals import plain
+
+
+def _exact(value: object) -> object:
+    """Numbers of JSON are floats to most readers: money never passes through one."""
+    if value is None or isinstance(value, Decimal | str):
+        return value
+    raise ValueError("money and quantities are strings")
+
+
+def iso(instant: datetime) -> str:
+    """`2022-01-14T07:32:00Z`: UTC, with a Z."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+Money = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(plain, return_type=str)]
+Instant = Annotated[AwareDatetime, PlainSerializer(iso, return_type=str)]
+
+State = Literal["starting", "standby", "running", "halted", "stopping"]
+VerificationState = Literal["verifying", "verified", "failed"]
+HealthState = Literal["ok", "degraded", "critical"]
+Severity = Literal["info", "warning", "critical"]
+RunState = Literal["running", "ok", "partial", "failed", "timeout", "missed", "skipped", "lost"]
+OrderState = Literal[
+    "pending_new",
+    "new",
+    "partially_filled",
+    "filled",
+    "canceled",
+    "rejected",
+    "expired",
+    "unknown",
+]
+ProtectedBy = Literal["daemon", "resting", "both", "none"]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class ErrorDetail(Message):
+    code: str
+    message: str
+    hint: str = ""
+    known: list[str] = []
+
+
+class ErrorAnswer(Message):
+    error: ErrorDetail
+
+
+# Status
+
+
+class ClockState(Message):
+    """`source`: live, replay or synthetic: a simulated clock must never be taken for a real one."""
+
+    kind: Literal["wall", "market"]
+    now: Instant
+    speed: float
+    source: Literal["live", "replay", "synthetic"]
+
+
+class Problem(Message):
+    code: str
+    severity: Severity
+    subject: str
+    message: str
+    since: Instant
+    runbook: str
+
+
+class Leader(Message):
+    account: str
+    token: int
+    acquired_at: Instant
+
+
+class DatabaseState(Message):
+    ok: bool
+    pool_size: int
+    pool_in_use: int
+
+
+class JobCounts(Message):
+    total: int
+    ok: int
+    failing: int
+    late: int
+    disabled: int
+
+
+class Held(Message):
+    """The position of a bot, in short."""
+
+    id: int
+    side: Literal["long", "short"]
+    quantity: Money
+    entry_price: Money
+
+
+class BotSummary(Message):
+    name: str
+    symbol: str
+    status: str
+    position: Held | None
+    unrealized_pnl: Money | None
+    daily_pnl: Money
+    daily_trades: int
+    last_run_at: Instant | None
+
+
+class Halt(Message):
+    reason: str
+    since: Instant
+
+
+class Status(Message):
+    version: str
+    pid: int
+    started_at: Instant
+    uptime_s: float
+    clock: ClockState
+    state: State
+    verification: VerificationState
+    health: HealthState
+    problems: list[Problem]
+    leader: Leader | None
+    database: DatabaseState
+    jobs: JobCounts
+    bots: list[BotSummary]
+    positions: int
+    unknown_orders: int
+    equity: Money | None
+    equity_at: Instant | None
+    currency: str
+    realized_pnl_today: Money | None
+    pnl_verified: bool
+    halt: Halt | None
+    entries_stopped: list[str]
+
+
+class Ready(Message):
+    state: State
+
+
+class Healthy(Message):
+    health: HealthState
+
+
+# Jobs
+
+
+class OutcomeState(Message):
+    ok: bool
+    message: str
+
+
+class Job(Message):
+    name: str
+    enabled: bool
+    schedule: str
+    timezone: str
+    next_run_at: Instant | None
+    last_started_at: Instant | None
+    last_duration_s: float | None
+    last_status: RunState | None
+    outcome: OutcomeState | None
+    success_rate_24h: float | None
+    runs_24h: int
+    missed_24h: int
+
+
+class RunSummary(Message):
+    """Jobs add counts of their own, such as `checked` and `closed`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    attempted: int = 0
+    inserted: int = 0
+    updated: int = 0
+    skipped: int = 0
+    failed: int = 0
+    items: dict[str, Any] = {}
+
+
+class JobRun(Message):
+    """`run_id` is null while a detached run has only been asked for."""
+
+    run_id: int | None
+    job: str
+    status: RunState
+    attempt: int
+    scheduled_at: Instant | None
+    started_at: Instant
+    finished_at: Instant | None
+    runs: int
+    summary: RunSummary
+    error: str | None
+
+
+class RunProgress(Message):
+    """A line of a stream before its last one; what is in it is the job's own."""
+
+    progress: dict[str, Any]
+
+
+class RunRequest(Message):
+    params: dict[str, str] = {}
+    detach: bool = False
+
+
+class Switched(Message):
+    name: str
+    enabled: bool
+
+
+class DeadLetter(Message):
+    id: int
+    job: str
+    args: dict[str, Any]
+    count: int
+    first_failed_at: Instant
+    last_failed_at: Instant
+    error: str
+    state: Literal["open", "retried", "discarded"]
+
+
+class Discarded(Message):
+    id: int
+    state: Literal["discarded"] = "discarded"
+
+
+# Trading
+
+
+class Bot(Message):
+    name: str
+    bot: str
+    symbol: str
+    timeframe: str | None
+    strategy: str | None
+    active: bool
+    orphaned: bool
+    status: str
+    in_position: bool
+    paused_by: Literal["limit", "user"] | None
+    day: date | None
+    daily_pnl: Money
+    daily_trades_count: int
+    last_run_at: Instant | None
+    last_error_message: str | None
+
+
+class Decision(Message):
+    id: int
+    candle_ts: Instant
+    intent: str
+    signal: str
+    reason: str
+    path: str
+    indicators: dict[str, Any]
+    order_id: int | None
+    decided_at: Instant
+
+
+class Position(Message):
+    id: int
+    bot: str
+    venue: str
+    symbol: str
+    side: Literal["long", "short"]
+    quantity: Money
+    entry_price: Money
+    opened_at: Instant
+    stop_loss: Money | None
+    take_profit: Money | None
+    trailing_stop: Money | None
+    best_price: Money
+    last_price: Money | None
+    last_price_age_s: float | None
+    unrealized_pnl: Money | None
+    protected_by: ProtectedBy
+
+
+class Trade(Message):
+    id: int
+    bot: str
+    venue: str
+    symbol: str
+    side: Literal["long", "short"]
+    quantity: Money
+    entry_price: Money
+    exit_price: Money | None
+    opened_at: Instant
+    closed_at: Instant
+    close_reason: str
+    realized_pnl: Money
+    fees: Money
+
+
+class BotDetail(Bot):
+    config: dict[str, Any]
+    position: Position | None
+    trades: list[Trade]
+    decisions: list[Decision]
+
+
+class Order(Message):
+    id: int
+    client_order_id: str
+    venue_order_id: str | None
+    position_id: int | None
+    bot: str
+    venue: str
+    symbol: str
+    role: Literal["entry", "exit"]
+    side: Literal["buy", "sell"]
+    type: str
+    time_in_force: str
+    quantity: Money
+    filled_quantity: Money
+    average_price: Money | None
+    status: OrderState
+    reason: str | None
+    created_at: Instant
+    updated_at: Instant
+
+
+class OrderEvent(Message):
+    at: Instant
+    status: str
+    detail: dict[str, Any]
+
+
+class Fill(Message):
+    id: int
+    order_id: int
+    position_id: int
+    bot: str
+    venue: str
+    symbol: str
+    trade_id: str
+    side: Literal["buy", "sell"]
+    quantity: Money
+    price: Money
+    fee: Money
+    fee_asset: str
+    executed_at: Instant
+
+
+class OrderDetail(Order):
+    limit_price: Money | None
+    stop_price: Money | None
+    trigger_price: Money | None
+    reduce_only: bool
+    events: list[OrderEvent]
+    fills: list[Fill]
+
+
+# Market
+
+
+class Symbol(Message):
+    id: int
+    symbol: str
+    venue: str
+    base_asset: str
+    quote_asset: str
+    tick_size: Money
+    lot_size: Money
+    min_notional: Money
+    calendar: str
+    feeds: list[str]
+    timeframes: list[str]
+    active: bool
+    last_price: Money | None
+    last_price_age_s: float | None
+
+
+class Candle(Message):
+    symbol: str
+    timeframe: str
+    ts: Instant
+    open: Money
+    high: Money
+    low: Money
+    close: Money
+    volume: Money
+    feed: str
+
+
+class Levels(Message):
+    symbol: str
+    trade_date: date
+    y_high: Money
+    y_low: Money
+    y_close: Money
+    pp: Money | None
+    r1: Money | None
+    r2: Money | None
+    s1: Money | None
+    s2: Money | None
+
+
+# Acts
+
+
+class HaltRequest(Message):
+    reason: str = "by hand"
+
+
+class EntryGateState(Message):
+    state: State
+    halt: Halt | None
+
+
+class Reloaded(Message):
+    """`changes`: one line each, `bots[1].limits.max_daily_trades: 20 -> 10`."""
+
+    changes: list[str]
