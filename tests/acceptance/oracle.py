@@ -105,7 +105,7 @@ async def check(
 
 
 async def _check_candles(
-    connection: asyncpg.Connection[asyncpg.Record],
+    connection: asyncpg.Connection,
     findings: Findings,
     rows: dict[datetime, Ohlcv],
     calendar: Sequence[Session],
@@ -167,7 +167,7 @@ def _compare(
 
 
 async def _check_levels(
-    connection: asyncpg.Connection[asyncpg.Record],
+    connection: asyncpg.Connection,
     findings: Findings,
     rows: dict[datetime, Ohlcv],
     calendar: Sequence[Session],
@@ -209,7 +209,7 @@ async def _check_levels(
     )
 
 
-async def _check_books(connection: asyncpg.Connection[asyncpg.Record], findings: Findings) -> None:
+async def _check_books(connection: asyncpg.Connection, findings: Findings) -> None:
     """I1-I3: orders, fills, positions and balances agree with the venue's own ledger."""
     orders = await connection.fetch("SELECT * FROM orders ORDER BY id")
     fills = await connection.fetch("SELECT * FROM fills ORDER BY id")
@@ -259,7 +259,7 @@ async def _check_books(connection: asyncpg.Connection[asyncpg.Record], findings:
 
 
 async def _check_balances(
-    connection: asyncpg.Connection[asyncpg.Record],
+    connection: asyncpg.Connection,
     findings: Findings,
     executions: Sequence[asyncpg.Record],
 ) -> None:
@@ -293,7 +293,7 @@ def path_points(rows: dict[datetime, Ohlcv]) -> list[tuple[datetime, Decimal]]:
 
 
 async def _check_exits(
-    connection: asyncpg.Connection[asyncpg.Record],
+    connection: asyncpg.Connection,
     findings: Findings,
     rows: dict[datetime, Ohlcv],
     calendar: Sequence[Session],
@@ -359,7 +359,7 @@ def _fraction(exits: str, name: str) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
 
-async def _check_equity(connection: asyncpg.Connection[asyncpg.Record], findings: Findings) -> None:
+async def _check_equity(connection: asyncpg.Connection, findings: Findings) -> None:
     rows = await connection.fetch("SELECT * FROM equity_snapshots ORDER BY ts")
     findings.figures["equity_snapshots"] = len(rows)
     findings.expect(bool(rows), "no equity snapshot was taken")
@@ -372,7 +372,7 @@ async def _check_equity(connection: asyncpg.Connection[asyncpg.Record], findings
     findings.figures["last_equity"] = str(last[0]) if last else None
 
 
-async def _check_runs(connection: asyncpg.Connection[asyncpg.Record], findings: Findings) -> None:
+async def _check_runs(connection: asyncpg.Connection, findings: Findings) -> None:
     rows = await connection.fetch(
         "SELECT job, status, sum(runs)::integer AS runs FROM job_runs WHERE scheduled_at IS NOT NULL"
         " GROUP BY job, status ORDER BY job, status"
@@ -393,7 +393,7 @@ async def _check_runs(connection: asyncpg.Connection[asyncpg.Record], findings: 
 
 
 async def _check_decisions(
-    connection: asyncpg.Connection[asyncpg.Record],
+    connection: asyncpg.Connection,
     findings: Findings,
     calendar: Sequence[Session],
 ) -> None:

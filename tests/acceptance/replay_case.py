@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.recorded import recorded_csv
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayCase:
     """One symbol of recorded (or seeded) candles; `calendar` an exchange_calendars code or 24/7."""
 
     symbol: str
-    csv: Path
     calendar: str = "24/7"
     quote_asset: str = "USDT"
     tick_size: str = "0.1"
@@ -20,9 +21,7 @@ class ReplayCase:
     def write(self, folder: Path, dsn: str) -> Path:
         """The data and the config in *folder*; returns the config's path."""
         folder.mkdir(parents=True, exist_ok=True)
-        lines = self.csv.read_text().splitlines()
-        kept = lines if self.rows is None else lines[: self.rows + 1]
-        (folder / f"{self.symbol}_1m.csv").write_text("\n".join(kept) + "\n")
+        recorded_csv(self.symbol, folder, minutes=self.rows)
         config = folder / "config.toml"
         config.write_text(self._config(folder, dsn))
         return config

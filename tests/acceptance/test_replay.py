@@ -11,7 +11,6 @@ import pytest
 from tests.acceptance import oracle, replays, sessions
 from tests.acceptance.daemon_process import run_to_end
 from tests.acceptance.replay_case import ReplayCase
-from tests.recorded import candles_csv
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -20,7 +19,7 @@ TWO_DAYS = 2 * 1440
 
 @pytest.fixture(scope="module")
 def btc() -> ReplayCase:
-    return ReplayCase(symbol="BTCPERP", csv=candles_csv("BTCPERP"), tick_size="1", rows=TWO_DAYS)
+    return ReplayCase(symbol="BTCPERP", tick_size="1", rows=TWO_DAYS)
 
 
 def test_two_recorded_days_are_traded_and_every_book_agrees(
@@ -47,7 +46,7 @@ def test_the_same_replay_gives_the_same_trades_and_again_on_its_database_adds_no
 ) -> None:
     """M3.5, document 3.8 'End of data': two databases, one history; a finished one stays as it is."""
     first, second = empty_database(), empty_database()
-    one_day = ReplayCase(symbol="BTCPERP", csv=btc.csv, tick_size="1", rows=1440)
+    one_day = ReplayCase(symbol="BTCPERP", tick_size="1", rows=1440)
     run_to_end(one_day.write(tmp_path / "a", first), 120)
     run_to_end(one_day.write(tmp_path / "b", second), 120)
     history = anyio.run(replays.trades, first)
@@ -90,7 +89,6 @@ def test_nothing_is_signalled_outside_sessions_and_levels_belong_to_the_right_on
     dsn = empty_database()
     case = ReplayCase(
         symbol=symbol,
-        csv=candles_csv(symbol),
         calendar=calendar,
         quote_asset="USD",
         tick_size="0.01",

@@ -13,7 +13,6 @@ import pytest
 from tests.acceptance import oracle
 from tests.acceptance.daemon_process import control, run_to_end, running, wait_for_log
 from tests.acceptance.replay_case import ReplayCase
-from tests.recorded import candles_csv
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -33,7 +32,7 @@ async def open_runs(dsn: str) -> int:
 
 @pytest.fixture
 def case() -> ReplayCase:
-    return ReplayCase(symbol="BTCPERP", csv=candles_csv("BTCPERP"), tick_size="1", rows=2880)
+    return ReplayCase(symbol="BTCPERP", tick_size="1", rows=2880)
 
 
 def test_sigterm_at_any_moment_ends_with_zero_and_no_open_run(

@@ -11,7 +11,6 @@ import pytest
 from tests.acceptance import oracle, replays
 from tests.acceptance.daemon_process import run_to_end
 from tests.acceptance.replay_case import ReplayCase
-from tests.recorded import candles_csv
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
@@ -20,7 +19,7 @@ BUDGET_SECONDS = 420  # B6
 
 @pytest.fixture
 def month() -> ReplayCase:
-    return ReplayCase(symbol="BTCPERP", csv=candles_csv("BTCPERP"), tick_size="1")
+    return ReplayCase(symbol="BTCPERP", tick_size="1")
 
 
 def test_a_whole_month_within_its_budget(
