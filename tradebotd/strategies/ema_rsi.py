@@ -1,0 +1,118 @@
+"""Two moving averages with a filter by relative strength.
+
+`cross`: buy when the fast EMA crosses above the slow one on the last closed candle, unless
+RSI >= overbought; sell when it crosses below, unless RSI <= oversold. `level`: the same without the
+crossing, from where the averages stand.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import talib
+
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.signal import Signal, SignalKind
+
+Closes = npt.NDArray[np.float64]
+
+_close = attrgetter("close")
+
+# An EMA forgets its start by (1 - 2/(n+1)) a candle: 10 n candles after it, less than 3e-9 is left.
+# Wilder's average by (1 - 1/n): 20 n for the same.
+_EMA_WARM_UP: Final = 10
+_WILDER_WARM_UP: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmaRsiParams:
+    """Periods in candles; `oversold` and `overbought` on RSI's scale of 0 to 100."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    fast: int = 8
+    slow: int = 21
+    rsi_period: int = 7
+    oversold: float = 35
+    overbought: float = 65
+    mode: Literal["cross", "level"] = "cross"
+    smoothing: Literal["wilder", "sma"] = "wilder"
+
+    def __post_init__(self) -> None:
+        if self.fast < 2:
+            raise ValueError(f"fast must be at least 2, was {self.fast}")
+        if self.slow <= self.fast:
+            raise ValueError(f"slow must be more than fast ({self.fast}), was {self.slow}")
+        if self.slow > 500:
+            raise ValueError(f"slow must be at most 500, was {self.slow}")
+        if not 2 <= self.rsi_period <= 250:
+            raise ValueError(f"rsi_period must be from 2 to 250, was {self.rsi_period}")
+        if not 0 <= self.oversold < self.overbought <= 100:
+            raise ValueError(
+                "oversold and overbought must be 0 <= oversold < overbought <= 100,"
+                f" were {self.oversold} and {self.overbought}"
+            )
+        if self.mode not in {"cross", "level"}:
+            raise ValueError(f"mode must be cross or level, was {self.mode}")
+        if self.smoothing not in {"wilder", "sma"}:
+            raise ValueError(f"smoothing must be wilder or sma, was {self.smoothing}")
+
+
+class EmaRsi:
+    """The window is fixed, so that a decision depends on its candles and not on when we started."""
+
+    Params: ClassVar[type[EmaRsiParams]] = EmaRsiParams
+
+    def __init__(self, params: EmaRsiParams) -> None:
+        self.params = params
+        self._lookback = max(
+            (_EMA_WARM_UP + 1) * params.slow + 1, (_WILDER_WARM_UP + 1) * params.rsi_period + 1
+        )
+
+    @property
+    def lookback(self) -> int:
+        return self._lookback
+
+    def decide(self, candles: Sequence[Candle]) -> Signal:
+        if len(candles) < self._lookback:
+            return Signal(kind=SignalKind.NONE, reason="warming up")
+        recent = candles[-self._lookback :]
+        closes: Closes = np.fromiter(map(_close, recent), np.float64, self._lookback)
+        if not math.isfinite(closes.sum()):  # TA-Lib carries one NaN on to all that follow
+            return Signal(kind=SignalKind.NONE, reason="a close is not finite")
+        params = self.params
+        fast, slow = talib.EMA(closes, params.fast), talib.EMA(closes, params.slow)
+        rsi = self._rsi(closes)
+        above, was_above = bool(fast[-1] > slow[-1]), bool(fast[-2] > slow[-2])
+        below, was_below = bool(fast[-1] < slow[-1]), bool(fast[-2] < slow[-2])
+        kind, reason = self._judge(
+            rises=above and (params.mode == "level" or not was_above),
+            falls=below and (params.mode == "level" or not was_below),
+            rsi=rsi,
+        )
+        indicators = {"ema_fast": float(fast[-1]), "ema_slow": float(slow[-1]), "rsi": rsi}
+        return Signal(kind=kind, reason=reason, indicators=indicators)
+
+    def _judge(self, *, rises: bool, falls: bool, rsi: float) -> tuple[SignalKind, str]:
+        crosses = "crossed" if self.params.mode == "cross" else "is"
+        if rises:
+            if rsi >= self.params.overbought:
+                return SignalKind.NONE, f"fast EMA {crosses} above slow, but overbought"
+            return SignalKind.BUY, f"fast EMA {crosses} above slow"
+        if falls:
+            if rsi <= self.params.oversold:
+                return SignalKind.NONE, f"fast EMA {crosses} below slow, but oversold"
+            return SignalKind.SELL, f"fast EMA {crosses} below slow"
+        return SignalKind.NONE, "no signal"
+
+    def _rsi(self, closes: Closes) -> float:
+        if self.params.smoothing == "wilder":
+            return float(talib.RSI(closes, self.params.rsi_period)[-1])
+        changes = np.diff(closes[-self.params.rsi_period - 1 :])
+        gained, moved = float(changes[changes > 0].sum()), float(np.abs(changes).sum())
+        # TA-Lib says 0 where nothing moved; the same here, so that the two agree on flat prices.
+        return 100 * gained / moved if moved else 0.0
