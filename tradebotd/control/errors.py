@@ -19,7 +19,7 @@ from tradebotd.domain.errors import (
 log = structlog.get_logger(__name__)
 
 UNKNOWN = "unknown_"  # RefusedError codes that begin so: there is no such thing
-USAGE_CODES = frozenset({"usage", "bad_parameter"})
+USAGE = "usage"
 
 
 def refuse(error: Exception) -> JSONResponse:
@@ -31,7 +31,7 @@ def refuse(error: Exception) -> JSONResponse:
 
 
 def explain(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
-    """The status says the exit code: 400 usage (2), 404 and 409 refused (4), 422 configuration (78),
+    """The status says the exit code: 400 usage (2), 404 and 409 refused (4), 422 config (78),
     503 unavailable (69), 500 anything else (1).
     """
     match error:
@@ -64,7 +64,7 @@ def explain(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
 
 
 def _refusal_status(code: str) -> HTTPStatus:
-    if code in USAGE_CODES:
+    if code == USAGE:
         return HTTPStatus.BAD_REQUEST
     return HTTPStatus.NOT_FOUND if code.startswith(UNKNOWN) else HTTPStatus.CONFLICT
 

@@ -1,0 +1,89 @@
+"""What an operator's hands and eyes reach into, handed over by the wiring."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, Literal, Protocol
+
+from anyio.abc import TaskGroup
+
+from tradebotd.control.messages import State
+from tradebotd.domain.ids import BotName, PositionId
+from tradebotd.jobs.runner import JobRunner
+from tradebotd.jobs.scheduler import ClockScheduler
+from tradebotd.market.price_book import PriceBook
+from tradebotd.ports.clock import Clock
+from tradebotd.storage.database import Database
+
+
+class EntryGate(Protocol):
+    """What may keep entries from being made; exits always go on."""
+
+    @property
+    def halt_reason(self) -> str | None:
+        """An operator's; None while not halted."""
+        ...
+
+    @property
+    def halted_since(self) -> datetime | None: ...
+
+    @property
+    def disk_problem(self) -> str | None: ...
+
+    @property
+    def other_reasons(self) -> Sequence[str]:
+        """Beyond halt and disk: drain, a venue that is not ready."""
+        ...
+
+    async def halt(self, reason: str) -> None:
+        """Stored: it survives a restart."""
+        ...
+
+    async def resume(self) -> None: ...
+
+
+class TradingHands(Protocol):
+    """Raises RefusedError where the state does not allow it."""
+
+    async def pause_bot(self, bot: BotName) -> None: ...
+
+    async def resume_bot(self, bot: BotName) -> None: ...
+
+    async def close_position(self, position_id: PositionId) -> None:
+        """Send the exit, with close reason `manual`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Of the configuration in force; `zone` is where the account's day begins at midnight."""
+
+    account: str
+    currency: str
+    zone: tzinfo
+    source: Literal["live", "replay", "synthetic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """`reload` returns what changed, a line each; `state` leaves `halted` to us.
+
+    `started_at` is host time, `started_market` market time. *tasks* must outlive the control
+    server: detached runs live there. `hold` keeps a jumping clock still.
+    """
+
+    database: Database
+    clock: Clock
+    runner: JobRunner
+    scheduler: ClockScheduler
+    prices: PriceBook
+    gate: EntryGate
+    hands: TradingHands
+    setup: Callable[[], Setup]
+    state: Callable[[], State]
+    reload: Callable[[], Awaitable[Sequence[str]]]
+    hold: Callable[[], AbstractContextManager[Any]]
+    tasks: TaskGroup
+    started_at: datetime
+    started_market: datetime

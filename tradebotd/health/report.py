@@ -1,0 +1,236 @@
+"""Is it well? Derived from outcomes, job statuses and what stands still; pure.
+
+Health is the worst of its problems: a critical one means that money may be unguarded or unknown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.job import Outcome, RunStatus
+
+GUARDS: Final = frozenset({"stop_loss_check", "reconcile"})  # what stands between us and a loss
+RUNBOOKS: Final = "docs/runbooks"
+
+
+class Health(StrEnum):
+    OK = "ok"
+    DEGRADED = "degraded"
+    CRITICAL = "critical"
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Verification(StrEnum):
+    VERIFYING = "verifying"
+    VERIFIED = "verified"
+    FAILED = "failed"
+
+
+class Code(StrEnum):
+    """Each has its page: `docs/runbooks/<code>.md`."""
+
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    DISK_LOW = "disk_low"
+    HALTED = "halted"
+    ENTRIES_STOPPED = "entries_stopped"
+    ORDERS_UNKNOWN = "orders_unknown"
+    JOB_FAILED = "job_failed"
+    JOB_PARTIAL = "job_partial"
+    JOB_OUTCOME = "job_outcome"
+    JOB_LATE = "job_late"
+    JOB_MISSED = "job_missed"
+    GUARD_DISABLED = "guard_disabled"
+    DEAD_LETTERS = "dead_letters"
+    BOT_ERROR = "bot_error"
+    PRICE_MISSING = "price_missing"
+    ALERT = "alert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFact:
+    """`ran_well`, `failed`: since the daemon started, `failed` until it has run well again."""
+
+    name: JobName
+    enabled: bool
+    scheduled: bool
+    late: bool
+    last_status: RunStatus | None
+    last_started_at: datetime | None
+    outcome: Outcome | None
+    missed_24h: int
+    ran_well: bool
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFact:
+    """A row of `alerts` that is not cleared."""
+
+    code: str
+    severity: Severity
+    subject: str
+    message: str
+    raised_at: datetime
+    runbook: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """`entries_stopped`: reasons beyond the halt; `bot_errors`: bot to error text."""
+
+    database_ok: bool
+    jobs: Sequence[JobFact] = ()
+    disk_problem: str | None = None
+    halt_reason: str | None = None
+    halted_since: datetime | None = None
+    entries_stopped: Sequence[str] = ()
+    unknown_orders: int = 0
+    unknown_since: datetime | None = None
+    open_dead_letters: int = 0
+    bot_errors: Mapping[str, str] | None = None
+    unpriced_symbols: Sequence[str] = ()
+    alerts: Sequence[AlertFact] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """`since` is None where nothing stored says it: whoever watches remembers when it came."""
+
+    code: str
+    severity: Severity
+    subject: str
+    message: str
+    since: datetime | None = None
+    page: str | None = None
+
+    @property
+    def runbook(self) -> str:
+        return self.page or f"{RUNBOOKS}/{self.code}.md"
+
+
+def problems_of(facts: Facts) -> list[Problem]:
+    """The worst first; within a severity in the order they are looked for."""
+    found = [*_standing(facts), *_of_bots(facts)]
+    for job in facts.jobs:
+        found += _of_job(job)
+    found += [_of_alert(alert) for alert in facts.alerts]
+    ranks = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
+    return sorted(found, key=lambda problem: ranks[problem.severity])
+
+
+def health_of(problems: Sequence[Problem]) -> Health:
+    severities = {problem.severity for problem in problems}
+    if Severity.CRITICAL in severities:
+        return Health.CRITICAL
+    return Health.DEGRADED if Severity.WARNING in severities else Health.OK
+
+
+def verification_of(jobs: Sequence[JobFact]) -> Verification:
+    """Verified once every enabled scheduled job has run well since the start; failed beats it."""
+    due = [job for job in jobs if job.enabled and job.scheduled]
+    if any(job.failed for job in due):
+        return Verification.FAILED
+    if due and all(job.ran_well for job in due):
+        return Verification.VERIFIED
+    return Verification.VERIFYING
+
+
+def is_failing(job: JobFact) -> bool:
+    """Its last run did not end well, or what it is for was not reached."""
+    bad_run = job.last_status in {
+        RunStatus.FAILED,
+        RunStatus.TIMEOUT,
+        RunStatus.PARTIAL,
+        RunStatus.LOST,
+    }
+    return bad_run or (job.outcome is not None and not job.outcome.ok)
+
+
+def _standing(facts: Facts) -> list[Problem]:
+    found = []
+    if not facts.database_ok:
+        message = "PostgreSQL does not answer: no order can be recorded, so none is sent"
+        found.append(_critical(Code.DATABASE_UNAVAILABLE, "database", message))
+    if facts.unknown_orders:
+        message = f"{facts.unknown_orders} order(s) may or may not be live at the venue"
+        found.append(_critical(Code.ORDERS_UNKNOWN, "orders", message, facts.unknown_since))
+    if facts.disk_problem is not None:
+        message = f"{facts.disk_problem}: entries stopped, exits go on"
+        found.append(_critical(Code.DISK_LOW, "disk", message))
+    if facts.halt_reason is not None:
+        message = f"entries are halted ({facts.halt_reason}); exits go on"
+        found.append(_warning(Code.HALTED, "entries", message, facts.halted_since))
+    if facts.entries_stopped:
+        message = f"no entries: {'; '.join(facts.entries_stopped)}; exits go on"
+        found.append(_warning(Code.ENTRIES_STOPPED, "entries", message))
+    if facts.open_dead_letters:
+        message = f"{facts.open_dead_letters} failed run(s) wait for a decision"
+        found.append(_warning(Code.DEAD_LETTERS, "dead letters", message))
+    return found
+
+
+def _of_bots(facts: Facts) -> list[Problem]:
+    errors = (facts.bot_errors or {}).items()
+    found = [_warning(Code.BOT_ERROR, bot, text) for bot, text in errors]
+    for symbol in facts.unpriced_symbols:
+        message = "an open position has no price: its stop is not watched"
+        found.append(_critical(Code.PRICE_MISSING, symbol, message))
+    return found
+
+
+def _of_job(job: JobFact) -> list[Problem]:
+    is_guard = job.name in GUARDS
+    bad = _critical if is_guard else _warning
+    if not job.enabled:
+        message = "switched off: nobody guards the positions in its place"
+        return [_critical(Code.GUARD_DISABLED, job.name, message)] if is_guard else []
+    found = []
+    if job.last_status in {RunStatus.FAILED, RunStatus.TIMEOUT, RunStatus.LOST}:
+        message = f"its last run ended as {job.last_status}"
+        found.append(bad(Code.JOB_FAILED, job.name, message, job.last_started_at))
+    elif job.last_status is RunStatus.PARTIAL:
+        message = "its last run failed for some of its items"
+        found.append(_warning(Code.JOB_PARTIAL, job.name, message, job.last_started_at))
+    if job.outcome is not None and not job.outcome.ok:
+        found.append(bad(Code.JOB_OUTCOME, job.name, job.outcome.message, job.last_started_at))
+    if job.late:
+        found.append(bad(Code.JOB_LATE, job.name, "it is due and has not started"))
+    if job.missed_24h:
+        message = f"{job.missed_24h} run(s) missed in 24 h"
+        found.append(
+            Problem(code=Code.JOB_MISSED, severity=Severity.INFO, subject=job.name, message=message)
+        )
+    return found
+
+
+def _of_alert(alert: AlertFact) -> Problem:
+    return Problem(
+        code=alert.code,
+        severity=alert.severity,
+        subject=alert.subject,
+        message=alert.message,
+        since=alert.raised_at,
+        page=alert.runbook or f"{RUNBOOKS}/{Code.ALERT}.md",
+    )
+
+
+def _critical(code: Code, subject: str, message: str, since: datetime | None = None) -> Problem:
+    return _problem(Severity.CRITICAL, code, subject, message, since)
+
+
+def _warning(code: Code, subject: str, message: str, since: datetime | None = None) -> Problem:
+    return _problem(Severity.WARNING, code, subject, message, since)
+
+
+def _problem(
+    severity: Severity, code: Code, subject: str, message: str, since: datetime | None = None
+) -> Problem:
+    return Problem(code=code, severity=severity, subject=subject, message=message, since=since)

@@ -1,0 +1,216 @@
+"""What operators read: rows under the names of their columns, several tables joined."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, LiteralString
+
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.job import RunStatus
+from tradebotd.storage.database import Connection
+
+Row = dict[str, Any]
+
+SELECT_ACCOUNT: Final[LiteralString] = """
+    SELECT (SELECT count(*) FROM positions WHERE closed_at IS NULL)::integer AS positions,
+           (SELECT count(*) FROM orders WHERE NOT settled AND status = 'unknown')::integer AS unknown_orders,
+           (SELECT min(updated_at) FROM orders WHERE NOT settled AND status = 'unknown') AS unknown_since,
+           (SELECT coalesce(sum(realized_pnl), 0) FROM trades WHERE closed_at >= $2) AS realized_pnl_today,
+           (SELECT count(*) FROM dead_letters WHERE state = 'open')::integer AS open_dead_letters,
+           snapshot.ts AS equity_at, snapshot.equity, leader.token, leader.acquired_at
+      FROM (SELECT 1) AS one
+      LEFT JOIN LATERAL (SELECT ts, equity FROM equity_snapshots
+                          WHERE account = $1 AND bot IS NULL ORDER BY ts DESC LIMIT 1) AS snapshot ON true
+      LEFT JOIN leadership AS leader ON leader.account = $1 AND leader.released_at IS NULL
+"""
+SELECT_BOTS: Final[LiteralString] = """
+    SELECT c.name, c.name AS bot, c.symbol, c.config->>'timeframe' AS timeframe,
+           c.config->>'strategy' AS strategy, c.active, c.orphaned, coalesce(s.status, 'pending') AS status,
+           coalesce(s.in_position, false) AS in_position, s.paused_by, s.day,
+           coalesce(s.daily_pnl, 0) AS daily_pnl, coalesce(s.daily_trades_count, 0) AS daily_trades_count,
+           s.last_run_at, s.last_error_message
+      FROM bot_configs AS c LEFT JOIN bot_states AS s ON s.bot = c.name
+     WHERE ($1::text IS NULL OR c.name = $1) ORDER BY c.name
+"""
+SELECT_BOT_CONFIG: Final[LiteralString] = "SELECT config FROM bot_configs WHERE name = $1"
+SELECT_POSITIONS: Final[LiteralString] = """
+    SELECT id, bot, venue, symbol, side, quantity, entry_price, opened_at, stop_loss, take_profit, trailing_stop,
+           best_price
+      FROM positions WHERE closed_at IS NULL ORDER BY bot, symbol
+"""
+SELECT_TRADES: Final[LiteralString] = """
+    SELECT id, bot, venue, symbol, side, quantity, entry_price, exit_price, opened_at, closed_at, close_reason,
+           realized_pnl, fees
+      FROM trades
+     WHERE ($1::timestamptz IS NULL OR closed_at >= $1) AND ($2::text IS NULL OR bot = $2)
+     ORDER BY closed_at DESC, id DESC LIMIT $3
+"""
+SELECT_TRADE: Final[LiteralString] = """
+    SELECT id, bot, venue, symbol, side, quantity, entry_price, exit_price, opened_at, closed_at, close_reason,
+           realized_pnl, fees
+      FROM trades WHERE id = $1
+"""
+SELECT_ORDERS: Final[LiteralString] = """
+    SELECT id, client_order_id, venue_order_id, position_id, bot, venue, symbol, role, side, type, time_in_force,
+           quantity, filled_quantity, average_price, status, reason, created_at, updated_at
+      FROM orders WHERE NOT $1 OR NOT settled ORDER BY id DESC LIMIT $2
+"""
+SELECT_ORDER: Final[LiteralString] = """
+    SELECT id, client_order_id, venue_order_id, position_id, bot, venue, symbol, role, side, type, time_in_force,
+           quantity, filled_quantity, average_price, status, reason, created_at, updated_at,
+           limit_price, stop_price, trigger_price, reduce_only
+      FROM orders WHERE id = $1
+"""
+SELECT_EVENTS: Final[LiteralString] = (
+    "SELECT at, status, detail FROM order_events WHERE order_id = $1 ORDER BY id"
+)
+SELECT_FILLS: Final[LiteralString] = """
+    SELECT f.id, f.order_id, f.position_id, o.bot, f.venue, f.symbol, f.trade_id, f.side, f.quantity, f.price,
+           f.fee, f.fee_asset, f.executed_at
+      FROM fills AS f JOIN orders AS o ON o.id = f.order_id
+     WHERE $1::bigint IS NULL OR f.order_id = $1
+     ORDER BY f.executed_at DESC, f.id DESC LIMIT $2
+"""
+SELECT_DECISIONS: Final[LiteralString] = """
+    SELECT id, candle_ts, intent, signal, reason, path, indicators, order_id, decided_at
+      FROM decision_runs WHERE bot = $1 ORDER BY candle_ts DESC, intent LIMIT $2
+"""
+SELECT_SYMBOLS: Final[LiteralString] = """
+    SELECT id, symbol, venue, base_asset, quote_asset, tick_size, lot_size, min_notional, calendar, feeds,
+           timeframes, active
+      FROM market_symbols ORDER BY NOT active, symbol
+"""
+SELECT_CANDLES: Final[LiteralString] = """
+    SELECT $1::text AS symbol, o.timeframe, o.ts, o.open, o.high, o.low, o.close, o.volume, o.feed
+      FROM ohlc AS o
+     WHERE o.symbol_id = (SELECT id FROM market_symbols WHERE symbol = $1) AND o.timeframe = $2
+     ORDER BY o.ts DESC LIMIT $3
+"""
+SELECT_LEVELS: Final[LiteralString] = """
+    SELECT s.symbol, l.trade_date, l.y_high, l.y_low, l.y_close, l.pp, l.r1, l.r2, l.s1, l.s2
+      FROM levels_daily AS l JOIN market_symbols AS s ON s.id = l.symbol_id
+     WHERE s.symbol = $1 ORDER BY l.trade_date DESC LIMIT 1
+"""
+SELECT_ALERTS: Final[LiteralString] = """
+    SELECT code, severity, subject, message, raised_at, runbook FROM alerts
+     WHERE cleared_at IS NULL ORDER BY raised_at, id LIMIT 100
+"""
+# One row a job that has ended a run since then: whether it ever did so well, and how the last one ended.
+SELECT_SINCE_START: Final[LiteralString] = """
+    SELECT job, bool_or(status = 'ok') AS ran_well,
+           (array_agg(status ORDER BY slot_at DESC, id DESC))[1] AS last_status
+      FROM job_runs
+     WHERE job = ANY ($1::text[]) AND slot_at >= $2 AND status IN ('ok', 'partial', 'failed', 'timeout')
+     GROUP BY job
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """`equity` is the latest snapshot's, of `equity_at`; the leader is None while nobody holds it."""
+
+    positions: int
+    unknown_orders: int
+    unknown_since: datetime | None
+    realized_pnl_today: Decimal
+    open_dead_letters: int
+    equity_at: datetime | None
+    equity: Decimal | None
+    token: int | None
+    acquired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinceStart:
+    ran_well: bool
+    last_status: RunStatus
+
+
+async def account(connection: Connection, name: str, day_start: datetime) -> Account:
+    return Account(**dict(await connection.fetchrow(SELECT_ACCOUNT, name, day_start)))
+
+
+async def bots(connection: Connection, name: str | None = None) -> list[Row]:
+    return _rows(await connection.fetch(SELECT_BOTS, name))
+
+
+async def bot_config(connection: Connection, name: str) -> Row:
+    config: Row | None = await connection.fetchval(SELECT_BOT_CONFIG, name)
+    return config or {}
+
+
+async def decisions(connection: Connection, bot: str, limit: int) -> list[Row]:
+    return _rows(await connection.fetch(SELECT_DECISIONS, bot, limit))
+
+
+async def open_positions(connection: Connection) -> list[Row]:
+    return _rows(await connection.fetch(SELECT_POSITIONS))
+
+
+async def trades(
+    connection: Connection, *, since: datetime | None = None, bot: str | None = None, limit: int
+) -> list[Row]:
+    """The latest first."""
+    return _rows(await connection.fetch(SELECT_TRADES, since, bot, limit))
+
+
+async def trade(connection: Connection, position_id: int) -> Row | None:
+    """None while the position is open, or when there is none."""
+    row = await connection.fetchrow(SELECT_TRADE, position_id)
+    return None if row is None else dict(row)
+
+
+async def orders(connection: Connection, *, open_only: bool, limit: int) -> list[Row]:
+    return _rows(await connection.fetch(SELECT_ORDERS, open_only, limit))
+
+
+async def order(connection: Connection, order_id: int) -> Row | None:
+    """With its `events` and `fills`."""
+    row = await connection.fetchrow(SELECT_ORDER, order_id)
+    if row is None:
+        return None
+    events = _rows(await connection.fetch(SELECT_EVENTS, order_id))
+    return {**dict(row), "events": events, "fills": await fills(connection, order_id=order_id)}
+
+
+async def fills(
+    connection: Connection, *, order_id: int | None = None, limit: int = 1000
+) -> list[Row]:
+    return _rows(await connection.fetch(SELECT_FILLS, order_id, limit))
+
+
+async def symbols(connection: Connection) -> list[Row]:
+    return _rows(await connection.fetch(SELECT_SYMBOLS))
+
+
+async def candles(connection: Connection, symbol: str, timeframe: str, limit: int) -> list[Row]:
+    """The latest *limit*, oldest first."""
+    rows = await connection.fetch(SELECT_CANDLES, symbol, timeframe, limit)
+    return _rows(list(reversed(rows)))
+
+
+async def levels(connection: Connection, symbol: str) -> Row | None:
+    """The newest session's."""
+    row = await connection.fetchrow(SELECT_LEVELS, symbol)
+    return None if row is None else dict(row)
+
+
+async def open_alerts(connection: Connection) -> list[Row]:
+    return _rows(await connection.fetch(SELECT_ALERTS))
+
+
+async def since_start(
+    connection: Connection, jobs: Sequence[JobName], start: datetime
+) -> dict[JobName, SinceStart]:
+    rows = await connection.fetch(SELECT_SINCE_START, list(jobs), start)
+    return {
+        JobName(row["job"]): SinceStart(
+            ran_well=row["ran_well"], last_status=RunStatus(row["last_status"])
+        )
+        for row in rows
+    }
+
+
+def _rows(rows: Sequence[Any]) -> list[Row]:
+    return [dict(row) for row in rows]
