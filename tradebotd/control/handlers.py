@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Protocol
 
 from anyio.abc import TaskGroup
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import AwareDatetime
@@ -17,6 +17,7 @@ from tradebotd.control import messages as m
 from tradebotd.control.errors import refuse
 from tradebotd.control.streaming import Progress, stream_run
 
+NOW_HEADER = "tradebotd-now"  # what relative times in tables are relative to
 MAX_ROWS = 10_000
 Limit = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 
@@ -30,6 +31,9 @@ class DaemonControl(Protocol):
     async def status(self) -> m.Status: ...
     async def health(self) -> m.HealthState: ...
     def state(self) -> m.State: ...
+    def now(self) -> datetime:
+        """The clock's: market time in a replay."""
+        ...
 
     async def jobs(self) -> list[m.Job]: ...
     async def job_history(self, name: str, limit: int) -> list[m.JobRun]: ...
@@ -92,7 +96,12 @@ class _Route(APIRoute):
 
 def create_app(control: DaemonControl, tasks: TaskGroup) -> FastAPI:
     """*tasks* carries streamed runs: an operator who hangs up does not cut a job short."""
+
+    async def tell_time(response: Response) -> None:
+        response.headers[NOW_HEADER] = m.iso(control.now())
+
     app = FastAPI(
+        dependencies=[Depends(tell_time)],
         title="tradebotd",
         version=__version__,
         openapi_url="/v1/openapi.json",

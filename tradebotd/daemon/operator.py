@@ -44,6 +44,9 @@ class Operator:
     def state(self) -> m.State:
         return self._view.state()
 
+    def now(self) -> datetime:
+        return self._services.clock.now()
+
     # Jobs
 
     async def jobs(self) -> list[m.Job]:

@@ -1,0 +1,140 @@
+"""HTTP over the daemon's Unix socket."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from tradebotd.cli.errors import BY_STATUS, EXIT_NO, EXIT_UNREACHABLE, CommandError
+
+ANSWER_SECONDS = 20.0
+NOW_HEADER = "tradebotd-now"
+# An error as the last line of a stream has no HTTP status of its own.
+STATUS_BY_CODE = {
+    "internal": 500,
+    "failed": 500,
+    "usage": 400,
+    "configuration": 422,
+    "database_unavailable": 503,
+    "venue_unavailable": 503,
+}
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`now` is the daemon's clock (market time in a replay); None when it did not say."""
+
+    data: Any
+    now: datetime | None
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, seconds: float | None) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Client:
+    """Raises CommandError: not reachable, or refused with the daemon's own words."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, *parts: str | int, **query: object) -> Answer:
+        wanted = {key: value for key, value in query.items() if value is not None}
+        return self._ask("GET", _path(parts) + (f"?{urlencode(wanted)}" if wanted else ""), None)
+
+    def post(self, *parts: str | int, body: Mapping[str, Any] | None = None) -> Answer:
+        return self._ask("POST", _path(parts), body)
+
+    def follow(
+        self, *parts: str | int, progress: Progress, body: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """A long act: calls *progress* with each line but the last, which is the answer."""
+        return self._ask("POST", _path(parts), body, progress)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        progress: Progress | None = None,
+    ) -> Answer:
+        connection = _UnixConnection(self._path, None if progress else ANSWER_SECONDS)
+        payload = None if body is None else json.dumps(body)
+        headers = {"Accept": "application/json"}
+        if payload is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, payload, headers)
+            response = connection.getresponse()
+            data = _last_line(response, progress) if progress else _document(response)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
+        if response.status >= 400 and _is_error(data):
+            raise _refused(response.status, data["error"])
+        if _is_error(data):  # it went wrong after the stream had begun
+            raise _refused(STATUS_BY_CODE.get(data["error"]["code"], 409), data["error"])
+        now = response.headers.get(NOW_HEADER)
+        return Answer(data, None if now is None else datetime.fromisoformat(now))
+
+    def _unreachable(self, error: Exception) -> CommandError:
+        if isinstance(error, PermissionError):
+            hint = "the socket's group decides who may: join it, or ask as the daemon's user"
+            message = f"no permission to talk to the daemon on {self._path}"
+        elif isinstance(error, TimeoutError):
+            hint = "the process is there but stuck: see its log"
+            message = f"the daemon on {self._path} did not answer in {ANSWER_SECONDS:.0f} s"
+        elif isinstance(error, FileNotFoundError | ConnectionRefusedError):
+            hint = "start it with `tradebotd run`, or name its socket with --socket or --config"
+            message = f"no daemon is running on {self._path}"
+        else:
+            hint = "it may just have stopped: try `tradebotctl status`"
+            message = f"lost the daemon on {self._path} ({str(error) or type(error).__name__})"
+        return CommandError(EXIT_UNREACHABLE, "not_reachable", message, hint)
+
+
+def _path(parts: tuple[str | int, ...]) -> str:
+    return "/v1/" + "/".join(quote(str(part), safe="") for part in parts)
+
+
+def _document(response: http.client.HTTPResponse) -> Any:
+    return json.loads(response.read())
+
+
+def _last_line(response: http.client.HTTPResponse, progress: Progress) -> Any:
+    last: Any = None
+    for line in response:
+        last = json.loads(line)
+        if response.status == 200 and set(last) == {"progress"}:
+            progress(last["progress"])
+            last = None
+    if last is None:
+        raise http.client.IncompleteRead(b"")
+    return last
+
+
+def _is_error(data: Any) -> bool:
+    return isinstance(data, dict) and set(data) == {"error"} and isinstance(data["error"], dict)
+
+
+def _refused(status: int, error: Mapping[str, Any]) -> CommandError:
+    hint = error.get("hint") or ""
+    known = error.get("known") or []
+    if known and not all(name in hint for name in known):
+        hint = f"{hint}; known: {', '.join(known)}".lstrip("; ")
+    return CommandError(BY_STATUS.get(status, EXIT_NO), error["code"], error["message"], hint)

@@ -1,0 +1,315 @@
+"""Each command: ask, then print JSON or words. Returns the exit code."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tradebotd.cli.client import Answer, Client
+from tradebotd.cli.errors import EXIT_DONE, EXIT_NO, CommandError, UsageError
+from tradebotd.cli.live import LiveLine
+from tradebotd.cli.words import ago, has_colour, money
+
+WATCH_SECONDS = 2.0
+ALL_ROWS = 10_000
+FEW_ROWS = 50
+CSV_HEADS = (
+    "id",
+    "bot",
+    "venue",
+    "symbol",
+    "side",
+    "quantity",
+    "entry_price",
+    "exit_price",
+    "opened_at",
+    "closed_at",
+    "close_reason",
+    "realized_pnl",
+    "fees",
+)
+GOOD_ENDS = frozenset({"ok", "skipped", "running"})
+
+Options = argparse.Namespace
+Command = Callable[[Client, Options], int]
+
+
+def print_json(data: Any) -> None:
+    print(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def status(client: Client, options: Options) -> int:
+    if options.watch and options.json:
+        raise UsageError("usage: tradebotctl status [--watch | --json]\n", "--watch is for eyes")
+    while True:
+        text = _status_text(client, options)
+        if not options.watch:
+            print(text)
+            return EXIT_DONE
+        clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
+        print(clear + text, flush=True)
+        time.sleep(WATCH_SECONDS)
+
+
+def _status_text(client: Client, options: Options) -> str:
+    data = client.get("status").data
+    if options.json:
+        return json.dumps(data, ensure_ascii=False, indent=2)
+    from tradebotd.cli.status import StatusText  # noqa: PLC0415
+
+    positions: list[Any] | None = []
+    if data["positions"]:
+        try:
+            positions = client.get("positions").data
+        except CommandError:  # the status itself says why
+            positions = None
+    return str(StatusText(data, positions, colour=has_colour()))
+
+
+def _list(columns: str, empty: str, *path: str) -> Command:
+    """A command that only shows what stands at *path*."""
+
+    def command(client: Client, options: Options) -> int:
+        return _table(client.get(*path), options, columns, empty)
+
+    return command
+
+
+def _table(answer: Answer, options: Options, columns: str, empty: str) -> int:
+    if options.json:
+        print_json(answer.data)
+        return EXIT_DONE
+    from tradebotd.cli import tables  # noqa: PLC0415 - rich is paid for by tables alone
+
+    rows = answer.data if isinstance(answer.data, list) else [answer.data]
+    tables.show(getattr(tables, columns), rows, answer.now, empty=empty)
+    return EXIT_DONE
+
+
+def jobs_run(client: Client, options: Options) -> int:
+    body = {"params": dict(options.params), "detach": options.detach}
+    if options.detach:
+        answer = client.post("jobs", options.name, "run", body=body)
+        return _ended(answer, options)
+    return _followed(client, options, options.name, "jobs", options.name, "run", body=body)
+
+
+def seed(client: Client, options: Options) -> int:
+    params = {"symbol": options.symbol, "interval": options.interval, "days": str(options.days)}
+    title = f"seed {options.symbol}"
+    body = {"params": params}
+    return _followed(client, options, title, "jobs", "seed_history", "run", body=body)
+
+
+def bots_run(client: Client, options: Options) -> int:
+    return _followed(client, options, options.name, "bots", options.name, "run")
+
+
+def dead_letters_retry(client: Client, options: Options) -> int:
+    title = f"dead letter {options.id}"
+    return _followed(client, options, title, "dead-letters", options.id, "retry")
+
+
+def _followed(
+    client: Client,
+    options: Options,
+    title: str,
+    *path: str | int,
+    body: dict[str, Any] | None = None,
+) -> int:
+    line = LiveLine(title)
+    try:
+        answer = client.follow(*path, progress=line, body=body)
+    finally:
+        line.finish()
+    return _ended(answer, options)
+
+
+def _ended(answer: Answer, options: Options) -> int:
+    run = answer.data
+    if options.json:
+        print_json(run)
+    else:
+        _tell_run(run)
+    return EXIT_DONE if run["status"] in GOOD_ENDS else EXIT_NO
+
+
+def _tell_run(run: dict[str, Any]) -> None:
+    if run["finished_at"] is None:
+        print(f"{run['job']} started; see `tradebotctl jobs history {run['job']}`")
+        return
+    from tradebotd.cli.tables import counts, last_line  # noqa: PLC0415
+
+    again = f", attempt {run['attempt']}" if run["attempt"] > 1 else ""
+    print(f"{run['job']} run {run['run_id']}: {run['status']}{again}: {counts(run['summary'])}")
+    for name, word in run["summary"]["items"].items():
+        told = word.get("error", word) if isinstance(word, dict) else word
+        print(f"  {name}: {told}")
+    if run["error"]:
+        print(f"  {last_line(run['error'])}")
+
+
+def jobs_history(client: Client, options: Options) -> int:
+    answer = client.get("jobs", options.name, "history", limit=options.limit)
+    return _table(answer, options, "HISTORY", f"{options.name} has not run yet")
+
+
+def _switch(verb: str) -> Command:
+    def command(client: Client, options: Options) -> int:
+        answer = client.post("jobs", options.name, verb)
+        return _told(answer, options, f"{options.name} {verb}d")
+
+    return command
+
+
+def dead_letters_discard(client: Client, options: Options) -> int:
+    answer = client.post("dead-letters", options.id, "discard")
+    return _told(answer, options, f"dead letter {options.id} discarded")
+
+
+def _told(answer: Answer, options: Options, text: str) -> int:
+    if options.json:
+        print_json(answer.data)
+    else:
+        print(text)
+    return EXIT_DONE
+
+
+def bots_show(client: Client, options: Options) -> int:
+    answer = client.get("bots", options.name)
+    bot = answer.data
+    if options.json:
+        print_json(bot)
+        return EXIT_DONE
+    from tradebotd.cli import tables  # noqa: PLC0415
+
+    print(f"{bot['name']}: {bot['status']}")
+    print(f"  {bot['symbol']} {bot['timeframe']} {bot['strategy']}, last run", end=" ")
+    print(ago(bot["last_run_at"], answer.now))
+    today = money(bot["daily_pnl"], signed=True)
+    print(f"  today {today}, {bot['daily_trades_count']} trades")
+    if bot["last_error_message"]:
+        print(f"  last error: {bot['last_error_message']}")
+    held = [bot["position"]] if bot["position"] else []
+    for columns, rows, empty in (
+        (tables.POSITIONS, held, "no open position"),
+        (tables.TRADES, bot["trades"], "no trades yet"),
+        (tables.DECISIONS, bot["decisions"], "no decisions yet"),
+    ):
+        print()
+        tables.show(columns, rows, answer.now, empty=empty)
+    return EXIT_DONE
+
+
+def _switch_bot(verb: str) -> Command:
+    def command(client: Client, options: Options) -> int:
+        answer = client.post("bots", options.name, verb)
+        return _told(answer, options, f"{options.name}: {answer.data['status']}")
+
+    return command
+
+
+def positions_close(client: Client, options: Options) -> int:
+    answer = client.post("positions", options.id, "close")
+    trade = answer.data
+    pnl = money(trade["realized_pnl"], signed=True)
+    text = f"position {options.id} of {trade['bot']} closed at {trade['exit_price']}, {pnl}"
+    return _told(answer, options, text)
+
+
+def orders(client: Client, options: Options) -> int:
+    answer = client.get("orders", open="true" if options.open else None, limit=options.limit)
+    return _table(answer, options, "ORDERS", "no open orders" if options.open else "no orders yet")
+
+
+def orders_show(client: Client, options: Options) -> int:
+    answer = client.get("orders", options.id)
+    if options.json:
+        print_json(answer.data)
+        return EXIT_DONE
+    from tradebotd.cli import tables  # noqa: PLC0415
+
+    order = answer.data
+    for key, value in order.items():
+        if not isinstance(value, list) and value is not None:
+            print(f"{key:<18} {value}")
+    for columns, key in ((tables.EVENTS, "events"), (tables.FILLS, "fills")):
+        print()
+        tables.show(columns, order[key], answer.now, empty=f"no {key}")
+    return EXIT_DONE
+
+
+def fills(client: Client, options: Options) -> int:
+    return _table(client.get("fills", limit=options.limit), options, "FILLS", "no fills yet")
+
+
+def trades(client: Client, options: Options) -> int:
+    if options.csv and options.json:
+        raise UsageError("usage: tradebotctl trades [--csv | --json]\n", "--csv or --json")
+    limit = options.limit or (ALL_ROWS if options.csv else FEW_ROWS)
+    answer = client.get("trades", since=options.since, limit=limit)
+    if not options.csv:
+        return _table(answer, options, "TRADES", "no trades yet")
+    import csv  # noqa: PLC0415
+
+    writer = csv.DictWriter(sys.stdout, CSV_HEADS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(answer.data)
+    return EXIT_DONE
+
+
+def candles(client: Client, options: Options) -> int:
+    answer = client.get("candles", options.symbol, options.timeframe, limit=options.limit)
+    return _table(answer, options, "CANDLES", "no candles yet")
+
+
+def levels(client: Client, options: Options) -> int:
+    return _table(client.get("levels", options.symbol), options, "LEVELS", "no levels yet")
+
+
+def halt(client: Client, options: Options) -> int:
+    answer = client.post("halt", body={"reason": options.reason})
+    return _told(answer, options, f"entries halted ({options.reason}); exits go on")
+
+
+def resume(client: Client, options: Options) -> int:
+    return _told(client.post("resume"), options, "entries resumed")
+
+
+def reload(client: Client, options: Options) -> int:
+    answer = client.post("reload")
+    changes = answer.data["changes"]
+    return _told(answer, options, "\n".join(changes) if changes else "nothing changes")
+
+
+COMMANDS: dict[str, Command] = {
+    "status": status,
+    "jobs": _list("JOBS", "no jobs", "jobs"),
+    "jobs run": jobs_run,
+    "jobs history": jobs_history,
+    "jobs enable": _switch("enable"),
+    "jobs disable": _switch("disable"),
+    "dead-letters": _list("DEAD_LETTERS", "no dead letters", "dead-letters"),
+    "dead-letters retry": dead_letters_retry,
+    "dead-letters discard": dead_letters_discard,
+    "bots": _list("BOTS", "no bots", "bots"),
+    "bots show": bots_show,
+    "bots run": bots_run,
+    "bots pause": _switch_bot("pause"),
+    "bots resume": _switch_bot("resume"),
+    "positions": _list("POSITIONS", "no open positions", "positions"),
+    "positions close": positions_close,
+    "orders": orders,
+    "orders show": orders_show,
+    "fills": fills,
+    "trades": trades,
+    "symbols": _list("SYMBOLS", "no symbols", "symbols"),
+    "candles": candles,
+    "levels": levels,
+    "seed": seed,
+    "halt": halt,
+    "resume": resume,
+    "reload": reload,
+}

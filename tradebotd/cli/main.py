@@ -1,0 +1,60 @@
+"""`tradebotctl`: asks the running daemon; imports nothing of it."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from tradebotd.cli.client import Client
+from tradebotd.cli.commands import COMMANDS, print_json
+from tradebotd.cli.errors import EXIT_DONE, EXIT_USAGE, CommandError, UsageError
+from tradebotd.cli.locate import find_socket
+from tradebotd.cli.parser import build_parser, parse
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code of document 3.1."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; nothing may be written any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except KeyboardInterrupt:
+        return EXIT_DONE if "--watch" in arguments else INTERRUPTED
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    in_json = "--json" in arguments
+    try:
+        options = parse(arguments)
+        if options.path == "completion":
+            from tradebotd.cli.completion import script  # noqa: PLC0415
+
+            print(script(options.shell, build_parser()))
+            return EXIT_DONE
+        client = Client(find_socket(options.socket, options.config))
+        return COMMANDS[options.path](client, options)
+    except UsageError as error:
+        if in_json:
+            _complain_in_json("usage", error.message, error.usage.strip())
+        sys.stderr.write(f"{error.usage}tradebotctl: {error.message}\n")
+        return EXIT_USAGE
+    except CommandError as error:
+        if in_json:
+            _complain_in_json(error.code, error.message, error.hint)
+        else:
+            hint = f" ({error.hint})" if error.hint else ""
+            sys.stderr.write(f"tradebotctl: {error.message}{hint}\n")
+        return error.exit_code
+
+
+def _complain_in_json(code: str, message: str, hint: str) -> None:
+    print_json({"error": {"code": code, "message": message, "hint": hint}})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

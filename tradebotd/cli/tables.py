@@ -1,0 +1,267 @@
+"""Lists as tables of at most 100 columns, by rich: imported only when there is one to show."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tradebotd.cli.words import (
+    NOTHING,
+    WIDTH,
+    ago,
+    duration,
+    has_colour,
+    money,
+    number,
+    percent,
+)
+
+Json = dict[str, Any]
+Cell = Callable[[Json, datetime | None], str]
+
+STYLES = {
+    "ok": "green",
+    "partial": "yellow",
+    "failed": "bold red",
+    "timeout": "bold red",
+    "lost": "bold red",
+    "missed": "yellow",
+    "skipped": "dim",
+    "unknown": "bold red",
+    "rejected": "yellow",
+}
+
+
+class Column:
+    """`right`: figures; `last_to_shrink`: keeps its width while others can give way."""
+
+    def __init__(
+        self, head: str, cell: str | Cell, *, right: bool = False, floor: int | None = None
+    ) -> None:
+        self.head = head
+        self.cell: Cell = cell if callable(cell) else _plainly(cell)
+        self.right = right
+        self.floor = floor
+
+
+def _plainly(key: str) -> Cell:
+    def cell(row: Json, _now: datetime | None) -> str:
+        value = row[key]
+        return NOTHING if value is None else str(value)
+
+    return cell
+
+
+def at(key: str) -> Cell:
+    return lambda row, now: ago(row[key], now)
+
+
+def cash(key: str) -> Cell:
+    return lambda row, _now: money(row[key], signed=True)
+
+
+def console() -> Console:
+    """As wide as the terminal, at most 100; without colours where nobody sees them."""
+    probe = Console()
+    width = min(WIDTH, probe.width) if probe.is_terminal else WIDTH
+    return Console(width=width, highlight=False, no_color=not has_colour(), emoji=False)
+
+
+def show(
+    columns: Sequence[Column], rows: Sequence[Json], now: datetime | None, *, empty: str
+) -> None:
+    if not rows:
+        console().print(empty)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(
+            column.head,
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=column.floor,
+        )
+    for row in rows:
+        table.add_row(*(_styled(column.cell(row, now)) for column in columns))
+    console().print(table)
+
+
+def _styled(text: str) -> str:
+    style = STYLES.get(text)
+    flat = escape(" ".join(text.split()))
+    return f"[{style}]{flat}[/]" if style else flat
+
+
+def _outcome(row: Json, _now: datetime | None) -> str:
+    outcome = row["outcome"]
+    if outcome is None:
+        return NOTHING
+    return f"{'ok' if outcome['ok'] else 'NOT OK'}: {outcome['message']}"
+
+
+def _job_status(row: Json, _now: datetime | None) -> str:
+    return (row["last_status"] or NOTHING) if row["enabled"] else "disabled"
+
+
+def last_line(error: str | None) -> str:
+    """Of a traceback: what was raised. Empty when there was none."""
+    return (error or "").strip().rpartition("\n")[2]
+
+
+def _took(row: Json, _now: datetime | None) -> str:
+    if row["finished_at"] is None:
+        return NOTHING
+    start, end = (datetime.fromisoformat(row[key]) for key in ("started_at", "finished_at"))
+    return duration((end - start).total_seconds())
+
+
+def _summary(row: Json, _now: datetime | None) -> str:
+    return last_line(row["error"]) or counts(row["summary"])
+
+
+def counts(summary: Json) -> str:
+    """`attempted 3, inserted 2`: what is not zero."""
+    told = [f"{key.replace('_', ' ')} {value}" for key, value in summary.items() if _tells(value)]
+    if not told and "reason" in summary:
+        return str(summary["reason"])
+    return ", ".join(told) or "nothing to do"
+
+
+def _tells(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value != 0
+
+
+JOBS = (
+    Column("job", "name", floor=8),
+    Column("status", _job_status, floor=8),
+    Column("last run", at("last_started_at"), floor=7),
+    Column("next run", at("next_run_at"), floor=7),
+    Column("24 h", lambda row, _: percent(row["success_rate_24h"]), right=True, floor=5),
+    Column("runs", "runs_24h", right=True, floor=4),
+    Column("schedule", "schedule", floor=10),
+    Column("outcome", _outcome, floor=18),
+)
+HISTORY = (
+    Column("run", "run_id", right=True, floor=4),
+    Column("started", at("started_at"), floor=8),
+    Column("status", "status", floor=7),
+    Column("try", "attempt", right=True),
+    Column("runs", "runs", right=True),
+    Column("took", _took, right=True, floor=5),
+    Column("summary", _summary, floor=20),
+)
+DEAD_LETTERS = (
+    Column("id", "id", right=True, floor=3),
+    Column("job", "job", floor=8),
+    Column("state", "state", floor=9),
+    Column("count", "count", right=True),
+    Column("last failed", at("last_failed_at"), floor=9),
+    Column("arguments", lambda row, _: _arguments(row["args"])),
+    Column("error", lambda row, _: last_line(row["error"]), floor=20),
+)
+BOTS = (
+    Column("bot", "name", floor=8),
+    Column("symbol", "symbol", floor=6),
+    Column("frame", "timeframe"),
+    Column("strategy", "strategy"),
+    Column("status", "status", floor=12),
+    Column("held", lambda row, _: "yes" if row["in_position"] else "no"),
+    Column("today", cash("daily_pnl"), right=True, floor=6),
+    Column("trades", "daily_trades_count", right=True),
+    Column("last run", at("last_run_at"), floor=8),
+)
+POSITIONS = (
+    Column("id", "id", right=True, floor=3),
+    Column("bot", "bot", floor=6),
+    Column("symbol", "symbol", floor=6),
+    Column("side", "side", floor=5),
+    Column("quantity", "quantity", right=True, floor=6),
+    Column("entry", "entry_price", right=True, floor=6),
+    Column("last", lambda row, _: number(row["last_price"]), right=True, floor=6),
+    Column("stop", lambda row, _: number(row["trailing_stop"] or row["stop_loss"]), right=True),
+    Column("target", lambda row, _: number(row["take_profit"]), right=True),
+    Column("P&L", cash("unrealized_pnl"), right=True, floor=6),
+    Column("opened", at("opened_at"), floor=8),
+    Column("guard", "protected_by", floor=6),
+)
+ORDERS = (
+    Column("id", "id", right=True, floor=3),
+    Column("bot", "bot", floor=6),
+    Column("symbol", "symbol", floor=6),
+    Column("side", "side", floor=4),
+    Column("type", "type", floor=6),
+    Column("quantity", "quantity", right=True, floor=6),
+    Column("filled", "filled_quantity", right=True, floor=6),
+    Column("price", "average_price", right=True, floor=6),
+    Column("status", "status", floor=8),
+    Column("reason", "reason"),
+    Column("created", at("created_at"), floor=8),
+)
+FILLS = (
+    Column("trade id", "trade_id", floor=6),
+    Column("order", "order_id", right=True),
+    Column("bot", "bot", floor=6),
+    Column("symbol", "symbol", floor=6),
+    Column("side", "side", floor=4),
+    Column("quantity", "quantity", right=True, floor=6),
+    Column("price", "price", right=True, floor=6),
+    Column("fee", lambda row, _: f"{money(row['fee'])} {row['fee_asset']}", right=True),
+    Column("executed", at("executed_at"), floor=8),
+)
+TRADES = (
+    Column("id", "id", right=True, floor=3),
+    Column("bot", "bot", floor=6),
+    Column("symbol", "symbol", floor=6),
+    Column("side", "side", floor=5),
+    Column("quantity", "quantity", right=True),
+    Column("entry", "entry_price", right=True),
+    Column("exit", "exit_price", right=True),
+    Column("why", "close_reason", floor=10),
+    Column("P&L", cash("realized_pnl"), right=True, floor=6),
+    Column("closed", at("closed_at"), floor=8),
+)
+SYMBOLS = (
+    Column("symbol", "symbol", floor=6),
+    Column("venue", "venue"),
+    Column("feeds", lambda row, _: ",".join(row["feeds"])),
+    Column("frames", lambda row, _: ",".join(row["timeframes"])),
+    Column("calendar", "calendar"),
+    Column("tick", "tick_size", right=True),
+    Column("lot", "lot_size", right=True),
+    Column("active", lambda row, _: "yes" if row["active"] else "no"),
+    Column("last", lambda row, _: number(row["last_price"]), right=True, floor=6),
+    Column("age", lambda row, _: _age(row["last_price_age_s"]), right=True),
+)
+CANDLES = (
+    Column("time", "ts", floor=20),
+    *(Column(key, key, right=True, floor=5) for key in ("open", "high", "low", "close", "volume")),
+    Column("feed", "feed"),
+)
+LEVELS = tuple(
+    Column(key, key, right=key not in {"symbol", "trade_date"})
+    for key in ("symbol", "trade_date", "r2", "r1", "pp", "s1", "s2", "y_high", "y_low", "y_close")
+)
+DECISIONS = (
+    Column("candle", at("candle_ts"), floor=8),
+    Column("intent", "intent"),
+    Column("signal", "signal"),
+    Column("reason", "reason", floor=16),
+    Column("order", "order_id", right=True),
+)
+EVENTS = (
+    Column("at", "at", floor=20),
+    Column("status", "status", floor=8),
+    Column("detail", lambda row, _: _arguments(row["detail"])),
+)
+
+
+def _age(seconds: float | None) -> str:
+    return NOTHING if seconds is None else duration(max(0.0, seconds))
+
+
+def _arguments(values: Json) -> str:
+    return " ".join(f"{key}={value}" for key, value in values.items() if value) or NOTHING

@@ -1,0 +1,88 @@
+"""How numbers, times and states read in tables."""
+
+import os
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import TextIO
+
+NOTHING = "-"
+WIDTH = 100
+
+RED, GREEN, YELLOW, BOLD, DIM, LOUD = "31", "32", "33", "1", "2", "1;7;33"
+
+
+def ago(instant: str | datetime | None, now: datetime | None) -> str:
+    """`3 min ago`, `in 20 s`; the ISO text itself where nobody knows what time it is."""
+    if instant is None:
+        return NOTHING
+    at = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    if now is None:
+        return str(instant)
+    seconds = (now - at).total_seconds()
+    if abs(seconds) < 1:
+        return "now"
+    return f"{duration(seconds)} ago" if seconds > 0 else f"in {duration(-seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """`0.25 s`, `45 s`, `3 min`, `5 h`, `2 d`: one unit, rounded down."""
+    if seconds < 1:
+        return f"{seconds:.2g} s"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size or (seconds >= size and unit == "min"):
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def money(text: str | None, *, signed: bool = False) -> str:
+    """Two places from 1 up, eight below it; grouped by thousands."""
+    if text is None:
+        return NOTHING
+    value = Decimal(text)
+    sign = "+" if signed and value > 0 else ""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1:
+        return f"{sign}{value:,.2f}"
+    return sign + f"{value:.8f}".rstrip("0").rstrip(".")
+
+
+def number(text: str | None) -> str:
+    """A price or a quantity, as it is."""
+    return NOTHING if text is None else text
+
+
+def percent(share: float | None) -> str:
+    if share is None:
+        return NOTHING
+    return "100 %" if share == 1 else f"{min(share, 0.999):.1%}".replace("%", " %")
+
+
+def has_colour(stream: TextIO | None = None) -> bool:
+    """On a terminal, unless $NO_COLOR asks for none."""
+    stream = stream or sys.stdout
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, style: str, *, colour: bool) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if colour and style else text
+
+
+def cut(text: str, width: int) -> str:
+    """One line of at most *width* characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= width else flat[: max(0, width - 1)] + "…"
+
+
+def wrapped(words: Iterable[str], width: int) -> list[str]:
+    """Lines of at most *width*; a word that is longer is cut."""
+    lines: list[str] = []
+    for word in words:
+        short = cut(word, width)
+        if lines and len(lines[-1]) + 1 + len(short) <= width:
+            lines[-1] += " " + short
+        else:
+            lines.append(short)
+    return lines
