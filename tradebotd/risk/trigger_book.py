@@ -218,11 +218,12 @@ class _SymbolBook:
         self._refresh()
 
     def reached(self, price: Decimal, entries: dict[PositionId, _Entry]) -> Sequence[Trigger]:
-        if self._longs.best < price < self._hard_high:
+        # Past the near fence, too: after a gap a price may better a best and still be below a stop.
+        if self._longs.best < price < self._hard_high and price > self.low:
             self._longs.best = self.low = self.high = price
             self._hard_low = INFINITE  # the stops below have moved: not known until asked for
             return _QUIET
-        if self._hard_low < price < self._shorts.best:
+        if self._hard_low < price < self._shorts.best and price < self.high:
             self._shorts.best = self.low = self.high = price
             self._hard_high = -INFINITE
             return _QUIET
@@ -290,13 +291,13 @@ class _SymbolBook:
         heappush(heap, _Level(key, entry.position.id, rank, entry.round, reason, price))
 
     def _stands_alone(self, entry: _Entry) -> bool:
-        """Whether the stored trailing stop is tighter than the one its best price gives."""
+        """Whether the stored trailing stop is no wider than the one its best price gives."""
         position, fraction = entry.position, entry.position.exits.trailing_stop
         stored = position.trailing_stop
         if fraction is None or stored is None:
             return stored is not None
         level = trailing_level(position.side, entry.best, fraction, self.tick_size)
-        return level != stored and better(position.side, level, stored) == stored
+        return better(position.side, level, stored) == stored
 
 
 def _keep_nearest(

@@ -59,6 +59,8 @@ class PaperVenue:
         instrument = self._instruments.get(request.symbol)
         if instrument is None:
             raise OrderRejectedError(f"unknown symbol {request.symbol}")
+        if request.venue != self._name or request.quantity <= 0:
+            raise OrderRejectedError(f"malformed: {request.quantity} at {request.venue}")
         await self._book_starting_cash()
         begun = False
         try:
@@ -204,6 +206,6 @@ class PaperVenue:
 def _refusal(request: OrderRequest, instrument: Instrument) -> str | None:
     if request.type is not OrderType.MARKET:
         return "the paper venue takes market orders so far"
-    if request.quantity <= 0 or request.quantity % instrument.lot_size:
+    if request.quantity % instrument.lot_size:
         return f"quantity {request.quantity} is not a whole number of {instrument.lot_size}"
     return None

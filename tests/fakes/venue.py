@@ -1,0 +1,180 @@
+"""A venue that keeps its books in memory and misbehaves when told."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, auto
+
+import anyio
+
+from tradebotd.domain.errors import (
+    OrderRejectedError,
+    OutcomeUnknownError,
+    VenueUnavailableError,
+)
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
+from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.prices import PriceSource
+from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.storage.database import assert_no_connection_held
+
+SCRIPTED = VenueName("scripted")
+
+
+class Behaviour(Enum):
+    """What happens to the next order. Without one it is filled whole, at the current price."""
+
+    UNREACHABLE = auto()  # never left us: VenueUnavailableError
+    DROP_BEFORE = auto()  # lost on the way there: OutcomeUnknownError, and nothing happened
+    DROP_AFTER = auto()  # lost on the way back: OutcomeUnknownError, and it was executed
+    REJECT = auto()
+
+
+@dataclass
+class ScriptedVenue:
+    """`script`: one behaviour an order, in turn. `gate`: every call waits there while it is set.
+
+    `submitted` is every order that reached the venue, in order, doubled ones included.
+    """
+
+    clock: Clock
+    prices: PriceSource
+    instruments: dict[str, Instrument]
+    balances: dict[str, Decimal]
+    name: VenueName = SCRIPTED
+    fee: Decimal = Decimal("0.0004")
+    reads_fail: bool = False
+    gate: anyio.Event | None = None
+    script: deque[Behaviour] = field(default_factory=deque)
+    submitted: list[tuple[ClientOrderId, OrderRequest]] = field(default_factory=list)
+    positions: dict[str, Decimal] = field(default_factory=dict)
+    orders: dict[ClientOrderId, OrderReport] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+
+    async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
+        assert_no_connection_held("an order is sent")
+        await self._wait()
+        behaviour = self.script.popleft() if self.script else None
+        if behaviour is Behaviour.UNREACHABLE:
+            raise VenueUnavailableError("connection refused")
+        if behaviour is Behaviour.DROP_BEFORE:
+            raise OutcomeUnknownError(client_order_id)
+        self.submitted.append((client_order_id, request))
+        if client_order_id in self.orders:
+            raise OrderRejectedError("duplicate client order id")
+        reason = "scripted" if behaviour is Behaviour.REJECT else self._refusal(request)
+        if reason is not None:
+            self.orders[client_order_id] = self._report(client_order_id, reason=reason)
+            raise OrderRejectedError(reason)
+        report = self._execute(client_order_id, request)
+        if behaviour is Behaviour.DROP_AFTER:
+            raise OutcomeUnknownError(client_order_id)
+        return report
+
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport | None:
+        await self._read()
+        report = self.orders.get(client_order_id)
+        wanted = {fill.symbol for fill in report.fills} if report else set()
+        return report if wanted <= {symbol} else None
+
+    async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
+        await self._read()
+        raise OrderRejectedError(f"nothing to cancel: {symbol} {client_order_id}")
+
+    async def fills_since(self, since: datetime) -> Sequence[Fill]:
+        await self._read()
+        return [fill for fill in self.fills if fill.executed_at >= since]
+
+    async def account(self) -> VenueAccount:
+        await self._read()
+        return VenueAccount(
+            balances={asset: total for asset, total in self.balances.items() if total},
+            positions={symbol: held for symbol, held in self.positions.items() if held},
+        )
+
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        await self._read()
+        known = {each.symbol: self.prices.last_prices(each.symbol) for each in symbols}
+        return {symbol: last.current for symbol, last in known.items() if last is not None}
+
+    async def _read(self) -> None:
+        assert_no_connection_held("the venue is asked")
+        await self._wait()
+        if self.reads_fail:
+            raise VenueUnavailableError("503")
+
+    async def _wait(self) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+
+    def _refusal(self, request: OrderRequest) -> str | None:
+        if request.symbol not in self.instruments:
+            return f"unknown symbol {request.symbol}"
+        if request.type is not OrderType.MARKET:
+            return "market orders only"
+        last = self.prices.last_prices(request.symbol)
+        if last is None:
+            raise VenueUnavailableError("no price yet")
+        instrument = self.instruments[request.symbol]
+        if request.position_type is PositionType.FUTURES:
+            return None
+        if request.side.sign > 0:
+            cost = request.quantity * last.current * (1 + self.fee)
+            enough = cost <= self.balances.get(instrument.quote_asset, Decimal(0))
+        else:
+            enough = request.quantity <= self.balances.get(instrument.base_asset, Decimal(0))
+        return None if enough else "insufficient balance"
+
+    def _execute(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
+        instrument, last = self.instruments[request.symbol], self.prices.last_prices(request.symbol)
+        assert last is not None
+        fill = Fill(
+            venue=self.name,
+            symbol=request.symbol,
+            trade_id=TradeId(str(len(self.fills) + 1)),
+            client_order_id=client_order_id,
+            side=request.side,
+            quantity=request.quantity,
+            price=last.current,
+            fee=request.quantity * last.current * self.fee,
+            fee_asset=instrument.quote_asset,
+            executed_at=self.clock.now(),
+        )
+        self.fills.append(fill)
+        change = fill.quantity * fill.side.sign
+        if request.position_type is PositionType.FUTURES:
+            self.positions[fill.symbol] = self.positions.get(fill.symbol, Decimal(0)) + change
+            self._add(instrument.quote_asset, -fill.fee)
+        else:
+            self._add(instrument.base_asset, change)
+            self._add(instrument.quote_asset, -change * fill.price - fill.fee)
+        report = replace(
+            self._report(client_order_id),
+            status=OrderStatus.FILLED,
+            filled_quantity=fill.quantity,
+            fills=(fill,),
+        )
+        self.orders[client_order_id] = report
+        return report
+
+    def _report(self, client_order_id: ClientOrderId, reason: str | None = None) -> OrderReport:
+        return OrderReport(
+            client_order_id=client_order_id,
+            venue_order_id=VenueOrderId(str(len(self.orders) + 1)),
+            status=OrderStatus.REJECTED,
+            reason=reason,
+            at=self.clock.now(),
+        )
+
+    def _add(self, asset: str, change: Decimal) -> None:
+        self.balances[asset] = self.balances.get(asset, Decimal(0)) + change
+
+
+def as_venue(venue: ScriptedVenue) -> Venue:
+    """Mypy's proof that the fake has the port's shape."""
+    return venue

@@ -1,0 +1,256 @@
+"""The paper venue's prices, books and refusals, and the ledger that recomputes them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from random import Random
+
+import anyio
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.prices import FakePrices
+from tests.simulators.ledger import recompute
+from tradebotd.domain.errors import OrderRejectedError
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderType, TimeInForce
+from tradebotd.domain.side import Side
+from tradebotd.storage.database import Database
+from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.venues.paper.venue import PaperVenue
+
+NOW = datetime(2022, 3, 1, tzinfo=UTC)
+PAPER = VenueName("paper")
+CASH = {"USDT": Decimal(1000)}
+ASSETS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
+BUY, SELL = Side.BUY, Side.SELL
+
+
+def instrument(symbol: str) -> Instrument:
+    base, quote = ASSETS[symbol]
+    return Instrument(
+        symbol=symbol,
+        venue=PAPER,
+        base_asset=base,
+        quote_asset=quote,
+        tick_size=Decimal("0.01"),
+        lot_size=Decimal("0.001"),
+    )
+
+
+class Desk:
+    def __init__(self, database: Database, terms: PaperTerms | None = None) -> None:
+        self.clock, self.prices, self.sent = FakeClock(NOW), FakePrices(), 0
+        self.venue = PaperVenue(
+            PAPER,
+            self.clock,
+            self.prices,
+            database,
+            terms or PaperTerms(starting_cash=CASH),
+            {symbol: instrument(symbol) for symbol in ASSETS},
+        )
+        self.prices.move("BTCUSDT", "100")
+        self.prices.move("ETHUSDT", "10")
+
+    async def spot(self, side: Side, quantity: str, trigger: str | None = None) -> OrderReport:
+        return await self.send(
+            OrderRequest(
+                venue=PAPER,
+                symbol="BTCUSDT",
+                side=side,
+                type=OrderType.MARKET,
+                time_in_force=TimeInForce.IOC,
+                quantity=Decimal(quantity),
+                trigger_price=None if trigger is None else Decimal(trigger),
+            )
+        )
+
+    async def futures(
+        self, side: Side, quantity: str, *, leverage: int = 5, reduce_only: bool = False
+    ) -> OrderReport:
+        return await self.send(
+            OrderRequest(
+                venue=PAPER,
+                symbol="ETHUSDT",
+                side=side,
+                type=OrderType.MARKET,
+                time_in_force=TimeInForce.IOC,
+                quantity=Decimal(quantity),
+                position_type=PositionType.FUTURES,
+                leverage=leverage,
+                reduce_only=reduce_only,
+            )
+        )
+
+    async def send(self, request: OrderRequest) -> OrderReport:
+        self.sent += 1
+        return await self.venue.submit(ClientOrderId(f"tb{self.sent}"), request)
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "trigger", "price"),
+    [
+        ("100", "90", "95", "94.98"),  # the path went through it
+        ("100", "95", "95", "94.98"),  # just reached
+        ("95", "90", "95", "94.98"),  # where it came from
+        ("90", "80", "95", "79.98"),  # gapped over: this point's price
+        ("100", "90", None, "89.98"),
+    ],
+)
+async def test_an_exit_fills_at_its_level_if_the_path_crossed_it(
+    desk: Desk, before: str, after: str, trigger: str | None, price: str
+) -> None:
+    """M6.1, 3.8: else at the point's price; worse by half the spread and the slippage."""
+    await desk.spot(BUY, "1")
+    desk.prices.move("BTCUSDT", before)
+    desk.prices.move("BTCUSDT", after)
+
+    report = await desk.spot(SELL, "1", trigger)
+
+    assert report.fills[0].price == Decimal(price)
+
+
+async def test_buyers_pay_more_and_the_fee_is_a_share_of_the_notional_in_quote(desk: Desk) -> None:
+    """M6.1: spread, fees, slippage; rounded to the tick against the trader."""
+    (fill,) = (await desk.spot(BUY, "2")).fills
+    assert (fill.price, fill.fee, fill.fee_asset) == (
+        Decimal("100.02"),
+        Decimal("200.04") * Decimal("0.0004"),
+        "USDT",
+    )
+    assert fill.executed_at == NOW
+
+
+async def test_the_starting_cash_is_booked_once(desk: Desk, database: Database) -> None:
+    """M6.1: its state in PostgreSQL; a restart, even with another configuration, adds nothing."""
+    await desk.spot(BUY, "1")
+    before = await desk.venue.account()
+
+    again = Desk(database, PaperTerms(starting_cash={"USDT": Decimal(5), "EUR": Decimal(5)}))
+
+    assert await again.venue.account() == before
+    assert len(await again.venue.fills_since(NOW)) == 1
+
+
+async def test_a_long_and_a_short_realize_into_the_quote_balance(database: Database) -> None:
+    """M6.1: signed positions, realized P&L and fees to the quote balance."""
+    free = PaperTerms(
+        starting_cash=CASH, taker=Decimal(0), spread_bps=Decimal(0), slippage_bps=Decimal(0)
+    )
+    desk = Desk(database, free)
+    await desk.futures(BUY, "10")
+    desk.prices.move("ETHUSDT", "12")
+    await desk.futures(BUY, "10")
+    assert (await desk.venue.account()).positions == {"ETHUSDT": Decimal(20)}
+
+    desk.prices.move("ETHUSDT", "13")
+    await desk.futures(SELL, "30")  # through zero
+    account = await desk.venue.account()
+    assert account.balances == {"USDT": Decimal(1040)}
+    assert account.positions == {"ETHUSDT": Decimal(-10)}
+
+    desk.prices.move("ETHUSDT", "12")
+    await desk.futures(BUY, "10", reduce_only=True)
+    account = await desk.venue.account()
+    assert (account.balances, account.positions) == ({"USDT": Decimal(1050)}, {})
+
+
+async def test_margin_bounds_what_futures_may_open_but_not_what_they_may_close(desk: Desk) -> None:
+    """M6.1"""
+    with pytest.raises(OrderRejectedError, match="insufficient balance"):
+        await desk.futures(SELL, "500", leverage=5)
+    await desk.futures(SELL, "490", leverage=5)
+    with pytest.raises(OrderRejectedError, match="insufficient balance"):
+        await desk.spot(BUY, "1")  # the margin is not free
+    with pytest.raises(OrderRejectedError, match="reduce-only"):
+        await desk.futures(SELL, "1", reduce_only=True)
+
+    desk.prices.move("ETHUSDT", "30")  # a ruinous loss is still closed
+    await desk.futures(BUY, "490", reduce_only=True)
+    account = await desk.venue.account()
+    assert account.positions == {}
+    assert account.balances["USDT"] < 0
+
+
+async def test_other_orders_than_market_and_broken_lots_are_refused(desk: Desk) -> None:
+    """M6.1"""
+    await desk.spot(BUY, "1")
+    request = OrderRequest(
+        venue=PAPER,
+        symbol="BTCUSDT",
+        side=SELL,
+        type=OrderType.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        quantity=Decimal(1),
+        limit_price=Decimal(100),
+    )
+    with pytest.raises(OrderRejectedError, match="takes market orders so far"):
+        await desk.send(request)
+    for quantity in ("0.0001", "0", "-1"):
+        with pytest.raises(OrderRejectedError):
+            await desk.spot(BUY, quantity)
+    with pytest.raises(OrderRejectedError):
+        await desk.send(replace(request, venue=VenueName("other")))
+
+
+async def test_orders_at_one_time_spend_the_cash_only_once(desk: Desk, database: Database) -> None:
+    """M6.1: also from two processes on one set of books."""
+    other = Desk(database)
+    other.sent = 100
+    refused = []
+
+    async def buy(place: Desk) -> None:
+        try:
+            await place.spot(BUY, "3")
+        except OrderRejectedError as error:
+            refused.append(error.reason)
+
+    async with anyio.create_task_group() as group:
+        for place in (desk, other) * 3:
+            group.start_soon(buy, place)
+
+    account = await desk.venue.account()
+    assert account.balances["BTC"] == 9
+    assert account.balances["USDT"] > 0
+    assert refused == ["insufficient balance"] * 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_balances_and_positions_are_what_the_fills_add_up_to(
+    desk: Desk, database: Database, seed: int
+) -> None:
+    """M6.1: recomputed by a ledger that shares no code with the venue."""
+    chance = Random(seed)
+    for _ in range(60):
+        desk.clock.advance(timedelta(seconds=20))
+        desk.prices.move("BTCUSDT", f"{chance.uniform(50, 150):.2f}")
+        desk.prices.move("ETHUSDT", f"{chance.uniform(8, 12):.2f}")
+        quantity, side = f"{chance.uniform(0.1, 4):.3f}", chance.choice([BUY, SELL])
+        try:
+            if chance.random() < 0.5:
+                await desk.spot(side, quantity)
+            else:
+                await desk.futures(side, quantity, leverage=chance.choice([1, 5]))
+        except OrderRejectedError:
+            continue
+
+    account = await desk.venue.account()
+    async with database.connection() as connection:
+        ledger = await recompute(connection, PAPER, CASH, ASSETS)
+    assert account.positions.keys() == ledger.positions.keys()
+    assert account.balances.keys() == ledger.balances.keys()
+    for found, told in ((account.positions, ledger.positions), (account.balances, ledger.balances)):
+        for name, amount in found.items():
+            assert abs(Fraction(amount) - told[name]) < Fraction(1, 10**18)
+    fills = await desk.venue.fills_since(NOW)
+    assert len(fills) > 20
+    found_order = await desk.venue.find_order(fills[0].symbol, fills[0].client_order_id)
+    assert found_order is not None
+    assert found_order.fills == (fills[0],)

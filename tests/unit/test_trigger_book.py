@@ -1,0 +1,285 @@
+"""The trigger book against a naive model that looks at every position on every tick."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import BotName, PositionId, VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.position import Position
+from tradebotd.domain.side import PositionSide
+from tradebotd.risk.exits import ExitLevels, better, trailing_level, triggered
+from tradebotd.risk.trigger_book import Trigger, TriggerBook
+
+TICK = Decimal("0.1")
+LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
+
+
+def position(
+    number: int = 1,
+    side: PositionSide = LONG,
+    *,
+    entry: str = "100",
+    stop: str | None = None,
+    target: str | None = None,
+    trail: str | None = None,
+    trailing_stop: str | None = None,
+) -> Position:
+    return Position(
+        id=PositionId(number),
+        bot=BotName(f"bot-{number}"),
+        venue=VenueName("paper"),
+        symbol="S",
+        side=side,
+        position_type=PositionType.FUTURES,
+        quantity=Decimal(1),
+        entry_price=Decimal(entry),
+        opened_at=datetime(2022, 3, 1, tzinfo=UTC),
+        stop_loss=None if stop is None else Decimal(stop),
+        take_profit=None if target is None else Decimal(target),
+        trailing_stop=None if trailing_stop is None else Decimal(trailing_stop),
+        best_price=Decimal(entry),
+        exits=ExitPlan(trailing_stop=None if trail is None else Decimal(trail)),
+        version=1,
+    )
+
+
+def ticks(book: TriggerBook, *prices: str) -> list[tuple[int, str, Decimal]]:
+    met = [each for price in prices for each in book.tick("S", Decimal(price))]
+    return [(each.position_id, str(each.reason), each.level) for each in met]
+
+
+def test_a_tick_between_the_levels_is_quiet_and_one_on_a_level_is_not() -> None:
+    """M4.7"""
+    book = TriggerBook()
+    book.add(position(stop="99", target="101"), TICK)
+
+    assert ticks(book, "100", "99.1", "100.9") == []
+    assert ticks(book, "99") == [(1, "stop_loss", Decimal(99))]
+
+
+def test_a_short_is_the_mirror_of_a_long() -> None:
+    """M4.7: longs and shorts mirrored."""
+    book = TriggerBook()
+    book.add(position(1, SHORT, stop="101", target="99"), TICK)
+    book.add(position(2, SHORT, trail="0.01"), TICK)
+
+    assert ticks(book, "99.5", "99.1", "100.2") == [(2, "trailing_stop", Decimal("100.0"))]
+    assert ticks(book, "101") == [(1, "stop_loss", Decimal(101))]
+
+
+def test_a_trailing_stop_follows_the_best_price_and_never_widens() -> None:
+    """M4.7: from the best price since entry; it only ever tightens."""
+    book = TriggerBook()
+    book.add(position(trail="0.01"), TICK)
+
+    assert ticks(book, "110", "109.5") == []
+    assert book.best_price(PositionId(1)) == 110
+    assert book.trailing_stop(PositionId(1)) == Decimal("108.9")
+    assert ticks(book, "108.9") == [(1, "trailing_stop", Decimal("108.9"))]
+
+
+def test_a_stored_stop_that_is_tighter_than_the_best_price_gives_is_kept() -> None:
+    """M4.7: a restart changes nothing, it only ever tightens."""
+    book = TriggerBook()
+    book.add(position(trail="0.05", trailing_stop="99"), TICK)
+
+    assert book.trailing_stop(PositionId(1)) == 99
+    assert ticks(book, "98.9") == [(1, "trailing_stop", Decimal(99))]
+
+
+def test_the_level_that_was_met_first_names_the_reason() -> None:
+    """M4.7: of several levels the one nearest to where the price came from."""
+    book = TriggerBook()
+    book.add(position(1, stop="98", trail="0.01"), TICK)
+    book.add(position(2, stop="99.5", trail="0.01"), TICK)
+
+    assert ticks(book, "90") == [
+        (2, "stop_loss", Decimal("99.5")),
+        (1, "trailing_stop", Decimal(99)),
+    ]
+
+
+def test_a_price_that_betters_the_best_may_still_meet_a_stop_above_it() -> None:
+    """M4.7: after a gap, with a stop that stands above the price."""
+    book = TriggerBook()
+    book.add(position(1, entry="90", trail="0.01"), TICK)
+    book.add(position(2, entry="100", stop="95"), TICK)
+
+    assert ticks(book, "91") == [(2, "stop_loss", Decimal(95))]
+
+
+def test_a_triggered_position_is_silent_until_it_is_released() -> None:
+    """M4.7: a position whose exit is on its way is not closed twice."""
+    book = TriggerBook()
+    book.add(position(stop="99"), TICK)
+    assert len(ticks(book, "98")) == 1
+
+    assert ticks(book, "97", "100", "98") == []
+    book.update(position(stop="99.5"))
+    assert ticks(book, "97") == []
+    book.release(PositionId(1))
+    assert ticks(book, "97") == [(1, "stop_loss", Decimal("99.5"))]
+
+
+def test_only_moved_best_prices_are_given_out_to_persist_and_once() -> None:
+    """M4.7: stored with the position."""
+    book = TriggerBook()
+    book.add(position(1, trail="0.01"), TICK)
+    book.add(position(2, entry="120", trail="0.01"), TICK)
+    ticks(book, "110")
+
+    moved = list(book.moved_since_last_persist())
+    assert [(each.position_id, each.best_price, each.trailing_stop) for each in moved] == [
+        (1, Decimal(110), Decimal("108.9"))
+    ]
+    assert list(book.moved_since_last_persist()) == []
+
+
+def test_removing_leaves_nothing_behind() -> None:
+    book = TriggerBook()
+    book.add(position(stop="99", trail="0.01"), TICK)
+    book.remove(PositionId(1))
+    book.remove(PositionId(1))
+
+    assert len(book) == 0
+    assert ticks(book, "1") == []
+
+
+@pytest.mark.parametrize("name", ["release", "best_price"])
+def test_an_unknown_position_is_a_key_error(name: str) -> None:
+    with pytest.raises(KeyError):
+        getattr(TriggerBook(), name)(PositionId(9))
+
+
+@dataclass
+class Watched:
+    """The naive model of one position."""
+
+    position: Position
+    best: Decimal
+    latched: bool = False
+
+    def trailing_stop(self) -> Decimal | None:
+        stored, fraction = self.position.trailing_stop, self.position.exits.trailing_stop
+        if fraction is None:
+            return stored
+        level = trailing_level(self.position.side, self.best, fraction, TICK)
+        return level if stored is None else better(self.position.side, level, stored)
+
+    def tick(self, price: Decimal) -> Trigger | None:
+        if self.latched:
+            return None
+        side, stop = self.position.side, self.position.trailing_stop
+        if self.position.exits.trailing_stop is not None:
+            self.best = better(side, self.best, price)
+            if self.best != price:  # a price that is the best has not come back to its stop
+                stop = self.trailing_stop()
+        levels = ExitLevels(
+            stop_loss=self.position.stop_loss,
+            take_profit=self.position.take_profit,
+            trailing_stop=stop,
+        )
+        met = triggered(side, levels, price)
+        if met is None:
+            return None
+        self.latched = True
+        return Trigger(self.position.id, met[0], met[1])
+
+
+PRICES = st.integers(900, 1100).map(lambda tenths: Decimal(tenths) / 10)
+DISTANCES = st.one_of(st.none(), st.integers(0, 60).map(lambda tenths: Decimal(tenths) / 10))
+FRACTIONS = st.one_of(st.none(), st.sampled_from(["0.0005", "0.01", "0.013", "0.03"]).map(Decimal))
+
+
+@st.composite
+def positions(draw: st.DrawFn, number: int) -> Position:
+    entry, side = draw(PRICES), draw(st.sampled_from(PositionSide))
+    stop, target, stored = draw(DISTANCES), draw(DISTANCES), draw(DISTANCES)
+    sign = side.sign
+    return Position(
+        id=PositionId(number),
+        bot=BotName("bot"),
+        venue=VenueName("paper"),
+        symbol="S",
+        side=side,
+        position_type=PositionType.FUTURES,
+        quantity=Decimal(1),
+        entry_price=entry,
+        opened_at=datetime(2022, 3, 1, tzinfo=UTC),
+        stop_loss=None if stop is None else entry - sign * stop,
+        take_profit=None if target is None else entry + sign * (target + TICK),
+        trailing_stop=None if stored is None else entry - sign * stored,
+        best_price=entry,
+        exits=ExitPlan(trailing_stop=draw(FRACTIONS)),
+        version=1,
+    )
+
+
+class BookMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.book = TriggerBook()
+        self.model: dict[PositionId, Watched] = {}
+        self.numbers = count(1)
+
+    @rule(data=st.data(), how_many=st.integers(1, 4))
+    def add(self, data: st.DataObject, how_many: int) -> None:
+        for _ in range(how_many):
+            added = data.draw(positions(next(self.numbers)))
+            self.book.add(added, TICK)
+            self.model[added.id] = Watched(added, added.best_price)
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def update(self, data: st.DataObject) -> None:
+        known = self.model[data.draw(st.sampled_from(sorted(self.model)))]
+        renewed = data.draw(positions(known.position.id))
+        if renewed.side is not known.position.side:
+            return
+        best = better(renewed.side, known.best, renewed.best_price)
+        self.book.update(renewed)
+        self.model[renewed.id] = Watched(renewed, best, known.latched)
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from(sorted(self.model)))
+        self.book.remove(chosen)
+        del self.model[chosen]
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from(sorted(self.model)))
+        self.book.release(chosen)
+        self.model[chosen].latched = False
+
+    @rule(prices=st.lists(PRICES, min_size=1, max_size=8))
+    def tick(self, prices: list[Decimal]) -> None:
+        for price in prices:
+            met = self.book.tick("S", price)
+            expected = [each.tick(price) for each in self.model.values()]
+            assert {each.position_id: each for each in met} == {
+                each.position_id: each for each in expected if each is not None
+            }
+            assert len({each.position_id for each in met}) == len(met)
+
+    @invariant()
+    def best_prices_and_stops_agree(self) -> None:
+        for number, watched in self.model.items():
+            if watched.position.exits.trailing_stop is not None:
+                assert self.book.best_price(number) == watched.best
+            assert self.book.trailing_stop(number) == watched.trailing_stop()
+            assert self.book.latched(number) == watched.latched
+
+
+BookMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestBookAgainstTheNaiveModel = BookMachine.TestCase
