@@ -14,10 +14,12 @@ from typing import Final, TextIO
 from tradebotd.domain.candle import Candle, RejectedCandle
 from tradebotd.domain.candle_rules import candle_flaw
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.feeds.row_order import RowCandle, in_order
 
 COLUMNS: Final = ("ts", "open", "high", "low", "close", "volume")
 SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 _RAW_LIMIT: Final = 2_000
+_UNDECODABLE: Final = "\N{REPLACEMENT CHARACTER}"
 
 _NumberedRow = tuple[int, Sequence[str]]
 
@@ -55,7 +57,7 @@ def load_recording(path: Path, timeframe: Timeframe) -> Recording:
             return _judge(path.name, _csv_rows(file), timeframe)
     except _FileFlawError as flaw:
         return _flawed(path, str(flaw))
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
+    except (OSError, EOFError, zlib.error) as error:
         return _flawed(path, f"unreadable: {type(error).__name__}: {error}")
 
 
@@ -69,35 +71,48 @@ def _flawed(path: Path, reason: str) -> Recording:
 
 @contextmanager
 def _open_text(path: Path) -> Iterator[TextIO]:
+    """Bytes that are no text spoil their row only."""
     if path.name.endswith(".gz"):
-        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as packed:
+        with gzip.open(path, "rt", encoding="utf-8-sig", errors="replace") as packed:
             yield packed
     else:
-        with path.open(encoding="utf-8-sig", newline="") as plain:
+        with path.open(encoding="utf-8-sig", errors="replace") as plain:
             yield plain
 
 
 def _csv_rows(file: TextIO) -> Iterator[_NumberedRow]:
     """Line number (the header is line 1) and the six columns, in their order, as text."""
-    reader = csv.reader(file)
-    header = next(reader, None)
-    if header is None:
+    header = file.readline()
+    if not header.strip():
         raise _FileFlawError("the file is empty")
-    names = [name.strip().lower() for name in header]
+    if _UNDECODABLE in header:
+        raise _FileFlawError("unreadable: the first line is no text")
+    names = [name.strip().lower() for name in _split(header)]
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise _FileFlawError(f"columns are missing: {', '.join(missing)}")
     places = [names.index(name) for name in COLUMNS]
     as_written = places == list(range(len(COLUMNS))) == list(range(len(names)))
-    for row in reader:
-        if not row:
+    for number, line in enumerate(file, start=2):
+        if line.isspace():
             continue
+        row = _split(line)
         if as_written:
-            yield reader.line_num, row
+            yield number, row
         elif len(row) == len(names):
-            yield reader.line_num, [row[place] for place in places]
+            yield number, [row[place] for place in places]
         else:
-            yield reader.line_num, [*row, *[""] * len(COLUMNS)] if len(row) > len(names) else row
+            yield number, [*row, *[""] * len(COLUMNS)] if len(row) > len(names) else row
+
+
+def _split(line: str) -> list[str]:
+    """A row is a line: a quote that is never closed must not swallow the rows behind it."""
+    if '"' not in line:
+        return line.rstrip("\r\n").split(",")
+    try:
+        return next(csv.reader([line]))
+    except csv.Error:
+        return [line]
 
 
 def _parquet_rows(path: Path) -> Iterator[_NumberedRow]:
@@ -118,35 +133,39 @@ def _parquet_rows(path: Path) -> Iterator[_NumberedRow]:
 
 def _judge(source: str, rows: Iterable[_NumberedRow], timeframe: Timeframe) -> Recording:
     found = Recording()
-    candles = found.candles
     loose: list[tuple[datetime | None, RejectedCandle]] = []
-    line_of: dict[datetime, tuple[int, Candle]] = {}
+    at_time: dict[datetime, RowCandle] = {}
     newest: datetime | None = None
     empty = True
+
+    def reject(line: int, row: Sequence[str], ts: datetime | None, reason: str) -> None:
+        loose.append((ts or newest, RejectedCandle(source, line, ts, reason, _raw(row))))
+
     for line, row in rows:
         empty = False
         candle = _parse(row, timeframe)
-        if isinstance(candle, Candle):
-            known = line_of.get(candle.ts)
-            if known is None and (newest is None or candle.ts > newest):
-                candles.append(candle)
-                line_of[candle.ts] = (line, candle)
-                newest = candle.ts
-                continue
-            if known is not None and known[1] == candle:
-                found.duplicates.append(candle.ts)
-                continue
-            ts: datetime | None = candle.ts
-            reason = "out of order" if known is None else f"differs from line {known[0]}"
+        if not isinstance(candle, Candle):
+            reject(line, row, *candle)
+            continue
+        newest = candle.ts
+        known = at_time.setdefault(candle.ts, RowCandle(line, candle, row))
+        if known.line == line:
+            continue
+        if known.candle == candle:
+            found.duplicates.append(candle.ts)
         else:
-            ts, reason = candle
-        loose.append((ts or newest, RejectedCandle(source, line, ts, reason, _raw(row))))
+            reject(line, row, candle.ts, f"differs from line {known.line}")
     if empty:
         raise _FileFlawError("the file holds no rows")
-    if not candles:
+    kept, wrong = in_order(list(at_time.values()), timeframe)
+    for bad, reason in wrong:
+        reject(bad.line, bad.row, bad.candle.ts, reason)
+    if not kept:
         raise _FileFlawError(f"no row is a candle; the first: {loose[0][1].reason}")
-    found.rejected = _within(loose, candles[0].ts, candles[-1].ts)
-    found.duplicates.sort()
+    found.candles = [row.candle for row in kept]
+    found.rejected = _within(loose, kept[0].candle.ts, kept[-1].candle.ts)
+    held = {row.candle.ts for row in kept} if found.duplicates else set()
+    found.duplicates = sorted(ts for ts in found.duplicates if ts in held)
     return found
 
 
@@ -164,12 +183,12 @@ def _parse(row: Sequence[str], timeframe: Timeframe) -> Candle | tuple[datetime 
         return _time_of(row), f"{len(row)} columns instead of {len(COLUMNS)}"
     try:
         ts = datetime.fromisoformat(row[0])
-    except ValueError:
+        if ts.tzinfo is None:
+            return None, "ts has no time zone"
+        if ts.tzinfo is not UTC:
+            ts = ts.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None, "ts is no ISO 8601 time"
-    if ts.tzinfo is None:
-        return None, "ts has no time zone"
-    if ts.tzinfo is not UTC:
-        ts = ts.astimezone(UTC)
     try:
         open_, high, low, close, volume = map(float, row[1:])
     except ValueError:
@@ -181,9 +200,9 @@ def _parse(row: Sequence[str], timeframe: Timeframe) -> Candle | tuple[datetime 
 def _time_of(row: Sequence[str]) -> datetime | None:
     try:
         ts = datetime.fromisoformat(row[0])
-    except (ValueError, IndexError):
+        return None if ts.tzinfo is None else ts.astimezone(UTC)
+    except (ValueError, IndexError, OverflowError):
         return None
-    return None if ts.tzinfo is None else ts.astimezone(UTC)
 
 
 def _raw(row: Sequence[str]) -> str:
