@@ -16,6 +16,7 @@ from tradebotd import __version__
 from tradebotd.control import messages as m
 from tradebotd.control.errors import refuse
 from tradebotd.control.streaming import Progress, stream_run
+from tradebotd.control.wire import iso
 
 NOW_HEADER = "tradebotd-now"  # what relative times in tables are relative to
 MAX_ROWS = 10_000
@@ -98,7 +99,7 @@ def create_app(control: DaemonControl, tasks: TaskGroup) -> FastAPI:
     """*tasks* carries streamed runs: an operator who hangs up does not cut a job short."""
 
     async def tell_time(response: Response) -> None:
-        response.headers[NOW_HEADER] = m.iso(control.now())
+        response.headers[NOW_HEADER] = iso(control.now())
 
     app = FastAPI(
         dependencies=[Depends(tell_time)],

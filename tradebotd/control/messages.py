@@ -1,56 +1,27 @@
 """The JSON shapes of document 3: money and quantities are strings, times ISO 8601 with Z."""
 
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from datetime import date
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import ConfigDict, Field
 
-from tradebotd.domain.decimals import plain
-
-
-def _exact(value: object) -> object:
-    """Numbers of JSON are floats to most readers: money never passes through one."""
-    if value is None or isinstance(value, Decimal | str):
-        return value
-    raise ValueError("money and quantities are strings")
-
-
-def iso(instant: datetime) -> str:
-    """`2022-01-14T07:32:00Z`: UTC, with a Z."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-Money = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(plain, return_type=str)]
-Instant = Annotated[AwareDatetime, PlainSerializer(iso, return_type=str)]
+from tradebotd.control.wire import Instant, Message, Money
 
 State = Literal["starting", "standby", "running", "halted", "stopping"]
 VerificationState = Literal["verifying", "verified", "failed"]
 HealthState = Literal["ok", "degraded", "critical"]
 Severity = Literal["info", "warning", "critical"]
 RunState = Literal["running", "ok", "partial", "failed", "timeout", "missed", "skipped", "lost"]
-OrderState = Literal[
-    "pending_new",
-    "new",
-    "partially_filled",
-    "filled",
-    "canceled",
-    "rejected",
-    "expired",
-    "unknown",
-]
+FinalState = Literal["filled", "canceled", "rejected", "expired"]
+OrderState = Literal["pending_new", "new", "partially_filled", "unknown"] | FinalState
 ProtectedBy = Literal["daemon", "resting", "both", "none"]
-
-
-class Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
 class ErrorDetail(Message):
     code: str
     message: str
     hint: str = ""
-    known: list[str] = []
+    known: list[str] = Field(default_factory=list)
 
 
 class ErrorAnswer(Message):
@@ -189,7 +160,7 @@ class RunSummary(Message):
     updated: int = 0
     skipped: int = 0
     failed: int = 0
-    items: dict[str, Any] = {}
+    items: dict[str, Any] = Field(default_factory=dict)
 
 
 class JobRun(Message):
@@ -214,7 +185,7 @@ class RunProgress(Message):
 
 
 class RunRequest(Message):
-    params: dict[str, str] = {}
+    params: dict[str, str] = Field(default_factory=dict)
     detach: bool = False
 
 

@@ -271,18 +271,11 @@ class Operator:
     # The whole
 
     async def halt(self, reason: str) -> m.EntryGateState:
-        gate = self._services.gate
-        if gate.halt_reason is not None:
-            raise RefusedError("already_halted", f"entries are halted already ({gate.halt_reason})")
-        await gate.halt(reason)
-        log.warning("entries halted by hand", reason=reason)
+        await self._services.gate.halt(reason)
         return m.EntryGateState(state=self.state(), halt=self._view.halt())
 
     async def resume(self) -> m.EntryGateState:
-        if self._services.gate.halt_reason is None:
-            raise RefusedError("not_halted", "entries are not halted")
         await self._services.gate.resume()
-        log.warning("entries resumed by hand")
         return m.EntryGateState(state=self.state(), halt=self._view.halt())
 
     async def reload(self) -> m.Reloaded:

@@ -37,10 +37,12 @@ class EntryGate(Protocol):
         ...
 
     async def halt(self, reason: str) -> None:
-        """Stored: it survives a restart."""
+        """Stored: it survives a restart. Raises RefusedError when it is halted already."""
         ...
 
-    async def resume(self) -> None: ...
+    async def resume(self) -> None:
+        """Raises RefusedError when it is not halted."""
+        ...
 
 
 class TradingHands(Protocol):
