@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -213,6 +214,120 @@ async def test_only_what_failed_is_tried_again(bench: Make) -> None:
     assert row["summary"]["inserted"] == 3
     assert row["error"] is None
     assert not letters
+
+
+async def test_what_cannot_be_mended_is_not_tried_again(bench: Make) -> None:
+    """M2.5: a quarantined row makes the run partial; it is no item to be tried again."""
+
+    async def work(context: RunContext) -> Summary:
+        return Summary(attempted=10, inserted=9, failed=1, items={"a": {"error": "line 4: text"}})
+
+    async with bench(work, replace(MINUTELY, retries=3)) as made:
+        await made.runner.run_due([due()])
+        (row,) = await made.rows()
+        letters = await made.letters()
+
+    assert len(made.job.contexts) == 1
+    assert (row["status"], row["attempt"]) == ("partial", 1)
+    assert row["error"] == "1 of 10 failed: a: line 4: text"
+    assert not letters
+
+
+async def test_a_run_stays_partial_when_the_retry_mends_the_rest(bench: Make) -> None:
+    """M2.5: the row that was quarantined at the first attempt is still said after the second."""
+
+    async def work(context: RunContext) -> Summary:
+        if context.only is not None:
+            return Summary(attempted=1, inserted=5)
+        summary = Summary(attempted=11, inserted=9, failed=1, items={"a": {"error": "line 4"}})
+        summary.fail("b", "HTTP 503")
+        return summary
+
+    async with bench(work, replace(MINUTELY, retries=3)) as made:
+        await made.runner.run_due([due()])
+        (row,) = await made.rows()
+
+    assert [context.only for context in made.job.contexts] == [None, {"b"}]
+    assert (row["status"], row["attempt"]) == ("partial", 2)
+    assert (row["summary"]["inserted"], row["summary"]["failed"]) == (14, 1)
+    assert row["summary"]["items"] == {"a": {"error": "line 4"}}
+    assert row["error"] == "1 of 11 failed: a: line 4"
+
+
+async def test_a_retry_that_breaks_off_keeps_what_was_known(bench: Make) -> None:
+    """M2.5: the failed items of the attempt before are tried once more."""
+
+    async def work(context: RunContext) -> Summary:
+        if len(made.job.contexts) == 2:
+            raise LookupError("in between")
+        summary = Summary(attempted=2, inserted=1)
+        if context.only is None:
+            summary.fail("b", "HTTP 503")
+        return summary
+
+    async with bench(work, replace(MINUTELY, retries=3)) as made:
+        await made.runner.run_due([due()])
+        (row,) = await made.rows()
+
+    assert [context.only for context in made.job.contexts] == [None, {"b"}, {"b"}]
+    assert (row["status"], row["attempt"]) == ("ok", 3)
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+async def test_a_summary_with_odd_values_has_its_row(bench: Make, *, deferred: bool) -> None:
+    """M2.1: what JSON or PostgreSQL does not know must not cost the record, nor the daemon."""
+
+    async def work(context: RunContext) -> Summary:
+        summary = Summary(attempted=2, items={"odd": object(), "half": "\ud800"})
+        summary.fail("b\0", "no\0thing \udfff")
+        return summary
+
+    async with bench(work, deferred=deferred) as made:
+        await made.runner.run_due([due()])
+        await made.runner._ledger.commit_instant(NOON)
+        (row,) = await made.rows()
+        letters = await made.letters()
+
+    assert row["status"] == "partial"
+    assert "object at" in row["summary"]["items"]["odd"]
+    assert len(letters) == 1
+
+
+async def test_a_job_that_returns_nonsense_has_failed(bench: Make) -> None:
+    """M2.2: and the daemon goes on."""
+
+    async def work(context: RunContext) -> Summary:
+        return None  # type: ignore[return-value]
+
+    async with bench(work) as made:
+        await made.runner.run_due([due()])
+        (row,) = await made.rows()
+
+    assert row["status"] == "failed"
+    assert "AttributeError" in row["error"]
+
+
+async def test_starts_that_a_long_run_swallowed_are_counted(bench: Make) -> None:
+    """M2.4: skipped, and those before it missed."""
+    go_on = anyio.Event()
+
+    async def work(context: RunContext) -> Summary:
+        await go_on.wait()
+        return Summary()
+
+    async with bench(work) as made:
+        made.runner.trigger([due()])
+        made.runner.trigger([due(NOON + timedelta(minutes=4), earlier=3)])
+        await until(lambda: has_status(made, "skipped"))
+        go_on.set()
+        assert await made.runner.drain(5)
+        rows = await made.rows()
+
+    assert [(row["status"], row["runs"]) for row in rows] == [
+        ("ok", 1),
+        ("missed", 3),
+        ("skipped", 1),
+    ]
 
 
 async def test_after_the_last_attempt_there_is_one_dead_letter_with_a_count(bench: Make) -> None:

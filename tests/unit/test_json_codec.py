@@ -48,9 +48,35 @@ def test_every_kind_of_value_in_a_record_has_its_json(value: Any, expected: Any)
     assert loads(dumps(value)) == expected
 
 
-def test_what_has_no_meaning_in_json_is_refused() -> None:
-    with pytest.raises(TypeError, match="object has no place"):
-        dumps(object())
+class Broken:
+    def __repr__(self) -> str:
+        raise RuntimeError("not even that")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (object, "<class 'object'>"),
+        (b"\0\xff", "b'\\x00\\xff'"),
+        ("\ud800", "?"),
+        ({(1, 2): 1 + 2j}, {"[1, 2]": "(1+2j)"}),
+    ],
+    ids=["type", "bytes", "surrogate", "odd key"],
+)
+def test_what_json_does_not_know_is_put_in_words(value: Any, expected: Any) -> None:
+    """M2.1: a run's record is written whatever its summary holds."""
+    assert loads(dumps(value)) == expected
+
+
+def test_an_object_whose_repr_raises_has_a_place_too() -> None:
+    assert "Broken object at" in dumps([Broken()])
+
+
+def test_what_holds_itself_has_an_end() -> None:
+    endless: dict[str, Any] = {}
+    endless["self"] = endless
+
+    assert len(dumps(endless)) < 10_000
 
 
 @given(

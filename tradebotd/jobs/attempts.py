@@ -39,6 +39,16 @@ class Result:
     error: str | None = None
     attempts: int = 1
 
+    @property
+    def broke_off(self) -> bool:
+        """It raised or timed out: nothing is known of its items."""
+        return self.status is not RunStatus.OK and not self.summary.failed
+
+    @property
+    def can_be_mended(self) -> bool:
+        """Whether another attempt has something to do."""
+        return self.broke_off or bool(self.summary.failed_items)
+
 
 async def run_with_retries(
     job: Job,
@@ -49,12 +59,15 @@ async def run_with_retries(
     backoff: Backoff,
     before_retry: Callable[[int], Awaitable[RunContext | None]],
 ) -> Result:
-    """Try until it is `ok`, at most *retries* times more; of a partial run only what failed.
+    """Try until it is `ok`, at most *retries* times more; of a partial run only the failed items.
+
+    What failed without being a failed item (a row that is quarantined) fails for good: it is not
+    tried again, and the run stays `partial` whatever becomes of the items.
 
     *before_retry* gets the number of the attempt and answers its context; None gives up.
     """
     first = await attempt(job, context, hard_limit)
-    if first.status is RunStatus.OK or not retries:
+    if not first.can_be_mended or not retries:
         return first
     latest = first
     calls = 0
@@ -78,7 +91,7 @@ async def run_with_retries(
         stop=stop_after_attempt(1 + retries) | stop_after_delay(backoff.total_seconds),
         wait=wait_exponential(multiplier=backoff.initial_seconds, max=backoff.max_seconds)
         + wait_random(0, backoff.initial_seconds),
-        retry=retry_if_result(lambda result: not stopped and result.status is not RunStatus.OK),
+        retry=retry_if_result(lambda result: not stopped and result.can_be_mended),
         retry_error_callback=_give_up,
         sleep=anyio.sleep,
     )
@@ -94,20 +107,35 @@ async def attempt(job: Job, context: RunContext, hard_limit: timedelta) -> Resul
         if limit.cancelled_caught:
             error = f"cancelled at its hard limit of {describe_duration(hard_limit)}"
             return Result(status=RunStatus.TIMEOUT, summary=Summary(), error=error)
+        return _result(summary)
     except Exception:  # noqa: BLE001 - one of the three edges: a job may raise anything
-        error = traceback.format_exc()[-LONGEST_ERROR:].replace("\0", "\N{REPLACEMENT CHARACTER}")
+        error = storable(traceback.format_exc())[-LONGEST_ERROR:]
         return Result(status=RunStatus.FAILED, summary=Summary(), error=error)
+
+
+def storable(text: str) -> str:
+    """*text* as PostgreSQL takes it: without NUL, and without halves of surrogate pairs."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _result(summary: Summary, attempts: int = 1) -> Result:
     status = summary.status()
     if status is RunStatus.OK:
-        return Result(status=status, summary=summary)
-    named = "; ".join(f"{item}: {_reason(summary, item)}" for item in summary.failed_items)
-    error = f"{summary.failed} of {summary.attempted} failed: {named}"[:LONGEST_ERROR]
-    return Result(status=status, summary=summary, error=error)
+        return Result(status=status, summary=summary, attempts=attempts)
+    named = "; ".join(
+        f"{item}: {reason}"
+        for item, detail in summary.items.items()
+        if (reason := _reason(detail, failed=item in summary.failed_items))
+    )
+    error = storable(f"{summary.failed} of {summary.attempted} failed: {named}")[:LONGEST_ERROR]
+    return Result(status=status, summary=summary, error=error, attempts=attempts)
 
 
-def _reason(summary: Summary, item: str) -> str:
-    detail = summary.items.get(item)
-    return str(detail.get("error", detail)) if isinstance(detail, dict) else str(detail)
+def _reason(detail: object, *, failed: bool) -> str | None:
+    """What an item of a summary says went wrong; None of a good one."""
+    if isinstance(detail, dict) and "error" in detail:
+        return str(detail["error"])
+    return str(detail) if failed else None
 
 
 def _give_up(state: RetryCallState) -> Result:
@@ -120,9 +148,9 @@ def _give_up(state: RetryCallState) -> Result:
 def _joined(before: Result, again: Result) -> Result:
     """What both attempts did together; what failed before and not again is done."""
     attempts = before.attempts + 1
-    if not before.summary.failed_items:  # it raised or timed out: nothing is known of that attempt
+    if before.broke_off:
         return replace(again, attempts=attempts)
-    if again.status in {RunStatus.TIMEOUT, RunStatus.FAILED} and not again.summary.failed_items:
+    if again.broke_off:
         return replace(before, error=again.error, attempts=attempts)
     old, new = before.summary, again.summary
     joined = Summary(
@@ -130,7 +158,7 @@ def _joined(before: Result, again: Result) -> Result:
         inserted=old.inserted + new.inserted,
         updated=old.updated + new.updated,
         skipped=old.skipped + new.skipped,
-        failed=new.failed,
+        failed=old.failed - len(old.failed_items) + new.failed,
         acted=old.acted + new.acted,
         items=_joined_items(old, new),
         counts={
@@ -139,8 +167,7 @@ def _joined(before: Result, again: Result) -> Result:
         },
         failed_items=new.failed_items,
     )
-    error = None if joined.status() is RunStatus.OK else again.error
-    return Result(status=joined.status(), summary=joined, error=error, attempts=attempts)
+    return _result(joined, attempts)
 
 
 def _joined_items(old: Summary, new: Summary) -> dict[str, object]:

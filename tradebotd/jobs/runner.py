@@ -149,12 +149,13 @@ class JobRunner:
     async def _run_scheduled(self, spec: JobSpec, due: Due) -> None:
         try:
             now = self._clock.now()
+            if spec.only_when_open and not self._is_open(spec, now):
+                await self._skip(spec, due, "market closed")
+                return
             if due.earlier:
                 await self._miss(spec, due.first, due.earlier, "made up by a later start")
             if now - due.at > spec.grace:
                 await self._miss(spec, due.at, 1, f"{now - due.at} late")
-            elif spec.only_when_open and not self._is_open(spec, now):
-                await self._skip(spec, due, "market closed")
             else:
                 context = RunContext(scheduled_at=due.at, now=now)
                 await self._run(_Plan(spec, self._jobs[spec.name], context, by_hand=False))
@@ -168,6 +169,8 @@ class JobRunner:
     async def _skip(self, spec: JobSpec, due: Due, reason: str) -> None:
         quiet = reason == "market closed"
         log.log(10 if quiet else 30, "job skipped", job=spec.name, reason=reason)
+        if due.earlier:
+            await self._miss(spec, due.first, due.earlier, "made up by a later start")
         record = self._instant_row(spec, due.at, RunStatus.SKIPPED, reason, 1)
         await self._ledger.note(replace(record, eventful=not quiet), rolls=_rolls(spec))
 
@@ -287,6 +290,8 @@ class JobRunner:
             log.log(10 if quiet else 20, "job complete", **figures, **_counts(result))
             return
         log.error("job failed", **figures, **_counts(result), error=record.error)
+        if not result.can_be_mended:
+            return  # what failed is kept elsewhere (quarantine): nothing could be tried again
         only = result.summary.failed_items
         if record.status is not RunStatus.PARTIAL:
             only = sorted(plan.context.only or ())

@@ -7,10 +7,13 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from tradebotd.domain.decimals import plain
+
+DEEPEST: Final = 50  # levels: also the end of what holds itself
+LONGEST_WORDS: Final = 1_000
 
 
 def dumps(value: Any) -> str:
@@ -18,36 +21,41 @@ def dumps(value: Any) -> str:
 
     UUID, Decimal (without exponent), Path and enum become strings, times ISO 8601, a timedelta
     seconds, an exception `Type: text`, a set a sorted list, a dataclass an object, a float that is
-    no number null. Raises TypeError for anything else.
+    no number null; anything else, and what is nested too deeply, its repr: a record with an odd
+    value is worth more than none. Never raises for what *value* is.
     """
-    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return json.dumps(_plain(value, 0), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def loads(text: str | bytes) -> Any:
     return json.loads(text)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int) -> Any:
     if value is None or type(value) in {bool, int}:
         return value
+    if depth > DEEPEST:
+        return _in_words(value)
     if isinstance(value, dict):
-        return {_key(key): _plain(item) for key, item in value.items()}
+        return {_key(key, depth): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     if isinstance(value, (set, frozenset)):
-        return sorted((_plain(item) for item in value), key=repr)
-    return _scalar(value)
+        return sorted((_plain(item, depth + 1) for item in value), key=repr)
+    return _scalar(value, depth)
 
 
-def _scalar(value: Any) -> Any:  # noqa: C901, PLR0911 - one line a type reads best
+def _scalar(value: Any, depth: int) -> Any:  # noqa: C901, PLR0911 - one line a type reads best
     match value:
         case Enum():
-            return _plain(value.value)
+            return _plain(value.value, depth + 1)
         case str():
             # PostgreSQL has no NUL in text, and no half of a surrogate pair.
-            return value.replace("\0", "�").encode("utf-8", "replace").decode()
+            return (
+                value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+            )
         case float():
-            return value if math.isfinite(value) else None
+            return float(value) if math.isfinite(value) else None
         case int():
             return int(value)
         case Decimal():
@@ -57,16 +65,23 @@ def _scalar(value: Any) -> Any:  # noqa: C901, PLR0911 - one line a type reads b
         case timedelta():
             return value.total_seconds()
         case UUID() | PurePath():
-            return str(value)
+            return _scalar(str(value), depth)
         case BaseException():
-            return _scalar(f"{type(value).__name__}: {value}")
+            return _scalar(f"{type(value).__name__}: {value}", depth)
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             fields = dataclasses.fields(value)
-            return {field.name: _plain(getattr(value, field.name)) for field in fields}
+            return {f.name: _plain(getattr(value, f.name, None), depth + 1) for f in fields}
         case _:
-            raise TypeError(f"{type(value).__name__} has no place in a JSON record")
+            return _in_words(value)
 
 
-def _key(key: Any) -> str:
-    encoded = _plain(key)
+def _in_words(value: Any) -> str:
+    """Of builtin types their repr; of others the bare one of every object, which cannot raise."""
+    builtin = type(value).__module__ == "builtins" and not isinstance(value, (dict, list, tuple))
+    text = repr(value) if builtin else object.__repr__(value)
+    return str(_scalar(text[:LONGEST_WORDS], 0))
+
+
+def _key(key: Any, depth: int) -> str:
+    encoded = _plain(key, depth + 1)
     return encoded if isinstance(encoded, str) else str(encoded)
