@@ -431,6 +431,26 @@ async def test_good_runs_of_a_minute_share_a_row(bench: Make, *, deferred: bool)
     assert [row["summary"]["attempted"] for row in rows] == [0, 0, 0]
 
 
+async def test_a_run_that_shares_a_row_is_not_run_again_after_a_kill(
+    bench: Make, database: Database
+) -> None:
+    """M2.10: paced, market time goes back to what was committed; each occurrence counts once."""
+    spec = JobSpec(name=NAME, slots=(Every(interval=timedelta(seconds=5)),))
+    slots = [NOON + timedelta(seconds=second) for second in range(0, 90, 5)]
+    async with bench(spec=spec) as killed:
+        for at in slots[:16]:
+            killed.clock.set(at + timedelta(seconds=4.9))
+            await killed.runner.run_due([due(at)])
+    async with bench(spec=spec) as made:
+        for at in slots[4:]:
+            made.clock.set(at)
+            await made.runner.run_due([due(at)])
+        rows = await made.rows()
+
+    assert [context.scheduled_at for context in made.job.contexts] == slots[16:]
+    assert sum(row["runs"] for row in rows) == len(slots)
+
+
 async def test_a_closed_market_is_recorded_and_nothing_is_run(bench: Make) -> None:
     """M2.10: only_when_open."""
     spec = JobSpec(name=NAME, slots=MINUTELY.slots, only_when_open=True)

@@ -216,6 +216,20 @@ def test_an_override_replaces_all_slots() -> None:
     assert slots == (At(at=time(21, 30), timezone="Europe/Paris", days=("mon",)),)
 
 
+def test_the_number_of_retries_is_the_configurations_to_choose() -> None:
+    """M2.5: 3 unless said; none where the next slot comes within a minute anyway."""
+    specs = default_specs(calendars={"24/7"}, zones={"UTC"})
+    given = {"run_bots": JobOverride(retries=3), "daily_close": JobOverride(retries=1)}
+    changed = {
+        str(spec.name): spec.retries for spec in with_overrides(specs, given, timezone="UTC")
+    }
+
+    often = {"run_bots", "stop_loss_check", "realtime_pull", "reconcile"}
+    assert {spec.name for spec in specs if spec.retries == 0} == often
+    assert {spec.retries for spec in specs if spec.name not in often} == {3}
+    assert (changed["run_bots"], changed["daily_close"], changed["reconcile"]) == (3, 1, 0)
+
+
 def test_every_impossible_override_is_named_at_once() -> None:
     specs = default_specs(calendars={"24/7"}, zones={"UTC"})
     overrides = {

@@ -25,8 +25,9 @@ HOURLY_GRACE: Final = timedelta(minutes=5)
 def default_specs(*, calendars: Collection[str], zones: Collection[str]) -> tuple[JobSpec, ...]:
     """Every job of the daemon. *calendars*: codes in use; *zones*: where the bots' days begin.
 
-    What runs every minute is not retried at once: its next slot is the retry, and a bot that fails
-    each time must not slow the others down.
+    What runs every minute or oftener has `retries = 0`, not the 3 of M2.5: its next slot is the
+    retry, and an item that fails each time must not slow the others down. `[jobs.NAME] retries`
+    sets any number for any job.
     """
     always_open = ALWAYS_OPEN in calendars
     exchanges = sorted(set(calendars) - {ALWAYS_OPEN})

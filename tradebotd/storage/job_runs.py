@@ -15,9 +15,15 @@ ENSURE_MONTH: Final[LiteralString] = "SELECT ensure_month('job_runs', $1)"
 TAKE_IDS: Final[LiteralString] = "SELECT nextval('job_runs_id') FROM generate_series(1, $1)"
 
 # A finished occurrence is not opened again: then no row comes back.
+# Nor is one that was counted in the row of its minute: paced, time goes back a little at a restart.
 OPEN_RUN: Final[LiteralString] = """
     INSERT INTO job_runs AS known (job, scheduled_at, slot_at, started_at, status)
-    VALUES ($1, $2, $3, $4, 'running')
+    SELECT $1, $2::timestamptz, $3, $4, 'running'
+     WHERE $2 IS NULL OR NOT EXISTS (
+           SELECT FROM job_runs AS minute
+            WHERE minute.job = $1 AND minute.slot_at > $3::timestamptz - interval '1 minute'
+              AND minute.slot_at < $3 AND minute.runs > 1
+              AND (minute.summary ->> 'last_scheduled_at')::timestamptz >= $2)
     ON CONFLICT (job, scheduled_at, slot_at) WHERE scheduled_at IS NOT NULL
     DO UPDATE SET status = 'running', started_at = excluded.started_at, finished_at = NULL,
                   attempt = known.attempt + 1, runs = 1, duration_s = NULL, error = NULL
@@ -35,7 +41,8 @@ SET_ATTEMPT: Final[LiteralString] = (
 # A good run of a minute that has its row already: counted there, its own row goes.
 FOLD_RUN: Final[LiteralString] = """
     WITH own AS (DELETE FROM job_runs WHERE id = $1 AND slot_at = $2)
-    UPDATE job_runs SET runs = runs + 1, finished_at = $5, duration_s = duration_s + $6
+    UPDATE job_runs SET runs = runs + 1, finished_at = $5, duration_s = duration_s + $6,
+           summary = summary || jsonb_build_object('last_scheduled_at', $7::timestamptz)
      WHERE id = $3 AND slot_at = $4
 """
 _ROWS: Final[LiteralString] = """
@@ -187,6 +194,7 @@ async def fold_run(
         into_slot_at,
         record.finished_at,
         record.duration_s,
+        record.scheduled_at,
     )
 
 
