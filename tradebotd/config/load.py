@@ -55,7 +55,7 @@ def find_config(given: Path | None, environment: Mapping[str, str] = os.environ)
 
 def load_config(path: Path) -> Config:
     """Read and check everything that can be known without starting. Raises ConfigError."""
-    config = parse_config(_read(path)).placed_in(path.parent)
+    config = parse_config(_read(path)).read_from(path)
     if problems := cross_problems(config):
         raise ConfigError(problems)
     return config

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr
@@ -23,7 +24,7 @@ from tradebotd.config.sections import (
 from tradebotd.config.values import Section
 from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.exits import ExitPlan
-from tradebotd.domain.ids import BotName, FeedName, JobName, VenueName
+from tradebotd.domain.ids import BotName, FeedName, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
 from tradebotd.domain.job import JobOverride
 from tradebotd.domain.timeframe import Timeframe
@@ -45,16 +46,21 @@ class Config(Section):
     health: HealthSection = HealthSection()
     alerts: AlertsSection = AlertsSection()
 
-    _directory: Path = PrivateAttr(default_factory=Path.cwd)
+    _source: Path = PrivateAttr(default_factory=lambda: Path.cwd() / "config.toml")
 
-    def placed_in(self, directory: Path) -> "Config":
-        """The same, with relative paths starting from *directory*."""
+    @property
+    def source(self) -> Path:
+        """The file it was read from."""
+        return self._source
+
+    def read_from(self, source: Path) -> "Config":
+        """The same, with relative paths starting from the directory of *source*."""
         placed = self.model_copy()
-        placed._directory = directory.absolute()  # noqa: SLF001  # our own, of a copy
+        placed._source = source.absolute()  # noqa: SLF001  # our own, of a copy
         return placed
 
     def path(self, written: str) -> Path:
-        return self._directory / Path(written).expanduser()
+        return self._source.parent / Path(written).expanduser()
 
     @property
     def state_dir(self) -> Path:
@@ -100,9 +106,9 @@ class Config(Section):
             max_drawdown=risk.max_drawdown,
         )
 
-    def job_overrides(self) -> dict[JobName, JobOverride]:
+    def job_overrides(self) -> dict[str, JobOverride]:
         return {
-            JobName(name): JobOverride(
+            name: JobOverride(
                 every=job.every,
                 at=job.at,
                 days=job.days or (),
@@ -120,9 +126,9 @@ class Config(Section):
     def bot_zone(self, bot: BotSection) -> str:
         return bot.timezone or self.daemon.timezone
 
-    def starting_cash(self, venue: VenueSection) -> Mapping[str, Any]:
+    def starting_cash(self, venue: VenueSection) -> Mapping[str, Decimal]:
         """10,000 of the account's currency unless said."""
-        return venue.starting_cash or {self.risk.currency: 10_000}
+        return venue.starting_cash or {self.risk.currency: Decimal(10_000)}
 
     def _market_symbol(self, section: SymbolSection) -> MarketSymbol:
         base, quote = self._assets(section)

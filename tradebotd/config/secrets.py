@@ -74,6 +74,14 @@ def references(config: Config) -> Iterator[tuple[str, SecretReference]]:
         yield f"alerts.urls[{number}]", reference
 
 
+def secret_values(config: Config) -> list[str]:
+    """Every secret in clear, for the log to blot out. Raises ConfigError."""
+    return [
+        read_secret(reference, path, config).get_secret_value()
+        for path, reference in references(config)
+    ]
+
+
 def secret_problems(config: Config) -> list[str]:
     problems: list[str] = []
     for path, reference in references(config):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -124,6 +124,16 @@ class LimitsSection(Section):
     daily_target: Annotated[Percent, Field(gt=0)] | None = None
 
 
+# Where the table is left out. Where it stands, it says all there is: an exit left out is none.
+USUAL_SIZING: Final = SizingSection.model_validate({"kind": "percent_equity", "value": "10"})
+USUAL_EXITS: Final = ExitsSection.model_validate(
+    {"stop_loss": "0.5%", "take_profit": "1.5%", "trailing_stop": "0.3%", "max_holding": "3d"}
+)
+USUAL_LIMITS: Final = LimitsSection.model_validate(
+    {"max_daily_trades": 20, "max_daily_loss": "3%", "daily_target": "5%"}
+)
+
+
 class BotSection(Section):
     name: Name
     symbol: str
@@ -137,16 +147,9 @@ class BotSection(Section):
     initial_capital: PositiveMoney = Decimal(1000)
     active: bool = True
     timezone: ZoneName | None = None
-    sizing: SizingSection = SizingSection(kind="percent_equity", value=Decimal(10))
-    exits: ExitsSection = ExitsSection(
-        stop_loss=Decimal("0.005"),
-        take_profit=Decimal("0.015"),
-        trailing_stop=Decimal("0.003"),
-        max_holding=timedelta(days=3),
-    )
-    limits: LimitsSection = LimitsSection(
-        max_daily_trades=20, max_daily_loss=Decimal("0.03"), daily_target=Decimal("0.05")
-    )
+    sizing: SizingSection = USUAL_SIZING
+    exits: ExitsSection = USUAL_EXITS
+    limits: LimitsSection = USUAL_LIMITS
 
 
 class RiskSection(Section):

@@ -30,8 +30,6 @@ def _duration(value: Any) -> Any:
 
 
 def _percent(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return value
     text = value.strip() if isinstance(value, str) else ""
     if not text.endswith("%"):
         raise ValueError('not a percentage; write it as text with its sign: "0.5%"')
