@@ -1,6 +1,7 @@
 """A PostgreSQL for the tests: one private cluster a session, a copy of a template for each test."""
 
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 import asyncpg
 
@@ -32,8 +34,36 @@ FAST_AND_FORGETFUL = (
 class PostgresServer:
     socket_dir: Path
     process: subprocess.Popen[bytes]
+    command: list[str]
     strategy: str  # copying files takes half the time here; PostgreSQL 14 does nothing else
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def stop(self) -> None:
+        """Cleanly: every session is cut."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(START_SECONDS)
+
+    def start(self) -> None:
+        """Once more, after `stop`. Not mortal: that would tie it to the life of this thread."""
+        with (self.socket_dir / "log").open("ab") as log:
+            self.process = _popen(unprivileged(self.command), log)
+        _wait_until_ready(self.socket_dir, self.process)
+
+    def freeze(self) -> None:
+        """The server and all its sessions stand still, and their sockets stay open."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self._pids():
+            os.kill(pid, signal.SIGCONT)
+
+    def _pids(self) -> list[int]:
+        """The postmaster first, so that no session is born meanwhile."""
+        pid_file = self.socket_dir / "data" / "postmaster.pid"
+        postmaster = int(pid_file.read_text().split()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return [postmaster, *map(int, children)]
 
     def dsn(self, database: str = "postgres") -> str:
         return socket_dsn(self.socket_dir, database)
@@ -96,18 +126,22 @@ def _running(home: Path) -> Iterator[PostgresServer]:
     initdb = unprivileged([binaries / "initdb", *INITDB, "--no-sync", "--pgdata", data])
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL)
     options = [word for setting in FAST_AND_FORGETFUL for word in ("-c", setting)]
-    command: list[str | Path] = [binaries / "postgres", "-D", data, "-k", home, *options]
+    command = [str(word) for word in (binaries / "postgres", "-D", data, "-k", home, *options)]
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            mortal(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-        )
+        process = _popen(mortal(command), log)
+    major = int((data / "PG_VERSION").read_text())
+    strategy = "STRATEGY file_copy" if major >= 15 else ""
+    server = PostgresServer(home, process, command, strategy)
     try:
         _wait_until_ready(home, process)
-        major = int((data / "PG_VERSION").read_text())
-        yield PostgresServer(home, process, "STRATEGY file_copy" if major >= 15 else "")
+        yield server
     finally:
-        process.send_signal(signal.SIGQUIT)  # nothing in it is worth a checkpoint
-        process.wait(10)
+        server.process.send_signal(signal.SIGQUIT)  # nothing in it is worth a checkpoint
+        server.process.wait(10)
+
+
+def _popen(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 
 def _wait_until_ready(home: Path, process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,6 @@
 """Speed 0: order at an instant, resumption after a kill at each step, the database away."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -55,7 +55,7 @@ class Replay:
         self.steps: list[tuple[str, datetime]] = []
         self.primed: list[datetime] = []
         self.ended = 0
-        self.during: Callable[[Timeline], None] = lambda _timeline: None
+        self.during: Callable[[Timeline], Awaitable[None] | None] = lambda _timeline: None
 
     def step(self, what: str, at: datetime) -> None:
         if len(self.steps) == self.kill_at_step:
@@ -71,7 +71,9 @@ class Replay:
         async def work(context: RunContext) -> Summary:
             assert context.scheduled_at == clock.now()
             self.step(names.pop(), clock.now())
-            self.during(timeline)
+            pending = self.during(timeline)
+            if pending is not None:
+                await pending
             return Summary()
 
         names: list[str] = []

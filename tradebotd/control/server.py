@@ -33,8 +33,8 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serve(control: DaemonControl, path: Path) -> AsyncIterator[None]:
     """Answers on *path* inside the block. Raises AccountTakenError when another daemon does."""
-    bound = await anyio.to_thread.run_sync(bind, path)
-    identity = await anyio.to_thread.run_sync(_identity, path)
+    with anyio.CancelScope(shield=True):  # short, and what it made must not be lost
+        bound, identity = await anyio.to_thread.run_sync(_bind_known, path)
     try:
         async with anyio.create_task_group() as tasks:
             server = _Server(_config(control, tasks))
@@ -47,7 +47,8 @@ async def serve(control: DaemonControl, path: Path) -> AsyncIterator[None]:
                 tasks.cancel_scope.cancel()
     finally:
         bound.close()
-        _remove(path, identity)
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(_remove, path, identity)
 
 
 def _config(control: DaemonControl, tasks: TaskGroup) -> uvicorn.Config:
@@ -122,6 +123,10 @@ def _answers(path: Path) -> bool:
         except OSError:  # a full backlog, a time-out: somebody is there
             return True
     return True
+
+
+def _bind_known(path: Path) -> tuple[socket.socket, tuple[int, int]]:
+    return bind(path), _identity(path)
 
 
 def _identity(path: Path) -> tuple[int, int]:

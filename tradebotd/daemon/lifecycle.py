@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -16,11 +17,11 @@ from tradebotd.daemon.progress_line import ProgressLine
 from tradebotd.daemon.stop_signal import StopRequest, watch_signals
 from tradebotd.daemon.systemd import notify
 from tradebotd.daemon.wiring import build
-from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.errors import DatabaseUnavailableError, MigrationError
 from tradebotd.storage import leadership, process_identity
 from tradebotd.storage.database import Database, open_database
 from tradebotd.storage.embedded import open_embedded
-from tradebotd.storage.migrations import load_migrations, migrate, require_current
+from tradebotd.storage.migrations import migrate, migration_status
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +65,8 @@ async def _live(
     config: Config, files: Files, line: ProgressLine | None, stop: StopRequest, ready: AppReady
 ) -> None:
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_storage(config))
+        database = await stack.enter_async_context(open_database_of(config))
+        await bring_up_to_date(database, files, allowed=config.database.migrate_on_start)
         token = await stack.enter_async_context(leading(database, config.daemon.account))
         app = await stack.enter_async_context(build(config, files, database, token, stop, line))
         ready.app = app
@@ -78,29 +80,38 @@ async def _live(
 
 
 @asynccontextmanager
-async def open_storage(config: Config) -> AsyncIterator[Database]:
-    """The database, embedded or a server, with its schema current. Raises MigrationError."""
-    migrations = load_migrations()
+async def open_database_of(config: Config) -> AsyncIterator[Database]:
+    """The configured database, embedded or a server, as it is."""
     async with AsyncExitStack() as stack:
         url = config.database.url
         if url == "embedded":
+            await anyio.to_thread.run_sync(make_private, config.state_dir)
             opened = open_embedded(config.state_dir, config.socket.parent)
             url = await stack.enter_async_context(opened)
-        database = await stack.enter_async_context(
+        yield await stack.enter_async_context(
             open_database(
                 url,
                 pool_min=config.database.pool_min,
                 pool_max=config.database.pool_max,
-                password=database_password(config),
+                password=await anyio.to_thread.run_sync(database_password, config),
             )
         )
-        if config.database.migrate_on_start:
-            applied = await migrate(database, migrations)
-            if applied:
-                log.info("schema migrated", versions=applied)
-        else:
-            await require_current(database, migrations)
-        yield database
+
+
+def make_private(directory: Path) -> None:
+    """The state directory, for nobody but us."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+async def bring_up_to_date(database: Database, files: Files, *, allowed: bool) -> None:
+    """Migrate at the start, where the configuration allows it. Raises MigrationError."""
+    if allowed:
+        if applied := await migrate(database, files.migrations):
+            log.info("schema migrated", versions=applied)
+        return
+    states = await migration_status(database, files.migrations)
+    if missing := [state.name for state in states if state.applied_at is None]:
+        raise MigrationError(f"{', '.join(missing)} not applied; run `tradebotd migrate`")
 
 
 @asynccontextmanager

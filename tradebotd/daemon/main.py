@@ -89,9 +89,9 @@ def _dispatch(options: argparse.Namespace) -> int:
 
             return check(options.config)
         case "migrate":
-            from tradebotd.daemon.offline import migrate  # noqa: PLC0415
+            from tradebotd.daemon.offline import run_migrations  # noqa: PLC0415
 
-            return migrate(options.config, only_list=options.status)
+            return run_migrations(options.config, only_list=options.status)
         case _:
             from tradebotd.daemon.run import run  # noqa: PLC0415
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 
 from tradebotd.config.load import find_config, load_config
+from tradebotd.config.secrets import secret_values
 from tradebotd.daemon import logs
 from tradebotd.daemon.causes import first_cause
 from tradebotd.daemon.files import read_files
@@ -21,7 +22,12 @@ def run(given: Path | None) -> int:
     _stop_while_starting()
     config = load_config(find_config(given))
     line = terminal_line() if config.simulated else None
-    logs.configure(config, stream=line)
+    logs.configure(
+        level=config.daemon.log_level,
+        log_format=config.daemon.log_format,
+        secrets=secret_values(config),
+        stream=line,
+    )
     files = read_files(config)  # before the loop starts: reading blocks
     try:
         anyio.run(

@@ -25,6 +25,7 @@ BULK_WRITERS: Final = 2
 ACQUIRE_SECONDS: Final = 5.0
 CLEAN_UP_SECONDS: Final = 1.0
 STATEMENT_SECONDS: Final = 30
+ANSWER_SECONDS: Final = STATEMENT_SECONDS + 5.0  # a server that does not even time out is frozen
 _LONG_AGO: Final = 1_000_000_000  # queries before asyncpg would replace a connection: never
 
 PING: Final[LiteralString] = "SELECT 1"
@@ -238,7 +239,7 @@ async def open_database(
         reset=_keep_session,
         init=_prepare_connection,
         timeout=ACQUIRE_SECONDS,
-        command_timeout=STATEMENT_SECONDS + 5,
+        command_timeout=ANSWER_SECONDS,
         statement_cache_size=500,
         max_cached_statement_lifetime=0,
         server_settings=SERVER_SETTINGS,

@@ -32,7 +32,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    if value is None or type(value) in {bool, int}:
+    if value is None or type(value) in {bool, int} or _is_simple_text(value):
         return value
     if depth > DEEPEST:
         return _in_words(value)
@@ -82,6 +82,13 @@ def _in_words(value: Any) -> str:
     return str(_scalar(text[:LONGEST_WORDS], 0))
 
 
+def _is_simple_text(value: Any) -> bool:
+    """Nearly every string of a record, and every key: nothing to mend."""
+    return type(value) is str and value.isascii() and "\0" not in value
+
+
 def _key(key: Any, depth: int) -> str:
+    if _is_simple_text(key):
+        return str(key)
     encoded = _plain(key, depth + 1)
     return encoded if isinstance(encoded, str) else str(encoded)

@@ -92,6 +92,12 @@ SELECT_LEVELS: Final[LiteralString] = """
       FROM levels_daily AS l JOIN market_symbols AS s ON s.id = l.symbol_id
      WHERE s.symbol = $1 ORDER BY l.trade_date DESC LIMIT 1
 """
+SELECT_BOTS_IN_ERROR: Final[LiteralString] = """
+    SELECT bot FROM bot_states WHERE status LIKE 'error%' ORDER BY bot
+"""
+SELECT_NEWEST_SNAPSHOT: Final[LiteralString] = """
+    SELECT max(ts) FROM equity_snapshots WHERE account = $1 AND bot IS NULL
+"""
 SELECT_ALERTS: Final[LiteralString] = """
     SELECT code, severity, subject, message, raised_at, runbook FROM alerts
      WHERE cleared_at IS NULL ORDER BY raised_at, id LIMIT 100
@@ -125,6 +131,17 @@ class Account:
 class SinceStart:
     ran_well: bool
     last_status: RunStatus
+
+
+async def bots_in_error(connection: Connection) -> list[str]:
+    """Names of the bots whose last cycle ended in an error."""
+    return [row["bot"] for row in await connection.fetch(SELECT_BOTS_IN_ERROR)]
+
+
+async def newest_snapshot(connection: Connection, account_name: str) -> datetime | None:
+    """When the account's equity was last taken."""
+    newest: datetime | None = await connection.fetchval(SELECT_NEWEST_SNAPSHOT, account_name)
+    return newest
 
 
 async def account(connection: Connection, name: str, day_start: datetime) -> Account:

@@ -1,0 +1,360 @@
+"""The real `tradebotctl` asks the real server; every answer is checked against the messages."""
+
+import csv
+import io
+import json
+import os
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from pydantic import TypeAdapter
+
+from tests.fakes.control import LONG, NOW, FakeControl
+from tradebotd.control import messages as m
+from tradebotd.control.server import bind, serve
+from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
+
+CTL = (sys.executable, "-m", "tradebotd.cli.main")
+READS = {
+    "status": m.Status,
+    "jobs": list[m.Job],
+    "jobs history ping": list[m.JobRun],
+    "dead-letters": list[m.DeadLetter],
+    "bots": list[m.Bot],
+    "bots show btc-ema": m.BotDetail,
+    "positions": list[m.Position],
+    "orders": list[m.Order],
+    "orders --open": list[m.Order],
+    "orders show 9": m.OrderDetail,
+    "fills": list[m.Fill],
+    "trades": list[m.Trade],
+    "trades --since 2022-01-01": list[m.Trade],
+    "symbols": list[m.Symbol],
+    "candles BTCUSDT 1m -n 5": list[m.Candle],
+    "levels BTCUSDT": m.Levels,
+}
+ACTS = {
+    "jobs run ping": m.JobRun,
+    "jobs run ping -p symbol=BTCUSDT --detach": m.JobRun,
+    "jobs enable ping": m.Switched,
+    "jobs disable ping": m.Switched,
+    "dead-letters retry 3": m.JobRun,
+    "dead-letters discard 3": m.Discarded,
+    "bots run btc-ema": m.JobRun,
+    "bots pause btc-ema": m.Bot,
+    "positions close 5": m.Trade,
+    "seed BTCUSDT --interval 1h --days 7": m.JobRun,
+    "halt --reason lunch": m.EntryGateState,
+    "resume": m.EntryGateState,
+    "reload": m.Reloaded,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+async def ctl(*arguments: str | Path, **environment: str) -> Ended:
+    process = await anyio.run_process(
+        [*CTL, *(str(word) for word in arguments)],
+        check=False,
+        env={**os.environ, "COLUMNS": "300", **environment},
+    )
+    return Ended(process.returncode, process.stdout.decode(), process.stderr.decode())
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="tb-") as short:  # pytest's own paths are too long for a socket
+        yield Path(short) / "tradebotd.sock"
+
+
+@pytest.fixture
+def control() -> FakeControl:
+    return FakeControl()
+
+
+@pytest.fixture
+async def served(control: FakeControl, socket_path: Path) -> AsyncIterator[Path]:
+    async with serve(control, socket_path):
+        yield socket_path
+
+
+@asynccontextmanager
+async def http(path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.AsyncHTTPTransport(uds=str(path))
+    async with httpx.AsyncClient(transport=transport, base_url="http://tradebotd") as client:
+        yield client
+
+
+@pytest.mark.parametrize("command", [*READS, *ACTS])
+async def test_every_answer_has_the_shape_of_the_document(served: Path, command: str) -> None:
+    """Interface 3.1, 3.2: `--json` prints one JSON document and nothing else."""
+    ended = await ctl("--socket", served, *command.split(), "--json")
+
+    assert (ended.code, ended.err) == (0, "")
+    shape: Any = {**READS, **ACTS}[command]
+    TypeAdapter(shape).validate_json(ended.out)
+
+
+@pytest.mark.parametrize("command", [*READS, *ACTS])
+async def test_words_fit_a_hundred_columns_without_colours(socket_path: Path, command: str) -> None:
+    """Interface 3.1: tables fit 100 columns; colour only on a terminal."""
+    async with serve(FakeControl(LONG), socket_path):
+        words = command.replace("btc-ema", LONG).split()
+        ended = await ctl("--socket", socket_path, *words)
+
+    assert (ended.code, ended.err) == (0, "")
+    if words[0] not in {"halt", "reload"} and words[:2] not in (
+        ["bots", "pause"],
+        ["positions", "close"],
+    ):
+        assert max(len(line) for line in ended.out.splitlines()) <= 100, ended.out
+    assert "\x1b" not in ended.out
+
+
+async def test_money_and_times_are_strings_without_exponent_and_with_z(served: Path) -> None:
+    """Interface 3.1, 3.2: decimals never in exponent form; ISO 8601 UTC with Z."""
+    status = json.loads((await ctl("--socket", served, "status", "--json")).out)
+    trades = json.loads((await ctl("--socket", served, "trades", "--json")).out)
+
+    assert status["bots"][0]["unrealized_pnl"] == "0.00000001"
+    assert status["clock"]["now"] == "2022-01-14T07:32:00Z"
+    assert trades[0]["realized_pnl"] == "1000"
+
+
+async def test_status_says_health_first_and_money_last(served: Path) -> None:
+    """Interface 3.1: health, problems, jobs, bots, positions, P&L; the simulation is said loudly."""
+    text = (await ctl("--socket", served, "status")).out
+    marks = ("DEGRADED", "SYNTHETIC DATA", "problems (1)", "jobs", "bots", "position", "P&L")
+    places = [text.index(mark) for mark in marks]
+
+    assert places == sorted(places)
+    assert "UNVERIFIED" in text
+    assert "3 min ago" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "word"),
+    [
+        ("jobs run bad", 1, "failed"),
+        ("jobs run surprise", 1, "internal"),
+        ("trades --since yesterday", 2, "usage"),
+        ("jobs run nothing", 4, "unknown_job"),
+        ("jobs disable slow", 4, "already_disabled"),
+        ("bots resume btc-ema", 4, "not_paused"),
+        ("bots show nobody", 4, "unknown_bot"),
+        ("jobs run away", 69, "database_unavailable"),
+        ("positions close 6", 69, "venue_unavailable"),
+    ],
+)
+async def test_exit_codes_say_what_went_wrong(
+    served: Path, command: str, code: int, word: str
+) -> None:
+    """Interface 3.1: 1 a negative answer, 2 usage, 4 refused, 69 database or venue unavailable."""
+    ended = await ctl("--socket", served, *command.split(), "--json")
+    answer = json.loads(ended.out)
+
+    assert ended.code == code
+    assert word in {answer.get("status"), answer.get("error", {}).get("code")}
+
+
+async def test_an_error_without_json_is_one_line_that_lists_the_known_names(served: Path) -> None:
+    """Interface 3.1, 3.2: an unknown name also lists the known ones, on stderr."""
+    ended = await ctl("--socket", served, "bots", "show", "nobody")
+
+    assert (ended.code, ended.out) == (4, "")
+    assert ended.err.count("\n") == 1
+    assert "btc-ema" in ended.err
+
+
+async def test_a_database_that_is_away_ends_reads_with_69(
+    served: Path, control: FakeControl
+) -> None:
+    control.trouble = DatabaseUnavailableError("connection refused")
+
+    ended = await ctl("--socket", served, "jobs")
+
+    assert ended.code == 69
+    assert "connection refused" in ended.err
+
+
+async def test_a_bad_configuration_ends_reload_with_78(served: Path, control: FakeControl) -> None:
+    control.health_now = "critical"
+
+    ended = await ctl("--socket", served, "reload")
+
+    assert ended.code == 78
+    assert "bots[0].symbol" in ended.err
+
+
+@pytest.mark.parametrize("json_too", [True, False])
+async def test_no_daemon_ends_with_3_and_a_way_out(socket_path: Path, *, json_too: bool) -> None:
+    """Interface 3.1: 3 daemon not reachable."""
+    ended = await ctl("--socket", socket_path, "status", *(["--json"] if json_too else []))
+
+    assert ended.code == 3
+    text = json.loads(ended.out)["error"]["message"] if json_too else ended.err
+    assert str(socket_path) in text
+
+
+async def test_trades_come_as_csv(served: Path, control: FakeControl) -> None:
+    ended = await ctl("--socket", served, "trades", "--csv", "--since", "2022-01-14T08:00+01:00")
+    rows = list(csv.DictReader(io.StringIO(ended.out)))
+
+    assert rows[0]["realized_pnl"] == "1000"
+    asked, since, _ = control.asked[-1]
+    assert (asked, since.isoformat()) == ("trades", "2022-01-14T07:00:00+00:00")
+
+
+async def test_the_socket_is_found_by_environment_and_by_the_config(
+    served: Path, tmp_path: Path
+) -> None:
+    """Interface 3.1: `--socket`, then `$TRADEBOTD_SOCKET`, then the config's."""
+    config = served.parent / "config.toml"
+    await anyio.Path(config).write_text('[daemon]\nstate_dir = "."\n')
+
+    for environment in ({"TRADEBOTD_SOCKET": str(served)}, {"TRADEBOTD_CONFIG": str(config)}):
+        assert (await ctl("resume", **environment)).code == 0
+    assert (await ctl("resume", "--config", config)).code == 0
+
+
+async def test_a_run_streams_its_progress_and_ends_with_the_result(served: Path) -> None:
+    """Interface 3.5: long actions stream progress as one JSON object a line."""
+    async with http(served) as client:
+        answer = await client.post("/v1/jobs/ping/run")
+
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert [line["progress"]["done"] for line in lines[:-1]] == [0.5, 1]
+    m.JobRun.model_validate(lines[-1])
+
+
+async def test_a_run_goes_on_when_the_operator_hangs_up(served: Path, control: FakeControl) -> None:
+    """M2.9: a run is never cut because nobody listens any more."""
+    async with http(served) as client, client.stream("POST", "/v1/jobs/slow/run") as answer:
+        async for _ in answer.aiter_lines():
+            break
+    control.go_on.set()
+
+    with anyio.fail_after(5):
+        await control.slow_ended.wait()
+
+
+async def test_the_server_ends_in_time_while_a_run_hangs(
+    control: FakeControl, socket_path: Path
+) -> None:
+    with anyio.fail_after(10):
+        async with serve(control, socket_path), http(socket_path) as client:
+            request = client.build_request("POST", "/v1/jobs/slow/run")
+            answer = await client.send(request, stream=True)
+            await answer.aclose()
+
+    assert not control.slow_ended.is_set()
+
+
+async def test_probes_follow_health_and_state(served: Path, control: FakeControl) -> None:
+    """Interface 3.5: /healthz is 200 only when health is not critical."""
+    async with http(served) as client:
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/readyz")).status_code == 200
+        control.health_now, control.state_now = "critical", "stopping"
+        assert (await client.get("/healthz")).status_code == 503
+        assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_the_api_describes_itself(served: Path) -> None:
+    """Interface 3.5: GET /v1/openapi.json; what is not there says so in the shape of errors."""
+    async with http(served) as client:
+        paths = (await client.get("/v1/openapi.json")).json()["paths"]
+        missing = await client.get("/v1/nothing")
+        wrong = await client.post("/v1/jobs/ping/run", json={"unknown": 1})
+
+    assert {"/v1/status", "/v1/jobs/{name}/run", "/v1/trades"} <= set(paths)
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "unknown_path")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "usage")
+
+
+async def test_the_socket_is_for_owner_and_group_and_goes_away(
+    control: FakeControl, socket_path: Path
+) -> None:
+    """Interface 3.5: mode 0660."""
+    async with serve(control, socket_path):
+        mode = (await anyio.Path(socket_path).stat()).st_mode
+        assert stat.S_IMODE(mode) == 0o660
+
+    assert not await anyio.Path(socket_path).exists()
+
+
+async def test_a_second_server_respects_the_first(served: Path) -> None:
+    """M1.6: 75, and the first goes on answering."""
+    with pytest.raises(AccountTakenError):
+        async with serve(FakeControl(), served):
+            pass
+
+    assert (await ctl("--socket", served, "resume")).code == 0
+
+
+async def test_the_socket_of_a_dead_daemon_is_replaced(
+    control: FakeControl, socket_path: Path
+) -> None:
+    left_behind = await anyio.to_thread.run_sync(bind, socket_path)
+    left_behind.close()
+
+    async with serve(control, socket_path):
+        assert (await ctl("--socket", socket_path, "resume")).code == 0
+
+
+def test_a_file_that_is_no_socket_is_left_alone(socket_path: Path) -> None:
+    socket_path.write_text("mine")
+
+    with pytest.raises(ConfigError):
+        bind(socket_path)
+    assert socket_path.read_text() == "mine"
+
+
+async def test_serving_leaves_the_signal_handlers_alone(
+    control: FakeControl, socket_path: Path
+) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    async with serve(control, socket_path):
+        await ctl("--socket", socket_path, "resume")
+        now = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    assert now == before
+
+
+async def test_a_reader_that_leaves_early_is_no_error(served: Path) -> None:
+    words = " ".join([*CTL, "--socket", str(served), "jobs"])
+    ended = await anyio.run_process(f"set -o pipefail; {words} | true", check=False)
+
+    assert ended.stderr == b""
+
+
+async def test_relative_times_follow_the_daemons_clock(served: Path) -> None:
+    """3.1: market times in tables are relative to market time, not to the host's."""
+    ended = await ctl("--socket", served, "dead-letters")
+
+    assert "ago" in ended.out
+    assert "60 min ago" in ended.out or "1 h ago" in ended.out, (ended.out, NOW)
+
+
+def test_no_shape_takes_money_as_a_number() -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(m.Held)
+
+    with pytest.raises(ValueError, match="strings"):
+        adapter.validate_python({"id": 1, "side": "long", "quantity": 0.1, "entry_price": "1"})

@@ -1,0 +1,401 @@
+# ruff: noqa: ARG002 - a fake takes what the Protocol takes
+"""A daemon as an operator sees it: fixed answers, and a note of what was asked of it."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import anyio
+
+from tradebotd.control import messages as m
+from tradebotd.domain.errors import (
+    ConfigError,
+    DatabaseUnavailableError,
+    RefusedError,
+    VenueUnavailableError,
+)
+
+NOW = datetime(2022, 1, 14, 7, 32, tzinfo=UTC)
+LONG = "a-bot-with-a-name-that-nobody-would-ever-want-to-type-twice-in-a-day"
+WIDE = Decimal("123456789.123456789")
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+def before(**units: float) -> datetime:
+    return NOW - timedelta(**units)
+
+
+def job_run(job: str, status: m.RunState = "ok", **changes: Any) -> m.JobRun:
+    summary = m.RunSummary(attempted=2, inserted=1, items={"BTCUSDT": "stored"})
+    fields: dict[str, Any] = {
+        "run_id": 7,
+        "job": job,
+        "status": status,
+        "attempt": 1,
+        "scheduled_at": None,
+        "started_at": before(minutes=1),
+        "finished_at": before(seconds=59),
+        "runs": 1,
+        "summary": summary,
+        "error": "Traceback …\nValueError: no such thing" if status == "failed" else None,
+    }
+    return m.JobRun(**{**fields, **changes})
+
+
+def position(name: str = "btc-ema") -> m.Position:
+    return m.Position(
+        id=5,
+        bot=name,
+        venue="paper",
+        symbol="BTCUSDT",
+        side="long",
+        quantity=Decimal("1E-8"),
+        entry_price=Decimal("43000.10"),
+        opened_at=before(minutes=12),
+        stop_loss=Decimal(42785),
+        take_profit=Decimal(43645),
+        trailing_stop=None,
+        best_price=Decimal(43100),
+        last_price=Decimal(43050),
+        last_price_age_s=1.0,
+        unrealized_pnl=Decimal("-1234.5678"),
+        protected_by="daemon",
+    )
+
+
+def trade(name: str = "btc-ema") -> m.Trade:
+    return m.Trade(
+        id=4,
+        bot=name,
+        venue="paper",
+        symbol="BTCUSDT",
+        side="long",
+        quantity=WIDE,
+        entry_price=WIDE,
+        exit_price=WIDE,
+        opened_at=before(hours=3),
+        closed_at=before(hours=2),
+        close_reason="trailing_stop",
+        realized_pnl=Decimal("1E+3"),
+        fees=Decimal("0.1"),
+    )
+
+
+def bot(name: str = "btc-ema") -> m.Bot:
+    return m.Bot(
+        name=name,
+        bot=name,
+        symbol="BTCUSDT",
+        timeframe="1m",
+        strategy="ema_rsi",
+        active=True,
+        orphaned=False,
+        status="waiting (quantity below filters)",
+        in_position=True,
+        paused_by=None,
+        day=date(2022, 1, 14),
+        daily_pnl=Decimal("12.5"),
+        daily_trades_count=3,
+        last_run_at=before(seconds=20),
+        last_error_message=None,
+    )
+
+
+def order(name: str = "btc-ema") -> dict[str, Any]:
+    return {
+        "id": 9,
+        "client_order_id": "tbaaaaaaaaaaaaaaaaaaaaa",
+        "venue_order_id": "17",
+        "position_id": 5,
+        "bot": name,
+        "venue": "paper",
+        "symbol": "BTCUSDT",
+        "role": "entry",
+        "side": "buy",
+        "type": "take_profit_market",
+        "time_in_force": "gtc",
+        "quantity": WIDE,
+        "filled_quantity": WIDE,
+        "average_price": WIDE,
+        "status": "partially_filled",
+        "reason": "EMA 8 crossed above EMA 21",
+        "created_at": before(minutes=12),
+        "updated_at": before(minutes=12),
+    }
+
+
+def fill(name: str = "btc-ema") -> m.Fill:
+    return m.Fill(
+        id=1,
+        order_id=9,
+        position_id=5,
+        bot=name,
+        venue="paper",
+        symbol="BTCUSDT",
+        trade_id="1",
+        side="buy",
+        quantity=WIDE,
+        price=WIDE,
+        fee=Decimal("0.0001"),
+        fee_asset="USDT",
+        executed_at=before(minutes=12),
+    )
+
+
+class FakeControl:
+    """`asked` notes the acts; `trouble` is raised by every read; `name` is what bots are called."""
+
+    def __init__(self, name: str = "btc-ema") -> None:
+        self.name = name
+        self.asked: list[tuple[Any, ...]] = []
+        self.trouble: Exception | None = None
+        self.health_now: m.HealthState = "degraded"
+        self.state_now: m.State = "running"
+        self.go_on = anyio.Event()  # what the job `slow` waits for
+        self.slow_ended = anyio.Event()
+
+    def now(self) -> datetime:
+        return NOW
+
+    def state(self) -> m.State:
+        return self.state_now
+
+    async def health(self) -> m.HealthState:
+        return self.health_now
+
+    def _read(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+
+    async def status(self) -> m.Status:
+        self._read()
+        problem = m.Problem(
+            code="job_outcome",
+            severity="critical",
+            subject="stop_loss_check",
+            message="position 5 is beyond its stop by 12.5, and " + "has been for a while " * 6,
+            since=before(minutes=3),
+            runbook="docs/runbooks/job_outcome.md",
+        )
+        summary = m.BotSummary(
+            name=self.name,
+            symbol="BTCUSDT",
+            status="paused (max_daily_trades reached)",
+            position=m.Held(id=5, side="long", quantity=Decimal("1E-8"), entry_price=WIDE),
+            unrealized_pnl=Decimal("1E-8"),
+            daily_pnl=Decimal("1E+3"),
+            daily_trades=3,
+            last_run_at=before(seconds=20),
+        )
+        return m.Status(
+            version="0.1.0",
+            pid=4242,
+            started_at=NOW,
+            uptime_s=200.0,
+            clock=m.ClockState(kind="market", now=NOW, speed=60, source="synthetic"),
+            state=self.state_now,
+            verification="verifying",
+            health=self.health_now,
+            problems=[] if self.health_now == "ok" else [problem],
+            leader=m.Leader(account="default", token=3, acquired_at=NOW),
+            database=m.DatabaseState(ok=True, pool_size=10, pool_in_use=1),
+            jobs=m.JobCounts(total=12, ok=10, failing=1, late=1, disabled=0),
+            bots=[summary],
+            positions=1,
+            unknown_orders=1,
+            equity=Decimal("10012.5"),
+            equity_at=before(minutes=2),
+            currency="USDT",
+            realized_pnl_today=Decimal("12.5"),
+            pnl_verified=False,
+            halt=m.Halt(reason="lunch", since=before(minutes=9)),
+            entries_stopped=[],
+        )
+
+    async def jobs(self) -> list[m.Job]:
+        self._read()
+        return [
+            m.Job(
+                name=name,
+                enabled=name != "retention",
+                schedule="21:00 mon-fri Europe/Berlin; 30m after the close of XNYS",
+                timezone="Europe/Berlin, America/New_York",
+                next_run_at=NOW + timedelta(minutes=1),
+                last_started_at=before(minutes=1),
+                last_duration_s=0.01,
+                last_status="partial",
+                outcome=m.OutcomeState(ok=False, message="newest candle is [too] old: 12 min"),
+                success_rate_24h=0.9999,
+                runs_24h=17_280,
+                missed_24h=2,
+            )
+            for name in ("stop_loss_check", "equity_snapshot", "retention")
+        ]
+
+    async def job_history(self, name: str, limit: int) -> list[m.JobRun]:
+        self._known(name)
+        return [job_run(name), job_run(name, "failed")][:limit]
+
+    def _known(self, name: str) -> None:
+        if name not in {"ping", "slow", "seed_history", "bad", "away", "surprise"}:
+            raise RefusedError(
+                "unknown_job", f"there is no job {name}", "ping, slow", ("ping", "slow")
+            )
+
+    async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> m.JobRun:
+        self._known(name)
+        self.asked.append(("run", name, dict(params)))
+        if name == "surprise":
+            raise ZeroDivisionError("nobody foresaw this")
+        progress({"done": 0.5, "candles": 1200})
+        if name == "away":
+            raise DatabaseUnavailableError("connection refused")
+        if name == "slow":
+            await self.go_on.wait()
+            self.slow_ended.set()
+        progress({"done": 1, "candles": 2400})
+        return job_run(name, "failed" if name == "bad" else "ok")
+
+    async def start_job(self, name: str, params: Mapping[str, str]) -> m.JobRun:
+        self._known(name)
+        self.asked.append(("start", name, dict(params)))
+        return job_run(name, "running", run_id=None, finished_at=None)
+
+    async def switch_job(self, name: str, *, enabled: bool) -> m.Switched:
+        self._known(name)
+        if not enabled and name == "slow":
+            raise RefusedError("already_disabled", "slow is disabled already")
+        return m.Switched(name=name, enabled=enabled)
+
+    async def dead_letters(self) -> list[m.DeadLetter]:
+        return [
+            m.DeadLetter(
+                id=3,
+                job="seed_history",
+                args={"params": {"symbol": "BTCUSDT"}, "only": []},
+                count=2,
+                first_failed_at=before(days=2),
+                last_failed_at=before(hours=1),
+                error="Traceback …\nFeedError: the feed is gone",
+                state="open",
+            )
+        ]
+
+    async def retry_dead_letter(self, letter_id: int, progress: Progress) -> m.JobRun:
+        return job_run("seed_history")
+
+    async def discard_dead_letter(self, letter_id: int) -> m.Discarded:
+        return m.Discarded(id=letter_id)
+
+    async def bots(self) -> list[m.Bot]:
+        return [bot(self.name)]
+
+    async def bot(self, name: str) -> m.BotDetail:
+        if name != self.name:
+            raise RefusedError("unknown_bot", f"there is no bot {name}", "", (self.name,))
+        decision = m.Decision(
+            id=1,
+            candle_ts=before(minutes=1),
+            intent="none",
+            signal="none",
+            reason="no crossing",
+            path="ema_rsi",
+            indicators={"rsi": 51.2},
+            order_id=None,
+            decided_at=before(seconds=58),
+        )
+        return m.BotDetail(
+            **bot(name).model_dump(),
+            config={"symbol": "BTCUSDT"},
+            position=position(name),
+            trades=[trade(name)],
+            decisions=[decision],
+        )
+
+    async def run_bot(self, name: str, progress: Progress) -> m.JobRun:
+        return job_run("run_bots")
+
+    async def pause_bot(self, name: str) -> m.Bot:
+        self.asked.append(("pause", name))
+        return bot(name)
+
+    async def resume_bot(self, name: str) -> m.Bot:
+        raise RefusedError("not_paused", f"{name} is not paused")
+
+    async def positions(self) -> list[m.Position]:
+        return [position(self.name)]
+
+    async def close_position(self, position_id: int) -> m.Trade:
+        if position_id != 5:
+            raise VenueUnavailableError("paper does not answer")
+        return trade(self.name)
+
+    async def orders(self, *, open_only: bool, limit: int) -> list[m.Order]:
+        self.asked.append(("orders", open_only, limit))
+        return [m.Order(**order(self.name))]
+
+    async def order(self, order_id: int) -> m.OrderDetail:
+        return m.OrderDetail(
+            **order(self.name),
+            limit_price=None,
+            stop_price=None,
+            trigger_price=Decimal("42785.00"),
+            reduce_only=False,
+            events=[m.OrderEvent(at=before(minutes=12), status="new", detail={"by": "venue"})],
+            fills=[fill(self.name)],
+        )
+
+    async def fills(self, limit: int) -> list[m.Fill]:
+        return [fill(self.name)]
+
+    async def trades(self, since: datetime | None, limit: int) -> list[m.Trade]:
+        self.asked.append(("trades", since, limit))
+        return [trade(self.name)]
+
+    async def symbols(self) -> list[m.Symbol]:
+        return [
+            m.Symbol(
+                id=1,
+                symbol="BTCUSDT",
+                venue="paper",
+                base_asset="BTC",
+                quote_asset="USDT",
+                tick_size=Decimal("0.01"),
+                lot_size=Decimal("1E-5"),
+                min_notional=Decimal(5),
+                calendar="24/7",
+                feeds=["history"],
+                timeframes=["1m", "5m", "15m", "1h", "4h", "1d"],
+                active=True,
+                last_price=WIDE,
+                last_price_age_s=1.0,
+            )
+        ]
+
+    async def candles(self, symbol: str, timeframe: str, limit: int) -> list[m.Candle]:
+        self.asked.append(("candles", symbol, timeframe, limit))
+        figures = dict.fromkeys(("open", "high", "low", "close", "volume"), WIDE)
+        return [
+            m.Candle(
+                symbol=symbol, timeframe=timeframe, ts=before(minutes=1), feed="history", **figures
+            )
+        ]
+
+    async def levels(self, symbol: str) -> m.Levels:
+        figures = dict.fromkeys(("y_high", "y_low", "y_close", "pp", "r1", "r2", "s1", "s2"), WIDE)
+        return m.Levels(symbol=symbol, trade_date=date(2022, 1, 14), **figures)
+
+    async def halt(self, reason: str) -> m.EntryGateState:
+        self.asked.append(("halt", reason))
+        return m.EntryGateState(state="halted", halt=m.Halt(reason=reason, since=NOW))
+
+    async def resume(self) -> m.EntryGateState:
+        return m.EntryGateState(state="running", halt=None)
+
+    async def reload(self) -> m.Reloaded:
+        self._read()
+        if self.health_now == "critical":
+            raise ConfigError(["bots[0].symbol: there is no such symbol"])
+        return m.Reloaded(changes=["bots[0].limits.max_daily_trades: 20 -> 10"])

@@ -1,0 +1,212 @@
+"""The running daemon: what starts once everything is wired, and how it ends."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from tradebotd.clocks.market import MarketClock
+from tradebotd.config.model import Config
+from tradebotd.daemon.progress_line import ProgressLine, replay_status
+from tradebotd.daemon.stop_signal import StopRequest
+from tradebotd.domain.errors import (
+    AccountTakenError,
+    ConfigError,
+    DatabaseUnavailableError,
+    RefusedError,
+)
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.health.disk import disk_problem
+from tradebotd.jobs.catch_up import catch_up
+from tradebotd.jobs.run_ledger import RunLedger
+from tradebotd.jobs.runner import JobRunner
+from tradebotd.jobs.schedule import ClosesAfter
+from tradebotd.jobs.scheduler import ClockScheduler
+from tradebotd.jobs.switches import load_disabled
+from tradebotd.jobs.timeline import PacedPlayer, Timeline
+from tradebotd.market.ingest import Ingest
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import leadership, positions
+from tradebotd.storage.database import Database
+from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.placement import Lease
+from tradebotd.trading.protection import Protection
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS: Final = 2.0
+DISK_SECONDS: Final = 10.0
+PROGRESS_SECONDS: Final = 0.5
+PLAYER_SECONDS: Final = 5.0
+
+Player = Timeline | PacedPlayer
+
+
+@dataclass(slots=True, kw_only=True)
+class App:
+    """*player* is None on the wall clock. *tasks* ends after the control server does."""
+
+    config: Config
+    tasks: TaskGroup
+    stop_request: StopRequest
+    clock: Clock
+    database: Database
+    lease: Lease
+    symbols: Sequence[MarketSymbol]
+    ledger: RunLedger
+    runner: JobRunner
+    scheduler: ClockScheduler
+    closes_after: ClosesAfter
+    ingest: Ingest
+    gate: EntryGate
+    protection: Protection
+    player: Player | None
+    already_ended: bool
+    reload: Callable[[], Awaitable[Sequence[str]]]
+    line: ProgressLine | None
+    draining: bool = False
+    started: bool = False
+    _played: anyio.Event = field(default_factory=anyio.Event)
+
+    async def start(self) -> None:
+        """From what the database says to a running clock. Raises DatabaseUnavailableError."""
+        if self.already_ended and self._stops_at_end():
+            self.stop_request.ask("the data had ended")
+            return
+        await self.ledger.recover(self.clock.now())
+        await load_disabled(self.runner, self.database)
+        await self.gate.load()
+        await self._look_at_disk()
+        held = await self.protection.load(await self._extremes())
+        run = await self.runner.run_by_hand("reconcile", {})
+        log.info("reconciled before trading", status=run.status, positions=held)
+        if isinstance(self.clock, MarketClock) and self.clock.speed:
+            self.clock.restart_from(self.clock.now())
+        self.scheduler.schedule(self.runner.specs)
+        if self.clock.speed:
+            self.tasks.start_soon(
+                catch_up, self.runner, self.database, self.clock.now(), self.closes_after
+            )
+        self.scheduler.start()
+        for watch in (self.runner.watch_limits, self._beat, self._watch_disk):
+            self.tasks.start_soon(watch)
+        self.started = True
+        if self.player is not None:
+            self.tasks.start_soon(self._play, self.player)
+            if self.line is not None:
+                self.tasks.start_soon(self._show_progress, self.player, self.line)
+
+    async def stop(self, drain_seconds: float) -> None:
+        """No new runs or entries; what runs ends by itself. What does not, is lost, and says so."""
+        self.draining = True
+        self.gate.close("stopping", "the daemon is stopping")
+        if self.player is not None:
+            self.player.stop()
+        if not await self.runner.drain(drain_seconds):
+            log.error("jobs still running", jobs=self.runner.running)
+        if self.player is not None and not self.already_ended:
+            with anyio.move_on_after(PLAYER_SECONDS):
+                await self._played.wait()
+        if self.scheduler.running:
+            self.scheduler.shutdown()
+        try:
+            await self.ledger.flush()
+        except DatabaseUnavailableError as error:
+            log.error("run records lost", rows=self.ledger.waiting, error=str(error))  # noqa: TRY400
+        if self.line is not None:
+            self.line.finish()
+
+    async def reload_by_signal(self) -> None:
+        """SIGHUP has nobody to answer: what comes of it is logged."""
+        try:
+            changes = await self.reload()
+        except (ConfigError, RefusedError) as error:
+            log.error("not reloaded", error=str(error))  # noqa: TRY400
+        else:
+            log.info("reloaded", changes=changes)
+
+    def _stops_at_end(self) -> bool:
+        return any(feed.on_end == "stop" for feed in self.config.feeds.values())
+
+    async def _extremes(self) -> dict[PositionId, tuple[float, float]]:
+        async with self.database.connection() as connection:
+            return await positions.select_extremes(connection)
+
+    # While it runs
+
+    async def _play(self, player: Player) -> None:
+        try:
+            ended = await player.run()
+        finally:
+            self._played.set()
+        if ended and not self.stop_request.is_asked:
+            log.info("data ended", now=self.clock.now().isoformat())
+            if self._stops_at_end():
+                self.stop_request.ask("the data ended")
+
+    async def pull_the_rest(self) -> None:
+        """At the end of the data: the last candle is stored, whatever the schedule says."""
+        now = self.clock.now()
+        stored = [self.ingest.pulled_until(symbol) for symbol in self.symbols]
+        if any(until is None or until < now for until in stored):
+            await self.runner.run_by_hand("realtime_pull", {})
+
+    async def _beat(self) -> None:
+        """Show that we live. Raises AccountTakenError when the account is no longer ours."""
+        while True:
+            await anyio.sleep(BEAT_SECONDS)
+            try:
+                async with self.database.connection() as connection:
+                    ours = await leadership.beat(connection, self.lease.account, self.lease.token)
+            except DatabaseUnavailableError as error:
+                log.warning("no heartbeat", error=str(error))
+                continue
+            if not ours:
+                raise AccountTakenError(f"account {self.lease.account!r} was taken over")
+
+    async def _watch_disk(self) -> None:
+        while True:
+            await anyio.sleep(DISK_SECONDS)
+            await self._look_at_disk()
+
+    async def _look_at_disk(self) -> None:
+        least = self.config.health.min_free_disk
+        problem = await anyio.to_thread.run_sync(_disk_problem, self.config, least)
+        self.gate.set_disk_problem(problem)
+
+    async def _show_progress(self, player: Player, line: ProgressLine) -> None:
+        while not self._played.is_set():
+            progress = player.progress()
+            trades = self.protection.trades_closed
+            line.show(
+                replay_status(
+                    progress.share,
+                    _minute(progress.market_now),
+                    progress.candles_per_second,
+                    trades,
+                )
+            )
+            with anyio.move_on_after(PROGRESS_SECONDS):
+                await self._played.wait()
+
+
+def _disk_problem(config: Config, least: int) -> str | None:
+    return disk_problem(_existing(config), least)
+
+
+def _existing(config: Config) -> Path:
+    """The state directory, or the nearest directory above it that is there."""
+    path = config.state_dir
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}"

@@ -1,0 +1,105 @@
+"""One event a line: aligned and coloured on a terminal, JSON elsewhere; secrets never appear."""
+
+import logging
+import re
+import sys
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, Literal, TextIO
+
+import orjson
+import structlog
+
+from tradebotd.clocks.host import host_now
+from tradebotd.domain.decimals import plain
+
+LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+REDACTED: Final = "***"
+SECRET_NAME: Final = re.compile(
+    r"secret|password|passphrase|api_?key|token$|signature", re.IGNORECASE
+)
+
+Event = MutableMapping[str, Any]
+Format = Literal["auto", "console", "json", "journald"]
+
+
+def configure(
+    *, level: str, log_format: Format, secrets: Sequence[str] = (), stream: TextIO | None = None
+) -> None:
+    """Logs go to *stream*, else stderr. *secrets* are values to blot out wherever they stand."""
+    target = stream or sys.stderr
+    on_terminal = target.isatty()
+    console = log_format == "console" or (log_format == "auto" and on_terminal)
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=on_terminal, pad_event_to=28, sort_keys=False)
+        if console
+        else _as_json
+    )
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _stamp,
+        structlog.processors.StackInfoRenderer(),
+        _plain_values,
+        _redactor(secrets),
+    ]
+    if not console:
+        processors.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[*processors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=target),
+        cache_logger_on_first_use=False,
+    )
+    # What libraries say through the standard library goes the same way, from warnings on.
+    logging.basicConfig(level=logging.WARNING, stream=target, format="%(message)s", force=True)
+
+
+def set_level(level: str) -> None:
+    """Change how much is said while running: after a reload."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]))
+
+
+def _stamp(_logger: Any, _method: str, event: Event) -> Event:
+    stamped: Event = {"at": f"{host_now():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"}
+    stamped.update(event)
+    return stamped
+
+
+def _plain_values(_logger: Any, _method: str, event: Event) -> Event:
+    for key, value in event.items():
+        if isinstance(value, Decimal):
+            event[key] = plain(value)
+        elif isinstance(value, Enum):
+            event[key] = value.value
+        elif isinstance(value, datetime):
+            event[key] = value.isoformat().replace("+00:00", "Z")
+    return event
+
+
+def _redactor(secrets: Sequence[str]) -> Callable[[Any, str, Event], Event]:
+    hidden = [secret for secret in secrets if secret]
+
+    def redact(_logger: Any, _method: str, event: Event) -> Event:
+        return {key: clean(key, value) for key, value in event.items()}
+
+    def clean(key: str, value: Any) -> Any:
+        if isinstance(value, str):
+            if SECRET_NAME.search(key):
+                return REDACTED
+            for secret in hidden:
+                value = value.replace(secret, REDACTED)
+            return value
+        if isinstance(value, Mapping):
+            return {name: clean(str(name), inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [clean("", inner) for inner in value]
+        return value
+
+    return redact
+
+
+def _as_json(_logger: Any, _method: str, event: Event) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

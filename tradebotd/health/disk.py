@@ -1,0 +1,23 @@
+"""Is there room left to write? PostgreSQL that cannot commit stops every order."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+Probe = Callable[[Path], int]
+
+
+def free_bytes(path: Path) -> int:
+    """Free for us on the file system of *path*. Blocks; raises OSError."""
+    return shutil.disk_usage(path).free
+
+
+def disk_problem(path: Path, least: int, probe: Probe = free_bytes) -> str | None:
+    """In words; None while there is at least *least* bytes free."""
+    try:
+        free = probe(path)
+    except OSError as error:
+        return f"{path}: {error.strerror or error}"
+    if free >= least:
+        return None
+    return f"{free / 1e6:,.0f} MB free in {path}, at least {least / 1e6:,.0f} MB wanted"

@@ -1,0 +1,62 @@
+"""Sweeps every open position against its exits: the safety net behind the streaming check."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from tradebotd.clocks.host import monotonic
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.job import Outcome, Summary
+from tradebotd.jobs.job import RunContext
+from tradebotd.market.price_book import PriceBook
+from tradebotd.ports.clock import Clock
+from tradebotd.trading.protection import Protection, SweepResult
+
+NAME: Final = JobName("stop_loss_check")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopLossCheck:
+    protection: Protection
+    prices: PriceBook
+    clock: Clock
+
+    @property
+    def name(self) -> JobName:
+        return NAME
+
+    async def run(self, context: RunContext) -> Summary:
+        began = monotonic()
+        result = await self.protection.sweep(context.now)
+        summary = _summary(result)
+        # Every five seconds it says the same of a quiet market: that is for debugging.
+        say = log.info if summary.acted or summary.failed else log.debug
+        say(
+            "stop-loss check complete",
+            checked=result.checked,
+            closed=result.closed,
+            duration_ms=round((monotonic() - began) * 1000, 1),
+        )
+        return summary
+
+    async def outcome(self) -> Outcome:
+        """No open position is beyond its stop, unless its market is closed."""
+        beyond = await self.protection.beyond_their_stop(self.clock.now())
+        if beyond:
+            return Outcome(ok=False, message=f"beyond their stop: {', '.join(beyond)}")
+        return Outcome(ok=True, message="no open position is beyond its stop")
+
+
+def _summary(result: SweepResult) -> Summary:
+    summary = Summary(attempted=result.checked, acted=result.closed)
+    summary.counts = {"checked": result.checked, "closed": result.closed}
+    for position, reason in result.waiting.items():
+        summary.skipped += 1
+        summary.items[position] = reason
+    for item, error in result.failed.items():
+        summary.fail(item, error)
+    summary.attempted = max(summary.attempted, summary.failed)
+    return summary

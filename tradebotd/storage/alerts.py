@@ -1,0 +1,34 @@
+"""`alerts`: one open entry for each (code, subject), counted while it lasts, kept when it is over."""
+
+from datetime import datetime
+from typing import Final, Literal, LiteralString
+
+from tradebotd.storage.database import Connection
+
+Severity = Literal["info", "warning", "critical"]
+
+RAISE: Final[LiteralString] = """
+    INSERT INTO alerts (code, severity, subject, message, runbook, raised_at, last_seen_at)
+    VALUES ($1, $2, $3, $4, 'docs/runbooks/' || $1 || '.md', $5, $5)
+    ON CONFLICT (code, subject) WHERE cleared_at IS NULL
+    DO UPDATE SET last_seen_at = excluded.last_seen_at, count = alerts.count + 1, message = excluded.message,
+                  severity = excluded.severity
+    RETURNING count
+"""
+CLEAR_OTHERS: Final[LiteralString] = """
+    UPDATE alerts SET cleared_at = $3
+     WHERE code = $1 AND cleared_at IS NULL AND subject <> ALL ($2::text[])
+"""
+
+
+async def raise_alert(
+    connection: Connection, code: str, severity: Severity, subject: str, message: str, at: datetime
+) -> bool:
+    """Whether it is new. *code* is also the name of its runbook."""
+    count: int = await connection.fetchval(RAISE, code, severity, subject, message, at)
+    return count == 1
+
+
+async def clear_others(connection: Connection, code: str, still: list[str], at: datetime) -> None:
+    """What is not among the subjects *still* seen is over."""
+    await connection.execute(CLEAR_OTHERS, code, still, at)

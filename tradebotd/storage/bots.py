@@ -1,0 +1,214 @@
+"""`bot_configs` and `bot_states`: made together, so that a first run cannot race."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal, LiteralString
+
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.ids import BotName, PositionId
+from tradebotd.storage.database import Connection
+
+PausedBy = Literal["limit", "user"]
+
+UPSERT_CONFIG: Final[LiteralString] = """
+    INSERT INTO bot_configs (name, symbol, config, active, orphaned, updated_at)
+    VALUES ($1, $2, $3, $4, false, $5)
+    ON CONFLICT (name) DO UPDATE
+       SET symbol = excluded.symbol, config = excluded.config, active = excluded.active, orphaned = false,
+           updated_at = excluded.updated_at
+"""
+INSERT_STATE: Final[LiteralString] = """
+    INSERT INTO bot_states (bot) VALUES ($1) ON CONFLICT (bot) DO NOTHING
+"""
+MARK_GONE: Final[LiteralString] = """
+    WITH gone AS (
+        UPDATE bot_configs
+           SET active = false, updated_at = $2,
+               orphaned = EXISTS (SELECT 1 FROM positions WHERE bot = name AND closed_at IS NULL)
+         WHERE name <> ALL ($1::text[])
+        RETURNING name, orphaned
+    )
+    UPDATE bot_states SET status = CASE WHEN gone.orphaned THEN 'orphaned' ELSE 'stopped' END
+      FROM gone
+     WHERE bot = gone.name
+"""
+BACK_FROM_ORPHANAGE: Final[LiteralString] = """
+    UPDATE bot_states SET status = 'pending' WHERE bot = ANY ($1::text[]) AND status IN ('orphaned', 'stopped')
+"""
+# A lease of an older token is void: its process is gone. One of our own token is left over from a cycle whose end could
+# not be written; that no two cycles of this process run one bot is kept in memory. A newer token is a newer leader's.
+TAKE_LEASE: Final[LiteralString] = """
+    UPDATE bot_states AS s
+       SET lease_token = $2
+     WHERE bot = $1 AND (lease_token IS NULL OR lease_token <= $2)
+    RETURNING status, paused_by, day, daily_pnl, daily_trades_count,
+              (SELECT p.id FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL) AS position_id,
+              EXISTS (SELECT 1 FROM orders AS o WHERE o.bot = $1 AND NOT o.settled) AS order_pending
+"""
+RELEASE_LEASE: Final[LiteralString] = """
+    UPDATE bot_states
+       SET lease_token = NULL, status = $3, paused_by = $4, last_run_at = $5, last_error_message = $6
+     WHERE bot = $1 AND lease_token = $2
+"""
+RELEASE_WITH_DECISION: Final[LiteralString] = """
+    WITH decision AS (
+        INSERT INTO decision_runs (bot, candle_ts, intent, signal, reason, path, indicators, execution_meta, decided_at)
+        VALUES ($1, $7, $8, $9, $10, $11, $12, $13, $5)
+        ON CONFLICT (bot, candle_ts, intent) DO NOTHING
+    )
+    UPDATE bot_states
+       SET lease_token = NULL, status = $3, paused_by = $4, last_run_at = $5, last_error_message = $6
+     WHERE bot = $1 AND lease_token = $2
+"""
+COUNT_DAY: Final[LiteralString] = """
+    UPDATE bot_states
+       SET daily_pnl = CASE WHEN day = $2 THEN daily_pnl ELSE 0 END + $3,
+           daily_trades_count = CASE WHEN day = $2 THEN daily_trades_count ELSE 0 END + $4,
+           day = $2, in_position = $5
+     WHERE bot = $1
+"""
+RESET_DAY: Final[LiteralString] = """
+    UPDATE bot_states
+       SET day = $2, daily_pnl = 0, daily_trades_count = 0,
+           status = CASE WHEN paused_by = 'limit' THEN 'pending' ELSE status END,
+           paused_by = CASE WHEN paused_by = 'limit' THEN NULL ELSE paused_by END
+     WHERE bot = $1 AND (day IS NULL OR day < $2)
+    RETURNING bot
+"""
+PAUSE_BY_USER: Final[LiteralString] = """
+    UPDATE bot_states SET paused_by = 'user', status = 'paused (by user)'
+     WHERE bot = $1 AND paused_by IS DISTINCT FROM 'user'
+    RETURNING bot
+"""
+RESUME: Final[LiteralString] = """
+    UPDATE bot_states SET paused_by = NULL, status = 'pending'
+     WHERE bot = $1 AND paused_by IS NOT NULL
+    RETURNING bot
+"""
+SELECT_DAYS: Final[LiteralString] = "SELECT bot, day, paused_by FROM bot_states ORDER BY bot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedState:
+    """A bot's state at the start of its cycle. Counters belong to `day`."""
+
+    status: str
+    paused_by: PausedBy | None
+    day: date | None
+    daily_pnl: Decimal
+    daily_trades_count: int
+    position_id: PositionId | None
+    order_pending: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleEnd:
+    status: str
+    paused_by: PausedBy | None
+    at: datetime
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """A row of `decision_runs`; unique on (bot, candle_ts, intent)."""
+
+    bot: BotName
+    candle_ts: datetime
+    intent: Literal["entry", "exit", "none"]
+    signal: str
+    reason: str
+    path: str
+    indicators: Mapping[str, Any]
+    execution_meta: Mapping[str, Any]
+    decided_at: datetime
+
+
+async def sync_bots(
+    connection: Connection, specs: Sequence[BotSpec], configs: Mapping[str, Any], now: datetime
+) -> None:
+    """Make the tables say what the configuration says; those gone keep their exits (orphaned)."""
+    names = sorted(spec.name for spec in specs)
+    for spec in sorted(specs, key=lambda each: each.name):
+        config = configs.get(spec.name, {})
+        await connection.execute(UPSERT_CONFIG, spec.name, spec.symbol, config, spec.active, now)
+        await connection.execute(INSERT_STATE, spec.name)
+    await connection.execute(MARK_GONE, names, now)
+    await connection.execute(BACK_FROM_ORPHANAGE, names)
+
+
+async def take_lease(connection: Connection, bot: BotName, token: int) -> LeasedState | None:
+    """By compare and set, without waiting. None: somebody runs it already."""
+    row = await connection.fetchrow(TAKE_LEASE, bot, token)
+    if row is None:
+        return None
+    position_id = row["position_id"]
+    return LeasedState(
+        status=row["status"],
+        paused_by=row["paused_by"],
+        day=row["day"],
+        daily_pnl=row["daily_pnl"],
+        daily_trades_count=row["daily_trades_count"],
+        position_id=None if position_id is None else PositionId(position_id),
+        order_pending=row["order_pending"],
+    )
+
+
+async def release_lease(
+    connection: Connection,
+    bot: BotName,
+    token: int,
+    end: CycleEnd,
+    decision: DecisionRecord | None = None,
+) -> None:
+    """The new state, and with it the decision, in one statement."""
+    state = (bot, token, end.status, end.paused_by, end.at, end.error)
+    if decision is None:
+        await connection.execute(RELEASE_LEASE, *state)
+        return
+    await connection.execute(
+        RELEASE_WITH_DECISION,
+        *state,
+        decision.candle_ts,
+        decision.intent,
+        decision.signal,
+        decision.reason,
+        decision.path,
+        decision.indicators,
+        decision.execution_meta,
+    )
+
+
+async def count_day(
+    connection: Connection,
+    bot: BotName,
+    day: date,
+    *,
+    pnl: Decimal,
+    trades: int,
+    in_position: bool,
+) -> None:
+    """Add to the counters of the bot's *day*; those of another day start from nothing."""
+    await connection.execute(COUNT_DAY, bot, day, pnl, trades, in_position)
+
+
+async def reset_day(connection: Connection, bot: BotName, day: date) -> bool:
+    """Clear the counters and a pause by limit, never one by the user. False: done already."""
+    return await connection.fetchval(RESET_DAY, bot, day) is not None
+
+
+async def pause_by_user(connection: Connection, bot: BotName) -> bool:
+    """False when it was paused by the user already."""
+    return await connection.fetchval(PAUSE_BY_USER, bot) is not None
+
+
+async def resume(connection: Connection, bot: BotName) -> bool:
+    """False when it was not paused."""
+    return await connection.fetchval(RESUME, bot) is not None
+
+
+async def select_days(connection: Connection) -> list[tuple[BotName, date | None, PausedBy | None]]:
+    rows = await connection.fetch(SELECT_DAYS)
+    return [(BotName(row["bot"]), row["day"], row["paused_by"]) for row in rows]

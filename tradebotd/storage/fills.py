@@ -1,0 +1,65 @@
+"""`fills`: each execution once, on (venue, symbol, trade_id)."""
+
+from typing import Any, Final, LiteralString
+
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, TradeId, VenueName
+from tradebotd.domain.side import Side
+from tradebotd.storage.database import Connection
+
+INSERT_FILL: Final[LiteralString] = """
+    INSERT INTO fills (order_id, position_id, venue, symbol, trade_id, side, quantity, price, fee, fee_asset, executed_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT ON CONSTRAINT fill_once DO NOTHING
+    RETURNING id
+"""
+SELECT_FILL: Final[LiteralString] = """
+    SELECT f.venue, f.symbol, f.trade_id, o.client_order_id, f.side, f.quantity, f.price, f.fee, f.fee_asset,
+           f.executed_at
+      FROM fills AS f
+      JOIN orders AS o ON o.id = f.order_id
+     WHERE f.venue = $1 AND f.symbol = $2 AND f.trade_id = $3
+"""
+
+
+async def insert_fill(
+    connection: Connection, order_id: OrderId, position_id: PositionId, fill: Fill
+) -> bool:
+    """False when it was there already."""
+    row_id = await connection.fetchval(
+        INSERT_FILL,
+        order_id,
+        position_id,
+        fill.venue,
+        fill.symbol,
+        fill.trade_id,
+        fill.side,
+        fill.quantity,
+        fill.price,
+        fill.fee,
+        fill.fee_asset,
+        fill.executed_at,
+    )
+    return row_id is not None
+
+
+async def select_fill(
+    connection: Connection, venue: VenueName, symbol: str, trade_id: TradeId
+) -> Fill | None:
+    row = await connection.fetchrow(SELECT_FILL, venue, symbol, trade_id)
+    return None if row is None else _fill(row)
+
+
+def _fill(row: Any) -> Fill:
+    return Fill(
+        venue=VenueName(row["venue"]),
+        symbol=row["symbol"],
+        trade_id=TradeId(row["trade_id"]),
+        client_order_id=ClientOrderId(row["client_order_id"]),
+        side=Side(row["side"]),
+        quantity=row["quantity"],
+        price=row["price"],
+        fee=row["fee"],
+        fee_asset=row["fee_asset"],
+        executed_at=row["executed_at"],
+    )

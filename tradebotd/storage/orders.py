@@ -1,0 +1,256 @@
+"""`orders`, their events and exit groups: written before a byte is sent, moved forward only."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, LiteralString
+
+import asyncpg
+
+from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import (
+    BotName,
+    ClientOrderId,
+    OrderId,
+    PositionId,
+    VenueName,
+    VenueOrderId,
+)
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.order import Order, OrderIntent, OrderRole, OrderStatus, OrderType
+from tradebotd.domain.side import Side
+from tradebotd.storage.database import Connection
+from tradebotd.storage.leadership import LEASE
+from tradebotd.storage.positions import exits_as_json, exits_from_json
+
+SEND_WITHIN: Final = timedelta(seconds=2)
+
+# Constraints of migration 0001 that are rules of trading, and what they deny.
+RULES: Final = {
+    "order_one_unsettled_entry": "an entry of this bot is not settled yet",
+    "exit_group_active": "an exit of this position is not settled yet",
+}
+
+NEXT_ID: Final[LiteralString] = "SELECT nextval('orders_id_seq')"
+INSERT_ORDER: Final[LiteralString] = (
+    "WITH "
+    + LEASE
+    + """
+    INSERT INTO orders (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side,
+                        type, time_in_force, position_type, leverage, reduce_only, quantity, limit_price, stop_price,
+                        trigger_price, exits, reason, params_hash, send_by, created_at, updated_at)
+    SELECT lease.token, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+           $23, $24, $25, $25
+      FROM lease
+    RETURNING id
+"""
+)
+INSERT_EXIT_GROUP: Final[LiteralString] = """
+    INSERT INTO exit_groups (position_id, role) VALUES ($1, 'active') RETURNING id
+"""
+CLOSE_EXIT_GROUP: Final[LiteralString] = """
+    UPDATE exit_groups SET role = 'closed'
+     WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = $1 AND NOT settled)
+"""
+INSERT_EVENT: Final[LiteralString] = """
+    INSERT INTO order_events (order_id, at, status, detail) VALUES ($1, $2, $3, $4)
+"""
+SELECT_FOR_UPDATE: Final[LiteralString] = """
+    SELECT id, client_order_id, venue_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type,
+           quantity, filled_quantity, venue_filled_quantity, average_price, status, reason, created_at, send_by,
+           position_type, leverage, exits, settled
+      FROM orders
+     WHERE client_order_id = $1
+       FOR UPDATE
+"""
+SELECT_UNSETTLED: Final[LiteralString] = """
+    SELECT id, client_order_id, venue_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type,
+           quantity, filled_quantity, venue_filled_quantity, average_price, status, reason, created_at, send_by,
+           position_type, leverage, exits, settled
+      FROM orders
+     WHERE NOT settled
+     ORDER BY id
+"""
+UPDATE_STATE: Final[LiteralString] = """
+    UPDATE orders
+       SET status = $2, venue_order_id = coalesce($3, venue_order_id),
+           venue_filled_quantity = greatest(coalesce($4, 0), coalesce(venue_filled_quantity, 0)),
+           reason = coalesce($5, reason), updated_at = $6
+     WHERE id = $1
+    RETURNING settled
+"""
+UPDATE_FILLED: Final[LiteralString] = """
+    UPDATE orders
+       SET filled_quantity = $2, average_price = $3, position_id = $4, status = $5, updated_at = $6,
+           venue_filled_quantity = greatest(coalesce(venue_filled_quantity, 0), $2)
+     WHERE id = $1
+"""
+COUNT_RECENT: Final[LiteralString] = "SELECT count(*) FROM orders WHERE created_at > $1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """Everything the row holds before a byte is sent. `exits`: the plan an entry's position takes."""
+
+    id: OrderId
+    client_order_id: ClientOrderId
+    intent: OrderIntent
+    exits: ExitPlan | None
+    params_hash: str
+    send_by: datetime  # host time
+    created_at: datetime  # market time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOrder:
+    """A row held FOR UPDATE, or listed to be settled."""
+
+    order: Order
+    exit_group_id: int | None
+    position_type: PositionType
+    leverage: int
+    exits: ExitPlan | None
+    average_price: Decimal | None
+    venue_filled_quantity: Decimal | None
+    send_by: datetime
+    settled: bool
+
+
+async def next_id(connection: Connection) -> OrderId:
+    return OrderId(await connection.fetchval(NEXT_ID))
+
+
+async def insert_order(connection: Connection, account: str, token: int, order: NewOrder) -> None:
+    """With the lease row FOR SHARE, so that no takeover commits in between.
+
+    Raises AccountTakenError when the lease is no longer ours, OrderDenied while another order of
+    the kind is unsettled.
+    """
+    intent, request = order.intent, order.intent.request
+    try:
+        group = None
+        if intent.role is OrderRole.EXIT:
+            group = await connection.fetchval(INSERT_EXIT_GROUP, intent.position_id)
+        row_id = await connection.fetchval(
+            INSERT_ORDER,
+            account,
+            token,
+            order.id,
+            order.client_order_id,
+            intent.position_id,
+            group,
+            intent.bot,
+            request.venue,
+            request.symbol,
+            intent.role,
+            request.side,
+            request.type,
+            request.time_in_force,
+            request.position_type,
+            request.leverage,
+            request.reduce_only,
+            request.quantity,
+            request.limit_price,
+            request.stop_price,
+            request.trigger_price,
+            None if order.exits is None else exits_as_json(order.exits),
+            intent.reason,
+            order.params_hash,
+            order.send_by,
+            order.created_at,
+        )
+    except asyncpg.UniqueViolationError as error:
+        rule = error.constraint_name or ""
+        if rule not in RULES:
+            raise
+        raise OrderDeniedError(rule, RULES[rule]) from error
+    if row_id is None:
+        raise AccountTakenError(f"the lease of account {account!r} is no longer ours")
+
+
+async def lock(connection: Connection, client_order_id: ClientOrderId) -> StoredOrder | None:
+    row = await connection.fetchrow(SELECT_FOR_UPDATE, client_order_id)
+    return None if row is None else _stored(row)
+
+
+async def select_unsettled(connection: Connection) -> list[StoredOrder]:
+    return [_stored(row) for row in await connection.fetch(SELECT_UNSETTLED)]
+
+
+async def update_state(
+    connection: Connection,
+    order_id: OrderId,
+    status: OrderStatus,
+    *,
+    venue_order_id: VenueOrderId | None = None,
+    venue_filled_quantity: Decimal | None = None,
+    reason: str | None = None,
+    at: datetime,
+) -> bool:
+    """Whether the order is settled now: final, with all its fills applied."""
+    settled: bool = await connection.fetchval(
+        UPDATE_STATE, order_id, status, venue_order_id, venue_filled_quantity, reason, at
+    )
+    await connection.execute(INSERT_EVENT, order_id, at, status, _detail(reason))
+    return settled
+
+
+async def update_filled(
+    connection: Connection,
+    order_id: OrderId,
+    filled_quantity: Decimal,
+    average_price: Decimal,
+    position_id: PositionId,
+    status: OrderStatus,
+    at: datetime,
+) -> None:
+    await connection.execute(
+        UPDATE_FILLED, order_id, filled_quantity, average_price, position_id, status, at
+    )
+
+
+async def close_exit_group(connection: Connection, exit_group_id: int) -> None:
+    """Once every order of the group is settled; else it stays as it is."""
+    await connection.execute(CLOSE_EXIT_GROUP, exit_group_id)
+
+
+async def count_since(connection: Connection, since: datetime) -> int:
+    count: int = await connection.fetchval(COUNT_RECENT, since)
+    return count
+
+
+def _detail(reason: str | None) -> dict[str, Any]:
+    return {} if reason is None else {"reason": reason}
+
+
+def _stored(row: Any) -> StoredOrder:
+    venue_order_id, position_id = row["venue_order_id"], row["position_id"]
+    exits = row["exits"]
+    return StoredOrder(
+        order=Order(
+            id=OrderId(row["id"]),
+            client_order_id=ClientOrderId(row["client_order_id"]),
+            venue_order_id=None if venue_order_id is None else VenueOrderId(venue_order_id),
+            position_id=None if position_id is None else PositionId(position_id),
+            bot=BotName(row["bot"]),
+            venue=VenueName(row["venue"]),
+            symbol=row["symbol"],
+            role=OrderRole(row["role"]),
+            side=Side(row["side"]),
+            type=OrderType(row["type"]),
+            quantity=row["quantity"],
+            filled_quantity=row["filled_quantity"],
+            status=OrderStatus(row["status"]),
+            reason=row["reason"],
+            created_at=row["created_at"],
+        ),
+        exit_group_id=row["exit_group_id"],
+        position_type=PositionType(row["position_type"]),
+        leverage=row["leverage"],
+        exits=None if exits is None else exits_from_json(exits),
+        average_price=row["average_price"],
+        venue_filled_quantity=row["venue_filled_quantity"],
+        send_by=row["send_by"],
+        settled=row["settled"],
+    )

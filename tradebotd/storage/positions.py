@@ -1,0 +1,270 @@
+"""`positions`: what each bot holds, and what it was; the view `trades` shows the closed ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, LiteralString
+
+from tradebotd.domain.books import PositionBooks
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import BotName, PositionId, VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.side import PositionSide
+from tradebotd.storage.database import Connection
+
+INSERT_POSITION: Final[LiteralString] = """
+    INSERT INTO positions (bot, venue, symbol, side, position_type, leverage, quantity, entry_quantity,
+                           entry_price, fees, realized_pnl, stop_loss, take_profit, trailing_stop, best_price,
+                           exits, opened_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    RETURNING id
+"""
+UPDATE_BOOKS: Final[LiteralString] = """
+    UPDATE positions
+       SET quantity = $2, entry_quantity = $3, entry_price = $4, exit_quantity = $5, exit_price = $6, fees = $7,
+           realized_pnl = $8, dust = $9, closed_at = $10, close_reason = $11, version = version + 1
+     WHERE id = $1
+"""
+UPDATE_LEVELS: Final[LiteralString] = """
+    UPDATE positions SET stop_loss = $2, take_profit = $3, trailing_stop = $4, best_price = $5 WHERE id = $1
+"""
+UPDATE_TRAILS: Final[LiteralString] = """
+    UPDATE positions AS p
+       SET best_price = m.best_price, trailing_stop = m.trailing_stop
+      FROM unnest($1::bigint[], $2::numeric[], $3::numeric[]) AS m (id, best_price, trailing_stop)
+     WHERE p.id = m.id AND p.closed_at IS NULL
+"""
+SELECT_OPEN_PAGE: Final[LiteralString] = """
+    SELECT id, bot, venue, symbol, side, position_type, quantity, entry_price, opened_at, stop_loss, take_profit,
+           trailing_stop, best_price, exits, version
+      FROM positions
+     WHERE closed_at IS NULL AND id > $1
+     ORDER BY id
+     LIMIT $2
+"""
+SELECT_ONE: Final[LiteralString] = """
+    SELECT id, bot, venue, symbol, side, position_type, quantity, entry_price, opened_at, stop_loss, take_profit,
+           trailing_stop, best_price, exits, version, closed_at
+      FROM positions
+     WHERE id = $1
+"""
+SELECT_FOR_UPDATE: Final[LiteralString] = """
+    SELECT id, bot, venue, symbol, side, position_type, leverage, quantity, entry_quantity, entry_price,
+           exit_quantity, exit_price, fees, dust, opened_at, stop_loss, take_profit, trailing_stop, best_price,
+           exits, version, closed_at, close_reason
+      FROM positions
+     WHERE id = $1
+       FOR UPDATE
+"""
+SELECT_SUMS: Final[LiteralString] = """
+    SELECT venue, symbol, position_type, sum(CASE side WHEN 'long' THEN quantity + dust ELSE -quantity - dust END) AS quantity,
+           sum(version) AS version, count(*) FILTER (WHERE closed_at IS NULL) AS open
+      FROM positions
+     WHERE closed_at IS NULL OR dust > 0
+     GROUP BY venue, symbol, position_type
+"""
+# Minutes that opened at or after the entry: an earlier one may have had its extreme before it.
+SELECT_EXTREMES: Final[LiteralString] = """
+    SELECT p.id, min(o.low) AS low, max(o.high) AS high
+      FROM positions AS p
+      JOIN market_symbols AS m ON m.symbol = p.symbol
+      JOIN ohlc AS o ON o.symbol_id = m.id AND o.timeframe = '1m' AND o.ts >= p.opened_at
+     WHERE p.closed_at IS NULL
+     GROUP BY p.id
+"""
+
+PAGE_ROWS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedPosition:
+    """A row held FOR UPDATE, with its books."""
+
+    position: Position
+    books: PositionBooks
+    is_open: bool
+    close_reason: CloseReason | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldSum:
+    """What all bots together hold of a symbol at a venue; signed. `version` tells of any change."""
+
+    venue: VenueName
+    symbol: str
+    position_type: PositionType
+    quantity: Decimal
+    version: int
+    open: int
+
+
+def exits_as_json(plan: ExitPlan) -> dict[str, Any]:
+    """Fractions as text, the holding time in seconds: how `exits` stands in the table."""
+    return {
+        "stop_loss": _text(plan.stop_loss),
+        "take_profit": _text(plan.take_profit),
+        "trailing_stop": _text(plan.trailing_stop),
+        "max_holding": None if plan.max_holding is None else plan.max_holding.total_seconds(),
+    }
+
+
+def exits_from_json(stored: dict[str, Any]) -> ExitPlan:
+    holding = stored.get("max_holding")
+    return ExitPlan(
+        stop_loss=_decimal(stored.get("stop_loss")),
+        take_profit=_decimal(stored.get("take_profit")),
+        trailing_stop=_decimal(stored.get("trailing_stop")),
+        max_holding=None if holding is None else timedelta(seconds=holding),
+    )
+
+
+async def insert_position(
+    connection: Connection, position: Position, books: PositionBooks, leverage: int
+) -> PositionId:
+    """*position* without its id: the row's number is returned."""
+    row_id: int = await connection.fetchval(
+        INSERT_POSITION,
+        position.bot,
+        position.venue,
+        position.symbol,
+        position.side,
+        position.position_type,
+        leverage,
+        books.quantity,
+        books.entry_quantity,
+        books.entry_price,
+        books.fees,
+        books.realized_pnl,
+        position.stop_loss,
+        position.take_profit,
+        position.trailing_stop,
+        position.best_price,
+        exits_as_json(position.exits),
+        position.opened_at,
+    )
+    return PositionId(row_id)
+
+
+async def update_books(
+    connection: Connection,
+    position_id: PositionId,
+    books: PositionBooks,
+    closed: tuple[datetime, CloseReason] | None,
+) -> None:
+    await connection.execute(
+        UPDATE_BOOKS,
+        position_id,
+        books.quantity,
+        books.entry_quantity,
+        books.entry_price,
+        books.exit_quantity,
+        books.exit_price,
+        books.fees,
+        books.realized_pnl,
+        books.dust,
+        None if closed is None else closed[0],
+        None if closed is None else closed[1],
+    )
+
+
+async def update_levels(connection: Connection, position: Position) -> None:
+    await connection.execute(
+        UPDATE_LEVELS,
+        position.id,
+        position.stop_loss,
+        position.take_profit,
+        position.trailing_stop,
+        position.best_price,
+    )
+
+
+async def update_trails(
+    connection: Connection, moved: Sequence[tuple[PositionId, Decimal, Decimal]]
+) -> None:
+    """(id, best price, trailing stop) of every position whose stop has moved, in one statement."""
+    await connection.execute(UPDATE_TRAILS, *(list(column) for column in zip(*moved, strict=True)))
+
+
+async def select_open_page(
+    connection: Connection, after: PositionId, limit: int = PAGE_ROWS
+) -> list[Position]:
+    """Open positions with an id above *after*, by id."""
+    return [_position(row) for row in await connection.fetch(SELECT_OPEN_PAGE, after, limit)]
+
+
+async def select_one(connection: Connection, position_id: PositionId) -> Position | None:
+    """None when there is none, or when it is closed."""
+    row = await connection.fetchrow(SELECT_ONE, position_id)
+    return None if row is None or row["closed_at"] is not None else _position(row)
+
+
+async def lock(connection: Connection, position_id: PositionId) -> LockedPosition | None:
+    row = await connection.fetchrow(SELECT_FOR_UPDATE, position_id)
+    if row is None:
+        return None
+    books = PositionBooks(
+        side=PositionSide(row["side"]),
+        entry_quantity=row["entry_quantity"],
+        entry_price=row["entry_price"],
+        exit_quantity=row["exit_quantity"],
+        exit_price=row["exit_price"],
+        fees=row["fees"],
+        dust=row["dust"],
+    )
+    reason = row["close_reason"]
+    return LockedPosition(
+        position=_position(row),
+        books=books,
+        is_open=row["closed_at"] is None,
+        close_reason=None if reason is None else CloseReason(reason),
+    )
+
+
+async def select_sums(connection: Connection) -> list[HeldSum]:
+    return [
+        HeldSum(
+            venue=VenueName(row["venue"]),
+            symbol=row["symbol"],
+            position_type=PositionType(row["position_type"]),
+            quantity=row["quantity"],
+            version=row["version"],
+            open=row["open"],
+        )
+        for row in await connection.fetch(SELECT_SUMS)
+    ]
+
+
+async def select_extremes(connection: Connection) -> dict[PositionId, tuple[float, float]]:
+    """(low, high) of each open position's minutes since its entry; none is left out."""
+    rows = await connection.fetch(SELECT_EXTREMES)
+    return {PositionId(row["id"]): (row["low"], row["high"]) for row in rows}
+
+
+def _position(row: Any) -> Position:
+    return Position(
+        id=PositionId(row["id"]),
+        bot=BotName(row["bot"]),
+        venue=VenueName(row["venue"]),
+        symbol=row["symbol"],
+        side=PositionSide(row["side"]),
+        position_type=PositionType(row["position_type"]),
+        quantity=row["quantity"],
+        entry_price=row["entry_price"],
+        opened_at=row["opened_at"],
+        stop_loss=row["stop_loss"],
+        take_profit=row["take_profit"],
+        trailing_stop=row["trailing_stop"],
+        best_price=row["best_price"],
+        exits=exits_from_json(row["exits"]),
+        version=row["version"],
+    )
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _decimal(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(str(value))

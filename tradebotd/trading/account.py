@@ -1,0 +1,130 @@
+"""What the account and each bot are worth, and how near they are to their limits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Final
+
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.market.price_book import PriceBook
+from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.risk.limits import AccountState
+from tradebotd.storage import equity
+from tradebotd.storage.database import Database
+from tradebotd.storage.equity import BotFlows, OpenHolding, Snapshot
+from tradebotd.trading.days import day_began
+
+MINUTE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """Cash and what is held, at the prices of one moment."""
+
+    account: Snapshot
+    bots: Mapping[BotName, Snapshot]
+    free_cash: Decimal
+    open_positions: int
+
+
+class Account:
+    """In *currency*; balances of other assets count through open positions only."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        prices: PriceBook,
+        specs: Mapping[BotName, BotSpec],
+        name: str,
+        currency: str,
+        zone: tzinfo,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._prices = prices
+        self._specs = specs
+        self.name = name
+        self._currency = currency
+        self._zone = zone
+
+    async def worth(self) -> Worth:
+        """Raises FeedError when something held has no price, VenueError, DatabaseUnavailableError."""
+        accounts = [await venue.account() for _, venue in sorted(self._venues.items())]
+        async with self._database.connection() as connection:
+            flows = await equity.select_bot_flows(connection)
+        cash = sum((_cash(account, self._currency) for account in accounts), ZERO)
+        bots = {flow.bot: self._bot_worth(flow) for flow in flows}
+        holdings = [flow.holding for flow in flows if flow.holding is not None]
+        total = self._snapshot(None, cash, holdings)
+        return Worth(account=total, bots=bots, free_cash=cash, open_positions=len(holdings))
+
+    async def state(self, worth: Worth, now: datetime) -> AccountState:
+        """For the limits; without a snapshot yet, the day and the peak begin now."""
+        async with self._database.connection() as connection:
+            history = await equity.select_history(
+                connection, self.name, day_began(now, self._zone), now - MINUTE
+            )
+        current = worth.account.equity
+        return AccountState(
+            equity=current,
+            exposure=worth.account.exposure + history.pending_exposure,
+            open_positions=worth.open_positions + history.pending_entries,
+            orders_last_minute=history.recent_orders,
+            day_start_equity=current if history.day_start is None else history.day_start,
+            peak_equity=current if history.peak is None else max(history.peak, current),
+        )
+
+    async def snapshot(self, now: datetime) -> Worth:
+        """Store what everything is worth at *now*; a second one at the same instant is skipped."""
+        worth = await self.worth()
+        rows = [worth.account, *worth.bots.values()]
+        async with self._database.connection() as connection:
+            await equity.insert_snapshots(connection, now, self.name, rows)
+        return worth
+
+    def _bot_worth(self, flow: BotFlows) -> Snapshot:
+        """Initial capital and what its fills made of it; a spot holding was paid from its cash."""
+        spec = self._specs.get(flow.bot)
+        cash = flow.realized + (ZERO if spec is None else spec.initial_capital)
+        holdings: Sequence[OpenHolding] = ()
+        if flow.holding is not None:
+            holdings = (flow.holding,)
+            if flow.holding.position_type is PositionType.SPOT:
+                cash -= flow.holding.quantity * flow.holding.entry_price
+        return self._snapshot(flow.bot, cash, holdings)
+
+    def _snapshot(
+        self, bot: BotName | None, cash: Decimal, holdings: Sequence[OpenHolding]
+    ) -> Snapshot:
+        exposure, value, unrealized = ZERO, ZERO, ZERO
+        for holding in holdings:
+            price = self._price(holding.symbol)
+            gain = (price - holding.entry_price) * holding.quantity
+            exposure += abs(holding.quantity) * price
+            unrealized += gain
+            spot = holding.position_type is PositionType.SPOT
+            value += holding.quantity * price if spot else gain
+        return Snapshot(
+            bot=bot,
+            equity=cash + value,
+            cash=cash,
+            exposure=exposure,
+            unrealized_pnl=unrealized,
+        )
+
+    def _price(self, symbol: str) -> Decimal:
+        price = self._prices.price(symbol)
+        if price is None:
+            raise FeedError(f"{symbol} has no price yet")
+        return price
+
+
+def _cash(account: VenueAccount, currency: str) -> Decimal:
+    return account.balances.get(currency, ZERO)

@@ -1,0 +1,13 @@
+"""Days as a bot counts them: local dates of its own time zone."""
+
+from datetime import UTC, date, datetime, time, tzinfo
+
+
+def local_day(instant: datetime, zone: tzinfo | None) -> date:
+    """The date of *instant* where the bot's day begins at midnight; UTC for a bot that is gone."""
+    return instant.astimezone(zone or UTC).date()
+
+
+def day_began(instant: datetime, zone: tzinfo) -> datetime:
+    """The first instant of the local day that *instant* falls into, in UTC."""
+    return datetime.combine(local_day(instant, zone), time(0), zone).astimezone(UTC)

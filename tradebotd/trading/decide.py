@@ -1,0 +1,63 @@
+"""What a signal means for a bot, given what it holds and what it may. Pure."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.side import PositionSide
+from tradebotd.domain.signal import Signal, SignalKind
+from tradebotd.storage.bots import LeasedState
+
+Action = Literal["enter", "exit", "nothing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """`status` is the bot's when nothing is done; `reason` goes into the record."""
+
+    action: Action
+    reason: str
+    status: str
+    side: PositionSide | None = None
+
+
+def reached_limit(spec: BotSpec, state: LeasedState, today: date) -> str | None:
+    """The daily limit that is reached. Counters of an earlier day count for nothing."""
+    if state.day != today:
+        return None
+    limits, capital = spec.limits, spec.initial_capital
+    if limits.max_daily_trades is not None and state.daily_trades_count >= limits.max_daily_trades:
+        return "max_daily_trades reached"
+    if limits.max_daily_loss is not None and state.daily_pnl <= -limits.max_daily_loss * capital:
+        return "max_daily_loss reached"
+    if limits.daily_target is not None and state.daily_pnl >= limits.daily_target * capital:
+        return "daily target reached"
+    return None
+
+
+def decide(spec: BotSpec, signal: Signal, held: PositionSide | None) -> Decision:
+    """A signal against what is held closes it; one that agrees does nothing more."""
+    if signal.kind is SignalKind.NONE:
+        return Decision(
+            action="nothing",
+            reason=signal.reason,
+            status="running" if held else "waiting (no signal)",
+        )
+    wanted = PositionSide.LONG if signal.kind is SignalKind.BUY else PositionSide.SHORT
+    if held is wanted:
+        return Decision(action="nothing", reason=f"{held} already", status="running")
+    if held is not None:
+        return Decision(action="exit", reason=signal.reason, status="running", side=held)
+    if wanted is PositionSide.SHORT and not _may_short(spec):
+        return Decision(
+            action="nothing",
+            reason=f"{signal.reason}; nothing is held, and shorts are not allowed",
+            status="waiting (no signal)",
+        )
+    return Decision(action="enter", reason=signal.reason, status="running", side=wanted)
+
+
+def _may_short(spec: BotSpec) -> bool:
+    return spec.allow_short and spec.position_type is PositionType.FUTURES

@@ -1,0 +1,199 @@
+"""The order protocol: committed before a byte is sent, sent once, the answer recorded.
+
+A kill anywhere leaves a row that says what may be live; only the venue's evidence settles it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.clocks.host import host_now
+from tradebotd.domain.errors import (
+    OrderDeniedError,
+    OrderRejectedError,
+    OutcomeUnknownError,
+    VenueUnavailableError,
+)
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import ClientOrderId, VenueName, client_order_id_for
+from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue
+from tradebotd.risk.limits import ApprovedOrder
+from tradebotd.storage import decisions, orders, positions
+from tradebotd.storage.bots import DecisionRecord
+from tradebotd.storage.database import Connection, Database, Lane
+from tradebotd.storage.orders import SEND_WITHIN, NewOrder
+from tradebotd.trading.recorder import OrderRecorder
+
+log = structlog.get_logger(__name__)
+
+SEND_SECONDS: Final = 15.0
+NOT_SENT: Final = "not_sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Whose orders these are: the account and the token under which it is ours."""
+
+    account: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A committed row that may be sent, once, by `send`."""
+
+    order: NewOrder
+
+    @property
+    def client_order_id(self) -> ClientOrderId:
+        return self.order.client_order_id
+
+    @property
+    def request(self) -> OrderRequest:
+        return self.order.intent.request
+
+
+class Placement:
+    """*nonce* is the instance's: 5 bytes drawn when its database was made."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        recorder: OrderRecorder,
+        clock: Clock,
+        lease: Lease,
+        nonce: bytes,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._recorder = recorder
+        self._clock = clock
+        self._lease = lease
+        self._nonce = nonce
+
+    async def place(
+        self,
+        approved: ApprovedOrder,
+        *,
+        exits: ExitPlan | None = None,
+        decision: DecisionRecord | None = None,
+    ) -> OrderReport:
+        """`prepare` and `send`. Raises what they raise."""
+        prepared = await self.prepare(approved, exits=exits, decision=decision)
+        return await self.send(prepared)
+
+    async def prepare(
+        self,
+        approved: ApprovedOrder,
+        *,
+        exits: ExitPlan | None = None,
+        decision: DecisionRecord | None = None,
+    ) -> Prepared:
+        """Commit the order's row, synchronously; *decision* with it.
+
+        Raises OrderDeniedError (another order is unsettled, the position changed, this candle was
+        acted on), AccountTakenError (the lease is lost), DatabaseUnavailableError. Then nothing
+        was sent, and nothing will be.
+        """
+        intent = approved.intent
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            if intent.role is OrderRole.EXIT:
+                await _check_position(connection, intent)
+            order_id = await orders.next_id(connection)
+            if decision is not None and not await decisions.insert_decision(
+                connection, decision, order_id
+            ):
+                raise OrderDeniedError("decided_already", f"{decision.bot} {decision.candle_ts}")
+            order = NewOrder(
+                id=order_id,
+                client_order_id=client_order_id_for(self._nonce, order_id),
+                intent=intent,
+                exits=exits,
+                params_hash=params_hash(intent.request),
+                send_by=host_now() + SEND_WITHIN,
+                created_at=self._clock.now(),
+            )
+            await orders.insert_order(connection, self._lease.account, self._lease.token, order)
+        return Prepared(order=order)
+
+    async def send(self, prepared: Prepared) -> OrderReport:
+        """Send once, outside any transaction, and record the answer.
+
+        Raises OrderRejectedError, VenueUnavailableError (both recorded as rejected),
+        OutcomeUnknownError. If this task is cut while it sends, the row stays `pending_new` and
+        reconciliation settles it like any other unknown outcome.
+        """
+        client_order_id, request = prepared.client_order_id, prepared.request
+        if host_now() > prepared.order.send_by:
+            await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: too late")
+            raise VenueUnavailableError(f"{client_order_id} was not sent: it waited too long")
+        log.info("order sent", **_words(prepared))
+        try:
+            with anyio.fail_after(SEND_SECONDS):
+                report = await self._venues[request.venue].submit(client_order_id, request)
+        except OrderRejectedError as error:
+            log.warning("order rejected", **_words(prepared), reason=error.reason)
+            await self._recorder.record_rejected(client_order_id, error.reason)
+            raise
+        except VenueUnavailableError as error:
+            await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: {error}")
+            raise
+        except (OutcomeUnknownError, TimeoutError) as error:
+            log.error("order unknown", **_words(prepared), error=str(error))  # noqa: TRY400
+            await self._recorder.record_unknown(client_order_id, str(error) or "timed out")
+            if isinstance(error, OutcomeUnknownError):
+                raise
+            raise OutcomeUnknownError(client_order_id) from error
+        await self._recorder.record(report)
+        return report
+
+
+async def _check_position(connection: Connection, intent: OrderIntent) -> None:
+    """Held FOR UPDATE until the order's row is there: nobody else exits it meanwhile."""
+    if intent.position_id is None:
+        raise ValueError("an exit names its position")
+    locked = await positions.lock(connection, intent.position_id)
+    if locked is None or not locked.is_open:
+        raise OrderDeniedError("position_closed", f"position {intent.position_id} is closed")
+    if intent.request.quantity > locked.position.quantity:
+        raise OrderDeniedError("position_changed", f"{locked.position.quantity} is held now")
+
+
+def params_hash(request: OrderRequest) -> str:
+    """Of what was asked: a report of an order with other parameters is not ours."""
+    words = "|".join(
+        str(part)
+        for part in (
+            request.venue,
+            request.symbol,
+            request.side,
+            request.type,
+            request.time_in_force,
+            request.quantity,
+            request.limit_price,
+            request.stop_price,
+            request.reduce_only,
+        )
+    )
+    return hashlib.sha256(words.encode()).hexdigest()[:32]
+
+
+def _words(prepared: Prepared) -> dict[str, object]:
+    intent = prepared.order.intent
+    return {
+        "client_order_id": prepared.client_order_id,
+        "bot": intent.bot,
+        "symbol": intent.request.symbol,
+        "side": intent.request.side,
+        "quantity": intent.request.quantity,
+        "role": intent.role,
+        "why": intent.reason,
+    }

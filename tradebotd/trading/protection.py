@@ -1,0 +1,345 @@
+"""Exits: every tick through the trigger book, and a sweep over the database behind it.
+
+Each can do the whole job alone, and both end in the same `_close`. A position that triggered stays
+latched until its exit is settled, so that no tick sells it twice.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.decimals import floor_to_step, from_float
+from tradebotd.domain.errors import (
+    DatabaseUnavailableError,
+    OrderDeniedError,
+    StorageError,
+    VenueError,
+)
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.market.calendars import Calendar
+from tradebotd.market.price_book import PriceBook
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue
+from tradebotd.risk.exits import ExitLevels, better, expired, triggered
+from tradebotd.risk.limits import approve_exit
+from tradebotd.risk.trigger_book import Trigger, TriggerBook
+from tradebotd.storage import positions
+from tradebotd.storage.database import Database
+from tradebotd.trading.placement import Placement
+
+log = structlog.get_logger(__name__)
+
+FRESH: Final = timedelta(seconds=90)  # an older price in memory is asked for again by the sweep
+CLOSES_AT_ONCE: Final = 12
+QUOTE_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """A position that must end: why, and the level a price crossed (None: at the market)."""
+
+    position: Position
+    reason: CloseReason
+    level: Decimal | None = None
+
+
+@dataclass(slots=True)
+class SweepResult:
+    checked: int = 0
+    closed: int = 0
+    waiting: dict[str, str] = field(default_factory=dict)  # what keeps an exit: market closed …
+    failed: dict[str, str] = field(default_factory=dict)
+    oldest_price: timedelta = timedelta()
+
+
+class Protection:
+    """Implements `recorder.PositionWatcher`; `placement` is set once the order flow stands.
+
+    *sequential*: exits one after the other, by position, where effects must repeat (speed 0).
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        prices: PriceBook,
+        symbols: Mapping[str, MarketSymbol],
+        calendars: Mapping[str, Calendar],
+        venues: Mapping[VenueName, Venue],
+        sequential: bool,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._prices = prices
+        self._symbols = symbols
+        self._calendars = calendars
+        self._venues = venues
+        self._sequential = sequential
+        self._book = TriggerBook()
+        self._positions: dict[PositionId, Position] = {}
+        self._placement: Placement | None = None
+        self.trades_closed = 0  # since the start
+
+    def use(self, placement: Placement) -> None:
+        self._placement = placement
+
+    @property
+    def held(self) -> Mapping[PositionId, Position]:
+        """What is watched, by position."""
+        return self._positions
+
+    # PositionWatcher
+
+    def watch(self, position: Position) -> None:
+        symbol = self._symbols.get(position.symbol)
+        if symbol is None:
+            return
+        known = position.id in self._positions
+        self._positions[position.id] = position
+        if known:
+            self._book.update(position)
+        else:
+            self._book.add(position, symbol.instrument.tick_size)
+
+    def forget(self, position_id: PositionId) -> None:
+        if self._positions.pop(position_id, None) is not None:
+            self.trades_closed += 1
+        self._book.remove(position_id)
+
+    def release(self, position_id: PositionId) -> None:
+        if position_id in self._book:
+            self._book.release(position_id)
+
+    async def load(self, extremes: Mapping[PositionId, tuple[float, float]]) -> int:
+        """Watch every open position; its best price is the stored one or the candles' since.
+
+        *extremes*: (low, high) of the minutes opened at or after the entry.
+        """
+        count = 0
+        async for page in self._pages():
+            for position in page:
+                self.watch(_with_candles(position, extremes.get(position.id)))
+                count += 1
+        return count
+
+    # Ticks
+
+    def on_tick(self, point: PathPoint) -> Awaitable[None] | None:
+        """None when nothing must be done, which costs two comparisons."""
+        self._prices.record(point)
+        met = self._book.tick(point.symbol, point.price)
+        return self._end(met) if met else None
+
+    async def _end(self, met: Sequence[Trigger]) -> None:
+        exits = [
+            Exit(position=self._positions[each.position_id], reason=each.reason, level=each.level)
+            for each in met
+        ]
+        result = SweepResult()
+        await self._close_all(exits, result)
+        if result.failed or result.waiting:
+            log.warning("exits not made", failed=result.failed, waiting=result.waiting)
+
+    # The sweep
+
+    async def sweep(self, now: datetime) -> SweepResult:
+        """Check every open position against its levels and its holding time.
+
+        Fresh prices come from memory; the rest is asked for in one call a venue. Raises
+        DatabaseUnavailableError.
+        """
+        await self._persist_trails()
+        result = SweepResult()
+        async for page in self._pages():
+            quotes = await self._quotes(page, now, result)
+            exits = []
+            for position in page:
+                result.checked += 1
+                if position.id not in self._book:
+                    self.watch(position)
+                found = self._due(position, quotes.get(position.symbol), now, result)
+                if found is not None:
+                    exits.append(found)
+            await self._close_all(exits, result)
+        return result
+
+    def _due(
+        self, position: Position, price: Decimal | None, now: datetime, result: SweepResult
+    ) -> Exit | None:
+        if expired(position.exits, position.opened_at, now):
+            return Exit(position=position, reason=CloseReason.MAX_HOLDING)
+        if price is None:
+            result.failed[str(position.id)] = f"{position.symbol} has no fresh price"
+            return None
+        levels = ExitLevels.of(position)
+        met = triggered(position.side, levels, price)
+        return None if met is None else Exit(position=position, reason=met[0], level=met[1])
+
+    async def beyond_their_stop(self, now: datetime) -> list[str]:
+        """Open positions whose price has met an exit and that are still there; closed markets wait."""
+        beyond = []
+        async for page in self._pages():
+            for position in page:
+                price = self._prices.price(position.symbol)
+                if price is None or not self._is_open(position):
+                    continue
+                met = triggered(position.side, ExitLevels.of(position), price)
+                if met is not None or expired(position.exits, position.opened_at, now):
+                    beyond.append(f"{position.bot} {position.symbol}")
+        return beyond
+
+    async def _pages(self) -> AsyncIterator[list[Position]]:
+        last = PositionId(0)
+        while True:
+            async with self._database.connection() as connection:
+                page = await positions.select_open_page(connection, last)
+            if page:
+                yield page
+                last = page[-1].id
+            if len(page) < positions.PAGE_ROWS:
+                return
+
+    async def _quotes(
+        self, page: Iterable[Position], now: datetime, result: SweepResult
+    ) -> dict[str, Decimal]:
+        quotes: dict[str, Decimal] = {}
+        stale: dict[VenueName, dict[str, MarketSymbol]] = {}
+        for position in page:
+            symbol = self._symbols.get(position.symbol)
+            if symbol is None or position.symbol in quotes:
+                continue
+            price, age = self._prices.price(position.symbol), self._prices.age(position.symbol, now)
+            closed = not self._calendars[symbol.calendar].is_open(now)
+            if price is not None and age is not None and (age <= FRESH or closed):
+                quotes[position.symbol] = price
+                result.oldest_price = max(result.oldest_price, age)
+            else:
+                stale.setdefault(position.venue, {})[position.symbol] = symbol
+        for asked in await self._ask_venues(stale, result):
+            quotes |= asked
+        return quotes
+
+    async def _ask_venues(
+        self, stale: Mapping[VenueName, Mapping[str, MarketSymbol]], result: SweepResult
+    ) -> list[dict[str, Decimal]]:
+        answers: list[dict[str, Decimal]] = []
+
+        async def ask(name: VenueName, symbols: Mapping[str, MarketSymbol]) -> None:
+            try:
+                with anyio.fail_after(QUOTE_SECONDS):
+                    answers.append(await self._venues[name].quotes(list(symbols.values())))
+            except (VenueError, TimeoutError) as error:
+                result.failed[f"quotes {name}"] = f"{type(error).__name__}: {error}"
+
+        async with anyio.create_task_group() as asking:
+            for name, symbols in stale.items():
+                asking.start_soon(ask, name, symbols)
+        return answers
+
+    async def _persist_trails(self) -> None:
+        moved = [
+            (each.position_id, each.best_price, each.trailing_stop)
+            for each in self._book.moved_since_last_persist()
+        ]
+        if not moved:
+            return
+        async with self._database.connection() as connection:
+            await positions.update_trails(connection, moved)
+
+    # Closing
+
+    async def close_by_hand(self, position: Position, reason: CloseReason) -> None:
+        """Raises OrderDeniedError, VenueError, DatabaseUnavailableError."""
+        await self._place(Exit(position=position, reason=reason))
+
+    async def _close_all(self, exits: Sequence[Exit], result: SweepResult) -> None:
+        ready = []
+        for each in exits:
+            if self._is_open(each.position):
+                ready.append(each)
+            else:
+                result.waiting[str(each.position.id)] = "market closed"
+                self.release(each.position.id)
+        if self._sequential:
+            for each in sorted(ready, key=lambda e: e.position.id):
+                await self._close(each, result)
+            return
+        limiter = anyio.CapacityLimiter(CLOSES_AT_ONCE)
+
+        async def close(each: Exit) -> None:
+            async with limiter:
+                await self._close(each, result)
+
+        async with anyio.create_task_group() as closing:
+            for each in ready:
+                closing.start_soon(close, each)
+
+    async def _close(self, each: Exit, result: SweepResult) -> None:
+        key = str(each.position.id)
+        try:
+            await self._place(each)
+        except OrderDeniedError as denied:
+            # An exit is under way, or the position has changed: the next look sees what is so then.
+            result.waiting[key] = denied.rule
+            if denied.rule == "position_closed":
+                self.forget(each.position.id)
+            elif denied.rule == "position_changed":
+                self.release(each.position.id)
+        except VenueError as error:
+            result.failed[key] = f"{type(error).__name__}: {error}"
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            result.failed[key] = f"{type(error).__name__}: {error}"
+            self.release(each.position.id)
+            if isinstance(error, StorageError):
+                log.critical("an exit could not be stored, and was not sent", position=key)
+        else:
+            result.closed += 1
+
+    async def _place(self, each: Exit) -> None:
+        if self._placement is None:
+            raise AssertionError("protection is not wired to the order flow")
+        position = each.position
+        instrument = self._symbols[position.symbol].instrument
+        request = OrderRequest(
+            venue=position.venue,
+            symbol=position.symbol,
+            side=position.side.exit,
+            type=OrderType.MARKET,
+            time_in_force=TimeInForce.IOC,
+            quantity=floor_to_step(position.quantity, instrument.lot_size),
+            position_type=position.position_type,
+            reduce_only=position.position_type is PositionType.FUTURES,
+            trigger_price=each.level,
+        )
+        intent = OrderIntent(
+            request=request,
+            bot=position.bot,
+            role=OrderRole.EXIT,
+            reason=each.reason,
+            position_id=position.id,
+        )
+        await self._placement.place(approve_exit(intent))
+
+    def _is_open(self, position: Position) -> bool:
+        symbol = self._symbols.get(position.symbol)
+        if symbol is None:
+            return False
+        return self._calendars[symbol.calendar].is_open(self._clock.now())
+
+
+def _with_candles(position: Position, extremes: tuple[float, float] | None) -> Position:
+    if extremes is None:
+        return position
+    low, high = (from_float(extreme) for extreme in extremes)
+    best = better(position.side, position.best_price, high if position.side.sign > 0 else low)
+    return replace(position, best_price=best)

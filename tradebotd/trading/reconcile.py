@@ -1,0 +1,207 @@
+"""Asks the venues what is so, and makes our books say it: orders, fills, holdings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+import anyio
+import structlog
+
+from tradebotd.clocks.host import host_now
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import VenueError
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.order import OrderStatus
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.storage import alerts, orders, positions, settings
+from tradebotd.storage.database import Database
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.positions import HeldSum
+from tradebotd.trading.placement import NOT_SENT
+from tradebotd.trading.reconcile_plan import Difference, Verdict, differences, judge_order
+from tradebotd.trading.recorder import OrderRecorder
+
+log = structlog.get_logger(__name__)
+
+ASK_SECONDS: Final = 10.0
+DIFFERS: Final = "position_differs"
+BASELINES: Final = "spot_baselines"  # what an account held of our base assets before we came
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """`waiting`: orders that may still be on their way. `failed`: venues that did not answer."""
+
+    asked: int = 0
+    resolved: int = 0
+    waiting: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Reconciler:
+    """One at a time. What a venue has and we do not is reported and left alone."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        symbols: Mapping[str, MarketSymbol],
+        recorder: OrderRecorder,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._symbols = symbols
+        self._recorder = recorder
+        self._clock = clock
+        self._one_at_a_time = anyio.Lock()
+        self._baselines: dict[str, dict[str, Decimal]] | None = None
+        self._differed = True  # until proven otherwise: an alert of an earlier life may be open
+
+    async def run(self) -> Reconciled:
+        """Orders in doubt first, then holdings. Raises DatabaseUnavailableError."""
+        async with self._one_at_a_time:
+            result = Reconciled()
+            await self._settle_orders(result)
+            await self._compare_holdings(result)
+            return result
+
+    # Orders
+
+    async def _settle_orders(self, result: Reconciled) -> None:
+        async with self._database.connection() as connection:
+            unsettled = await orders.select_unsettled(connection)
+        for stored in unsettled:
+            result.asked += 1
+            try:
+                await self._settle(stored, result)
+            except (VenueError, TimeoutError) as error:
+                result.failed[stored.order.client_order_id] = f"{type(error).__name__}: {error}"
+
+    async def _settle(self, stored: StoredOrder, result: Reconciled) -> None:
+        order = stored.order
+        venue = self._venues.get(order.venue)
+        if venue is None:
+            result.failed[order.client_order_id] = f"venue {order.venue} is not configured"
+            return
+        with anyio.fail_after(ASK_SECONDS):
+            report = await venue.find_order(order.symbol, order.client_order_id)
+        verdict = judge_order(found=report is not None, send_by=stored.send_by, host_now=host_now())
+        if report is not None:
+            await self._recorder.record(report)
+        elif verdict is Verdict.ABSENT:
+            reason = f"{NOT_SENT}: the venue has never seen it"
+            await self._recorder.record_rejected(order.client_order_id, reason)
+        else:
+            result.waiting.append(order.client_order_id)
+            return
+        result.resolved += 1
+        if order.status in {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN}:
+            log.info(
+                "order resolved",
+                client_order_id=order.client_order_id,
+                bot=order.bot,
+                verdict=verdict,
+            )
+
+    # Holdings
+
+    async def _compare_holdings(self, result: Reconciled) -> None:
+        """Only what did not change around the venue's answer is compared."""
+        before = await self._sums()
+        accounts: dict[VenueName, VenueAccount] = {}
+        for name, venue in sorted(self._venues.items()):
+            try:
+                with anyio.fail_after(ASK_SECONDS):
+                    accounts[name] = await venue.account()
+            except (VenueError, TimeoutError) as error:
+                result.failed[name] = f"{type(error).__name__}: {error}"
+        if not accounts:
+            return
+        found = await self._differences(before, accounts)
+        if found and await self._sums() != before:
+            return  # a fill came in between: the next look compares again
+        result.differences = found
+        await self._report(found)
+
+    async def _sums(self) -> list[HeldSum]:
+        async with self._database.connection() as connection:
+            return await positions.select_sums(connection)
+
+    async def _differences(
+        self, held: Sequence[HeldSum], accounts: Mapping[VenueName, VenueAccount]
+    ) -> list[Difference]:
+        found: list[Difference] = []
+        for name, account in accounts.items():
+            spot: dict[str, Decimal] = dict.fromkeys(self._base_assets(name), ZERO)
+            futures: dict[str, Decimal] = {}
+            for each in held:
+                if each.venue != name:
+                    continue
+                if each.position_type is PositionType.FUTURES:
+                    futures[each.symbol] = futures.get(each.symbol, ZERO) + each.quantity
+                else:
+                    asset = self._base_asset(each.symbol)
+                    spot[asset] = spot.get(asset, ZERO) + each.quantity
+            baseline = await self._baseline(name, spot, account)
+            theirs = {
+                asset: account.balances.get(asset, ZERO) - baseline.get(asset, ZERO)
+                for asset in spot
+            }
+            found += differences(name, spot, theirs)
+            found += differences(name, futures, dict(account.positions))
+        return found
+
+    def _base_assets(self, venue: VenueName) -> set[str]:
+        return {
+            symbol.instrument.base_asset
+            for symbol in self._symbols.values()
+            if symbol.instrument.venue == venue
+        }
+
+    def _base_asset(self, symbol: str) -> str:
+        known = self._symbols.get(symbol)
+        return symbol if known is None else known.instrument.base_asset
+
+    async def _baseline(
+        self, venue: VenueName, ours: Mapping[str, Decimal], account: VenueAccount
+    ) -> dict[str, Decimal]:
+        """What was there before we came, of each base asset; stored at the first look."""
+        if self._baselines is None:
+            async with self._database.connection() as connection:
+                stored: Any = await settings.get(connection, BASELINES) or {}
+            self._baselines = {
+                name: {asset: Decimal(amount) for asset, amount in assets.items()}
+                for name, assets in stored.items()
+            }
+        known = self._baselines.setdefault(venue, {})
+        new = [asset for asset in ours if asset not in known]
+        if new:
+            for asset in new:
+                known[asset] = account.balances.get(asset, ZERO) - ours[asset]
+            written = {
+                name: {asset: str(amount) for asset, amount in assets.items()}
+                for name, assets in self._baselines.items()
+            }
+            async with self._database.transaction(durable=True) as connection:
+                await settings.put(connection, BASELINES, written)
+        return known
+
+    async def _report(self, found: Sequence[Difference]) -> None:
+        if not found and not self._differed:
+            return
+        now = self._clock.now()
+        subjects = [f"{each.venue} {each.subject}" for each in found]
+        async with self._database.transaction() as connection:
+            for subject, each in zip(subjects, found, strict=True):
+                if await alerts.raise_alert(
+                    connection, DIFFERS, "critical", subject, str(each), now
+                ):
+                    log.error("position differs", subject=subject, detail=str(each))
+            await alerts.clear_others(connection, DIFFERS, subjects, now)
+        self._differed = bool(found)

@@ -1,0 +1,318 @@
+"""What a venue said of an order, written down once: status, fills, position, the bot's day.
+
+Every way in (answer, poll, reconciliation) leads here, and nothing moves backwards.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Final, Protocol
+
+import anyio
+import structlog
+
+from tradebotd.domain.books import PositionBooks
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
+from tradebotd.domain.instrument import Instrument
+from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderRole, OrderStatus
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.side import PositionSide, Side
+from tradebotd.ports.clock import Clock
+from tradebotd.risk.exits import levels_for
+from tradebotd.storage import alerts, bots, fills, orders, positions
+from tradebotd.storage.database import Connection, Database, Lane
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.positions import LockedPosition
+from tradebotd.trading.days import local_day
+
+log = structlog.get_logger(__name__)
+
+RECORD_SECONDS: Final = 5.0
+_NO_POSITION: Final = PositionId(0)
+
+
+class PositionWatcher(Protocol):
+    """Who must know at once what is held: protection."""
+
+    def watch(self, position: Position) -> None: ...
+
+    def forget(self, position_id: PositionId) -> None: ...
+
+    def release(self, position_id: PositionId) -> None:
+        """Its exit came to nothing: it may trigger again."""
+        ...
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a transaction changed, told once it has committed."""
+
+    opened: list[Position] = field(default_factory=list)
+    changed: list[Position] = field(default_factory=list)
+    closed: list[tuple[Position, PositionBooks, CloseReason]] = field(default_factory=list)
+    released: list[PositionId] = field(default_factory=list)
+    fills: int = 0
+
+
+class OrderRecorder:
+    """*specs* by bot name is shared with whoever reloads the configuration."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        instruments: Mapping[str, Instrument],
+        specs: Mapping[BotName, BotSpec],
+        watcher: PositionWatcher,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._instruments = instruments
+        self._specs = specs
+        self._watcher = watcher
+
+    async def record(self, report: OrderReport) -> Effects:
+        """A venue's report and its fills, in one durable transaction.
+
+        Shielded with a deadline of its own: what was sent must not stay unrecorded because
+        somebody lost patience. Raises DatabaseUnavailableError; reconciliation then asks again.
+        """
+        return await self._shielded(report.client_order_id, report.status, report, report.reason)
+
+    async def record_rejected(self, client_order_id: ClientOrderId, reason: str) -> Effects:
+        return await self._shielded(client_order_id, OrderStatus.REJECTED, None, reason)
+
+    async def record_unknown(self, client_order_id: ClientOrderId, reason: str) -> Effects:
+        return await self._shielded(client_order_id, OrderStatus.UNKNOWN, None, reason)
+
+    async def _shielded(
+        self,
+        client_order_id: ClientOrderId,
+        status: OrderStatus,
+        report: OrderReport | None,
+        reason: str | None,
+    ) -> Effects:
+        effects = Effects()
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                stored = await orders.lock(connection, client_order_id)
+                if stored is None:
+                    log.warning("report of an order that is not ours", order=client_order_id)
+                    return effects
+                for fill in () if report is None else report.fills:
+                    stored = await self._apply(connection, stored, fill, effects)
+                await self._move(connection, stored, status, report, reason, effects)
+        self._tell(effects)
+        return effects
+
+    async def _move(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        status: OrderStatus,
+        report: OrderReport | None,
+        reason: str | None,
+        effects: Effects,
+    ) -> None:
+        order = stored.order
+        if status is order.status or status not in LEGAL_TRANSITIONS[order.status]:
+            status = order.status
+        settled = await orders.update_state(
+            connection,
+            order.id,
+            status,
+            venue_order_id=None if report is None else report.venue_order_id,
+            venue_filled_quantity=None if report is None else report.filled_quantity,
+            reason=reason if status is OrderStatus.REJECTED else None,
+            at=self._clock.now(),
+        )
+        if settled and stored.exit_group_id is not None:
+            await orders.close_exit_group(connection, stored.exit_group_id)
+            if order.position_id is not None:
+                effects.released.append(order.position_id)
+
+    # Fills
+
+    async def _apply(
+        self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
+    ) -> StoredOrder:
+        """One fill, once. A repeated one is compared; a difference is an alarm, not an update."""
+        known = await fills.select_fill(connection, fill.venue, fill.symbol, fill.trade_id)
+        if known is not None:
+            if known != fill:
+                await self._alarm(connection, known, fill)
+            return stored
+        if stored.order.role is OrderRole.ENTRY:
+            position_id = await self._enter(connection, stored, fill, effects)
+        else:
+            position_id = await self._exit(connection, stored, fill, effects)
+        await fills.insert_fill(connection, stored.order.id, position_id, fill)
+        effects.fills += 1
+        return await self._count(connection, stored, fill, position_id)
+
+    async def _count(
+        self, connection: Connection, stored: StoredOrder, fill: Fill, position_id: PositionId
+    ) -> StoredOrder:
+        order = stored.order
+        filled = order.filled_quantity + fill.quantity
+        paid = (stored.average_price or ZERO) * order.filled_quantity + fill.price * fill.quantity
+        average = paid / filled
+        wanted = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTIALLY_FILLED
+        # A fill is a fact: it is applied to a final order, too, whose status then stays.
+        status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
+        at = self._clock.now()
+        await orders.update_filled(connection, order.id, filled, average, position_id, status, at)
+        moved = replace(order, filled_quantity=filled, status=status, position_id=position_id)
+        return replace(stored, order=moved, average_price=average)
+
+    async def _enter(
+        self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
+    ) -> PositionId:
+        order, instrument = stored.order, self._instruments[stored.order.symbol]
+        side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
+        locked = None
+        if order.position_id is not None:
+            locked = await positions.lock(connection, order.position_id)
+        before = PositionBooks(side=side) if locked is None else locked.books
+        books = before.entered(fill, instrument.base_asset)
+        plan = stored.exits or ExitPlan()
+        position = self._entered(stored, fill, locked, books, plan)
+        if locked is None:
+            position_id = await positions.insert_position(
+                connection, position, books, stored.leverage
+            )
+            position = replace(position, id=position_id)
+            effects.opened.append(position)
+        else:
+            await positions.update_books(connection, position.id, books, None)
+            await positions.update_levels(connection, position)
+            effects.changed.append(position)
+        pnl = books.realized_pnl - before.realized_pnl
+        await self._count_day(connection, order.bot, fill, pnl, locked is None, True)
+        return position.id
+
+    def _entered(
+        self,
+        stored: StoredOrder,
+        fill: Fill,
+        locked: LockedPosition | None,
+        books: PositionBooks,
+        plan: ExitPlan,
+    ) -> Position:
+        """The position with levels from its new average; the best price so far is kept."""
+        order = stored.order
+        levels = levels_for(plan, books.side, books.entry_price, self._instruments[order.symbol])
+        best = books.entry_price
+        if locked is not None:
+            former = locked.position.best_price
+            best = max(former, best) if books.side is PositionSide.LONG else min(former, best)
+        return Position(
+            id=_NO_POSITION if locked is None else locked.position.id,
+            bot=order.bot,
+            venue=order.venue,
+            symbol=order.symbol,
+            side=books.side,
+            position_type=stored.position_type,
+            quantity=books.quantity,
+            entry_price=books.entry_price,
+            opened_at=fill.executed_at if locked is None else locked.position.opened_at,
+            stop_loss=levels.stop_loss,
+            take_profit=levels.take_profit,
+            trailing_stop=levels.trailing_stop,
+            best_price=best,
+            exits=plan,
+            version=1 if locked is None else locked.position.version + 1,
+        )
+
+    async def _exit(
+        self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
+    ) -> PositionId:
+        order, instrument = stored.order, self._instruments[stored.order.symbol]
+        position_id = order.position_id
+        locked = None if position_id is None else await positions.lock(connection, position_id)
+        if locked is None or position_id is None:
+            raise AssertionError(f"exit order {order.id} has no position")
+        books = locked.books.exited(fill, instrument.base_asset, instrument.lot_size)
+        closed = None
+        if books.quantity == 0:
+            closed = (fill.executed_at, close_reason(order.reason))
+            effects.closed.append((locked.position, books, closed[1]))
+        else:
+            effects.changed.append(replace(locked.position, quantity=books.quantity))
+        await positions.update_books(connection, position_id, books, closed)
+        pnl = books.realized_pnl - locked.books.realized_pnl
+        await self._count_day(connection, order.bot, fill, pnl, False, closed is None)
+        return position_id
+
+    async def _count_day(
+        self,
+        connection: Connection,
+        bot: BotName,
+        fill: Fill,
+        pnl: Decimal,
+        opened: bool,  # noqa: FBT001
+        in_position: bool,  # noqa: FBT001
+    ) -> None:
+        spec = self._specs.get(bot)
+        await bots.count_day(
+            connection,
+            bot,
+            local_day(fill.executed_at, None if spec is None else spec.day_zone),
+            pnl=pnl,
+            trades=1 if opened else 0,
+            in_position=in_position,
+        )
+
+    async def _alarm(self, connection: Connection, known: Fill, arrived: Fill) -> None:
+        message = f"fill {known.trade_id} came again with other contents: {known} / {arrived}"
+        log.error("fill differs", trade_id=known.trade_id, known=str(known), arrived=str(arrived))
+        await alerts.raise_alert(
+            connection,
+            "fill_differs",
+            "critical",
+            f"{known.venue} {known.symbol} {known.trade_id}",
+            message,
+            self._clock.now(),
+        )
+
+    # After the commit
+
+    def _tell(self, effects: Effects) -> None:
+        closed = {position.id for position, _, _ in effects.closed}
+        for position in effects.opened:
+            self._watcher.watch(position)
+            log.info("position opened", **_words(position, position.entry_price))
+        for position in effects.changed:
+            if position.id not in closed:
+                self._watcher.watch(position)
+        for position, books, reason in effects.closed:
+            self._watcher.forget(position.id)
+            log.info(
+                "position closed",
+                **_words(position, books.exit_price),
+                close_reason=reason,
+                realized_pnl=books.realized_pnl,
+            )
+        for position_id in effects.released:
+            if position_id not in closed:
+                self._watcher.release(position_id)
+
+
+def close_reason(reason: str | None) -> CloseReason:
+    """An exit order's reason is the close reason of what it closes."""
+    return CloseReason(reason) if reason in set(CloseReason) else CloseReason.EXTERNAL
+
+
+def _words(position: Position, price: Decimal | None) -> dict[str, object]:
+    return {
+        "bot": position.bot,
+        "symbol": position.symbol,
+        "side": position.side,
+        "quantity": position.quantity,
+        "price": price,
+    }
