@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal, Protocol, TextIO, cast
 
 import orjson
 import structlog
@@ -21,15 +21,26 @@ SECRET_NAME: Final = re.compile(
     r"secret|password|passphrase|api_?key|token$|signature", re.IGNORECASE
 )
 
+
+class Target(Protocol):
+    """A terminal, a pipe, or a terminal with a status line below it."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool: ...
+
+
 Event = MutableMapping[str, Any]
 Format = Literal["auto", "console", "json", "journald"]
 
 
 def configure(
-    *, level: str, log_format: Format, secrets: Sequence[str] = (), stream: TextIO | None = None
+    *, level: str, log_format: Format, secrets: Sequence[str] = (), stream: Target | None = None
 ) -> None:
     """Logs go to *stream*, else stderr. *secrets* are values to blot out wherever they stand."""
-    target = stream or sys.stderr
+    target = cast("TextIO", stream or sys.stderr)  # what is used of it is what Target says
     on_terminal = target.isatty()
     console = log_format == "console" or (log_format == "auto" and on_terminal)
     renderer: Any = (

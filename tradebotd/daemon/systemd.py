@@ -17,7 +17,7 @@ def notify(*lines: str) -> bool:
         address = "\0" + address[1:]  # an abstract socket
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.setblocking(False)
+            channel.settimeout(0)  # a full queue must not hold the loop
             channel.sendto("\n".join(lines).encode(), address)
     except OSError as error:
         log.warning("service manager not told", lines=lines, error=str(error))

@@ -16,13 +16,13 @@ from tradebotd.domain.errors import FeedError, OrderDeniedError, StrategyError, 
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason
-from tradebotd.domain.signal import Signal, SignalKind
+from tradebotd.domain.signal import Signal
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.candles import CandleReader
 from tradebotd.storage import bots, decisions
 from tradebotd.storage.bots import CycleEnd, DecisionRecord, LeasedState, PausedBy
-from tradebotd.storage.database import Connection, Database
+from tradebotd.storage.database import Database
 from tradebotd.strategies.base import Strategy
 from tradebotd.trading.days import local_day
 from tradebotd.trading.decide import Decision, decide, reached_limit
@@ -125,8 +125,6 @@ class BotCycle:
             status=verdict.status, paused_by=verdict.paused_by, at=now, error=verdict.error
         )
         async with self._database.connection() as connection:
-            if decision is not None:
-                await self._ensure_month(connection, decision.candle_ts)
             await bots.release_lease(connection, name, self._token, end, decision)
         if decision is not None:
             self._decided[name] = decision.candle_ts
@@ -169,6 +167,7 @@ class BotCycle:
         decided = self._decided[spec.name]
         if decided is not None and newest.ts <= decided:
             return _Verdict(status=state.status if paused_by is None else "running")
+        await self._ensure_month(newest.ts)
         try:
             signal = ask(strategy, candles)
         except StrategyError as error:
@@ -259,11 +258,13 @@ class BotCycle:
             return _Verdict(status="error (order)", error=str(error))
         return _Verdict(status=decision.status, decision=record, acted=True)
 
-    async def _ensure_month(self, connection: Connection, candle_ts: datetime) -> None:
+    async def _ensure_month(self, candle_ts: datetime) -> None:
+        """The partition that a decision on this candle will need, before an order hangs on it."""
         month = (candle_ts.year, candle_ts.month)
         if month in self._months:
             return
-        await decisions.ensure_month(connection, candle_ts)
+        async with self._database.connection() as connection:
+            await decisions.ensure_month(connection, candle_ts)
         self._months.add(month)
 
 
@@ -273,7 +274,7 @@ def ask(strategy: Strategy, candles: Sequence[Candle]) -> Signal:
         signal = strategy.decide(candles)
     except Exception as error:  # user code at an edge of its own: one bot's failure
         raise StrategyError(f"{type(error).__name__}: {error}") from error
-    if not isinstance(signal, Signal) or signal.kind not in set(SignalKind):
+    if not isinstance(signal, Signal):
         raise StrategyError(f"returned {signal!r} instead of a Signal")
     return signal
 
