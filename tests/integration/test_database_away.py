@@ -34,7 +34,7 @@ def own_server() -> Iterator[PostgresServer]:
 async def own_database(
     own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
-    for name, seconds in (("ACQUIRE", 1.0), ("ANSWER", 0.3), ("CLEAN_UP", 0.1)):
+    for name, seconds in (("ACQUIRE", 0.3), ("ANSWER", 0.3), ("CLEAN_UP", 0.1)):
         monkeypatch.setattr(f"tradebotd.storage.database.{name}_SECONDS", seconds)
     monkeypatch.setattr("tradebotd.jobs.timeline.DATABASE_RETRY_SECONDS", 0.05)
     async with (
