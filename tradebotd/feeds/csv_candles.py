@@ -163,17 +163,25 @@ def _judge(source: str, rows: Iterable[_NumberedRow], timeframe: Timeframe) -> R
     if not kept:
         raise _FileFlawError(f"no row is a candle; the first: {loose[0][1].reason}")
     found.candles = [row.candle for row in kept]
-    found.rejected = _within(loose, kept[0].candle.ts, kept[-1].candle.ts)
+    found.rejected = _placed(loose, timeframe, kept[0].candle.ts, kept[-1].candle.ts)
     held = {row.candle.ts for row in kept} if found.duplicates else set()
     found.duplicates = sorted(ts for ts in found.duplicates if ts in held)
     return found
 
 
-def _within(
-    loose: list[tuple[datetime | None, RejectedCandle]], first: datetime, last: datetime
+def _placed(
+    loose: list[tuple[datetime | None, RejectedCandle]],
+    timeframe: Timeframe,
+    first: datetime,
+    last: datetime,
 ) -> list[tuple[datetime, RejectedCandle]]:
-    """A row that is bad counts at a time that a reader of the good ones will come by."""
-    placed = [(min(max(at or first, first), last), row) for at, row in loose]
+    """A row that is bad counts at a time that a reader of the good ones will come by: on the grid.
+
+    Between two grid times nobody looks: who asks for what is newer begins at the next one.
+    """
+    placed = [
+        (min(max(timeframe.floor(at) if at else first, first), last), row) for at, row in loose
+    ]
     return sorted(placed, key=lambda each: each[0])
 
 
