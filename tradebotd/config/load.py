@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tradebotd.config.cross_checks import cross_problems
+from tradebotd.config.mending import mended, not_told, path_of
 from tradebotd.config.model import Config
 from tradebotd.domain.errors import ConfigError
 
@@ -53,20 +54,30 @@ def find_config(given: Path | None, environment: Mapping[str, str] = os.environ)
     raise ConfigError([NOTHING_FOUND])
 
 
-def load_config(path: Path) -> Config:
-    """Read and check everything that can be known without starting. Raises ConfigError."""
-    config = parse_config(_read(path)).read_from(path)
-    if problems := cross_problems(config):
+def load_config(path: Path, further: Callable[[Config], list[str]] | None = None) -> Config:
+    """Read and check everything that can be known without starting. Raises ConfigError.
+
+    Its problems are all there are, of the keys as of what they point to; *further* names those that
+    only higher floors can see.
+    """
+    raw = _read(path)
+    problems: list[str] = []
+    touched: list[str] = []
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        problems = [_line(detail) for detail in errors]
+        draft, touched = mended(raw, errors)
+        if draft is None:
+            raise ConfigError(problems) from error
+        config = draft
+    config = config.read_from(path)
+    found = [*cross_problems(config), *(further(config) if further is not None else ())]
+    problems += not_told(found, touched)
+    if problems:
         raise ConfigError(problems)
     return config
-
-
-def parse_config(raw: Mapping[str, Any]) -> Config:
-    """Numbers with a point arrive as Decimal, never as float. Raises ConfigError."""
-    try:
-        return Config.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError([_line(detail) for detail in error.errors(include_url=False)]) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -79,14 +90,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _line(detail: ErrorDetails) -> str:
-    return f"{_path(detail['loc'])}: {_words(detail)}"
-
-
-def _path(location: Iterable[str | int]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path or "the file"
+    return f"{path_of(detail['loc'])}: {_words(detail)}"
 
 
 def _words(detail: ErrorDetails) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
+from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, FeedName
@@ -27,6 +29,21 @@ class Files:
     migrations: tuple[Migration, ...]
 
 
+def load(path: Path) -> tuple[Config, Files]:
+    """The configuration and what it points to. Raises ConfigError with every problem of both."""
+    read: list[Files] = []
+
+    def problems_of_files(config: Config) -> list[str]:
+        try:
+            read.append(read_files(config))
+        except ConfigError as error:
+            return error.problems
+        return []
+
+    config = load_config(path, problems_of_files)
+    return config, read[0]
+
+
 def read_files(config: Config) -> Files:
     """Raises ConfigError with every problem of every kind of file."""
     problems: list[str] = []
@@ -35,10 +52,13 @@ def read_files(config: Config) -> Files:
     recordings: dict[FeedName, Recordings] = {}
     specs: tuple[JobSpec, ...] = ()
     strategies: dict[BotName, Strategy] = {}
-    try:
-        calendars = load_calendars({symbol.calendar for symbol in symbols})
-    except ConfigError as error:
-        problems += error.problems
+    for number, symbol in enumerate(symbols):
+        if symbol.calendar in calendars:
+            continue
+        try:
+            calendars |= load_calendars({symbol.calendar})
+        except ConfigError as error:
+            problems += [f"symbols[{number}].calendar: {problem}" for problem in error.problems]
     for name, feed in config.feeds.items():
         if feed.kind != "replay" or feed.path is None:
             continue

@@ -10,7 +10,7 @@ import anyio
 from tradebotd.config.load import find_config, load_config
 from tradebotd.config.model import Config
 from tradebotd.daemon.causes import first_cause
-from tradebotd.daemon.files import read_files
+from tradebotd.daemon.files import load
 from tradebotd.daemon.lifecycle import open_database_of
 from tradebotd.storage.migrations import Migration, load_migrations, migrate, migration_status
 
@@ -18,8 +18,7 @@ from tradebotd.storage.migrations import Migration, load_migrations, migrate, mi
 def check(given: Path | None) -> int:
     """Everything that can be known without starting. Raises ConfigError with every problem."""
     path = find_config(given)
-    config = load_config(path)
-    files = read_files(config)
+    config, files = load(path)
     sys.stdout.write(
         f"{path}: good: {_count(len(files.symbols), 'symbol')}, {_count(len(config.bots), 'bot')},"
         f" {_count(len(files.specs), 'job')}, state in {config.state_dir}\n"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import anyio
 
-from tradebotd.config.load import find_config, load_config
+from tradebotd.config.load import find_config
 from tradebotd.config.secrets import secret_values
 from tradebotd.daemon import logs
 from tradebotd.daemon.causes import first_cause
-from tradebotd.daemon.files import read_files
+from tradebotd.daemon.files import load
 from tradebotd.daemon.lifecycle import serve
 from tradebotd.daemon.progress_line import terminal_line
 
@@ -20,7 +20,7 @@ EXIT_DONE = 0
 def run(given: Path | None) -> int:
     """Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError."""
     _stop_while_starting()
-    config = load_config(find_config(given))
+    config, files = load(find_config(given))  # before the loop starts: reading blocks
     line = terminal_line() if config.simulated else None
     logs.configure(
         level=config.daemon.log_level,
@@ -28,7 +28,6 @@ def run(given: Path | None) -> int:
         secrets=secret_values(config),
         stream=line,
     )
-    files = read_files(config)  # before the loop starts: reading blocks
     try:
         anyio.run(
             serve, config, files, line, backend="asyncio", backend_options={"use_uvloop": True}

@@ -1,0 +1,91 @@
+"""A file with mistakes, made readable, so that what else is wrong with it is named at once, too."""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from tradebotd.config.model import Config
+
+_ROUNDS: Final = 8
+# Stand-ins for what is required: the problems they cause are not told, since theirs was.
+_STAND_INS: Final[dict[str, Callable[[str], Any]]] = {
+    "name": lambda place: f"unnamed-{place}",
+    "symbol": lambda place: f"unnamed-{place}",
+    "feeds": lambda _place: ["unnamed"],
+    "venue": lambda _place: "unnamed",
+    "strategy": lambda _place: "ema_rsi",
+    "value": lambda _place: "1",
+}
+
+Location = tuple[str | int, ...]
+
+
+def path_of(location: Iterable[str | int]) -> str:
+    """`bots[1].exits.stop_loss`."""
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path or "the file"
+
+
+def mended(raw: dict[str, Any], errors: list[ErrorDetails]) -> tuple[Config | None, list[str]]:
+    """*raw* without its mistakes, and the paths that were changed; None where it cannot be."""
+    draft, touched = deepcopy(raw), []
+    for _ in range(_ROUNDS):
+        for error in errors:
+            location = _of_a_key(error["loc"])
+            if len(location) < 2 and error["type"] == "missing":
+                return None, []
+            touched.append(path_of(location))
+            if not _mend(draft, location, missing=error["type"] == "missing"):
+                return None, []
+        try:
+            return Config.model_validate(draft), touched
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+    return None, []
+
+
+def not_told(problems: Iterable[str], touched: list[str]) -> list[str]:
+    """*problems* of places that were not mended."""
+    return [
+        problem
+        for problem in dict.fromkeys(problems)
+        if not any(problem.startswith((f"{at}:", f"{at}.", f"{at}[", f"{at} ")) for at in touched)
+    ]
+
+
+def _of_a_key(location: Location) -> Location:
+    """The key whose list holds the mistake: taking one element out would rename the others."""
+    while location and isinstance(location[-1], int):
+        location = location[:-1]
+    return location
+
+
+def _mend(draft: dict[str, Any], location: Location, *, missing: bool) -> bool:
+    table: Any = draft
+    for part in location[:-1]:
+        try:
+            table = table[part]
+        except (KeyError, IndexError, TypeError):
+            return True  # a mistake above it took it away
+    key = location[-1] if location else ""
+    if not isinstance(table, dict):
+        return False
+    if not missing:
+        table.pop(key, None)
+        return True
+    if key == "kind":
+        table[key] = {"feeds": "synthetic", "venues": "paper"}.get(
+            str(location[0]), "fixed_notional"
+        )
+        return True
+    if key not in _STAND_INS:
+        return False
+    table[key] = _STAND_INS[str(key)](path_of(location[:-1]).replace("[", "-").rstrip("]"))
+    if key == "strategy":
+        table.pop("params", None)
+    return True
