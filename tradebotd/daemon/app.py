@@ -67,6 +67,7 @@ class App:
     gate: EntryGate
     protection: Protection
     player: Player | None
+    begins_at: datetime
     already_ended: bool
     reload: Callable[[], Awaitable[Sequence[str]]]
     line: ProgressLine | None
@@ -87,7 +88,7 @@ class App:
         run = await self.runner.run_by_hand("reconcile", {})
         log.info("reconciled before trading", status=run.status, positions=held)
         if isinstance(self.clock, MarketClock) and self.clock.speed:
-            self.clock.restart_from(self.clock.now())
+            self.clock.restart_from(self.begins_at)  # starting took no market time
         self.scheduler.schedule(self.runner.specs)
         if self.clock.speed:
             self.tasks.start_soon(

@@ -79,6 +79,7 @@ class Market:
     """Time, prices and candles."""
 
     clock: Clock
+    begins_at: datetime
     reached: Reached
     feeds: Mapping[FeedName, SimulatedFeed]
     prices: PriceBook
@@ -157,6 +158,7 @@ async def build(
             gate=trading.gate,
             protection=trading.protection,
             player=None,
+            begins_at=market.begins_at,
             already_ended=market.reached.ended,
             reload=reloader.reload,
             line=line,
@@ -208,6 +210,7 @@ async def _market(
     )
     return Market(
         clock=clock,
+        begins_at=clock.now() if since is None else reached.at or since,
         reached=reached,
         feeds=feeds,
         prices=PriceBook(),
