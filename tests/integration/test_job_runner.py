@@ -495,6 +495,22 @@ async def test_the_outcome_is_read_after_the_run(bench: Make) -> None:
     assert outcome.message == "read 2 times"
 
 
+async def test_an_outcome_that_never_comes_does_not_hold_the_job(
+    bench: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M2.7, M2.4: else the job would be running, and skipped, for ever."""
+    monkeypatch.setattr("tradebotd.jobs.outcomes.LONGEST_SECONDS", 0.01)
+    async with bench() as made:
+        monkeypatch.setattr(made.job, "outcome", anyio.sleep_forever)
+        await made.runner.run_due([due()])
+        latest = made.runner.outcomes.latest(NAME)
+        assert not made.runner.running
+
+    assert latest is not None
+    assert not latest.ok
+    assert "TimeoutError" in latest.message
+
+
 async def test_what_an_operator_switched_off_stays_off(bench: Make) -> None:
     async with bench() as made:
         await switch(made.runner, made.database, NAME, enabled=False)

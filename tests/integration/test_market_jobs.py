@@ -26,12 +26,12 @@ from tradebotd.jobs.calculate_pivots import CalculatePivots
 from tradebotd.jobs.daily_close import DailyClose
 from tradebotd.jobs.fill_gaps import FillGaps
 from tradebotd.jobs.job import RunContext
-from tradebotd.jobs.realtime_pull import RealtimePull
+from tradebotd.jobs.realtime_pull import RealtimePull, summarize
 from tradebotd.jobs.retention import Retention
 from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.market.candles import CandleReader
-from tradebotd.market.ingest import Ingest
+from tradebotd.market.ingest import Ingest, PullResult
 from tradebotd.market.levels import DailyLevels
 from tradebotd.market.writer import CandleWriter
 from tradebotd.storage.database import Database
@@ -177,6 +177,15 @@ async def test_a_lone_bad_candle_makes_the_run_partial(database: Database) -> No
     market.clock.jump_to(START + MINUTE)
 
     assert (await market.realtime_pull().run(market.context)).status() is RunStatus.PARTIAL
+
+
+def test_a_feed_that_fails_beside_one_with_nothing_new_is_partial() -> None:
+    """M2.2, M2.6: the symbols are the items; one of two failed."""
+    some = summarize(PullResult(errors={"BTC": "HTTP 503"}, answered=1))
+    every = summarize(PullResult(errors={"BTC": "HTTP 503", "ETH": "HTTP 503"}))
+
+    assert (some.status(), some.failed_items) == (RunStatus.PARTIAL, ["BTC"])
+    assert every.status() is RunStatus.FAILED
 
 
 async def test_the_next_feed_is_asked_when_one_fails(database: Database) -> None:

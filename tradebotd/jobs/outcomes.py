@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome
 from tradebotd.jobs.job import Job
+
+LONGEST_SECONDS: Final = 30.0  # host time that reading one outcome may take
 
 
 @dataclass(slots=True)
@@ -48,7 +53,8 @@ class Outcomes:
 
     async def _evaluate(self, job: Job, known: _Known, now: datetime) -> Outcome:
         try:
-            outcome = await job.outcome()
+            with anyio.fail_after(LONGEST_SECONDS):  # the run it belongs to must come to its end
+                outcome = await job.outcome()
         except Exception as error:  # noqa: BLE001 - the runner's edge: an unreadable outcome is not ok
             text = f"could not be read: {type(error).__name__}: {error}"
             outcome = Outcome(ok=False, message=text)

@@ -87,6 +87,8 @@ def summarize(pulled: PullResult) -> Summary:
     for symbol, message in pulled.errors.items():
         summary.fail(symbol, message)
         summary.attempted += 1
+    if pulled.errors and pulled.answered and summary.attempted <= summary.failed:
+        summary.attempted = summary.failed + pulled.answered  # not all: some had nothing new to say
     for symbol, count in pulled.outliers.items():
         summary.items.setdefault(symbol, {})["outliers"] = count
     return summary

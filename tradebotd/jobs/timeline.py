@@ -232,6 +232,7 @@ class PacedPlayer:
         self._on_end = on_end
         self._commit_every = commit_every_seconds
         self._stopping = anyio.Event()
+        self._warned = False
 
     def stop(self) -> None:
         self._stopping.set()
@@ -271,4 +272,8 @@ class PacedPlayer:
         try:
             await self._ledger.commit_instant(now, ended=ended)
         except DatabaseUnavailableError as error:
-            log.warning("market time not stored", error=str(error))
+            if not self._warned:
+                log.warning("market time not stored", error=str(error))
+            self._warned = True
+        else:
+            self._warned = False

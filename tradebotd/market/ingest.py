@@ -43,6 +43,7 @@ class PullResult:
     reasons: dict[str, str] = field(default_factory=dict)  # the first of them
     outliers: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)  # symbols of which nothing came
+    answered: int = 0  # symbols whose feed answered, be it with nothing new
     feeds: dict[str, FeedName] = field(default_factory=dict)  # who delivered candles
 
 
@@ -126,6 +127,7 @@ class Ingest:
                 tracks_of = {symbol.symbol: await self._track(symbol, result) for symbol in wanted}
                 ready = [track for track in tracks_of.values() if track is not None]
                 fetched = await self._fetch_all(ready, now, result)
+                result.answered = len(fetched)
                 await self._store(fetched, result)
             except BaseException:
                 self.reset()
