@@ -27,6 +27,7 @@ class DaemonProcess:
         self.config = config
         self.log_path = config.with_suffix(".log")
         self._started = time.monotonic()
+        self._log_began = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [BINARIES / "tradebotd", "run", "--config", config],
@@ -52,7 +53,8 @@ class DaemonProcess:
         self.process.wait(10)
 
     def log(self) -> str:
-        return self.log_path.read_text(errors="replace")
+        """What this process has said, not an earlier one of the same configuration."""
+        return self.log_path.read_bytes()[self._log_began :].decode(errors="replace")
 
 
 @contextmanager

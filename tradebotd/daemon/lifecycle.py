@@ -14,6 +14,7 @@ from tradebotd.config.secrets import database_password
 from tradebotd.daemon.app import App
 from tradebotd.daemon.files import Files
 from tradebotd.daemon.progress_line import ProgressLine
+from tradebotd.daemon.signals import Signals
 from tradebotd.daemon.stop_signal import StopRequest, watch_signals
 from tradebotd.daemon.systemd import notify
 from tradebotd.daemon.wiring import build
@@ -29,12 +30,12 @@ DRAIN_SECONDS: Final = 10.0
 RELEASE_SECONDS: Final = 2.0
 
 
-async def serve(config: Config, files: Files, line: ProgressLine | None) -> None:
+async def serve(config: Config, files: Files, line: ProgressLine | None, signals: Signals) -> None:
     """The whole life of the daemon. Returns when it was asked to stop, or when the data ended."""
     stop = StopRequest()
     async with anyio.create_task_group() as tasks:
         app_ready = AppReady()
-        tasks.start_soon(watch_signals, stop, app_ready.reload)
+        tasks.start_soon(watch_signals, signals, stop, app_ready.reload)
         with anyio.CancelScope() as starting:
             tasks.start_soon(_cancel_when_asked, stop, starting, app_ready)
             await _live(config, files, line, stop, app_ready)

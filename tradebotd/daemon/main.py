@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tradebotd import __version__
+from tradebotd.daemon.signals import Signals
 from tradebotd.domain.decimals import forbid_floats
 from tradebotd.domain.errors import (
     AccountTakenError,
@@ -93,9 +94,10 @@ def _dispatch(options: argparse.Namespace) -> int:
 
             return run_migrations(options.config, only_list=options.status)
         case _:
+            signals = Signals()
             from tradebotd.daemon.run import run  # noqa: PLC0415
 
-            return run(options.config)
+            return run(options.config, signals)
 
 
 def _config_report(error: ConfigError) -> str:

@@ -1,7 +1,6 @@
 """`tradebotd run`: from a file to a running loop, and the exit code it ends with."""
 
-import signal
-import sys
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -13,13 +12,13 @@ from tradebotd.daemon.causes import first_cause
 from tradebotd.daemon.files import load
 from tradebotd.daemon.lifecycle import serve
 from tradebotd.daemon.progress_line import terminal_line
+from tradebotd.daemon.signals import Signals
 
 EXIT_DONE = 0
 
 
-def run(given: Path | None) -> int:
+def run(given: Path | None, signals: Signals) -> int:
     """Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError."""
-    _stop_while_starting()
     config, files = load(find_config(given))  # before the loop starts: reading blocks
     line = terminal_line() if config.simulated else None
     logs.configure(
@@ -28,20 +27,11 @@ def run(given: Path | None) -> int:
         secrets=secret_values(config),
         stream=line,
     )
+    life = partial(serve, config, files, line, signals)
     try:
-        anyio.run(
-            serve, config, files, line, backend="asyncio", backend_options={"use_uvloop": True}
-        )
+        anyio.run(life, backend="asyncio", backend_options={"use_uvloop": True})
     except BaseExceptionGroup as group:
         raise first_cause(group) from group
+    finally:
+        signals.ignore()
     return EXIT_DONE
-
-
-def _stop_while_starting() -> None:
-    """Until the loop has its own handlers, a stop has nothing to put in order."""
-
-    def leave(_number: int, _frame: object) -> None:
-        sys.exit(EXIT_DONE)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave)

@@ -1,10 +1,14 @@
-"""SIGTERM and SIGINT ask the daemon to stop; SIGHUP asks it to read its configuration again."""
+"""The wish to stop, and the way from a signal into the loop."""
 
+import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 
 import anyio
 import structlog
+from anyio.streams.memory import MemoryObjectSendStream
+
+from tradebotd.daemon.signals import STOP, Signals
 
 log = structlog.get_logger(__name__)
 
@@ -29,12 +33,28 @@ class StopRequest:
         await self._asked.wait()
 
 
-async def watch_signals(stop: StopRequest, reload: Callable[[], Awaitable[None]]) -> None:
+async def watch_signals(
+    signals: Signals, stop: StopRequest, reload: Callable[[], Awaitable[None]]
+) -> None:
     """Runs until it is cancelled. A second SIGTERM is not faster: each stage has its limit."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async for received in signals:
-            if received == signal.SIGHUP:
-                await reload()
+    loop = asyncio.get_running_loop()
+    sender, receiver = anyio.create_memory_object_stream[int](8)
+
+    def hand_over(number: int) -> None:
+        loop.call_soon_threadsafe(_offer, sender, number)
+
+    signals.receive_by(hand_over)
+    async with sender, receiver:
+        async for number in receiver:
+            if number in STOP:
+                log.info("stop asked", signal=signal.Signals(number).name)
+                stop.ask(signal.Signals(number).name)
             else:
-                log.info("stop asked", signal=signal.Signals(received).name)
-                stop.ask(signal.Signals(received).name)
+                await reload()
+
+
+def _offer(sender: MemoryObjectSendStream[int], number: int) -> None:
+    try:
+        sender.send_nowait(number)
+    except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError):
+        return  # eight are waiting already, or nobody waits any more

@@ -1,0 +1,42 @@
+"""SIGTERM, SIGINT and SIGHUP from the first import to the last: no moment is left to the default.
+
+A loop's own handlers are gone before the process is, and come after its imports; a signal then
+would end the daemon with the signal's number instead of 0.
+"""
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+STOP: Final = (signal.SIGTERM, signal.SIGINT)
+
+Receiver = Callable[[int], None]
+
+
+class Signals:
+    """Before anybody receives them, a stop ends the process: there is nothing to put in order."""
+
+    def __init__(self) -> None:
+        self._receiver: Receiver = _leave
+        for number in (*STOP, signal.SIGHUP):
+            signal.signal(number, self._handle)
+
+    def receive_by(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    def ignore(self) -> None:
+        """What comes after the work is done changes nothing any more."""
+        self._receiver = _nothing
+
+    def _handle(self, number: int, _frame: object) -> None:
+        self._receiver(number)
+
+
+def _leave(number: int) -> None:
+    if number in STOP:
+        sys.exit(0)
+
+
+def _nothing(_number: int) -> None:
+    pass
