@@ -16,6 +16,7 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.replay import Recordings, ReplayFeed, load_recordings
 from tradebotd.feeds.synthetic import SyntheticFeed
 from tradebotd.ports.feed import SimulatedFeed
+from tradebotd.storage.database import Database
 
 SYMBOL = market_symbol("BTCPERP", feeds=("sim",))
 NAME = FeedName("sim")
@@ -104,6 +105,20 @@ async def test_what_the_feed_does_not_have_is_an_error(make: Callable[[], Made])
     with pytest.raises(FeedError):
         await feed.fetch(SYMBOL, Timeframe.H4, start, start + MINUTE)
     assert await feed.quotes([market_symbol("OTHER")]) == {}
+
+
+async def test_a_call_while_a_connection_is_held_fails(
+    make: Callable[[], Made], database: Database
+) -> None:
+    """M1.3: enforced at run time, for every call that may wait on a network."""
+    feed, _ = make()
+    start = feed.span()[0]
+    async with database.connection():
+        with pytest.raises(RuntimeError, match="holds a database connection"):
+            await feed.fetch(SYMBOL, Timeframe.M1, start, start + MINUTE)
+        with pytest.raises(RuntimeError, match="holds a database connection"):
+            await feed.quotes([SYMBOL])
+    assert not (await feed.fetch(SYMBOL, Timeframe.M1, start, start + MINUTE)).candles
 
 
 def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:

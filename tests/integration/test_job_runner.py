@@ -482,6 +482,28 @@ async def test_by_hand_it_goes_the_same_way_with_progress(bench: Make) -> None:
     assert refused.value.known == (NAME,)
 
 
+async def test_start_end_and_counts_are_logged(
+    bench: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """M2.8, 3.6: every line of a run carries job and run_id; a failure has its own event."""
+
+    async def work(context: RunContext) -> Summary:
+        summary = Summary(attempted=2, inserted=1, counts={"checked": 12})
+        if context.params:
+            summary.fail("BTCUSDT", "HTTP 503")
+        return summary
+
+    async with bench(work) as made:
+        await made.runner.run_by_hand(NAME, {})
+        await made.runner.run_by_hand(NAME, {"fail": "yes"})
+    lines = [line for line in capsys.readouterr().out.splitlines() if "job=work" in line]
+
+    assert ["started" in line for line in lines] == [True, False, True, False]
+    assert all("run_id=" in line for line in lines)
+    assert all(f"{what}" in lines[1] for what in ("job complete", "attempted=2", "checked=12"))
+    assert all(what in lines[3] for what in ("job failed", "status=partial", "BTCUSDT: HTTP 503"))
+
+
 async def test_the_outcome_is_read_after_the_run(bench: Make) -> None:
     """M2.7: after the run; a quiet one at most once a minute; again when somebody asks."""
     async with bench() as made:

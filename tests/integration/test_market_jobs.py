@@ -25,7 +25,8 @@ from tradebotd.domain.timeframe import EPOCH, Timeframe
 from tradebotd.jobs.calculate_pivots import CalculatePivots
 from tradebotd.jobs.daily_close import DailyClose
 from tradebotd.jobs.fill_gaps import FillGaps
-from tradebotd.jobs.job import RunContext
+from tradebotd.jobs.job import Job, RunContext
+from tradebotd.jobs.ping import Ping
 from tradebotd.jobs.realtime_pull import RealtimePull, summarize
 from tradebotd.jobs.retention import Retention
 from tradebotd.jobs.seed_history import SeedHistory
@@ -322,3 +323,30 @@ async def test_retention_drops_whole_expired_months_only(database: Database) -> 
     assert summary.counts["dropped"] == 1
     assert [row[0].month for row in await market.rows()] == [4, 4, 4]
     assert (await job.outcome()).ok
+
+
+async def test_every_job_of_market_data_runs_twice_in_one_process(database: Database) -> None:
+    """M1.1: one loop, one pool; nothing of the first run is in the way of the second."""
+    market = await open_market(database, minutes(1_500))
+    market.clock.jump_to(START + 1_500 * MINUTE)
+    ingest, clock = market.ingest, market.clock
+    levels = DailyLevels(database, ingest)
+    jobs: list[Job] = [
+        market.realtime_pull(),
+        DailyClose(levels=levels, ingest=ingest, clock=clock),
+        CalculatePivots(levels=levels, ingest=ingest),
+        FillGaps(database=database, ingest=ingest),
+        SeedHistory(database=database, ingest=ingest, clock=clock),
+        Retention(database=database, ingest=ingest, writer=market.writer, clock=clock),
+        Ping(database),
+    ]
+    wish = {"symbol": market.symbol.symbol, "interval": "5m", "days": "1"}
+    for _ in range(2):
+        for job in jobs:
+            params = wish if job.name == "seed_history" else {}
+            context = RunContext(scheduled_at=None, now=clock.now(), params=params)
+            assert (await job.run(context)).status() is RunStatus.OK, job.name
+            assert (await job.outcome()).ok, job.name
+            assert database.pool_in_use == 0
+    assert len(await market.rows()) == 1_500
+    assert len(await market.rows("5m")) == 300

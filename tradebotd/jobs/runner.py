@@ -246,6 +246,7 @@ class JobRunner:
         if run is None:
             return None
         with structlog.contextvars.bound_contextvars(job=plan.spec.name, run_id=run.id):
+            log.log(20 if plan.by_hand else 10, "job started", scheduled_at=context.scheduled_at)
             result = await self._attempts(plan, run)
             record = _record(run, result, self._clock.now(), self._host_seconds() - started)
             await self._ledger.close(run, record)
