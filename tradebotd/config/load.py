@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -104,7 +104,8 @@ def _words(detail: ErrorDetails) -> str:
     if kind in BOUNDS:
         key, word = BOUNDS[kind]
         bound = context[key]
-        told = f"{bound * 100:f}%" if isinstance(bound, Decimal) else str(bound)
+        percent = isinstance(detail["input"], str) and detail["input"].strip().endswith("%")
+        told = f"{Decimal(bound) * 100:f}%" if percent else str(bound)
         return f"out of range; must be {word} {told}"
     return PLAIN_WORDS.get(kind, detail["msg"])
 
@@ -118,18 +119,19 @@ def _unknown(location: tuple[str | int, ...]) -> str:
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:
     """The keys of the table at *location*, found by walking the models."""
-    model: Any = Config
+    model: type[BaseModel] | None = Config
+    own_name = False  # whether the next part is an index, or a name of the user's own
     for part in location:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            field = model.model_fields.get(str(part))
-            model = _section_in(field.annotation) if field is not None else None
-        # An index or a name of the user's own stays within the same kind of table.
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return sorted(model.model_fields)
-    return []
+        if own_name:
+            own_name = False
+            continue
+        field = model.model_fields.get(str(part)) if model is not None else None
+        annotation = field.annotation if field is not None else None
+        model, own_name = _section_in(annotation), get_origin(annotation) in {list, dict}
+    return sorted(model.model_fields) if model is not None else []
 
 
-def _section_in(annotation: Any) -> Any:
+def _section_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in get_args(annotation):
