@@ -32,6 +32,8 @@ class Target(Protocol):
     def isatty(self) -> bool: ...
 
 
+_RENDERED: Final = (str, int, float, Mapping, list, tuple, type(None))
+
 Event = MutableMapping[str, Any]
 Format = Literal["auto", "console", "json", "journald"]
 
@@ -44,7 +46,12 @@ def configure(
     on_terminal = target.isatty()
     console = log_format == "console" or (log_format == "auto" and on_terminal)
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=on_terminal, pad_event_to=28, sort_keys=False)
+        structlog.dev.ConsoleRenderer(
+            colors=on_terminal,
+            pad_event_to=28,
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if console
         else _as_json
     )
@@ -53,11 +60,10 @@ def configure(
         structlog.processors.add_log_level,
         _stamp,
         structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,  # a traceback is text before secrets are blotted out
         _plain_values,
         _redactor(secrets),
     ]
-    if not console:
-        processors.append(structlog.processors.format_exc_info)
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -65,12 +71,26 @@ def configure(
         cache_logger_on_first_use=False,
     )
     # What libraries say through the standard library goes the same way, from warnings on.
-    logging.basicConfig(level=logging.WARNING, stream=target, format="%(message)s", force=True)
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(_Redacting(secrets))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
 def set_level(level: str) -> None:
     """Change how much is said while running: after a reload."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]))
+
+
+class _Redacting(logging.Formatter):
+    def __init__(self, secrets: Sequence[str]) -> None:
+        super().__init__("%(levelname)s %(name)s: %(message)s")
+        self._secrets = [secret for secret in secrets if secret]
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        return text
 
 
 def _stamp(_logger: Any, _method: str, event: Event) -> Event:
@@ -87,6 +107,8 @@ def _plain_values(_logger: Any, _method: str, event: Event) -> Event:
             event[key] = value.value
         elif isinstance(value, datetime):
             event[key] = value.isoformat().replace("+00:00", "Z")
+        elif not isinstance(value, _RENDERED):
+            event[key] = str(value)
     return event
 
 
@@ -107,7 +129,7 @@ def _redactor(secrets: Sequence[str]) -> Callable[[Any, str, Event], Event]:
             return {name: clean(str(name), inner) for name, inner in value.items()}
         if isinstance(value, list | tuple):
             return [clean("", inner) for inner in value]
-        return value
+        return value if isinstance(value, _RENDERED) else clean(key, str(value))
 
     return redact
 
