@@ -233,6 +233,22 @@ async def test_what_cannot_be_mended_is_not_tried_again(bench: Make) -> None:
     assert not letters
 
 
+async def test_wrong_parameters_are_refused_once(bench: Make) -> None:
+    """M2.5: nothing is tried again, nor kept to be tried, that would be refused again."""
+
+    async def work(context: RunContext) -> Summary:
+        raise RefusedError("bad_params", "days is 1 to 365, was 400", "say --param days=365")
+
+    async with bench(work, replace(MINUTELY, retries=3)) as made:
+        run = await made.runner.run_by_hand(NAME, {"days": "400"})
+        letters = await made.letters()
+
+    assert (run.status, run.attempt) == (RunStatus.FAILED, 1)
+    assert run.error == "days is 1 to 365, was 400 (say --param days=365)"
+    assert len(made.job.contexts) == 1
+    assert not letters
+
+
 async def test_a_run_stays_partial_when_the_retry_mends_the_rest(bench: Make) -> None:
     """M2.5: the row that was quarantined at the first attempt is still said after the second."""
 

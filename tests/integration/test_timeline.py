@@ -255,6 +255,43 @@ async def test_paced_it_delivers_every_point_and_remembers_how_far_it_came(
     assert (await read_reached(database)).ended
 
 
+async def test_paced_what_is_due_at_the_end_is_begun_before_the_end_is_told(
+    database: Database,
+) -> None:
+    """3.8, end of data: what is due until then runs; M2.10: each occurrence once."""
+    clock = MarketClock(START, 1_200)
+    ledger = RunLedger(database, deferred=False)
+    pull = ScriptedJob(PULL)
+    async with anyio.create_task_group() as tasks:
+        specs = [JobSpec(name=PULL, slots=EVERY_MINUTE, retries=0)]
+        runner = JobRunner(tasks=tasks, clock=clock, ledger=ledger, jobs=[pull], specs=specs)
+        scheduler = ClockScheduler(clock, lambda _code, _instant: None, runner.trigger)
+        scheduler.schedule(specs)
+        scheduler.start()
+
+        async def at_end() -> None:
+            assert await runner.drain(5)
+
+        player = PacedPlayer(
+            playback=Playback(
+                recording=Recorded(),
+                clock=clock,
+                reached=await read_reached(database),
+                on_tick=lambda _point: None,
+                prime=lambda _point: None,
+            ),
+            clock=clock,
+            ledger=ledger,
+            on_end=at_end,
+        )
+        assert await player.run()
+        scheduler.shutdown()
+
+    due = [context.scheduled_at for context in pull.contexts]
+    assert due[-1] == END
+    assert len(due) == len(set(due))
+
+
 async def test_rows_wait_in_bounded_memory_while_the_database_is_away(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from tenacity import (
     wait_random,
 )
 
+from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.job import RunStatus, Summary, describe_duration
 from tradebotd.jobs.job import Job, RunContext
 
@@ -38,6 +39,7 @@ class Result:
     summary: Summary
     error: str | None = None
     attempts: int = 1
+    refused: bool = False  # it would be refused again: wrong parameters
 
     @property
     def broke_off(self) -> bool:
@@ -47,7 +49,7 @@ class Result:
     @property
     def can_be_mended(self) -> bool:
         """Whether another attempt has something to do."""
-        return self.broke_off or bool(self.summary.failed_items)
+        return not self.refused and (self.broke_off or bool(self.summary.failed_items))
 
 
 async def run_with_retries(
@@ -108,6 +110,9 @@ async def attempt(job: Job, context: RunContext, hard_limit: timedelta) -> Resul
             error = f"cancelled at its hard limit of {describe_duration(hard_limit)}"
             return Result(status=RunStatus.TIMEOUT, summary=Summary(), error=error)
         return _result(summary)
+    except RefusedError as refusal:
+        said = storable(f"{refusal}{f' ({refusal.hint})' if refusal.hint else ''}")
+        return Result(status=RunStatus.FAILED, summary=Summary(), error=said, refused=True)
     except Exception:  # noqa: BLE001 - one of the three edges: a job may raise anything
         error = storable(traceback.format_exc())[-LONGEST_ERROR:]
         return Result(status=RunStatus.FAILED, summary=Summary(), error=error)

@@ -31,6 +31,7 @@ POINTS_A_CANDLE: Final = 4
 POINTS_BEFORE_YIELDING: Final = 200
 PRIME_LOOK_BACK: Final = timedelta(days=5)  # the longest weekend of an exchange, and a day
 DATABASE_RETRY_SECONDS: Final = 0.5
+LAST_TIMER_SECONDS: Final = 0.1
 
 OnTick = Callable[[PathPoint], Awaitable[None] | None]
 
@@ -251,6 +252,8 @@ class PacedPlayer:
             now = self._clock.now()
             await self._playback.deliver(now)
             if now >= end:
+                # The scheduler's timer is due in this very moment, too: let its jobs begin.
+                await anyio.sleep(LAST_TIMER_SECONDS)
                 await self._on_end()
                 await self._commit(end, ended=True)
                 return True
