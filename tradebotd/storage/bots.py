@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, LiteralString
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.ids import BotName, PositionId
+from tradebotd.domain.ids import BotName, OrderId, PositionId, VenueName
 from tradebotd.storage.database import Connection
 
 PausedBy = Literal["limit", "user"]
@@ -47,26 +47,44 @@ TAKE_LEASE: Final[LiteralString] = """
               (SELECT p.id FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL) AS position_id,
               EXISTS (SELECT 1 FROM orders AS o WHERE o.bot = $1 AND NOT o.settled) AS order_pending
 """
+# Whoever paused or resumed the bot while its cycle ran is not overruled by what the cycle had read ($7).
 RELEASE_LEASE: Final[LiteralString] = """
     UPDATE bot_states
-       SET lease_token = NULL, status = $3, paused_by = $4, last_run_at = $5, last_error_message = $6
+       SET lease_token = NULL, last_run_at = $5, last_error_message = $6,
+           status = CASE WHEN paused_by IS NOT DISTINCT FROM $7 THEN $3 ELSE status END,
+           paused_by = CASE WHEN paused_by IS NOT DISTINCT FROM $7 THEN $4 ELSE paused_by END
      WHERE bot = $1 AND lease_token = $2
 """
 RELEASE_WITH_DECISION: Final[LiteralString] = """
     WITH decision AS (
-        INSERT INTO decision_runs (bot, candle_ts, intent, signal, reason, path, indicators, execution_meta, decided_at)
-        VALUES ($1, $7, $8, $9, $10, $11, $12, $13, $5)
+        INSERT INTO decision_runs (bot, candle_ts, intent, signal, reason, path, indicators, execution_meta, order_id,
+                                   decided_at)
+        VALUES ($1, $8, $9, $10, $11, $12, $13, $14, $15, $5)
         ON CONFLICT (bot, candle_ts, intent) DO NOTHING
     )
     UPDATE bot_states
-       SET lease_token = NULL, status = $3, paused_by = $4, last_run_at = $5, last_error_message = $6
+       SET lease_token = NULL, last_run_at = $5, last_error_message = $6,
+           status = CASE WHEN paused_by IS NOT DISTINCT FROM $7 THEN $3 ELSE status END,
+           paused_by = CASE WHEN paused_by IS NOT DISTINCT FROM $7 THEN $4 ELSE paused_by END
      WHERE bot = $1 AND lease_token = $2
+"""
+# Read in the transaction of an entry's row. FOR SHARE: a pause that commits later comes after the order.
+LOCK_FOR_ENTRY: Final[LiteralString] = """
+    SELECT s.paused_by, c.active,
+           EXISTS (SELECT 1 FROM positions AS p WHERE p.bot = $1 AND p.symbol = $3 AND p.closed_at IS NULL) AS holds,
+           EXISTS (SELECT 1 FROM orders AS o
+                    WHERE o.venue = $2 AND o.symbol = $3 AND o.status = 'unknown' AND NOT o.settled) AS unknown
+      FROM bot_states AS s
+      JOIN bot_configs AS c ON c.name = s.bot
+     WHERE s.bot = $1
+       FOR SHARE OF s
 """
 COUNT_DAY: Final[LiteralString] = """
     UPDATE bot_states
-       SET daily_pnl = CASE WHEN day = $2 THEN daily_pnl ELSE 0 END + $3,
-           daily_trades_count = CASE WHEN day = $2 THEN daily_trades_count ELSE 0 END + $4,
-           day = $2, in_position = $5
+       SET daily_pnl = CASE WHEN day > $2 THEN daily_pnl WHEN day = $2 THEN daily_pnl + $3 ELSE $3 END,
+           daily_trades_count = CASE WHEN day > $2 THEN daily_trades_count
+                                     WHEN day = $2 THEN daily_trades_count + $4 ELSE $4 END,
+           day = greatest(day, $2), in_position = $5
      WHERE bot = $1
 """
 RESET_DAY: Final[LiteralString] = """
@@ -105,15 +123,18 @@ class LeasedState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleEnd:
+    """`was_paused_by`: as the cycle read it; a change meanwhile stands."""
+
     status: str
     paused_by: PausedBy | None
+    was_paused_by: PausedBy | None
     at: datetime
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRecord:
-    """A row of `decision_runs`; unique on (bot, candle_ts, intent)."""
+    """A row of `decision_runs`; unique on (bot, candle_ts, intent). `order_id`: what came of it."""
 
     bot: BotName
     candle_ts: datetime
@@ -124,6 +145,7 @@ class DecisionRecord:
     indicators: Mapping[str, Any]
     execution_meta: Mapping[str, Any]
     decided_at: datetime
+    order_id: OrderId | None = None
 
 
 async def sync_bots(
@@ -164,7 +186,7 @@ async def release_lease(
     decision: DecisionRecord | None = None,
 ) -> None:
     """The new state, and with it the decision, in one statement."""
-    state = (bot, token, end.status, end.paused_by, end.at, end.error)
+    state = (bot, token, end.status, end.paused_by, end.at, end.error, end.was_paused_by)
     if decision is None:
         await connection.execute(RELEASE_LEASE, *state)
         return
@@ -178,7 +200,22 @@ async def release_lease(
         decision.path,
         decision.indicators,
         decision.execution_meta,
+        decision.order_id,
     )
+
+
+async def entry_obstacle(
+    connection: Connection, bot: BotName, venue: VenueName, symbol: str
+) -> str | None:
+    """Why *bot* may not enter now, read again in the transaction that writes the order."""
+    row = await connection.fetchrow(LOCK_FOR_ENTRY, bot, venue, symbol)
+    if row is None or not row["active"]:
+        return "bot_stopped"
+    if row["paused_by"] == "user":
+        return "paused_by_user"
+    if row["holds"]:
+        return "position_open"
+    return "order_unknown" if row["unknown"] else None
 
 
 async def count_day(
@@ -190,7 +227,10 @@ async def count_day(
     trades: int,
     in_position: bool,
 ) -> None:
-    """Add to the counters of the bot's *day*; those of another day start from nothing."""
+    """Add to the counters of the bot's *day*. A later day starts from nothing; a fill of an earlier
+
+    day, come late, does not touch the counters of this one.
+    """
     await connection.execute(COUNT_DAY, bot, day, pnl, trades, in_position)
 
 

@@ -1,5 +1,6 @@
 """`equity_snapshots`, and the sums they and the account limits are made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -29,8 +30,8 @@ SELECT_EXTREMES: Final[LiteralString] = """
              WHERE account = $1 AND bot IS NULL AND ts >= $2 ORDER BY ts LIMIT 1) AS day_start,
            (SELECT max(equity) FROM equity_snapshots WHERE account = $1 AND bot IS NULL) AS peak,
            (SELECT count(*) FROM orders WHERE created_at > $3) AS recent_orders,
-           (SELECT coalesce(sum(quantity * coalesce(limit_price, trigger_price, average_price, 0)), 0) FROM orders
-             WHERE role = 'entry' AND NOT settled AND position_id IS NULL) AS pending_exposure,
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(symbol, (quantity - filled_quantity)::text)), '[]') FROM orders
+             WHERE role = 'entry' AND NOT settled) AS pending,
            (SELECT count(*) FROM orders WHERE role = 'entry' AND NOT settled AND position_id IS NULL) AS pending_entries
 """
 
@@ -67,10 +68,12 @@ class BotFlows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHistory:
+    """`pending`: (symbol, quantity not filled yet) of each unsettled entry."""
+
     day_start: Decimal | None
     peak: Decimal | None
     recent_orders: int
-    pending_exposure: Decimal
+    pending: Sequence[tuple[str, Decimal]]
     pending_entries: int
 
 
@@ -113,6 +116,6 @@ async def select_history(
         day_start=row["day_start"],
         peak=row["peak"],
         recent_orders=row["recent_orders"],
-        pending_exposure=row["pending_exposure"],
+        pending=[(symbol, Decimal(quantity)) for symbol, quantity in row["pending"]],
         pending_entries=row["pending_entries"],
     )

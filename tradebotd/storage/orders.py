@@ -33,10 +33,7 @@ RULES: Final = {
 }
 
 NEXT_ID: Final[LiteralString] = "SELECT nextval('orders_id_seq')"
-INSERT_ORDER: Final[LiteralString] = (
-    "WITH "
-    + LEASE
-    + """
+_INSERT_FROM_LEASE: Final = """
     INSERT INTO orders (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side,
                         type, time_in_force, position_type, leverage, reduce_only, quantity, limit_price, stop_price,
                         trigger_price, exits, reason, params_hash, send_by, created_at, updated_at)
@@ -45,7 +42,7 @@ INSERT_ORDER: Final[LiteralString] = (
       FROM lease
     RETURNING id
 """
-)
+INSERT_ORDER: Final[LiteralString] = "WITH " + LEASE + _INSERT_FROM_LEASE
 INSERT_EXIT_GROUP: Final[LiteralString] = """
     INSERT INTO exit_groups (position_id, role) VALUES ($1, 'active') RETURNING id
 """
@@ -86,7 +83,6 @@ UPDATE_FILLED: Final[LiteralString] = """
            venue_filled_quantity = greatest(coalesce(venue_filled_quantity, 0), $2)
      WHERE id = $1
 """
-COUNT_RECENT: Final[LiteralString] = "SELECT count(*) FROM orders WHERE created_at > $1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,11 +209,6 @@ async def update_filled(
 async def close_exit_group(connection: Connection, exit_group_id: int) -> None:
     """Once every order of the group is settled; else it stays as it is."""
     await connection.execute(CLOSE_EXIT_GROUP, exit_group_id)
-
-
-async def count_since(connection: Connection, since: datetime) -> int:
-    count: int = await connection.fetchval(COUNT_RECENT, since)
-    return count
 
 
 def _detail(reason: str | None) -> dict[str, Any]:

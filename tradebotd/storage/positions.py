@@ -58,6 +58,9 @@ SELECT_FOR_UPDATE: Final[LiteralString] = """
      WHERE id = $1
        FOR UPDATE
 """
+SELECT_OPEN_ID: Final[LiteralString] = """
+    SELECT id FROM positions WHERE bot = $1 AND symbol = $2 AND closed_at IS NULL
+"""
 SELECT_SUMS: Final[LiteralString] = """
     SELECT venue, symbol, position_type, sum(CASE side WHEN 'long' THEN quantity + dust ELSE -quantity - dust END) AS quantity,
            sum(version) AS version, count(*) FILTER (WHERE closed_at IS NULL) AS open
@@ -220,6 +223,12 @@ async def lock(connection: Connection, position_id: PositionId) -> LockedPositio
         is_open=row["closed_at"] is None,
         close_reason=None if reason is None else CloseReason(reason),
     )
+
+
+async def select_open_id(connection: Connection, bot: BotName, symbol: str) -> PositionId | None:
+    """There is at most one open position of a bot and symbol."""
+    row_id = await connection.fetchval(SELECT_OPEN_ID, bot, symbol)
+    return None if row_id is None else PositionId(row_id)
 
 
 async def select_sums(connection: Connection) -> list[HeldSum]:

@@ -55,7 +55,10 @@ class Account:
         self._zone = zone
 
     async def worth(self) -> Worth:
-        """Raises FeedError when something held has no price, VenueError, DatabaseUnavailableError."""
+        """Raises FeedError when something held has no price, VenueError, DatabaseUnavailableError.
+
+        The venues are asked one after the other: there are few, and each answer is of one moment.
+        """
         accounts = [await venue.account() for _, venue in sorted(self._venues.items())]
         async with self._database.connection() as connection:
             flows = await equity.select_bot_flows(connection)
@@ -72,9 +75,10 @@ class Account:
                 connection, self.name, day_began(now, self._zone), now - MINUTE
             )
         current = worth.account.equity
+        pending = sum((self._price(each) * left for each, left in history.pending), ZERO)
         return AccountState(
             equity=current,
-            exposure=worth.account.exposure + history.pending_exposure,
+            exposure=worth.account.exposure + pending,
             open_positions=worth.open_positions + history.pending_entries,
             orders_last_minute=history.recent_orders,
             day_start_equity=current if history.day_start is None else history.day_start,

@@ -110,7 +110,7 @@ class BotCycle:
             with structlog.contextvars.bound_contextvars(bot=name):
                 verdict = await self._judge(spec, state, now)
         finally:
-            await self._release(name, verdict, now)
+            await self._release(name, state, verdict, now)
         if verdict.decision is not None or verdict.acted:
             log.debug("bot cycle complete", bot=name, status=verdict.status)
         return CycleResult(status=verdict.status, acted=verdict.acted, error=verdict.error)
@@ -119,10 +119,16 @@ class BotCycle:
         async with self._database.connection() as connection:
             self._decided[name] = await decisions.select_latest(connection, name)
 
-    async def _release(self, name: BotName, verdict: _Verdict, now: datetime) -> None:
+    async def _release(
+        self, name: BotName, state: LeasedState, verdict: _Verdict, now: datetime
+    ) -> None:
         decision = verdict.decision
         end = CycleEnd(
-            status=verdict.status, paused_by=verdict.paused_by, at=now, error=verdict.error
+            status=verdict.status,
+            paused_by=verdict.paused_by,
+            was_paused_by=state.paused_by,
+            at=now,
+            error=verdict.error,
         )
         async with self._database.connection() as connection:
             await bots.release_lease(connection, name, self._token, end, decision)
@@ -166,7 +172,7 @@ class BotCycle:
             return _Verdict(status="waiting (no fresh candle)")
         decided = self._decided[spec.name]
         if decided is not None and newest.ts <= decided:
-            return _Verdict(status=state.status if paused_by is None else "running")
+            return _Verdict(status=_standing(state))
         await self._ensure_month(newest.ts)
         try:
             signal = ask(strategy, candles)
@@ -251,11 +257,12 @@ class BotCycle:
         if position is None:
             return _Verdict(status="waiting (order pending)")
         try:
-            await self._protection.close_by_hand(position, CloseReason.SIGNAL)
+            order_id = await self._protection.close_by_hand(position, CloseReason.SIGNAL)
         except OrderDeniedError as error:
             return _Verdict(status=f"waiting ({error.rule})")
         except VenueError as error:
             return _Verdict(status="error (order)", error=str(error))
+        record = replace(record, order_id=order_id)
         return _Verdict(status=decision.status, decision=record, acted=True)
 
     async def _ensure_month(self, candle_ts: datetime) -> None:
@@ -266,6 +273,14 @@ class BotCycle:
         async with self._database.connection() as connection:
             await decisions.ensure_month(connection, candle_ts)
         self._months.add(month)
+
+
+def _standing(state: LeasedState) -> str:
+    """The status of a candle decided before: without what kept an earlier cycle from looking."""
+    over = ("paused", "pending", "stopped", "orphaned", "waiting (market", "waiting (no fresh")
+    if not state.status.startswith(over):
+        return state.status
+    return "waiting (no signal)" if state.position_id is None else "running"
 
 
 def ask(strategy: Strategy, candles: Sequence[Candle]) -> Signal:

@@ -24,7 +24,7 @@ from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, Order
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.limits import ApprovedOrder
-from tradebotd.storage import decisions, orders, positions
+from tradebotd.storage import bots, decisions, orders, positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
@@ -107,6 +107,8 @@ class Placement:
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             if intent.role is OrderRole.EXIT:
                 await _check_position(connection, intent)
+            else:
+                await _check_bot(connection, intent)
             order_id = await orders.next_id(connection)
             if decision is not None and not await decisions.insert_decision(
                 connection, decision, order_id
@@ -131,10 +133,18 @@ class Placement:
         OutcomeUnknownError. If this task is cut while it sends, the row stays `pending_new` and
         reconciliation settles it like any other unknown outcome.
         """
-        client_order_id, request = prepared.client_order_id, prepared.request
+        client_order_id = prepared.client_order_id
         if host_now() > prepared.order.send_by:
             await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: too late")
             raise VenueUnavailableError(f"{client_order_id} was not sent: it waited too long")
+        self._recorder.in_flight.add(client_order_id)
+        try:
+            return await self._send_and_record(prepared)
+        finally:
+            self._recorder.in_flight.discard(client_order_id)
+
+    async def _send_and_record(self, prepared: Prepared) -> OrderReport:
+        client_order_id, request = prepared.client_order_id, prepared.request
         log.info("order sent", **_words(prepared))
         try:
             with anyio.fail_after(SEND_SECONDS):
@@ -154,6 +164,14 @@ class Placement:
             raise OutcomeUnknownError(client_order_id) from error
         await self._recorder.record(report)
         return report
+
+
+async def _check_bot(connection: Connection, intent: OrderIntent) -> None:
+    """Held FOR SHARE: a pause that commits later comes after this order."""
+    request = intent.request
+    obstacle = await bots.entry_obstacle(connection, intent.bot, request.venue, request.symbol)
+    if obstacle is not None:
+        raise OrderDeniedError(obstacle, f"{intent.bot} may not enter {request.symbol} now")
 
 
 async def _check_position(connection: Connection, intent: OrderIntent) -> None:

@@ -21,7 +21,7 @@ from tradebotd.domain.errors import (
     StorageError,
     VenueError,
 )
-from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.ids import OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason, Position
@@ -29,7 +29,7 @@ from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
-from tradebotd.risk.exits import ExitLevels, better, expired, triggered
+from tradebotd.risk.exits import ExitLevels, better, expired, trail, triggered
 from tradebotd.risk.limits import approve_exit
 from tradebotd.risk.trigger_book import Trigger, TriggerBook
 from tradebotd.storage import positions
@@ -123,14 +123,30 @@ class Protection:
     async def load(self, extremes: Mapping[PositionId, tuple[float, float]]) -> int:
         """Watch every open position; its best price is the stored one or the candles' since.
 
-        *extremes*: (low, high) of the minutes opened at or after the entry.
+        *extremes*: (low, high) of the minutes opened at or after the entry. What they move is
+        stored at once, since the sweep reads the table.
         """
         count = 0
+        moved: list[tuple[PositionId, Decimal, Decimal]] = []
         async for page in self._pages():
-            for position in page:
-                self.watch(_with_candles(position, extremes.get(position.id)))
+            for stored in page:
+                position = self._with_candles(stored, extremes.get(stored.id))
+                if position != stored and position.trailing_stop is not None:
+                    moved.append((position.id, position.best_price, position.trailing_stop))
+                self.watch(position)
                 count += 1
+        await self._store_trails(moved)
         return count
+
+    def _with_candles(self, position: Position, extremes: tuple[float, float] | None) -> Position:
+        symbol = self._symbols.get(position.symbol)
+        if extremes is None or symbol is None:
+            return position
+        low, high = (from_float(extreme) for extreme in extremes)
+        side = position.side
+        best = better(side, position.best_price, high if side.sign > 0 else low)
+        levels = trail(side, position.exits, ExitLevels.of(position), best, symbol.instrument)
+        return replace(position, best_price=best, trailing_stop=levels.trailing_stop)
 
     # Ticks
 
@@ -186,7 +202,10 @@ class Protection:
         return None if met is None else Exit(position=position, reason=met[0], level=met[1])
 
     async def beyond_their_stop(self, now: datetime) -> list[str]:
-        """Open positions whose price has met an exit and that are still there; closed markets wait."""
+        """Open positions whose price has met an exit and that are still there.
+
+        Those whose market is closed wait for it to open, and are not among them.
+        """
         beyond = []
         async for page in self._pages():
             for position in page:
@@ -251,6 +270,9 @@ class Protection:
             (each.position_id, each.best_price, each.trailing_stop)
             for each in self._book.moved_since_last_persist()
         ]
+        await self._store_trails(moved)
+
+    async def _store_trails(self, moved: Sequence[tuple[PositionId, Decimal, Decimal]]) -> None:
         if not moved:
             return
         async with self._database.connection() as connection:
@@ -258,9 +280,11 @@ class Protection:
 
     # Closing
 
-    async def close_by_hand(self, position: Position, reason: CloseReason) -> None:
-        """Raises OrderDeniedError, VenueError, DatabaseUnavailableError."""
-        await self._place(Exit(position=position, reason=reason))
+    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId:
+        """For a signal or an operator. Raises OrderDeniedError, VenueError, StorageError."""
+        if not self._is_open(position):
+            raise OrderDeniedError("market_closed", f"{position.symbol} cannot be sold now")
+        return await self._place(Exit(position=position, reason=reason))
 
     async def _close_all(self, exits: Sequence[Exit], result: SweepResult) -> None:
         ready = []
@@ -301,22 +325,25 @@ class Protection:
             result.failed[key] = f"{type(error).__name__}: {error}"
             self.release(each.position.id)
             if isinstance(error, StorageError):
-                log.critical("an exit could not be stored, and was not sent", position=key)
+                log.critical("an exit could not be stored", position=key, error=str(error))
         else:
             result.closed += 1
 
-    async def _place(self, each: Exit) -> None:
+    async def _place(self, each: Exit) -> OrderId:
         if self._placement is None:
             raise AssertionError("protection is not wired to the order flow")
         position = each.position
         instrument = self._symbols[position.symbol].instrument
+        quantity = floor_to_step(position.quantity, instrument.lot_size)
+        if quantity <= 0:
+            raise OrderDeniedError("below_lot_size", f"{position.quantity} is less than a lot")
         request = OrderRequest(
             venue=position.venue,
             symbol=position.symbol,
             side=position.side.exit,
             type=OrderType.MARKET,
             time_in_force=TimeInForce.IOC,
-            quantity=floor_to_step(position.quantity, instrument.lot_size),
+            quantity=quantity,
             position_type=position.position_type,
             reduce_only=position.position_type is PositionType.FUTURES,
             trigger_price=each.level,
@@ -328,18 +355,12 @@ class Protection:
             reason=each.reason,
             position_id=position.id,
         )
-        await self._placement.place(approve_exit(intent))
+        prepared = await self._placement.prepare(approve_exit(intent))
+        await self._placement.send(prepared)
+        return prepared.order.id
 
     def _is_open(self, position: Position) -> bool:
         symbol = self._symbols.get(position.symbol)
         if symbol is None:
             return False
         return self._calendars[symbol.calendar].is_open(self._clock.now())
-
-
-def _with_candles(position: Position, extremes: tuple[float, float] | None) -> Position:
-    if extremes is None:
-        return position
-    low, high = (from_float(extreme) for extreme in extremes)
-    best = better(position.side, position.best_price, high if position.side.sign > 0 else low)
-    return replace(position, best_price=best)

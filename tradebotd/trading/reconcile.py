@@ -1,7 +1,8 @@
 """Asks the venues what is so, and makes our books say it: orders, fills, holdings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import structlog
 from tradebotd.clocks.host import host_now
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import VenueError
+from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderStatus
@@ -27,6 +29,9 @@ from tradebotd.trading.recorder import OrderRecorder
 log = structlog.get_logger(__name__)
 
 ASK_SECONDS: Final = 10.0
+MARGIN: Final = 0.05
+LOOK_BACK: Final = timedelta(days=1)  # for fills, from before the start
+OVERLAP: Final = timedelta(minutes=5)
 DIFFERS: Final = "position_differs"
 BASELINES: Final = "spot_baselines"  # what an account held of our base assets before we came
 
@@ -62,26 +67,45 @@ class Reconciler:
         self._one_at_a_time = anyio.Lock()
         self._baselines: dict[str, dict[str, Decimal]] | None = None
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
+        self._settled_since_start = False
+        self._agreed_at = clock.now() - LOOK_BACK
 
     async def run(self) -> Reconciled:
-        """Orders in doubt first, then holdings. Raises DatabaseUnavailableError."""
+        """Orders in doubt first, then holdings. Raises DatabaseUnavailableError.
+
+        The first one after a start waits until nothing of an earlier life can still be on its way:
+        market time may jump by hours in the two seconds that this takes.
+        """
         async with self._one_at_a_time:
             result = Reconciled()
-            await self._settle_orders(result)
+            sendable_until = await self._settle_orders(result)
+            if sendable_until is not None and not self._settled_since_start:
+                await anyio.sleep(max(0.0, (sendable_until - host_now()).total_seconds()) + MARGIN)
+                result = Reconciled()
+                await self._settle_orders(result)
+            self._settled_since_start = True
             await self._compare_holdings(result)
             return result
 
     # Orders
 
-    async def _settle_orders(self, result: Reconciled) -> None:
+    async def _settle_orders(self, result: Reconciled) -> datetime | None:
+        """Until when (host time) those that wait may still be sent; None: none waits."""
         async with self._database.connection() as connection:
             unsettled = await orders.select_unsettled(connection)
         for stored in unsettled:
+            if stored.order.client_order_id in self._recorder.in_flight:
+                continue
             result.asked += 1
             try:
                 await self._settle(stored, result)
             except (VenueError, TimeoutError) as error:
                 result.failed[stored.order.client_order_id] = f"{type(error).__name__}: {error}"
+        waiting = set(result.waiting)
+        return max(
+            (each.send_by for each in unsettled if each.order.client_order_id in waiting),
+            default=None,
+        )
 
     async def _settle(self, stored: StoredOrder, result: Reconciled) -> None:
         order = stored.order
@@ -89,9 +113,10 @@ class Reconciler:
         if venue is None:
             result.failed[order.client_order_id] = f"venue {order.venue} is not configured"
             return
+        asked_at = host_now()
         with anyio.fail_after(ASK_SECONDS):
             report = await venue.find_order(order.symbol, order.client_order_id)
-        verdict = judge_order(found=report is not None, send_by=stored.send_by, host_now=host_now())
+        verdict = judge_order(found=report is not None, send_by=stored.send_by, asked_at=asked_at)
         if report is not None:
             await self._recorder.record(report)
         elif verdict is Verdict.ABSENT:
@@ -123,11 +148,35 @@ class Reconciler:
                 result.failed[name] = f"{type(error).__name__}: {error}"
         if not accounts:
             return
+        began = self._clock.now()
         found = await self._differences(before, accounts)
-        if found and await self._sums() != before:
-            return  # a fill came in between: the next look compares again
+        if found:
+            await self._apply_late_fills({each.venue for each in found}, result)
+            if await self._sums() != before:
+                return  # a fill came in between: the next look compares again
+        else:
+            self._agreed_at = began
         result.differences = found
         await self._report(found)
+
+    async def _apply_late_fills(self, venues: Iterable[VenueName], result: Reconciled) -> None:
+        """A difference may be a fill of an order that we took for settled: late evidence counts."""
+        for name in sorted(venues):
+            try:
+                with anyio.fail_after(ASK_SECONDS):
+                    fills = await self._venues[name].fills_since(self._agreed_at - OVERLAP)
+                for each in {fill.client_order_id: fill for fill in fills}.values():
+                    await self._apply_order_of(each)
+            except (VenueError, TimeoutError) as error:
+                result.failed[name] = f"{type(error).__name__}: {error}"
+
+    async def _apply_order_of(self, fill: Fill) -> None:
+        if fill.client_order_id in self._recorder.in_flight:
+            return
+        with anyio.fail_after(ASK_SECONDS):
+            report = await self._venues[fill.venue].find_order(fill.symbol, fill.client_order_id)
+        if report is not None:
+            await self._recorder.record(report)
 
     async def _sums(self) -> list[HeldSum]:
         async with self._database.connection() as connection:

@@ -15,14 +15,15 @@ class Verdict(StrEnum):
     ABSENT = "absent"  # it never arrived, and cannot arrive any more
 
 
-def judge_order(*, found: bool, send_by: datetime, host_now: datetime) -> Verdict:
-    """A venue's "never seen" counts only once the order can no longer be sent.
+def judge_order(*, found: bool, send_by: datetime, asked_at: datetime) -> Verdict:
+    """A venue's "never seen" counts only if it was asked when the order could not be sent any more.
 
+    Host times both; an order that is being sent is not asked about at all.
     The paper venue's books are authoritative: what it has not seen by then it never will.
     """
     if found:
         return Verdict.RECORD
-    return Verdict.ABSENT if host_now > send_by else Verdict.WAIT
+    return Verdict.ABSENT if asked_at > send_by else Verdict.WAIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,8 @@ class OrderRecorder:
         self._instruments = instruments
         self._specs = specs
         self._watcher = watcher
+        # Orders that this process is sending: a venue's "never seen" means nothing of them yet.
+        self.in_flight: set[ClientOrderId] = set()
 
     async def record(self, report: OrderReport) -> Effects:
         """A venue's report and its fills, in one durable transaction.
@@ -145,13 +147,18 @@ class OrderRecorder:
         known = await fills.select_fill(connection, fill.venue, fill.symbol, fill.trade_id)
         if known is not None:
             if known != fill:
-                await self._alarm(connection, known, fill)
+                message = f"it came again with other contents: {known} / {fill}"
+                await self._alarm(connection, "fill_differs", fill, message)
             return stored
         if stored.order.role is OrderRole.ENTRY:
             position_id = await self._enter(connection, stored, fill, effects)
         else:
-            position_id = await self._exit(connection, stored, fill, effects)
-        await fills.insert_fill(connection, stored.order.id, position_id, fill)
+            exited = await self._exit(connection, stored, fill, effects)
+            if exited is None:
+                return stored
+            position_id = exited
+        if not await fills.insert_fill(connection, stored.order.id, position_id, fill):
+            raise AssertionError(f"fill {fill.trade_id} came in behind the order's lock")
         effects.fills += 1
         return await self._count(connection, stored, fill, position_id)
 
@@ -173,11 +180,13 @@ class OrderRecorder:
     async def _enter(
         self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
     ) -> PositionId:
+        """Into the position that is open, be it another order's: a bot has one in a symbol."""
         order, instrument = stored.order, self._instruments[stored.order.symbol]
         side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
         locked = None
-        if order.position_id is not None:
-            locked = await positions.lock(connection, order.position_id)
+        open_id = await positions.select_open_id(connection, order.bot, order.symbol)
+        if open_id is not None:
+            locked = await positions.lock(connection, open_id)
         before = PositionBooks(side=side) if locked is None else locked.books
         books = before.entered(fill, instrument.base_asset)
         plan = stored.exits or ExitPlan()
@@ -193,7 +202,8 @@ class OrderRecorder:
             await positions.update_levels(connection, position)
             effects.changed.append(position)
         pnl = books.realized_pnl - before.realized_pnl
-        await self._count_day(connection, order.bot, fill, pnl, locked is None, True)
+        first = 1 if order.filled_quantity == 0 else 0
+        await self._count_day(connection, order.bot, fill, pnl, trades=first, in_position=True)
         return position.id
 
     def _entered(
@@ -231,12 +241,21 @@ class OrderRecorder:
 
     async def _exit(
         self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
-    ) -> PositionId:
+    ) -> PositionId | None:
+        """None: it sold more than is held. That is said, and nobody's quantity goes below zero."""
         order, instrument = stored.order, self._instruments[stored.order.symbol]
         position_id = order.position_id
         locked = None if position_id is None else await positions.lock(connection, position_id)
         if locked is None or position_id is None:
             raise AssertionError(f"exit order {order.id} has no position")
+        if fill.quantity > locked.books.quantity:
+            await self._alarm(
+                connection,
+                "fill_exceeds_position",
+                fill,
+                f"{fill.quantity:f} exited where {locked.books.quantity:f} was held: {fill}",
+            )
+            return None
         books = locked.books.exited(fill, instrument.base_asset, instrument.lot_size)
         closed = None
         if books.quantity == 0:
@@ -246,7 +265,8 @@ class OrderRecorder:
             effects.changed.append(replace(locked.position, quantity=books.quantity))
         await positions.update_books(connection, position_id, books, closed)
         pnl = books.realized_pnl - locked.books.realized_pnl
-        await self._count_day(connection, order.bot, fill, pnl, False, closed is None)
+        still = closed is None
+        await self._count_day(connection, order.bot, fill, pnl, trades=0, in_position=still)
         return position_id
 
     async def _count_day(
@@ -255,8 +275,9 @@ class OrderRecorder:
         bot: BotName,
         fill: Fill,
         pnl: Decimal,
-        opened: bool,  # noqa: FBT001
-        in_position: bool,  # noqa: FBT001
+        *,
+        trades: int,
+        in_position: bool,
     ) -> None:
         spec = self._specs.get(bot)
         await bots.count_day(
@@ -264,21 +285,15 @@ class OrderRecorder:
             bot,
             local_day(fill.executed_at, None if spec is None else spec.day_zone),
             pnl=pnl,
-            trades=1 if opened else 0,
+            trades=trades,
             in_position=in_position,
         )
 
-    async def _alarm(self, connection: Connection, known: Fill, arrived: Fill) -> None:
-        message = f"fill {known.trade_id} came again with other contents: {known} / {arrived}"
-        log.error("fill differs", trade_id=known.trade_id, known=str(known), arrived=str(arrived))
-        await alerts.raise_alert(
-            connection,
-            "fill_differs",
-            "critical",
-            f"{known.venue} {known.symbol} {known.trade_id}",
-            message,
-            self._clock.now(),
-        )
+    async def _alarm(self, connection: Connection, code: str, fill: Fill, message: str) -> None:
+        subject = f"{fill.venue} {fill.symbol} {fill.trade_id}"
+        now = self._clock.now()
+        if await alerts.raise_alert(connection, code, "critical", subject, message, now):
+            log.error("a fill does not fit", code=code, subject=subject, detail=message)
 
     # After the commit
 
