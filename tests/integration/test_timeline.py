@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from tests.fakes.jobs import ScriptedJob
 from tradebotd.clocks.market import MarketClock
@@ -57,6 +58,9 @@ class Replay:
         self.ended = 0
         self.during: Callable[[Timeline], Awaitable[None] | None] = lambda _timeline: None
 
+    tasks: TaskGroup
+    runner: JobRunner
+
     def step(self, what: str, at: datetime) -> None:
         if len(self.steps) == self.kill_at_step:
             raise Killed
@@ -90,6 +94,7 @@ class Replay:
                 specs=[JobSpec(name=job.name, slots=EVERY_MINUTE, retries=0) for job in jobs],
                 hold=clock.hold,
             )
+            self.tasks, self.runner = tasks, runner
             timeline = Timeline(
                 playback=Playback(
                     recording=Recorded(),
@@ -191,6 +196,31 @@ async def test_it_stops_between_instants_and_goes_on_there(database: Database) -
     first = Replay(database)
     first.during = lambda timeline: timeline.stop() if len(first.steps) > 20 else None
     assert not await first.run()
+    second = Replay(database)
+    assert await second.run()
+
+    both = first.steps + second.steps
+    assert len(both) == len(set(both))
+    assert len(await second.rows()) == 2 * (MINUTES + 1)
+
+
+@pytest.mark.parametrize("at", [START + timedelta(minutes=2), END])
+async def test_jobs_that_a_stop_left_out_are_run_at_the_next_start(
+    database: Database, at: datetime
+) -> None:
+    """SIGTERM in the midst of an instant, the last one too: each occurrence runs exactly once."""
+    first = Replay(database)
+
+    def stop(timeline: Timeline) -> None:
+        if first.steps[-1] == ("realtime_pull", at):
+            timeline.stop()
+            first.tasks.start_soon(first.runner.drain, 5)
+            first.runner._draining = True  # what the drain does first, before this job has ended
+
+    first.during = stop
+    assert not await first.run()
+    assert ("run_bots", at) not in first.steps
+    assert not first.ended
     second = Replay(database)
     assert await second.run()
 

@@ -167,7 +167,8 @@ class Timeline:
             await self._jump(instant)
             await self._playback.deliver(instant)
             await self._run_jobs(instant, done if instant == resumed_at else set())
-            if instant >= self._playback.end:
+            # Asked to stop meanwhile, jobs of this instant may have been left out: not the end yet.
+            if instant >= self._playback.end and not self._stopping.is_set():
                 await self._on_end()
                 return await self._commit(instant, ended=True)
         await self._commit(self._clock.now(), ended=False)
