@@ -30,7 +30,7 @@ from tradebotd.jobs.ping import Ping
 from tradebotd.jobs.realtime_pull import RealtimePull, summarize
 from tradebotd.jobs.retention import Retention
 from tradebotd.jobs.seed_history import SeedHistory
-from tradebotd.market.calendars import AlwaysOpen
+from tradebotd.market.calendars import AlwaysOpen, Calendar, ExchangeCalendar, Session
 from tradebotd.market.candles import CandleReader
 from tradebotd.market.ingest import Ingest, PullResult
 from tradebotd.market.levels import DailyLevels
@@ -75,7 +75,10 @@ class Market:
 
 
 async def open_market(
-    database: Database, candles: Sequence[Candle], others: Sequence[FakeFeed] = ()
+    database: Database,
+    candles: Sequence[Candle],
+    others: Sequence[FakeFeed] = (),
+    calendar: Calendar | None = None,
 ) -> Market:
     symbol = market_symbol(feeds=("fake", *(feed.name for feed in others)))
     clock = others[0].clock if others else standing_clock(START)
@@ -88,7 +91,7 @@ async def open_market(
         symbols=[symbol],
         symbol_ids=ids,
         feeds={each.name: each for each in (feed, *others)},
-        calendars={"24/7": AlwaysOpen()},
+        calendars={"24/7": calendar or AlwaysOpen()},
         writer=writer,
         reader=reader,
         clock=clock,
@@ -262,6 +265,36 @@ async def test_levels_follow_each_completed_session_once(database: Database) -> 
         assert (row["pp"], row["r1"], row["s2"]) == (expected.pp, expected.r1, expected.s2)
     assert (await close.outcome()).ok
     assert (await pivots.outcome()).ok
+
+
+async def test_mondays_levels_come_from_fridays_session_alone(database: Database) -> None:
+    """M10, M3.9, M3.6: minutes outside of sessions are stored, and count for nothing daily."""
+    friday, hour = datetime(2022, 3, 11, 14, 30, tzinfo=START.tzinfo), timedelta(hours=1)
+    monday = friday + timedelta(days=3) - hour  # the clocks of New York change on that Sunday
+    sessions = [
+        Session(opens.date(), opens, opens + 6.5 * hour)
+        for opens in (friday - timedelta(days=1), friday, monday, monday + timedelta(days=1))
+    ]
+    candles = [
+        Candle(c.ts, c.open, c.high + 500, c.low / 2, c.close, c.volume)
+        if not friday <= c.ts < friday + 6.5 * hour
+        else c
+        for c in minutes(12 * 60, friday - 2 * hour)
+    ]
+    market = await open_market(database, candles, calendar=ExchangeCalendar("XNYS", sessions))
+    await market.pull_until(friday + timedelta(days=1), timedelta(hours=6))
+    levels = DailyLevels(database, market.ingest)
+    await DailyClose(levels=levels, ingest=market.ingest, clock=market.clock).run(market.context)
+    await CalculatePivots(levels=levels, ingest=market.ingest).run(market.context)
+
+    session = [c for c in candles if friday <= c.ts < friday + 6.5 * hour]
+    high, low = max(c.high for c in session), min(c.low for c in session)
+    async with database.connection() as connection:
+        (row,) = await connection.fetch("SELECT * FROM levels_daily")
+    assert (row["y_date"], row["trade_date"]) == (friday.date(), monday.date())
+    assert (row["y_high"], row["y_low"], row["y_close"]) == (high, low, session[-1].close)
+    assert row["pp"] == pivot_levels(high, low, session[-1].close).pp
+    assert len(await market.rows()) == len(candles)
 
 
 async def test_a_wrong_pivot_is_found_by_the_outcome(database: Database) -> None:
