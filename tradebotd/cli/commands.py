@@ -10,7 +10,7 @@ from typing import Any
 from tradebotd.cli.client import Answer, Client
 from tradebotd.cli.errors import EXIT_DONE, EXIT_NO, CommandError, UsageError
 from tradebotd.cli.live import LiveLine
-from tradebotd.cli.words import ago, has_colour, money
+from tradebotd.cli.words import WIDTH, ago, cut, has_colour, money
 
 WATCH_SECONDS = 2.0
 ALL_ROWS = 10_000
@@ -185,13 +185,13 @@ def bots_show(client: Client, options: Options) -> int:
         return EXIT_DONE
     from tradebotd.cli import tables  # noqa: PLC0415
 
-    print(f"{bot['name']}: {bot['status']}")
+    print(cut(f"{bot['name']}: {bot['status']}", WIDTH))
     print(f"  {bot['symbol']} {bot['timeframe']} {bot['strategy']}, last run", end=" ")
     print(ago(bot["last_run_at"], answer.now))
     today = money(bot["daily_pnl"], signed=True)
     print(f"  today {today}, {bot['daily_trades_count']} trades")
     if bot["last_error_message"]:
-        print(f"  last error: {bot['last_error_message']}")
+        print(cut(f"  last error: {bot['last_error_message']}", WIDTH))
     held = [bot["position"]] if bot["position"] else []
     for columns, rows, empty in (
         (tables.POSITIONS, held, "no open position"),

@@ -21,6 +21,7 @@ from tradebotd.cli.words import (
     ago,
     cut,
     duration,
+    fit,
     money,
     number,
     paint,
@@ -200,7 +201,7 @@ class StatusText:
     def _table(
         self, heads: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]
     ) -> list[str]:
-        widths = _fit([heads, *rows], self._width)
+        widths = fit([heads, *rows], self._width, right)
         lines = [self._title(_line(heads, widths, right))]
         return lines + [_line(row, widths, right) for row in rows]
 
@@ -211,14 +212,6 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: set[int]) -> str:
         for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
     return "  ".join(padded).rstrip()
-
-
-def _fit(rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Column widths; the widest gives way until the line fits."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > 1:
-        widths[widths.index(max(widths))] -= 1
-    return widths
 
 
 def _position(held: Json | None) -> str:

@@ -13,6 +13,7 @@ from tradebotd.cli.words import (
     WIDTH,
     ago,
     duration,
+    fit,
     has_colour,
     money,
     number,
@@ -36,15 +37,12 @@ STYLES = {
 
 
 class Column:
-    """`right`: figures; `last_to_shrink`: keeps its width while others can give way."""
+    """`right`: figures, which are not cut while words can be."""
 
-    def __init__(
-        self, head: str, cell: str | Cell, *, right: bool = False, floor: int | None = None
-    ) -> None:
+    def __init__(self, head: str, cell: str | Cell, *, right: bool = False) -> None:
         self.head = head
         self.cell: Cell = cell if callable(cell) else _plainly(cell)
         self.right = right
-        self.floor = floor
 
 
 def _plainly(key: str) -> Cell:
@@ -63,11 +61,16 @@ def cash(key: str) -> Cell:
     return lambda row, _now: money(row[key], signed=True)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # `main` ends it quietly
+
+
 def console() -> Console:
     """As wide as the terminal, at most 100; without colours where nobody sees them."""
     probe = Console()
     width = min(WIDTH, probe.width) if probe.is_terminal else WIDTH
-    return Console(width=width, highlight=False, no_color=not has_colour(), emoji=False)
+    return _Console(width=width, highlight=False, no_color=not has_colour(), emoji=False)
 
 
 def show(
@@ -76,24 +79,32 @@ def show(
     if not rows:
         console().print(empty)
         return
+    out = console()
+    cells = [[_flat(column.cell(row, now)) for column in columns] for row in rows]
+    heads = [column.head for column in columns]
+    right = {index for index, column in enumerate(columns) if column.right}
+    widths = fit([heads, *cells], out.width, right)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
+    for column, width in zip(columns, widths, strict=True):
         table.add_column(
             column.head,
             justify="right" if column.right else "left",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=column.floor,
+            width=width,
         )
-    for row in rows:
-        table.add_row(*(_styled(column.cell(row, now)) for column in columns))
-    console().print(table)
+    for line in cells:
+        table.add_row(*(_styled(cell) for cell in line))
+    out.print(table)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _styled(text: str) -> str:
     style = STYLES.get(text)
-    flat = escape(" ".join(text.split()))
-    return f"[{style}]{flat}[/]" if style else flat
+    return f"[{style}]{escape(text)}[/]" if style else escape(text)
 
 
 def _outcome(row: Json, _now: datetime | None) -> str:
@@ -136,96 +147,96 @@ def _tells(value: object) -> bool:
 
 
 JOBS = (
-    Column("job", "name", floor=8),
-    Column("status", _job_status, floor=8),
-    Column("last run", at("last_started_at"), floor=7),
-    Column("next run", at("next_run_at"), floor=7),
-    Column("24 h", lambda row, _: percent(row["success_rate_24h"]), right=True, floor=5),
-    Column("runs", "runs_24h", right=True, floor=4),
-    Column("schedule", "schedule", floor=10),
-    Column("outcome", _outcome, floor=18),
+    Column("job", "name"),
+    Column("status", _job_status),
+    Column("last run", at("last_started_at")),
+    Column("next run", at("next_run_at")),
+    Column("24 h", lambda row, _: percent(row["success_rate_24h"]), right=True),
+    Column("runs", "runs_24h", right=True),
+    Column("schedule", "schedule"),
+    Column("outcome", _outcome),
 )
 HISTORY = (
-    Column("run", "run_id", right=True, floor=4),
-    Column("started", at("started_at"), floor=8),
-    Column("status", "status", floor=7),
+    Column("run", "run_id", right=True),
+    Column("started", at("started_at")),
+    Column("status", "status"),
     Column("try", "attempt", right=True),
     Column("runs", "runs", right=True),
-    Column("took", _took, right=True, floor=5),
-    Column("summary", _summary, floor=20),
+    Column("took", _took, right=True),
+    Column("summary", _summary),
 )
 DEAD_LETTERS = (
-    Column("id", "id", right=True, floor=3),
-    Column("job", "job", floor=8),
-    Column("state", "state", floor=9),
+    Column("id", "id", right=True),
+    Column("job", "job"),
+    Column("state", "state"),
     Column("count", "count", right=True),
-    Column("last failed", at("last_failed_at"), floor=9),
+    Column("last failed", at("last_failed_at")),
     Column("arguments", lambda row, _: _arguments(row["args"])),
-    Column("error", lambda row, _: last_line(row["error"]), floor=20),
+    Column("error", lambda row, _: last_line(row["error"])),
 )
 BOTS = (
-    Column("bot", "name", floor=8),
-    Column("symbol", "symbol", floor=6),
+    Column("bot", "name"),
+    Column("symbol", "symbol"),
     Column("frame", "timeframe"),
     Column("strategy", "strategy"),
-    Column("status", "status", floor=12),
+    Column("status", "status"),
     Column("held", lambda row, _: "yes" if row["in_position"] else "no"),
-    Column("today", cash("daily_pnl"), right=True, floor=6),
+    Column("today", cash("daily_pnl"), right=True),
     Column("trades", "daily_trades_count", right=True),
-    Column("last run", at("last_run_at"), floor=8),
+    Column("last run", at("last_run_at")),
 )
 POSITIONS = (
-    Column("id", "id", right=True, floor=3),
-    Column("bot", "bot", floor=6),
-    Column("symbol", "symbol", floor=6),
-    Column("side", "side", floor=5),
-    Column("quantity", "quantity", right=True, floor=6),
-    Column("entry", "entry_price", right=True, floor=6),
-    Column("last", lambda row, _: number(row["last_price"]), right=True, floor=6),
+    Column("id", "id", right=True),
+    Column("bot", "bot"),
+    Column("symbol", "symbol"),
+    Column("side", "side"),
+    Column("quantity", "quantity", right=True),
+    Column("entry", "entry_price", right=True),
+    Column("last", lambda row, _: number(row["last_price"]), right=True),
     Column("stop", lambda row, _: number(row["trailing_stop"] or row["stop_loss"]), right=True),
     Column("target", lambda row, _: number(row["take_profit"]), right=True),
-    Column("P&L", cash("unrealized_pnl"), right=True, floor=6),
-    Column("opened", at("opened_at"), floor=8),
-    Column("guard", "protected_by", floor=6),
+    Column("P&L", cash("unrealized_pnl"), right=True),
+    Column("opened", at("opened_at")),
+    Column("guard", "protected_by"),
 )
 ORDERS = (
-    Column("id", "id", right=True, floor=3),
-    Column("bot", "bot", floor=6),
-    Column("symbol", "symbol", floor=6),
-    Column("side", "side", floor=4),
-    Column("type", "type", floor=6),
-    Column("quantity", "quantity", right=True, floor=6),
-    Column("filled", "filled_quantity", right=True, floor=6),
-    Column("price", "average_price", right=True, floor=6),
-    Column("status", "status", floor=8),
+    Column("id", "id", right=True),
+    Column("bot", "bot"),
+    Column("symbol", "symbol"),
+    Column("side", "side"),
+    Column("type", "type"),
+    Column("quantity", "quantity", right=True),
+    Column("filled", "filled_quantity", right=True),
+    Column("price", "average_price", right=True),
+    Column("status", "status"),
     Column("reason", "reason"),
-    Column("created", at("created_at"), floor=8),
+    Column("created", at("created_at")),
 )
 FILLS = (
-    Column("trade id", "trade_id", floor=6),
+    Column("trade id", "trade_id"),
     Column("order", "order_id", right=True),
-    Column("bot", "bot", floor=6),
-    Column("symbol", "symbol", floor=6),
-    Column("side", "side", floor=4),
-    Column("quantity", "quantity", right=True, floor=6),
-    Column("price", "price", right=True, floor=6),
+    Column("bot", "bot"),
+    Column("symbol", "symbol"),
+    Column("side", "side"),
+    Column("quantity", "quantity", right=True),
+    Column("price", "price", right=True),
     Column("fee", lambda row, _: f"{money(row['fee'])} {row['fee_asset']}", right=True),
-    Column("executed", at("executed_at"), floor=8),
+    Column("executed", at("executed_at")),
 )
 TRADES = (
-    Column("id", "id", right=True, floor=3),
-    Column("bot", "bot", floor=6),
-    Column("symbol", "symbol", floor=6),
-    Column("side", "side", floor=5),
+    Column("id", "id", right=True),
+    Column("bot", "bot"),
+    Column("symbol", "symbol"),
+    Column("side", "side"),
     Column("quantity", "quantity", right=True),
     Column("entry", "entry_price", right=True),
     Column("exit", "exit_price", right=True),
-    Column("why", "close_reason", floor=10),
-    Column("P&L", cash("realized_pnl"), right=True, floor=6),
-    Column("closed", at("closed_at"), floor=8),
+    Column("why", "close_reason"),
+    Column("P&L", cash("realized_pnl"), right=True),
+    Column("closed", at("closed_at")),
 )
 SYMBOLS = (
-    Column("symbol", "symbol", floor=6),
+    Column("symbol", "symbol"),
     Column("venue", "venue"),
     Column("feeds", lambda row, _: ",".join(row["feeds"])),
     Column("frames", lambda row, _: ",".join(row["timeframes"])),
@@ -233,12 +244,12 @@ SYMBOLS = (
     Column("tick", "tick_size", right=True),
     Column("lot", "lot_size", right=True),
     Column("active", lambda row, _: "yes" if row["active"] else "no"),
-    Column("last", lambda row, _: number(row["last_price"]), right=True, floor=6),
+    Column("last", lambda row, _: number(row["last_price"]), right=True),
     Column("age", lambda row, _: _age(row["last_price_age_s"]), right=True),
 )
 CANDLES = (
-    Column("time", "ts", floor=20),
-    *(Column(key, key, right=True, floor=5) for key in ("open", "high", "low", "close", "volume")),
+    Column("time", "ts"),
+    *(Column(key, key, right=True) for key in ("open", "high", "low", "close", "volume")),
     Column("feed", "feed"),
 )
 LEVELS = tuple(
@@ -246,15 +257,15 @@ LEVELS = tuple(
     for key in ("symbol", "trade_date", "r2", "r1", "pp", "s1", "s2", "y_high", "y_low", "y_close")
 )
 DECISIONS = (
-    Column("candle", at("candle_ts"), floor=8),
+    Column("candle", at("candle_ts")),
     Column("intent", "intent"),
     Column("signal", "signal"),
-    Column("reason", "reason", floor=16),
+    Column("reason", "reason"),
     Column("order", "order_id", right=True),
 )
 EVENTS = (
-    Column("at", "at", floor=20),
-    Column("status", "status", floor=8),
+    Column("at", "at"),
+    Column("status", "status"),
     Column("detail", lambda row, _: _arguments(row["detail"])),
 )
 

@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TextIO
 
 NOTHING = "-"
 WIDTH = 100
+NARROW = 8  # a word column is not made narrower than this while another is wider
 
 RED, GREEN, YELLOW, BOLD, DIM, LOUD = "31", "32", "33", "1", "2", "1;7;33"
 
@@ -86,3 +87,20 @@ def wrapped(words: Iterable[str], width: int) -> list[str]:
         else:
             lines.append(short)
     return lines
+
+
+def fit(rows: Sequence[Sequence[str]], width: int, keep: set[int], gap: int = 2) -> list[int]:
+    """Column widths whose sum fits *width*. Words give way first: a figure cut short is a lie.
+
+    *keep*: the columns of figures, which give way only when words alone cannot make room.
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    words = [index for index in range(len(widths)) if index not in keep]
+    room = width - gap * (len(widths) - 1)
+    for columns, floor in ((words, NARROW), (words, 4), (range(len(widths)), 1)):
+        while sum(widths) > room:
+            widest = max(columns, key=lambda index: widths[index], default=None)
+            if widest is None or widths[widest] <= floor:
+                break
+            widths[widest] -= 1
+    return widths

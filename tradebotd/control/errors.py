@@ -1,5 +1,6 @@
 """What went wrong, as an HTTP status and an answer; `tradebotctl` turns that into exit codes."""
 
+import traceback
 from http import HTTPStatus
 
 import structlog
@@ -26,7 +27,7 @@ def refuse(error: Exception) -> JSONResponse:
     """The answer to a call that did not work. What nobody foresaw is logged with its traceback."""
     status, answer = explain(error)
     if answer.error.code == "internal":
-        log.error("control request failed", exc_info=error)
+        log.error("control request failed", error="".join(traceback.format_exception(error)))
     return JSONResponse(answer.model_dump(mode="json"), status)
 
 
