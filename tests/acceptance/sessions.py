@@ -10,7 +10,6 @@ def weekdays(
     zone: str, opens: time, closes: time, first: datetime, last: datetime
 ) -> list[Session]:
     """Monday to Friday between two local times; the recorded weeks hold no holiday."""
-    local = ZoneInfo(zone)
     day = first.astimezone(local).date()
     sessions = []
     while day <= last.astimezone(local).date() + timedelta(days=4):
@@ -27,8 +26,8 @@ def weekdays(
 
 
 def xnys(first: datetime, last: datetime) -> list[Session]:
-    return weekdays("America/New_York", time(9, 30), time(16, 0), first, last)
+    return weekdays(NEW_YORK, time(9, 30), time(16, 0), first, last)
 
 
 def xfra(first: datetime, last: datetime) -> list[Session]:
-    return weekdays("Europe/Berlin", time(9, 0), time(17, 30), first, last)
+    return weekdays(BERLIN, time(9, 0), time(17, 30), first, last)
