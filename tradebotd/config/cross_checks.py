@@ -23,6 +23,7 @@ BUILT_SIZING: Final = frozenset({"fixed_quantity", "fixed_notional", "percent_eq
 def cross_problems(config: Config) -> list[str]:
     """Every problem that one table alone does not show, each with its path."""
     return [
+        *_daemon(config),
         *_names(config),
         *_feeds(config),
         *_venues(config),
@@ -42,7 +43,18 @@ def unknown_name(path: str, name: str, known: Iterable[str], noun: str) -> str:
 
 
 def _not_yet(path: str, value: str, built: Iterable[str]) -> str:
-    return f"{path}: {value!r} is not available in this version; {', '.join(sorted(built))} is"
+    there = sorted(built)
+    verb = "is" if len(there) == 1 else "are"
+    return f"{path}: {value!r} is not available in this version; {', '.join(there)} {verb}"
+
+
+def _daemon(config: Config) -> Iterator[str]:
+    if config.daemon.when_taken == "standby":
+        yield _not_yet("daemon.when_taken", "standby", {"exit"})
+    if config.daemon.log_format == "journald":
+        yield _not_yet("daemon.log_format", "journald", {"auto", "console", "json"})
+    if config.alerts.urls:
+        yield "alerts.urls: alerts are not delivered in this version; leave it empty"
 
 
 def _names(config: Config) -> Iterator[str]:
