@@ -152,8 +152,7 @@ JOBS = (
     Column("last run", at("last_started_at")),
     Column("next run", at("next_run_at")),
     Column("24 h", lambda row, _: percent(row["success_rate_24h"]), right=True),
-    Column("runs", "runs_24h", right=True),
-    Column("schedule", "schedule"),
+    Column("missed", "missed_24h", right=True),
     Column("outcome", _outcome),
 )
 HISTORY = (
