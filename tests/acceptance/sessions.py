@@ -5,9 +5,13 @@ from zoneinfo import ZoneInfo
 
 from tests.acceptance.oracle import Session
 
+# Read when the module is: reading a zone's file blocks.
+NEW_YORK = ZoneInfo("America/New_York")
+BERLIN = ZoneInfo("Europe/Berlin")
+
 
 def weekdays(
-    zone: str, opens: time, closes: time, first: datetime, last: datetime
+    local: ZoneInfo, opens: time, closes: time, first: datetime, last: datetime
 ) -> list[Session]:
     """Monday to Friday between two local times; the recorded weeks hold no holiday."""
     day = first.astimezone(local).date()
