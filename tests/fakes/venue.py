@@ -1,7 +1,7 @@
 """A venue that keeps its books in memory and misbehaves when told."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -39,7 +39,8 @@ class Behaviour(Enum):
 class ScriptedVenue:
     """`script`: one behaviour an order, in turn. `gate`: every call waits there while it is set.
 
-    `submitted` is every order that reached the venue, in order, doubled ones included.
+    `before_submit` is awaited when an order arrives. `submitted` is every order that reached the
+    venue, in order, doubled ones included.
     """
 
     clock: Clock
@@ -50,6 +51,8 @@ class ScriptedVenue:
     fee: Decimal = Decimal("0.0004")
     reads_fail: bool = False
     gate: anyio.Event | None = None
+    before_submit: Callable[[ClientOrderId], Awaitable[object]] | None = None
+    quote_calls: list[set[str]] = field(default_factory=list)
     script: deque[Behaviour] = field(default_factory=deque)
     submitted: list[tuple[ClientOrderId, OrderRequest]] = field(default_factory=list)
     positions: dict[str, Decimal] = field(default_factory=dict)
@@ -59,6 +62,8 @@ class ScriptedVenue:
     async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
         assert_no_connection_held("an order is sent")
         await self._wait()
+        if self.before_submit is not None:
+            await self.before_submit(client_order_id)
         behaviour = self.script.popleft() if self.script else None
         if behaviour is Behaviour.UNREACHABLE:
             raise VenueUnavailableError("connection refused")
@@ -98,6 +103,7 @@ class ScriptedVenue:
         )
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        self.quote_calls.append({each.symbol for each in symbols})
         await self._read()
         known = {each.symbol: self.prices.last_prices(each.symbol) for each in symbols}
         return {symbol: last.current for symbol, last in known.items() if last is not None}

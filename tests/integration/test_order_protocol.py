@@ -1,301 +1,288 @@
-"""An order's way: committed, sent once, answered; and every place where it can be cut."""
+"""Written before it is sent, sent once, recorded once: whatever is cut, lost or repeated."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-import anyio
 import pytest
 
-from tests.fakes.venue import SCRIPTED, Behaviour
-from tests.integration.trading_desk import BTC, ONE, Desk
+from tests.fakes.steps import cancelled_at
+from tests.fakes.trading import BOT, Desk, open_desk, spec
+from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import (
     AccountTakenError,
-    DatabaseUnavailableError,
     OrderDeniedError,
     OrderRejectedError,
     OutcomeUnknownError,
     VenueUnavailableError,
 )
-from tradebotd.domain.exits import ExitPlan
-from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.ids import ClientOrderId, PositionId
 from tradebotd.domain.order import (
     OrderIntent,
-    OrderReport,
     OrderRequest,
     OrderRole,
+    OrderStatus,
     OrderType,
     TimeInForce,
 )
-from tradebotd.domain.side import Side
-from tradebotd.risk.limits import AccountState, ApprovedOrder, approve_entry
-from tradebotd.storage.database import Database
-from tradebotd.trading import placement
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.risk.limits import approve_exit
+from tradebotd.storage import positions
+from tradebotd.storage.database import Database, assert_no_connection_held
 from tradebotd.trading.placement import Prepared
-
-RICH = AccountState(
-    equity=Decimal(10**6),
-    exposure=Decimal(0),
-    open_positions=0,
-    orders_last_minute=0,
-    day_start_equity=Decimal(10**6),
-    peak_equity=Decimal(10**6),
-)
-
-
-def entry(desk: Desk, quantity: str = "1") -> ApprovedOrder:
-    request = OrderRequest(
-        venue=SCRIPTED,
-        symbol=BTC,
-        side=Side.BUY,
-        type=OrderType.MARKET,
-        time_in_force=TimeInForce.IOC,
-        quantity=Decimal(quantity),
-    )
-    intent = OrderIntent(request=request, bot=ONE, role=OrderRole.ENTRY, reason="a test")
-    return approve_entry(intent, Decimal(100), RICH, desk.limits)
 
 
 @pytest.fixture
 async def desk(database: Database) -> Desk:
-    desk = await Desk(database).boot()
-    await desk.tick("100")
-    return desk
+    return await open_desk(database)
 
 
-Around = Callable[[ClientOrderId], Awaitable[None]]
+async def close(desk: Desk, reason: CloseReason = CloseReason.MANUAL) -> None:
+    held = await desk.position()
+    async with desk.database.connection() as connection:
+        position = await positions.select_one(connection, PositionId(held["id"]))
+    assert position is not None
+    await desk.protection.close_by_hand(position, reason)
 
 
-@dataclass
-class Interposed:
-    """The desk's venue with something done as an order arrives, or before its answer leaves."""
-
-    desk: Desk
-    arrives: Around | None = None
-    answers: Around | None = None
-
-    def __post_init__(self) -> None:
-        self._submit = self.desk.venue.submit
-        self.desk.venue.submit = self.submit  # type: ignore[method-assign]
-
-    async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
-        if self.arrives is not None:
-            await self.arrives(client_order_id)
-        report = await self._submit(client_order_id, request)
-        if self.answers is not None:
-            await self.answers(client_order_id)
-        return report
+def exit_intent(held: Position) -> OrderIntent:
+    return OrderIntent(
+        request=OrderRequest(
+            venue=held.venue,
+            symbol=held.symbol,
+            side=held.side.exit,
+            type=OrderType.MARKET,
+            time_in_force=TimeInForce.IOC,
+            quantity=held.quantity,
+        ),
+        bot=held.bot,
+        role=OrderRole.EXIT,
+        reason="manual",
+        position_id=held.id,
+    )
 
 
-async def place(desk: Desk) -> OrderReport:
-    return await desk.placement.place(entry(desk), exits=ExitPlan())
+async def settle(desk: Desk) -> None:
+    """Reconcile, at a time when nothing can be sent any more."""
+    await desk.execute(
+        "UPDATE orders SET send_by = send_by - interval '1 minute' WHERE NOT settled"
+    )
+    await desk.reconciler.run()
 
 
 async def test_the_row_is_committed_before_a_byte_is_sent(desk: Desk) -> None:
-    """M5.1: the venue's side sees it through a connection of its own."""
+    """M5.1, I5: another connection sees the order, its id, its hash and our token beforehand."""
     seen = []
 
     async def look(client_order_id: ClientOrderId) -> None:
-        seen.extend(
-            await desk.query(
-                "SELECT status, quantity, venue_order_id FROM orders WHERE client_order_id = $1",
-                client_order_id,
-            )
+        assert_no_connection_held("the order is under way")
+        seen.append(
+            await desk.row("SELECT * FROM orders WHERE client_order_id = $1", client_order_id)
         )
 
-    Interposed(desk, arrives=look)
-    await place(desk)
+    desk.venue.before_submit = look
+    await desk.enter()
 
-    assert seen == [("pending_new", Decimal(1), None)]
-    assert await desk.orders() == [("entry", "filled", True)]
+    (row,) = seen
+    assert (row["status"], row["leader_token"]) == ("pending_new", desk.token)
+    assert (len(row["params_hash"]), row["position_id"]) == (32, None)
+    (after,) = await desk.orders()
+    assert (after["status"], after["settled"], after["id"]) == ("filled", True, row["id"])
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "error", "status"),
-    [
-        (Behaviour.DROP_BEFORE, OutcomeUnknownError, "unknown"),
-        (Behaviour.DROP_AFTER, OutcomeUnknownError, "unknown"),
-        (Behaviour.REJECT, OrderRejectedError, "rejected"),
-        (Behaviour.UNREACHABLE, VenueUnavailableError, "rejected"),
-    ],
-)
-async def test_what_went_wrong_is_told_apart(
-    desk: Desk, behaviour: Behaviour, error: type[Exception], status: str
+async def test_an_exit_hangs_below_an_active_group_until_it_is_settled(desk: Desk) -> None:
+    """M5.4: a second exit is denied while the first is not settled; the group is closed after."""
+    await desk.enter()
+    denied = []
+
+    async def again(_: ClientOrderId) -> None:
+        desk.venue.before_submit = None
+        with pytest.raises(OrderDeniedError) as error:
+            await close(desk)
+        denied.append(error.value.rule)
+
+    desk.venue.before_submit = again
+    await close(desk)
+
+    assert denied == ["exit_group_active"]
+    assert [row["role"] for row in await desk.rows("SELECT role FROM exit_groups")] == ["closed"]
+    assert len(desk.venue.submitted) == 2
+
+
+@pytest.mark.parametrize("role", ["entry", "exit"])
+async def test_a_cut_at_any_wait_doubles_nothing_and_loses_nothing(desk: Desk, role: str) -> None:
+    """M5.1, M5.2, R1: cancelled at each await in turn, then reconciled: our books are the venue's."""
+    cut, step = True, 0
+    while cut:
+        step += 1
+        if role == "entry":
+            cut = await cancelled_at(step, desk.enter(minute=step))
+        else:
+            await desk.enter(minute=step)
+            held = next(iter(desk.protection.held.values()))
+            cut = await cancelled_at(step, desk.protection.close_by_hand(held, CloseReason.MANUAL))
+        await settle(desk)
+
+        rows, sent = await desk.orders(), [each[0] for each in desk.venue.submitted]
+        assert len(sent) == len(set(sent)), "an order was sent twice"
+        assert set(sent) <= {row["client_order_id"] for row in rows}, "sent without a row"
+        assert all(row["settled"] for row in rows)
+        assert await desk.broken_books() == []
+        assert (await desk.reconciler.run()).differences == []
+        for held in list(desk.protection.held.values()):
+            await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+    assert step > 10
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.DROP_BEFORE, Behaviour.DROP_AFTER])
+async def test_a_lost_answer_is_unknown_until_the_venue_is_asked(
+    desk: Desk, behaviour: Behaviour
 ) -> None:
-    """M5.2, 2.3: what never left is rejected (not_sent); what was dropped is unknown. M5.5."""
+    """M5.2, R3: nothing is sent again; the venue's own books say what became of it."""
     desk.venue.script.append(behaviour)
 
-    with pytest.raises(error):
-        await place(desk)
-
-    ((found, reason),) = await desk.query("SELECT status, reason FROM orders")
-    assert found == status
-    assert ("not_sent" in reason) == (behaviour is Behaviour.UNREACHABLE)
-    assert await desk.query("SELECT id FROM positions") == []
-    assert await desk.trades() == []
-
-
-async def test_an_unknown_order_is_asked_about_and_never_sent_again(desk: Desk) -> None:
-    """M5.2: executed at the venue, the answer lost."""
-    desk.venue.script.append(Behaviour.DROP_AFTER)
     with pytest.raises(OutcomeUnknownError):
-        await place(desk)
+        await desk.enter()
 
-    await desk.reconciler.run()
-
-    assert len(desk.venue.submitted) == 1
-    assert await desk.orders() == [("entry", "filled", True)]
-    assert (await desk.position()).quantity == 1
-
-
-async def test_an_order_that_never_arrived_is_absent_only_when_it_cannot_arrive_any_more(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """M5.2: "never seen" means nothing while `send_by` lies ahead."""
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
-    with pytest.raises(OutcomeUnknownError):
-        await place(desk)
-    await desk.query("UPDATE orders SET send_by = now() + interval '1 hour' RETURNING id")
-    desk.reconciler._settled_since_start = True  # a later look, not the first
-
-    assert len((await desk.reconciler.run()).waiting) == 1
-    assert await desk.orders() == [("entry", "unknown", False)]
-
-    await desk.query("UPDATE orders SET send_by = now() - interval '1 s' RETURNING id")
-    await desk.reconciler.run()
-    assert await desk.orders() == [("entry", "rejected", True)]
-    assert desk.venue.submitted == []
-
-
-@pytest.mark.parametrize("executed", [False, True])
-async def test_a_task_cut_while_it_sends_leaves_the_row_for_reconciliation(
-    desk: Desk, executed: bool
-) -> None:
-    """M5.1, M5.2: cut before the venue executes, and after."""
-    reached = anyio.Event()
-
-    async def hang(_: ClientOrderId) -> None:
-        reached.set()
-        await anyio.sleep_forever()
-
-    Interposed(desk, arrives=None if executed else hang, answers=hang if executed else None)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(place, desk)
-        await reached.wait()
-        tasks.cancel_scope.cancel()
-
-    assert await desk.orders() == [("entry", "pending_new", False)]
-    await desk.query("UPDATE orders SET send_by = now() - interval '1 s' RETURNING id")
-    await desk.boot()
-    await desk.reconciler.run()
-
-    status = "filled" if executed else "rejected"
-    assert await desk.orders() == [("entry", status, True)]
-    assert len(desk.venue.submitted) == int(executed)
-
-
-async def test_an_answer_that_is_there_is_recorded_whoever_loses_patience(desk: Desk) -> None:
-    """M5.1, 2.5: the record is shielded, with a deadline of its own."""
-    async with anyio.create_task_group() as tasks:
-
-        async def give_up(_: ClientOrderId) -> None:
-            tasks.cancel_scope.cancel()
-
-        Interposed(desk, answers=give_up)
-        tasks.start_soon(place, desk)
-
-    assert await desk.orders() == [("entry", "filled", True)]
-    assert len(desk.protection.held) == 1
-
-
-async def test_a_task_cut_between_commit_and_send_has_sent_nothing(desk: Desk) -> None:
-    """M5.1: the row is there, the venue has never seen it."""
-    prepared = await desk.placement.prepare(entry(desk))
-    await desk.query("UPDATE orders SET send_by = now() - interval '1 s' RETURNING id")
-
-    await desk.boot()
-    await desk.reconciler.run()
-
-    assert desk.venue.submitted == []
-    assert await desk.query("SELECT client_order_id, status FROM orders") == [
-        (prepared.client_order_id, "rejected")
-    ]
-
-
-async def test_a_lost_lease_sends_nothing(desk: Desk) -> None:
-    """M1.6, 2.3: another daemon took the account a moment ago."""
-    await desk.query("UPDATE leadership SET token = token + 1 RETURNING token")
-
-    with pytest.raises(AccountTakenError):
-        await place(desk)
-
-    assert (desk.venue.submitted, await desk.orders()) == ([], [])
-
-
-async def test_an_order_that_waited_too_long_is_not_sent(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """2.3 (M5.2): after `send_by` a standby may have taken over, and may have asked."""
-    prepared = await desk.placement.prepare(entry(desk))
-    later = prepared.order.send_by + timedelta(microseconds=1)
-    monkeypatch.setattr(placement, "host_now", lambda: later)
-
-    with pytest.raises(VenueUnavailableError):
-        await desk.placement.send(prepared)
-
-    assert desk.venue.submitted == []
-    ((status, reason),) = await desk.query("SELECT status, reason FROM orders")
-    assert (status, reason.startswith("not_sent")) == ("rejected", True)
-
-
-async def test_a_second_entry_waits_until_the_first_is_settled(desk: Desk) -> None:
-    """M5.4: whatever became of it."""
-    desk.venue.script.append(Behaviour.DROP_AFTER)
-    with pytest.raises(OutcomeUnknownError):
-        await place(desk)
-
+    (row,) = await desk.orders()
+    assert (row["status"], row["settled"]) == ("unknown", False)
     with pytest.raises(OrderDeniedError):
-        await place(desk)
+        await desk.enter(minute=1)
+    await settle(desk)
+    (row,) = await desk.orders()
+    executed = behaviour is Behaviour.DROP_AFTER
+    assert row["status"] == ("filled" if executed else "rejected")
+    assert row["settled"]
+    assert len(desk.venue.submitted) == (1 if executed else 0)
+    assert len(desk.protection.held) == (1 if executed else 0)
+    assert await desk.broken_books() == []
 
-    assert len(desk.venue.submitted) == 1
 
-
-async def test_a_bot_that_holds_a_position_enters_no_second_one(desk: Desk) -> None:
-    """M5.4: one open position of a bot and symbol."""
-    await place(desk)
+async def test_a_symbol_with_an_unknown_order_takes_no_entry_of_any_bot(database: Database) -> None:
+    """2.3: until it is known what is held there."""
+    desk = await open_desk(database, spec("one"), spec("two"))
+    desk.venue.script.append(Behaviour.DROP_AFTER)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter("one")
 
     with pytest.raises(OrderDeniedError) as denied:
-        await place(desk)
+        await desk.enter("two")
+    await settle(desk)
+    await desk.enter("two")
 
-    assert denied.value.rule == "position_open"
+    assert denied.value.rule == "order_unknown"
+
+
+async def test_what_never_left_us_is_rejected_at_once(desk: Desk) -> None:
+    """M5.5: no position and no trade of a failed order."""
+    desk.venue.script.append(Behaviour.UNREACHABLE)
+
+    with pytest.raises(VenueUnavailableError):
+        await desk.enter()
+
+    (row,) = await desk.orders()
+    assert (row["status"], row["settled"]) == ("rejected", True)
+    assert row["reason"].startswith("not_sent")
+    assert await desk.rows("SELECT * FROM positions") == []
+    assert await desk.rows("SELECT * FROM trades") == []
+
+
+async def test_an_exit_that_was_refused_may_be_tried_again(desk: Desk) -> None:
+    """M5.4: its group is closed, the position is watched again, and the next exit sells it."""
+    await desk.enter()
+    desk.venue.script.append(Behaviour.REJECT)
+
+    with pytest.raises(OrderRejectedError):
+        await close(desk)
+    await desk.stream("90")
+
+    row = await desk.position()
+    assert (row["close_reason"], row["quantity"]) == ("stop_loss", 0)
+
+
+async def test_nothing_is_sent_under_a_lost_lease(desk: Desk) -> None:
+    """I5, M1.6: the lease row is part of the INSERT; neither entry nor exit leaves."""
+    await desk.enter()
+    await desk.execute("UPDATE leadership SET token = token + 1")
+
+    with pytest.raises(AccountTakenError):
+        await close(desk)
+    with pytest.raises(AccountTakenError):
+        await open_second(desk)
+
+    assert len(desk.venue.submitted) == len(await desk.orders()) == 1
+    assert await desk.rows("SELECT * FROM exit_groups") == []
+
+
+async def open_second(desk: Desk) -> None:
+    """An entry of the same desk, once its position is out of the way."""
+    await desk.execute(
+        "UPDATE positions SET closed_at = now(), close_reason = 'manual',"
+        " exit_quantity = quantity, quantity = 0"
+    )
+    await desk.enter(minute=1)
+
+
+async def test_one_candle_is_acted_on_once(desk: Desk) -> None:
+    """M4.2: unique on (bot, candle, intent): a cycle that is run again enters nothing."""
+    await desk.enter()
+    await close(desk)
+
+    with pytest.raises(OrderDeniedError) as denied:
+        await desk.enter()
+
+    assert denied.value.rule == "decided_already"
+    assert len(desk.venue.submitted) == 2
+
+
+async def test_a_closed_position_is_not_sold_again(desk: Desk) -> None:
+    """M1.3: the exit's transaction reads the position again, whatever memory says."""
+    await desk.enter()
+    held = next(iter(desk.protection.held.values()))
+    await close(desk)
+
+    with pytest.raises(OrderDeniedError) as denied:
+        await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+
+    assert denied.value.rule == "position_closed"
+    assert len(desk.venue.submitted) == 2
+
+
+async def test_an_order_that_waited_too_long_is_not_sent(desk: Desk) -> None:
+    """2.3: `send_by` is looked at once more when it is sent."""
+    await desk.enter()
+    held = next(iter(desk.protection.held.values()))
+    prepared = await desk.placement.prepare(approve_exit(exit_intent(held)))
+    late = replace(prepared.order, send_by=prepared.order.send_by - timedelta(minutes=1))
+
+    with pytest.raises(VenueUnavailableError):
+        await desk.placement.send(Prepared(order=late))
+
     assert len(desk.venue.submitted) == 1
+    assert [row["status"] for row in await desk.orders()] == ["filled", "rejected"]
 
 
-async def test_a_database_that_goes_after_the_send_leaves_an_order_to_ask_about(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """M5.1, 3.8: executed and not recorded; known again when the database is back."""
+async def test_a_report_that_comes_twice_or_late_moves_nothing(desk: Desk) -> None:
+    """M5.3, M5.4, R5: recorded again, and again as if it were only accepted."""
+    report = await desk.enter()
+    before = await desk.orders(), await desk.position(), await desk.state()
 
-    async def away(*_: object) -> None:
-        raise DatabaseUnavailableError("gone")
+    await desk.recorder.record(report)
+    await desk.recorder.record(replace(report, status=OrderStatus.NEW, filled_quantity=Decimal(0)))
+    await desk.recorder.record_rejected(report.client_order_id, "late")
+    await desk.recorder.record_unknown(report.client_order_id, "late")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(desk.recorder, "record", away)
-        with pytest.raises(DatabaseUnavailableError):
-            await place(desk)
-
-    assert await desk.orders() == [("entry", "pending_new", False)]
-    await desk.reconciler.run()
-    assert await desk.orders() == [("entry", "filled", True)]
-    assert len(desk.venue.submitted) == 1
+    after = await desk.orders(), await desk.position(), await desk.state()
+    assert before == after
+    assert len(await desk.rows("SELECT * FROM fills")) == 1
 
 
-async def test_prepared_orders_have_ids_of_their_own(desk: Desk) -> None:
-    """M5.1, 2.5: derived from the row, and legal everywhere."""
-    prepared: Prepared = await desk.placement.prepare(entry(desk))
-    ((row_id, stored),) = await desk.query("SELECT id, client_order_id FROM orders")
+async def test_a_pause_of_the_last_moment_keeps_the_entry_in(desk: Desk) -> None:
+    """M4.9: the bot is read again in the transaction of its order."""
+    await desk.execute("UPDATE bot_states SET paused_by = 'user' WHERE bot = $1", BOT)
 
-    assert stored == prepared.client_order_id
-    assert prepared.order.id == row_id
-    assert stored.startswith("tb")
+    with pytest.raises(OrderDeniedError) as denied:
+        await desk.enter()
+
+    assert denied.value.rule == "paused_by_user"
+    assert await desk.orders() == []

@@ -1,0 +1,333 @@
+"""The whole order flow on a real database, with a venue, prices, candles and time set by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.venue import SCRIPTED, ScriptedVenue
+from tradebotd.clocks.host import host_now
+from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
+from tradebotd.domain.candle import Candle, PathPoint
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import BotName, FeedName, SymbolId
+from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
+from tradebotd.domain.order import OrderReport
+from tradebotd.domain.side import PositionSide
+from tradebotd.domain.signal import Signal, SignalKind
+from tradebotd.domain.timeframe import Timeframe
+from tradebotd.jobs.job import RunContext
+from tradebotd.market.calendars import AlwaysOpen, Calendar
+from tradebotd.market.candles import CandleReader
+from tradebotd.market.price_book import PriceBook
+from tradebotd.market.writer import CandleWriter
+from tradebotd.storage import bots, decisions, leadership, process_identity
+from tradebotd.storage.bots import DecisionRecord
+from tradebotd.storage.database import Database
+from tradebotd.storage.symbols import sync_symbols
+from tradebotd.strategies.base import Strategy
+from tradebotd.trading.account import Account
+from tradebotd.trading.bot_cycle import BotCycle, CycleResult
+from tradebotd.trading.entries import Entries
+from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.placement import Lease, Placement
+from tradebotd.trading.protection import Protection
+from tradebotd.trading.reconcile import Reconciler
+from tradebotd.trading.recorder import OrderRecorder
+
+NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ACCOUNT = "default"
+BOT, SYMBOL = BotName("one"), "BTCUSDT"
+LIMITS = AccountLimits(
+    currency="USDT",
+    max_orders_per_minute=1000,
+    max_open_positions=1000,
+    max_exposure=Decimal(1),
+    max_daily_loss=Decimal("0.05"),
+    max_drawdown=Decimal("0.2"),
+)
+PLAN = ExitPlan(stop_loss=Decimal("0.05"), take_profit=Decimal("0.1"))
+HOLDER = process_identity.Holder(
+    machine_id="m", boot_id="b", pid=1, pid_started=1, pid_namespace="n", host="here"
+)
+
+
+def spec(name: str = "one", symbol: str = SYMBOL, **changes: Any) -> BotSpec:
+    defaults: dict[str, Any] = {
+        "name": BotName(name),
+        "symbol": symbol,
+        "timeframe": Timeframe.M1,
+        "strategy": "scripted",
+        "initial_capital": Decimal(1000),
+        "sizing": SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(1)),
+        "exits": PLAN,
+        "limits": DailyLimits(),
+        "day_zone": UTC,
+    }
+    return BotSpec(**(defaults | changes))
+
+
+def market_symbol(symbol: str, calendar: str = ALWAYS_OPEN) -> MarketSymbol:
+    return MarketSymbol(
+        instrument=Instrument(
+            symbol=symbol,
+            venue=SCRIPTED,
+            base_asset=symbol.removesuffix("USDT"),
+            quote_asset="USDT",
+            tick_size=Decimal("0.01"),
+            lot_size=Decimal("0.001"),
+        ),
+        feeds=(FeedName("hand"),),
+        timeframes=(Timeframe.M1,),
+        calendar=calendar,
+    )
+
+
+@dataclass
+class ScriptedStrategy:
+    """Says what it was told, candle after candle; then nothing."""
+
+    words: list[SignalKind | Exception | object] = field(default_factory=list)
+    lookback: int = 2
+    asked: list[Sequence[Candle]] = field(default_factory=list)
+
+    def decide(self, candles: Sequence[Candle]) -> Signal:
+        self.asked.append(candles)
+        word = self.words.pop(0) if self.words else SignalKind.NONE
+        if isinstance(word, Exception):
+            raise word
+        if not isinstance(word, SignalKind):
+            return word  # type: ignore[return-value]
+        return Signal(kind=word, reason=f"told to {word}", indicators={"close": candles[-1].close})
+
+
+class Desk:
+    """Made by `open_desk`. `bots` may be changed as a reload does."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        specs: Sequence[BotSpec],
+        symbols: Sequence[str],
+        token: int,
+        nonce: bytes,
+        symbol_ids: dict[str, SymbolId],
+        calendar: Calendar | None,
+        limits: AccountLimits,
+        sequential: bool,
+    ) -> None:
+        code = ALWAYS_OPEN if calendar is None else calendar.code
+        self.database = database
+        self.clock = FakeClock(NOON)
+        self.prices = PriceBook()
+        self.symbols = {name: market_symbol(name, code) for name in symbols}
+        instruments = {name: symbol.instrument for name, symbol in self.symbols.items()}
+        self.venue = ScriptedVenue(
+            self.clock, self.prices, instruments, {"USDT": Decimal(1_000_000)}
+        )
+        venues = {SCRIPTED: self.venue}
+        calendars: dict[str, Calendar] = {code: calendar or AlwaysOpen()}
+        self.specs = {each.name: each for each in specs}
+        self.strategies: dict[BotName, Strategy] = {each.name: ScriptedStrategy() for each in specs}
+        self.token = token
+        self.gate = EntryGate(database, self.clock)
+        self.gate.open("reconcile")
+        self.protection = Protection(
+            database=database,
+            clock=self.clock,
+            prices=self.prices,
+            symbols=self.symbols,
+            calendars=calendars,
+            venues=venues,
+            sequential=sequential,
+        )
+        self.recorder = OrderRecorder(
+            database=database,
+            clock=self.clock,
+            instruments=instruments,
+            specs=self.specs,
+            watcher=self.protection,
+        )
+        self.placement = Placement(
+            database=database,
+            venues=venues,
+            recorder=self.recorder,
+            clock=self.clock,
+            lease=Lease(account=ACCOUNT, token=token),
+            nonce=nonce,
+        )
+        self.protection.use(self.placement)
+        self.account = Account(
+            database=database,
+            venues=venues,
+            prices=self.prices,
+            specs=self.specs,
+            name=ACCOUNT,
+            currency="USDT",
+            zone=UTC,
+        )
+        self.entries = Entries(
+            account=self.account, prices=self.prices, placement=self.placement, limits=limits
+        )
+        self.reader = CandleReader(database, symbol_ids)
+        self.writer = CandleWriter(database, symbol_ids, self.clock)
+        self.cycle = BotCycle(
+            database=database,
+            specs=self.specs,
+            strategies=self.strategies,
+            symbols=self.symbols,
+            calendars=calendars,
+            candles=self.reader,
+            protection=self.protection,
+            entries=self.entries,
+            gate=self.gate,
+            token=token,
+        )
+        self.reconciler = Reconciler(
+            database=database,
+            venues=venues,
+            symbols=self.symbols,
+            recorder=self.recorder,
+            clock=self.clock,
+        )
+
+    # The market
+
+    def tick(self, price: str, symbol: str = SYMBOL) -> None:
+        """A price that nobody acts on."""
+        self.prices.record(PathPoint(self.clock.now(), symbol, Decimal(price)))
+
+    async def stream(self, price: str, symbol: str = SYMBOL) -> None:
+        """A price that goes through the trigger book."""
+        acting = self.protection.on_tick(PathPoint(self.clock.now(), symbol, Decimal(price)))
+        if acting is not None:
+            await acting
+
+    async def candles(self, *closes: float, symbol: str = SYMBOL) -> None:
+        """The minutes up to now, one a close."""
+        start = self.clock.now() - len(closes) * MINUTE
+        rows = [
+            Candle(start + i * MINUTE, close, close, close, close, 1.0)
+            for i, close in enumerate(closes)
+        ]
+        await self.writer.write(symbol, Timeframe.M1, rows, FeedName("hand"))
+        self.reader.append(symbol, Timeframe.M1, rows)
+        self.tick(str(closes[-1]), symbol)
+
+    async def minute(self, close: float = 100.0, symbol: str = SYMBOL) -> None:
+        """One more minute has passed, and its candle is stored."""
+        self.clock.advance(MINUTE)
+        await self.candles(close, symbol=symbol)
+
+    # The bots
+
+    def says(self, *words: SignalKind | Exception | object, bot: str = BOT) -> ScriptedStrategy:
+        strategy = ScriptedStrategy(list(words))
+        self.strategies[BotName(bot)] = strategy
+        return strategy
+
+    async def run(self, bot: str = BOT) -> CycleResult:
+        return await self.cycle.run(BotName(bot), self.clock.now())
+
+    def context(self, **params: str) -> RunContext:
+        return RunContext(scheduled_at=self.clock.now(), now=self.clock.now(), params=params)
+
+    async def enter(
+        self, bot: str = BOT, side: PositionSide = PositionSide.LONG, minute: int = 0
+    ) -> OrderReport:
+        """Without a strategy: a decision of *minute*, and all that follows from it."""
+        one = self.specs[BotName(bot)]
+        decision = DecisionRecord(
+            bot=one.name,
+            candle_ts=NOON + minute * MINUTE,
+            intent="entry",
+            signal="buy",
+            reason="because",
+            path="primary",
+            indicators={},
+            execution_meta={},
+            decided_at=self.clock.now(),
+        )
+        symbol = self.symbols[one.symbol]
+        return await self.entries.enter(one, symbol, side, decision, self.clock.now())
+
+    # The books
+
+    async def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        async with self.database.connection() as connection:
+            return [dict(row) for row in await connection.fetch(sql, *values)]
+
+    async def row(self, sql: str, *values: object) -> dict[str, Any]:
+        (found,) = await self.rows(sql, *values)
+        return found
+
+    async def execute(self, sql: str, *values: object) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute(sql, *values)
+
+    async def orders(self) -> list[dict[str, Any]]:
+        return await self.rows("SELECT * FROM orders ORDER BY id")
+
+    async def position(self) -> dict[str, Any]:
+        return await self.row("SELECT * FROM positions")
+
+    async def state(self, bot: str = BOT) -> dict[str, Any]:
+        return await self.row("SELECT * FROM bot_states WHERE bot = $1", bot)
+
+    async def open_alerts(self) -> list[str]:
+        rows = await self.rows("SELECT code FROM alerts WHERE cleared_at IS NULL ORDER BY code")
+        return [row["code"] for row in rows]
+
+    async def broken_books(self) -> list[dict[str, Any]]:
+        """M5.4: positions that are not the sum of their fills, orders that are not."""
+        return await self.rows(
+            """
+            SELECT 'position' AS what, p.id FROM positions AS p
+              LEFT JOIN fills AS f ON f.position_id = p.id
+             GROUP BY p.id
+            HAVING coalesce(sum(CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END), 0)
+                   <> (CASE p.side WHEN 'long' THEN 1 ELSE -1 END) * (p.quantity + p.dust)
+            UNION ALL
+            SELECT 'order', o.id FROM orders AS o LEFT JOIN fills AS f ON f.order_id = o.id
+             GROUP BY o.id HAVING coalesce(sum(f.quantity), 0) <> o.filled_quantity
+            """
+        )
+
+
+async def open_desk(
+    database: Database,
+    *specs: BotSpec,
+    calendar: Calendar | None = None,
+    limits: AccountLimits = LIMITS,
+    sequential: bool = False,
+    restarted: bool = False,
+) -> Desk:
+    """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database."""
+    wanted = specs or (spec(),)
+    names = sorted({each.symbol for each in wanted})
+    code = ALWAYS_OPEN if calendar is None else calendar.code
+    async with database.transaction(durable=True) as connection:
+        if restarted:
+            await connection.execute("UPDATE leadership SET released_at = now()")
+        token = await leadership.take(connection, ACCOUNT, HOLDER, host_now())
+        ids = await sync_symbols(connection, [market_symbol(name, code) for name in names])
+        await bots.sync_bots(connection, wanted, {}, NOON)
+        await decisions.ensure_month(connection, NOON)
+    desk = Desk(
+        database,
+        specs=wanted,
+        symbols=names,
+        token=token,
+        nonce=b"nonce",
+        symbol_ids=ids,
+        calendar=calendar,
+        limits=limits,
+        sequential=sequential,
+    )
+    for name in names:
+        desk.tick("100", name)
+    return desk
