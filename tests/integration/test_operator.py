@@ -1,0 +1,353 @@
+"""What an operator reads and does, on real tables."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.jobs import ScriptedJob
+from tradebotd.control import messages as m
+from tradebotd.daemon import status_view
+from tradebotd.daemon.operator import Operator
+from tradebotd.daemon.services import Services, Setup
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
+from tradebotd.domain.ids import BotName, JobName, PositionId
+from tradebotd.domain.job import Every, JobSpec, Summary
+from tradebotd.jobs.job import RunContext
+from tradebotd.jobs.ping import Ping
+from tradebotd.jobs.run_ledger import RunLedger
+from tradebotd.jobs.runner import JobRunner
+from tradebotd.jobs.schedule import Due
+from tradebotd.jobs.scheduler import ClockScheduler
+from tradebotd.market.price_book import PriceBook
+from tradebotd.storage.database import Database
+from tradebotd.trading.entry_gate import EntryGate
+
+NOON = datetime(2022, 1, 14, 12, tzinfo=UTC)
+PING, BOTS = JobName("ping"), JobName("run_bots")
+MINUTELY = (Every(interval=timedelta(minutes=1)),)
+
+ROWS = """
+INSERT INTO market_symbols (symbol, venue, base_asset, quote_asset, tick_size, lot_size, min_notional, calendar, feeds, timeframes)
+VALUES ('BTCUSDT', 'paper', 'BTC', 'USDT', 0.01, 0.00001, 5, '24/7', '{history}', '{1m}');
+INSERT INTO ohlc (symbol_id, timeframe, ts, open, high, low, close, volume, feed)
+SELECT id, '1h', t, 43000.1, 43100, 42900, 43050.25, 1.5, 'history' FROM market_symbols,
+       generate_series('2022-01-14T08:00Z'::timestamptz, '2022-01-14T10:00Z', '1 hour') AS t;
+INSERT INTO bot_configs (name, symbol, config, active, updated_at)
+VALUES ('btc-ema', 'BTCUSDT', '{"timeframe": "1m", "strategy": "ema_rsi"}', true, '2022-01-14T00:00Z'),
+       ('new', 'BTCUSDT', '{}', true, '2022-01-14T00:00Z');
+INSERT INTO bot_states (bot, status, in_position, daily_pnl) VALUES ('btc-ema', 'running', true, 12.50);
+INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_quantity, entry_price, best_price, exits, opened_at, stop_loss)
+VALUES ('btc-ema', 'paper', 'BTCUSDT', 'long', 'spot', 0.1, 0.1, 43000, 43100, '{}', '2022-01-14T11:00Z', 42785);
+INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_quantity, entry_price, exit_quantity, exit_price, best_price, exits,
+                       opened_at, closed_at, close_reason, realized_pnl, fees)
+VALUES ('btc-ema', 'paper', 'BTCUSDT', 'long', 'spot', 0, 0.1, 43000, 0.1, 43100, 43100, '{}', '2022-01-13T09:00Z', '2022-01-14T00:00Z', 'take_profit', 9.5, 0.5),
+       ('btc-ema', 'paper', 'BTCUSDT', 'long', 'spot', 0, 0.1, 43000, 0.1, 42000, 43100, '{}', '2022-01-13T08:00Z', '2022-01-13T23:59Z', 'stop_loss', -100, 0.5);
+INSERT INTO orders (client_order_id, bot, venue, symbol, role, side, type, time_in_force, position_type, reduce_only, quantity, filled_quantity,
+                    venue_filled_quantity, average_price, status, params_hash, leader_token, send_by, created_at, updated_at)
+VALUES ('tb1', 'btc-ema', 'paper', 'BTCUSDT', 'entry', 'buy', 'market', 'ioc', 'spot', false, 0.1, 0.1, 0.1, 43000, 'filled', 'h', 1, now(), '2022-01-14T11:00Z', '2022-01-14T11:00Z'),
+       ('tb2', 'new', 'paper', 'BTCUSDT', 'entry', 'buy', 'market', 'ioc', 'spot', false, 0.1, 0, NULL, NULL, 'unknown', 'h', 1, now(), '2022-01-14T11:30Z', '2022-01-14T11:31Z');
+INSERT INTO order_events (order_id, at, status) VALUES (1, '2022-01-14T11:00Z', 'filled');
+INSERT INTO fills (order_id, position_id, venue, symbol, trade_id, side, quantity, price, fee, fee_asset, executed_at)
+VALUES (1, 1, 'paper', 'BTCUSDT', '1', 'buy', 0.1, 43000, 0.5, 'USDT', '2022-01-14T11:00Z');
+SELECT ensure_month('decision_runs', '2022-01-14T11:00Z');
+INSERT INTO decision_runs (bot, candle_ts, intent, signal, reason, path, indicators, decided_at)
+VALUES ('btc-ema', '2022-01-14T11:00Z', 'entry', 'buy', 'crossed', 'ema_rsi', '{"rsi": 51.5}', '2022-01-14T11:01Z');
+INSERT INTO levels_daily (trade_date, symbol_id, y_date, y_high, y_low, y_close) SELECT '2022-01-14', id, '2022-01-13', 43100.5, 42900, 43000 FROM market_symbols;
+INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl)
+VALUES ('2022-01-14T11:00Z', 'default', NULL, 9000, 9000, 0, 0), ('2022-01-14T11:55Z', 'default', NULL, 10010, 5710, 4300, 5),
+       ('2022-01-14T11:56Z', 'default', 'btc-ema', 1, 1, 0, 0);
+INSERT INTO leadership (account, token, holder, acquired_at) VALUES ('default', 3, '{}', '2026-01-01T00:00Z');
+INSERT INTO alerts (code, severity, subject, message, raised_at, last_seen_at) VALUES ('fill_differs', 'warning', 'order 1', 'another price', '2022-01-14T11:00Z', '2022-01-14T11:00Z');
+"""
+
+
+@dataclass
+class FakeHands:
+    """Closes by writing what the fill would."""
+
+    database: Database
+    done: list[Any] = field(default_factory=list)
+    fills: bool = True
+
+    async def pause_bot(self, bot: BotName) -> None:
+        self.done.append(("pause", bot))
+
+    async def resume_bot(self, bot: BotName) -> None:
+        raise RefusedError("not_paused", f"{bot} is not paused")
+
+    async def close_position(self, position_id: PositionId) -> None:
+        self.done.append(("close", position_id))
+        if self.fills:
+            async with self.database.connection() as connection:
+                await connection.execute(
+                    "UPDATE positions SET quantity = 0, exit_quantity = entry_quantity, exit_price = 43050,"
+                    " closed_at = $2, close_reason = 'manual' WHERE id = $1",
+                    position_id,
+                    NOON,
+                )
+
+
+class AwayDatabase:
+    """The database as it looks when nobody answers."""
+
+    pool_size, pool_in_use, available = 6, 0, False
+
+    def connection(self, *_: object) -> Any:
+        raise DatabaseUnavailableError("connection refused")
+
+    transaction = connection
+
+
+@dataclass
+class Bench:
+    operator: Operator
+    services: Services
+    hands: FakeHands
+    clock: FakeClock
+    runner: JobRunner
+    bots_job: ScriptedJob
+
+    async def run_all(self) -> None:
+        await self.runner.run_due([Due(name, NOON, NOON, 0) for name in (PING, BOTS)])
+
+
+@pytest.fixture
+async def bench(database: Database) -> AsyncIterator[Bench]:
+    async with database.transaction() as connection:
+        await connection.execute(ROWS)
+    clock, gate, hands = FakeClock(NOON), EntryGate(database, FakeClock(NOON)), FakeHands(database)
+    gate.open("reconcile")
+    bots_job = ScriptedJob(BOTS)
+    specs = [JobSpec(name=name, slots=MINUTELY, retries=0) for name in (PING, BOTS)]
+    scheduler = ClockScheduler(clock, lambda _code, _at: None, lambda _dues: None)
+    scheduler.schedule(specs)
+    scheduler.start()
+
+    async def reload() -> Sequence[str]:
+        return ["risk.max_drawdown: 20% -> 10%"]
+
+    async with anyio.create_task_group() as tasks:
+        runner = JobRunner(
+            tasks=tasks,
+            clock=clock,
+            ledger=RunLedger(database, deferred=False),
+            jobs=[Ping(database=database), bots_job],
+            specs=specs,
+        )
+        services = Services(
+            database=database,
+            clock=clock,
+            runner=runner,
+            scheduler=scheduler,
+            prices=PriceBook(),
+            gate=gate,
+            hands=hands,
+            setup=lambda: Setup(account="default", currency="USDT", zone=UTC, source="replay"),
+            state=lambda: "running",
+            reload=reload,
+            hold=nullcontext,
+            tasks=tasks,
+            started_at=datetime(2026, 1, 1, tzinfo=UTC),
+            started_market=NOON,
+        )
+        yield Bench(Operator(services), services, hands, clock, runner, bots_job)
+        scheduler.shutdown()
+
+
+def ignore(_: dict[str, Any]) -> None:
+    pass
+
+
+def price(bench: Bench, value: str) -> None:
+    bench.services.prices.record(PathPoint(NOON, "BTCUSDT", Decimal(value)))
+
+
+def codes(status: m.Status) -> set[str]:
+    return {problem.code for problem in status.problems}
+
+
+async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
+    """Interface 3.2: counts, equity of the account, P&L of the account's own day."""
+    price(bench, "43050")
+    status = await bench.operator.status()
+
+    assert (status.positions, status.unknown_orders, status.equity) == (1, 1, Decimal(10010))
+    assert status.realized_pnl_today == Decimal("9.5")
+    assert [(bot.name, bot.unrealized_pnl) for bot in status.bots] == [
+        ("btc-ema", Decimal(5)),
+        ("new", Decimal(0)),
+    ]
+    assert status.leader is not None
+    assert status.leader.token == 3
+    assert (status.health, status.pnl_verified) == ("critical", False)
+    assert codes(status) == {"orders_unknown", "fill_differs"}
+    (unknown,) = [problem for problem in status.problems if problem.code == "orders_unknown"]
+    assert unknown.since == datetime(2022, 1, 14, 11, 31, tzinfo=UTC)
+
+
+async def test_an_open_position_without_a_price_is_critical(bench: Bench) -> None:
+    assert "price_missing" in codes(await bench.operator.status())
+
+
+async def test_verified_once_every_scheduled_job_ran_well(bench: Bench) -> None:
+    """Interface 3.2: verifying, verified, failed; and back once the job has run well again."""
+    assert (await bench.operator.status()).verification == "verifying"
+    await bench.run_all()
+    assert (await bench.operator.status()).verification == "verified"
+
+    async def fail(_: RunContext) -> Summary:
+        raise ValueError("broken")
+
+    good, bench.bots_job.work = bench.bots_job.work, fail
+    bench.clock.advance(timedelta(minutes=1))
+    await bench.operator.run_job("run_bots", {}, ignore)
+    status = await bench.operator.status()
+    assert (status.verification, status.jobs.failing) == ("failed", 1)
+    assert {"job_failed", "dead_letters"} <= codes(status)
+
+    bench.bots_job.work = good
+    bench.clock.advance(timedelta(minutes=1))
+    await bench.operator.run_job("run_bots", {}, ignore)
+    assert (await bench.operator.status()).verification == "verified"
+
+
+async def test_status_stands_while_the_database_is_away(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bad input, database gone: said loudly, with what was last seen."""
+    before = await bench.operator.status()
+    view = bench.operator._view
+    away = {
+        **{f: getattr(bench.services, f) for f in bench.services.__slots__},
+        "database": cast("Any", AwayDatabase()),
+    }
+    monkeypatch.setattr(view, "_services", Services(**away))
+
+    status = await bench.operator.status()
+    bench.clock.advance(timedelta(minutes=5))
+    later = await bench.operator.status()
+
+    assert (status.health, status.database.ok) == ("critical", False)
+    assert "database_unavailable" in codes(status)
+    assert status.positions == before.positions
+    since = {problem.code: problem.since for problem in later.problems}
+    assert since["database_unavailable"] == NOON
+
+
+async def test_a_database_that_hangs_does_not_hang_the_status(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang() -> status_view.Seen:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    monkeypatch.setattr(status_view, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(bench.operator._view, "_read", hang)
+
+    assert not (await bench.operator.status()).database.ok
+
+
+async def test_lists_carry_the_columns_of_their_tables(bench: Bench) -> None:
+    """Interface 3.4, 3.8: JSON lists use the column names."""
+    operator = bench.operator
+    price(bench, "42900")
+    (position,) = await operator.positions()
+    assert (position.protected_by, position.unrealized_pnl) == ("daemon", Decimal(-10))
+    assert [order.id for order in await operator.orders(open_only=False, limit=9)] == [2, 1]
+    assert [order.status for order in await operator.orders(open_only=True, limit=9)] == ["unknown"]
+    detail = await operator.order(1)
+    assert (len(detail.events), [fill.bot for fill in detail.fills]) == (1, ["btc-ema"])
+    assert [fill.trade_id for fill in await operator.fills(9)] == ["1"]
+    assert [trade.realized_pnl for trade in await operator.trades(None, 9)] == [
+        Decimal("9.5"),
+        Decimal(-100),
+    ]
+    assert len(await operator.trades(datetime(2022, 1, 14, tzinfo=UTC), 9)) == 1
+    assert [bot.status for bot in await operator.bots()] == ["running", "pending"]
+    shown = await operator.bot("btc-ema")
+    assert (shown.position, len(shown.trades), len(shown.decisions)) == (position, 2, 1)
+    (symbol,) = await operator.symbols()
+    assert symbol.last_price == Decimal(42900)
+    candles = await operator.candles("BTCUSDT", "1h", 2)
+    assert [candle.ts.hour for candle in candles] == [9, 10]
+    assert candles[0].close == Decimal("43050.25")
+    levels = await operator.levels("BTCUSDT")
+    assert (levels.y_high, levels.pp) == (Decimal("43100.5"), None)
+    assert [job.name for job in await operator.jobs()] == ["run_bots", "ping"]
+
+
+async def test_unknown_names_are_refused_with_the_known_ones(bench: Bench) -> None:
+    """Interface 3.1: unknown name, exit 4, also lists the known ones."""
+    operator = bench.operator
+    for call, known in (
+        (lambda: operator.bot("x"), "btc-ema"),
+        (lambda: operator.candles("BTCUSDT", "7m", 1), "15m"),
+        (lambda: operator.candles("X", "1m", 1), "BTCUSDT"),
+        (lambda: operator.levels("X"), "BTCUSDT"),
+        (lambda: operator.close_position(99), "1"),
+        (lambda: operator.job_history("x", 1), "ping"),
+        (lambda: operator.start_job("x", {}), "ping"),
+    ):
+        with pytest.raises(RefusedError) as caught:
+            await call()
+        assert known in caught.value.known
+        assert caught.value.code.startswith("unknown_")
+    with pytest.raises(RefusedError):
+        await operator.order(99)
+
+
+async def test_a_bot_is_run_by_hand_through_the_runner(bench: Bench) -> None:
+    """M2.9: through the very same path as a scheduled run."""
+    run = await bench.operator.run_bot("btc-ema", ignore)
+
+    assert (run.job, run.status) == ("run_bots", "ok")
+    assert bench.bots_job.contexts[0].params == {"bot": "btc-ema"}
+    (row,) = await bench.operator.job_history("run_bots", 5)
+    assert (row.run_id, row.scheduled_at) == (run.run_id, None)
+
+
+async def test_a_detached_run_answers_at_once_and_leaves_its_row(bench: Bench) -> None:
+    answer = await bench.operator.start_job("ping", {})
+
+    assert (answer.run_id, answer.status) == (None, "running")
+    with anyio.fail_after(5):
+        while not (runs := await bench.operator.job_history("ping", 5)):  # noqa: ASYNC110 - polls a table
+            await anyio.sleep(0.01)
+        while runs[0].status == "running":
+            runs = await bench.operator.job_history("ping", 5)
+    assert runs[0].status == "ok"
+
+
+async def test_a_position_closed_by_hand_comes_back_as_its_trade(bench: Bench) -> None:
+    trade = await bench.operator.close_position(1)
+
+    assert (trade.id, trade.close_reason) == (1, "manual")
+    assert bench.hands.done == [("close", 1)]
+
+
+async def test_halt_and_resume_are_refused_twice(bench: Bench) -> None:
+    """Interface 3.1: 4, already so."""
+    assert (await bench.operator.halt("lunch")).state == "halted"
+    with pytest.raises(RefusedError):
+        await bench.operator.halt("again")
+    assert "halted" in codes(await bench.operator.status())
+    assert (await bench.operator.resume()).state == "running"
+    with pytest.raises(RefusedError):
+        await bench.operator.resume()
+
+
+async def test_jobs_are_switched_once(bench: Bench) -> None:
+    switched = await bench.operator.switch_job("ping", enabled=False)
+
+    assert switched == m.Switched(name="ping", enabled=False)
+    assert (await bench.operator.status()).jobs.disabled == 1
+    with pytest.raises(RefusedError):
+        await bench.operator.switch_job("ping", enabled=False)
