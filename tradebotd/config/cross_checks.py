@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from glob import glob
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.secrets import secret_problems
@@ -25,6 +25,7 @@ def cross_problems(config: Config) -> list[str]:
     return [
         *_daemon(config),
         *_names(config),
+        *_database(config),
         *_feeds(config),
         *_venues(config),
         *_symbols(config),
@@ -65,6 +66,28 @@ def _names(config: Config) -> Iterator[str]:
         for name, count in Counter(names).items():
             if count > 1:
                 yield f"{table}: {name!r} stands there {count} times; once is allowed"
+
+
+def _database(config: Config) -> Iterator[str]:
+    """The url is never quoted: it may hold a password."""
+    database = config.database
+    if database.pool_min > database.pool_max:
+        yield (
+            f"database.pool_min: {database.pool_min} is above pool_max ({database.pool_max});"
+            " at most as many are allowed"
+        )
+    if database.url == "embedded":
+        return
+    complaint = 'database.url: write "embedded" or "postgresql://user@host/database"'
+    try:
+        url = urlsplit(database.url)
+    except ValueError:
+        yield complaint
+        return
+    if url.scheme not in {"postgresql", "postgres"}:
+        yield complaint
+    elif url.password is not None or "password" in parse_qs(url.query):
+        yield "database.url: a secret never stands in this file; `database.password` says where"
 
 
 def _feeds(config: Config) -> Iterator[str]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST: Final = timedelta(days=36_500)  # further ahead dates end
 _DURATION: Final = re.compile(r"(\d+)\s*([smhd])")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB|B)", re.IGNORECASE)
 _SIZES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
@@ -26,7 +27,10 @@ def _duration(value: Any) -> Any:
     matched = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if matched is None or int(matched[1]) == 0:
         raise ValueError('not a duration; write "5s", "2m", "1h" or "3d"')
-    return timedelta(seconds=int(matched[1]) * _UNITS[matched[2]])
+    seconds = int(matched[1]) * _UNITS[matched[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"too long; at most {_LONGEST.days}d")
+    return timedelta(seconds=seconds)
 
 
 def _percent(value: Any) -> Any:
@@ -133,9 +137,13 @@ def _size(value: Any) -> Any:
 
 
 def _factor(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
-        raise ValueError("not a speed; write 0 (as fast as possible), 1, 60 …")
-    return Decimal(value)
+    complaint = "not a speed; write 0 (as fast as possible), 1, 60 …"
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError(complaint)  # noqa: TRY004
+    speed = Decimal(value)
+    if not speed.is_finite() or speed < 0:  # comparing nan raises
+        raise ValueError(complaint)
+    return speed
 
 
 def _text(pattern: str) -> WithJsonSchema:
