@@ -22,7 +22,7 @@ from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderRole, Or
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
-from tradebotd.risk.exits import levels_for
+from tradebotd.risk.exits import better, levels_for, trail
 from tradebotd.storage import alerts, bots, fills, orders, positions
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.orders import StoredOrder
@@ -150,13 +150,15 @@ class OrderRecorder:
                 message = f"it came again with other contents: {known} / {fill}"
                 await self._alarm(connection, "fill_differs", fill, message)
             return stored
-        if stored.order.role is OrderRole.ENTRY:
-            position_id = await self._enter(connection, stored, fill, effects)
-        else:
-            exited = await self._exit(connection, stored, fill, effects)
-            if exited is None:
-                return stored
-            position_id = exited
+        instrument = self._instruments.get(stored.order.symbol)
+        if instrument is None:
+            message = f"nothing is known of its symbol any more: {fill}"
+            await self._alarm(connection, "fill_not_applied", fill, message)
+            return stored
+        book = self._enter if stored.order.role is OrderRole.ENTRY else self._exit
+        position_id = await book(connection, stored, fill, instrument, effects)
+        if position_id is None:
+            return stored
         if not await fills.insert_fill(connection, stored.order.id, position_id, fill):
             raise AssertionError(f"fill {fill.trade_id} came in behind the order's lock")
         effects.fills += 1
@@ -178,19 +180,31 @@ class OrderRecorder:
         return replace(stored, order=moved, average_price=average)
 
     async def _enter(
-        self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
-    ) -> PositionId:
-        """Into the position that is open, be it another order's: a bot has one in a symbol."""
-        order, instrument = stored.order, self._instruments[stored.order.symbol]
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        fill: Fill,
+        instrument: Instrument,
+        effects: Effects,
+    ) -> PositionId | None:
+        """Into the position that is open, be it another order's: a bot has one in a symbol.
+
+        None: that one is of the other side, which is said.
+        """
+        order = stored.order
         side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
         locked = None
         open_id = await positions.select_open_id(connection, order.bot, order.symbol)
         if open_id is not None:
             locked = await positions.lock(connection, open_id)
         before = PositionBooks(side=side) if locked is None else locked.books
+        if before.side is not side:
+            message = f"it enters {side} where {order.bot} is {before.side}: {fill}"
+            await self._alarm(connection, "fill_not_applied", fill, message)
+            return None
         books = before.entered(fill, instrument.base_asset)
         plan = stored.exits or ExitPlan()
-        position = self._entered(stored, fill, locked, books, plan)
+        position = _entered(stored, fill, locked, books, plan, instrument)
         if locked is None:
             position_id = await positions.insert_position(
                 connection, position, books, stored.leverage
@@ -206,44 +220,16 @@ class OrderRecorder:
         await self._count_day(connection, order.bot, fill, pnl, trades=first, in_position=True)
         return position.id
 
-    def _entered(
+    async def _exit(
         self,
+        connection: Connection,
         stored: StoredOrder,
         fill: Fill,
-        locked: LockedPosition | None,
-        books: PositionBooks,
-        plan: ExitPlan,
-    ) -> Position:
-        """The position with levels from its new average; the best price so far is kept."""
-        order = stored.order
-        levels = levels_for(plan, books.side, books.entry_price, self._instruments[order.symbol])
-        best = books.entry_price
-        if locked is not None:
-            former = locked.position.best_price
-            best = max(former, best) if books.side is PositionSide.LONG else min(former, best)
-        return Position(
-            id=_NO_POSITION if locked is None else locked.position.id,
-            bot=order.bot,
-            venue=order.venue,
-            symbol=order.symbol,
-            side=books.side,
-            position_type=stored.position_type,
-            quantity=books.quantity,
-            entry_price=books.entry_price,
-            opened_at=fill.executed_at if locked is None else locked.position.opened_at,
-            stop_loss=levels.stop_loss,
-            take_profit=levels.take_profit,
-            trailing_stop=levels.trailing_stop,
-            best_price=best,
-            exits=plan,
-            version=1 if locked is None else locked.position.version + 1,
-        )
-
-    async def _exit(
-        self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
+        instrument: Instrument,
+        effects: Effects,
     ) -> PositionId | None:
         """None: it sold more than is held. That is said, and nobody's quantity goes below zero."""
-        order, instrument = stored.order, self._instruments[stored.order.symbol]
+        order = stored.order
         position_id = order.position_id
         locked = None if position_id is None else await positions.lock(connection, position_id)
         if locked is None or position_id is None:
@@ -262,7 +248,9 @@ class OrderRecorder:
             closed = (fill.executed_at, close_reason(order.reason))
             effects.closed.append((locked.position, books, closed[1]))
         else:
-            effects.changed.append(replace(locked.position, quantity=books.quantity))
+            version = locked.position.version + 1
+            left = replace(locked.position, quantity=books.quantity, version=version)
+            effects.changed.append(left)
         await positions.update_books(connection, position_id, books, closed)
         pnl = books.realized_pnl - locked.books.realized_pnl
         still = closed is None
@@ -316,6 +304,42 @@ class OrderRecorder:
         for position_id in effects.released:
             if position_id not in closed:
                 self._watcher.release(position_id)
+
+
+def _entered(
+    stored: StoredOrder,
+    fill: Fill,
+    locked: LockedPosition | None,
+    books: PositionBooks,
+    plan: ExitPlan,
+    instrument: Instrument,
+) -> Position:
+    """Levels are those of the new average; the best price stays, a trailing stop never loosens."""
+    order = stored.order
+    levels = levels_for(plan, books.side, books.entry_price, instrument)
+    best = books.entry_price
+    if locked is not None:
+        former = locked.position
+        best = better(books.side, former.best_price, best)
+        levels = replace(levels, trailing_stop=former.trailing_stop)
+        levels = trail(books.side, plan, levels, best, instrument)
+    return Position(
+        id=_NO_POSITION if locked is None else locked.position.id,
+        bot=order.bot,
+        venue=order.venue,
+        symbol=order.symbol,
+        side=books.side,
+        position_type=stored.position_type,
+        quantity=books.quantity,
+        entry_price=books.entry_price,
+        opened_at=fill.executed_at if locked is None else locked.position.opened_at,
+        stop_loss=levels.stop_loss,
+        take_profit=levels.take_profit,
+        trailing_stop=levels.trailing_stop,
+        best_price=best,
+        exits=plan,
+        version=1 if locked is None else locked.position.version + 1,
+    )
 
 
 def close_reason(reason: str | None) -> CloseReason:

@@ -1,0 +1,143 @@
+"""Fills that come late, in parts, or for something nobody knows any more."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.trading import BOT, NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import SCRIPTED, Behaviour
+from tradebotd.domain.errors import OutcomeUnknownError
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import BotName, ClientOrderId, TradeId, VenueOrderId
+from tradebotd.domain.order import OrderReport, OrderStatus
+from tradebotd.domain.side import Side
+from tradebotd.storage.database import Database
+
+TRAILING = spec(exits=ExitPlan(stop_loss=Decimal("0.1"), trailing_stop=Decimal("0.05")))
+
+
+def fill(order: ClientOrderId, number: int, price: str = "100", side: Side = Side.BUY) -> Fill:
+    """Of one whole unit."""
+    return Fill(
+        venue=SCRIPTED,
+        symbol=SYMBOL,
+        trade_id=TradeId(f"{order}-{number}"),
+        client_order_id=order,
+        side=side,
+        quantity=Decimal(1),
+        price=Decimal(price),
+        fee=Decimal(0),
+        fee_asset="USDT",
+        executed_at=NOON,
+    )
+
+
+def report(order: ClientOrderId, status: OrderStatus, *fills: Fill) -> OrderReport:
+    return OrderReport(
+        client_order_id=order,
+        venue_order_id=VenueOrderId("v1"),
+        status=status,
+        filled_quantity=Decimal(len(fills)),
+        fills=fills,
+    )
+
+
+async def lost_entry(desk: Desk, minute: int = 0) -> ClientOrderId:
+    """An entry that never arrived; what the venue says of it comes by reports."""
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter(minute=minute)
+    return ClientOrderId((await desk.orders())[-1]["client_order_id"])
+
+
+async def test_a_second_fill_does_not_loosen_a_trailing_stop(database: Database) -> None:
+    """M4.7: it only ever tightens, whatever the new average."""
+    desk = await open_desk(database, TRAILING)
+    order = await lost_entry(desk)
+    first, second = fill(order, 1), fill(order, 2, "102")
+    await desk.recorder.record(report(order, OrderStatus.PARTIALLY_FILLED, first))
+    await desk.stream("120")
+    await desk.protection.sweep(NOON)
+    assert (await desk.position())["trailing_stop"] == 114
+
+    await desk.recorder.record(report(order, OrderStatus.FILLED, first, second))
+
+    position = await desk.position()
+    assert (position["trailing_stop"], position["best_price"]) == (114, 120)
+    assert (position["quantity"], position["entry_price"]) == (2, 101)
+    desk.venue.balances["BTC"] = Decimal(2)  # the reports were ours: let the venue agree
+    await desk.stream("113.99")
+    assert (await desk.position())["close_reason"] == "trailing_stop"
+
+
+async def test_what_protection_holds_has_the_version_of_the_table(database: Database) -> None:
+    """M4.7: after a partial exit, too: what is older than the table is known to be."""
+    desk = await open_desk(database, TRAILING)
+    entry = await lost_entry(desk)
+    filled = report(entry, OrderStatus.FILLED, fill(entry, 1), fill(entry, 2))
+    await desk.recorder.record(filled)
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    await desk.stream("80")
+    order = ClientOrderId((await desk.orders())[-1]["client_order_id"])
+
+    part = fill(order, 1, "80", Side.SELL)
+    await desk.recorder.record(report(order, OrderStatus.PARTIALLY_FILLED, part))
+
+    position, (held,) = await desk.position(), desk.protection.held.values()
+    assert (held.quantity, held.version) == (position["quantity"], position["version"]) == (1, 3)
+
+
+async def test_a_fill_of_a_symbol_that_is_gone_is_an_alert_and_stops_nobody(
+    database: Database,
+) -> None:
+    """M5.4, M2.6: its order waits, unsettled; the other's is reconciled all the same."""
+    two = spec("two", "ETHUSDT")
+    desk = await open_desk(database, spec(), two)
+    for bot in (BOT, BotName("two")):
+        desk.venue.script.append(Behaviour.DROP_AFTER)
+        with pytest.raises(OutcomeUnknownError):
+            await desk.enter(bot)
+    desk = await open_desk(database, two, restarted=True)
+
+    for number, order in enumerate(await desk.orders()):
+        name = ClientOrderId(order["client_order_id"])
+        filled = fill(name, number)
+        await desk.recorder.record(report(name, OrderStatus.FILLED, filled))
+
+    assert await desk.open_alerts() == ["fill_not_applied"]
+    assert [(o["symbol"], o["settled"]) for o in await desk.orders()] == [
+        (SYMBOL, False),
+        ("ETHUSDT", True),
+    ]
+    assert await desk.broken_books() == []
+
+
+async def test_a_late_entry_adds_to_the_position_that_is_open(database: Database) -> None:
+    """2.3, M5.4: taken for absent, then evidence came; one open position of a bot and symbol."""
+    desk = await open_desk(database)
+    late = await lost_entry(desk)
+    await desk.recorder.record_rejected(late, "not_sent: the venue has never seen it")
+    await desk.enter(minute=1)
+
+    await desk.recorder.record(report(late, OrderStatus.FILLED, fill(late, 1, "110")))
+
+    position = await desk.position()
+    assert (position["quantity"], position["entry_price"]) == (2, 105)
+    assert [order["status"] for order in await desk.orders()] == ["filled", "filled"]
+    assert await desk.broken_books() == []
+
+
+async def test_a_late_entry_of_the_other_side_is_an_alert(database: Database) -> None:
+    """M5.4: a long and a short do not make one position."""
+    futures = spec(position_type="futures", allow_short=True)
+    desk = await open_desk(database, futures)
+    late = await lost_entry(desk)
+    await desk.recorder.record_rejected(late, "not_sent: the venue has never seen it")
+    await desk.enter(minute=1)
+    await desk.execute("UPDATE positions SET side = 'short'")
+
+    await desk.recorder.record(report(late, OrderStatus.FILLED, fill(late, 1)))
+
+    assert await desk.open_alerts() == ["fill_not_applied"]
+    assert (await desk.position())["quantity"] == 1
