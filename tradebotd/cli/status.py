@@ -76,11 +76,12 @@ class StatusText:
 
     def _clock(self) -> str:
         clock = self._status["clock"]
+        now = f"{self._now:%Y-%m-%dT%H:%M:%SZ}"
         if clock["kind"] == "wall":
-            return f"{'clock':<{LABEL}}{clock['now']}, real time"
+            return f"{'clock':<{LABEL}}{now}, real time"
         speed = f"{clock['speed']:g}x real time" if clock["speed"] else "as fast as it can"
         label = self._paint(f" {clock['source'].upper()} DATA, SIMULATED CLOCK ", LOUD)
-        return f"{label} market time {clock['now']}, {speed}"
+        return f"{label} market time {now}, {speed}"
 
     def _title(self, text: str) -> str:
         return self._paint(text, BOLD)
