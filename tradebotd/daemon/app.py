@@ -20,7 +20,6 @@ from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     RefusedError,
 )
-from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.health.disk import disk_problem
 from tradebotd.jobs.catch_up import catch_up
@@ -32,7 +31,7 @@ from tradebotd.jobs.switches import load_disabled
 from tradebotd.jobs.timeline import PacedPlayer, Timeline
 from tradebotd.market.ingest import Ingest
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import leadership, positions
+from tradebotd.storage import leadership
 from tradebotd.storage.database import Database
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.placement import Lease
@@ -69,6 +68,7 @@ class App:
     player: Player | None
     begins_at: datetime
     already_ended: bool
+    config_now: Callable[[], Config]  # as the last reload left it
     reload: Callable[[], Awaitable[Sequence[str]]]
     line: ProgressLine | None
     draining: bool = False
@@ -84,7 +84,7 @@ class App:
         await load_disabled(self.runner, self.database)
         await self.gate.load()
         await self._look_at_disk()
-        held = await self.protection.load(await self._extremes())
+        held = await self.protection.load(self.clock.now())
         run = await self.runner.run_by_hand("reconcile", {})
         log.info("reconciled before trading", status=run.status, positions=held)
         if isinstance(self.clock, MarketClock) and self.clock.speed:
@@ -135,10 +135,6 @@ class App:
     def _stops_at_end(self) -> bool:
         return any(feed.on_end == "stop" for feed in self.config.feeds.values())
 
-    async def _extremes(self) -> dict[PositionId, tuple[float, float]]:
-        async with self.database.connection() as connection:
-            return await positions.select_extremes(connection)
-
     # While it runs
 
     async def _play(self, player: Player) -> None:
@@ -156,7 +152,10 @@ class App:
         now = self.clock.now()
         stored = [self.ingest.pulled_until(symbol) for symbol in self.symbols]
         if any(until is None or until < now for until in stored):
-            await self.runner.run_by_hand("realtime_pull", {})
+            try:
+                await self.runner.run_by_hand("realtime_pull", {})
+            except RefusedError as error:  # one is running already, or we are stopping
+                log.warning("the last pull was not made again", reason=str(error))
 
     async def _beat(self) -> None:
         """Show that we live. Raises AccountTakenError when the account is no longer ours."""
@@ -177,7 +176,7 @@ class App:
             await self._look_at_disk()
 
     async def _look_at_disk(self) -> None:
-        least = self.config.health.min_free_disk
+        least = self.config_now().health.min_free_disk
         problem = await anyio.to_thread.run_sync(_disk_problem, self.config, least)
         self.gate.set_disk_problem(problem)
 

@@ -1,8 +1,7 @@
 """The composition root: who gets what. Wired by hand, closed in reverse order."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
@@ -12,26 +11,21 @@ import anyio
 
 from tradebotd.clocks.host import host_now
 from tradebotd.clocks.market import MarketClock
-from tradebotd.clocks.wall import WallClock
 from tradebotd.config.model import Config
-from tradebotd.config.sections import FeedSection
 from tradebotd.control.messages import State
 from tradebotd.control.server import serve as serve_control
 from tradebotd.daemon.all_feeds import AllFeeds
 from tradebotd.daemon.app import App, Player
 from tradebotd.daemon.files import Files, closes_after
+from tradebotd.daemon.market_wiring import Market, wire_market
 from tradebotd.daemon.operator import Operator
 from tradebotd.daemon.progress_line import ProgressLine
 from tradebotd.daemon.reloading import Reloader
 from tradebotd.daemon.services import Services, Setup
 from tradebotd.daemon.stop_signal import StopRequest
-from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import ConfigError
-from tradebotd.domain.ids import BotName, FeedName, SymbolId, VenueName
-from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.daemon.trading_wiring import Trading, wire_trading
+from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.job import JobSpec
-from tradebotd.feeds.replay import ReplayFeed
-from tradebotd.feeds.synthetic import SyntheticFeed
 from tradebotd.jobs.calculate_pivots import CalculatePivots
 from tradebotd.jobs.daily_close import DailyClose
 from tradebotd.jobs.daily_reset import DailyReset
@@ -48,60 +42,14 @@ from tradebotd.jobs.runner import JobRunner
 from tradebotd.jobs.scheduler import ClockScheduler
 from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.jobs.stop_loss_check import StopLossCheck
-from tradebotd.jobs.timeline import PacedPlayer, Playback, Reached, Timeline, read_reached
-from tradebotd.market.candles import CandleReader
-from tradebotd.market.ingest import Ingest
+from tradebotd.jobs.timeline import PacedPlayer, Playback, Timeline
 from tradebotd.market.levels import DailyLevels
-from tradebotd.market.price_book import PriceBook
-from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.clock import Clock
-from tradebotd.ports.feed import SimulatedFeed
-from tradebotd.ports.venue import Venue
 from tradebotd.storage import bots, settings
 from tradebotd.storage.database import Database
 from tradebotd.storage.symbols import sync_symbols
-from tradebotd.strategies.base import Strategy
-from tradebotd.trading.account import Account
-from tradebotd.trading.bot_cycle import BotCycle
-from tradebotd.trading.entries import Entries
-from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.hands import OperatorHands
-from tradebotd.trading.placement import Lease, Placement
-from tradebotd.trading.protection import Protection
-from tradebotd.trading.reconcile import Reconciler
-from tradebotd.trading.recorder import OrderRecorder
-from tradebotd.venues.paper.matching import PaperTerms
-from tradebotd.venues.paper.venue import PaperVenue
-
-
-@dataclass(slots=True, kw_only=True)
-class Market:
-    """Time, prices and candles."""
-
-    clock: Clock
-    begins_at: datetime
-    reached: Reached
-    feeds: Mapping[FeedName, SimulatedFeed]
-    prices: PriceBook
-    ingest: Ingest
-    reader: CandleReader
-    writer: CandleWriter
-    data_ends: datetime | None
-
-
-@dataclass(slots=True, kw_only=True)
-class Trading:
-    """The order flow. `specs` and `strategies` are changed in place by a reload."""
-
-    specs: dict[BotName, BotSpec]
-    strategies: dict[BotName, Strategy]
-    gate: EntryGate
-    protection: Protection
-    reconciler: Reconciler
-    account: Account
-    entries: Entries
-    cycle: BotCycle
-    lease: Lease
+from tradebotd.trading.placement import Lease
 
 
 @asynccontextmanager
@@ -116,8 +64,8 @@ async def build(
     """Everything, wired and answering on the control socket; `App.start` sets it going."""
     lease = Lease(account=config.daemon.account, token=token)
     symbol_ids, nonce = await _synchronise(config, files, database)
-    market = await _market(config, files, database, symbol_ids)
-    trading = _trading(config, files, database, market, lease, nonce)
+    market = await wire_market(config, files, database, symbol_ids)
+    trading = wire_trading(config, files, database, market, lease, nonce)
     jobs = _jobs(database, market, trading)
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
     async with anyio.create_task_group() as tasks:
@@ -160,6 +108,7 @@ async def build(
             player=None,
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
+            config_now=lambda: reloader.config,
             reload=reloader.reload,
             line=line,
         )
@@ -180,190 +129,6 @@ async def _synchronise(
         await bots.sync_bots(connection, config.bot_specs(), configs, host_now())
         nonce = await settings.get(connection, settings.INSTANCE_NONCE)
     return symbol_ids, bytes.fromhex(str(nonce))
-
-
-# Market
-
-
-async def _market(
-    config: Config, files: Files, database: Database, symbol_ids: Mapping[str, SymbolId]
-) -> Market:
-    reached = await read_reached(database)
-    since, ends = _span(config, files)
-    clock = _clock(config, reached, since)
-    feeds = {
-        FeedName(name): _feed(FeedName(name), section, files, clock)
-        for name, section in config.feeds.items()
-    }
-    reader = CandleReader(database, symbol_ids)
-    writer = CandleWriter(database, symbol_ids, clock)
-    ingest = Ingest(
-        database=database,
-        symbols=files.symbols,
-        symbol_ids=symbol_ids,
-        feeds=feeds,
-        calendars=files.calendars,
-        writer=writer,
-        reader=reader,
-        clock=clock,
-        since=since,
-    )
-    return Market(
-        clock=clock,
-        begins_at=clock.now() if since is None else reached.at or since,
-        reached=reached,
-        feeds=feeds,
-        prices=PriceBook(),
-        ingest=ingest,
-        reader=reader,
-        writer=writer,
-        data_ends=ends,
-    )
-
-
-def _span(config: Config, files: Files) -> tuple[datetime | None, datetime | None]:
-    """Where simulated data starts and ends; None: on the wall clock, and without an end."""
-    starts = [recordings.span()[0] for recordings in files.recordings.values()]
-    ends: list[datetime | None] = [recordings.span()[1] for recordings in files.recordings.values()]
-    for section in config.feeds.values():
-        if section.kind == "synthetic":
-            starts.append(section.start)
-            ends.append(None)
-    if not starts:
-        return None, None
-    known = [end for end in ends if end is not None]
-    return min(starts), max(known) if len(known) == len(ends) else None
-
-
-def _clock(config: Config, reached: Reached, since: datetime | None) -> Clock:
-    if since is None:
-        return WallClock()
-    return MarketClock(reached.at or since, config.speed)
-
-
-def _feed(name: FeedName, section: FeedSection, files: Files, clock: Clock) -> SimulatedFeed:
-    match section.kind:
-        case "replay":
-            return ReplayFeed(name, files.recordings[name], clock)
-        case "synthetic":
-            return SyntheticFeed(
-                name,
-                files.symbols,
-                seed=section.seed,
-                volatility=float(section.volatility),
-                start=section.start,
-                clock=clock,
-            )
-        case _:
-            raise ConfigError([f"feeds.{name}.kind: {section.kind!r} is not available"])
-
-
-# Trading
-
-
-def _trading(
-    config: Config,
-    files: Files,
-    database: Database,
-    market: Market,
-    lease: Lease,
-    nonce: bytes,
-) -> Trading:
-    symbols = {symbol.symbol: symbol for symbol in files.symbols}
-    specs = {spec.name: spec for spec in config.bot_specs()}
-    strategies = dict(files.strategies)
-    venues = _venues(config, symbols, database, market)
-    gate = EntryGate(database, market.clock)
-    protection = Protection(
-        database=database,
-        clock=market.clock,
-        prices=market.prices,
-        symbols=symbols,
-        calendars=files.calendars,
-        venues=venues,
-        sequential=market.clock.speed == 0,
-    )
-    recorder = OrderRecorder(
-        database=database,
-        clock=market.clock,
-        instruments={name: symbol.instrument for name, symbol in symbols.items()},
-        specs=specs,
-        watcher=protection,
-    )
-    placement = Placement(
-        database=database,
-        venues=venues,
-        recorder=recorder,
-        clock=market.clock,
-        lease=lease,
-        nonce=nonce,
-    )
-    protection.use(placement)
-    account = Account(
-        database=database,
-        venues=venues,
-        prices=market.prices,
-        specs=specs,
-        name=lease.account,
-        currency=config.risk.currency,
-        zone=ZoneInfo(config.daemon.timezone),
-    )
-    entries = Entries(
-        account=account,
-        prices=market.prices,
-        placement=placement,
-        limits=config.account_limits(),
-    )
-    cycle = BotCycle(
-        database=database,
-        specs=specs,
-        strategies=strategies,
-        symbols=symbols,
-        calendars=files.calendars,
-        candles=market.reader,
-        protection=protection,
-        entries=entries,
-        gate=gate,
-        token=lease.token,
-    )
-    reconciler = Reconciler(
-        database=database,
-        venues=venues,
-        symbols=symbols,
-        recorder=recorder,
-        clock=market.clock,
-    )
-    return Trading(
-        specs=specs,
-        strategies=strategies,
-        gate=gate,
-        protection=protection,
-        reconciler=reconciler,
-        account=account,
-        entries=entries,
-        cycle=cycle,
-        lease=lease,
-    )
-
-
-def _venues(
-    config: Config, symbols: Mapping[str, MarketSymbol], database: Database, market: Market
-) -> dict[VenueName, Venue]:
-    instruments = {name: symbol.instrument for name, symbol in symbols.items()}
-    venues: dict[VenueName, Venue] = {}
-    for key, section in config.venues.items():
-        if section.kind != "paper":
-            raise ConfigError([f"venues.{key}.kind: {section.kind!r} is not available"])
-        name = VenueName(key)
-        terms = PaperTerms(
-            starting_cash=config.starting_cash(section),
-            maker=section.fees.maker,
-            taker=section.fees.taker,
-            slippage_bps=section.slippage_bps,
-            spread_bps=section.spread_bps,
-        )
-        venues[name] = PaperVenue(name, market.clock, market.prices, database, terms, instruments)
-    return venues
 
 
 # Jobs and time

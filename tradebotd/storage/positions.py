@@ -71,10 +71,10 @@ SELECT_SUMS: Final[LiteralString] = """
 # Minutes that opened at or after the entry: an earlier one may have had its extreme before it.
 SELECT_EXTREMES: Final[LiteralString] = """
     SELECT p.id, min(o.low) AS low, max(o.high) AS high
-      FROM positions AS p
+      FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS span (id, began, ended)
+      JOIN positions AS p ON p.id = span.id
       JOIN market_symbols AS m ON m.symbol = p.symbol
-      JOIN ohlc AS o ON o.symbol_id = m.id AND o.timeframe = '1m' AND o.ts >= p.opened_at
-     WHERE p.closed_at IS NULL
+      JOIN ohlc AS o ON o.symbol_id = m.id AND o.timeframe = '1m' AND o.ts >= span.began AND o.ts < span.ended
      GROUP BY p.id
 """
 
@@ -245,9 +245,12 @@ async def select_sums(connection: Connection) -> list[HeldSum]:
     ]
 
 
-async def select_extremes(connection: Connection) -> dict[PositionId, tuple[float, float]]:
-    """(low, high) of each open position's minutes since its entry; none is left out."""
-    rows = await connection.fetch(SELECT_EXTREMES)
+async def select_extremes(
+    connection: Connection, spans: Sequence[tuple[PositionId, datetime, datetime]]
+) -> dict[PositionId, tuple[float, float]]:
+    """(low, high) of the minutes in each position's *spans*; without any, it is left out."""
+    columns = (list(column) for column in zip(*spans, strict=True))
+    rows = await connection.fetch(SELECT_EXTREMES, *columns)
     return {PositionId(row["id"]): (row["low"], row["high"]) for row in rows}
 
 

@@ -39,7 +39,7 @@ class Entries:
         placement: Placement,
         limits: AccountLimits,
     ) -> None:
-        self._account = account
+        self.account = account
         self._prices = prices
         self._placement = placement
         self.limits = limits
@@ -58,9 +58,9 @@ class Entries:
         if price is None:
             raise FeedError(f"{spec.symbol} has no price yet")
         async with self._one_at_a_time:
-            worth = await self._account.worth()
+            worth = await self.account.worth()
             intent = _intent(spec, symbol, side, _quantity(spec, symbol, price, worth), decision)
-            state = await self._account.state(worth, now)
+            state = await self.account.state(worth, now)
             approved = approve_entry(intent, price, state, self.limits)
             prepared = await self._placement.prepare(approved, exits=spec.exits, decision=decision)
         return await self._placement.send(prepared)

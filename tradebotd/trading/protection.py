@@ -22,7 +22,7 @@ from tradebotd.domain.errors import (
     VenueError,
 )
 from tradebotd.domain.ids import OrderId, PositionId, VenueName
-from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
@@ -34,7 +34,8 @@ from tradebotd.risk.limits import approve_exit
 from tradebotd.risk.trigger_book import Trigger, TriggerBook
 from tradebotd.storage import positions
 from tradebotd.storage.database import Database
-from tradebotd.trading.placement import Placement
+from tradebotd.trading.placement import Placement, Prepared
+from tradebotd.trading.unprotected import Unprotected
 
 log = structlog.get_logger(__name__)
 
@@ -85,8 +86,15 @@ class Protection:
         self._calendars = calendars
         self._venues = venues
         self._sequential = sequential
+        self._hours = {
+            name: calendars[symbol.calendar]
+            for name, symbol in symbols.items()
+            if symbol.calendar != ALWAYS_OPEN
+        }
         self._book = TriggerBook()
         self._positions: dict[PositionId, Position] = {}
+        self._moved: dict[PositionId, tuple[PositionId, Decimal, Decimal]] = {}
+        self._unprotected = Unprotected(database, clock)
         self._placement: Placement | None = None
         self.trades_closed = 0  # since the start
 
@@ -120,15 +128,16 @@ class Protection:
         if position_id in self._book:
             self._book.release(position_id)
 
-    async def load(self, extremes: Mapping[PositionId, tuple[float, float]]) -> int:
+    async def load(self, now: datetime) -> int:
         """Watch every open position; its best price is the stored one or the candles' since.
 
-        *extremes*: (low, high) of the minutes opened at or after the entry. What they move is
-        stored at once, since the sweep reads the table.
+        Those are the session minutes that opened at or after the entry. What they move is stored
+        at once, since the sweep reads the table.
         """
         count = 0
         moved: list[tuple[PositionId, Decimal, Decimal]] = []
         async for page in self._pages():
+            extremes = await self._extremes(page, now)
             for stored in page:
                 position = self._with_candles(stored, extremes.get(stored.id))
                 if position != stored and position.trailing_stop is not None:
@@ -137,6 +146,21 @@ class Protection:
                 count += 1
         await self._store_trails(moved)
         return count
+
+    async def _extremes(
+        self, page: Sequence[Position], now: datetime
+    ) -> dict[PositionId, tuple[float, float]]:
+        """(low, high) of each position's session minutes since its entry."""
+        spans = [
+            (position.id, max(position.opened_at, session.open), session.close)
+            for position in page
+            if (symbol := self._symbols.get(position.symbol)) is not None
+            for session in self._calendars[symbol.calendar].sessions(position.opened_at, now)
+        ]
+        if not spans:
+            return {}
+        async with self._database.connection() as connection:
+            return await positions.select_extremes(connection, spans)
 
     def _with_candles(self, position: Position, extremes: tuple[float, float] | None) -> Position:
         symbol = self._symbols.get(position.symbol)
@@ -151,20 +175,28 @@ class Protection:
     # Ticks
 
     def on_tick(self, point: PathPoint) -> Awaitable[None] | None:
-        """None when nothing must be done, which costs two comparisons."""
+        """None when nothing must be done, which costs two comparisons.
+
+        What trades outside a symbol's session moves no stop: nothing could be sold there.
+        """
         self._prices.record(point)
+        hours = self._hours.get(point.symbol)
+        if hours is not None and not hours.is_open(point.at):
+            return None
         met = self._book.tick(point.symbol, point.price)
         return self._end(met) if met else None
 
     async def _end(self, met: Sequence[Trigger]) -> None:
-        exits = [
+        result = SweepResult()
+        await self._close_all(self._exits(met), result)
+        if result.failed or result.waiting:
+            log.warning("exits not made", failed=result.failed, waiting=result.waiting)
+
+    def _exits(self, met: Iterable[Trigger]) -> list[Exit]:
+        return [
             Exit(position=self._positions[each.position_id], reason=each.reason, level=each.level)
             for each in met
         ]
-        result = SweepResult()
-        await self._close_all(exits, result)
-        if result.failed or result.waiting:
-            log.warning("exits not made", failed=result.failed, waiting=result.waiting)
 
     # The sweep
 
@@ -176,18 +208,38 @@ class Protection:
         """
         await self._persist_trails()
         result = SweepResult()
+        lost: dict[PositionId, str] = {}
         async for page in self._pages():
-            quotes = await self._quotes(page, now, result)
-            exits = []
-            for position in page:
-                result.checked += 1
-                if position.id not in self._book:
-                    self.watch(position)
-                found = self._due(position, quotes.get(position.symbol), now, result)
-                if found is not None:
-                    exits.append(found)
-            await self._close_all(exits, result)
+            result.checked += len(page)
+            lost |= {each.id: why for each in page if (why := self._out_of_reach(each))}
+            await self._sweep_page([each for each in page if each.id not in lost], now, result)
+        result.failed |= {str(position_id): why for position_id, why in lost.items()}
+        await self._unprotected.tell(lost)
         return result
+
+    def _out_of_reach(self, position: Position) -> str | None:
+        if position.symbol not in self._symbols:
+            return f"{position.symbol} is not configured"
+        if position.venue not in self._venues:
+            return f"venue {position.venue} is not configured"
+        return None
+
+    async def _sweep_page(
+        self, page: Sequence[Position], now: datetime, result: SweepResult
+    ) -> None:
+        for position in page:
+            known = self._positions.get(position.id)
+            if known is None or known.version < position.version:
+                self.watch(position)
+        quotes, met = await self._quotes(page, now, result)
+        exits = {each.position.id: each for each in self._exits(met)}
+        for position in page:
+            if position.id in exits:
+                continue
+            found = self._due(position, quotes.get(position.symbol), now, result)
+            if found is not None:
+                exits[position.id] = found
+        await self._close_all(list(exits.values()), result)
 
     def _due(
         self, position: Position, price: Decimal | None, now: datetime, result: SweepResult
@@ -230,12 +282,13 @@ class Protection:
 
     async def _quotes(
         self, page: Iterable[Position], now: datetime, result: SweepResult
-    ) -> dict[str, Decimal]:
+    ) -> tuple[dict[str, Decimal], list[Trigger]]:
+        """Prices by symbol, and whom those met that came from a venue: they move trails, too."""
         quotes: dict[str, Decimal] = {}
         stale: dict[VenueName, dict[str, MarketSymbol]] = {}
         for position in page:
-            symbol = self._symbols.get(position.symbol)
-            if symbol is None or position.symbol in quotes:
+            symbol = self._symbols[position.symbol]
+            if position.symbol in quotes:
                 continue
             price, age = self._prices.price(position.symbol), self._prices.age(position.symbol, now)
             closed = not self._calendars[symbol.calendar].is_open(now)
@@ -244,9 +297,13 @@ class Protection:
                 result.oldest_price = max(result.oldest_price, age)
             else:
                 stale.setdefault(position.venue, {})[position.symbol] = symbol
+        met: list[Trigger] = []
         for asked in await self._ask_venues(stale, result):
             quotes |= asked
-        return quotes
+            for name, price in sorted(asked.items()):
+                if self._calendars[self._symbols[name].calendar].is_open(now):
+                    met += self._book.tick(name, price)
+        return quotes, met
 
     async def _ask_venues(
         self, stale: Mapping[VenueName, Mapping[str, MarketSymbol]], result: SweepResult
@@ -266,11 +323,12 @@ class Protection:
         return answers
 
     async def _persist_trails(self) -> None:
-        moved = [
-            (each.position_id, each.best_price, each.trailing_stop)
-            for each in self._book.moved_since_last_persist()
-        ]
-        await self._store_trails(moved)
+        """What moved stays to be stored until it is: the sweep reads the table."""
+        for each in self._book.moved_since_last_persist():
+            row = (each.position_id, each.best_price, each.trailing_stop)
+            self._moved[each.position_id] = row
+        await self._store_trails(list(self._moved.values()))
+        self._moved.clear()
 
     async def _store_trails(self, moved: Sequence[tuple[PositionId, Decimal, Decimal]]) -> None:
         if not moved:

@@ -1,0 +1,158 @@
+"""The order flow, wired: from a signal to a position, and from a price to an exit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from tradebotd.config.model import Config
+from tradebotd.daemon.files import Files
+from tradebotd.daemon.market_wiring import Market
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.errors import ConfigError
+from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.ports.venue import Venue
+from tradebotd.storage.database import Database
+from tradebotd.strategies.base import Strategy
+from tradebotd.trading.account import Account
+from tradebotd.trading.bot_cycle import BotCycle
+from tradebotd.trading.entries import Entries
+from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.placement import Lease, Placement
+from tradebotd.trading.protection import Protection
+from tradebotd.trading.reconcile import Reconciler
+from tradebotd.trading.recorder import OrderRecorder
+from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.venues.paper.venue import PaperVenue
+
+
+@dataclass(slots=True, kw_only=True)
+class Trading:
+    """`specs` and `strategies` are changed in place by a reload."""
+
+    specs: dict[BotName, BotSpec]
+    strategies: dict[BotName, Strategy]
+    gate: EntryGate
+    protection: Protection
+    reconciler: Reconciler
+    account: Account
+    entries: Entries
+    cycle: BotCycle
+    lease: Lease
+
+
+def wire_trading(
+    config: Config,
+    files: Files,
+    database: Database,
+    market: Market,
+    lease: Lease,
+    nonce: bytes,
+) -> Trading:
+    symbols = {symbol.symbol: symbol for symbol in files.symbols}
+    specs = {spec.name: spec for spec in config.bot_specs()}
+    strategies = dict(files.strategies)
+    venues = _venues(config, symbols, database, market)
+    protection = Protection(
+        database=database,
+        clock=market.clock,
+        prices=market.prices,
+        symbols=symbols,
+        calendars=files.calendars,
+        venues=venues,
+        sequential=market.clock.speed == 0,
+    )
+    recorder = OrderRecorder(
+        database=database,
+        clock=market.clock,
+        instruments={name: symbol.instrument for name, symbol in symbols.items()},
+        specs=specs,
+        watcher=protection,
+    )
+    placement = Placement(
+        database=database,
+        venues=venues,
+        recorder=recorder,
+        clock=market.clock,
+        lease=lease,
+        nonce=nonce,
+    )
+    protection.use(placement)
+    entries = _entries(config, database, market, specs, venues, placement, lease)
+    gate = EntryGate(database, market.clock)
+    cycle = BotCycle(
+        database=database,
+        specs=specs,
+        strategies=strategies,
+        symbols=symbols,
+        calendars=files.calendars,
+        candles=market.reader,
+        protection=protection,
+        entries=entries,
+        gate=gate,
+        token=lease.token,
+    )
+    reconciler = Reconciler(
+        database=database,
+        venues=venues,
+        symbols=symbols,
+        recorder=recorder,
+        clock=market.clock,
+    )
+    return Trading(
+        specs=specs,
+        strategies=strategies,
+        gate=gate,
+        protection=protection,
+        reconciler=reconciler,
+        account=entries.account,
+        entries=entries,
+        cycle=cycle,
+        lease=lease,
+    )
+
+
+def _entries(
+    config: Config,
+    database: Database,
+    market: Market,
+    specs: Mapping[BotName, BotSpec],
+    venues: Mapping[VenueName, Venue],
+    placement: Placement,
+    lease: Lease,
+) -> Entries:
+    account = Account(
+        database=database,
+        venues=venues,
+        prices=market.prices,
+        specs=specs,
+        name=lease.account,
+        currency=config.risk.currency,
+        zone=ZoneInfo(config.daemon.timezone),
+    )
+    return Entries(
+        account=account,
+        prices=market.prices,
+        placement=placement,
+        limits=config.account_limits(),
+    )
+
+
+def _venues(
+    config: Config, symbols: Mapping[str, MarketSymbol], database: Database, market: Market
+) -> dict[VenueName, Venue]:
+    instruments = {name: symbol.instrument for name, symbol in symbols.items()}
+    venues: dict[VenueName, Venue] = {}
+    for key, section in config.venues.items():
+        if section.kind != "paper":
+            raise ConfigError([f"venues.{key}.kind: {section.kind!r} is not available"])
+        name = VenueName(key)
+        terms = PaperTerms(
+            starting_cash=config.starting_cash(section),
+            maker=section.fees.maker,
+            taker=section.fees.taker,
+            slippage_bps=section.slippage_bps,
+            spread_bps=section.spread_bps,
+        )
+        venues[name] = PaperVenue(name, market.clock, market.prices, database, terms, instruments)
+    return venues
