@@ -1,0 +1,150 @@
+"""B5: from a due time to the first line of the job, 1,000 runs, each with its row in `job_runs`.
+
+Scheduler, runner and ledger are the daemon's, on a clock whose minute lasts 20 ms. The floor does
+the same by hand: a timer of the loop for each due time, and one plain INSERT before "the job".
+"""
+
+import asyncio
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, LiteralString
+
+import anyio
+
+from benchmarks.cluster import Cluster
+from benchmarks.measure import Limit, Options, Row, percentile, run_on_loop
+from tradebotd.clocks.market import MarketClock
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.job import Every, JobSpec, Outcome, Summary
+from tradebotd.jobs.job import RunContext
+from tradebotd.jobs.run_ledger import RunLedger
+from tradebotd.jobs.runner import JobRunner
+from tradebotd.jobs.scheduler import ClockScheduler
+from tradebotd.storage import job_runs
+from tradebotd.storage.database import Database
+
+RUNS: Final = 1_000
+EVERY_SECONDS: Final = 0.02
+MINUTE: Final = timedelta(minutes=1)
+SPEED: Final = MINUTE.total_seconds() / EVERY_SECONDS
+START: Final = datetime(2022, 1, 1, tzinfo=UTC)
+NAME: Final = JobName("measured")
+
+ROWS_OF_JOB: Final[LiteralString] = "SELECT count(*) FROM job_runs WHERE job = $1 AND status = 'ok'"
+PLAIN_INSERT: Final[LiteralString] = """
+    INSERT INTO job_runs (job, scheduled_at, slot_at, started_at, status)
+    VALUES ($1, $2, $2, $2, 'running') RETURNING id
+"""
+
+
+@dataclass(slots=True)
+class MeasuredJob:
+    """Its first line notes how late it is, in host seconds."""
+
+    clock: MarketClock
+    name: JobName = NAME
+    late_seconds: list[float] = field(default_factory=list)
+    enough: anyio.Event = field(default_factory=anyio.Event)
+
+    async def run(self, context: RunContext) -> Summary:
+        if context.scheduled_at is None:
+            raise AssertionError("it runs by schedule only")
+        late = self.clock.now() - context.scheduled_at
+        self.late_seconds.append(late.total_seconds() / SPEED)
+        if len(self.late_seconds) >= RUNS:
+            self.enough.set()
+        return Summary(attempted=1)
+
+    async def outcome(self) -> Outcome:
+        return Outcome(ok=True, message="measured")
+
+
+@dataclass(slots=True)
+class Figures:
+    """Milliseconds, of ours and of the floor."""
+
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+    floor_p50: list[float] = field(default_factory=list)
+    floor_p99: list[float] = field(default_factory=list)
+
+
+def measure(cluster: Cluster, options: Options) -> list[Row]:
+    figures = Figures()
+
+    async def rounds() -> None:
+        for _ in range(options.rounds):
+            async with cluster.opened() as database:
+                late = await _by_the_scheduler(database)
+                figures.p50.append(percentile(late, 50) * 1000)
+                figures.p99.append(percentile(late, 99) * 1000)
+                late = await _by_hand(database)
+                figures.floor_p50.append(percentile(late, 50) * 1000)
+                figures.floor_p99.append(percentile(late, 99) * 1000)
+
+    run_on_loop(rounds)
+    return [
+        Row(
+            budget="B5",
+            work=f"due time to the job's first line, {RUNS:,} runs: p50",
+            unit="ms",
+            rounds=tuple(figures.p50),
+            floors=tuple(figures.floor_p50),
+            floor="timer + INSERT",
+            limit=Limit(sense="at most", value=1.5),
+        ),
+        Row(
+            budget="B5",
+            work="the same: p99",
+            unit="ms",
+            rounds=tuple(figures.p99),
+            floors=tuple(figures.floor_p99),
+            floor="timer + INSERT",
+            limit=Limit(sense="at most", value=5),
+        ),
+    ]
+
+
+async def _by_the_scheduler(database: Database) -> Sequence[float]:
+    clock = MarketClock(START, SPEED)
+    job = MeasuredJob(clock)
+    spec = JobSpec(
+        name=NAME,
+        slots=(Every(interval=MINUTE),),
+        grace=timedelta(days=1),  # a minute is 20 ms here, and nothing may count as missed
+    )
+    ledger = RunLedger(database, deferred=False)
+    gc.collect()
+    async with anyio.create_task_group() as tasks:
+        runner = JobRunner(tasks=tasks, clock=clock, ledger=ledger, jobs=[job], specs=[spec])
+        scheduler = ClockScheduler(clock, lambda _code, _after: None, runner.trigger)
+        clock.restart_from(START)
+        scheduler.schedule([spec])
+        scheduler.start()
+        await job.enough.wait()
+        scheduler.shutdown()
+        await runner.drain(10)
+    async with database.connection() as connection:
+        rows = await connection.fetchval(ROWS_OF_JOB, NAME)
+    if rows < RUNS:
+        raise AssertionError(f"{rows} rows of {len(job.late_seconds)} runs")
+    return job.late_seconds[:RUNS]
+
+
+async def _by_hand(database: Database) -> Sequence[float]:
+    loop, late = asyncio.get_running_loop(), []
+    async with database.connection() as connection:
+        await job_runs.ensure_month(connection, START)
+        gc.collect()
+        due = loop.time()
+        for number in range(RUNS):
+            due += EVERY_SECONDS
+            woken = anyio.Event()
+            loop.call_at(due, woken.set)
+            await woken.wait()
+            at = START + number * MINUTE
+            await connection.fetchval(PLAIN_INSERT, "floor", at)
+            late.append(loop.time() - due)
+    return late

@@ -1,0 +1,110 @@
+"""B7: start to ready on a server database with the current schema; two commands; `python -c pass`.
+
+Ready is when the daemon says `READY=1` to the service manager.
+"""
+
+import gc
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from benchmarks.cluster import Cluster
+from benchmarks.daemon_process import BINARIES, running
+from benchmarks.measure import Limit, Options, Row, stopwatch
+
+CALLS_A_ROUND: Final = 3  # of a command, since it is short; their median is the round's figure
+
+CONFIG: Final = """
+[daemon]
+state_dir = "{folder}/var"
+socket = "{folder}/daemon.sock"
+log_format = "json"
+
+[database]
+url = "{dsn}"
+
+[feeds.history]
+kind = "synthetic"
+speed = 60
+on_end = "idle"
+
+[venues.paper]
+kind = "paper"
+starting_cash = {{ USDT = "10000" }}
+
+[[symbols]]
+symbol = "BTCUSDT"
+feeds = ["history"]
+venue = "paper"
+timeframes = ["1m", "5m", "15m", "1h", "1d"]
+base_asset = "BTC"
+quote_asset = "USDT"
+tick_size = "0.01"
+lot_size = "0.00001"
+min_notional = "5"
+
+[[bots]]
+name = "btc"
+symbol = "BTCUSDT"
+timeframe = "5m"
+strategy = "ema_rsi"
+initial_capital = "1000"
+sizing = {{ kind = "percent_equity", value = "10" }}
+exits = {{ stop_loss = "1%", take_profit = "2%" }}
+
+[risk]
+currency = "USDT"
+"""
+
+
+def measure(cluster: Cluster, options: Options) -> list[Row]:
+    ready: list[float] = []
+    status: list[float] = []
+    version: list[float] = []
+    floors: list[float] = []
+    home = Path(tempfile.mkdtemp(prefix="tb-b7-"))  # short, as the path of a socket must be
+    ask: list[str | Path] = [BINARIES / "tradebotctl", "--socket", home / "daemon.sock"]
+    try:
+        with cluster.fresh_dsn() as dsn:
+            config = home / "config.toml"
+            config.write_text(CONFIG.format(folder=home, dsn=dsn))
+            for _ in range(options.rounds):
+                floors.append(_milliseconds([sys.executable, "-c", "pass"]))
+                with running(config) as daemon:
+                    ready.append(daemon.ready_seconds * 1000)
+                    status.append(_milliseconds([*ask, "status"]))
+                version.append(_milliseconds([BINARIES / "tradebotd", "--version"]))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return [
+        _row("start to ready", ready, floors, 1_500),
+        _row("`tradebotctl status`, wall", status, floors, 100),
+        _row("`tradebotd --version`", version, floors, 60),
+    ]
+
+
+def _row(work: str, rounds: Sequence[float], floors: Sequence[float], limit: float) -> Row:
+    return Row(
+        budget="B7",
+        work=work,
+        unit="ms",
+        rounds=tuple(rounds),
+        floors=tuple(floors),
+        floor="python -c pass",
+        limit=Limit(sense="at most", value=limit),
+    )
+
+
+def _milliseconds(command: Sequence[str | Path]) -> float:
+    gc.collect()
+    calls = []
+    for _ in range(CALLS_A_ROUND):
+        with stopwatch() as elapsed:
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
+        calls.append(elapsed.seconds * 1000)
+    return median(calls)

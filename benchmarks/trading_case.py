@@ -1,0 +1,261 @@
+"""Open positions in a database, a venue that takes its time, and a watch on every connection."""
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, LiteralString
+from zoneinfo import ZoneInfo
+
+import anyio
+
+from tradebotd.clocks.host import host_now
+from tradebotd.clocks.wall import WallClock
+from tradebotd.domain.bot import BotSpec, DailyLimits, SizingKind, SizingRule
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import BotName, ClientOrderId, FeedName, TradeId, VenueName, VenueOrderId
+from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.domain.timeframe import Timeframe
+from tradebotd.market.calendars import AlwaysOpen
+from tradebotd.market.price_book import PriceBook
+from tradebotd.ports.venue import VenueAccount
+from tradebotd.storage import bots, leadership, process_identity, settings
+from tradebotd.storage.database import Connection, Database, Lane, assert_no_connection_held
+from tradebotd.storage.symbols import sync_symbols
+from tradebotd.trading.placement import Lease, Placement
+from tradebotd.trading.protection import Protection
+from tradebotd.trading.recorder import OrderRecorder
+
+FEED: Final = FeedName("bench")
+VENUE: Final = VenueName("slow")
+ACCOUNT: Final = "bench"
+PRICE: Final = Decimal(100)
+BELOW_THE_STOP: Final = Decimal(90)
+FEE: Final = Decimal("0.0004")
+
+INSERT_OPEN: Final[LiteralString] = """
+    INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_quantity, entry_price,
+                           stop_loss, take_profit, trailing_stop, best_price, exits, opened_at)
+    SELECT p.bot, $3, p.symbol, 'long', 'spot', 1, 1, 100, 95, 110, 92, 100,
+           '{"stop_loss": "0.05", "take_profit": "0.1", "trailing_stop": "0.08", "max_holding": 864000}', $4
+      FROM unnest($1::text[], $2::text[]) AS p (bot, symbol)
+"""  # noqa: E501
+
+
+def market_symbols(count: int) -> list[MarketSymbol]:
+    return [
+        MarketSymbol(
+            instrument=Instrument(
+                symbol=f"SYM{number:04}",
+                venue=VENUE,
+                base_asset=f"B{number:04}",
+                quote_asset="USDT",
+                tick_size=Decimal("0.01"),
+                lot_size=Decimal("0.001"),
+            ),
+            feeds=(FEED,),
+            timeframes=(Timeframe.M1,),
+        )
+        for number in range(count)
+    ]
+
+
+class WatchedDatabase(Database):
+    """The same pool; `held_ms` is how long each connection was held, transactions included."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database._pool)  # noqa: SLF001 - there is no other way to watch it
+        self.held_ms: list[float] = []
+
+    def transaction(
+        self, lane: Lane = Lane.WORK, *, durable: bool = False
+    ) -> AbstractAsyncContextManager[Connection]:
+        return self._watched(super().transaction(lane, durable=durable))
+
+    def connection(self, lane: Lane = Lane.WORK) -> AbstractAsyncContextManager[Connection]:
+        return self._watched(super().connection(lane))
+
+    @asynccontextmanager
+    async def _watched(
+        self, held: AbstractAsyncContextManager[Connection]
+    ) -> AsyncIterator[Connection]:
+        """From the moment it is had until it is back, COMMIT included; not the wait for it."""
+        had_at = time.perf_counter()
+        try:
+            async with held as connection:
+                had_at = time.perf_counter()
+                yield connection
+        finally:
+            self.held_ms.append((time.perf_counter() - had_at) * 1000)
+
+
+@dataclass(slots=True)
+class SlowVenue:
+    """Answers each request *seconds* after it came, and fills every order whole."""
+
+    seconds: float
+    prices: Mapping[str, Decimal]
+    name: VenueName = VENUE
+    quote_calls: int = 0
+    orders: list[ClientOrderId] = field(default_factory=list)
+
+    async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
+        await self._answer()
+        self.orders.append(client_order_id)
+        number = str(len(self.orders))
+        price = self.prices[request.symbol]
+        now = host_now()
+        fill = Fill(
+            venue=self.name,
+            symbol=request.symbol,
+            trade_id=TradeId(number),
+            client_order_id=client_order_id,
+            side=request.side,
+            quantity=request.quantity,
+            price=price,
+            fee=request.quantity * price * FEE,
+            fee_asset="USDT",
+            executed_at=now,
+        )
+        return OrderReport(
+            client_order_id=client_order_id,
+            venue_order_id=VenueOrderId(number),
+            status=OrderStatus.FILLED,
+            filled_quantity=request.quantity,
+            at=now,
+            fills=(fill,),
+        )
+
+    async def find_order(
+        self,
+        symbol: str,  # noqa: ARG002 - the port's signature, here and below
+        client_order_id: ClientOrderId,  # noqa: ARG002
+    ) -> OrderReport | None:
+        await self._answer()
+        return None
+
+    async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
+        raise AssertionError(f"nobody cancels here: {symbol} {client_order_id}")
+
+    async def fills_since(self, since: datetime) -> Sequence[Fill]:  # noqa: ARG002
+        await self._answer()
+        return []
+
+    async def account(self) -> VenueAccount:
+        await self._answer()
+        return VenueAccount()
+
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        self.quote_calls += 1
+        await self._answer()
+        return {each.symbol: self.prices[each.symbol] for each in symbols}
+
+    async def _answer(self) -> None:
+        assert_no_connection_held("the venue is asked")
+        await anyio.sleep(self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepCase:
+    database: WatchedDatabase
+    protection: Protection
+    prices: PriceBook
+    symbols: Sequence[MarketSymbol]
+    venue: SlowVenue
+
+
+async def sweep_case(
+    opened: Database, *, symbols: int, bots_each: int, answer_seconds: float, to_close: int
+) -> SweepCase:
+    """*symbols* x *bots_each* open positions; those of the first *to_close* are below their stop.
+
+    *to_close* counts symbols; each holds *bots_each* positions. No price is in memory.
+    """
+    listed = market_symbols(symbols)
+    specs = {spec.name: spec for spec in _bot_specs(bots_each)}
+    database = WatchedDatabase(opened)
+    token, nonce = await _fill(database, listed, list(specs.values()))
+    prices = {each.symbol: PRICE for each in listed}
+    prices |= {each.symbol: BELOW_THE_STOP for each in listed[:to_close]}
+    venue, clock, book = SlowVenue(answer_seconds, prices), WallClock(), PriceBook()
+    by_name = {each.symbol: each for each in listed}
+    protection = Protection(
+        database=database,
+        clock=clock,
+        prices=book,
+        symbols=by_name,
+        calendars={ALWAYS_OPEN: AlwaysOpen()},
+        venues={VENUE: venue},
+        sequential=False,
+    )
+    recorder = OrderRecorder(
+        database=database,
+        clock=clock,
+        instruments={name: each.instrument for name, each in by_name.items()},
+        specs=specs,
+        watcher=protection,
+    )
+    protection.use(
+        Placement(
+            database=database,
+            venues={VENUE: venue},
+            recorder=recorder,
+            clock=clock,
+            lease=Lease(account=ACCOUNT, token=token),
+            nonce=nonce,
+        )
+    )
+    await protection.load({})
+    database.held_ms.clear()
+    return SweepCase(
+        database=database, protection=protection, prices=book, symbols=listed, venue=venue
+    )
+
+
+async def _fill(
+    database: Database, symbols: Sequence[MarketSymbol], specs: Sequence[BotSpec]
+) -> tuple[int, bytes]:
+    """The leader's token and the instance's nonce."""
+    pairs = [(spec.name, each.symbol) for spec in specs for each in symbols]
+    opened_at = host_now() - timedelta(hours=1)
+    holder = process_identity.current()
+    async with database.transaction(durable=True) as connection:
+        await sync_symbols(connection, symbols)
+        await bots.sync_bots(connection, specs, {}, host_now())
+        names, traded = (list(column) for column in zip(*pairs, strict=True))
+        await connection.execute(INSERT_OPEN, names, traded, VENUE, opened_at)
+        token = await leadership.take(connection, ACCOUNT, holder, host_now())
+        nonce = await settings.get(connection, settings.INSTANCE_NONCE)
+    async with database.connection() as connection:
+        await connection.execute("ANALYZE positions")
+    return token, bytes.fromhex(str(nonce))
+
+
+def _bot_specs(count: int) -> list[BotSpec]:
+    return [
+        BotSpec(
+            name=BotName(f"bot{number:04}"),
+            symbol="SYM0000",
+            timeframe=Timeframe.M1,
+            strategy="ema_rsi",
+            initial_capital=Decimal(10_000),
+            sizing=SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(1)),
+            exits=ExitPlan(),
+            limits=DailyLimits(),
+            day_zone=ZoneInfo("UTC"),
+        )
+        for number in range(count)
+    ]
+
+
+def stream_prices(case: SweepCase) -> None:
+    """Give every symbol a fresh price in memory, as a stream does."""
+    now = host_now()
+    for each in case.symbols:
+        price = case.venue.prices[each.symbol]
+        case.prices.record(PathPoint(now, each.symbol, price))
