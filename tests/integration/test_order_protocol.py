@@ -11,6 +11,7 @@ from tests.fakes.trading import BOT, Desk, open_desk, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import (
     AccountTakenError,
+    DatabaseUnavailableError,
     OrderDeniedError,
     OrderRejectedError,
     OutcomeUnknownError,
@@ -286,3 +287,67 @@ async def test_a_pause_of_the_last_moment_keeps_the_entry_in(desk: Desk) -> None
 
     assert denied.value.rule == "paused_by_user"
     assert await desk.orders() == []
+
+
+async def test_a_bot_that_holds_a_position_enters_no_second_one(desk: Desk) -> None:
+    """M5.4: one open position of a bot and symbol."""
+    await desk.enter()
+
+    with pytest.raises(OrderDeniedError) as denied:
+        await desk.enter(minute=1)
+
+    assert denied.value.rule == "position_open"
+    assert len(desk.venue.submitted) == 1
+
+
+async def test_never_seen_means_nothing_while_it_may_still_be_sent(desk: Desk) -> None:
+    """M5.2: the first look after a start waits; a later one leaves the order alone."""
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter()
+    await desk.execute("UPDATE orders SET send_by = now() + interval '0.2 s'")
+    await desk.reconciler.run()
+    assert [row["status"] for row in await desk.orders()] == ["rejected"]
+
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter(minute=1)
+    await desk.execute("UPDATE orders SET send_by = now() + interval '1 hour' WHERE NOT settled")
+    result = await desk.reconciler.run()
+
+    assert result.waiting == [(await desk.orders())[1]["client_order_id"]]
+    assert [row["status"] for row in await desk.orders()] == ["rejected", "unknown"]
+
+
+async def test_an_order_that_is_being_sent_is_not_taken_for_absent(desk: Desk) -> None:
+    """M5.2: a venue that is slow beyond `send_by`, and a reconciliation meanwhile."""
+
+    async def meanwhile(_: ClientOrderId) -> None:
+        await settle(desk)
+
+    desk.venue.before_submit = meanwhile
+    await desk.enter()
+
+    assert [row["status"] for row in await desk.orders()] == ["filled"]
+    assert [row["status"] for row in await desk.rows("SELECT status FROM order_events")] == [
+        "filled"
+    ]
+
+
+async def test_a_database_that_goes_after_the_send_leaves_an_order_to_ask_about(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.1, 3.8, R6: executed and not recorded; known again when the database is back."""
+
+    async def away(*_: object) -> None:
+        raise DatabaseUnavailableError("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.recorder, "record", away)
+        with pytest.raises(DatabaseUnavailableError):
+            await desk.enter()
+
+    assert [row["status"] for row in await desk.orders()] == ["pending_new"]
+    await desk.reconciler.run()
+    assert [row["status"] for row in await desk.orders()] == ["filled"]
+    assert len(desk.venue.submitted) == 1

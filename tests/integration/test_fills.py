@@ -1,0 +1,247 @@
+"""Fills as venues really bring them: split, repeated, reordered, late, wrong."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from datetime import UTC, timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from tests.fakes.trading import BOT, NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import SCRIPTED, Behaviour
+from tradebotd.domain.errors import OutcomeUnknownError
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, TradeId, VenueOrderId
+from tradebotd.domain.order import OrderReport, OrderStatus
+from tradebotd.domain.position import CloseReason
+from tradebotd.domain.side import Side
+from tradebotd.storage.database import Database
+
+TRAILING = ExitPlan(
+    stop_loss=Decimal("0.05"), take_profit=Decimal("0.1"), trailing_stop=Decimal("0.02")
+)
+
+
+@pytest.fixture
+async def desk(database: Database) -> Desk:
+    return await open_desk(database, spec(exits=TRAILING))
+
+
+async def pending(desk: Desk, *, entry: bool = True) -> ClientOrderId:
+    """An order whose answer was lost; everything about it comes by `report`."""
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    placed: Awaitable[object]
+    if entry:
+        placed = desk.enter(minute=len(await desk.orders()))
+    else:
+        held = next(iter(desk.protection.held.values()))
+        placed = desk.protection.close_by_hand(held, CloseReason.MANUAL)
+    with pytest.raises(OutcomeUnknownError):
+        await placed
+    return ClientOrderId((await desk.orders())[-1]["client_order_id"])
+
+
+def fill(
+    order: ClientOrderId,
+    number: int,
+    quantity: str,
+    price: str,
+    *,
+    side: Side = Side.BUY,
+    fee: str = "0",
+    fee_asset: str = "USDT",
+) -> Fill:
+    return Fill(
+        venue=SCRIPTED,
+        symbol=SYMBOL,
+        trade_id=TradeId(str(number)),
+        client_order_id=order,
+        side=side,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        fee=Decimal(fee),
+        fee_asset=fee_asset,
+        executed_at=NOON,
+    )
+
+
+async def report(
+    desk: Desk, status: OrderStatus, filled: str, fills: Sequence[Fill], order: ClientOrderId
+) -> None:
+    await desk.recorder.record(
+        OrderReport(
+            client_order_id=order,
+            venue_order_id=VenueOrderId("v1"),
+            status=status,
+            filled_quantity=Decimal(filled),
+            fills=tuple(fills),
+        )
+    )
+
+
+async def test_a_split_entry_grows_one_position_from_average_to_average(desk: Desk) -> None:
+    """M5.4, M4.7: levels follow the average entry price; the trade counts once."""
+    order = await pending(desk)
+    first, second = fill(order, 1, "0.4", "100"), fill(order, 2, "0.6", "110")
+
+    await report(desk, OrderStatus.PARTIALLY_FILLED, "0.4", [first], order)
+    early = await desk.position()
+    await report(desk, OrderStatus.FILLED, "1", [first, second], order)
+
+    position, state = await desk.position(), await desk.state()
+    assert (early["quantity"], early["entry_price"]) == (Decimal("0.4"), 100)
+    assert (position["quantity"], position["entry_price"]) == (1, 106)
+    assert (early["stop_loss"], position["stop_loss"]) == (95, Decimal("100.70"))
+    assert position["take_profit"] == Decimal("116.60")
+    assert (state["daily_trades_count"], state["in_position"]) == (1, True)
+    (row,) = await desk.orders()
+    assert (row["status"], row["average_price"], row["settled"]) == ("filled", 106, True)
+    assert row["position_id"] == position["id"]
+    assert desk.protection.held[position["id"]].quantity == 1
+
+
+async def test_filled_is_not_settled_before_its_fills_are_here(desk: Desk) -> None:
+    """2.3: an answer may say `filled` before the fills are known."""
+    order = await pending(desk)
+
+    await report(desk, OrderStatus.FILLED, "1", [fill(order, 1, "0.4", "100")], order)
+    (early,) = await desk.orders()
+    await report(desk, OrderStatus.FILLED, "1", [fill(order, 2, "0.6", "100")], order)
+    (late,) = await desk.orders()
+
+    assert (early["status"], early["settled"], early["filled_quantity"]) == (
+        "filled",
+        False,
+        Decimal("0.4"),
+    )
+    assert (late["settled"], late["filled_quantity"]) == (True, 1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_fills_in_any_order_and_number_leave_the_same_books(desk: Desk, seed: int) -> None:
+    """M5.4, I3, R5: shuffled, repeated, in pieces; entry and exit; the sum is the position."""
+    chance = Random(seed)
+    order = await pending(desk)
+    bought = [fill(order, n, "0.1", str(100 + n), fee="0.01") for n in range(10)]
+    for piece in chance.choices(bought, k=15) + chance.sample(bought, k=10):
+        await report(desk, OrderStatus.PARTIALLY_FILLED, "0", [piece], order)
+    await report(desk, OrderStatus.FILLED, "1", chance.sample(bought, k=10), order)
+    assert await desk.broken_books() == []
+    position = await desk.position()
+    assert (position["quantity"], position["entry_price"]) == (1, Decimal("104.5"))
+
+    order = await pending(desk, entry=False)
+    sold = [fill(order, 20 + n, "0.2", "110", side=Side.SELL, fee="0.01") for n in range(5)]
+    for piece in chance.sample(sold, k=5) + chance.choices(sold, k=5):
+        await report(desk, OrderStatus.PARTIALLY_FILLED, "0", [piece], order)
+    await report(desk, OrderStatus.FILLED, "1", [], order)
+
+    position, state = await desk.position(), await desk.state()
+    assert (position["quantity"], position["close_reason"]) == (0, "manual")
+    assert position["realized_pnl"] == Decimal("5.35") == state["daily_pnl"]
+    assert (state["in_position"], state["daily_trades_count"]) == (False, 1)
+    assert all(row["settled"] for row in await desk.orders())
+    assert await desk.broken_books() == []
+    (trade,) = await desk.rows("SELECT * FROM trades")
+    assert (trade["exit_price"], trade["fees"]) == (110, Decimal("0.15"))
+    assert desk.protection.held == {}
+
+
+async def test_a_fill_that_comes_again_with_other_contents_is_an_alarm(desk: Desk) -> None:
+    """M5.4: nothing changes but the alert."""
+    order = await pending(desk)
+    first = fill(order, 1, "1", "100")
+    await report(desk, OrderStatus.FILLED, "1", [first], order)
+    before = await desk.position()
+
+    await report(desk, OrderStatus.FILLED, "1", [replace(first, price=Decimal(101))], order)
+
+    assert await desk.position() == before
+    assert await desk.open_alerts() == ["fill_differs"]
+
+
+async def test_a_late_fill_of_a_final_order_is_applied(desk: Desk) -> None:
+    """2.3, R5: cancelled, and filled all the same; absence was an inference."""
+    order = await pending(desk)
+    await desk.recorder.record_rejected(order, "not_sent")
+
+    await report(desk, OrderStatus.FILLED, "1", [fill(order, 1, "1", "100")], order)
+
+    (row,) = await desk.orders()
+    assert (row["status"], row["settled"]) == ("filled", True)
+    assert (await desk.position())["quantity"] == 1
+
+
+async def test_a_late_entry_joins_the_position_that_is_open(desk: Desk) -> None:
+    """M5.4: one open position per bot and symbol, whichever orders it came from."""
+    lost = await pending(desk)
+    await desk.recorder.record_rejected(lost, "not_sent")
+    await desk.enter(minute=5)
+
+    await report(desk, OrderStatus.FILLED, "1", [fill(lost, 99, "1", "120")], lost)
+
+    position = await desk.position()
+    assert (position["quantity"], position["entry_price"]) == (2, 110)
+    assert await desk.broken_books() == []
+
+
+async def test_a_fill_that_sells_more_than_is_held_is_said_and_stops_nothing(desk: Desk) -> None:
+    """I2: the position does not go below zero, and reconciliation does not break on it."""
+    await desk.enter()
+    order = await pending(desk, entry=False)
+
+    await report(
+        desk, OrderStatus.FILLED, "1.5", [fill(order, 50, "1.5", "100", side=Side.SELL)], order
+    )
+
+    assert await desk.open_alerts() == ["fill_exceeds_position"]
+    assert (await desk.position())["quantity"] == 1
+    assert await desk.broken_books() == []
+
+
+async def test_a_fee_in_the_base_asset_leaves_dust_and_a_closed_position(desk: Desk) -> None:
+    """M4.6: exits sell what is there."""
+    order = await pending(desk)
+    bought = fill(order, 900, "1", "100", fee="0.0004", fee_asset="BTC")
+    await report(desk, OrderStatus.FILLED, "1", [bought], order)
+    desk.venue.balances["BTC"] = Decimal("0.9996")
+    held = next(iter(desk.protection.held.values()))
+
+    await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+
+    position = await desk.position()
+    assert desk.venue.submitted[-1][1].quantity == Decimal("0.999")
+    assert (position["quantity"], position["dust"]) == (0, Decimal("0.0006"))
+    assert position["closed_at"] is not None
+
+
+async def test_what_is_less_than_a_lot_waits_and_says_so(desk: Desk) -> None:
+    """M4.6: nothing that a venue would refuse is sent."""
+    order = await pending(desk)
+    bought = fill(order, 1, "0.001", "100", fee="0.0004", fee_asset="BTC")
+    await report(desk, OrderStatus.CANCELED, "0.001", [bought], order)
+    desk.tick("80")
+
+    result = await desk.protection.sweep(desk.clock.now())
+
+    assert list(result.waiting.values()) == ["below_lot_size"]
+    assert desk.venue.submitted == []
+
+
+async def test_a_fill_counts_in_the_bots_day_in_which_it_was_made(desk: Desk) -> None:
+    """M4.8: a new day starts from nothing; what comes late from yesterday leaves today alone."""
+    lost = await pending(desk)
+    await desk.recorder.record_rejected(lost, "not_sent")
+    desk.clock.advance(timedelta(days=1))
+    await desk.enter(minute=7)
+    today = await desk.state()
+
+    await report(desk, OrderStatus.FILLED, "1", [fill(lost, 99, "1", "100", fee="3")], lost)
+
+    assert today["day"] == (NOON + timedelta(days=1)).date()
+    assert (today["daily_trades_count"], today["daily_pnl"]) == (1, Decimal("-0.04"))
+    after = await desk.state(BOT)
+    assert (after["daily_pnl"], after["day"]) == (today["daily_pnl"], today["day"])
+    assert desk.specs[BOT].day_zone is UTC
