@@ -29,6 +29,10 @@ WRONG_VALUES = [
     ('[database]\npool_max = "ten"', "database.pool_max", "must be a whole number"),
     ("[database]\npool_max = 3", "database.pool_max", "at least 4"),
     ("[database]\nmigrate_on_start = 1", "database.migrate_on_start", "true or false"),
+    ("[database]\npool_min = 11", "database.pool_min", "not be above pool_max (10)"),
+    ('[database]\nurl = "mysql://host/x"', "database.url", 'write "embedded" or "postgresql:'),
+    ('[database]\nurl = "postgresql://u:canary@h/d"', "database.url", "with database.password"),
+    ('[database]\nurl = "postgresql://h/d?password=canary"', "database.url", "does not stand here"),
     ('[database]\npassword = "inline"', "database.password", "must be a table"),
     ('[risk]\nmax_exposure = "50"', "risk.max_exposure", "not a percentage"),
     ("[risk]\nmax_exposure = 0.5", "risk.max_exposure", "with its sign"),
@@ -58,6 +62,7 @@ def test_a_mistake_is_told_with_its_path_and_what_is_allowed(
 
     assert problem.startswith(f"{path}: ")
     assert reason in problem
+    assert "canary" not in problem
 
 
 WRONG_IN_A_BOT = [
