@@ -18,7 +18,6 @@ from tradebotd.domain.decimals import floor_to_step, from_float
 from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     OrderDeniedError,
-    StorageError,
     VenueError,
 )
 from tradebotd.domain.ids import OrderId, PositionId, VenueName
@@ -34,14 +33,13 @@ from tradebotd.risk.limits import approve_exit
 from tradebotd.risk.trigger_book import Trigger, TriggerBook
 from tradebotd.storage import positions
 from tradebotd.storage.database import Database
+from tradebotd.trading.fresh_prices import FreshPrices
 from tradebotd.trading.placement import Placement, Prepared
 from tradebotd.trading.unprotected import Unprotected
 
 log = structlog.get_logger(__name__)
 
-FRESH: Final = timedelta(seconds=90)  # an older price in memory is asked for again by the sweep
 CLOSES_AT_ONCE: Final = 12
-QUOTE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +92,9 @@ class Protection:
         self._book = TriggerBook()
         self._positions: dict[PositionId, Position] = {}
         self._moved: dict[PositionId, tuple[PositionId, Decimal, Decimal]] = {}
+        self._fresh = FreshPrices(
+            prices=prices, symbols=symbols, calendars=calendars, venues=venues
+        )
         self._unprotected = Unprotected(database, clock)
         self._placement: Placement | None = None
         self.trades_closed = 0  # since the start
@@ -231,7 +232,13 @@ class Protection:
             known = self._positions.get(position.id)
             if known is None or known.version < position.version:
                 self.watch(position)
-        quotes, met = await self._quotes(page, now, result)
+        quotes = await self._fresh.of(page, now)
+        result.failed |= quotes.failed
+        result.oldest_price = max(result.oldest_price, quotes.oldest)
+        met: list[Trigger] = []
+        for name, price in sorted(quotes.asked.items()):  # they move trailing stops, too
+            if self._calendars[self._symbols[name].calendar].is_open(now):
+                met += self._book.tick(name, price)
         exits = {each.position.id: each for each in self._exits(met)}
         for position in page:
             if position.id in exits:
@@ -280,48 +287,6 @@ class Protection:
             if len(page) < positions.PAGE_ROWS:
                 return
 
-    async def _quotes(
-        self, page: Iterable[Position], now: datetime, result: SweepResult
-    ) -> tuple[dict[str, Decimal], list[Trigger]]:
-        """Prices by symbol, and whom those met that came from a venue: they move trails, too."""
-        quotes: dict[str, Decimal] = {}
-        stale: dict[VenueName, dict[str, MarketSymbol]] = {}
-        for position in page:
-            symbol = self._symbols[position.symbol]
-            if position.symbol in quotes:
-                continue
-            price, age = self._prices.price(position.symbol), self._prices.age(position.symbol, now)
-            closed = not self._calendars[symbol.calendar].is_open(now)
-            if price is not None and age is not None and (age <= FRESH or closed):
-                quotes[position.symbol] = price
-                result.oldest_price = max(result.oldest_price, age)
-            else:
-                stale.setdefault(position.venue, {})[position.symbol] = symbol
-        met: list[Trigger] = []
-        for asked in await self._ask_venues(stale, result):
-            quotes |= asked
-            for name, price in sorted(asked.items()):
-                if self._calendars[self._symbols[name].calendar].is_open(now):
-                    met += self._book.tick(name, price)
-        return quotes, met
-
-    async def _ask_venues(
-        self, stale: Mapping[VenueName, Mapping[str, MarketSymbol]], result: SweepResult
-    ) -> list[dict[str, Decimal]]:
-        answers: list[dict[str, Decimal]] = []
-
-        async def ask(name: VenueName, symbols: Mapping[str, MarketSymbol]) -> None:
-            try:
-                with anyio.fail_after(QUOTE_SECONDS):
-                    answers.append(await self._venues[name].quotes(list(symbols.values())))
-            except (VenueError, TimeoutError) as error:
-                result.failed[f"quotes {name}"] = f"{type(error).__name__}: {error}"
-
-        async with anyio.create_task_group() as asking:
-            for name, symbols in stale.items():
-                asking.start_soon(ask, name, symbols)
-        return answers
-
     async def _persist_trails(self) -> None:
         """What moved stays to be stored until it is: the sweep reads the table."""
         for each in self._book.moved_since_last_persist():
@@ -342,7 +307,9 @@ class Protection:
         """For a signal or an operator. Raises OrderDeniedError, VenueError, StorageError."""
         if not self._is_open(position):
             raise OrderDeniedError("market_closed", f"{position.symbol} cannot be sold now")
-        return await self._place(Exit(position=position, reason=reason))
+        prepared = await self._prepare(Exit(position=position, reason=reason))
+        await self._orders().send(prepared)
+        return prepared.order.id
 
     async def _close_all(self, exits: Sequence[Exit], result: SweepResult) -> None:
         ready = []
@@ -367,9 +334,11 @@ class Protection:
                 closing.start_soon(close, each)
 
     async def _close(self, each: Exit, result: SweepResult) -> None:
-        key = str(each.position.id)
+        key, sent = str(each.position.id), False
         try:
-            await self._place(each)
+            prepared = await self._prepare(each)
+            sent = True
+            await self._orders().send(prepared)
         except OrderDeniedError as denied:
             # An exit is under way, or the position has changed: the next look sees what is so then.
             result.waiting[key] = denied.rule
@@ -381,15 +350,20 @@ class Protection:
             result.failed[key] = f"{type(error).__name__}: {error}"
         except (DatabaseUnavailableError, TimeoutError) as error:
             result.failed[key] = f"{type(error).__name__}: {error}"
-            self.release(each.position.id)
-            if isinstance(error, StorageError):
-                log.critical("an exit could not be stored", position=key, error=str(error))
+            if sent:  # latched until reconciliation has settled what became of it
+                log.critical("the answer to an exit could not be stored", position=key)
+            else:
+                self.release(each.position.id)
+                log.critical("an exit could not be stored, and was not sent", position=key)
         else:
             result.closed += 1
 
-    async def _place(self, each: Exit) -> OrderId:
+    def _orders(self) -> Placement:
         if self._placement is None:
             raise AssertionError("protection is not wired to the order flow")
+        return self._placement
+
+    async def _prepare(self, each: Exit) -> Prepared:
         position = each.position
         instrument = self._symbols[position.symbol].instrument
         quantity = floor_to_step(position.quantity, instrument.lot_size)
@@ -413,9 +387,7 @@ class Protection:
             reason=each.reason,
             position_id=position.id,
         )
-        prepared = await self._placement.prepare(approve_exit(intent))
-        await self._placement.send(prepared)
-        return prepared.order.id
+        return await self._orders().prepare(approve_exit(intent))
 
     def _is_open(self, position: Position) -> bool:
         symbol = self._symbols.get(position.symbol)
