@@ -1,7 +1,7 @@
 """Every statement that a daemon sends, with its arguments; and the same sent again without it.
 
-`python -m benchmarks.recorded_daemon FILE run --config …` is the daemon with a logger on each of its
-connections. COPY is not seen by asyncpg's query loggers: where the daemon uses it, the floor lacks
+`python -m benchmarks.recorded_daemon FILE run --config …` is the daemon with a logger on each
+connection. COPY is not seen by asyncpg's query loggers: where the daemon uses it, the floor lacks
 it (a replay pulls minute by minute, below the 500 rows from which the writer takes COPY).
 """
 

@@ -210,7 +210,7 @@ async def sweep_case(
             nonce=nonce,
         )
     )
-    await protection.load({})
+    await protection.load(host_now())
     database.held_ms.clear()
     return SweepCase(
         database=database, protection=protection, prices=book, symbols=listed, venue=venue
