@@ -1,0 +1,401 @@
+"""A bot's minute: what it looks at, what it does, and the reason for doing nothing."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import Behaviour
+from tradebotd.domain.bot import DailyLimits, SizingKind, SizingRule
+from tradebotd.domain.ids import BotName, ClientOrderId
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.job import Summary
+from tradebotd.domain.signal import SignalKind
+from tradebotd.jobs.daily_reset import DailyReset
+from tradebotd.jobs.run_bots import RunBots
+from tradebotd.market.calendars import AlwaysOpen
+from tradebotd.storage.database import Database
+from tradebotd.trading.hands import OperatorHands
+
+BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
+
+
+class Closed(AlwaysOpen):
+    code = "SHUT"
+
+    def is_open(self, instant: datetime) -> bool:  # noqa: ARG002
+        return False
+
+
+@pytest.fixture
+async def desk(database: Database) -> Desk:
+    desk = await open_desk(database)
+    await desk.candles(100.0, 100.0, 100.0)
+    return desk
+
+
+async def status(desk: Desk, bot: str = BOT) -> str:
+    await desk.run(bot)
+    found: str = (await desk.state(bot))["status"]
+    return found
+
+
+async def run_bots(desk: Desk, *, sequential: bool = True, **params: str) -> Summary:
+    job = RunBots(cycle=desk.cycle, specs=desk.specs, database=desk.database, sequential=sequential)
+    return await job.run(desk.context(**params))
+
+
+async def test_a_signal_becomes_a_position_and_a_record_of_why(desk: Desk) -> None:
+    """M4.2: inputs, indicators, signal, path and the order are one row."""
+    strategy = desk.says(BUY)
+
+    result = await desk.run()
+
+    assert (result.acted, result.status) == (True, "running")
+    position, (order,) = await desk.position(), await desk.orders()
+    decision = await desk.row("SELECT * FROM decision_runs")
+    assert (position["quantity"], position["bot"]) == (1, BOT)
+    assert (decision["order_id"], decision["intent"], decision["signal"]) == (
+        order["id"],
+        "entry",
+        "buy",
+    )
+    assert (decision["candle_ts"], decision["path"]) == (NOON - MINUTE, "primary")
+    assert decision["indicators"] == {"close": 100.0}
+    assert order["reason"] == decision["reason"] == "told to buy"
+    state = await desk.state()
+    assert (state["status"], state["in_position"], state["lease_token"]) == ("running", True, None)
+    assert (state["daily_trades_count"], state["last_run_at"]) == (1, NOON)
+    assert [len(each) for each in strategy.asked] == [strategy.lookback]
+
+
+async def test_a_signal_against_the_position_closes_it(desk: Desk) -> None:
+    """M4.4a: close reason `signal`; the decision names its order."""
+    desk.says(BUY, SELL)
+    await desk.run()
+    await desk.minute()
+    await desk.run()
+
+    assert (await desk.position())["close_reason"] == "signal"
+    decisions = await desk.rows("SELECT * FROM decision_runs ORDER BY candle_ts")
+    orders = await desk.orders()
+    assert [each["intent"] for each in decisions] == ["entry", "exit"]
+    assert [each["order_id"] for each in decisions] == [each["id"] for each in orders]
+    assert not (await desk.state())["in_position"]
+
+
+async def test_one_candle_is_decided_once_also_after_a_restart(desk: Desk) -> None:
+    """M4.2: a cycle that is run again on a candle does nothing new."""
+    strategy = desk.says(BUY, SELL, SELL)
+    await desk.run()
+    await desk.run()
+    assert len(strategy.asked) == 1
+
+    after = await open_desk(desk.database, restarted=True)
+    again = after.says(SELL)
+    await after.candles(100.0)
+    await after.run()
+
+    assert again.asked == []
+    assert len(await desk.orders()) == 1
+    assert await status(after) == "running"
+
+
+async def test_a_sell_without_a_position_does_nothing_on_spot(desk: Desk) -> None:
+    """M4.4a."""
+    desk.says(SELL)
+    assert await status(desk) == "waiting (no signal)"
+    assert (await desk.row("SELECT intent, signal FROM decision_runs")) == {
+        "intent": "none",
+        "signal": "sell",
+    }
+    assert desk.venue.submitted == []
+
+
+async def test_a_short_is_opened_where_it_is_allowed(database: Database) -> None:
+    """M4.4a."""
+    desk = await open_desk(database, spec(position_type=PositionType.FUTURES, allow_short=True))
+    await desk.candles(100.0, 100.0)
+    desk.says(SELL)
+    await desk.run()
+    assert (await desk.position())["side"] == "short"
+
+
+async def test_each_reason_for_doing_nothing_is_the_bots_status(desk: Desk) -> None:
+    """M4.2, 3.8: M3.6: never a signal from too few or too old candles."""
+    desk.says(NONE)
+    assert await status(desk) == "waiting (no signal)"
+
+    strategy = desk.says(BUY)
+    strategy.lookback = 99
+    assert await status(desk) == "waiting (warming up)"
+    strategy.lookback = 2
+    desk.clock.advance(10 * MINUTE)
+    assert await status(desk) == "waiting (no fresh candle)"
+    desk.specs[BOT] = spec(active=False)
+    assert await status(desk) == "stopped"
+    assert strategy.asked == []
+    assert desk.venue.submitted == []
+
+
+async def test_a_closed_market_gives_no_signal(database: Database) -> None:
+    """M3.9, 3.8."""
+    desk = await open_desk(database, calendar=Closed())
+    await desk.candles(100.0, 100.0)
+    strategy = desk.says(BUY)
+
+    assert await status(desk) == "waiting (market closed)"
+    assert strategy.asked == []
+
+
+async def test_a_size_below_the_filters_is_said(database: Database) -> None:
+    """M4.2, M4.6."""
+    tiny = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal("0.0001"))
+    desk = await open_desk(database, spec(sizing=tiny))
+    await desk.candles(100.0, 100.0)
+    desk.says(BUY)
+
+    assert await status(desk) == "waiting (quantity below filters)"
+    decision = await desk.row("SELECT * FROM decision_runs")
+    assert (decision["intent"], decision["signal"], decision["order_id"]) == ("none", "buy", None)
+    assert decision["execution_meta"]["rule"] == "quantity below filters"
+
+
+@pytest.mark.parametrize("word", [ValueError("boom"), "buy", None])
+async def test_a_strategy_that_breaks_stops_its_own_bot_only(
+    database: Database, word: object
+) -> None:
+    """M2.6, M4.2: raised, or returned nonsense; the run is partial, the other bot trades."""
+    desk = await open_desk(database, spec("one"), spec("two"))
+    await desk.candles(100.0, 100.0)
+    desk.says(word, bot="one")
+    desk.says(BUY, bot="two")
+
+    summary = await run_bots(desk)
+
+    assert (summary.attempted, summary.failed, summary.acted) == (2, 1, 1)
+    assert set(summary.items) == {"one", "two"}
+    state = await desk.state("one")
+    assert state["status"] == "error (strategy)"
+    assert state["last_error_message"]
+    assert (await desk.state("two"))["status"] == "running"
+    job = RunBots(cycle=desk.cycle, specs=desk.specs, database=database, sequential=True)
+    assert not (await job.outcome()).ok
+
+
+async def test_a_venue_that_does_not_answer_is_an_error_of_the_bot(desk: Desk) -> None:
+    """M4.2, M5.2."""
+    desk.says(BUY)
+    desk.venue.script.append(Behaviour.UNREACHABLE)
+    summary = await run_bots(desk)
+
+    assert summary.failed == 1
+    assert (await desk.state())["status"] == "error (order)"
+
+
+async def test_a_bot_without_a_price_says_so(database: Database) -> None:
+    """M4.2: candles are no price to size by."""
+    desk = await open_desk(database)
+    await desk.candles(100.0, 100.0)
+    desk.prices._last.clear()
+    desk.says(BUY)
+
+    assert await status(desk) == "error (price fetch)"
+    assert desk.venue.submitted == []
+
+
+async def test_two_cycles_of_one_bot_are_one(desk: Desk) -> None:
+    """M4.3: a second one is skipped, also of another process under the same token."""
+    desk.says(BUY, BUY)
+    results = []
+
+    async def meanwhile(_: ClientOrderId) -> None:
+        results.append(await desk.run())
+
+    desk.venue.before_submit = meanwhile
+    await desk.run()
+
+    assert [each.skipped for each in results] == [True]
+    assert len(desk.venue.submitted) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "skipped"), [("older", False), ("same", False), ("newer", True), (None, False)]
+)
+async def test_a_lease_of_an_older_token_is_void(
+    desk: Desk,
+    held: str | None,
+    skipped: bool,  # noqa: FBT001
+) -> None:
+    """M4.3: none needs a timeout; one of our own is left over from a cycle that could not end."""
+    offsets = {"older": -1, "same": 0, "newer": 1}
+    token = None if held is None else desk.token + offsets[held]
+    await desk.execute("UPDATE bot_states SET lease_token = $1", token)
+
+    result = await desk.run()
+
+    assert result.skipped is skipped
+    assert (await desk.state())["lease_token"] == (token if skipped else None)
+
+
+async def test_a_daily_limit_pauses_until_the_bots_next_day(database: Database) -> None:
+    """M4.8, M4.9: by the reset, and without one that was missed."""
+    limits = DailyLimits(max_daily_trades=1)
+    desk = await open_desk(database, spec(limits=limits))
+    await desk.candles(100.0, 100.0)
+    desk.says(BUY, SELL, BUY, BUY)
+    for _ in range(3):
+        await desk.run()
+        await desk.minute()
+    state = await desk.state()
+    assert (state["status"], state["paused_by"]) == ("paused (max_daily_trades reached)", "limit")
+
+    desk.clock.advance(timedelta(hours=12))
+    await desk.candles(100.0, 100.0)
+    await desk.run()
+
+    state = await desk.state()
+    assert (state["status"], state["paused_by"]) == ("running", None)
+    assert (state["daily_trades_count"], state["day"]) == (1, desk.clock.now().date())
+
+
+async def test_a_loss_and_a_target_pause_too_but_keep_no_position_open(
+    database: Database,
+) -> None:
+    """M4.8: entries stop; what is held is still closed by its signal."""
+    limits = DailyLimits(max_daily_loss=Decimal("0.01"))
+    desk = await open_desk(database, spec(limits=limits))
+    await desk.candles(100.0, 100.0)
+    desk.says(BUY, SELL)
+    await desk.run()
+    await desk.execute("UPDATE bot_states SET daily_pnl = -10")
+    await desk.minute()
+    await desk.run()
+
+    assert (await desk.position())["close_reason"] == "signal"
+    assert (await desk.state())["status"] == "paused (max_daily_loss reached)"
+
+
+async def test_the_reset_reactivates_whom_a_limit_paused_and_nobody_else(
+    database: Database,
+) -> None:
+    """M4.9: a user's pause outlives every midnight; counters are cleared for all."""
+    desk = await open_desk(database, spec("limited"), spec("user"), spec("free"))
+    await desk.execute(
+        "UPDATE bot_states SET day = $1, daily_pnl = -5, daily_trades_count = 3,"
+        " paused_by = CASE bot WHEN 'limited' THEN 'limit' WHEN 'user' THEN 'user' END,"
+        " status = CASE bot WHEN 'free' THEN 'running' ELSE 'paused (…)' END",
+        NOON.date(),
+    )
+    job = DailyReset(database=database, specs=desk.specs, clock=desk.clock)
+    assert (await job.run(desk.context())).updated == 0
+    desk.clock.advance(timedelta(hours=12))
+    assert not (await job.outcome()).ok
+
+    summary = await job.run(desk.context())
+
+    assert (summary.updated, summary.skipped) == (3, 0)
+    states = {name: await desk.state(name) for name in ("limited", "user", "free")}
+    assert {name: each["paused_by"] for name, each in states.items()} == {
+        "limited": None,
+        "user": "user",
+        "free": None,
+    }
+    assert [each["status"] for each in states.values()] == ["pending", "paused (…)", "running"]
+    assert {(each["daily_pnl"], each["daily_trades_count"]) for each in states.values()} == {(0, 0)}
+    assert (await job.outcome()).ok
+    assert (await job.run(desk.context())).skipped == 3
+
+
+async def test_a_pause_by_the_user_holds_while_a_cycle_runs(desk: Desk) -> None:
+    """M4.9: what the cycle had read does not overrule what was said meanwhile."""
+    hands = OperatorHands(desk.database, desk.protection)
+    desk.says(BUY, BUY)
+
+    async def pause(_: ClientOrderId) -> None:
+        await hands.pause_bot(BOT)
+
+    desk.venue.before_submit = pause
+    await desk.run()
+
+    state = await desk.state()
+    assert (state["paused_by"], state["status"]) == ("user", "paused (by user)")
+    await desk.minute()
+    await desk.run()
+    assert (await desk.state())["status"] == "paused (by user)"
+    assert len(await desk.orders()) == 1
+
+    desk.venue.before_submit = None
+    await hands.resume_bot(BOT)
+    await desk.run()
+    assert (await desk.state())["paused_by"] is None
+
+
+async def test_no_entry_passes_a_closed_gate_but_every_exit_does(desk: Desk) -> None:
+    """M5.8, 3.8: halted, disk nearly full, draining, not reconciled."""
+    desk.says(BUY, BUY, SELL)
+    await desk.gate.halt("a test")
+    assert await status(desk) == "waiting (halted)"
+    await desk.gate.resume()
+    await desk.minute()
+    await desk.run()
+    assert len(desk.venue.submitted) == 1
+
+    desk.gate.set_disk_problem("100 MB free")
+    await desk.gate.halt("another test")
+    desk.gate.close("stopping", "the daemon is stopping")
+    await desk.minute()
+    await desk.run()
+
+    assert (await desk.position())["close_reason"] == "signal"
+
+
+async def test_a_bot_taken_out_of_the_config_keeps_its_exits(database: Database) -> None:
+    """M4.2: `orphaned`; one that holds nothing is stopped; both come back with the config."""
+    both = (spec("one"), spec("two"))
+    before = await open_desk(database, *both)
+    await before.enter("one")
+    desk = await open_desk(database, spec("three"), restarted=True)
+    desk.venue.fills = before.venue.fills
+
+    assert (await desk.state("one"))["status"] == "orphaned"
+    assert (await desk.state("two"))["status"] == "stopped"
+    desk.venue.balances["BTC"] = Decimal(1)
+    desk.tick("90")
+    await desk.protection.sweep(desk.clock.now())
+    assert (await desk.position())["close_reason"] == "stop_loss"
+
+    back = await open_desk(database, *both, restarted=True)
+    assert {(await back.state(name))["status"] for name in ("one", "two")} == {"pending"}
+
+
+async def test_bots_run_side_by_side_or_by_name(database: Database) -> None:
+    """2.4, M2.6: by name where effects must repeat; one alone when asked."""
+    names = ("c", "a", "b")
+    desk = await open_desk(database, *(spec(name) for name in names))
+    await desk.candles(100.0, 100.0)
+    for name in names:
+        desk.says(BUY, bot=name)
+    await run_bots(desk)
+    assert [row["bot"] for row in await desk.orders()] == ["a", "b", "c"]
+
+    await desk.minute()
+    for name in names:
+        desk.says(SELL, bot=name)
+    assert (await run_bots(desk, bot="b")).attempted == 1
+    summary = await run_bots(desk, sequential=False)
+    assert (summary.attempted, summary.acted) == (3, 2)
+    assert desk.protection.held == {}
+
+
+async def test_a_reload_is_seen_by_the_next_cycle(desk: Desk) -> None:
+    """3.1: specs and strategies are shared."""
+    desk.specs[BOT] = replace(
+        desk.specs[BOT], sizing=SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(2))
+    )
+    desk.says(BUY)
+    await desk.run(BotName(BOT))
+    assert (await desk.position())["quantity"] == 2
+    assert SYMBOL in desk.symbols
