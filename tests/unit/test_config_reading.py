@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.unit.config_text import ONE_BOT, SMALLEST, written
+from tradebotd.config import load
 from tradebotd.config.load import NOTHING_FOUND, find_config, load_config
 from tradebotd.config.model import Config, default_state_dir
 from tradebotd.domain.bot import AccountLimits, DailyLimits, SizingKind
@@ -207,8 +208,11 @@ def test_the_file_is_searched_in_the_documented_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(load, "SEARCHED", (Path("config.toml"), tmp_path / "etc.toml"))
     with pytest.raises(ConfigError, match=r"config\.example\.toml") as nothing:
         find_config(None, {})
+    written(tmp_path, SMALLEST, "etc.toml")
+    assert find_config(None, {}) == tmp_path / "etc.toml"
     written(tmp_path, SMALLEST)
 
     assert nothing.value.problems == [NOTHING_FOUND]

@@ -24,7 +24,6 @@ def cross_problems(config: Config) -> list[str]:
     """Every problem that one table alone does not show, each with its path."""
     return [
         *_daemon(config),
-        *_database(config),
         *_names(config),
         *_database(config),
         *_feeds(config),
@@ -57,26 +56,6 @@ def _daemon(config: Config) -> Iterator[str]:
         yield _not_yet("daemon.log_format", "journald", {"auto", "console", "json"})
     if config.alerts.urls:
         yield "alerts.urls: alerts are not delivered in this version; leave it empty"
-
-
-def _database(config: Config) -> Iterator[str]:
-    database = config.database
-    if database.pool_min > database.pool_max:
-        yield f"database.pool_min: must not be above pool_max ({database.pool_max})"
-    if database.url == "embedded":
-        return
-    if not database.url.startswith(("postgresql://", "postgres://")):
-        yield 'database.url: not allowed; write "embedded" or "postgresql://user@host/database"'
-    elif _has_password(database.url):
-        yield "database.url: a password does not stand here; point to it with database.password"
-
-
-def _has_password(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.password is not None or "password=" in parts.query
-    except ValueError:
-        return False
 
 
 def _names(config: Config) -> Iterator[str]:
