@@ -10,7 +10,7 @@ import anyio
 import asyncpg
 import pytest
 
-from tests.acceptance import oracle
+from tests.acceptance import oracle, replays
 from tests.acceptance.daemon_process import control, run_to_end, running, wait_for_log
 from tests.acceptance.replay_case import ReplayCase
 
@@ -138,3 +138,22 @@ def test_the_oracle_itself_finds_a_missing_candle(tmp_path: Path) -> None:
     stamp = oracle.EPOCH
     oracle._compare(findings, "5m", {}, {stamp: some})
     assert findings.violations
+
+
+def test_a_disk_that_is_nearly_full_stops_entries_and_nothing_else(
+    tmp_path: Path, empty_database: Callable[[], str]
+) -> None:
+    """M2.2, document 3.8 'Trouble': no entry is made, it is said loudly, and the replay goes on."""
+    dsn = empty_database()
+    case = ReplayCase(symbol="BTCPERP", tick_size="1", rows=600)
+    config = case.write(tmp_path, dsn)
+    config.write_text(config.read_text() + '\n[health]\nmin_free_disk = "900 TB"\n')
+
+    ended = run_to_end(config, 60)
+
+    assert ended.exit_code == 0, ended.log[-4000:]
+    assert "disk nearly full" in ended.log
+    assert anyio.run(replays.trades, dsn) == []
+    counts = anyio.run(replays.row_counts, dsn)
+    assert (counts["orders"], counts["positions"]) == (0, 0)
+    assert counts["decisions"] > 0
