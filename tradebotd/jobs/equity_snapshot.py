@@ -34,6 +34,10 @@ class EquitySnapshot:
         except FeedError as error:
             summary.fail(self.account.name, error)
             return summary
+        if worth is None:
+            summary.skipped = 1
+            summary.items[self.account.name] = "skipped (orders are under way)"
+            return summary
         summary.attempted = summary.inserted = 1 + len(worth.bots)
         return summary
 

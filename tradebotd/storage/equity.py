@@ -19,7 +19,7 @@ INSERT_SNAPSHOTS: Final[LiteralString] = """
 """
 SELECT_BOT_FLOWS: Final[LiteralString] = """
     SELECT c.name AS bot, coalesce(p.realized, 0) AS realized, o.symbol, o.side, o.position_type, o.quantity,
-           o.entry_price
+           o.entry_price, (SELECT count(*) FROM orders WHERE NOT settled) AS unsettled
       FROM bot_configs AS c
       LEFT JOIN (SELECT bot, sum(realized_pnl) AS realized FROM positions GROUP BY bot) AS p ON p.bot = c.name
       LEFT JOIN positions AS o ON o.bot = c.name AND o.closed_at IS NULL
@@ -92,9 +92,11 @@ async def insert_snapshots(
     )
 
 
-async def select_bot_flows(connection: Connection) -> list[BotFlows]:
-    flows = []
+async def select_bot_flows(connection: Connection) -> tuple[list[BotFlows], bool]:
+    """And whether orders are under way, which the venue may have booked before we have."""
+    flows, moving = [], False
     for row in await connection.fetch(SELECT_BOT_FLOWS):
+        moving = row["unsettled"] > 0
         holding = None
         if row["symbol"] is not None:
             sign = 1 if row["side"] == "long" else -1
@@ -105,7 +107,7 @@ async def select_bot_flows(connection: Connection) -> list[BotFlows]:
                 entry_price=row["entry_price"],
             )
         flows.append(BotFlows(bot=BotName(row["bot"]), realized=row["realized"], holding=holding))
-    return flows
+    return flows, moving
 
 
 async def select_history(

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Final
 
+import anyio
+
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import FeedError
@@ -20,6 +22,8 @@ from tradebotd.storage.equity import BotFlows, OpenHolding, Snapshot
 from tradebotd.trading.days import day_began
 
 MINUTE: Final = timedelta(minutes=1)
+LOOKS: Final = 5
+LOOK_AGAIN_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ class Worth:
     bots: Mapping[BotName, Snapshot]
     free_cash: Decimal
     open_positions: int
+    of_one_moment: bool
 
 
 class Account:
@@ -57,16 +62,27 @@ class Account:
     async def worth(self) -> Worth:
         """Raises FeedError when something held has no price, VenueError, DatabaseUnavailableError.
 
-        The venues are asked one after the other: there are few, and each answer is of one moment.
+        Cash is the venues' and positions are ours: they are of one moment only if no order was
+        under way and no fill came in between.
         """
+        before = await self._flows()
         accounts = [await venue.account() for _, venue in sorted(self._venues.items())]
-        async with self._database.connection() as connection:
-            flows = await equity.select_bot_flows(connection)
+        flows, moving = await self._flows()
         cash = sum((_cash(account, self._currency) for account in accounts), ZERO)
         bots = {flow.bot: self._bot_worth(flow) for flow in flows}
         holdings = [flow.holding for flow in flows if flow.holding is not None]
         total = self._snapshot(None, cash, holdings)
-        return Worth(account=total, bots=bots, free_cash=cash, open_positions=len(holdings))
+        return Worth(
+            account=total,
+            bots=bots,
+            free_cash=cash,
+            open_positions=len(holdings),
+            of_one_moment=not moving and before == (flows, moving),
+        )
+
+    async def _flows(self) -> tuple[list[BotFlows], bool]:
+        async with self._database.connection() as connection:
+            return await equity.select_bot_flows(connection)
 
     async def state(self, worth: Worth, now: datetime) -> AccountState:
         """For the limits; without a snapshot yet, the day and the peak begin now."""
@@ -85,9 +101,20 @@ class Account:
             peak_equity=current if history.peak is None else max(history.peak, current),
         )
 
-    async def snapshot(self, now: datetime) -> Worth:
-        """Store what everything is worth at *now*; a second one at the same instant is skipped."""
+    async def snapshot(self, now: datetime) -> Worth | None:
+        """Store what everything is worth at *now*; a second one at the same instant is skipped.
+
+        None while orders are under way: a sale booked on one side only would be a peak that never
+        was, and a drawdown from it ever after.
+        """
         worth = await self.worth()
+        for _ in range(LOOKS - 1):
+            if worth.of_one_moment:
+                break
+            await anyio.sleep(LOOK_AGAIN_SECONDS)
+            worth = await self.worth()
+        if not worth.of_one_moment:
+            return None
         rows = [worth.account, *worth.bots.values()]
         async with self._database.connection() as connection:
             await equity.insert_snapshots(connection, now, self.name, rows)
