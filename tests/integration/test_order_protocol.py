@@ -351,3 +351,16 @@ async def test_a_database_that_goes_after_the_send_leaves_an_order_to_ask_about(
     await desk.reconciler.run()
     assert [row["status"] for row in await desk.orders()] == ["filled"]
     assert len(desk.venue.submitted) == 1
+
+
+async def test_what_is_being_written_down_is_no_difference(desk: Desk) -> None:
+    """M5.6, I2: the venue has filled what our books show a moment later; then, and only then, compare."""
+    await desk.reconciler.run()
+    base = next(iter(desk.symbols.values())).instrument.base_asset
+    desk.venue.balances[base] = desk.venue.balances.get(base, Decimal(0)) + 1
+
+    desk.recorder.in_flight.add(ClientOrderId("tb-on-its-way"))
+    assert (await desk.reconciler.run()).differences == []
+
+    desk.recorder.in_flight.clear()
+    assert len((await desk.reconciler.run()).differences) == 1
