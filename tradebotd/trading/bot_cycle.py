@@ -3,24 +3,31 @@
 The reason for doing nothing is recorded as carefully as an order.
 """
 
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.errors import FeedError, OrderDeniedError, StrategyError, VenueError
+from tradebotd.domain.errors import (
+    FeedError,
+    OrderDeniedError,
+    StrategyError,
+    TradebotError,
+    VenueError,
+)
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.domain.position import CloseReason
-from tradebotd.domain.signal import Signal
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.candles import CandleReader
-from tradebotd.storage import bots, decisions
+from tradebotd.storage import bots, decisions, positions
 from tradebotd.storage.bots import CycleEnd, DecisionRecord, LeasedState, PausedBy
 from tradebotd.storage.database import Database
 from tradebotd.strategies.base import Strategy
@@ -89,11 +96,12 @@ class BotCycle:
 
     async def run(self, name: BotName, now: datetime) -> CycleResult:
         """Raises DatabaseUnavailableError; everything else ends in the bot's state."""
-        if name in self._running:
+        spec = self._specs.get(name)  # a reload may have taken it out a moment ago
+        if spec is None or name in self._running:
             return CycleResult(status="skipped", skipped=True)
         self._running.add(name)
         try:
-            return await self._run(self._specs[name], now)
+            return await self._run(spec, now)
         finally:
             self._running.discard(name)
 
@@ -109,6 +117,13 @@ class BotCycle:
         try:
             with structlog.contextvars.bound_contextvars(bot=name):
                 verdict = await self._judge(spec, state, now)
+        except TradebotError as error:
+            verdict = replace(verdict, status="error (cycle)", error=str(error))
+            raise
+        except Exception as error:  # noqa: BLE001 - our mistake in one bot: the others go on
+            trace = traceback.format_exc()  # not by exc_info: renderers read source files
+            log.error("bot cycle failed", bot=name, traceback=trace)  # noqa: TRY400
+            verdict = replace(verdict, status="error (cycle)", error=in_words(error))
         finally:
             await self._release(name, state, verdict, now)
         if verdict.decision is not None or verdict.acted:
@@ -179,21 +194,19 @@ class BotCycle:
         except StrategyError as error:
             log.error("strategy failed", error=str(error))  # noqa: TRY400
             return _Verdict(status="error (strategy)", error=str(error))
-        position = (
-            None if state.position_id is None else self._protection.held.get(state.position_id)
-        )
+        position = await self._held(state)
         decision = decide(spec, signal, None if position is None else position.side)
         if paused_by is not None and decision.action == "enter":
             decision = replace(decision, action="nothing", reason=f"paused; {decision.reason}")
         if state.order_pending and decision.action != "nothing":
             return _Verdict(status="waiting (order pending)")
-        return await self._act(spec, symbol, state, signal, decision, newest, now)
+        return await self._act(spec, symbol, position, signal, decision, newest, now)
 
     async def _act(
         self,
         spec: BotSpec,
         symbol: MarketSymbol,
-        state: LeasedState,
+        position: Position | None,
         signal: Signal,
         decision: Decision,
         newest: Candle,
@@ -212,8 +225,8 @@ class BotCycle:
         )
         if decision.action == "enter":
             return await self._enter(spec, symbol, decision, record, now)
-        if decision.action == "exit" and state.position_id is not None:
-            return await self._exit(state, decision, replace(record, intent="exit"))
+        if decision.action == "exit" and position is not None:
+            return await self._exit(position, decision, replace(record, intent="exit"))
         return _Verdict(status=decision.status, decision=record)
 
     async def _enter(
@@ -248,14 +261,19 @@ class BotCycle:
         self._decided[spec.name] = record.candle_ts
         return _Verdict(status="running", acted=True)
 
+    async def _held(self, state: LeasedState) -> Position | None:
+        """What the table says is open, from memory where it is known there."""
+        if state.position_id is None:
+            return None
+        known = self._protection.held.get(state.position_id)
+        if known is not None:
+            return known
+        async with self._database.connection() as connection:
+            return await positions.select_one(connection, state.position_id)
+
     async def _exit(
-        self, state: LeasedState, decision: Decision, record: DecisionRecord
+        self, position: Position, decision: Decision, record: DecisionRecord
     ) -> _Verdict:
-        position = None
-        if state.position_id is not None:
-            position = self._protection.held.get(state.position_id)
-        if position is None:
-            return _Verdict(status="waiting (order pending)")
         try:
             order_id = await self._protection.close_by_hand(position, CloseReason.SIGNAL)
         except OrderDeniedError as error:
@@ -286,12 +304,26 @@ def _standing(state: LeasedState) -> str:
 def ask(strategy: Strategy, candles: Sequence[Candle]) -> Signal:
     """A strategy is somebody else's code: whatever it does wrong is a StrategyError."""
     try:
-        signal = strategy.decide(candles)
+        said: Any = strategy.decide(candles)
     except Exception as error:  # user code at an edge of its own: one bot's failure
-        raise StrategyError(f"{type(error).__name__}: {error}") from error
-    if not isinstance(signal, Signal):
-        raise StrategyError(f"returned {signal!r} instead of a Signal")
-    return signal
+        raise StrategyError(in_words(error)) from error
+    if not isinstance(said, Signal):
+        raise StrategyError(f"returned a {type(said).__name__} instead of a Signal")
+    if not isinstance(said.kind, SignalKind):
+        raise StrategyError("returned a Signal whose kind is no SignalKind")
+    words: tuple[Any, ...] = (said.reason, said.path)
+    if not all(isinstance(word, str) for word in words):
+        raise StrategyError("returned a Signal whose reason or path is no text")
+    return replace(said, reason=storable(said.reason), path=storable(said.path))
+
+
+def in_words(error: BaseException) -> str:
+    return storable(f"{type(error).__name__}: {error}")
+
+
+def storable(text: str) -> str:
+    """PostgreSQL has no NUL in text, and no half of a surrogate pair."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _is_stale(newest: Candle, timeframe: Timeframe, now: datetime) -> bool:

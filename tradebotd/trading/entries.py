@@ -6,7 +6,7 @@ from decimal import Decimal
 import anyio
 
 from tradebotd.domain.bot import AccountLimits, BotSpec
-from tradebotd.domain.errors import FeedError
+from tradebotd.domain.errors import FeedError, VenueError
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import (
     OrderIntent,
@@ -58,12 +58,19 @@ class Entries:
         if price is None:
             raise FeedError(f"{spec.symbol} has no price yet")
         async with self._one_at_a_time:
-            worth = await self.account.worth()
+            worth = await self._worth()
             intent = _intent(spec, symbol, side, _quantity(spec, symbol, price, worth), decision)
             state = await self.account.state(worth, now)
             approved = approve_entry(intent, price, state, self.limits)
             prepared = await self._placement.prepare(approved, exits=spec.exits, decision=decision)
         return await self._placement.send(prepared)
+
+    async def _worth(self) -> Worth:
+        """A venue that does not say what we own has not been sent an order either."""
+        try:
+            return await self.account.worth()
+        except VenueError as error:
+            raise FeedError(f"the account cannot be read: {error}") from error
 
 
 def _quantity(spec: BotSpec, symbol: MarketSymbol, price: Decimal, worth: Worth) -> Decimal:
