@@ -199,7 +199,7 @@ class Reconciler:
                 else:
                     asset = self._base_asset(each.symbol)
                     spot[asset] = spot.get(asset, ZERO) + each.quantity
-            baseline = await self._baseline(name, spot, account)
+            baseline = await self._baseline(name, spot, account, held)
             theirs = {
                 asset: account.balances.get(asset, ZERO) - baseline.get(asset, ZERO)
                 for asset in spot
@@ -220,9 +220,16 @@ class Reconciler:
         return symbol if known is None else known.instrument.base_asset
 
     async def _baseline(
-        self, venue: VenueName, ours: Mapping[str, Decimal], account: VenueAccount
+        self,
+        venue: VenueName,
+        ours: Mapping[str, Decimal],
+        account: VenueAccount,
+        held: Sequence[HeldSum],
     ) -> dict[str, Decimal]:
-        """What was there before we came, of each base asset; stored at the first look."""
+        """What was there before we came, of each base asset; stored at the first look.
+
+        Kept for ever, so only what did not change around the venue's answer is stored.
+        """
         if self._baselines is None:
             async with self._database.connection() as connection:
                 stored: Any = await settings.get(connection, BASELINES) or {}
@@ -235,6 +242,9 @@ class Reconciler:
         if new:
             for asset in new:
                 known[asset] = account.balances.get(asset, ZERO) - ours[asset]
+            if self._recorder.in_flight or await self._sums() != held:
+                first = {asset: known.pop(asset) for asset in new}
+                return known | first
             written = {
                 name: {asset: str(amount) for asset, amount in assets.items()}
                 for name, assets in self._baselines.items()
