@@ -14,8 +14,8 @@ from tradebotd.clocks.host import host_now
 from tradebotd.storage import positions
 
 SYMBOLS: Final = 1_000
-BOTS_EACH: Final = 10
-POSITIONS: Final = SYMBOLS * BOTS_EACH
+POSITIONS_EACH: Final = 10
+POSITIONS: Final = SYMBOLS * POSITIONS_EACH
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ def measure(cluster: Cluster, options: Options) -> list[Row]:
     async def rounds() -> None:
         async with cluster.opened() as opened:
             case = await sweep_case(
-                opened, symbols=SYMBOLS, bots_each=BOTS_EACH, answer_seconds=0, to_close=0
+                opened, symbols=SYMBOLS, positions_each=POSITIONS_EACH, answer_seconds=0, to_close=0
             )
             await _round(case, Figures())  # plans and caches are warm in a daemon
             for _ in range(options.rounds):

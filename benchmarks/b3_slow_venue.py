@@ -12,9 +12,9 @@ from benchmarks.trading_case import SweepCase, sweep_case
 from tradebotd.clocks.host import host_now
 
 SYMBOLS: Final = 50
-BOTS_EACH: Final = 2
+POSITIONS_EACH: Final = 2
 SYMBOLS_TO_CLOSE: Final = 5
-CLOSES: Final = SYMBOLS_TO_CLOSE * BOTS_EACH
+CLOSES: Final = SYMBOLS_TO_CLOSE * POSITIONS_EACH
 ANSWER_SECONDS: Final = 0.3
 
 
@@ -33,7 +33,7 @@ def measure(cluster: Cluster, options: Options) -> list[Row]:
                 case = await sweep_case(
                     opened,
                     symbols=SYMBOLS,
-                    bots_each=BOTS_EACH,
+                    positions_each=POSITIONS_EACH,
                     answer_seconds=ANSWER_SECONDS,
                     to_close=SYMBOLS_TO_CLOSE,
                 )
@@ -44,7 +44,7 @@ def measure(cluster: Cluster, options: Options) -> list[Row]:
     return [
         Row(
             budget="B3",
-            work=f"{SYMBOLS * BOTS_EACH} positions, {CLOSES} closed, answers in 300 ms",
+            work=f"{SYMBOLS * POSITIONS_EACH} positions, {CLOSES} closed, answers in 300 ms",
             unit="s",
             rounds=tuple(figures.seconds),
             floors=two_answers,

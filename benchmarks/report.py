@@ -75,8 +75,8 @@ def markdown(results: Sequence[Measured]) -> str:
     lines += [_markdown_line(_cells(row)) for result in results for row in result.rows]
     lines += ["", "Taken under these circumstances:", ""]
     lines += [
-        f"- {one.budget}: {one.at}, {one.seconds:g} s, load {one.load_before:g} before,"
-        f" at {one.revision}; {one.machine}; {one.versions}"
+        f"- {one.budget}: {one.at}, {len(one.rows[0].rounds)} rounds in {one.seconds:g} s,"
+        f" load {one.load_before:g} before, at {one.revision}; {one.machine}; {one.versions}"
         for one in results
     ]
     return "\n".join(lines)

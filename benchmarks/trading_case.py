@@ -170,14 +170,14 @@ class SweepCase:
 
 
 async def sweep_case(
-    opened: Database, *, symbols: int, bots_each: int, answer_seconds: float, to_close: int
+    opened: Database, *, symbols: int, positions_each: int, answer_seconds: float, to_close: int
 ) -> SweepCase:
-    """*symbols* x *bots_each* open positions; those of the first *to_close* are below their stop.
+    """*symbols* x *positions_each* open positions, each of a bot of its own: a bot has one symbol.
 
-    *to_close* counts symbols; each holds *bots_each* positions. No price is in memory.
+    Those of the first *to_close* symbols are below their stop. No price is in memory.
     """
     listed = market_symbols(symbols)
-    specs = {spec.name: spec for spec in _bot_specs(bots_each)}
+    specs = {spec.name: spec for spec in _bot_specs(listed, positions_each)}
     database = WatchedDatabase(opened)
     token, nonce = await _fill(database, listed, list(specs.values()))
     prices = {each.symbol: PRICE for each in listed}
@@ -221,13 +221,12 @@ async def _fill(
     database: Database, symbols: Sequence[MarketSymbol], specs: Sequence[BotSpec]
 ) -> tuple[int, bytes]:
     """The leader's token and the instance's nonce."""
-    pairs = [(spec.name, each.symbol) for spec in specs for each in symbols]
     opened_at = host_now() - timedelta(hours=1)
     holder = process_identity.current()
     async with database.transaction(durable=True) as connection:
         await sync_symbols(connection, symbols)
         await bots.sync_bots(connection, specs, {}, host_now())
-        names, traded = (list(column) for column in zip(*pairs, strict=True))
+        names, traded = [spec.name for spec in specs], [spec.symbol for spec in specs]
         await connection.execute(INSERT_OPEN, names, traded, VENUE, opened_at)
         token = await leadership.take(connection, ACCOUNT, holder, host_now())
         nonce = await settings.get(connection, settings.INSTANCE_NONCE)
@@ -236,11 +235,12 @@ async def _fill(
     return token, bytes.fromhex(str(nonce))
 
 
-def _bot_specs(count: int) -> list[BotSpec]:
+def _bot_specs(symbols: Sequence[MarketSymbol], each_has: int) -> list[BotSpec]:
+    """Round by round through the symbols, so that neighbours in the table differ in theirs."""
     return [
         BotSpec(
-            name=BotName(f"bot{number:04}"),
-            symbol="SYM0000",
+            name=BotName(f"bot{number:02}_{each.symbol}"),
+            symbol=each.symbol,
             timeframe=Timeframe.M1,
             strategy="ema_rsi",
             initial_capital=Decimal(10_000),
@@ -249,7 +249,8 @@ def _bot_specs(count: int) -> list[BotSpec]:
             limits=DailyLimits(),
             day_zone=ZoneInfo("UTC"),
         )
-        for number in range(count)
+        for number in range(each_has)
+        for each in symbols
     ]
 
 
