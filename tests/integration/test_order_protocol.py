@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import anyio
 import pytest
 
 from tests.fakes.steps import cancelled_at
@@ -364,3 +365,18 @@ async def test_what_is_being_written_down_is_no_difference(desk: Desk) -> None:
 
     desk.recorder.in_flight.clear()
     assert len((await desk.reconciler.run()).differences) == 1
+
+
+async def test_an_answer_that_is_there_is_recorded_whoever_loses_patience(desk: Desk) -> None:
+    """M5.1, 2.5: the record is shielded, with a deadline of its own."""
+    with anyio.CancelScope() as scope:
+
+        async def give_up(_: ClientOrderId) -> None:
+            scope.cancel()
+
+        desk.venue.before_submit = give_up
+        await desk.enter()
+
+    assert [row["status"] for row in await desk.orders()] == ["filled"]
+    assert len(desk.protection.held) == 1
+    assert await desk.broken_books() == []
