@@ -161,14 +161,13 @@ async def test_a_fill_that_comes_while_the_venue_is_asked_is_no_difference(
     account = desk.venue.account
     entered: list[bool] = []
 
-    async def enter_behind_it() -> object:
-        answer = await account()
+    async def enter_before_it() -> object:
         if not entered:
             entered.append(True)
             await desk.enter()
-        return answer
+        return await account()
 
-    desk.venue.account = enter_behind_it  # type: ignore[method-assign,assignment]
+    desk.venue.account = enter_before_it  # type: ignore[method-assign,assignment]
 
     assert (await desk.reconciler.run()).differences == []
     assert (await desk.reconciler.run()).differences == []
