@@ -218,6 +218,11 @@ class _SymbolBook:
         self._refresh()
 
     def reached(self, price: Decimal, entries: dict[PositionId, _Entry]) -> Sequence[Trigger]:
+        if (
+            self._hard_low < price < self._hard_high
+            and self._shorts.best <= price <= self._longs.best
+        ):
+            return _QUIET  # on a fence that only says where the best price stands
         # Past the near fence, too: after a gap a price may better a best and still be below a stop.
         if self._longs.best < price < self._hard_high and price > self.low:
             self._longs.best = self.low = self.high = price

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.books import PositionBooks
@@ -12,6 +13,7 @@ from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide
+from tradebotd.storage import json_codec
 from tradebotd.storage.database import Connection
 
 INSERT_POSITION: Final[LiteralString] = """
@@ -38,7 +40,7 @@ UPDATE_TRAILS: Final[LiteralString] = """
 """
 SELECT_OPEN_PAGE: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, position_type, quantity, entry_price, opened_at, stop_loss, take_profit,
-           trailing_stop, best_price, exits, version
+           trailing_stop, best_price, exits::text AS exits, version
       FROM positions
      WHERE closed_at IS NULL AND id > $1
      ORDER BY id
@@ -269,9 +271,19 @@ def _position(row: Any) -> Position:
         take_profit=row["take_profit"],
         trailing_stop=row["trailing_stop"],
         best_price=row["best_price"],
-        exits=exits_from_json(row["exits"]),
+        exits=_plan(row["exits"]),
         version=row["version"],
     )
+
+
+def _plan(stored: dict[str, Any] | str) -> ExitPlan:
+    """As text where many are read at once: the plans of a bot's positions are mostly the same."""
+    return _plan_of(stored) if isinstance(stored, str) else exits_from_json(stored)
+
+
+@lru_cache(maxsize=256)
+def _plan_of(text: str) -> ExitPlan:
+    return exits_from_json(json_codec.loads(text))
 
 
 def _text(value: Decimal | None) -> str | None:

@@ -28,6 +28,7 @@ class Quotes:
     asked: dict[str, Decimal] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     oldest: timedelta = timedelta()
+    looked_at: set[tuple[str, VenueName]] = field(default_factory=set)
 
     def get(self, symbol: str) -> Decimal | None:
         return self.asked.get(symbol, self.known.get(symbol))
@@ -40,25 +41,33 @@ class FreshPrices:
     calendars: Mapping[str, Calendar]
     venues: Mapping[VenueName, Venue]
 
-    async def of(self, positions: Iterable[Position], now: datetime) -> Quotes:
-        """One call a venue for what is stale, all at once; while a market is closed nothing is."""
-        quotes = Quotes()
+    async def add(
+        self, quotes: Quotes, positions: Iterable[Position], now: datetime
+    ) -> dict[str, Decimal]:
+        """Complete *quotes* for *positions*; the prices that were asked for now.
+
+        One call a venue for what is stale, all at once; while a market is closed nothing is. What
+        a venue did not answer is not asked again in the same sweep.
+        """
         stale: dict[VenueName, dict[str, MarketSymbol]] = {}
-        for position in positions:
-            name = position.symbol
-            symbol = self.symbols[name]
+        for name, venue in dict.fromkeys((each.symbol, each.venue) for each in positions):
+            symbol = self.symbols.get(name)
+            if symbol is None or venue not in self.venues or (name, venue) in quotes.looked_at:
+                continue
+            quotes.looked_at.add((name, venue))
             price, age = self.prices.price(name), self.prices.age(name, now)
             closed = not self.calendars[symbol.calendar].is_open(now)
             if price is not None and age is not None and (age <= FRESH or closed):
                 quotes.known[name] = price
                 quotes.oldest = max(quotes.oldest, age)
             else:
-                stale.setdefault(position.venue, {})[name] = symbol
+                stale.setdefault(venue, {})[name] = symbol
+        before = set(quotes.asked)
         if stale:
             async with anyio.create_task_group() as asking:
                 for venue, symbols in stale.items():
                     asking.start_soon(self._ask, venue, list(symbols.values()), quotes)
-        return quotes
+        return {name: price for name, price in quotes.asked.items() if name not in before}
 
     async def _ask(self, venue: VenueName, symbols: list[MarketSymbol], quotes: Quotes) -> None:
         try:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Final
 
 import anyio
@@ -33,7 +34,7 @@ from tradebotd.risk.limits import approve_exit
 from tradebotd.risk.trigger_book import Trigger, TriggerBook
 from tradebotd.storage import positions
 from tradebotd.storage.database import Database
-from tradebotd.trading.fresh_prices import FreshPrices
+from tradebotd.trading.fresh_prices import FreshPrices, Quotes
 from tradebotd.trading.placement import Placement, Prepared
 from tradebotd.trading.unprotected import Unprotected
 
@@ -209,11 +210,13 @@ class Protection:
         """
         await self._persist_trails()
         result = SweepResult()
+        quotes = Quotes()
         lost: dict[PositionId, str] = {}
         async for page in self._pages():
             result.checked += len(page)
             lost |= {each.id: why for each in page if (why := self._out_of_reach(each))}
-            await self._sweep_page([each for each in page if each.id not in lost], now, result)
+            within = [each for each in page if each.id not in lost]
+            await self._sweep_page(within, quotes, now, result)
         result.failed |= {str(position_id): why for position_id, why in lost.items()}
         await self._unprotected.tell(lost)
         return result
@@ -226,17 +229,18 @@ class Protection:
         return None
 
     async def _sweep_page(
-        self, page: Sequence[Position], now: datetime, result: SweepResult
+        self, page: Sequence[Position], quotes: Quotes, now: datetime, result: SweepResult
     ) -> None:
+        """*quotes* last for the sweep: the first page asks for all that is held, in one call."""
         for position in page:
             known = self._positions.get(position.id)
             if known is None or known.version < position.version:
                 self.watch(position)
-        quotes = await self._fresh.of(page, now)
+        new = await self._fresh.add(quotes, chain(page, self._positions.values()), now)
         result.failed |= quotes.failed
         result.oldest_price = max(result.oldest_price, quotes.oldest)
         met: list[Trigger] = []
-        for name, price in sorted(quotes.asked.items()):  # they move trailing stops, too
+        for name, price in sorted(new.items()):  # they move trailing stops, too
             if self._calendars[self._symbols[name].calendar].is_open(now):
                 met += self._book.tick(name, price)
         exits = {each.position.id: each for each in self._exits(met)}
