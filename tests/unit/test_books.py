@@ -91,8 +91,11 @@ def test_what_a_closed_position_earned_is_its_cash_flow(
     books = booked(side, entered, exited)
 
     cash = sum(
-        (-each.side.sign * Fraction(each.quantity) * Fraction(each.price) - Fraction(each.fee))
-        for each in (*entered, *exited)
+        (
+            -each.side.sign * Fraction(each.quantity) * Fraction(each.price) - Fraction(each.fee)
+            for each in (*entered, *exited)
+        ),
+        Fraction(0),
     )
     assert books.quantity == 0
     assert abs(Fraction(books.realized_pnl) - cash) < NEGLIGIBLE * (1 + abs(cash))
@@ -110,7 +113,7 @@ def test_a_fee_in_the_base_asset_makes_less_of_it_held_than_was_bought(
     books = booked(PositionSide.LONG, entered, [])
 
     assert books.quantity == sum(each.quantity - each.fee for each in entered)
-    worth = sum(Fraction(each.fee) * Fraction(each.price) for each in entered)
+    worth = sum((Fraction(each.fee) * Fraction(each.price) for each in entered), Fraction(0))
     assert abs(Fraction(books.fees) - worth) < NEGLIGIBLE * (1 + worth)
 
 
@@ -119,7 +122,7 @@ def test_what_is_less_than_a_lot_is_booked_as_dust() -> None:
     bought = fill(Side.BUY, 1000, 10_000, Decimal("0.0005"), BASE)
     books = booked(PositionSide.LONG, [bought], [fill(Side.SELL, 999, 11_000, Decimal(0))])
 
-    assert (books.quantity, books.dust) == (0, Decimal("0.0005"))
+    assert (books.quantity, books.dust) == (Decimal(0), Decimal("0.0005"))
     assert books.exit_quantity == Decimal("0.999")
 
 
@@ -128,7 +131,7 @@ def test_a_lot_that_is_left_is_no_dust() -> None:
     bought = fill(Side.BUY, 1000, 10_000, Decimal(0))
     books = booked(PositionSide.LONG, [bought], [fill(Side.SELL, 999, 11_000, Decimal(0))])
 
-    assert (books.quantity, books.dust) == (LOT, 0)
+    assert (books.quantity, books.dust) == (LOT, Decimal(0))
 
 
 def test_more_than_is_held_cannot_be_exited() -> None:
