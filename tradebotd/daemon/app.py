@@ -124,10 +124,10 @@ class App:
             self.line.finish()
 
     async def reload_by_signal(self) -> None:
-        """SIGHUP has nobody to answer: what comes of it is logged."""
+        """SIGHUP has nobody to answer: what comes of it is logged, and ends nothing."""
         try:
             changes = await self.reload()
-        except (ConfigError, RefusedError) as error:
+        except (ConfigError, RefusedError, DatabaseUnavailableError) as error:
             log.error("not reloaded", error=str(error))  # noqa: TRY400
         else:
             log.info("reloaded", changes=changes)
