@@ -3,18 +3,21 @@
 import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import asyncpg
 
-from tests.acceptance.daemon_process import running
+from tests.acceptance.daemon_process import DaemonProcess, running
 
 TRADES = (
     "SELECT bot, symbol, side, quantity, entry_price, exit_price, opened_at, closed_at, close_reason,"
     " realized_pnl, fees FROM trades ORDER BY opened_at, bot"
 )
+REACHED = "SELECT (value ->> 'reached')::timestamptz FROM settings WHERE key = 'market_clock'"
 ROW_COUNTS = (
     "SELECT (SELECT count(*) FROM ohlc) AS candles, (SELECT count(*) FROM orders) AS orders,"
     " (SELECT count(*) FROM fills) AS fills, (SELECT count(*) FROM positions) AS positions,"
@@ -72,25 +75,44 @@ def wrong_run_counts(
     }
 
 
-def killed_until_done(config: Path, kills: int, seed: int, whole_run_seconds: float) -> int:
-    """SIGKILL at *kills* seeded moments, each time started again; returns how often it was killed.
+def killed_until_done(
+    config: Path, dsn: str, span: tuple[datetime, datetime], *, kills: int, seed: int
+) -> None:
+    """SIGKILL at *kills* seeded moments, each time started again, until the replay ends with 0.
 
-    The moments are spread over the time that one undisturbed run took, so that they fall into
-    start-up, trading and the end alike.
+    A fifth of the moments fall into start-up, the others are instants of market time inside
+    *span* that the daemon is waited for: a fast machine is killed as often as a slow one.
     """
     chance = random.Random(seed)
-    killed = 0
-    for _ in range(kills):
+    early = kills // 5
+    for _ in range(early):
         with running(config) as daemon:
-            deadline = time.monotonic() + chance.uniform(0.3, 1.2 + 2 * whole_run_seconds / kills)
-            while time.monotonic() < deadline and daemon.process.poll() is None:
-                time.sleep(0.005)
-            if daemon.process.poll() is not None:
-                break
+            time.sleep(chance.uniform(0.02, 0.9))
             daemon.kill()
-            killed += 1
+    start, end = span
+    for part in sorted(chance.uniform(0.01, 0.95) for _ in range(kills - early)):
+        with running(config) as daemon:
+            anyio.run(_market_time_reaches, daemon, dsn, start + part * (end - start))
+            time.sleep(chance.uniform(0, 0.02))  # so that it is not always the same statement
+            daemon.kill()
     with running(config) as daemon:
-        ended = daemon.wait(whole_run_seconds * 3 + 60)
+        ended = daemon.wait(1200)
     if ended.exit_code != 0:
-        raise AssertionError(f"exit {ended.exit_code} after {killed} kills:\n{ended.log[-4000:]}")
-    return killed
+        raise AssertionError(f"exit {ended.exit_code} after {kills} kills:\n{ended.log[-4000:]}")
+
+
+async def _market_time_reaches(daemon: DaemonProcess, dsn: str, instant: datetime) -> None:
+    """Poll the committed market time; raises AssertionError when the daemon ends before it."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        with anyio.fail_after(240):
+            while daemon.process.poll() is None:
+                reached = None
+                with suppress(asyncpg.UndefinedTableError):  # killed before it had migrated
+                    reached = await connection.fetchval(REACHED)
+                if reached is not None and reached >= instant:
+                    return
+                await anyio.sleep(0.002)
+    finally:
+        await connection.close()
+    raise AssertionError(f"ended before {instant}:\n{daemon.log()[-4000:]}")
