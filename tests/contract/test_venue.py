@@ -84,12 +84,12 @@ async def test_a_submitted_order_is_found_with_its_fills(case: Case) -> None:
 
     assert report.status is OrderStatus.FILLED
     assert sum(fill.quantity for fill in report.fills) == report.filled_quantity == 2
-    assert await case.venue.find_order("BTCUSDT", FIRST) == report
+    assert (await case.venue.find_order("BTCUSDT", FIRST)).report == report
 
 
 async def test_an_id_the_venue_never_saw_is_none(case: Case) -> None:
     """VC-2."""
-    assert await case.venue.find_order("BTCUSDT", SECOND) is None
+    assert (await case.venue.find_order("BTCUSDT", SECOND)).report is None
 
 
 async def test_fills_move_the_balances_by_price_quantity_and_fee(case: Case) -> None:
@@ -130,7 +130,7 @@ async def test_what_the_balance_does_not_cover_is_rejected_and_remembered(
     with pytest.raises(OrderRejectedError, match="insufficient balance"):
         await case.venue.submit(FIRST, case.order(side, quantity))
 
-    report = await case.venue.find_order("BTCUSDT", FIRST)
+    report = (await case.venue.find_order("BTCUSDT", FIRST)).report
     assert report is not None
     assert (report.status, report.fills) == (OrderStatus.REJECTED, ())
     assert (await case.venue.account()).balances == {"USDT": CASH}
@@ -188,4 +188,4 @@ async def test_without_a_price_an_order_never_reached_the_venue(
     monkeypatch.setattr(case.prices, "_last", {})
     with pytest.raises(VenueUnavailableError):
         await case.venue.submit(FIRST, case.order(Side.BUY, "1"))
-    assert await case.venue.find_order("BTCUSDT", FIRST) is None
+    assert (await case.venue.find_order("BTCUSDT", FIRST)).report is None

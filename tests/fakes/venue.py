@@ -3,24 +3,26 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
 
 import anyio
 
+from tradebotd.clocks.host import host_now
 from tradebotd.domain.errors import (
     OrderRejectedError,
     OutcomeUnknownError,
     VenueUnavailableError,
 )
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
-from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.ports.venue import Listener, OrderSearch, Venue, VenueAccount, VenueTraits
 from tradebotd.storage.database import assert_no_connection_held
 
 SCRIPTED = VenueName("scripted")
@@ -58,6 +60,7 @@ class ScriptedVenue:
     positions: dict[str, Decimal] = field(default_factory=dict)
     orders: dict[ClientOrderId, OrderReport] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
+    listener: Listener | None = None
 
     async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
         assert_no_connection_held("an order is sent")
@@ -81,11 +84,40 @@ class ScriptedVenue:
             raise OutcomeUnknownError(client_order_id)
         return report
 
-    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport | None:
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
         await self._read()
         report = self.orders.get(client_order_id)
         wanted = {fill.symbol for fill in report.fills} if report else set()
-        return report if wanted <= {symbol} else None
+        return OrderSearch(
+            report=report if wanted <= {symbol} else None,
+            endpoints=frozenset({"orders"}),
+            venue_time=host_now(),
+        )
+
+    @property
+    def traits(self) -> VenueTraits:
+        return VenueTraits(
+            receive_window=timedelta(), absence_margin=timedelta(), negatives=1, endpoints=1
+        )
+
+    def listen(self, listener: Listener) -> None:
+        self.listener = listener
+
+    async def submit_linked(
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+    ) -> Sequence[OrderReport]:
+        raise OrderRejectedError("linked orders are not taken")
+
+    async def replace(
+        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+    ) -> OrderReport:
+        raise OrderRejectedError("orders are not replaced")
+
+    async def open_orders(self) -> Sequence[OrderReport]:
+        return []
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        return []
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         await self._read()

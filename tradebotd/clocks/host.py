@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
+import anyio
+
 # Counts suspend, which CLOCK_MONOTONIC does not; absent outside Linux.
 _CLOCK_ID: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -16,3 +18,16 @@ def host_now() -> datetime:
 def monotonic() -> float:
     """Seconds that never go back and go on while the machine sleeps."""
     return time.clock_gettime(_CLOCK_ID)
+
+
+class SystemHost:
+    """Implements `ports.clock.HostClock`."""
+
+    def now(self) -> datetime:
+        return host_now()
+
+    def monotonic(self) -> float:
+        return monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(seconds)

@@ -14,6 +14,7 @@ from tradebotd.config.sections import (
     BotSection,
     DaemonSection,
     DatabaseSection,
+    ExitsSection,
     FeedSection,
     HealthSection,
     JobSection,
@@ -21,9 +22,18 @@ from tradebotd.config.sections import (
     SymbolSection,
     VenueSection,
 )
-from tradebotd.config.values import Section
-from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.config.values import AtrMultiple, Section
+from tradebotd.domain.bot import (
+    AccountLimits,
+    BotSpec,
+    DailyLimits,
+    EntryKind,
+    EntryRule,
+    SizingKind,
+    SizingRule,
+    TriggerPrice,
+)
+from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, FeedName, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
 from tradebotd.domain.job import JobOverride
@@ -104,6 +114,8 @@ class Config(Section):
             max_exposure=risk.max_exposure,
             max_daily_loss=risk.max_daily_loss,
             max_drawdown=risk.max_drawdown,
+            price_collar=risk.price_collar,
+            bad_tick=risk.bad_tick,
         )
 
     def job_overrides(self) -> dict[str, JobOverride]:
@@ -141,6 +153,10 @@ class Config(Section):
                 tick_size=section.tick_size,
                 lot_size=section.lot_size,
                 min_notional=section.min_notional,
+                min_quantity=section.min_quantity,
+                max_quantity=section.max_quantity,
+                max_leverage=section.max_leverage,
+                maintenance_margin=section.maintenance_margin,
             ),
             feeds=tuple(FeedName(feed) for feed in section.feeds),
             timeframes=tuple(Timeframe(timeframe) for timeframe in section.timeframes),
@@ -168,20 +184,61 @@ class Config(Section):
             leverage=bot.leverage,
             initial_capital=bot.initial_capital,
             active=bot.active,
-            sizing=SizingRule(kind=SizingKind(bot.sizing.kind), value=bot.sizing.value),
-            exits=ExitPlan(
-                stop_loss=bot.exits.stop_loss,
-                take_profit=bot.exits.take_profit,
-                trailing_stop=bot.exits.trailing_stop,
-                max_holding=bot.exits.max_holding,
+            sizing=SizingRule(
+                kind=SizingKind(bot.sizing.kind),
+                value=bot.sizing.value,
+                multiple=bot.sizing.multiple,
+                period=bot.sizing.period,
             ),
+            entry=EntryRule(
+                kind=EntryKind(bot.entry), offset=bot.entry_offset, lifetime=bot.entry_lifetime
+            ),
+            cooldown=bot.cooldown,
+            trigger_price=TriggerPrice(bot.trigger_price or _usual_trigger(bot)),
+            exits=_exit_plan(bot.exits),
             limits=DailyLimits(
                 max_daily_trades=bot.limits.max_daily_trades,
                 max_daily_loss=bot.limits.max_daily_loss,
                 daily_target=bot.limits.daily_target,
+                max_orders_per_minute=bot.limits.max_orders_per_minute,
             ),
             day_zone=ZoneInfo(self.bot_zone(bot)),
         )
+
+
+def _usual_trigger(bot: BotSection) -> str:
+    """The last price on spot and stocks, the mark price on futures (M4.7)."""
+    return "mark" if bot.position_type == "futures" else "last"
+
+
+def _exit_plan(exits: ExitsSection) -> ExitPlan:
+    stop, profit, trailing = exits.stop_loss, exits.take_profit, exits.trailing_stop
+    break_even = exits.break_even
+    return ExitPlan(
+        stop_loss=_fraction(stop),
+        take_profit=_fraction(profit),
+        trailing_stop=_fraction(trailing),
+        stop_loss_atr=_multiple(stop),
+        take_profit_atr=_multiple(profit),
+        trailing_stop_atr=_multiple(trailing),
+        atr_period=exits.atr_period,
+        break_even=None
+        if break_even is None
+        else BreakEven(at=break_even.at, lock=break_even.lock),
+        ladder=tuple(
+            LadderStep(at=step.at, share=step.share)
+            for step in sorted(exits.ladder, key=lambda each: each.at)
+        ),
+        max_holding=exits.max_holding,
+    )
+
+
+def _fraction(distance: Decimal | AtrMultiple | None) -> Decimal | None:
+    return distance if isinstance(distance, Decimal) else None
+
+
+def _multiple(distance: Decimal | AtrMultiple | None) -> Decimal | None:
+    return distance.multiple if isinstance(distance, AtrMultiple) else None
 
 
 def default_state_dir(environment: Mapping[str, str]) -> Path:

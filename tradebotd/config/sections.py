@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tradebotd.config.values import (
     AmountNotNegative,
+    AtrMultiple,
     Days,
+    Distance,
     Duration,
     Money,
     Percent,
@@ -78,6 +80,10 @@ class VenueSection(Section):
     starting_cash: dict[str, PositiveMoney] | None = None
     fees: FeesSection = FeesSection()
     fee_asset: Literal["quote", "base"] = "quote"
+    resting_stops: bool = True
+    replacement: Literal["overlap", "replace", "cancel_first"] = "replace"
+    funding_rate: Money = Decimal(0)
+    funding_every: Duration = timedelta(hours=8)
     slippage_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)
     spread_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)
     base_url: str | None = None
@@ -85,7 +91,6 @@ class VenueSection(Section):
     api_key: SecretReference | None = None
     api_secret: SecretReference | None = None
     live: bool = False
-    resting_stops: bool = True
 
 
 class SymbolSection(Section):
@@ -98,6 +103,10 @@ class SymbolSection(Section):
     tick_size: PositiveMoney = Decimal("0.01")
     lot_size: PositiveMoney = Decimal("0.00001")
     min_notional: AmountNotNegative = Decimal(5)
+    min_quantity: AmountNotNegative = Decimal(0)
+    max_quantity: PositiveMoney | None = None
+    max_leverage: Annotated[int, Field(ge=1, le=125)] = 125
+    maintenance_margin: Annotated[Percent, Field(ge=0, lt=1)] = Decimal("0.005")
     base_asset: str | None = None
     quote_asset: str | None = None
 
@@ -105,14 +114,48 @@ class SymbolSection(Section):
 class SizingSection(Section):
     kind: Literal["fixed_quantity", "fixed_notional", "percent_equity", "risk_percent", "atr"]
     value: PositiveMoney
+    multiple: PositiveMoney = Decimal(2)
+    period: Annotated[int, Field(ge=2, le=200)] = 14
+
+
+class BreakEvenSection(Section):
+    """`at` this profit the stop moves to the entry, or `lock` beyond it."""
+
+    at: Annotated[Percent, Field(gt=0)]
+    lock: Annotated[Percent, Field(ge=0)] = Decimal(0)
+
+
+class LadderSection(Section):
+    """`share` of what was entered is sold `at` this profit."""
+
+    at: Annotated[Percent, Field(gt=0)]
+    share: Annotated[Percent, Field(gt=0, le=1)]
+
+
+def _share(value: Decimal | AtrMultiple) -> Decimal | AtrMultiple:
+    if isinstance(value, Decimal) and not 0 < value < 1:
+        raise ValueError("must be above 0% and below 100%")
+    return value
+
+
+def _above_zero(value: Decimal | AtrMultiple) -> Decimal | AtrMultiple:
+    if isinstance(value, Decimal) and value <= 0:
+        raise ValueError("must be above 0%")
+    return value
 
 
 class ExitsSection(Section):
-    """Fractions of the average entry price (`trailing_stop`: of the best price since)."""
+    """Fractions of the average entry price (`trailing_stop`: of the best price since), or "2 atr":
 
-    stop_loss: Share | None = None
-    take_profit: Annotated[Percent, Field(gt=0)] | None = None
-    trailing_stop: Share | None = None
+    multiples of the average true range of `atr_period` candles at the entry.
+    """
+
+    stop_loss: Annotated[Distance, AfterValidator(_share)] | None = None
+    take_profit: Annotated[Distance, AfterValidator(_above_zero)] | None = None
+    trailing_stop: Annotated[Distance, AfterValidator(_share)] | None = None
+    atr_period: Annotated[int, Field(ge=2, le=200)] = 14
+    break_even: BreakEvenSection | None = None
+    ladder: list[LadderSection] = Field(default_factory=list)
     max_holding: Duration | None = None
 
 
@@ -122,6 +165,7 @@ class LimitsSection(Section):
     max_daily_trades: Annotated[int, Field(ge=1)] | None = None
     max_daily_loss: Annotated[Percent, Field(gt=0)] | None = None
     daily_target: Annotated[Percent, Field(gt=0)] | None = None
+    max_orders_per_minute: Annotated[int, Field(ge=1)] = 10
 
 
 # Where the table is left out. Where it stands, it says all there is: an exit left out is none.
@@ -141,6 +185,10 @@ class BotSection(Section):
     timeframe: TimeframeName = "1m"
     params: dict[str, Any] = Field(default_factory=dict)
     entry: Literal["market", "limit"] = "market"
+    entry_offset: Annotated[Percent, Field(ge=0, lt=1)] = Decimal(0)
+    entry_lifetime: Duration = timedelta(minutes=5)
+    cooldown: Duration | None = None
+    trigger_price: Literal["last", "mark", "bid_ask"] | None = None
     allow_short: bool = False
     position_type: Literal["spot", "futures"] = "spot"
     leverage: Annotated[int, Field(ge=1, le=125)] = 1
@@ -161,6 +209,8 @@ class RiskSection(Section):
     max_exposure: Annotated[Percent, Field(gt=0)] = Decimal(1)
     max_daily_loss: Annotated[Percent, Field(gt=0)] = Decimal("0.05")
     max_drawdown: Annotated[Percent, Field(gt=0)] = Decimal("0.2")
+    price_collar: Annotated[Percent, Field(gt=0, le=1)] = Decimal("0.05")
+    bad_tick: Annotated[Percent, Field(gt=0)] = Decimal("0.1")
 
 
 class JobSection(Section):

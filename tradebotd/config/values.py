@@ -1,6 +1,7 @@
 """How single values are written: durations, percentages, money, times of day, secrets."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final
@@ -11,8 +12,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST: Final = timedelta(days=36_500)  # further ahead dates end
 _DURATION: Final = re.compile(r"(\d+)\s*([smhd])")
+_ATR: Final = re.compile(r"(\d+(?:\.\d+)?)\s*atr", re.IGNORECASE)
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB|B)", re.IGNORECASE)
 _SIZES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+
+
+@dataclass(frozen=True, slots=True)
+class AtrMultiple:
+    """A distance of that many average true ranges."""
+
+    multiple: Decimal
 
 
 class Section(BaseModel):
@@ -38,6 +47,17 @@ def _percent(value: Any) -> Any:
     if not text.endswith("%"):
         raise ValueError('not a percentage; write it as text with its sign: "0.5%"')
     return _number(text[:-1].strip(), 'not a percentage; write "0.5%"') / 100
+
+
+def _distance(value: Any) -> Any:
+    """`"0.5%"` of a price, or `"2 atr"`: multiples of the average true range."""
+    matched = _ATR.fullmatch(value.strip()) if isinstance(value, str) else None
+    if matched is None:
+        return value if isinstance(value, AtrMultiple) else _percent(value)
+    multiple = Decimal(matched[1])
+    if multiple <= 0:
+        raise ValueError("must be above 0 atr")
+    return AtrMultiple(multiple)
 
 
 def _money(value: Any) -> Any:
@@ -152,6 +172,9 @@ def _text(pattern: str) -> WithJsonSchema:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), _text(r"^\d+[smhd]$")]
 Percent = Annotated[Decimal, BeforeValidator(_percent), _text(r"^\d+(\.\d+)?%$")]
+Distance = Annotated[
+    Decimal | AtrMultiple, BeforeValidator(_distance), _text(r"^\d+(\.\d+)?(%| ?atr)$")
+]
 Money = Annotated[Decimal, BeforeValidator(_money), _text(r"^-?\d+(\.\d+)?$")]
 PositiveMoney = Annotated[
     Decimal,

@@ -29,6 +29,8 @@ class Instrument:
     min_quantity: Decimal = ZERO
     max_quantity: Decimal | None = None
     min_notional: Decimal = ZERO
+    max_leverage: int = 125
+    maintenance_margin: Decimal = Decimal("0.005")  # futures: a fraction of the notional
 
     def price_down(self, price: Decimal) -> Decimal:
         return round_down_to_tick(price, self.tick_size)

@@ -58,7 +58,7 @@ FINAL: Final = frozenset(
     {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
 )
 
-# The same table stands in the database as a trigger (migrations/0001): a report that comes late or
+# The same table stands in the database as a trigger (migrations/0002): a report that comes late or
 # twice never moves an order backwards. `rejected` may be revived because absence is an inference.
 LEGAL_TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.PENDING_NEW: frozenset(OrderStatus) - {OrderStatus.PENDING_NEW},
@@ -79,7 +79,13 @@ LEGAL_TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
     OrderStatus.FILLED: frozenset(),
     OrderStatus.CANCELED: frozenset({OrderStatus.FILLED}),
     OrderStatus.REJECTED: frozenset(
-        {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED, OrderStatus.CANCELED}
+        {
+            OrderStatus.NEW,
+            OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.FILLED,
+            OrderStatus.CANCELED,
+            OrderStatus.EXPIRED,
+        }
     ),
     OrderStatus.EXPIRED: frozenset({OrderStatus.FILLED}),
 }
@@ -115,11 +121,17 @@ class OrderIntent:
     role: OrderRole
     reason: str  # a signal's words for entries, a close reason for exits
     position_id: PositionId | None = None  # set for exits
+    ladder_step: int | None = None  # exits: the step of the ladder that it takes
+    expires_at: datetime | None = None  # market time: how long an entry may rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
-    """What a venue says of one order, with the fills it knows of."""
+    """What a venue says of one order, with the fills it knows of.
+
+    `asked`: the parameters as the venue has them, where it tells them. `other_ids`: further ids
+    the order has at the venue (a triggered algo order, a bracket's leg).
+    """
 
     client_order_id: ClientOrderId
     venue_order_id: VenueOrderId
@@ -128,6 +140,8 @@ class OrderReport:
     reason: str | None = None
     at: datetime | None = None
     fills: tuple[Fill, ...] = ()
+    asked: OrderRequest | None = None
+    other_ids: tuple[VenueOrderId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
@@ -27,7 +28,8 @@ class Position:
     """An open position of one bot. `quantity` is positive; `side` says the direction.
 
     `stop_loss`, `take_profit` and `trailing_stop` are prices on the tick; `best_price` is the most
-    favourable price since entry; `exits` is the plan they follow from.
+    favourable price since entry; `exits` is the plan they follow from. `take_profit` is the next
+    step of the ladder while there is one; `ladder_done` steps have been taken.
     """
 
     id: PositionId
@@ -45,6 +47,10 @@ class Position:
     best_price: Decimal
     exits: ExitPlan
     version: int
+    entry_quantity: Decimal = ZERO
+    ladder_done: int = 0
+    leverage: int = 1
+    liquidation_price: Decimal | None = None
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -1,4 +1,4 @@
-"""Market time. Host time is `clocks.host`; the two never mix."""
+"""Market time, and host time; the two never mix."""
 
 from datetime import datetime
 from typing import Literal, Protocol
@@ -22,3 +22,15 @@ class Clock(Protocol):
     async def sleep_until(self, instant: datetime) -> None:
         """Return once `now()` has reached *instant*; at once if it has."""
         ...
+
+
+class HostClock(Protocol):
+    """Leases, limits, time-outs of orders: the machine's own time, aware UTC."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back and go on while the machine sleeps."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...

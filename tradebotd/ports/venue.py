@@ -1,15 +1,53 @@
 """What we need from a venue; every adapter must pass tests/contract/test_venue.py."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
+
+Listener = Callable[[OrderReport], Awaitable[None]]
+
+
+class Replacement(StrEnum):
+    """How a new exit meets the one that rests already."""
+
+    OVERLAP = "overlap"  # both may be live: they are reduce-only
+    REPLACE = "replace"  # one call cancels the old and places the new
+    CANCEL_FIRST = "cancel_first"  # what rests locks the inventory: it must be gone first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueTraits:
+    """What a venue can do, and how much its "never seen" is worth.
+
+    An order that cannot rest is inferred absent when the venue's clock has passed `send_by` +
+    `receive_window` + `absence_margin`, and `negatives` such answers came from `endpoints` places.
+    """
+
+    resting_stops: bool = False
+    linked_orders: bool = False  # a stop and its target as one-cancels-other
+    replacement: Replacement = Replacement.CANCEL_FIRST
+    receive_window: timedelta = timedelta(seconds=5)
+    absence_margin: timedelta = timedelta(seconds=10)
+    negatives: int = 3
+    endpoints: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSearch:
+    """`report` None: every one of `endpoints` says that it has never seen the id."""
+
+    report: OrderReport | None
+    endpoints: frozenset[str]
+    venue_time: datetime  # the venue's clock when it answered; comparable with host time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,26 +56,63 @@ class VenueAccount:
 
     balances: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[str, Decimal] = field(default_factory=dict)
+    entry_prices: dict[str, Decimal] = field(default_factory=dict)  # of the positions, where told
 
 
 class Venue(Protocol):
     @property
     def name(self) -> VenueName: ...
 
+    @property
+    def traits(self) -> VenueTraits: ...
+
+    def listen(self, listener: Listener) -> None:
+        """*listener* is told what happens to orders between calls: the venue's order stream."""
+        ...
+
     async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
         """Send once. Raises OrderRejectedError, VenueUnavailableError, OutcomeUnknownError."""
         ...
 
-    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport | None:
-        """The order with all its fills; None only when the venue says it has never seen the id."""
+    async def submit_linked(
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+    ) -> Sequence[OrderReport]:
+        """Orders of which one fill cancels the others, in one call: all of them or none.
+
+        Only where `traits.linked_orders`. Raises as `submit`.
+        """
+        ...
+
+    async def replace(
+        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+    ) -> OrderReport:
+        """Cancel *old* (and what is linked to it) and place *new*, in one call; the new's report.
+
+        Only where `traits.replacement` is `replace`. OrderRejectedError: the old one could not be
+        cancelled (it has filled), or the new one was not taken; `find_order` tells of the old.
+        """
+        ...
+
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
+        """Sought everywhere the venue keeps orders; the report has all its fills."""
+        ...
+
+    async def open_orders(self) -> Sequence[OrderReport]:
+        """Everything that rests, somebody else's included; `asked` is set."""
         ...
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
-        """Raises OrderRejectedError when there is nothing to cancel, else as `submit`."""
+        """And what is linked to it. Raises OrderRejectedError when there is nothing to cancel
+        (unknown, or final already), else as `submit`.
+        """
         ...
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
         """Every fill of the account executed at or after *since*, oldest first."""
+        ...
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        """Every payment at or after *since*, oldest first; spot venues have none."""
         ...
 
     async def account(self) -> VenueAccount: ...

@@ -63,6 +63,8 @@ def _wanted(rule: SizingRule, price: Decimal, equity: Decimal) -> Decimal:
             return rule.value / price
         case SizingKind.PERCENT_EQUITY:
             return max(equity, ZERO) * rule.value * _PERCENT / price
+        case SizingKind.RISK_PERCENT | SizingKind.ATR:
+            raise OrderDeniedError("sizing", f"{rule.kind} is not available")
 
 
 def _affordable(

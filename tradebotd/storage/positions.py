@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.books import PositionBooks
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exits import USUAL_ATR_PERIOD, BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason, Position
@@ -40,7 +40,8 @@ UPDATE_TRAILS: Final[LiteralString] = """
 """
 SELECT_OPEN_PAGE: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, position_type, quantity, entry_price, opened_at, stop_loss, take_profit,
-           trailing_stop, best_price, exits::text AS exits, version
+           trailing_stop, best_price, exits::text AS exits, version, entry_quantity, ladder_done, leverage,
+           liquidation_price
       FROM positions
      WHERE closed_at IS NULL AND id > $1
      ORDER BY id
@@ -48,14 +49,15 @@ SELECT_OPEN_PAGE: Final[LiteralString] = """
 """
 SELECT_ONE: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, position_type, quantity, entry_price, opened_at, stop_loss, take_profit,
-           trailing_stop, best_price, exits, version, closed_at
+           trailing_stop, best_price, exits, version, closed_at, entry_quantity, ladder_done, leverage,
+           liquidation_price
       FROM positions
      WHERE id = $1
 """
 SELECT_FOR_UPDATE: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, position_type, leverage, quantity, entry_quantity, entry_price,
            exit_quantity, exit_price, fees, dust, opened_at, stop_loss, take_profit, trailing_stop, best_price,
-           exits, version, closed_at, close_reason
+           exits, version, closed_at, close_reason, ladder_done, liquidation_price, funding
       FROM positions
      WHERE id = $1
        FOR UPDATE
@@ -82,6 +84,13 @@ SELECT_EXTREMES: Final[LiteralString] = """
 
 PAGE_ROWS: Final = 1000
 
+_ALWAYS: Final = ("stop_loss", "take_profit", "trailing_stop", "max_holding")
+_DECIMALS: Final = (
+    *("stop_loss", "take_profit", "trailing_stop"),
+    *("stop_loss_atr", "take_profit_atr", "trailing_stop_atr"),
+    *("stop_loss_price", "take_profit_price", "atr"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPosition:
@@ -106,21 +115,31 @@ class HeldSum:
 
 
 def exits_as_json(plan: ExitPlan) -> dict[str, Any]:
-    """Fractions as text, the holding time in seconds: how `exits` stands in the table."""
-    return {
-        "stop_loss": _text(plan.stop_loss),
-        "take_profit": _text(plan.take_profit),
-        "trailing_stop": _text(plan.trailing_stop),
-        "max_holding": None if plan.max_holding is None else plan.max_holding.total_seconds(),
-    }
+    """Decimals as text, the holding time in seconds: how `exits` stands in the table."""
+    stored: dict[str, Any] = {name: _text(getattr(plan, name)) for name in _DECIMALS}
+    stored["max_holding"] = None if plan.max_holding is None else plan.max_holding.total_seconds()
+    if plan.needs_atr:
+        stored["atr_period"] = plan.atr_period
+    if plan.break_even is not None:
+        stored["break_even"] = {"at": str(plan.break_even.at), "lock": str(plan.break_even.lock)}
+    if plan.ladder:
+        stored["ladder"] = [{"at": str(step.at), "share": str(step.share)} for step in plan.ladder]
+    return {name: value for name, value in stored.items() if value is not None or name in _ALWAYS}
 
 
 def exits_from_json(stored: dict[str, Any]) -> ExitPlan:
     holding = stored.get("max_holding")
+    break_even = stored.get("break_even")
     return ExitPlan(
-        stop_loss=_decimal(stored.get("stop_loss")),
-        take_profit=_decimal(stored.get("take_profit")),
-        trailing_stop=_decimal(stored.get("trailing_stop")),
+        **{name: _decimal(stored.get(name)) for name in _DECIMALS},
+        atr_period=stored.get("atr_period", USUAL_ATR_PERIOD),
+        break_even=None
+        if break_even is None
+        else BreakEven(at=Decimal(break_even["at"]), lock=Decimal(break_even["lock"])),
+        ladder=tuple(
+            LadderStep(at=Decimal(step["at"]), share=Decimal(step["share"]))
+            for step in stored.get("ladder", ())
+        ),
         max_holding=None if holding is None else timedelta(seconds=holding),
     )
 
@@ -273,6 +292,10 @@ def _position(row: Any) -> Position:
         best_price=row["best_price"],
         exits=_plan(row["exits"]),
         version=row["version"],
+        entry_quantity=row["entry_quantity"],
+        ladder_done=row["ladder_done"],
+        leverage=row["leverage"],
+        liquidation_price=row["liquidation_price"],
     )
 
 

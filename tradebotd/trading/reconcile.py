@@ -115,7 +115,8 @@ class Reconciler:
             return
         asked_at = host_now()
         with anyio.fail_after(ASK_SECONDS):
-            report = await venue.find_order(order.symbol, order.client_order_id)
+            search = await venue.find_order(order.symbol, order.client_order_id)
+        report = search.report
         verdict = judge_order(found=report is not None, send_by=stored.send_by, asked_at=asked_at)
         if report is not None:
             await self._recorder.record(report)
@@ -176,9 +177,9 @@ class Reconciler:
         if fill.client_order_id in self._recorder.in_flight:
             return
         with anyio.fail_after(ASK_SECONDS):
-            report = await self._venues[fill.venue].find_order(fill.symbol, fill.client_order_id)
-        if report is not None:
-            await self._recorder.record(report)
+            search = await self._venues[fill.venue].find_order(fill.symbol, fill.client_order_id)
+        if search.report is not None:
+            await self._recorder.record(search.report)
 
     async def _sums(self) -> list[HeldSum]:
         async with self._database.connection() as connection:

@@ -4,11 +4,13 @@ It keeps the manners of a real one: it is asked, it answers, and it never looks 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 import anyio
 
+from tradebotd.clocks.host import host_now
 from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     OrderRejectedError,
@@ -16,17 +18,23 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import LastPrices, PriceSource
-from tradebotd.ports.venue import VenueAccount
+from tradebotd.ports.venue import Listener, OrderSearch, VenueAccount, VenueTraits
 from tradebotd.storage import paper_books
 from tradebotd.storage.database import Connection, Database, Lane, assert_no_connection_held
 from tradebotd.venues.paper.matching import Execution, PaperTerms, execute, fill_price
 
-DUPLICATE = "duplicate client order id"
+DUPLICATE: Final = "duplicate client order id"
+ENDPOINTS: Final = frozenset({"orders"})
+# Its books are of one piece with ours: what they have not seen when asked never arrived.
+TRAITS: Final = VenueTraits(
+    receive_window=timedelta(), absence_margin=timedelta(), negatives=1, endpoints=1
+)
 
 
 class PaperVenue:
@@ -49,10 +57,15 @@ class PaperVenue:
         self._instruments = instruments
         self._one_at_a_time = anyio.Lock()
         self._cash_is_booked = False
+        self._listener: Listener | None = None
 
     @property
     def name(self) -> VenueName:
         return self._name
+
+    @property
+    def traits(self) -> VenueTraits:
+        return TRAITS
 
     async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
         assert_no_connection_held("an order is sent")
@@ -80,19 +93,40 @@ class PaperVenue:
             raise OrderRejectedError(answer)
         return answer
 
-    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport | None:
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
         assert_no_connection_held("an order is sought")
+        asked_at = host_now()
         try:
             async with self._database.connection(Lane.ORDERS) as connection:
-                return await paper_books.select_order(
+                report = await paper_books.select_order(
                     connection, self._name, symbol, client_order_id
                 )
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
+        return OrderSearch(report=report, endpoints=ENDPOINTS, venue_time=asked_at)
+
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
+
+    async def submit_linked(
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+    ) -> Sequence[OrderReport]:
+        raise OrderRejectedError("linked orders are not taken")
+
+    async def replace(
+        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+    ) -> OrderReport:
+        raise OrderRejectedError("orders are not replaced")
+
+    async def open_orders(self) -> Sequence[OrderReport]:
+        return []
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        return []
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         """Market orders never rest, so there is never anything to cancel."""
-        found = await self.find_order(symbol, client_order_id)
+        found = (await self.find_order(symbol, client_order_id)).report
         state = "unknown" if found is None else f"already {found.status}"
         raise OrderRejectedError(f"nothing to cancel: order {client_order_id} is {state}")
 
