@@ -1,0 +1,90 @@
+"""After the last start: our books against the paper venue's, by SQL alone."""
+
+from typing import Any
+
+import asyncpg
+
+# I1: nothing at the venue that has no row of ours; nothing executed beyond what the row says.
+UNKNOWN_ORDERS = """
+    SELECT v.client_order_id FROM paper.orders AS v
+      LEFT JOIN orders AS o USING (client_order_id)
+     WHERE v.client_order_id LIKE 'tb%' AND (o.id IS NULL OR v.filled_quantity > o.quantity)
+"""
+# I3: each fill once, here as there; the sum of an order's fills is what it says.
+DIFFERENT_FILLS = """
+    SELECT coalesce(f.trade_id, v.id::text) FROM paper.fills AS v
+      JOIN paper.orders AS po ON po.id = v.order_id AND po.client_order_id LIKE 'tb%'
+      FULL JOIN fills AS f ON f.trade_id = v.id::text
+     WHERE f.id IS NULL OR v.id IS NULL OR (f.quantity, f.price, f.fee, f.fee_asset, f.executed_at, f.side)
+           IS DISTINCT FROM (v.quantity, v.price, v.fee, v.fee_asset, v.executed_at, v.side)
+"""
+WRONG_ORDER_SUMS = """
+    SELECT o.id FROM orders AS o LEFT JOIN fills AS f ON f.order_id = o.id
+     GROUP BY o.id HAVING coalesce(sum(f.quantity), 0) <> o.filled_quantity
+"""
+WRONG_POSITION_SUMS = """
+    SELECT p.id FROM positions AS p LEFT JOIN fills AS f ON f.position_id = p.id
+     GROUP BY p.id
+    HAVING coalesce(sum(CASE f.side WHEN 'buy' THEN 1 ELSE -1 END * f.quantity
+                        - CASE WHEN f.fee_asset = 'BTC' THEN f.fee ELSE 0 END), 0)
+           <> (CASE p.side WHEN 'long' THEN 1 ELSE -1 END) * (p.quantity + p.dust)
+"""
+# I2: what all positions add up to is what the venue holds.
+HOLDINGS = """
+    SELECT coalesce((SELECT sum((CASE side WHEN 'long' THEN 1 ELSE -1 END) * (quantity + dust)) FROM positions), 0)
+           - coalesce((SELECT sum(total) FROM paper.balances WHERE asset = 'BTC'), 0)
+           - coalesce((SELECT sum(quantity) FROM paper.positions), 0)
+"""
+# I7: what is not settled rests at the venue, or somebody has been told.
+UNSETTLED = """
+    SELECT o.id FROM orders AS o LEFT JOIN paper.orders AS v USING (client_order_id)
+     WHERE NOT o.settled AND coalesce(v.status, '') NOT IN ('new', 'partially_filled')
+"""
+OPEN_RUNS = "SELECT id FROM job_runs WHERE status = 'running'"
+RESTING_TWICE = """
+    SELECT position_id FROM exit_groups WHERE role = 'active' GROUP BY position_id HAVING count(*) > 1
+"""
+ORPHANED_AT_THE_VENUE = """
+    SELECT v.client_order_id FROM paper.orders AS v
+      JOIN orders AS o USING (client_order_id)
+      JOIN positions AS p ON p.id = o.position_id
+     WHERE v.status IN ('new', 'partially_filled') AND o.role = 'exit' AND p.closed_at IS NOT NULL
+"""
+REALIZED = """
+    SELECT p.id FROM positions AS p JOIN fills AS f ON f.position_id = p.id
+     WHERE p.closed_at IS NOT NULL AND p.dust = 0 AND p.position_type = 'futures'
+     GROUP BY p.id
+    HAVING round(sum(CASE f.side WHEN 'sell' THEN 1 ELSE -1 END * f.quantity * f.price - f.fee) + p.funding, 12)
+           <> round(p.realized_pnl, 12)
+"""
+CHECKS = {
+    "I1 an order at the venue that is not ours, or beyond its row": UNKNOWN_ORDERS,
+    "I3 a fill that differs or is missing": DIFFERENT_FILLS,
+    "I3 an order that is not the sum of its fills": WRONG_ORDER_SUMS,
+    "I3 a position that is not the sum of its fills": WRONG_POSITION_SUMS,
+    "I7 an order that is not settled and does not rest": UNSETTLED,
+    "a job run that is still open": OPEN_RUNS,
+    "two active exit groups": RESTING_TWICE,
+    "an exit that rests behind a closed position": ORPHANED_AT_THE_VENUE,
+    "a realized P&L that is not its fills'": REALIZED,
+}
+FIGURES = """
+    SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM fills) AS fills,
+           (SELECT count(*) FROM trades) AS trades,
+           (SELECT count(*) FROM orders WHERE reason LIKE 'not_sent%') AS not_sent
+"""
+
+
+async def violations(dsn: str) -> tuple[list[str], dict[str, Any]]:
+    """What is wrong, and how much there was to look at."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        found = []
+        for what, statement in CHECKS.items():
+            rows = await connection.fetch(statement)
+            found += [f"{what}: {tuple(row)}" for row in rows]
+        if difference := await connection.fetchval(HOLDINGS):
+            found.append(f"I2 we hold {difference} more than the venue says")
+        return found, dict(await connection.fetchrow(FIGURES) or {})
+    finally:
+        await connection.close()

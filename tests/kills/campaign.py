@@ -1,0 +1,146 @@
+"""Kills a daemon at one step, starts it again until it has ended, and looks at the books."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.database import PostgresServer
+from tests.kills.books import violations
+from tests.kills.scenarios import SCENARIOS, Scenario
+from tests.kills.victim import run_daemon
+from tradebotd.config.model import Config
+from tradebotd.daemon.files import Files, load
+
+RUN_SECONDS = 120
+NEAR_BEFORE, NEAR_AFTER = 60, 120
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """One undisturbed run: how many steps it takes, and at which of them something happened."""
+
+    steps: int
+    hot: list[int]
+
+
+@dataclass(slots=True)
+class Verdict:
+    number: int
+    scenario: str
+    stops: list[int]
+    killed: int = 0
+    seconds: float = 0.0
+    violations: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), default=str)
+
+
+class Campaign:
+    """*number* says everything: the scenario, the steps at which it is killed."""
+
+    def __init__(self, server: PostgresServer, home: Path, scenarios: Sequence[str]) -> None:
+        self._scenarios = [SCENARIOS[name] for name in scenarios]
+        self._server = server
+        self._home = home
+        self._rehearsals: dict[str, Rehearsal] = {}
+
+    def rehearse(self) -> None:
+        for scenario in self._scenarios:
+            folder = self._home / f"rehearsal_{scenario.name}"
+            marks = folder / "marks.json"
+            with _Database(self._server, f"rehearsal_{scenario.name}") as dsn:
+                config, files = _read(scenario, folder, dsn)
+                code = _child(partial(_run, config, files, folder, None, marks))
+                if code != 0:
+                    raise RuntimeError(f"{scenario.name}: exit {code}\n{_tail(folder)}")
+                found, _ = asyncio.run(violations(dsn))
+                if found:
+                    raise RuntimeError(f"{scenario.name}, undisturbed: {found}")
+            self._rehearsals[scenario.name] = Rehearsal(**json.loads(marks.read_text()))
+
+    def kill(self, number: int) -> Verdict:
+        chance = random.Random(number)
+        scenario = self._scenarios[number % len(self._scenarios)]
+        rehearsal = self._rehearsals[scenario.name]
+        stops = [_draw(chance, rehearsal)]
+        while chance.random() < 0.3:  # killed again while it puts things in order
+            stops.append(_draw(chance, rehearsal))
+        verdict = Verdict(number, scenario.name, stops)
+        folder, began = self._home / f"kill_{number}", time.monotonic()
+        with _Database(self._server, f"kill_{number}") as dsn:
+            config, files = _read(scenario, folder, dsn)
+            for stop in [*stops, None]:
+                code = _child(partial(_run, config, files, folder, stop, None))
+                if code == -signal.SIGKILL:
+                    verdict.killed += 1
+                elif code != 0:
+                    verdict.violations.append(f"exit {code}: {_tail(folder)}")
+                    break
+            found, verdict.figures = asyncio.run(violations(dsn))
+            verdict.violations += found
+        verdict.seconds = round(time.monotonic() - began, 2)
+        return verdict
+
+
+def _draw(chance: random.Random, rehearsal: Rehearsal) -> int:
+    """Three of four near something that matters, the others anywhere."""
+    if rehearsal.hot and chance.random() < 0.75:
+        near = chance.choice(rehearsal.hot) + chance.randint(-NEAR_BEFORE, NEAR_AFTER)
+        return max(1, min(near, rehearsal.steps))
+    return chance.randint(1, rehearsal.steps)
+
+
+def _read(scenario: Scenario, folder: Path, dsn: str) -> tuple[Config, Files]:
+    return load(scenario.write(folder, dsn))
+
+
+def _run(
+    config: Config, files: Files, folder: Path, stop_at: int | None, marks: Path | None
+) -> None:
+    run_daemon(config, files, folder / "daemon.log", stop_at=stop_at, marks=marks)
+
+
+def _child(work: Callable[[], None]) -> int:
+    """The exit code of *work* in a forked child; minus the signal that ended it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.alarm(RUN_SECONDS)
+            work()
+        except BaseException:  # noqa: BLE001 - whatever it was, the parent is told
+            import traceback  # noqa: PLC0415
+
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _tail(folder: Path) -> str:
+    return (folder / "daemon.log").read_text()[-1500:]
+
+
+class _Database:
+    """A migrated copy for one kill, gone afterwards."""
+
+    def __init__(self, server: PostgresServer, name: str) -> None:
+        self._server, self._name = server, name
+
+    def __enter__(self) -> str:
+        server = self._server
+        create = f"CREATE DATABASE {self._name} TEMPLATE tradebotd_template {server.strategy}"
+        asyncio.run(server.run(create))
+        return server.dsn(self._name)
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run(self._server.run(f"DROP DATABASE {self._name} WITH (FORCE)"))

@@ -1,0 +1,71 @@
+"""The daemon in a forked child, on a loop that counts its steps and kills the process at one."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from contextvars import Context
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVarTuple, Unpack
+
+import anyio
+import structlog
+
+from tradebotd.config.model import Config
+from tradebotd.daemon import logs
+from tradebotd.daemon.files import Files
+from tradebotd.daemon.lifecycle import serve
+from tradebotd.daemon.signals import Signals
+
+Arguments = TypeVarTuple("Arguments")
+
+# Between a decision and a protected position, and between a price and a closed one.
+HOT: Final = frozenset({"order sent", "position opened", "position closed", "order resolved"})
+
+
+class CountingLoop(asyncio.SelectorEventLoop):
+    """Each callback is a step: what runs after an await, after a statement's answer, at a commit."""
+
+    def __init__(self, stop_at: int | None) -> None:
+        self.steps = 0
+        self._stop_at = stop_at
+        super().__init__()
+
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: Unpack[Arguments],
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        self.steps += 1
+        if self.steps == self._stop_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().call_soon(callback, *args, context=context)
+
+
+def run_daemon(
+    config: Config, files: Files, log: Path, *, stop_at: int | None, marks: Path | None
+) -> None:
+    """In a child process; it leaves by itself. *marks*: where steps and hot steps are written."""
+    loops: list[CountingLoop] = []
+    hot: list[int] = []
+
+    def make() -> CountingLoop:
+        loops.append(CountingLoop(stop_at))
+        return loops[0]
+
+    def mark(_logger: Any, _method: str, event: Any) -> Any:
+        if event.get("event") in HOT and loops:
+            hot.append(loops[0].steps)
+        return event
+
+    with log.open("a") as stream:
+        logs.configure(level="info", log_format="json", stream=stream)
+        processors = structlog.get_config()["processors"]
+        structlog.configure(processors=[mark, *processors])
+        life = partial(serve, config, files, None, Signals())
+        anyio.run(life, backend="asyncio", backend_options={"loop_factory": make})
+    if marks is not None:
+        marks.write_text(json.dumps({"steps": loops[0].steps, "hot": hot}))
