@@ -1,23 +1,21 @@
 """What is wrong between the tables: references, clocks, and what this version does not have."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator
 from glob import glob
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from tradebotd.config.bot_checks import bot_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.secrets import secret_problems
-from tradebotd.config.sections import BotSection, JobSection
-from tradebotd.domain.errors import ConfigError, StrategyError
-from tradebotd.strategies.registry import load_strategy
+from tradebotd.config.sections import JobSection
+from tradebotd.config.wording import not_yet, unknown_name
 
 SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
 BUILT_FEEDS: Final = SIMULATED_KINDS
 BUILT_VENUES: Final = frozenset({"paper"})
-BUILT_SIZING: Final = frozenset({"fixed_quantity", "fixed_notional", "percent_equity"})
 
 
 def cross_problems(config: Config) -> list[str]:
@@ -29,31 +27,18 @@ def cross_problems(config: Config) -> list[str]:
         *_feeds(config),
         *_venues(config),
         *_symbols(config),
-        *_bots(config),
+        *bot_problems(config),
         *_jobs(config),
         *_paths(config),
         *secret_problems(config),
     ]
 
 
-def unknown_name(path: str, name: str, known: Iterable[str], noun: str) -> str:
-    names = sorted(known)
-    near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"
-    return f"{path}: there is no {noun} {name!r}; {hint}"
-
-
-def _not_yet(path: str, value: str, built: Iterable[str]) -> str:
-    there = sorted(built)
-    verb = "is" if len(there) == 1 else "are"
-    return f"{path}: {value!r} is not available in this version; {', '.join(there)} {verb}"
-
-
 def _daemon(config: Config) -> Iterator[str]:
     if config.daemon.when_taken == "standby":
-        yield _not_yet("daemon.when_taken", "standby", {"exit"})
+        yield not_yet("daemon.when_taken", "standby", {"exit"})
     if config.daemon.log_format == "journald":
-        yield _not_yet("daemon.log_format", "journald", {"auto", "console", "json"})
+        yield not_yet("daemon.log_format", "journald", {"auto", "console", "json"})
     if config.alerts.urls:
         yield "alerts.urls: alerts are not delivered in this version; leave it empty"
 
@@ -94,7 +79,7 @@ def _feeds(config: Config) -> Iterator[str]:
     for name, feed in config.feeds.items():
         path = f"feeds.{name}"
         if feed.kind not in BUILT_FEEDS:
-            yield _not_yet(f"{path}.kind", feed.kind, BUILT_FEEDS)
+            yield not_yet(f"{path}.kind", feed.kind, BUILT_FEEDS)
         if feed.kind == "replay" and feed.path is None:
             yield f"{path}.path: required for a replay; files are named SYMBOL_TIMEFRAME.csv"
         elif feed.kind == "replay" and not glob(str(config.path(str(feed.path)))):  # noqa: PTH207
@@ -113,11 +98,11 @@ def _venues(config: Config) -> Iterator[str]:
     for name, venue in config.venues.items():
         path = f"venues.{name}"
         if venue.kind not in BUILT_VENUES:
-            yield _not_yet(f"{path}.kind", venue.kind, BUILT_VENUES)
+            yield not_yet(f"{path}.kind", venue.kind, BUILT_VENUES)
         if config.simulated and venue.kind != "paper" and not _on_loopback(venue.base_url):
             yield f"{path}: a simulated clock trades on paper or on loopback only"
         if venue.fee_asset == "base":
-            yield _not_yet(f"{path}.fee_asset", "base", {"quote"})
+            yield not_yet(f"{path}.fee_asset", "base", {"quote"})
 
 
 def _on_loopback(url: str | None) -> bool:
@@ -144,49 +129,29 @@ def _symbols(config: Config) -> Iterator[str]:
         for name in symbol.names:
             if name not in outside:
                 yield unknown_name(f"{path}.names.{name}", name, outside, "feed or venue")
-
-
-def _bots(config: Config) -> Iterator[str]:
-    symbols = {symbol.symbol: symbol for symbol in config.symbols}
-    taken: dict[str, str] = {}
-    for number, bot in enumerate(config.bots):
-        path = f"bots[{number}]"
-        symbol = symbols.get(bot.symbol)
-        if symbol is None:
-            yield unknown_name(f"{path}.symbol", bot.symbol, symbols, "symbol")
-        elif bot.timeframe not in symbol.timeframes:
+        if symbol.max_quantity is not None and symbol.min_quantity > symbol.max_quantity:
             yield (
-                f"{path}.timeframe: {bot.symbol} has no {bot.timeframe};"
-                f" its timeframes are {', '.join(symbol.timeframes)}"
+                f"{path}.min_quantity: {symbol.min_quantity} is above max_quantity"
+                f" ({symbol.max_quantity}); at most as much is allowed"
             )
-        yield from _one_bot(path, bot)
-        if bot.position_type == "futures":
-            other = taken.setdefault(bot.symbol, bot.name)
-            if other != bot.name:
-                yield f"{path}.symbol: {other!r} trades futures of {bot.symbol} here already"
-        yield from _strategy(path, bot, config)
+    yield from _currencies(config)
 
 
-def _one_bot(path: str, bot: BotSection) -> Iterator[str]:
-    if bot.entry == "limit":
-        yield _not_yet(f"{path}.entry", "limit", {"market"})
-    if bot.sizing.kind not in BUILT_SIZING:
-        yield _not_yet(f"{path}.sizing.kind", bot.sizing.kind, BUILT_SIZING)
-    if bot.sizing.kind == "percent_equity" and bot.sizing.value > 100 * bot.leverage:
-        yield f"{path}.sizing.value: {bot.sizing.value} % of equity needs more leverage"
-    if bot.position_type == "spot" and bot.leverage != 1:
-        yield f'{path}.leverage: spot has none; 1 is allowed, or position_type = "futures"'
-    if bot.position_type == "spot" and bot.allow_short:
-        yield f'{path}.allow_short: spot cannot be sold short; position_type = "futures" can'
-
-
-def _strategy(path: str, bot: BotSection, config: Config) -> Iterator[str]:
-    try:
-        load_strategy(bot.strategy, bot.params, base_dir=config.path("."))
-    except ConfigError as error:
-        yield from (f"{path}.{problem}" for problem in error.problems)
-    except StrategyError as error:
-        yield f"{path}.strategy: {error}"
+def _currencies(config: Config) -> Iterator[str]:
+    """What a bot trades is worth something in the account's currency, by a symbol of the two."""
+    currency = config.risk.currency
+    instruments = [symbol.instrument for symbol in config.market_symbols()]
+    pairs = {frozenset((symbol.base_asset, symbol.quote_asset)) for symbol in instruments}
+    traded = {bot.symbol for bot in config.bots}
+    for number, instrument in enumerate(instruments):
+        quote = instrument.quote_asset
+        if instrument.symbol not in traded or quote == currency:
+            continue
+        if frozenset((quote, currency)) not in pairs:
+            yield (
+                f"symbols[{number}].quote_asset: nothing converts {quote} to risk.currency,"
+                f" {currency}; a symbol of the two is needed, like {quote}{currency}"
+            )
 
 
 def _jobs(config: Config) -> Iterator[str]:

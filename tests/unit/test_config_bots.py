@@ -1,0 +1,177 @@
+"""A bot that asks for what its symbol, its venue or its account cannot do is refused at `check`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.config_text import ONE_BOT, SMALLEST, written
+from tradebotd.config.load import load_config
+from tradebotd.domain.errors import ConfigError
+
+FUTURES = 'position_type = "futures"\n'
+SHORTS = FUTURES + "allow_short = true\n"
+SELLS_HALF = "ladder = [{ at = '1%', share = '50%' }]"
+SELLS_ALL = "ladder = [{ at = '1%', share = '50%' }, { at = '2%', share = '50%' }]"
+
+
+def problems(directory: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(directory, text))
+    return caught.value.problems
+
+
+IMPOSSIBLE = [
+    # what the bot says, the path it is told with, some words of the reason
+    ('entry_offset = "1%"', "entry_offset", 'belongs to entry = "limit"'),
+    ('entry_lifetime = "1m"', "entry_lifetime", 'belongs to entry = "limit"'),
+    ('entry = "limit"\nentry_offset = "6%"', "entry_offset", "at most 5% is allowed"),
+    ('sizing = { kind = "risk_percent", value = "101" }', "sizing.value", "at most 100"),
+    ('sizing = { kind = "atr", value = "101" }', "sizing.value", "at most 100"),
+    (
+        'sizing = { kind = "risk_percent", value = "1" }\nexits = { trailing_stop = "1%" }',
+        "sizing.kind",
+        "exits.stop_loss is needed",
+    ),
+    (
+        'sizing = { kind = "percent_equity", value = "1", period = 20 }',
+        "sizing.period",
+        'belongs to kind = "atr"',
+    ),
+    (
+        'sizing = { kind = "risk_percent", value = "1", multiple = "3" }',
+        "sizing.multiple",
+        'belongs to kind = "atr"',
+    ),
+    ('sizing = { kind = "fixed_notional", value = "4" }', "sizing.value", "min_notional, 5"),
+    ('sizing = { kind = "fixed_quantity", value = "0.000001" }', "sizing.value", "least quantity"),
+    ('sizing = { kind = "fixed_quantity", value = "0.100001" }', "sizing.value", "whole lots"),
+    (
+        'sizing = { kind = "fixed_quantity", value = "101" }',
+        "sizing.value",
+        "above BTCUSDT's max_quantity, 100",
+    ),
+    ('trigger_price = "bid_ask"', "trigger_price", "last, mark are"),
+    ('trigger_price = "mark"', "trigger_price", "spot has no mark price"),
+    ('cooldown = "5m"\nexits = { take_profit = "1%" }', "cooldown", "`exits` has none"),
+    (FUTURES + "leverage = 51", "leverage", "at most 50 is allowed"),
+    (FUTURES + 'leverage = 50\nexits = { stop_loss = "1.5%" }', "exits.stop_loss", "below 1.5%"),
+    (FUTURES + 'exits = { stop_loss = "99.5%" }', "exits.stop_loss", "below 99.5% is allowed"),
+    ('exits = { stop_loss = "1%", atr_period = 7 }', "exits.atr_period", "leave it out"),
+    ("exits = { ladder = [{ at = '1%', share = '101%' }] }", "exits.ladder[0].share", "at most"),
+    (
+        "exits = { ladder = [{ at = '1%', share = '60%' }, { at = '2%', share = '41%' }] }",
+        "exits.ladder",
+        "its shares are 101%",
+    ),
+    (
+        "exits = { ladder = [{ at = '1%', share = '10%' }, { at = '1%', share = '20%' }] }",
+        "exits.ladder",
+        "1% stands there 2 times",
+    ),
+    ("exits = { ladder = [{ at = '-1%', share = '10%' }] }", "exits.ladder[0].at", "above 0"),
+    (f"exits = {{ take_profit = '1%', {SELLS_HALF} }}", "exits.take_profit", "above 1% is allowed"),
+    (f"exits = {{ take_profit = '3%', {SELLS_ALL} }}", "exits.take_profit", "leave one of them"),
+    (
+        "exits = { break_even = { at = '1%', lock = '1%' } }",
+        "exits.break_even.lock",
+        "not below `at` (1%)",
+    ),
+    (
+        "exits = { take_profit = '1%', break_even = { at = '1%' } }",
+        "exits.break_even.at",
+        "never reached",
+    ),
+    ('exits = { take_profit = "-1%" }', "exits.take_profit", "above 0%"),
+    (SHORTS + 'exits = { take_profit = "100%" }', "exits.take_profit", "below 100% is allowed"),
+    (SHORTS + "exits = { break_even = { at = '100%' } }", "exits.break_even.at", "below 100%"),
+    (
+        SHORTS + "exits = { ladder = [{ at = '120%', share = '10%' }] }",
+        "exits.ladder[0].at",
+        "below 100%",
+    ),
+]
+NARROW = ONE_BOT.replace(
+    'venue = "paper"', 'venue = "paper"\nmax_leverage = 50\nmax_quantity = 100'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "reason"), IMPOSSIBLE, ids=[each[0] for each in IMPOSSIBLE]
+)
+def test_what_cannot_be_done_is_told_with_its_path_and_what_is_allowed(
+    text: str, path: str, reason: str, tmp_path: Path
+) -> None:
+    """M4.1, M4.4a, M4.6, M4.7: refused where it can be known, never clamped, never ignored."""
+    (problem,) = problems(tmp_path, f"{NARROW}\n{text}\n")
+
+    assert problem.startswith(f"bots[0].{path}: ")
+    assert reason in problem
+
+
+POSSIBLE = [
+    'entry = "limit"\nentry_offset = "5%"\nentry_lifetime = "1m"',
+    'sizing = { kind = "atr", value = "1", multiple = "3", period = 20 }',
+    'sizing = { kind = "risk_percent", value = "100" }',
+    'sizing = { kind = "risk_percent", value = "1" }\nexits = { stop_loss = "2 atr", atr_period = 7 }',
+    'sizing = { kind = "fixed_quantity", value = "100" }',
+    'sizing = { kind = "fixed_notional", value = "5" }',
+    FUTURES + 'leverage = 50\nexits = { stop_loss = "1.49%" }\ntrigger_price = "mark"',
+    FUTURES + "leverage = 50\nexits = { stop_loss = '2 atr' }",
+    f"exits = {{ take_profit = '1.1%', {SELLS_HALF} }}",
+    f"exits = {{ {SELLS_ALL}, break_even = {{ at = '1%', lock = '0.5%' }} }}",
+    FUTURES + 'exits = { take_profit = "150%" }',
+    'cooldown = "5m"\nexits = { break_even = { at = "1%" } }',
+]
+
+
+@pytest.mark.parametrize("text", POSSIBLE)
+def test_what_just_can_be_done_is_not_refused(text: str, tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, f"{NARROW}\n{text}\n")).bots
+
+
+def test_a_margin_below_the_maintenance_is_refused_without_a_stop(tmp_path: Path) -> None:
+    """M4.1: such a position would be liquidated at its entry."""
+    text = ONE_BOT.replace('venue = "paper"', 'venue = "paper"\nmaintenance_margin = "2%"')
+
+    (problem,) = problems(tmp_path, f"{text}\n{FUTURES}leverage = 50\nexits = {{}}")
+
+    assert problem.startswith("bots[0].leverage: at 50 the margin is no more than")
+
+
+def test_filters_that_leave_no_quantity_are_refused(tmp_path: Path) -> None:
+    text = SMALLEST + 'min_quantity = "2"\nmax_quantity = "1"\n'
+
+    assert problems(tmp_path, text) == [
+        "symbols[0].min_quantity: 2 is above max_quantity (1); at most as much is allowed"
+    ]
+
+
+IN_EURO = """
+[[symbols]]
+symbol = "BTCEUR"
+quote_asset = "EUR"
+feeds = ["history"]
+venue = "paper"
+[[bots]]
+name = "euro"
+symbol = "BTCEUR"
+strategy = "ema_rsi"
+"""
+
+
+@pytest.mark.parametrize("pair", ['"EURUSDT"', '"USDTEUR"\nquote_asset = "EUR"'])
+def test_a_traded_quote_asset_is_convertible_in_either_direction(pair: str, tmp_path: Path) -> None:
+    """M4.8: equity is told in one currency; what nothing converts is refused."""
+    text = SMALLEST + IN_EURO
+    converting = f'[[symbols]]\nsymbol = {pair}\nfeeds = ["history"]\nvenue = "paper"\n'
+
+    (problem,) = problems(tmp_path, text)
+
+    assert problem.startswith("symbols[1].quote_asset: nothing converts EUR to risk.currency, USDT")
+    assert load_config(written(tmp_path, text + converting)).bots
+
+
+def test_a_quote_asset_that_nobody_trades_needs_no_conversion(tmp_path: Path) -> None:
+    watched = IN_EURO[: IN_EURO.index("[[bots]]")]
+
+    assert load_config(written(tmp_path, SMALLEST + watched)).symbols

@@ -1,0 +1,142 @@
+"""What is wrong with a bot in the light of its symbol, its venue and the account."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from tradebotd.config.exit_checks import exit_problems, stop_fraction
+from tradebotd.config.model import Config
+from tradebotd.config.sections import BotSection, RiskSection, SymbolSection
+from tradebotd.config.wording import not_yet, percent, unknown_name
+from tradebotd.domain.errors import ConfigError, StrategyError
+from tradebotd.risk.liquidation import liquidation_distance
+from tradebotd.strategies.registry import load_strategy
+
+BUILT_TRIGGERS: Final = frozenset({"last", "mark"})
+
+
+def bot_problems(config: Config) -> Iterator[str]:
+    symbols = {symbol.symbol: symbol for symbol in config.symbols}
+    taken: dict[str, str] = {}
+    for number, bot in enumerate(config.bots):
+        path = f"bots[{number}]"
+        symbol = symbols.get(bot.symbol)
+        if symbol is None:
+            yield unknown_name(f"{path}.symbol", bot.symbol, symbols, "symbol")
+        else:
+            yield from _against_symbol(path, bot, symbol)
+        yield from _one_bot(path, bot, config.risk)
+        yield from exit_problems(f"{path}.exits", bot)
+        if bot.position_type == "futures":
+            other = taken.setdefault(bot.symbol, bot.name)
+            if other != bot.name:
+                yield f"{path}.symbol: {other!r} trades futures of {bot.symbol} here already"
+        yield from _strategy(path, bot, config)
+
+
+def _one_bot(path: str, bot: BotSection, risk: RiskSection) -> Iterator[str]:
+    if bot.position_type == "spot" and bot.leverage != 1:
+        yield f'{path}.leverage: spot has none; 1 is allowed, or position_type = "futures"'
+    if bot.position_type == "spot" and bot.allow_short:
+        yield f'{path}.allow_short: spot cannot be sold short; position_type = "futures" can'
+    yield from _entry(path, bot, risk)
+    yield from _sizing(f"{path}.sizing", bot)
+    yield from _trigger(f"{path}.trigger_price", bot)
+    exits = bot.exits
+    if bot.cooldown is not None and not (
+        exits.stop_loss or exits.trailing_stop or exits.break_even
+    ):
+        yield f"{path}.cooldown: follows a stop, and `exits` has none; leave it out"
+
+
+def _entry(path: str, bot: BotSection, risk: RiskSection) -> Iterator[str]:
+    if bot.entry == "market":
+        for key in ("entry_offset", "entry_lifetime"):
+            if key in bot.model_fields_set:
+                yield f'{path}.{key}: belongs to entry = "limit"; a market order has none'
+    elif bot.entry_offset > risk.price_collar:
+        yield (
+            f"{path}.entry_offset: {percent(bot.entry_offset)} is outside risk.price_collar;"
+            f" at most {percent(risk.price_collar)} is allowed"
+        )
+
+
+def _sizing(path: str, bot: BotSection) -> Iterator[str]:
+    sizing = bot.sizing
+    if sizing.kind == "percent_equity" and sizing.value > 100 * bot.leverage:
+        yield f"{path}.value: {sizing.value} % of equity needs more leverage"
+    if sizing.kind in {"risk_percent", "atr"} and sizing.value > 100:
+        yield f"{path}.value: {sizing.value} % of equity cannot be risked; at most 100 is allowed"
+    if sizing.kind == "risk_percent" and bot.exits.stop_loss is None:
+        yield f"{path}.kind: 'risk_percent' counts to the stop; exits.stop_loss is needed"
+    if sizing.kind != "atr":
+        for key in ("multiple", "period"):
+            if key in sizing.model_fields_set:
+                yield f"{path}.{key}: belongs to kind = \"atr\", not to '{sizing.kind}'"
+
+
+def _trigger(path: str, bot: BotSection) -> Iterator[str]:
+    """A paper venue's mark price is its last price; no feed tells bid and ask yet."""
+    if bot.trigger_price is None:
+        return
+    if bot.trigger_price not in BUILT_TRIGGERS:
+        yield not_yet(path, bot.trigger_price, BUILT_TRIGGERS)
+    elif bot.trigger_price == "mark" and bot.position_type == "spot":
+        yield f"{path}: spot has no mark price; 'last' is allowed, or position_type = \"futures\""
+
+
+def _against_symbol(path: str, bot: BotSection, symbol: SymbolSection) -> Iterator[str]:
+    if bot.timeframe not in symbol.timeframes:
+        yield (
+            f"{path}.timeframe: {bot.symbol} has no {bot.timeframe};"
+            f" its timeframes are {', '.join(symbol.timeframes)}"
+        )
+    yield from _filters(f"{path}.sizing.value", bot, symbol)
+    if bot.position_type == "futures":
+        yield from _leverage(path, bot, symbol)
+
+
+def _filters(path: str, bot: BotSection, symbol: SymbolSection) -> Iterator[str]:
+    """What is known of the size before any price is."""
+    value = bot.sizing.value
+    if bot.sizing.kind == "fixed_notional" and value < symbol.min_notional:
+        yield f"{path}: {value} is below {bot.symbol}'s min_notional, {symbol.min_notional}"
+    if bot.sizing.kind != "fixed_quantity":
+        return
+    least = max(symbol.min_quantity, symbol.lot_size)
+    if value < least:
+        yield f"{path}: {value} is below {bot.symbol}'s least quantity, {least}"
+    elif value % symbol.lot_size:
+        yield f"{path}: {value} is not whole lots of {bot.symbol}; lot_size is {symbol.lot_size}"
+    if symbol.max_quantity is not None and value > symbol.max_quantity:
+        yield f"{path}: {value} is above {bot.symbol}'s max_quantity, {symbol.max_quantity}"
+
+
+def _leverage(path: str, bot: BotSection, symbol: SymbolSection) -> Iterator[str]:
+    if bot.leverage > symbol.max_leverage:
+        yield (
+            f"{path}.leverage: {bot.leverage} is above {bot.symbol}'s max_leverage;"
+            f" at most {symbol.max_leverage} is allowed"
+        )
+        return
+    room = liquidation_distance(bot.leverage, symbol.maintenance_margin)
+    if room <= 0:
+        yield (
+            f"{path}.leverage: at {bot.leverage} the margin is no more than {bot.symbol}'s"
+            f" maintenance_margin, {percent(symbol.maintenance_margin)}; less leverage is allowed"
+        )
+        return
+    stop = stop_fraction(bot.exits)
+    if stop is not None and stop >= room:
+        yield (
+            f"{path}.exits.stop_loss: {percent(stop)} is beyond the liquidation price at leverage"
+            f" {bot.leverage}; below {percent(room)} is allowed"
+        )
+
+
+def _strategy(path: str, bot: BotSection, config: Config) -> Iterator[str]:
+    try:
+        load_strategy(bot.strategy, bot.params, base_dir=config.path("."))
+    except ConfigError as error:
+        yield from (f"{path}.{problem}" for problem in error.problems)
+    except StrategyError as error:
+        yield f"{path}.strategy: {error}"

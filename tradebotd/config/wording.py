@@ -1,0 +1,22 @@
+"""How a problem of the file is told: its path, what is wrong, what is allowed."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from difflib import get_close_matches
+
+
+def unknown_name(path: str, name: str, known: Iterable[str], noun: str) -> str:
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"
+    return f"{path}: there is no {noun} {name!r}; {hint}"
+
+
+def not_yet(path: str, value: str, built: Iterable[str]) -> str:
+    there = sorted(built)
+    verb = "is" if len(there) == 1 else "are"
+    return f"{path}: {value!r} is not available in this version; {', '.join(there)} {verb}"
+
+
+def percent(fraction: Decimal) -> str:
+    return f"{(fraction * 100).normalize():f}%"
