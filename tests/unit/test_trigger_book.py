@@ -15,7 +15,7 @@ from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import ExitLevels, better, trailing_level, triggered
+from tradebotd.risk.exits import Behind, ExitLevels, better, triggered
 from tradebotd.risk.trigger_book import Trigger, TriggerBook
 
 TICK = Decimal("0.1")
@@ -171,7 +171,7 @@ class Watched:
         stored, fraction = self.position.trailing_stop, self.position.exits.trailing_stop
         if fraction is None:
             return stored
-        level = trailing_level(self.position.side, self.best, fraction, TICK)
+        level = Behind(fraction=fraction).level(self.position.side, self.best, TICK)
         return level if stored is None else better(self.position.side, level, stored)
 
     def tick(self, price: Decimal) -> Trigger | None:

@@ -4,7 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from tradebotd.domain.decimals import ONE, round_down_to_tick, round_up_to_tick
+from tradebotd.domain.decimals import (
+    ONE,
+    ZERO,
+    floor_to_step,
+    round_down_to_tick,
+    round_up_to_tick,
+)
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.position import CloseReason, Position
@@ -13,7 +19,7 @@ from tradebotd.domain.side import PositionSide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitLevels:
-    """Prices on the tick."""
+    """Prices on the tick. `take_profit` is the next step of the ladder while there is one."""
 
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
@@ -28,30 +34,139 @@ class ExitLevels:
         )
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Behind:
+    """How far a trailing stop follows: a fraction of the best price, or an amount of it."""
+
+    fraction: Decimal = ZERO
+    amount: Decimal = ZERO
+
+    @classmethod
+    def of(cls, plan: ExitPlan) -> "Behind | None":
+        """None: the plan does not trail. Raises ValueError when its range was never measured."""
+        if plan.trailing_stop is not None:
+            return cls(fraction=plan.trailing_stop)
+        amount = in_quote(plan.trailing_stop_atr, plan)
+        return None if amount is None else cls(amount=amount)
+
+    def level(self, side: PositionSide, best_price: Decimal, tick_size: Decimal) -> Decimal:
+        """Behind *best_price*, rounded toward it."""
+        raw = best_price * (ONE - side.sign * self.fraction) - side.sign * self.amount
+        return _on_tick(side, raw, tick_size)
+
+
 def levels_for(
-    plan: ExitPlan, side: PositionSide, entry_price: Decimal, instrument: Instrument
+    plan: ExitPlan,
+    side: PositionSide,
+    entry_price: Decimal,
+    instrument: Instrument,
+    *,
+    ladder_done: int = 0,
 ) -> ExitLevels:
     """Levels of a position just entered; the trailing stop starts at the entry price.
 
     A stop is rounded toward the entry: closer than asked by less than a tick, never wider. A target
-    is rounded away from it.
+    is rounded away from it. Raises ValueError when the plan needs a range that was not measured.
     """
-    sign, tick_size = side.sign, instrument.tick_size
-    stop, profit, trailing = plan.stop_loss, plan.take_profit, plan.trailing_stop
+    tick_size, behind = instrument.tick_size, Behind.of(plan)
     return ExitLevels(
-        stop_loss=None if stop is None else _level(side, entry_price, -sign * stop, tick_size),
-        take_profit=None if profit is None else _level(side, entry_price, sign * profit, tick_size),
-        trailing_stop=None
-        if trailing is None
-        else trailing_level(side, entry_price, trailing, tick_size),
+        stop_loss=_stop_loss(plan, side, entry_price, tick_size),
+        take_profit=target_in_force(plan, side, entry_price, ladder_done, instrument),
+        trailing_stop=None if behind is None else behind.level(side, entry_price, tick_size),
     )
 
 
-def trailing_level(
-    side: PositionSide, best_price: Decimal, fraction: Decimal, tick_size: Decimal
+def target_in_force(
+    plan: ExitPlan,
+    side: PositionSide,
+    entry_price: Decimal,
+    ladder_done: int,
+    instrument: Instrument,
+) -> Decimal | None:
+    """The nearest of the ladder's next step and the take-profit; None when nothing is left."""
+    tick_size = instrument.tick_size
+    final = plan.take_profit_price
+    if final is None:
+        final = _away(plan.take_profit, plan.take_profit_atr, plan, side, entry_price, tick_size)
+    if ladder_done >= len(plan.ladder):
+        return final
+    step = _level(side, entry_price, side.sign * plan.ladder[ladder_done].at, tick_size)
+    return step if final is None else _nearer(side, step, final)
+
+
+def ladder_step(
+    plan: ExitPlan,
+    side: PositionSide,
+    entry_price: Decimal,
+    ladder_done: int,
+    instrument: Instrument,
+) -> int | None:
+    """The number (from 1) of the step that the target in force takes; None: it takes all."""
+    if ladder_done >= len(plan.ladder):
+        return None
+    step = _level(side, entry_price, side.sign * plan.ladder[ladder_done].at, instrument.tick_size)
+    in_force = target_in_force(plan, side, entry_price, ladder_done, instrument)
+    return ladder_done + 1 if in_force == step else None
+
+
+def step_quantity(
+    plan: ExitPlan, step: int, entry_quantity: Decimal, held: Decimal, lot_size: Decimal
 ) -> Decimal:
-    """*fraction* behind *best_price*, rounded toward it."""
-    return _level(side, best_price, -side.sign * fraction, tick_size)
+    """What step *step* (from 1) sells: whole lots, all that is held if less than a lot would stay.
+
+    Zero when the step is less than a lot: it is skipped.
+    """
+    wanted = floor_to_step(plan.ladder[step - 1].share * entry_quantity, lot_size)
+    sellable = floor_to_step(held, lot_size)
+    if wanted <= 0:
+        return ZERO
+    wanted = min(wanted, sellable)
+    return sellable if sellable - wanted < lot_size else wanted
+
+
+def break_even_price(
+    plan: ExitPlan, side: PositionSide, entry_price: Decimal, tick_size: Decimal
+) -> Decimal | None:
+    """The price at which the stop moves; None when the plan has no break-even."""
+    if plan.break_even is None:
+        return None
+    return _level(side, entry_price, side.sign * plan.break_even.at, tick_size)
+
+
+def break_even_stop(
+    plan: ExitPlan, side: PositionSide, entry_price: Decimal, tick_size: Decimal
+) -> Decimal | None:
+    """Where the stop moves to: never on the losing side of the entry by more than a tick."""
+    if plan.break_even is None:
+        return None
+    return _level(side, entry_price, side.sign * plan.break_even.lock, tick_size)
+
+
+def secured(
+    plan: ExitPlan,
+    side: PositionSide,
+    entry_price: Decimal,
+    best_price: Decimal,
+    levels: ExitLevels,
+    instrument: Instrument,
+) -> ExitLevels:
+    """*levels* with the break-even move made, if *best_price* has earned it; it only tightens."""
+    at = break_even_price(plan, side, entry_price, instrument.tick_size)
+    stop = break_even_stop(plan, side, entry_price, instrument.tick_size)
+    if at is None or stop is None or better(side, best_price, at) != best_price:
+        return levels
+    if levels.stop_loss is not None:
+        stop = better(side, stop, levels.stop_loss)
+    return replace(levels, stop_loss=stop)
+
+
+def in_quote(multiple: Decimal | None, plan: ExitPlan) -> Decimal | None:
+    """*multiple* average true ranges as an amount of the quote asset. Raises ValueError."""
+    if multiple is None:
+        return None
+    if plan.atr is None:
+        raise ValueError("the average true range of this plan was never measured")
+    return multiple * plan.atr
 
 
 def better(side: PositionSide, one: Decimal, other: Decimal) -> Decimal:
@@ -67,9 +182,10 @@ def trail(
     instrument: Instrument,
 ) -> ExitLevels:
     """*levels* with the trailing stop where *best_price* puts it; it only ever tightens."""
-    if plan.trailing_stop is None:
+    behind = Behind.of(plan)
+    if behind is None:
         return levels
-    level = trailing_level(side, best_price, plan.trailing_stop, instrument.tick_size)
+    level = behind.level(side, best_price, instrument.tick_size)
     if levels.trailing_stop is not None:
         level = better(side, level, levels.trailing_stop)
     return replace(levels, trailing_stop=level)
@@ -105,9 +221,47 @@ def expired(plan: ExitPlan, opened_at: datetime, now: datetime) -> bool:
     return plan.max_holding is not None and now - opened_at >= plan.max_holding
 
 
+def _stop_loss(
+    plan: ExitPlan, side: PositionSide, entry_price: Decimal, tick_size: Decimal
+) -> Decimal | None:
+    if plan.stop_loss_price is not None:
+        return plan.stop_loss_price
+    amount = in_quote(plan.stop_loss_atr, plan)
+    if amount is not None:
+        return _on_tick(side, entry_price - side.sign * amount, tick_size)
+    if plan.stop_loss is None:
+        return None
+    return _level(side, entry_price, -side.sign * plan.stop_loss, tick_size)
+
+
+def _away(
+    fraction: Decimal | None,
+    multiple: Decimal | None,
+    plan: ExitPlan,
+    side: PositionSide,
+    entry_price: Decimal,
+    tick_size: Decimal,
+) -> Decimal | None:
+    amount = in_quote(multiple, plan)
+    if amount is not None:
+        return _on_tick(side, entry_price + side.sign * amount, tick_size)
+    if fraction is None:
+        return None
+    return _level(side, entry_price, side.sign * fraction, tick_size)
+
+
+def _nearer(side: PositionSide, one: Decimal, other: Decimal) -> Decimal:
+    """Of two targets, the one that the price meets first."""
+    return min(one, other) if side is PositionSide.LONG else max(one, other)
+
+
 def _level(side: PositionSide, price: Decimal, change: Decimal, tick_size: Decimal) -> Decimal:
-    """*price* moved by the fraction *change*; up to the tick for longs, down for shorts."""
-    raw = price * (ONE + change)
+    """*price* moved by the fraction *change*."""
+    return _on_tick(side, price * (ONE + change), tick_size)
+
+
+def _on_tick(side: PositionSide, raw: Decimal, tick_size: Decimal) -> Decimal:
+    """Up to the tick for longs, down for shorts."""
     if side is PositionSide.LONG:
         return round_up_to_tick(raw, tick_size)
     return round_down_to_tick(raw, tick_size)

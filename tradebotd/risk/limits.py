@@ -6,7 +6,9 @@ from typing import Final
 
 from tradebotd.domain.bot import AccountLimits
 from tradebotd.domain.errors import OrderDeniedError
-from tradebotd.domain.order import OrderIntent, OrderRole
+from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole
+from tradebotd.domain.side import PositionSide
+from tradebotd.risk.liquidation import stop_is_beyond
 
 _PROOF: Final = object()
 
@@ -39,13 +41,40 @@ class AccountState:
     peak_equity: Decimal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryTerms:
+    """What the bot and its symbol say of one entry.
+
+    `reference_price`: what the bot decided on, the last close; None: nothing to compare with.
+    `stop_loss`, `liquidation_price`: of the position as it would be opened.
+    """
+
+    bot_orders_last_minute: int = 0
+    max_bot_orders_per_minute: int | None = None
+    reference_price: Decimal | None = None
+    side: PositionSide = PositionSide.LONG
+    stop_loss: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    max_leverage: int | None = None
+
+
+NO_TERMS: Final = EntryTerms()
+
+
 def approve_entry(
-    intent: OrderIntent, price: Decimal, state: AccountState, limits: AccountLimits
+    intent: OrderIntent,
+    price: Decimal,
+    state: AccountState,
+    limits: AccountLimits,
+    terms: EntryTerms = NO_TERMS,
 ) -> ApprovedOrder:
     """Check an entry at *price* against the account. Raises OrderDeniedError."""
     if intent.role is not OrderRole.ENTRY:
         raise ValueError(f"an {intent.role} is not approved as an entry")
-    _check_losses(state, limits)
+    reached = reached_account_limit(state, limits)
+    if reached is not None:
+        raise OrderDeniedError(*reached)
+    _check_terms(intent.request, price, limits, terms)
     if state.open_positions >= limits.max_open_positions:
         raise OrderDeniedError(
             "max_open_positions", f"{state.open_positions} of {limits.max_open_positions} are open"
@@ -55,6 +84,7 @@ def approve_entry(
             "max_orders_per_minute",
             f"{state.orders_last_minute} of {limits.max_orders_per_minute} were made",
         )
+    _check_bot_rate(terms)
     exposure = state.exposure + intent.request.quantity * price
     if exposure > limits.max_exposure * state.equity:
         raise OrderDeniedError(
@@ -70,13 +100,40 @@ def approve_exit(intent: OrderIntent) -> ApprovedOrder:
     return ApprovedOrder(intent, _PROOF)
 
 
-def _check_losses(state: AccountState, limits: AccountLimits) -> None:
-    """A limit counts as reached when it is met exactly."""
+def reached_account_limit(state: AccountState, limits: AccountLimits) -> tuple[str, str] | None:
+    """(rule, detail) of the loss that stops all entries. A limit is reached when it is met exactly."""
     lost_today = state.day_start_equity - state.equity
     if lost_today > 0 and lost_today >= limits.max_daily_loss * state.day_start_equity:
-        raise OrderDeniedError(
-            "max_daily_loss", f"{lost_today} lost since {state.day_start_equity}"
-        )
+        return "max_daily_loss", f"{lost_today} lost since {state.day_start_equity}"
     drawdown = state.peak_equity - state.equity
     if drawdown > 0 and drawdown >= limits.max_drawdown * state.peak_equity:
-        raise OrderDeniedError("max_drawdown", f"{drawdown} below the peak {state.peak_equity}")
+        return "max_drawdown", f"{drawdown} below the peak {state.peak_equity}"
+    return None
+
+
+def _check_terms(
+    request: OrderRequest, price: Decimal, limits: AccountLimits, terms: EntryTerms
+) -> None:
+    asked = request.limit_price or price
+    reference = terms.reference_price
+    if reference is not None and abs(asked - reference) > limits.price_collar * reference:
+        raise OrderDeniedError(
+            "price_collar", f"{asked} is more than {limits.price_collar:%} from {reference}"
+        )
+    if terms.max_leverage is not None and request.leverage > terms.max_leverage:
+        raise OrderDeniedError(
+            "max_leverage", f"{request.leverage} where {terms.max_leverage} is allowed"
+        )
+    if stop_is_beyond(terms.side, terms.stop_loss, terms.liquidation_price):
+        raise OrderDeniedError(
+            "stop_beyond_liquidation",
+            f"the stop {terms.stop_loss} lies beyond the liquidation at {terms.liquidation_price}",
+        )
+
+
+def _check_bot_rate(terms: EntryTerms) -> None:
+    most = terms.max_bot_orders_per_minute
+    if most is not None and terms.bot_orders_last_minute >= most:
+        raise OrderDeniedError(
+            "bot_max_orders_per_minute", f"{terms.bot_orders_last_minute} of {most} were made"
+        )

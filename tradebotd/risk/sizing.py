@@ -1,5 +1,6 @@
 """How much to enter with. In Decimal, through the venue's filters, and never clamped silently."""
 
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
@@ -11,11 +12,25 @@ from tradebotd.domain.instrument import Instrument, PositionType
 INSUFFICIENT_BALANCE: Final = "insufficient balance"
 BELOW_FILTERS: Final = "quantity below filters"
 ABOVE_FILTERS: Final = "quantity above filters"
+NO_STOP: Final = "no stop distance"
 
 # Taker fee, half a spread and slippage of a common venue: a market order costs more than its price.
 DEFAULT_COST_BUFFER: Final = Decimal("0.002")
 
 _PERCENT: Final = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What an entry may draw on, all in the symbol's quote asset.
+
+    `equity`: the bot's. `free_cash`: what nothing holds. `exposure_left`: notional until the
+    account's limit; None where it is not asked.
+    """
+
+    equity: Decimal
+    free_cash: Decimal
+    exposure_left: Decimal | None = None
 
 
 def entry_quantity(
@@ -28,24 +43,32 @@ def entry_quantity(
     leverage: int = 1,
     position_type: PositionType = PositionType.SPOT,
     cost_buffer: Decimal = DEFAULT_COST_BUFFER,
+    stop_distance: Decimal | None = None,
+    exposure_left: Decimal | None = None,
 ) -> Decimal:
     """The quantity (base asset, whole lots) that *rule* and the filters allow at *price*.
 
-    `percent_equity` is a share of the bot's *equity* as notional: it is reduced to what *free_cash*
-    pays for, and raised once to the minimum notional if it can be paid. The fixed rules are a
-    wish for exactly that much: they are denied instead. Raises OrderDeniedError.
+    A share of the bot's *equity* (`percent_equity` as notional, `risk_percent` and `atr` as what
+    is lost over *stop_distance*, in quote asset a unit) is reduced to what *free_cash* pays for
+    and *exposure_left* leaves room for. `percent_equity` is raised once to the minimum notional if
+    that can be paid; a risk is never raised. The fixed rules are a wish for exactly that much:
+    they are denied instead. Raises OrderDeniedError.
     """
-    affordable = _affordable(price, free_cash, instrument, leverage, position_type, cost_buffer)
-    quantity = floor_to_step(_wanted(rule, price, equity), instrument.lot_size)
-    if rule.kind is SizingKind.PERCENT_EQUITY:
-        if quantity * price < instrument.min_notional:
-            quantity = _least(price, instrument)
-            if quantity > affordable:
-                raise OrderDeniedError(
-                    BELOW_FILTERS,
-                    f"the minimum notional {instrument.min_notional} is more than cash pays for",
-                )
+    means = Means(equity=equity, free_cash=free_cash, exposure_left=exposure_left)
+    affordable = _affordable(price, means, instrument, leverage, position_type, cost_buffer)
+    wanted = _wanted(rule, price, equity, stop_distance)
+    quantity = floor_to_step(wanted, instrument.lot_size)
+    if rule.kind is SizingKind.PERCENT_EQUITY and quantity * price < instrument.min_notional:
+        quantity = _least(price, instrument)
+        if quantity > affordable:
+            raise OrderDeniedError(
+                BELOW_FILTERS,
+                f"the minimum notional {instrument.min_notional} is more than cash pays for",
+            )
+    if rule.kind in _SHARES:
         quantity = min(quantity, affordable)
+        if instrument.max_quantity is not None:
+            quantity = min(quantity, floor_to_step(instrument.max_quantity, instrument.lot_size))
     _check_filters(quantity, price, instrument)
     if quantity > affordable:
         raise OrderDeniedError(
@@ -55,29 +78,42 @@ def entry_quantity(
     return quantity
 
 
-def _wanted(rule: SizingRule, price: Decimal, equity: Decimal) -> Decimal:
+# A share of something adapts to its caps; a fixed amount does not.
+_SHARES: Final = frozenset({SizingKind.PERCENT_EQUITY, SizingKind.RISK_PERCENT, SizingKind.ATR})
+
+
+def _wanted(
+    rule: SizingRule, price: Decimal, equity: Decimal, stop_distance: Decimal | None
+) -> Decimal:
+    share = max(equity, ZERO) * rule.value * _PERCENT
     match rule.kind:
         case SizingKind.FIXED_QUANTITY:
             return rule.value
         case SizingKind.FIXED_NOTIONAL:
             return rule.value / price
         case SizingKind.PERCENT_EQUITY:
-            return max(equity, ZERO) * rule.value * _PERCENT / price
+            return share / price
         case SizingKind.RISK_PERCENT | SizingKind.ATR:
-            raise OrderDeniedError("sizing", f"{rule.kind} is not available")
+            if stop_distance is None or stop_distance <= 0:
+                raise OrderDeniedError(
+                    NO_STOP, f"{rule.kind} needs a distance, has {stop_distance}"
+                )
+            return share / stop_distance
 
 
 def _affordable(
     price: Decimal,
-    free_cash: Decimal,
+    means: Means,
     instrument: Instrument,
     leverage: int,
     position_type: PositionType,
     cost_buffer: Decimal,
 ) -> Decimal:
-    """Whole lots whose margin and costs *free_cash* covers; spot is paid in full."""
+    """Whole lots whose margin and costs cash covers (spot is paid in full), within the exposure."""
     margin = ONE / (leverage if position_type is PositionType.FUTURES else 1)
-    notional = max(free_cash, ZERO) / (margin + cost_buffer)
+    notional = max(means.free_cash, ZERO) / (margin + cost_buffer)
+    if means.exposure_left is not None:
+        notional = min(notional, max(means.exposure_left, ZERO))
     return floor_to_step(notional / price, instrument.lot_size)
 
 

@@ -1,8 +1,8 @@
 """Positions that trail from a common best price move as one.
 
 A better price lifts every position whose best it exceeds: they merge into one cohort, whose members
-differ only by their fraction. So a tick moves one number, whatever hangs on it. Each position is
-merged into a larger cohort at most log2(n) times.
+differ only by how far behind they follow. So a tick moves one number, whatever hangs on it. Each
+position is merged into a larger cohort at most log2(n) times.
 """
 
 from bisect import bisect_left, insort
@@ -14,43 +14,53 @@ from typing import Final
 
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import trailing_level
+from tradebotd.risk.exits import Behind, better
 
 INFINITE: Final = Decimal("Infinity")
 
 
 @dataclass(slots=True, eq=False)
 class Cohort:
-    """Positions with one best price, by fraction; `fractions` is sorted, the tightest first."""
+    """Positions with one best price, by how far behind it they trail.
+
+    `fractions` and `amounts` are sorted, the tightest first; which of the two firsts is tighter
+    depends on the price.
+    """
 
     best: Decimal
-    groups: dict[Decimal, dict[PositionId, None]] = field(default_factory=dict)
-    fractions: list[Decimal] = field(default_factory=list)
+    groups: dict[Behind, dict[PositionId, None]] = field(default_factory=dict)
+    fractions: list[Behind] = field(default_factory=list)
+    amounts: list[Behind] = field(default_factory=list)
     size: int = 0
     merged_into: "Cohort | None" = None
 
-    def add(self, position_id: PositionId, fraction: Decimal) -> None:
-        group = self.groups.get(fraction)
+    def add(self, position_id: PositionId, behind: Behind) -> None:
+        group = self.groups.get(behind)
         if group is None:
-            group = self.groups[fraction] = {}
-            insort(self.fractions, fraction)
+            group = self.groups[behind] = {}
+            insort(self._ladder(behind), behind)
         group[position_id] = None
         self.size += 1
 
-    def remove(self, position_id: PositionId, fraction: Decimal) -> None:
-        group = self.groups[fraction]
+    def remove(self, position_id: PositionId, behind: Behind) -> None:
+        group = self.groups[behind]
         del group[position_id]
         self.size -= 1
         if not group:
-            del self.groups[fraction]
-            del self.fractions[bisect_left(self.fractions, fraction)]
+            del self.groups[behind]
+            ladder = self._ladder(behind)
+            del ladder[bisect_left(ladder, behind)]
 
     def absorb(self, other: "Cohort") -> None:
-        for fraction, group in other.groups.items():
-            self.groups.setdefault(fraction, {}).update(group)
-        self.fractions = sorted(self.groups)
+        for behind, group in other.groups.items():
+            self.groups.setdefault(behind, {}).update(group)
+        self.fractions = sorted(each for each in self.groups if not each.amount)
+        self.amounts = sorted(each for each in self.groups if each.amount)
         self.size += other.size
         other.merged_into = self
+
+    def _ladder(self, behind: Behind) -> list[Behind]:
+        return self.amounts if behind.amount else self.fractions
 
 
 class Trail:
@@ -70,7 +80,7 @@ class Trail:
         self._first: Cohort | None = None
         self.best = self._nowhere
 
-    def add(self, position_id: PositionId, fraction: Decimal, best: Decimal) -> Cohort:
+    def add(self, position_id: PositionId, behind: Behind, best: Decimal) -> Cohort:
         first = self._first
         if first is None or best == self.best:
             cohort = first or Cohort(best)
@@ -81,14 +91,14 @@ class Trail:
             self._make_first(cohort, best)
         else:
             cohort = self._cohorts.get(best) or Cohort(best)
-        cohort.add(position_id, fraction)
+        cohort.add(position_id, behind)
         if cohort is not self._first:
             self._enter(cohort)
         return cohort
 
-    def remove(self, position_id: PositionId, fraction: Decimal, cohort: Cohort) -> None:
+    def remove(self, position_id: PositionId, behind: Behind, cohort: Cohort) -> None:
         cohort = _current(cohort)
-        cohort.remove(position_id, fraction)
+        cohort.remove(position_id, behind)
         if cohort.size:
             return
         if cohort is self._first:
@@ -148,16 +158,23 @@ class Trail:
     def _met_in(
         self, cohort: Cohort, best: Decimal, price: Decimal
     ) -> Iterator[tuple[PositionId, Decimal]]:
-        while cohort.fractions:
-            fraction = cohort.fractions[0]
-            level = trailing_level(self._side, best, fraction, self._tick_size)
-            if self._key(price) > self._key(level):
-                return
-            for position_id in list(cohort.groups[fraction]):
-                yield position_id, level
+        for ladder in (cohort.fractions, cohort.amounts):
+            while ladder:
+                behind = ladder[0]
+                level = behind.level(self._side, best, self._tick_size)
+                if self._key(price) > self._key(level):
+                    break
+                for position_id in list(cohort.groups[behind]):
+                    yield position_id, level
 
     def _tightest(self, cohort: Cohort, best: Decimal) -> Decimal:
-        return trailing_level(self._side, best, cohort.fractions[0], self._tick_size)
+        fractions, amounts = cohort.fractions, cohort.amounts
+        if not amounts:
+            return fractions[0].level(self._side, best, self._tick_size)
+        level = amounts[0].level(self._side, best, self._tick_size)
+        if not fractions:
+            return level
+        return better(self._side, level, fractions[0].level(self._side, best, self._tick_size))
 
     def _nearest_aside(self) -> Cohort | None:
         """Of the cohorts behind the first, the one with the nearest level."""

@@ -6,7 +6,7 @@ moves one number and leaves both fences on itself; the true ones are computed wh
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from heapq import heappop, heappush
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import better, trailing_level
+from tradebotd.risk.exits import Behind, better, break_even_price, break_even_stop
 from tradebotd.risk.trailing import INFINITE, Cohort, Trail
 
 _QUIET: Final[tuple["Trigger", ...]] = ()
@@ -31,11 +31,12 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class MovedStop:
-    """A trailing position whose best price moved since it was last persisted."""
+    """A position whose best price, and with it a stop, moved since it was last persisted."""
 
     position_id: PositionId
     best_price: Decimal
-    trailing_stop: Decimal
+    stop_loss: Decimal | None
+    trailing_stop: Decimal | None
 
 
 class TriggerBook:
@@ -61,19 +62,22 @@ class TriggerBook:
         book = self._symbols.get(position.symbol)
         if book is None:
             book = self._symbols[position.symbol] = _SymbolBook(tick_size)
-        entry = _Entry(position, position.best_price)
+        entry = _Entry(position, position.best_price, tick_size)
         self._entries[position.id] = entry
         book.count += 1
         book.insert(entry)
 
     def update(self, position: Position) -> None:
-        """New levels or quantity. The running best and the latch stay. KeyError if unknown."""
+        """New levels or quantity. The running best, the latch, a stop moved to break even stay.
+
+        KeyError if unknown.
+        """
         entry = self._entries[position.id]
         book = self._symbols[position.symbol]
         best = better(position.side, self.best_price(position.id), position.best_price)
         if not entry.latched:
             book.take_out(entry)
-        renewed = _Entry(position, best, latched=entry.latched, persisted=entry.persisted)
+        renewed = _Entry(position, best, book.tick_size, former=entry)
         self._entries[position.id] = renewed
         if not renewed.latched:
             book.insert(renewed)
@@ -120,11 +124,11 @@ class TriggerBook:
     def trailing_stop(self, position_id: PositionId) -> Decimal | None:
         """The level in force, on the tick."""
         position = self._entries[position_id].position
-        fraction = position.exits.trailing_stop
-        if fraction is None:
+        behind = Behind.of(position.exits)
+        if behind is None:
             return position.trailing_stop
         best, tick_size = self.best_price(position_id), self._symbols[position.symbol].tick_size
-        level = trailing_level(position.side, best, fraction, tick_size)
+        level = behind.level(position.side, best, tick_size)
         if position.trailing_stop is None:
             return level
         return better(position.side, level, position.trailing_stop)
@@ -132,46 +136,77 @@ class TriggerBook:
     def moved_since_last_persist(self) -> Iterator[MovedStop]:
         """Each that moved, once; whoever takes one from the iterator will store it."""
         for position_id, entry in list(self._entries.items()):
-            if entry.position.exits.trailing_stop is None:
+            if not entry.moves:
                 continue
             best = self.best_price(position_id)
-            if best != entry.persisted:
-                entry.persisted = best
-                level = self.trailing_stop(position_id)
-                if level is not None:
-                    yield MovedStop(position_id, best, level)
+            if best != entry.persisted or entry.moved:
+                entry.persisted, entry.moved = best, False
+                stop_loss, trailing = entry.position.stop_loss, self.trailing_stop(position_id)
+                yield MovedStop(position_id, best, stop_loss, trailing)
 
 
 class _Entry:
     """A position, and where it hangs. `best` holds when it hangs in no cohort."""
 
-    __slots__ = ("best", "cohort", "latched", "persisted", "position", "round")
+    __slots__ = (
+        *("best", "behind", "cohort", "latched", "moves", "persisted"),
+        *("moved", "position", "round", "secures_at"),
+    )
 
     def __init__(
         self,
         position: Position,
         best: Decimal,
+        tick_size: Decimal,
         *,
-        latched: bool = False,
-        persisted: Decimal | None = None,
+        former: "_Entry | None" = None,
     ) -> None:
         self.position = position
         self.best = best
-        self.latched = latched
-        self.persisted = position.best_price if persisted is None else persisted
+        self.latched: bool = False if former is None else former.latched
+        self.persisted: Decimal = position.best_price if former is None else former.persisted
+        self.behind = Behind.of(position.exits)
+        self.moves = self.behind is not None or position.exits.break_even is not None
+        self.moved: bool = former is not None and former.moved
+        # The price at which the stop moves to break even; None: it has none, or it has moved.
+        self.secures_at = break_even_price(
+            position.exits, position.side, position.entry_price, tick_size
+        )
+        if self.secures_at is not None and (
+            better(position.side, best, self.secures_at) == best
+            or (former is not None and former.moves and former.secures_at is None)
+        ):
+            self.secure(tick_size)
         self.cohort: Cohort | None = None
         self.round = 0  # levels of an earlier round are void: heaps forget lazily
+
+    def secure(self, tick_size: Decimal) -> bool:
+        """Move the stop to break even; it only tightens. Whether it moved."""
+        position, self.secures_at = self.position, None
+        stop = break_even_stop(position.exits, position.side, position.entry_price, tick_size)
+        if stop is None:
+            return False
+        if position.stop_loss is not None:
+            stop = better(position.side, stop, position.stop_loss)
+        if stop == position.stop_loss:
+            return False
+        self.position = replace(position, stop_loss=stop)
+        self.moved = True
+        return True
 
 
 @dataclass(order=True, slots=True)
 class _Level:
-    """In a heap: nearest first, then the position's number, the stop-loss before others."""
+    """In a heap: nearest first, then the position's number, the stop-loss before others.
+
+    Without a reason it ends nothing: the stop moves to break even there.
+    """
 
     key: Decimal
     position_id: PositionId
     rank: int
     round: int
-    reason: CloseReason
+    reason: CloseReason | None
     price: Decimal
 
 
@@ -205,9 +240,10 @@ class _SymbolBook:
             self._push(stops, entry, 0, CloseReason.STOP_LOSS, position.stop_loss)
         if position.take_profit is not None:
             self._push(targets, entry, 2, CloseReason.TAKE_PROFIT, position.take_profit)
-        fraction = position.exits.trailing_stop
-        if fraction is not None:
-            entry.cohort = self.trail_of(entry).add(position.id, fraction, entry.best)
+        if entry.secures_at is not None:
+            self._push(targets, entry, 3, None, entry.secures_at)
+        if entry.behind is not None:
+            entry.cohort = self.trail_of(entry).add(position.id, entry.behind, entry.best)
         if position.trailing_stop is not None and self._stands_alone(entry):
             self._push(stops, entry, 1, CloseReason.TRAILING_STOP, position.trailing_stop)
         self._refresh()
@@ -245,6 +281,9 @@ class _SymbolBook:
                 if nearest.price < price if below else nearest.price > price:
                     break
                 heappop(heap)
+                if nearest.reason is None:
+                    self._secure(entries[nearest.position_id], price)
+                    continue
                 trigger = Trigger(nearest.position_id, nearest.reason, nearest.price)
                 _keep_nearest(found, (nearest.key, nearest.rank, trigger))
         for trail in (self._longs, self._shorts):
@@ -263,13 +302,19 @@ class _SymbolBook:
         ranked = sorted(found.values(), key=lambda each: (each[0], each[1], each[2].position_id))
         return tuple(trigger for _, _, trigger in ranked)
 
+    def _secure(self, entry: _Entry, price: Decimal) -> None:
+        if entry.cohort is None:
+            entry.best = better(entry.position.side, entry.best, price)
+        if entry.secure(self.tick_size) and entry.position.stop_loss is not None:
+            stops = self._below if entry.position.side is PositionSide.LONG else self._above
+            self._push(stops, entry, 0, CloseReason.STOP_LOSS, entry.position.stop_loss)
+
     def _unhang(self, entry: _Entry) -> None:
         """Out of its cohort, with the best price it had there."""
-        fraction = entry.position.exits.trailing_stop
-        if entry.cohort is not None and fraction is not None:
+        if entry.cohort is not None and entry.behind is not None:
             trail = self.trail_of(entry)
             entry.best = trail.best_of(entry.cohort)
-            trail.remove(entry.position.id, fraction, entry.cohort)
+            trail.remove(entry.position.id, entry.behind, entry.cohort)
             entry.cohort = None
 
     def _refresh(self) -> None:
@@ -290,18 +335,22 @@ class _SymbolBook:
         return None
 
     def _push(
-        self, heap: list[_Level], entry: _Entry, rank: int, reason: CloseReason, price: Decimal
+        self,
+        heap: list[_Level],
+        entry: _Entry,
+        rank: int,
+        reason: CloseReason | None,
+        price: Decimal,
     ) -> None:
         key = price.copy_negate() if heap is self._below else price
         heappush(heap, _Level(key, entry.position.id, rank, entry.round, reason, price))
 
     def _stands_alone(self, entry: _Entry) -> bool:
         """Whether the stored trailing stop is no wider than the one its best price gives."""
-        position, fraction = entry.position, entry.position.exits.trailing_stop
-        stored = position.trailing_stop
-        if fraction is None or stored is None:
+        position, stored = entry.position, entry.position.trailing_stop
+        if entry.behind is None or stored is None:
             return stored is not None
-        level = trailing_level(position.side, entry.best, fraction, self.tick_size)
+        level = entry.behind.level(position.side, entry.best, self.tick_size)
         return better(position.side, level, stored) == stored
 
 

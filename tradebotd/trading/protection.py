@@ -294,6 +294,8 @@ class Protection:
     async def _persist_trails(self) -> None:
         """What moved stays to be stored until it is: the sweep reads the table."""
         for each in self._book.moved_since_last_persist():
+            if each.trailing_stop is None:
+                continue
             row = (each.position_id, each.best_price, each.trailing_stop)
             self._moved[each.position_id] = row
         await self._store_trails(list(self._moved.values()))
