@@ -101,7 +101,7 @@ def approve_exit(intent: OrderIntent) -> ApprovedOrder:
 
 
 def reached_account_limit(state: AccountState, limits: AccountLimits) -> tuple[str, str] | None:
-    """(rule, detail) of the loss that stops all entries. A limit is reached when it is met exactly."""
+    """(rule, detail) of the loss that stops all entries; met exactly, a limit is reached."""
     lost_today = state.day_start_equity - state.equity
     if lost_today > 0 and lost_today >= limits.max_daily_loss * state.day_start_equity:
         return "max_daily_loss", f"{lost_today} lost since {state.day_start_equity}"
