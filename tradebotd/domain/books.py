@@ -12,8 +12,9 @@ from tradebotd.domain.side import PositionSide
 class PositionBooks:
     """What the fills of a position add up to; always `quantity = entered - exited - dust`.
 
-    Prices are averages without fees. `fees` and `realized_pnl` are in the quote asset, the latter
-    net of every fee paid so far, so that an open position shows its entry fee as a loss.
+    Prices are averages without fees. `fees`, `funding` (received; negative when paid) and
+    `realized_pnl` are in the quote asset, the latter net of every fee and funding so far, so that
+    an open position shows its entry fee as a loss.
     """
 
     side: PositionSide
@@ -23,6 +24,7 @@ class PositionBooks:
     exit_price: Decimal | None = None
     fees: Decimal = ZERO
     dust: Decimal = ZERO
+    funding: Decimal = ZERO
 
     @property
     def quantity(self) -> Decimal:
@@ -33,11 +35,14 @@ class PositionBooks:
         gained = ZERO
         if self.exit_price is not None:
             gained = (self.exit_price - self.entry_price) * self.exit_quantity * self.side.sign
-        return gained - self.fees
+        return gained - self.fees + self.funding
 
     def entered(self, fill: Fill, base_asset: str) -> "PositionBooks":
-        """A fee taken in the base asset makes less of it held than was bought."""
-        received = fill.quantity - (fill.fee if fill.fee_asset == base_asset else ZERO)
+        """A fee taken in the base asset makes less of it held than was bought.
+
+        A short holds none of it: such a fee leaves its quantity as it is, and is a cost only.
+        """
+        received = fill.quantity - self._fee_in_base(fill, base_asset)
         total = self.entry_quantity + received
         cost = self.entry_price * self.entry_quantity + fill.price * received
         return replace(
@@ -48,12 +53,18 @@ class PositionBooks:
         )
 
     def exited(self, fill: Fill, base_asset: str, lot_size: Decimal) -> "PositionBooks":
-        """What is left below one lot cannot be sold: it is booked as dust. Raises ValueError."""
+        """What is left below one lot cannot be sold: it is booked as dust. Raises ValueError.
+
+        A fee taken in the base asset leaves the position, too, as if it had been sold at the
+        fill's price to pay for itself: no more of it than is there, the venue took the rest from
+        what is not ours.
+        """
         if fill.quantity > self.quantity:
             raise ValueError(f"a fill of {fill.quantity} exits more than {self.quantity}")
-        total = self.exit_quantity + fill.quantity
-        proceeds = (self.exit_price or ZERO) * self.exit_quantity + fill.price * fill.quantity
-        left = self.quantity - fill.quantity
+        gone = min(fill.quantity + self._fee_in_base(fill, base_asset), self.quantity)
+        total = self.exit_quantity + gone
+        proceeds = (self.exit_price or ZERO) * self.exit_quantity + fill.price * gone
+        left = self.quantity - gone
         return replace(
             self,
             exit_quantity=total,
@@ -61,6 +72,15 @@ class PositionBooks:
             fees=self.fees + fee_in_quote(fill, base_asset),
             dust=self.dust + (left if left < lot_size else ZERO),
         )
+
+    def funded(self, received: Decimal) -> "PositionBooks":
+        """Funding in the quote asset; negative when paid. It may come after the last exit."""
+        return replace(self, funding=self.funding + received)
+
+    def _fee_in_base(self, fill: Fill, base_asset: str) -> Decimal:
+        """What the fee takes out of what is held."""
+        held = self.side is PositionSide.LONG and fill.fee_asset == base_asset
+        return fill.fee if held else ZERO
 
 
 def fee_in_quote(fill: Fill, base_asset: str) -> Decimal:

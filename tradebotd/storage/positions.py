@@ -236,6 +236,7 @@ async def lock(connection: Connection, position_id: PositionId) -> LockedPositio
         exit_price=row["exit_price"],
         fees=row["fees"],
         dust=row["dust"],
+        funding=row["funding"],
     )
     reason = row["close_reason"]
     return LockedPosition(
