@@ -32,6 +32,7 @@ from tradebotd.trading.account import Account
 from tradebotd.trading.bot_cycle import BotCycle, CycleResult
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.entry_orders import EntryOrders
 from tradebotd.trading.placement import Lease, Placement
 from tradebotd.trading.protection import Protection
 from tradebotd.trading.reconcile import Reconciler
@@ -165,13 +166,26 @@ class Desk:
             database=database,
             venues=venues,
             prices=self.prices,
+            symbols=self.symbols,
             specs=self.specs,
             name=ACCOUNT,
             currency="USDT",
             zone=UTC,
         )
         self.entries = Entries(
-            account=self.account, prices=self.prices, placement=self.placement, limits=limits
+            database=database,
+            account=self.account,
+            prices=self.prices,
+            placement=self.placement,
+            halts=self.gate.account_halts,
+            limits=limits,
+        )
+        self.entry_orders = EntryOrders(
+            database=database,
+            venues=venues,
+            recorder=self.recorder,
+            gate=self.gate,
+            specs=self.specs,
         )
         self.reader = CandleReader(database, symbol_ids)
         self.writer = CandleWriter(database, symbol_ids, self.clock)
@@ -184,6 +198,7 @@ class Desk:
             candles=self.reader,
             protection=self.protection,
             entries=self.entries,
+            entry_orders=self.entry_orders,
             gate=self.gate,
             token=token,
         )
@@ -253,7 +268,7 @@ class Desk:
             decided_at=self.clock.now(),
         )
         symbol = self.symbols[one.symbol]
-        return await self.entries.enter(one, symbol, side, decision, self.clock.now())
+        return await self.entries.enter(one, symbol, side, decision, (), self.clock.now())
 
     # The books
 

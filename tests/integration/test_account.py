@@ -69,7 +69,7 @@ async def test_equity_is_cash_and_positions_for_the_account_and_each_bot(
 async def test_a_snapshot_at_the_same_instant_is_taken_once(database: Database) -> None:
     """2.4, M3.5."""
     desk = await open_desk(database)
-    job = EquitySnapshot(account=desk.account, database=database, clock=desk.clock)
+    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
     assert (await job.outcome()).ok
     await desk.enter()
     await job.run(desk.context())
@@ -95,7 +95,7 @@ async def test_no_snapshot_is_taken_of_two_moments(
     held = next(iter(desk.protection.held.values()))
     with pytest.raises(OutcomeUnknownError):
         await desk.protection.close_by_hand(held, CloseReason.MANUAL)
-    job = EquitySnapshot(account=desk.account, database=database, clock=desk.clock)
+    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
 
     under_way = await job.run(desk.context())
     await desk.reconciler.run()
@@ -112,7 +112,7 @@ async def test_something_held_without_a_price_is_a_failed_snapshot(database: Dat
     desk = await open_desk(database)
     await desk.enter()
     desk.prices._last.clear()
-    job = EquitySnapshot(account=desk.account, database=database, clock=desk.clock)
+    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
 
     assert (await job.run(desk.context())).failed == 1
     assert await desk.rows("SELECT * FROM equity_snapshots") == []

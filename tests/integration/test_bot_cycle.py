@@ -43,7 +43,13 @@ async def status(desk: Desk, bot: str = BOT) -> str:
 
 
 async def run_bots(desk: Desk, *, sequential: bool = True, **params: str) -> Summary:
-    job = RunBots(cycle=desk.cycle, specs=desk.specs, database=desk.database, sequential=sequential)
+    job = RunBots(
+        cycle=desk.cycle,
+        entry_orders=desk.entry_orders,
+        specs=desk.specs,
+        database=desk.database,
+        sequential=sequential,
+    )
     return await job.run(desk.context(**params))
 
 
@@ -181,7 +187,13 @@ async def test_a_strategy_that_breaks_stops_its_own_bot_only(
     assert state["status"] == "error (strategy)"
     assert state["last_error_message"]
     assert (await desk.state("two"))["status"] == "running"
-    job = RunBots(cycle=desk.cycle, specs=desk.specs, database=database, sequential=True)
+    job = RunBots(
+        cycle=desk.cycle,
+        entry_orders=desk.entry_orders,
+        specs=desk.specs,
+        database=database,
+        sequential=True,
+    )
     assert not (await job.outcome()).ok
 
 

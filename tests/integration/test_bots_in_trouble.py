@@ -19,7 +19,13 @@ ANY: Any = "buy"
 
 
 async def run_bots(desk: Desk, *, sequential: bool = False) -> Summary:
-    job = RunBots(cycle=desk.cycle, specs=desk.specs, database=desk.database, sequential=sequential)
+    job = RunBots(
+        cycle=desk.cycle,
+        entry_orders=desk.entry_orders,
+        specs=desk.specs,
+        database=desk.database,
+        sequential=sequential,
+    )
     return await job.run(desk.context())
 
 

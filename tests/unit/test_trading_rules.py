@@ -69,7 +69,9 @@ def state(pnl: str = "0", trades: int = 0, day: date | None = TODAY) -> LeasedSt
         daily_pnl=Decimal(pnl),
         daily_trades_count=trades,
         position_id=None,
+        position_symbol=None,
         order_pending=False,
+        entry_resting=False,
     )
 
 

@@ -18,6 +18,7 @@ from tradebotd.trading.account import Account
 from tradebotd.trading.bot_cycle import BotCycle
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.entry_orders import EntryOrders
 from tradebotd.trading.placement import Lease, Placement
 from tradebotd.trading.protection import Protection
 from tradebotd.trading.reconcile import Reconciler
@@ -37,6 +38,7 @@ class Trading:
     reconciler: Reconciler
     account: Account
     entries: Entries
+    entry_orders: EntryOrders
     cycle: BotCycle
     lease: Lease
 
@@ -78,8 +80,19 @@ def wire_trading(
         nonce=nonce,
     )
     protection.use(placement)
-    entries = _entries(config, database, market, specs, venues, placement, lease)
     gate = EntryGate(database, market.clock)
+    account = _account(config, database, market, symbols, specs, venues, lease)
+    entries = Entries(
+        database=database,
+        account=account,
+        prices=market.prices,
+        placement=placement,
+        halts=gate.account_halts,
+        limits=config.account_limits(),
+    )
+    entry_orders = EntryOrders(
+        database=database, venues=venues, recorder=recorder, gate=gate, specs=specs
+    )
     cycle = BotCycle(
         database=database,
         specs=specs,
@@ -89,6 +102,7 @@ def wire_trading(
         candles=market.reader,
         protection=protection,
         entries=entries,
+        entry_orders=entry_orders,
         gate=gate,
         token=lease.token,
     )
@@ -105,36 +119,32 @@ def wire_trading(
         gate=gate,
         protection=protection,
         reconciler=reconciler,
-        account=entries.account,
+        account=account,
         entries=entries,
+        entry_orders=entry_orders,
         cycle=cycle,
         lease=lease,
     )
 
 
-def _entries(
+def _account(
     config: Config,
     database: Database,
     market: Market,
+    symbols: Mapping[str, MarketSymbol],
     specs: Mapping[BotName, BotSpec],
     venues: Mapping[VenueName, Venue],
-    placement: Placement,
     lease: Lease,
-) -> Entries:
-    account = Account(
+) -> Account:
+    return Account(
         database=database,
         venues=venues,
         prices=market.prices,
+        symbols=symbols,
         specs=specs,
         name=lease.account,
         currency=config.risk.currency,
         zone=ZoneInfo(config.daemon.timezone),
-    )
-    return Entries(
-        account=account,
-        prices=market.prices,
-        placement=placement,
-        limits=config.account_limits(),
     )
 
 

@@ -140,14 +140,20 @@ def _jobs(database: Database, market: Market, trading: Trading) -> list[Job]:
     return [
         RunBots(
             cycle=trading.cycle,
+            entry_orders=trading.entry_orders,
             specs=trading.specs,
             database=database,
             sequential=clock.speed == 0,
         ),
-        StopLossCheck(protection=trading.protection, prices=market.prices, clock=clock),
+        StopLossCheck(
+            protection=trading.protection,
+            prices=market.prices,
+            clock=clock,
+            entry_orders=trading.entry_orders,
+        ),
         Reconcile(reconciler=trading.reconciler, gate=trading.gate),
         DailyReset(database=database, specs=trading.specs, clock=clock),
-        EquitySnapshot(account=trading.account, database=database, clock=clock),
+        EquitySnapshot(entries=trading.entries, database=database, clock=clock),
         RealtimePull(database=database, ingest=ingest, clock=clock, data_ends=market.data_ends),
         FillGaps(database=database, ingest=ingest),
         SeedHistory(database=database, ingest=ingest, clock=clock),

@@ -1,4 +1,4 @@
-"""What the account and each bot are worth, every few minutes."""
+"""What the account and each bot are worth, every few minutes, and whether it has lost too much."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,15 +11,16 @@ from tradebotd.jobs.job import RunContext
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import reports
 from tradebotd.storage.database import Database
-from tradebotd.trading.account import Account
+from tradebotd.trading.entries import Entries
 
 NAME: Final = JobName("equity_snapshot")
+HEAR_SECONDS: Final = 0.2  # how long a venue takes to tell of a fill
 TOO_OLD: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquitySnapshot:
-    account: Account
+    entries: Entries
     database: Database
     clock: Clock
 
@@ -28,23 +29,26 @@ class EquitySnapshot:
         return NAME
 
     async def run(self, context: RunContext) -> Summary:
-        summary = Summary(attempted=1)
+        summary, account = Summary(attempted=1), self.entries.account
+        # At speed 0 a fill is told before the next job runs, and nobody waits for wall time.
+        pause = HEAR_SECONDS if self.clock.speed > 0 else 0.0
         try:
-            worth = await self.account.snapshot(context.now)
+            worth = await account.snapshot(context.now, pause_seconds=pause)
         except FeedError as error:
-            summary.fail(self.account.name, error)
+            summary.fail(account.name, error)
             return summary
         if worth is None:
             summary.skipped = 1
-            summary.items[self.account.name] = "skipped (orders are under way)"
+            summary.items[account.name] = "skipped (orders are under way)"
             return summary
+        await self.entries.review(worth, context.now)
         summary.attempted = summary.inserted = 1 + len(worth.bots)
         return summary
 
     async def outcome(self) -> Outcome:
         """The newest snapshot is fresh, and its equity is its cash and positions."""
         async with self.database.connection() as connection:
-            newest = await reports.newest_snapshot(connection, self.account.name)
+            newest = await reports.newest_snapshot(connection, self.entries.account.name)
         if newest is None:
             return Outcome(ok=True, message="none is due yet")
         age = self.clock.now() - newest

@@ -1,4 +1,7 @@
-"""One trading cycle for each active bot, side by side, each on its own."""
+"""One trading cycle for each active bot, side by side, each on its own.
+
+What rests at a venue and is not wanted any more is taken back first.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from tradebotd.jobs.job import RunContext
 from tradebotd.storage import reports
 from tradebotd.storage.database import Database
 from tradebotd.trading.bot_cycle import BotCycle, CycleResult
+from tradebotd.trading.entry_orders import CancelResult, EntryOrders
 
 NAME: Final = JobName("run_bots")
 
@@ -29,6 +33,7 @@ class RunBots:
     """
 
     cycle: BotCycle
+    entry_orders: EntryOrders
     specs: Mapping[BotName, BotSpec]
     database: Database
     sequential: bool
@@ -40,6 +45,7 @@ class RunBots:
     async def run(self, context: RunContext) -> Summary:
         names = self._wanted(context)
         summary = Summary(attempted=len(names))
+        note_withdrawn(summary, await self.entry_orders.sweep(context.now))
         if self.sequential:
             for name in names:
                 await self._run_one(name, context, summary)
@@ -76,6 +82,16 @@ class RunBots:
         if failing:
             return Outcome(ok=False, message=f"in error: {', '.join(failing)}")
         return Outcome(ok=True, message=f"{len(self.specs)} bots without an error")
+
+
+def note_withdrawn(summary: Summary, result: CancelResult) -> None:
+    for order, why in result.cancelled.items():
+        summary.attempted += 1
+        summary.acted += 1
+        summary.items[order] = f"entry taken back: {why}"
+    for order, error in result.failed.items():
+        summary.attempted += 1
+        summary.fail(order, error)
 
 
 def _note(summary: Summary, name: BotName, result: CycleResult) -> None:

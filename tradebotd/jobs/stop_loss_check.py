@@ -9,8 +9,10 @@ from tradebotd.clocks.host import monotonic
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
 from tradebotd.jobs.job import RunContext
+from tradebotd.jobs.run_bots import note_withdrawn
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.clock import Clock
+from tradebotd.trading.entry_orders import EntryOrders
 from tradebotd.trading.protection import Protection, SweepResult
 
 NAME: Final = JobName("stop_loss_check")
@@ -23,6 +25,7 @@ class StopLossCheck:
     protection: Protection
     prices: PriceBook
     clock: Clock
+    entry_orders: EntryOrders | None = None
 
     @property
     def name(self) -> JobName:
@@ -32,6 +35,8 @@ class StopLossCheck:
         began = monotonic()
         result = await self.protection.sweep(context.now)
         summary = _summary(result)
+        if self.entry_orders is not None:  # after the exits: they come first
+            note_withdrawn(summary, await self.entry_orders.sweep(context.now))
         # Every five seconds it says the same of a quiet market: that is for debugging.
         say = log.info if summary.acted or summary.failed else log.debug
         say(

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.bot import AccountLimits
+from tradebotd.domain.decimals import ONE
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole
 from tradebotd.domain.side import PositionSide
@@ -46,7 +47,8 @@ class EntryTerms:
     """What the bot and its symbol say of one entry.
 
     `reference_price`: what the bot decided on, the last close; None: nothing to compare with.
-    `stop_loss`, `liquidation_price`: of the position as it would be opened.
+    `stop_loss`, `liquidation_price`: of the position as it would be opened. `rate`: of the
+    account's currency for one of the quote asset.
     """
 
     bot_orders_last_minute: int = 0
@@ -56,6 +58,7 @@ class EntryTerms:
     stop_loss: Decimal | None = None
     liquidation_price: Decimal | None = None
     max_leverage: int | None = None
+    rate: Decimal = ONE
 
 
 NO_TERMS: Final = EntryTerms()
@@ -85,7 +88,7 @@ def approve_entry(
             f"{state.orders_last_minute} of {limits.max_orders_per_minute} were made",
         )
     _check_bot_rate(terms)
-    exposure = state.exposure + intent.request.quantity * price
+    exposure = state.exposure + intent.request.quantity * price * terms.rate
     if exposure > limits.max_exposure * state.equity:
         raise OrderDeniedError(
             "max_exposure", f"{exposure} would be over {limits.max_exposure} of {state.equity}"

@@ -39,13 +39,20 @@ BACK_FROM_ORPHANAGE: Final[LiteralString] = """
 """
 # A lease of an older token is void: its process is gone. One of our own token is left over from a cycle whose end could
 # not be written; that no two cycles of this process run one bot is kept in memory. A newer token is a newer leader's.
+# What rests at a venue (an entry, a stop) keeps no signal waiting.
 TAKE_LEASE: Final[LiteralString] = """
     UPDATE bot_states AS s
        SET lease_token = $2
      WHERE bot = $1 AND (lease_token IS NULL OR lease_token <= $2)
     RETURNING status, paused_by, day, daily_pnl, daily_trades_count,
-              (SELECT p.id FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL) AS position_id,
-              EXISTS (SELECT 1 FROM orders AS o WHERE o.bot = $1 AND NOT o.settled) AS order_pending
+              (SELECT p.id FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL
+                ORDER BY p.id LIMIT 1) AS position_id,
+              (SELECT p.symbol FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL
+                ORDER BY p.id LIMIT 1) AS position_symbol,
+              EXISTS (SELECT 1 FROM orders AS o WHERE o.bot = $1 AND NOT o.settled
+                         AND NOT (o.type <> 'market' AND o.status IN ('new', 'partially_filled'))) AS order_pending,
+              EXISTS (SELECT 1 FROM orders AS o WHERE o.bot = $1 AND NOT o.settled AND o.role = 'entry'
+                         AND o.type <> 'market' AND o.status IN ('new', 'partially_filled')) AS entry_resting
 """
 # Whoever paused or resumed the bot while its cycle ran is not overruled by what the cycle had read ($7).
 RELEASE_LEASE: Final[LiteralString] = """
@@ -71,7 +78,7 @@ RELEASE_WITH_DECISION: Final[LiteralString] = """
 # Read in the transaction of an entry's row. FOR SHARE: a pause that commits later comes after the order.
 LOCK_FOR_ENTRY: Final[LiteralString] = """
     SELECT s.paused_by, c.active,
-           EXISTS (SELECT 1 FROM positions AS p WHERE p.bot = $1 AND p.symbol = $3 AND p.closed_at IS NULL) AS holds,
+           EXISTS (SELECT 1 FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL) AS holds,
            EXISTS (SELECT 1 FROM orders AS o
                     WHERE o.venue = $2 AND o.symbol = $3 AND o.status = 'unknown' AND NOT o.settled) AS unknown
       FROM bot_states AS s
@@ -110,7 +117,10 @@ SELECT_DAYS: Final[LiteralString] = "SELECT bot, day, paused_by FROM bot_states 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedState:
-    """A bot's state at the start of its cycle. Counters belong to `day`."""
+    """A bot's state at the start of its cycle. Counters belong to `day`.
+
+    `order_pending`: the outcome of an order is awaited. `entry_resting`: an entry waits at its venue.
+    """
 
     status: str
     paused_by: PausedBy | None
@@ -118,7 +128,9 @@ class LeasedState:
     daily_pnl: Decimal
     daily_trades_count: int
     position_id: PositionId | None
+    position_symbol: str | None
     order_pending: bool
+    entry_resting: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +186,9 @@ async def take_lease(connection: Connection, bot: BotName, token: int) -> Leased
         daily_pnl=row["daily_pnl"],
         daily_trades_count=row["daily_trades_count"],
         position_id=None if position_id is None else PositionId(position_id),
+        position_symbol=row["position_symbol"],
         order_pending=row["order_pending"],
+        entry_resting=row["entry_resting"],
     )
 
 

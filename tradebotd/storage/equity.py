@@ -1,13 +1,14 @@
 """`equity_snapshots`, and the sums they and the account limits are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
-from tradebotd.domain.ids import BotName
+from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import PositionType
+from tradebotd.storage import settings
 from tradebotd.storage.database import Connection
 
 INSERT_SNAPSHOTS: Final[LiteralString] = """
@@ -17,22 +18,39 @@ INSERT_SNAPSHOTS: Final[LiteralString] = """
            AS s (bot, equity, cash, exposure, unrealized_pnl)
     ON CONFLICT (ts, account, coalesce(bot, '')) DO NOTHING
 """
+# A symbol that has left the configuration is still known by what it was.
 SELECT_BOT_FLOWS: Final[LiteralString] = """
-    SELECT c.name AS bot, coalesce(p.realized, 0) AS realized, o.symbol, o.side, o.position_type, o.quantity,
-           o.entry_price, (SELECT count(*) FROM orders WHERE NOT settled) AS unsettled
+    SELECT c.name AS bot, coalesce(p.realized, '{}') AS realized, o.venue, o.symbol, o.side, o.position_type,
+           o.quantity, o.entry_price, o.leverage, m.base_asset, m.quote_asset,
+           (SELECT count(*) FROM orders WHERE NOT settled
+                AND NOT (type <> 'market' AND status IN ('new', 'partially_filled'))) AS moving,
+           (SELECT count(*) FROM orders WHERE NOT settled) AS unsettled
       FROM bot_configs AS c
-      LEFT JOIN (SELECT bot, sum(realized_pnl) AS realized FROM positions GROUP BY bot) AS p ON p.bot = c.name
+      LEFT JOIN (SELECT bot, jsonb_object_agg(quote_asset, realized::text) AS realized
+                   FROM (SELECT p.bot, m.quote_asset, sum(p.realized_pnl) AS realized
+                           FROM positions AS p JOIN market_symbols AS m USING (symbol)
+                          GROUP BY p.bot, m.quote_asset) AS by_asset
+                  GROUP BY bot) AS p ON p.bot = c.name
       LEFT JOIN positions AS o ON o.bot = c.name AND o.closed_at IS NULL
-     ORDER BY c.name
+      LEFT JOIN market_symbols AS m ON m.symbol = o.symbol
+     ORDER BY c.name, o.id
 """
+# A peak from before an operator resumed from a drawdown is none any more.
 SELECT_EXTREMES: Final[LiteralString] = """
     SELECT (SELECT equity FROM equity_snapshots
              WHERE account = $1 AND bot IS NULL AND ts >= $2 ORDER BY ts LIMIT 1) AS day_start,
-           (SELECT max(equity) FROM equity_snapshots WHERE account = $1 AND bot IS NULL) AS peak,
-           (SELECT count(*) FROM orders WHERE created_at > $3) AS recent_orders,
-           (SELECT coalesce(jsonb_agg(jsonb_build_array(symbol, (quantity - filled_quantity)::text)), '[]') FROM orders
-             WHERE role = 'entry' AND NOT settled) AS pending,
-           (SELECT count(*) FROM orders WHERE role = 'entry' AND NOT settled AND position_id IS NULL) AS pending_entries
+           (SELECT max(equity) FROM equity_snapshots
+             WHERE account = $1 AND bot IS NULL
+               AND ts >= coalesce((SELECT (value #>> '{}')::timestamptz FROM settings WHERE key = $4),
+                                  '-infinity')) AS peak,
+           (SELECT count(*) FROM orders WHERE role = 'entry' AND created_at > $3) AS recent_entries
+"""
+SELECT_PENDING: Final[LiteralString] = """
+    SELECT venue, symbol, quantity - filled_quantity AS quantity, limit_price, position_type, leverage,
+           position_id IS NULL AS opens
+      FROM orders
+     WHERE role = 'entry' AND NOT settled
+     ORDER BY id
 """
 
 
@@ -51,30 +69,58 @@ class Snapshot:
 class OpenHolding:
     """`quantity` is signed."""
 
+    venue: VenueName
     symbol: str
+    base_asset: str
+    quote_asset: str
     position_type: PositionType
     quantity: Decimal
     entry_price: Decimal
+    leverage: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotFlows:
-    """`realized`: of all its positions, net of fees, the open one's entry fee included."""
+    """`realized`: by quote asset, of all its positions, net of fees, the open ones' included."""
 
     bot: BotName
-    realized: Decimal
-    holding: OpenHolding | None
+    realized: Mapping[str, Decimal]
+    holdings: Sequence[OpenHolding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    """`moving`: orders are under way, which the venue may have booked before we have.
+
+    `resting`: orders wait at a venue, and may be filled at any moment.
+    """
+
+    bots: Sequence[BotFlows]
+    moving: bool
+    resting: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingEntry:
+    """What an unsettled entry may still fill. `opens`: nothing of it has been filled yet."""
+
+    venue: VenueName
+    symbol: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    position_type: PositionType
+    leverage: int
+    opens: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHistory:
-    """`pending`: (symbol, quantity not filled yet) of each unsettled entry."""
+    """`recent_entries`: those of the last minute."""
 
     day_start: Decimal | None
     peak: Decimal | None
-    recent_orders: int
-    pending: Sequence[tuple[str, Decimal]]
-    pending_entries: int
+    recent_entries: int
+    pending: Sequence[PendingEntry]
 
 
 async def insert_snapshots(
@@ -92,32 +138,58 @@ async def insert_snapshots(
     )
 
 
-async def select_bot_flows(connection: Connection) -> tuple[list[BotFlows], bool]:
-    """And whether orders are under way, which the venue may have booked before we have."""
-    flows, moving = [], False
+async def select_bot_flows(connection: Connection) -> Flows:
+    bots: dict[BotName, BotFlows] = {}
+    moving = resting = False
     for row in await connection.fetch(SELECT_BOT_FLOWS):
-        moving = row["unsettled"] > 0
-        holding = None
-        if row["symbol"] is not None:
-            sign = 1 if row["side"] == "long" else -1
-            holding = OpenHolding(
-                symbol=row["symbol"],
-                position_type=PositionType(row["position_type"]),
-                quantity=sign * row["quantity"],
-                entry_price=row["entry_price"],
-            )
-        flows.append(BotFlows(bot=BotName(row["bot"]), realized=row["realized"], holding=holding))
-    return flows, moving
+        moving = row["moving"] > 0
+        resting = row["unsettled"] > row["moving"]
+        bot = BotName(row["bot"])
+        known = bots.get(bot)
+        holdings = () if row["symbol"] is None else (_holding(row),)
+        bots[bot] = BotFlows(
+            bot=bot,
+            realized={asset: Decimal(amount) for asset, amount in row["realized"].items()},
+            holdings=holdings if known is None else (*known.holdings, *holdings),
+        )
+    return Flows(bots=tuple(bots.values()), moving=moving, resting=resting)
 
 
 async def select_history(
     connection: Connection, account: str, day_began: datetime, minute_ago: datetime
 ) -> AccountHistory:
-    row = await connection.fetchrow(SELECT_EXTREMES, account, day_began, minute_ago)
+    row = await connection.fetchrow(
+        SELECT_EXTREMES, account, day_began, minute_ago, settings.ACCOUNT_PEAK_SINCE
+    )
     return AccountHistory(
         day_start=row["day_start"],
         peak=row["peak"],
-        recent_orders=row["recent_orders"],
-        pending=[(symbol, Decimal(quantity)) for symbol, quantity in row["pending"]],
-        pending_entries=row["pending_entries"],
+        recent_entries=row["recent_entries"],
+        pending=[_pending(each) for each in await connection.fetch(SELECT_PENDING)],
+    )
+
+
+def _holding(row: Any) -> OpenHolding:
+    sign = 1 if row["side"] == "long" else -1
+    return OpenHolding(
+        venue=VenueName(row["venue"]),
+        symbol=row["symbol"],
+        base_asset=row["base_asset"],
+        quote_asset=row["quote_asset"],
+        position_type=PositionType(row["position_type"]),
+        quantity=sign * row["quantity"],
+        entry_price=row["entry_price"],
+        leverage=row["leverage"],
+    )
+
+
+def _pending(row: Any) -> PendingEntry:
+    return PendingEntry(
+        venue=VenueName(row["venue"]),
+        symbol=row["symbol"],
+        quantity=row["quantity"],
+        limit_price=row["limit_price"],
+        position_type=PositionType(row["position_type"]),
+        leverage=row["leverage"],
+        opens=row["opens"],
     )

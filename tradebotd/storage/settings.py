@@ -7,6 +7,8 @@ from tradebotd.storage.database import Connection
 INSTANCE_NONCE: Final = "instance_nonce"  # 5 bytes in hex, drawn by the first migration
 MARKET_CLOCK: Final = "market_clock"  # {"reached": ISO 8601, "ended": bool}
 HALT: Final = "halt"  # {"reason", "since"}, or null
+ACCOUNT_HALT: Final = "account_halt"  # {"rule", "detail", "since", "until" or null}, or null
+ACCOUNT_PEAK_SINCE: Final = "account_peak_since"  # ISO 8601: when somebody resumed from a drawdown
 DISABLED_JOBS: Final = "disabled_jobs"  # names
 
 SELECT_VALUE: Final[LiteralString] = "SELECT value FROM settings WHERE key = $1"

@@ -1,5 +1,6 @@
 """What the account and each bot are worth, and how near they are to their limits."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -12,33 +13,50 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import BotName, VenueName
-from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.risk.limits import AccountState
 from tradebotd.storage import equity
 from tradebotd.storage.database import Database
-from tradebotd.storage.equity import BotFlows, OpenHolding, Snapshot
+from tradebotd.storage.equity import BotFlows, Flows, OpenHolding, PendingEntry, Snapshot
+from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.days import day_began
 
 MINUTE: Final = timedelta(minutes=1)
 LOOKS: Final = 5
 LOOK_AGAIN_SECONDS: Final = 0.2
 
+Purse = tuple[VenueName, str]  # a venue, and an asset there
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worth:
-    """Cash and what is held, at the prices of one moment."""
+    """Cash and what is held, at the prices of one moment, in the account's currency.
+
+    `cash`: of each venue and asset, in that asset. A bot whose former trades were in something that
+    nothing converts any more is left out of `bots`. `of_one_moment`: no order was under way, and no
+    fill came in between; `certain`: nor can one have come that we have not heard of.
+    """
 
     account: Snapshot
     bots: Mapping[BotName, Snapshot]
-    free_cash: Decimal
-    open_positions: int
+    cash: Mapping[Purse, Decimal]
+    holdings: Sequence[OpenHolding]
     of_one_moment: bool
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """`state` for the limits; `free`: cash that neither a margin nor a pending entry holds."""
+
+    state: AccountState
+    free: Mapping[Purse, Decimal]
 
 
 class Account:
-    """In *currency*; balances of other assets count through open positions only."""
+    """In one currency; base assets count through open positions only, quote assets are cash."""
 
     def __init__(
         self,
@@ -46,6 +64,7 @@ class Account:
         database: Database,
         venues: Mapping[VenueName, Venue],
         prices: PriceBook,
+        symbols: Mapping[str, MarketSymbol],
         specs: Mapping[BotName, BotSpec],
         name: str,
         currency: str,
@@ -54,65 +73,76 @@ class Account:
         self._database = database
         self._venues = venues
         self._prices = prices
+        self._symbols = symbols
         self._specs = specs
+        instruments = (symbol.instrument for symbol in symbols.values())
+        self.currencies = Currencies(instruments, prices, currency)
         self.name = name
-        self._currency = currency
-        self._zone = zone
+        self.zone = zone
 
-    async def worth(self) -> Worth:
+    async def worth(self, *, pause_seconds: float = 0.0) -> Worth:
         """Raises FeedError when something held has no price, VenueError, DatabaseUnavailableError.
 
         Cash is the venues' and positions are ours: they are of one moment only if no order was
-        under way and no fill came in between.
+        under way and no fill came in between. A venue may fill what rests there before it tells us;
+        *pause_seconds* is how long we wait to hear of it.
         """
         before = await self._flows()
-        accounts = [await venue.account() for _, venue in sorted(self._venues.items())]
-        flows, moving = await self._flows()
-        cash = sum((_cash(account, self._currency) for account in accounts), ZERO)
-        bots = {flow.bot: self._bot_worth(flow) for flow in flows}
-        holdings = [flow.holding for flow in flows if flow.holding is not None]
-        total = self._snapshot(None, cash, holdings)
+        accounts = {name: await venue.account() for name, venue in sorted(self._venues.items())}
+        if before.resting and pause_seconds:
+            await anyio.sleep(pause_seconds)
+        flows = await self._flows()
+        holdings = [holding for flow in flows.bots for holding in flow.holdings]
+        cash = self._cash(accounts, holdings)
+        bots = {
+            flow.bot: self._bot_worth(flow)
+            for flow in flows.bots
+            if all(self.currencies.converts(asset) for asset in flow.realized)
+        }
+        same = not flows.moving and before == flows
         return Worth(
-            account=total,
+            account=self._snapshot(None, self._sum(cash), holdings),
             bots=bots,
-            free_cash=cash,
-            open_positions=len(holdings),
-            of_one_moment=not moving and before == (flows, moving),
+            cash=cash,
+            holdings=holdings,
+            of_one_moment=same,
+            certain=same and (pause_seconds > 0 or not flows.resting),
         )
 
-    async def _flows(self) -> tuple[list[BotFlows], bool]:
+    async def _flows(self) -> Flows:
         async with self._database.connection() as connection:
             return await equity.select_bot_flows(connection)
 
-    async def state(self, worth: Worth, now: datetime) -> AccountState:
+    async def standing(self, worth: Worth, now: datetime) -> Standing:
         """For the limits; without a snapshot yet, the day and the peak begin now."""
         async with self._database.connection() as connection:
             history = await equity.select_history(
-                connection, self.name, day_began(now, self._zone), now - MINUTE
+                connection, self.name, day_began(now, self.zone), now - MINUTE
             )
         current = worth.account.equity
-        pending = sum((self._price(each) * left for each, left in history.pending), ZERO)
-        return AccountState(
+        exposure = sum((self._notional(each) for each in history.pending), ZERO)
+        state = AccountState(
             equity=current,
-            exposure=worth.account.exposure + pending,
-            open_positions=worth.open_positions + history.pending_entries,
-            orders_last_minute=history.recent_orders,
+            exposure=worth.account.exposure + exposure,
+            open_positions=len(worth.holdings) + sum(each.opens for each in history.pending),
+            orders_last_minute=history.recent_entries,
             day_start_equity=current if history.day_start is None else history.day_start,
             peak_equity=current if history.peak is None else max(history.peak, current),
         )
+        return Standing(state=state, free=self._free(worth, history.pending))
 
-    async def snapshot(self, now: datetime) -> Worth | None:
+    async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Worth | None:
         """Store what everything is worth at *now*; a second one at the same instant is skipped.
 
         None while orders are under way: a sale booked on one side only would be a peak that never
         was, and a drawdown from it ever after.
         """
-        worth = await self.worth()
+        worth = await self.worth(pause_seconds=pause_seconds)
         for _ in range(LOOKS - 1):
             if worth.of_one_moment:
                 break
             await anyio.sleep(LOOK_AGAIN_SECONDS)
-            worth = await self.worth()
+            worth = await self.worth(pause_seconds=pause_seconds)
         if not worth.of_one_moment:
             return None
         rows = [worth.account, *worth.bots.values()]
@@ -120,28 +150,69 @@ class Account:
             await equity.insert_snapshots(connection, now, self.name, rows)
         return worth
 
+    def _cash(
+        self, accounts: Mapping[VenueName, VenueAccount], holdings: Sequence[OpenHolding]
+    ) -> dict[Purse, Decimal]:
+        """What a bot has bought of an asset that is another symbol's money is no cash."""
+        bought: dict[Purse, Decimal] = defaultdict(Decimal)
+        for holding in holdings:
+            if holding.position_type is PositionType.SPOT:
+                bought[holding.venue, holding.base_asset] += holding.quantity
+        return {
+            (venue, asset): account.balances.get(asset, ZERO) - bought[venue, asset]
+            for venue, account in accounts.items()
+            for asset in sorted(self.currencies.cash)
+        }
+
+    def _free(self, worth: Worth, pending: Sequence[PendingEntry]) -> dict[Purse, Decimal]:
+        free = defaultdict(Decimal, worth.cash)
+        for holding in worth.holdings:
+            if holding.position_type is PositionType.FUTURES:
+                margin = abs(holding.quantity) * holding.entry_price / holding.leverage
+                free[holding.venue, holding.quote_asset] -= margin
+        for each in pending:
+            symbol = self._symbols.get(each.symbol)
+            if symbol is not None:
+                price = each.limit_price or self._price(each.symbol)
+                quote = symbol.instrument.quote_asset
+                free[each.venue, quote] -= each.quantity * price / each.leverage
+        return free
+
+    def _notional(self, pending: PendingEntry) -> Decimal:
+        symbol = self._symbols.get(pending.symbol)
+        if symbol is None:  # it left the configuration while its entry was under way
+            return ZERO
+        rate = self.currencies.rate(symbol.instrument.quote_asset)
+        return pending.quantity * (pending.limit_price or self._price(pending.symbol)) * rate
+
+    def _sum(self, cash: Mapping[Purse, Decimal]) -> Decimal:
+        totals: dict[str, Decimal] = defaultdict(Decimal)
+        for (_, asset), amount in cash.items():
+            totals[asset] += amount
+        return self.currencies.sum(totals)
+
     def _bot_worth(self, flow: BotFlows) -> Snapshot:
         """Initial capital and what its fills made of it; a spot holding was paid from its cash."""
         spec = self._specs.get(flow.bot)
-        cash = flow.realized + (ZERO if spec is None else spec.initial_capital)
-        holdings: Sequence[OpenHolding] = ()
-        if flow.holding is not None:
-            holdings = (flow.holding,)
-            if flow.holding.position_type is PositionType.SPOT:
-                cash -= flow.holding.quantity * flow.holding.entry_price
-        return self._snapshot(flow.bot, cash, holdings)
+        cash = ZERO if spec is None else spec.initial_capital
+        cash += self.currencies.sum(flow.realized)
+        for holding in flow.holdings:
+            if holding.position_type is PositionType.SPOT:
+                paid = holding.quantity * holding.entry_price
+                cash -= paid * self.currencies.rate(holding.quote_asset)
+        return self._snapshot(flow.bot, cash, flow.holdings)
 
     def _snapshot(
         self, bot: BotName | None, cash: Decimal, holdings: Sequence[OpenHolding]
     ) -> Snapshot:
         exposure, value, unrealized = ZERO, ZERO, ZERO
         for holding in holdings:
-            price = self._price(holding.symbol)
-            gain = (price - holding.entry_price) * holding.quantity
-            exposure += abs(holding.quantity) * price
+            price, rate = self._price(holding.symbol), self.currencies.rate(holding.quote_asset)
+            gain = (price - holding.entry_price) * holding.quantity * rate
+            exposure += abs(holding.quantity) * price * rate
             unrealized += gain
             spot = holding.position_type is PositionType.SPOT
-            value += holding.quantity * price if spot else gain
+            value += holding.quantity * price * rate if spot else gain
         return Snapshot(
             bot=bot,
             equity=cash + value,
@@ -155,7 +226,3 @@ class Account:
         if price is None:
             raise FeedError(f"{symbol} has no price yet")
         return price
-
-
-def _cash(account: VenueAccount, currency: str) -> Decimal:
-    return account.balances.get(currency, ZERO)

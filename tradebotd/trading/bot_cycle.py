@@ -14,32 +14,40 @@ import structlog
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.errors import (
-    FeedError,
-    OrderDeniedError,
     StrategyError,
     TradebotError,
-    VenueError,
 )
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.position import Position
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.candles import CandleReader
 from tradebotd.storage import bots, decisions, positions
-from tradebotd.storage.bots import CycleEnd, DecisionRecord, LeasedState, PausedBy
+from tradebotd.storage.bots import CycleEnd, LeasedState, PausedBy
 from tradebotd.storage.database import Database
 from tradebotd.strategies.base import Strategy
+from tradebotd.trading.act import Actor, Verdict
+from tradebotd.trading.atr import candles_needed, candles_wanted
 from tradebotd.trading.days import local_day
-from tradebotd.trading.decide import Decision, decide, reached_limit
+from tradebotd.trading.decide import (
+    ENTRY_RESTING,
+    Decision,
+    decide,
+    reached_limit,
+    rests_already,
+    wanted_side,
+)
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.entry_orders import EntryOrders
 from tradebotd.trading.protection import Protection
 
 log = structlog.get_logger(__name__)
 
 STALE_AFTER_PERIODS: Final = 2
+ORDER_PENDING: Final = "waiting (order pending)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +58,6 @@ class CycleResult:
     acted: bool = False
     skipped: bool = False
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Verdict:
-    """How a cycle ends: the bot's status, and the decision to record with it (if it is new)."""
-
-    status: str
-    decision: DecisionRecord | None = None
-    acted: bool = False
-    error: str | None = None
-    paused_by: PausedBy | None = None
 
 
 class BotCycle:
@@ -77,6 +74,7 @@ class BotCycle:
         candles: CandleReader,
         protection: Protection,
         entries: Entries,
+        entry_orders: EntryOrders,
         gate: EntryGate,
         token: int,
     ) -> None:
@@ -87,8 +85,8 @@ class BotCycle:
         self._calendars = calendars
         self._candles = candles
         self._protection = protection
-        self._entries = entries
-        self._gate = gate
+        self._entry_orders = entry_orders
+        self._actor = Actor(protection=protection, entries=entries, gate=gate)
         self._token = token
         self._decided: dict[BotName, datetime | None] = {}
         self._months: set[tuple[int, int]] = set()
@@ -113,10 +111,12 @@ class BotCycle:
             state = await bots.take_lease(connection, name, self._token)
         if state is None:
             return CycleResult(status="skipped", skipped=True)
-        verdict = _Verdict(status=state.status, paused_by=state.paused_by)
+        verdict = Verdict(status=state.status, paused_by=state.paused_by)
         try:
             with structlog.contextvars.bound_contextvars(bot=name):
                 verdict = await self._judge(spec, state, now)
+            if verdict.decided is not None:
+                self._decided[name] = verdict.decided
         except TradebotError as error:
             verdict = replace(verdict, status="error (cycle)", error=str(error))
             raise
@@ -135,7 +135,7 @@ class BotCycle:
             self._decided[name] = await decisions.select_latest(connection, name)
 
     async def _release(
-        self, name: BotName, state: LeasedState, verdict: _Verdict, now: datetime
+        self, name: BotName, state: LeasedState, verdict: Verdict, now: datetime
     ) -> None:
         decision = verdict.decision
         end = CycleEnd(
@@ -150,25 +150,33 @@ class BotCycle:
         if decision is not None:
             self._decided[name] = decision.candle_ts
 
-    async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> _Verdict:
+    async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> Verdict:
         if not spec.active:
-            return _Verdict(status="stopped", paused_by=state.paused_by)
+            return Verdict(status="stopped", paused_by=state.paused_by)
         if state.paused_by == "user" and state.position_id is None:
-            return _Verdict(status="paused (by user)", paused_by="user")
+            return Verdict(status="paused (by user)", paused_by="user")
         limit = reached_limit(spec, state, local_day(now, spec.day_zone))
         paused_by: PausedBy | None = state.paused_by if state.paused_by == "user" else None
         if limit is not None and paused_by is None:
             paused_by = "limit"
             if state.position_id is None:
-                return _Verdict(status=f"paused ({limit})", paused_by="limit")
-        symbol = self._symbols[spec.symbol]
-        if not self._calendars[symbol.calendar].is_open(now):
-            return _Verdict(status="waiting (market closed)", paused_by=paused_by)
-        verdict = await self._look(spec, symbol, state, paused_by, now)
-        if paused_by is not None:
+                return Verdict(status=f"paused ({limit})", paused_by="limit")
+        verdict = await self._trade(spec, state, paused_by, now)
+        if paused_by is not None and not verdict.status.startswith("waiting (market closed"):
             word = "by user" if paused_by == "user" else str(limit)
             return replace(verdict, status=f"paused ({word})", paused_by=paused_by)
-        return verdict
+        return replace(verdict, paused_by=paused_by)
+
+    async def _trade(
+        self, spec: BotSpec, state: LeasedState, paused_by: PausedBy | None, now: datetime
+    ) -> Verdict:
+        symbol = self._symbols[spec.symbol]
+        if state.position_symbol not in (None, spec.symbol):
+            # It traded something else when it entered: that position has its exits, and no signals.
+            return Verdict(status=f"waiting (position of {state.position_symbol} open)")
+        if not self._calendars[symbol.calendar].is_open(now):
+            return Verdict(status="waiting (market closed)")
+        return await self._look(spec, symbol, state, paused_by, now)
 
     async def _look(
         self,
@@ -177,89 +185,67 @@ class BotCycle:
         state: LeasedState,
         paused_by: PausedBy | None,
         now: datetime,
-    ) -> _Verdict:
+    ) -> Verdict:
         strategy = self._strategies[spec.name]
-        candles = await self._candles.closed(symbol, spec.timeframe, strategy.lookback, now)
-        if len(candles) < strategy.lookback:
-            return _Verdict(status="waiting (warming up)")
+        count = max(strategy.lookback, candles_wanted(spec))
+        candles = await self._candles.closed(symbol, spec.timeframe, count, now)
+        if len(candles) < max(strategy.lookback, candles_needed(spec)):
+            return Verdict(status="waiting (warming up)")
         newest = candles[-1]
         if _is_stale(newest, spec.timeframe, now):
-            return _Verdict(status="waiting (no fresh candle)")
+            return Verdict(status="waiting (no fresh candle)")
         decided = self._decided[spec.name]
         if decided is not None and newest.ts <= decided:
-            return _Verdict(status=_standing(state))
+            return Verdict(status=_standing(state))
         await self._ensure_month(newest.ts)
         try:
-            signal = ask(strategy, candles)
+            signal = ask(strategy, candles[-strategy.lookback :])
         except StrategyError as error:
             log.error("strategy failed", error=str(error))  # noqa: TRY400
-            return _Verdict(status="error (strategy)", error=str(error))
+            return Verdict(status="error (strategy)", error=str(error))
+        return await self._decide(spec, symbol, state, paused_by, signal, candles, now)
+
+    async def _decide(
+        self,
+        spec: BotSpec,
+        symbol: MarketSymbol,
+        state: LeasedState,
+        paused_by: PausedBy | None,
+        signal: Signal,
+        candles: Sequence[Candle],
+        now: datetime,
+    ) -> Verdict:
         position = await self._held(state)
         decision = decide(spec, signal, None if position is None else position.side)
+        if state.entry_resting and signal.kind is not SignalKind.NONE:
+            found = await self._among_resting(spec, signal)
+            if found is None:
+                return Verdict(status=ORDER_PENDING)
+            position, decision = found
         if paused_by is not None and decision.action == "enter":
             decision = replace(decision, action="nothing", reason=f"paused; {decision.reason}")
         if state.order_pending and decision.action != "nothing":
-            return _Verdict(status="waiting (order pending)")
-        return await self._act(spec, symbol, position, signal, decision, newest, now)
+            return Verdict(status=ORDER_PENDING)
+        return await self._actor.act(spec, symbol, position, signal, decision, candles, now)
 
-    async def _act(
-        self,
-        spec: BotSpec,
-        symbol: MarketSymbol,
-        position: Position | None,
-        signal: Signal,
-        decision: Decision,
-        newest: Candle,
-        now: datetime,
-    ) -> _Verdict:
-        record = DecisionRecord(
-            bot=spec.name,
-            candle_ts=newest.ts,
-            intent="none",
-            signal=signal.kind,
-            reason=decision.reason,
-            path=signal.path,
-            indicators=signal.indicators,
-            execution_meta={"close": newest.close, "status": decision.status},
-            decided_at=now,
-        )
-        if decision.action == "enter":
-            return await self._enter(spec, symbol, decision, record, now)
-        if decision.action == "exit" and position is not None:
-            return await self._exit(position, decision, replace(record, intent="exit"))
-        return _Verdict(status=decision.status, decision=record)
+    async def _among_resting(
+        self, spec: BotSpec, signal: Signal
+    ) -> tuple[Position | None, Decision] | None:
+        """What *signal* means where an entry rests: one against it takes it back first.
 
-    async def _enter(
-        self,
-        spec: BotSpec,
-        symbol: MarketSymbol,
-        decision: Decision,
-        record: DecisionRecord,
-        now: datetime,
-    ) -> _Verdict:
-        closed = self._gate.closed_because()
-        if closed is not None:
-            meta = {**record.execution_meta, "denied": closed}
-            denied = replace(record, reason=f"denied ({closed})", execution_meta=meta)
-            return _Verdict(status=f"waiting ({closed})", decision=denied)
-        if decision.side is None:
-            raise AssertionError("an entry has a side")
-        wish = replace(record, intent="entry")
-        try:
-            await self._entries.enter(spec, symbol, decision.side, wish, now)
-        except OrderDeniedError as error:
-            meta = {**record.execution_meta, "rule": error.rule, "detail": error.detail}
-            denied = replace(record, reason=f"denied ({error.rule})", execution_meta=meta)
-            if error.rule == "decided_already":
-                return _Verdict(status="waiting (no signal)")
-            return _Verdict(status=f"waiting ({error.rule})", decision=denied)
-        except FeedError as error:
-            return _Verdict(status="error (price fetch)", decision=record, error=str(error))
-        except VenueError as error:
-            self._decided[spec.name] = record.candle_ts
-            return _Verdict(status="error (order)", error=str(error))
-        self._decided[spec.name] = record.candle_ts
-        return _Verdict(status="running", acted=True)
+        None: that could not be done yet. What had filled by then is held, and decided about.
+        """
+        wanted = wanted_side(signal)
+        taken = await self._entry_orders.withdraw(spec.name, "the signal turned", unless=wanted)
+        if taken.failed:
+            return None
+        async with self._database.connection() as connection:
+            held = await positions.select_open_id(connection, spec.name, spec.symbol)
+            position = None if held is None else await positions.select_one(connection, held)
+        if taken.resting and not taken.cancelled:
+            return position, rests_already(signal)
+        decision = decide(spec, signal, None if position is None else position.side)
+        return position, replace(decision, reason=f"its entry was taken back; {decision.reason}")
 
     async def _held(self, state: LeasedState) -> Position | None:
         """What the table says is open, from memory where it is known there."""
@@ -270,18 +256,6 @@ class BotCycle:
             return known
         async with self._database.connection() as connection:
             return await positions.select_one(connection, state.position_id)
-
-    async def _exit(
-        self, position: Position, decision: Decision, record: DecisionRecord
-    ) -> _Verdict:
-        try:
-            order_id = await self._protection.close_by_hand(position, CloseReason.SIGNAL)
-        except OrderDeniedError as error:
-            return _Verdict(status=f"waiting ({error.rule})")
-        except VenueError as error:
-            return _Verdict(status="error (order)", error=str(error))
-        record = replace(record, order_id=order_id)
-        return _Verdict(status=decision.status, decision=record, acted=True)
 
     async def _ensure_month(self, candle_ts: datetime) -> None:
         """The partition that a decision on this candle will need, before an order hangs on it."""
@@ -295,7 +269,12 @@ class BotCycle:
 
 def _standing(state: LeasedState) -> str:
     """The status of a candle decided before: without what kept an earlier cycle from looking."""
-    over = ("paused", "pending", "stopped", "orphaned", "waiting (market", "waiting (no fresh")
+    if state.entry_resting and state.position_id is None:
+        return ENTRY_RESTING
+    over = (
+        *("paused", "pending", "stopped", "orphaned", "waiting (market", "waiting (no fresh"),
+        *(ENTRY_RESTING, "waiting (position of", ORDER_PENDING),
+    )
     if not state.status.startswith(over):
         return state.status
     return "waiting (no signal)" if state.position_id is None else "running"

@@ -1,6 +1,9 @@
 """Days as a bot counts them: local dates of its own time zone."""
 
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Final
+
+DAY: Final = timedelta(days=1)
 
 
 def local_day(instant: datetime, zone: tzinfo | None) -> date:
@@ -10,4 +13,13 @@ def local_day(instant: datetime, zone: tzinfo | None) -> date:
 
 def day_began(instant: datetime, zone: tzinfo) -> datetime:
     """The first instant of the local day that *instant* falls into, in UTC."""
-    return datetime.combine(local_day(instant, zone), time(0), zone).astimezone(UTC)
+    return _midnight(local_day(instant, zone), zone)
+
+
+def day_ends(instant: datetime, zone: tzinfo) -> datetime:
+    """The first instant of the next local day, in UTC."""
+    return _midnight(local_day(instant, zone) + DAY, zone)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(0), zone).astimezone(UTC)

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.storage.bots import LeasedState
+
+ENTRY_RESTING: Final = "waiting (entry resting)"
 
 Action = Literal["enter", "exit", "nothing"]
 
@@ -37,15 +39,28 @@ def reached_limit(spec: BotSpec, state: LeasedState, today: date) -> str | None:
     return None
 
 
+def wanted_side(signal: Signal) -> PositionSide | None:
+    if signal.kind is SignalKind.NONE:
+        return None
+    return PositionSide.LONG if signal.kind is SignalKind.BUY else PositionSide.SHORT
+
+
+def rests_already(signal: Signal) -> Decision:
+    """An entry of the wanted side waits at its venue; it is not made twice."""
+    return Decision(
+        action="nothing", reason=f"{signal.reason}; an entry rests already", status=ENTRY_RESTING
+    )
+
+
 def decide(spec: BotSpec, signal: Signal, held: PositionSide | None) -> Decision:
     """A signal against what is held closes it; one that agrees does nothing more."""
-    if signal.kind is SignalKind.NONE:
+    wanted = wanted_side(signal)
+    if wanted is None:
         return Decision(
             action="nothing",
             reason=signal.reason,
             status="running" if held else "waiting (no signal)",
         )
-    wanted = PositionSide.LONG if signal.kind is SignalKind.BUY else PositionSide.SHORT
     if held is wanted:
         return Decision(action="nothing", reason=f"{held} already", status="running")
     if held is not None:

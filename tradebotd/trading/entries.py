@@ -1,13 +1,16 @@
-"""From a side to an order: price, size, account limits, and the row that proves all three."""
+"""From a side to an order: price, exits, size, limits, and the row that proves all of them."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 import anyio
 
-from tradebotd.domain.bot import AccountLimits, BotSpec
-from tradebotd.domain.errors import FeedError, VenueError
-from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.bot import AccountLimits, BotSpec, SizingKind
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.errors import FeedError, OrderDeniedError, VenueError
+from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import (
     OrderIntent,
     OrderReport,
@@ -18,11 +21,19 @@ from tradebotd.domain.order import (
 )
 from tradebotd.domain.side import PositionSide
 from tradebotd.market.price_book import PriceBook
-from tradebotd.risk.limits import approve_entry
+from tradebotd.risk.limits import EntryTerms, approve_entry
 from tradebotd.risk.sizing import entry_quantity
+from tradebotd.storage import entry_orders
 from tradebotd.storage.bots import DecisionRecord
-from tradebotd.trading.account import Account, Worth
+from tradebotd.storage.database import Database
+from tradebotd.storage.entry_orders import EntryHistory
+from tradebotd.trading.account import Account, Standing, Worth
+from tradebotd.trading.account_halts import AccountHalts
+from tradebotd.trading.entry_plan import EntryPlan, plan_entry
 from tradebotd.trading.placement import Placement
+
+MINUTE: Final = timedelta(minutes=1)
+_FIXED: Final = frozenset({SizingKind.FIXED_QUANTITY, SizingKind.FIXED_NOTIONAL})
 
 
 class Entries:
@@ -34,14 +45,18 @@ class Entries:
     def __init__(
         self,
         *,
+        database: Database,
         account: Account,
         prices: PriceBook,
         placement: Placement,
+        halts: AccountHalts,
         limits: AccountLimits,
     ) -> None:
+        self._database = database
         self.account = account
         self._prices = prices
         self._placement = placement
+        self._halts = halts
         self.limits = limits
         self._one_at_a_time = anyio.Lock()
 
@@ -51,19 +66,57 @@ class Entries:
         symbol: MarketSymbol,
         side: PositionSide,
         decision: DecisionRecord,
+        candles: Sequence[Candle],
         now: datetime,
     ) -> OrderReport:
-        """Raises OrderDeniedError (with its rule), FeedError without a price, VenueError."""
+        """Raises OrderDeniedError (with its rule), FeedError without a price, VenueError.
+
+        *candles*: the closed ones of the bot's timeframe, as far as its ranges need them.
+        """
         price = self._prices.price(spec.symbol)
         if price is None:
             raise FeedError(f"{spec.symbol} has no price yet")
+        plan = plan_entry(spec, symbol.instrument, side, price, candles)
         async with self._one_at_a_time:
+            history = await self._history(spec, now)
             worth = await self._worth()
-            intent = _intent(spec, symbol, side, _quantity(spec, symbol, price, worth), decision)
-            state = await self.account.state(worth, now)
-            approved = approve_entry(intent, price, state, self.limits)
-            prepared = await self._placement.prepare(approved, exits=spec.exits, decision=decision)
+            standing = await self.review(worth, now)
+            halt = self._halts.current
+            if halt is not None:
+                raise OrderDeniedError(halt.rule, halt.detail)
+            quantity = self._quantity(spec, symbol, plan, worth, standing)
+            intent = _intent(spec, symbol, plan, quantity, decision, now)
+            approved = approve_entry(
+                intent,
+                plan.price,
+                standing.state,
+                self.limits,
+                self._terms(spec, symbol, plan, history),
+            )
+            prepared = await self._placement.prepare(approved, exits=plan.exits, decision=decision)
         return await self._placement.send(prepared)
+
+    async def review(self, worth: Worth, now: datetime) -> Standing:
+        """How the account stands; a limit that is reached beyond doubt halts entries from here on.
+
+        A sum of two moments is no proof: it denies this entry, and the next snapshot judges.
+        """
+        standing = await self.account.standing(worth, now)
+        if worth.certain:
+            account = self.account
+            await self._halts.judge(account.name, standing.state, self.limits, account.zone)
+        return standing
+
+    async def _history(self, spec: BotSpec, now: datetime) -> EntryHistory:
+        cooldown = spec.cooldown or timedelta()
+        async with self._database.connection() as connection:
+            history = await entry_orders.select_history(
+                connection, spec.name, now - MINUTE, now - cooldown
+            )
+        if spec.cooldown is not None and history.stopped_at is not None:
+            until = history.stopped_at + spec.cooldown
+            raise OrderDeniedError("cooldown", f"a stop closed its position; until {until}")
+        return history
 
     async def _worth(self) -> Worth:
         """A venue that does not say what we own has not been sent an order either."""
@@ -72,35 +125,91 @@ class Entries:
         except VenueError as error:
             raise FeedError(f"the account cannot be read: {error}") from error
 
+    def _quantity(
+        self,
+        spec: BotSpec,
+        symbol: MarketSymbol,
+        plan: EntryPlan,
+        worth: Worth,
+        standing: Standing,
+    ) -> Decimal:
+        """In the symbol's quote asset; equity and limits are told in the account's currency."""
+        instrument, own = symbol.instrument, worth.bots.get(spec.name)
+        if own is None:
+            raise FeedError(f"{spec.name} traded in something that nothing converts any more")
+        rate = self.account.currencies.rate(instrument.quote_asset)
+        free = standing.free.get((instrument.venue, instrument.quote_asset), Decimal(0))
+        return entry_quantity(
+            spec.sizing,
+            price=plan.price,
+            equity=own.equity / rate,
+            free_cash=min(free, own.cash / rate),
+            instrument=instrument,
+            leverage=spec.leverage,
+            position_type=spec.position_type,
+            stop_distance=plan.stop_distance,
+            exposure_left=self._exposure_left(spec, symbol, standing, rate),
+        )
 
-def _quantity(spec: BotSpec, symbol: MarketSymbol, price: Decimal, worth: Worth) -> Decimal:
-    own = worth.bots[spec.name]
-    return entry_quantity(
-        spec.sizing,
-        price=price,
-        equity=own.equity,
-        free_cash=min(worth.free_cash, own.cash),
-        instrument=symbol.instrument,
-        leverage=spec.leverage,
-        position_type=spec.position_type,
-    )
+    def _exposure_left(
+        self, spec: BotSpec, symbol: MarketSymbol, standing: Standing, rate: Decimal
+    ) -> Decimal | None:
+        """What a share of the equity may shrink to; a fixed amount is refused as it is.
+
+        Raises OrderDeniedError when not even the least order fits.
+        """
+        if spec.sizing.kind in _FIXED:
+            return None
+        state = standing.state
+        left = (self.limits.max_exposure * state.equity - state.exposure) / rate
+        if left <= 0 or left < symbol.instrument.min_notional:
+            raise OrderDeniedError(
+                "max_exposure",
+                f"{state.exposure} is open of {self.limits.max_exposure} of {state.equity}",
+            )
+        return left
+
+    def _terms(
+        self, spec: BotSpec, symbol: MarketSymbol, plan: EntryPlan, history: EntryHistory
+    ) -> EntryTerms:
+        instrument = symbol.instrument
+        futures = spec.position_type is PositionType.FUTURES
+        return EntryTerms(
+            bot_orders_last_minute=history.entries,
+            max_bot_orders_per_minute=spec.limits.max_orders_per_minute,
+            reference_price=plan.reference_price,
+            side=plan.side,
+            stop_loss=plan.stop_loss,
+            liquidation_price=plan.liquidation_price,
+            max_leverage=instrument.max_leverage if futures else None,
+            rate=self.account.currencies.rate(instrument.quote_asset),
+        )
 
 
 def _intent(
     spec: BotSpec,
     symbol: MarketSymbol,
-    side: PositionSide,
+    plan: EntryPlan,
     quantity: Decimal,
     decision: DecisionRecord,
+    now: datetime,
 ) -> OrderIntent:
+    rests = plan.limit_price is not None
     request = OrderRequest(
         venue=symbol.instrument.venue,
         symbol=spec.symbol,
-        side=side.entry,
-        type=OrderType.MARKET,
-        time_in_force=TimeInForce.IOC,
+        side=plan.side.entry,
+        type=OrderType.LIMIT if rests else OrderType.MARKET,
+        time_in_force=TimeInForce.GTC if rests else TimeInForce.IOC,
         quantity=quantity,
         position_type=spec.position_type,
         leverage=spec.leverage,
+        limit_price=plan.limit_price,
     )
-    return OrderIntent(request=request, bot=spec.name, role=OrderRole.ENTRY, reason=decision.reason)
+    return OrderIntent(
+        request=request,
+        bot=spec.name,
+        role=OrderRole.ENTRY,
+        reason=decision.reason,
+        expires_at=now + spec.entry.lifetime if rests else None,
+    )

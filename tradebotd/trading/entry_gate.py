@@ -10,6 +10,7 @@ from tradebotd.domain.errors import RefusedError
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import settings
 from tradebotd.storage.database import Database
+from tradebotd.trading.account_halts import AccountHalts
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +21,7 @@ class EntryGate:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self.account_halts = AccountHalts(database, clock)
         self._halt: dict[str, Any] | None = None
         self._disk_problem: str | None = None
         self._reasons: dict[str, str] = {"reconcile": "not reconciled with the venue yet"}
@@ -27,6 +29,7 @@ class EntryGate:
     async def load(self) -> None:
         async with self._database.connection() as connection:
             self._halt = await settings.get(connection, settings.HALT)
+        await self.account_halts.load()
 
     @property
     def halt_reason(self) -> str | None:
@@ -42,7 +45,8 @@ class EntryGate:
 
     @property
     def other_reasons(self) -> Sequence[str]:
-        return tuple(self._reasons.values())
+        by_account = self.account_halts.closed_because()
+        return tuple(self._reasons.values()) + (() if by_account is None else (by_account,))
 
     def closed_because(self) -> str | None:
         """The first reason against an entry; None while the gate is open."""
@@ -50,7 +54,13 @@ class EntryGate:
             return "halted"
         if self._disk_problem is not None:
             return "disk nearly full"
-        return next(iter(self._reasons.values()), None)
+        return next(iter(self.other_reasons), None)
+
+    def cancels_entries(self) -> str | None:
+        """Why what rests already may not be filled any more either; None while it may."""
+        if self._halt is not None:
+            return "halted"
+        return self.account_halts.closed_because()
 
     async def halt(self, reason: str) -> None:
         """Raises RefusedError when it is halted already."""
@@ -63,13 +73,22 @@ class EntryGate:
         log.warning("halted", reason=reason)
 
     async def resume(self) -> None:
-        """Raises RefusedError when it is not halted."""
-        if self._halt is None:
-            raise RefusedError("not_halted", "nothing is halted")
+        """From a halt, and from a drawdown of the account. Raises RefusedError without either."""
         async with self._database.transaction(durable=True) as connection:
+            from_drawdown = await self.account_halts.resume(connection)
+            if self._halt is None and not from_drawdown:
+                raise RefusedError("not_halted", self._nothing_to_resume())
             await settings.put(connection, settings.HALT, None)
         self._halt = None
-        log.info("resumed")
+        if from_drawdown:
+            self.account_halts.forget()
+        log.info("resumed", from_drawdown=from_drawdown)
+
+    def _nothing_to_resume(self) -> str:
+        halt = self.account_halts.current
+        if halt is None:
+            return "nothing is halted"
+        return f"entries stopped by {halt.rule} go on at {halt.until:%Y-%m-%d %H:%M} UTC"
 
     def set_disk_problem(self, problem: str | None) -> None:
         """Said loudly when it begins and when it is over."""

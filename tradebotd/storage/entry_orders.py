@@ -1,0 +1,76 @@
+"""Entries: those that rest at a venue, and what a bot has done that keeps it from a new one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, LiteralString
+
+from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
+from tradebotd.domain.side import Side
+from tradebotd.storage.database import Connection
+
+# `pending_new` and `unknown` are not known to rest: reconciliation settles them.
+SELECT_RESTING: Final[LiteralString] = """
+    SELECT o.client_order_id, o.venue, o.symbol, o.bot, o.side, o.expires_at, s.paused_by,
+           coalesce(c.active, false) AS active, coalesce(p.closed_at IS NOT NULL, false) AS position_closed
+      FROM orders AS o
+      LEFT JOIN bot_states AS s ON s.bot = o.bot
+      LEFT JOIN bot_configs AS c ON c.name = o.bot
+      LEFT JOIN positions AS p ON p.id = o.position_id
+     WHERE NOT o.settled AND o.role = 'entry' AND o.type <> 'market' AND o.status IN ('new', 'partially_filled')
+       AND ($1::text IS NULL OR o.bot = $1)
+     ORDER BY o.id
+"""
+SELECT_HISTORY: Final[LiteralString] = """
+    SELECT (SELECT count(*) FROM orders WHERE bot = $1 AND role = 'entry' AND created_at > $2) AS entries,
+           (SELECT max(closed_at) FROM positions
+             WHERE bot = $1 AND closed_at > $3 AND close_reason IN ('stop_loss', 'trailing_stop')) AS stopped_at
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestingEntry:
+    """`active`: its bot may still enter. `position_closed`: what it had filled is gone again."""
+
+    client_order_id: ClientOrderId
+    venue: VenueName
+    symbol: str
+    bot: BotName
+    side: Side
+    expires_at: datetime | None
+    paused: bool
+    active: bool
+    position_closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryHistory:
+    """`entries`: made in the last minute. `stopped_at`: when a stop last closed a position."""
+
+    entries: int
+    stopped_at: datetime | None
+
+
+async def select_resting(connection: Connection, bot: BotName | None = None) -> list[RestingEntry]:
+    """Every one, or those of *bot*, oldest first."""
+    return [_resting(row) for row in await connection.fetch(SELECT_RESTING, bot)]
+
+
+async def select_history(
+    connection: Connection, bot: BotName, minute_ago: datetime, stops_since: datetime
+) -> EntryHistory:
+    row = await connection.fetchrow(SELECT_HISTORY, bot, minute_ago, stops_since)
+    return EntryHistory(entries=row["entries"], stopped_at=row["stopped_at"])
+
+
+def _resting(row: Any) -> RestingEntry:
+    return RestingEntry(
+        client_order_id=ClientOrderId(row["client_order_id"]),
+        venue=VenueName(row["venue"]),
+        symbol=row["symbol"],
+        bot=BotName(row["bot"]),
+        side=Side(row["side"]),
+        expires_at=row["expires_at"],
+        paused=row["paused_by"] is not None,
+        active=row["active"],
+        position_closed=row["position_closed"],
+    )

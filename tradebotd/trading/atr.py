@@ -1,0 +1,53 @@
+"""The average true range of a bot's own candles, as TA-Lib has it (Wilder's smoothing)."""
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+import talib
+
+from tradebotd.domain.bot import BotSpec, SizingKind
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.errors import OrderDeniedError
+
+# Wilder's average remembers its start; after so many periods less than a billionth of it is left.
+MEMORY: Final = 21
+WARMING_UP: Final = "warming up"
+
+
+def periods_of(spec: BotSpec) -> tuple[int, ...]:
+    """Of the ranges that an entry of *spec* is measured by."""
+    periods = set()
+    if spec.sizing.kind is SizingKind.ATR:
+        periods.add(spec.sizing.period)
+    if spec.exits.needs_atr:
+        periods.add(spec.exits.atr_period)
+    return tuple(sorted(periods))
+
+
+def candles_needed(spec: BotSpec) -> int:
+    """Fewer than these: warming up."""
+    return max((period + 1 for period in periods_of(spec)), default=0)
+
+
+def candles_wanted(spec: BotSpec) -> int:
+    """With these the value no longer depends on where they begin."""
+    return max((MEMORY * period for period in periods_of(spec)), default=0)
+
+
+def average_true_range(candles: Sequence[Candle], period: int) -> Decimal:
+    """Raises OrderDeniedError with too few candles, or where nothing has moved."""
+    if len(candles) <= period:
+        raise OrderDeniedError(
+            WARMING_UP, f"ATR({period}) needs {period + 1} candles, {len(candles)} are there"
+        )
+    recent = candles[-MEMORY * period :]
+    highs = np.array([candle.high for candle in recent], np.float64)
+    lows = np.array([candle.low for candle in recent], np.float64)
+    closes = np.array([candle.close for candle in recent], np.float64)
+    value = float(talib.ATR(highs, lows, closes, period)[-1])
+    if not math.isfinite(value) or value <= 0:
+        raise OrderDeniedError("no_range", f"ATR({period}) is {value}: nothing to measure by")
+    return Decimal(repr(value))

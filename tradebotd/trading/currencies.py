@@ -1,0 +1,59 @@
+"""What an asset is worth in the account's currency, at the feed's prices."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from tradebotd.domain.decimals import ONE
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.instrument import Instrument
+from tradebotd.ports.prices import PriceSource
+
+
+class Currencies:
+    """One hop, by a configured symbol that has both assets, in either direction."""
+
+    def __init__(
+        self, instruments: Iterable[Instrument], prices: PriceSource, currency: str
+    ) -> None:
+        self._prices = prices
+        self.currency = currency
+        self._quotes = {currency}
+        self._direct: dict[str, str] = {}  # asset -> the symbol that it is the base of
+        self._inverse: dict[str, str] = {}  # asset -> the symbol that it is the quote of
+        for each in sorted(instruments, key=lambda one: one.symbol):
+            self._quotes.add(each.quote_asset)
+            if each.quote_asset == currency:
+                self._direct.setdefault(each.base_asset, each.symbol)
+            elif each.base_asset == currency:
+                self._inverse.setdefault(each.quote_asset, each.symbol)
+
+    def converts(self, asset: str) -> bool:
+        return asset == self.currency or asset in self._direct or asset in self._inverse
+
+    @property
+    def cash(self) -> frozenset[str]:
+        """What is cash: quote assets that are worth something here."""
+        return frozenset(asset for asset in self._quotes if self.converts(asset))
+
+    def rate(self, asset: str) -> Decimal:
+        """Of the currency for one of *asset*. Raises FeedError without a symbol or a price."""
+        if asset == self.currency:
+            return ONE
+        if asset in self._direct:
+            return self._price(self._direct[asset])
+        if asset in self._inverse:
+            return ONE / self._price(self._inverse[asset])
+        raise FeedError(f"no symbol converts {asset} to {self.currency}")
+
+    def sum(self, amounts: Mapping[str, Decimal]) -> Decimal:
+        """What amounts by asset are worth together; of nothing no price is asked."""
+        return sum(
+            (amount * self.rate(asset) for asset, amount in sorted(amounts.items()) if amount),
+            Decimal(0),
+        )
+
+    def _price(self, symbol: str) -> Decimal:
+        last = self._prices.last_prices(symbol)
+        if last is None:
+            raise FeedError(f"{symbol} has no price yet")
+        return last.current
