@@ -61,6 +61,8 @@ class ScriptedVenue:
     orders: dict[ClientOrderId, OrderReport] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     listener: Listener | None = None
+    resting: dict[ClientOrderId, OrderRequest] = field(default_factory=dict)
+    before_cancel: Callable[[ClientOrderId], Awaitable[object]] | None = None
 
     async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
         assert_no_connection_held("an order is sent")
@@ -79,7 +81,10 @@ class ScriptedVenue:
         if reason is not None:
             self.orders[client_order_id] = self._report(client_order_id, reason=reason)
             raise OrderRejectedError(reason)
-        report = self._execute(client_order_id, request)
+        if request.type is OrderType.LIMIT:
+            report = self._rest(client_order_id, request)
+        else:
+            report = self._execute(client_order_id, request)
         if behaviour is Behaviour.DROP_AFTER:
             raise OutcomeUnknownError(client_order_id)
         return report
@@ -120,8 +125,34 @@ class ScriptedVenue:
         return []
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
+        """`before_cancel` is awaited when it arrives; what is raised there is the answer."""
         await self._read()
-        raise OrderRejectedError(f"nothing to cancel: {symbol} {client_order_id}")
+        if self.before_cancel is not None:
+            await self.before_cancel(client_order_id)
+        if self.resting.pop(client_order_id, None) is None:
+            raise OrderRejectedError(f"nothing to cancel: {symbol} {client_order_id}")
+        report = replace(self.orders[client_order_id], status=OrderStatus.CANCELED)
+        self.orders[client_order_id] = report
+        return report
+
+    def fill(self, client_order_id: ClientOrderId, quantity: Decimal) -> OrderReport:
+        """So much of what rests trades at its limit; whoever listens must be told by the test."""
+        request = self.resting[client_order_id]
+        assert request.limit_price is not None
+        before = self.orders[client_order_id]
+        part = self._book(client_order_id, replace(request, quantity=quantity), request.limit_price)
+        filled = before.filled_quantity + quantity
+        done = filled == request.quantity
+        if done:
+            del self.resting[client_order_id]
+        report = replace(
+            before,
+            status=OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED,
+            filled_quantity=filled,
+            fills=(*before.fills, part),
+        )
+        self.orders[client_order_id] = report
+        return report
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
         await self._read()
@@ -153,8 +184,8 @@ class ScriptedVenue:
     def _refusal(self, request: OrderRequest) -> str | None:
         if request.symbol not in self.instruments:
             return f"unknown symbol {request.symbol}"
-        if request.type is not OrderType.MARKET:
-            return "market orders only"
+        if request.type not in {OrderType.MARKET, OrderType.LIMIT}:
+            return "market and limit orders only"
         last = self.prices.last_prices(request.symbol)
         if last is None:
             raise VenueUnavailableError("no price yet")
@@ -168,9 +199,27 @@ class ScriptedVenue:
             enough = request.quantity <= self.balances.get(instrument.base_asset, Decimal(0))
         return None if enough else "insufficient balance"
 
+    def _rest(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
+        report = replace(self._report(client_order_id), status=OrderStatus.NEW)
+        self.orders[client_order_id] = report
+        self.resting[client_order_id] = request
+        return report
+
     def _execute(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
-        instrument, last = self.instruments[request.symbol], self.prices.last_prices(request.symbol)
+        last = self.prices.last_prices(request.symbol)
         assert last is not None
+        fill = self._book(client_order_id, request, last.current)
+        report = replace(
+            self._report(client_order_id),
+            status=OrderStatus.FILLED,
+            filled_quantity=fill.quantity,
+            fills=(fill,),
+        )
+        self.orders[client_order_id] = report
+        return report
+
+    def _book(self, client_order_id: ClientOrderId, request: OrderRequest, price: Decimal) -> Fill:
+        instrument = self.instruments[request.symbol]
         fill = Fill(
             venue=self.name,
             symbol=request.symbol,
@@ -178,8 +227,8 @@ class ScriptedVenue:
             client_order_id=client_order_id,
             side=request.side,
             quantity=request.quantity,
-            price=last.current,
-            fee=request.quantity * last.current * self.fee,
+            price=price,
+            fee=request.quantity * price * self.fee,
             fee_asset=instrument.quote_asset,
             executed_at=self.clock.now(),
         )
@@ -191,14 +240,7 @@ class ScriptedVenue:
         else:
             self._add(instrument.base_asset, change)
             self._add(instrument.quote_asset, -change * fill.price - fill.fee)
-        report = replace(
-            self._report(client_order_id),
-            status=OrderStatus.FILLED,
-            filled_quantity=fill.quantity,
-            fills=(fill,),
-        )
-        self.orders[client_order_id] = report
-        return report
+        return fill
 
     def _report(self, client_order_id: ClientOrderId, reason: str | None = None) -> OrderReport:
         return OrderReport(
