@@ -117,6 +117,114 @@ def test_a_fee_in_the_base_asset_makes_less_of_it_held_than_was_bought(
     assert abs(Fraction(books.fees) - worth) < NEGLIGIBLE * (1 + worth)
 
 
+@st.composite
+def mixed_histories(draw: st.DrawFn) -> tuple[list[Fill | Decimal], Decimal]:
+    """Of a long, in any order: entries and exits with fees of either asset, and funding.
+
+    With the lot size: exits are whole lots of what is held, as the exits of the daemon are.
+    """
+    asset = draw(st.sampled_from([BASE, QUOTE]))
+    rate = draw(st.sampled_from(["0", "0.0004", "0.001"]).map(Decimal))
+    history: list[Fill | Decimal] = []
+    books = PositionBooks(side=PositionSide.LONG)
+    for wanted, price, amount in draw(st.lists(st.tuples(lots, cents, fees), min_size=2, max_size=9)):
+        kind = draw(st.sampled_from(["enter", "exit", "fund"])) if history else "enter"
+        if kind == "fund":
+            history.append(amount - 5)
+            books = books.funded(amount - 5)
+            continue
+        size = min(wanted, int(books.quantity / LOT)) if kind == "exit" else wanted
+        if not size:
+            continue
+        quantity = size * LOT
+        fee = quantity * rate * (1 if asset == BASE else price / Decimal(100))
+        each = fill(Side.SELL if kind == "exit" else Side.BUY, size, price, fee, asset)
+        history.append(each)
+        books = books.exited(each, BASE, LOT) if kind == "exit" else books.entered(each, BASE)
+    return history, draw(st.sampled_from([LOT, 10 * LOT]))
+
+
+@given(mixed_histories())
+def test_a_ledger_of_fractions_finds_the_same_quantity_and_profit(
+    history: tuple[list[Fill | Decimal], Decimal],
+) -> None:
+    """M5.4: fees of either asset on the way in and out, funding in between, dust at the end."""
+    events, lot = history
+    books = PositionBooks(side=PositionSide.LONG)
+    entered = exited = dust = spent = proceeds = other = Fraction(0)
+    for event in events:
+        if isinstance(event, Decimal):
+            books = books.funded(event)
+            other += Fraction(event)
+            continue
+        price, quantity, fee = (Fraction(each) for each in (event.price, event.quantity, event.fee))
+        base_fee = fee if event.fee_asset == BASE else Fraction(0)
+        held = entered - exited - dust
+        if event.side is Side.BUY:
+            books = books.entered(event, BASE)
+            entered += quantity - base_fee
+            spent += (quantity - base_fee) * price
+        elif quantity > held:
+            continue  # what became dust on this lot size is no longer there to sell
+        else:
+            books = books.exited(event, BASE, lot)
+            gone = min(quantity + base_fee, held)
+            exited += gone
+            proceeds += gone * price
+            dust += held - gone if held - gone < lot else 0
+        other -= fee * price if base_fee else fee
+        assert Fraction(books.quantity) == entered - exited - dust
+        assert (Fraction(books.exit_quantity), Fraction(books.dust)) == (exited, dust)
+        earned = proceeds - spent / entered * exited + other
+        assert abs(Fraction(books.realized_pnl) - earned) < NEGLIGIBLE * (1 + spent + proceeds)
+
+
+@given(histories(), st.lists(st.decimals("-10", "10", places=6), max_size=4))
+def test_funding_is_part_of_what_was_earned(
+    history: tuple[PositionSide, list[Fill], list[Fill]], received: list[Decimal]
+) -> None:
+    """Issue 3: realized P&L = price gains - fees + funding, whenever it comes."""
+    books = booked(*history)
+    funded = books
+    for amount in received:
+        funded = funded.funded(amount)
+
+    assert funded.funding == sum(received, Decimal(0))
+    assert abs(funded.realized_pnl - books.realized_pnl - funded.funding) < Decimal("1e-12")
+    assert funded.quantity == books.quantity
+
+
+def test_a_fee_of_the_base_asset_on_the_way_out_leaves_the_position_too() -> None:
+    """M4.6, M5.4: 1 bought at 100, 0.9 sold at 110, 0.001 taken: 0.1 - 0.001 is left."""
+    bought = fill(Side.BUY, 1000, 10_000, Decimal(0))
+    sold = fill(Side.SELL, 900, 11_000, Decimal("0.001"), BASE)
+    books = booked(PositionSide.LONG, [bought], [sold])
+
+    assert books.quantity == Decimal("0.099")
+    assert books.realized_pnl == Decimal("8.9")  # 9 less what 0.001 cost: 0.1
+
+
+def test_a_base_fee_beyond_what_is_held_is_a_cost_and_goes_below_nothing() -> None:
+    """M5.4: a position never goes through zero; the venue took it from what is not ours."""
+    bought = fill(Side.BUY, 1000, 10_000, Decimal(0))
+    books = booked(
+        PositionSide.LONG, [bought], [fill(Side.SELL, 1000, 11_000, Decimal("0.001"), BASE)]
+    )
+
+    assert (books.quantity, books.dust) == (Decimal(0), Decimal(0))
+    assert books.realized_pnl == Decimal("9.89")
+
+
+def test_a_short_does_not_shrink_by_a_fee_of_the_base_asset() -> None:
+    """M5.4: nothing of it is held; the fee is a cost."""
+    sold = fill(Side.SELL, 1000, 10_000, Decimal("0.001"), BASE)
+    bought = fill(Side.BUY, 1000, 9_000, Decimal("0.001"), BASE)
+    books = booked(PositionSide.SHORT, [sold], [bought])
+
+    assert (books.entry_quantity, books.quantity, books.dust) == (1, 0, 0)
+    assert books.realized_pnl == 10 - Decimal("0.1") - Decimal("0.09")
+
+
 def test_what_is_less_than_a_lot_is_booked_as_dust() -> None:
     """M4.6: exits sell what can be sold; the rest is no open position."""
     bought = fill(Side.BUY, 1000, 10_000, Decimal("0.0005"), BASE)
