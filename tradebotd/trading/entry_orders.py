@@ -115,15 +115,17 @@ class EntryOrders:
             result.failed[order.client_order_id] = "neither cancelled nor found"
             return
         await self._recorder.record(report)
-        if report.status in FINAL:
-            result.cancelled[order.client_order_id] = why
-            log.info(
-                "resting entry ended",
-                order=order.client_order_id,
-                bot=order.bot,
-                status=report.status,
-                why=why,
-            )
+        if report.status not in FINAL:
+            result.failed[order.client_order_id] = f"the venue says it is {report.status} still"
+            return
+        result.cancelled[order.client_order_id] = why
+        log.info(
+            "resting entry ended",
+            order=order.client_order_id,
+            bot=order.bot,
+            status=report.status,
+            why=why,
+        )
 
 
 async def _ask(venue: Venue, order: RestingEntry) -> OrderReport | None:

@@ -1,0 +1,356 @@
+"""M4.4a: entries that rest at a price of their own, and end in time whatever happens to them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, Desk, open_desk, spec
+from tradebotd.domain.bot import EntryKind, EntryRule
+from tradebotd.domain.errors import OrderRejectedError, OutcomeUnknownError, VenueUnavailableError
+from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.position import CloseReason
+from tradebotd.domain.signal import SignalKind
+from tradebotd.jobs.stop_loss_check import StopLossCheck
+from tradebotd.storage.database import Database
+from tradebotd.trading.hands import OperatorHands
+
+BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
+RESTS = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"), lifetime=timedelta(minutes=5))
+LIMITED = spec(entry=RESTS)
+
+
+async def resting(database: Database, **changes: Any) -> tuple[Desk, ClientOrderId]:
+    """A desk whose bot has a buy of 1 at 99 resting."""
+    desk = await open_desk(database, replace(LIMITED, **changes))
+    await desk.candles(100.0, 100.0)
+    desk.says(BUY)
+    await desk.run()
+    ((order, _),) = desk.venue.submitted
+    return desk, order
+
+
+async def order(desk: Desk) -> dict[str, Any]:
+    (found,) = await desk.orders()
+    return found
+
+
+async def status(desk: Desk) -> str:
+    await desk.run()
+    found: str = (await desk.state())["status"]
+    return found
+
+
+async def test_a_limit_entry_rests_below_the_price_with_its_lifetime(database: Database) -> None:
+    """M4.4a: good till cancelled, its offset from the price, the lifetime stored in market time."""
+    desk, resting_id = await resting(database)
+
+    ((_, request),) = desk.venue.submitted
+    assert (request.type, request.time_in_force, request.limit_price) == ("limit", "gtc", 99)
+    row = await order(desk)
+    assert (row["status"], row["limit_price"]) == ("new", 99)
+    assert row["expires_at"] == NOON + RESTS.lifetime
+    assert (await desk.state())["status"] == "waiting (entry resting)"
+    assert await status(desk) == "waiting (entry resting)"
+
+    await desk.recorder.record(desk.venue.fill(resting_id, Decimal(1)))
+    assert (await desk.position())["entry_price"] == 99
+    assert await status(desk) == "running"
+
+
+async def test_a_short_rests_above_the_price_on_the_tick(database: Database) -> None:
+    """M4.4a: a sell above the price; the tick is never rounded to a worse price than asked."""
+    rule = replace(RESTS, offset=Decimal("0.00123"))
+    desk = await open_desk(
+        database, spec(entry=rule, position_type=PositionType.FUTURES, allow_short=True)
+    )
+    await desk.candles(100.0, 100.0)
+    desk.says(SELL)
+    await desk.run()
+
+    ((_, request),) = desk.venue.submitted
+    assert (request.side, request.limit_price) == ("sell", Decimal("100.13"))
+
+
+async def test_what_rests_is_taken_back_when_its_lifetime_is_over(database: Database) -> None:
+    """M4.4a: at the next sweep, not before; also after a restart."""
+    desk, resting_id = await resting(database)
+    desk.clock.advance(RESTS.lifetime - timedelta(seconds=1))
+    assert (await desk.entry_orders.sweep(desk.clock.now())).cancelled == {}
+    after = await open_desk(database, LIMITED, restarted=True)
+    after.venue = desk.venue
+    after.entry_orders._venues = {desk.venue.name: desk.venue}
+    after.clock.advance(RESTS.lifetime)
+
+    result = await after.entry_orders.sweep(after.clock.now())
+
+    assert result.cancelled == {resting_id: "its lifetime is over"}
+    assert (await order(after))["status"] == "canceled"
+    assert desk.venue.resting == {}
+    assert len(desk.venue.submitted) == 1
+    assert (await after.entry_orders.sweep(after.clock.now())).resting == 0
+
+
+async def test_the_stop_loss_check_takes_back_too(database: Database) -> None:
+    """2.4: a lifetime is kept to seconds, not to the bots' minute."""
+    desk, resting_id = await resting(database)
+    desk.clock.advance(RESTS.lifetime)
+    job = StopLossCheck(
+        protection=desk.protection,
+        prices=desk.prices,
+        clock=desk.clock,
+        entry_orders=desk.entry_orders,
+    )
+
+    summary = await job.run(desk.context())
+
+    assert summary.items == {resting_id: "entry taken back: its lifetime is over"}
+    assert (summary.attempted, summary.acted) == (1, 1)
+
+
+Unwanted = Callable[[Desk], Awaitable[object]]
+
+
+async def pause(desk: Desk) -> None:
+    await OperatorHands(desk.database, desk.protection).pause_bot(BOT)
+
+
+async def halt(desk: Desk) -> None:
+    await desk.gate.halt("a test")
+
+
+async def lose_too_much(desk: Desk) -> None:
+    await desk.account.snapshot(desk.clock.now())
+    desk.venue.balances["USDT"] = Decimal(900_000)
+    await desk.entries.review(await desk.account.worth(pause_seconds=0.001), desk.clock.now())
+
+
+async def take_out(desk: Desk) -> None:
+    desk.specs.clear()
+
+
+async def switch_off(desk: Desk) -> None:
+    desk.specs[BOT] = replace(desk.specs[BOT], active=False)
+
+
+async def trade_another(desk: Desk) -> None:
+    desk.specs[BOT] = replace(desk.specs[BOT], symbol="ETHUSDT")
+
+
+@pytest.mark.parametrize(
+    ("because", "why"),
+    [
+        (pause, "its bot is paused"),
+        (halt, "halted"),
+        (lose_too_much, "account max_daily_loss"),
+        (take_out, "its bot is stopped"),
+        (switch_off, "its bot is stopped"),
+        (trade_another, "its bot trades ETHUSDT now"),
+    ],
+)
+async def test_what_rests_is_taken_back_when_nobody_may_enter_any_more(
+    database: Database, because: Unwanted, why: str
+) -> None:
+    """M4.4a, M4.8, M5.8: paused, halted, stopped: what rests may not become a position."""
+    desk, resting_id = await resting(database)
+    await because(desk)
+
+    result = await desk.entry_orders.sweep(desk.clock.now())
+
+    assert result.cancelled == {resting_id: why}
+    assert desk.venue.resting == {}
+
+
+async def test_a_signal_against_it_takes_it_back(database: Database) -> None:
+    """M4.4a: the signal turned; nothing is held, and the decision says what was done."""
+    desk, _ = await resting(database)
+    desk.says(BUY, SELL)
+    await desk.minute()
+    assert await status(desk) == "waiting (entry resting)"
+    await desk.minute()
+
+    assert await status(desk) == "waiting (no signal)"
+
+    assert (await order(desk))["status"] == "canceled"
+    reasons = [row["reason"] for row in await desk.rows("SELECT * FROM decision_runs ORDER BY id")]
+    assert reasons[1] == "told to buy; an entry rests already"
+    assert reasons[2].startswith("its entry was taken back; told to sell")
+
+
+async def test_no_signal_leaves_it_where_it_is(database: Database) -> None:
+    desk, resting_id = await resting(database)
+    desk.says(NONE)
+    await desk.minute()
+    await desk.run()
+
+    assert list(desk.venue.resting) == [resting_id]
+
+
+async def test_a_partial_fill_is_protected_and_the_rest_taken_back(database: Database) -> None:
+    """M4.4a, M5.4: what has filled is a position with its stop from the first fill on."""
+    desk, resting_id = await resting(database)
+    await desk.recorder.record(desk.venue.fill(resting_id, Decimal("0.4")))
+    position = await desk.position()
+    assert (position["quantity"], position["stop_loss"]) == (Decimal("0.4"), Decimal("94.05"))
+    desk.clock.advance(RESTS.lifetime)
+    await desk.entry_orders.sweep(desk.clock.now())
+
+    row = await order(desk)
+    assert (row["status"], row["filled_quantity"], row["settled"]) == (
+        "canceled",
+        Decimal("0.4"),
+        True,
+    )
+    await desk.stream("90")
+    assert (await desk.position())["close_reason"] == "stop_loss"
+    assert await desk.broken_books() == []
+
+
+async def test_a_signal_against_a_partial_fill_takes_back_and_closes(database: Database) -> None:
+    """M4.4a: first the rest, so that nothing is bought behind the exit."""
+    desk, resting_id = await resting(database)
+    await desk.recorder.record(desk.venue.fill(resting_id, Decimal("0.4")))
+    desk.says(SELL)
+    await desk.minute()
+
+    await desk.run()
+
+    assert desk.venue.resting == {}
+    position = await desk.position()
+    assert (position["close_reason"], position["quantity"]) == ("signal", 0)
+    assert [row["intent"] for row in await desk.rows("SELECT * FROM decision_runs")] == [
+        "entry",
+        "exit",
+    ]
+
+
+async def test_what_rests_is_taken_back_once_a_stop_closed_what_it_had_filled(
+    database: Database,
+) -> None:
+    """M4.4a: the price has gone through the stop; nothing more is bought on its way."""
+    desk, resting_id = await resting(database)
+    await desk.recorder.record(desk.venue.fill(resting_id, Decimal("0.4")))
+    await desk.stream("90")
+    assert (await desk.position())["closed_at"] is not None
+
+    result = await desk.entry_orders.sweep(desk.clock.now())
+
+    assert result.cancelled == {resting_id: "what it had filled is closed"}
+
+
+async def test_a_cancel_that_a_fill_was_faster_than_leaves_a_position(database: Database) -> None:
+    """M4.4a: settled by what the venue says of it, and never sent again."""
+    desk, resting_id = await resting(database)
+    desk.clock.advance(RESTS.lifetime)
+
+    async def fills_first(client_order_id: ClientOrderId) -> None:
+        desk.venue.fill(client_order_id, Decimal(1))
+
+    desk.venue.before_cancel = fills_first
+    result = await desk.entry_orders.sweep(desk.clock.now())
+
+    assert list(result.cancelled) == [resting_id]
+    row, position = await order(desk), await desk.position()
+    assert (row["status"], row["settled"]) == ("filled", True)
+    assert (position["quantity"], position["stop_loss"]) == (1, Decimal("94.05"))
+    assert len(desk.venue.submitted) == 1
+    await desk.protection.close_by_hand(
+        next(iter(desk.protection.held.values())), CloseReason.MANUAL
+    )
+    assert await desk.broken_books() == []
+
+
+@pytest.mark.parametrize(
+    "error", [VenueUnavailableError("503"), OutcomeUnknownError(ClientOrderId("x"))]
+)
+async def test_a_cancel_without_an_answer_is_asked_again(
+    database: Database, error: Exception
+) -> None:
+    """M5.5: whether it arrived is unknown; a second cancel cancels nothing twice."""
+    desk, resting_id = await resting(database)
+    desk.clock.advance(RESTS.lifetime)
+
+    async def breaks(_: ClientOrderId) -> None:
+        raise error
+
+    desk.venue.before_cancel = breaks
+    first = await desk.entry_orders.sweep(desk.clock.now())
+    desk.venue.before_cancel = None
+    second = await desk.entry_orders.sweep(desk.clock.now())
+
+    assert list(first.failed) == [resting_id]
+    assert second.cancelled == {resting_id: "its lifetime is over"}
+    assert len(desk.venue.submitted) == 1
+
+
+async def test_a_venue_that_will_not_cancel_is_a_failure(database: Database) -> None:
+    """M5.5: it rests on, and is not taken for one that was taken back."""
+    desk, resting_id = await resting(database)
+    desk.clock.advance(RESTS.lifetime)
+
+    async def refuses(_: ClientOrderId) -> None:
+        raise OrderRejectedError("not now")
+
+    desk.venue.before_cancel = refuses
+    result = await desk.entry_orders.sweep(desk.clock.now())
+
+    assert (result.cancelled, list(result.failed)) == ({}, [resting_id])
+    assert (await order(desk))["status"] == "new"
+
+
+async def test_a_cancel_that_fails_keeps_the_signal_waiting(database: Database) -> None:
+    """M4.2: nothing is decided on the candle, so the next cycle asks again."""
+    desk, _ = await resting(database)
+
+    async def breaks(_: ClientOrderId) -> None:
+        raise VenueUnavailableError("503")
+
+    desk.venue.before_cancel = breaks
+    desk.says(SELL, SELL)
+    await desk.minute()
+    assert await status(desk) == "waiting (order pending)"
+    desk.venue.before_cancel = None
+    assert await status(desk) == "waiting (no signal)"
+
+    assert desk.venue.resting == {}
+
+
+async def test_what_rests_holds_cash_and_counts_as_exposure(database: Database) -> None:
+    """M4.6, M4.8: the money is spoken for, though nothing has been bought yet."""
+    desk, _ = await resting(database)
+    worth = await desk.account.worth()
+    standing = await desk.account.standing(worth, desk.clock.now())
+
+    assert worth.account.equity == 1_000_000
+    assert (standing.state.exposure, standing.state.open_positions) == (99, 1)
+    assert standing.free[desk.venue.name, "USDT"] == 1_000_000 - 99
+    assert not worth.certain
+
+
+async def test_a_snapshot_is_taken_while_an_entry_rests(database: Database) -> None:
+    """M4.8: what rests for hours does not blind the account."""
+    desk, _ = await resting(database)
+
+    assert await desk.account.snapshot(desk.clock.now(), pause_seconds=0.001) is not None
+
+
+async def test_an_offset_beyond_the_collar_is_denied(database: Database) -> None:
+    """M4.4a: the collar is around the last close, whatever the offset is from."""
+    desk = await open_desk(database, spec(entry=RESTS))
+    await desk.candles(100.0, 100.0)
+    desk.tick("95.5", SYMBOL)
+    desk.says(BUY)
+
+    assert await status(desk) == "waiting (price_collar)"
+    assert desk.venue.submitted == []
+    desk.tick("96")
+    await desk.minute(100.0)
+    desk.tick("96")
+    desk.says(BUY)
+    await desk.run()
+    assert desk.venue.submitted[0][1].limit_price == Decimal("95.04")
+    assert (await order(desk))["created_at"] == NOON + MINUTE
