@@ -1,8 +1,8 @@
 """The trigger book against a naive model that looks at every position on every tick."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import count
 
 import pytest
@@ -10,13 +10,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exits import BreakEven, ExitPlan
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import Behind, ExitLevels, better, triggered
-from tradebotd.risk.trigger_book import Trigger, TriggerBook
+from tradebotd.risk.exits import ExitLevels, better, triggered
+from tradebotd.risk.trigger_book import MovedStop, Trigger, TriggerBook
 
 TICK = Decimal("0.1")
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
@@ -159,34 +159,113 @@ def test_an_unknown_position_is_a_key_error(name: str) -> None:
         getattr(TriggerBook(), name)(PositionId(9))
 
 
+def test_a_stop_moves_to_break_even_once_the_price_has_earned_it_and_is_told() -> None:
+    """M4.7: silently, on the tick; it counts from the next one, and is given out to be stored."""
+    book = TriggerBook()
+    plan = ExitPlan(break_even=BreakEven(at=Decimal("0.02"), lock=Decimal("0.001")))
+    book.add(replace(position(stop="95"), exits=plan), TICK)
+
+    assert ticks(book, "101.9", "100") == []
+    assert [each.stop_loss for each in book.moved_since_last_persist()] == [Decimal(95)]
+    assert ticks(book, "102", "100.2") == []
+    assert list(book.moved_since_last_persist()) == [
+        MovedStop(PositionId(1), Decimal(102), Decimal("100.1"), None)
+    ]
+    assert ticks(book, "100.1") == [(1, "stop_loss", Decimal("100.1"))]
+
+
+def test_a_plan_that_gains_a_break_even_has_not_earned_it_yet() -> None:
+    """M4.7: that the former plan trailed does not count for the new one's break-even."""
+    book = TriggerBook()
+    book.add(position(stop="90", trail="0.2"), TICK)
+    plan = ExitPlan(trailing_stop=Decimal("0.2"), break_even=BreakEven(at=Decimal("0.02")))
+    book.update(replace(position(stop="90"), exits=plan))
+
+    assert ticks(book, "99", "102", "100") == [(1, "stop_loss", Decimal(100))]
+
+
+def test_a_range_is_followed_beside_fractions() -> None:
+    """M4.7: two average true ranges behind the best price, whatever others follow by."""
+    book = TriggerBook()
+    plan = ExitPlan(trailing_stop_atr=Decimal(2), atr=Decimal("1.5"))
+    book.add(replace(position(1), exits=plan), TICK)
+    book.add(position(2, trail="0.02"), TICK)
+    book.add(replace(position(3, SHORT), exits=plan), TICK)
+
+    assert ticks(book, "200", "197", "196") == [
+        (3, "trailing_stop", Decimal(103)),
+        (1, "trailing_stop", Decimal(197)),
+        (2, "trailing_stop", Decimal(196)),
+    ]
+
+
 @dataclass
 class Watched:
-    """The naive model of one position."""
+    """The naive model of one position: every tick looks at everything."""
 
     position: Position
     best: Decimal
+    persisted: Decimal
     latched: bool = False
+    secured: bool = False
+    unsaved: bool = False
+
+    @property
+    def plan(self) -> ExitPlan:
+        return self.position.exits
+
+    @property
+    def trails(self) -> bool:
+        return self.plan.trailing_stop is not None or self.plan.trailing_stop_atr is not None
+
+    @property
+    def follows(self) -> bool:
+        return self.trails or (self.plan.break_even is not None and not self.secured)
+
+    def secure(self) -> None:
+        """Break even where the best price has earned it; it only tightens."""
+        if self.plan.break_even is None:
+            return
+        sign, entry = self.position.side.sign, self.position.entry_price
+        at = on_tick(self.position.side, entry * (1 + sign * self.plan.break_even.at))
+        if not self.secured and (self.best - at) * sign < 0:
+            return
+        self.secured = True
+        stop = on_tick(self.position.side, entry * (1 + sign * self.plan.break_even.lock))
+        former = self.position.stop_loss
+        if former is None or (stop - former) * sign > 0:
+            self.position = replace(self.position, stop_loss=stop)
+            self.unsaved = True
 
     def trailing_stop(self) -> Decimal | None:
-        stored, fraction = self.position.trailing_stop, self.position.exits.trailing_stop
-        if fraction is None:
+        stored = self.position.trailing_stop
+        if not self.trails:
             return stored
-        level = Behind(fraction=fraction).level(self.position.side, self.best, TICK)
+        sign = self.position.side.sign
+        if self.plan.trailing_stop is not None:
+            raw = self.best * (1 - sign * self.plan.trailing_stop)
+        else:
+            assert self.plan.trailing_stop_atr is not None
+            assert self.plan.atr is not None
+            raw = self.best - sign * self.plan.trailing_stop_atr * self.plan.atr
+        level = on_tick(self.position.side, raw)
         return level if stored is None else better(self.position.side, level, stored)
 
     def tick(self, price: Decimal) -> Trigger | None:
         if self.latched:
             return None
         side, stop = self.position.side, self.position.trailing_stop
-        if self.position.exits.trailing_stop is not None:
+        if self.follows:
             self.best = better(side, self.best, price)
-            if self.best != price:  # a price that is the best has not come back to its stop
-                stop = self.trailing_stop()
+        if self.trails and self.best != price:
+            stop = self.trailing_stop()  # a price that is the best has not come back to its stop
         levels = ExitLevels(
             stop_loss=self.position.stop_loss,
             take_profit=self.position.take_profit,
             trailing_stop=stop,
         )
+        if not self.secured:
+            self.secure()  # it counts from the next tick on
         met = triggered(side, levels, price)
         if met is None:
             return None
@@ -194,9 +273,36 @@ class Watched:
         return Trigger(self.position.id, met[0], met[1])
 
 
+def on_tick(side: PositionSide, raw: Decimal) -> Decimal:
+    """Up for longs, down for shorts."""
+    rounding = ROUND_CEILING if side is LONG else ROUND_FLOOR
+    return (raw / TICK).to_integral_value(rounding) * TICK
+
+
 PRICES = st.integers(900, 1100).map(lambda tenths: Decimal(tenths) / 10)
 DISTANCES = st.one_of(st.none(), st.integers(0, 60).map(lambda tenths: Decimal(tenths) / 10))
-FRACTIONS = st.one_of(st.none(), st.sampled_from(["0.0005", "0.01", "0.013", "0.03"]).map(Decimal))
+FRACTIONS = st.sampled_from(["0.0005", "0.01", "0.013", "0.03"]).map(Decimal)
+BREAK_EVENS = st.one_of(
+    st.none(),
+    st.builds(
+        BreakEven,
+        at=st.sampled_from(["0.002", "0.01", "0.02"]).map(Decimal),
+        lock=st.sampled_from(["0", "0.0005", "0.002"]).map(Decimal),
+    ),
+)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> ExitPlan:
+    trailing = draw(st.sampled_from(["none", "fraction", "range"]))
+    return ExitPlan(
+        trailing_stop=draw(FRACTIONS) if trailing == "fraction" else None,
+        trailing_stop_atr=draw(st.sampled_from(["0.5", "2"]).map(Decimal))
+        if trailing == "range"
+        else None,
+        atr=draw(st.sampled_from(["0.33", "1"]).map(Decimal)),
+        break_even=draw(BREAK_EVENS),
+    )
 
 
 @st.composite
@@ -217,8 +323,8 @@ def positions(draw: st.DrawFn, number: int) -> Position:
         stop_loss=None if stop is None else entry - sign * stop,
         take_profit=None if target is None else entry + sign * (target + TICK),
         trailing_stop=None if stored is None else entry - sign * stored,
-        best_price=entry,
-        exits=ExitPlan(trailing_stop=draw(FRACTIONS)),
+        best_price=entry + sign * draw(st.sampled_from([Decimal(0), Decimal(1)])),
+        exits=draw(plans()),
         version=1,
     )
 
@@ -235,18 +341,47 @@ class BookMachine(RuleBasedStateMachine):
         for _ in range(how_many):
             added = data.draw(positions(next(self.numbers)))
             self.book.add(added, TICK)
-            self.model[added.id] = Watched(added, added.best_price)
+            self.watch(Watched(added, added.best_price, added.best_price))
+
+    def watch(self, watched: Watched) -> None:
+        watched.secure()
+        self.model[watched.position.id] = watched
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())
     def update(self, data: st.DataObject) -> None:
+        """As after a later fill: another average, other levels."""
         known = self.model[data.draw(st.sampled_from(sorted(self.model)))]
         renewed = data.draw(positions(known.position.id))
         if renewed.side is not known.position.side:
             return
-        best = better(renewed.side, known.best, renewed.best_price)
+        self.renew(known, renewed)
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def climb(self, data: st.DataObject) -> None:
+        """As after a step of a ladder: only the target in force moves on, or there is none left."""
+        known = self.model[data.draw(st.sampled_from(sorted(self.model)))]
+        sign, target = known.position.side.sign, known.position.take_profit
+        if target is None:
+            return
+        further = data.draw(DISTANCES)
+        target = None if further is None else target + sign * (further + TICK)
+        self.renew(
+            known,
+            replace(known.position, take_profit=target, ladder_done=known.position.ladder_done + 1),
+        )
+
+    def renew(self, known: Watched, renewed: Position) -> None:
         self.book.update(renewed)
-        self.model[renewed.id] = Watched(renewed, best, known.latched)
+        self.watch(
+            replace(
+                known,
+                position=renewed,
+                best=better(renewed.side, known.best, renewed.best_price),
+                secured=known.secured and renewed.exits.break_even is not None,
+            )
+        )
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())
@@ -272,11 +407,22 @@ class BookMachine(RuleBasedStateMachine):
             }
             assert len({each.position_id for each in met}) == len(met)
 
+    @rule()
+    def persist(self) -> None:
+        moved = {each.position_id: each for each in self.book.moved_since_last_persist()}
+        expected = {}
+        for number, watched in self.model.items():
+            moves = watched.trails or watched.plan.break_even is not None
+            if moves and (watched.best != watched.persisted or watched.unsaved):
+                stop, trailing = watched.position.stop_loss, watched.trailing_stop()
+                expected[number] = MovedStop(number, watched.best, stop, trailing)
+                watched.persisted, watched.unsaved = watched.best, False
+        assert moved == expected
+
     @invariant()
     def best_prices_and_stops_agree(self) -> None:
         for number, watched in self.model.items():
-            if watched.position.exits.trailing_stop is not None:
-                assert self.book.best_price(number) == watched.best
+            assert self.book.best_price(number) == watched.best
             assert self.book.trailing_stop(number) == watched.trailing_stop()
             assert self.book.latched(number) == watched.latched
 

@@ -18,6 +18,8 @@ from tradebotd.risk.exits import Behind, better, break_even_price, break_even_st
 from tradebotd.risk.trailing import INFINITE, Cohort, Trail
 
 _QUIET: Final[tuple["Trigger", ...]] = ()
+# Follows the best price and never ends anything: until a stop has moved to break even.
+_OUT_OF_REACH: Final = Behind(amount=INFINITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,10 @@ class TriggerBook:
         return self._entries[position_id].latched
 
     def best_price(self, position_id: PositionId) -> Decimal:
-        """Of a trailing position: as the ticks have moved it; frozen while it is latched.
+        """Of a position that trails or may still break even: as the ticks have moved it.
 
-        Nothing asks for the best price of others: they keep the one they came with.
+        Frozen while it is latched. Nothing asks for the best price of others: they keep the one
+        they came with, or broke even at.
         """
         entry = self._entries[position_id]
         if entry.cohort is None:
@@ -166,7 +169,7 @@ class _Entry:
         self.latched: bool = False if former is None else former.latched
         self.persisted: Decimal = position.best_price if former is None else former.persisted
         self.behind = Behind.of(position.exits)
-        self.moves = self.behind is not None or position.exits.break_even is not None
+        self.moves: bool = self.behind is not None or position.exits.break_even is not None
         self.moved: bool = former is not None and former.moved
         # The price at which the stop moves to break even; None: it has none, or it has moved.
         self.secures_at = break_even_price(
@@ -174,11 +177,17 @@ class _Entry:
         )
         if self.secures_at is not None and (
             better(position.side, best, self.secures_at) == best
-            or (former is not None and former.moves and former.secures_at is None)
+            or (former is not None and former.is_secured)
         ):
             self.secure(tick_size)
+        if self.behind is None and self.secures_at is not None:
+            self.behind = _OUT_OF_REACH
         self.cohort: Cohort | None = None
         self.round = 0  # levels of an earlier round are void: heaps forget lazily
+
+    @property
+    def is_secured(self) -> bool:
+        return self.secures_at is None and self.position.exits.break_even is not None
 
     def secure(self, tick_size: Decimal) -> bool:
         """Move the stop to break even; it only tightens. Whether it moved."""
@@ -276,13 +285,14 @@ class _SymbolBook:
 
     def _met(self, price: Decimal, entries: dict[PositionId, _Entry]) -> Sequence[Trigger]:
         found: dict[PositionId, tuple[Decimal, int, Trigger]] = {}
+        earned: list[_Entry] = []
         for heap, below in ((self._below, True), (self._above, False)):
             while (nearest := self._nearest(heap)) is not None:
                 if nearest.price < price if below else nearest.price > price:
                     break
                 heappop(heap)
                 if nearest.reason is None:
-                    self._secure(entries[nearest.position_id], price)
+                    earned.append(entries[nearest.position_id])
                     continue
                 trigger = Trigger(nearest.position_id, nearest.reason, nearest.price)
                 _keep_nearest(found, (nearest.key, nearest.rank, trigger))
@@ -292,6 +302,8 @@ class _SymbolBook:
                 trigger = Trigger(position_id, CloseReason.TRAILING_STOP, level)
                 _keep_nearest(found, (key, 1, trigger))
                 self._unhang(entries[position_id])
+        for entry in earned:
+            self._secure(entry)
         if not found:
             return _QUIET
         for position_id in found:
@@ -302,9 +314,11 @@ class _SymbolBook:
         ranked = sorted(found.values(), key=lambda each: (each[0], each[1], each[2].position_id))
         return tuple(trigger for _, _, trigger in ranked)
 
-    def _secure(self, entry: _Entry, price: Decimal) -> None:
-        if entry.cohort is None:
-            entry.best = better(entry.position.side, entry.best, price)
+    def _secure(self, entry: _Entry) -> None:
+        """The moved stop counts from the next tick on."""
+        if entry.behind is _OUT_OF_REACH:
+            self._unhang(entry)
+            entry.behind = None
         if entry.secure(self.tick_size) and entry.position.stop_loss is not None:
             stops = self._below if entry.position.side is PositionSide.LONG else self._above
             self._push(stops, entry, 0, CloseReason.STOP_LOSS, entry.position.stop_loss)
