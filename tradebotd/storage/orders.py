@@ -20,7 +20,9 @@ from tradebotd.domain.ids import (
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import Order, OrderIntent, OrderRole, OrderStatus, OrderType
 from tradebotd.domain.side import Side
+from tradebotd.storage import exit_groups
 from tradebotd.storage.database import Connection
+from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.leadership import LEASE
 from tradebotd.storage.positions import exits_as_json, exits_from_json
 
@@ -29,7 +31,6 @@ SEND_WITHIN: Final = timedelta(seconds=2)
 # Constraints of migration 0001 that are rules of trading, and what they deny.
 RULES: Final = {
     "order_one_unsettled_entry": "an entry of this bot is not settled yet",
-    "exit_group_active": "an exit of this position is not settled yet",
 }
 
 NEXT_ID: Final[LiteralString] = "SELECT nextval('orders_id_seq')"
@@ -37,27 +38,20 @@ _INSERT_FROM_LEASE: Final = """
     INSERT INTO orders (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side,
                         type, time_in_force, position_type, leverage, reduce_only, quantity, limit_price, stop_price,
                         trigger_price, exits, reason, params_hash, send_by, created_at, updated_at, ladder_step,
-                        expires_at)
+                        expires_at, linked_id)
     SELECT lease.token, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-           $23, $24, $25, $25, $26, $27
+           $23, $24, $25, $25, $26, $27, $28
       FROM lease
     RETURNING id
 """
 INSERT_ORDER: Final[LiteralString] = "WITH " + LEASE + _INSERT_FROM_LEASE
-INSERT_EXIT_GROUP: Final[LiteralString] = """
-    INSERT INTO exit_groups (position_id, role) VALUES ($1, 'active') RETURNING id
-"""
-CLOSE_EXIT_GROUP: Final[LiteralString] = """
-    UPDATE exit_groups SET role = 'closed'
-     WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = $1 AND NOT settled)
-"""
 INSERT_EVENT: Final[LiteralString] = """
     INSERT INTO order_events (order_id, at, status, detail) VALUES ($1, $2, $3, $4)
 """
 SELECT_FOR_UPDATE: Final[LiteralString] = """
     SELECT id, client_order_id, venue_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type,
            quantity, filled_quantity, venue_filled_quantity, average_price, status, reason, created_at, send_by,
-           position_type, leverage, exits, settled
+           position_type, leverage, exits, settled, ladder_step, coalesce(trigger_price, stop_price) AS level
       FROM orders
      WHERE client_order_id = $1
        FOR UPDATE
@@ -65,7 +59,7 @@ SELECT_FOR_UPDATE: Final[LiteralString] = """
 SELECT_UNSETTLED: Final[LiteralString] = """
     SELECT id, client_order_id, venue_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type,
            quantity, filled_quantity, venue_filled_quantity, average_price, status, reason, created_at, send_by,
-           position_type, leverage, exits, settled
+           position_type, leverage, exits, settled, ladder_step, coalesce(trigger_price, stop_price) AS level
       FROM orders
      WHERE NOT settled
      ORDER BY id
@@ -97,11 +91,13 @@ class NewOrder:
     params_hash: str
     send_by: datetime  # host time
     created_at: datetime  # market time
+    exit_group_id: int | None = None  # exits: None makes a group of their own
+    linked_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredOrder:
-    """A row held FOR UPDATE, or listed to be settled."""
+    """A row held FOR UPDATE, or listed to be settled. `level`: where an exit was triggered."""
 
     order: Order
     exit_group_id: int | None
@@ -112,6 +108,8 @@ class StoredOrder:
     venue_filled_quantity: Decimal | None
     send_by: datetime
     settled: bool
+    ladder_step: int | None = None
+    level: Decimal | None = None
 
 
 async def next_id(connection: Connection) -> OrderId:
@@ -126,9 +124,11 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
     """
     intent, request = order.intent, order.intent.request
     try:
-        group = None
-        if intent.role is OrderRole.EXIT:
-            group = await connection.fetchval(INSERT_EXIT_GROUP, intent.position_id)
+        group = order.exit_group_id
+        if intent.position_id is not None and group is None:
+            group = await exit_groups.insert(
+                connection, intent.position_id, GroupKind.MARKET, order.created_at
+            )
         row_id = await connection.fetchval(
             INSERT_ORDER,
             account,
@@ -158,6 +158,7 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
             order.created_at,
             intent.ladder_step,
             intent.expires_at,
+            order.linked_id,
         )
     except asyncpg.UniqueViolationError as error:
         rule = error.constraint_name or ""
@@ -195,6 +196,17 @@ async def update_state(
     return settled
 
 
+async def note(
+    connection: Connection,
+    order_id: OrderId,
+    at: datetime,
+    status: OrderStatus,
+    detail: dict[str, Any],
+) -> None:
+    """One more event of the order, with what is worth keeping of it."""
+    await connection.execute(INSERT_EVENT, order_id, at, status, detail)
+
+
 async def update_filled(
     connection: Connection,
     order_id: OrderId,
@@ -211,7 +223,7 @@ async def update_filled(
 
 async def close_exit_group(connection: Connection, exit_group_id: int) -> None:
     """Once every order of the group is settled; else it stays as it is."""
-    await connection.execute(CLOSE_EXIT_GROUP, exit_group_id)
+    await exit_groups.close(connection, exit_group_id)
 
 
 def _detail(reason: str | None) -> dict[str, Any]:
@@ -247,4 +259,6 @@ def _stored(row: Any) -> StoredOrder:
         venue_filled_quantity=row["venue_filled_quantity"],
         send_by=row["send_by"],
         settled=row["settled"],
+        ladder_step=row["ladder_step"],
+        level=row["level"],
     )

@@ -4,8 +4,9 @@ A kill anywhere leaves a row that says what may be live; only the venue's eviden
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import anyio
@@ -19,18 +20,21 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.exits import ExitPlan
-from tradebotd.domain.ids import ClientOrderId, VenueName, client_order_id_for
+from tradebotd.domain.ids import ClientOrderId, PositionId, VenueName, client_order_id_for
 from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.limits import ApprovedOrder
-from tradebotd.storage import bots, decisions, orders, positions
+from tradebotd.storage import bots, decisions, exit_groups, orders, positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Connection, Database, Lane
+from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
 from tradebotd.trading.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
+
+Sender = Callable[[], Awaitable[OrderReport]]
 
 SEND_SECONDS: Final = 15.0
 NOT_SENT: Final = "not_sent"
@@ -126,8 +130,41 @@ class Placement:
             await orders.insert_order(connection, self._lease.account, self._lease.token, order)
         return Prepared(order=order)
 
-    async def send(self, prepared: Prepared) -> OrderReport:
-        """Send once, outside any transaction, and record the answer.
+    async def prepare_exits(
+        self, approved: Sequence[ApprovedOrder], use: GroupUse, linked_id: str | None = None
+    ) -> list[Prepared]:
+        """Commit the rows of one exit group, all or none; the group that makes way retires with it.
+
+        Raises as `prepare`; OrderDeniedError, too, when the groups are not as *use* takes them.
+        """
+        prepared: list[Prepared] = []
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            position_id = approved[0].intent.position_id
+            for each in approved:
+                await _check_position(connection, each.intent)
+            if position_id is None:
+                raise ValueError("an exit names its position")
+            now = self._clock.now()
+            group_id = await _use_group(connection, position_id, use, now)
+            for each in approved:
+                order_id = await orders.next_id(connection)
+                order = NewOrder(
+                    id=order_id,
+                    client_order_id=client_order_id_for(self._nonce, order_id),
+                    intent=each.intent,
+                    exits=None,
+                    params_hash=params_hash(each.intent.request),
+                    send_by=host_now() + SEND_WITHIN,
+                    created_at=now,
+                    exit_group_id=group_id,
+                    linked_id=linked_id,
+                )
+                await orders.insert_order(connection, self._lease.account, self._lease.token, order)
+                prepared.append(Prepared(order=order))
+        return prepared
+
+    async def send(self, prepared: Prepared, via: Sender | None = None) -> OrderReport:
+        """Send once, outside any transaction, and record the answer. *via*: how, if not alone.
 
         Raises OrderRejectedError, VenueUnavailableError (both recorded as rejected),
         OutcomeUnknownError. If this task is cut while it sends, the row stays `pending_new` and
@@ -139,16 +176,19 @@ class Placement:
             raise VenueUnavailableError(f"{client_order_id} was not sent: it waited too long")
         self._recorder.in_flight.add(client_order_id)
         try:
-            return await self._send_and_record(prepared)
+            return await self._send_and_record(prepared, via)
         finally:
             self._recorder.in_flight.discard(client_order_id)
 
-    async def _send_and_record(self, prepared: Prepared) -> OrderReport:
+    async def _send_and_record(self, prepared: Prepared, via: Sender | None) -> OrderReport:
         client_order_id, request = prepared.client_order_id, prepared.request
         log.info("order sent", **_words(prepared))
         try:
             with anyio.fail_after(SEND_SECONDS):
-                report = await self._venues[request.venue].submit(client_order_id, request)
+                if via is not None:
+                    report = await via()
+                else:
+                    report = await self._venues[request.venue].submit(client_order_id, request)
         except OrderRejectedError as error:
             log.warning("order rejected", **_words(prepared), reason=error.reason)
             await self._recorder.record_rejected(client_order_id, error.reason)
@@ -183,6 +223,19 @@ async def _check_position(connection: Connection, intent: OrderIntent) -> None:
         raise OrderDeniedError("position_closed", f"position {intent.position_id} is closed")
     if intent.request.quantity > locked.position.quantity:
         raise OrderDeniedError("position_changed", f"{locked.position.quantity} is held now")
+
+
+async def _use_group(
+    connection: Connection, position_id: PositionId, use: GroupUse, at: datetime
+) -> int:
+    """The position is held FOR UPDATE: only a report may change its groups meanwhile."""
+    if use.retire is not None and not await exit_groups.retire(connection, use.retire, at):
+        raise OrderDeniedError("exit_group_changed", f"group {use.retire} cannot make way")
+    if use.reuse is not None:
+        if not await exit_groups.take_over(connection, use.reuse, use.kind, at):
+            raise OrderDeniedError("exit_group_changed", f"group {use.reuse} is in use")
+        return use.reuse
+    return await exit_groups.insert(connection, position_id, use.kind, at)
 
 
 def params_hash(request: OrderRequest) -> str:

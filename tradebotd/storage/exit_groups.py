@@ -1,0 +1,190 @@
+"""`exit_groups`: per position one active and at most one retiring group, with the orders below."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, LiteralString
+
+import asyncpg
+
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName
+from tradebotd.domain.order import OrderStatus, OrderType
+from tradebotd.storage.database import Connection
+
+INSERT: Final[LiteralString] = """
+    INSERT INTO exit_groups (position_id, role, kind, made_at) VALUES ($1, 'active', $2, $3) RETURNING id
+"""
+RETIRE: Final[LiteralString] = """
+    UPDATE exit_groups SET role = 'retiring', retired_at = $2
+     WHERE id = $1 AND role = 'active'
+       AND NOT EXISTS (SELECT 1 FROM exit_groups AS other
+                        WHERE other.position_id = exit_groups.position_id AND other.role = 'retiring')
+    RETURNING id
+"""
+TAKE_OVER: Final[LiteralString] = """
+    UPDATE exit_groups SET kind = $2, made_at = $3
+     WHERE id = $1 AND role = 'active' AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = $1 AND NOT settled)
+    RETURNING id
+"""
+CLOSE: Final[LiteralString] = """
+    UPDATE exit_groups SET role = 'closed'
+     WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = $1 AND NOT settled)
+"""
+SELECT: Final[LiteralString] = """
+    SELECT g.id, g.position_id, g.role, g.kind, o.id AS order_id, o.client_order_id, o.venue, o.symbol, o.type, o.status,
+           o.quantity, o.stop_price, o.settled, o.send_by, o.created_at
+      FROM exit_groups AS g
+      LEFT JOIN orders AS o ON o.exit_group_id = g.id
+     WHERE g.position_id = ANY ($1::bigint[]) AND g.role <> 'closed'
+     ORDER BY g.id, o.id
+"""
+SELECT_PROTECTED: Final[LiteralString] = """
+    SELECT DISTINCT g.position_id
+      FROM exit_groups AS g JOIN orders AS o ON o.exit_group_id = g.id
+     WHERE g.role = 'active' AND g.kind = 'resting' AND o.status IN ('new', 'partially_filled')
+"""
+
+ACTIVE: Final = "exit_group_active"  # the constraint, and the rule it denies by
+
+
+class GroupKind(StrEnum):
+    MARKET = "market"
+    RESTING = "resting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupOrder:
+    id: OrderId
+    client_order_id: ClientOrderId
+    venue: VenueName
+    symbol: str
+    type: OrderType
+    status: OrderStatus
+    quantity: Decimal
+    stop_price: Decimal | None
+    settled: bool
+    send_by: datetime  # host time
+    created_at: datetime  # market time
+
+    @property
+    def is_live(self) -> bool:
+        """Acknowledged, and resting at the venue."""
+        return self.status in {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """It may or may not be at the venue."""
+        return self.status in {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitGroup:
+    """Without orders: it was made to take the place of one that had to be gone first."""
+
+    id: int
+    kind: GroupKind
+    orders: tuple[GroupOrder, ...] = ()
+
+    @property
+    def unsettled(self) -> tuple[GroupOrder, ...]:
+        return tuple(order for order in self.orders if not order.settled)
+
+
+@dataclass(slots=True)
+class Groups:
+    """Of one position."""
+
+    active: ExitGroup | None = None
+    retiring: ExitGroup | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupUse:
+    """Which group an exit's orders go into, in the transaction that makes them.
+
+    *retire*: the active group that makes way. *reuse*: an active one without unsettled orders.
+    """
+
+    kind: GroupKind
+    retire: int | None = None
+    reuse: int | None = None
+
+
+@dataclass(slots=True)
+class _Read:
+    role: str
+    kind: GroupKind
+    orders: list[GroupOrder] = field(default_factory=list)
+
+
+async def insert(
+    connection: Connection, position_id: PositionId, kind: GroupKind, at: datetime
+) -> int:
+    """Raises OrderDeniedError while there is one."""
+    try:
+        group_id: int = await connection.fetchval(INSERT, position_id, kind, at)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != ACTIVE:
+            raise
+        raise OrderDeniedError(ACTIVE, "an exit of this position is not settled yet") from error
+    return group_id
+
+
+async def retire(connection: Connection, group_id: int, at: datetime) -> bool:
+    """False: it is not the active one any more, or another of the position retires already."""
+    return await connection.fetchval(RETIRE, group_id, at) is not None
+
+
+async def take_over(connection: Connection, group_id: int, kind: GroupKind, at: datetime) -> bool:
+    """False: it is not active any more, or an order of it is unsettled."""
+    return await connection.fetchval(TAKE_OVER, group_id, kind, at) is not None
+
+
+async def close(connection: Connection, group_id: int) -> None:
+    """Once every order of the group is settled; else it stays as it is."""
+    await connection.execute(CLOSE, group_id)
+
+
+async def select(
+    connection: Connection, position_ids: Sequence[PositionId]
+) -> dict[PositionId, Groups]:
+    """Those that are not closed, by position; every one asked for has an entry."""
+    read: dict[PositionId, dict[int, _Read]] = {each: {} for each in position_ids}
+    for row in await connection.fetch(SELECT, list(position_ids)):
+        of_position = read[PositionId(row["position_id"])]
+        group = of_position.setdefault(row["id"], _Read(row["role"], GroupKind(row["kind"])))
+        if row["order_id"] is not None:
+            group.orders.append(_order(row))
+    found = {position_id: Groups() for position_id in position_ids}
+    for position_id, groups in read.items():
+        for group_id, each in groups.items():
+            made = ExitGroup(id=group_id, kind=each.kind, orders=tuple(each.orders))
+            if each.role == "active":
+                found[position_id].active = made
+            else:
+                found[position_id].retiring = made
+    return found
+
+
+async def select_protected(connection: Connection) -> set[PositionId]:
+    """Positions with an exit that rests at their venue."""
+    return {PositionId(row["position_id"]) for row in await connection.fetch(SELECT_PROTECTED)}
+
+
+def _order(row: Any) -> GroupOrder:
+    return GroupOrder(
+        id=OrderId(row["order_id"]),
+        client_order_id=ClientOrderId(row["client_order_id"]),
+        venue=VenueName(row["venue"]),
+        symbol=row["symbol"],
+        type=OrderType(row["type"]),
+        status=OrderStatus(row["status"]),
+        quantity=row["quantity"],
+        stop_price=row["stop_price"],
+        settled=row["settled"],
+        send_by=row["send_by"],
+        created_at=row["created_at"],
+    )
