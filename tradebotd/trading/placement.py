@@ -3,7 +3,6 @@
 A kill anywhere leaves a row that says what may be live; only the venue's evidence settles it.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from typing import Final
 import anyio
 import structlog
 
-from tradebotd.clocks.host import host_now
+from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.errors import (
     OrderDeniedError,
     OrderRejectedError,
@@ -22,7 +21,7 @@ from tradebotd.domain.errors import (
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, PositionId, VenueName, client_order_id_for
 from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
-from tradebotd.ports.clock import Clock
+from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.limits import ApprovedOrder
 from tradebotd.storage import bots, decisions, exit_groups, orders, positions
@@ -30,6 +29,7 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
+from tradebotd.trading.parameters import params_hash
 from tradebotd.trading.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,10 @@ class Lease:
 
     account: str
     token: int
+
+    def may_send(self) -> bool:
+        """Whether it is ours for sure at this moment, without asking anybody."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class Placement:
         clock: Clock,
         lease: Lease,
         nonce: bytes,
+        host: HostClock | None = None,
     ) -> None:
         self._database = database
         self._venues = venues
@@ -82,6 +87,7 @@ class Placement:
         self._clock = clock
         self._lease = lease
         self._nonce = nonce
+        self._host = host or SystemHost()
 
     async def place(
         self,
@@ -124,7 +130,7 @@ class Placement:
                 intent=intent,
                 exits=exits,
                 params_hash=params_hash(intent.request),
-                send_by=host_now() + SEND_WITHIN,
+                send_by=self._host.now() + SEND_WITHIN,
                 created_at=self._clock.now(),
             )
             await orders.insert_order(connection, self._lease.account, self._lease.token, order)
@@ -154,7 +160,7 @@ class Placement:
                     intent=each.intent,
                     exits=None,
                     params_hash=params_hash(each.intent.request),
-                    send_by=host_now() + SEND_WITHIN,
+                    send_by=self._host.now() + SEND_WITHIN,
                     created_at=now,
                     exit_group_id=group_id,
                     linked_id=linked_id,
@@ -171,14 +177,21 @@ class Placement:
         reconciliation settles it like any other unknown outcome.
         """
         client_order_id = prepared.client_order_id
-        if host_now() > prepared.order.send_by:
-            await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: too late")
-            raise VenueUnavailableError(f"{client_order_id} was not sent: it waited too long")
+        why_not = self._may_not_send(prepared)
+        if why_not is not None:
+            await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: {why_not}")
+            raise VenueUnavailableError(f"{client_order_id} was not sent: {why_not}")
         self._recorder.in_flight.add(client_order_id)
         try:
             return await self._send_and_record(prepared, via)
         finally:
             self._recorder.in_flight.discard(client_order_id)
+
+    def _may_not_send(self, prepared: Prepared) -> str | None:
+        """Looked at last of all: whoever takes the account over counts on both."""
+        if self._host.now() > prepared.order.send_by:
+            return "it waited too long"
+        return None if self._lease.may_send() else "the lease is lost"
 
     async def _send_and_record(self, prepared: Prepared, via: Sender | None) -> OrderReport:
         client_order_id, request = prepared.client_order_id, prepared.request
@@ -236,25 +249,6 @@ async def _use_group(
             raise OrderDeniedError("exit_group_changed", f"group {use.reuse} is in use")
         return use.reuse
     return await exit_groups.insert(connection, position_id, use.kind, at)
-
-
-def params_hash(request: OrderRequest) -> str:
-    """Of what was asked: a report of an order with other parameters is not ours."""
-    words = "|".join(
-        str(part)
-        for part in (
-            request.venue,
-            request.symbol,
-            request.side,
-            request.type,
-            request.time_in_force,
-            request.quantity,
-            request.limit_price,
-            request.stop_price,
-            request.reduce_only,
-        )
-    )
-    return hashlib.sha256(words.encode()).hexdigest()[:32]
 
 
 def _words(prepared: Prepared) -> dict[str, object]:
