@@ -199,6 +199,29 @@ def test_a_range_is_followed_beside_fractions() -> None:
     ]
 
 
+def test_of_a_fraction_and_a_range_the_tighter_ends_first_whichever_it_is() -> None:
+    """M4.7: two followers of one best price; near 100, 1 % is nearer than a range of 3."""
+    book = TriggerBook()
+    plan = ExitPlan(trailing_stop_atr=Decimal(2), atr=Decimal("1.5"))
+    book.add(replace(position(1), exits=plan), TICK)
+    book.add(position(2, trail="0.01"), TICK)
+
+    assert ticks(book, "101", "99.9") == [(2, "trailing_stop", Decimal("100.0"))]
+    assert ticks(book, "98") == [(1, "trailing_stop", Decimal(98))]
+
+
+def test_a_stop_that_broke_even_does_so_again_at_a_new_average() -> None:
+    """M4.7: a later fill brings wide levels and another entry price; what was earned is kept."""
+    book = TriggerBook()
+    plan = ExitPlan(break_even=BreakEven(at=Decimal("0.02")))
+    book.add(replace(position(stop="95"), exits=plan), TICK)
+    assert ticks(book, "102") == []
+    book.update(replace(position(entry="101", stop="96"), exits=plan))
+
+    assert ticks(book, "101.1") == []
+    assert ticks(book, "101") == [(1, "stop_loss", Decimal(101))]
+
+
 @dataclass
 class Watched:
     """The naive model of one position: every tick looks at everything."""
