@@ -206,7 +206,7 @@ def test_of_a_fraction_and_a_range_the_tighter_ends_first_whichever_it_is() -> N
     book.add(replace(position(1), exits=plan), TICK)
     book.add(position(2, trail="0.01"), TICK)
 
-    assert ticks(book, "101", "99.9") == [(2, "trailing_stop", Decimal("100.0"))]
+    assert ticks(book, "101", "100.5", "99.9") == [(2, "trailing_stop", Decimal("100.0"))]
     assert ticks(book, "98") == [(1, "trailing_stop", Decimal(98))]
 
 
