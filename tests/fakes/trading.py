@@ -72,12 +72,13 @@ def spec(name: str = "one", symbol: str = SYMBOL, **changes: Any) -> BotSpec:
 
 
 def market_symbol(symbol: str, calendar: str = ALWAYS_OPEN) -> MarketSymbol:
+    quote = "EUR" if symbol.endswith("EUR") else "USDT"
     return MarketSymbol(
         instrument=Instrument(
             symbol=symbol,
             venue=SCRIPTED,
-            base_asset=symbol.removesuffix("USDT"),
-            quote_asset="USDT",
+            base_asset=symbol.removesuffix(quote),
+            quote_asset=quote,
             tick_size=Decimal("0.01"),
             lot_size=Decimal("0.001"),
         ),
@@ -320,10 +321,14 @@ async def open_desk(
     limits: AccountLimits = LIMITS,
     sequential: bool = False,
     restarted: bool = False,
+    watched: Sequence[str] = (),
 ) -> Desk:
-    """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database."""
+    """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database.
+
+    *watched*: symbols that nobody trades.
+    """
     wanted = specs or (spec(),)
-    names = sorted({each.symbol for each in wanted})
+    names = sorted({*watched, *(each.symbol for each in wanted)})
     code = ALWAYS_OPEN if calendar is None else calendar.code
     async with database.transaction(durable=True) as connection:
         if restarted:

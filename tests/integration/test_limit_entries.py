@@ -13,7 +13,9 @@ from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import OrderRejectedError, OutcomeUnknownError, VenueUnavailableError
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.order import OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason
+from tradebotd.domain.side import Side
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.storage.database import Database
@@ -50,7 +52,8 @@ async def test_a_limit_entry_rests_below_the_price_with_its_lifetime(database: D
     desk, resting_id = await resting(database)
 
     ((_, request),) = desk.venue.submitted
-    assert (request.type, request.time_in_force, request.limit_price) == ("limit", "gtc", 99)
+    assert (request.type, request.time_in_force) == (OrderType.LIMIT, TimeInForce.GTC)
+    assert request.limit_price == 99
     row = await order(desk)
     assert (row["status"], row["limit_price"]) == ("new", 99)
     assert row["expires_at"] == NOON + RESTS.lifetime
@@ -73,7 +76,7 @@ async def test_a_short_rests_above_the_price_on_the_tick(database: Database) -> 
     await desk.run()
 
     ((_, request),) = desk.venue.submitted
-    assert (request.side, request.limit_price) == ("sell", Decimal("100.13"))
+    assert (request.side, request.limit_price) == (Side.SELL, Decimal("100.13"))
 
 
 async def test_what_rests_is_taken_back_when_its_lifetime_is_over(database: Database) -> None:
@@ -256,7 +259,7 @@ async def test_a_cancel_that_a_fill_was_faster_than_leaves_a_position(database: 
     assert list(result.cancelled) == [resting_id]
     row, position = await order(desk), await desk.position()
     assert (row["status"], row["settled"]) == ("filled", True)
-    assert (position["quantity"], position["stop_loss"]) == (1, Decimal("94.05"))
+    assert (position["quantity"], position["stop_loss"]) == (Decimal(1), Decimal("94.05"))
     assert len(desk.venue.submitted) == 1
     await desk.protection.close_by_hand(
         next(iter(desk.protection.held.values())), CloseReason.MANUAL

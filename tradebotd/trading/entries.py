@@ -148,11 +148,16 @@ class Entries:
             leverage=spec.leverage,
             position_type=spec.position_type,
             stop_distance=plan.stop_distance,
-            exposure_left=self._exposure_left(spec, symbol, standing, rate),
+            exposure_left=self._exposure_left(spec, symbol, plan, standing, rate),
         )
 
     def _exposure_left(
-        self, spec: BotSpec, symbol: MarketSymbol, standing: Standing, rate: Decimal
+        self,
+        spec: BotSpec,
+        symbol: MarketSymbol,
+        plan: EntryPlan,
+        standing: Standing,
+        rate: Decimal,
     ) -> Decimal | None:
         """What a share of the equity may shrink to; a fixed amount is refused as it is.
 
@@ -162,7 +167,9 @@ class Entries:
             return None
         state = standing.state
         left = (self.limits.max_exposure * state.equity - state.exposure) / rate
-        if left <= 0 or left < symbol.instrument.min_notional:
+        instrument = symbol.instrument
+        least = max(instrument.min_quantity, instrument.lot_size) * plan.price
+        if left < max(least, instrument.min_notional):
             raise OrderDeniedError(
                 "max_exposure",
                 f"{state.exposure} is open of {self.limits.max_exposure} of {state.equity}",
