@@ -26,6 +26,14 @@ from tradebotd.ports.venue import Listener, OrderSearch, Venue, VenueAccount, Ve
 from tradebotd.storage.database import assert_no_connection_held
 
 SCRIPTED = VenueName("scripted")
+# What it has not seen when it is asked never arrived.
+AUTHORITATIVE = VenueTraits(
+    receive_window=timedelta(),
+    absence_margin=timedelta(),
+    resting_margin=timedelta(),
+    negatives=1,
+    endpoints=1,
+)
 
 
 class Behaviour(Enum):
@@ -42,7 +50,9 @@ class ScriptedVenue:
     """`script`: one behaviour an order, in turn. `gate`: every call waits there while it is set.
 
     `before_submit` is awaited when an order arrives. `submitted` is every order that reached the
-    venue, in order, doubled ones included.
+    venue, in order, doubled ones included. `hidden`: orders it falsely says it has never seen.
+    `ahead`: its clock before ours. `resting`: what `open_orders` shows. `asked_for`: the names of
+    its reads, in order.
     """
 
     clock: Clock
@@ -61,6 +71,14 @@ class ScriptedVenue:
     orders: dict[ClientOrderId, OrderReport] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     listener: Listener | None = None
+    traits: VenueTraits = AUTHORITATIVE
+    endpoints: frozenset[str] = frozenset({"orders"})
+    hidden: set[ClientOrderId] = field(default_factory=set)
+    ahead: timedelta = timedelta()
+    resting: dict[ClientOrderId, OrderReport] = field(default_factory=dict)
+    cancelled: list[ClientOrderId] = field(default_factory=list)
+    payments: list[FundingPayment] = field(default_factory=list)
+    asked_for: list[str] = field(default_factory=list)
     resting: dict[ClientOrderId, OrderRequest] = field(default_factory=dict)
     before_cancel: Callable[[ClientOrderId], Awaitable[object]] | None = None
 
@@ -90,20 +108,15 @@ class ScriptedVenue:
         return report
 
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
-        await self._read()
-        report = self.orders.get(client_order_id)
+        await self._read("find_order")
+        report = None if client_order_id in self.hidden else self.orders.get(client_order_id)
         wanted = {fill.symbol for fill in report.fills} if report else set()
         return OrderSearch(
             report=report if wanted <= {symbol} else None,
-            endpoints=frozenset({"orders"}),
-            venue_time=host_now(),
+            endpoints=self.endpoints,
+            venue_time=host_now() + self.ahead,
         )
 
-    @property
-    def traits(self) -> VenueTraits:
-        return VenueTraits(
-            receive_window=timedelta(), absence_margin=timedelta(), negatives=1, endpoints=1
-        )
 
     def listen(self, listener: Listener) -> None:
         self.listener = listener
@@ -119,10 +132,12 @@ class ScriptedVenue:
         raise OrderRejectedError("orders are not replaced")
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        return []
+        await self._read("open_orders")
+        return [self.resting[each] for each in self.resting if each not in self.hidden]
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
-        return []
+        await self._read("funding_since")
+        return [each for each in self.payments if each.paid_at >= since]
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         """`before_cancel` is awaited when it arrives; what is raised there is the answer."""
@@ -155,11 +170,11 @@ class ScriptedVenue:
         return report
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
-        await self._read()
+        await self._read("fills_since")
         return [fill for fill in self.fills if fill.executed_at >= since]
 
     async def account(self) -> VenueAccount:
-        await self._read()
+        await self._read("account")
         return VenueAccount(
             balances={asset: total for asset, total in self.balances.items() if total},
             positions={symbol: held for symbol, held in self.positions.items() if held},
@@ -167,12 +182,13 @@ class ScriptedVenue:
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
         self.quote_calls.append({each.symbol for each in symbols})
-        await self._read()
+        await self._read("quotes")
         known = {each.symbol: self.prices.last_prices(each.symbol) for each in symbols}
         return {symbol: last.current for symbol, last in known.items() if last is not None}
 
-    async def _read(self) -> None:
+    async def _read(self, what: str) -> None:
         assert_no_connection_held("the venue is asked")
+        self.asked_for.append(what)
         await self._wait()
         if self.reads_fail:
             raise VenueUnavailableError("503")

@@ -30,6 +30,7 @@ class VenueTraits:
 
     An order that cannot rest is inferred absent when the venue's clock has passed `send_by` +
     `receive_window` + `absence_margin`, and `negatives` such answers came from `endpoints` places.
+    One that can rest: once such answers came for `resting_margin`, or its cancel was acknowledged.
     """
 
     resting_stops: bool = False
@@ -39,6 +40,7 @@ class VenueTraits:
     absence_margin: timedelta = timedelta(seconds=10)
     negatives: int = 3
     endpoints: int = 2
+    resting_margin: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

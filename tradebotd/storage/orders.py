@@ -51,7 +51,8 @@ INSERT_EVENT: Final[LiteralString] = """
 SELECT_FOR_UPDATE: Final[LiteralString] = """
     SELECT id, client_order_id, venue_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type,
            quantity, filled_quantity, venue_filled_quantity, average_price, status, reason, created_at, send_by,
-           position_type, leverage, exits, settled, ladder_step, coalesce(trigger_price, stop_price) AS level
+           position_type, leverage, exits, settled, ladder_step, coalesce(trigger_price, stop_price) AS level,
+           params_hash
       FROM orders
      WHERE client_order_id = $1
        FOR UPDATE
@@ -59,7 +60,8 @@ SELECT_FOR_UPDATE: Final[LiteralString] = """
 SELECT_UNSETTLED: Final[LiteralString] = """
     SELECT id, client_order_id, venue_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type,
            quantity, filled_quantity, venue_filled_quantity, average_price, status, reason, created_at, send_by,
-           position_type, leverage, exits, settled, ladder_step, coalesce(trigger_price, stop_price) AS level
+           position_type, leverage, exits, settled, ladder_step, coalesce(trigger_price, stop_price) AS level,
+           params_hash
       FROM orders
      WHERE NOT settled
      ORDER BY id
@@ -110,6 +112,7 @@ class StoredOrder:
     settled: bool
     ladder_step: int | None = None
     level: Decimal | None = None
+    params_hash: str = ""
 
 
 async def next_id(connection: Connection) -> OrderId:
@@ -171,11 +174,11 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
 
 async def lock(connection: Connection, client_order_id: ClientOrderId) -> StoredOrder | None:
     row = await connection.fetchrow(SELECT_FOR_UPDATE, client_order_id)
-    return None if row is None else _stored(row)
+    return None if row is None else from_row(row)
 
 
 async def select_unsettled(connection: Connection) -> list[StoredOrder]:
-    return [_stored(row) for row in await connection.fetch(SELECT_UNSETTLED)]
+    return [from_row(row) for row in await connection.fetch(SELECT_UNSETTLED)]
 
 
 async def update_state(
@@ -230,7 +233,8 @@ def _detail(reason: str | None) -> dict[str, Any]:
     return {} if reason is None else {"reason": reason}
 
 
-def _stored(row: Any) -> StoredOrder:
+def from_row(row: Any) -> StoredOrder:
+    """Of a statement that selects what SELECT_FOR_UPDATE does."""
     venue_order_id, position_id = row["venue_order_id"], row["position_id"]
     exits = row["exits"]
     return StoredOrder(
@@ -261,4 +265,5 @@ def _stored(row: Any) -> StoredOrder:
         settled=row["settled"],
         ladder_step=row["ladder_step"],
         level=row["level"],
+        params_hash=row["params_hash"],
     )

@@ -1,0 +1,91 @@
+"""`order_searches`: what was asked about orders whose outcome is unknown. Host times."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, LiteralString
+
+from tradebotd.domain.ids import OrderId
+from tradebotd.storage import orders
+from tradebotd.storage.database import Connection
+from tradebotd.storage.orders import StoredOrder
+
+# Two halves, so that each takes its partial index: whatever is not settled, and what was inferred to be absent.
+SELECT_IN_DOUBT: Final[LiteralString] = """
+    SELECT o.id, o.client_order_id, o.venue_order_id, o.position_id, o.exit_group_id, o.bot, o.venue, o.symbol, o.role,
+           o.side, o.type, o.quantity, o.filled_quantity, o.venue_filled_quantity, o.average_price, o.status, o.reason,
+           o.created_at, o.send_by, o.position_type, o.leverage, o.exits, o.settled, o.ladder_step,
+           coalesce(o.trigger_price, o.stop_price) AS level, o.params_hash,
+           s.began_at, s.last_asked_at, s.negatives, s.endpoints, s.inferred_absent_at, s.cancel_acknowledged_at
+      FROM orders AS o LEFT JOIN order_searches AS s ON s.order_id = o.id AND s.ended_at IS NULL
+     WHERE NOT o.settled
+    UNION ALL
+    SELECT o.id, o.client_order_id, o.venue_order_id, o.position_id, o.exit_group_id, o.bot, o.venue, o.symbol, o.role,
+           o.side, o.type, o.quantity, o.filled_quantity, o.venue_filled_quantity, o.average_price, o.status, o.reason,
+           o.created_at, o.send_by, o.position_type, o.leverage, o.exits, o.settled, o.ladder_step,
+           coalesce(o.trigger_price, o.stop_price) AS level, o.params_hash,
+           s.began_at, s.last_asked_at, s.negatives, s.endpoints, s.inferred_absent_at, s.cancel_acknowledged_at
+      FROM order_searches AS s JOIN orders AS o ON o.id = s.order_id
+     WHERE s.ended_at IS NULL AND o.settled
+     ORDER BY 1
+"""
+UPSERT: Final[LiteralString] = """
+    INSERT INTO order_searches (order_id, began_at, last_asked_at, negatives, endpoints, inferred_absent_at,
+                                cancel_acknowledged_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (order_id) DO UPDATE
+       SET began_at = excluded.began_at, last_asked_at = excluded.last_asked_at, negatives = excluded.negatives,
+           endpoints = excluded.endpoints, inferred_absent_at = excluded.inferred_absent_at,
+           cancel_acknowledged_at = excluded.cancel_acknowledged_at, ended_at = NULL
+"""
+END: Final[LiteralString] = """
+    UPDATE order_searches SET ended_at = $2 WHERE order_id = $1 AND ended_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """`negatives`: answers "never seen" that count, from all of `endpoints`, since `began_at`."""
+
+    began_at: datetime
+    last_asked_at: datetime
+    negatives: int = 0
+    endpoints: frozenset[str] = frozenset()
+    inferred_absent_at: datetime | None = None
+    cancel_acknowledged_at: datetime | None = None
+
+
+async def select_in_doubt(connection: Connection) -> list[tuple[StoredOrder, Search | None]]:
+    """Orders that are not settled, and those inferred to be absent that are still asked about."""
+    rows = await connection.fetch(SELECT_IN_DOUBT)
+    return [(orders.from_row(row), _search(row)) for row in rows]
+
+
+async def upsert(connection: Connection, order_id: OrderId, search: Search) -> None:
+    await connection.execute(
+        UPSERT,
+        order_id,
+        search.began_at,
+        search.last_asked_at,
+        search.negatives,
+        sorted(search.endpoints),
+        search.inferred_absent_at,
+        search.cancel_acknowledged_at,
+    )
+
+
+async def end(connection: Connection, order_id: OrderId, at: datetime) -> None:
+    """It was found, or nobody asks any more."""
+    await connection.execute(END, order_id, at)
+
+
+def _search(row: Any) -> Search | None:
+    if row["began_at"] is None:
+        return None
+    return Search(
+        began_at=row["began_at"],
+        last_asked_at=row["last_asked_at"],
+        negatives=row["negatives"],
+        endpoints=frozenset(row["endpoints"]),
+        inferred_absent_at=row["inferred_absent_at"],
+        cancel_acknowledged_at=row["cancel_acknowledged_at"],
+    )
