@@ -51,8 +51,8 @@ class ScriptedVenue:
 
     `before_submit` is awaited when an order arrives. `submitted` is every order that reached the
     venue, in order, doubled ones included. `hidden`: orders it falsely says it has never seen.
-    `ahead`: its clock before ours. `resting`: what `open_orders` shows. `asked_for`: the names of
-    its reads, in order.
+    `ahead`: its clock before ours. `asked_for`: the names of its reads, in order; `cancelled`: what
+    it was asked to cancel.
     """
 
     clock: Clock
@@ -75,7 +75,6 @@ class ScriptedVenue:
     endpoints: frozenset[str] = frozenset({"orders"})
     hidden: set[ClientOrderId] = field(default_factory=set)
     ahead: timedelta = timedelta()
-    resting: dict[ClientOrderId, OrderReport] = field(default_factory=dict)
     cancelled: list[ClientOrderId] = field(default_factory=list)
     payments: list[FundingPayment] = field(default_factory=list)
     asked_for: list[str] = field(default_factory=list)
@@ -117,7 +116,6 @@ class ScriptedVenue:
             venue_time=host_now() + self.ahead,
         )
 
-
     def listen(self, listener: Listener) -> None:
         self.listener = listener
 
@@ -133,7 +131,7 @@ class ScriptedVenue:
 
     async def open_orders(self) -> Sequence[OrderReport]:
         await self._read("open_orders")
-        return [self.resting[each] for each in self.resting if each not in self.hidden]
+        return [self.orders[each] for each in self.resting if each not in self.hidden]
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         await self._read("funding_since")
@@ -141,7 +139,8 @@ class ScriptedVenue:
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         """`before_cancel` is awaited when it arrives; what is raised there is the answer."""
-        await self._read()
+        await self._read("cancel")
+        self.cancelled.append(client_order_id)
         if self.before_cancel is not None:
             await self.before_cancel(client_order_id)
         if self.resting.pop(client_order_id, None) is None:
