@@ -1,3 +1,4 @@
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
@@ -43,6 +44,8 @@ def size(
     traded: Instrument | None = None,
     leverage: int = 1,
     position_type: PositionType = PositionType.SPOT,
+    distance: str | None = None,
+    exposure: str | None = None,
 ) -> Decimal:
     return entry_quantity(
         SizingRule(kind=SizingKind(kind), value=Decimal(value)),
@@ -53,6 +56,8 @@ def size(
         leverage=leverage,
         position_type=position_type,
         cost_buffer=BUFFER,
+        stop_distance=None if distance is None else Decimal(distance),
+        exposure_left=None if exposure is None else Decimal(exposure),
     )
 
 
@@ -121,50 +126,151 @@ def test_without_equity_there_is_no_order() -> None:
         size("percent_equity", "10", equity="-5", cash="-5")
 
 
-MONEY = st.decimals("0.01", "100000", places=2)
+def test_a_share_of_nothing_is_not_raised_though_others_have_cash() -> None:
+    """M4.6: a bot without equity enters with nothing, whatever the account has."""
+    with pytest.raises(OrderDeniedError, match="quantity below filters"):
+        size("percent_equity", "10", equity="-5", cash="1000")
 
 
-@given(
-    kind=st.sampled_from(SizingKind),
-    value=st.decimals("0.001", "200", places=3),
-    price=MONEY,
-    equity=MONEY,
-    cash=MONEY,
-    lot=st.sampled_from(["1", "0.1", "0.001", "0.00001"]),
-    notional=st.sampled_from(["0", "5", "100"]),
-    leverage=st.integers(1, 125),
-    position_type=st.sampled_from(PositionType),
-)
-def test_whatever_is_sized_passes_every_filter_and_can_be_paid(
-    kind: SizingKind,
-    value: Decimal,
-    price: Decimal,
-    equity: Decimal,
-    cash: Decimal,
-    lot: str,
-    notional: str,
-    leverage: int,
-    position_type: PositionType,
-) -> None:
-    """M4.6"""
-    traded = instrument(lot, notional=notional)
-    try:
-        quantity = entry_quantity(
-            SizingRule(kind=kind, value=value),
-            price=price,
-            equity=equity,
-            free_cash=cash,
-            instrument=traded,
-            leverage=leverage,
-            position_type=position_type,
+@pytest.mark.parametrize("kind", ["risk_percent", "atr"])
+def test_a_risk_is_what_is_lost_over_the_distance(kind: str) -> None:
+    """M4.6: 1 % of 1000 over 5 a unit: two units, whole lots."""
+    assert size(kind, "1", distance="5") == 2
+    assert size(kind, "1", distance="30") == Decimal("0.333")
+
+
+@pytest.mark.parametrize("kind", ["risk_percent", "atr"])
+@pytest.mark.parametrize("distance", [None, "0", "-1"])
+def test_a_risk_without_a_distance_is_denied(kind: str, distance: str | None) -> None:
+    """M4.6: nothing says what would be lost."""
+    with pytest.raises(OrderDeniedError, match="no stop distance"):
+        size(kind, "1", distance=distance)
+
+
+@pytest.mark.parametrize("kind", ["risk_percent", "atr"])
+def test_a_risk_is_reduced_by_every_cap_and_never_raised(kind: str) -> None:
+    """M4.6: near stops want much; the minimum notional may not cost more than was asked."""
+    assert size(kind, "1", distance="0.01") == Decimal("9.990")  # cash
+    assert size(kind, "1", distance="0.01", exposure="250") == Decimal("2.5")
+    assert size(kind, "1", distance="0.01", traded=instrument(most="3.0005")) == 3
+    with pytest.raises(OrderDeniedError, match="quantity below filters"):
+        size(kind, "1", distance="5", traded=instrument(notional="201"))
+
+
+def test_the_exposure_left_caps_a_share_and_denies_a_fixed_wish() -> None:
+    """M4.6: capped by exposure limits, never clamped silently."""
+    assert size("percent_equity", "50", exposure="120.09") == Decimal("1.2")
+    with pytest.raises(OrderDeniedError):
+        size("fixed_notional", "500", exposure="120")
+    with pytest.raises(OrderDeniedError):
+        size("percent_equity", "50", exposure="-1")
+
+
+@dataclass(frozen=True)
+class Wish:
+    rule: SizingRule
+    price: Decimal
+    equity: Decimal
+    cash: Decimal
+    traded: Instrument
+    leverage: int
+    position_type: PositionType
+    distance: Decimal
+    exposure: Decimal | None
+
+    @property
+    def lent(self) -> int:
+        return self.leverage if self.position_type is PositionType.FUTURES else 1
+
+    def quantity(self) -> Decimal:
+        return entry_quantity(
+            self.rule,
+            price=self.price,
+            equity=self.equity,
+            free_cash=self.cash,
+            instrument=self.traded,
+            leverage=self.leverage,
+            position_type=self.position_type,
             cost_buffer=BUFFER,
+            stop_distance=self.distance,
+            exposure_left=self.exposure,
         )
+
+
+FACTORS = st.decimals("0.5", "50", places=3)
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> Wish:
+    """Amounts of the price's own order, so that most wishes can be had and many just so."""
+    price = draw(st.decimals("0.01", "50000", places=2))
+    kind = draw(st.sampled_from(SizingKind))
+    value = draw(FACTORS)
+    exposure = draw(st.one_of(st.none(), FACTORS))
+    return Wish(
+        rule=SizingRule(
+            kind=kind, value=value * price if kind is SizingKind.FIXED_NOTIONAL else value
+        ),
+        price=price,
+        equity=price * draw(FACTORS),
+        cash=price * draw(FACTORS),
+        traded=instrument(
+            draw(st.sampled_from(["0.1", "0.001", "0.00001"])),
+            least=draw(st.sampled_from(["0", "0.01", "0.5"])),
+            most=draw(st.sampled_from([None, "7.77", "50"])),
+            notional=str(price * draw(st.sampled_from([Decimal(0), Decimal("0.7")]))),
+        ),
+        leverage=draw(st.integers(1, 125)),
+        position_type=draw(st.sampled_from(PositionType)),
+        distance=price * draw(st.decimals("0.001", "0.5", places=3)),
+        exposure=None if exposure is None else price * exposure,
+    )
+
+
+# Decimal keeps 28 digits.
+ROUNDING = 1 + Decimal("1e-20")
+
+
+@given(wishes())
+def test_whatever_is_sized_passes_every_filter_and_cap_and_asks_no_more_than_the_rule(
+    wish: Wish,
+) -> None:
+    """M4.6: whole lots within the filters, cash, leverage, exposure, and the risk asked for."""
+    try:
+        quantity = wish.quantity()
     except OrderDeniedError:
         reject()
+    traded, rule, notional = wish.traded, wish.rule, quantity * wish.price
     assert quantity > 0
     assert quantity % traded.lot_size == 0
-    assert quantity * price >= traded.min_notional
-    lent = leverage if position_type is PositionType.FUTURES else 1
-    assert quantity * price / lent + quantity * price * BUFFER <= cash * (1 + Decimal("1e-20"))
-    if kind is SizingKind.FIXED_QUANTITY:
-        assert quantity <= value
+    assert quantity >= traded.min_quantity
+    assert traded.max_quantity is None or quantity <= traded.max_quantity
+    assert notional >= traded.min_notional
+    assert notional / wish.lent + notional * BUFFER <= wish.cash * ROUNDING
+    assert wish.exposure is None or notional <= wish.exposure * ROUNDING
+    share = wish.equity * rule.value / 100
+    match rule.kind:
+        case SizingKind.FIXED_QUANTITY:
+            assert rule.value - traded.lot_size < quantity <= rule.value
+        case SizingKind.FIXED_NOTIONAL:
+            assert (rule.value - notional) * ROUNDING < traded.lot_size * wish.price
+            assert notional <= rule.value * ROUNDING
+        case SizingKind.PERCENT_EQUITY:
+            one_lot_less = (quantity - traded.lot_size) * wish.price
+            assert notional <= share * ROUNDING or one_lot_less < traded.min_notional
+        case SizingKind.RISK_PERCENT | SizingKind.ATR:
+            assert quantity * wish.distance <= share * ROUNDING
+
+
+@given(wishes(), st.sampled_from(["cash", "exposure"]), st.decimals("0.5", "1", places=3))
+def test_a_narrower_cap_never_makes_an_entry_larger(wish: Wish, cap: str, share: Decimal) -> None:
+    """M4.6: less cash or exposure: less, or none."""
+    if cap == "cash":
+        narrower = replace(wish, cash=wish.cash * share)
+    else:
+        narrower = replace(wish, exposure=(wish.exposure or wish.cash) * share)
+    try:
+        less = narrower.quantity()
+    except OrderDeniedError:
+        reject()
+    assert less <= wish.quantity()

@@ -14,7 +14,7 @@ def liquidation_price(
 
     The margin of 1 / *leverage* less the maintenance margin is what may be lost:
     long `entry * (1 - 1/leverage + maintenance)`, short mirrored. None where nothing can
-    liquidate it (a long of leverage 1).
+    liquidate it (a long of leverage 1 without a maintenance margin).
     """
     room = liquidation_distance(leverage, instrument.maintenance_margin)
     if side is PositionSide.LONG:

@@ -58,7 +58,8 @@ def entry_quantity(
     affordable = _affordable(price, means, instrument, leverage, position_type, cost_buffer)
     wanted = _wanted(rule, price, equity, stop_distance)
     quantity = floor_to_step(wanted, instrument.lot_size)
-    if rule.kind is SizingKind.PERCENT_EQUITY and quantity * price < instrument.min_notional:
+    raisable = rule.kind is SizingKind.PERCENT_EQUITY and wanted > 0  # a share of nothing is none
+    if raisable and quantity * price < instrument.min_notional:
         quantity = _least(price, instrument)
         if quantity > affordable:
             raise OrderDeniedError(
