@@ -1,0 +1,261 @@
+"""The judgement: the venue's ledger and PostgreSQL, and nothing that the process believes.
+
+I6 has nothing to say here: no candle is stored in the simulation.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import asyncpg
+
+from tests.simulation.ledger import LIVE, Ledger
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.plan import Plan
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.instrument import PositionType
+
+QUOTE = "USDT"
+NEAR = Fraction(1, 10**12)
+ORDERS = "SELECT * FROM orders ORDER BY id"
+FILLS = """
+    SELECT f.*, o.client_order_id FROM fills AS f JOIN orders AS o ON o.id = f.order_id ORDER BY f.id
+"""
+POSITIONS = "SELECT * FROM positions ORDER BY id"
+ALERTS = "SELECT code, subject FROM alerts WHERE cleared_at IS NULL"
+GROUPS = """
+    SELECT g.id, g.position_id, g.role, p.closed_at,
+           (SELECT count(*) FROM orders AS o WHERE o.exit_group_id = g.id AND NOT o.settled) AS unsettled
+      FROM exit_groups AS g JOIN positions AS p ON p.id = g.position_id
+     WHERE g.role <> 'closed' ORDER BY g.id
+"""
+LEADERS = """
+    SELECT o.leader_token AS ours, l.token AS current
+      FROM orders AS o, leadership AS l WHERE o.client_order_id = $1
+"""
+NEVER_RAISED = ("fill_differs", "fill_not_applied", "fill_exceeds_position")
+FEW = 3  # violations of a kind that are spelled out
+
+
+class Books:
+    """What PostgreSQL has committed, read on a connection that nothing befalls."""
+
+    def __init__(self, loop: VirtualLoop, connection: asyncpg.Connection) -> None:
+        self._loop = loop
+        self._connection = connection
+        self._turn = asyncio.Lock()
+
+    async def rows(self, sql: str, *values: object) -> list[Any]:
+        async with self._turn:
+            self._loop.asked_outside += 1
+            try:
+                found: list[Any] = await self._connection.fetch(sql, *values)
+                return found
+            finally:
+                self._loop.asked_outside -= 1
+
+    async def token_problem(self, client_order_id: str) -> str | None:
+        rows = await self.rows(LEADERS, client_order_id)
+        if not rows:
+            return f"I5 {client_order_id} was sent without a committed row"
+        if rows[0]["ours"] != rows[0]["current"]:
+            return (
+                f"I5 {client_order_id} was sent under {rows[0]['ours']}, not {rows[0]['current']}"
+            )
+        return None
+
+
+async def judge(books: Books, ledger: Ledger, plan: Plan, *, flat: bool = False) -> list[str]:
+    """*flat*: every price has been beyond every stop since, so nothing may be held."""
+    orders = {row["client_order_id"]: row for row in await books.rows(ORDERS)}
+    fills = await books.rows(FILLS)
+    positions = await books.rows(POSITIONS)
+    alerts = {(row["code"], row["subject"]) for row in await books.rows(ALERTS)}
+    groups = await books.rows(GROUPS)
+    found = _orders(orders, ledger)
+    found += _fills(fills, ledger)
+    found += _sums(orders, fills, positions, plan)
+    found += _holdings(positions, ledger, plan)
+    found += _money(positions, fills, orders, ledger)
+    found += _settled(orders, ledger, alerts)
+    found += _groups(groups, positions)
+    found += [
+        f"an alert that nothing excuses: {each}"
+        for each in sorted(alerts)
+        if each[0] in NEVER_RAISED
+    ]
+    if flat:
+        found += [
+            f"I4 position {row['id']} is still open beyond its stop"
+            for row in positions
+            if row["closed_at"] is None
+        ]
+    return _shortened(found)
+
+
+def _shortened(found: list[str]) -> list[str]:
+    kinds: Counter[str] = Counter()
+    short = []
+    for each in found:
+        kinds[each[:14]] += 1
+        if kinds[each[:14]] <= FEW:
+            short.append(each)
+    return short
+
+
+def _orders(orders: dict[str, Any], ledger: Ledger) -> list[str]:
+    """I1."""
+    found = []
+    arrivals = Counter(client_order_id for client_order_id, _ in ledger.arrivals)
+    found += [f"I1 {name} arrived {times} times" for name, times in arrivals.items() if times > 1]
+    for order in ledger.ours():
+        row = orders.get(order.client_order_id)
+        if row is None:
+            found.append(f"I1 {order.client_order_id} has no row")
+        elif order.executed > row["quantity"]:
+            found.append(f"I1 {order.client_order_id} executed {order.executed}")
+    return found
+
+
+def _fills(rows: list[Any], ledger: Ledger) -> list[str]:
+    """I3: the same fills on both sides, each once."""
+    theirs: dict[str, Fill] = {
+        fill.trade_id: fill for order in ledger.ours() for fill in order.fills
+    }
+    found = []
+    for row in rows:
+        fill = theirs.pop(row["trade_id"], None)
+        if fill is None:
+            found.append(f"I3 fill {row['trade_id']} is not the venue's, or it is there twice")
+            continue
+        ours = tuple(row[key] for key in ("client_order_id", "side", "quantity", "price", "fee"))
+        if ours != (fill.client_order_id, fill.side, fill.quantity, fill.price, fill.fee):
+            found.append(f"I3 fill {row['trade_id']} differs: {ours} / {fill}")
+    found += [
+        f"I3 fill of {fill.client_order_id} is missing: {fill.quantity}" for fill in theirs.values()
+    ]
+    return found
+
+
+def _sums(orders: dict[str, Any], fills: list[Any], positions: list[Any], plan: Plan) -> list[str]:
+    """I3: orders and positions are the sums of their fills."""
+    bases = {each.symbol: each.instrument.base_asset for each in plan.symbols}
+    by_order: Counter[int] = Counter()
+    by_position: dict[int, Decimal] = {}
+    for fill in fills:
+        by_order[fill["order_id"]] += fill["quantity"]
+        sign = 1 if fill["side"] == "buy" else -1
+        change = sign * fill["quantity"]
+        if fill["fee_asset"] == bases[fill["symbol"]]:
+            change -= fill["fee"]
+        by_position[fill["position_id"]] = by_position.get(fill["position_id"], Decimal(0)) + change
+    found = [
+        f"I3 order {row['id']} says {row['filled_quantity']}"
+        for row in orders.values()
+        if by_order.get(row["id"], 0) != row["filled_quantity"]
+    ]
+    for row in positions:
+        sign = 1 if row["side"] == "long" else -1
+        if by_position.get(row["id"], 0) != sign * (row["quantity"] + row["dust"]):
+            found.append(f"I3 position {row['id']} is {row['quantity']} + {row['dust']}")
+    return found
+
+
+def _holdings(positions: list[Any], ledger: Ledger, plan: Plan) -> list[str]:
+    """I2."""
+    held: dict[tuple[str, str], Fraction] = {}
+    for row in positions:
+        sign = 1 if row["side"] == "long" else -1
+        key = (row["symbol"], row["position_type"])
+        amount = Fraction(sign * (row["quantity"] + row["dust"]))
+        held[key] = held.get(key, Fraction(0)) + amount
+    found = []
+    for symbol in plan.symbols:
+        for kind in PositionType:
+            ours = held.get((symbol.symbol, kind), Fraction(0))
+            theirs = ledger.held(symbol.symbol, kind)
+            if ours != theirs:
+                found.append(
+                    f"I2 {symbol.symbol} {kind}: we hold {float(ours)}, the venue {float(theirs)}"
+                )
+    return found
+
+
+def _money(
+    positions: list[Any], fills: list[Any], orders: dict[str, Any], ledger: Ledger
+) -> list[str]:
+    """P&L by fractions, from the venue's fills; whose they are is all that is taken from ours."""
+    theirs = {fill.trade_id: fill for fill in ledger.fills}
+    found = []
+    for row in positions:
+        entered, exited = _Leg(), _Leg()
+        for each in fills:
+            fill = theirs.get(each["trade_id"])
+            if each["position_id"] == row["id"] and fill is not None:
+                entry = orders[each["client_order_id"]]["role"] == "entry"
+                (entered if entry else exited).add(fill, received=entry)
+        gained = Fraction(0)
+        if exited.quantity:
+            sign = 1 if row["side"] == "long" else -1
+            gained = sign * (exited.money - entered.money / entered.quantity * exited.quantity)
+        expected = gained - entered.fees - exited.fees + Fraction(row["funding"])
+        if abs(expected - Fraction(row["realized_pnl"])) > NEAR:
+            found.append(
+                f"P&L of position {row['id']}: {row['realized_pnl']}, not {float(expected)}"
+            )
+    return found
+
+
+@dataclass
+class _Leg:
+    quantity: Fraction = Fraction(0)
+    money: Fraction = Fraction(0)
+    fees: Fraction = Fraction(0)
+
+    def add(self, fill: Fill, *, received: bool) -> None:
+        """*received*: a fee taken in the base asset makes less of it."""
+        in_base = fill.fee_asset != QUOTE
+        fee, price, quantity = Fraction(fill.fee), Fraction(fill.price), Fraction(fill.quantity)
+        if in_base and received:
+            quantity -= fee
+        self.quantity += quantity
+        self.money += quantity * price
+        self.fees += fee * price if in_base else fee
+
+
+def _settled(orders: dict[str, Any], ledger: Ledger, alerts: set[tuple[str, str]]) -> list[str]:
+    """I7: final, or resting at the venue as the row says, or somebody has been told."""
+    told = " ".join(subject for _, subject in alerts)
+    found = []
+    for row in orders.values():
+        order = ledger.orders.get(row["client_order_id"])
+        rests = order is not None and order.status in LIVE
+        if rests and row["settled"]:
+            found.append(
+                f"I7 {row['client_order_id']} rests at the venue, and is {row['status']} here"
+            )
+        if row["settled"] or row["client_order_id"] in told:
+            continue
+        if not (rests and row["status"] in LIVE):
+            found.append(
+                f"I7 {row['client_order_id']} ({row['role']}) is {row['status']},"
+                f" {row['filled_quantity']} of {row['venue_filled_quantity']}"
+            )
+    return found
+
+
+def _groups(groups: list[Any], positions: list[Any]) -> list[str]:
+    """No group outlives its orders or its position; each position has one of a kind at most."""
+    del positions
+    found = []
+    roles = Counter((row["position_id"], row["role"]) for row in groups)
+    found += [f"exit groups of {key}: {count}" for key, count in roles.items() if count > 1]
+    for row in groups:
+        if row["closed_at"] is not None:
+            found.append(f"exit group {row['id']} outlives its position {row['position_id']}")
+        elif not row["unsettled"]:
+            found.append(f"exit group {row['id']} of {row['position_id']} outlives its orders")
+    return found

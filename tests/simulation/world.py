@@ -1,0 +1,174 @@
+"""One life of the process: the real order flow as the daemon wires it, and what moves it."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from tests.simulation.database import FaultyPool, Weather
+from tests.simulation.host import VirtualTime
+from tests.simulation.ledger import VENUE
+from tests.simulation.plan import LIMITS, Moods, Plan, QuickCandles
+from tests.simulation.venue import Line
+from tradebotd.clocks import host as real_host
+from tradebotd.daemon import trading_wiring
+from tradebotd.daemon.market_wiring import Market
+from tradebotd.daemon.trading_wiring import Trading, wire_trading
+from tradebotd.domain.bot import AccountLimits, BotSpec
+from tradebotd.domain.ids import BotName
+from tradebotd.jobs.job import RunContext
+from tradebotd.jobs.reconcile import Reconcile
+from tradebotd.jobs.run_bots import RunBots
+from tradebotd.jobs.stop_loss_check import StopLossCheck
+from tradebotd.market.calendars import AlwaysOpen
+from tradebotd.market.price_book import PriceBook
+from tradebotd.storage import bots, decisions, leadership
+from tradebotd.storage.database import Database
+from tradebotd.storage.process_identity import Holder
+from tradebotd.storage.symbols import sync_symbols
+from tradebotd.trading.hands import OperatorHands
+from tradebotd.trading.placement import Lease
+
+ACCOUNT = "default"
+NONCE = b"nonce"
+HOLDER = Holder(machine_id="m", boot_id="b", pid=1, pid_started=1, pid_namespace="n", host="here")
+
+
+@dataclass(frozen=True)
+class _Section:
+    currency: str = "USDT"
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class _Config:
+    """As much of a configuration as the wiring of trading reads."""
+
+    specs: Sequence[BotSpec]
+    risk: _Section = _Section()
+    daemon: _Section = _Section()
+
+    def bot_specs(self) -> Sequence[BotSpec]:
+        return self.specs
+
+    def account_limits(self) -> AccountLimits:
+        return LIMITS
+
+
+@dataclass(frozen=True)
+class _Files:
+    symbols: Sequence[Any]
+    calendars: Mapping[str, Any]
+    strategies: Mapping[BotName, Any]
+
+
+@dataclass
+class World:
+    """What a daemon has in memory; all of it is gone when its life ends."""
+
+    time: VirtualTime
+    database: Database
+    prices: PriceBook
+    trading: Trading
+    hands: OperatorHands
+    moods: dict[BotName, Moods]
+    line: Line
+
+    async def sweep(self) -> None:
+        check = StopLossCheck(
+            protection=self.trading.protection, prices=self.prices, clock=self.time
+        )
+        await check.run(self._context())
+
+    async def reconcile(self) -> None:
+        job = Reconcile(reconciler=self.trading.reconciler, gate=self.trading.gate)
+        await job.run(self._context())
+
+    async def run_bots(self) -> None:
+        job = RunBots(
+            cycle=self.trading.cycle,
+            entry_orders=self.trading.entry_orders,
+            specs=self.trading.specs,
+            database=self.database,
+            sequential=False,
+        )
+        await job.run(self._context())
+
+    def _context(self) -> RunContext:
+        return RunContext(scheduled_at=None, now=self.time.now())
+
+
+async def open_world(plan: Plan, weather: Weather, line: Line, time: VirtualTime) -> World:
+    """Leadership, tables, wiring, what is open: as the daemon starts. Raises StorageError."""
+    database = Database(cast(Any, FaultyPool(weather)))
+    async with database.transaction(durable=True) as connection:
+        # Whoever held it is dead, which on one host is proven at once.
+        await connection.execute(
+            "UPDATE leadership SET released_at = $1 WHERE released_at IS NULL", time.now()
+        )
+        token = await leadership.take(connection, ACCOUNT, HOLDER, time.now())
+    async with database.transaction() as connection:
+        ids = await sync_symbols(connection, list(plan.symbols))
+        await bots.sync_bots(connection, plan.specs, {}, time.now())
+        await decisions.ensure_month(connection, time.now())
+    del ids
+    moods = {spec.name: Moods(plan.seed, spec.name) for spec in plan.specs}
+    prices = PriceBook()
+    files = _Files(plan.symbols, {"24/7": AlwaysOpen()}, moods)
+    market = Market(
+        clock=time,
+        begins_at=time.now(),
+        reached=cast(Any, None),
+        feeds={},
+        prices=prices,
+        ingest=cast(Any, None),
+        reader=cast(Any, QuickCandles()),
+        writer=cast(Any, None),
+        data_ends=None,
+    )
+    with _venue(line):
+        trading = wire_trading(
+            cast(Any, _Config(plan.specs)),
+            cast(Any, files),
+            database,
+            market,
+            Lease(account=ACCOUNT, token=token),
+            NONCE,
+        )
+    await trading.gate.load()
+    await trading.protection.load(time.now())
+    hands = OperatorHands(database, trading.protection)
+    return World(time, database, prices, trading, hands, moods, line)
+
+
+@contextmanager
+def _venue(line: Line) -> Iterator[None]:
+    """The wiring makes paper venues: here it is given ours."""
+    former = trading_wiring._venues
+    trading_wiring._venues = lambda *_, **__: {VENUE: line}
+    try:
+        yield
+    finally:
+        trading_wiring._venues = former
+
+
+@contextmanager
+def virtual_host(time: VirtualTime) -> Iterator[None]:
+    """The machine's own time is virtual, too, for whoever reads it by whatever name."""
+    former = {"host_now": real_host.host_now, "monotonic": real_host.monotonic}
+    virtual = {"host_now": time.now, "monotonic": time.monotonic}
+    changed = [
+        (module, name)
+        for title, module in sorted(sys.modules.items())
+        if title.startswith("tradebotd")
+        for name in former
+        if getattr(module, name, None) is former[name]
+    ]
+    for module, name in changed:
+        setattr(module, name, virtual[name])
+    try:
+        yield
+    finally:
+        for module, name in changed:
+            setattr(module, name, former[name])
