@@ -2,13 +2,22 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tradebotd.domain.bot import AccountLimits
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
-from tradebotd.domain.side import Side
-from tradebotd.risk.limits import AccountState, ApprovedOrder, approve_entry, approve_exit
+from tradebotd.domain.side import PositionSide, Side
+from tradebotd.risk.limits import (
+    AccountState,
+    ApprovedOrder,
+    EntryTerms,
+    approve_entry,
+    approve_exit,
+    reached_account_limit,
+)
 
 LIMITS = AccountLimits(
     currency="USDT",
@@ -65,6 +74,109 @@ def test_each_limit_denies_entries_by_its_name_and_never_exits(
         approve_entry(ENTRY, Decimal(100), state, LIMITS)
     assert denied.value.rule == rule
     assert approve_exit(EXIT).intent is EXIT
+
+
+TERMS = EntryTerms(
+    bot_orders_last_minute=2,
+    max_bot_orders_per_minute=3,
+    reference_price=Decimal(100),
+    stop_loss=Decimal(91),
+    liquidation_price=Decimal("90.5"),
+    max_leverage=1,
+)
+
+
+def test_an_entry_at_the_edge_of_its_own_terms_is_approved() -> None:
+    """M4.8"""
+    state = replace(STATE, exposure=Decimal(0))
+    for price in ("95", "105"):
+        assert approve_entry(ENTRY, Decimal(price), state, LIMITS, TERMS).intent is ENTRY
+
+
+@pytest.mark.parametrize(
+    ("rule", "price", "terms"),
+    [
+        ("price_collar", "105.01", TERMS),
+        ("price_collar", "94.99", TERMS),
+        ("bot_max_orders_per_minute", "100", replace(TERMS, bot_orders_last_minute=3)),
+        ("stop_beyond_liquidation", "100", replace(TERMS, stop_loss=Decimal("90.5"))),
+        (
+            "stop_beyond_liquidation",
+            "100",
+            replace(TERMS, side=PositionSide.SHORT, stop_loss=Decimal(91)),
+        ),
+    ],
+)
+def test_each_term_of_an_entry_denies_it_by_its_name(
+    rule: str, price: str, terms: EntryTerms
+) -> None:
+    """M4.8: price collar, the bot's own rate, a stop that would never be reached."""
+    with pytest.raises(OrderDeniedError) as denied:
+        approve_entry(ENTRY, Decimal(price), STATE, LIMITS, terms)
+    assert denied.value.rule == rule
+
+
+def test_a_limit_price_is_held_against_the_collar_in_place_of_the_market_price() -> None:
+    """M4.8: what was asked for counts, wherever the market is."""
+    far = replace(
+        ENTRY,
+        request=replace(ENTRY.request, type=OrderType.LIMIT, limit_price=Decimal(94)),
+    )
+    with pytest.raises(OrderDeniedError) as denied:
+        approve_entry(far, Decimal(100), STATE, LIMITS, TERMS)
+    assert denied.value.rule == "price_collar"
+
+
+def test_more_leverage_than_the_symbol_allows_is_denied() -> None:
+    """M4.8"""
+    lent = replace(ENTRY, request=replace(ENTRY.request, leverage=2))
+    with pytest.raises(OrderDeniedError) as denied:
+        approve_entry(lent, Decimal(100), STATE, LIMITS, TERMS)
+    assert denied.value.rule == "max_leverage"
+    allowed = replace(TERMS, max_leverage=2)
+    assert approve_entry(lent, Decimal(100), STATE, LIMITS, allowed).intent is lent
+
+
+def test_the_losses_of_the_account_are_named_when_met_and_not_a_cent_before() -> None:
+    """M4.8: the day's loss goes first; an account that gained has lost nothing."""
+    day, peak = Decimal("1052.63"), Decimal(1250)
+    assert reached_account_limit(STATE, LIMITS) is None
+    assert reached_account_limit(replace(STATE, day_start_equity=day), LIMITS) is None
+    for state, rule in (
+        (replace(STATE, day_start_equity=day + Decimal("0.01")), "max_daily_loss"),
+        (replace(STATE, peak_equity=peak), "max_drawdown"),
+        (replace(STATE, day_start_equity=Decimal(1250), peak_equity=peak), "max_daily_loss"),
+    ):
+        reached = reached_account_limit(state, LIMITS)
+        assert reached is not None
+        assert reached[0] == rule
+    assert reached_account_limit(replace(STATE, peak_equity=Decimal("1249.99")), LIMITS) is None
+    never = replace(LIMITS, max_daily_loss=Decimal(0), max_drawdown=Decimal(0))
+    gained = replace(STATE, day_start_equity=Decimal(999), peak_equity=STATE.equity)
+    assert reached_account_limit(gained, never) is None
+
+
+EQUITIES = st.decimals("1", "1000000", places=2)
+
+
+@given(equity=EQUITIES, start=EQUITIES, peak=EQUITIES, exposure=EQUITIES, price=EQUITIES)
+def test_no_approved_entry_breaks_a_limit_and_no_exit_is_ever_denied(
+    equity: Decimal, start: Decimal, peak: Decimal, exposure: Decimal, price: Decimal
+) -> None:
+    """M4.8: entries stop, exits never do."""
+    state = replace(
+        STATE, equity=equity, day_start_equity=start, peak_equity=peak, exposure=exposure
+    )
+    assert approve_exit(EXIT).intent is EXIT
+    try:
+        approve_entry(ENTRY, price, state, LIMITS, replace(TERMS, reference_price=None))
+        approved = True
+    except OrderDeniedError:
+        approved = False
+    lost = equity <= start - start * LIMITS.max_daily_loss
+    fallen = equity <= peak - peak * LIMITS.max_drawdown
+    crowded = exposure + 2 * price > equity
+    assert approved == (not lost and not fallen and not crowded)
 
 
 def test_nobody_else_makes_an_approved_order() -> None:
