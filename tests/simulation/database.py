@@ -81,6 +81,7 @@ class FaultyPool:
 
     async def acquire(self, *, timeout: float) -> "FaultyConnection":  # noqa: ASYNC109 - asyncpg's
         weather = self._weather
+        await weather.life.awake()
         weather.life.step()
         now = weather.record.time.monotonic()
         if now < weather.down_until and weather.faults.on:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time as real_time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -20,13 +20,14 @@ from tests.simulation.plan import CANDLE_SECONDS, Plan, draw
 from tests.simulation.venue import Line, SimulatedVenue
 from tests.simulation.world import World, open_world, virtual_host
 from tradebotd.domain.candle import PathPoint
-from tradebotd.domain.errors import TradebotError
+from tradebotd.domain.errors import AccountTakenError, TradebotError
 from tradebotd.domain.ids import PositionId
 
 TICK_SECONDS, SWEEP_SECONDS, RECONCILE_SECONDS = 1.0, 5.0, 10.0
 SETTLED_SECONDS = 120.0  # I7
 CLOSED_SECONDS = 60.0
 LIFE_STEPS = 500
+TAKEOVER_SECONDS = 21.0  # the lease and what a venue may still accept of it
 START = Decimal(100)
 
 
@@ -74,6 +75,7 @@ class Driver:
             at_departure=self._look_at_token,
         )
         self._calm = False
+        self._zombies: list[asyncio.Future[None]] = []
         self.violations: list[str] = []
 
     async def _look_at_token(self, client_order_id: str) -> None:
@@ -87,6 +89,7 @@ class Driver:
         try:
             while self._loop.time() < self.plan.seconds:
                 await self._live(until=self.plan.seconds, mortal=True)
+            await asyncio.gather(*self._zombies)
             self._faults.on, self._calm = False, True
             self.record.say("calm")
             ends = self._loop.time() + SETTLED_SECONDS
@@ -119,22 +122,50 @@ class Driver:
             life.last_step = self._chance.randint(1, LIFE_STEPS)
         line = Line(self.venue, life)
         self.venue.line = line
-        tasks = [asyncio.ensure_future(self._guard(life, self._one_life(life, line)))]
-        ended = asyncio.ensure_future(life.ended.wait())
-        await asyncio.wait({ended}, timeout=max(0.0, until - self._loop.time()))
+        tasks = [
+            asyncio.ensure_future(self._guard(life, self._one_life(life, line))),
+            asyncio.ensure_future(life.ended.wait()),
+        ]
+        seconds = until - self._loop.time()
+        if mortal and self._chance.random() < self.plan.zombies:
+            seconds *= self._chance.random()
+        await asyncio.wait(tasks[1:], timeout=max(0.0, seconds))
         if then is not None:
             await then()
         if life.ended.is_set():
             self.record.say("kill", life.steps)
-        if mortal or then is not None:
-            life.end()
-        self.venue.line = None
-        for task in [*tasks, ended]:
-            task.cancel()
-        await asyncio.gather(*tasks, ended, return_exceptions=True)
-        await self._server.settle()
+        elif mortal and self._chance.random() < self.plan.zombies:
+            await self._stop_for_a_while(life, tasks)
+            return
+        await self._bury(life, tasks)
         if mortal:
             await asyncio.sleep(self._chance.choice([0.1, 1, 5, 30]))
+
+    async def _bury(self, life: Life, tasks: Sequence["asyncio.Future[Any]"]) -> None:
+        life.end()
+        if self.venue.line is not None and self.venue.line.life is life:
+            self.venue.line = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._server.settle()
+
+    async def _stop_for_a_while(self, life: Life, tasks: Sequence["asyncio.Future[Any]"]) -> None:
+        """It stands still until its lease is over, and wakes up beside its successor."""
+        self.record.say("stopped")
+        life.thawed = asyncio.Event()
+        self.venue.line = None
+
+        async def wake() -> None:
+            await asyncio.sleep(self._chance.uniform(0.1, 10))
+            self.record.say("awake")
+            if life.thawed is not None:
+                life.thawed.set()
+            await asyncio.sleep(self._chance.uniform(1, 20))
+            await self._bury(life, tasks)
+
+        await asyncio.sleep(TAKEOVER_SECONDS)
+        self._zombies.append(asyncio.ensure_future(wake()))
 
     async def _start(self, life: Life, line: Line) -> World:
         weather = Weather(self._server, life, self._faults, self.record)
@@ -171,6 +202,13 @@ class Driver:
                 await work()
             except (TradebotError, TimeoutError) as error:
                 self.record.say("failed", f"{type(error).__name__}")
+                if isinstance(error, AccountTakenError):
+                    life.end()
+            except BaseExceptionGroup as group:
+                if group.split(AccountTakenError)[1] is not None:
+                    raise
+                self.record.say("failed", "AccountTakenError")
+                life.end()  # as the daemon does, whose lease is lost
             await asyncio.sleep(period * self._chance.uniform(0.7, 1.3))
 
     async def _guard(self, life: Life, work: Awaitable[None]) -> None:

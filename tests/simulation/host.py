@@ -46,11 +46,20 @@ class VirtualTime:
 
 @dataclass
 class Life:
-    """One process of ours. It ends at its *last_step*th step towards the outside, if at all."""
+    """One process of ours. It ends at its *last_step*th step towards the outside, if at all.
+
+    A process that is stopped (SIGSTOP, a machine asleep) takes its next step when it is `thawed`.
+    """
 
     last_step: int | None = None
     steps: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    thawed: asyncio.Event | None = None
+
+    async def awake(self) -> None:
+        """Asked only where no transaction is open: nobody could go on behind one."""
+        if self.thawed is not None:
+            await self.thawed.wait()
 
     def step(self) -> None:
         """Raises KilledError from the last step on."""

@@ -7,9 +7,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tests.simulation.ledger import VENUE
-from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
+from tradebotd.domain.bot import (
+    AccountLimits,
+    BotSpec,
+    DailyLimits,
+    EntryKind,
+    EntryRule,
+    SizingKind,
+    SizingRule,
+)
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol, PositionType
 from tradebotd.domain.signal import Signal, SignalKind
@@ -65,6 +73,7 @@ class Plan:
     rates: dict[str, float]
     seconds: float  # for so long anything may happen
     kills: float  # how likely a life ends before its time
+    zombies: float  # how likely one is stopped until another has taken over
     commands: float  # of the operator, a second
     hands: float  # of somebody else, a second
 
@@ -92,6 +101,7 @@ def draw(seed: int) -> Plan:
         rates=rates,
         seconds=chance.uniform(40, 150),
         kills=chance.choice([0.0, 0.3, 0.7, 0.9]),
+        zombies=chance.choice([0.0, 0.0, 0.5]),
         commands=chance.choice([0.0, 0.02, 0.1]),
         hands=chance.choice([0.0, 0.0, 0.0, 0.02]),
     )
@@ -120,18 +130,43 @@ def _bot(chance: random.Random, name: str, symbol: str, kind: PositionType) -> B
         initial_capital=Decimal(10_000),
         sizing=SizingRule(kind=SizingKind.FIXED_NOTIONAL, value=Decimal(chance.randint(200, 3000))),
         exits=_exits(chance),
+        entry=_entry(chance),
         limits=DailyLimits(max_orders_per_minute=1000),
         day_zone=UTC,
     )
 
 
+def _entry(chance: random.Random) -> EntryRule:
+    if chance.random() < 0.7:
+        return EntryRule()
+    return EntryRule(
+        kind=EntryKind.LIMIT,
+        offset=Decimal(chance.randint(0, 8)) / 1000,
+        lifetime=timedelta(seconds=chance.randint(10, 60)),
+    )
+
+
 def _exits(chance: random.Random) -> ExitPlan:
+    steps: tuple[LadderStep, ...] = ()
+    if chance.random() < 0.3:
+        first, share = chance.randint(4, 10), chance.choice(["0.3", "0.5"])
+        steps = (
+            LadderStep(at=Decimal(first) / 1000, share=Decimal(share)),
+            LadderStep(at=Decimal(first + 6) / 1000, share=Decimal("0.3")),
+        )
+    one_target = not steps and chance.random() < 0.6
     return ExitPlan(
         stop_loss=Decimal(chance.randint(5, 30)) / 1000,
-        take_profit=Decimal(chance.randint(5, 40)) / 1000 if chance.random() < 0.6 else None,
+        take_profit=Decimal(chance.randint(5, 40)) / 1000 if one_target else None,
         trailing_stop=Decimal(chance.randint(5, 30)) / 1000 if chance.random() < 0.4 else None,
+        break_even=_break_even(chance) if chance.random() < 0.3 else None,
+        ladder=steps,
         max_holding=timedelta(seconds=chance.randint(20, 90)) if chance.random() < 0.2 else None,
     )
+
+
+def _break_even(chance: random.Random) -> BreakEven:
+    return BreakEven(at=Decimal(chance.randint(5, 15)) / 1000, lock=Decimal("0.002"))
 
 
 def market_symbol(symbol: str) -> MarketSymbol:

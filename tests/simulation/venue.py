@@ -341,6 +341,7 @@ class Line:
     async def _wire(self, what: str) -> None:
         venue, faults = self.venue, self.venue.faults
         await asyncio.sleep(venue.chance.uniform(0.001, 0.05))
+        await self.life.awake()
         self.life.step()
         now = venue.time.monotonic()
         if faults.strikes("disconnect"):
@@ -358,11 +359,13 @@ class Line:
             seconds = 25.0  # longer than anybody has patience
             self.venue.record.say("venue", "slow")
         await asyncio.sleep(self.venue.chance.uniform(0.001, seconds))
+        await self.life.awake()
         self.life.step()
 
     async def _lose(self, client_order_id: ClientOrderId) -> None:
         self.venue.record.say("lost", client_order_id)
         await asyncio.sleep(self.venue.chance.uniform(0.01, 3))
+        await self.life.awake()
         self.life.step()
         raise OutcomeUnknownError(client_order_id)
 
