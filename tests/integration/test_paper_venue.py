@@ -186,12 +186,13 @@ async def test_other_orders_than_market_and_broken_lots_are_refused(desk: Desk) 
         venue=PAPER,
         symbol="BTCUSDT",
         side=SELL,
-        type=OrderType.LIMIT,
+        type=OrderType.STOP_LIMIT,
         time_in_force=TimeInForce.GTC,
         quantity=Decimal(1),
-        limit_price=Decimal(100),
+        limit_price=Decimal(90),
+        stop_price=Decimal(91),
     )
-    with pytest.raises(OrderRejectedError, match="takes market orders so far"):
+    with pytest.raises(OrderRejectedError, match="takes no stop_limit orders"):
         await desk.send(request)
     for quantity in ("0.0001", "0", "-1"):
         with pytest.raises(OrderRejectedError):

@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 from tradebotd.config.model import Config
 from tradebotd.daemon.files import Files
 from tradebotd.daemon.market_wiring import Market
+from tradebotd.daemon.points import Points
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.ports.venue import Venue
+from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.storage.database import Database
 from tradebotd.strategies.base import Strategy
 from tradebotd.trading.account import Account
@@ -35,6 +36,7 @@ class Trading:
     strategies: dict[BotName, Strategy]
     gate: EntryGate
     protection: Protection
+    points: Points
     reconciler: Reconciler
     account: Account
     entries: Entries
@@ -113,7 +115,11 @@ def wire_trading(
         recorder=recorder,
         clock=market.clock,
     )
+    for venue in venues.values():
+        venue.listen(recorder.hear)
+    papers = [venue for venue in venues.values() if isinstance(venue, PaperVenue)]
     return Trading(
+        points=Points(protection, papers),
         specs=specs,
         strategies=strategies,
         gate=gate,
@@ -163,6 +169,11 @@ def _venues(
             taker=section.fees.taker,
             slippage_bps=section.slippage_bps,
             spread_bps=section.spread_bps,
+            fee_in_base=section.fee_asset == "base",
+            funding_rate=section.funding_rate,
+            funding_every=section.funding_every,
+            resting_stops=section.resting_stops,
+            replacement=Replacement(section.replacement),
         )
         venues[name] = PaperVenue(name, market.clock, market.prices, database, terms, instruments)
     return venues

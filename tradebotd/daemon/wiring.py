@@ -180,7 +180,7 @@ def _player(
         recording=AllFeeds(market.feeds),
         clock=clock,
         reached=market.reached,
-        on_tick=trading.protection.on_tick,
+        on_tick=trading.points.on_point,
         prime=market.prices.record,
     )
     if config.speed == 0:

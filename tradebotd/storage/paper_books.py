@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
-from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
-from tradebotd.domain.side import Side
+from tradebotd.domain.funding import FundingPayment
+from tradebotd.domain.ids import TradeId, VenueName
+from tradebotd.domain.order import OrderRequest
 from tradebotd.storage.database import Connection
+from tradebotd.storage.paper_orders import fill_of
 
 BOOK_STARTING_CASH: Final[LiteralString] = """
     INSERT INTO paper.balances (venue, asset, total)
@@ -23,14 +24,6 @@ LOCK_BALANCES: Final[LiteralString] = """
 """
 SELECT_POSITIONS: Final[LiteralString] = """
     SELECT symbol, quantity, entry_price, leverage FROM paper.positions WHERE venue = $1 AND quantity <> 0
-"""
-INSERT_ORDER: Final[LiteralString] = """
-    INSERT INTO paper.orders (venue, client_order_id, symbol, side, type, time_in_force, position_type, leverage,
-                              reduce_only, quantity, limit_price, stop_price, filled_quantity, status, reason,
-                              accepted_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)
-    ON CONFLICT (venue, client_order_id) DO NOTHING
-    RETURNING id
 """
 INSERT_FILL: Final[LiteralString] = """
     INSERT INTO paper.fills (order_id, venue, symbol, side, quantity, price, fee, fee_asset, executed_at)
@@ -48,13 +41,6 @@ PUT_POSITION: Final[LiteralString] = """
     ON CONFLICT (venue, symbol) DO UPDATE
        SET quantity = EXCLUDED.quantity, entry_price = EXCLUDED.entry_price, leverage = EXCLUDED.leverage
 """
-SELECT_ORDER: Final[LiteralString] = """
-    SELECT o.id AS order_id, o.status, o.filled_quantity, o.reason, o.updated_at, o.client_order_id,
-           f.id, f.symbol, f.side, f.quantity, f.price, f.fee, f.fee_asset, f.executed_at
-      FROM paper.orders o LEFT JOIN paper.fills f ON f.order_id = o.id
-     WHERE o.venue = $1 AND o.symbol = $2 AND o.client_order_id = $3
-     ORDER BY f.id
-"""
 FILLS_SINCE: Final[LiteralString] = """
     SELECT f.id, f.symbol, f.side, f.quantity, f.price, f.fee, f.fee_asset, f.executed_at, o.client_order_id
       FROM paper.fills f JOIN paper.orders o ON o.id = f.order_id
@@ -62,9 +48,32 @@ FILLS_SINCE: Final[LiteralString] = """
      ORDER BY f.executed_at, f.id
 """
 ACCOUNT: Final[LiteralString] = """
-    SELECT 'balance' AS kind, asset AS name, total AS amount FROM paper.balances WHERE venue = $1 AND total <> 0
+    SELECT 'balance' AS kind, asset AS name, total AS amount, NULL::numeric AS entry_price
+      FROM paper.balances WHERE venue = $1 AND total <> 0
     UNION ALL
-    SELECT 'position', symbol, quantity FROM paper.positions WHERE venue = $1 AND quantity <> 0
+    SELECT 'position', symbol, quantity, entry_price FROM paper.positions WHERE venue = $1 AND quantity <> 0
+"""
+INSERT_FUNDING: Final[LiteralString] = """
+    INSERT INTO paper.funding (venue, symbol, amount, asset, paid_at) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (venue, symbol, paid_at) DO NOTHING
+    RETURNING id
+"""
+FUNDING_SINCE: Final[LiteralString] = """
+    SELECT id, symbol, amount, asset, paid_at FROM paper.funding WHERE venue = $1 AND paid_at >= $2
+     ORDER BY paid_at, id
+"""
+SELECT_TOUCHED: Final[LiteralString] = """
+    SELECT p.symbol, greatest((SELECT max(f.executed_at) FROM paper.fills f WHERE f.venue = $1 AND f.symbol = p.symbol),
+                              (SELECT max(u.paid_at) FROM paper.funding u WHERE u.venue = $1 AND u.symbol = p.symbol))
+           AS touched
+      FROM paper.positions p WHERE p.venue = $1 AND p.quantity <> 0
+"""
+SELECT_CURSOR: Final[LiteralString] = (
+    "SELECT at FROM paper.cursors WHERE venue = $1 AND symbol = $2"
+)
+PUT_CURSOR: Final[LiteralString] = """
+    INSERT INTO paper.cursors (venue, symbol, at) VALUES ($1, $2, $3)
+    ON CONFLICT (venue, symbol) DO UPDATE SET at = excluded.at
 """
 
 
@@ -94,38 +103,6 @@ async def lock_balances(connection: Connection, venue: VenueName) -> dict[str, D
 async def select_positions(connection: Connection, venue: VenueName) -> list[PaperPosition]:
     rows = await connection.fetch(SELECT_POSITIONS, venue)
     return [PaperPosition(**dict(row)) for row in rows]
-
-
-async def insert_order(
-    connection: Connection,
-    client_order_id: ClientOrderId,
-    request: OrderRequest,
-    at: datetime,
-    rejected: str | None,
-) -> int | None:
-    """A whole fill, or a rejection with its reason. None if the id is known already."""
-    filled = Decimal(0) if rejected else request.quantity
-    status = OrderStatus.REJECTED if rejected else OrderStatus.FILLED
-    order_id: int | None = await connection.fetchval(
-        INSERT_ORDER,
-        request.venue,
-        client_order_id,
-        request.symbol,
-        request.side,
-        request.type,
-        request.time_in_force,
-        request.position_type,
-        request.leverage,
-        request.reduce_only,
-        request.quantity,
-        request.limit_price,
-        request.stop_price,
-        filled,
-        status,
-        rejected,
-        at,
-    )
-    return order_id
 
 
 async def insert_fill(
@@ -169,51 +146,70 @@ async def put_position(connection: Connection, venue: VenueName, position: Paper
     )
 
 
-async def select_order(
-    connection: Connection, venue: VenueName, symbol: str, client_order_id: ClientOrderId
-) -> OrderReport | None:
-    rows = await connection.fetch(SELECT_ORDER, venue, symbol, client_order_id)
-    if not rows:
-        return None
-    first = rows[0]
-    return OrderReport(
-        client_order_id=client_order_id,
-        venue_order_id=VenueOrderId(str(first["order_id"])),
-        status=OrderStatus(first["status"]),
-        filled_quantity=first["filled_quantity"],
-        reason=first["reason"],
-        at=first["updated_at"],
-        fills=tuple(_fill(venue, row) for row in rows if row["id"] is not None),
-    )
-
-
 async def select_fills_since(
     connection: Connection, venue: VenueName, since: datetime
 ) -> Sequence[Fill]:
     rows = await connection.fetch(FILLS_SINCE, venue, since)
-    return [_fill(venue, row) for row in rows]
+    return [fill_of(venue, row) for row in rows]
 
 
 async def select_account(
     connection: Connection, venue: VenueName
-) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-    """Balances by asset and signed positions by symbol; zeros are left out."""
-    amounts: dict[str, dict[str, Decimal]] = {"balance": {}, "position": {}}
+) -> tuple[dict[str, Decimal], dict[str, Decimal], dict[str, Decimal]]:
+    """Balances by asset, signed positions and their entry prices by symbol; zeros are left out."""
+    balances: dict[str, Decimal] = {}
+    positions: dict[str, Decimal] = {}
+    entry_prices: dict[str, Decimal] = {}
     for row in await connection.fetch(ACCOUNT, venue):
-        amounts[row["kind"]][row["name"]] = row["amount"]
-    return amounts["balance"], amounts["position"]
+        if row["kind"] == "balance":
+            balances[row["name"]] = row["amount"]
+        else:
+            positions[row["name"]] = row["amount"]
+            entry_prices[row["name"]] = row["entry_price"]
+    return balances, positions, entry_prices
 
 
-def _fill(venue: VenueName, row: Any) -> Fill:
-    return Fill(
-        venue=venue,
-        symbol=row["symbol"],
-        trade_id=TradeId(str(row["id"])),
-        client_order_id=ClientOrderId(row["client_order_id"]),
-        side=Side(row["side"]),
-        quantity=row["quantity"],
-        price=row["price"],
-        fee=row["fee"],
-        fee_asset=row["fee_asset"],
-        executed_at=row["executed_at"],
-    )
+async def insert_funding(
+    connection: Connection,
+    venue: VenueName,
+    symbol: str,
+    amount: Decimal,
+    asset: str,
+    paid_at: datetime,
+) -> bool:
+    """False when that hour was paid already."""
+    row_id = await connection.fetchval(INSERT_FUNDING, venue, symbol, amount, asset, paid_at)
+    return row_id is not None
+
+
+async def select_funding_since(
+    connection: Connection, venue: VenueName, since: datetime
+) -> list[FundingPayment]:
+    return [
+        FundingPayment(
+            venue=venue,
+            payment_id=str(row["id"]),
+            symbol=row["symbol"],
+            amount=row["amount"],
+            asset=row["asset"],
+            paid_at=row["paid_at"],
+        )
+        for row in await connection.fetch(FUNDING_SINCE, venue, since)
+    ]
+
+
+async def select_cursor(connection: Connection, venue: VenueName, symbol: str) -> datetime | None:
+    """The last point that filled something that rested; None: none ever did."""
+    at: datetime | None = await connection.fetchval(SELECT_CURSOR, venue, symbol)
+    return at
+
+
+async def put_cursor(connection: Connection, venue: VenueName, symbol: str, at: datetime) -> None:
+    await connection.execute(PUT_CURSOR, venue, symbol, at)
+
+
+async def select_touched(connection: Connection, venue: VenueName) -> list[tuple[str, datetime]]:
+    """When each futures position last changed or was last funded."""
+    return [
+        (row["symbol"], row["touched"]) for row in await connection.fetch(SELECT_TOUCHED, venue)
+    ]

@@ -1,7 +1,8 @@
-"""What a market order costs at the paper venue, and what it does to the books. Pure."""
+"""What an order costs at the paper venue, and what its fill does to the books. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -10,6 +11,7 @@ from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRequest
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
+from tradebotd.ports.venue import Replacement
 from tradebotd.storage.paper_books import PaperPosition
 
 INSUFFICIENT_BALANCE: Final = "insufficient balance"
@@ -17,13 +19,35 @@ INSUFFICIENT_BALANCE: Final = "insufficient balance"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperTerms:
-    """`[venues.paper]`: cash by asset, fees as fractions of the notional, the rest in bps."""
+    """`[venues.paper]`: cash by asset, fees as fractions of the notional, the rest in bps.
+
+    `fee_in_base`: a buy's fee is taken from what was bought. `funding_rate`: what longs pay
+    shorts of the notional, each `funding_every` of market time on the UTC grid.
+    """
 
     starting_cash: Mapping[str, Decimal]
     maker: Decimal = Decimal("0.0002")
     taker: Decimal = Decimal("0.0004")
     slippage_bps: Decimal = ONE
     spread_bps: Decimal = ONE
+    fee_in_base: bool = False
+    funding_rate: Decimal = ZERO
+    funding_every: timedelta = timedelta(hours=8)
+    resting_stops: bool = True
+    replacement: Replacement = Replacement.REPLACE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """What resting orders hold, by asset: it can neither be sold nor spent."""
+
+    by_asset: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def of(self, asset: str) -> Decimal:
+        return self.by_asset.get(asset, ZERO)
+
+
+NOTHING_LOCKED: Final = Locked()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +56,7 @@ class Execution:
 
     price: Decimal
     fee: Decimal
+    fee_asset: str
     changes: Mapping[str, Decimal]
     position: PaperPosition | None = None
 
@@ -48,8 +73,13 @@ def fill_price(
         low, high = sorted((prices.previous, prices.current))
         if low <= request.trigger_price <= high:
             price = request.trigger_price
+    return worsened(request.side, price, instrument, terms)
+
+
+def worsened(side: Side, price: Decimal, instrument: Instrument, terms: PaperTerms) -> Decimal:
+    """*price* as a taker gets it."""
     worse = (terms.spread_bps / 2 + terms.slippage_bps) * BASIS_POINT
-    if request.side is Side.BUY:
+    if side is Side.BUY:
         return instrument.price_up(price * (ONE + worse))
     return max(instrument.price_down(price * (ONE - worse)), instrument.tick_size)
 
@@ -58,19 +88,25 @@ def execute(
     request: OrderRequest,
     price: Decimal,
     instrument: Instrument,
-    taker: Decimal,
+    fee_rate: Decimal,
     balances: Mapping[str, Decimal],
     positions: Iterable[PaperPosition],
+    *,
+    locked: Locked = NOTHING_LOCKED,
+    fee_in_base: bool = False,
 ) -> Execution | str:
     """The fill's effect, or why it is refused."""
     held = {position.symbol: position for position in positions}
     # What margins hold cannot be spent. All positions are taken to share the quote asset: one
     # account has one, and where it has not, this errs on the strict side.
     margins = sum((_margin(position) for position in held.values()), ZERO)
-    cash = balances.get(instrument.quote_asset, ZERO)
+    cash = balances.get(instrument.quote_asset, ZERO) - locked.of(instrument.quote_asset)
     if request.position_type is PositionType.SPOT:
-        return _spot(request, price, instrument, taker, balances, cash - margins)
-    return _futures(request, price, instrument, taker, cash, held)
+        inventory = balances.get(instrument.base_asset, ZERO) - locked.of(instrument.base_asset)
+        return _spot(
+            request, price, instrument, fee_rate, inventory, cash - margins, fee_in_base=fee_in_base
+        )
+    return _futures(request, price, instrument, fee_rate, cash, held)
 
 
 def moved(
@@ -93,29 +129,37 @@ def _spot(
     request: OrderRequest,
     price: Decimal,
     instrument: Instrument,
-    taker: Decimal,
-    balances: Mapping[str, Decimal],
+    fee_rate: Decimal,
+    inventory: Decimal,
     free: Decimal,
+    *,
+    fee_in_base: bool,
 ) -> Execution | str:
     notional = request.quantity * price
-    fee = notional * taker
+    fee = notional * fee_rate
     base, quote = instrument.base_asset, instrument.quote_asset
-    if request.side is Side.BUY:
-        if notional + fee > free:
-            return INSUFFICIENT_BALANCE
-        changes = {base: request.quantity, quote: -notional - fee}
-    else:
-        if request.quantity > balances.get(base, ZERO):
+    if request.side is Side.SELL:
+        if request.quantity > inventory:
             return INSUFFICIENT_BALANCE
         changes = {base: -request.quantity, quote: notional - fee}
-    return Execution(price=price, fee=fee, changes=changes)
+        return Execution(price=price, fee=fee, fee_asset=quote, changes=changes)
+    if fee_in_base and fee_rate > 0:
+        if notional > free:
+            return INSUFFICIENT_BALANCE
+        fee = request.quantity * fee_rate
+        changes = {base: request.quantity - fee, quote: -notional}
+        return Execution(price=price, fee=fee, fee_asset=base, changes=changes)
+    if notional + fee > free:
+        return INSUFFICIENT_BALANCE
+    changes = {base: request.quantity, quote: -notional - fee}
+    return Execution(price=price, fee=fee, fee_asset=quote, changes=changes)
 
 
 def _futures(
     request: OrderRequest,
     price: Decimal,
     instrument: Instrument,
-    taker: Decimal,
+    fee_rate: Decimal,
     cash: Decimal,
     held: Mapping[str, PaperPosition],
 ) -> Execution | str:
@@ -128,7 +172,7 @@ def _futures(
     if not reduces:
         before = PaperPosition(before.symbol, before.quantity, before.entry_price, request.leverage)
     after, realized = moved(before, change, price)
-    fee = request.quantity * price * taker
+    fee = request.quantity * price * fee_rate
     if not reduces:
         others = sum((_margin(p) for p in held.values() if p.symbol != request.symbol), ZERO)
         if others + _margin(after) > cash + realized - fee:
@@ -136,6 +180,7 @@ def _futures(
     return Execution(
         price=price,
         fee=fee,
+        fee_asset=instrument.quote_asset,
         changes={instrument.quote_asset: realized - fee},
         position=after,
     )

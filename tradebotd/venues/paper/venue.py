@@ -1,16 +1,20 @@
-"""A venue of our own: market orders meet the feed's prices, and its books live in PostgreSQL.
+"""A venue of our own: orders meet the feed's prices, and its books live in PostgreSQL.
 
-It keeps the manners of a real one: it is asked, it answers, and it never looks into our tables.
+It keeps the manners of a real one: it is asked, it answers, it tells what happens between calls,
+and it never looks into our tables.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 import anyio
+import structlog
 
 from tradebotd.clocks.host import host_now
+from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     OrderRejectedError,
@@ -19,22 +23,21 @@ from tradebotd.domain.errors import (
 )
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
-from tradebotd.domain.ids import ClientOrderId, VenueName, VenueOrderId
+from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
-from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType
+from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.ports.venue import Listener, OrderSearch, VenueAccount, VenueTraits
-from tradebotd.storage import paper_books
-from tradebotd.storage.database import Connection, Database, Lane, assert_no_connection_held
-from tradebotd.venues.paper.matching import Execution, PaperTerms, execute, fill_price
+from tradebotd.storage import paper_books, paper_orders
+from tradebotd.storage.database import Database, Lane, assert_no_connection_held
+from tradebotd.venues.paper.booking import Outcome
+from tradebotd.venues.paper.desk import Desk
+from tradebotd.venues.paper.matching import PaperTerms
 
-DUPLICATE: Final = "duplicate client order id"
+log = structlog.get_logger(__name__)
+
 ENDPOINTS: Final = frozenset({"orders"})
-# Its books are of one piece with ours: what they have not seen when asked never arrived.
-TRAITS: Final = VenueTraits(
-    receive_window=timedelta(), absence_margin=timedelta(), negatives=1, endpoints=1
-)
 
 
 class PaperVenue:
@@ -55,8 +58,9 @@ class PaperVenue:
         self._database = database
         self._terms = terms
         self._instruments = instruments
+        self._desk = Desk(name, terms, instruments)
         self._one_at_a_time = anyio.Lock()
-        self._cash_is_booked = False
+        self._is_open = False
         self._listener: Listener | None = None
 
     @property
@@ -65,70 +69,67 @@ class PaperVenue:
 
     @property
     def traits(self) -> VenueTraits:
-        return TRAITS
+        """Its books are of one piece with ours: what they have not seen when asked never came."""
+        return VenueTraits(
+            resting_stops=self._terms.resting_stops,
+            linked_orders=True,
+            replacement=self._terms.replacement,
+            receive_window=timedelta(),
+            absence_margin=timedelta(),
+            resting_margin=timedelta(),
+            negatives=1,
+            endpoints=1,
+        )
+
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
+
+    # Orders
 
     async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
-        assert_no_connection_held("an order is sent")
-        instrument = self._instruments.get(request.symbol)
-        if instrument is None:
-            raise OrderRejectedError(f"unknown symbol {request.symbol}")
-        if request.venue != self._name or request.quantity <= 0:
-            raise OrderRejectedError(f"malformed: {request.quantity} at {request.venue}")
-        await self._book_starting_cash()
-        begun = False
-        try:
-            async with self._one_at_a_time:
-                # Read behind the lock: an order that waited fills at the price of its turn.
-                prices = self._last_prices(request.symbol)
-                async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                    begun = True
-                    answer = await self._match(
-                        connection, client_order_id, request, instrument, prices
-                    )
-        except DatabaseUnavailableError as error:
-            if begun:  # the commit may have happened
-                raise OutcomeUnknownError(client_order_id) from error
-            raise VenueUnavailableError(str(error)) from error
-        if isinstance(answer, str):
-            raise OrderRejectedError(answer)
-        return answer
+        (report,) = await self._submit([(client_order_id, request)])
+        return report
+
+    async def submit_linked(
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+    ) -> Sequence[OrderReport]:
+        return await self._submit(orders)
+
+    async def replace(
+        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+    ) -> OrderReport:
+        self._check([(new, request)])
+        prices = self._last_prices(symbol)
+        async with self._acting(new) as outcome:
+            await self._desk.replace(outcome, old, (new, request), prices)
+        return await self._answered(outcome, new)
+
+    async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
+        assert_no_connection_held("an order is cancelled")
+        async with self._acting(client_order_id) as outcome:
+            await self._desk.cancel(outcome, client_order_id)
+        if outcome.refused is None:
+            return await self._answered(outcome, client_order_id)
+        found = (await self.find_order(symbol, client_order_id)).report
+        state = "unknown" if found is None else f"already {found.status}"
+        raise OrderRejectedError(f"nothing to cancel: order {client_order_id} is {state}")
 
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
         assert_no_connection_held("an order is sought")
         asked_at = host_now()
         try:
             async with self._database.connection(Lane.ORDERS) as connection:
-                report = await paper_books.select_order(
+                report = await paper_orders.select_order(
                     connection, self._name, symbol, client_order_id
                 )
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
         return OrderSearch(report=report, endpoints=ENDPOINTS, venue_time=asked_at)
 
-    def listen(self, listener: Listener) -> None:
-        self._listener = listener
-
-    async def submit_linked(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
-    ) -> Sequence[OrderReport]:
-        raise OrderRejectedError("linked orders are not taken")
-
-    async def replace(
-        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
-    ) -> OrderReport:
-        raise OrderRejectedError("orders are not replaced")
-
     async def open_orders(self) -> Sequence[OrderReport]:
-        return []
-
-    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
-        return []
-
-    async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
-        """Market orders never rest, so there is never anything to cancel."""
-        found = (await self.find_order(symbol, client_order_id)).report
-        state = "unknown" if found is None else f"already {found.status}"
-        raise OrderRejectedError(f"nothing to cancel: order {client_order_id} is {state}")
+        assert_no_connection_held("open orders are fetched")
+        await self._open()
+        return self._desk.open_orders()
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
         assert_no_connection_held("fills are fetched")
@@ -138,19 +139,119 @@ class PaperVenue:
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
 
-    async def account(self) -> VenueAccount:
-        assert_no_connection_held("the account is fetched")
-        await self._book_starting_cash()
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        assert_no_connection_held("funding is fetched")
         try:
             async with self._database.connection(Lane.ORDERS) as connection:
-                balances, positions = await paper_books.select_account(connection, self._name)
+                return await paper_books.select_funding_since(connection, self._name, since)
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
-        return VenueAccount(balances=balances, positions=positions)
+
+    async def account(self) -> VenueAccount:
+        assert_no_connection_held("the account is fetched")
+        await self._open()
+        try:
+            async with self._database.connection(Lane.ORDERS) as connection:
+                balances, positions, entry_prices = await paper_books.select_account(
+                    connection, self._name
+                )
+        except DatabaseUnavailableError as error:
+            raise VenueUnavailableError(str(error)) from error
+        return VenueAccount(balances=balances, positions=positions, entry_prices=entry_prices)
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
         known = ((each.symbol, self._prices.last_prices(each.symbol)) for each in symbols)
         return {symbol: prices.current for symbol, prices in known if prices is not None}
+
+    # Prices
+
+    def on_point(self, point: PathPoint) -> Awaitable[None] | None:
+        """A price that resting orders and futures positions meet; None when there are none.
+
+        Call it after the price has been recorded. While the books cannot be written nothing
+        happens, and the next point meets what this one would have met.
+        """
+        if self._is_open and not self._desk.is_concerned(point.symbol):
+            return None
+        return self._meet(point)
+
+    async def _meet(self, point: PathPoint) -> None:
+        try:
+            await self._match(point)
+        except (VenueUnavailableError, OutcomeUnknownError) as error:
+            log.warning("paper venue away", venue=self._name, error=str(error))
+
+    async def _match(self, point: PathPoint) -> None:
+        await self._open()
+        prices = self._prices.last_prices(point.symbol)
+        if prices is None or not self._desk.would_act(point, prices.previous):
+            return
+        async with self._acting(ClientOrderId(f"point {point.at.isoformat()}")) as outcome:
+            await self._desk.meet(outcome, point, prices.previous)
+        await self._tell(outcome.reports)
+
+    # How a change is made
+
+    async def _submit(
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+    ) -> Sequence[OrderReport]:
+        self._check(orders)
+        first, request = orders[0]
+        async with self._acting(first) as outcome:
+            # Read behind the lock: an order that waited fills at the price of its turn.
+            await self._desk.take(outcome, orders, self._last_prices(request.symbol))
+        if outcome.refused is not None:
+            raise OrderRejectedError(outcome.refused)
+        reports = {report.client_order_id: report for report in outcome.reports}
+        return [reports[client_order_id] for client_order_id, _ in orders]
+
+    @asynccontextmanager
+    async def _acting(self, client_order_id: ClientOrderId) -> AsyncIterator[Outcome]:
+        """One transaction of the venue's books, alone; memory follows once it has committed.
+
+        Raises OutcomeUnknownError when the commit may have happened, else VenueUnavailableError.
+        """
+        await self._open()
+        begun = False
+        try:
+            async with self._one_at_a_time:
+                try:
+                    async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                        begun = True
+                        outcome = Outcome(connection=connection, at=self._clock.now())
+                        yield outcome
+                except BaseException:
+                    if begun:  # what stands in the books is no longer known here
+                        self._is_open = False
+                    raise
+                self._desk.follow(outcome)
+        except DatabaseUnavailableError as error:
+            if begun:
+                raise OutcomeUnknownError(client_order_id) from error
+            raise VenueUnavailableError(str(error)) from error
+
+    async def _answered(self, outcome: Outcome, client_order_id: ClientOrderId) -> OrderReport:
+        """The report of that order; of the others whoever listens is told."""
+        if outcome.refused is not None:
+            raise OrderRejectedError(outcome.refused)
+        others = [each for each in outcome.reports if each.client_order_id != client_order_id]
+        await self._tell(others)
+        (report,) = (each for each in outcome.reports if each.client_order_id == client_order_id)
+        return report
+
+    async def _tell(self, reports: Sequence[OrderReport]) -> None:
+        if self._listener is None:
+            return
+        for report in reports:
+            await self._listener(report)
+
+    def _check(self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]) -> None:
+        assert_no_connection_held("an order is sent")
+        for _, request in orders:
+            if request.symbol not in self._instruments:
+                raise OrderRejectedError(f"unknown symbol {request.symbol}")
+            if request.venue != self._name or request.quantity <= 0:
+                raise OrderRejectedError(f"malformed: {request.quantity} at {request.venue}")
 
     def _last_prices(self, symbol: str) -> LastPrices:
         prices = self._prices.last_prices(symbol)
@@ -158,88 +259,19 @@ class PaperVenue:
             raise VenueUnavailableError(f"no price of {symbol} yet")
         return prices
 
-    async def _book_starting_cash(self) -> None:
-        if self._cash_is_booked:
+    async def _open(self) -> None:
+        """Cash is booked once, and what rests is read: at the start, and after any doubt."""
+        if self._is_open:
             return
         try:
-            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            async with (
+                self._one_at_a_time,
+                self._database.transaction(Lane.ORDERS, durable=True) as connection,
+            ):
                 await paper_books.book_starting_cash(
                     connection, self._name, self._terms.starting_cash
                 )
+                await self._desk.read(connection)
+                self._is_open = True
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
-        self._cash_is_booked = True
-
-    async def _match(
-        self,
-        connection: Connection,
-        client_order_id: ClientOrderId,
-        request: OrderRequest,
-        instrument: Instrument,
-        prices: LastPrices,
-    ) -> OrderReport | str:
-        """The report of a fill, or the reason of a rejection; both are in the books."""
-        balances = await paper_books.lock_balances(connection, self._name)
-        positions = await paper_books.select_positions(connection, self._name)
-        result: Execution | str | None = _refusal(request, instrument)
-        if result is None:
-            price = fill_price(request, prices, instrument, self._terms)
-            result = execute(request, price, instrument, self._terms.taker, balances, positions)
-        now = self._clock.now()
-        rejected = result if isinstance(result, str) else None
-        order_id = await paper_books.insert_order(
-            connection, client_order_id, request, now, rejected
-        )
-        if order_id is None:
-            return DUPLICATE
-        if isinstance(result, str):
-            return result
-        fill = await self._book(
-            connection, client_order_id, order_id, request, instrument, result, now
-        )
-        return OrderReport(
-            client_order_id=client_order_id,
-            venue_order_id=VenueOrderId(str(order_id)),
-            status=OrderStatus.FILLED,
-            filled_quantity=request.quantity,
-            at=now,
-            fills=(fill,),
-        )
-
-    async def _book(
-        self,
-        connection: Connection,
-        client_order_id: ClientOrderId,
-        order_id: int,
-        request: OrderRequest,
-        instrument: Instrument,
-        result: Execution,
-        now: datetime,
-    ) -> Fill:
-        fee_asset = instrument.quote_asset
-        trade_id = await paper_books.insert_fill(
-            connection, order_id, request, result.price, result.fee, fee_asset, now
-        )
-        await paper_books.add_to_balances(connection, self._name, result.changes)
-        if result.position is not None:
-            await paper_books.put_position(connection, self._name, result.position)
-        return Fill(
-            venue=self._name,
-            symbol=request.symbol,
-            trade_id=trade_id,
-            client_order_id=client_order_id,
-            side=request.side,
-            quantity=request.quantity,
-            price=result.price,
-            fee=result.fee,
-            fee_asset=fee_asset,
-            executed_at=now,
-        )
-
-
-def _refusal(request: OrderRequest, instrument: Instrument) -> str | None:
-    if request.type is not OrderType.MARKET:
-        return "the paper venue takes market orders so far"
-    if request.quantity % instrument.lot_size:
-        return f"quantity {request.quantity} is not a whole number of {instrument.lot_size}"
-    return None

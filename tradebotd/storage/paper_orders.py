@@ -1,0 +1,179 @@
+"""Schema `paper`: the orders of the paper venue's books, those that rest among them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, LiteralString
+
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
+from tradebotd.domain.side import Side
+from tradebotd.storage.database import Connection
+
+INSERT_ORDER: Final[LiteralString] = """
+    INSERT INTO paper.orders (venue, client_order_id, symbol, side, type, time_in_force, position_type, leverage,
+                              reduce_only, quantity, limit_price, stop_price, filled_quantity, status, reason,
+                              accepted_at, updated_at, linked_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $17)
+    ON CONFLICT (venue, client_order_id) DO NOTHING
+    RETURNING id
+"""
+SELECT_ORDER: Final[LiteralString] = """
+    SELECT o.id AS order_id, o.venue, o.client_order_id, o.symbol AS order_symbol, o.side AS order_side, o.type,
+           o.time_in_force, o.position_type, o.leverage, o.reduce_only, o.quantity AS order_quantity, o.limit_price,
+           o.stop_price, o.filled_quantity, o.status, o.reason, o.updated_at,
+           f.id, f.symbol, f.side, f.quantity, f.price, f.fee, f.fee_asset, f.executed_at
+      FROM paper.orders o LEFT JOIN paper.fills f ON f.order_id = o.id
+     WHERE o.venue = $1 AND o.symbol = $2 AND o.client_order_id = $3
+     ORDER BY f.id
+"""
+SELECT_RESTING: Final[LiteralString] = """
+    SELECT id, venue, client_order_id, symbol, side, type, time_in_force, position_type, leverage, reduce_only,
+           quantity, limit_price, stop_price, filled_quantity, status, accepted_at, linked_id
+      FROM paper.orders
+     WHERE venue = $1 AND status IN ('new', 'partially_filled')
+     ORDER BY id
+"""
+END_ORDERS: Final[LiteralString] = """
+    UPDATE paper.orders
+       SET status = $3, reason = coalesce($4, reason), updated_at = $5
+     WHERE venue = $1 AND id = ANY ($2::bigint[]) AND status IN ('new', 'partially_filled')
+    RETURNING id
+"""
+FILL_ORDER: Final[LiteralString] = """
+    UPDATE paper.orders SET filled_quantity = quantity, status = 'filled', updated_at = $2 WHERE id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestingOrder:
+    """An order that waits for its price. Orders of one `linked_id` cancel each other."""
+
+    id: int
+    client_order_id: ClientOrderId
+    request: OrderRequest
+    filled_quantity: Decimal
+    accepted_at: datetime
+    linked_id: str | None
+
+
+async def insert_order(
+    connection: Connection,
+    client_order_id: ClientOrderId,
+    request: OrderRequest,
+    at: datetime,
+    *,
+    status: OrderStatus,
+    filled: Decimal,
+    reason: str | None = None,
+    linked_id: str | None = None,
+) -> int | None:
+    """Its number; None if the id is known already."""
+    order_id: int | None = await connection.fetchval(
+        INSERT_ORDER,
+        request.venue,
+        client_order_id,
+        request.symbol,
+        request.side,
+        request.type,
+        request.time_in_force,
+        request.position_type,
+        request.leverage,
+        request.reduce_only,
+        request.quantity,
+        request.limit_price,
+        request.stop_price,
+        filled,
+        status,
+        reason,
+        at,
+        linked_id,
+    )
+    return order_id
+
+
+async def select_order(
+    connection: Connection, venue: VenueName, symbol: str, client_order_id: ClientOrderId
+) -> OrderReport | None:
+    rows = await connection.fetch(SELECT_ORDER, venue, symbol, client_order_id)
+    if not rows:
+        return None
+    first = rows[0]
+    return OrderReport(
+        client_order_id=client_order_id,
+        venue_order_id=VenueOrderId(str(first["order_id"])),
+        status=OrderStatus(first["status"]),
+        filled_quantity=first["filled_quantity"],
+        reason=first["reason"],
+        at=first["updated_at"],
+        fills=tuple(fill_of(venue, row) for row in rows if row["id"] is not None),
+        asked=_request(
+            first, symbol=first["order_symbol"], side=first["order_side"], quantity="order_quantity"
+        ),
+    )
+
+
+async def select_resting(connection: Connection, venue: VenueName) -> list[RestingOrder]:
+    """By number: the order in which they were accepted."""
+    return [
+        RestingOrder(
+            id=row["id"],
+            client_order_id=ClientOrderId(row["client_order_id"]),
+            request=_request(row, symbol=row["symbol"], side=row["side"], quantity="quantity"),
+            filled_quantity=row["filled_quantity"],
+            accepted_at=row["accepted_at"],
+            linked_id=row["linked_id"],
+        )
+        for row in await connection.fetch(SELECT_RESTING, venue)
+    ]
+
+
+async def end_orders(
+    connection: Connection,
+    venue: VenueName,
+    order_ids: Sequence[int],
+    status: OrderStatus,
+    at: datetime,
+    reason: str | None = None,
+) -> set[int]:
+    """Those of them that rested until now."""
+    rows = await connection.fetch(END_ORDERS, venue, list(order_ids), status, reason, at)
+    return {row["id"] for row in rows}
+
+
+async def fill_order(connection: Connection, order_id: int, at: datetime) -> None:
+    await connection.execute(FILL_ORDER, order_id, at)
+
+
+def fill_of(venue: VenueName, row: Any) -> Fill:
+    return Fill(
+        venue=venue,
+        symbol=row["symbol"],
+        trade_id=TradeId(str(row["id"])),
+        client_order_id=ClientOrderId(row["client_order_id"]),
+        side=Side(row["side"]),
+        quantity=row["quantity"],
+        price=row["price"],
+        fee=row["fee"],
+        fee_asset=row["fee_asset"],
+        executed_at=row["executed_at"],
+    )
+
+
+def _request(row: Any, *, symbol: str, side: str, quantity: str) -> OrderRequest:
+    return OrderRequest(
+        venue=VenueName(row["venue"]),
+        symbol=symbol,
+        side=Side(side),
+        type=OrderType(row["type"]),
+        time_in_force=TimeInForce(row["time_in_force"]),
+        quantity=row[quantity],
+        position_type=PositionType(row["position_type"]),
+        leverage=row["leverage"],
+        limit_price=row["limit_price"],
+        stop_price=row["stop_price"],
+        reduce_only=row["reduce_only"],
+    )

@@ -1,0 +1,390 @@
+"""What the paper venue does with orders, inside one transaction of its books."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderRejectedError
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.order import (
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
+from tradebotd.domain.side import Side
+from tradebotd.ports.prices import LastPrices
+from tradebotd.storage import paper_books, paper_orders
+from tradebotd.storage.database import Connection
+from tradebotd.storage.paper_books import PaperPosition
+from tradebotd.storage.paper_orders import RestingOrder
+from tradebotd.venues.paper.booking import DUPLICATE, Outcome, book, end, resting_report
+from tradebotd.venues.paper.futures import funding_amount, funding_instant, liquidated_at
+from tradebotd.venues.paper.matching import (
+    Execution,
+    Locked,
+    PaperTerms,
+    execute,
+    fill_price,
+    worsened,
+)
+from tradebotd.venues.paper.resting import (
+    AT_ONCE,
+    TRIGGERED,
+    Met,
+    level_of,
+    locked_by,
+    met_by,
+    would_trigger,
+)
+
+NOTHING_RESTS: Final = "nothing rests under that id"
+RESTS: Final = frozenset({*TRIGGERED, OrderType.LIMIT})
+
+
+class Desk:
+    """Memory of what rests and of futures positions; it changes by `follow`, after the commit."""
+
+    def __init__(
+        self, name: VenueName, terms: PaperTerms, instruments: Mapping[str, Instrument]
+    ) -> None:
+        self._name = name
+        self._terms = terms
+        self._instruments = instruments
+        self._resting: dict[str, dict[int, RestingOrder]] = {}
+        self._futures: dict[str, PaperPosition] = {}
+        self._funded: dict[str, datetime] = {}
+
+    async def read(self, connection: Connection) -> None:
+        """Memory as the books are."""
+        self._resting.clear()
+        for order in await paper_orders.select_resting(connection, self._name):
+            self._resting.setdefault(order.request.symbol, {})[order.id] = order
+        positions = await paper_books.select_positions(connection, self._name)
+        self._futures = {position.symbol: position for position in positions}
+        for symbol, touched in await paper_books.select_touched(connection, self._name):
+            self._funded[symbol] = funding_instant(touched, self._terms.funding_every)
+
+    def follow(self, outcome: Outcome) -> None:
+        for symbol in list(self._resting):
+            for order_id in outcome.ended & self._resting[symbol].keys():
+                del self._resting[symbol][order_id]
+            if not self._resting[symbol]:
+                del self._resting[symbol]
+        for order in outcome.rested:
+            if order.id not in outcome.ended:
+                self._resting.setdefault(order.request.symbol, {})[order.id] = order
+        self._funded |= outcome.funded
+        for symbol, position in outcome.positions.items():
+            if position.quantity:
+                if symbol not in self._futures:
+                    every = self._terms.funding_every
+                    self._funded[symbol] = funding_instant(outcome.at, every)
+                self._futures[symbol] = position
+            else:
+                self._futures.pop(symbol, None)
+
+    def is_concerned(self, symbol: str) -> bool:
+        return symbol in self._resting or symbol in self._futures
+
+    def open_orders(self) -> list[OrderReport]:
+        return [
+            resting_report(
+                order.client_order_id, order.id, OrderStatus.NEW, order.accepted_at, order
+            )
+            for order in self._all_resting()
+        ]
+
+    # Orders
+
+    async def take(
+        self,
+        outcome: Outcome,
+        orders: Sequence[tuple[ClientOrderId, OrderRequest]],
+        prices: LastPrices,
+        *,
+        gone: frozenset[int] = frozenset(),
+    ) -> None:
+        """All of them or none. *gone*: resting orders that this transaction has ended."""
+        balances = await paper_books.lock_balances(outcome.connection, self._name)
+        locked = locked_by(self._all_resting(), self._instruments, self._terms, but=gone)
+        linked_id = orders[0][0] if len(orders) > 1 else None
+        for _, request in orders:
+            outcome.refused = self._refusal(request, prices, balances, locked)
+            if outcome.refused is not None:
+                break
+        for client_order_id, request in orders:
+            if outcome.refused is not None:
+                if not gone:  # a replacement that fails leaves no trace
+                    await self._book_refused(outcome, client_order_id, request)
+            elif self._fills_at_once(request, prices):
+                await self._fill_at_once(
+                    outcome, client_order_id, request, prices, balances, locked
+                )
+            else:
+                await self._rest(outcome, client_order_id, request, linked_id)
+
+    async def replace(
+        self,
+        outcome: Outcome,
+        old: ClientOrderId,
+        new: tuple[ClientOrderId, OrderRequest],
+        prices: LastPrices,
+    ) -> None:
+        """The old one, what is linked to it, and the new one: in one transaction."""
+        family = self._family(old)
+        if not family:
+            outcome.refused = NOTHING_RESTS
+            return
+        gone = frozenset(order.id for order in family)
+        await self.take(outcome, [new], prices, gone=gone)
+        if outcome.refused is None:
+            await end(outcome, family, OrderStatus.CANCELED, "replaced")
+
+    async def cancel(self, outcome: Outcome, client_order_id: ClientOrderId) -> None:
+        family = self._family(client_order_id)
+        if not family:
+            outcome.refused = NOTHING_RESTS
+            return
+        await end(outcome, family, OrderStatus.CANCELED, None)
+
+    # Prices
+
+    def would_act(self, point: PathPoint, previous: Decimal) -> bool:
+        """Without a statement, since most points meet nothing."""
+        instrument = self._instruments[point.symbol]
+        position = self._futures.get(point.symbol)
+        if position is not None:
+            if liquidated_at(position, previous, point.price, instrument) is not None:
+                return True
+            if self._funding_is_due(point):
+                return True
+        return bool(self._met(point, previous))
+
+    async def meet(self, outcome: Outcome, point: PathPoint, previous: Decimal) -> None:
+        """Funding, resting orders, liquidation: each once, however often a point is played."""
+        cursor = await paper_books.select_cursor(outcome.connection, self._name, point.symbol)
+        if cursor is not None and cursor >= point.at:
+            return
+        await self._fund(outcome, point)
+        for met in self._met(point, previous):
+            if met.order.id not in outcome.ended:
+                await self._fill_resting(outcome, met.order, met.price, met.fee_rate)
+        await self._liquidate(outcome, point, previous)
+        if outcome.reports:
+            await paper_books.put_cursor(outcome.connection, self._name, point.symbol, point.at)
+
+    def _met(self, point: PathPoint, previous: Decimal) -> list[Met]:
+        orders = self._resting.get(point.symbol)
+        if not orders:
+            return []
+        instrument = self._instruments[point.symbol]
+        return met_by(orders.values(), previous, point, instrument, self._terms)
+
+    def _funding_is_due(self, point: PathPoint) -> bool:
+        if not self._terms.funding_rate or point.symbol not in self._futures:
+            return False
+        return self._funded[point.symbol] < self._latest_funding(point)
+
+    def _latest_funding(self, point: PathPoint) -> datetime:
+        return funding_instant(point.at, self._terms.funding_every)
+
+    async def _fund(self, outcome: Outcome, point: PathPoint) -> None:
+        """At the first point of each period, for what was held before it; once."""
+        if not self._funding_is_due(point):
+            return
+        due, position = self._latest_funding(point), self._futures[point.symbol]
+        asset = self._instruments[point.symbol].quote_asset
+        amount = funding_amount(position, point.price, self._terms.funding_rate)
+        if await paper_books.insert_funding(
+            outcome.connection, self._name, point.symbol, amount, asset, due
+        ):
+            await paper_books.add_to_balances(outcome.connection, self._name, {asset: amount})
+        outcome.funded[point.symbol] = due
+
+    async def _liquidate(self, outcome: Outcome, point: PathPoint, previous: Decimal) -> None:
+        position = outcome.positions.get(point.symbol) or self._futures.get(point.symbol)
+        if position is None or not position.quantity:
+            return
+        instrument = self._instruments[point.symbol]
+        price = liquidated_at(position, previous, point.price, instrument)
+        if price is None:
+            return
+        request = OrderRequest(
+            venue=self._name,
+            symbol=point.symbol,
+            side=Side.SELL if position.quantity > 0 else Side.BUY,
+            type=OrderType.MARKET,
+            time_in_force=TimeInForce.IOC,
+            quantity=abs(position.quantity),
+            position_type=PositionType.FUTURES,
+            leverage=position.leverage,
+            reduce_only=True,
+        )
+        name = ClientOrderId(f"autoclose-{point.symbol}-{point.at:%Y%m%d%H%M%S}"[:36])
+        balances = await paper_books.lock_balances(outcome.connection, self._name)
+        done = execute(request, price, instrument, self._terms.taker, balances, [position])
+        if isinstance(done, Execution):
+            await book(outcome, name, request, done, order_id=None)
+        mine = [each for each in self._all_resting() if each.request.symbol == point.symbol]
+        await end(
+            outcome,
+            [each for each in mine if each.request.reduce_only and each.id not in outcome.ended],
+            OrderStatus.EXPIRED,
+            "the position was liquidated",
+        )
+
+    # Books
+
+    def _refusal(
+        self,
+        request: OrderRequest,
+        prices: LastPrices,
+        balances: Mapping[str, Decimal],
+        locked: Locked,
+    ) -> str | None:
+        instrument = self._instruments[request.symbol]
+        if request.quantity % instrument.lot_size:
+            return f"quantity {request.quantity} is not a whole number of {instrument.lot_size}"
+        if request.type is not OrderType.MARKET and request.type not in RESTS:
+            return f"the paper venue takes no {request.type} orders"
+        if would_trigger(request, prices.current):
+            return AT_ONCE
+        if self._fills_at_once(request, prices):
+            price = self._price_at_once(request, prices)
+        else:
+            price = level_of(request)
+            if price % instrument.tick_size:
+                return f"price {price} is not a whole number of {instrument.tick_size}"
+        done = self._execution(request, price, self._terms.taker, balances, locked)
+        return done if isinstance(done, str) else None
+
+    def _fills_at_once(self, request: OrderRequest, prices: LastPrices) -> bool:
+        if request.type is OrderType.MARKET:
+            return True
+        if request.type is not OrderType.LIMIT:
+            return False
+        taken = worsened(
+            request.side, prices.current, self._instruments[request.symbol], self._terms
+        )
+        limit = level_of(request)
+        return taken <= limit if request.side is Side.BUY else taken >= limit
+
+    def _price_at_once(self, request: OrderRequest, prices: LastPrices) -> Decimal:
+        return fill_price(request, prices, self._instruments[request.symbol], self._terms)
+
+    def _execution(
+        self,
+        request: OrderRequest,
+        price: Decimal,
+        fee_rate: Decimal,
+        balances: Mapping[str, Decimal],
+        locked: Locked,
+        positions: Iterable[PaperPosition] | None = None,
+    ) -> Execution | str:
+        return execute(
+            request,
+            price,
+            self._instruments[request.symbol],
+            fee_rate,
+            balances,
+            self._futures.values() if positions is None else positions,
+            locked=locked,
+            fee_in_base=self._terms.fee_in_base,
+        )
+
+    async def _book_refused(
+        self, outcome: Outcome, client_order_id: ClientOrderId, request: OrderRequest
+    ) -> None:
+        order_id = await paper_orders.insert_order(
+            outcome.connection,
+            client_order_id,
+            request,
+            outcome.at,
+            status=OrderStatus.REJECTED,
+            filled=ZERO,
+            reason=outcome.refused,
+        )
+        if order_id is None:
+            raise OrderRejectedError(DUPLICATE)
+
+    async def _fill_at_once(
+        self,
+        outcome: Outcome,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        prices: LastPrices,
+        balances: Mapping[str, Decimal],
+        locked: Locked,
+    ) -> None:
+        price = self._price_at_once(request, prices)
+        done = self._execution(request, price, self._terms.taker, balances, locked)
+        if isinstance(done, str):
+            raise OrderRejectedError(done)  # a linked order took what was there
+        await book(outcome, client_order_id, request, done, order_id=None)
+
+    async def _rest(
+        self,
+        outcome: Outcome,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        linked_id: str | None,
+    ) -> None:
+        rests = request.time_in_force in {TimeInForce.GTC, TimeInForce.DAY}
+        status = OrderStatus.NEW if rests else OrderStatus.EXPIRED
+        order_id = await paper_orders.insert_order(
+            outcome.connection,
+            client_order_id,
+            request,
+            outcome.at,
+            status=status,
+            filled=ZERO,
+            linked_id=linked_id,
+        )
+        if order_id is None:
+            raise OrderRejectedError(DUPLICATE)
+        order = RestingOrder(
+            id=order_id,
+            client_order_id=client_order_id,
+            request=request,
+            filled_quantity=ZERO,
+            accepted_at=outcome.at,
+            linked_id=linked_id,
+        )
+        if rests:
+            outcome.rested.append(order)
+        outcome.reports.append(resting_report(client_order_id, order_id, status, outcome.at, order))
+
+    async def _fill_resting(
+        self, outcome: Outcome, order: RestingOrder, price: Decimal, fee_rate: Decimal
+    ) -> None:
+        balances = await paper_books.lock_balances(outcome.connection, self._name)
+        family = self._family(order.client_order_id)
+        gone = frozenset({*outcome.ended, *(each.id for each in family)})
+        locked = locked_by(self._all_resting(), self._instruments, self._terms, but=gone)
+        positions = {**self._futures, **outcome.positions}.values()
+        done = self._execution(order.request, price, fee_rate, balances, locked, positions)
+        if isinstance(done, str):  # nothing is left to reduce, or no cash for it
+            await end(outcome, [order], OrderStatus.EXPIRED, done)
+            return
+        await paper_orders.fill_order(outcome.connection, order.id, outcome.at)
+        outcome.ended.add(order.id)
+        await book(outcome, order.client_order_id, order.request, done, order_id=order.id)
+        others = [each for each in family if each.id != order.id]
+        await end(outcome, others, OrderStatus.CANCELED, "its twin was filled")
+
+    def _all_resting(self) -> list[RestingOrder]:
+        return [order for orders in self._resting.values() for order in orders.values()]
+
+    def _family(self, client_order_id: ClientOrderId) -> list[RestingOrder]:
+        """The order and what is linked to it; empty when it does not rest."""
+        resting = self._all_resting()
+        mine = [each for each in resting if each.client_order_id == client_order_id]
+        if not mine or mine[0].linked_id is None:
+            return mine
+        return [each for each in resting if each.linked_id == mine[0].linked_id]

@@ -1,0 +1,109 @@
+"""Orders that wait at the paper venue: whom a point meets, at which price, what they lock. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.decimals import ONE, ZERO
+from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.order import OrderRequest, OrderType
+from tradebotd.domain.side import Side
+from tradebotd.storage.paper_orders import RestingOrder
+from tradebotd.venues.paper.matching import Locked, PaperTerms, worsened
+
+TRIGGERED: Final = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
+AT_ONCE: Final = "order would trigger immediately"
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A resting order whose price has come: what it fills at, and at which fee."""
+
+    order: RestingOrder
+    price: Decimal
+    fee_rate: Decimal
+
+
+def met_by(
+    orders: Iterable[RestingOrder],
+    previous: Decimal,
+    point: PathPoint,
+    instrument: Instrument,
+    terms: PaperTerms,
+) -> list[Met]:
+    """Those that were accepted before *point*, by number; of linked ones the first met.
+
+    A level between the path point before and this one fills there, one that was jumped over at
+    this point: to the trader's cost for a stop, to the trader's gain for a limit.
+    """
+    found: list[Met] = []
+    linked: set[str] = set()
+    for order in orders:
+        level = level_of(order.request)
+        if order.accepted_at >= point.at or not _has_come(order.request, level, point.price):
+            continue
+        if order.linked_id is not None:
+            if order.linked_id in linked:
+                continue
+            linked.add(order.linked_id)
+        low, high = sorted((previous, point.price))
+        price = level if low <= level <= high else point.price
+        if order.request.type is OrderType.LIMIT:
+            found.append(Met(order, price, terms.maker))
+        else:
+            taken = worsened(order.request.side, price, instrument, terms)
+            found.append(Met(order, taken, terms.taker))
+    return found
+
+
+def would_trigger(request: OrderRequest, current: Decimal) -> bool:
+    """A stop or a target that the market has met already is refused, as venues do."""
+    return request.type in TRIGGERED and _has_come(request, level_of(request), current)
+
+
+def level_of(request: OrderRequest) -> Decimal:
+    level = request.limit_price if request.type is OrderType.LIMIT else request.stop_price
+    if level is None:
+        raise ValueError(f"a {request.type} order has no price")
+    return level
+
+
+def _has_come(request: OrderRequest, level: Decimal, price: Decimal) -> bool:
+    """A buy limit, a sell stop and a buy target wait below the market, the others above it."""
+    buys = request.side is Side.BUY
+    waits_below = buys is (request.type is not OrderType.STOP_MARKET)
+    return price <= level if waits_below else price >= level
+
+
+def locked_by(
+    orders: Iterable[RestingOrder],
+    instruments: Mapping[str, Instrument],
+    terms: PaperTerms,
+    *,
+    but: frozenset[int] = frozenset(),
+) -> Locked:
+    """Inventory behind resting sells, cash behind resting buys; linked ones hold it once.
+
+    Reduce-only futures orders hold nothing. *but*: orders that are being filled or cancelled.
+    """
+    largest: dict[tuple[str, str], Decimal] = {}
+    for order in orders:
+        request = order.request
+        if order.id in but or request.reduce_only:
+            continue
+        instrument = instruments[request.symbol]
+        left = request.quantity - order.filled_quantity
+        if request.position_type is PositionType.SPOT and request.side is Side.SELL:
+            asset, amount = instrument.base_asset, left
+        else:
+            price = level_of(request)
+            share = ONE / request.leverage
+            asset, amount = instrument.quote_asset, left * price * (share + terms.taker)
+        key = (asset, order.linked_id or order.client_order_id)
+        largest[key] = max(largest.get(key, ZERO), amount)
+    by_asset: dict[str, Decimal] = {}
+    for (asset, _), amount in largest.items():
+        by_asset[asset] = by_asset.get(asset, ZERO) + amount
+    return Locked(by_asset=by_asset)
