@@ -97,29 +97,45 @@ def test_a_step_sells_its_share_of_what_was_entered_in_whole_lots(
     assert sold == Decimal(expected)
 
 
+def test_the_last_step_of_a_ladder_that_sells_everything_takes_what_flooring_left() -> None:
+    """M4.7: no stray lot stays behind a ladder whose shares add up to one."""
+    plan = ExitPlan(ladder=(step("0.01", "0.5"), step("0.02", "0.5")))
+    entered = Decimal("0.0039")
+
+    assert step_quantity(plan, 1, entered, entered, LOT) == LOT
+    assert step_quantity(plan, 2, entered, entered - LOT, LOT) == 2 * LOT
+
+
 @given(
-    shares=st.lists(st.integers(1, 25), min_size=1, max_size=4),
+    shares=st.lists(st.integers(1, 33), min_size=1, max_size=3),
+    all_of_it=st.booleans(),
     entered=st.integers(1, 50_000),
     dust=st.decimals("0", "0.000999", places=6),
 )
-def test_the_steps_together_sell_no_more_than_is_held_and_leave_no_stray_lot(
-    shares: list[int], entered: int, dust: Decimal
+def test_the_steps_sell_whole_lots_of_their_shares_and_all_only_if_they_add_up(
+    shares: list[int],
+    all_of_it: bool,  # noqa: FBT001
+    entered: int,
+    dust: Decimal,
 ) -> None:
-    """M4.7: whole lots; what is left after a step is nothing, or can be sold."""
-    total = sum(shares)
+    """M4.7: each within a lot of its share; what is left of a full ladder is less than a lot."""
+    if all_of_it:
+        shares = [*shares, 100 - sum(shares)]
     ladder = tuple(
-        LadderStep(at=Decimal(number), share=Decimal(share) / total)
+        LadderStep(at=Decimal(number), share=Decimal(share) / 100)
         for number, share in enumerate(shares, start=1)
     )
     plan = ExitPlan(ladder=ladder)
     bought = entered * LOT + dust
     held = bought
-    for number in range(1, len(ladder) + 1):
+    for number, each in enumerate(ladder, start=1):
         sold = step_quantity(plan, number, bought, held, LOT)
         assert 0 <= sold <= held
         assert not sold % LOT
-        assert sold <= max(ladder[number - 1].share * bought, Decimal(0)) + LOT
+        if number < len(ladder) or not all_of_it:
+            assert 0 <= each.share * bought - sold < LOT
         held -= sold
+    assert (held < LOT) == (all_of_it or bought < LOT)
 
 
 @given(side=SIDES, price=PRICES, atr=st.decimals("0.001", "3", places=3), tick=TICKS)

@@ -138,12 +138,13 @@ def test_more_leverage_than_the_symbol_allows_is_denied() -> None:
 
 
 def test_the_losses_of_the_account_are_named_when_met_and_not_a_cent_before() -> None:
-    """M4.8: the day's loss goes first; an account that gained has lost nothing."""
+    """M4.8: the day's loss goes first; an account that stands still has lost none."""
     day, peak = Decimal("1052.63"), Decimal(1250)
     assert reached_account_limit(STATE, LIMITS) is None
     assert reached_account_limit(replace(STATE, day_start_equity=day), LIMITS) is None
     for state, rule in (
         (replace(STATE, day_start_equity=day + Decimal("0.01")), "max_daily_loss"),
+        (replace(STATE, equity=Decimal(950), day_start_equity=Decimal(1000)), "max_daily_loss"),
         (replace(STATE, peak_equity=peak), "max_drawdown"),
         (replace(STATE, day_start_equity=Decimal(1250), peak_equity=peak), "max_daily_loss"),
     ):
@@ -152,8 +153,8 @@ def test_the_losses_of_the_account_are_named_when_met_and_not_a_cent_before() ->
         assert reached[0] == rule
     assert reached_account_limit(replace(STATE, peak_equity=Decimal("1249.99")), LIMITS) is None
     never = replace(LIMITS, max_daily_loss=Decimal(0), max_drawdown=Decimal(0))
-    gained = replace(STATE, day_start_equity=Decimal(999), peak_equity=STATE.equity)
-    assert reached_account_limit(gained, never) is None
+    still = replace(STATE, day_start_equity=STATE.equity, peak_equity=STATE.equity)
+    assert reached_account_limit(still, never) is None
 
 
 EQUITIES = st.decimals("1", "1000000", places=2)

@@ -112,16 +112,16 @@ def ladder_step(
 def step_quantity(
     plan: ExitPlan, step: int, entry_quantity: Decimal, held: Decimal, lot_size: Decimal
 ) -> Decimal:
-    """What step *step* (from 1) sells: whole lots, all that is held if less than a lot would stay.
+    """What step *step* (from 1) sells: whole lots of its share, no more than is held.
 
-    Zero when the step is less than a lot: it is skipped.
+    Zero when the share is less than a lot: the step is skipped. The last step of a ladder that
+    sells everything takes what flooring has left of the others.
     """
-    wanted = floor_to_step(plan.ladder[step - 1].share * entry_quantity, lot_size)
     sellable = floor_to_step(held, lot_size)
-    if wanted <= 0:
-        return ZERO
-    wanted = min(wanted, sellable)
-    return sellable if sellable - wanted < lot_size else wanted
+    if step == len(plan.ladder) and sum(each.share for each in plan.ladder) >= ONE:
+        return sellable
+    wanted = floor_to_step(plan.ladder[step - 1].share * entry_quantity, lot_size)
+    return min(wanted, sellable)
 
 
 def break_even_price(
