@@ -121,16 +121,20 @@ class Desk:
         calendar: Calendar | None,
         limits: AccountLimits,
         sequential: bool,
+        venue: ScriptedVenue | None = None,
+        bad_tick: Decimal = Decimal(100),
+        speed: float = 0.0,
     ) -> None:
         code = ALWAYS_OPEN if calendar is None else calendar.code
         self.database = database
-        self.clock = FakeClock(NOON)
+        self.clock = FakeClock(NOON, speed)
         self.prices = PriceBook()
         self.symbols = {name: market_symbol(name, code) for name in symbols}
         instruments = {name: symbol.instrument for name, symbol in self.symbols.items()}
-        self.venue = ScriptedVenue(
+        self.venue = venue or ScriptedVenue(
             self.clock, self.prices, instruments, {"USDT": Decimal(1_000_000)}
         )
+        self.venue.clock, self.venue.prices = self.clock, self.prices
         venues = {SCRIPTED: self.venue}
         calendars: dict[str, Calendar] = {code: calendar or AlwaysOpen()}
         self.specs = {each.name: each for each in specs}
@@ -146,6 +150,7 @@ class Desk:
             calendars=calendars,
             venues=venues,
             sequential=sequential,
+            bad_tick=bad_tick,
         )
         self.recorder = OrderRecorder(
             database=database,
@@ -322,10 +327,14 @@ async def open_desk(
     sequential: bool = False,
     restarted: bool = False,
     watched: Sequence[str] = (),
+    venue: ScriptedVenue | None = None,
+    bad_tick: Decimal = Decimal(100),
+    speed: float = 0.0,
 ) -> Desk:
     """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database.
 
-    *watched*: symbols that nobody trades.
+    *watched*: symbols that nobody trades. *venue*: one of an earlier desk, or of another kind.
+    *bad_tick*: prices of tests jump; those of doubts ask for less.
     """
     wanted = specs or (spec(),)
     names = sorted({*watched, *(each.symbol for each in wanted)})
@@ -347,6 +356,9 @@ async def open_desk(
         calendar=calendar,
         limits=limits,
         sequential=sequential,
+        venue=venue,
+        bad_tick=bad_tick,
+        speed=speed,
     )
     for name in names:
         desk.tick("100", name)
