@@ -65,7 +65,7 @@ async def test_an_exit_that_could_not_be_stored_is_tried_at_the_next_tick(
     """M5.1, 3.8: nothing is sent; it is not forgotten either."""
     desk = await open_desk(database, spec(exits=STOP))
     await desk.enter()
-    with away(monkeypatch, desk.placement, "prepare"):
+    with away(monkeypatch, desk.placement, "prepare_exits"):
         await desk.stream("89")
     assert len(desk.venue.submitted) == 1
 

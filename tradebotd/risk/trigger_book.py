@@ -110,6 +110,11 @@ class TriggerBook:
             return _QUIET
         return book.reached(price, self._entries)
 
+    def quiet(self, symbol: str, price: Decimal) -> bool:
+        """Whether *price* would move nothing and end nothing."""
+        book = self._symbols.get(symbol)
+        return book is None or book.low < price < book.high
+
     def latched(self, position_id: PositionId) -> bool:
         return self._entries[position_id].latched
 

@@ -24,6 +24,12 @@ RETIRE: Final[LiteralString] = """
                         WHERE other.position_id = exit_groups.position_id AND other.role = 'retiring')
     RETURNING id
 """
+REACTIVATE: Final[LiteralString] = """
+    UPDATE exit_groups SET role = 'active', retired_at = NULL
+     WHERE id = $1 AND role = 'retiring'
+       AND NOT EXISTS (SELECT 1 FROM exit_groups AS other
+                        WHERE other.position_id = exit_groups.position_id AND other.role = 'active')
+"""
 TAKE_OVER: Final[LiteralString] = """
     UPDATE exit_groups SET kind = $2, made_at = $3
      WHERE id = $1 AND role = 'active' AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = $1 AND NOT settled)
@@ -136,6 +142,11 @@ async def insert(
 async def retire(connection: Connection, group_id: int, at: datetime) -> bool:
     """False: it is not the active one any more, or another of the position retires already."""
     return await connection.fetchval(RETIRE, group_id, at) is not None
+
+
+async def reactivate(connection: Connection, group_id: int) -> None:
+    """Unless another has taken its place."""
+    await connection.execute(REACTIVATE, group_id)
 
 
 async def take_over(connection: Connection, group_id: int, kind: GroupKind, at: datetime) -> bool:

@@ -19,8 +19,8 @@ from tradebotd.storage.database import Connection
 INSERT_POSITION: Final[LiteralString] = """
     INSERT INTO positions (bot, venue, symbol, side, position_type, leverage, quantity, entry_quantity,
                            entry_price, fees, realized_pnl, stop_loss, take_profit, trailing_stop, best_price,
-                           exits, opened_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                           exits, opened_at, liquidation_price)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
     RETURNING id
 """
 UPDATE_BOOKS: Final[LiteralString] = """
@@ -30,12 +30,25 @@ UPDATE_BOOKS: Final[LiteralString] = """
      WHERE id = $1
 """
 UPDATE_LEVELS: Final[LiteralString] = """
-    UPDATE positions SET stop_loss = $2, take_profit = $3, trailing_stop = $4, best_price = $5 WHERE id = $1
+    UPDATE positions
+       SET stop_loss = $2, take_profit = $3, trailing_stop = $4, best_price = $5, ladder_done = $6,
+           liquidation_price = $7
+     WHERE id = $1
 """
+UPDATE_PLAN: Final[LiteralString] = """
+    UPDATE positions SET exits = $2, version = version + 1 WHERE id = $1
+"""
+# They only tighten: what moved in memory may be older than what a fill or a hand has set since.
 UPDATE_TRAILS: Final[LiteralString] = """
     UPDATE positions AS p
-       SET best_price = m.best_price, trailing_stop = m.trailing_stop
-      FROM unnest($1::bigint[], $2::numeric[], $3::numeric[]) AS m (id, best_price, trailing_stop)
+       SET best_price = CASE p.side WHEN 'long' THEN greatest(p.best_price, m.best_price)
+                                    ELSE least(p.best_price, m.best_price) END,
+           stop_loss = CASE p.side WHEN 'long' THEN greatest(p.stop_loss, m.stop_loss)
+                                   ELSE least(p.stop_loss, m.stop_loss) END,
+           trailing_stop = CASE p.side WHEN 'long' THEN greatest(p.trailing_stop, m.trailing_stop)
+                                       ELSE least(p.trailing_stop, m.trailing_stop) END
+      FROM unnest($1::bigint[], $2::numeric[], $3::numeric[], $4::numeric[])
+           AS m (id, best_price, stop_loss, trailing_stop)
      WHERE p.id = m.id AND p.closed_at IS NULL
 """
 SELECT_OPEN_PAGE: Final[LiteralString] = """
@@ -81,6 +94,8 @@ SELECT_EXTREMES: Final[LiteralString] = """
       JOIN ohlc AS o ON o.symbol_id = m.id AND o.timeframe = '1m' AND o.ts >= span.began AND o.ts < span.ended
      GROUP BY p.id
 """
+
+MovedExit = tuple[PositionId, Decimal, Decimal | None, Decimal | None]
 
 PAGE_ROWS: Final = 1000
 
@@ -167,6 +182,7 @@ async def insert_position(
         position.best_price,
         exits_as_json(position.exits),
         position.opened_at,
+        position.liquidation_price,
     )
     return PositionId(row_id)
 
@@ -201,13 +217,22 @@ async def update_levels(connection: Connection, position: Position) -> None:
         position.take_profit,
         position.trailing_stop,
         position.best_price,
+        position.ladder_done,
+        position.liquidation_price,
     )
 
 
-async def update_trails(
-    connection: Connection, moved: Sequence[tuple[PositionId, Decimal, Decimal]]
-) -> None:
-    """(id, best price, trailing stop) of every position whose stop has moved, in one statement."""
+async def update_plan(connection: Connection, position: Position) -> None:
+    """The plan it follows from now on, and what follows from it."""
+    await connection.execute(UPDATE_PLAN, position.id, exits_as_json(position.exits))
+    await update_levels(connection, position)
+
+
+async def update_trails(connection: Connection, moved: Sequence[MovedExit]) -> None:
+    """(id, best price, stop-loss, trailing stop) of each that has moved, in one statement.
+
+    A stop of None stays as it is.
+    """
     await connection.execute(UPDATE_TRAILS, *(list(column) for column in zip(*moved, strict=True)))
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final, LiteralString
 
-from tradebotd.domain.ids import SymbolId
-from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.ids import SymbolId, VenueName
+from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.storage.database import Connection
 
 UPSERT_SYMBOL: Final[LiteralString] = """
@@ -23,6 +23,11 @@ DEACTIVATE_OTHERS: Final[LiteralString] = """
     UPDATE market_symbols SET active = false, updated_at = now()
      WHERE active AND symbol <> ALL ($1::text[])
 """
+SELECT_INSTRUMENT: Final[LiteralString] = """
+    SELECT symbol, venue, base_asset, quote_asset, tick_size, lot_size, min_notional
+      FROM market_symbols
+     WHERE symbol = $1
+"""
 
 
 async def sync_symbols(
@@ -37,6 +42,22 @@ async def sync_symbols(
         ids[symbol.symbol] = SymbolId(await connection.fetchval(UPSERT_SYMBOL, *_row(symbol)))
     await connection.execute(DEACTIVATE_OTHERS, list(ids))
     return ids
+
+
+async def select_instrument(connection: Connection, symbol: str) -> Instrument | None:
+    """As it was last configured: what left the configuration may still be held."""
+    row = await connection.fetchrow(SELECT_INSTRUMENT, symbol)
+    if row is None:
+        return None
+    return Instrument(
+        symbol=row["symbol"],
+        venue=VenueName(row["venue"]),
+        base_asset=row["base_asset"],
+        quote_asset=row["quote_asset"],
+        tick_size=row["tick_size"],
+        lot_size=row["lot_size"],
+        min_notional=row["min_notional"],
+    )
 
 
 def _row(symbol: MarketSymbol) -> tuple[object, ...]:

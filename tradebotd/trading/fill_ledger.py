@@ -13,13 +13,14 @@ from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, PositionId
-from tradebotd.domain.instrument import Instrument
+from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
-from tradebotd.risk.exits import better, levels_for, trail
-from tradebotd.storage import alerts, bots, fills, orders, positions
+from tradebotd.risk.exits import better, levels_for, secured, target_in_force, trail
+from tradebotd.risk.liquidation import liquidation_price
+from tradebotd.storage import alerts, bots, fills, orders, positions, symbols
 from tradebotd.storage.database import Connection
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
@@ -30,6 +31,25 @@ log = structlog.get_logger(__name__)
 _NO_POSITION: Final = PositionId(0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """The price went through a level: what was asked for, what it came to, and by how much."""
+
+    level: Decimal
+    price: Decimal
+
+    @property
+    def percent(self) -> Decimal:
+        return abs(self.price - self.level) / self.level * 100
+
+    def words(self) -> dict[str, str]:
+        return {
+            "level": f"{self.level:f}",
+            "price": f"{self.price:f}",
+            "percent": f"{self.percent:.2f}",
+        }
+
+
 @dataclass(slots=True)
 class Effects:
     """What a transaction changed, told once it has committed."""
@@ -38,7 +58,11 @@ class Effects:
     changed: list[Position] = field(default_factory=list)
     closed: list[tuple[Position, PositionBooks, CloseReason]] = field(default_factory=list)
     released: list[PositionId] = field(default_factory=list)
+    gaps: dict[PositionId, Gap] = field(default_factory=dict)
     fills: int = 0
+    ignored: int = 0  # fills of nothing
+    is_foreign: bool = False  # the report was of an order that is not ours
+    differs: bool = False  # the report was of an order with our name and other parameters
 
 
 class FillLedger:
@@ -59,16 +83,20 @@ class FillLedger:
         self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
     ) -> StoredOrder:
         """One fill, once. A repeated one is compared; a difference is an alarm, not an update."""
+        if fill.quantity <= 0:
+            effects.ignored += 1
+            log.warning("a fill of nothing was ignored", fill=str(fill))
+            return stored
         known = await fills.select_fill(connection, fill.venue, fill.symbol, fill.trade_id)
         if known is not None:
             if known != fill:
                 message = f"it came again with other contents: {known} / {fill}"
                 await self._alarm(connection, "fill_differs", fill, message)
             return stored
-        instrument = self._instruments.get(stored.order.symbol)
-        if instrument is None:
-            message = f"nothing is known of its symbol any more: {fill}"
-            await self._alarm(connection, "fill_not_applied", fill, message)
+        instrument = await self._instrument(connection, stored.order.symbol)
+        why_not = _misfit(stored, fill) if instrument else "nothing is known of its symbol any more"
+        if instrument is None or why_not is not None:
+            await self._alarm(connection, "fill_not_applied", fill, f"{why_not}: {fill}")
             return stored
         book = self._enter if stored.order.role is OrderRole.ENTRY else self._exit
         position_id = await book(connection, stored, fill, instrument, effects)
@@ -78,6 +106,11 @@ class FillLedger:
             raise AssertionError(f"fill {fill.trade_id} came in behind the order's lock")
         effects.fills += 1
         return await self._count(connection, stored, fill, position_id)
+
+    async def _instrument(self, connection: Connection, symbol: str) -> Instrument | None:
+        """What left the configuration may still be filled."""
+        known = self._instruments.get(symbol)
+        return known or await symbols.select_instrument(connection, symbol)
 
     async def _count(
         self, connection: Connection, stored: StoredOrder, fill: Fill, position_id: PositionId
@@ -163,14 +196,33 @@ class FillLedger:
             closed = (fill.executed_at, close_reason(order.reason))
             effects.closed.append((locked.position, books, closed[1]))
         else:
-            version = locked.position.version + 1
-            left = replace(locked.position, quantity=books.quantity, version=version)
+            left = _left(stored, locked.position, books.quantity, instrument)
+            if left.ladder_done != locked.position.ladder_done:
+                await positions.update_levels(connection, left)
             effects.changed.append(left)
         await positions.update_books(connection, position_id, books, closed)
+        await self._tell_gap(connection, stored, locked.position, fill, effects)
         pnl = books.realized_pnl - locked.books.realized_pnl
         still = closed is None
         await self._count_day(connection, order.bot, fill, pnl, trades=0, in_position=still)
         return position_id
+
+    async def _tell_gap(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        position: Position,
+        fill: Fill,
+        effects: Effects,
+    ) -> None:
+        """A stop names a level, and the market may have gone through it."""
+        order, level = stored.order, stored.level
+        if level is None or (fill.price - level) * position.side.sign >= 0:
+            return
+        gap = Gap(level=level, price=fill.price)
+        effects.gaps[position.id] = gap
+        detail = {"gap": gap.words()}
+        await orders.note(connection, order.id, self._clock.now(), order.status, detail)
 
     async def _count_day(
         self,
@@ -199,6 +251,16 @@ class FillLedger:
             log.error("a fill does not fit", code=code, subject=subject, detail=message)
 
 
+def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
+    """What makes it no fill of this order."""
+    order = stored.order
+    if (fill.venue, fill.symbol) != (order.venue, order.symbol):
+        return f"its order is of {order.symbol} at {order.venue}"
+    if fill.side is not order.side:
+        return f"its order is to {order.side}"
+    return None if fill.price > 0 else "it has no price"
+
+
 def _entered(
     stored: StoredOrder,
     fill: Fill,
@@ -209,13 +271,17 @@ def _entered(
 ) -> Position:
     """Levels are those of the new average; the best price stays, a trailing stop never loosens."""
     order = stored.order
-    levels = levels_for(plan, books.side, books.entry_price, instrument)
-    best = books.entry_price
+    side, entry, best, done = books.side, books.entry_price, books.entry_price, 0
     if locked is not None:
         former = locked.position
-        best = better(books.side, former.best_price, best)
-        levels = replace(levels, trailing_stop=former.trailing_stop)
-        levels = trail(books.side, plan, levels, best, instrument)
+        best, plan, done = better(side, former.best_price, best), former.exits, former.ladder_done
+    levels = levels_for(plan, side, entry, instrument, ladder_done=done)
+    if locked is not None:
+        levels = replace(levels, trailing_stop=locked.position.trailing_stop)
+        levels = trail(side, plan, levels, best, instrument)
+        levels = secured(plan, side, entry, best, levels, instrument)
+    is_futures = stored.position_type is PositionType.FUTURES
+    leverage = stored.leverage if locked is None else locked.position.leverage
     return Position(
         id=_NO_POSITION if locked is None else locked.position.id,
         bot=order.bot,
@@ -232,9 +298,31 @@ def _entered(
         best_price=best,
         exits=plan,
         version=1 if locked is None else locked.position.version + 1,
+        entry_quantity=books.entry_quantity,
+        ladder_done=done,
+        leverage=leverage,
+        liquidation_price=liquidation_price(side, entry, leverage, instrument)
+        if is_futures
+        else None,
     )
 
 
+def _left(
+    stored: StoredOrder, position: Position, quantity: Decimal, instrument: Instrument
+) -> Position:
+    """After a partial exit; the first fill of a ladder's step makes the next one the target."""
+    done = max(position.ladder_done, stored.ladder_step or 0)
+    left = replace(position, quantity=quantity, version=position.version + 1)
+    return left if done == position.ladder_done else climbed(left, done, instrument)
+
+
+def climbed(position: Position, done: int, instrument: Instrument) -> Position:
+    """*position* with *done* steps of its ladder taken."""
+    target = target_in_force(position.exits, position.side, position.entry_price, done, instrument)
+    return replace(position, ladder_done=done, take_profit=target)
+
+
 def close_reason(reason: str | None) -> CloseReason:
-    """An exit order's reason is the close reason of what it closes."""
-    return CloseReason(reason) if reason in set(CloseReason) else CloseReason.EXTERNAL
+    """The reason of the exit order, or its last word: one that was inferred absent came after all."""
+    word = (reason or "").rpartition(" ")[2]
+    return CloseReason(word) if word in set(CloseReason) else CloseReason.EXTERNAL

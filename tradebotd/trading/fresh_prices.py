@@ -1,6 +1,6 @@
 """Prices that the sweep may act on: from memory while they are fresh, the rest from the venues."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,10 +36,13 @@ class Quotes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshPrices:
+    """`doubts`: whether the price in memory is one that a quote has to confirm."""
+
     prices: PriceBook
     symbols: Mapping[str, MarketSymbol]
     calendars: Mapping[str, Calendar]
     venues: Mapping[VenueName, Venue]
+    doubts: Callable[[str], bool] = lambda _: False
 
     async def add(
         self, quotes: Quotes, positions: Iterable[Position], now: datetime
@@ -57,7 +60,8 @@ class FreshPrices:
             quotes.looked_at.add((name, venue))
             price, age = self.prices.price(name), self.prices.age(name, now)
             closed = not self.calendars[symbol.calendar].is_open(now)
-            if price is not None and age is not None and (age <= FRESH or closed):
+            usable = price is not None and not self.doubts(name)
+            if usable and price is not None and age is not None and (age <= FRESH or closed):
                 quotes.known[name] = price
                 quotes.oldest = max(quotes.oldest, age)
             else:

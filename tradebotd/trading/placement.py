@@ -89,6 +89,11 @@ class Placement:
         self._nonce = nonce
         self._host = host or SystemHost()
 
+    @property
+    def recorder(self) -> OrderRecorder:
+        """Where every answer is written down."""
+        return self._recorder
+
     async def place(
         self,
         approved: ApprovedOrder,

@@ -1,0 +1,281 @@
+"""Places exits beside those that are there, or in their place. Cut anywhere, the next goes on.
+
+Every step is a transaction or a call to the venue; what comes next is read from the database.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderDeniedError, OrderRejectedError, VenueError
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.order import OrderIntent, OrderReport
+from tradebotd.domain.position import Position
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue
+from tradebotd.risk.limits import approve_exit
+from tradebotd.storage import exit_groups, positions
+from tradebotd.storage.database import Database, Lane
+from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
+from tradebotd.trading.exit_sending import send_together
+from tradebotd.trading.exit_steps import Ask, Clear, Deny, Place, Retire, Terms, next_step, rests
+from tradebotd.trading.placement import Placement, Prepared
+
+log = structlog.get_logger(__name__)
+
+MOST_STEPS: Final = 8
+ASK_SECONDS: Final = 10.0
+LOOK_BACK: Final = timedelta(minutes=1)
+
+Build = Callable[[Position], list[OrderIntent]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    kind: GroupKind
+    over: anyio.Event = field(default_factory=anyio.Event)
+
+
+class ExitGroups:
+    """One exit of a position at a time: a close waits for an order that is being laid to rest."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        venues: Mapping[VenueName, Venue],
+        symbols: Mapping[str, MarketSymbol],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._venues = venues
+        self._symbols = symbols
+        self._turns: dict[PositionId, _Turn] = {}
+        self._placement: Placement | None = None
+        # Told when what rests makes way for an exit at the market.
+        self.on_retire: Callable[[PositionId], None] = _nobody
+
+    def use(self, placement: Placement) -> None:
+        self._placement = placement
+
+    @property
+    def orders(self) -> Placement:
+        if self._placement is None:
+            raise AssertionError("exits are not wired to the order flow")
+        return self._placement
+
+    async def place(
+        self, position_id: PositionId, kind: GroupKind, build: Build, made: list[Prepared]
+    ) -> list[OrderReport]:
+        """*build* makes the orders from the position as it is when they are committed; then they
+        are in *made*, and whatever is raised, they may be at the venue.
+
+        Raises OrderDeniedError (an exit is under way; what it says may be so no longer at the next
+        look), VenueError, DatabaseUnavailableError.
+        """
+        async with self._turn(position_id, kind):
+            return await self._place(position_id, kind, build, made)
+
+    async def withdraw(self, position_id: PositionId) -> None:
+        """What rests for the position, and what retires, is cancelled. Raises as `place`."""
+        async with self._turn(position_id, GroupKind.RESTING):
+            _, groups = await self._read(position_id)
+            for group in (groups.retiring, groups.active):
+                if group is not None and group.kind is GroupKind.RESTING:
+                    await self._clear(group)
+
+    async def clear(self, position_id: PositionId, group: ExitGroup) -> None:
+        """Cancel what is left of *group*. Raises as `place`."""
+        async with self._turn(position_id, GroupKind.RESTING):
+            await self._clear(group)
+
+    async def _place(
+        self, position_id: PositionId, kind: GroupKind, build: Build, made: list[Prepared]
+    ) -> list[OrderReport]:
+        cleared = asked = False
+        for _ in range(MOST_STEPS):
+            position, groups = await self._read(position_id)
+            venue = self._venues[position.venue]
+            terms = Terms(
+                kind=kind,
+                replacement=venue.traits.replacement,
+                reduce_only=position.position_type is PositionType.FUTURES,
+                in_flight=self.orders.recorder.in_flight,
+                cleared=cleared,
+                asked=asked,
+            )
+            match next_step(groups, terms):
+                case Place() as how:
+                    return await self._send(position, kind, build(position), how, made)
+                case Retire(group):
+                    await self._make_room(position, group, kind)
+                    cleared = False
+                case Clear(group):
+                    await self._clear(group)
+                    cleared = True
+                case Ask(orders):
+                    asked = await self._nothing_was_sold(position, orders)
+                    if not asked:
+                        raise OrderDeniedError("exit_unknown", "nobody knows what an exit became")
+                case Deny(rule, detail):
+                    raise OrderDeniedError(rule, detail)
+        raise OrderDeniedError(
+            "exit_retiring", "an earlier exit of this position keeps coming back"
+        )
+
+    async def _read(self, position_id: PositionId) -> tuple[Position, Groups]:
+        async with self._database.connection() as connection:
+            position = await positions.select_one(connection, position_id)
+            groups = await exit_groups.select(connection, [position_id])
+        if position is None:
+            raise OrderDeniedError("position_closed", f"position {position_id} is closed")
+        return position, groups[position_id]
+
+    async def _make_room(self, position: Position, group: ExitGroup, kind: GroupKind) -> None:
+        """In one transaction: the position never stands without an active group."""
+        now = self._clock.now()
+        if kind is GroupKind.MARKET:
+            self.on_retire(position.id)
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            await positions.lock(connection, position.id)
+            if not await exit_groups.retire(connection, group.id, now):
+                raise OrderDeniedError("exit_group_changed", f"group {group.id} cannot make way")
+            await exit_groups.insert(connection, position.id, kind, now)
+
+    async def _send(
+        self,
+        position: Position,
+        kind: GroupKind,
+        intents: Sequence[OrderIntent],
+        how: Place,
+        made: list[Prepared],
+    ) -> list[OrderReport]:
+        approved = [approve_exit(intent) for intent in intents]
+        replacing = how.replacing if len(approved) == 1 else None
+        if how.replacing is not None and replacing is None and how.retire is not None:
+            await self._make_room(position, how.retire, kind)
+            raise OrderDeniedError("exit_retiring", "what rests has to be gone first")
+        use = GroupUse(
+            kind=kind, retire=None if how.retire is None else how.retire.id, reuse=how.reuse
+        )
+        linked = f"p{position.id}v{position.version}" if len(approved) > 1 else None
+        if how.retire is not None and kind is GroupKind.MARKET:
+            self.on_retire(position.id)
+        made[:] = prepared = await self.orders.prepare_exits(approved, use, linked)
+        venue = self._venues[position.venue]
+        try:
+            reports = await send_together(self.orders, venue, prepared, replacing)
+        finally:
+            if replacing is not None:
+                with anyio.move_on_after(ASK_SECONDS, shield=True):
+                    await self._look_quietly(replacing)
+        if how.retire is not None:
+            await self._clear_quietly(how.retire)
+        return reports
+
+    # What is there at the venue
+
+    async def _clear(self, group: ExitGroup) -> None:
+        """Cancel what rests, ask after the rest; then the group closes with its last order."""
+        for order in group.unsettled:
+            if order.client_order_id in self.orders.recorder.in_flight:
+                continue
+            if rests(order):
+                await self._cancel(order)
+            else:
+                await self._look(order)
+        async with self._database.connection() as connection:
+            await exit_groups.close(connection, group.id)
+
+    async def _clear_quietly(self, group: ExitGroup) -> None:
+        """The new exit stands: what keeps the old one is for the next sweep."""
+        try:
+            await self._clear(group)
+        except (VenueError, TimeoutError) as error:
+            log.warning("an exit that made way could not be cancelled yet", error=str(error))
+
+    async def _look_quietly(self, order: GroupOrder) -> None:
+        try:
+            await self._look(order)
+        except (VenueError, TimeoutError) as error:
+            log.warning("an exit that made way could not be looked up yet", error=str(error))
+
+    async def _cancel(self, order: GroupOrder) -> None:
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                report = await self._venues[order.venue].cancel(order.symbol, order.client_order_id)
+        except OrderRejectedError:
+            await self._look(order)  # nothing to cancel: it has filled, or was never there
+        else:
+            await self.orders.recorder.record(report)
+
+    async def _look(self, order: GroupOrder) -> bool:
+        """Whether the venue knows it; what it says is recorded."""
+        with anyio.fail_after(ASK_SECONDS):
+            search = await self._venues[order.venue].find_order(order.symbol, order.client_order_id)
+        if search.report is not None:
+            await self.orders.recorder.record(search.report)
+            return True
+        return False
+
+    async def _nothing_was_sold(self, position: Position, orders: Sequence[GroupOrder]) -> bool:
+        """The venue has passed the time at which *orders* could still arrive, has never seen them,
+        has no fill of theirs, and holds what would be sold.
+        """
+        venue = self._venues[position.venue]
+        traits, ids = venue.traits, {order.client_order_id for order in orders}
+        for order in orders:
+            with anyio.fail_after(ASK_SECONDS):
+                search = await venue.find_order(order.symbol, order.client_order_id)
+            if search.report is not None:
+                await self.orders.recorder.record(search.report)
+                return False
+            if search.venue_time <= order.send_by + traits.receive_window + traits.absence_margin:
+                return False
+        since = min(order.created_at for order in orders) - LOOK_BACK
+        with anyio.fail_after(ASK_SECONDS):
+            fills = await venue.fills_since(since)
+            account = await venue.account()
+        if any(fill.client_order_id in ids for fill in fills):
+            return False
+        if position.position_type is PositionType.FUTURES:
+            return abs(account.positions.get(position.symbol, ZERO)) >= position.quantity
+        asset = self._symbols[position.symbol].instrument.base_asset
+        return account.balances.get(asset, ZERO) >= position.quantity
+
+    async def reactivate(self, position_id: PositionId, group: ExitGroup) -> None:
+        """A replacement came to nothing: what still rests is the position's exit again."""
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            await positions.lock(connection, position_id)
+            await exit_groups.reactivate(connection, group.id)
+
+    async def groups(self, position_ids: Sequence[PositionId]) -> dict[PositionId, Groups]:
+        async with self._database.connection() as connection:
+            return await exit_groups.select(connection, position_ids)
+
+    @asynccontextmanager
+    async def _turn(self, position_id: PositionId, kind: GroupKind) -> AsyncIterator[None]:
+        while (other := self._turns.get(position_id)) is not None:
+            if kind is GroupKind.RESTING or other.kind is GroupKind.MARKET:
+                raise OrderDeniedError(
+                    "exit_group_active", "an exit of this position is being made"
+                )
+            await other.over.wait()
+        mine = self._turns[position_id] = _Turn(kind)
+        try:
+            yield
+        finally:
+            del self._turns[position_id]
+            mine.over.set()
+
+
+def _nobody(_: PositionId) -> None:
+    """Nothing rests."""

@@ -1,0 +1,117 @@
+"""How a new exit meets those that are there: one step at a time, from what the database says. Pure.
+
+An exit that rests locks what it would sell (spot), or is reduce-only and overlaps another.
+"""
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.order import OrderType
+from tradebotd.ports.venue import Replacement
+from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups
+
+UNDER_WAY = "exit_group_active"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Commit the new orders and send them. `replacing`: the one whose place they take."""
+
+    retire: ExitGroup | None = None
+    reuse: int | None = None
+    replacing: GroupOrder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """The active group makes way; an empty one stands in its place until the venue is clear."""
+
+    group: ExitGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """The venue must have nothing left of the group."""
+
+    group: ExitGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Nobody knows what became of these: balances and fills must say that nothing was sold."""
+
+    orders: tuple[GroupOrder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    rule: str
+    detail: str
+
+
+_UNSETTLED = Deny("exit_retiring", "an earlier exit of this position is not settled yet")
+
+Step = Place | Retire | Clear | Ask | Deny
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """`reduce_only`: a second exit sells nothing that is not there. `cleared`: it was tried."""
+
+    kind: GroupKind
+    replacement: Replacement
+    reduce_only: bool
+    in_flight: Container[ClientOrderId]
+    cleared: bool = False
+    asked: bool = False
+
+
+def next_step(groups: Groups, terms: Terms) -> Step:
+    active, retiring = groups.active, groups.retiring
+    overlaps = terms.reduce_only and terms.replacement is Replacement.OVERLAP
+    if active is not None and active.unsettled:
+        return _beside(active, retiring, terms, overlaps=overlaps)
+    if retiring is not None and not terms.asked:
+        held_up = _held_up(retiring, terms, overlaps=overlaps)
+        if held_up is not None:
+            return held_up
+    return Place(reuse=None if active is None else active.id)
+
+
+def _beside(active: ExitGroup, retiring: ExitGroup | None, terms: Terms, *, overlaps: bool) -> Step:
+    """There is an exit, and it is not settled."""
+    in_flight = any(order.client_order_id in terms.in_flight for order in active.unsettled)
+    sells_now = active.kind is GroupKind.MARKET and not _in_doubt(active)
+    if in_flight or sells_now or (active.kind, terms.kind) == (GroupKind.MARKET, GroupKind.RESTING):
+        return Deny(UNDER_WAY, "an exit of this position is not settled yet")
+    if retiring is not None:
+        return _UNSETTLED if terms.cleared and retiring.unsettled else Clear(retiring)
+    if active.kind is GroupKind.RESTING:
+        live = [order for order in active.unsettled if order.is_live]
+        if overlaps:
+            return Place(retire=active)
+        if terms.replacement is Replacement.REPLACE and len(active.unsettled) == len(live) == 1:
+            return Place(retire=active, replacing=live[0])
+    return Retire(active)
+
+
+def _held_up(retiring: ExitGroup, terms: Terms, *, overlaps: bool) -> Step | None:
+    """What must come before an order while an earlier group is not settled; None: nothing."""
+    if not retiring.unsettled:
+        return None if terms.cleared else Clear(retiring)
+    if terms.kind is GroupKind.MARKET and (overlaps or (terms.reduce_only and _in_doubt(retiring))):
+        return None
+    if not terms.cleared:
+        return Clear(retiring)
+    if _in_doubt(retiring) and terms.kind is GroupKind.MARKET:
+        return Ask(retiring.unsettled)
+    return _UNSETTLED
+
+
+def _in_doubt(group: ExitGroup) -> bool:
+    return all(order.is_in_doubt for order in group.unsettled)
+
+
+def rests(order: GroupOrder) -> bool:
+    return order.type is not OrderType.MARKET

@@ -1,0 +1,61 @@
+"""Positions that must not be tried again before a time: pure, in market time."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from tradebotd.domain.ids import PositionId
+
+FIRST: Final = timedelta(seconds=1)
+LONGEST: Final = timedelta(seconds=30)
+
+
+class Pauses:
+    """`next` is the earliest end of any, so that a tick asks one comparison."""
+
+    def __init__(self) -> None:
+        self._until: dict[PositionId, datetime] = {}
+        self.next: datetime | None = None
+
+    def until(self, position_id: PositionId, end: datetime) -> None:
+        self._until[position_id] = end
+        self._look()
+
+    def over(self, now: datetime) -> Iterator[PositionId]:
+        """Those whose pause has ended, in order; each once."""
+        for position_id in sorted(each for each, end in self._until.items() if end <= now):
+            del self._until[position_id]
+            yield position_id
+        self._look()
+
+    def holds(self, position_id: PositionId, now: datetime) -> datetime | None:
+        """Until when; None: it may be tried."""
+        end = self._until.get(position_id)
+        return None if end is None or end <= now else end
+
+    def forget(self, position_id: PositionId) -> None:
+        if self._until.pop(position_id, None) is not None:
+            self._look()
+
+    def __contains__(self, position_id: PositionId) -> bool:
+        return position_id in self._until
+
+    def _look(self) -> None:
+        self.next = min(self._until.values(), default=None)
+
+
+class Backoff:
+    """How long to wait after the n-th refusal in a row: 1 s, 2 s, 4 s … 30 s."""
+
+    def __init__(self) -> None:
+        self._refused: dict[PositionId, int] = {}
+        self.reasons: dict[PositionId, str] = {}
+
+    def refused(self, position_id: PositionId, reason: str) -> timedelta:
+        count = self._refused[position_id] = self._refused.get(position_id, 0) + 1
+        self.reasons[position_id] = reason
+        return min(FIRST * (1 << min(count - 1, 10)), LONGEST)
+
+    def forget(self, position_id: PositionId) -> None:
+        self._refused.pop(position_id, None)
+        self.reasons.pop(position_id, None)

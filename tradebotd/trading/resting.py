@@ -1,0 +1,262 @@
+"""Stops that rest at a venue, so that a dead daemon leaves no naked position.
+
+What ought to rest follows from the position; what does is read from the database when something may
+have changed. A quiet sweep compares in memory and asks nobody.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.errors import OrderDeniedError, OrderRejectedError, VenueError
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.order import OrderIntent, OrderType
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.market.calendars import Calendar
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.prices import PriceSource
+from tradebotd.ports.venue import Venue
+from tradebotd.risk.exits import ExitLevels, triggered
+from tradebotd.storage.database import Database
+from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
+from tradebotd.trading.exit_groups import ExitGroups
+from tradebotd.trading.exit_orders import Exit, Guard, guard_for, resting_exits
+from tradebotd.trading.pauses import Backoff, Pauses
+from tradebotd.trading.unprotected import Standing, subject
+
+log = structlog.get_logger(__name__)
+
+GRACE: Final = timedelta(seconds=2)
+
+
+class RestingExits:
+    """*venues*: those where exits may rest. `stirred` says that something is new: call `tend`."""
+
+    def __init__(
+        self,
+        *,
+        groups: ExitGroups,
+        database: Database,
+        clock: Clock,
+        prices: PriceSource,
+        symbols: Mapping[str, MarketSymbol],
+        calendars: Mapping[str, Calendar],
+        venues: Mapping[VenueName, Venue],
+    ) -> None:
+        self._groups = groups
+        self._clock = clock
+        self._prices = prices
+        self._symbols = symbols
+        self._calendars = calendars
+        self._venues = venues
+        self._known: set[PositionId] = set()  # was looked at since it changed
+        self._due: dict[PositionId, None] = {}
+        self._live: dict[PositionId, Guard] = {}
+        self.stirred = False
+        self.wake = anyio.Event()
+        self._pauses = Pauses()
+        self._backoff = Backoff()
+        self._gone: dict[PositionId, str] = {}
+        groups.on_retire = self._taken
+        self._told = Standing(database, clock, "resting_stop_lost", "warning")
+
+    def _stir(self, position_id: PositionId) -> None:
+        self._due[position_id] = None
+        self.stirred = True
+        self.wake.set()
+
+    def rest(self) -> None:
+        """Somebody tends already: wait for what is new from now on."""
+        self.stirred, self.wake = False, anyio.Event()
+
+    def live(self, position_id: PositionId) -> Guard | None:
+        return self._live.get(position_id)
+
+    def applies_to(self, position: Position) -> bool:
+        return position.venue in self._venues
+
+    def touch(self, position: Position) -> None:
+        """It is new, or has changed: is what rests what ought to?"""
+        if self.applies_to(position) and self._live.get(position.id) != self._wanted(position):
+            self._stir(position.id)
+
+    def disturbed(self, position_id: PositionId) -> None:
+        """An order of it has come to its end."""
+        if position_id in self._live or position_id in self._known:
+            self._stir(position_id)
+
+    def _taken(self, position_id: PositionId) -> None:
+        """It makes way for an exit at the market, by our own hand."""
+        self._live.pop(position_id, None)
+        self._due[position_id] = None
+
+    def forget(self, position_id: PositionId) -> None:
+        for each in (self._due, self._live, self._gone):
+            each.pop(position_id, None)
+        self._known.discard(position_id)
+        self._pauses.forget(position_id)
+        self._backoff.forget(position_id)
+
+    async def tend(
+        self, held: Mapping[PositionId, Position], now: datetime
+    ) -> tuple[list[Exit], dict[str, str]]:
+        """See to those that are due: (what must end at the market, what failed and why).
+
+        Raises DatabaseUnavailableError; then all of them stay due.
+        """
+        self.rest()
+        ready = [each for each in self._due if self._pauses.holds(each, now) is None]
+        if not ready:
+            return [], {}
+        exits, failed = list[Exit](), dict[str, str]()
+        found = await self._groups.groups(ready)
+        for position_id in sorted(ready):
+            position = held.get(position_id)
+            if position is None:
+                self._due.pop(position_id, None)
+                continue
+            try:
+                await self._tend(position, found[position_id])
+            except OrderDeniedError as denied:
+                if denied.rule == "position_closed":
+                    self._due.pop(position_id, None)
+                else:
+                    self._wait(position_id, denied.rule)
+            except (VenueError, TimeoutError) as error:
+                self._refused(position, error, failed)
+                if isinstance(error, OrderRejectedError):
+                    exits += self._beyond(position, error)
+        await self.tell()
+        return exits, failed
+
+    async def tell(self) -> None:
+        await self._told.tell({subject(each): why for each, why in self._gone.items()})
+
+    async def _tend(self, position: Position, groups: Groups) -> None:
+        if not self._calendars[self._symbols[position.symbol].calendar].is_open(self._clock.now()):
+            return  # it stays due until orders are taken
+        self._known.add(position.id)
+        active, retiring = groups.active, groups.retiring
+        if retiring is not None and (active is None or not active.unsettled):
+            if active is None and _rests(retiring):
+                await self._groups.reactivate(position.id, retiring)
+                active, retiring = retiring, None
+        elif retiring is not None:
+            await self._groups.clear(position.id, retiring)
+            return  # the next look sees what is left
+        if active is not None and active.unsettled and active.kind is GroupKind.MARKET:
+            return  # an exit is under way
+        wanted = self._wanted(position)
+        rests = None if active is None else _guard_of(active)
+        if wanted is None:
+            self._live.pop(position.id, None)
+            if rests is not None:
+                await self._groups.withdraw(position.id)
+            self._settled(position.id)
+            return
+        if rests is not None and _same(rests, wanted):
+            self._settled(position.id, wanted)
+            return
+        await self._place(position, wanted, replaces=rests is not None)
+
+    async def _place(self, position: Position, wanted: Guard, *, replaces: bool) -> None:
+        if self._live.pop(position.id, None) is not None and not replaces:
+            self._gone[position.id] = "the stop that rested at the venue was not there any more"
+        placed: list[Guard] = []
+
+        def build(now: Position) -> list[OrderIntent]:
+            guard = self._wanted(now) or wanted
+            placed[:] = [guard]
+            return resting_exits(now, guard)
+
+        await self._groups.place(position.id, GroupKind.RESTING, build, [])
+        self._backoff.forget(position.id)
+        self._live[position.id] = placed[0]
+        log.info(
+            "stop rests at the venue",
+            bot=position.bot,
+            symbol=position.symbol,
+            stop=placed[0].stop,
+            target=placed[0].target,
+            quantity=placed[0].quantity,
+        )
+        # It stays due once more: the next look reads that it is there, and clears what retires.
+
+    def _settled(self, position_id: PositionId, live: Guard | None = None) -> None:
+        self._due.pop(position_id, None)
+        self._gone.pop(position_id, None)
+        if live is not None:
+            self._live[position_id] = live
+
+    def _refused(self, position: Position, error: Exception, failed: dict[str, str]) -> None:
+        why = f"resting stop: {type(error).__name__}: {error}"
+        failed[str(position.id)] = self._gone[position.id] = why
+        self._live.pop(position.id, None)
+        self._wait(position.id, why)
+
+    def _wait(self, position_id: PositionId, why: str) -> None:
+        pause = self._backoff.refused(position_id, why)
+        self._pauses.until(position_id, self._clock.now() + pause)
+
+    def _beyond(self, position: Position, error: OrderRejectedError) -> Iterable[Exit]:
+        """A stop that would trigger at once has been met: the position ends at the market."""
+        last = self._prices.last_prices(position.symbol)
+        met = (
+            None
+            if last is None
+            else triggered(position.side, ExitLevels.of(position), last.current)
+        )
+        if met is not None:
+            yield Exit(position=position, reason=met[0], level=met[1])
+        elif "trigger" in error.reason:
+            guard = self._wanted(position)
+            reason = CloseReason.STOP_LOSS if guard is None else guard.reason
+            yield Exit(
+                position=position, reason=reason, level=None if guard is None else guard.stop
+            )
+
+    def _wanted(self, position: Position) -> Guard | None:
+        symbol, venue = self._symbols.get(position.symbol), self._venues.get(position.venue)
+        if symbol is None or venue is None:
+            return None
+        return guard_for(position, symbol.instrument, linked=venue.traits.linked_orders)
+
+
+def resting_venues(
+    venues: Mapping[VenueName, Venue], allowed: Collection[VenueName] | None
+) -> dict[VenueName, Venue]:
+    """Those that take stops to rest, and whose configuration wants it (None: all do)."""
+    return {
+        name: venue
+        for name, venue in venues.items()
+        if venue.traits.resting_stops and (allowed is None or name in allowed)
+    }
+
+
+def _rests(group: ExitGroup) -> bool:
+    return group.kind is GroupKind.RESTING and any(order.is_live for order in group.unsettled)
+
+
+def _guard_of(group: ExitGroup) -> Guard | None:
+    """What rests; None: not all of it is acknowledged."""
+    orders = group.unsettled
+    stops = [order for order in orders if order.type is OrderType.STOP_MARKET and order.is_live]
+    targets = [
+        order for order in orders if order.type is OrderType.TAKE_PROFIT_MARKET and order.is_live
+    ]
+    if not stops or stops[0].stop_price is None:
+        return None
+    return Guard(
+        reason=CloseReason.STOP_LOSS,
+        stop=stops[0].stop_price,
+        target=targets[0].stop_price if targets else None,
+        quantity=stops[0].quantity,
+    )
+
+
+def _same(one: Guard, other: Guard) -> bool:
+    return (one.stop, one.target, one.quantity) == (other.stop, other.target, other.quantity)
