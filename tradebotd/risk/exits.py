@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 
 from tradebotd.domain.decimals import (
     ONE,
@@ -15,6 +16,19 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide
+
+
+class Levels(Protocol):
+    """Prices on the tick: of an `ExitLevels`, or of a position itself where thousands are read."""
+
+    @property
+    def stop_loss(self) -> Decimal | None: ...
+
+    @property
+    def take_profit(self) -> Decimal | None: ...
+
+    @property
+    def trailing_stop(self) -> Decimal | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +206,7 @@ def trail(
 
 
 def triggered(
-    side: PositionSide, levels: ExitLevels, price: Decimal
+    side: PositionSide, levels: Levels, price: Decimal
 ) -> tuple[CloseReason, Decimal] | None:
     """The level that *price* has met, and its name; the one the path met first if several.
 
