@@ -184,6 +184,8 @@ async def test_a_drawdown_outlasts_a_daily_loss(database: Database) -> None:
     halt = desk.gate.account_halts.current
     assert halt is not None
     assert (halt.rule, halt.until) == ("max_drawdown", None)
+    await own(desk, 940)
+    assert desk.gate.account_halts.current == halt
 
 
 async def test_an_entry_finds_the_loss_before_the_next_snapshot(database: Database) -> None:

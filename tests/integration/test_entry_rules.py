@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.trading import BOT, LIMITS, MINUTE, NOON, Desk, open_desk, spec
 from tradebotd.domain.bot import DailyLimits, SizingKind, SizingRule
+from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import PositionType
@@ -247,6 +248,8 @@ async def test_a_bot_whose_symbol_changed_gets_out_before_it_gets_in(database: D
     assert (await desk.position())["closed_at"] is None
     await desk.minute(symbol="ETHUSDT")
     assert await said(desk, BUY) == "waiting (position of BTCUSDT open)"
+    with pytest.raises(OrderDeniedError, match="position_open"):
+        await desk.enter(minute=-9)
     assert len(await desk.orders()) == 1
 
     desk.tick("90", "BTCUSDT")

@@ -115,6 +115,15 @@ async def test_the_exposure_is_of_both_currencies(database: Database) -> None:
         await desk.enter("third")
 
 
+async def test_an_entry_in_euros_counts_in_dollars(database: Database) -> None:
+    """160 euros are 200 dollars: more than the 185 that are allowed."""
+    desk = await opened(database, quantity("2"))
+    desk.entries.limits = replace(LIMITS, max_exposure=Decimal("0.0165"))
+
+    with pytest.raises(OrderDeniedError, match="max_exposure"):
+        await desk.enter("euros")
+
+
 async def test_a_resting_euro_entry_holds_euros_and_counts_in_dollars(database: Database) -> None:
     desk = await opened(database, quantity("2"))
     rule = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.05"))
