@@ -27,7 +27,8 @@ from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage import bots, leadership, process_identity, settings
 from tradebotd.storage.database import Connection, Database, Lane, assert_no_connection_held
 from tradebotd.storage.symbols import sync_symbols
-from tradebotd.trading.placement import Lease, Placement
+from tradebotd.trading.lease import Lease
+from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
 from tradebotd.trading.recorder import OrderRecorder
 

@@ -33,7 +33,8 @@ from tradebotd.trading.bot_cycle import BotCycle, CycleResult
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
-from tradebotd.trading.placement import Lease, Placement
+from tradebotd.trading.lease import Lease
+from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
 from tradebotd.trading.reconcile import Reconciler
 from tradebotd.trading.recorder import OrderRecorder

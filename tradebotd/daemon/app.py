@@ -34,7 +34,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.storage import leadership
 from tradebotd.storage.database import Database
 from tradebotd.trading.entry_gate import EntryGate
-from tradebotd.trading.placement import Lease
+from tradebotd.trading.lease import Lease
 from tradebotd.trading.protection import Protection
 
 log = structlog.get_logger(__name__)

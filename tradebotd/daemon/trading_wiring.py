@@ -14,13 +14,14 @@ from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.storage.database import Database
-from tradebotd.strategies.base import Strategy
+from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.account import Account
 from tradebotd.trading.bot_cycle import BotCycle
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
-from tradebotd.trading.placement import Lease, Placement
+from tradebotd.trading.lease import Lease
+from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
 from tradebotd.trading.reconcile import Reconciler
 from tradebotd.trading.recorder import OrderRecorder
@@ -33,7 +34,7 @@ class Trading:
     """`specs` and `strategies` are changed in place by a reload."""
 
     specs: dict[BotName, BotSpec]
-    strategies: dict[BotName, Strategy]
+    strategies: dict[BotName, AnyStrategy]
     gate: EntryGate
     protection: Protection
     points: Points

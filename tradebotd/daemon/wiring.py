@@ -49,7 +49,7 @@ from tradebotd.storage import bots, settings
 from tradebotd.storage.database import Database
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.trading.hands import OperatorHands
-from tradebotd.trading.placement import Lease
+from tradebotd.trading.lease import Lease
 
 
 @asynccontextmanager

@@ -29,6 +29,7 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
+from tradebotd.trading.lease import Lease
 from tradebotd.trading.parameters import params_hash
 from tradebotd.trading.recorder import OrderRecorder
 
@@ -38,18 +39,6 @@ Sender = Callable[[], Awaitable[OrderReport]]
 
 SEND_SECONDS: Final = 15.0
 NOT_SENT: Final = "not_sent"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """Whose orders these are: the account and the token under which it is ours."""
-
-    account: str
-    token: int
-
-    def may_send(self) -> bool:
-        """Whether it is ours for sure at this moment, without asking anybody."""
-        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +185,7 @@ class Placement:
         """Looked at last of all: whoever takes the account over counts on both."""
         if self._host.now() > prepared.order.send_by:
             return "it waited too long"
-        return None if self._lease.may_send() else "the lease is lost"
+        return self._lease.why_not()
 
     async def _send_and_record(self, prepared: Prepared, via: Sender | None) -> OrderReport:
         client_order_id, request = prepared.client_order_id, prepared.request

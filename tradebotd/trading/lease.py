@@ -1,0 +1,77 @@
+"""Whose orders these are, and until when that is certain without asking anybody."""
+
+from typing import Final
+
+from tradebotd.ports.clock import HostClock
+
+LEASE_SECONDS: Final = 15.0  # a holder whose beat has not moved for so long has lost the account
+BEAT_SECONDS: Final = 5.0
+FENCE_MARGIN: Final = 11.0  # beyond a venue's receive window, after a takeover
+
+LOST: Final = "lease lost: somebody else has the account"
+
+
+class Lease:
+    """The account, and the token under which it is ours. Times are the host's monotonic ones.
+
+    Whoever takes the account over waits until our beat has not moved for the lease, and then for
+    the fence: so we must not send a byte once the lease has passed without a beat of ours.
+    Without a *host* nobody watches, and it is ours for ever.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: str,
+        token: int,
+        host: HostClock | None = None,
+        seconds: float = LEASE_SECONDS,
+        taken_over: bool = False,
+    ) -> None:
+        """*taken_over*: from a holder that may live still; nothing is sent before `open_fence`."""
+        self.account = account
+        self.token = token
+        self.taken_over = taken_over
+        self._host = host
+        self._seconds = seconds
+        self._until = None if host is None else host.monotonic() + seconds
+        self._taken_at = 0.0 if host is None else host.monotonic()
+        self._fenced_until: float | None = None
+        self._lost = False
+
+    def beaten(self, asked_at: float) -> None:
+        """A beat that was asked for at *asked_at* has reached the database."""
+        if self._until is not None:
+            self._until = max(self._until, asked_at + self._seconds)
+
+    def lose(self) -> None:
+        """Somebody else has the account. There is no way back."""
+        self._lost = True
+
+    def open_fence(self, receive_window: float) -> None:
+        """The venues are known: what the former holder sent counts for *receive_window* at most."""
+        self._fenced_until = self._taken_at + receive_window + FENCE_MARGIN
+
+    @property
+    def fence_seconds(self) -> float:
+        """How long nothing may be sent after a takeover; 0 when it is over, or never was."""
+        if self._host is None or not self.taken_over:
+            return 0.0
+        if self._fenced_until is None:
+            return FENCE_MARGIN
+        return max(0.0, self._fenced_until - self._host.monotonic())
+
+    def why_not(self) -> str | None:
+        """Why nothing may be sent at this moment; None while it may."""
+        if self._lost:
+            return LOST
+        if self._host is not None and self._until is not None:
+            late = self._host.monotonic() - self._until
+            if late > 0:
+                return f"lease lost: no beat has reached the database for {self._seconds + late:.0f} s"
+        if (wait := self.fence_seconds) > 0:
+            return f"the account was taken over: what its former holder sent counts for {wait:.0f} s"
+        return None
+
+    def may_send(self) -> bool:
+        return self.why_not() is None
