@@ -28,7 +28,7 @@ from tradebotd.storage.database import Database
 from tradebotd.storage.process_identity import Holder
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.trading.hands import OperatorHands
-from tradebotd.trading.placement import Lease
+from tradebotd.trading.lease import Lease
 
 ACCOUNT = "default"
 NONCE = b"nonce"
