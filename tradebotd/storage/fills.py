@@ -47,10 +47,11 @@ async def select_fill(
     connection: Connection, venue: VenueName, symbol: str, trade_id: TradeId
 ) -> Fill | None:
     row = await connection.fetchrow(SELECT_FILL, venue, symbol, trade_id)
-    return None if row is None else _fill(row)
+    return None if row is None else from_row(row)
 
 
-def _fill(row: Any) -> Fill:
+def from_row(row: Any) -> Fill:
+    """Of a statement that selects what SELECT_FILL does."""
     return Fill(
         venue=VenueName(row["venue"]),
         symbol=row["symbol"],

@@ -323,6 +323,6 @@ def climbed(position: Position, done: int, instrument: Instrument) -> Position:
 
 
 def close_reason(reason: str | None) -> CloseReason:
-    """The reason of the exit order, or its last word: one that was inferred absent came after all."""
+    """The exit order's reason, or its last word: one inferred absent may come after all."""
     word = (reason or "").rpartition(" ")[2]
     return CloseReason(word) if word in set(CloseReason) else CloseReason.EXTERNAL

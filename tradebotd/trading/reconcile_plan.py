@@ -1,29 +1,110 @@
 """What to believe about an order, and what a difference in holdings is. Pure."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import VenueName
+from tradebotd.domain.order import OrderReport, OrderType
+from tradebotd.domain.side import Side
+from tradebotd.ports.venue import OrderSearch, VenueTraits
+from tradebotd.storage.order_searches import Search
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.trading.parameters import params_hash
+
+ASK_ON: Final = timedelta(hours=24)  # after an inference: it may still prove wrong
+SOONEST: Final = timedelta(minutes=1)
+SLOWER: Final = 4  # asked again after a quarter of the time that the absence has lasted
 
 
 class Verdict(StrEnum):
-    RECORD = "record"  # the venue knows it: write down what it says
-    WAIT = "wait"  # it may still be on its way
+    WAIT = "wait"  # it may still be on its way, or the venue has not said it often enough
+    CANCEL = "cancel"  # it may rest there: cancel it by its id, and go on asking
     ABSENT = "absent"  # it never arrived, and cannot arrive any more
 
 
-def judge_order(*, found: bool, send_by: datetime, asked_at: datetime) -> Verdict:
-    """A venue's "never seen" counts only if it was asked when the order could not be sent any more.
+def counted(
+    search: Search | None,
+    answer: OrderSearch,
+    *,
+    send_by: datetime,
+    asked_at: datetime,
+    traits: VenueTraits,
+) -> Search | None:
+    """*search* after one more "never seen". One that came too early says nothing: as it was.
 
-    Host times both; an order that is being sent is not asked about at all.
-    The paper venue's books are authoritative: what it has not seen by then it never will.
+    By the venue's clock, and by ours when we asked, whichever is behind.
     """
-    if found:
-        return Verdict.RECORD
-    return Verdict.ABSENT if asked_at > send_by else Verdict.WAIT
+    speaks_from = send_by + traits.receive_window + traits.absence_margin
+    if min(answer.venue_time, asked_at) <= speaks_from:
+        return search
+    before = search or Search(began_at=asked_at, last_asked_at=asked_at)
+    return replace(
+        before,
+        last_asked_at=asked_at,
+        negatives=before.negatives + 1,
+        endpoints=before.endpoints | answer.endpoints,
+    )
+
+
+def judge(search: Search | None, *, can_rest: bool, moved: bool, traits: VenueTraits) -> Verdict:
+    """Of an order that the venue says it has never seen. *moved*: its holdings say otherwise.
+
+    The paper venue's books are authoritative: its traits make the first such answer enough.
+    """
+    if search is None:
+        return Verdict.WAIT
+    lasted = search.last_asked_at - search.began_at
+    if can_rest and search.cancel_acknowledged_at is None and lasted < traits.resting_margin:
+        return Verdict.CANCEL
+    often_enough = search.negatives >= traits.negatives
+    widely_enough = len(search.endpoints) >= traits.endpoints
+    return Verdict.ABSENT if often_enough and widely_enough and not moved else Verdict.WAIT
+
+
+def can_rest(stored: StoredOrder) -> bool:
+    """What the venue has acknowledged did arrive, so that its absence proves less."""
+    return stored.order.type is not OrderType.MARKET or was_seen(stored)
+
+
+def was_seen(stored: StoredOrder) -> bool:
+    return stored.order.venue_order_id is not None or stored.order.filled_quantity > 0
+
+
+def is_due(search: Search | None, now: datetime) -> bool:
+    """Each time while its outcome is unknown; once it was inferred, ever more seldom."""
+    if search is None or search.inferred_absent_at is None:
+        return True
+    lasted = search.last_asked_at - search.inferred_absent_at
+    return now >= search.last_asked_at + max(SOONEST, lasted / SLOWER)
+
+
+def is_over(search: Search, now: datetime) -> bool:
+    inferred = search.inferred_absent_at
+    return inferred is not None and now >= inferred + ASK_ON
+
+
+def is_news(stored: StoredOrder, report: OrderReport) -> bool:
+    """Whether *report* says anything that our row does not: what rests is asked about each time."""
+    order = stored.order
+    return (
+        report.status is not order.status
+        or report.venue_order_id != order.venue_order_id
+        or report.filled_quantity != (stored.venue_filled_quantity or ZERO)
+        or sum((fill.quantity for fill in report.fills), ZERO) != order.filled_quantity
+        or bool(report.other_ids)
+        or not is_as_sent(stored, report)
+    )
+
+
+def is_as_sent(stored: StoredOrder, report: OrderReport) -> bool:
+    """Whether the venue has the parameters that we sent, as far as it tells them."""
+    return report.asked is None or params_hash(report.asked) == stored.params_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +114,17 @@ class Difference:
     ours: Decimal
     theirs: Decimal
 
+    @property
+    def more(self) -> Decimal:
+        """What the venue has beyond our books; negative: what it lacks."""
+        return self.theirs - self.ours
+
     def __str__(self) -> str:
         return f"we hold {self.ours:f} {self.subject}, {self.venue} says {self.theirs:f}"
 
 
 def differences(
-    venue: VenueName, ours: dict[str, Decimal], theirs: dict[str, Decimal]
+    venue: VenueName, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
 ) -> list[Difference]:
     """Every subject whose two sums are not equal; what one side does not name is zero."""
     return [
@@ -51,3 +137,29 @@ def differences(
         for subject in sorted(ours.keys() | theirs.keys())
         if ours.get(subject, ZERO) != theirs.get(subject, ZERO)
     ]
+
+
+def speaks_for(difference: Difference, side: Side) -> bool:
+    """Whether an execution to *side* that we do not know of would explain it, in part at least."""
+    return difference.more * side.sign > 0
+
+
+def net(fill: Fill, base_asset: str) -> Decimal:
+    """What it changed in the holding; a fee taken in the base asset has left it, too."""
+    fee = fill.fee if fill.fee_asset == base_asset else ZERO
+    return fill.quantity * fill.side.sign - fee
+
+
+def explanation(
+    fills: Sequence[Fill], difference: Difference, base_assets: Mapping[str, str]
+) -> list[Fill]:
+    """The latest of *fills* (oldest first) that together make up the *difference*, if any do.
+
+    Older ones may have been there before us, or were undone again.
+    """
+    total = ZERO
+    for place in range(len(fills) - 1, -1, -1):
+        total += net(fills[place], base_assets[fills[place].symbol])
+        if total == difference.more:
+            return list(fills[place:])
+    return []

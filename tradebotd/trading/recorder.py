@@ -3,7 +3,8 @@
 Every way in (answer, poll, reconciliation) leads here, and nothing moves backwards.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -11,19 +12,26 @@ import anyio
 import structlog
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
+from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import BotName, ClientOrderId, PositionId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
 from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import orders
+from tradebotd.storage import alerts, order_venue_ids, orders
 from tradebotd.storage.database import Connection, Database, Lane
-from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.orders import NewOrder, StoredOrder
 from tradebotd.trading.fill_ledger import Effects, FillLedger
+from tradebotd.trading.reconcile_plan import is_as_sent, was_seen
 
 log = structlog.get_logger(__name__)
 
 RECORD_SECONDS: Final = 5.0
+DIFFERS: Final = "order_differs"
+INFERRED: Final = "inferred_absent"
+
+Choice = Callable[[StoredOrder], OrderStatus]
 
 
 class PositionWatcher(Protocol):
@@ -36,6 +44,12 @@ class PositionWatcher(Protocol):
     def release(self, position_id: PositionId) -> None:
         """Its exit came to nothing: it may trigger again."""
         ...
+
+
+class Strangers(Protocol):
+    """Who is told of orders that are not ours."""
+
+    async def saw(self, report: OrderReport) -> None: ...
 
 
 class OrderRecorder:
@@ -56,6 +70,11 @@ class OrderRecorder:
         self._watcher = watcher
         # Orders that this process is sending: a venue's "never seen" means nothing of them yet.
         self.in_flight: set[ClientOrderId] = set()
+        self._strangers: Strangers | None = None
+
+    def use(self, strangers: Strangers) -> None:
+        """The two know each other: what a stream tells of somebody else's order is passed on."""
+        self._strangers = strangers
 
     async def record(self, report: OrderReport) -> Effects:
         """A venue's report and its fills, in one durable transaction.
@@ -63,33 +82,134 @@ class OrderRecorder:
         Shielded with a deadline of its own: what was sent must not stay unrecorded because
         somebody lost patience. Raises DatabaseUnavailableError; reconciliation then asks again.
         """
-        return await self._shielded(report.client_order_id, report.status, report, report.reason)
+        status = report.status
+        return await self._shielded(
+            report.client_order_id, lambda _: status, report.reason, report, report.fills
+        )
 
     async def record_rejected(self, client_order_id: ClientOrderId, reason: str) -> Effects:
-        return await self._shielded(client_order_id, OrderStatus.REJECTED, None, reason)
+        return await self._shielded(client_order_id, lambda _: OrderStatus.REJECTED, reason)
 
     async def record_unknown(self, client_order_id: ClientOrderId, reason: str) -> Effects:
-        return await self._shielded(client_order_id, OrderStatus.UNKNOWN, None, reason)
+        return await self._shielded(client_order_id, lambda _: OrderStatus.UNKNOWN, reason)
+
+    async def record_absent(self, stored: StoredOrder, why: str) -> Effects:
+        """An inference. What an exit was made for stays the last word: its fill may come yet."""
+        return await self._shielded(
+            stored.order.client_order_id,
+            lambda now: OrderStatus.CANCELED if was_seen(now) else OrderStatus.REJECTED,
+            f"{INFERRED}: {why}; made for {stored.order.reason}",
+        )
+
+    async def record_fills(self, client_order_id: ClientOrderId, fills: Sequence[Fill]) -> Effects:
+        """Of an order that the venue denies, or says nothing else of."""
+        return await self._shielded(
+            client_order_id, lambda now: now.order.status, None, None, fills
+        )
+
+    async def hear(self, report: OrderReport) -> None:
+        """From a venue's order stream. What cannot be written down, reconciliation finds."""
+        try:
+            effects = await self.record(report)
+            if effects.is_foreign and self._strangers is not None:
+                await self._strangers.saw(report)
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning(
+                "an order stream's report was not recorded",
+                order=report.client_order_id,
+                status=report.status,
+                error=str(error) or "timed out",
+            )
+
+    async def adopt(
+        self, account: str, token: int, order: NewOrder, fills: Sequence[Fill]
+    ) -> Effects:
+        """*order* was never sent: it is what somebody else's *fills* become in our books.
+
+        Raises as `storage.orders.insert_order`.
+        """
+        effects = Effects()
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                await orders.insert_order(connection, account, token, order)
+                stored = await orders.lock(connection, order.client_order_id)
+                if stored is None:
+                    raise AssertionError(f"order {order.id} was inserted and is not there")
+                for fill in fills:
+                    stored = await self._ledger.apply(connection, stored, fill, effects)
+                await self._move(connection, stored, OrderStatus.FILLED, None, None, effects)
+        self._tell(effects)
+        return effects
 
     async def _shielded(
         self,
         client_order_id: ClientOrderId,
-        status: OrderStatus,
-        report: OrderReport | None,
+        choose: Choice,
         reason: str | None,
+        report: OrderReport | None = None,
+        fills: Sequence[Fill] = (),
     ) -> Effects:
         effects = Effects()
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                stored = await orders.lock(connection, client_order_id)
+                stored = await self._lock(connection, client_order_id, report)
                 if stored is None:
                     log.warning("report of an order that is not ours", order=client_order_id)
+                    effects.is_foreign = True
                     return effects
-                for fill in () if report is None else report.fills:
-                    stored = await self._ledger.apply(connection, stored, fill, effects)
-                await self._move(connection, stored, status, report, reason, effects)
+                if report is not None and not await self._fits(connection, stored, report):
+                    effects.differs = True
+                    return effects
+                for fill in fills:
+                    # An algo order's execution may bear another name than the order.
+                    ours = replace(fill, client_order_id=stored.order.client_order_id)
+                    stored = await self._ledger.apply(connection, stored, ours, effects)
+                await self._move(connection, stored, choose(stored), report, reason, effects)
         self._tell(effects)
         return effects
+
+    async def _lock(
+        self, connection: Connection, client_order_id: ClientOrderId, report: OrderReport | None
+    ) -> StoredOrder | None:
+        """By our id, else by one of the venue's that we know to be ours."""
+        stored = await orders.lock(connection, client_order_id)
+        place = None if report is None else place_of(report)
+        if stored is not None or report is None or place is None:
+            return stored
+        owner = await order_venue_ids.select_owner(connection, *place, _venue_ids(report))
+        return None if owner is None else await orders.lock(connection, owner)
+
+    async def _fits(self, connection: Connection, stored: StoredOrder, report: OrderReport) -> bool:
+        """Whether it is the order that we sent; its further ids are kept. A contradiction is said.
+
+        A report under another name than ours was recognised by its id at the venue: its parameters
+        are those of what our order became.
+        """
+        order = stored.order
+        if report.client_order_id == order.client_order_id and not is_as_sent(stored, report):
+            await self._alarm(connection, stored, f"the venue has it as {report.asked}")
+            return False
+        if report.other_ids:
+            taken = await order_venue_ids.insert(
+                connection,
+                order.venue,
+                order.symbol,
+                _venue_ids(report),
+                order.id,
+                self._clock.now(),
+            )
+            if taken:
+                words = ", ".join(taken)
+                await self._alarm(connection, stored, f"{words} is another order's at the venue")
+                return False
+        return True
+
+    async def _alarm(self, connection: Connection, stored: StoredOrder, message: str) -> None:
+        order, now = stored.order, self._clock.now()
+        subject = order.client_order_id
+        if await alerts.raise_alert(connection, DIFFERS, "critical", subject, message, now):
+            log.error("an order is not what was sent", order=subject, detail=message)
+            await orders.note(connection, order.id, now, order.status, {"differs": message})
 
     async def _move(
         self,
@@ -109,7 +229,7 @@ class OrderRecorder:
             status,
             venue_order_id=None if report is None else report.venue_order_id,
             venue_filled_quantity=None if report is None else report.filled_quantity,
-            reason=reason if status is OrderStatus.REJECTED else None,
+            reason=reason if _explains(status, reason) else None,
             at=self._clock.now(),
         )
         if settled and stored.exit_group_id is not None:
@@ -134,10 +254,33 @@ class OrderRecorder:
                 **_words(position, books.exit_price),
                 close_reason=reason,
                 realized_pnl=books.realized_pnl,
+                **_gap_words(effects, position.id),
             )
         for position_id in effects.released:
             if position_id not in closed:
                 self._watcher.release(position_id)
+
+
+def place_of(report: OrderReport) -> tuple[VenueName, str] | None:
+    """Venue and symbol, where the report tells them."""
+    if report.asked is not None:
+        return report.asked.venue, report.asked.symbol
+    return (report.fills[0].venue, report.fills[0].symbol) if report.fills else None
+
+
+def _venue_ids(report: OrderReport) -> list[VenueOrderId]:
+    return [report.venue_order_id, *report.other_ids]
+
+
+def _explains(status: OrderStatus, reason: str | None) -> bool:
+    """Why it came to nothing takes the place of why it was made."""
+    inferred = reason is not None and reason.startswith(INFERRED)
+    return status is OrderStatus.REJECTED or (status is OrderStatus.CANCELED and inferred)
+
+
+def _gap_words(effects: Effects, position_id: PositionId) -> dict[str, object]:
+    gap = effects.gaps.get(position_id)
+    return {} if gap is None else {"gap": gap.words()}
 
 
 def _words(position: Position, price: Decimal | None) -> dict[str, object]:

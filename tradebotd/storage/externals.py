@@ -1,0 +1,150 @@
+"""`external_orders`, `external_fills`: what somebody else's hand did in an account of ours."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, LiteralString
+
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, PositionId, VenueName
+from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.storage import fills as stored_fills
+from tradebotd.storage.database import Connection
+
+SELECT_OURS: Final[LiteralString] = """
+    SELECT client_order_id FROM orders WHERE client_order_id = ANY ($1::text[])
+"""
+UPSERT_ORDER: Final[LiteralString] = """
+    INSERT INTO external_orders (venue, symbol, venue_order_id, client_order_id, side, type, quantity, status, seen_at,
+                                 gone_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (venue, symbol, venue_order_id) DO UPDATE
+       SET status = excluded.status, quantity = excluded.quantity, gone_at = excluded.gone_at
+"""
+MARK_GONE: Final[LiteralString] = """
+    UPDATE external_orders SET gone_at = $3
+     WHERE venue = $1 AND gone_at IS NULL AND venue_order_id <> ALL ($2::text[])
+"""
+# Each fill of a venue: whose order it is of, and whether it has been applied.
+SELECT_KNOWN: Final[LiteralString] = """
+    SELECT o.id IS NOT NULL AS is_ours, f.id IS NOT NULL AS is_applied
+      FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS told (symbol, trade_id, client_order_id, place)
+      LEFT JOIN orders AS o ON o.client_order_id = told.client_order_id
+      LEFT JOIN fills AS f ON f.venue = $1 AND f.symbol = told.symbol AND f.trade_id = told.trade_id
+     ORDER BY told.place
+"""
+INSERT_FILL: Final[LiteralString] = """
+    INSERT INTO external_fills (venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset,
+                                executed_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (venue, symbol, trade_id) DO NOTHING
+"""
+# One that became ours after all (its order was known by another name) explains nothing.
+SELECT_UNADOPTED: Final[LiteralString] = """
+    SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at
+      FROM external_fills AS e
+     WHERE venue = $1 AND adopted_by IS NULL
+       AND NOT EXISTS (SELECT 1 FROM fills AS f
+                        WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id)
+     ORDER BY executed_at, trade_id
+"""
+ADOPT: Final[LiteralString] = """
+    UPDATE external_fills SET adopted_by = $4
+     WHERE venue = $1 AND symbol = $2 AND trade_id = ANY ($3::text[])
+"""
+SELECT_DOUBTFUL: Final[LiteralString] = """
+    SELECT client_order_id FROM orders WHERE venue = $1 AND symbol = $2 AND NOT settled
+       AND status NOT IN ('new', 'partially_filled') ORDER BY id LIMIT 1
+"""
+
+
+async def select_ours(
+    connection: Connection, client_order_ids: Sequence[ClientOrderId]
+) -> set[ClientOrderId]:
+    rows = await connection.fetch(SELECT_OURS, list(client_order_ids))
+    return {ClientOrderId(row["client_order_id"]) for row in rows}
+
+
+async def upsert_order(
+    connection: Connection,
+    report: OrderReport,
+    asked: OrderRequest,
+    at: datetime,
+    gone_at: datetime | None,
+) -> None:
+    await connection.execute(
+        UPSERT_ORDER,
+        asked.venue,
+        asked.symbol,
+        report.venue_order_id,
+        report.client_order_id,
+        asked.side,
+        asked.type,
+        asked.quantity,
+        report.status,
+        at,
+        gone_at,
+    )
+
+
+async def mark_gone(
+    connection: Connection, venue: VenueName, still: Sequence[str], at: datetime
+) -> None:
+    """What does not rest any more, by the venue's ids of what still does."""
+    await connection.execute(MARK_GONE, venue, list(still), at)
+
+
+async def select_known(
+    connection: Connection, venue: VenueName, told: Sequence[Fill]
+) -> list[tuple[bool, bool]]:
+    """(of an order of ours, applied already) of each, in their order."""
+    rows = await connection.fetch(
+        SELECT_KNOWN,
+        venue,
+        [fill.symbol for fill in told],
+        [fill.trade_id for fill in told],
+        [fill.client_order_id for fill in told],
+    )
+    return [(row["is_ours"], row["is_applied"]) for row in rows]
+
+
+async def insert_fills(connection: Connection, told: Sequence[Fill]) -> None:
+    await connection.executemany(
+        INSERT_FILL,
+        [
+            (
+                fill.venue,
+                fill.symbol,
+                fill.trade_id,
+                fill.client_order_id,
+                fill.side,
+                fill.quantity,
+                fill.price,
+                fill.fee,
+                fill.fee_asset,
+                fill.executed_at,
+            )
+            for fill in told
+        ],
+    )
+
+
+async def select_unadopted(connection: Connection, venue: VenueName) -> list[Fill]:
+    """Oldest first."""
+    rows = await connection.fetch(SELECT_UNADOPTED, venue)
+    return [stored_fills.from_row(row) for row in rows]
+
+
+async def adopt(
+    connection: Connection,
+    venue: VenueName,
+    symbol: str,
+    trade_ids: Sequence[str],
+    position_id: PositionId,
+) -> None:
+    await connection.execute(ADOPT, venue, symbol, list(trade_ids), position_id)
+
+
+async def select_doubtful(connection: Connection, venue: VenueName, symbol: str) -> str | None:
+    """An order of ours there of which nobody knows what became."""
+    found: str | None = await connection.fetchval(SELECT_DOUBTFUL, venue, symbol)
+    return found

@@ -1,0 +1,164 @@
+"""What somebody else's hand does in an account of ours: kept, said, and left alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.errors import VenueError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.order import FINAL, OrderReport
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue
+from tradebotd.storage import alerts, externals
+from tradebotd.storage.database import Database
+from tradebotd.trading.holdings import Holdings
+from tradebotd.trading.reconcile_plan import Difference, explanation
+
+log = structlog.get_logger(__name__)
+
+ASK_SECONDS: Final = 10.0
+ORDER: Final = "external_order"
+POSITION: Final = "external_position"
+
+
+class Externals:
+    """Told by the reconciler and by order streams. It never sends anything."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        holdings: Holdings,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._holdings = holdings
+        self._clock = clock
+        self._ours: set[ClientOrderId] = set()
+        self._orders: dict[VenueName, dict[str, str]] = {}  # alerts by subject: what was told
+        self._explained = True  # alerts of an earlier life may be open
+
+    # Orders
+
+    async def compare_orders(
+        self, known: Mapping[VenueName, Sequence[OrderReport]], failed: dict[str, str]
+    ) -> None:
+        """What rests and is not ours. *known*: what a venue has been asked for already."""
+        for name, venue in sorted(self._venues.items()):
+            reports = known.get(name)
+            if reports is None:
+                try:
+                    with anyio.fail_after(ASK_SECONDS):
+                        reports = await venue.open_orders()
+                except (VenueError, TimeoutError) as error:
+                    failed[name] = f"{type(error).__name__}: {error}"
+                    continue
+            await self._compare(name, reports)
+
+    async def _compare(self, name: VenueName, reports: Sequence[OrderReport]) -> None:
+        ours = await self._known_as_ours(reports)
+        foreign = [each for each in reports if each.client_order_id not in ours]
+        found = {f"{name} {each.venue_order_id}": _words(each) for each in foreign}
+        if found == self._orders.get(name):
+            return
+        self._orders[name] = found
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            for each in foreign:
+                if each.asked is not None:
+                    await externals.upsert_order(connection, each, each.asked, now, None)
+            still = [each.venue_order_id for each in foreign]
+            await externals.mark_gone(connection, name, still, now)
+            for subject, message in found.items():
+                if await alerts.raise_alert(connection, ORDER, "warning", subject, message, now):
+                    log.warning("an order of somebody else rests", subject=subject, detail=message)
+            if self._orders.keys() >= self._venues.keys():
+                every = [subject for told in self._orders.values() for subject in told]
+                await alerts.clear_others(connection, ORDER, every, now)
+
+    async def _known_as_ours(self, reports: Sequence[OrderReport]) -> set[ClientOrderId]:
+        """Asked of the database once an order."""
+        resting = {each.client_order_id for each in reports}
+        if new := resting - self._ours:
+            async with self._database.connection() as connection:
+                self._ours |= await externals.select_ours(connection, sorted(new))
+        return self._ours & resting
+
+    async def saw(self, report: OrderReport) -> None:
+        """From an order stream. Raises DatabaseUnavailableError."""
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            if report.asked is not None:
+                gone_at = now if report.status in FINAL else None
+                await externals.upsert_order(connection, report, report.asked, now, gone_at)
+            await externals.insert_fills(connection, [each for each in report.fills if _is(each)])
+
+    # Fills and holdings
+
+    async def without_foreign(self, told: Sequence[Fill]) -> list[Fill]:
+        """Those of our orders that are not applied yet; what is somebody else's is kept."""
+        if not told:
+            return []
+        async with self._database.transaction() as connection:
+            known = await externals.select_known(connection, told[0].venue, told)
+            foreign = [
+                fill
+                for fill, (is_ours, is_applied) in zip(told, known, strict=True)
+                if not is_ours and not is_applied and _is(fill)
+            ]
+            await externals.insert_fills(connection, foreign)
+        return [
+            fill
+            for fill, (is_ours, is_applied) in zip(told, known, strict=True)
+            if is_ours and not is_applied
+        ]
+
+    async def explain(
+        self, found: Sequence[Difference]
+    ) -> tuple[list[Difference], list[Difference]]:
+        """Those that somebody else's fills explain, which is said, and the others."""
+        if not found and not self._explained:
+            return [], []
+        explained = [each for each in found if await self.fills_behind(each)]
+        now = self._clock.now()
+        subjects = [f"{each.venue} {each.subject}" for each in explained]
+        async with self._database.transaction() as connection:
+            for subject, each in zip(subjects, explained, strict=True):
+                severity: alerts.Severity = "critical" if _lacks(each) else "warning"
+                message = f"by somebody else's hand: {each}"
+                if await alerts.raise_alert(connection, POSITION, severity, subject, message, now):
+                    log.warning("somebody else traded", subject=subject, detail=str(each))
+            await alerts.clear_others(connection, POSITION, subjects, now)
+        self._explained = bool(explained)
+        return explained, [each for each in found if each not in explained]
+
+    async def fills_behind(self, difference: Difference) -> list[Fill]:
+        """The latest ones that add up to it; none: they do not."""
+        async with self._database.connection() as connection:
+            fills = await externals.select_unadopted(connection, difference.venue)
+        bases = {fill.symbol: await self._holdings.base_asset(fill.symbol) for fill in fills}
+        subject = difference.subject
+        about = [each for each in fills if subject in {each.symbol, bases[each.symbol]}]
+        return explanation(about, difference, bases)
+
+
+def _is(fill: Fill) -> bool:
+    """A venue may tell of fills of nothing."""
+    return fill.quantity > 0 and fill.price > 0
+
+
+def _lacks(difference: Difference) -> bool:
+    """Whether something that we count on is not there."""
+    return difference.more * difference.ours < 0
+
+
+def _words(report: OrderReport) -> str:
+    asked = report.asked
+    if asked is None:
+        return f"order {report.venue_order_id} is not ours"
+    return f"{asked.side} {asked.quantity:f} {asked.symbol} ({asked.type}) is not ours"

@@ -1,0 +1,119 @@
+"""What our books and the venues say is held, and how the two differ."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
+from tradebotd.ports.venue import VenueAccount
+from tradebotd.storage import positions, settings
+from tradebotd.storage import symbols as stored_symbols
+from tradebotd.storage.database import Database
+from tradebotd.storage.positions import HeldSum
+from tradebotd.trading.reconcile_plan import Difference, differences
+from tradebotd.trading.recorder import OrderRecorder
+
+BASELINES: Final = "spot_baselines"  # what an account held of our base assets before we came
+
+
+class Holdings:
+    """Several bots on one spot symbol of an account are one holding over a stored baseline."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        symbols: Mapping[str, MarketSymbol],
+        recorder: OrderRecorder,
+    ) -> None:
+        self._database = database
+        self._symbols = symbols
+        self._recorder = recorder
+        self._baselines: dict[str, dict[str, Decimal]] | None = None
+        self._gone: dict[str, Instrument | None] = {}  # symbols that left the configuration
+
+    async def sums(self) -> list[HeldSum]:
+        async with self._database.connection() as connection:
+            return await positions.select_sums(connection)
+
+    async def differences(
+        self, held: Sequence[HeldSum], accounts: Mapping[VenueName, VenueAccount]
+    ) -> list[Difference]:
+        """*held* was read before the *accounts* were asked for; whoever acts compares it again."""
+        found: list[Difference] = []
+        for name, account in accounts.items():
+            spot: dict[str, Decimal] = dict.fromkeys(self._base_assets(name), ZERO)
+            futures: dict[str, Decimal] = {}
+            for each in held:
+                if each.venue != name:
+                    continue
+                if each.position_type is PositionType.FUTURES:
+                    futures[each.symbol] = futures.get(each.symbol, ZERO) + each.quantity
+                else:
+                    asset = await self.base_asset(each.symbol)
+                    spot[asset] = spot.get(asset, ZERO) + each.quantity
+            baseline = await self._baseline(name, spot, account, held)
+            theirs = {
+                asset: account.balances.get(asset, ZERO) - baseline.get(asset, ZERO)
+                for asset in spot
+            }
+            found += differences(name, spot, theirs)
+            found += differences(name, futures, account.positions)
+        return found
+
+    async def base_asset(self, symbol: str) -> str:
+        instrument = await self.instrument(symbol)
+        return symbol if instrument is None else instrument.base_asset
+
+    async def instrument(self, symbol: str) -> Instrument | None:
+        """As configured, or as it was before it left the configuration."""
+        known = self._symbols.get(symbol)
+        if known is not None:
+            return known.instrument
+        if symbol not in self._gone:
+            async with self._database.connection() as connection:
+                self._gone[symbol] = await stored_symbols.select_instrument(connection, symbol)
+        return self._gone[symbol]
+
+    def _base_assets(self, venue: VenueName) -> set[str]:
+        return {
+            symbol.instrument.base_asset
+            for symbol in self._symbols.values()
+            if symbol.instrument.venue == venue
+        }
+
+    async def _baseline(
+        self,
+        venue: VenueName,
+        ours: Mapping[str, Decimal],
+        account: VenueAccount,
+        held: Sequence[HeldSum],
+    ) -> dict[str, Decimal]:
+        """What was there before we came, of each base asset; stored at the first look.
+
+        Kept for ever, so only what did not change around the venue's answer is stored.
+        """
+        if self._baselines is None:
+            async with self._database.connection() as connection:
+                stored: Any = await settings.get(connection, BASELINES) or {}
+            self._baselines = {
+                name: {asset: Decimal(amount) for asset, amount in assets.items()}
+                for name, assets in stored.items()
+            }
+        known = self._baselines.setdefault(venue, {})
+        new = [asset for asset in ours if asset not in known]
+        if new:
+            for asset in new:
+                known[asset] = account.balances.get(asset, ZERO) - ours[asset]
+            if self._recorder.in_flight or await self.sums() != held:
+                first = {asset: known.pop(asset) for asset in new}
+                return known | first
+            written = {
+                name: {asset: str(amount) for asset, amount in assets.items()}
+                for name, assets in self._baselines.items()
+            }
+            async with self._database.transaction(durable=True) as connection:
+                await settings.put(connection, BASELINES, written)
+        return known

@@ -1,0 +1,306 @@
+"""Orders in doubt: sought at their venues until it is known, or inferred, what became of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.errors import OrderRejectedError, VenueError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.order import FINAL, OrderReport, OrderStatus
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.venue import Venue
+from tradebotd.storage import alerts, order_searches
+from tradebotd.storage.database import Database
+from tradebotd.storage.order_searches import Search
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.trading.holdings import Holdings
+from tradebotd.trading.reconcile_plan import (
+    Difference,
+    Verdict,
+    can_rest,
+    counted,
+    is_due,
+    is_news,
+    is_over,
+    judge,
+    speaks_for,
+)
+from tradebotd.trading.recorder import OrderRecorder
+
+log = structlog.get_logger(__name__)
+
+ASK_SECONDS: Final = 10.0
+OVERLAP: Final = timedelta(minutes=5)
+UNKNOWN: Final = "order_unknown"
+NEVER_SEEN: Final = "the venue has never seen it"
+
+_RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+
+
+@dataclass(slots=True)
+class Settled:
+    """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue."""
+
+    asked: int = 0
+    resolved: int = 0
+    waiting: dict[ClientOrderId, datetime] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    open: dict[VenueName, Sequence[OrderReport]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """An order that its venue has just denied; the search with that answer counted."""
+
+    stored: StoredOrder
+    search: Search | None
+    venue: Venue
+
+    @property
+    def client_order_id(self) -> ClientOrderId:
+        return self.stored.order.client_order_id
+
+
+class OrderSearches:
+    """One at a time (the reconciler sees to it)."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        recorder: OrderRecorder,
+        holdings: Holdings,
+        clock: Clock,
+        host: HostClock,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._recorder = recorder
+        self._holdings = holdings
+        self._clock = clock
+        self._host = host
+        self._told: set[str] | None = None  # alerts of an earlier life may be open
+
+    async def settle(self) -> Settled:
+        """Ask about each once. Raises DatabaseUnavailableError."""
+        result = Settled()
+        async with self._database.connection() as connection:
+            doubtful = await order_searches.select_in_doubt(connection)
+        now = self._host.now()
+        doubtful = [each for each in doubtful if is_due(each[1], now)]
+        missing: list[_Missing] = []
+        for stored, search in await self._without_resting(doubtful, result):
+            client_order_id = stored.order.client_order_id
+            if client_order_id in self._recorder.in_flight:
+                continue
+            result.asked += 1
+            try:
+                found = await self._seek(stored, search, result)
+            except (VenueError, TimeoutError) as error:
+                result.failed[client_order_id] = _words(error)
+                continue
+            if found is not None:
+                missing.append(found)
+        await self._weigh(missing, result)
+        await self._tell(result)
+        return result
+
+    async def _without_resting(
+        self, doubtful: Sequence[tuple[StoredOrder, Search | None]], result: Settled
+    ) -> list[tuple[StoredOrder, Search | None]]:
+        """Those that rest are asked about all at once; what is as our row says needs no more."""
+        for name in {each.order.venue for each, _ in doubtful if each.order.status in _RESTS}:
+            venue = self._venues.get(name)
+            if venue is None:
+                continue
+            try:
+                with anyio.fail_after(ASK_SECONDS):
+                    result.open[name] = await venue.open_orders()
+            except (VenueError, TimeoutError) as error:
+                result.failed[name] = _words(error)
+        resting = {
+            (name, report.client_order_id): report
+            for name, reports in result.open.items()
+            for report in reports
+        }
+        left = []
+        for stored, search in doubtful:
+            report = resting.get((stored.order.venue, stored.order.client_order_id))
+            if report is None or is_news(stored, report):
+                left.append((stored, search))
+            elif search is not None:
+                await self._found(stored, search)
+        return left
+
+    async def _seek(
+        self, stored: StoredOrder, search: Search | None, result: Settled
+    ) -> _Missing | None:
+        """None: it was found, and what the venue said is recorded."""
+        order = stored.order
+        venue = self._venues.get(order.venue)
+        if venue is None:
+            result.failed[order.client_order_id] = f"venue {order.venue} is not configured"
+            return None
+        asked_at = self._host.now()
+        with anyio.fail_after(ASK_SECONDS):
+            answer = await venue.find_order(order.symbol, order.client_order_id)
+        if answer.report is not None:
+            await self._record(stored, search, answer.report, result)
+            return None
+        search = counted(
+            search, answer, send_by=stored.send_by, asked_at=asked_at, traits=venue.traits
+        )
+        return _Missing(stored, search, venue)
+
+    async def _record(
+        self, stored: StoredOrder, search: Search | None, report: OrderReport, result: Settled
+    ) -> None:
+        order = stored.order
+        if is_news(stored, report):
+            effects = await self._recorder.record(report)
+            if effects.differs:
+                result.failed[order.client_order_id] = "the venue has another order by its name"
+                return
+        if search is not None:
+            await self._found(stored, search)
+        result.resolved += 1
+        if order.status in {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN, OrderStatus.REJECTED}:
+            log.info("order resolved", **_named(stored), status=report.status)
+
+    async def _found(self, stored: StoredOrder, search: Search) -> None:
+        async with self._database.transaction(durable=True) as connection:
+            await order_searches.end(connection, stored.order.id, self._host.now())
+        if search.inferred_absent_at is not None:
+            log.error("an order that was inferred absent is there", **_named(stored))
+
+    # What is missing
+
+    async def _weigh(self, missing: Sequence[_Missing], result: Settled) -> None:
+        for venue in {each.stored.order.venue: each.venue for each in missing}.values():
+            here = [each for each in missing if each.stored.order.venue == venue.name]
+            try:
+                await self._weigh_at(venue, here, result)
+            except (VenueError, TimeoutError) as error:
+                result.failed[venue.name] = _words(error)
+
+    async def _weigh_at(self, venue: Venue, here: Sequence[_Missing], result: Settled) -> None:
+        differences: list[Difference] | None = None
+        fills: Sequence[Fill] = ()
+        if any(_verdict(each, moved=False) is Verdict.ABSENT for each in here):
+            differences, fills = await self._evidence(venue, here)
+        for each in here:
+            its_fills = [fill for fill in fills if fill.client_order_id == each.client_order_id]
+            if its_fills:
+                await self._recorder.record_fills(each.client_order_id, its_fills)
+            moved = bool(its_fills) or await self._has_moved(each, differences)
+            verdict = _verdict(each, moved=moved)
+            cancels = verdict is Verdict.CANCEL and each.stored.order.status not in FINAL
+            if not (cancels and await self._cancel(each, result)):
+                await self._conclude(each, verdict, result)
+
+    async def _evidence(
+        self, venue: Venue, here: Sequence[_Missing]
+    ) -> tuple[list[Difference] | None, Sequence[Fill]]:
+        """How the holdings differ, and the fills since; None: it cannot be told at this moment."""
+        before = await self._holdings.sums()
+        since = min(each.stored.order.created_at for each in here) - OVERLAP
+        with anyio.fail_after(ASK_SECONDS):
+            fills = await venue.fills_since(since)
+            account = await venue.account()
+        found = await self._holdings.differences(before, {venue.name: account})
+        if self._recorder.in_flight or await self._holdings.sums() != before:
+            return None, fills
+        return found, fills
+
+    async def _has_moved(self, missing: _Missing, differences: Sequence[Difference] | None) -> bool:
+        if differences is None:
+            return True
+        order = missing.stored.order
+        subject = order.symbol
+        if missing.stored.position_type is PositionType.SPOT:
+            subject = await self._holdings.base_asset(order.symbol)
+        return any(each.subject == subject and speaks_for(each, order.side) for each in differences)
+
+    async def _cancel(self, missing: _Missing, result: Settled) -> bool:
+        """By its id, whether or not it is there: then it cannot come any more. True: it was."""
+        order = missing.stored.order
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                report = await missing.venue.cancel(order.symbol, order.client_order_id)
+        except OrderRejectedError:
+            return False  # one more "never seen", or it is final: asked about again
+        except (VenueError, TimeoutError) as error:
+            result.failed[order.client_order_id] = _words(error)
+            return False
+        now = self._host.now()
+        search = missing.search or Search(began_at=now, last_asked_at=now)
+        async with self._database.transaction(durable=True) as connection:
+            acknowledged = replace(search, cancel_acknowledged_at=now)
+            await order_searches.upsert(connection, order.id, acknowledged)
+        await self._record(missing.stored, search, report, result)
+        return True
+
+    async def _conclude(self, missing: _Missing, verdict: Verdict, result: Settled) -> None:
+        stored, search, now = missing.stored, missing.search, self._host.now()
+        order = stored.order
+        inferred_before = search is not None and search.inferred_absent_at is not None
+        if order.status in FINAL and not inferred_before:  # only its fills are missing
+            result.waiting[order.client_order_id] = stored.send_by
+            return
+        if search is not None:
+            if verdict is Verdict.ABSENT and not inferred_before:
+                search = replace(search, inferred_absent_at=now)
+            async with self._database.transaction(durable=True) as connection:
+                await order_searches.upsert(connection, order.id, search)
+                if is_over(search, now):
+                    await order_searches.end(connection, order.id, now)
+        if order.status in FINAL:
+            return
+        if verdict is Verdict.ABSENT:
+            await self._recorder.record_absent(stored, NEVER_SEEN)
+            log.warning("order inferred absent", **_named(stored))
+            result.resolved += 1
+            return
+        result.waiting[order.client_order_id] = stored.send_by
+        if search is not None and order.status is not OrderStatus.UNKNOWN:
+            await self._recorder.record_unknown(order.client_order_id, NEVER_SEEN)
+
+    async def _tell(self, result: Settled) -> None:
+        """An alert an order for as long as it could have been sent and nobody knows of it."""
+        now = self._host.now()
+        unknown = {str(name) for name, send_by in result.waiting.items() if send_by < now}
+        if unknown == self._told == set():
+            return
+        at = self._clock.now()
+        async with self._database.transaction() as connection:
+            for name in sorted(unknown):
+                if await alerts.raise_alert(connection, UNKNOWN, "critical", name, NEVER_SEEN, at):
+                    log.error("order still unknown", order=name)
+            asked = {str(each) for each in result.failed}
+            await alerts.clear_others(connection, UNKNOWN, sorted(unknown | asked), at)
+        self._told = unknown
+
+
+def _verdict(missing: _Missing, *, moved: bool) -> Verdict:
+    return judge(
+        missing.search,
+        can_rest=can_rest(missing.stored),
+        moved=moved,
+        traits=missing.venue.traits,
+    )
+
+
+def _named(stored: StoredOrder) -> dict[str, object]:
+    order = stored.order
+    return {"client_order_id": order.client_order_id, "bot": order.bot, "symbol": order.symbol}
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
