@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from tradebotd.domain.candle import PathPoint
 from tradebotd.ports.prices import LastPrices
 
 
@@ -12,10 +13,12 @@ class FakePrices:
 
     def move(self, symbol: str, price: str) -> None:
         """To *price*, from wherever it was."""
-        known = self._last.get(symbol)
-        current = Decimal(price)
-        previous = current if known is None else known.current
-        self._last[symbol] = LastPrices(previous, current, datetime(2022, 3, 1, tzinfo=UTC))
+        self.record(PathPoint(datetime(2022, 3, 1, tzinfo=UTC), symbol, Decimal(price)))
+
+    def record(self, point: PathPoint) -> None:
+        known = self._last.get(point.symbol)
+        previous = point.price if known is None else known.current
+        self._last[point.symbol] = LastPrices(previous, point.price, point.at)
 
     def last_prices(self, symbol: str) -> LastPrices | None:
         return self._last.get(symbol)

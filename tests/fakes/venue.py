@@ -1,15 +1,19 @@
 """A venue that keeps its books in memory and misbehaves when told."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
 
 import anyio
 
+from tests.fakes.prices import FakePrices
+from tests.fakes.scripted_books import has_come, met_at
+from tests.fakes.scripted_engine import AUTHORITATIVE, SCRIPTED, ScriptedBooks
 from tradebotd.clocks.host import host_now
+from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import (
     OrderRejectedError,
     OutcomeUnknownError,
@@ -17,23 +21,26 @@ from tradebotd.domain.errors import (
 )
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
-from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
-from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
-from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType
-from tradebotd.ports.clock import Clock
-from tradebotd.ports.prices import PriceSource
-from tradebotd.ports.venue import Listener, OrderSearch, Venue, VenueAccount, VenueTraits
+from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.order import (
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    TimeInForce,
+)
+from tradebotd.domain.side import Side
+from tradebotd.market.price_book import PriceBook
+from tradebotd.ports.venue import (
+    Listener,
+    OrderSearch,
+    Replacement,
+    Venue,
+    VenueAccount,
+)
 from tradebotd.storage.database import assert_no_connection_held
 
-SCRIPTED = VenueName("scripted")
-# What it has not seen when it is asked never arrived.
-AUTHORITATIVE = VenueTraits(
-    receive_window=timedelta(),
-    absence_margin=timedelta(),
-    resting_margin=timedelta(),
-    negatives=1,
-    endpoints=1,
-)
+__all__ = ["AUTHORITATIVE", "SCRIPTED", "Behaviour", "ScriptedVenue", "as_venue"]
 
 
 class Behaviour(Enum):
@@ -43,75 +50,60 @@ class Behaviour(Enum):
     DROP_BEFORE = auto()  # lost on the way there: OutcomeUnknownError, and nothing happened
     DROP_AFTER = auto()  # lost on the way back: OutcomeUnknownError, and it was executed
     REJECT = auto()
+    REJECT_NEW = auto()  # of `replace`: the old one is cancelled, the new one is not taken
 
 
 @dataclass
-class ScriptedVenue:
+class ScriptedVenue(ScriptedBooks):
     """`script`: one behaviour an order, in turn. `gate`: every call waits there while it is set.
 
     `before_submit` is awaited when an order arrives. `submitted` is every order that reached the
     venue, in order, doubled ones included. `hidden`: orders it falsely says it has never seen.
     `ahead`: its clock before ours. `asked_for`: the names of its reads, in order; `cancelled`: what
     it was asked to cancel.
+
+    `submit_linked` and `replace` take their behaviour from `script` too, one a call; `cancel` has
+    `cancel_script`. `hidden_until`: it has never seen the order for so many asks, or until then
+    by the host.
     """
 
-    clock: Clock
-    prices: PriceSource
-    instruments: dict[str, Instrument]
-    balances: dict[str, Decimal]
-    name: VenueName = SCRIPTED
-    fee: Decimal = Decimal("0.0004")
     reads_fail: bool = False
     gate: anyio.Event | None = None
     before_submit: Callable[[ClientOrderId], Awaitable[object]] | None = None
     quote_calls: list[set[str]] = field(default_factory=list)
     script: deque[Behaviour] = field(default_factory=deque)
     submitted: list[tuple[ClientOrderId, OrderRequest]] = field(default_factory=list)
-    positions: dict[str, Decimal] = field(default_factory=dict)
-    orders: dict[ClientOrderId, OrderReport] = field(default_factory=dict)
-    fills: list[Fill] = field(default_factory=list)
     listener: Listener | None = None
-    traits: VenueTraits = AUTHORITATIVE
     endpoints: frozenset[str] = frozenset({"orders"})
     hidden: set[ClientOrderId] = field(default_factory=set)
     ahead: timedelta = timedelta()
     cancelled: list[ClientOrderId] = field(default_factory=list)
     payments: list[FundingPayment] = field(default_factory=list)
     asked_for: list[str] = field(default_factory=list)
-    resting: dict[ClientOrderId, OrderRequest] = field(default_factory=dict)
     before_cancel: Callable[[ClientOrderId], Awaitable[object]] | None = None
+    cancel_script: deque[Behaviour] = field(default_factory=deque)
+    hidden_until: dict[ClientOrderId, int | datetime] = field(default_factory=dict)
 
     async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
         assert_no_connection_held("an order is sent")
         await self._wait()
         if self.before_submit is not None:
             await self.before_submit(client_order_id)
-        behaviour = self.script.popleft() if self.script else None
-        if behaviour is Behaviour.UNREACHABLE:
-            raise VenueUnavailableError("connection refused")
-        if behaviour is Behaviour.DROP_BEFORE:
-            raise OutcomeUnknownError(client_order_id)
+        behaviour = self._departure(client_order_id)
         self.submitted.append((client_order_id, request))
-        if client_order_id in self.orders:
-            raise OrderRejectedError("duplicate client order id")
-        reason = "scripted" if behaviour is Behaviour.REJECT else self._refusal(request)
-        if reason is not None:
-            self.orders[client_order_id] = self._report(client_order_id, reason=reason)
-            raise OrderRejectedError(reason)
-        if request.type is OrderType.LIMIT:
-            report = self._rest(client_order_id, request)
-        else:
-            report = self._execute(client_order_id, request)
+        report = self._take(
+            client_order_id, request, "scripted" if behaviour is Behaviour.REJECT else None
+        )
         if behaviour is Behaviour.DROP_AFTER:
             raise OutcomeUnknownError(client_order_id)
         return report
 
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
         await self._read("find_order")
-        report = None if client_order_id in self.hidden else self.orders.get(client_order_id)
-        wanted = {fill.symbol for fill in report.fills} if report else set()
+        report = None if self._hides(client_order_id) else self.orders.get(client_order_id)
+        known = self.asked.get(client_order_id)
         return OrderSearch(
-            report=report if wanted <= {symbol} else None,
+            report=report if known is None or known.symbol == symbol else None,
             endpoints=self.endpoints,
             venue_time=host_now() + self.ahead,
         )
@@ -122,16 +114,66 @@ class ScriptedVenue:
     async def submit_linked(
         self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
     ) -> Sequence[OrderReport]:
-        raise OrderRejectedError("linked orders are not taken")
+        assert_no_connection_held("orders are sent")
+        await self._wait()
+        if not self.traits.linked_orders:
+            raise OrderRejectedError("linked orders are not taken")
+        for client_order_id, _ in orders:
+            if self.before_submit is not None:
+                await self.before_submit(client_order_id)
+        family = orders[0][0]
+        behaviour = self._departure(family)
+        self.submitted.extend(orders)
+        if any(client_order_id in self.orders for client_order_id, _ in orders):
+            raise OrderRejectedError("duplicate client order id")
+        reasons = [self._refusal(request) for _, request in orders]
+        reason = "scripted" if behaviour is Behaviour.REJECT else next(filter(None, reasons), None)
+        if reason is not None:
+            for client_order_id, request in orders:
+                self._refuse(client_order_id, request, reason)
+            raise OrderRejectedError(reason)
+        reports = []
+        for client_order_id, request in orders:
+            self.linked[client_order_id] = family
+            reports.append(self._rest(client_order_id, request))
+        if behaviour is Behaviour.DROP_AFTER:
+            raise OutcomeUnknownError(family)
+        return reports
 
     async def replace(
         self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
     ) -> OrderReport:
-        raise OrderRejectedError("orders are not replaced")
+        assert_no_connection_held("an order is replaced")
+        await self._wait()
+        if self.traits.replacement is not Replacement.REPLACE:
+            raise OrderRejectedError("orders are not replaced")
+        if self.before_submit is not None:
+            await self.before_submit(new)
+        behaviour = self._departure(new)
+        self.submitted.append((new, request))
+        if behaviour is Behaviour.REJECT:
+            raise OrderRejectedError("scripted")
+        if old not in self.resting:
+            raise OrderRejectedError(f"nothing to cancel: {symbol} {old}")
+        before, kept = dict(self.resting), dict(self.orders)
+        cancelled = self._cancel(old)
+        if behaviour is Behaviour.REJECT_NEW:
+            await self._tell(cancelled)
+            self._refuse(new, request, "scripted")
+            raise OrderRejectedError("scripted")
+        try:
+            report = self._take(new, request)
+        except OrderRejectedError:
+            self.resting, self.orders = before, kept  # all of it or nothing
+            raise
+        await self._tell(cancelled)
+        if behaviour is Behaviour.DROP_AFTER:
+            raise OutcomeUnknownError(new)
+        return report
 
     async def open_orders(self) -> Sequence[OrderReport]:
         await self._read("open_orders")
-        return [self.orders[each] for each in self.resting if each not in self.hidden]
+        return [self.orders[each] for each in self.resting if not self._is_hidden(each)]
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         await self._read("funding_since")
@@ -143,30 +185,76 @@ class ScriptedVenue:
         self.cancelled.append(client_order_id)
         if self.before_cancel is not None:
             await self.before_cancel(client_order_id)
-        if self.resting.pop(client_order_id, None) is None:
+        behaviour = self.cancel_script.popleft() if self.cancel_script else None
+        if behaviour is Behaviour.UNREACHABLE:
+            raise VenueUnavailableError("connection refused")
+        if behaviour is Behaviour.DROP_BEFORE:
+            raise OutcomeUnknownError(client_order_id)
+        if behaviour is Behaviour.REJECT:
+            raise OrderRejectedError("scripted")
+        if client_order_id not in self.resting:
             raise OrderRejectedError(f"nothing to cancel: {symbol} {client_order_id}")
-        report = replace(self.orders[client_order_id], status=OrderStatus.CANCELED)
-        self.orders[client_order_id] = report
+        reports = self._cancel(client_order_id)
+        await self._tell(each for each in reports if each.client_order_id != client_order_id)
+        if behaviour is Behaviour.DROP_AFTER:
+            raise OutcomeUnknownError(client_order_id)
+        return self.orders[client_order_id]
+
+    # What happens between calls
+
+    async def move(self, symbol: str, price: Decimal | str) -> list[OrderReport]:
+        """To *price*; what rests meets it, and whoever listens is told."""
+        assert isinstance(self.prices, FakePrices | PriceBook), "prices that a test moves"
+        self.prices.record(PathPoint(self.clock.now(), symbol, Decimal(price)))
+        return await self.match(symbol)
+
+    async def match(self, symbol: str) -> list[OrderReport]:
+        """What rests meets the last two prices, in the order it came; whoever listens is told."""
+        last = self.prices.last_prices(symbol)
+        assert last is not None, f"no price of {symbol}"
+        reports: list[OrderReport] = []
+        for client_order_id, request in list(self.resting.items()):
+            if client_order_id not in self.resting or request.symbol != symbol:
+                continue  # its twin was met first
+            if has_come(request, last.current):
+                left = request.quantity - self.orders[client_order_id].filled_quantity
+                reports += self._fill(client_order_id, left, met_at(request, last))
+        await self._tell(reports)
+        return reports
+
+    async def fill_and_tell(
+        self, client_order_id: ClientOrderId, quantity: Decimal, price: Decimal | None = None
+    ) -> list[OrderReport]:
+        """A part of what rests trades; its twins go, and whoever listens is told."""
+        reports = self._fill(client_order_id, quantity, price)
+        await self._tell(reports)
+        return reports
+
+    async def order_by_hand(self, client_order_id: str, request: OrderRequest) -> OrderReport:
+        """Somebody else's order at the same account; whoever listens is told."""
+        report = self._take(ClientOrderId(client_order_id), request)
+        await self._tell([report])
         return report
+
+    async def trade_by_hand(
+        self, symbol: str, side: Side, quantity: Decimal | str, client_order_id: str = "by-hand-1"
+    ) -> OrderReport:
+        """Somebody else's order at the market, at the same account."""
+        futures = symbol in self.positions
+        request = OrderRequest(
+            venue=self.name,
+            symbol=symbol,
+            side=side,
+            type=OrderType.MARKET,
+            time_in_force=TimeInForce.IOC,
+            quantity=Decimal(quantity),
+            position_type=PositionType.FUTURES if futures else PositionType.SPOT,
+        )
+        return await self.order_by_hand(client_order_id, request)
 
     def fill(self, client_order_id: ClientOrderId, quantity: Decimal) -> OrderReport:
         """So much of what rests trades at its limit; whoever listens must be told by the test."""
-        request = self.resting[client_order_id]
-        assert request.limit_price is not None
-        before = self.orders[client_order_id]
-        part = self._book(client_order_id, replace(request, quantity=quantity), request.limit_price)
-        filled = before.filled_quantity + quantity
-        done = filled == request.quantity
-        if done:
-            del self.resting[client_order_id]
-        report = replace(
-            before,
-            status=OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED,
-            filled_quantity=filled,
-            fills=(*before.fills, part),
-        )
-        self.orders[client_order_id] = report
-        return report
+        return self._fill(client_order_id, quantity, None)[0]
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
         await self._read("fills_since")
@@ -196,78 +284,36 @@ class ScriptedVenue:
         if self.gate is not None:
             await self.gate.wait()
 
-    def _refusal(self, request: OrderRequest) -> str | None:
-        if request.symbol not in self.instruments:
-            return f"unknown symbol {request.symbol}"
-        if request.type not in {OrderType.MARKET, OrderType.LIMIT}:
-            return "market and limit orders only"
-        last = self.prices.last_prices(request.symbol)
-        if last is None:
-            raise VenueUnavailableError("no price yet")
-        instrument = self.instruments[request.symbol]
-        if request.position_type is PositionType.FUTURES:
-            return None
-        if request.side.sign > 0:
-            cost = request.quantity * last.current * (1 + self.fee)
-            enough = cost <= self.balances.get(instrument.quote_asset, Decimal(0))
-        else:
-            enough = request.quantity <= self.balances.get(instrument.base_asset, Decimal(0))
-        return None if enough else "insufficient balance"
+    def _departure(self, client_order_id: ClientOrderId) -> Behaviour | None:
+        """What does not arrive ends here."""
+        behaviour = self.script.popleft() if self.script else None
+        if behaviour is Behaviour.UNREACHABLE:
+            raise VenueUnavailableError("connection refused")
+        if behaviour is Behaviour.DROP_BEFORE:
+            raise OutcomeUnknownError(client_order_id)
+        return behaviour
 
-    def _rest(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
-        report = replace(self._report(client_order_id), status=OrderStatus.NEW)
-        self.orders[client_order_id] = report
-        self.resting[client_order_id] = request
-        return report
+    def _hides(self, client_order_id: ClientOrderId) -> bool:
+        """Whether this ask is answered by "never seen"; each counts."""
+        hidden = self._is_hidden(client_order_id)
+        until = self.hidden_until.get(client_order_id)
+        if isinstance(until, int) and until > 0:
+            self.hidden_until[client_order_id] = until - 1
+        return hidden
 
-    def _execute(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
-        last = self.prices.last_prices(request.symbol)
-        assert last is not None
-        fill = self._book(client_order_id, request, last.current)
-        report = replace(
-            self._report(client_order_id),
-            status=OrderStatus.FILLED,
-            filled_quantity=fill.quantity,
-            fills=(fill,),
-        )
-        self.orders[client_order_id] = report
-        return report
+    def _is_hidden(self, client_order_id: ClientOrderId) -> bool:
+        if client_order_id in self.hidden:
+            return True
+        until = self.hidden_until.get(client_order_id)
+        if isinstance(until, datetime):
+            return host_now() < until
+        return until is not None and until > 0
 
-    def _book(self, client_order_id: ClientOrderId, request: OrderRequest, price: Decimal) -> Fill:
-        instrument = self.instruments[request.symbol]
-        fill = Fill(
-            venue=self.name,
-            symbol=request.symbol,
-            trade_id=TradeId(str(len(self.fills) + 1)),
-            client_order_id=client_order_id,
-            side=request.side,
-            quantity=request.quantity,
-            price=price,
-            fee=request.quantity * price * self.fee,
-            fee_asset=instrument.quote_asset,
-            executed_at=self.clock.now(),
-        )
-        self.fills.append(fill)
-        change = fill.quantity * fill.side.sign
-        if request.position_type is PositionType.FUTURES:
-            self.positions[fill.symbol] = self.positions.get(fill.symbol, Decimal(0)) + change
-            self._add(instrument.quote_asset, -fill.fee)
-        else:
-            self._add(instrument.base_asset, change)
-            self._add(instrument.quote_asset, -change * fill.price - fill.fee)
-        return fill
-
-    def _report(self, client_order_id: ClientOrderId, reason: str | None = None) -> OrderReport:
-        return OrderReport(
-            client_order_id=client_order_id,
-            venue_order_id=VenueOrderId(str(len(self.orders) + 1)),
-            status=OrderStatus.REJECTED,
-            reason=reason,
-            at=self.clock.now(),
-        )
-
-    def _add(self, asset: str, change: Decimal) -> None:
-        self.balances[asset] = self.balances.get(asset, Decimal(0)) + change
+    async def _tell(self, reports: Iterable[OrderReport]) -> None:
+        if self.listener is None:
+            return
+        for report in reports:
+            await self.listener(report)
 
 
 def as_venue(venue: ScriptedVenue) -> Venue:

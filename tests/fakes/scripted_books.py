@@ -1,0 +1,111 @@
+"""How the scripted venue judges an order: whether its price has come, and what it locks. Pure."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.order import OrderRequest, OrderType
+from tradebotd.domain.side import Side
+from tradebotd.ports.prices import LastPrices
+from tradebotd.ports.venue import Replacement, VenueTraits
+
+TRIGGERED = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
+TAKEN = TRIGGERED | {OrderType.MARKET, OrderType.LIMIT}
+AT_ONCE = "order would trigger immediately"
+
+Resting = Mapping[ClientOrderId, OrderRequest]
+
+
+def level_of(request: OrderRequest) -> Decimal:
+    level = request.limit_price if request.type is OrderType.LIMIT else request.stop_price
+    assert level is not None, f"a {request.type} order without its price"
+    return level
+
+
+def has_come(request: OrderRequest, price: Decimal) -> bool:
+    """Sell stops, buy limits and buy targets wait below the market."""
+    level = level_of(request)
+    if (request.side is Side.SELL) == (request.type is OrderType.STOP_MARKET):
+        return price <= level
+    return price >= level
+
+
+def crosses(request: OrderRequest, price: Decimal) -> bool:
+    """A limit beyond the market trades at once; one at the market rests."""
+    level = level_of(request)
+    return price < level if request.side is Side.BUY else price > level
+
+
+def met_at(request: OrderRequest, last: LastPrices) -> Decimal:
+    """The level where the path went through it, the price where it jumped over it."""
+    low, high = sorted((last.previous, last.current))
+    level = level_of(request)
+    return level if low <= level <= high else last.current
+
+
+def refusal(
+    request: OrderRequest,
+    last: Decimal,
+    instrument: Instrument,
+    held: Decimal,
+    free: Mapping[str, Decimal],
+    fee: Decimal,
+) -> str | None:
+    """*held*: the futures position; *free*: balances without what is locked."""
+    if request.type not in TAKEN:
+        return f"{request.type} orders are not taken"
+    if request.type in TRIGGERED and has_come(request, last):
+        return AT_ONCE
+    if request.position_type is PositionType.FUTURES:
+        reduces = held * request.side.sign < 0 and request.quantity <= abs(held)
+        return "nothing to reduce" if request.reduce_only and not reduces else None
+    if request.side is Side.BUY:
+        price = last if request.type is OrderType.MARKET else level_of(request)
+        cost = request.quantity * price * (1 + fee)
+        enough = cost <= free.get(instrument.quote_asset, Decimal(0))
+    else:
+        enough = request.quantity <= free.get(instrument.base_asset, Decimal(0))
+    return None if enough else "insufficient balance"
+
+
+def free_of(
+    balances: Mapping[str, Decimal],
+    resting: Resting,
+    families: Mapping[ClientOrderId, str],
+    filled: Mapping[ClientOrderId, Decimal],
+    instruments: Mapping[str, Instrument],
+    fee: Decimal,
+) -> dict[str, Decimal]:
+    """Balances without what spot orders lock; of linked ones only the dearest locks."""
+    dearest: dict[tuple[str, str], Decimal] = {}
+    for client_order_id, request in resting.items():
+        if request.position_type is PositionType.FUTURES:
+            continue
+        instrument = instruments[request.symbol]
+        left = request.quantity - filled.get(client_order_id, Decimal(0))
+        if request.side is Side.BUY:
+            asset, amount = instrument.quote_asset, left * level_of(request) * (1 + fee)
+        else:
+            asset, amount = instrument.base_asset, left
+        key = (asset, families.get(client_order_id, client_order_id))
+        dearest[key] = max(dearest.get(key, Decimal(0)), amount)
+    free = dict(balances)
+    for (asset, _), amount in dearest.items():
+        free[asset] = free.get(asset, Decimal(0)) - amount
+    return free
+
+
+def family_of(
+    client_order_id: ClientOrderId,
+    families: Mapping[ClientOrderId, str],
+    resting: Iterable[ClientOrderId],
+) -> list[ClientOrderId]:
+    """The order and what is linked to it, of those that rest."""
+    mine = families.get(client_order_id, client_order_id)
+    return [each for each in resting if families.get(each, each) == mine]
+
+
+def locks(traits: VenueTraits) -> bool:
+    """Where two exits may overlap, what rests does not hold the inventory."""
+    return traits.replacement is not Replacement.OVERLAP

@@ -1,0 +1,217 @@
+"""The books of the scripted venue: what it holds, and what its orders change there."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+
+from tests.fakes import scripted_books
+from tests.fakes.scripted_books import crosses, family_of, free_of, level_of
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import (
+    OrderRejectedError,
+    VenueUnavailableError,
+)
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
+from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.order import (
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
+from tradebotd.domain.side import Side
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.prices import PriceSource
+from tradebotd.ports.venue import (
+    VenueTraits,
+)
+
+SCRIPTED = VenueName("scripted")
+# What it has not seen when it is asked never arrived.
+AUTHORITATIVE = VenueTraits(
+    receive_window=timedelta(),
+    absence_margin=timedelta(),
+    resting_margin=timedelta(),
+    negatives=1,
+    endpoints=1,
+)
+
+
+@dataclass
+class ScriptedBooks:
+    """`thin`: the next market orders trade so much at most, and the rest expires.
+
+    `linked`: the family of an order of which one fill cancels the others.
+    """
+
+    clock: Clock
+    prices: PriceSource
+    instruments: dict[str, Instrument]
+    balances: dict[str, Decimal]
+    name: VenueName = SCRIPTED
+    fee: Decimal = Decimal("0.0004")
+    traits: VenueTraits = AUTHORITATIVE
+    positions: dict[str, Decimal] = field(default_factory=dict)
+    orders: dict[ClientOrderId, OrderReport] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+    resting: dict[ClientOrderId, OrderRequest] = field(default_factory=dict)
+    thin: deque[Decimal] = field(default_factory=deque)
+    linked: dict[ClientOrderId, str] = field(default_factory=dict)
+    asked: dict[ClientOrderId, OrderRequest] = field(default_factory=dict)
+    fee_in_base: bool = False
+
+    def _refusal(self, request: OrderRequest) -> str | None:
+        if request.symbol not in self.instruments:
+            return f"unknown symbol {request.symbol}"
+        last = self.prices.last_prices(request.symbol)
+        if last is None:
+            raise VenueUnavailableError("no price yet")
+        held = self.positions.get(request.symbol, ZERO)
+        instrument = self.instruments[request.symbol]
+        return scripted_books.refusal(
+            request, last.current, instrument, held, self._free(), self.fee
+        )
+
+    def _free(self) -> dict[str, Decimal]:
+        if not scripted_books.locks(self.traits):
+            return dict(self.balances)
+        filled = {each: self.orders[each].filled_quantity for each in self.resting}
+        return free_of(self.balances, self.resting, self.linked, filled, self.instruments, self.fee)
+
+    def _take(
+        self, client_order_id: ClientOrderId, request: OrderRequest, reason: str | None = None
+    ) -> OrderReport:
+        if client_order_id in self.orders:
+            raise OrderRejectedError("duplicate client order id")
+        reason = reason or self._refusal(request)
+        if reason is not None:
+            self._refuse(client_order_id, request, reason)
+            raise OrderRejectedError(reason)
+        last = self.prices.last_prices(request.symbol)
+        assert last is not None
+        if request.type is OrderType.MARKET:
+            return self._execute(client_order_id, request, last.current)
+        if request.type is OrderType.LIMIT and crosses(request, last.current):
+            return self._execute(client_order_id, request, last.current)
+        report = self._rest(client_order_id, request)
+        if request.time_in_force is TimeInForce.IOC:
+            del self.resting[client_order_id]
+            report = self.orders[client_order_id] = replace(report, status=OrderStatus.EXPIRED)
+        return report
+
+    def _refuse(self, client_order_id: ClientOrderId, request: OrderRequest, reason: str) -> None:
+        report = self._report(client_order_id, request, OrderStatus.REJECTED, reason=reason)
+        self.orders[client_order_id] = report
+
+    def _rest(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
+        report = self._report(client_order_id, request, OrderStatus.NEW)
+        self.orders[client_order_id] = report
+        self.resting[client_order_id] = request
+        return report
+
+    def _execute(
+        self, client_order_id: ClientOrderId, request: OrderRequest, price: Decimal
+    ) -> OrderReport:
+        quantity = request.quantity
+        if self.thin and request.type is OrderType.MARKET:
+            quantity = min(quantity, self.thin.popleft())
+        fills = (self._book(client_order_id, request, quantity, price),) if quantity else ()
+        report = replace(
+            self._report(client_order_id, request, OrderStatus.FILLED),
+            status=OrderStatus.FILLED if quantity == request.quantity else OrderStatus.EXPIRED,
+            filled_quantity=quantity,
+            fills=fills,
+        )
+        self.orders[client_order_id] = report
+        return report
+
+    def _fill(
+        self, client_order_id: ClientOrderId, quantity: Decimal, price: Decimal | None
+    ) -> list[OrderReport]:
+        """The order's report, then those of its twins that this cancels."""
+        request = self.resting[client_order_id]
+        before = self.orders[client_order_id]
+        paid = level_of(request) if price is None else price
+        part = self._book(client_order_id, request, quantity, paid)
+        filled = before.filled_quantity + quantity
+        done = filled == request.quantity
+        twins = family_of(client_order_id, self.linked, self.resting)
+        if done:
+            del self.resting[client_order_id]
+        report = replace(
+            before,
+            status=OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED,
+            filled_quantity=filled,
+            fills=(*before.fills, part),
+        )
+        self.orders[client_order_id] = report
+        gone = [self._end(each) for each in twins if each != client_order_id]
+        return [report, *gone]
+
+    def _cancel(self, client_order_id: ClientOrderId) -> list[OrderReport]:
+        return [self._end(each) for each in family_of(client_order_id, self.linked, self.resting)]
+
+    def _end(self, client_order_id: ClientOrderId) -> OrderReport:
+        del self.resting[client_order_id]
+        report = replace(self.orders[client_order_id], status=OrderStatus.CANCELED)
+        self.orders[client_order_id] = report
+        return report
+
+    def _book(
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        quantity: Decimal,
+        price: Decimal,
+    ) -> Fill:
+        instrument = self.instruments[request.symbol]
+        in_base = (
+            self.fee_in_base
+            and request.side is Side.BUY
+            and request.position_type is PositionType.SPOT
+        )
+        fill = Fill(
+            venue=self.name,
+            symbol=request.symbol,
+            trade_id=TradeId(str(len(self.fills) + 1)),
+            client_order_id=client_order_id,
+            side=request.side,
+            quantity=quantity,
+            price=price,
+            fee=quantity * self.fee * (1 if in_base else price),
+            fee_asset=instrument.base_asset if in_base else instrument.quote_asset,
+            executed_at=self.clock.now(),
+        )
+        self.fills.append(fill)
+        change = fill.quantity * fill.side.sign
+        self._add(fill.fee_asset, -fill.fee)
+        if request.position_type is PositionType.FUTURES:
+            self.positions[fill.symbol] = self.positions.get(fill.symbol, ZERO) + change
+        else:
+            self._add(instrument.base_asset, change)
+            self._add(instrument.quote_asset, -change * fill.price)
+        return fill
+
+    def _report(
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        status: OrderStatus,
+        *,
+        reason: str | None = None,
+    ) -> OrderReport:
+        self.asked[client_order_id] = replace(request, trigger_price=None)
+        return OrderReport(
+            client_order_id=client_order_id,
+            venue_order_id=VenueOrderId(str(len(self.orders) + 1)),
+            status=status,
+            reason=reason,
+            at=self.clock.now(),
+            asked=self.asked[client_order_id],  # no venue is told of the level a tick crossed
+        )
+
+    def _add(self, asset: str, change: Decimal) -> None:
+        self.balances[asset] = self.balances.get(asset, ZERO) + change
