@@ -12,7 +12,7 @@ USUAL_ATR_PERIOD: Final = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEven:
-    """Once the best price is `at` beyond the entry, the stop moves to `lock` beyond it: fractions."""
+    """Fractions: once the best price is `at` beyond the entry, the stop moves `lock` beyond it."""
 
     at: Decimal
     lock: Decimal = ZERO
