@@ -15,10 +15,11 @@ import asyncpg
 from tests.simulation.ledger import LIVE, Ledger
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import Plan
+from tests.simulation.venue import STOPS
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import PositionType
 
-QUOTE = "USDT"
+QUOTE, LOT = "USDT", Decimal("0.001")
 NEAR = Fraction(1, 10**12)
 ORDERS = "SELECT * FROM orders ORDER BY id"
 FILLS = """
@@ -81,7 +82,8 @@ async def judge(books: Books, ledger: Ledger, plan: Plan, *, flat: bool = False)
     found += _holdings(positions, ledger, plan)
     found += _money(positions, fills, orders, ledger)
     found += _settled(orders, ledger, alerts)
-    found += _groups(groups, positions)
+    found += _groups(groups)
+    found += _stops(positions, orders, ledger, plan, alerts)
     found += [
         f"an alert that nothing excuses: {each}"
         for each in sorted(alerts)
@@ -247,9 +249,8 @@ def _settled(orders: dict[str, Any], ledger: Ledger, alerts: set[tuple[str, str]
     return found
 
 
-def _groups(groups: list[Any], positions: list[Any]) -> list[str]:
+def _groups(groups: list[Any]) -> list[str]:
     """No group outlives its orders or its position; each position has one of a kind at most."""
-    del positions
     found = []
     roles = Counter((row["position_id"], row["role"]) for row in groups)
     found += [f"exit groups of {key}: {count}" for key, count in roles.items() if count > 1]
@@ -258,4 +259,37 @@ def _groups(groups: list[Any], positions: list[Any]) -> list[str]:
             found.append(f"exit group {row['id']} outlives its position {row['position_id']}")
         elif not row["unsettled"]:
             found.append(f"exit group {row['id']} of {row['position_id']} outlives its orders")
+    return found
+
+
+def _stops(
+    positions: list[Any],
+    orders: dict[str, Any],
+    ledger: Ledger,
+    plan: Plan,
+    alerts: set[tuple[str, str]],
+) -> list[str]:
+    """I4: where stops can rest one does, for all that is held; and none behind what is closed."""
+    told = " ".join(subject for _, subject in alerts) + " "
+    found = []
+    for row in positions:
+        live = [
+            order
+            for name, order in ledger.orders.items()
+            if order.status in LIVE
+            and name in orders
+            and orders[name]["role"] == "exit"
+            and orders[name]["position_id"] == row["id"]
+        ]
+        if row["closed_at"] is not None:
+            found += [
+                f"I4 {order.client_order_id} rests behind a closed position" for order in live
+            ]
+            continue
+        stops = [order.left for order in live if order.request.type in STOPS]
+        enough = row["quantity"] - sum(stops, Decimal(0)) < LOT
+        if plan.traits.resting_stops and not enough and f"position {row['id']} " not in told:
+            found.append(f"I4 position {row['id']} of {row['quantity']} has stops of {stops}")
+        if len(stops) > 1:
+            found.append(f"I4 position {row['id']} has {len(stops)} stops")
     return found

@@ -104,7 +104,7 @@ class Driver:
         self.violations += await judge(self._books, self.ledger, self.plan)
         for factor in (Decimal("0.7"), Decimal(2)):
             for symbol in sorted(self.venue.prices):
-                self.venue.prices[symbol] = (START * factor).quantize(Decimal("0.01"))
+                self.venue.move(symbol, (START * factor).quantize(Decimal("0.01")))
             await asyncio.sleep(CLOSED_SECONDS / 2)
         self.violations += await judge(self._books, self.ledger, self.plan, flat=True)
 
@@ -188,6 +188,8 @@ class Driver:
         tasks = [
             asyncio.ensure_future(self._guard(life, self._repeat(life, *each))) for each in work
         ]
+        attending = self._guard(life, world.trading.protection.attend())
+        tasks.append(asyncio.ensure_future(attending))
         try:
             await life.ended.wait()
         finally:

@@ -68,7 +68,9 @@ class Ledger:
     by_hand: dict[str, Decimal] = field(default_factory=dict)  # what somebody else bought
     tokens: list[str] = field(default_factory=list)  # orders that carried no current token
 
-    def refusal(self, request: OrderRequest, price: Decimal) -> str | None:
+    def refusal(
+        self, request: OrderRequest, price: Decimal, linked: str | None = None
+    ) -> str | None:
         instrument = self.instruments.get(request.symbol)
         if instrument is None:
             return "unknown symbol"
@@ -78,9 +80,8 @@ class Ledger:
             return "ReduceOnly Order is rejected" if self._enlarges(request) else None
         held = self.balances.get(instrument.base_asset, Decimal(0))
         if request.side is Side.SELL:
-            return (
-                None if request.quantity <= held - self._locked(request) else "insufficient balance"
-            )
+            free = held - self._locked(request, linked)
+            return None if request.quantity <= free else "insufficient balance"
         cost = request.quantity * price * (1 + self.fee)
         return None if cost <= self.cash else "insufficient balance"
 
@@ -88,7 +89,7 @@ class Ledger:
         held = self.positions.get(request.symbol, Decimal(0))
         return request.reduce_only and (held * request.side.sign >= 0)
 
-    def _locked(self, request: OrderRequest) -> Decimal:
+    def _locked(self, request: OrderRequest, linked: str | None) -> Decimal:
         """Spot: what rests to be sold already; one of linked orders counts for all of them."""
         locked: dict[str, Decimal] = {}
         for each in self.orders.values():
@@ -96,6 +97,8 @@ class Ledger:
             resting = each.status in LIVE and asked.symbol == request.symbol
             if resting and asked.side is Side.SELL and asked.position_type is PositionType.SPOT:
                 key = each.linked or each.client_order_id
+                if key == linked:
+                    continue
                 locked[key] = max(locked.get(key, Decimal(0)), each.left)
         return sum(locked.values(), Decimal(0))
 

@@ -95,7 +95,7 @@ def draw(seed: int) -> Plan:
         seed=seed,
         symbols=tuple(market_symbol(name) for name in names),
         specs=tuple(specs),
-        traits=_traits(chance),
+        traits=_traits(chance, specs),
         fee=Decimal("0.0004"),
         fee_in_base=chance.random() < 0.4,
         rates=rates,
@@ -107,10 +107,15 @@ def draw(seed: int) -> Plan:
     )
 
 
-def _traits(chance: random.Random) -> VenueTraits:
+def _traits(chance: random.Random, specs: Sequence[BotSpec]) -> VenueTraits:
+    """What is sold at spot is locked by what rests: two of those never overlap."""
+    ways = [Replacement.REPLACE, Replacement.CANCEL_FIRST]
+    if all(spec.position_type is PositionType.FUTURES for spec in specs):
+        ways.append(Replacement.OVERLAP)
     return VenueTraits(
-        resting_stops=False,
-        replacement=chance.choice(list(Replacement)),
+        resting_stops=chance.random() < 0.7,
+        linked_orders=chance.random() < 0.5,
+        replacement=chance.choice(ways),
         receive_window=timedelta(seconds=chance.choice([1, 5])),
         absence_margin=timedelta(seconds=10),
         negatives=3,

@@ -65,7 +65,7 @@ class SimulatedVenue:
             linked=linked,
         )
         price = self.prices[request.symbol]
-        reason = self.ledger.refusal(request, price)
+        reason = self.ledger.refusal(request, price, linked)
         self.ledger.orders[client_order_id] = order
         if reason is None and self.faults.strikes("reject"):
             reason = "the venue is in no mood"
@@ -232,7 +232,12 @@ class Line:
             raise OrderRejectedError("linked orders are not taken")
         link, made = orders[0][0], []
         for client_order_id, request in orders:
-            made.append(await self.venue.arrive(client_order_id, request, link))
+            try:
+                made.append(await self.venue.arrive(client_order_id, request, link))
+            except OrderRejectedError:
+                for order in made:
+                    order.status, order.reason = OrderStatus.REJECTED, "its link was rejected"
+                raise
         if self.venue.faults.strikes("lost_on_the_way_back"):
             await self._lose(link)
         await self._arrive()
