@@ -51,6 +51,10 @@ ADOPT: Final[LiteralString] = """
     UPDATE external_fills SET adopted_by = $4
      WHERE venue = $1 AND symbol = $2 AND trade_id = ANY ($3::text[])
 """
+# What was executed already takes no other exit's place.
+INSERT_CLOSED_GROUP: Final[LiteralString] = """
+    INSERT INTO exit_groups (position_id, role, made_at) VALUES ($1, 'closed', $2) RETURNING id
+"""
 SELECT_DOUBTFUL: Final[LiteralString] = """
     SELECT client_order_id FROM orders WHERE venue = $1 AND symbol = $2 AND NOT settled
        AND status NOT IN ('new', 'partially_filled') ORDER BY id LIMIT 1
@@ -142,6 +146,11 @@ async def adopt(
     position_id: PositionId,
 ) -> None:
     await connection.execute(ADOPT, venue, symbol, list(trade_ids), position_id)
+
+
+async def insert_closed_group(connection: Connection, position_id: PositionId, at: datetime) -> int:
+    group_id: int = await connection.fetchval(INSERT_CLOSED_GROUP, position_id, at)
+    return group_id
 
 
 async def select_doubtful(connection: Connection, venue: VenueName, symbol: str) -> str | None:

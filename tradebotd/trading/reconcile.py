@@ -58,7 +58,6 @@ class Reconciler:
         recorder: OrderRecorder,
         clock: Clock,
         host: HostClock | None = None,
-        externals: Externals | None = None,
     ) -> None:
         self._database = database
         self._venues = venues
@@ -74,7 +73,7 @@ class Reconciler:
             clock=clock,
             host=self._host,
         )
-        self._externals = externals or Externals(
+        self._externals = Externals(
             database=database, venues=venues, holdings=self._holdings, clock=clock
         )
         recorder.use(self._externals)
@@ -83,6 +82,14 @@ class Reconciler:
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
         self._settled_since_start = False
         self._agreed_at = clock.now() - LOOK_BACK
+
+    @property
+    def holdings(self) -> Holdings:
+        return self._holdings
+
+    @property
+    def externals(self) -> Externals:
+        return self._externals
 
     async def run(self) -> Reconciled:
         """Orders in doubt first, then holdings. Raises DatabaseUnavailableError.

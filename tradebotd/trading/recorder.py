@@ -12,14 +12,14 @@ import anyio
 import structlog
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
 from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import alerts, order_venue_ids, orders
+from tradebotd.storage import alerts, externals, order_venue_ids, orders
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.orders import NewOrder, StoredOrder
 from tradebotd.trading.fill_ledger import Effects, FillLedger
@@ -126,17 +126,26 @@ class OrderRecorder:
     ) -> Effects:
         """*order* was never sent: it is what somebody else's *fills* become in our books.
 
-        Raises as `storage.orders.insert_order`.
+        All of them or none. Raises as `storage.orders.insert_order`, RefusedError when the bot's
+        position is no longer what it was when the order was made.
         """
-        effects = Effects()
+        effects, position_id = Effects(), order.intent.position_id
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                if position_id is not None:
+                    group = await externals.insert_closed_group(
+                        connection, position_id, order.created_at
+                    )
+                    order = replace(order, exit_group_id=group)
                 await orders.insert_order(connection, account, token, order)
                 stored = await orders.lock(connection, order.client_order_id)
                 if stored is None:
                     raise AssertionError(f"order {order.id} was inserted and is not there")
                 for fill in fills:
                     stored = await self._ledger.apply(connection, stored, fill, effects)
+                joined = position_id is None and not effects.opened
+                if effects.fills != len(fills) or joined:
+                    raise RefusedError("changed_meanwhile", f"{order.intent.bot} traded just now")
                 await self._move(connection, stored, OrderStatus.FILLED, None, None, effects)
         self._tell(effects)
         return effects

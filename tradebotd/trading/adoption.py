@@ -1,0 +1,296 @@
+"""Makes ours what somebody else's hand did: a position of a bot, or less of the one it has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Protocol
+
+import anyio
+import structlog
+
+from tradebotd.clocks.host import SystemHost
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderDeniedError, RefusedError, VenueError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import (
+    BotName,
+    OrderId,
+    PositionId,
+    TradeId,
+    VenueName,
+    client_order_id_for,
+)
+from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.side import Side
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.storage import externals, orders, positions
+from tradebotd.storage.database import Database, Lane
+from tradebotd.storage.orders import NewOrder
+from tradebotd.storage.positions import HeldSum
+from tradebotd.trading.externals import Externals
+from tradebotd.trading.holdings import Holdings
+from tradebotd.trading.parameters import params_hash
+from tradebotd.trading.reconcile_plan import Difference
+from tradebotd.trading.recorder import OrderRecorder
+
+log = structlog.get_logger(__name__)
+
+ASK_SECONDS: Final = 10.0
+ADOPTED: Final = "adopted"  # the reason of the order that stands for it
+
+
+class Ownership(Protocol):
+    """Under which lease rows are written."""
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def token(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What the venue has beyond our books, and where it is to go. `held`: what the bot has now."""
+
+    spec: BotSpec
+    symbol: MarketSymbol
+    more: Decimal
+    held: Position | None
+    fills: tuple[Fill, ...]  # those that explain it; none: nobody knows how it came about
+    price: Decimal
+
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self.more > 0 else Side.SELL
+
+
+class Adoption:
+    """Only when it is asked for. Nothing is sent: our books follow what the venue says."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        symbols: Mapping[str, MarketSymbol],
+        specs: Mapping[BotName, BotSpec],
+        recorder: OrderRecorder,
+        holdings: Holdings,
+        externals: Externals,
+        clock: Clock,
+        lease: Ownership,
+        nonce: bytes,
+        host: HostClock | None = None,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._symbols = symbols
+        self._specs = specs
+        self._recorder = recorder
+        self._holdings = holdings
+        self._externals = externals
+        self._clock = clock
+        self._lease = lease
+        self._nonce = nonce
+        self._host = host or SystemHost()
+
+    async def adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:
+        """The position that it went into, or out of.
+
+        Raises RefusedError when it does not fit, AccountTakenError, DatabaseUnavailableError.
+        """
+        spec, market = self._known(venue, symbol, bot)
+        before = await self._holdings.sums()
+        account = await self._account(self._venues[venue])
+        difference = await self._difference(venue, market, spec, account, before)
+        async with self._database.connection() as connection:
+            open_id = await positions.select_open_id(connection, bot, symbol)
+            held = None if open_id is None else await positions.select_one(connection, open_id)
+        fills = await self._externals.fills_behind(difference)
+        wanted = _Wanted(
+            spec=spec,
+            symbol=market,
+            more=difference.more,
+            held=held,
+            fills=_one_way(fills, symbol, difference.more),
+            price=await self._price(market, account, difference),
+        )
+        _check(wanted)
+        if self._recorder.in_flight or await self._holdings.sums() != before:
+            raise RefusedError("changed_meanwhile", f"{symbol} was traded just now", "try again")
+        return await self._book(wanted, [fill.trade_id for fill in fills])
+
+    # What there is
+
+    def _known(self, venue: VenueName, symbol: str, bot: BotName) -> tuple[BotSpec, MarketSymbol]:
+        spec, market = self._specs.get(bot), self._symbols.get(symbol)
+        if spec is None:
+            raise RefusedError("no_such_bot", f"there is no bot {bot}", known=tuple(self._specs))
+        if spec.symbol != symbol or market is None:
+            raise RefusedError("other_symbol", f"{bot} trades {spec.symbol}, not {symbol}")
+        if venue not in self._venues or market.instrument.venue != venue:
+            raise RefusedError("other_venue", f"{symbol} is traded at {market.instrument.venue}")
+        if spec.exits.needs_atr:
+            raise RefusedError(
+                "needs_range",
+                f"the exits of {bot} are multiples of a range measured at its own entry",
+                "adopt it for a bot whose exits are fractions, then set its levels",
+            )
+        return spec, market
+
+    async def _account(self, venue: Venue) -> VenueAccount:
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                return await venue.account()
+        except (VenueError, TimeoutError) as error:
+            words = str(error) or "timed out"
+            raise RefusedError("venue_unavailable", f"{venue.name}: {words}") from error
+
+    async def _difference(
+        self,
+        venue: VenueName,
+        market: MarketSymbol,
+        spec: BotSpec,
+        account: VenueAccount,
+        before: Sequence[HeldSum],
+    ) -> Difference:
+        is_futures = spec.position_type is PositionType.FUTURES
+        subject = market.symbol if is_futures else market.instrument.base_asset
+        for each in await self._holdings.differences(before, {venue: account}):
+            if each.subject == subject:
+                break
+        else:
+            raise RefusedError("nothing_to_adopt", f"our {subject} is what {venue} says it is")
+        async with self._database.connection() as connection:
+            doubtful = await externals.select_doubtful(connection, venue, market.symbol)
+        if doubtful is not None:
+            raise RefusedError(
+                "order_unknown",
+                f"it may be our own order {doubtful}, of which nothing is known yet",
+                "wait until it is settled",
+            )
+        return each
+
+    async def _price(
+        self, market: MarketSymbol, account: VenueAccount, difference: Difference
+    ) -> Decimal:
+        """The venue's entry price where there is one and nothing of it is ours, else the last."""
+        told = account.entry_prices.get(market.symbol)
+        if told is not None and difference.ours == 0 and told > 0:
+            return told
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                quotes = await self._venues[difference.venue].quotes([market])
+        except (VenueError, TimeoutError) as error:
+            raise RefusedError("venue_unavailable", f"no price: {error}") from error
+        price = quotes.get(market.symbol)
+        if price is None or price <= 0:
+            raise RefusedError("no_price", f"{market.symbol} has no price yet")
+        return price
+
+    # Into the books
+
+    async def _book(self, wanted: _Wanted, trade_ids: Sequence[TradeId]) -> PositionId:
+        now = self._clock.now()
+        async with self._database.connection() as connection:
+            order_id = await orders.next_id(connection)
+        name = client_order_id_for(self._nonce, order_id)
+        told = wanted.fills or (self._made_up(wanted, order_id),)
+        intent = _intent(wanted, sum((fill.quantity for fill in told), ZERO))
+        order = NewOrder(
+            id=order_id,
+            client_order_id=name,
+            intent=intent,
+            exits=wanted.spec.exits if wanted.held is None else None,
+            params_hash=params_hash(intent.request),
+            send_by=self._host.now(),
+            created_at=now,
+        )
+        try:
+            effects = await self._recorder.adopt(
+                self._lease.account, self._lease.token, order, told
+            )
+        except OrderDeniedError as error:
+            raise RefusedError(error.rule, error.detail) from error
+        touched = [*effects.opened, *effects.changed, *(each for each, _, _ in effects.closed)]
+        position_id = touched[0].id
+        venue, symbol = intent.request.venue, wanted.symbol.symbol
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            await externals.adopt(connection, venue, symbol, trade_ids, position_id)
+        log.warning(
+            "somebody else's trade adopted",
+            bot=wanted.spec.name,
+            symbol=symbol,
+            quantity=wanted.more,
+            position=position_id,
+        )
+        return position_id
+
+    def _made_up(self, wanted: _Wanted, order_id: OrderId) -> Fill:
+        """How it came about is not known: at once, at one price, without a fee."""
+        instrument = wanted.symbol.instrument
+        return Fill(
+            venue=instrument.venue,
+            symbol=instrument.symbol,
+            trade_id=TradeId(f"{ADOPTED}-{order_id}"),
+            client_order_id=client_order_id_for(self._nonce, order_id),
+            side=wanted.side,
+            quantity=abs(wanted.more),
+            price=wanted.price,
+            fee=ZERO,
+            fee_asset=instrument.quote_asset,
+            executed_at=self._clock.now(),
+        )
+
+
+def _one_way(fills: Sequence[Fill], symbol: str, more: Decimal) -> tuple[Fill, ...]:
+    """Only fills of this symbol to the one side can be told as one order."""
+    fits = all(fill.symbol == symbol and fill.side.sign * more > 0 for fill in fills)
+    return tuple(fills) if fits else ()
+
+
+def _check(wanted: _Wanted) -> None:
+    """Raises RefusedError when it does not fit the bot and what it holds."""
+    spec, held, more = wanted.spec, wanted.held, wanted.more
+    if abs(more) < wanted.symbol.instrument.lot_size:
+        raise RefusedError("too_small", f"{abs(more):f} is less than a lot: no exit could sell it")
+    if held is not None:
+        if held.signed_quantity * more > 0:
+            raise RefusedError("position_open", f"{spec.name} holds a position already")
+        if abs(more) > held.quantity:
+            raise RefusedError(
+                "too_much", f"{abs(more):f} is gone, {spec.name} holds {held.quantity:f} of it"
+            )
+        return
+    is_futures = spec.position_type is PositionType.FUTURES
+    if more < 0 and not is_futures:
+        raise RefusedError("nothing_held", f"{spec.name} holds nothing that could be less")
+    if more < 0 and not spec.allow_short:
+        raise RefusedError("short_not_allowed", f"{spec.name} may not be short")
+
+
+def _intent(wanted: _Wanted, quantity: Decimal) -> OrderIntent:
+    spec, held = wanted.spec, wanted.held
+    request = OrderRequest(
+        venue=wanted.symbol.instrument.venue,
+        symbol=wanted.symbol.symbol,
+        side=wanted.side,
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.IOC,
+        quantity=quantity,
+        position_type=spec.position_type if held is None else held.position_type,
+        leverage=spec.leverage if held is None else held.leverage,
+        reduce_only=held is not None,
+    )
+    return OrderIntent(
+        request=request,
+        bot=spec.name,
+        role=OrderRole.ENTRY if held is None else OrderRole.EXIT,
+        reason=ADOPTED if held is None else CloseReason.EXTERNAL,
+        position_id=None if held is None else held.id,
+    )
