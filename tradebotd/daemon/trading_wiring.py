@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from tradebotd.config.model import Config
@@ -16,6 +17,7 @@ from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.storage.database import Database
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.account import Account
+from tradebotd.trading.adoption import Adoption
 from tradebotd.trading.bot_cycle import BotCycle
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
@@ -43,6 +45,7 @@ class Trading:
     entries: Entries
     entry_orders: EntryOrders
     cycle: BotCycle
+    adoption: Adoption
     lease: Lease
 
 
@@ -58,31 +61,9 @@ def wire_trading(
     specs = {spec.name: spec for spec in config.bot_specs()}
     strategies = dict(files.strategies)
     venues = _venues(config, symbols, database, market)
-    protection = Protection(
-        database=database,
-        clock=market.clock,
-        prices=market.prices,
-        symbols=symbols,
-        calendars=files.calendars,
-        venues=venues,
-        sequential=market.clock.speed == 0,
+    protection, recorder, placement = _order_path(
+        files, database, market, symbols, specs, venues, lease, nonce
     )
-    recorder = OrderRecorder(
-        database=database,
-        clock=market.clock,
-        instruments={name: symbol.instrument for name, symbol in symbols.items()},
-        specs=specs,
-        watcher=protection,
-    )
-    placement = Placement(
-        database=database,
-        venues=venues,
-        recorder=recorder,
-        clock=market.clock,
-        lease=lease,
-        nonce=nonce,
-    )
-    protection.use(placement)
     gate = EntryGate(database, market.clock)
     account = _account(config, database, market, symbols, specs, venues, lease)
     entries = Entries(
@@ -116,6 +97,18 @@ def wire_trading(
         recorder=recorder,
         clock=market.clock,
     )
+    adoption = Adoption(
+        database=database,
+        venues=venues,
+        symbols=symbols,
+        specs=specs,
+        recorder=recorder,
+        holdings=reconciler.holdings,
+        externals=reconciler.externals,
+        clock=market.clock,
+        lease=lease,
+        nonce=nonce,
+    )
     for venue in venues.values():
         venue.listen(recorder.hear)
     papers = [venue for venue in venues.values() if isinstance(venue, PaperVenue)]
@@ -130,8 +123,47 @@ def wire_trading(
         entries=entries,
         entry_orders=entry_orders,
         cycle=cycle,
+        adoption=adoption,
         lease=lease,
     )
+
+
+def _order_path(
+    files: Files,
+    database: Database,
+    market: Market,
+    symbols: Mapping[str, MarketSymbol],
+    specs: Mapping[BotName, BotSpec],
+    venues: Mapping[VenueName, Venue],
+    lease: Lease,
+    nonce: bytes,
+) -> tuple[Protection, OrderRecorder, Placement]:
+    protection = Protection(
+        database=database,
+        clock=market.clock,
+        prices=market.prices,
+        symbols=symbols,
+        calendars=files.calendars,
+        venues=venues,
+        sequential=market.clock.speed == 0,
+    )
+    recorder = OrderRecorder(
+        database=database,
+        clock=market.clock,
+        instruments={name: symbol.instrument for name, symbol in symbols.items()},
+        specs=specs,
+        watcher=protection,
+    )
+    placement = Placement(
+        database=database,
+        venues=venues,
+        recorder=recorder,
+        clock=market.clock,
+        lease=lease,
+        nonce=nonce,
+    )
+    protection.use(placement)
+    return protection, recorder, placement
 
 
 def _account(
