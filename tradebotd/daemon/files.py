@@ -15,7 +15,7 @@ from tradebotd.feeds.replay import Recordings, load_recordings
 from tradebotd.jobs.default_schedule import default_specs, with_overrides
 from tradebotd.market.calendars import Calendar, load_calendars
 from tradebotd.storage.migrations import Migration, load_migrations
-from tradebotd.strategies.base import Strategy
+from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.registry import load_strategy
 
 
@@ -25,7 +25,7 @@ class Files:
     calendars: Mapping[str, Calendar]
     recordings: Mapping[FeedName, Recordings]
     specs: tuple[JobSpec, ...]
-    strategies: Mapping[BotName, Strategy]
+    strategies: Mapping[BotName, AnyStrategy]
     migrations: tuple[Migration, ...]
 
 
@@ -51,7 +51,7 @@ def read_files(config: Config) -> Files:
     calendars: dict[str, Calendar] = {}
     recordings: dict[FeedName, Recordings] = {}
     specs: tuple[JobSpec, ...] = ()
-    strategies: dict[BotName, Strategy] = {}
+    strategies: dict[BotName, AnyStrategy] = {}
     for number, symbol in enumerate(symbols):
         if symbol.calendar in calendars:
             continue
@@ -80,9 +80,9 @@ def read_files(config: Config) -> Files:
     return Files(symbols, calendars, recordings, specs, strategies, load_migrations())
 
 
-def load_strategies(config: Config) -> dict[BotName, Strategy]:
+def load_strategies(config: Config) -> dict[BotName, AnyStrategy]:
     """Of every bot. Raises ConfigError."""
-    strategies: dict[BotName, Strategy] = {}
+    strategies: dict[BotName, AnyStrategy] = {}
     problems: list[str] = []
     for number, bot in enumerate(config.bots):
         try:

@@ -20,7 +20,7 @@ from tradebotd.jobs.scheduler import ClockScheduler
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import bots
 from tradebotd.storage.database import Database
-from tradebotd.strategies.base import Strategy
+from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.entries import Entries
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ class Reloader:
         runner: JobRunner,
         scheduler: ClockScheduler,
         specs: dict[BotName, BotSpec],
-        strategies: dict[BotName, Strategy],
+        strategies: dict[BotName, AnyStrategy],
         entries: Entries,
     ) -> None:
         self.config = config
@@ -90,7 +90,7 @@ class _Read:
     """Everything of the new file that reading or importing could refuse."""
 
     def __init__(
-        self, config: Config, specs: tuple[JobSpec, ...], strategies: dict[BotName, Strategy]
+        self, config: Config, specs: tuple[JobSpec, ...], strategies: dict[BotName, AnyStrategy]
     ) -> None:
         self.config = config
         self.specs = specs

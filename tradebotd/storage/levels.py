@@ -49,6 +49,20 @@ UPDATE levels_daily SET pp = $3, r1 = $4, r2 = $5, s1 = $6, s2 = $7
 """
 
 
+_PIVOTS: Final[LiteralString] = """
+SELECT l.pp, l.r1, l.r2, l.s1, l.s2 FROM levels_daily AS l JOIN market_symbols AS m ON m.id = l.symbol_id
+ WHERE m.symbol = $1 AND l.trade_date = $2 AND l.pp IS NOT NULL
+"""
+
+
+async def select_pivots(
+    connection: Connection, symbol: str, trade_date: date
+) -> PivotLevels | None:
+    """Those that hold for that session; None until they are calculated."""
+    row = await connection.fetchrow(_PIVOTS, symbol, trade_date)
+    return None if row is None else PivotLevels(*row)
+
+
 async def insert(connection: Connection, row: LevelsRow) -> bool:
     """False when the row was there already."""
     status: str = await connection.execute(

@@ -1,39 +1,57 @@
-"""From the configuration to a strategy: a name, `package.module:Class`, `./file.py:Class`."""
+"""From the configuration to a strategy: a name, `package.module:Class`, `./file.py:Class`.
+
+A name is one of ours or an entry point of the group `tradebotd.strategies`.
+"""
 
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from tradebotd.domain.errors import ConfigError
-from tradebotd.strategies.base import Strategy
+from tradebotd.domain.errors import ConfigError, StrategyError
+from tradebotd.strategies.asking import in_words
+from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.ema_rsi import EmaRsi
+from tradebotd.strategies.pivot_levels import PivotLevelsStrategy
+from tradebotd.strategies.rehearsal import rehearse
 
-BUILT_IN: Final[Mapping[str, type[Any]]] = {"ema_rsi": EmaRsi}
+ENTRY_POINTS: Final = "tradebotd.strategies"
+BUILT_IN: Final[Mapping[str, type[Any]]] = {
+    "ema_rsi": EmaRsi,
+    "pivot_levels": PivotLevelsStrategy,
+}
 
 
-def load_strategy(name: str, params: Mapping[str, Any], base_dir: Path | None = None) -> Strategy:
-    """The strategy *name* with checked *params*; absent ones take the strategy's defaults.
+def load_strategy(
+    name: str, params: Mapping[str, Any], base_dir: Path | None = None
+) -> AnyStrategy:
+    """The strategy *name* with checked *params*, tried once; absent ones take its defaults.
 
-    *base_dir* is where `./file.py` starts (the configuration's directory). Raises ConfigError.
+    *base_dir* is where `./file.py` starts (the configuration's directory). Raises ConfigError
+    whose problems begin with `strategy:` or `params.NAME:`.
     """
     made = _strategy_class(name, base_dir or Path())
-    params_class = getattr(made, "Params", None)
-    if params_class is None:
-        raise ConfigError([f"strategy {name}: the class has no Params (a dataclass)"])
+    strategy = _shaped(_construct(made, name, _checked(made, name, params)), name)
     try:
-        # Params come from TOML, whose numbers with a point are Decimal here.
-        checked = TypeAdapter(params_class).validate_python(dict(params))
-    except ValidationError as error:
-        raise ConfigError(_problems(error)) from error
-    strategy = made(checked)
-    if not callable(getattr(strategy, "decide", None)) or not hasattr(strategy, "lookback"):
-        raise ConfigError([f"strategy {name}: the class needs `lookback` and `decide(candles)`"])
-    return cast("Strategy", strategy)
+        rehearse(strategy)
+    except StrategyError as error:
+        raise _problem(name, str(error)) from error
+    return strategy
+
+
+def _problem(name: str, what: str) -> ConfigError:
+    return ConfigError([f"strategy: {name}: {what}"])
+
+
+# The class
 
 
 def _strategy_class(name: str, base_dir: Path) -> type[Any]:
@@ -41,34 +59,104 @@ def _strategy_class(name: str, base_dir: Path) -> type[Any]:
         return BUILT_IN[name]
     place, colon, class_name = name.rpartition(":")
     if not colon:
-        known = ", ".join(sorted(BUILT_IN))
-        raise ConfigError(
-            [f"strategy {name} is unknown: {known}, package.module:Class or ./file.py:Class"]
-        )
-    module = _file(base_dir / place, name) if place.endswith(".py") else _module(place, name)
+        return _from_entry_point(name)
+    if place.endswith(".py"):
+        module = _file(base_dir / Path(place).expanduser(), name)
+    else:
+        module = _module(place, name)
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
-        raise ConfigError([f"strategy {name}: {place} has no class {class_name}"])
+        raise _problem(name, f"{place} has no class {class_name}")
+    return found
+
+
+def _from_entry_point(name: str) -> type[Any]:
+    points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if name not in points:
+        known = sorted({*BUILT_IN, *points})
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        ways = "or write package.module:Class or ./file.py:Class"
+        raise ConfigError([f"strategy: there is no {name!r}; {hint}, {ways}"])
+    try:
+        found = points[name].load()
+    except Exception as error:  # somebody else's module: whatever it raises is its own
+        raise _problem(name, in_words(error)) from error
+    if not isinstance(found, type):
+        raise _problem(name, f"its entry point {points[name].value} is no class")
     return found
 
 
 def _module(place: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(place)
-    except (ImportError, SyntaxError, ValueError) as error:
-        raise ConfigError([f"strategy {name}: {type(error).__name__}: {error}"]) from error
+    except Exception as error:  # somebody else's module: whatever it raises is its own
+        raise _problem(name, in_words(error)) from error
 
 
 def _file(path: Path, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"tradebotd_strategy_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise ConfigError([f"strategy {name}: {path} is not a Python file"])
+        raise _problem(name, f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except (OSError, ImportError, SyntaxError) as error:
-        raise ConfigError([f"strategy {name}: {type(error).__name__}: {error}"]) from error
+    except FileNotFoundError as error:
+        raise _problem(name, f"{path} is not there") from error
+    except SyntaxError as error:
+        raise _problem(name, f"line {error.lineno}: {error.msg}") from error
+    except Exception as error:  # somebody else's module: whatever it raises is its own
+        raise _problem(name, f"{in_words(error)} ({path.name})") from error
     return module
+
+
+# Its parameters, and itself
+
+
+def _checked(made: type[Any], name: str, params: Mapping[str, Any]) -> Any:
+    params_class = getattr(made, "Params", None)
+    if not isinstance(params_class, type) or not is_dataclass(params_class):
+        raise _problem(name, "the class has no Params (a dataclass)")
+    known = [field.name for field in fields(params_class)]
+    unknown = [_unknown(key, known) for key in params if key not in known]
+    try:
+        # Params come from TOML, whose numbers with a point are Decimal here.
+        checked = TypeAdapter(params_class).validate_python(
+            {key: value for key, value in params.items() if key in known}
+        )
+    except ValidationError as error:
+        raise ConfigError(unknown + _problems(error)) from error
+    if unknown:
+        raise ConfigError(unknown)
+    return checked
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = get_close_matches(key, known, n=1)
+    told = f"known are {', '.join(known)}" if known else "it has none"
+    hint = f"did you mean {near[0]!r}?" if near else told
+    return f"params.{key}: unknown key; {hint}"
+
+
+def _construct(made: type[Any], name: str, params: Any) -> Any:
+    try:
+        return made(params)
+    except Exception as error:  # somebody else's constructor: whatever it raises is its own
+        raise _problem(name, f"cannot be made: {in_words(error)}") from error
+
+
+def _shaped(strategy: Any, name: str) -> AnyStrategy:
+    """It, if it looks like a strategy."""
+    decide = getattr(strategy, "decide", None)
+    if not callable(decide) or not hasattr(strategy, "lookback"):
+        raise _problem(name, "the class needs `lookback` and `decide(candles)`")
+    with_levels = bool(getattr(strategy, "needs_levels", False))
+    wanted = ("candles", "levels") if with_levels else ("candles",)
+    try:
+        inspect.signature(decide).bind(*wanted)
+    except TypeError as error:
+        raise _problem(name, f"decide must take ({', '.join(wanted)}): {error}") from error
+    return cast("AnyStrategy", strategy)
 
 
 def _problems(error: ValidationError) -> list[str]:
@@ -76,8 +164,5 @@ def _problems(error: ValidationError) -> list[str]:
     lines = []
     for detail in error.errors():
         path = ".".join(["params", *(str(part) for part in detail["loc"])])
-        message = (
-            "unknown key" if detail["type"] == "unexpected_keyword_argument" else detail["msg"]
-        )
-        lines.append(f"{path}: {message.removeprefix('Value error, ')}")
+        lines.append(f"{path}: {detail['msg'].removeprefix('Value error, ')}")
     return lines

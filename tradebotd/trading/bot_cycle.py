@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -27,7 +27,8 @@ from tradebotd.market.candles import CandleReader
 from tradebotd.storage import bots, decisions, positions
 from tradebotd.storage.bots import CycleEnd, LeasedState, PausedBy
 from tradebotd.storage.database import Database
-from tradebotd.strategies.base import Strategy
+from tradebotd.strategies.asking import ask, in_words
+from tradebotd.strategies.base import AnyStrategy, needs_levels
 from tradebotd.trading.act import Actor, Verdict
 from tradebotd.trading.atr import candles_needed, candles_wanted
 from tradebotd.trading.days import local_day
@@ -43,6 +44,7 @@ from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
 from tradebotd.trading.protection import Protection
+from tradebotd.trading.session_levels import SessionLevels
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +70,7 @@ class BotCycle:
         *,
         database: Database,
         specs: Mapping[BotName, BotSpec],
-        strategies: Mapping[BotName, Strategy],
+        strategies: Mapping[BotName, AnyStrategy],
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         candles: CandleReader,
@@ -88,6 +90,7 @@ class BotCycle:
         self._entry_orders = entry_orders
         self._actor = Actor(protection=protection, entries=entries, gate=gate)
         self._token = token
+        self._levels = SessionLevels(database, calendars)
         self._decided: dict[BotName, datetime | None] = {}
         self._months: set[tuple[int, int]] = set()
         self._running: set[BotName] = set()
@@ -199,7 +202,8 @@ class BotCycle:
             return Verdict(status=_standing(state))
         await self._ensure_month(newest.ts)
         try:
-            signal = ask(strategy, candles[-strategy.lookback :])
+            levels = await self._levels.of(symbol, newest.ts) if needs_levels(strategy) else None
+            signal = ask(strategy, candles[-strategy.lookback :], levels)
         except StrategyError as error:
             log.error("strategy failed", error=str(error))  # noqa: TRY400
             return Verdict(status="error (strategy)", error=str(error))
@@ -278,31 +282,6 @@ def _standing(state: LeasedState) -> str:
     if not state.status.startswith(over):
         return state.status
     return "waiting (no signal)" if state.position_id is None else "running"
-
-
-def ask(strategy: Strategy, candles: Sequence[Candle]) -> Signal:
-    """A strategy is somebody else's code: whatever it does wrong is a StrategyError."""
-    try:
-        said: Any = strategy.decide(candles)
-    except Exception as error:  # user code at an edge of its own: one bot's failure
-        raise StrategyError(in_words(error)) from error
-    if not isinstance(said, Signal):
-        raise StrategyError(f"returned a {type(said).__name__} instead of a Signal")
-    if not isinstance(said.kind, SignalKind):
-        raise StrategyError("returned a Signal whose kind is no SignalKind")
-    words: tuple[Any, ...] = (said.reason, said.path)
-    if not all(isinstance(word, str) for word in words):
-        raise StrategyError("returned a Signal whose reason or path is no text")
-    return replace(said, reason=storable(said.reason), path=storable(said.path))
-
-
-def in_words(error: BaseException) -> str:
-    return storable(f"{type(error).__name__}: {error}")
-
-
-def storable(text: str) -> str:
-    """PostgreSQL has no NUL in text, and no half of a surrogate pair."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _is_stale(newest: Candle, timeframe: Timeframe, now: datetime) -> bool:
