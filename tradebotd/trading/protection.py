@@ -215,8 +215,12 @@ class Protection:
     async def attend(self) -> None:
         """For ever: lay a stop to rest as soon as a fill is known, whether prices come or not."""
         while True:
-            await self._resting.wake.wait()
-            await self._tend_quietly()
+            await self.attend_once()
+
+    async def attend_once(self) -> None:
+        """Wait until something is new, and see to it."""
+        await self._resting.wake.wait()
+        await self._tend_quietly()
 
     async def _tend_quietly(self) -> None:
         result = SweepResult()

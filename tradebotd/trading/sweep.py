@@ -86,6 +86,8 @@ class Sweep:
             known = held.get(position.id)
             if known is None or known.version < position.version:
                 self._watched.watch(position)
+            elif known.version == position.version and _stops(known) != _stops(position):
+                held[position.id] = position  # as the ticks have moved it
         new = await self._fresh.add(quotes, chain(page, held.values()), now)
         result.failed |= quotes.failed
         result.oldest_price = max(result.oldest_price, quotes.oldest)
@@ -126,3 +128,7 @@ class Sweep:
 
     def _is_open(self, symbol: str, now: datetime) -> bool:
         return self._calendars[self._symbols[symbol].calendar].is_open(now)
+
+
+def _stops(position: Position) -> tuple[Decimal | None, Decimal | None]:
+    return position.stop_loss, position.trailing_stop
