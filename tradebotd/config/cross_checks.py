@@ -35,8 +35,6 @@ def cross_problems(config: Config) -> list[str]:
 
 
 def _daemon(config: Config) -> Iterator[str]:
-    if config.daemon.when_taken == "standby":
-        yield not_yet("daemon.when_taken", "standby", {"exit"})
     if config.daemon.log_format == "journald":
         yield not_yet("daemon.log_format", "journald", {"auto", "console", "json"})
     if config.alerts.urls:

@@ -50,9 +50,17 @@ class Problem(Message):
 
 
 class Leader(Message):
+    """Who acts on the account; in a standby's answer that is the other one.
+
+    `waits`: why the leader sends no orders for the moment, null while it may.
+    """
+
     account: str
     token: int
     acquired_at: Instant
+    host: str = ""
+    pid: int | None = None
+    waits: str | None = None
 
 
 class DatabaseState(Message):

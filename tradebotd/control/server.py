@@ -3,7 +3,7 @@
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,10 @@ from typing import Final
 import anyio
 import uvicorn
 from anyio.abc import TaskGroup
+from fastapi import FastAPI
 
 from tradebotd.control.handlers import DaemonControl, create_app
+from tradebotd.control.standby import Standby, create_standby_app
 from tradebotd.domain.errors import AccountTakenError, ConfigError
 
 SOCKET_MODE: Final = 0o660
@@ -33,11 +35,24 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serve(control: DaemonControl, path: Path) -> AsyncIterator[None]:
     """Answers on *path* inside the block. Raises AccountTakenError when another daemon does."""
+    async with _serving(lambda tasks: create_app(control, tasks), path):
+        yield
+
+
+@asynccontextmanager
+async def serve_standby(view: Standby, path: Path) -> AsyncIterator[None]:
+    """The same for a daemon that only waits: its status, and nothing to act on."""
+    async with _serving(lambda _: create_standby_app(view), path):
+        yield
+
+
+@asynccontextmanager
+async def _serving(make_app: Callable[[TaskGroup], FastAPI], path: Path) -> AsyncIterator[None]:
     with anyio.CancelScope(shield=True):  # short, and what it made must not be lost
         bound, identity = await anyio.to_thread.run_sync(_bind_known, path)
     try:
         async with anyio.create_task_group() as tasks:
-            server = _Server(_config(control, tasks))
+            server = _Server(_config(make_app(tasks)))
             ended = anyio.Event()
             tasks.start_soon(_run, server, bound, ended)
             try:
@@ -51,9 +66,9 @@ async def serve(control: DaemonControl, path: Path) -> AsyncIterator[None]:
             await anyio.to_thread.run_sync(_remove, path, identity)
 
 
-def _config(control: DaemonControl, tasks: TaskGroup) -> uvicorn.Config:
+def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(control, tasks),
+        app,
         loop="none",
         http="h11",
         ws="none",

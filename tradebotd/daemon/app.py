@@ -1,6 +1,6 @@
 """The running daemon: what starts once everything is wired, and how it ends."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +13,9 @@ from anyio.abc import TaskGroup
 from tradebotd.clocks.market import MarketClock
 from tradebotd.config.model import Config
 from tradebotd.daemon.progress_line import ProgressLine, replay_status
+from tradebotd.daemon.reloading import Reloader
 from tradebotd.daemon.stop_signal import StopRequest
 from tradebotd.domain.errors import (
-    AccountTakenError,
     ConfigError,
     DatabaseUnavailableError,
     RefusedError,
@@ -31,7 +31,6 @@ from tradebotd.jobs.switches import load_disabled
 from tradebotd.jobs.timeline import PacedPlayer, Timeline
 from tradebotd.market.ingest import Ingest
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import leadership
 from tradebotd.storage.database import Database
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.lease import Lease
@@ -39,9 +38,9 @@ from tradebotd.trading.protection import Protection
 
 log = structlog.get_logger(__name__)
 
-BEAT_SECONDS: Final = 2.0
 DISK_SECONDS: Final = 10.0
 PROGRESS_SECONDS: Final = 0.5
+FENCE: Final = "fence"
 PLAYER_SECONDS: Final = 5.0
 
 Player = Timeline | PacedPlayer
@@ -69,14 +68,18 @@ class App:
     begins_at: datetime
     already_ended: bool
     config_now: Callable[[], Config]  # as the last reload left it
-    reload: Callable[[], Awaitable[Sequence[str]]]
+    reloader: Reloader
     line: ProgressLine | None
     draining: bool = False
     started: bool = False
+    _playing: bool = False
     _played: anyio.Event = field(default_factory=anyio.Event)
 
     async def start(self) -> None:
-        """From what the database says to a running clock. Raises DatabaseUnavailableError."""
+        """From what the database says to a running clock. Raises DatabaseUnavailableError.
+
+        A stop may cut it anywhere: what it began is ended by `stop`.
+        """
         if self.already_ended and self._stops_at_end():
             self.stop_request.ask("the data had ended")
             return
@@ -87,6 +90,7 @@ class App:
         held = await self.protection.load(self.clock.now())
         run = await self.runner.run_by_hand("reconcile", {})
         log.info("reconciled before trading", status=run.status, positions=held)
+        await self._pass_the_fence()
         if isinstance(self.clock, MarketClock) and self.clock.speed:
             self.clock.restart_from(self.begins_at)  # starting took no market time
         self.scheduler.schedule(self.runner.specs)
@@ -95,13 +99,34 @@ class App:
                 catch_up, self.runner, self.database, self.clock.now(), self.closes_after
             )
         self.scheduler.start()
-        for watch in (self.runner.watch_limits, self._beat, self._watch_disk):
+        for watch in (self.runner.watch_limits, self._watch_disk):
             self.tasks.start_soon(watch)
         self.started = True
         if self.player is not None:
+            self._playing = True
             self.tasks.start_soon(self._play, self.player)
             if self.line is not None:
                 self.tasks.start_soon(self._show_progress, self.player, self.line)
+
+    async def _pass_the_fence(self) -> None:
+        """After a takeover: what the former holder sent may still arrive at a venue.
+
+        A market of our own making waits with us; the real one goes on, and its entries wait.
+        """
+        seconds = self.lease.fence_seconds
+        if not seconds:
+            return
+        self.gate.close(FENCE, f"no order for {seconds:.0f} s: the account was taken over")
+        log.warning("no order is sent yet: the account was taken over", seconds=round(seconds, 1))
+        if isinstance(self.clock, MarketClock):
+            await self._open_after_the_fence()
+        else:
+            self.tasks.start_soon(self._open_after_the_fence)
+
+    async def _open_after_the_fence(self) -> None:
+        await anyio.sleep(self.lease.fence_seconds)
+        self.gate.open(FENCE)
+        log.info("orders may be sent: what the former holder sent counts no more")
 
     async def stop(self, drain_seconds: float) -> None:
         """No new runs or entries; what runs ends by itself. What does not, is lost, and says so."""
@@ -111,7 +136,7 @@ class App:
             self.player.stop()
         if not await self.runner.drain(drain_seconds):
             log.error("jobs still running", jobs=self.runner.running)
-        if self.player is not None and not self.already_ended:
+        if self._playing and not self.already_ended:
             with anyio.move_on_after(PLAYER_SECONDS):
                 await self._played.wait()
         if self.scheduler.running:
@@ -122,6 +147,13 @@ class App:
             log.error("run records lost", rows=self.ledger.waiting, error=str(error))  # noqa: TRY400
         if self.line is not None:
             self.line.finish()
+
+    async def reload(self) -> Sequence[str]:
+        """What changed, a line each. Raises ConfigError, RefusedError: nothing was changed then."""
+        if self.draining or not self.started:
+            state = "stopping" if self.draining else "starting"
+            raise RefusedError(state, f"the daemon is {state}: nothing was read again")
+        return await self.reloader.reload()
 
     async def reload_by_signal(self) -> None:
         """SIGHUP has nobody to answer: what comes of it is logged, and ends nothing."""
@@ -156,19 +188,6 @@ class App:
                 await self.runner.run_by_hand("realtime_pull", {})
             except RefusedError as error:  # one is running already, or we are stopping
                 log.warning("the last pull was not made again", reason=str(error))
-
-    async def _beat(self) -> None:
-        """Show that we live. Raises AccountTakenError when the account is no longer ours."""
-        while True:
-            await anyio.sleep(BEAT_SECONDS)
-            try:
-                async with self.database.connection() as connection:
-                    ours = await leadership.beat(connection, self.lease.account, self.lease.token)
-            except DatabaseUnavailableError as error:
-                log.warning("no heartbeat", error=str(error))
-                continue
-            if not ours:
-                raise AccountTakenError(f"account {self.lease.account!r} was taken over")
 
     async def _watch_disk(self) -> None:
         while True:

@@ -11,23 +11,26 @@ import structlog
 from tradebotd.clocks.host import host_now
 from tradebotd.config.model import Config
 from tradebotd.config.secrets import database_password
+from tradebotd.control.server import serve_standby
 from tradebotd.daemon.app import App
 from tradebotd.daemon.files import Files
 from tradebotd.daemon.progress_line import ProgressLine
 from tradebotd.daemon.signals import Signals
+from tradebotd.daemon.standby import leading
+from tradebotd.daemon.standby_view import StandbyView
 from tradebotd.daemon.stop_signal import StopRequest, watch_signals
 from tradebotd.daemon.systemd import notify
 from tradebotd.daemon.wiring import build
-from tradebotd.domain.errors import DatabaseUnavailableError, MigrationError
-from tradebotd.storage import leadership, process_identity
+from tradebotd.domain.errors import MigrationError
+from tradebotd.storage import leadership
 from tradebotd.storage.database import Database, open_database
 from tradebotd.storage.embedded import open_embedded
 from tradebotd.storage.migrations import migrate, migration_status
+from tradebotd.trading.lease import Lease
 
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 10.0
-RELEASE_SECONDS: Final = 2.0
 
 
 async def serve(config: Config, files: Files, line: ProgressLine | None, signals: Signals) -> None:
@@ -44,10 +47,11 @@ async def serve(config: Config, files: Files, line: ProgressLine | None, signals
 
 
 class AppReady:
-    """Before the app stands a stop cancels the start; afterwards it is asked to end."""
+    """Before the app stands a stop cancels everything; then its start; then it is asked to end."""
 
     def __init__(self) -> None:
         self.app: App | None = None
+        self.beginning = anyio.CancelScope()
 
     async def reload(self) -> None:
         if self.app is not None:
@@ -60,6 +64,8 @@ async def _cancel_when_asked(
     await stop.wait()
     if ready.app is None:
         starting.cancel()
+    else:
+        ready.beginning.cancel()
 
 
 async def _live(
@@ -67,17 +73,48 @@ async def _live(
 ) -> None:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database_of(config))
-        await bring_up_to_date(database, files, allowed=config.database.migrate_on_start)
-        token = await stack.enter_async_context(leading(database, config.daemon.account))
-        app = await stack.enter_async_context(build(config, files, database, token, stop, line))
+        lease = await stack.enter_async_context(the_account(config, files, database))
+        app = await stack.enter_async_context(build(config, files, database, lease, stop, line))
         ready.app = app
-        await app.start()
-        notify("READY=1", f"STATUS=running since {host_now():%Y-%m-%dT%H:%M:%SZ}")
-        log.info("daemon ready", clock=app.clock.kind, now=app.clock.now().isoformat())
+        with ready.beginning:
+            if stop.is_asked:  # between the building and now
+                ready.beginning.cancel()
+            await app.start()
+            notify("READY=1", f"STATUS=running since {host_now():%Y-%m-%dT%H:%M:%SZ}")
+            log.info("daemon ready", clock=app.clock.kind, now=app.clock.now().isoformat())
         await stop.wait()
         notify("STOPPING=1")
         with anyio.CancelScope(shield=True):
             await app.stop(DRAIN_SECONDS)
+
+
+@asynccontextmanager
+async def the_account(
+    config: Config, files: Files, database: Database, *, stand_by: bool = True
+) -> AsyncIterator[Lease]:
+    """The account is ours inside the block, and the schema is current. Raises AccountTakenError.
+
+    Whoever does not hold the account migrates nothing under the one who does; a database that is
+    fresh has no holder, and nowhere yet to say so.
+    """
+    migrates = config.database.migrate_on_start
+    async with database.connection() as connection:
+        made = await leadership.is_there(connection)
+    if not made:
+        await bring_up_to_date(database, files, allowed=migrates)
+    view = StandbyView(config, database)
+    when_taken = config.daemon.when_taken if stand_by else "exit"
+    async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as waiting:
+            if when_taken == "standby":
+                await waiting.enter_async_context(serve_standby(view, config.socket))
+                notify("READY=1", "STATUS=standing by")
+            lease = await stack.enter_async_context(
+                leading(database, config.daemon.account, when_taken=when_taken, seen=view.saw)
+            )
+        if made:
+            await bring_up_to_date(database, files, allowed=migrates)
+        yield lease
 
 
 @asynccontextmanager
@@ -113,21 +150,3 @@ async def bring_up_to_date(database: Database, files: Files, *, allowed: bool) -
     states = await migration_status(database, files.migrations)
     if missing := [state.name for state in states if state.applied_at is None]:
         raise MigrationError(f"{', '.join(missing)} not applied; run `tradebotd migrate`")
-
-
-@asynccontextmanager
-async def leading(database: Database, account: str) -> AsyncIterator[int]:
-    """Take the account and let go of it at the end. Raises AccountTakenError."""
-    holder = await anyio.to_thread.run_sync(process_identity.current)
-    async with database.transaction(durable=True) as connection:
-        token = await leadership.take(connection, account, holder, host_now())
-    try:
-        yield token
-    finally:
-        with anyio.move_on_after(RELEASE_SECONDS, shield=True):
-            try:
-                async with database.transaction(durable=True) as connection:
-                    await leadership.release(connection, account, token, host_now())
-            except DatabaseUnavailableError as error:
-                # The next start sees that this process is dead, and takes over at once.
-                log.warning("leadership not released", error=str(error))

@@ -15,6 +15,7 @@ from tradebotd.jobs.scheduler import ClockScheduler
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.clock import Clock
 from tradebotd.storage.database import Database
+from tradebotd.trading.lease import Lease
 
 
 class EntryGate(Protocol):
@@ -89,3 +90,4 @@ class Services:
     tasks: TaskGroup
     started_at: datetime
     started_market: datetime
+    lease: Lease | None = None

@@ -20,6 +20,8 @@ from tradebotd.domain.job import RunStatus
 from tradebotd.health import report
 from tradebotd.jobs.statuses import JobStatus, job_statuses
 from tradebotd.storage import reports
+from tradebotd.storage.process_identity import Holder
+from tradebotd.trading.lease import Lease
 
 PATIENCE_SECONDS: Final = 2.0  # a status that waits for a dead database helps nobody
 LATE_HOST_SECONDS: Final = 5.0  # what a busy machine may take, at any speed
@@ -69,7 +71,7 @@ class StatusView:
             verification=verification.value,
             health=health.value,
             problems=self._dated(problems, now),
-            leader=_leader(setup.account, account),
+            leader=_leader(setup.account, account, services.lease),
             database=m.DatabaseState(
                 ok=seen.ok,
                 pool_size=services.database.pool_size,
@@ -224,10 +226,19 @@ def _counts(jobs: Sequence[report.JobFact]) -> m.JobCounts:
     )
 
 
-def _leader(name: str, account: reports.Account | None) -> m.Leader | None:
+def _leader(name: str, account: reports.Account | None, lease: Lease | None) -> m.Leader | None:
+    """As the database has it; that is us, unless somebody took the account a moment ago."""
     if account is None or account.token is None or account.acquired_at is None:
         return None
-    return m.Leader(account=name, token=account.token, acquired_at=account.acquired_at)
+    holder = Holder.from_json(account.holder or {})
+    return m.Leader(
+        account=name,
+        token=account.token,
+        acquired_at=account.acquired_at,
+        host=holder.host,
+        pid=holder.pid or None,
+        waits=None if lease is None else lease.why_not(),
+    )
 
 
 def _alert(row: dict[str, Any]) -> report.AlertFact:

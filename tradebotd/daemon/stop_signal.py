@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import anyio
 import structlog
@@ -34,7 +35,7 @@ class StopRequest:
 
 
 async def watch_signals(
-    signals: Signals, stop: StopRequest, reload: Callable[[], Awaitable[None]]
+    signals: Signals, stop: StopRequest, reload: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
     """Runs until it is cancelled. A second SIGTERM is not faster: each stage has its limit."""
     loop = asyncio.get_running_loop()
@@ -44,13 +45,13 @@ async def watch_signals(
         loop.call_soon_threadsafe(_offer, sender, number)
 
     signals.receive_by(hand_over)
-    async with sender, receiver:
+    async with sender, receiver, anyio.create_task_group() as reloads:
         async for number in receiver:
             if number in STOP:
                 log.info("stop asked", signal=signal.Signals(number).name)
                 stop.ask(signal.Signals(number).name)
             else:
-                await reload()
+                reloads.start_soon(reload)  # a stop behind it must not wait for it
 
 
 def _offer(sender: MemoryObjectSendStream[int], number: int) -> None:

@@ -47,6 +47,12 @@ class Trading:
     cycle: BotCycle
     adoption: Adoption
     lease: Lease
+    venues: Mapping[VenueName, Venue]
+    recorder: OrderRecorder
+
+    @property
+    def receive_windows(self) -> list[timedelta]:
+        return [venue.traits.receive_window for venue in self.venues.values()]
 
 
 def wire_trading(
@@ -125,6 +131,8 @@ def wire_trading(
         cycle=cycle,
         adoption=adoption,
         lease=lease,
+        venues=venues,
+        recorder=recorder,
     )
 
 

@@ -57,15 +57,15 @@ async def build(
     config: Config,
     files: Files,
     database: Database,
-    token: int,
+    lease: Lease,
     stop: StopRequest,
     line: ProgressLine | None,
 ) -> AsyncIterator[App]:
     """Everything, wired and answering on the control socket; `App.start` sets it going."""
-    lease = Lease(account=config.daemon.account, token=token)
     symbol_ids, nonce = await _synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
     trading = wire_trading(config, files, database, market, lease, nonce)
+    lease.open_fence(max((each.total_seconds() for each in trading.receive_windows), default=0.0))
     jobs = _jobs(database, market, trading)
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
     async with anyio.create_task_group() as tasks:
@@ -109,11 +109,11 @@ async def build(
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
             config_now=lambda: reloader.config,
-            reload=reloader.reload,
+            reloader=reloader,
             line=line,
         )
         app.player = _player(config, market, trading, runner, scheduler, ledger, app)
-        operator = Operator(_services(config, database, market, trading, app, reloader))
+        operator = Operator(_services(config, database, market, trading, app))
         async with serve_control(operator, config.socket):
             yield app
         tasks.cancel_scope.cancel()
@@ -210,7 +210,6 @@ def _services(
     market: Market,
     trading: Trading,
     app: App,
-    reloader: Reloader,
 ) -> Services:
     return Services(
         database=database,
@@ -222,11 +221,12 @@ def _services(
         hands=OperatorHands(database, trading.protection),
         setup=lambda: _setup(config),
         state=lambda: _state(app),
-        reload=reloader.reload,
+        reload=app.reload,
         hold=_hold(market.clock),
         tasks=app.tasks,
         started_at=host_now(),
         started_market=market.clock.now(),
+        lease=trading.lease,
     )
 
 

@@ -1,5 +1,6 @@
 """Who acts on an account: one row, a token that only grows, locked FOR SHARE by every order."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
 
@@ -25,12 +26,24 @@ INSERT_FIRST: Final[LiteralString] = """
     RETURNING token
 """
 SELECT_FOR_UPDATE: Final[LiteralString] = """
-    SELECT token, holder, acquired_at, released_at FROM leadership WHERE account = $1 FOR UPDATE
+    SELECT token, holder, acquired_at, released_at, beat FROM leadership WHERE account = $1 FOR UPDATE
 """
 UPDATE_TAKEN: Final[LiteralString] = """
     UPDATE leadership
        SET token = token + 1, holder = $2, acquired_at = $3, released_at = NULL, beat = 0
      WHERE account = $1
+    RETURNING token
+"""
+SELECT_HELD: Final[LiteralString] = """
+    SELECT token, holder, acquired_at, beat FROM leadership
+     WHERE account = $1 AND released_at IS NULL
+"""
+HAS_TABLE: Final[LiteralString] = "SELECT to_regclass('leadership') IS NOT NULL"
+# Only while nothing has moved since it was looked at: a beat in between says that it lives.
+UPDATE_TAKEN_FROM: Final[LiteralString] = """
+    UPDATE leadership
+       SET token = token + 1, holder = $2, acquired_at = $3, beat = 0
+     WHERE account = $1 AND token = $4 AND beat = $5 AND released_at IS NULL
     RETURNING token
 """
 UPDATE_RELEASED: Final[LiteralString] = """
@@ -45,6 +58,55 @@ UPDATE_BEAT: Final[LiteralString] = """
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Who holds an account; `beat` moves while they live."""
+
+    account: str
+    token: int
+    holder: Holder
+    acquired_at: datetime
+    beat: int
+
+    def words(self, here: Holder) -> str:
+        on_this_host = self.holder.is_on_host_of(here)
+        place = "this host" if on_this_host else f"another host ({self.holder.host})"
+        since = f"{self.acquired_at:%Y-%m-%dT%H:%M:%SZ}"
+        return f"account {self.account!r} is held by process {self.holder.pid} on {place} since {since}"
+
+
+async def is_there(connection: Connection) -> bool:
+    """Whether the database has been made: one that is fresh has no holders."""
+    return bool(await connection.fetchval(HAS_TABLE))
+
+
+async def look(connection: Connection, account: str) -> Held | None:
+    """Who holds *account* now; None: nobody does."""
+    row = await connection.fetchrow(SELECT_HELD, account)
+    if row is None:
+        return None
+    return Held(
+        account=account,
+        token=row["token"],
+        holder=Holder.from_json(row["holder"]),
+        acquired_at=row["acquired_at"],
+        beat=row["beat"],
+    )
+
+
+async def take_from(
+    connection: Connection, held: Held, holder: Holder, now: datetime
+) -> int | None:
+    """The token, if the account is still exactly as *held* says; else None. Durable.
+
+    The caller has watched its beat stand still for the lease, and waits for the fence now.
+    """
+    token: int | None = await connection.fetchval(
+        UPDATE_TAKEN_FROM, held.account, holder.as_json(), now, held.token, held.beat
+    )
+    return token
+
+
 async def take(connection: Connection, account: str, holder: Holder, now: datetime) -> int:
     """The token under which *holder* may act. *now* is host time; needs a durable transaction.
 
@@ -56,9 +118,15 @@ async def take(connection: Connection, account: str, holder: Holder, now: dateti
         return first
     row = await connection.fetchrow(SELECT_FOR_UPDATE, account)
     if row["released_at"] is None:
-        other = Holder.from_json(row["holder"])
-        if not await anyio.to_thread.run_sync(other.is_provably_dead, holder):
-            raise AccountTakenError(_who(account, other, holder, row["acquired_at"]))
+        held = Held(
+            account=account,
+            token=row["token"],
+            holder=Holder.from_json(row["holder"]),
+            acquired_at=row["acquired_at"],
+            beat=row["beat"],
+        )
+        if not await anyio.to_thread.run_sync(held.holder.is_provably_dead, holder):
+            raise AccountTakenError(held.words(holder))
     token: int = await connection.fetchval(UPDATE_TAKEN, account, holder.as_json(), now)
     return token
 
@@ -71,8 +139,3 @@ async def release(connection: Connection, account: str, token: int, now: datetim
 async def beat(connection: Connection, account: str, token: int) -> bool:
     """Show that we live; False when the account is no longer ours."""
     return await connection.fetchval(UPDATE_BEAT, account, token) is not None
-
-
-def _who(account: str, other: Holder, here: Holder, since: datetime) -> str:
-    place = "this host" if other.boot_id == here.boot_id else f"another host ({other.host})"
-    return f"account {account!r} is held by process {other.pid} on {place} since {since:%Y-%m-%dT%H:%M:%SZ}"

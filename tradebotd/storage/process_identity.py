@@ -38,6 +38,16 @@ class Holder:
             host=str(stored.get("host", "")),
         )
 
+    def is_on_host_of(self, here: "Holder") -> bool:
+        """One boot of one machine. A container on it counts, though we cannot see into it."""
+        return bool(self.boot_id) and self.boot_id == here.boot_id
+
+    def is_provably_alive(self, here: "Holder") -> bool:
+        """Whether *here* can see the very process. Reads /proc."""
+        if not self.is_on_host_of(here) or self.pid_namespace != here.pid_namespace:
+            return False
+        return pid_started(self.pid) == self.pid_started
+
     def is_provably_dead(self, here: "Holder") -> bool:
         """Whether *here* can see that the process is gone. What cannot be known is alive.
 

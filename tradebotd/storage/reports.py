@@ -18,7 +18,8 @@ SELECT_ACCOUNT: Final[LiteralString] = """
            (SELECT min(updated_at) FROM orders WHERE NOT settled AND status = 'unknown') AS unknown_since,
            (SELECT coalesce(sum(realized_pnl), 0) FROM trades WHERE closed_at >= $2) AS realized_pnl_today,
            (SELECT count(*) FROM dead_letters WHERE state = 'open')::integer AS open_dead_letters,
-           snapshot.ts AS equity_at, snapshot.equity, leader.token, leader.acquired_at
+           snapshot.ts AS equity_at, snapshot.equity, leader.token, leader.acquired_at,
+           leader.holder
       FROM (SELECT 1) AS one
       LEFT JOIN LATERAL (SELECT ts, equity FROM equity_snapshots
                           WHERE account = $1 AND bot IS NULL ORDER BY ts DESC LIMIT 1) AS snapshot ON true
@@ -125,6 +126,7 @@ class Account:
     equity: Decimal | None
     token: int | None
     acquired_at: datetime | None
+    holder: Row | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from typing import Final
 
 from tradebotd.ports.clock import HostClock
 
-LEASE_SECONDS: Final = 15.0  # a holder whose beat has not moved for so long has lost the account
-BEAT_SECONDS: Final = 5.0
-FENCE_MARGIN: Final = 11.0  # beyond a venue's receive window, after a takeover
+LEASE_SECONDS = 15.0  # a holder whose beat has not moved for so long has lost the account
+BEAT_SECONDS = 5.0
+FENCE_MARGIN = 11.0  # beyond a venue's receive window, after a takeover
 
 LOST: Final = "lease lost: somebody else has the account"
 
@@ -25,17 +25,21 @@ class Lease:
         account: str,
         token: int,
         host: HostClock | None = None,
-        seconds: float = LEASE_SECONDS,
+        seconds: float | None = None,
+        since: float | None = None,
         taken_over: bool = False,
     ) -> None:
-        """*taken_over*: from a holder that may live still; nothing is sent before `open_fence`."""
+        """*since*: before it was taken. *taken_over*: from a holder that may live still; nothing
+        is sent before `open_fence` has told when, and that has passed.
+        """
         self.account = account
         self.token = token
         self.taken_over = taken_over
         self._host = host
-        self._seconds = seconds
-        self._until = None if host is None else host.monotonic() + seconds
-        self._taken_at = 0.0 if host is None else host.monotonic()
+        self._seconds = LEASE_SECONDS if seconds is None else seconds
+        now = 0.0 if host is None else host.monotonic()
+        self._until = None if host is None else (now if since is None else since) + self._seconds
+        self._taken_at = now
         self._fenced_until: float | None = None
         self._lost = False
 
@@ -68,9 +72,13 @@ class Lease:
         if self._host is not None and self._until is not None:
             late = self._host.monotonic() - self._until
             if late > 0:
-                return f"lease lost: no beat has reached the database for {self._seconds + late:.0f} s"
+                return (
+                    f"lease lost: no beat has reached the database for {self._seconds + late:.0f} s"
+                )
         if (wait := self.fence_seconds) > 0:
-            return f"the account was taken over: what its former holder sent counts for {wait:.0f} s"
+            return (
+                f"the account was taken over: what its former holder sent counts for {wait:.0f} s"
+            )
         return None
 
     def may_send(self) -> bool:
