@@ -28,8 +28,9 @@ FILLS = """
 POSITIONS = "SELECT * FROM positions ORDER BY id"
 ALERTS = "SELECT code, subject FROM alerts WHERE cleared_at IS NULL"
 GROUPS = """
-    SELECT g.id, g.position_id, g.role, p.closed_at,
-           (SELECT count(*) FROM orders AS o WHERE o.exit_group_id = g.id AND NOT o.settled) AS unsettled
+    SELECT g.id, g.position_id, g.role, g.kind, p.closed_at,
+           (SELECT array_agg(o.client_order_id) FROM orders AS o
+             WHERE o.exit_group_id = g.id AND NOT o.settled) AS unsettled
       FROM exit_groups AS g JOIN positions AS p ON p.id = g.position_id
      WHERE g.role <> 'closed' ORDER BY g.id
 """
@@ -37,6 +38,7 @@ LEADERS = """
     SELECT o.leader_token AS ours, l.token AS current
       FROM orders AS o, leadership AS l WHERE o.client_order_id = $1
 """
+UNKNOWN = "SELECT 1 FROM orders WHERE status = 'unknown' LIMIT 1"
 NEVER_RAISED = ("fill_differs", "fill_not_applied", "fill_exceeds_position")
 FEW = 3  # violations of a kind that are spelled out
 
@@ -58,6 +60,27 @@ class Books:
             finally:
                 self._loop.asked_outside -= 1
 
+    async def unknown(self) -> bool:
+        return bool(await self.rows(UNKNOWN))
+
+    async def told(self) -> list[str]:
+        """For who looks at a trace: every order and alert."""
+        rows = await self.rows(ORDERS) + await self.rows("SELECT * FROM alerts ORDER BY id")
+        words = (
+            "client_order_id",
+            "role",
+            "type",
+            "position_id",
+            "exit_group_id",
+            "status",
+            "reason",
+            "code",
+            "subject",
+            "message",
+            "cleared_at",
+        )
+        return [" ".join(str(row[word]) for word in words if word in row) for row in rows]
+
     async def token_problem(self, client_order_id: str) -> str | None:
         rows = await self.rows(LEADERS, client_order_id)
         if not rows:
@@ -69,8 +92,12 @@ class Books:
         return None
 
 
-async def judge(books: Books, ledger: Ledger, plan: Plan, *, flat: bool = False) -> list[str]:
-    """*flat*: every price has been beyond every stop since, so nothing may be held."""
+async def judge(
+    books: Books, ledger: Ledger, plan: Plan, *, patient: bool = False, flat: bool = False
+) -> list[str]:
+    """*patient*: an hour has passed, and nothing is unknown any more. *flat*: every price has been
+    beyond every stop since, so nothing may be held.
+    """
     orders = {row["client_order_id"]: row for row in await books.rows(ORDERS)}
     fills = await books.rows(FILLS)
     positions = await books.rows(POSITIONS)
@@ -82,13 +109,17 @@ async def judge(books: Books, ledger: Ledger, plan: Plan, *, flat: bool = False)
     found += _holdings(positions, ledger, plan)
     found += _money(positions, fills, orders, ledger)
     found += _settled(orders, ledger, alerts)
-    found += _groups(groups)
+    found += _groups(groups, alerts)
     found += _stops(positions, orders, ledger, plan, alerts)
     found += [
         f"an alert that nothing excuses: {each}"
         for each in sorted(alerts)
         if each[0] in NEVER_RAISED
     ]
+    if patient:
+        found += [
+            f"I7 {each} is still open" for each in sorted(alerts) if each[0] == "order_unknown"
+        ]
     if flat:
         found += [
             f"I4 position {row['id']} is still open beyond its stop"
@@ -249,16 +280,21 @@ def _settled(orders: dict[str, Any], ledger: Ledger, alerts: set[tuple[str, str]
     return found
 
 
-def _groups(groups: list[Any]) -> list[str]:
-    """No group outlives its orders or its position; each position has one of a kind at most."""
+def _groups(groups: list[Any], alerts: set[tuple[str, str]]) -> list[str]:
+    """No group outlives its orders, nor its position unless somebody has been told of an order in
+    doubt; each position has one of a kind at most.
+    """
+    told = " ".join(subject for _, subject in alerts)
     found = []
     roles = Counter((row["position_id"], row["role"]) for row in groups)
     found += [f"exit groups of {key}: {count}" for key, count in roles.items() if count > 1]
     for row in groups:
-        if row["closed_at"] is not None:
-            found.append(f"exit group {row['id']} outlives its position {row['position_id']}")
-        elif not row["unsettled"]:
-            found.append(f"exit group {row['id']} of {row['position_id']} outlives its orders")
+        words = f"{row['id']} ({row['role']}, {row['kind']}, unsettled {row['unsettled']})"
+        doubted = row["unsettled"] and all(each in told for each in row["unsettled"])
+        if row["closed_at"] is not None and not doubted:
+            found.append(f"exit group {words} outlives its position {row['position_id']}")
+        elif not row["unsettled"] and not roles[row["position_id"], "retiring"]:
+            found.append(f"exit group {words} of {row['position_id']} outlives its orders")
     return found
 
 
@@ -271,6 +307,7 @@ def _stops(
 ) -> list[str]:
     """I4: where stops can rest one does, for all that is held; and none behind what is closed."""
     told = " ".join(subject for _, subject in alerts) + " "
+    doubted = {row["position_id"] for name, row in orders.items() if name in told}
     found = []
     for row in positions:
         live = [
@@ -288,7 +325,8 @@ def _stops(
             continue
         stops = [order.left for order in live if order.request.type in STOPS]
         enough = row["quantity"] - sum(stops, Decimal(0)) < LOT
-        if plan.traits.resting_stops and not enough and f"position {row['id']} " not in told:
+        excused = row["id"] in doubted or f"position {row['id']} " in told
+        if plan.traits.resting_stops and not enough and not excused:
             found.append(f"I4 position {row['id']} of {row['quantity']} has stops of {stops}")
         if len(stops) > 1:
             found.append(f"I4 position {row['id']} has {len(stops)} stops")

@@ -26,6 +26,7 @@ from tradebotd.domain.ids import PositionId
 TICK_SECONDS, SWEEP_SECONDS, RECONCILE_SECONDS = 1.0, 5.0, 10.0
 SETTLED_SECONDS = 120.0  # I7
 CLOSED_SECONDS = 60.0
+PATIENCE_SECONDS, SLOWLY = 4000.0, 12.0  # an order that can rest is sought for an hour
 LIFE_STEPS = 500
 TAKEOVER_SECONDS = 21.0  # the lease and what a venue may still accept of it
 START = Decimal(100)
@@ -75,6 +76,7 @@ class Driver:
             at_departure=self._look_at_token,
         )
         self._calm = False
+        self._pace = 1.0
         self._zombies: list[asyncio.Future[None]] = []
         self.violations: list[str] = []
 
@@ -102,6 +104,15 @@ class Driver:
 
     async def _judgement(self) -> None:
         self.violations += await judge(self._books, self.ledger, self.plan)
+        if await self._books.unknown():
+            self.record.say("patience")
+            self._pace = SLOWLY
+            await asyncio.sleep(PATIENCE_SECONDS)
+            self._pace = 1.0
+            await asyncio.sleep(SETTLED_SECONDS)
+            self.violations += await judge(self._books, self.ledger, self.plan, patient=True)
+        if self.record.keep:
+            self.record.lines += await self._books.told()
         for factor in (Decimal("0.7"), Decimal(2)):
             for symbol in sorted(self.venue.prices):
                 self.venue.move(symbol, (START * factor).quantize(Decimal("0.01")))
@@ -211,7 +222,7 @@ class Driver:
                     raise
                 self.record.say("failed", "AccountTakenError")
                 life.end()  # as the daemon does, whose lease is lost
-            await asyncio.sleep(period * self._chance.uniform(0.7, 1.3))
+            await asyncio.sleep(self._pace * period * self._chance.uniform(0.7, 1.3))
 
     async def _guard(self, life: Life, work: Awaitable[None]) -> None:
         """Nothing but our own errors may come out of it."""
@@ -241,7 +252,9 @@ class Driver:
                 self.venue.move(symbol, price.quantize(Decimal("0.01")))
             if self._chance.random() < self.plan.hands:
                 symbol = self._chance.choice(sorted(self.venue.prices))
-                self.ledger.hand_buys(symbol, Decimal(self._chance.randint(1, 500)) / 1000)
+                quantity = Decimal(self._chance.randint(1, 500)) / 1000
+                price = self.venue.prices[symbol]
+                self.ledger.hand_buys(symbol, quantity, price, self._time.now())
                 self.record.say("hand", symbol)
 
     async def _ticks(self, world: World) -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument, PositionType
-from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
 from tradebotd.domain.side import Side
 
 VENUE = VenueName("simulated")
@@ -140,11 +140,30 @@ class Ledger:
         order.status = OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED
         return fill
 
-    def hand_buys(self, symbol: str, quantity: Decimal) -> None:
+    def hand_buys(self, symbol: str, quantity: Decimal, price: Decimal, at: datetime) -> None:
         """Somebody else's trade on the same account, paid with somebody else's money."""
-        asset = self.instruments[symbol].base_asset
-        self._add(self.balances, asset, quantity)
-        self._add(self.by_hand, asset, quantity)
+        instrument = self.instruments[symbol]
+        number = len(self.orders) + 1
+        order = VenueOrder(
+            client_order_id=ClientOrderId(f"web_{number}"),
+            venue_order_id=VenueOrderId(f"v{number}"),
+            request=OrderRequest(
+                venue=VENUE,
+                symbol=symbol,
+                side=Side.BUY,
+                type=OrderType.MARKET,
+                time_in_force=TimeInForce.IOC,
+                quantity=quantity,
+            ),
+            at=at,
+        )
+        self.orders[order.client_order_id] = order
+        cash = self.cash
+        fill = self.execute(order, quantity, price, at)
+        self.cash = cash
+        if fill is not None:
+            kept = quantity - (fill.fee if fill.fee_asset == instrument.base_asset else Decimal(0))
+            self._add(self.by_hand, instrument.base_asset, kept)
 
     def ours(self) -> list[VenueOrder]:
         return [order for order in self.orders.values() if order.client_order_id.startswith(OURS)]
