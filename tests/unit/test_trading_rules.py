@@ -13,7 +13,7 @@ from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.storage.bots import LeasedState
 from tradebotd.trading.decide import decide, reached_limit
-from tradebotd.trading.reconcile_plan import Verdict, differences, judge_order
+from tradebotd.trading.reconcile_plan import differences
 
 BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
@@ -97,26 +97,6 @@ def test_a_daily_limit_is_reached_when_it_is_met_on_its_own_day(
         max_daily_trades=3, max_daily_loss=Decimal("0.03"), daily_target=Decimal("0.05")
     )
     assert reached_limit(spec(limits=limits), found, TODAY) == limit
-
-
-@pytest.mark.parametrize(
-    ("found", "asked_after_seconds", "verdict"),
-    [
-        (True, -5, Verdict.RECORD),
-        (True, 5, Verdict.RECORD),
-        (False, -5, Verdict.WAIT),
-        (False, 0, Verdict.WAIT),
-        (False, 5, Verdict.ABSENT),
-    ],
-)
-def test_never_seen_counts_once_it_cannot_be_sent_any_more(
-    found: bool,  # noqa: FBT001
-    asked_after_seconds: int,
-    verdict: Verdict,
-) -> None:
-    """M5.2: asked before `send_by` the answer says nothing."""
-    asked_at = NOW + timedelta(seconds=asked_after_seconds)
-    assert judge_order(found=found, send_by=NOW, asked_at=asked_at) is verdict
 
 
 def test_differences_name_what_either_side_lacks() -> None:
