@@ -151,6 +151,18 @@ async def test_bought_euros_are_a_position_and_no_cash_twice(database: Database)
     assert worth.account.equity == 10_000 + 1_250 - Decimal("0.05")
 
 
+async def test_money_that_is_also_traded_is_no_difference(database: Database) -> None:
+    """M5.5: EURUSDT is watched for its rate; what was paid in euros is no position of somebody."""
+    desk = await opened(database, quantity("2"))
+    await desk.reconciler.run()
+    await desk.enter("euros")
+
+    result = await desk.reconciler.run()
+
+    assert (result.differences, result.failed) == ([], {})
+    assert await desk.open_alerts() == []
+
+
 async def test_a_margin_is_not_free(database: Database) -> None:
     """M4.6: 2 for 100 at leverage 4 hold 50."""
     desk = await open_desk(

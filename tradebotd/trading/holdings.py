@@ -54,6 +54,8 @@ class Holdings:
                 else:
                     asset = await self.base_asset(each.symbol)
                     spot[asset] = spot.get(asset, ZERO) + each.quantity
+            for asset in self._money(name):
+                spot.pop(asset, None)
             baseline = await self._baseline(name, spot, account, held)
             theirs = {
                 asset: account.balances.get(asset, ZERO) - baseline.get(asset, ZERO)
@@ -80,6 +82,14 @@ class Holdings:
     def _base_assets(self, venue: VenueName) -> set[str]:
         return {
             symbol.instrument.base_asset
+            for symbol in self._symbols.values()
+            if symbol.instrument.venue == venue
+        }
+
+    def _money(self, venue: VenueName) -> set[str]:
+        """Of what others are paid in every trade takes or leaves some: there is no baseline."""
+        return {
+            symbol.instrument.quote_asset
             for symbol in self._symbols.values()
             if symbol.instrument.venue == venue
         }
