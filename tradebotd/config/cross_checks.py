@@ -99,8 +99,6 @@ def _venues(config: Config) -> Iterator[str]:
             yield not_yet(f"{path}.kind", venue.kind, BUILT_VENUES)
         if config.simulated and venue.kind != "paper" and not _on_loopback(venue.base_url):
             yield f"{path}: a simulated clock trades on paper or on loopback only"
-        if venue.fee_asset == "base":
-            yield not_yet(f"{path}.fee_asset", "base", {"quote"})
 
 
 def _on_loopback(url: str | None) -> bool:
