@@ -35,9 +35,14 @@ TAKE_OVER: Final[LiteralString] = """
      WHERE id = $1 AND role = 'active' AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = $1 AND NOT settled)
     RETURNING id
 """
+# An empty group that was made for the next exit ends with its position, too.
 CLOSE: Final[LiteralString] = """
-    UPDATE exit_groups SET role = 'closed'
-     WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = $1 AND NOT settled)
+    UPDATE exit_groups AS g SET role = 'closed'
+     WHERE (g.id = $1 OR g.position_id = (SELECT e.position_id FROM exit_groups AS e
+                                            JOIN positions AS p ON p.id = e.position_id
+                                           WHERE e.id = $1 AND p.closed_at IS NOT NULL))
+       AND g.role <> 'closed'
+       AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = g.id AND NOT settled)
 """
 SELECT: Final[LiteralString] = """
     SELECT g.id, g.position_id, g.role, g.kind, o.id AS order_id, o.client_order_id, o.venue, o.symbol, o.type, o.status,
