@@ -1,6 +1,8 @@
 """Fills that come late, in parts, or for something nobody knows any more."""
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -88,22 +90,47 @@ async def test_what_protection_holds_has_the_version_of_the_table(database: Data
     assert (held.quantity, held.version) == (position["quantity"], position["version"]) == (1, 3)
 
 
-async def test_a_fill_of_a_symbol_that_is_gone_is_an_alert_and_stops_nobody(
-    database: Database,
-) -> None:
-    """M5.4, M2.6: its order waits, unsettled; the other's is reconciled all the same."""
+async def lost_in_two_symbols(database: Database) -> Desk:
+    """Restarted without the first of them in the configuration."""
     two = spec("two", "ETHUSDT")
     desk = await open_desk(database, spec(), two)
     for bot in (BOT, BotName("two")):
         desk.venue.script.append(Behaviour.DROP_AFTER)
         with pytest.raises(OutcomeUnknownError):
             await desk.enter(bot)
-    desk = await open_desk(database, two, restarted=True)
+    return await open_desk(database, two, restarted=True)
 
+
+async def fill_both(desk: Desk) -> None:
     for number, order in enumerate(await desk.orders()):
         name = ClientOrderId(order["client_order_id"])
-        filled = fill(name, number)
+        filled = replace(fill(name, number), symbol=order["symbol"])
         await desk.recorder.record(report(name, OrderStatus.FILLED, filled))
+
+
+async def test_a_fill_of_a_symbol_that_left_the_configuration_is_applied(
+    database: Database,
+) -> None:
+    """M5.4, M4.2: by the filters it had; its exits are those of its entry."""
+    desk = await lost_in_two_symbols(database)
+
+    await fill_both(desk)
+
+    assert await desk.open_alerts() == []
+    assert [order["settled"] for order in await desk.orders()] == [True, True]
+    held = await desk.row("SELECT * FROM positions WHERE symbol = $1", SYMBOL)
+    assert (held["quantity"], held["stop_loss"]) == (1, 95)
+    assert await desk.broken_books() == []
+
+
+async def test_a_fill_of_a_symbol_that_nobody_knows_is_an_alert_and_stops_nobody(
+    database: Database,
+) -> None:
+    """M5.4, M2.6: its order waits, unsettled; the other's is reconciled all the same."""
+    desk = await lost_in_two_symbols(database)
+    await desk.execute("DELETE FROM market_symbols WHERE symbol = $1", SYMBOL)
+
+    await fill_both(desk)
 
     assert await desk.open_alerts() == ["fill_not_applied"]
     assert [(o["symbol"], o["settled"]) for o in await desk.orders()] == [
@@ -111,6 +138,48 @@ async def test_a_fill_of_a_symbol_that_is_gone_is_an_alert_and_stops_nobody(
         ("ETHUSDT", True),
     ]
     assert await desk.broken_books() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"side": Side.SELL}, "its order is to buy"),
+        ({"symbol": "ETHUSDT"}, "its order is of BTCUSDT"),
+        ({"price": Decimal(0)}, "it has no price"),
+    ],
+)
+async def test_a_fill_that_is_none_of_its_order_is_an_alert(
+    database: Database, changes: dict[str, Any], why: str
+) -> None:
+    """M5.4, R5: nothing is applied, and the order waits for what is."""
+    desk = await open_desk(database)
+    order = await lost_entry(desk)
+
+    await desk.recorder.record(
+        report(order, OrderStatus.FILLED, replace(fill(order, 1), **changes))
+    )
+
+    (alert,) = await desk.rows("SELECT code, message FROM alerts")
+    assert alert["code"] == "fill_not_applied"
+    assert why in alert["message"]
+    assert await desk.rows("SELECT * FROM positions") == []
+    assert [row["settled"] for row in await desk.orders()] == [False]
+
+
+async def test_a_fill_of_nothing_is_ignored_and_counted(database: Database) -> None:
+    """M5.4, R5: the one beside it is applied."""
+    desk = await open_desk(database)
+    order = await lost_entry(desk)
+    nothing = replace(fill(order, 1), quantity=Decimal(0))
+    told = replace(
+        report(order, OrderStatus.FILLED, nothing, fill(order, 2)), filled_quantity=Decimal(1)
+    )
+
+    effects = await desk.recorder.record(told)
+
+    assert (effects.ignored, effects.fills) == (1, 1)
+    assert (await desk.position())["quantity"] == 1
+    assert [row["settled"] for row in await desk.orders()] == [True]
 
 
 async def test_a_late_entry_adds_to_the_position_that_is_open(database: Database) -> None:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from tests.fakes.steps import cancelled_at
-from tests.fakes.trading import BOT, Desk, open_desk, spec
+from tests.fakes.trading import BOT, MINUTE, Desk, open_desk, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import (
     AccountTakenError,
@@ -117,6 +117,8 @@ async def test_a_cut_at_any_wait_doubles_nothing_and_loses_nothing(desk: Desk, r
     cut, step = True, 0
     while cut:
         step += 1
+        desk.clock.advance(2 * MINUTE)  # nobody counts its orders a minute
+        desk.tick("100")
         if role == "entry":
             cut = await cancelled_at(step, desk.enter(minute=step))
         else:

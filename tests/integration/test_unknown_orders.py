@@ -1,0 +1,365 @@
+"""Orders whose answer was lost, at a venue that is slow, forgetful, or wrong about them."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.fakes.host import ShiftedHost
+from tests.fakes.trading import BOT, NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import SCRIPTED, Behaviour
+from tradebotd.domain.bot import EntryKind, EntryRule
+from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, TradeId
+from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType, TimeInForce
+from tradebotd.domain.position import CloseReason
+from tradebotd.domain.side import Side
+from tradebotd.ports.venue import VenueTraits
+from tradebotd.storage.database import Database
+from tradebotd.trading.reconcile import Reconciled, Reconciler
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+UNKNOWN = "order_unknown"
+
+
+class Doubt:
+    """A desk at a venue whose "never seen" must be said three times, from two places."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.host = ShiftedHost()
+        desk.venue.traits = VenueTraits()
+        desk.venue.endpoints = frozenset({"open", "history"})
+        self.reconciler = Reconciler(
+            database=desk.database,
+            venues={SCRIPTED: desk.venue},
+            symbols=desk.symbols,
+            recorder=desk.recorder,
+            clock=desk.clock,
+            host=self.host,
+        )
+
+    async def after(self, passed: timedelta) -> Reconciled:
+        """So much host time later, at the venue too, it is asked again."""
+        self.host.shift += passed
+        self.desk.venue.ahead = self.host.shift
+        return await self.reconciler.run()
+
+    async def minutes(self, number: int) -> None:
+        for _ in range(number):
+            await self.after(MINUTE)
+
+    async def order(self) -> dict[str, Any]:
+        return (await self.desk.orders())[-1]
+
+
+@pytest.fixture
+async def doubt(database: Database) -> Doubt:
+    doubt = Doubt(await open_desk(database, spec("one"), spec("two")))
+    await doubt.reconciler.run()
+    return doubt
+
+
+async def lose(doubt: Doubt, how: Behaviour, bot: str = BOT, minute: int = 0) -> ClientOrderId:
+    doubt.desk.venue.script.append(how)
+    with pytest.raises(OutcomeUnknownError):
+        await doubt.desk.enter(bot, minute=minute)
+    return ClientOrderId((await doubt.order())["client_order_id"])
+
+
+async def test_absence_is_inferred_after_three_answers_past_the_last_moment(doubt: Doubt) -> None:
+    """M5.2, R3: too early an answer counts for nothing; then it is `rejected`, and said why."""
+    await lose(doubt, Behaviour.DROP_BEFORE)
+
+    early = [await doubt.after(timedelta(seconds=1)) for _ in range(5)]
+    assert [len(each.waiting) for each in early] == [1] * 5
+    assert await doubt.desk.rows("SELECT * FROM order_searches") == []
+    await doubt.minutes(2)
+    assert (await doubt.order())["status"] == "unknown"
+    assert await doubt.desk.open_alerts() == [UNKNOWN]
+    await doubt.minutes(1)
+
+    order = await doubt.order()
+    assert (order["status"], order["settled"]) == ("rejected", True)
+    assert order["reason"].startswith("inferred_absent: ")
+    await doubt.minutes(1)
+    assert await doubt.desk.open_alerts() == []
+
+
+async def test_answers_of_one_place_alone_prove_nothing(doubt: Doubt) -> None:
+    """2.3: a single endpoint may lag behind for as long as it likes."""
+    doubt.desk.venue.endpoints = frozenset({"open"})
+    await lose(doubt, Behaviour.DROP_BEFORE)
+    await doubt.minutes(10)
+    assert (await doubt.order())["status"] == "unknown"
+
+    doubt.desk.venue.endpoints = frozenset({"history"})
+    await doubt.minutes(1)
+    assert (await doubt.order())["status"] == "rejected"
+
+
+async def test_a_venue_whose_clock_is_behind_has_not_said_it_yet(doubt: Doubt) -> None:
+    """2.3, R8: by the venue's clock an order may still arrive."""
+    await lose(doubt, Behaviour.DROP_BEFORE)
+    for _ in range(5):
+        doubt.host.shift += MINUTE
+        await doubt.reconciler.run()
+
+    assert (await doubt.order())["status"] == "unknown"
+    assert await doubt.desk.rows("SELECT * FROM order_searches") == []
+
+
+async def test_a_false_never_seen_for_forty_minutes_ends_in_the_fill(doubt: Doubt) -> None:
+    """R4: the holding speaks against absence; once the venue tells it, the order is what it is."""
+    order = await lose(doubt, Behaviour.DROP_AFTER)
+    doubt.desk.venue.hidden.add(order)
+    doubt.desk.venue.fills, fills = [], doubt.desk.venue.fills
+    await doubt.minutes(40)
+    assert (await doubt.order())["status"] == "unknown"
+    assert await doubt.desk.open_alerts() == [UNKNOWN, "position_differs"]
+
+    doubt.desk.venue.hidden.clear()
+    doubt.desk.venue.fills = fills
+    await doubt.minutes(2)
+
+    assert (await doubt.order())["status"] == "filled"
+    assert (await doubt.desk.position())["quantity"] == 1
+    assert await doubt.desk.open_alerts() == []
+    assert await doubt.desk.broken_books() == []
+
+
+async def test_fills_alone_are_evidence_enough(doubt: Doubt) -> None:
+    """2.3, R4: the venue denies the order and tells its fill; the position is protected."""
+    order = await lose(doubt, Behaviour.DROP_AFTER)
+    doubt.desk.venue.hidden.add(order)
+
+    await doubt.minutes(3)
+
+    assert (await doubt.order())["status"] == "filled"
+    assert (await doubt.desk.position())["stop_loss"] == 95
+    assert await doubt.desk.broken_books() == []
+
+
+@pytest.mark.parametrize("later", [HOUR, 20 * HOUR])
+async def test_evidence_within_a_day_revives_what_was_inferred_absent(
+    doubt: Doubt, later: timedelta
+) -> None:
+    """2.3, R4: executed late; found by asking, not by luck, and asked ever more seldom."""
+    order = await lose(doubt, Behaviour.DROP_BEFORE)
+    await doubt.minutes(3)
+    assert (await doubt.order())["status"] == "rejected"
+    await doubt.after(later)
+
+    fill = late_fill(order)
+    doubt.desk.venue.balances["BTC"] = Decimal(1)
+    doubt.desk.venue.fills.append(fill)
+    await doubt.after(later / 2)
+
+    row = await doubt.order()
+    assert (row["status"], row["filled_quantity"]) == ("filled", 1)
+    assert (await doubt.desk.position())["quantity"] == 1
+    assert await doubt.desk.broken_books() == []
+
+
+async def test_the_asking_ends_after_a_day(doubt: Doubt) -> None:
+    """2.3: bounded; afterwards nothing is asked, and nothing is read."""
+    await lose(doubt, Behaviour.DROP_BEFORE)
+    await doubt.minutes(3)
+    doubt.desk.venue.asked_for.clear()
+    for _ in range(25 * 12):
+        await doubt.after(5 * MINUTE)
+    asked = doubt.desk.venue.asked_for.count("find_order")
+
+    search = await doubt.desk.row("SELECT * FROM order_searches")
+    assert search["ended_at"] is not None
+    assert 10 < asked < 40
+    await doubt.minutes(10)
+    assert doubt.desk.venue.asked_for.count("find_order") == asked
+
+
+def late_fill(order: ClientOrderId, side: Side = Side.BUY, price: str = "100") -> Fill:
+    return Fill(
+        venue=SCRIPTED,
+        symbol=SYMBOL,
+        trade_id=TradeId("late"),
+        client_order_id=order,
+        side=side,
+        quantity=Decimal(1),
+        price=Decimal(price),
+        fee=Decimal(0),
+        fee_asset="USDT",
+        executed_at=NOON,
+    )
+
+
+async def test_what_can_rest_is_cancelled_by_its_id_and_stays_unknown_for_an_hour(
+    database: Database,
+) -> None:
+    """2.3: nobody acknowledges the cancel of what never arrived; then an hour must pass."""
+    doubt = await limit_doubt(database)
+    await lose(doubt, Behaviour.DROP_BEFORE)
+
+    await doubt.minutes(59)
+    assert (await doubt.order())["status"] == "unknown"
+    assert len(doubt.desk.venue.cancelled) == 59
+    assert await doubt.desk.open_alerts() == [UNKNOWN]
+    await doubt.minutes(3)
+
+    assert (await doubt.order())["status"] == "rejected"
+
+
+async def test_an_acknowledged_cancel_ends_the_search_at_once(database: Database) -> None:
+    """2.3: it rested there, unseen by whoever was asked; its id was enough to end it."""
+    doubt = await limit_doubt(database)
+    order = await lose(doubt, Behaviour.DROP_AFTER)
+    doubt.desk.venue.hidden.add(order)
+
+    await doubt.minutes(2)
+
+    row = await doubt.order()
+    assert (row["status"], row["settled"]) == ("canceled", True)
+    assert doubt.desk.venue.resting == {}
+    assert await doubt.desk.open_alerts() == []
+
+
+async def test_an_order_known_to_rest_is_not_lost_by_a_venue_that_forgets_it(
+    database: Database,
+) -> None:
+    """R4: acknowledged, then denied: unknown, cancelled by its id, found again."""
+    doubt = await limit_doubt(database)
+    await doubt.desk.enter()
+    order = ClientOrderId((await doubt.order())["client_order_id"])
+    doubt.desk.venue.hidden.add(order)
+
+    async def refused(_: ClientOrderId) -> None:
+        raise OutcomeUnknownError(order)
+
+    doubt.desk.venue.before_cancel = refused
+    await doubt.minutes(5)
+    assert (await doubt.order())["status"] == "unknown"
+    doubt.desk.venue.hidden.clear()
+    await doubt.minutes(1)
+
+    assert (await doubt.order())["status"] == "new"
+
+
+async def limit_doubt(database: Database) -> Doubt:
+    limited = spec(entry=EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01")))
+    doubt = Doubt(await open_desk(database, limited))
+    await doubt.reconciler.run()
+    return doubt
+
+
+async def test_a_resting_order_costs_one_question_and_no_row(database: Database) -> None:
+    """M5.6: as long as the venue says what our row says."""
+    doubt = await limit_doubt(database)
+    await doubt.desk.enter()
+    events = len(await doubt.desk.rows("SELECT * FROM order_events"))
+    doubt.desk.venue.asked_for.clear()
+
+    await doubt.minutes(3)
+
+    asked = doubt.desk.venue.asked_for
+    assert (asked.count("open_orders"), asked.count("find_order")) == (3, 0)
+    assert len(await doubt.desk.rows("SELECT * FROM order_events")) == events
+
+
+async def test_a_symbol_in_doubt_takes_no_entry_of_another_bot_and_every_exit(
+    doubt: Doubt,
+) -> None:
+    """2.3: quarantine, from the lost answer until it is settled."""
+    desk = doubt.desk
+    await desk.enter("two")
+    await lose(doubt, Behaviour.DROP_BEFORE)
+    held = next(iter(desk.protection.held.values()))
+    await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+    assert (await desk.position())["closed_at"] is not None
+
+    with pytest.raises(OrderDeniedError) as denied:
+        await desk.enter("two", minute=1)
+    assert denied.value.rule == UNKNOWN
+    await doubt.minutes(3)
+    desk.clock.advance(HOUR)
+    desk.tick("100")
+    await desk.enter("two", minute=2)
+
+
+async def test_an_order_of_an_earlier_life_is_sought_and_its_symbol_waits(doubt: Doubt) -> None:
+    """M5.6, R1: written, and the process was killed: nobody knows whether it was sent."""
+    desk = doubt.desk
+    order = await lose(doubt, Behaviour.DROP_BEFORE)
+    await desk.execute(
+        "DELETE FROM order_events WHERE order_id IN (SELECT id FROM orders WHERE client_order_id = $1)",
+        order,
+    )
+    await desk.execute("ALTER TABLE orders DISABLE TRIGGER orders_guard")
+    await desk.execute("UPDATE orders SET status = 'pending_new'")
+    await desk.execute("ALTER TABLE orders ENABLE TRIGGER orders_guard")
+
+    await doubt.minutes(1)
+
+    assert (await doubt.order())["status"] == "unknown"
+    with pytest.raises(OrderDeniedError) as denied:
+        await desk.enter("two", minute=1)
+    assert denied.value.rule == UNKNOWN
+
+
+async def test_a_revived_exit_closes_for_the_reason_it_was_made_for(doubt: Doubt) -> None:
+    """2.3, M5.4: its fill comes after the inference, and is applied to a final order."""
+    desk = doubt.desk
+    await desk.enter()
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    await desk.stream("90")
+    order = ClientOrderId((await doubt.order())["client_order_id"])
+    await doubt.minutes(3)
+    assert (await doubt.order())["status"] == "rejected"
+
+    await desk.recorder.record_fills(order, [late_fill(order, Side.SELL, "89")])
+
+    position = await desk.position()
+    assert (position["quantity"], position["close_reason"]) == (0, "stop_loss")
+    assert await desk.broken_books() == []
+
+
+async def test_another_order_under_our_name_is_an_alert_and_not_ours(doubt: Doubt) -> None:
+    """M5.1: what the venue has is compared with the hash of what was sent."""
+    order = await lose(doubt, Behaviour.DROP_AFTER)
+    theirs = OrderRequest(
+        venue=SCRIPTED,
+        symbol=SYMBOL,
+        side=Side.BUY,
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.IOC,
+        quantity=Decimal(3),
+    )
+    report = doubt.desk.venue.orders[order]
+    doubt.desk.venue.orders[order] = replace(report, asked=theirs)
+
+    results = [await doubt.after(MINUTE) for _ in range(2)]
+
+    assert [order in each.failed for each in results] == [True, True]
+    assert (await doubt.order())["status"] == "unknown"
+    assert await doubt.desk.rows("SELECT * FROM positions") == []
+    assert "order_differs" in await doubt.desk.open_alerts()
+    doubt.desk.venue.orders[order] = replace(
+        report, asked=replace(theirs, quantity=Decimal("1.00"))
+    )
+    await doubt.minutes(1)
+    assert (await doubt.order())["status"] == "filled"
+
+
+async def test_the_first_look_after_a_start_waits_until_nothing_can_be_sent(doubt: Doubt) -> None:
+    """M5.6: by host time; the second look is the one that counts."""
+    await lose(doubt, Behaviour.DROP_BEFORE)
+    fresh = Doubt(doubt.desk)
+
+    result = await fresh.reconciler.run()
+
+    (slept,) = fresh.host.slept
+    assert 0 < slept <= 2.1
+    assert len(result.waiting) == 1
+    assert (await doubt.order())["status"] is not OrderStatus.REJECTED
