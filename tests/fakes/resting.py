@@ -4,9 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.fakes.trading import NOON, SYMBOL, Desk, market_symbol, open_desk, spec
-from tests.fakes.venue import SCRIPTED, ScriptedVenue
 from tests.fakes.clock import FakeClock
+from tests.fakes.trading import NOON, SYMBOL, Desk, market_symbol, open_desk, spec
+from tests.fakes.venue import ScriptedVenue
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
@@ -27,6 +27,7 @@ def traits(replacement: Replacement, *, linked: bool = False) -> VenueTraits:
         replacement=replacement,
         receive_window=timedelta(),
         absence_margin=timedelta(),
+        resting_margin=timedelta(),
         negatives=1,
         endpoints=1,
     )

@@ -61,7 +61,9 @@ async def test_cut_at_any_wait_nothing_is_sold_twice_and_nothing_is_forgotten(
     cuts = 0
     for step in range(1, MOST_WAITS):
         await clean(database)
-        desk = await open_resting_desk(database, replacement, one(replacement, exits=TRAIL))
+        desk = await open_resting_desk(
+            database, replacement, one(replacement, exits=TRAIL), sequential=True
+        )
         await desk.enter()
         work = await scene(desk)
         if not await cancelled_at(step, work):

@@ -104,7 +104,7 @@ def _held_up(retiring: ExitGroup, terms: Terms, *, overlaps: bool) -> Step | Non
         return None
     if not terms.cleared:
         return Clear(retiring)
-    if _in_doubt(retiring) and terms.kind is GroupKind.MARKET:
+    if _in_doubt(retiring):
         return Ask(retiring.unsettled)
     return _UNSETTLED
 

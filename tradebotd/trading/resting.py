@@ -146,6 +146,8 @@ class RestingExits:
                 await self._groups.reactivate(position.id, retiring)
                 active, retiring = retiring, None
         elif retiring is not None:
+            if active is not None and _in_doubt(active) and _rests(retiring):
+                return  # the one that rests stays until it is known what became of the other
             await self._groups.clear(position.id, retiring)
             return  # the next look sees what is left
         if active is not None and active.unsettled and active.kind is GroupKind.MARKET:
@@ -239,6 +241,10 @@ def resting_venues(
 
 def _rests(group: ExitGroup) -> bool:
     return group.kind is GroupKind.RESTING and any(order.is_live for order in group.unsettled)
+
+
+def _in_doubt(group: ExitGroup) -> bool:
+    return all(order.is_in_doubt for order in group.unsettled)
 
 
 def _guard_of(group: ExitGroup) -> Guard | None:
