@@ -14,6 +14,7 @@ from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     MigrationError,
     TradebotError,
+    VenueError,
 )
 
 EXIT_DONE = 0
@@ -31,14 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatch(options)
     except ConfigError as error:
         return _complain(_config_report(error), EXIT_CONFIG)
-    except MigrationError as error:
-        return _complain(f"tradebotd: {error}", EXIT_CONFIG)
-    except AccountTakenError as error:
-        return _complain(f"tradebotd: {error}", EXIT_TAKEN)
-    except DatabaseUnavailableError as error:
-        return _complain(f"tradebotd: the database is not available: {error}", EXIT_UNAVAILABLE)
     except TradebotError as error:
-        return _complain(f"tradebotd: {error}", EXIT_FAILED)
+        return _complain(*_explained(error))
+
+
+def _explained(error: TradebotError) -> tuple[str, int]:
+    match error:
+        case MigrationError():
+            return f"tradebotd: {error}", EXIT_CONFIG
+        case AccountTakenError():
+            return f"tradebotd: {error}", EXIT_TAKEN
+        case DatabaseUnavailableError():
+            return f"tradebotd: the database is not available: {error}", EXIT_UNAVAILABLE
+        case VenueError():
+            return f"tradebotd: {error}", EXIT_UNAVAILABLE
+        case _:
+            return f"tradebotd: {error}", EXIT_FAILED
 
 
 def _complain(text: str, exit_code: int) -> int:
@@ -50,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tradebotd",
         description="A trading daemon that proves that it works. Look at it with tradebotctl.",
-        epilog="exit codes: 0 done, 2 usage, 69 database or venue unavailable, "
-        "75 another daemon holds this account, 78 configuration",
+        epilog="exit codes: 0 done, 1 something is left, 2 usage, 69 database or venue unavailable,"
+        " 75 another daemon holds this account, 78 configuration",
     )
     parser.add_argument("--version", action="version", version=f"tradebotd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -59,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", "run the daemon in the foreground"),
         ("check", "validate the configuration without starting; every problem at once"),
         ("migrate", "bring the database's schema up to date"),
+        ("flatten", "close everything while no daemon runs; exit 1 when something is left"),
     ):
         command = commands.add_parser(name, help=words, description=words)
         command.add_argument(
@@ -93,6 +103,11 @@ def _dispatch(options: argparse.Namespace) -> int:
             from tradebotd.daemon.offline import run_migrations  # noqa: PLC0415
 
             return run_migrations(options.config, only_list=options.status)
+        case "flatten":
+            signals = Signals()
+            from tradebotd.daemon.flatten import run_flatten  # noqa: PLC0415
+
+            return run_flatten(options.config, signals)
         case _:
             signals = Signals()
             from tradebotd.daemon.run import run  # noqa: PLC0415

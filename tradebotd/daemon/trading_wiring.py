@@ -22,6 +22,9 @@ from tradebotd.trading.bot_cycle import BotCycle
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
+from tradebotd.trading.exit_changes import ExitChanges
+from tradebotd.trading.flatten import Flatten
+from tradebotd.trading.hands import OperatorHands
 from tradebotd.trading.lease import Lease
 from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
@@ -49,6 +52,8 @@ class Trading:
     lease: Lease
     venues: Mapping[VenueName, Venue]
     recorder: OrderRecorder
+    flatten: Flatten
+    hands: OperatorHands
 
     @property
     def receive_windows(self) -> list[timedelta]:
@@ -115,6 +120,23 @@ def wire_trading(
         lease=lease,
         nonce=nonce,
     )
+    flatten = Flatten(
+        database=database,
+        clock=market.clock,
+        gate=gate,
+        entry_orders=entry_orders,
+        closer=protection,
+        reconciler=reconciler,
+    )
+    hands = OperatorHands(
+        database=database,
+        protection=protection,
+        flatten=flatten,
+        adoption=adoption,
+        changes=ExitChanges(
+            database=database, prices=market.prices, symbols=symbols, watcher=protection
+        ),
+    )
     for venue in venues.values():
         venue.listen(recorder.hear)
     papers = [venue for venue in venues.values() if isinstance(venue, PaperVenue)]
@@ -133,6 +155,8 @@ def wire_trading(
         lease=lease,
         venues=venues,
         recorder=recorder,
+        flatten=flatten,
+        hands=hands,
     )
 
 

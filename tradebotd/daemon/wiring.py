@@ -48,7 +48,6 @@ from tradebotd.ports.clock import Clock
 from tradebotd.storage import bots, settings
 from tradebotd.storage.database import Database
 from tradebotd.storage.symbols import sync_symbols
-from tradebotd.trading.hands import OperatorHands
 from tradebotd.trading.lease import Lease
 
 
@@ -62,7 +61,7 @@ async def build(
     line: ProgressLine | None,
 ) -> AsyncIterator[App]:
     """Everything, wired and answering on the control socket; `App.start` sets it going."""
-    symbol_ids, nonce = await _synchronise(config, files, database)
+    symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
     trading = wire_trading(config, files, database, market, lease, nonce)
     lease.open_fence(max((each.total_seconds() for each in trading.receive_windows), default=0.0))
@@ -119,7 +118,7 @@ async def build(
         tasks.cancel_scope.cancel()
 
 
-async def _synchronise(
+async def synchronise(
     config: Config, files: Files, database: Database
 ) -> tuple[dict[str, SymbolId], bytes]:
     """The tables say what the configuration says before anything reads them."""
@@ -218,7 +217,7 @@ def _services(
         scheduler=app.scheduler,
         prices=market.prices,
         gate=trading.gate,
-        hands=OperatorHands(database, trading.protection),
+        hands=trading.hands,
         setup=lambda: _setup(config),
         state=lambda: _state(app),
         reload=app.reload,

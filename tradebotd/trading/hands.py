@@ -1,19 +1,62 @@
 """What an operator does to bots and positions."""
 
 from tradebotd.domain.errors import OrderDeniedError, RefusedError
-from tradebotd.domain.ids import BotName, PositionId
-from tradebotd.domain.position import CloseReason
+from tradebotd.domain.ids import BotName, PositionId, VenueName
+from tradebotd.domain.position import CloseReason, Position
 from tradebotd.storage import bots, positions
 from tradebotd.storage.database import Database
+from tradebotd.trading.adoption import Adoption
+from tradebotd.trading.exit_changes import ExitChanges, Level, parse_level
+from tradebotd.trading.flatten import Flatten, FlattenResult, Progress
 from tradebotd.trading.protection import Protection
 
 
 class OperatorHands:
     """Raises RefusedError where the state does not allow it."""
 
-    def __init__(self, database: Database, protection: Protection) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        protection: Protection,
+        flatten: Flatten,
+        adoption: Adoption,
+        changes: ExitChanges,
+    ) -> None:
         self._database = database
         self._protection = protection
+        self._flatten = flatten
+        self._adoption = adoption
+        self._changes = changes
+
+    async def flatten(self, progress: Progress) -> FlattenResult:
+        return await self._flatten.run(progress)
+
+    async def adopt(self, venue: str, symbol: str, bot: str) -> PositionId:
+        """Raises AccountTakenError, too."""
+        return await self._adoption.adopt(VenueName(venue), symbol, BotName(bot))
+
+    async def resume_symbol(self, symbol: str) -> None:
+        await self._protection.symbol_pauses.resume(symbol)
+
+    async def set_exits(
+        self,
+        position_id: PositionId,
+        *,
+        stop_loss: str | None,
+        take_profit: str | None,
+        trailing_stop: str | None,
+    ) -> Position:
+        """Prices or percentages, as an operator writes them; None leaves one as it is."""
+        return await self._changes.set(
+            position_id,
+            stop_loss=_level(stop_loss),
+            take_profit=_level(take_profit),
+            trailing_stop=_level(trailing_stop),
+        )
+
+    def protected_by(self, position_id: PositionId) -> str:
+        return self._protection.protected_by(position_id)
 
     async def pause_bot(self, bot: BotName) -> None:
         """No entries until it is resumed; its exits go on."""
@@ -36,3 +79,7 @@ class OperatorHands:
             await self._protection.close_by_hand(position, CloseReason.MANUAL)
         except OrderDeniedError as error:
             raise RefusedError(error.rule, error.detail) from error
+
+
+def _level(text: str | None) -> Level | None:
+    return None if text is None else parse_level(text)
