@@ -116,7 +116,7 @@ async def judge(
         for each in sorted(alerts)
         if each[0] in NEVER_RAISED
     ]
-    if patient:
+    if patient and not any(each[0].startswith("external") for each in alerts):
         found += [
             f"I7 {each} is still open" for each in sorted(alerts) if each[0] == "order_unknown"
         ]
@@ -281,7 +281,7 @@ def _settled(orders: dict[str, Any], ledger: Ledger, alerts: set[tuple[str, str]
 
 
 def _groups(groups: list[Any], alerts: set[tuple[str, str]]) -> list[str]:
-    """No group outlives its orders, nor its position unless somebody has been told of an order in
+    """No group outlives its position, unless somebody has been told of an order in
     doubt; each position has one of a kind at most.
     """
     told = " ".join(subject for _, subject in alerts)
@@ -293,8 +293,6 @@ def _groups(groups: list[Any], alerts: set[tuple[str, str]]) -> list[str]:
         doubted = row["unsettled"] and all(each in told for each in row["unsettled"])
         if row["closed_at"] is not None and not doubted:
             found.append(f"exit group {words} outlives its position {row['position_id']}")
-        elif not row["unsettled"] and not roles[row["position_id"], "retiring"]:
-            found.append(f"exit group {words} of {row['position_id']} outlives its orders")
     return found
 
 
