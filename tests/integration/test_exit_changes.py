@@ -1,0 +1,139 @@
+"""Exits set by an operator: checked, stored with the position, and in force at once."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.resting import open_resting_desk, restart, stops, sweep
+from tests.fakes.trading import NOON, Desk, open_desk, spec
+from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.exits import BreakEven, ExitPlan
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.side import PositionSide
+from tradebotd.ports.venue import Replacement
+from tradebotd.storage.database import Database
+from tradebotd.trading.exit_changes import ExitChanges, Level, parse_level
+
+
+def changes(desk: Desk) -> ExitChanges:
+    return ExitChanges(
+        database=desk.database,
+        prices=desk.prices,
+        symbols=desk.symbols,
+        watcher=desk.protection,
+    )
+
+
+def only(desk: Desk) -> PositionId:
+    (position_id,) = desk.protection.held
+    return position_id
+
+
+async def test_a_stop_set_by_hand_is_in_force_at_once_and_after_a_restart(
+    database: Database,
+) -> None:
+    """M4.7: stored with the position."""
+    desk = await open_desk(database)
+    await desk.enter()
+    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("98")))
+    after = await restart(desk)
+    await after.protection.load(NOON)
+
+    await after.stream("98.5")
+    assert (await after.position())["closed_at"] is None
+    await after.stream("98")
+    assert (await after.position())["close_reason"] == "stop_loss"
+
+
+async def test_percentages_are_of_the_entry_and_of_the_best_price(database: Database) -> None:
+    """M4.7: on the tick, mirrored for shorts."""
+    desk = await open_desk(database, spec(position_type=PositionType.FUTURES, allow_short=True))
+    await desk.enter(side=PositionSide.SHORT)
+    position = await changes(desk).set(
+        only(desk),
+        stop_loss=parse_level("3%"),
+        take_profit=parse_level("7%"),
+        trailing_stop=parse_level("2%"),
+    )
+
+    assert position.stop_loss == 103
+    assert position.take_profit == 93
+    assert position.trailing_stop == 102
+    row = await desk.position()
+    assert (row["stop_loss"], row["take_profit"], row["trailing_stop"]) == (103, 93, 102)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"stop_loss": Level(price=Decimal("100.5"))}, "already_met"),
+        ({"take_profit": Level(price=Decimal("99"))}, "already_met"),
+        ({"stop_loss": Level(price=Decimal("98.001"))}, "not_on_tick"),
+        ({"trailing_stop": Level(price=Decimal("101"))}, "wrong_side"),
+        ({}, "nothing_to_set"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_and_changes_nothing(
+    database: Database, given: dict[str, Level], code: str
+) -> None:
+    """M4.7: the wrong side, off the tick, or met already."""
+    desk = await open_desk(database)
+    await desk.enter()
+    before = await desk.position()
+
+    with pytest.raises(RefusedError) as refused:
+        await changes(desk).set(only(desk), **given)
+
+    assert refused.value.code == code
+    assert await desk.position() == before
+
+
+async def test_a_stop_beyond_the_liquidation_is_refused(database: Database) -> None:
+    """M4.7: it would never be reached."""
+    desk = await open_desk(
+        database, spec(position_type=PositionType.FUTURES, leverage=10, allow_short=True)
+    )
+    await desk.enter()
+    row = await desk.position()
+    assert row["liquidation_price"] == Decimal("90.50")
+
+    with pytest.raises(RefusedError) as refused:
+        await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("90")))
+    assert refused.value.code == "stop_beyond_liquidation"
+
+
+async def test_a_stop_set_by_hand_is_not_moved_back_to_break_even(database: Database) -> None:
+    """M4.7: the operator's word is the last one."""
+    plan = ExitPlan(stop_loss=Decimal("0.05"), break_even=BreakEven(at=Decimal("0.02")))
+    desk = await open_desk(database, spec(exits=plan))
+    await desk.enter()
+    await desk.stream("103")
+    await desk.protection.sweep(desk.clock.now())
+    assert (await desk.position())["stop_loss"] == 100
+
+    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("97")))
+    await desk.stream("98")
+    await desk.protection.sweep(desk.clock.now())
+
+    row = await desk.position()
+    assert (row["stop_loss"], row["closed_at"]) == (97, None)
+
+
+@pytest.mark.parametrize("replacement", tuple(Replacement))
+async def test_the_stop_at_the_venue_follows(database: Database, replacement: Replacement) -> None:
+    """M5.7: replaced by the next sweep."""
+    desk = await open_resting_desk(database, replacement)
+    await desk.enter()
+    await sweep(desk, 2)
+    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("97")))
+    await sweep(desk, 2)
+
+    assert stops(desk) == [(Decimal("97"), Decimal(1))]
+
+
+@pytest.mark.parametrize("text", ["", "-1", "nan", "100%", "0%", "five"])
+def test_what_is_no_level_is_refused(text: str) -> None:
+    """Interface: `positions set`."""
+    with pytest.raises(RefusedError):
+        parse_level(text)

@@ -1,0 +1,215 @@
+"""Take-profits in steps, stops at break even and by a range: on ticks alone, in the sweep alone."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.resting import assert_one_truth, open_resting_desk, restart, stops, sweep
+from tests.fakes.resting import one as resting_one
+from tests.fakes.trading import NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import Behaviour
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.side import PositionSide
+from tradebotd.ports.venue import Replacement
+from tradebotd.storage import positions
+from tradebotd.storage.database import Database
+
+STEPS = (
+    LadderStep(at=Decimal("0.02"), share=Decimal("0.5")),
+    LadderStep(at=Decimal("0.04"), share=Decimal("0.3")),
+)
+LADDER = ExitPlan(stop_loss=Decimal("0.05"), take_profit=Decimal("0.06"), ladder=STEPS)
+EVEN = ExitPlan(
+    stop_loss=Decimal("0.05"), break_even=BreakEven(at=Decimal("0.03"), lock=Decimal("0.01"))
+)
+
+
+async def by_tick(desk: Desk, price: str, symbol: str = SYMBOL) -> None:
+    await desk.stream(price, symbol)
+
+
+async def by_sweep(desk: Desk, price: str, symbol: str = SYMBOL) -> None:
+    """No tick was acted on: the safety net alone."""
+    desk.tick(price, symbol)
+    await desk.protection.sweep(desk.clock.now())
+
+
+Way = Callable[..., Awaitable[None]]
+ways = pytest.mark.parametrize("way", [by_tick, by_sweep])
+
+
+def futures(plan: ExitPlan) -> BotSpec:
+    return spec(exits=plan, position_type=PositionType.FUTURES, allow_short=True)
+
+
+@ways
+@pytest.mark.parametrize(
+    ("side", "prices"),
+    [
+        (PositionSide.LONG, ("102", "104", "106")),
+        (PositionSide.SHORT, ("98", "96", "94")),
+    ],
+)
+async def test_a_ladder_is_climbed_step_by_step(
+    database: Database, way: Way, side: PositionSide, prices: tuple[str, ...]
+) -> None:
+    """M4.7: shares of what was entered; the rest ends at the take-profit. Each step once."""
+    desk = await open_desk(database, futures(LADDER))
+    await desk.enter(side=side)
+    left = []
+    for price in prices:
+        await way(desk, price)
+        await way(desk, price)
+        left.append((await desk.position())["quantity"])
+
+    assert left == [Decimal("0.5"), Decimal("0.2"), 0]
+    assert (await desk.position())["close_reason"] == "take_profit"
+    steps = [row["ladder_step"] for row in await desk.orders()]
+    assert steps == [None, 1, 2, None]
+    assert await desk.broken_books() == []
+
+
+async def test_a_price_that_jumps_over_steps_takes_them_one_after_the_other(
+    database: Database,
+) -> None:
+    """M4.7: no step twice, and none left out."""
+    desk = await open_desk(database, spec(exits=LADDER))
+    await desk.enter()
+    for _ in range(4):
+        await desk.stream("107")
+
+    assert [row["ladder_step"] for row in await desk.orders()] == [None, 1, 2, None]
+    assert (await desk.position())["quantity"] == 0
+
+
+async def test_a_step_below_a_lot_is_skipped(database: Database) -> None:
+    """M4.7: the next one is the target."""
+    steps = (LadderStep(at=Decimal("0.02"), share=Decimal("0.0001")), STEPS[1])
+    desk = await open_desk(database, spec(exits=ExitPlan(ladder=steps)))
+    await desk.enter()
+    await desk.stream("102.5")
+    position = await desk.position()
+    assert (position["ladder_done"], position["take_profit"]) == (1, 104)
+    assert len(desk.venue.submitted) == 1
+
+    await desk.stream("104")
+    assert (await desk.position())["quantity"] == Decimal("0.7")
+
+
+async def test_a_step_that_was_refused_is_not_taken(database: Database) -> None:
+    """M4.7: only a fill takes a step."""
+    desk = await open_desk(database, spec(exits=LADDER))
+    await desk.enter()
+    desk.venue.script.append(Behaviour.REJECT)
+    await desk.stream("102")
+    assert (await desk.position())["ladder_done"] == 0
+
+    desk.clock.advance(timedelta(seconds=1))
+    await desk.stream("102")
+    assert (await desk.position())["ladder_done"] == 1
+
+
+@pytest.mark.parametrize("replacement", tuple(Replacement))
+async def test_a_step_leaves_a_smaller_stop_at_the_venue(
+    database: Database, replacement: Replacement
+) -> None:
+    """M5.7: the resting stop makes way, and rests again for what is left."""
+    desk = await open_resting_desk(database, replacement, resting_one(replacement, exits=LADDER))
+    await desk.enter()
+    await sweep(desk, 2)
+    await desk.stream("102")
+    await sweep(desk, 3)
+
+    assert stops(desk) == [(Decimal("95.00"), Decimal("0.5"))]
+    assert "resting_stop_lost" not in [
+        row["code"] for row in await desk.rows("SELECT code FROM alerts")
+    ]
+    await assert_one_truth(desk)
+
+
+@ways
+async def test_break_even_moves_the_stop_once_it_was_earned_and_survives_a_restart(
+    database: Database, way: Way
+) -> None:
+    """M4.7: it only ever tightens; stored, so that a restart changes nothing."""
+    desk = await open_desk(database, spec(exits=EVEN))
+    await desk.enter()
+    await way(desk, "103")
+    await way(desk, "102")
+    await desk.protection.sweep(desk.clock.now())
+    assert (await desk.position())["stop_loss"] == 101
+
+    after = await restart(desk)
+    await after.protection.load(NOON)
+    await way(after, "101")
+    assert (await after.position())["close_reason"] == "stop_loss"
+
+
+@ways
+async def test_a_range_measured_at_the_entry_makes_the_distances(
+    database: Database, way: Way
+) -> None:
+    """M4.7: absolute distances, from the plan that is stored with the position."""
+    plan = ExitPlan(stop_loss_atr=Decimal(2), trailing_stop_atr=Decimal(3), atr=Decimal("1.5"))
+    desk = await open_desk(database)
+    await desk.enter()
+    async with database.transaction() as connection:
+        (held,) = await positions.select_open_page(connection, PositionId(0))
+        ranged = replace(
+            held,
+            exits=plan,
+            stop_loss=Decimal(97),
+            take_profit=None,
+            trailing_stop=Decimal("95.5"),
+            version=held.version + 1,
+        )
+        await positions.update_plan(connection, ranged)
+    desk.protection.watch(ranged)
+    await way(desk, "103")
+    await desk.protection.sweep(desk.clock.now())
+    assert (await desk.position())["trailing_stop"] == Decimal("98.5")
+
+    await way(desk, "98.5")
+    assert (await desk.position())["close_reason"] == "trailing_stop"
+
+
+@pytest.mark.parametrize("alone", ["ticks", "sweep"])
+async def test_a_hundred_positions_by_ticks_alone_and_by_the_sweep_alone(
+    database: Database, alone: str
+) -> None:
+    """2.3, M1.3: each does the whole job: steps, break even, trailing, stops."""
+    plans = (
+        LADDER,
+        EVEN,
+        ExitPlan(trailing_stop=Decimal("0.02")),
+        ExitPlan(stop_loss=Decimal("0.01")),
+    )
+    specs = [spec(f"b{n}", f"S{n}USDT", exits=plans[n % 4]) for n in range(100)]
+    desk = await open_desk(database, *specs)
+    for each in specs:
+        await desk.enter(each.name)
+    for price in ("102", "104", "106.5", "101", "98.5"):
+        for each in specs:
+            if alone == "ticks":
+                await desk.stream(price, each.symbol)
+            else:
+                desk.tick(price, each.symbol)
+        if alone == "sweep":
+            await desk.protection.sweep(desk.clock.now())
+
+    reasons = await desk.rows(
+        "SELECT close_reason, count(*) AS n FROM trades GROUP BY 1 ORDER BY 1"
+    )
+    assert [(row["close_reason"], row["n"]) for row in reasons] == [
+        ("stop_loss", 50),
+        ("take_profit", 25),
+        ("trailing_stop", 25),
+    ]
+    assert await desk.broken_books() == []
+    assert len(desk.venue.submitted) == 100 + 75 + 25 * 3
