@@ -1,0 +1,304 @@
+"""Somebody else trades in the account: seen, said, left alone, and adopted when asked to."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import SCRIPTED, Behaviour
+from tradebotd.domain.errors import OutcomeUnknownError, RefusedError
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import BotName, ClientOrderId, TradeId, VenueName, VenueOrderId
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
+from tradebotd.domain.side import PositionSide, Side
+from tradebotd.storage.database import Database
+
+HAND = ClientOrderId("by-hand")
+ORDER, POSITION, DIFFERS = "external_order", "external_position", "position_differs"
+
+
+@pytest.fixture
+async def desk(database: Database) -> Desk:
+    """Two bots on one symbol, and 5 BTC that were there before."""
+    desk = await open_desk(database, spec("one"), spec("two"))
+    desk.venue.balances["BTC"] = Decimal(5)
+    await desk.reconciler.run()
+    return desk
+
+
+@pytest.fixture
+async def futures(database: Database) -> Desk:
+    desk = await open_desk(database, spec(position_type=PositionType.FUTURES, allow_short=True))
+    await desk.reconciler.run()
+    return desk
+
+
+def trade(
+    desk: Desk, quantity: str, price: str = "100", *, fee: str = "0", futures: bool = False
+) -> Fill:
+    """By hand; a negative *quantity* sells. The fee is taken in BTC."""
+    signed = Decimal(quantity)
+    fill = Fill(
+        venue=SCRIPTED,
+        symbol=SYMBOL,
+        trade_id=TradeId(f"hand-{len(desk.venue.fills)}"),
+        client_order_id=HAND,
+        side=Side.BUY if signed > 0 else Side.SELL,
+        quantity=abs(signed),
+        price=Decimal(price),
+        fee=Decimal(fee),
+        fee_asset="BTC",
+        executed_at=desk.clock.now(),
+    )
+    desk.venue.fills.append(fill)
+    if futures:
+        desk.venue.positions[SYMBOL] = desk.venue.positions.get(SYMBOL, Decimal(0)) + signed
+    else:
+        desk.venue.balances["BTC"] += signed - Decimal(fee)
+    return fill
+
+
+def resting(desk: Desk, name: ClientOrderId = HAND) -> OrderReport:
+    request = OrderRequest(
+        venue=SCRIPTED,
+        symbol=SYMBOL,
+        side=Side.SELL,
+        type=OrderType.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        quantity=Decimal(2),
+        limit_price=Decimal(200),
+    )
+    report = OrderReport(
+        client_order_id=name,
+        venue_order_id=VenueOrderId("h1"),
+        status=OrderStatus.NEW,
+        asked=request,
+    )
+    desk.venue.orders[name], desk.venue.resting[name] = report, request
+    return report
+
+
+async def alerts_of(desk: Desk, code: str) -> list[dict[str, Any]]:
+    return await desk.rows(
+        "SELECT subject, severity, message FROM alerts WHERE code = $1 AND cleared_at IS NULL", code
+    )
+
+
+async def adopt(desk: Desk, bot: str = BOT) -> dict[str, Any]:
+    position_id = await desk.adoption.adopt(SCRIPTED, SYMBOL, BotName(bot))
+    return await desk.row("SELECT * FROM positions WHERE id = $1", position_id)
+
+
+async def test_an_order_by_hand_is_said_once_and_left_alone(desk: Desk) -> None:
+    """M5.6, R13: kept while it rests, cleared when it is gone."""
+    resting(desk)
+    for _ in range(3):
+        await desk.reconciler.run()
+
+    (alert,) = await alerts_of(desk, ORDER)
+    assert alert["subject"] == "scripted h1"
+    assert alert["message"] == "sell 2 BTCUSDT (limit) is not ours"
+    kept = await desk.row("SELECT client_order_id, side, quantity, gone_at FROM external_orders")
+    assert kept == {
+        "client_order_id": HAND,
+        "side": "sell",
+        "quantity": Decimal(2),
+        "gone_at": None,
+    }
+    assert desk.venue.cancelled == []
+
+    desk.venue.resting.clear()
+    await desk.reconciler.run()
+    assert await alerts_of(desk, ORDER) == []
+    assert (await desk.row("SELECT gone_at FROM external_orders"))["gone_at"] is not None
+
+
+async def test_an_order_of_ours_that_rests_is_nobody_elses(desk: Desk) -> None:
+    """M5.6: by its id, in the table of orders."""
+    await desk.enter()
+    (order,) = await desk.orders()
+    resting(desk, ClientOrderId(order["client_order_id"]))
+
+    await desk.reconciler.run()
+
+    assert await alerts_of(desk, ORDER) == []
+
+
+async def test_fills_by_hand_explain_a_difference_and_nothing_is_done(desk: Desk) -> None:
+    """M5.6, R13: said as somebody else's; critical where we count on what is gone."""
+    await desk.enter()
+    trade(desk, "0.4", fee="0.001")
+    result = await desk.reconciler.run()
+
+    assert (result.differences, [str(each) for each in result.external]) == (
+        [],
+        ["we hold 1 BTC, scripted says 1.399"],
+    )
+    assert [row["severity"] for row in await alerts_of(desk, POSITION)] == ["warning"]
+    trade(desk, "-0.9")
+    await desk.reconciler.run()
+    assert [row["severity"] for row in await alerts_of(desk, POSITION)] == ["critical"]
+    assert (await desk.position())["quantity"] == 1
+    assert len(desk.venue.submitted) == 1
+
+    trade(desk, "0.501")
+    assert (await desk.reconciler.run()).external == []
+    assert await desk.open_alerts() == []
+
+
+async def test_what_no_fill_explains_stays_a_difference(desk: Desk) -> None:
+    """I2: a transfer, or a fill that the venue does not tell."""
+    trade(desk, "0.4")
+    desk.venue.balances["BTC"] += 1
+    result = await desk.reconciler.run()
+
+    assert (result.external, len(result.differences)) == ([], 1)
+    assert await desk.open_alerts() == [DIFFERS]
+
+
+async def test_a_stream_tells_of_somebody_elses_order(desk: Desk) -> None:
+    """M5.6, R5: kept, and no order of ours is touched."""
+    fill = trade(desk, "1")
+    await desk.recorder.hear(
+        OrderReport(
+            client_order_id=HAND,
+            venue_order_id=VenueOrderId("h2"),
+            status=OrderStatus.FILLED,
+            filled_quantity=Decimal(1),
+            fills=(fill,),
+        )
+    )
+
+    kept = await desk.row("SELECT client_order_id, quantity, adopted_by FROM external_fills")
+    assert kept == {"client_order_id": HAND, "quantity": Decimal(1), "adopted_by": None}
+    assert await desk.orders() == []
+
+
+async def test_more_at_the_venue_becomes_a_position_with_exits(desk: Desk) -> None:
+    """Issue 3: adopted by the fills that made it; from then on it is like any other."""
+    trade(desk, "0.4", "90", fee="0.001")
+    trade(desk, "0.6", "110")
+    await desk.reconciler.run()
+
+    position = await adopt(desk)
+
+    assert (position["quantity"], position["bot"]) == (Decimal("0.999"), BOT)
+    assert position["entry_price"] == (Decimal("0.399") * 90 + Decimal("0.6") * 110) / Decimal(
+        "0.999"
+    )
+    assert position["stop_loss"] is not None
+    (order,) = await desk.orders()
+    assert (order["status"], order["settled"], order["reason"]) == ("filled", True, "adopted")
+    adopted = await desk.rows("SELECT adopted_by FROM external_fills")
+    assert [row["adopted_by"] for row in adopted] == [position["id"]] * 2
+    result = await desk.reconciler.run()
+    assert (result.differences, result.external) == ([], [])
+    assert await desk.open_alerts() == []
+    assert len(desk.venue.submitted) == 0
+    await desk.stream("80")
+    assert (await desk.position())["close_reason"] == "stop_loss"
+
+
+async def test_without_known_fills_it_is_taken_at_the_price_of_the_moment(desk: Desk) -> None:
+    """Issue 3: one made-up fill, without a fee."""
+    desk.venue.balances["BTC"] += 2
+    desk.tick("123")
+
+    position = await adopt(desk)
+
+    assert (position["quantity"], position["entry_price"], position["fees"]) == (2, 123, 0)
+    assert (await desk.reconciler.run()).differences == []
+    assert await desk.broken_books() == []
+
+
+async def test_less_at_the_venue_shrinks_and_then_closes(desk: Desk) -> None:
+    """Issue 3: with the reason `external`, at the prices of the fills."""
+    await desk.enter()
+    trade(desk, "-0.4", "150")
+    await desk.reconciler.run()
+    assert (await adopt(desk))["quantity"] == Decimal("0.6")
+
+    trade(desk, "-0.6", "50")
+    await desk.reconciler.run()
+    position = await adopt(desk)
+
+    assert (position["quantity"], position["close_reason"]) == (0, "external")
+    assert position["exit_price"] == 90
+    groups = await desk.rows("SELECT role FROM exit_groups")
+    assert {row["role"] for row in groups} == {"closed"}
+    assert (await desk.reconciler.run()).differences == []
+    assert desk.protection.held == {}
+    assert await desk.broken_books() == []
+
+
+async def test_a_short_by_hand_becomes_a_short(futures: Desk) -> None:
+    """Issue 3: futures, at the venue's own entry price."""
+    trade(futures, "-2", "100", futures=True)
+    await futures.reconciler.run()
+
+    position = await adopt(futures)
+
+    assert (position["side"], position["quantity"], position["stop_loss"]) == (
+        PositionSide.SHORT,
+        2,
+        105,
+    )
+    assert (await futures.reconciler.run()).differences == []
+
+
+@pytest.mark.parametrize(
+    ("more", "held", "bot", "symbol", "venue", "code"),
+    [
+        ("1", None, "nobody", SYMBOL, "scripted", "no_such_bot"),
+        ("1", None, "one", "ETHUSDT", "scripted", "other_symbol"),
+        ("1", None, "one", SYMBOL, "elsewhere", "other_venue"),
+        ("0", None, "one", SYMBOL, "scripted", "nothing_to_adopt"),
+        ("1", "one", "one", SYMBOL, "scripted", "position_open"),
+        ("-0.5", "one", "two", SYMBOL, "scripted", "nothing_held"),
+        ("-1.5", "one", "one", SYMBOL, "scripted", "too_much"),
+        ("0.0005", None, "one", SYMBOL, "scripted", "too_small"),
+    ],
+)
+async def test_what_does_not_fit_is_refused(
+    desk: Desk, more: str, held: str | None, bot: str, symbol: str, venue: str, code: str
+) -> None:
+    """Issue 3: and nothing of our books changes."""
+    if held is not None:
+        await desk.enter(held)
+    before = await desk.orders(), await desk.rows("SELECT * FROM positions")
+    desk.venue.balances["BTC"] += Decimal(more)
+
+    with pytest.raises(RefusedError) as refused:
+        await desk.adoption.adopt(VenueName(venue), symbol, BotName(bot))
+
+    assert refused.value.code == code
+    assert (await desk.orders(), await desk.rows("SELECT * FROM positions")) == before
+
+
+async def test_what_may_be_our_own_unknown_order_is_not_adopted(desk: Desk) -> None:
+    """2.3: it would be there twice once its fill is told."""
+    desk.venue.script.append(Behaviour.DROP_AFTER)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter()
+
+    with pytest.raises(RefusedError) as refused:
+        await adopt(desk, "two")
+
+    assert refused.value.code == "order_unknown"
+
+
+async def test_exits_measured_at_an_entry_cannot_be_given_to_what_was_not_entered(
+    database: Database,
+) -> None:
+    """M4.7: a multiple of a range that nobody measured."""
+    desk = await open_desk(database, spec(exits=ExitPlan(stop_loss_atr=Decimal(2))))
+    await desk.reconciler.run()
+    desk.venue.balances["BTC"] = Decimal(1)
+
+    with pytest.raises(RefusedError) as refused:
+        await adopt(desk)
+
+    assert refused.value.code == "needs_range"

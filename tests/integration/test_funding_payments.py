@@ -1,0 +1,92 @@
+"""Funding of what is held: booked once, part of what it earned, and asked for only then."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from tests.fakes.trading import NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import SCRIPTED
+from tradebotd.domain.funding import FundingPayment
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.side import PositionSide
+from tradebotd.storage.database import Database
+
+HOUR = timedelta(hours=1)
+FUTURES = spec(position_type=PositionType.FUTURES, allow_short=True)
+
+
+def payment(number: int, amount: str, at: datetime, asset: str = "USDT") -> FundingPayment:
+    return FundingPayment(
+        venue=SCRIPTED,
+        payment_id=f"f{number}",
+        symbol=SYMBOL,
+        amount=Decimal(amount),
+        asset=asset,
+        paid_at=at,
+    )
+
+
+async def run_after(desk: Desk, passed: timedelta) -> None:
+    desk.clock.advance(passed)
+    desk.tick("100")
+    await desk.reconciler.run()
+
+
+async def test_each_payment_is_booked_once_and_is_part_of_the_result(database: Database) -> None:
+    """Issue 3: realized P&L = price gains - fees + funding; whatever is told again."""
+    desk = await open_desk(database, FUTURES)
+    await desk.enter(side=PositionSide.SHORT)
+    before = (await desk.position())["realized_pnl"]
+    desk.venue.payments += [payment(1, "-1.5", NOON + HOUR), payment(2, "0.5", NOON + 2 * HOUR)]
+    for _ in range(4):
+        await run_after(desk, HOUR)
+
+    position = await desk.position()
+    assert (position["funding"], position["realized_pnl"] - before) == (-1, -1)
+    assert len(await desk.rows("SELECT * FROM funding_payments")) == 2
+    await desk.stream("120")
+    closed = await desk.position()
+    assert closed["realized_pnl"] == -1 - 20 - closed["fees"]
+
+
+async def test_a_payment_told_after_the_close_goes_to_what_was_held_then(
+    database: Database,
+) -> None:
+    """Issue 3: the venue books it a little later than our exit."""
+    desk = await open_desk(database, FUTURES)
+    await desk.enter(side=PositionSide.SHORT)
+    await run_after(desk, HOUR)
+    desk.venue.payments.append(payment(1, "-1.5", desk.clock.now()))
+    await desk.stream("120")
+    assert (await desk.position())["closed_at"] is not None
+
+    await run_after(desk, timedelta(minutes=1))
+
+    assert (await desk.position())["funding"] == Decimal("-1.5")
+
+
+async def test_what_nothing_of_ours_was_open_for_is_kept_apart(database: Database) -> None:
+    """R13: somebody else's position; and one in another asset is no part of ours."""
+    desk = await open_desk(database, FUTURES)
+    await desk.enter(side=PositionSide.SHORT)
+    early, odd = payment(1, "-9", NOON - HOUR / 2), payment(2, "-9", NOON + HOUR, "BNB")
+    desk.venue.payments += [early, odd]
+    await run_after(desk, 2 * HOUR)
+
+    kept = await desk.rows("SELECT position_id FROM funding_payments")
+    assert [row["position_id"] for row in kept] == [None, None]
+    assert (await desk.position())["funding"] == 0
+
+
+async def test_spot_asks_nobody_and_futures_not_each_minute(database: Database) -> None:
+    """Issue 3: a replay of spot bots pays nothing for it."""
+    desk = await open_desk(database)
+    await desk.enter()
+    for _ in range(3):
+        await run_after(desk, HOUR)
+    assert "funding_since" not in desk.venue.asked_for
+
+    desk = await open_desk(database, FUTURES, restarted=True)
+    await desk.execute("UPDATE positions SET position_type = 'futures'")
+    for _ in range(30):
+        await run_after(desk, timedelta(minutes=1))
+    assert desk.venue.asked_for.count("funding_since") == 2
