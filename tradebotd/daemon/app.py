@@ -101,6 +101,8 @@ class App:
         self.scheduler.start()
         for watch in (self.runner.watch_limits, self._watch_disk):
             self.tasks.start_soon(watch)
+        if self.clock.speed:  # at speed 0 the next price does it, so that effects repeat
+            self.tasks.start_soon(self.protection.attend)
         self.started = True
         if self.player is not None:
             self._playing = True

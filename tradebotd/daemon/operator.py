@@ -175,13 +175,18 @@ class Operator:
         return [self._position(row) for row in rows]
 
     def _position(self, row: reports.Row) -> m.Position:
-        levels = (row["stop_loss"], row["take_profit"], row["trailing_stop"])
         return m.Position(
             **row,
             **self._price(row["symbol"]),
             unrealized_pnl=self._view.unrealized(row),
-            protected_by="daemon" if any(level is not None for level in levels) else "none",
+            protected_by=self._protected_by(row),
         )
+
+    def _protected_by(self, row: reports.Row) -> m.ProtectedBy:
+        if self._services.protected_by is not None:
+            return self._services.protected_by(row["id"])
+        levels = (row["stop_loss"], row["take_profit"], row["trailing_stop"])
+        return "daemon" if any(level is not None for level in levels) else "none"
 
     def _price(self, symbol: str) -> dict[str, Any]:
         prices, now = self._services.prices, self._services.clock.now()

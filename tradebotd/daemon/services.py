@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from anyio.abc import TaskGroup
 
-from tradebotd.control.messages import State
+from tradebotd.control.messages import ProtectedBy, State
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.jobs.runner import JobRunner
 from tradebotd.jobs.scheduler import ClockScheduler
@@ -87,6 +87,7 @@ class Services:
     state: Callable[[], State]
     reload: Callable[[], Awaitable[Sequence[str]]]
     hold: Callable[[], AbstractContextManager[Any]]
+    protected_by: Callable[[PositionId], ProtectedBy] | None = None
     tasks: TaskGroup
     started_at: datetime
     started_market: datetime

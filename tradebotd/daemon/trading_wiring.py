@@ -73,7 +73,7 @@ def wire_trading(
     strategies = dict(files.strategies)
     venues = _venues(config, symbols, database, market)
     protection, recorder, placement = _order_path(
-        files, database, market, symbols, specs, venues, lease, nonce
+        config, files, database, market, symbols, specs, venues, lease, nonce
     )
     gate = EntryGate(database, market.clock)
     account = _account(config, database, market, symbols, specs, venues, lease)
@@ -161,6 +161,7 @@ def wire_trading(
 
 
 def _order_path(
+    config: Config,
     files: Files,
     database: Database,
     market: Market,
@@ -178,6 +179,8 @@ def _order_path(
         calendars=files.calendars,
         venues=venues,
         sequential=market.clock.speed == 0,
+        bad_tick=config.account_limits().bad_tick,
+        resting={VenueName(name) for name, venue in config.venues.items() if venue.resting_stops},
     )
     recorder = OrderRecorder(
         database=database,

@@ -222,6 +222,7 @@ def _services(
         state=lambda: _state(app),
         reload=app.reload,
         hold=_hold(market.clock),
+        protected_by=trading.protection.protected_by,
         tasks=app.tasks,
         started_at=host_now(),
         started_market=market.clock.now(),

@@ -7,7 +7,7 @@ latched until its exit is settled, so that no tick sells it twice.
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -38,6 +38,8 @@ from tradebotd.trading.watched import Watched
 __all__ = ["Protection", "SweepResult"]
 
 log = structlog.get_logger(__name__)
+
+ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
 USUAL_BAD_TICK: Final = Decimal("0.1")
 
@@ -126,8 +128,8 @@ class Protection:
         """What is watched, by position."""
         return self._watched.positions
 
-    def protected_by(self, position_id: PositionId) -> str:
-        """`daemon`, `resting`, `both` or `none`: who would end the position."""
+    def protected_by(self, position_id: PositionId) -> ProtectedBy:
+        """Who would end the position."""
         position = self.held.get(position_id)
         by_daemon = (
             position is not None
