@@ -29,6 +29,7 @@ from tradebotd.storage.database import Database
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.strategies.base import Strategy
 from tradebotd.trading.account import Account
+from tradebotd.trading.adoption import Adoption
 from tradebotd.trading.bot_cycle import BotCycle, CycleResult
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
@@ -215,6 +216,18 @@ class Desk:
             symbols=self.symbols,
             recorder=self.recorder,
             clock=self.clock,
+        )
+        self.adoption = Adoption(
+            database=database,
+            venues=venues,
+            symbols=self.symbols,
+            specs=self.specs,
+            recorder=self.recorder,
+            holdings=self.reconciler.holdings,
+            externals=self.reconciler.externals,
+            clock=self.clock,
+            lease=Lease(account=ACCOUNT, token=token),
+            nonce=nonce,
         )
 
     # The market
