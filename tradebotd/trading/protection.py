@@ -268,9 +268,9 @@ class Protection:
     async def sweep(self, now: datetime) -> SweepResult:
         """Check every open position. Raises DatabaseUnavailableError."""
         await self._watched.persist()
-        await self.symbol_pauses.save()
         result = SweepResult()
         self._lost = lost = await self._sweep.run(now, result)
+        await self.symbol_pauses.save()
         await self._tend(result)
         await self._unprotected.tell(lost)
         await self._closing.tell()

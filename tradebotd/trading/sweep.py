@@ -91,6 +91,9 @@ class Sweep:
         new = await self._fresh.add(quotes, chain(page, held.values()), now)
         result.failed |= quotes.failed
         result.oldest_price = max(result.oldest_price, quotes.oldest)
+        for name, price in quotes.known.items():
+            if self._is_open(name, now):
+                self._pauses.look(name, price, now)
         met: list[Trigger] = []
         for name, price in sorted(new.items()):  # they move stops, too
             self._doubts.confirm(name, price)
