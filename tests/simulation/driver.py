@@ -30,6 +30,18 @@ PATIENCE_SECONDS, SLOWLY = 4000.0, 12.0  # an order that can rest is sought for 
 LIFE_STEPS = 500
 TAKEOVER_SECONDS = 21.0  # the lease and what a venue may still accept of it
 START = Decimal(100)
+COMMANDS = (
+    "close",
+    "close",
+    "set",
+    "set",
+    "pause",
+    "resume",
+    "halt",
+    "flatten",
+    "resume_all",
+    "resume_all",
+)
 
 
 @dataclass
@@ -278,22 +290,37 @@ class Driver:
             return
         if chance.random() >= self.plan.commands:
             return
-        bot = chance.choice(sorted(world.trading.specs))
-        command = chance.choice(["close", "close", "pause", "resume", "halt", "resume_all"])
+        command = chance.choice(COMMANDS)
         self.record.say("command", command)
+        await self._command(command, world)
+
+    async def _command(self, command: str, world: World) -> None:
+        chance, hands, gate = self._chance, world.trading.hands, world.trading.gate
+        bot = chance.choice(sorted(world.trading.specs))
+        held = sorted(world.trading.protection.held)
         match command:
-            case "close":
-                held = sorted(world.trading.protection.held)
-                if held:
-                    await world.hands.close_position(PositionId(chance.choice(held)))
+            case "close" if held:
+                await hands.close_position(PositionId(chance.choice(held)))
+            case "set" if held:
+                stop, target = (f"{chance.randint(5, 40) / 10}%" for _ in range(2))
+                await hands.set_exits(
+                    PositionId(chance.choice(held)),
+                    stop_loss=stop,
+                    take_profit=target if chance.random() < 0.5 else None,
+                    trailing_stop=None,
+                )
             case "pause":
-                await world.hands.pause_bot(bot)
+                await hands.pause_bot(bot)
             case "resume":
-                await world.hands.resume_bot(bot)
+                await hands.resume_bot(bot)
             case "halt":
-                await world.trading.gate.halt("a mood")
+                await gate.halt("a mood")
+            case "flatten":
+                await hands.flatten(lambda _: None)
+            case "resume_all":
+                await gate.resume()
             case _:
-                await world.trading.gate.resume()
+                return  # nothing is held that could be closed or set
 
 
 async def run_seed(

@@ -27,7 +27,6 @@ from tradebotd.storage import bots, decisions, leadership
 from tradebotd.storage.database import Database
 from tradebotd.storage.process_identity import Holder
 from tradebotd.storage.symbols import sync_symbols
-from tradebotd.trading.hands import OperatorHands
 from tradebotd.trading.lease import Lease
 
 ACCOUNT = "default"
@@ -71,7 +70,6 @@ class World:
     database: Database
     prices: PriceBook
     trading: Trading
-    hands: OperatorHands
     moods: dict[BotName, Moods]
     line: Line
 
@@ -138,8 +136,7 @@ async def open_world(plan: Plan, weather: Weather, line: Line, time: VirtualTime
         )
     await trading.gate.load()
     await trading.protection.load(time.now())
-    hands = OperatorHands(database, trading.protection)
-    return World(time, database, prices, trading, hands, moods, line)
+    return World(time, database, prices, trading, moods, line)
 
 
 @contextmanager
