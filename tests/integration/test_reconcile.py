@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.trading import NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import MINUTE, NOON, SYMBOL, Desk, open_desk, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.fill import Fill
@@ -189,6 +189,9 @@ async def test_the_sweep_says_what_it_checked_and_whether_it_helped(
 
     refused = await check.run(desk.context())
     assert not (await check.outcome()).ok
+    desk.clock.advance(MINUTE)  # a refused exit is tried again after a pause
+    for symbol in desk.symbols:
+        desk.tick("90" if symbol == SYMBOL else "100", symbol)
     closed = await check.run(desk.context())
 
     assert (refused.attempted, refused.failed, refused.acted) == (2, 1, 0)

@@ -157,7 +157,7 @@ async def test_a_position_is_protected_from_its_first_fill(desk: Desk) -> None:
     order = await lost(desk)
     await desk.recorder.hear(said(order, OrderStatus.PARTIALLY_FILLED, part(order, 1)))
     (held,) = desk.protection.held.values()
-    assert (held.quantity, held.stop_loss) == (Decimal("0.5"), 95)
+    assert (held.quantity, held.stop_loss) == (Decimal("0.5"), Decimal(95))
 
     await desk.recorder.hear(said(order, OrderStatus.FILLED, part(order, 2), filled="1"))
 
