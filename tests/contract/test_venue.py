@@ -1,81 +1,15 @@
 """What every venue must do: numbered, run for each adapter."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from tests.fakes.clock import FakeClock
-from tests.fakes.prices import FakePrices
-from tests.fakes.venue import ScriptedVenue
+from tests.contract.conftest import CASH, FIRST, NOW, SECOND, Case
 from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
-from tradebotd.domain.ids import ClientOrderId, VenueName
-from tradebotd.domain.instrument import Instrument, MarketSymbol
-from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType, TimeInForce
+from tradebotd.domain.order import OrderStatus
 from tradebotd.domain.side import Side
-from tradebotd.ports.venue import Venue
 from tradebotd.storage.database import Database
-from tradebotd.venues.paper.matching import PaperTerms
-from tradebotd.venues.paper.venue import PaperVenue
-
-NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
-FIRST, SECOND = ClientOrderId("tb1"), ClientOrderId("tb2")
-CASH = Decimal(1000)
-
-
-@dataclass
-class Case:
-    venue: Venue
-    clock: FakeClock
-    prices: FakePrices
-    symbol: MarketSymbol
-
-    def order(self, side: Side, quantity: str, *, symbol: str = "BTCUSDT") -> OrderRequest:
-        return OrderRequest(
-            venue=self.venue.name,
-            symbol=symbol,
-            side=side,
-            type=OrderType.MARKET,
-            time_in_force=TimeInForce.IOC,
-            quantity=Decimal(quantity),
-        )
-
-
-def instrument(venue: str) -> Instrument:
-    return Instrument(
-        symbol="BTCUSDT",
-        venue=VenueName(venue),
-        base_asset="BTC",
-        quote_asset="USDT",
-        tick_size=Decimal("0.01"),
-        lot_size=Decimal("0.001"),
-    )
-
-
-@pytest.fixture(params=["paper", "scripted"])
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def case(name: str, database: Database) -> Case:
-    clock, prices, traded = FakeClock(NOW), FakePrices(), instrument(name)
-    makers: dict[str, Callable[[], Venue]] = {
-        "paper": lambda: PaperVenue(
-            VenueName("paper"),
-            clock,
-            prices,
-            database,
-            PaperTerms(starting_cash={"USDT": CASH}),
-            {"BTCUSDT": traded},
-        ),
-        "scripted": lambda: ScriptedVenue(clock, prices, {"BTCUSDT": traded}, {"USDT": CASH}),
-    }
-    prices.move("BTCUSDT", "100")
-    symbol = MarketSymbol(instrument=traded, feeds=(), timeframes=())
-    return Case(makers[name](), clock, prices, symbol)
 
 
 async def test_a_submitted_order_is_found_with_its_fills(case: Case) -> None:
@@ -177,8 +111,18 @@ async def test_nothing_is_sent_or_asked_while_a_connection_is_held(
     async with database.transaction():
         with pytest.raises(RuntimeError, match="holds a database connection"):
             await case.venue.submit(FIRST, case.order(Side.BUY, "1"))
-        with pytest.raises(RuntimeError, match="holds a database connection"):
-            await case.venue.account()
+        for asking in (
+            case.venue.account(),
+            case.venue.open_orders(),
+            case.venue.find_order("BTCUSDT", FIRST),
+            case.venue.fills_since(NOW),
+            case.venue.funding_since(NOW),
+            case.venue.cancel("BTCUSDT", FIRST),
+            case.venue.replace("BTCUSDT", FIRST, SECOND, case.order(Side.BUY, "1")),
+            case.venue.submit_linked([(FIRST, case.order(Side.BUY, "1"))]),
+        ):
+            with pytest.raises(RuntimeError, match="holds a database connection"):
+                await asking
 
 
 async def test_without_a_price_an_order_never_reached_the_venue(

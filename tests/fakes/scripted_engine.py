@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from tests.fakes import scripted_books
-from tests.fakes.scripted_books import crosses, family_of, free_of, level_of
+from tests.fakes.scripted_books import crosses, family_of, free_of, has_come, level_of, met_at
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import (
     OrderRejectedError,
@@ -24,7 +24,7 @@ from tradebotd.domain.order import (
 )
 from tradebotd.domain.side import Side
 from tradebotd.ports.clock import Clock
-from tradebotd.ports.prices import PriceSource
+from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.ports.venue import (
     VenueTraits,
 )
@@ -63,12 +63,14 @@ class ScriptedBooks:
     asked: dict[ClientOrderId, OrderRequest] = field(default_factory=dict)
     fee_in_base: bool = False
 
-    def _refusal(self, request: OrderRequest) -> str | None:
+    def _refusal(self, request: OrderRequest, *, linked: bool = False) -> str | None:
         if request.symbol not in self.instruments:
             return f"unknown symbol {request.symbol}"
         last = self.prices.last_prices(request.symbol)
         if last is None:
             raise VenueUnavailableError("no price yet")
+        if linked and (request.type is OrderType.MARKET or has_come(request, last.current)):
+            return scripted_books.AT_ONCE
         held = self.positions.get(request.symbol, ZERO)
         instrument = self.instruments[request.symbol]
         return scripted_books.refusal(
@@ -151,12 +153,26 @@ class ScriptedBooks:
         gone = [self._end(each) for each in twins if each != client_order_id]
         return [report, *gone]
 
+    def _meet(self, client_order_id: ClientOrderId, last: LastPrices) -> list[OrderReport]:
+        """All that is left of it trades; reduce-only, as much as is left to reduce."""
+        request = self.resting[client_order_id]
+        left = request.quantity - self.orders[client_order_id].filled_quantity
+        if request.reduce_only:
+            held = self.positions.get(request.symbol, ZERO)
+            left = min(left, max(-held * request.side.sign, ZERO))
+        reports = self._fill(client_order_id, left, met_at(request, last)) if left else []
+        if client_order_id in self.resting:
+            reports.append(self._end(client_order_id, OrderStatus.EXPIRED))
+        return reports
+
     def _cancel(self, client_order_id: ClientOrderId) -> list[OrderReport]:
         return [self._end(each) for each in family_of(client_order_id, self.linked, self.resting)]
 
-    def _end(self, client_order_id: ClientOrderId) -> OrderReport:
+    def _end(
+        self, client_order_id: ClientOrderId, status: OrderStatus = OrderStatus.CANCELED
+    ) -> OrderReport:
         del self.resting[client_order_id]
-        report = replace(self.orders[client_order_id], status=OrderStatus.CANCELED)
+        report = replace(self.orders[client_order_id], status=status)
         self.orders[client_order_id] = report
         return report
 

@@ -10,7 +10,7 @@ from enum import Enum, auto
 import anyio
 
 from tests.fakes.prices import FakePrices
-from tests.fakes.scripted_books import has_come, met_at
+from tests.fakes.scripted_books import has_come
 from tests.fakes.scripted_engine import AUTHORITATIVE, SCRIPTED, ScriptedBooks
 from tradebotd.clocks.host import host_now
 from tradebotd.domain.candle import PathPoint
@@ -126,7 +126,7 @@ class ScriptedVenue(ScriptedBooks):
         self.submitted.extend(orders)
         if any(client_order_id in self.orders for client_order_id, _ in orders):
             raise OrderRejectedError("duplicate client order id")
-        reasons = [self._refusal(request) for _, request in orders]
+        reasons = [self._refusal(request, linked=True) for _, request in orders]
         reason = "scripted" if behaviour is Behaviour.REJECT else next(filter(None, reasons), None)
         if reason is not None:
             for client_order_id, request in orders:
@@ -217,8 +217,7 @@ class ScriptedVenue(ScriptedBooks):
             if client_order_id not in self.resting or request.symbol != symbol:
                 continue  # its twin was met first
             if has_come(request, last.current):
-                left = request.quantity - self.orders[client_order_id].filled_quantity
-                reports += self._fill(client_order_id, left, met_at(request, last))
+                reports += self._meet(client_order_id, last)
         await self._tell(reports)
         return reports
 

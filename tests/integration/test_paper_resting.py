@@ -42,10 +42,11 @@ FREE = {
 
 
 class Floor:
-    """A paper venue, its prices and whoever listens; `again` is the same after a kill."""
+    """A paper venue, its prices and whoever listens."""
 
     def __init__(self, database: Database, clock: FakeClock | None = None, **terms: Any) -> None:
         self.database = database
+        self.given = terms
         self.clock = clock or FakeClock(NOW)
         self.prices = PriceBook()
         self.terms = PaperTerms(starting_cash=CASH, **{**FREE, **terms})
@@ -54,6 +55,16 @@ class Floor:
         self.heard: list[OrderReport] = []
         self.venue.listen(self._hear)
         self.sent = 0
+
+    def after_a_kill(self) -> "Floor":
+        """Another process on the same books: what was in memory is gone."""
+        again = Floor(self.database, self.clock, **self.given)
+        again.sent = self.sent
+        last = self.prices.last_prices("BTCUSDT")
+        assert last is not None
+        again.prices.record(PathPoint(last.at, "BTCUSDT", last.previous))
+        again.prices.record(PathPoint(last.at, "BTCUSDT", last.current))
+        return again
 
     async def _hear(self, report: OrderReport) -> None:
         self.heard.append(report)

@@ -1,4 +1,4 @@
-"""The paper venue's balances once more, from its fills alone. Shares no code with the venue.
+"""The paper venue's balances once more, from its fills and funding alone. Shares no code with the venue.
 
 Spot: base and quote change hands. Futures: each fill pays its cash and the position is worth
 nothing until it is closed, so the realized P&L comes out as a fold over average prices.
@@ -19,6 +19,9 @@ FILLS = """
 """
 
 
+FUNDING = "SELECT asset, amount FROM paper.funding WHERE venue = $1"
+
+
 @dataclass(frozen=True)
 class Ledger:
     balances: dict[str, Fraction]
@@ -32,7 +35,11 @@ async def recompute(
     assets: Mapping[str, tuple[str, str]],
 ) -> Ledger:
     """*assets*: (base, quote) by symbol."""
-    return fold(await connection.fetch(FILLS, venue), cash, assets)
+    ledger = fold(await connection.fetch(FILLS, venue), cash, assets)
+    for row in await connection.fetch(FUNDING, venue):
+        before = ledger.balances.get(row["asset"], Fraction(0))
+        ledger.balances[row["asset"]] = before + Fraction(row["amount"])
+    return ledger
 
 
 def fold(

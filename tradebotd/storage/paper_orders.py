@@ -44,7 +44,7 @@ END_ORDERS: Final[LiteralString] = """
     RETURNING id
 """
 FILL_ORDER: Final[LiteralString] = """
-    UPDATE paper.orders SET filled_quantity = quantity, status = 'filled', updated_at = $2 WHERE id = $1
+    UPDATE paper.orders SET filled_quantity = $2, status = $3, reason = $4, updated_at = $5 WHERE id = $1
 """
 
 
@@ -144,8 +144,10 @@ async def end_orders(
     return {row["id"] for row in rows}
 
 
-async def fill_order(connection: Connection, order_id: int, at: datetime) -> None:
-    await connection.execute(FILL_ORDER, order_id, at)
+async def fill_order(connection: Connection, order_id: int, report: OrderReport) -> None:
+    await connection.execute(
+        FILL_ORDER, order_id, report.filled_quantity, report.status, report.reason, report.at
+    )
 
 
 def fill_of(venue: VenueName, row: Any) -> Fill:

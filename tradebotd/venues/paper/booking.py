@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueOrderId
@@ -16,6 +17,7 @@ from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.venues.paper.matching import Execution
 
 DUPLICATE: Final = "duplicate client order id"
+NO_MORE: Final = "nothing more was left to reduce"
 
 
 @dataclass(slots=True)
@@ -52,6 +54,22 @@ async def end(
             )
 
 
+async def book_refused(
+    outcome: Outcome, client_order_id: ClientOrderId, request: OrderRequest
+) -> None:
+    order_id = await paper_orders.insert_order(
+        outcome.connection,
+        client_order_id,
+        request,
+        outcome.at,
+        status=OrderStatus.REJECTED,
+        filled=ZERO,
+        reason=outcome.refused,
+    )
+    if order_id is None:
+        raise OrderRejectedError(DUPLICATE)
+
+
 async def book(
     outcome: Outcome,
     client_order_id: ClientOrderId,
@@ -59,7 +77,9 @@ async def book(
     done: Execution,
     *,
     order_id: int | None,
+    asked: OrderRequest | None = None,
 ) -> None:
+    """*request* is what trades; *asked* what the order was, where that is more."""
     connection = outcome.connection
     if order_id is None:
         order_id = await paper_orders.insert_order(
@@ -95,11 +115,12 @@ async def book(
         OrderReport(
             client_order_id=client_order_id,
             venue_order_id=VenueOrderId(str(order_id)),
-            status=OrderStatus.FILLED,
+            status=OrderStatus.FILLED if asked is None else OrderStatus.EXPIRED,
             filled_quantity=request.quantity,
+            reason=None if asked is None else NO_MORE,
             at=outcome.at,
             fills=(fill,),
-            asked=replace(request, trigger_price=None),  # no venue is told of it
+            asked=replace(asked or request, trigger_price=None),  # no venue is told of it
         )
     )
 

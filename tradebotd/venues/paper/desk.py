@@ -23,8 +23,20 @@ from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.database import Connection
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
-from tradebotd.venues.paper.booking import DUPLICATE, Outcome, book, end, resting_report
-from tradebotd.venues.paper.futures import funding_amount, funding_instant, liquidated_at
+from tradebotd.venues.paper.booking import (
+    DUPLICATE,
+    Outcome,
+    book,
+    book_refused,
+    end,
+    resting_report,
+)
+from tradebotd.venues.paper.futures import (
+    funding_amount,
+    funding_instant,
+    funding_instants,
+    liquidated_at,
+)
 from tradebotd.venues.paper.matching import (
     Execution,
     Locked,
@@ -40,6 +52,7 @@ from tradebotd.venues.paper.resting import (
     level_of,
     locked_by,
     met_by,
+    what_is_left,
     would_trigger,
 )
 
@@ -111,17 +124,22 @@ class Desk:
         gone: frozenset[int] = frozenset(),
     ) -> None:
         """All of them or none. *gone*: resting orders that this transaction has ended."""
+        # Before the order changes what is held: a period is paid by who held when it ended.
+        await self._fund(outcome, PathPoint(outcome.at, orders[0][1].symbol, prices.current))
         balances = await paper_books.lock_balances(outcome.connection, self._name)
         locked = locked_by(self._all_resting(), self._instruments, self._terms, but=gone)
         linked_id = orders[0][0] if len(orders) > 1 else None
         for _, request in orders:
-            outcome.refused = self._refusal(request, prices, balances, locked)
+            if linked_id is not None and self._fills_at_once(request, prices):
+                outcome.refused = AT_ONCE  # its twin would rest alone
+            else:
+                outcome.refused = self._refusal(request, prices, balances, locked)
             if outcome.refused is not None:
                 break
         for client_order_id, request in orders:
             if outcome.refused is not None:
                 if not gone:  # a replacement that fails leaves no trace
-                    await self._book_refused(outcome, client_order_id, request)
+                    await book_refused(outcome, client_order_id, request)
             elif self._fills_at_once(request, prices):
                 await self._fill_at_once(
                     outcome, client_order_id, request, prices, balances, locked
@@ -195,17 +213,21 @@ class Desk:
         return funding_instant(point.at, self._terms.funding_every)
 
     async def _fund(self, outcome: Outcome, point: PathPoint) -> None:
-        """At the first point of each period, for what was held before it; once."""
+        """At the first point or order of each period, for what was held before it; once.
+
+        Periods without a point are paid at the first price after them.
+        """
         if not self._funding_is_due(point):
             return
-        due, position = self._latest_funding(point), self._futures[point.symbol]
+        latest, position = self._latest_funding(point), self._futures[point.symbol]
         asset = self._instruments[point.symbol].quote_asset
         amount = funding_amount(position, point.price, self._terms.funding_rate)
-        if await paper_books.insert_funding(
-            outcome.connection, self._name, point.symbol, amount, asset, due
-        ):
-            await paper_books.add_to_balances(outcome.connection, self._name, {asset: amount})
-        outcome.funded[point.symbol] = due
+        for due in funding_instants(self._funded[point.symbol], latest, self._terms.funding_every):
+            if await paper_books.insert_funding(
+                outcome.connection, self._name, point.symbol, amount, asset, due
+            ):
+                await paper_books.add_to_balances(outcome.connection, self._name, {asset: amount})
+        outcome.funded[point.symbol] = latest
 
     async def _liquidate(self, outcome: Outcome, point: PathPoint, previous: Decimal) -> None:
         position = outcome.positions.get(point.symbol) or self._futures.get(point.symbol)
@@ -298,21 +320,6 @@ class Desk:
             fee_in_base=self._terms.fee_in_base,
         )
 
-    async def _book_refused(
-        self, outcome: Outcome, client_order_id: ClientOrderId, request: OrderRequest
-    ) -> None:
-        order_id = await paper_orders.insert_order(
-            outcome.connection,
-            client_order_id,
-            request,
-            outcome.at,
-            status=OrderStatus.REJECTED,
-            filled=ZERO,
-            reason=outcome.refused,
-        )
-        if order_id is None:
-            raise OrderRejectedError(DUPLICATE)
-
     async def _fill_at_once(
         self,
         outcome: Outcome,
@@ -367,14 +374,16 @@ class Desk:
         family = self._family(order.client_order_id)
         gone = frozenset({*outcome.ended, *(each.id for each in family)})
         locked = locked_by(self._all_resting(), self._instruments, self._terms, but=gone)
-        positions = {**self._futures, **outcome.positions}.values()
-        done = self._execution(order.request, price, fee_rate, balances, locked, positions)
+        positions = list({**self._futures, **outcome.positions}.values())
+        request = what_is_left(order.request, positions)
+        done = self._execution(request, price, fee_rate, balances, locked, positions)
         if isinstance(done, str):  # nothing is left to reduce, or no cash for it
             await end(outcome, [order], OrderStatus.EXPIRED, done)
             return
-        await paper_orders.fill_order(outcome.connection, order.id, outcome.at)
         outcome.ended.add(order.id)
-        await book(outcome, order.client_order_id, order.request, done, order_id=order.id)
+        asked = None if request is order.request else order.request
+        await book(outcome, order.client_order_id, request, done, order_id=order.id, asked=asked)
+        await paper_orders.fill_order(outcome.connection, order.id, outcome.reports[-1])
         others = [each for each in family if each.id != order.id]
         await end(outcome, others, OrderStatus.CANCELED, "its twin was filled")
 

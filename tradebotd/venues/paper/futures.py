@@ -17,6 +17,11 @@ def funding_instant(at: datetime, every: timedelta) -> datetime:
     return EPOCH + (at - EPOCH) // every * every
 
 
+def funding_instants(after: datetime, until: datetime, every: timedelta) -> list[datetime]:
+    """Those of the grid after *after*, an instant of it, and not after *until*."""
+    return [after + number * every for number in range(1, (until - after) // every + 1)]
+
+
 def funding_amount(position: PaperPosition, price: Decimal, rate: Decimal) -> Decimal:
     """Received, quote asset: at a positive rate longs pay shorts."""
     return -position.quantity * price * rate
@@ -27,11 +32,16 @@ def liquidated_at(
 ) -> Decimal | None:
     """The price at which the venue closes it by force; None while it is safe.
 
-    The liquidation price where the path went through it, this point's where it jumped over.
+    The liquidation price where the path went through it, this point's where it jumped over, and
+    never worse than what the position's own margin pays for.
     """
     side = PositionSide.LONG if position.quantity > 0 else PositionSide.SHORT
     level = liquidation_price(side, position.entry_price, position.leverage, instrument)
     if level is None or (current > level if side is PositionSide.LONG else current < level):
         return None
     low, high = sorted((previous, current))
-    return level if low <= level <= high else current
+    if low <= level <= high:
+        return level
+    # Isolated: what is lost beyond the margin is the venue's.
+    bankrupt = position.entry_price * (1 - Decimal(side.sign) / position.leverage)
+    return max(current, bankrupt) if side is PositionSide.LONG else min(current, bankrupt)

@@ -1,7 +1,7 @@
 """Orders that wait at the paper venue: whom a point meets, at which price, what they lock. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -10,6 +10,7 @@ from tradebotd.domain.decimals import ONE, ZERO
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRequest, OrderType
 from tradebotd.domain.side import Side
+from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.venues.paper.matching import Locked, PaperTerms, worsened
 
@@ -91,11 +92,12 @@ def locked_by(
     largest: dict[tuple[str, str], Decimal] = {}
     for order in orders:
         request = order.request
-        if order.id in but or request.reduce_only:
+        futures = request.position_type is PositionType.FUTURES
+        if order.id in but or (futures and request.reduce_only):
             continue
         instrument = instruments[request.symbol]
         left = request.quantity - order.filled_quantity
-        if request.position_type is PositionType.SPOT and request.side is Side.SELL:
+        if not futures and request.side is Side.SELL:
             asset, amount = instrument.base_asset, left
         else:
             price = level_of(request)
@@ -107,3 +109,12 @@ def locked_by(
     for (asset, _), amount in largest.items():
         by_asset[asset] = by_asset.get(asset, ZERO) + amount
     return Locked(by_asset=by_asset)
+
+
+def what_is_left(request: OrderRequest, positions: Iterable[PaperPosition]) -> OrderRequest:
+    """A reduce-only order that waited takes what is left of its position, as venues do."""
+    if not request.reduce_only:
+        return request
+    held = next((each.quantity for each in positions if each.symbol == request.symbol), ZERO)
+    left = -held * request.side.sign
+    return replace(request, quantity=left) if ZERO < left < request.quantity else request

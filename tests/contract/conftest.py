@@ -1,0 +1,162 @@
+"""The venues that the numbered tests run for, each with a clock, prices and a listener."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.prices import FakePrices
+from tests.fakes.venue import AUTHORITATIVE, ScriptedVenue
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
+from tradebotd.domain.order import (
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
+from tradebotd.domain.side import Side
+from tradebotd.ports.venue import Replacement, Venue, VenueTraits
+from tradebotd.storage.database import Database
+from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.venues.paper.venue import PaperVenue
+
+NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
+FIRST, SECOND, THIRD = ClientOrderId("tb1"), ClientOrderId("tb2"), ClientOrderId("tb3")
+CASH = Decimal(1000)
+FUTURES = PositionType.FUTURES
+CAN_ALL = VenueTraits(
+    resting_stops=True,
+    linked_orders=True,
+    replacement=Replacement.REPLACE,
+    receive_window=AUTHORITATIVE.receive_window,
+    absence_margin=AUTHORITATIVE.absence_margin,
+    resting_margin=AUTHORITATIVE.resting_margin,
+    negatives=1,
+    endpoints=1,
+)
+
+
+@dataclass
+class Case:
+    """`meet` is what a price does to orders that rest; `heard` what the venue told of itself."""
+
+    venue: Venue
+    clock: FakeClock
+    prices: FakePrices
+    symbol: MarketSymbol
+    meet: Callable[[PathPoint], Awaitable[object]]
+    heard: list[OrderReport] = field(default_factory=list)
+
+    def order(
+        self,
+        side: Side,
+        quantity: str,
+        type_: OrderType = OrderType.MARKET,
+        price: str | None = None,
+        *,
+        symbol: str = "BTCUSDT",
+        **changes: Any,
+    ) -> OrderRequest:
+        level = None if price is None else Decimal(price)
+        request: dict[str, Any] = {
+            "venue": self.venue.name,
+            "symbol": symbol,
+            "side": side,
+            "type": type_,
+            "time_in_force": TimeInForce.IOC if level is None else TimeInForce.GTC,
+            "quantity": Decimal(quantity),
+            "limit_price": level if type_ is OrderType.LIMIT else None,
+            "stop_price": None if type_ is OrderType.LIMIT else level,
+        }
+        return OrderRequest(**{**request, **changes})
+
+    async def move(self, price: str) -> None:
+        self.clock.advance(timedelta(seconds=20))
+        point = PathPoint(self.clock.now(), "BTCUSDT", Decimal(price))
+        self.prices.record(point)
+        await self.meet(point)
+
+    async def bought(self, quantity: str = "2", **changes: Any) -> None:
+        bought = ClientOrderId("bought")
+        await self.venue.submit(bought, self.order(Side.BUY, quantity, **changes))
+
+    async def bracket(self, stop: str, target: str, **changes: Any) -> None:
+        """FIRST the stop, SECOND the target."""
+        stops = self.order(Side.SELL, "2", OrderType.STOP_MARKET, stop, **changes)
+        takes = self.order(Side.SELL, "2", OrderType.TAKE_PROFIT_MARKET, target, **changes)
+        await self.venue.submit_linked([(FIRST, stops), (SECOND, takes)])
+
+    async def status(self, client_order_id: ClientOrderId) -> OrderStatus | None:
+        report = (await self.venue.find_order("BTCUSDT", client_order_id)).report
+        return None if report is None else report.status
+
+    async def rests(self) -> list[ClientOrderId]:
+        return [report.client_order_id for report in await self.venue.open_orders()]
+
+    async def balance(self, asset: str) -> Decimal:
+        return (await self.venue.account()).balances.get(asset, Decimal(0))
+
+    async def hear(self, report: OrderReport) -> None:
+        self.heard.append(report)
+
+
+def instrument(venue: str) -> Instrument:
+    return Instrument(
+        symbol="BTCUSDT",
+        venue=VenueName(venue),
+        base_asset="BTC",
+        quote_asset="USDT",
+        tick_size=Decimal("0.01"),
+        lot_size=Decimal("0.001"),
+    )
+
+
+@pytest.fixture(params=["paper", "scripted"])
+def venue_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def fee_asset() -> str:
+    return "quote"
+
+
+@pytest.fixture
+def case(venue_name: str, fee_asset: str, database: Database) -> Case:
+    clock, prices, traded = FakeClock(NOW), FakePrices(), instrument(venue_name)
+    prices.move("BTCUSDT", "100")
+    symbol = MarketSymbol(instrument=traded, feeds=(), timeframes=())
+    if venue_name == "paper":
+        terms = PaperTerms(
+            starting_cash={"USDT": CASH},
+            slippage_bps=Decimal(0),
+            spread_bps=Decimal(0),
+            fee_in_base=fee_asset == "base",
+        )
+        paper = PaperVenue(VenueName("paper"), clock, prices, database, terms, {"BTCUSDT": traded})
+
+        async def meet(point: PathPoint) -> None:
+            meeting = paper.on_point(point)
+            if meeting is not None:
+                await meeting
+
+        made = Case(paper, clock, prices, symbol, meet)
+    else:
+        scripted = ScriptedVenue(
+            clock,
+            prices,
+            {"BTCUSDT": traded},
+            {"USDT": CASH},
+            traits=CAN_ALL,
+            fee_in_base=fee_asset == "base",
+        )
+        made = Case(scripted, clock, prices, symbol, lambda point: scripted.match(point.symbol))
+    made.venue.listen(made.hear)
+    return made
