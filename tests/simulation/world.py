@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from tests.simulation.database import FaultyPool, Weather
@@ -38,6 +38,7 @@ HOLDER = Holder(machine_id="m", boot_id="b", pid=1, pid_started=1, pid_namespace
 class _Section:
     currency: str = "USDT"
     timezone: str = "UTC"
+    resting_stops: bool = True  # whether they may; the venue's traits say whether they can
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class _Config:
     specs: Sequence[BotSpec]
     risk: _Section = _Section()
     daemon: _Section = _Section()
+    venues: Mapping[str, _Section] = field(default_factory=lambda: {VENUE: _Section()})
 
     def bot_specs(self) -> Sequence[BotSpec]:
         return self.specs
