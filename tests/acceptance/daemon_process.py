@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +23,19 @@ class Ended:
 class DaemonProcess:
     """`tradebotd run` on a config, its log in a file beside it."""
 
-    def __init__(self, config: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        environment: dict[str, str] | None = None,
+        program: Sequence[str | Path] = (BINARIES / "tradebotd",),
+    ) -> None:
         self.config = config
         self.log_path = config.with_suffix(".log")
         self._started = time.monotonic()
         self._log_began = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [BINARIES / "tradebotd", "run", "--config", config],
+                [*program, "run", "--config", config],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -58,9 +63,13 @@ class DaemonProcess:
 
 
 @contextmanager
-def running(config: Path, environment: dict[str, str] | None = None) -> Iterator[DaemonProcess]:
+def running(
+    config: Path,
+    environment: dict[str, str] | None = None,
+    program: Sequence[str | Path] = (BINARIES / "tradebotd",),
+) -> Iterator[DaemonProcess]:
     """A daemon that is gone when the block is left, whatever happened in it."""
-    daemon = DaemonProcess(config, environment)
+    daemon = DaemonProcess(config, environment, program)
     try:
         yield daemon
     finally:

@@ -21,6 +21,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.fakes.control import LONG, NOW, FakeControl
+from tradebotd.control import acts as a
 from tradebotd.control import messages as m
 from tradebotd.control.server import bind, serve
 from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
@@ -57,6 +58,10 @@ ACTS = {
     "seed BTCUSDT --interval 1h --days 7": m.JobRun,
     "halt --reason lunch": m.EntryGateState,
     "resume": m.EntryGateState,
+    "positions set 5 --stop-loss 2% --take-profit 61000": m.Position,
+    "positions adopt paper BTCUSDT --bot btc-ema": m.Position,
+    "symbols resume BTCUSDT": a.SymbolResumed,
+    "flatten --yes": a.Flattened,
     "reload": m.Reloaded,
 }
 
@@ -122,6 +127,8 @@ async def test_words_fit_a_hundred_columns_without_colours(socket_path: Path, co
     if words[0] not in {"halt", "reload"} and words[:2] not in (
         ["bots", "pause"],
         ["positions", "close"],
+        ["positions", "set"],
+        ["positions", "adopt"],
     ):
         assert max(len(line) for line in ended.out.splitlines()) <= 100, ended.out
     assert "\x1b" not in ended.out
@@ -359,3 +366,46 @@ def test_no_shape_takes_money_as_a_number() -> None:
 
     with pytest.raises(ValueError, match="strings"):
         adapter.validate_python({"id": 1, "side": "long", "quantity": 0.1, "entry_price": "1"})
+
+
+async def test_flatten_off_a_terminal_needs_yes_and_asks_nothing_of_the_daemon(
+    served: Path, control: FakeControl
+) -> None:
+    """Interface 3.1: `flatten [--yes]`; a script must say what it means."""
+    ended = await ctl("--socket", served, "flatten")
+
+    assert ended.code == 2
+    assert "--yes" in ended.err
+    assert ("flatten",) not in control.asked
+
+
+async def test_flatten_says_what_is_left_and_ends_with_one(
+    served: Path, control: FakeControl
+) -> None:
+    """Interface 3.1: 1 is a negative answer, with a table of what is left and why."""
+    control.left = [a.Left(kind="position", subject="7 eq long 3 AAA", why="market_closed: AAA")]
+
+    ended = await ctl("--socket", served, "flatten", "--yes")
+
+    assert (ended.code, ended.err) == (1, "")
+    assert "closed 5 btc-ema long" in ended.out
+    assert "7 eq long 3 AAA" in ended.out
+    assert "market_closed" in ended.out
+
+
+async def test_an_exit_is_set_as_it_was_written_and_refused_in_the_daemons_words(
+    served: Path, control: FakeControl
+) -> None:
+    """Interface 3.1: `positions set`: what is not named is not asked for."""
+    done = await ctl("--socket", served, "positions", "set", "5", "--stop-loss", "0.5%")
+    refused = await ctl("--socket", served, "positions", "set", "5", "--stop-loss", "nonsense")
+    nothing = await ctl("--socket", served, "positions", "set", "5")
+
+    assert done.code == 0, done.err
+    assert control.asked[0] == (
+        "exits",
+        5,
+        {"stop_loss": "0.5%", "take_profit": None, "trailing_stop": None},
+    )
+    assert (refused.code, "neither a price" in refused.err) == (4, True)
+    assert nothing.code == 2

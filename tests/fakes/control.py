@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 
+from tradebotd.control import acts as a
 from tradebotd.control import messages as m
 from tradebotd.domain.errors import (
     ConfigError,
@@ -150,6 +151,7 @@ class FakeControl:
     def __init__(self, name: str = "btc-ema") -> None:
         self.name = name
         self.asked: list[tuple[Any, ...]] = []
+        self.left: list[a.Left] = []
         self.trouble: Exception | None = None
         self.health_now: m.HealthState = "degraded"
         self.state_now: m.State = "running"
@@ -331,6 +333,24 @@ class FakeControl:
         if position_id != 5:
             raise VenueUnavailableError("paper does not answer")
         return trade(self.name)
+
+    async def set_exits(self, position_id: int, wish: a.ExitWish) -> m.Position:
+        self.asked.append(("exits", position_id, wish.model_dump()))
+        if wish.stop_loss == "nonsense":
+            raise RefusedError("bad_level", "'nonsense' is neither a price nor a percentage")
+        return position(self.name)
+
+    async def adopt(self, wish: a.AdoptWish) -> m.Position:
+        self.asked.append(("adopt", wish.model_dump()))
+        return position(self.name)
+
+    async def resume_symbol(self, symbol: str) -> a.SymbolResumed:
+        return a.SymbolResumed(symbol=symbol)
+
+    async def flatten(self, progress: Progress) -> a.Flattened:
+        self.asked.append(("flatten",))
+        progress({"done": 1, "total": 2})
+        return a.Flattened(closed=["5 btc-ema long"], cancelled=["tb1"], left=self.left)
 
     async def orders(self, *, open_only: bool, limit: int) -> list[m.Order]:
         self.asked.append(("orders", open_only, limit))

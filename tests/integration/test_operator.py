@@ -29,6 +29,7 @@ from tradebotd.jobs.scheduler import ClockScheduler
 from tradebotd.market.price_book import PriceBook
 from tradebotd.storage.database import Database
 from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.flatten import FlattenResult, Left, Progress
 
 NOON = datetime(2022, 1, 14, 12, tzinfo=UTC)
 PING, BOTS = JobName("ping"), JobName("run_bots")
@@ -72,6 +73,21 @@ INSERT INTO alerts (code, severity, subject, message, raised_at, last_seen_at) V
 @dataclass
 class FakeHands:
     """Closes by writing what the fill would."""
+
+    async def set_exits(self, position_id: PositionId, **levels: str | None) -> Any:
+        self.done.append(("exits", position_id, levels))
+
+    async def adopt(self, venue: str, symbol: str, bot: str) -> PositionId:
+        self.done.append(("adopt", venue, symbol, bot))
+        return PositionId(1)
+
+    async def resume_symbol(self, symbol: str) -> None:
+        self.done.append(("symbol", symbol))
+
+    async def flatten(self, progress: Progress) -> FlattenResult:
+        progress({"done": 1})
+        left = Left(kind="position", subject="1 btc-ema", why="market_closed: BTCUSDT")
+        return FlattenResult(closed=["2 new"], left=[left])
 
     database: Database
     done: list[Any] = field(default_factory=list)

@@ -284,6 +284,16 @@ def reload(client: Client, options: Options) -> int:
     return _told(answer, options, "\n".join(changes) if changes else "nothing changes")
 
 
+def _act(name: str) -> Command:
+    def command(client: Client, options: Options) -> int:
+        from tradebotd.cli import acts  # noqa: PLC0415
+
+        act: Callable[..., int] = getattr(acts, name)
+        return act(client, options, _told)
+
+    return command
+
+
 COMMANDS: dict[str, Command] = {
     "status": status,
     "jobs": _list("JOBS", "no jobs", "jobs"),
@@ -301,6 +311,10 @@ COMMANDS: dict[str, Command] = {
     "bots resume": _switch_bot("resume"),
     "positions": _list("POSITIONS", "no open positions", "positions"),
     "positions close": positions_close,
+    "positions set": _act("set_exits"),
+    "positions adopt": _act("adopt"),
+    "symbols resume": _act("resume_symbol"),
+    "flatten": _act("flatten"),
     "orders": orders,
     "orders show": orders_show,
     "fills": fills,

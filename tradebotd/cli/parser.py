@@ -64,6 +64,8 @@ def build_parser() -> Parser:
     halt = commands.add("halt", "stop entries; exits go on; survives a restart")
     halt.add_argument("--reason", default="by hand", metavar="TEXT")
     commands.add("resume", "let bots enter again")
+    flatten = commands.add("flatten", "halt, cancel, close everything; 1: something is left")
+    flatten.add_argument("--yes", action="store_true", help="do not ask; needed off a terminal")
     commands.add("reload", "read the configuration again; prints what changes")
     completion = commands.add("completion", "print a script for a shell to complete our words")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"))
@@ -135,6 +137,18 @@ def _books(commands: _Commands) -> None:
     positions = commands.add("positions", "open positions")
     below = _Commands(positions, "positions", required=False)
     below.add("close", "close one at the market").add_argument("id", type=int, metavar="ID")
+    change = below.add("set", "change its exits; what is not named stays as it is")
+    change.add_argument("id", type=int, metavar="ID")
+    for name, words in (
+        ("--stop-loss", "a price, or a percentage of the entry price: 61000, 2%%"),
+        ("--take-profit", "a price, or a percentage of the entry price"),
+        ("--trailing-stop", "a price now, or a percentage of the best price"),
+    ):
+        change.add_argument(name, metavar="P|P%", help=words)
+    adopt = below.add("adopt", "give a bot what somebody else traded on the account")
+    adopt.add_argument("venue", metavar="VENUE")
+    adopt.add_argument("symbol", metavar="SYMBOL")
+    adopt.add_argument("--bot", required=True, metavar="NAME")
     orders = commands.add("orders", "the latest orders")
     orders.add_argument("--open", action="store_true", help="only those that are not settled")
     _count(orders, 50)
@@ -154,7 +168,11 @@ def _books(commands: _Commands) -> None:
 
 
 def _market(commands: _Commands) -> None:
-    commands.add("symbols", "what is watched")
+    symbols = commands.add("symbols", "what is watched")
+    below = _Commands(symbols, "symbols", required=False)
+    below.add("resume", "let exits of a paused symbol act: it was no split").add_argument(
+        "symbol", metavar="SYMBOL"
+    )
     candles = commands.add("candles", "the latest candles")
     candles.add_argument("symbol", metavar="SYMBOL")
     candles.add_argument("timeframe", metavar="TIMEFRAME")

@@ -262,6 +262,7 @@ DECISIONS = (
     Column("reason", "reason"),
     Column("order", "order_id", right=True),
 )
+LEFT = (Column("left", "kind"), Column("what", "subject"), Column("why", "why"))
 EVENTS = (
     Column("at", "at"),
     Column("status", "status"),

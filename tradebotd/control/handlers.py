@@ -13,6 +13,7 @@ from pydantic import AwareDatetime
 from starlette.exceptions import HTTPException
 
 from tradebotd import __version__
+from tradebotd.control import acts as a
 from tradebotd.control import messages as m
 from tradebotd.control.errors import refuse
 from tradebotd.control.streaming import Progress, stream_run
@@ -63,6 +64,9 @@ class DaemonControl(Protocol):
         """Return the trade it became."""
         ...
 
+    async def set_exits(self, position_id: int, wish: a.ExitWish) -> m.Position: ...
+    async def adopt(self, wish: a.AdoptWish) -> m.Position: ...
+
     async def orders(self, *, open_only: bool, limit: int) -> list[m.Order]: ...
     async def order(self, order_id: int) -> m.OrderDetail: ...
     async def fills(self, limit: int) -> list[m.Fill]: ...
@@ -74,10 +78,14 @@ class DaemonControl(Protocol):
         ...
 
     async def levels(self, symbol: str) -> m.Levels: ...
+    async def resume_symbol(self, symbol: str) -> a.SymbolResumed: ...
 
     async def halt(self, reason: str) -> m.EntryGateState: ...
     async def resume(self) -> m.EntryGateState: ...
     async def reload(self) -> m.Reloaded: ...
+    async def flatten(self, progress: Progress) -> a.Flattened:
+        """Return when nothing more can be done; an operator who hangs up does not cut it short."""
+        ...
 
 
 class _Route(APIRoute):
@@ -114,7 +122,7 @@ def create_app(control: DaemonControl, tasks: TaskGroup) -> FastAPI:
     app.include_router(_bots(control, tasks), prefix="/v1")
     app.include_router(_books(control), prefix="/v1")
     app.include_router(_market(control), prefix="/v1")
-    app.include_router(_acts(control), prefix="/v1")
+    app.include_router(_acts(control, tasks), prefix="/v1")
     app.add_exception_handler(HTTPException, _no_such_path)
     return app
 
@@ -242,6 +250,14 @@ def _books(control: DaemonControl) -> APIRouter:
     async def close(position_id: int) -> m.Trade:
         return await control.close_position(position_id)
 
+    @router.post("/positions/{position_id}/exits")
+    async def set_exits(position_id: int, wish: a.ExitWish) -> m.Position:
+        return await control.set_exits(position_id, wish)
+
+    @router.post("/positions/adopt")
+    async def adopt(wish: a.AdoptWish) -> m.Position:
+        return await control.adopt(wish)
+
     @router.get("/orders")
     async def orders(*, open: bool = False, limit: Limit = 100) -> list[m.Order]:  # noqa: A002
         return await control.orders(open_only=open, limit=limit)
@@ -268,6 +284,10 @@ def _market(control: DaemonControl) -> APIRouter:
     async def symbols() -> list[m.Symbol]:
         return await control.symbols()
 
+    @router.post("/symbols/{symbol:path}/resume")
+    async def resume_symbol(symbol: str) -> a.SymbolResumed:
+        return await control.resume_symbol(symbol)
+
     @router.get("/candles/{symbol:path}/{timeframe}")
     async def candles(symbol: str, timeframe: str, limit: Limit = 20) -> list[m.Candle]:
         return await control.candles(symbol, timeframe, limit)
@@ -279,7 +299,7 @@ def _market(control: DaemonControl) -> APIRouter:
     return router
 
 
-def _acts(control: DaemonControl) -> APIRouter:
+def _acts(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
     router = _router()
 
     @router.post("/halt")
@@ -289,6 +309,11 @@ def _acts(control: DaemonControl) -> APIRouter:
     @router.post("/resume")
     async def resume() -> m.EntryGateState:
         return await control.resume()
+
+    @router.post("/flatten", response_model=a.Flattened)
+    async def flatten() -> Any:
+        """Streams `{"progress": …}` lines; the last line says what was done and what is left."""
+        return await stream_run(tasks, control.flatten)
 
     @router.post("/reload")
     async def reload() -> m.Reloaded:

@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 import structlog
 
-from tradebotd.clocks.host import host_now
+from tradebotd.clocks.host import SystemHost, host_now
 from tradebotd.config.model import Config
 from tradebotd.config.secrets import database_password
 from tradebotd.control.server import serve_standby
@@ -16,7 +16,7 @@ from tradebotd.daemon.app import App
 from tradebotd.daemon.files import Files
 from tradebotd.daemon.progress_line import ProgressLine
 from tradebotd.daemon.signals import Signals
-from tradebotd.daemon.standby import leading
+from tradebotd.daemon.standby import acquire, holding
 from tradebotd.daemon.standby_view import StandbyView
 from tradebotd.daemon.stop_signal import StopRequest, watch_signals
 from tradebotd.daemon.systemd import notify
@@ -102,16 +102,16 @@ async def the_account(
         made = await leadership.is_there(connection)
     if not made:
         await bring_up_to_date(database, files, allowed=migrates)
-    view = StandbyView(config, database)
+    view, host = StandbyView(config, database), SystemHost()
     when_taken = config.daemon.when_taken if stand_by else "exit"
-    async with AsyncExitStack() as stack:
-        async with AsyncExitStack() as waiting:
-            if when_taken == "standby":
-                await waiting.enter_async_context(serve_standby(view, config.socket))
-                notify("READY=1", "STATUS=standing by")
-            lease = await stack.enter_async_context(
-                leading(database, config.daemon.account, when_taken=when_taken, seen=view.saw)
-            )
+    async with AsyncExitStack() as waiting:
+        if when_taken == "standby":
+            await waiting.enter_async_context(serve_standby(view, config.socket))
+            notify("READY=1", "STATUS=standing by")
+        lease = await acquire(
+            database, config.daemon.account, host, when_taken=when_taken, seen=view.saw
+        )
+    async with holding(database, lease, host):
         if made:
             await bring_up_to_date(database, files, allowed=migrates)
         yield lease

@@ -7,6 +7,7 @@ from typing import Any, Final
 import anyio
 import structlog
 
+from tradebotd.control import acts as a
 from tradebotd.control import messages as m
 from tradebotd.daemon.services import Services
 from tradebotd.daemon.status_view import StatusView
@@ -219,6 +220,24 @@ class Operator:
             f"the exit of position {position_id} was sent but is not filled yet: see orders --open"
         )
 
+    async def set_exits(self, position_id: int, wish: a.ExitWish) -> m.Position:
+        with self._services.hold():
+            await self._services.hands.set_exits(PositionId(position_id), **wish.model_dump())
+        return await self._one_position(position_id)
+
+    async def adopt(self, wish: a.AdoptWish) -> m.Position:
+        log.warning("adopted by hand", **wish.model_dump())
+        with self._services.hold():
+            adopted = await self._services.hands.adopt(wish.venue, wish.symbol, wish.bot)
+        return await self._one_position(adopted)
+
+    async def _one_position(self, position_id: int) -> m.Position:
+        """Raises RefusedError: it has been closed meanwhile."""
+        for position in await self.positions():
+            if position.id == position_id:
+                return position
+        raise RefusedError("closed", f"position {position_id} is closed", "see trades")
+
     async def orders(self, *, open_only: bool, limit: int) -> list[m.Order]:
         async with self._services.database.connection() as connection:
             rows = await reports.orders(connection, open_only=open_only, limit=limit)
@@ -273,7 +292,22 @@ class Operator:
         if symbol not in known:
             raise _unknown("symbol", symbol, known)
 
+    async def resume_symbol(self, symbol: str) -> a.SymbolResumed:
+        await self._check_symbol(symbol)
+        await self._services.hands.resume_symbol(symbol)
+        return a.SymbolResumed(symbol=symbol)
+
     # The whole
+
+    async def flatten(self, progress: Progress) -> a.Flattened:
+        log.warning("flatten asked for by hand")
+        with self._services.hold():
+            result = await self._services.hands.flatten(progress)
+        return a.Flattened(
+            closed=result.closed,
+            cancelled=result.cancelled,
+            left=[a.Left(kind=e.kind, subject=e.subject, why=e.why) for e in result.left],
+        )
 
     async def halt(self, reason: str) -> m.EntryGateState:
         await self._services.gate.halt(reason)

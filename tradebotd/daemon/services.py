@@ -10,11 +10,13 @@ from anyio.abc import TaskGroup
 
 from tradebotd.control.messages import ProtectedBy, State
 from tradebotd.domain.ids import BotName, PositionId
+from tradebotd.domain.position import Position
 from tradebotd.jobs.runner import JobRunner
 from tradebotd.jobs.scheduler import ClockScheduler
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.clock import Clock
 from tradebotd.storage.database import Database
+from tradebotd.trading.flatten import FlattenResult, Progress
 from tradebotd.trading.lease import Lease
 
 
@@ -56,6 +58,27 @@ class TradingHands(Protocol):
     async def close_position(self, position_id: PositionId) -> None:
         """Send the exit, with close reason `manual`."""
         ...
+
+    async def set_exits(
+        self,
+        position_id: PositionId,
+        *,
+        stop_loss: str | None,
+        take_profit: str | None,
+        trailing_stop: str | None,
+    ) -> Position:
+        """Prices or percentages, as an operator writes them; None leaves one as it is."""
+        ...
+
+    async def adopt(self, venue: str, symbol: str, bot: str) -> PositionId:
+        """What somebody else bought becomes the bot's."""
+        ...
+
+    async def resume_symbol(self, symbol: str) -> None:
+        """Exits of a symbol that was paused act again."""
+        ...
+
+    async def flatten(self, progress: Progress) -> FlattenResult: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

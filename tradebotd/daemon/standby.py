@@ -8,7 +8,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from tradebotd.clocks.host import SystemHost, host_now
+from tradebotd.clocks.host import host_now
 from tradebotd.domain.errors import AccountTakenError, DatabaseUnavailableError
 from tradebotd.ports.clock import HostClock
 from tradebotd.storage import leadership, process_identity
@@ -133,33 +133,36 @@ class Candidate:
         )
 
 
-@asynccontextmanager
-async def leading(
+async def acquire(
     database: Database,
     account: str,
+    host: HostClock,
     *,
-    when_taken: Literal["exit", "standby"] = "exit",
-    host: HostClock | None = None,
+    when_taken: Literal["exit", "standby"],
     seen: Seen = lambda _: None,
-) -> AsyncIterator[Lease]:
-    """The account is ours inside the block, and shown to be. Raises AccountTakenError.
-
-    Inside, too: as soon as somebody else has it, the block is cancelled.
-    """
+) -> Lease:
+    """Raises AccountTakenError. Hand it to `holding` at once: the lease is running."""
     holder = await anyio.to_thread.run_sync(process_identity.current)
-    host = host or SystemHost()
     candidate = Candidate(database, account, holder, when_taken=when_taken, host=host, seen=seen)
-    lease = await candidate.acquire()
+    return await candidate.acquire()
+
+
+@asynccontextmanager
+async def holding(database: Database, lease: Lease, host: HostClock) -> AsyncIterator[None]:
+    """The account is shown to be ours inside the block, and let go of at its end.
+
+    Raises AccountTakenError, and cancels the block, as soon as somebody else has it.
+    """
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep_beating, database, lease, host)
-            yield lease
+            yield
             tasks.cancel_scope.cancel()
     finally:
         with anyio.move_on_after(RELEASE_SECONDS, shield=True):
             try:
                 async with database.transaction(durable=True) as connection:
-                    await leadership.release(connection, account, lease.token, host_now())
+                    await leadership.release(connection, lease.account, lease.token, host_now())
             except DatabaseUnavailableError as error:
                 # The next start sees that this process is dead, and takes over at once.
                 log.warning("leadership not released", error=str(error))

@@ -24,7 +24,7 @@ from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
 from tradebotd.trading.exit_changes import ExitChanges
 from tradebotd.trading.flatten import Flatten
-from tradebotd.trading.hands import OperatorHands
+from tradebotd.trading.hands import AllHands
 from tradebotd.trading.lease import Lease
 from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
@@ -53,7 +53,7 @@ class Trading:
     venues: Mapping[VenueName, Venue]
     recorder: OrderRecorder
     flatten: Flatten
-    hands: OperatorHands
+    hands: AllHands
 
     @property
     def receive_windows(self) -> list[timedelta]:
@@ -128,7 +128,7 @@ def wire_trading(
         closer=protection,
         reconciler=reconciler,
     )
-    hands = OperatorHands(
+    hands = AllHands(
         database=database,
         protection=protection,
         flatten=flatten,

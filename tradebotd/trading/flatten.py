@@ -6,7 +6,7 @@ fate: one that cannot be closed keeps no other from being closed.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import anyio
 import structlog
@@ -48,7 +48,7 @@ class Closer(Protocol):
 class Left:
     """What is there still, and why."""
 
-    kind: str  # position, order, venue, step
+    kind: Literal["position", "order", "venue", "step"]
     subject: str
     why: str
 

@@ -1,0 +1,20 @@
+"""`tradebotd` with a lease of a second and a half: `python -m tests.acceptance.quick_lease run …`."""
+
+import sys
+
+from tradebotd.daemon import main, standby
+from tradebotd.trading import lease
+
+LEASE_SECONDS = 1.5
+
+
+def shorten() -> None:
+    lease.LEASE_SECONDS = LEASE_SECONDS
+    lease.BEAT_SECONDS = LEASE_SECONDS / 5
+    lease.FENCE_MARGIN = LEASE_SECONDS
+    standby.LOOK_SECONDS = LEASE_SECONDS / 10
+
+
+if __name__ == "__main__":
+    shorten()
+    sys.exit(main.main(sys.argv[1:]))

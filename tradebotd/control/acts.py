@@ -1,0 +1,37 @@
+"""The JSON shapes of what changes an exit, takes a holding in, or ends everything."""
+
+from typing import Literal
+
+from tradebotd.control.wire import Message
+
+
+class ExitWish(Message):
+    """Prices, or percentages with their sign; what is null stays as it is."""
+
+    stop_loss: str | None = None
+    take_profit: str | None = None
+    trailing_stop: str | None = None
+
+
+class AdoptWish(Message):
+    venue: str
+    symbol: str
+    bot: str
+
+
+class SymbolResumed(Message):
+    symbol: str
+
+
+class Left(Message):
+    kind: Literal["position", "order", "venue", "step"]
+    subject: str
+    why: str
+
+
+class Flattened(Message):
+    """Flat when `left` is empty; entries stay halted in either case."""
+
+    closed: list[str]
+    cancelled: list[str]
+    left: list[Left]
