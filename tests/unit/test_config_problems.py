@@ -47,7 +47,6 @@ WRONG_VALUES = [
     ('[health]\nmin_free_disk = "plenty"', "health.min_free_disk", "not a size"),
     ('[alerts]\nurls = ["https://user:pass@host"]', "alerts.urls[0]", "must be a table"),
     ('[alerts]\nurls = [{ env = "HOME" }]', "alerts.urls", "not delivered in this version"),
-    ('[daemon]\nwhen_taken = "standby"', "daemon.when_taken", "exit is"),
     ('[daemon]\nlog_format = "journald"', "daemon.log_format", "auto, console, json are"),
     ("[jobs.ping]\nretries = 11", "jobs.ping.retries", "at most 10"),
     ('[jobs.ping]\nat = "24:00"', "jobs.ping.at", "not a time of day"),
