@@ -36,7 +36,7 @@ async def test_a_stop_set_by_hand_is_in_force_at_once_and_after_a_restart(
     """M4.7: stored with the position."""
     desk = await open_desk(database)
     await desk.enter()
-    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("98")))
+    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(98)))
     after = await restart(desk)
     await after.protection.load(NOON)
 
@@ -68,9 +68,9 @@ async def test_percentages_are_of_the_entry_and_of_the_best_price(database: Data
     ("given", "code"),
     [
         ({"stop_loss": Level(price=Decimal("100.5"))}, "already_met"),
-        ({"take_profit": Level(price=Decimal("99"))}, "already_met"),
+        ({"take_profit": Level(price=Decimal(99))}, "already_met"),
         ({"stop_loss": Level(price=Decimal("98.001"))}, "not_on_tick"),
-        ({"trailing_stop": Level(price=Decimal("101"))}, "wrong_side"),
+        ({"trailing_stop": Level(price=Decimal(101))}, "wrong_side"),
         ({}, "nothing_to_set"),
     ],
 )
@@ -99,7 +99,7 @@ async def test_a_stop_beyond_the_liquidation_is_refused(database: Database) -> N
     assert row["liquidation_price"] == Decimal("90.50")
 
     with pytest.raises(RefusedError) as refused:
-        await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("90")))
+        await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(90)))
     assert refused.value.code == "stop_beyond_liquidation"
 
 
@@ -112,7 +112,7 @@ async def test_a_stop_set_by_hand_is_not_moved_back_to_break_even(database: Data
     await desk.protection.sweep(desk.clock.now())
     assert (await desk.position())["stop_loss"] == 100
 
-    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("97")))
+    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(97)))
     await desk.stream("98")
     await desk.protection.sweep(desk.clock.now())
 
@@ -126,10 +126,10 @@ async def test_the_stop_at_the_venue_follows(database: Database, replacement: Re
     desk = await open_resting_desk(database, replacement)
     await desk.enter()
     await sweep(desk, 2)
-    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("97")))
+    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(97)))
     await sweep(desk, 2)
 
-    assert stops(desk) == [(Decimal("97"), Decimal(1))]
+    assert stops(desk) == [(Decimal(97), Decimal(1))]
 
 
 @pytest.mark.parametrize("text", ["", "-1", "nan", "100%", "0%", "five"])

@@ -19,7 +19,7 @@ from tests.fakes.resting import (
     sweep,
 )
 from tests.fakes.steps import cancelled_at
-from tests.fakes.trading import NOON, SYMBOL, Desk, spec
+from tests.fakes.trading import Desk, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import PositionType

@@ -106,7 +106,7 @@ async def test_a_refused_exit_is_tried_again_with_growing_pauses(database: Datab
     desk = await open_desk(database, spec(exits=STOP))
     await desk.enter()
     desk.venue.script.extend([Behaviour.REJECT] * 4)
-    tries = []
+    tries: list[int] = []
     for second in range(16):
         for _ in range(5):
             await desk.stream("94")

@@ -22,6 +22,7 @@ from tests.fakes.trading import NOON, SYMBOL
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import PositionId
 from tradebotd.domain.order import OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
@@ -245,7 +246,7 @@ async def test_a_close_by_hand_takes_the_resting_stop_out_of_the_way(
     await desk.enter()
     await sweep(desk, 2)
     async with database.connection() as connection:
-        (position,) = await positions.select_open_page(connection, 0)
+        (position,) = await positions.select_open_page(connection, PositionId(0))
 
     await desk.protection.close_by_hand(position, CloseReason.MANUAL)
     await settle(desk)

@@ -159,8 +159,8 @@ def _changed(
         plan = replace(plan, trailing_stop=fraction, trailing_stop_atr=None)
         behind = Behind.of(plan)
         if behind is not None:
-            level = behind.level(side, position.best_price, instrument.tick_size)
-            levels = replace(levels, trailing_stop=level)
+            stop = behind.level(side, position.best_price, instrument.tick_size)
+            levels = replace(levels, trailing_stop=stop)
     return replace(
         position,
         exits=plan,

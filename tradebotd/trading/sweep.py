@@ -91,14 +91,7 @@ class Sweep:
         new = await self._fresh.add(quotes, chain(page, held.values()), now)
         result.failed |= quotes.failed
         result.oldest_price = max(result.oldest_price, quotes.oldest)
-        for name, price in quotes.known.items():
-            if self._is_open(name, now):
-                self._pauses.look(name, price, now)
-        met: list[Trigger] = []
-        for name, price in sorted(new.items()):  # they move stops, too
-            self._doubts.confirm(name, price)
-            if self._is_open(name, now) and self._pauses.look(name, price, now):
-                met += self._watched.book.tick(name, price)
+        met = self._met(quotes, new, now)
         exits = {each.position.id: each for each in self.exits(met)}
         for position in page:
             if position.id not in exits:
@@ -107,6 +100,18 @@ class Sweep:
                     exits[position.id] = found
             self._resting.touch(position)
         await self._closing.close_all(list(exits.values()), result)
+
+    def _met(self, quotes: Quotes, new: Mapping[str, Decimal], now: datetime) -> list[Trigger]:
+        """What the ticks would have done with *new* prices; all are looked at for a split."""
+        for name, price in quotes.known.items():
+            if self._is_open(name, now):
+                self._pauses.look(name, price, now)
+        met: list[Trigger] = []
+        for name, price in sorted(new.items()):  # they move stops, too
+            self._doubts.confirm(name, price)
+            if self._is_open(name, now) and self._pauses.look(name, price, now):
+                met += self._watched.book.tick(name, price)
+        return met
 
     def _due(
         self, position: Position, price: Decimal | None, now: datetime, result: SweepResult
