@@ -22,7 +22,7 @@ from tradebotd.cli.words import ago, cut, fit, money, percent
 from tradebotd.daemon import main as daemon_main
 
 NOW = datetime(2022, 1, 14, 7, 32, tzinfo=UTC)
-LATER = {"preflight", "health", "alerts", "budget", "report", "universe", "flatten"}
+LATER = {"preflight", "health", "alerts", "budget", "report", "universe"}
 
 
 def paths(parser: argparse.ArgumentParser) -> list[str]:

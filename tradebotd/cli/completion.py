@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 DAEMON: Mapping[str, Sequence[str]] = {
-    "": ("--help", "--version", "check", "migrate", "run", "schema"),
+    "": ("--help", "--version", "check", "flatten", "migrate", "run", "schema"),
     "check": ("--config", "--help"),
+    "flatten": ("--config", "--help"),
     "migrate": ("--config", "--help", "--status"),
     "run": ("--config", "--help"),
     "schema": ("--help",),
