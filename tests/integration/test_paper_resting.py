@@ -418,3 +418,47 @@ async def _anything(floor: Floor, chance: Random) -> None:
                 pass
     except OrderRejectedError:
         pass
+
+
+async def test_a_symbol_where_nothing_rests_costs_no_waiting(floor: Floor) -> None:
+    """B6: neither before the first order, nor beside one of another symbol, nor after the last."""
+    point = PathPoint(floor.clock.now(), "BTCUSDT", Decimal(100))
+    assert floor.venue.on_point(point) is None
+
+    await floor.point("10", symbol="ETHUSDT")
+    await floor.send(BUY, LIMIT, "8", symbol="ETHUSDT")
+    assert floor.venue.on_point(point) is None
+
+    await floor.send(BUY, LIMIT, "90")
+    await floor.point("89")
+    assert floor.venue.on_point(point) is None
+
+
+async def test_a_point_that_meets_nothing_takes_no_connection(floor: Floor) -> None:
+    """B6: an order rests, and its price is far."""
+    await bought(floor)
+    await floor.send(SELL, STOP, "95")
+    point = PathPoint(floor.clock.now() + timedelta(seconds=20), "BTCUSDT", Decimal(99))
+    floor.prices.record(point)
+    meeting = floor.venue.on_point(point)
+    assert meeting is not None
+    with pytest.raises(StopIteration):
+        meeting.__await__().send(None)  # to its end, without waiting for anything
+
+
+async def test_an_order_of_a_time_played_again_meets_only_points_that_are_new(
+    floor: Floor,
+) -> None:
+    """M6.1: after a kill the clock starts before the last fill; that part of the path is used."""
+    await bought(floor)
+    await floor.send(SELL, STOP, "95")
+    await floor.point("94")  # at 40 s
+
+    again = Floor(floor.database, FakeClock(NOW))
+    again.sent = floor.sent
+    await again.point("100")
+    await again.send(BUY, LIMIT, "95")
+    await again.point("94")  # 40 s again
+    assert again.heard == []
+    await again.point("94")
+    assert [report.status for report in again.heard] == [OrderStatus.FILLED]
