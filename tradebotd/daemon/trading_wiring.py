@@ -76,15 +76,7 @@ def wire_trading(
         config, files, database, market, symbols, specs, venues, lease, nonce
     )
     gate = EntryGate(database, market.clock)
-    account = _account(config, database, market, symbols, specs, venues, lease)
-    entries = Entries(
-        database=database,
-        account=account,
-        prices=market.prices,
-        placement=placement,
-        halts=gate.account_halts,
-        limits=config.account_limits(),
-    )
+    entries = _entries(config, database, market, symbols, specs, venues, placement, gate, lease)
     entry_orders = EntryOrders(
         database=database, venues=venues, recorder=recorder, gate=gate, specs=specs
     )
@@ -101,41 +93,18 @@ def wire_trading(
         gate=gate,
         token=lease.token,
     )
-    reconciler = Reconciler(
-        database=database,
-        venues=venues,
-        symbols=symbols,
-        recorder=recorder,
-        clock=market.clock,
-    )
-    adoption = Adoption(
-        database=database,
-        venues=venues,
-        symbols=symbols,
-        specs=specs,
-        recorder=recorder,
-        holdings=reconciler.holdings,
-        externals=reconciler.externals,
-        clock=market.clock,
-        lease=lease,
-        nonce=nonce,
-    )
-    flatten = Flatten(
-        database=database,
-        clock=market.clock,
-        gate=gate,
-        entry_orders=entry_orders,
-        closer=protection,
-        reconciler=reconciler,
-    )
-    hands = AllHands(
-        database=database,
-        protection=protection,
-        flatten=flatten,
-        adoption=adoption,
-        changes=ExitChanges(
-            database=database, prices=market.prices, symbols=symbols, watcher=protection
-        ),
+    reconciler, adoption, flatten, hands = _by_hand(
+        database,
+        market,
+        symbols,
+        specs,
+        venues,
+        recorder,
+        protection,
+        gate,
+        entry_orders,
+        lease,
+        nonce,
     )
     for venue in venues.values():
         venue.listen(recorder.hear)
@@ -147,7 +116,7 @@ def wire_trading(
         gate=gate,
         protection=protection,
         reconciler=reconciler,
-        account=account,
+        account=entries.account,
         entries=entries,
         entry_orders=entry_orders,
         cycle=cycle,
@@ -201,16 +170,71 @@ def _order_path(
     return protection, recorder, placement
 
 
-def _account(
+def _by_hand(
+    database: Database,
+    market: Market,
+    symbols: Mapping[str, MarketSymbol],
+    specs: Mapping[BotName, BotSpec],
+    venues: Mapping[VenueName, Venue],
+    recorder: OrderRecorder,
+    protection: Protection,
+    gate: EntryGate,
+    entry_orders: EntryOrders,
+    lease: Lease,
+    nonce: bytes,
+) -> tuple[Reconciler, Adoption, Flatten, AllHands]:
+    """What asks the venues, and what an operator can ask for."""
+    reconciler = Reconciler(
+        database=database,
+        venues=venues,
+        symbols=symbols,
+        recorder=recorder,
+        clock=market.clock,
+    )
+    adoption = Adoption(
+        database=database,
+        venues=venues,
+        symbols=symbols,
+        specs=specs,
+        recorder=recorder,
+        holdings=reconciler.holdings,
+        externals=reconciler.externals,
+        clock=market.clock,
+        lease=lease,
+        nonce=nonce,
+    )
+    flatten = Flatten(
+        database=database,
+        clock=market.clock,
+        gate=gate,
+        entry_orders=entry_orders,
+        closer=protection,
+        reconciler=reconciler,
+    )
+    hands = AllHands(
+        database=database,
+        protection=protection,
+        flatten=flatten,
+        adoption=adoption,
+        changes=ExitChanges(
+            database=database, prices=market.prices, symbols=symbols, watcher=protection
+        ),
+    )
+    return reconciler, adoption, flatten, hands
+
+
+def _entries(
     config: Config,
     database: Database,
     market: Market,
     symbols: Mapping[str, MarketSymbol],
     specs: Mapping[BotName, BotSpec],
     venues: Mapping[VenueName, Venue],
+    placement: Placement,
+    gate: EntryGate,
     lease: Lease,
-) -> Account:
-    return Account(
+) -> Entries:
+    account = Account(
         database=database,
         venues=venues,
         prices=market.prices,
@@ -219,6 +243,14 @@ def _account(
         name=lease.account,
         currency=config.risk.currency,
         zone=ZoneInfo(config.daemon.timezone),
+    )
+    return Entries(
+        database=database,
+        account=account,
+        prices=market.prices,
+        placement=placement,
+        halts=gate.account_halts,
+        limits=config.account_limits(),
     )
 
 
