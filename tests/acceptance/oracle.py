@@ -20,6 +20,12 @@ import asyncpg
 MINUTE = timedelta(minutes=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIMEFRAMES = {"5m": 5, "15m": 15, "1h": 60}
+# A stop and a target that wait at the venue behind an open position, or an entry that waits.
+RESTING = """
+    SELECT o.id FROM orders AS o JOIN paper.orders AS v USING (client_order_id)
+      LEFT JOIN positions AS p ON p.id = o.position_id
+     WHERE v.status = 'new' AND o.status = 'new' AND (o.role = 'entry' OR p.closed_at IS NULL)
+"""
 REAL_TRADES = "SELECT * FROM trades ORDER BY opened_at, bot"
 
 Ohlcv = tuple[float, float, float, float, float]
@@ -228,8 +234,10 @@ async def _check_books(connection: asyncpg.Connection, findings: Findings) -> No
                 ours["filled_quantity"] == order["filled_quantity"] <= ours["quantity"],
                 f"order {ours['id']}: filled {ours['filled_quantity']}, at the venue {order['filled_quantity']}",
             )
-    open_orders = [o["id"] for o in orders if not o["settled"]]
+    resting = {row["id"] for row in await connection.fetch(RESTING)}
+    open_orders = [o["id"] for o in orders if not o["settled"] and o["id"] not in resting]
     findings.expect(not open_orders, f"unsettled orders {open_orders}")
+    findings.figures["resting"] = len(resting)
 
     def essence(fill: asyncpg.Record) -> tuple[Any, ...]:
         return (fill["side"], fill["quantity"], fill["price"], fill["fee"], fill["executed_at"])
