@@ -81,14 +81,13 @@ class Books:
         )
         return [" ".join(str(row[word]) for word in words if word in row) for row in rows]
 
-    async def token_problem(self, client_order_id: str) -> str | None:
+    async def token_problem(self, client_order_id: str, sender: int | None) -> str | None:
         rows = await self.rows(LEADERS, client_order_id)
         if not rows:
             return f"I5 {client_order_id} was sent without a committed row"
-        if rows[0]["ours"] != rows[0]["current"]:
-            return (
-                f"I5 {client_order_id} was sent under {rows[0]['ours']}, not {rows[0]['current']}"
-            )
+        ours, current = rows[0]["ours"], rows[0]["current"]
+        if ours != current or sender != current:
+            return f"I5 {client_order_id} of {ours} was sent by {sender}: {current} has the account"
         return None
 
 

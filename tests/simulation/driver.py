@@ -22,13 +22,13 @@ from tests.simulation.world import World, open_world, virtual_host
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import AccountTakenError, TradebotError
 from tradebotd.domain.ids import PositionId
+from tradebotd.trading.lease import BEAT_SECONDS, LEASE_SECONDS
 
 TICK_SECONDS, SWEEP_SECONDS, RECONCILE_SECONDS = 1.0, 5.0, 10.0
 SETTLED_SECONDS = 120.0  # I7
 CLOSED_SECONDS = 60.0
 PATIENCE_SECONDS, SLOWLY = 4000.0, 12.0  # an order that can rest is sought for an hour
 LIFE_STEPS = 500
-TAKEOVER_SECONDS = 21.0  # the lease and what a venue may still accept of it
 START = Decimal(100)
 COMMANDS = (
     "close",
@@ -89,12 +89,13 @@ class Driver:
         )
         self._calm = False
         self._pace = 1.0
+        self._taken_over = False
         self._zombies: list[asyncio.Future[None]] = []
         self.violations: list[str] = []
 
-    async def _look_at_token(self, client_order_id: str) -> None:
+    async def _look_at_token(self, client_order_id: str, sender: int | None) -> None:
         """I5, at the moment when the order leaves us."""
-        problem = await self._books.token_problem(client_order_id)
+        problem = await self._books.token_problem(client_order_id, sender)
         if problem is not None:
             self.violations.append(problem)
 
@@ -187,14 +188,16 @@ class Driver:
             await asyncio.sleep(self._chance.uniform(1, 20))
             await self._bury(life, tasks)
 
-        await asyncio.sleep(TAKEOVER_SECONDS)
+        await asyncio.sleep(LEASE_SECONDS)
+        self._taken_over = True
         self._zombies.append(asyncio.ensure_future(wake()))
 
     async def _start(self, life: Life, line: Line) -> World:
         weather = Weather(self._server, life, self._faults, self.record)
+        taken_over, self._taken_over = self._taken_over, False
         while True:
             try:
-                return await open_world(self.plan, weather, line, self._time)
+                return await open_world(self.plan, weather, line, self._time, taken_over=taken_over)
             except (TradebotError, TimeoutError) as error:
                 self.record.say("start failed", type(error).__name__)
                 await asyncio.sleep(1)
@@ -211,8 +214,11 @@ class Driver:
         tasks = [
             asyncio.ensure_future(self._guard(life, self._repeat(life, *each))) for each in work
         ]
-        attending = self._guard(life, world.trading.protection.attend())
-        tasks.append(asyncio.ensure_future(attending))
+        always = (
+            world.trading.protection.attend(),
+            self._repeat(life, BEAT_SECONDS, world.beat, most=2.0),
+        )
+        tasks += [asyncio.ensure_future(self._guard(life, each)) for each in always]
         try:
             await life.ended.wait()
         finally:
@@ -220,7 +226,13 @@ class Driver:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _repeat(self, life: Life, period: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(
+        self,
+        life: Life,
+        period: float,
+        work: Callable[[], Awaitable[None]],
+        most: float = SLOWLY,
+    ) -> None:
         await asyncio.sleep(self._chance.uniform(0, period / 2))
         while not life.ended.is_set():
             try:
@@ -234,7 +246,8 @@ class Driver:
                     raise
                 self.record.say("failed", "AccountTakenError")
                 life.end()  # as the daemon does, whose lease is lost
-            await asyncio.sleep(self._pace * period * self._chance.uniform(0.7, 1.3))
+            pace = min(self._pace, most)
+            await asyncio.sleep(pace * period * self._chance.uniform(0.7, 1.3))
 
     async def _guard(self, life: Life, work: Awaitable[None]) -> None:
         """Nothing but our own errors may come out of it."""

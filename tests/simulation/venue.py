@@ -44,7 +44,7 @@ class SimulatedVenue:
     rate_limited_until: float = 0.0
     fills_late_until: float = 0.0
     line: "Line | None" = None
-    at_departure: Callable[[ClientOrderId], Awaitable[None]] | None = None
+    at_departure: Callable[[ClientOrderId, int | None], Awaitable[None]] | None = None
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     # What really happens
@@ -188,6 +188,7 @@ class Line:
     venue: SimulatedVenue
     life: Life
     listener: Listener | None = None
+    token: int | None = None  # under which this life took the account
 
     @property
     def name(self) -> VenueName:
@@ -336,7 +337,7 @@ class Line:
         look = self.venue.at_departure
         if look is not None:
             for client_order_id in new:
-                await look(client_order_id)
+                await look(client_order_id, self.token)
 
     async def _ask(self, what: str, detail: object = "") -> None:
         assert_no_connection_held("the venue is asked")

@@ -14,6 +14,7 @@ from tests.simulation.venue import Line
 from tradebotd.clocks import host as real_host
 from tradebotd.daemon import trading_wiring
 from tradebotd.daemon.market_wiring import Market
+from tradebotd.daemon.standby import beat_once
 from tradebotd.daemon.trading_wiring import Trading, wire_trading
 from tradebotd.domain.bot import AccountLimits, BotSpec
 from tradebotd.domain.ids import BotName
@@ -74,6 +75,11 @@ class World:
     trading: Trading
     moods: dict[BotName, Moods]
     line: Line
+    lease: Lease
+
+    async def beat(self) -> None:
+        """Raises AccountTakenError."""
+        await beat_once(self.database, self.lease, self.time)
 
     async def sweep(self) -> None:
         check = StopLossCheck(
@@ -99,11 +105,16 @@ class World:
         return RunContext(scheduled_at=None, now=self.time.now())
 
 
-async def open_world(plan: Plan, weather: Weather, line: Line, time: VirtualTime) -> World:
-    """Leadership, tables, wiring, what is open: as the daemon starts. Raises StorageError."""
+async def open_world(
+    plan: Plan, weather: Weather, line: Line, time: VirtualTime, *, taken_over: bool
+) -> World:
+    """Leadership, tables, wiring, what is open: as the daemon starts. Raises StorageError.
+
+    *taken_over*: from a holder that is not proven dead; its lease has passed.
+    """
     database = Database(cast(Any, FaultyPool(weather)))
     async with database.transaction(durable=True) as connection:
-        # Whoever held it is dead, which on one host is proven at once.
+        # Whoever held it is dead or has not beaten for a lease: that is proven elsewhere.
         await connection.execute(
             "UPDATE leadership SET released_at = $1 WHERE released_at IS NULL", time.now()
         )
@@ -113,6 +124,10 @@ async def open_world(plan: Plan, weather: Weather, line: Line, time: VirtualTime
         await bots.sync_bots(connection, plan.specs, {}, time.now())
         await decisions.ensure_month(connection, time.now())
     del ids
+    line.token = token
+    since = time.monotonic()
+    lease = Lease(account=ACCOUNT, token=token, host=time, since=since, taken_over=taken_over)
+    lease.open_fence(plan.traits.receive_window.total_seconds())
     moods = {spec.name: Moods(plan.seed, spec.name) for spec in plan.specs}
     prices = PriceBook()
     files = _Files(plan.symbols, {"24/7": AlwaysOpen()}, moods)
@@ -133,12 +148,12 @@ async def open_world(plan: Plan, weather: Weather, line: Line, time: VirtualTime
             cast(Any, files),
             database,
             market,
-            Lease(account=ACCOUNT, token=token),
+            lease,
             NONCE,
         )
     await trading.gate.load()
     await trading.protection.load(time.now())
-    return World(time, database, prices, trading, moods, line)
+    return World(time, database, prices, trading, moods, line, lease)
 
 
 @contextmanager
