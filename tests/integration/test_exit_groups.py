@@ -1,6 +1,8 @@
 """Exits that meet exits: cut at every wait, for each capability, nothing is sold twice or forgotten."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -163,6 +165,22 @@ async def test_a_second_exit_that_could_sell_more_waits_for_evidence(
     assert at_venue(desk) == 4
     assert (await desk.position())["close_reason"] == "take_profit"
     assert await desk.broken_books() == []
+
+
+async def test_no_second_exit_while_the_first_may_still_arrive(database: Database) -> None:
+    """2.3: on spot; the venue's receive window has not passed, whatever it says of the first."""
+    desk = await open_resting_desk(database, Replacement.CANCEL_FIRST)
+    desk.venue.traits = replace(desk.venue.traits, receive_window=timedelta(minutes=10))
+    await desk.enter()
+    await sweep(desk, 2)
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    await desk.stream("111")
+    sent = len(desk.venue.submitted)
+
+    await sweep(desk, 3)
+
+    assert len(desk.venue.submitted) == sent
+    assert (await desk.position())["closed_at"] is None
 
 
 @capabilities
