@@ -81,7 +81,8 @@ def is_due(search: Search | None, now: datetime) -> bool:
     if search is None or search.inferred_absent_at is None:
         return True
     lasted = search.last_asked_at - search.inferred_absent_at
-    return now >= search.last_asked_at + max(SOONEST, lasted / SLOWER)
+    slower = search.last_asked_at + max(SOONEST, lasted / SLOWER)
+    return now >= min(slower, search.inferred_absent_at + ASK_ON)  # once more at the end
 
 
 def is_over(search: Search, now: datetime) -> bool:
