@@ -1,16 +1,28 @@
 """SIGHUP reaches a daemon that nobody waits for: whatever it brings must not end it."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
 from tradebotd.daemon.app import App
+from tradebotd.daemon.reloading import Reloader
 from tradebotd.domain.errors import (
     ConfigError,
     DatabaseUnavailableError,
     RefusedError,
     TradebotError,
 )
+
+
+class FailingReloader:
+    def __init__(self, error: TradebotError) -> None:
+        self._error = error
+        self.asked = 0
+
+    async def reload(self) -> Sequence[str]:
+        self.asked += 1
+        raise self._error
 
 
 @pytest.mark.parametrize(
@@ -24,15 +36,26 @@ from tradebotd.domain.errors import (
 @pytest.mark.anyio
 async def test_a_reload_that_fails_is_logged_and_ends_nothing(error: TradebotError) -> None:
     """M1.5: also while the database is away, when the signal's task would take all others along."""
-    asked = []
-
-    async def reload() -> Sequence[str]:
-        asked.append(1)
-        raise error
-
+    reloader = FailingReloader(error)
     app = object.__new__(App)
-    app.reload = reload
+    app.reloader, app.draining, app.started = cast("Reloader", reloader), False, True
 
     await app.reload_by_signal()
 
-    assert asked == [1]
+    assert reloader.asked == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("started", "draining"), [(False, False), (True, True)])
+async def test_nothing_is_read_again_before_the_start_or_after_the_end(
+    *, started: bool, draining: bool
+) -> None:
+    """M1.5: a reload would schedule jobs twice, or anew on a scheduler that has been shut down."""
+    reloader = FailingReloader(ConfigError([]))
+    app = object.__new__(App)
+    app.reloader, app.draining, app.started = cast("Reloader", reloader), draining, started
+
+    with pytest.raises(RefusedError, match="nothing was read again"):
+        await app.reload()
+
+    assert reloader.asked == 0
