@@ -240,6 +240,7 @@ class Driver:
             except (TradebotError, TimeoutError) as error:
                 self.record.say("failed", f"{type(error).__name__}")
                 if isinstance(error, AccountTakenError):
+                    await asyncio.sleep(self._chance.uniform(0, 5))  # no exit is immediate
                     life.end()
             except BaseExceptionGroup as group:
                 if group.split(AccountTakenError)[1] is not None:
