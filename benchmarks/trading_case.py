@@ -17,13 +17,14 @@ from tradebotd.domain.bot import BotSpec, DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, ClientOrderId, FeedName, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.market.price_book import PriceBook
-from tradebotd.ports.venue import VenueAccount
+from tradebotd.ports.venue import Listener, OrderSearch, VenueAccount, VenueTraits
 from tradebotd.storage import bots, leadership, process_identity, settings
 from tradebotd.storage.database import Connection, Database, Lane, assert_no_connection_held
 from tradebotd.storage.symbols import sync_symbols
@@ -136,9 +137,34 @@ class SlowVenue:
         self,
         symbol: str,  # noqa: ARG002 - the port's signature, here and below
         client_order_id: ClientOrderId,  # noqa: ARG002
-    ) -> OrderReport | None:
+    ) -> OrderSearch:
         await self._answer()
-        return None
+        return OrderSearch(report=None, endpoints=frozenset({"orders"}), venue_time=host_now())
+
+    @property
+    def traits(self) -> VenueTraits:
+        return VenueTraits()
+
+    def listen(self, listener: Listener) -> None:
+        """Nothing happens here between calls."""
+
+    async def submit_linked(
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+    ) -> Sequence[OrderReport]:
+        raise AssertionError(f"nothing rests here: {orders}")
+
+    async def replace(
+        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+    ) -> OrderReport:
+        raise AssertionError(f"nothing rests here: {symbol} {old} {new} {request}")
+
+    async def open_orders(self) -> Sequence[OrderReport]:
+        await self._answer()
+        return []
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:  # noqa: ARG002
+        await self._answer()
+        return []
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         raise AssertionError(f"nobody cancels here: {symbol} {client_order_id}")

@@ -28,7 +28,14 @@ CREATE INDEX order_searches_open ON order_searches (order_id) WHERE ended_at IS 
 ALTER TABLE orders
     ADD COLUMN ladder_step integer CHECK (ladder_step >= 1),   -- exits: the step of the ladder it takes
     ADD COLUMN expires_at  timestamptz,                        -- market time: a resting entry's lifetime
-    ADD COLUMN linked_id   text;                               -- one-cancels-other: orders that share it
+    ADD COLUMN linked_id   text,                               -- one-cancels-other: orders that share it
+    ADD COLUMN revived     boolean NOT NULL DEFAULT false;     -- evidence has overruled an inference of its absence
+
+-- An entry that was taken for absent may come back while a newer one of the same bot rests: both are true then, and
+-- refusing to write the older one down would help nobody. No new entry is made while either is unsettled.
+DROP INDEX order_one_unsettled_entry;
+CREATE UNIQUE INDEX order_one_unsettled_entry ON orders (bot, symbol) WHERE role = 'entry' AND NOT settled AND NOT revived;
+CREATE INDEX orders_unsettled_entries ON orders (bot, symbol) WHERE role = 'entry' AND NOT settled;
 
 ALTER TABLE exit_groups
     ADD COLUMN kind       text NOT NULL DEFAULT 'market' CHECK (kind IN ('market', 'resting')),

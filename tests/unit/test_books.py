@@ -127,7 +127,9 @@ def mixed_histories(draw: st.DrawFn) -> tuple[list[Fill | Decimal], Decimal]:
     rate = draw(st.sampled_from(["0", "0.0004", "0.001"]).map(Decimal))
     history: list[Fill | Decimal] = []
     books = PositionBooks(side=PositionSide.LONG)
-    for wanted, price, amount in draw(st.lists(st.tuples(lots, cents, fees), min_size=2, max_size=9)):
+    for wanted, price, amount in draw(
+        st.lists(st.tuples(lots, cents, fees), min_size=2, max_size=9)
+    ):
         kind = draw(st.sampled_from(["enter", "exit", "fund"])) if history else "enter"
         if kind == "fund":
             history.append(amount - 5)

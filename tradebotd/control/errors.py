@@ -7,7 +7,7 @@ import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from tradebotd.control.messages import ErrorAnswer, ErrorDetail
+from tradebotd.control.wire import ErrorAnswer, ErrorDetail
 from tradebotd.domain.errors import (
     ConfigError,
     DatabaseUnavailableError,

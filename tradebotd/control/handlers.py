@@ -17,7 +17,7 @@ from tradebotd.control import acts as a
 from tradebotd.control import messages as m
 from tradebotd.control.errors import refuse
 from tradebotd.control.streaming import Progress, stream_run
-from tradebotd.control.wire import iso
+from tradebotd.control.wire import ErrorAnswer, ErrorDetail, iso
 
 NOW_HEADER = "tradebotd-now"  # what relative times in tables are relative to
 MAX_ROWS = 10_000
@@ -129,12 +129,12 @@ def create_app(control: DaemonControl, tasks: TaskGroup) -> FastAPI:
 
 async def _no_such_path(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-    detail = m.ErrorDetail(
+    detail = ErrorDetail(
         code="unknown_path",
         message=f"{request.method} {request.url.path} is not part of this API",
         hint="GET /v1/openapi.json lists it",
     )
-    return JSONResponse(m.ErrorAnswer(error=detail).model_dump(mode="json"), status)
+    return JSONResponse(ErrorAnswer(error=detail).model_dump(mode="json"), status)
 
 
 def _router() -> APIRouter:

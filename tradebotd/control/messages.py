@@ -17,17 +17,6 @@ OrderState = Literal["pending_new", "new", "partially_filled", "unknown"] | Fina
 ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
 
-class ErrorDetail(Message):
-    code: str
-    message: str
-    hint: str = ""
-    known: list[str] = Field(default_factory=list)
-
-
-class ErrorAnswer(Message):
-    error: ErrorDetail
-
-
 # Status
 
 
@@ -184,12 +173,6 @@ class JobRun(Message):
     runs: int
     summary: RunSummary
     error: str | None
-
-
-class RunProgress(Message):
-    """A line of a stream before its last one; what is in it is the job's own."""
-
-    progress: dict[str, Any]
 
 
 class RunRequest(Message):

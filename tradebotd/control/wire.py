@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from tradebotd.domain.decimals import plain
 
@@ -27,3 +27,14 @@ Instant = Annotated[AwareDatetime, PlainSerializer(iso, return_type=str)]
 
 class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class ErrorDetail(Message):
+    code: str
+    message: str
+    hint: str = ""
+    known: list[str] = Field(default_factory=list)
+
+
+class ErrorAnswer(Message):
+    error: ErrorDetail

@@ -80,7 +80,9 @@ LOCK_FOR_ENTRY: Final[LiteralString] = """
     SELECT s.paused_by, c.active,
            EXISTS (SELECT 1 FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL) AS holds,
            EXISTS (SELECT 1 FROM orders AS o
-                    WHERE o.venue = $2 AND o.symbol = $3 AND o.status = 'unknown' AND NOT o.settled) AS unknown
+                    WHERE o.venue = $2 AND o.symbol = $3 AND o.status = 'unknown' AND NOT o.settled) AS unknown,
+           EXISTS (SELECT 1 FROM orders AS o WHERE o.bot = $1 AND o.role = 'entry' AND NOT o.settled AND o.revived)
+           AS revived
       FROM bot_states AS s
       JOIN bot_configs AS c ON c.name = s.bot
      WHERE s.bot = $1
@@ -229,6 +231,8 @@ async def entry_obstacle(
         return "paused_by_user"
     if row["holds"]:
         return "position_open"
+    if row["revived"]:
+        return "entry_revived"
     return "order_unknown" if row["unknown"] else None
 
 

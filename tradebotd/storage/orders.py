@@ -70,14 +70,16 @@ UPDATE_STATE: Final[LiteralString] = """
     UPDATE orders
        SET status = $2, venue_order_id = coalesce($3, venue_order_id),
            venue_filled_quantity = greatest(coalesce($4, 0), coalesce(venue_filled_quantity, 0)),
-           reason = coalesce($5, reason), updated_at = $6
+           reason = coalesce($5, reason), updated_at = $6,
+           revived = revived OR (status = 'rejected' AND $2 <> 'rejected')
      WHERE id = $1
     RETURNING settled
 """
 UPDATE_FILLED: Final[LiteralString] = """
     UPDATE orders
        SET filled_quantity = $2, average_price = $3, position_id = $4, status = $5, updated_at = $6,
-           venue_filled_quantity = greatest(coalesce(venue_filled_quantity, 0), $2)
+           venue_filled_quantity = greatest(coalesce(venue_filled_quantity, 0), $2),
+           revived = revived OR status = 'rejected'
      WHERE id = $1
 """
 

@@ -1,0 +1,46 @@
+"""An entry that was taken for absent comes back while a newer one rests: both are written down."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import Behaviour
+from tests.integration.test_fills import fill, report
+from tradebotd.domain.bot import EntryKind, EntryRule
+from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
+from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.order import OrderStatus
+from tradebotd.storage.database import Database
+
+LIMIT = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"))
+
+
+@pytest.fixture
+async def desk(database: Database) -> Desk:
+    return await open_desk(database, spec(entry=LIMIT))
+
+
+async def test_a_revived_entry_is_recorded_beside_the_one_that_rests(desk: Desk) -> None:
+    """M5.2, M5.4, I3: an inference may be wrong, and its correction must never be refused."""
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter()
+    (first,) = await desk.orders()
+    lost = ClientOrderId(first["client_order_id"])
+    await desk.recorder.record_rejected(lost, "inferred_absent: never seen")
+    await desk.enter(minute=1)  # a newer one rests
+
+    late = [fill(lost, 77, "0.4", "99")]
+    await report(desk, OrderStatus.PARTIALLY_FILLED, "0.4", late, lost)
+
+    first, second = await desk.orders()
+    assert (first["status"], first["revived"]) == ("partially_filled", True)
+    assert (second["status"], second["revived"]) == ("new", False)
+    assert (await desk.position())["quantity"] == Decimal("0.4")
+    with pytest.raises(OrderDeniedError):
+        await desk.enter(minute=2)
+    state = await desk.rows(
+        "SELECT count(*) FROM orders WHERE bot = $1 AND symbol = $2", BOT, SYMBOL
+    )
+    assert state[0]["count"] == 2
