@@ -17,6 +17,7 @@ from tradebotd.domain.job import Every, JobRun, JobSpec, Outcome, RunStatus
 from tradebotd.jobs.attempts import Backoff, Result, run_with_retries
 from tradebotd.jobs.job import Job, Progress, RunContext, no_progress
 from tradebotd.jobs.outcomes import Outcomes
+from tradebotd.jobs.overruns import Overruns
 from tradebotd.jobs.run_ledger import Letter, OpenRun, RunLedger
 from tradebotd.jobs.schedule import Due, order_key
 from tradebotd.ports.clock import Clock
@@ -25,6 +26,7 @@ from tradebotd.storage.job_runs import RunRecord
 log = structlog.get_logger(__name__)
 
 MINUTE: Final = timedelta(minutes=1)
+STILL_RUNNING: Final = "still running"
 OUTCOME_EVERY_LIVE: Final = MINUTE
 OUTCOME_EVERY_AT_SPEED_0: Final = timedelta(minutes=15)
 LOOK_FOR_OVERDUE_SECONDS: Final = 1.0
@@ -81,6 +83,7 @@ class JobRunner:
         self._host_seconds = host_seconds
         self._disabled: set[JobName] = set()
         self._running: dict[JobName, Running] = {}
+        self._overruns = Overruns()
         self._idle: anyio.Event | None = None
         self._draining = False
         every = OUTCOME_EVERY_LIVE if clock.speed else OUTCOME_EVERY_AT_SPEED_0
@@ -129,7 +132,7 @@ class JobRunner:
                 continue
             spec = self._specs[due.name]
             if due.name in self._running:
-                self._tasks.start_soon(self._skip, spec, due, "still running")
+                self._tasks.start_soon(self._skip, spec, due, STILL_RUNNING)
             else:
                 self._begin(spec)
                 self._tasks.start_soon(self._run_scheduled, spec, due, name=f"job {due.name}")
@@ -141,7 +144,7 @@ class JobRunner:
                 continue
             spec = self._specs[due.name]
             if due.name in self._running:
-                await self._skip(spec, due, "still running")
+                await self._skip(spec, due, STILL_RUNNING)
             else:
                 self._begin(spec)
                 await self._run_scheduled(spec, due)
@@ -167,12 +170,13 @@ class JobRunner:
         await self._ledger.note(self._instant_row(spec, at, RunStatus.MISSED, reason, runs))
 
     async def _skip(self, spec: JobSpec, due: Due, reason: str) -> None:
-        quiet = reason == "market closed"
-        log.log(10 if quiet else 30, "job skipped", job=spec.name, reason=reason)
+        overrun = reason == STILL_RUNNING
+        worth_saying = overrun and self._overruns.skipped(spec.name)
+        log.log(30 if worth_saying else 10, "job skipped", job=spec.name, reason=reason)
         if due.earlier:
             await self._miss(spec, due.first, due.earlier, "made up by a later start")
         record = self._instant_row(spec, due.at, RunStatus.SKIPPED, reason, 1)
-        await self._ledger.note(replace(record, eventful=not quiet), rolls=_rolls(spec))
+        await self._ledger.note(replace(record, eventful=overrun), rolls=_rolls(spec))
 
     def _instant_row(
         self, spec: JobSpec, at: datetime, status: RunStatus, reason: str, runs: int
@@ -347,6 +351,8 @@ class JobRunner:
 
     def _end(self, name: JobName) -> None:
         del self._running[name]
+        if self._overruns.ended(name):
+            log.info("job keeps to its slots again", job=name)
         if not self._running and self._idle is not None:
             self._idle.set()
             self._idle = None
