@@ -109,14 +109,15 @@ def test_a_standby_goes_on_where_a_killed_leader_was(
     dsn = empty_database()
     first = configured(case, tmp_path / "first", dsn, "exit")
     second = configured(case, tmp_path / "second", dsn, "standby")
-    with running(first) as holder, running(second) as waiting:
+    with running(first) as holder:
         wait_for_log(holder, "daemon ready")
-        wait_for_log(waiting, "standing by")
-        holder.kill()
-        wait_for_log(waiting, "daemon ready")
-        assert "account taken over" not in waiting.log(), "a dead holder needs no fence"
-        assert status(tmp_path / "second")["state"] == "running"
-        assert waiting.terminate().exit_code == 0
+        with running(second) as waiting:
+            wait_for_log(waiting, "standing by")
+            holder.kill()
+            wait_for_log(waiting, "daemon ready")
+            assert "account taken over" not in waiting.log(), "a dead holder needs no fence"
+            assert status(tmp_path / "second")["state"] == "running"
+            assert waiting.terminate().exit_code == 0
 
 
 def test_a_leader_that_slept_past_its_lease_sends_nothing_and_ends_75(
@@ -126,24 +127,25 @@ def test_a_leader_that_slept_past_its_lease_sends_nothing_and_ends_75(
     dsn = empty_database()
     first = configured(case, tmp_path / "first", dsn, "exit")
     second = configured(case, tmp_path / "second", dsn, "standby")
-    with running(first, program=QUICK) as sleeper, running(second, program=QUICK) as heir:
+    with running(first, program=QUICK) as sleeper:
         wait_for_log(sleeper, "daemon ready")
-        wait_for_log(heir, "standing by")
-        wait_for_orders(dsn, sleeper)
-        sleeper.process.send_signal(signal.SIGSTOP)
-        wait_for_log(heir, "account taken over")
-        wait_for_log(heir, "orders may be sent")
-        wait_for_log(heir, "daemon ready")
-        before = anyio.run(ask, dsn, "SELECT count(*) FROM orders WHERE leader_token = 1")
-        sleeper.process.send_signal(signal.SIGCONT)
-        ended = sleeper.wait(15)
-        assert ended.exit_code == 75, ended.log[-3000:]
-        assert "taken over" in ended.log
-        after = anyio.run(ask, dsn, "SELECT count(*) FROM orders WHERE leader_token = 1")
-        assert after == before, "the old leader wrote an order"
-        assert heir.process.poll() is None
-        assert anyio.run(ask, dsn, DOUBLES) == 0
-        assert heir.terminate().exit_code == 0, heir.log()[-3000:]
+        with running(second, program=QUICK) as heir:
+            wait_for_log(heir, "standing by")
+            wait_for_orders(dsn, sleeper)
+            sleeper.process.send_signal(signal.SIGSTOP)
+            wait_for_log(heir, "account taken over")
+            wait_for_log(heir, "orders may be sent")
+            wait_for_log(heir, "daemon ready")
+            before = anyio.run(ask, dsn, "SELECT count(*) FROM orders WHERE leader_token = 1")
+            sleeper.process.send_signal(signal.SIGCONT)
+            ended = sleeper.wait(15)
+            assert ended.exit_code == 75, ended.log[-3000:]
+            assert "taken over" in ended.log
+            after = anyio.run(ask, dsn, "SELECT count(*) FROM orders WHERE leader_token = 1")
+            assert after == before, "the old leader wrote an order"
+            assert heir.process.poll() is None
+            assert anyio.run(ask, dsn, DOUBLES) == 0
+            assert heir.terminate().exit_code == 0, heir.log()[-3000:]
 
 
 def test_flatten_closes_everything_and_the_halt_stays(

@@ -35,8 +35,15 @@ MUTATIONS = (
         (
             Edit(
                 "tradebotd/trading/placement.py",
-                "            await orders.insert_order(connection, self._lease.account, self._lease.token, order)\n",
-                "",
+                "            await orders.insert_order(connection, self._lease.account, self._lease.token, order)\n"
+                "        return Prepared(order=order)\n",
+                "        return Prepared(order=order)\n",
+            ),
+            Edit(
+                "tradebotd/trading/placement.py",
+                "                await orders.insert_order(connection, self._lease.account, self._lease.token, order)\n"
+                "                prepared.append(",
+                "                prepared.append(",
             ),
             Edit(
                 "tradebotd/trading/placement.py",

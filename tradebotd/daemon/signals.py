@@ -26,8 +26,13 @@ class Signals:
         self._receiver = receiver
 
     def ignore(self) -> None:
-        """What comes after the work is done changes nothing any more."""
-        self._receiver = _nothing
+        """What comes after the work is done changes nothing any more.
+
+        Not even while the interpreter ends, which puts handlers written in Python back to the
+        default: only what the kernel itself ignores stays ignored.
+        """
+        for number in (*STOP, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
 
     def _handle(self, number: int, _frame: object) -> None:
         self._receiver(number)
@@ -36,7 +41,3 @@ class Signals:
 def _leave(number: int) -> None:
     if number in STOP:
         sys.exit(0)
-
-
-def _nothing(_number: int) -> None:
-    pass

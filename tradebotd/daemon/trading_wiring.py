@@ -110,7 +110,7 @@ def wire_trading(
         venue.listen(recorder.hear)
     papers = [venue for venue in venues.values() if isinstance(venue, PaperVenue)]
     return Trading(
-        points=Points(protection, papers),
+        points=Points(protection, papers, protection.hours),
         specs=specs,
         strategies=strategies,
         gate=gate,

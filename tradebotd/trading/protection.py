@@ -66,7 +66,7 @@ class Protection:
     ) -> None:
         self._clock = clock
         self._prices = prices
-        self._hours = {
+        self.hours = {  # of symbols that do not trade all the time
             name: calendars[symbol.calendar]
             for name, symbol in symbols.items()
             if symbol.calendar != ALWAYS_OPEN
@@ -76,7 +76,7 @@ class Protection:
         self._doubts = Doubts(prices, bad_tick)
         self._unprotected = Unprotected(database, clock)
         self._lost: Collection[PositionId] = ()
-        self.symbol_pauses = SymbolPauses(database, clock, self._hours)
+        self.symbol_pauses = SymbolPauses(database, clock, self.hours)
         self._groups = ExitGroups(database=database, clock=clock, venues=venues, symbols=symbols)
         self._resting = RestingExits(
             groups=self._groups,
@@ -176,7 +176,7 @@ class Protection:
         """
         symbol, price, at = point.symbol, point.price, point.at
         self._prices.record(point)
-        hours = self._hours.get(symbol)
+        hours = self.hours.get(symbol)
         if hours is not None:
             if not hours.is_open(at):
                 return None
