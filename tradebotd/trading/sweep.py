@@ -88,7 +88,8 @@ class Sweep:
                 self._watched.watch(position)
             elif known.version == position.version and _stops(known) != _stops(position):
                 held[position.id] = position  # as the ticks have moved it
-        new = await self._fresh.add(quotes, chain(page, held.values()), now)
+        wanted = page if quotes.looked_at else chain(page, held.values())
+        new = await self._fresh.add(quotes, wanted, now)
         result.failed |= quotes.failed
         result.oldest_price = max(result.oldest_price, quotes.oldest)
         met = self._met(quotes, new, now)
