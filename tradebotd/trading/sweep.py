@@ -13,7 +13,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.venue import Venue
-from tradebotd.risk.exits import ExitLevels, expired, triggered
+from tradebotd.risk.exits import expired, triggered
 from tradebotd.risk.trigger_book import Trigger
 from tradebotd.trading.closing import Closing, SweepResult
 from tradebotd.trading.doubts import Doubts
@@ -124,7 +124,7 @@ class Sweep:
             return None
         if self._is_open(position.symbol, now) and position.symbol not in self._pauses.paused:
             position = self._advance(position, price)
-        met = triggered(position.side, ExitLevels.of(position), price)
+        met = triggered(position.side, position, price)
         return None if met is None else Exit(position=position, reason=met[0], level=met[1])
 
     def _advance(self, position: Position, price: Decimal) -> Position:
