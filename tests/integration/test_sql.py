@@ -10,7 +10,10 @@ import pytest
 import tradebotd.storage
 from tradebotd.storage.database import Database
 
-FRAGMENTS = {"tradebotd.storage.leadership.LEASE"}  # part of a statement, prepared within it
+FRAGMENTS = {  # parts of statements, prepared within them
+    "tradebotd.storage.leadership.LEASE",
+    "tradebotd.storage.positions.COLUMNS",
+}
 NEVER_PREPARED = ("SET ", "COPY ", "CREATE ", "DROP ", "TRUNCATE ", "LOCK ")
 
 
