@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.ids import BotName, OrderId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.storage import settings
 from tradebotd.storage.database import Connection
@@ -46,7 +46,7 @@ SELECT_EXTREMES: Final[LiteralString] = """
            (SELECT count(*) FROM orders WHERE role = 'entry' AND created_at > $3) AS recent_entries
 """
 SELECT_PENDING: Final[LiteralString] = """
-    SELECT venue, symbol, quantity - filled_quantity AS quantity, limit_price, position_type, leverage,
+    SELECT id, venue, symbol, quantity - filled_quantity AS quantity, limit_price, position_type, leverage,
            position_id IS NULL AS opens
       FROM orders
      WHERE role = 'entry' AND NOT settled
@@ -89,21 +89,10 @@ class BotFlows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flows:
-    """`moving`: orders are under way, which the venue may have booked before we have.
-
-    `resting`: orders wait at a venue, and may be filled at any moment.
-    """
-
-    bots: Sequence[BotFlows]
-    moving: bool
-    resting: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingEntry:
     """What an unsettled entry may still fill. `opens`: nothing of it has been filled yet."""
 
+    order_id: OrderId
     venue: VenueName
     symbol: str
     quantity: Decimal
@@ -114,13 +103,25 @@ class PendingEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    """`moving`: orders are under way, which the venue may have booked before we have.
+
+    `resting`: orders wait at a venue, and may be filled at any moment.
+    """
+
+    bots: Sequence[BotFlows]
+    pending: Sequence[PendingEntry]
+    moving: bool
+    resting: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHistory:
     """`recent_entries`: those of the last minute."""
 
     day_start: Decimal | None
     peak: Decimal | None
     recent_entries: int
-    pending: Sequence[PendingEntry]
 
 
 async def insert_snapshots(
@@ -139,6 +140,8 @@ async def insert_snapshots(
 
 
 async def select_bot_flows(connection: Connection) -> Flows:
+    """What leaves `pending` meanwhile is among the holdings: neither is read too late."""
+    pending = tuple(_pending(each) for each in await connection.fetch(SELECT_PENDING))
     bots: dict[BotName, BotFlows] = {}
     moving = resting = False
     for row in await connection.fetch(SELECT_BOT_FLOWS):
@@ -152,7 +155,7 @@ async def select_bot_flows(connection: Connection) -> Flows:
             realized={asset: Decimal(amount) for asset, amount in row["realized"].items()},
             holdings=holdings if known is None else (*known.holdings, *holdings),
         )
-    return Flows(bots=tuple(bots.values()), moving=moving, resting=resting)
+    return Flows(bots=tuple(bots.values()), pending=pending, moving=moving, resting=resting)
 
 
 async def select_history(
@@ -165,7 +168,6 @@ async def select_history(
         day_start=row["day_start"],
         peak=row["peak"],
         recent_entries=row["recent_entries"],
-        pending=[_pending(each) for each in await connection.fetch(SELECT_PENDING)],
     )
 
 
@@ -185,6 +187,7 @@ def _holding(row: Any) -> OpenHolding:
 
 def _pending(row: Any) -> PendingEntry:
     return PendingEntry(
+        order_id=OrderId(row["id"]),
         venue=VenueName(row["venue"]),
         symbol=row["symbol"],
         quantity=row["quantity"],

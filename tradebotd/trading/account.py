@@ -36,13 +36,17 @@ class Worth:
 
     `cash`: of each venue and asset, in that asset. A bot whose former trades were in something that
     nothing converts any more is left out of `bots`. `of_one_moment`: no order was under way, and no
-    fill came in between; `certain`: nor can one have come that we have not heard of.
+    fill came in between; `certain`: nor can one have come that we have not heard of. `pending`:
+    entries that may still fill, of before the venues were asked and of after; `entries_moved`: they
+    were not the same, so that one may be counted twice.
     """
 
     account: Snapshot
     bots: Mapping[BotName, Snapshot]
     cash: Mapping[Purse, Decimal]
     holdings: Sequence[OpenHolding]
+    pending: Sequence[PendingEntry]
+    entries_moved: bool
     of_one_moment: bool
     certain: bool
 
@@ -105,6 +109,8 @@ class Account:
             bots=bots,
             cash=cash,
             holdings=holdings,
+            pending=_either(before.pending, flows.pending),
+            entries_moved=before.pending != flows.pending,
             of_one_moment=same,
             certain=same and (pause_seconds > 0 or not flows.resting),
         )
@@ -120,16 +126,16 @@ class Account:
                 connection, self.name, day_began(now, self.zone), now - MINUTE
             )
         current = worth.account.equity
-        exposure = sum((self._notional(each) for each in history.pending), ZERO)
+        exposure = sum((self._notional(each) for each in worth.pending), ZERO)
         state = AccountState(
             equity=current,
             exposure=worth.account.exposure + exposure,
-            open_positions=len(worth.holdings) + sum(each.opens for each in history.pending),
+            open_positions=len(worth.holdings) + sum(each.opens for each in worth.pending),
             orders_last_minute=history.recent_entries,
             day_start_equity=current if history.day_start is None else history.day_start,
             peak_equity=current if history.peak is None else max(history.peak, current),
         )
-        return Standing(state=state, free=self._free(worth, history.pending))
+        return Standing(state=state, free=self._free(worth))
 
     async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Worth | None:
         """Store what everything is worth at *now*; a second one at the same instant is skipped.
@@ -164,13 +170,13 @@ class Account:
             for asset in sorted(self.currencies.cash)
         }
 
-    def _free(self, worth: Worth, pending: Sequence[PendingEntry]) -> dict[Purse, Decimal]:
+    def _free(self, worth: Worth) -> dict[Purse, Decimal]:
         free = defaultdict(Decimal, worth.cash)
         for holding in worth.holdings:
             if holding.position_type is PositionType.FUTURES:
                 margin = abs(holding.quantity) * holding.entry_price / holding.leverage
                 free[holding.venue, holding.quote_asset] -= margin
-        for each in pending:
+        for each in worth.pending:
             symbol = self._symbols.get(each.symbol)
             if symbol is not None:
                 price = each.limit_price or self._price(each.symbol)
@@ -226,3 +232,11 @@ class Account:
         if price is None:
             raise FeedError(f"{symbol} has no price yet")
         return price
+
+
+def _either(
+    before: Sequence[PendingEntry], after: Sequence[PendingEntry]
+) -> Sequence[PendingEntry]:
+    """Each once, as it was at first: it could still take the more of the cash then."""
+    known = {each.order_id for each in before}
+    return (*before, *(each for each in after if each.order_id not in known))

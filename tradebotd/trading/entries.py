@@ -27,7 +27,7 @@ from tradebotd.storage import entry_orders
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import EntryHistory
-from tradebotd.trading.account import Account, Standing, Worth
+from tradebotd.trading.account import LOOKS, Account, Standing, Worth
 from tradebotd.trading.account_halts import AccountHalts
 from tradebotd.trading.entry_plan import EntryPlan, plan_entry
 from tradebotd.trading.placement import Placement
@@ -119,11 +119,20 @@ class Entries:
         return history
 
     async def _worth(self) -> Worth:
-        """A venue that does not say what we own has not been sent an order either."""
+        """A venue that does not say what we own has not been sent an order either.
+
+        Another bot's entry may fill while the account is read. Then it is read again; the last
+        reading counts the entry as open and as pending: that sizes too small, never too large.
+        """
         try:
-            return await self.account.worth()
+            worth = await self.account.worth()
+            for _ in range(LOOKS - 1):
+                if not worth.entries_moved:
+                    break
+                worth = await self.account.worth()
         except VenueError as error:
             raise FeedError(f"the account cannot be read: {error}") from error
+        return worth
 
     def _quantity(
         self,
