@@ -62,6 +62,8 @@ class ScriptedVenue(ScriptedBooks):
     `ahead`: its clock before ours. `asked_for`: the names of its reads, in order; `cancelled`: what
     it was asked to cancel.
 
+    `before_account_answers` is awaited when the balances are read and not yet told.
+
     `submit_linked` and `replace` take their behaviour from `script` too, one a call; `cancel` has
     `cancel_script`. `hidden_until`: it has never seen the order for so many asks, or until then
     by the host.
@@ -83,6 +85,7 @@ class ScriptedVenue(ScriptedBooks):
     before_cancel: Callable[[ClientOrderId], Awaitable[object]] | None = None
     cancel_script: deque[Behaviour] = field(default_factory=deque)
     hidden_until: dict[ClientOrderId, int | datetime] = field(default_factory=dict)
+    before_account_answers: Callable[[], Awaitable[object]] | None = None
 
     async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
         assert_no_connection_held("an order is sent")
@@ -261,10 +264,13 @@ class ScriptedVenue(ScriptedBooks):
 
     async def account(self) -> VenueAccount:
         await self._read("account")
-        return VenueAccount(
+        answer = VenueAccount(
             balances={asset: total for asset, total in self.balances.items() if total},
             positions={symbol: held for symbol, held in self.positions.items() if held},
         )
+        if self.before_account_answers is not None:
+            await self.before_account_answers()
+        return answer
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
         self.quote_calls.append({each.symbol for each in symbols})

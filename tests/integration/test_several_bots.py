@@ -127,3 +127,30 @@ async def test_none_spends_what_another_ones_order_holds(database: Database) -> 
     assert max(quantities) == Decimal("4.99")
     assert sum(quantities) * 100 < 500
     assert desk.venue.balances["USDT"] >= 1500
+
+
+async def test_what_another_one_buys_while_the_account_is_read_is_not_spent_again(
+    database: Database,
+) -> None:
+    """M4.6: its 1,500 have left the cash that is told, and the orders that are pending."""
+    desk = await opened(database)
+    desk.venue.balances["USDT"] = Decimal(2000)
+    desk.specs[BotName("rich")] = spec(
+        "rich",
+        sizing=HALF,
+        initial_capital=Decimal(3000),
+        entry=EntryRule(kind=EntryKind.LIMIT, lifetime=60 * MINUTE),
+    )
+    await hears(desk, BUY, "rich")
+    ((waiting, request),) = desk.venue.submitted
+
+    async def fills_now() -> None:
+        desk.venue.before_account_answers = None
+        await desk.recorder.record(desk.venue.fill(waiting, request.quantity))
+
+    desk.venue.before_account_answers = fills_now
+    await hears(desk, BUY, "wide")
+
+    quantities = await held(desk)
+    assert quantities["rich"] == 15
+    assert quantities["wide"] * 100 <= 500
