@@ -146,3 +146,14 @@ async def assert_one_truth(desk: Desk, symbol: str = SYMBOL) -> None:
         "SELECT position_id, role FROM exit_groups WHERE role <> 'closed' GROUP BY 1, 2 HAVING count(*) > 1"
     )
     assert roles == []
+    assert await behind_closed(desk) == []
+
+
+async def behind_closed(desk: Desk) -> list[str]:
+    """What rests at the venue for a position that is gone: it would sell somebody else's."""
+    rows = await desk.rows(
+        "SELECT o.client_order_id FROM orders AS o JOIN positions AS p ON p.id = o.position_id"
+        " WHERE p.closed_at IS NOT NULL AND o.role = 'exit'"
+    )
+    gone = {row["client_order_id"] for row in rows}
+    return sorted(each for each in resting(desk) if each in gone)

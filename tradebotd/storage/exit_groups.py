@@ -52,6 +52,13 @@ SELECT: Final[LiteralString] = """
      WHERE g.position_id = ANY ($1::bigint[]) AND g.role <> 'closed'
      ORDER BY g.id, o.id
 """
+SELECT_LEFTOVER: Final[LiteralString] = """
+    SELECT DISTINCT g.position_id
+      FROM exit_groups AS g JOIN positions AS p ON p.id = g.position_id
+     WHERE g.role <> 'closed' AND p.closed_at IS NOT NULL
+     ORDER BY g.position_id
+     LIMIT $1
+"""
 SELECT_PROTECTED: Final[LiteralString] = """
     SELECT DISTINCT g.position_id
       FROM exit_groups AS g JOIN orders AS o ON o.exit_group_id = g.id
@@ -183,6 +190,13 @@ async def select(
             else:
                 found[position_id].retiring = made
     return found
+
+
+async def select_leftover(connection: Connection, limit: int) -> list[PositionId]:
+    """Closed positions with a group that is not, by id."""
+    return [
+        PositionId(row["position_id"]) for row in await connection.fetch(SELECT_LEFTOVER, limit)
+    ]
 
 
 async def select_protected(connection: Connection) -> set[PositionId]:

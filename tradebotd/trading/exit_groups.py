@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 MOST_STEPS: Final = 8
 ASK_SECONDS: Final = 10.0
+LEFTOVERS: Final = 100
 LOOK_BACK: Final = timedelta(minutes=1)
 
 Build = Callable[[Position], list[OrderIntent]]
@@ -260,6 +261,12 @@ class ExitGroups:
     async def groups(self, position_ids: Sequence[PositionId]) -> dict[PositionId, Groups]:
         async with self._database.connection() as connection:
             return await exit_groups.select(connection, position_ids)
+
+    async def leftovers(self) -> dict[PositionId, Groups]:
+        """What outlives its closed position: at most LEFTOVERS of them, by position."""
+        async with self._database.connection() as connection:
+            found = await exit_groups.select_leftover(connection, LEFTOVERS)
+            return await exit_groups.select(connection, found) if found else {}
 
     @asynccontextmanager
     async def _turn(self, position_id: PositionId, kind: GroupKind) -> AsyncIterator[None]:

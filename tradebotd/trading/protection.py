@@ -26,6 +26,7 @@ from tradebotd.storage.database import Database
 from tradebotd.trading.closing import Closing, SweepResult
 from tradebotd.trading.doubts import Doubts
 from tradebotd.trading.exit_groups import ExitGroups
+from tradebotd.trading.exit_leftovers import Leftovers
 from tradebotd.trading.exit_orders import Exit
 from tradebotd.trading.fresh_prices import FRESH, FreshPrices
 from tradebotd.trading.placement import Placement
@@ -87,6 +88,7 @@ class Protection:
             calendars=calendars,
             venues=resting_venues(venues, resting),
         )
+        self._leftovers = Leftovers(self._groups, clock, sequential=sequential)
         self._closing = Closing(
             groups=self._groups,
             database=database,
@@ -151,6 +153,7 @@ class Protection:
             self.trades_closed += 1
         self._resting.forget(position_id)
         self._closing.forget(position_id)
+        self._leftovers.stir()
         self._met_at.pop(position_id, None)
 
     def release(self, position_id: PositionId) -> None:
@@ -272,6 +275,7 @@ class Protection:
         self._lost = lost = await self._sweep.run(now, result)
         await self.symbol_pauses.save()
         await self._tend(result)
+        await self._leftovers.clear(result.failed)
         await self._unprotected.tell(lost)
         await self._closing.tell()
         return result
