@@ -127,3 +127,20 @@ async def test_a_position_nobody_can_close_is_said_until_it_is_protected_again(
     desk = await open_desk(database, one, two, restarted=True)
     await desk.protection.sweep(desk.clock.now())
     assert await desk.open_alerts() == []
+
+
+async def test_exits_of_a_lost_account_are_not_sent_and_break_nothing(database: Database) -> None:
+    """M1.6, I5: ten at once; the lease's own watch ends the daemon, no error of a tick does."""
+    specs = [spec(f"bot{number}", exits=STOP) for number in range(10)]
+    desk = await open_desk(database, *specs)
+    for each in specs:
+        await desk.enter(each.name)
+    await desk.execute("UPDATE leadership SET token = token + 1")
+
+    await desk.stream("89")
+    result = await desk.protection.sweep(desk.clock.now())
+
+    assert len(desk.venue.submitted) == 10, "the entries alone"
+    assert len(desk.protection.held) == 10
+    assert all(desk.protection._book.latched(each) for each in desk.protection.held)
+    assert all("taken" in why or "account" in why for why in result.failed.values())

@@ -1,5 +1,6 @@
 """Stops that rest at the venue: placed, sized, moved, met, lost, and taken out of the way."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -271,3 +272,20 @@ async def test_a_restart_finds_the_stop_that_rests_and_leaves_it(database: Datab
     (position_id,) = after.protection.held
     assert after.protection.protected_by(position_id) == "both"
     assert len(after.venue.submitted) == sent
+
+
+async def test_a_restart_does_not_clear_what_nobody_knows_of_a_stop(database: Database) -> None:
+    """M5.7, M5.2: its answer was lost and the venue has never seen it; the next daemon says so."""
+    desk = await open_resting_desk(database, Replacement.CANCEL_FIRST)
+    desk.venue.traits = replace(desk.venue.traits, receive_window=timedelta(minutes=10))
+    await desk.enter()
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    await sweep(desk, 3)
+    assert "resting_stop_lost" in await desk.open_alerts()
+
+    after = await restart(desk)
+    await after.protection.load(after.clock.now())
+    await sweep(after, 3)
+
+    assert "resting_stop_lost" in await after.open_alerts()
+    assert {after.protection.protected_by(each) for each in after.protection.held} == {"daemon"}

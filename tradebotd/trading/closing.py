@@ -9,6 +9,7 @@ import anyio
 import structlog
 
 from tradebotd.domain.errors import (
+    AccountTakenError,
     DatabaseUnavailableError,
     OrderDeniedError,
     OutcomeUnknownError,
@@ -143,6 +144,9 @@ class Closing:
             await self._denied(each, denied, result)
         except VenueError as error:
             self._refused(each, error, result)
+        except AccountTakenError as error:  # it stays latched: the exit is the other daemon's
+            result.failed[key] = str(error)
+            log.critical("the account was taken over: exit not sent", position=key)
         except (DatabaseUnavailableError, TimeoutError) as error:
             result.failed[key] = f"{type(error).__name__}: {error}"
             if made:  # latched until reconciliation has settled what became of it

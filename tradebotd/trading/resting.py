@@ -11,7 +11,12 @@ from typing import Final
 import anyio
 import structlog
 
-from tradebotd.domain.errors import OrderDeniedError, OrderRejectedError, VenueError
+from tradebotd.domain.errors import (
+    AccountTakenError,
+    OrderDeniedError,
+    OrderRejectedError,
+    VenueError,
+)
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderIntent, OrderType
@@ -31,6 +36,7 @@ from tradebotd.trading.unprotected import Standing, subject
 log = structlog.get_logger(__name__)
 
 GRACE: Final = timedelta(seconds=2)
+IN_DOUBT: Final = frozenset({"exit_unknown", "exit_retiring"})
 
 
 class RestingExits:
@@ -125,7 +131,9 @@ class RestingExits:
                 if denied.rule == "position_closed":
                     self._due.pop(position_id, None)
                 else:
-                    self._wait(position_id, denied.rule)
+                    self._denied(position_id, found[position_id], denied)
+            except AccountTakenError as error:
+                failed[str(position_id)] = f"resting stop: {error}"
             except (VenueError, TimeoutError) as error:
                 self._refused(position, error, failed)
                 if isinstance(error, OrderRejectedError):
@@ -200,6 +208,12 @@ class RestingExits:
         self._live.pop(position.id, None)
         self._wait(position.id, why)
 
+    def _denied(self, position_id: PositionId, groups: Groups, denied: OrderDeniedError) -> None:
+        """One that may rest or may not is no stop to count on, in this process or in the next."""
+        if denied.rule in IN_DOUBT and _unknown(groups):
+            self._gone[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
+        self._wait(position_id, denied.rule)
+
     def _wait(self, position_id: PositionId, why: str) -> None:
         pause = self._backoff.refused(position_id, why)
         self._pauses.until(position_id, self._clock.now() + pause)
@@ -245,6 +259,13 @@ def _rests(group: ExitGroup) -> bool:
 
 def _in_doubt(group: ExitGroup) -> bool:
     return all(order.is_in_doubt for order in group.unsettled)
+
+
+def _unknown(groups: Groups) -> bool:
+    """Orders are in doubt, and none is known to rest."""
+    found = [each for each in (groups.active, groups.retiring) if each is not None]
+    doubtful = any(order.is_in_doubt for group in found for order in group.unsettled)
+    return doubtful and not any(_rests(group) for group in found)
 
 
 def _guard_of(group: ExitGroup) -> Guard | None:
