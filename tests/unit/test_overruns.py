@@ -1,36 +1,23 @@
 from tradebotd.domain.ids import JobName
-from tradebotd.jobs.overruns import Overruns
+from tradebotd.jobs.overruns import SAY_AGAIN_SECONDS, Overruns
 
 SWEEP = JobName("stop_loss_check")
 
 
-def test_a_job_that_is_always_too_slow_is_said_once() -> None:
+def test_a_job_that_is_always_too_slow_is_said_every_ten_minutes_with_its_count() -> None:
     """M2.4: a warning at each of a thousand slots would bury what matters."""
     overruns = Overruns()
-    said = []
-    for _ in range(1000):
-        said.append(overruns.skipped(SWEEP))
-        overruns.skipped(SWEEP)
-        assert not overruns.ended(SWEEP)
 
-    assert said == [True] + [False] * 999
+    said = [overruns.skipped(SWEEP, float(second)) for second in range(1201)]
 
-
-def test_a_run_that_skips_nothing_ends_it_and_the_next_overrun_is_said_again() -> None:
-    """M2.4"""
-    overruns = Overruns()
-    overruns.skipped(SWEEP)
-    overruns.ended(SWEEP)
-
-    assert overruns.ended(SWEEP)
-    assert not overruns.ended(SWEEP)
-    assert overruns.skipped(SWEEP)
+    assert [each for each in said if each is not None] == [1, 600, 600]
+    assert said[0] == 1
+    assert said[int(SAY_AGAIN_SECONDS)] == 600
 
 
 def test_one_job_says_nothing_about_another() -> None:
     """M2.4"""
     overruns = Overruns()
-    overruns.skipped(SWEEP)
+    overruns.skipped(SWEEP, 0.0)
 
-    assert not overruns.ended(JobName("run_bots"))
-    assert overruns.skipped(JobName("run_bots"))
+    assert overruns.skipped(JobName("run_bots"), 1.0) == 1

@@ -1,27 +1,30 @@
-"""Which jobs take longer than the time between their slots: said once, not at every slot."""
+"""Which jobs take longer than the time between their slots: said now and then, not each time."""
+
+from dataclasses import dataclass
+from typing import Final
 
 from tradebotd.domain.ids import JobName
 
+SAY_AGAIN_SECONDS: Final = 600.0
+
+
+@dataclass(slots=True)
+class _Told:
+    at: float
+    skipped: int = 0
+
 
 class Overruns:
-    """A job that is too slow runs, skips, runs, skips: it is behind until a run skips nothing."""
+    """A job that is too slow runs, skips, runs, skips: a warning each would bury what matters."""
 
     def __init__(self) -> None:
-        self._behind: set[JobName] = set()
-        self._skipped: set[JobName] = set()  # a slot during the present run
+        self._told: dict[JobName, _Told] = {}
 
-    def skipped(self, name: JobName) -> bool:
-        """A slot came while *name* ran. True: that is new, and worth a word."""
-        new = name not in self._behind
-        self._behind.add(name)
-        self._skipped.add(name)
-        return new
-
-    def ended(self, name: JobName) -> bool:
-        """A run of *name* is over. True: it keeps to its slots again."""
-        if name in self._skipped:
-            self._skipped.remove(name)
-            return False
-        caught_up = name in self._behind
-        self._behind.discard(name)
-        return caught_up
+    def skipped(self, name: JobName, host_seconds: float) -> int | None:
+        """A slot came while *name* ran. How many there were since the last word; None: no word."""
+        told = self._told.get(name)
+        if told is None or host_seconds - told.at >= SAY_AGAIN_SECONDS:
+            self._told[name] = _Told(at=host_seconds)
+            return 1 if told is None else told.skipped + 1
+        told.skipped += 1
+        return None

@@ -171,8 +171,8 @@ class JobRunner:
 
     async def _skip(self, spec: JobSpec, due: Due, reason: str) -> None:
         overrun = reason == STILL_RUNNING
-        worth_saying = overrun and self._overruns.skipped(spec.name)
-        log.log(30 if worth_saying else 10, "job skipped", job=spec.name, reason=reason)
+        slots = self._overruns.skipped(spec.name, self._host_seconds()) if overrun else None
+        log.log(30 if slots else 10, "job skipped", job=spec.name, reason=reason, slots=slots or 1)
         if due.earlier:
             await self._miss(spec, due.first, due.earlier, "made up by a later start")
         record = self._instant_row(spec, due.at, RunStatus.SKIPPED, reason, 1)
@@ -351,8 +351,6 @@ class JobRunner:
 
     def _end(self, name: JobName) -> None:
         del self._running[name]
-        if self._overruns.ended(name):
-            log.info("job keeps to its slots again", job=name)
         if not self._running and self._idle is not None:
             self._idle.set()
             self._idle = None

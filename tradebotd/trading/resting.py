@@ -129,7 +129,7 @@ class RestingExits:
                 await self._tend(position, found[position_id])
             except OrderDeniedError as denied:
                 if denied.rule == "position_closed":
-                    self._due.pop(position_id, None)
+                    self.forget(position_id)  # the very stop that is missed has ended it
                 else:
                     self._denied(position_id, found[position_id], denied)
             except AccountTakenError as error:
