@@ -196,6 +196,31 @@ def late_fill(order: ClientOrderId, side: Side = Side.BUY, price: str = "100") -
     )
 
 
+async def test_what_somebody_else_traded_keeps_no_order_unknown(doubt: Doubt) -> None:
+    """M5.2, M5.6: a hand's fills on the same asset explain the difference, the order does not."""
+    await lose(doubt, Behaviour.DROP_BEFORE)
+    by_hand = replace(late_fill(ClientOrderId("by-hand")), quantity=Decimal("0.4"))
+    doubt.desk.venue.fills.append(by_hand)
+    doubt.desk.venue.balances["BTC"] = Decimal("0.4")
+
+    await doubt.minutes(4)
+
+    assert (await doubt.order())["status"] == "rejected"
+    assert await doubt.desk.open_alerts() == ["external_position"]
+
+
+async def test_more_than_somebody_else_traded_may_be_the_order(doubt: Doubt) -> None:
+    """M5.2: a hand's fills that leave a part of the difference open prove no absence."""
+    await lose(doubt, Behaviour.DROP_BEFORE)
+    by_hand = replace(late_fill(ClientOrderId("by-hand")), quantity=Decimal("0.4"))
+    doubt.desk.venue.fills.append(by_hand)
+    doubt.desk.venue.balances["BTC"] = Decimal("1.4")
+
+    await doubt.minutes(10)
+
+    assert (await doubt.order())["status"] == "unknown"
+
+
 async def test_what_can_rest_is_cancelled_by_its_id_and_stays_unknown_for_an_hour(
     database: Database,
 ) -> None:

@@ -19,6 +19,7 @@ from tradebotd.storage import alerts, order_searches
 from tradebotd.storage.database import Database
 from tradebotd.storage.order_searches import Search
 from tradebotd.storage.orders import StoredOrder
+from tradebotd.trading.externals import Externals
 from tradebotd.trading.holdings import Holdings
 from tradebotd.trading.reconcile_plan import (
     Difference,
@@ -77,6 +78,7 @@ class OrderSearches:
         venues: Mapping[VenueName, Venue],
         recorder: OrderRecorder,
         holdings: Holdings,
+        externals: Externals,
         clock: Clock,
         host: HostClock,
     ) -> None:
@@ -84,6 +86,7 @@ class OrderSearches:
         self._venues = venues
         self._recorder = recorder
         self._holdings = holdings
+        self._externals = externals
         self._clock = clock
         self._host = host
         self._told: set[str] | None = None  # alerts of an earlier life may be open
@@ -208,7 +211,10 @@ class OrderSearches:
     async def _evidence(
         self, venue: Venue, here: Sequence[_Missing]
     ) -> tuple[list[Difference] | None, Sequence[Fill]]:
-        """How the holdings differ, and the fills since; None: it cannot be told at this moment."""
+        """How the holdings differ, and the fills since; None: it cannot be told at this moment.
+
+        What somebody else's fills explain speaks for no order of ours.
+        """
         before = await self._holdings.sums()
         since = min(each.stored.order.created_at for each in here) - OVERLAP
         with anyio.fail_after(ASK_SECONDS):
@@ -217,7 +223,8 @@ class OrderSearches:
         found = await self._holdings.differences(before, {venue.name: account})
         if self._recorder.in_flight or await self._holdings.sums() != before:
             return None, fills
-        return found, fills
+        await self._externals.without_foreign(fills)
+        return [each for each in found if not await self._externals.fills_behind(each)], fills
 
     async def _has_moved(self, missing: _Missing, differences: Sequence[Difference] | None) -> bool:
         if differences is None:

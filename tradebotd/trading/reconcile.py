@@ -65,16 +65,17 @@ class Reconciler:
         self._clock = clock
         self._host = host or SystemHost()
         self._holdings = Holdings(database=database, symbols=symbols, recorder=recorder)
+        self._externals = Externals(
+            database=database, venues=venues, holdings=self._holdings, clock=clock
+        )
         self._searches = OrderSearches(
             database=database,
             venues=venues,
             recorder=recorder,
             holdings=self._holdings,
+            externals=self._externals,
             clock=clock,
             host=self._host,
-        )
-        self._externals = Externals(
-            database=database, venues=venues, holdings=self._holdings, clock=clock
         )
         recorder.use(self._externals)
         self._funding = FundingBooks(database=database, venues=venues, symbols=symbols, clock=clock)
