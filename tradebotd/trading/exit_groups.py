@@ -120,6 +120,8 @@ class ExitGroups:
                     await self._make_room(position, group, kind)
                     cleared = False
                 case Clear(group):
+                    if kind is GroupKind.MARKET:
+                        self.on_retire(position_id)
                     await self._clear(group)
                     cleared = True
                 case Ask(orders):

@@ -174,8 +174,7 @@ class RestingExits:
         await self._place(position, wanted, replaces=rests is not None)
 
     async def _place(self, position: Position, wanted: Guard, *, replaces: bool) -> None:
-        if self._live.pop(position.id, None) is not None and not replaces:
-            self._gone[position.id] = "the stop that rested at the venue was not there any more"
+        lost = self._live.pop(position.id, None) is not None and not replaces
         placed: list[Guard] = []
 
         def build(now: Position) -> list[OrderIntent]:
@@ -184,6 +183,8 @@ class RestingExits:
             return resting_exits(now, guard)
 
         await self._groups.place(position.id, GroupKind.RESTING, build, [])
+        if lost:  # not to an exit of our own that is under way: that would have been denied
+            self._gone[position.id] = "the stop that rested at the venue was not there any more"
         self._backoff.forget(position.id)
         self._live[position.id] = placed[0]
         log.info(
