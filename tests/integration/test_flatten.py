@@ -1,11 +1,22 @@
 """Everything off: on the real order flow, with a venue that may refuse, lose or be away."""
 
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from tests.fakes.host import ShiftedHost
-from tests.fakes.trading import Desk, open_desk, spec
+from tests.fakes.trading import NOON, Desk, open_desk, spec
 from tests.fakes.venue import Behaviour
-from tradebotd.storage.database import Database
+from tradebotd.domain.bot import EntryKind, EntryRule
+from tradebotd.domain.errors import DatabaseUnavailableError, OrderRejectedError
+from tradebotd.domain.ids import ClientOrderId, OrderId
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.market.calendars import ExchangeCalendar, Session
+from tradebotd.storage.database import Connection, Database, Lane
+from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.flatten import ROUNDS, Flatten, FlattenResult
 
 
@@ -111,3 +122,172 @@ async def test_an_earlier_halt_keeps_its_reason(database: Database) -> None:
 
     assert (await flatten(desk)).left == []
     assert desk.gate.halt_reason == "lunch"
+
+
+async def test_a_hundred_positions_are_closed_each_by_one_exit(database: Database) -> None:
+    """M4: at the size where it goes wrong: many at once, none twice, none forgotten."""
+    names = [f"C{number}USDT" for number in range(100)]
+    desk = await open_desk(database, *(spec(name.lower(), name) for name in names), speed=1.0)
+    for name in names:
+        await desk.enter(name.lower())
+    assert await open_positions(desk) == len(names)
+
+    result = await flatten(desk)
+
+    assert (result.left, len(result.closed)) == ([], len(names))
+    exits = await desk.rows("SELECT position_id FROM orders WHERE role = 'exit'")
+    assert len({row["position_id"] for row in exits}) == len(exits) == len(names)
+    assert await desk.broken_books() == []
+
+
+async def test_some_refused_symbols_keep_no_other_open(database: Database) -> None:
+    """M4: what the venue does not take stays and is named; the others are closed."""
+    names = [f"C{number}USDT" for number in range(8)]
+    desk = await open_desk(database, *(spec(name.lower(), name) for name in names), speed=1.0)
+    for name in names:
+        await desk.enter(name.lower())
+    refused = names[::4]
+
+    async def refuses(client_order_id: ClientOrderId) -> None:
+        sql = "SELECT symbol FROM orders WHERE client_order_id = $1"
+        if (await desk.row(sql, client_order_id))["symbol"] in refused:
+            raise OrderRejectedError("trading of it is suspended")
+
+    desk.venue.before_submit = refuses
+    result = await flatten(desk)
+
+    assert len(result.closed) == len(names) - len(refused)
+    assert [each.subject.split()[-1] for each in result.left] == refused
+    assert all("suspended" in each.why for each in result.left)
+
+
+async def test_a_closed_market_keeps_its_position_and_that_is_said_at_once(
+    database: Database,
+) -> None:
+    """M4.7: nothing is sent to a market that is closed, and no round is spent on waiting for it."""
+    session = Session(
+        date=NOON.date(),
+        open=NOON - timedelta(hours=1),
+        close=NOON + timedelta(hours=1),
+    )
+    desk = await open_desk(database, calendar=ExchangeCalendar("XTST", [session]))
+    await desk.enter()
+    desk.clock.set(NOON + timedelta(hours=2))
+    sent, host = len(desk.venue.submitted), ShiftedHost()
+
+    result = await flatten(desk, host)
+
+    (left,) = result.left
+    assert (left.kind, left.why.startswith("market_closed")) == ("position", True)
+    assert (len(desk.venue.submitted), host.slept) == (sent, [])
+    assert desk.gate.closed_because() == "halted"
+
+
+async def test_an_entry_that_rests_is_cancelled_before_anything_is_closed(
+    database: Database,
+) -> None:
+    """M4: an entry that filled behind us would be held again."""
+    limited = spec("two", "ETHUSDT", entry=EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01")))
+    desk = await open_desk(database, spec("one"), limited)
+    await desk.enter("one")
+    await desk.enter("two")
+    resting_at_exit: list[int] = []
+
+    async def looks(_: ClientOrderId) -> None:
+        resting_at_exit.append(len(desk.venue.resting))
+
+    desk.venue.before_submit = looks
+    result = await flatten(desk)
+
+    assert (result.left, len(result.closed), len(result.cancelled)) == ([], 1, 1)
+    assert resting_at_exit == [0]
+    assert desk.venue.resting == {}
+
+
+async def test_twice_in_a_row_sends_nothing_the_second_time(database: Database) -> None:
+    """Interface 3.1: an operator in doubt asks again, at no cost."""
+    desk = await two_held(database)
+    assert (await flatten(desk)).left == []
+    sent = len(desk.venue.submitted)
+
+    again = await flatten(desk)
+
+    assert (again.closed, again.cancelled, again.left) == ([], [], [])
+    assert len(desk.venue.submitted) == sent
+
+
+async def test_the_halt_is_there_after_a_restart(database: Database) -> None:
+    """M4, deliver 6: whoever starts next enters nothing."""
+    desk = await two_held(database)
+    await flatten(desk)
+
+    restarted = EntryGate(database, desk.clock)
+    await restarted.load()
+    restarted.open("reconcile")
+
+    assert restarted.halt_reason == "flatten"
+    assert restarted.closed_because() == "halted"
+
+
+class Away:
+    """A database that is lost at a moment of the test's choice, for what Flatten itself reads."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.is_away = False
+
+    def connection(self, lane: Lane = Lane.ORDERS) -> AbstractAsyncContextManager[Connection]:
+        if self.is_away:
+            raise DatabaseUnavailableError("connection refused")
+        return self.database.connection(lane)
+
+
+class Interrupted:
+    """Closes one position; then the database is away for all that follow."""
+
+    def __init__(self, desk: Desk, away: Away) -> None:
+        self.desk, self.away = desk, away
+
+    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId:
+        if self.away.is_away:
+            raise DatabaseUnavailableError("connection refused")
+        closed = await self.desk.protection.close_by_hand(position, reason)
+        self.away.is_away = len(self.desk.venue.submitted) == 3  # two entries and this exit
+        return closed
+
+
+class Returning(ShiftedHost):
+    def __init__(self, away: Away, *, after: int) -> None:
+        super().__init__()
+        self.away, self.after = away, after
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        self.away.is_away = len(self.slept) < self.after
+
+
+@pytest.mark.parametrize("after", [1, 3, ROUNDS])
+async def test_a_database_lost_half_way_is_said_and_the_rest_is_closed_when_it_is_back(
+    database: Database, after: int
+) -> None:
+    """M4, deliver 6: never "nothing is left" of what could not be looked at."""
+    desk = await two_held(database)
+    away = Away(database)
+    result = await Flatten(
+        database=away,  # type: ignore[arg-type]
+        clock=desk.clock,
+        gate=desk.gate,
+        entry_orders=desk.entry_orders,
+        closer=Interrupted(desk, away),
+        reconciler=desk.reconciler,
+        host=Returning(away, after=after),
+    ).run(quiet)
+
+    if after < ROUNDS:
+        assert (result.left, len(result.closed)) == ([], 2)
+        assert await open_positions(desk) == 0
+    else:
+        assert {each.kind for each in result.left} == {"position", "step"}
+        assert await open_positions(desk) == 1
+    assert desk.gate.closed_because() == "halted"
+    assert len(desk.venue.submitted) == (4 if after < ROUNDS else 3)
