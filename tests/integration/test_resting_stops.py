@@ -23,7 +23,7 @@ from tests.fakes.trading import NOON, SYMBOL
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.exits import ExitPlan
-from tradebotd.domain.ids import PositionId
+from tradebotd.domain.ids import ClientOrderId, PositionId
 from tradebotd.domain.order import OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
@@ -289,3 +289,72 @@ async def test_a_restart_does_not_clear_what_nobody_knows_of_a_stop(database: Da
 
     assert "resting_stop_lost" in await after.open_alerts()
     assert {after.protection.protected_by(each) for each in after.protection.held} == {"daemon"}
+
+
+@capabilities
+async def test_a_stop_that_makes_way_for_our_own_exit_is_not_called_lost(
+    database: Database, replacement: Replacement
+) -> None:
+    """M5.7: somebody tends while the exit is on its way; a false alarm is soon not read."""
+    desk = await open_resting_desk(database, replacement)
+    await desk.enter()
+    await sweep(desk, 2)
+
+    async def tend_meanwhile(_: ClientOrderId) -> None:
+        await desk.protection.sweep(desk.clock.now())
+
+    desk.venue.before_submit = tend_meanwhile
+    position = next(iter(desk.protection.held.values()))
+    await desk.protection.close_by_hand(position, CloseReason.SIGNAL)
+    desk.venue.before_submit = None
+    await sweep(desk, 3)
+
+    assert (await desk.position())["close_reason"] == "signal"
+    assert await desk.rows("SELECT subject FROM alerts WHERE code = 'resting_stop_lost'") == []
+
+
+async def test_what_rests_is_the_exit_again_once_its_replacement_was_refused(
+    database: Database,
+) -> None:
+    """2.3: where exits may overlap, the next replacement finds the old stop at the venue, too."""
+    desk = await open_resting_desk(
+        database, Replacement.OVERLAP, one(Replacement.OVERLAP, exits=TRAIL)
+    )
+    await desk.enter()
+    await sweep(desk, 2)
+    await desk.stream("108")
+    desk.venue.script.append(Behaviour.REJECT)
+    await sweep(desk)
+    beside: list[int] = []
+
+    async def look(_: ClientOrderId) -> None:
+        beside.append(len(stops(desk)))
+
+    desk.venue.before_submit = look
+    await sweep(desk, 6)
+
+    assert beside == [1]
+    assert stops(desk) == [(Decimal("102.60"), Decimal(1))]
+    await assert_one_truth(desk)
+
+
+async def test_an_empty_group_that_retires_does_not_keep_the_next_stop_away(
+    database: Database,
+) -> None:
+    """2.3: only one may retire at a time, so one that nothing is left of has to end."""
+    desk = await open_resting_desk(
+        database, Replacement.OVERLAP, one(Replacement.OVERLAP, exits=TRAIL)
+    )
+    await desk.enter()
+    await sweep(desk, 2)
+    await desk.execute(
+        "INSERT INTO exit_groups (position_id, role, kind, made_at, retired_at)"
+        " SELECT position_id, 'retiring', kind, made_at, made_at FROM exit_groups WHERE role = 'active'"
+    )
+
+    await desk.stream("108")
+    await sweep(desk, 4)
+
+    assert stops(desk) == [(Decimal("102.60"), Decimal(1))]
+    assert await desk.rows("SELECT 1 FROM exit_groups WHERE role = 'retiring'") == []
+    await assert_one_truth(desk)

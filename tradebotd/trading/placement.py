@@ -246,13 +246,17 @@ async def _use_group(
 
 
 def _words(prepared: Prepared) -> dict[str, object]:
-    intent = prepared.order.intent
+    """A stop that is laid to rest must not read like one that has been met."""
+    intent, request = prepared.order.intent, prepared.request
+    price = {"stop": request.stop_price, "limit": request.limit_price}
     return {
         "client_order_id": prepared.client_order_id,
         "bot": intent.bot,
-        "symbol": intent.request.symbol,
-        "side": intent.request.side,
-        "quantity": intent.request.quantity,
+        "symbol": request.symbol,
+        "type": request.type,
+        "side": request.side,
+        "quantity": request.quantity,
+        **{name: at for name, at in price.items() if at is not None},
         "role": intent.role,
         "why": intent.reason,
     }
