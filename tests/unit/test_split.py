@@ -43,6 +43,8 @@ HELD = Position(
         ("500", "128", Fraction(4)),
         ("1", "10.2", Fraction(1, 10)),
         ("150", "100", Fraction(3, 2)),
+        ("125", "100", Fraction(5, 4)),
+        ("100", "125", Fraction(4, 5)),
         ("100", "100", None),
         ("100", "88", None),  # a bad night is no split
         ("100", "112", None),

@@ -7,15 +7,10 @@ from typing import Final
 
 from tradebotd.domain.position import Position
 
+USUAL: Final = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, Fraction(3, 2), Fraction(5, 4))
 # New shares for one old one; a reverse split is the inverse of one of them.
 RATIOS: Final = tuple(
-    sorted(
-        {
-            ratio
-            for usual in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, Fraction(3, 2))
-            for ratio in (Fraction(usual), 1 / Fraction(usual))
-        }
-    )
+    sorted({ratio for usual in USUAL for ratio in (Fraction(usual), 1 / Fraction(usual))})
 )
 TOLERANCE: Final = Fraction(3, 100)
 
