@@ -291,3 +291,24 @@ async def test_a_database_lost_half_way_is_said_and_the_rest_is_closed_when_it_i
         assert await open_positions(desk) == 1
     assert desk.gate.closed_because() == "halted"
     assert len(desk.venue.submitted) == (4 if after < ROUNDS else 3)
+
+
+async def test_a_venue_that_does_not_answer_is_asked_again_before_it_is_over(
+    database: Database,
+) -> None:
+    """M4: flat is what the venue says, not what our books say."""
+    desk = await open_desk(database)
+    desk.venue.reads_fail = True
+    answering = ShiftedHost()
+
+    class Answers(ShiftedHost):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            desk.venue.reads_fail = False
+
+    never = await flatten(desk, answering)
+    assert [(each.kind, each.subject) for each in never.left] == [("step", "venue scripted")]
+    assert len(answering.slept) == ROUNDS - 1
+    host = Answers()
+    assert (await flatten(desk, host)).left == []
+    assert len(host.slept) == 1
