@@ -102,13 +102,16 @@ async def test_a_split_entry_grows_one_position_from_average_to_average(desk: De
     assert desk.protection.held[position["id"]].quantity == 1
 
 
-async def test_filled_is_not_settled_before_its_fills_are_here(desk: Desk) -> None:
-    """2.3: an answer may say `filled` before the fills are known."""
+@pytest.mark.parametrize(("whole", "rest"), [("1", "0.6"), ("0.648", "0.248"), ("1.5", "1.1")])
+async def test_filled_is_not_settled_before_its_fills_are_here(
+    desk: Desk, whole: str, rest: str
+) -> None:
+    """2.3: an answer may say `filled` before the fills are known; to the last decimal."""
     order = await pending(desk)
 
-    await report(desk, OrderStatus.FILLED, "1", [fill(order, 1, "0.4", "100")], order)
+    await report(desk, OrderStatus.FILLED, whole, [fill(order, 1, "0.4", "100")], order)
     (early,) = await desk.orders()
-    await report(desk, OrderStatus.FILLED, "1", [fill(order, 2, "0.6", "100")], order)
+    await report(desk, OrderStatus.FILLED, whole, [fill(order, 2, rest, "100")], order)
     (late,) = await desk.orders()
 
     assert (early["status"], early["settled"], early["filled_quantity"]) == (
@@ -116,7 +119,8 @@ async def test_filled_is_not_settled_before_its_fills_are_here(desk: Desk) -> No
         False,
         Decimal("0.4"),
     )
-    assert (late["settled"], late["filled_quantity"]) == (True, 1)
+    assert early["venue_filled_quantity"] == Decimal(whole)
+    assert (late["settled"], late["filled_quantity"]) == (True, Decimal(whole))
 
 
 @pytest.mark.parametrize("seed", range(8))

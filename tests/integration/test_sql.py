@@ -42,5 +42,36 @@ async def test_sql_prepares(database: Database, label: str) -> None:
         await connection.prepare(CONSTANTS[label])
 
 
+# PostgreSQL takes `coalesce($1, 0)` for an int4, and asyncpg then sends 0.648 as 0: money in such a
+# parameter loses its decimals without a word. Whoever adds a name here has looked at every one.
+WHOLE_NUMBERS = {
+    "bots.COUNT_DAY",
+    "dead_letters.PUT",
+    "job_runs.CLOSE_RUN",
+    "job_runs.SET_ATTEMPT",
+    "job_runs.TAKE_IDS",
+    "migrations.INSERT_LEDGER",
+    "order_searches.UPSERT",
+    "orders.INSERT_ORDER",
+    "paper_books.PUT_POSITION",
+    "paper_orders.INSERT_ORDER",
+    "positions.INSERT_POSITION",
+    "positions.UPDATE_LEVELS",
+}
+
+
+async def test_no_amount_is_sent_as_a_whole_number(database: Database) -> None:
+    """M4.6: leverage, attempts, counts and steps are whole; nothing else is."""
+    found = set()
+    async with database.transaction() as connection:
+        for create in STAGING:
+            await connection.execute(create)
+        for label, sql in CONSTANTS.items():
+            statement = await connection.prepare(sql)
+            if {"int2", "int4"} & {each.name for each in statement.get_parameters()}:
+                found.add(label.removeprefix("tradebotd.storage."))
+    assert found == WHOLE_NUMBERS
+
+
 def test_the_constants_are_found() -> None:
     assert "tradebotd.storage.settings.UPSERT_VALUE" in CONSTANTS

@@ -69,7 +69,7 @@ SELECT_UNSETTLED: Final[LiteralString] = """
 UPDATE_STATE: Final[LiteralString] = """
     UPDATE orders
        SET status = $2, venue_order_id = coalesce($3, venue_order_id),
-           venue_filled_quantity = greatest(coalesce($4, 0), coalesce(venue_filled_quantity, 0)),
+           venue_filled_quantity = greatest($4::numeric, venue_filled_quantity, 0),
            reason = coalesce($5, reason), updated_at = $6,
            revived = revived OR (status = 'rejected' AND $2 <> 'rejected')
      WHERE id = $1
