@@ -18,19 +18,21 @@ from tests.fakes.resting import (
 )
 from tests.fakes.trading import Desk
 from tests.fakes.venue import Behaviour
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.database import Database
 
 MANY = 100
 
 
-async def closed_with_stops_left(database: Database, count: int) -> Desk:
+async def closed_with_stops_left(database: Database, count: int, *others: BotSpec) -> Desk:
     """Reduce-only stops rest, exits at the market overlap them, and no cancel is taken."""
     specs = [
         one(Replacement.OVERLAP, name=f"bot{number:03}", symbol=f"C{number:03}USDT")
         for number in range(count)
     ]
-    desk = await open_resting_desk(database, Replacement.OVERLAP, *specs)
+    desk = await open_resting_desk(database, Replacement.OVERLAP, *specs, *others)
     for each in specs:
         desk.tick("100", each.symbol)
         await desk.enter(each.name)
@@ -120,3 +122,20 @@ async def test_a_leftover_that_fills_before_it_is_cancelled_is_an_alert(database
 
     alerts = await desk.rows("SELECT code, subject FROM alerts WHERE cleared_at IS NULL")
     assert "fill_exceeds_position" in {each["code"] for each in alerts}
+
+
+async def test_nobody_enters_where_an_exit_has_outlived_its_position(database: Database) -> None:
+    """M5.7: it would end the new position; other symbols go on, and so does this one afterwards."""
+    other = one(Replacement.OVERLAP, name="other", symbol="C000USDT")
+    elsewhere = one(Replacement.OVERLAP, name="elsewhere", symbol="C999USDT")
+    desk = await closed_with_stops_left(database, 1, other, elsewhere)
+    for name in ("bot000", "other"):
+        with pytest.raises(OrderDeniedError, match="exit_left_over"):
+            await desk.enter(name, minute=1)
+    desk.tick("100", "C999USDT")
+    await desk.enter("elsewhere")
+
+    await sweep(desk)
+
+    await desk.enter("bot000", minute=2)
+    await desk.enter("other", minute=2)

@@ -358,3 +358,18 @@ async def test_an_empty_group_that_retires_does_not_keep_the_next_stop_away(
     assert stops(desk) == [(Decimal("102.60"), Decimal(1))]
     assert await desk.rows("SELECT 1 FROM exit_groups WHERE role = 'retiring'") == []
     await assert_one_truth(desk)
+
+
+async def test_the_alert_of_a_refused_stop_ends_with_its_position(database: Database) -> None:
+    """M5.7: an alert that nothing clears is soon one that nobody reads."""
+    desk = await open_resting_desk(database, Replacement.OVERLAP)
+    await desk.enter()
+    desk.venue.script.append(Behaviour.REJECT)
+    await sweep(desk)
+    assert "resting_stop_lost" in await desk.open_alerts()
+
+    await desk.stream("111")
+    assert desk.protection.held == {}
+    await sweep(desk)
+
+    assert "resting_stop_lost" not in await desk.open_alerts()

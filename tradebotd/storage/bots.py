@@ -82,7 +82,10 @@ LOCK_FOR_ENTRY: Final[LiteralString] = """
            EXISTS (SELECT 1 FROM orders AS o
                     WHERE o.venue = $2 AND o.symbol = $3 AND o.status = 'unknown' AND NOT o.settled) AS unknown,
            EXISTS (SELECT 1 FROM orders AS o WHERE o.bot = $1 AND o.role = 'entry' AND NOT o.settled AND o.revived)
-           AS revived
+           AS revived,
+           EXISTS (SELECT 1 FROM orders AS o JOIN positions AS p ON p.id = o.position_id
+                    WHERE o.venue = $2 AND o.symbol = $3 AND o.role = 'exit' AND NOT o.settled
+                      AND p.closed_at IS NOT NULL) AS left_over
       FROM bot_states AS s
       JOIN bot_configs AS c ON c.name = s.bot
      WHERE s.bot = $1
@@ -223,7 +226,10 @@ async def release_lease(
 async def entry_obstacle(
     connection: Connection, bot: BotName, venue: VenueName, symbol: str
 ) -> str | None:
-    """Why *bot* may not enter now, read again in the transaction that writes the order."""
+    """Why *bot* may not enter now, read again in the transaction that writes the order.
+
+    An exit that has outlived its position would end the next one, whosesoever it is.
+    """
     row = await connection.fetchrow(LOCK_FOR_ENTRY, bot, venue, symbol)
     if row is None or not row["active"]:
         return "bot_stopped"
@@ -233,6 +239,8 @@ async def entry_obstacle(
         return "position_open"
     if row["revived"]:
         return "entry_revived"
+    if row["left_over"]:
+        return "exit_left_over"
     return "order_unknown" if row["unknown"] else None
 
 

@@ -276,6 +276,7 @@ class Protection:
         await self.symbol_pauses.save()
         await self._tend(result)
         await self._leftovers.clear(result.failed)
+        await self._resting.tell()
         await self._unprotected.tell(lost)
         await self._closing.tell()
         return result
