@@ -1,6 +1,6 @@
 """Exits of a symbol wait while its prices cannot be believed: a split is suspected.
 
-What the venue holds settles it: the positions adapt, or an operator says that it was the market.
+An operator settles it: it was the market, or the books are brought to what the venue holds.
 """
 
 from collections.abc import Mapping
@@ -99,7 +99,3 @@ class SymbolPauses:
         self._unsaved.pop(symbol, None)
         log.warning("exits resumed", symbol=symbol)
         await self.save()
-
-    def ratio(self, symbol: str) -> Fraction | None:
-        pause = self.paused.get(symbol)
-        return None if pause is None else pause.ratio
