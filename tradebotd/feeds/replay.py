@@ -61,10 +61,6 @@ class Recordings:
             max(series.times[-1] + series.timeframe.duration for series in found),
         )
 
-    def candle_count(self) -> int:
-        """At the finest timeframe of each symbol: what a replay will go through."""
-        return sum(len(s.times) for shelf in self.shelves.values() if (s := shelf.finest()))
-
 
 def load_recordings(name: FeedName, pattern: str, symbols: Sequence[MarketSymbol]) -> Recordings:
     """Files matching *pattern* (a glob, or a directory) of the symbols that use this feed.

@@ -46,11 +46,6 @@ class Outcomes:
             await self._evaluate(job, known, now)
         return known.outcome
 
-    async def evaluate(self, job: Job, now: datetime) -> Outcome:
-        """Read it now, run or not: what monitors ask."""
-        known = self._known.setdefault(job.name, _Known(None, None, stale=True))
-        return await self._evaluate(job, known, now)
-
     async def _evaluate(self, job: Job, known: _Known, now: datetime) -> Outcome:
         try:
             with anyio.fail_after(LONGEST_SECONDS):  # the run it belongs to must come to its end

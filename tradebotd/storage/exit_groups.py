@@ -59,11 +59,6 @@ SELECT_LEFTOVER: Final[LiteralString] = """
      ORDER BY g.position_id
      LIMIT $1
 """
-SELECT_PROTECTED: Final[LiteralString] = """
-    SELECT DISTINCT g.position_id
-      FROM exit_groups AS g JOIN orders AS o ON o.exit_group_id = g.id
-     WHERE g.role = 'active' AND g.kind = 'resting' AND o.status IN ('new', 'partially_filled')
-"""
 
 ACTIVE: Final = "exit_group_active"  # the constraint, and the rule it denies by
 
@@ -197,11 +192,6 @@ async def select_leftover(connection: Connection, limit: int) -> list[PositionId
     return [
         PositionId(row["position_id"]) for row in await connection.fetch(SELECT_LEFTOVER, limit)
     ]
-
-
-async def select_protected(connection: Connection) -> set[PositionId]:
-    """Positions with an exit that rests at their venue."""
-    return {PositionId(row["position_id"]) for row in await connection.fetch(SELECT_PROTECTED)}
 
 
 def _order(row: Any) -> GroupOrder:

@@ -6,7 +6,6 @@ An operator settles it: it was the market, or the books are brought to what the 
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from typing import Final
 
 import structlog
