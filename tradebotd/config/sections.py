@@ -163,7 +163,7 @@ class LimitsSection(Section):
     """The bot's day; fractions of its initial capital."""
 
     max_daily_trades: Annotated[int, Field(ge=1)] | None = None
-    max_daily_loss: Annotated[Percent, Field(gt=0)] | None = None
+    max_daily_loss: Annotated[Percent, Field(gt=0, le=1)] | None = None
     daily_target: Annotated[Percent, Field(gt=0)] | None = None
     max_orders_per_minute: Annotated[int, Field(ge=1)] = 10
 
@@ -207,8 +207,8 @@ class RiskSection(Section):
     max_orders_per_minute: Annotated[int, Field(ge=1)] = 30
     max_open_positions: Annotated[int, Field(ge=1)] = 10
     max_exposure: Annotated[Percent, Field(gt=0)] = Decimal(1)
-    max_daily_loss: Annotated[Percent, Field(gt=0)] = Decimal("0.05")
-    max_drawdown: Annotated[Percent, Field(gt=0)] = Decimal("0.2")
+    max_daily_loss: Annotated[Percent, Field(gt=0, le=1)] = Decimal("0.05")
+    max_drawdown: Annotated[Percent, Field(gt=0, le=1)] = Decimal("0.2")
     price_collar: Annotated[Percent, Field(gt=0, le=1)] = Decimal("0.05")
     bad_tick: Annotated[Percent, Field(gt=0)] = Decimal("0.1")
 
