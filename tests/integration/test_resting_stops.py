@@ -184,15 +184,18 @@ async def test_a_stop_cancelled_by_somebody_else_is_placed_again_and_said(
 async def test_a_stop_that_would_trigger_at_once_ends_the_position(
     database: Database, replacement: Replacement
 ) -> None:
-    """M5.7: the venue refuses it, because the price is there already."""
+    """M5.7: the venue refuses it, because the price is there already. That is no failure to tell."""
     desk = await open_resting_desk(database, replacement)
     await desk.enter()
     desk.tick("94")
     desk.venue.script.append(Behaviour.REJECT)
 
     await desk.protection.attend_once()
+    result = await desk.protection.sweep(desk.clock.now())
 
     assert (await desk.position())["close_reason"] == "stop_loss"
+    assert result.failed == {}
+    assert await desk.rows("SELECT code FROM alerts") == []
     await assert_one_truth(desk)
 
 

@@ -134,10 +134,10 @@ class RestingExits:
                     self._denied(position_id, found[position_id], denied)
             except AccountTakenError as error:
                 failed[str(position_id)] = f"resting stop: {error}"
+            except OrderRejectedError as error:
+                exits += self._met_meanwhile(position, error, failed)
             except (VenueError, TimeoutError) as error:
                 self._refused(position, error, failed)
-                if isinstance(error, OrderRejectedError):
-                    exits += self._beyond(position, error)
         await self.tell()
         return exits, failed
 
@@ -218,6 +218,19 @@ class RestingExits:
     def _wait(self, position_id: PositionId, why: str) -> None:
         pause = self._backoff.refused(position_id, why)
         self._pauses.until(position_id, self._clock.now() + pause)
+
+    def _met_meanwhile(
+        self, position: Position, error: OrderRejectedError, failed: dict[str, str]
+    ) -> list[Exit]:
+        """A price that was faster than the stop is no failure; one that stays refused is."""
+        exits = list(self._beyond(position, error))
+        if exits and position.id not in self._backoff.reasons:
+            self._live.pop(position.id, None)
+            self._wait(position.id, error.reason)
+            log.info("the price has met the stop meanwhile", bot=position.bot, reason=error.reason)
+        else:
+            self._refused(position, error, failed)
+        return exits
 
     def _beyond(self, position: Position, error: OrderRejectedError) -> Iterable[Exit]:
         """A stop that would trigger at once has been met: the position ends at the market."""
