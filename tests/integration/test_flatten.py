@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.host import ShiftedHost
+from tests.fakes.resting import CAPABILITIES, one, open_resting_desk, resting, sweep
 from tests.fakes.trading import NOON, Desk, open_desk, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
@@ -15,6 +16,7 @@ from tradebotd.domain.errors import DatabaseUnavailableError, OrderRejectedError
 from tradebotd.domain.ids import ClientOrderId, OrderId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import ExchangeCalendar, Session
+from tradebotd.ports.venue import Replacement
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.flatten import ROUNDS, Flatten, FlattenResult
@@ -255,6 +257,9 @@ class Interrupted:
         self.away.is_away = len(self.desk.venue.submitted) == 3  # two entries and this exit
         return closed
 
+    async def clear_leftovers(self) -> None:
+        await self.desk.protection.clear_leftovers()
+
 
 class Returning(ShiftedHost):
     def __init__(self, away: Away, *, after: int) -> None:
@@ -312,3 +317,44 @@ async def test_a_venue_that_does_not_answer_is_asked_again_before_it_is_over(
     host = Answers()
     assert (await flatten(desk, host)).left == []
     assert len(host.slept) == 1
+
+
+@pytest.mark.parametrize("replacement", CAPABILITIES)
+async def test_what_rests_behind_the_positions_is_gone_with_them(
+    database: Database, replacement: Replacement
+) -> None:
+    """M5.8, M5.7: twenty, each with a stop at the venue; nothing is left to fire later."""
+    specs = [
+        one(replacement, name=f"bot{number:02}", symbol=f"C{number:02}USDT") for number in range(20)
+    ]
+    desk = await open_resting_desk(database, replacement, *specs)
+    for each in specs:
+        desk.tick("100", each.symbol)
+        await desk.enter(each.name)
+    await sweep(desk, 2)
+    assert len(resting(desk)) == 20
+
+    result = await flatten(desk)
+
+    assert (result.left, len(result.closed)) == ([], 20)
+    assert resting(desk) == {}
+    assert await open_positions(desk) == 0
+    assert await desk.rows("SELECT 1 FROM orders WHERE NOT settled") == []
+
+
+async def test_a_stop_that_cannot_be_cancelled_is_left_and_said(database: Database) -> None:
+    """M5.8: the position is closed, and yet the account is not flat: the stop may open another."""
+    desk = await open_resting_desk(database, Replacement.OVERLAP)
+    await desk.enter()
+    await sweep(desk, 2)
+    desk.venue.cancel_script.extend([Behaviour.UNREACHABLE] * 100)
+
+    result = await flatten(desk)
+
+    assert len(result.closed) == 1
+    (order,) = resting(desk)
+    assert order in str(result.left)
+
+    desk.venue.cancel_script.clear()
+    assert (await flatten(desk)).left == []
+    assert resting(desk) == {}

@@ -40,10 +40,11 @@ class Leftovers:
     def stir(self) -> None:
         self._stirred = True
 
-    async def clear(self, failed: dict[str, str]) -> None:
+    async def clear(self, failed: dict[str, str], *, patient: bool = True) -> None:
         """*failed* gains those that may still be there. Raises DatabaseUnavailableError.
 
-        As many as one round of calls holds; the rest waits for the next sweep.
+        As many as one round of calls holds; the rest waits for the next sweep, and what could not
+        be cleared waits for longer each time. Not *patient*: all of them, now.
         """
         if not self._stirred:
             return
@@ -55,10 +56,19 @@ class Leftovers:
             raise
         self._stirred = bool(found)
         now = self._clock.now()
-        ready = [each for each in found if self._pauses.holds(each, now) is None]
+        ready = list(found)
+        if patient:
+            ready = [each for each in found if self._pauses.holds(each, now) is None]
+            ready = ready[: self._at_once]
+        limiter = anyio.CapacityLimiter(self._at_once)
+
+        async def clear(position_id: PositionId) -> None:
+            async with limiter:
+                await self._clear(position_id, found[position_id])
+
         async with anyio.create_task_group() as clearing:
-            for position_id in ready[: self._at_once]:
-                clearing.start_soon(self._clear, position_id, found[position_id])
+            for position_id in ready:
+                clearing.start_soon(clear, position_id)
         failed |= {subject(each): why for each, why in self._backoff.reasons.items()}
 
     async def _clear(self, position_id: PositionId, groups: Groups) -> None:

@@ -19,7 +19,6 @@ from tradebotd.domain.errors import (
     VenueError,
 )
 from tradebotd.domain.ids import OrderId, PositionId
-from tradebotd.domain.order import OrderRole
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.storage import orders, positions
@@ -42,6 +41,8 @@ Progress = Callable[[dict[str, Any]], None]
 
 class Closer(Protocol):
     async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId: ...
+
+    async def clear_leftovers(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +158,7 @@ class Flatten:
         async with anyio.create_task_group() as closing:
             for position in held:
                 closing.start_soon(close, position)
+        await self._closer.clear_leftovers()
 
     async def _close_one(self, position: Position) -> str:
         """Why it is there still, if it is."""
@@ -184,7 +186,7 @@ class Flatten:
         attempt.orders = {
             each.order.client_order_id: f"{each.order.status}, {each.order.symbol}"
             for each in unsettled
-            if each.order.role is OrderRole.ENTRY
+            if each.order.position_id not in attempt.held  # an exit goes with its position
         }
 
     async def _held(self) -> Sequence[Position]:

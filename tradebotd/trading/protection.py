@@ -305,3 +305,7 @@ class Protection:
     async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId:
         """For a signal or an operator. Raises OrderDeniedError, VenueError, StorageError."""
         return await self._closing.by_hand(position, reason)
+
+    async def clear_leftovers(self) -> None:
+        """Exits behind closed positions, all of them, now. Raises DatabaseUnavailableError."""
+        await self._leftovers.clear({}, patient=False)
