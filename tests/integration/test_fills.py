@@ -249,3 +249,20 @@ async def test_a_fill_counts_in_the_bots_day_in_which_it_was_made(desk: Desk) ->
     after = await desk.state(BOT)
     assert (after["daily_pnl"], after["day"]) == (today["daily_pnl"], today["day"])
     assert desk.specs[BOT].day_zone is UTC
+
+
+async def test_an_exit_that_is_heard_of_before_its_entry_fits_in_the_end(desk: Desk) -> None:
+    """M5.4: 0.6 sold where 0.4 was known; the rest of the entry comes, and the alert is over."""
+    entry = await pending(desk)
+    await report(desk, OrderStatus.FILLED, "1", [fill(entry, 1, "0.4", "100")], entry)
+    leaving = await pending(desk, entry=False)
+    sold = fill(leaving, 3, "0.6", "101", side=Side.SELL)
+
+    await report(desk, OrderStatus.PARTIALLY_FILLED, "0.6", [sold], leaving)
+    assert "fill_exceeds_position" in await desk.open_alerts()
+    await report(desk, OrderStatus.FILLED, "1", [fill(entry, 2, "0.6", "100")], entry)
+    await report(desk, OrderStatus.PARTIALLY_FILLED, "0.6", [sold], leaving)
+
+    assert (await desk.position())["quantity"] == Decimal("0.4")
+    assert "fill_exceeds_position" not in await desk.open_alerts()
+    assert await desk.broken_books() == []

@@ -19,6 +19,10 @@ CLEAR_OTHERS: Final[LiteralString] = """
     UPDATE alerts SET cleared_at = $3
      WHERE code = $1 AND cleared_at IS NULL AND subject <> ALL ($2::text[])
 """
+CLEAR: Final[LiteralString] = """
+    UPDATE alerts SET cleared_at = $3
+     WHERE code = ANY ($1::text[]) AND subject = $2 AND cleared_at IS NULL
+"""
 
 
 async def raise_alert(
@@ -32,3 +36,8 @@ async def raise_alert(
 async def clear_others(connection: Connection, code: str, still: list[str], at: datetime) -> None:
     """What is not among the subjects *still* seen is over."""
     await connection.execute(CLEAR_OTHERS, code, still, at)
+
+
+async def clear(connection: Connection, codes: list[str], subject: str, at: datetime) -> None:
+    """What these said of *subject* is over."""
+    await connection.execute(CLEAR, codes, subject, at)

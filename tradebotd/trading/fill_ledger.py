@@ -65,6 +65,10 @@ class Effects:
     differs: bool = False  # the report was of an order with our name and other parameters
 
 
+# An exit's fill may be heard of before the last one of its entry is: then it did not fit yet.
+OVERCOME: Final = ["fill_exceeds_position", "fill_not_applied"]
+
+
 class FillLedger:
     """*specs* by bot name is shared with whoever reloads the configuration."""
 
@@ -105,6 +109,7 @@ class FillLedger:
         if not await fills.insert_fill(connection, stored.order.id, position_id, fill):
             raise AssertionError(f"fill {fill.trade_id} came in behind the order's lock")
         effects.fills += 1
+        await alerts.clear(connection, OVERCOME, _subject(fill), self._clock.now())
         return await self._count(connection, stored, fill, position_id)
 
     async def _instrument(self, connection: Connection, symbol: str) -> Instrument | None:
@@ -245,10 +250,13 @@ class FillLedger:
         )
 
     async def _alarm(self, connection: Connection, code: str, fill: Fill, message: str) -> None:
-        subject = f"{fill.venue} {fill.symbol} {fill.trade_id}"
-        now = self._clock.now()
+        subject, now = _subject(fill), self._clock.now()
         if await alerts.raise_alert(connection, code, "critical", subject, message, now):
             log.error("a fill does not fit", code=code, subject=subject, detail=message)
+
+
+def _subject(fill: Fill) -> str:
+    return f"{fill.venue} {fill.symbol} {fill.trade_id}"
 
 
 def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
