@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from tests.fakes.trading import NOON, SYMBOL, Desk, open_desk, spec
 from tests.fakes.venue import SCRIPTED
+from tradebotd.domain.exits import ExitPlan, LadderStep
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
@@ -90,3 +91,37 @@ async def test_spot_asks_nobody_and_futures_not_each_minute(database: Database) 
     for _ in range(30):
         await run_after(desk, timedelta(minutes=1))
     assert desk.venue.asked_for.count("funding_since") == 2
+
+
+async def test_the_day_of_the_bot_counts_it_like_a_fee(database: Database) -> None:
+    """M4.8: entry, a part sold, funding of today and of the day before; their sum is the position's."""
+    ladder = ExitPlan(
+        ladder=(LadderStep(at=Decimal("0.1"), share=Decimal("0.5")),), stop_loss=Decimal("0.3")
+    )
+    desk = await open_desk(
+        database, spec(position_type=PositionType.FUTURES, allow_short=True, exits=ladder)
+    )
+    await desk.enter(side=PositionSide.SHORT)
+    entered = (await desk.state())["daily_pnl"]
+    desk.venue.payments.append(payment(1, "-1.5", NOON + HOUR))
+    await run_after(desk, 2 * HOUR)
+    assert (await desk.state())["daily_pnl"] - entered == Decimal("-1.5")
+
+    await desk.stream("90")
+    today, position = await desk.state(), await desk.position()
+    assert position["quantity"] < position["entry_quantity"]
+    assert today["daily_pnl"] == position["realized_pnl"]
+    trades = today["daily_trades_count"]
+
+    desk.venue.payments.append(payment(2, "0.25", NOON + 13 * HOUR))
+    await run_after(desk, 12 * HOUR)
+    tomorrow = await desk.state()
+    assert tomorrow["day"] > today["day"]
+    assert (tomorrow["daily_pnl"], tomorrow["daily_trades_count"]) == (Decimal("0.25"), 0)
+    assert (await desk.state())["in_position"] is True
+
+    desk.venue.payments.append(payment(3, "-7", NOON + 3 * HOUR))
+    await run_after(desk, HOUR)
+    late = await desk.state()
+    assert late["daily_pnl"] == Decimal("0.25"), "yesterday's, told late, is none of today's"
+    assert trades == 1

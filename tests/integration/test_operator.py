@@ -12,10 +12,12 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
+from tests.fakes.trading import market_symbol
 from tradebotd.control import messages as m
 from tradebotd.daemon import status_view
 from tradebotd.daemon.operator import Operator
 from tradebotd.daemon.services import Services, Setup
+from tradebotd.daemon.todays_pnl import TodaysPnl
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
 from tradebotd.domain.ids import BotName, JobName, PositionId
@@ -28,6 +30,7 @@ from tradebotd.jobs.schedule import Due
 from tradebotd.jobs.scheduler import ClockScheduler
 from tradebotd.market.price_book import PriceBook
 from tradebotd.storage.database import Database
+from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.flatten import FlattenResult, Left, Progress
 
@@ -44,7 +47,8 @@ SELECT id, '1h', t, 43000.1, 43100, 42900, 43050.25, 1.5, 'history' FROM market_
 INSERT INTO bot_configs (name, symbol, config, active, updated_at)
 VALUES ('btc-ema', 'BTCUSDT', '{"timeframe": "1m", "strategy": "ema_rsi"}', true, '2022-01-14T00:00Z'),
        ('new', 'BTCUSDT', '{}', true, '2022-01-14T00:00Z');
-INSERT INTO bot_states (bot, status, in_position, daily_pnl) VALUES ('btc-ema', 'running', true, 12.50);
+INSERT INTO bot_states (bot, status, in_position, daily_pnl, day) VALUES ('btc-ema', 'running', true, 12.50, '2022-01-14'),
+       ('new', 'pending', false, -3, '2022-01-13');
 INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_quantity, entry_price, best_price, exits, opened_at, stop_loss)
 VALUES ('btc-ema', 'paper', 'BTCUSDT', 'long', 'spot', 0.1, 0.1, 43000, 43100, '{}', '2022-01-14T11:00Z', 42785);
 INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_quantity, entry_price, exit_quantity, exit_price, best_price, exits,
@@ -173,6 +177,11 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             tasks=tasks,
             started_at=datetime(2026, 1, 1, tzinfo=UTC),
             started_market=NOON,
+            today=TodaysPnl(
+                specs={},
+                symbols={"BTCUSDT": market_symbol("BTCUSDT")},
+                currencies=Currencies([], PriceBook(), "USDT"),
+            ),
         )
         yield Bench(Operator(services), services, hands, clock, runner, bots_job)
         scheduler.shutdown()
@@ -191,15 +200,15 @@ def codes(status: m.Status) -> set[str]:
 
 
 async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
-    """Interface 3.2: counts, equity of the account, P&L of the account's own day."""
+    """Interface 3.2: counts, equity of the account, P&L of the bots' day; yesterday's is none of it."""
     price(bench, "43050")
     status = await bench.operator.status()
 
     assert (status.positions, status.unknown_orders, status.equity) == (1, 1, Decimal(10010))
-    assert status.realized_pnl_today == Decimal("9.5")
-    assert [(bot.name, bot.unrealized_pnl) for bot in status.bots] == [
-        ("btc-ema", Decimal(5)),
-        ("new", Decimal(0)),
+    assert status.realized_pnl_today == Decimal("12.50")
+    assert [(bot.name, bot.unrealized_pnl, bot.daily_pnl) for bot in status.bots] == [
+        ("btc-ema", Decimal(5), Decimal("12.50")),
+        ("new", Decimal(0), Decimal(0)),
     ]
     assert status.leader is not None
     assert status.leader.token == 3

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from anyio.abc import TaskGroup
 
 from tradebotd.control.messages import ProtectedBy, State
+from tradebotd.daemon.todays_pnl import TodaysPnl
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.position import Position
 from tradebotd.jobs.runner import JobRunner
@@ -114,4 +115,5 @@ class Services:
     tasks: TaskGroup
     started_at: datetime
     started_market: datetime
+    today: TodaysPnl
     lease: Lease | None = None

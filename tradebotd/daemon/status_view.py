@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -56,7 +56,7 @@ class StatusView:
         health = report.health_of(problems)
         verification = report.verification_of(facts.jobs)
         setup, account = services.setup(), seen.account
-        bots = [self._bot(row, seen.positions) for row in seen.bots]
+        bots = [self._bot(row, seen.positions, now) for row in seen.bots]
         priced = not facts.unpriced_symbols
         verified = verification is report.Verification.VERIFIED
         return m.Status(
@@ -84,7 +84,7 @@ class StatusView:
             equity=None if account is None else account.equity,
             equity_at=None if account is None else account.equity_at,
             currency=setup.currency,
-            realized_pnl_today=None if account is None else account.realized_pnl_today,
+            realized_pnl_today=None if account is None else services.today.sum(seen.bots, now),
             pnl_verified=health is report.Health.OK and verified and priced,
             halt=self.halt(),
             entries_stopped=list(facts.entries_stopped),
@@ -116,13 +116,11 @@ class StatusView:
     async def _read(self) -> Seen:
         services = self._services
         now, setup = services.clock.now(), services.setup()
-        local = now.astimezone(setup.zone)
-        day_start = datetime.combine(local.date(), time(), setup.zone)
         jobs = await job_statuses(services.runner, services.scheduler, services.database, now)
         start = services.started_market.replace(second=0, microsecond=0)
         async with services.database.connection() as connection:
             return Seen(
-                account=await reports.account(connection, setup.account, day_start),
+                account=await reports.account(connection, setup.account),
                 bots=await reports.bots(connection),
                 positions=await reports.open_positions(connection),
                 alerts=await reports.open_alerts(connection),
@@ -172,7 +170,10 @@ class StatusView:
             failed=since is not None and since.last_status is not RunStatus.OK,
         )
 
-    def _bot(self, row: reports.Row, positions: Sequence[reports.Row]) -> m.BotSummary:
+    def _bot(
+        self, row: reports.Row, positions: Sequence[reports.Row], now: datetime
+    ) -> m.BotSummary:
+        daily_pnl, daily_trades = self._services.today.of(row, now)
         held = next((each for each in positions if each["bot"] == row["name"]), None)
         short = None
         if held is not None:
@@ -183,8 +184,8 @@ class StatusView:
             status=row["status"],
             position=short,
             unrealized_pnl=ZERO if held is None else self.unrealized(held),
-            daily_pnl=row["daily_pnl"],
-            daily_trades=row["daily_trades_count"],
+            daily_pnl=daily_pnl,
+            daily_trades=daily_trades,
             last_run_at=row["last_run_at"],
         )
 

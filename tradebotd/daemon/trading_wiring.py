@@ -39,6 +39,7 @@ class Trading:
     """`specs` and `strategies` are changed in place by a reload."""
 
     specs: dict[BotName, BotSpec]
+    symbols: Mapping[str, MarketSymbol]
     strategies: dict[BotName, AnyStrategy]
     gate: EntryGate
     protection: Protection
@@ -112,6 +113,7 @@ def wire_trading(
     return Trading(
         points=Points(protection, papers, protection.hours),
         specs=specs,
+        symbols=symbols,
         strategies=strategies,
         gate=gate,
         protection=protection,

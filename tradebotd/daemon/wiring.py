@@ -23,6 +23,7 @@ from tradebotd.daemon.progress_line import ProgressLine
 from tradebotd.daemon.reloading import Reloader
 from tradebotd.daemon.services import Services, Setup
 from tradebotd.daemon.stop_signal import StopRequest
+from tradebotd.daemon.todays_pnl import TodaysPnl
 from tradebotd.daemon.trading_wiring import Trading, wire_trading
 from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.job import JobSpec
@@ -226,6 +227,11 @@ def _services(
         tasks=app.tasks,
         started_at=host_now(),
         started_market=market.clock.now(),
+        today=TodaysPnl(
+            specs=trading.specs,
+            symbols=trading.symbols,
+            currencies=trading.account.currencies,
+        ),
         lease=trading.lease,
     )
 

@@ -96,7 +96,7 @@ COUNT_DAY: Final[LiteralString] = """
        SET daily_pnl = CASE WHEN day > $2 THEN daily_pnl WHEN day = $2 THEN daily_pnl + $3 ELSE $3 END,
            daily_trades_count = CASE WHEN day > $2 THEN daily_trades_count
                                      WHEN day = $2 THEN daily_trades_count + $4 ELSE $4 END,
-           day = greatest(day, $2), in_position = $5
+           day = greatest(day, $2), in_position = coalesce($5, in_position)
      WHERE bot = $1
 """
 RESET_DAY: Final[LiteralString] = """
@@ -251,11 +251,11 @@ async def count_day(
     *,
     pnl: Decimal,
     trades: int,
-    in_position: bool,
+    in_position: bool | None,
 ) -> None:
     """Add to the counters of the bot's *day*. A later day starts from nothing; a fill of an earlier
 
-    day, come late, does not touch the counters of this one.
+    day, come late, does not touch the counters of this one. *in_position* None: as it was.
     """
     await connection.execute(COUNT_DAY, bot, day, pnl, trades, in_position)
 

@@ -1,10 +1,11 @@
 """`funding_payments`: what futures positions paid and received, each once."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
 
 from tradebotd.domain.funding import FundingPayment
-from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.storage.database import Connection
 
 SELECT_LAST: Final[LiteralString] = """
@@ -33,6 +34,7 @@ ADD: Final[LiteralString] = """
     UPDATE positions
        SET funding = funding + $2, realized_pnl = realized_pnl + $2, version = version + 1
      WHERE id = $1
+    RETURNING bot
 """
 
 
@@ -42,8 +44,15 @@ async def select_since(connection: Connection, venue: VenueName) -> datetime | N
     return last or await connection.fetchval(SELECT_FIRST_HELD, venue)
 
 
-async def book(connection: Connection, payment: FundingPayment, *, counts: bool) -> bool:
-    """Into the position that was open then, if it *counts*. False: it was booked already."""
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """*bot*: whose position it was paid for; None: nobody's of ours."""
+
+    bot: BotName | None
+
+
+async def book(connection: Connection, payment: FundingPayment, *, counts: bool) -> Booked | None:
+    """Into the position that was open then, if it *counts*. None: it was booked already."""
     position_id: PositionId | None = None
     if counts:
         position_id = await connection.fetchval(
@@ -60,7 +69,8 @@ async def book(connection: Connection, payment: FundingPayment, *, counts: bool)
         payment.paid_at,
     )
     if booked is None:
-        return False
-    if position_id is not None:
-        await connection.execute(ADD, position_id, payment.amount)
-    return True
+        return None
+    if position_id is None:
+        return Booked(None)
+    bot: str = await connection.fetchval(ADD, position_id, payment.amount)
+    return Booked(BotName(bot))

@@ -16,7 +16,6 @@ SELECT_ACCOUNT: Final[LiteralString] = """
     SELECT (SELECT count(*) FROM positions WHERE closed_at IS NULL)::integer AS positions,
            (SELECT count(*) FROM orders WHERE NOT settled AND status = 'unknown')::integer AS unknown_orders,
            (SELECT min(updated_at) FROM orders WHERE NOT settled AND status = 'unknown') AS unknown_since,
-           (SELECT coalesce(sum(realized_pnl), 0) FROM trades WHERE closed_at >= $2) AS realized_pnl_today,
            (SELECT count(*) FROM dead_letters WHERE state = 'open')::integer AS open_dead_letters,
            snapshot.ts AS equity_at, snapshot.equity, leader.token, leader.acquired_at,
            leader.holder
@@ -120,7 +119,6 @@ class Account:
     positions: int
     unknown_orders: int
     unknown_since: datetime | None
-    realized_pnl_today: Decimal
     open_dead_letters: int
     equity_at: datetime | None
     equity: Decimal | None
@@ -146,8 +144,8 @@ async def newest_snapshot(connection: Connection, account_name: str) -> datetime
     return newest
 
 
-async def account(connection: Connection, name: str, day_start: datetime) -> Account:
-    return Account(**dict(await connection.fetchrow(SELECT_ACCOUNT, name, day_start)))
+async def account(connection: Connection, name: str) -> Account:
+    return Account(**dict(await connection.fetchrow(SELECT_ACCOUNT, name)))
 
 
 async def bots(connection: Connection, name: str | None = None) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -82,6 +83,10 @@ class FillLedger:
         self._clock = clock
         self._instruments = instruments
         self._specs = specs
+
+    def day_of(self, bot: BotName, at: datetime) -> date:
+        spec = self._specs.get(bot)
+        return local_day(at, None if spec is None else spec.day_zone)
 
     async def apply(
         self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
@@ -239,11 +244,10 @@ class FillLedger:
         trades: int,
         in_position: bool,
     ) -> None:
-        spec = self._specs.get(bot)
         await bots.count_day(
             connection,
             bot,
-            local_day(fill.executed_at, None if spec is None else spec.day_zone),
+            self.day_of(bot, fill.executed_at),
             pnl=pnl,
             trades=trades,
             in_position=in_position,

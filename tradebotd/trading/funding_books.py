@@ -1,7 +1,7 @@
 """Funding of futures: asked for while any are held, booked once, part of what they earned."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import anyio
@@ -9,11 +9,11 @@ import structlog
 
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.funding import FundingPayment
-from tradebotd.domain.ids import VenueName
+from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
-from tradebotd.storage import funding
+from tradebotd.storage import bots, funding
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.positions import HeldSum
 
@@ -25,7 +25,10 @@ OVERLAP: Final = timedelta(hours=1)  # a payment may be told late
 
 
 class FundingBooks:
-    """Spot costs nothing: a venue is asked only while futures are held there, and once after."""
+    """Spot costs nothing: a venue is asked only while futures are held there, and once after.
+
+    *day_of*: the bot's day that an instant falls into; its limits count funding like fees.
+    """
 
     def __init__(
         self,
@@ -34,8 +37,10 @@ class FundingBooks:
         venues: Mapping[VenueName, Venue],
         symbols: Mapping[str, MarketSymbol],
         clock: Clock,
+        day_of: Callable[[BotName, datetime], date],
     ) -> None:
         self._database = database
+        self._day_of = day_of
         self._venues = venues
         self._symbols = symbols
         self._clock = clock
@@ -74,7 +79,12 @@ class FundingBooks:
         for payment in payments:
             async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
                 new = await funding.book(connection, payment, counts=self._counts(payment))
-            if new:
+                if new is not None and new.bot is not None:
+                    day = self._day_of(new.bot, payment.paid_at)
+                    await bots.count_day(
+                        connection, new.bot, day, pnl=payment.amount, trades=0, in_position=None
+                    )
+            if new is not None:
                 booked += 1
                 log.info(
                     "funding booked",

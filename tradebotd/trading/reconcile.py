@@ -78,7 +78,13 @@ class Reconciler:
             host=self._host,
         )
         recorder.use(self._externals)
-        self._funding = FundingBooks(database=database, venues=venues, symbols=symbols, clock=clock)
+        self._funding = FundingBooks(
+            database=database,
+            venues=venues,
+            symbols=symbols,
+            clock=clock,
+            day_of=recorder.day_of,
+        )
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
         self._settled_since_start = False

@@ -5,6 +5,7 @@ Every way in (answer, poll, reconciliation) leads here, and nothing moves backwa
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -75,6 +76,10 @@ class OrderRecorder:
     def use(self, strangers: Strangers) -> None:
         """The two know each other: what a stream tells of somebody else's order is passed on."""
         self._strangers = strangers
+
+    def day_of(self, bot: BotName, at: datetime) -> date:
+        """The bot's day that *at* falls into: of its limits and counters."""
+        return self._ledger.day_of(bot, at)
 
     async def record(self, report: OrderReport) -> Effects:
         """A venue's report and its fills, in one durable transaction.
