@@ -405,7 +405,7 @@ async def test_an_exit_is_set_as_it_was_written_and_refused_in_the_daemons_words
     assert control.asked[0] == (
         "exits",
         5,
-        {"stop_loss": "0.5%", "take_profit": None, "trailing_stop": None},
+        {"stop_loss": "0.5%", "take_profit": None, "trailing_stop": None, "max_holding": None},
     )
     assert (refused.code, "neither a price" in refused.err) == (4, True)
     assert nothing.code == 2

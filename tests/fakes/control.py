@@ -120,6 +120,8 @@ def order(name: str = "btc-ema") -> dict[str, Any]:
         "quantity": WIDE,
         "filled_quantity": WIDE,
         "average_price": WIDE,
+        "limit_price": None,
+        "stop_price": None,
         "status": "partially_filled",
         "reason": "EMA 8 crossed above EMA 21",
         "created_at": before(minutes=12),
@@ -352,17 +354,28 @@ class FakeControl:
         progress({"done": 1, "total": 2})
         return a.Flattened(closed=["5 btc-ema long"], cancelled=["tb1"], left=self.left)
 
-    async def orders(self, *, open_only: bool, limit: int) -> list[m.Order]:
-        self.asked.append(("orders", open_only, limit))
+    async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[m.Order]:
+        self.asked.append(("orders", open_only, unknown_only, limit))
         return [m.Order(**order(self.name))]
 
     async def order(self, order_id: int) -> m.OrderDetail:
         return m.OrderDetail(
             **order(self.name),
-            limit_price=None,
-            stop_price=None,
             trigger_price=Decimal("42785.00"),
             reduce_only=False,
+            settled=False,
+            send_by=before(minutes=11),
+            venue_filled_quantity=None,
+            venue_order_ids=["17", "algo-4"],
+            search=m.OrderSearch(
+                began_at=before(minutes=11),
+                last_asked_at=before(minutes=1),
+                negatives=3,
+                endpoints=["orders"],
+                inferred_absent_at=None,
+                cancel_acknowledged_at=None,
+                ended_at=None,
+            ),
             events=[m.OrderEvent(at=before(minutes=12), status="new", detail={"by": "venue"})],
             fills=[fill(self.name)],
         )

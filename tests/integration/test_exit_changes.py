@@ -1,6 +1,8 @@
 """Exits set by an operator: checked, stored with the position, and in force at once."""
 
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.database import Database
-from tradebotd.trading.exit_changes import ExitChanges, Level, parse_level
+from tradebotd.trading.exit_changes import ExitChanges, Level, parse_holding, parse_level
 
 
 def changes(desk: Desk) -> ExitChanges:
@@ -71,15 +73,20 @@ async def test_percentages_are_of_the_entry_and_of_the_best_price(database: Data
         ({"take_profit": Level(price=Decimal(99))}, "already_met"),
         ({"stop_loss": Level(price=Decimal("98.001"))}, "not_on_tick"),
         ({"trailing_stop": Level(price=Decimal(101))}, "wrong_side"),
+        ({"trailing_stop": parse_level("0.001%")}, "closer_than_a_tick"),
+        ({"stop_loss": parse_level("none")}, "no_stop"),
+        ({"max_holding": parse_holding("1s")}, "already_over"),
         ({}, "nothing_to_set"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_and_changes_nothing(
-    database: Database, given: dict[str, Level], code: str
+    database: Database, given: dict[str, Any], code: str
 ) -> None:
     """M4.7: the wrong side, off the tick, or met already."""
     desk = await open_desk(database)
     await desk.enter()
+    desk.clock.advance(timedelta(seconds=2))
+    desk.tick("100")
     before = await desk.position()
 
     with pytest.raises(RefusedError) as refused:
@@ -137,3 +144,50 @@ def test_what_is_no_level_is_refused(text: str) -> None:
     """Interface: `positions set`."""
     with pytest.raises(RefusedError):
         parse_level(text)
+
+
+async def test_none_takes_an_exit_away_where_a_stop_is_left(database: Database) -> None:
+    """M4.7: target and holding time may go, and the stop-loss once another stop trails."""
+    plan = ExitPlan(
+        stop_loss=Decimal("0.05"), take_profit=Decimal("0.1"), max_holding=timedelta(hours=1)
+    )
+    desk = await open_desk(database, spec(exits=plan))
+    await desk.enter()
+    position_id = only(desk)
+    none = parse_level("none")
+    await changes(desk).set(position_id, take_profit=none, max_holding=parse_holding("none"))
+    await desk.stream("120")
+    desk.clock.advance(timedelta(hours=2))
+    desk.tick("120")
+    await desk.protection.sweep(desk.clock.now())
+    assert (await desk.position())["closed_at"] is None
+
+    await changes(desk).set(position_id, stop_loss=none, trailing_stop=parse_level("10%"))
+    row = await desk.position()
+    assert (row["stop_loss"], row["take_profit"], row["trailing_stop"]) == (None, None, 108)
+    await desk.stream("108")
+    assert (await desk.position())["close_reason"] == "trailing_stop"
+
+
+async def test_a_holding_time_set_by_hand_ends_the_position(database: Database) -> None:
+    """M4.7: counted from the entry, also by the next daemon."""
+    desk = await open_desk(database)
+    await desk.enter()
+    await changes(desk).set(only(desk), max_holding=parse_holding("30m"))
+    after = await restart(desk)
+    await after.protection.load(NOON)
+    after.clock.set(NOON + timedelta(minutes=29))
+    after.tick("100")
+    await after.protection.sweep(after.clock.now())
+    assert (await after.position())["closed_at"] is None
+
+    after.clock.set(NOON + timedelta(minutes=31))
+    after.tick("100")
+    await after.protection.sweep(after.clock.now())
+    assert (await after.position())["close_reason"] == "max_holding"
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0m", "-5m", "5"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(RefusedError, match="duration"):
+        parse_holding(text)

@@ -286,8 +286,12 @@ async def test_lists_carry_the_columns_of_their_tables(bench: Bench) -> None:
     price(bench, "42900")
     (position,) = await operator.positions()
     assert (position.protected_by, position.unrealized_pnl) == ("daemon", Decimal(-10))
-    assert [order.id for order in await operator.orders(open_only=False, limit=9)] == [2, 1]
-    assert [order.status for order in await operator.orders(open_only=True, limit=9)] == ["unknown"]
+    assert [
+        order.id for order in await operator.orders(open_only=False, unknown_only=False, limit=9)
+    ] == [2, 1]
+    assert [
+        order.status for order in await operator.orders(open_only=True, unknown_only=False, limit=9)
+    ] == ["unknown"]
     detail = await operator.order(1)
     assert (len(detail.events), [fill.bot for fill in detail.fills]) == (1, ["btc-ema"])
     assert [fill.trade_id for fill in await operator.fills(9)] == ["1"]

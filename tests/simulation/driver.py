@@ -322,6 +322,7 @@ class Driver:
                     stop_loss=stop,
                     take_profit=target if chance.random() < 0.5 else None,
                     trailing_stop=None,
+                    max_holding=None,
                 )
             case "pause":
                 await hands.pause_bot(bot)

@@ -13,7 +13,8 @@ Options = argparse.Namespace
 Told = Callable[[Answer, Options, str], int]
 
 SET_USAGE = (
-    "usage: tradebotctl positions set ID [--stop-loss P] [--take-profit P] [--trailing-stop P]\n"
+    "usage: tradebotctl positions set ID [--stop-loss P] [--take-profit P] [--trailing-stop P]"
+    " [--max-holding D]\n"
 )
 
 
@@ -22,14 +23,22 @@ def set_exits(client: Client, options: Options, told: Told) -> int:
         "stop_loss": options.stop_loss,
         "take_profit": options.take_profit,
         "trailing_stop": options.trailing_stop,
+        "max_holding": options.max_holding,
     }
     if not any(wish.values()):
         raise UsageError(SET_USAGE, "name at least one exit")
     answer = client.post("positions", options.id, "exits", body=wish)
     levels = ", ".join(
-        f"{name.replace('_', '-')} {answer.data[name]}" for name in wish if answer.data[name]
+        f"{name.replace('_', '-')} {_told_level(answer.data.get(name), wish[name])}"
+        for name in wish
+        if wish[name] or answer.data.get(name)
     )
     return told(answer, options, f"position {options.id} of {answer.data['bot']}: {levels}")
+
+
+def _told_level(level: str | None, wished: str | None) -> str:
+    """As it is now; a holding time is not among what is told of a position."""
+    return level or wished or "none"
 
 
 def adopt(client: Client, options: Options, told: Told) -> int:

@@ -220,8 +220,18 @@ def positions_close(client: Client, options: Options) -> int:
 
 
 def orders(client: Client, options: Options) -> int:
-    answer = client.get("orders", open="true" if options.open else None, limit=options.limit)
-    return _table(answer, options, "ORDERS", "no open orders" if options.open else "no orders yet")
+    answer = client.get(
+        "orders",
+        open="true" if options.open else None,
+        unknown="true" if options.unknown else None,
+        limit=options.limit,
+    )
+    empty = "no orders yet"
+    if options.unknown:
+        empty = "no unknown orders"
+    elif options.open:
+        empty = "no open orders"
+    return _table(answer, options, "ORDERS", empty)
 
 
 def orders_show(client: Client, options: Options) -> int:
@@ -233,8 +243,16 @@ def orders_show(client: Client, options: Options) -> int:
 
     order = answer.data
     for key, value in order.items():
-        if not isinstance(value, list) and value is not None:
-            print(f"{key:<18} {value}")
+        if not isinstance(value, list | dict) and value is not None:
+            print(f"{key:<22} {value}")
+    if order["venue_order_ids"]:
+        print(f"{'venue_order_ids':<22} {', '.join(order['venue_order_ids'])}")
+    if order["search"] is not None:
+        print()
+        print("nobody knew of it; the venue was asked:")
+        for key, value in order["search"].items():
+            if value is not None:
+                print(f"  {key:<22} {', '.join(value) if isinstance(value, list) else value}")
     for columns, key in ((tables.EVENTS, "events"), (tables.FILLS, "fills")):
         print()
         tables.show(columns, order[key], answer.now, empty=f"no {key}")

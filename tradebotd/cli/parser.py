@@ -140,17 +140,23 @@ def _books(commands: _Commands) -> None:
     change = below.add("set", "change its exits; what is not named stays as it is")
     change.add_argument("id", type=int, metavar="ID")
     for name, words in (
-        ("--stop-loss", "a price, or a percentage of the entry price: 61000, 2%%"),
-        ("--take-profit", "a price, or a percentage of the entry price"),
-        ("--trailing-stop", "a price now, or a percentage of the best price"),
+        ("--stop-loss", "a price, or a percentage of the entry price: 61000, 2%%; or none"),
+        ("--take-profit", "a price, or a percentage of the entry price; or none"),
+        ("--trailing-stop", "a price now, or a percentage of the best price; or none"),
     ):
-        change.add_argument(name, metavar="P|P%", help=words)
+        change.add_argument(name, metavar="P|P%|none", help=words)
+    change.add_argument(
+        "--max-holding", metavar="D|none", help="how long since its entry it may be held: 30m, 4h"
+    )
     adopt = below.add("adopt", "give a bot what somebody else traded on the account")
     adopt.add_argument("venue", metavar="VENUE")
     adopt.add_argument("symbol", metavar="SYMBOL")
     adopt.add_argument("--bot", required=True, metavar="NAME")
     orders = commands.add("orders", "the latest orders")
     orders.add_argument("--open", action="store_true", help="only those that are not settled")
+    orders.add_argument(
+        "--unknown", action="store_true", help="only those of which nobody knows what became"
+    )
     _count(orders, 50)
     below = _Commands(orders, "orders", required=False)
     below.add("show", "one order with its events and fills").add_argument(

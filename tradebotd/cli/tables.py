@@ -198,6 +198,13 @@ POSITIONS = (
     Column("opened", at("opened_at")),
     Column("guard", "protected_by"),
 )
+
+
+def _order_price(row: Any, _: Any) -> str:
+    """What it was filled at, else what it waits for."""
+    return number(row["average_price"] or row["stop_price"] or row["limit_price"])
+
+
 ORDERS = (
     Column("id", "id", right=True),
     Column("bot", "bot"),
@@ -206,7 +213,7 @@ ORDERS = (
     Column("type", "type"),
     Column("quantity", "quantity", right=True),
     Column("filled", "filled_quantity", right=True),
-    Column("price", "average_price", right=True),
+    Column("price", _order_price, right=True),
     Column("status", "status"),
     Column("reason", "reason"),
     Column("created", at("created_at")),

@@ -42,6 +42,12 @@ def _duration(value: Any) -> Any:
     return timedelta(seconds=seconds)
 
 
+def parse_duration(text: str) -> timedelta:
+    """`30s`, `5m`, `1h`, `3d`. Raises ValueError."""
+    duration: timedelta = _duration(text)
+    return duration
+
+
 def _percent(value: Any) -> Any:
     text = value.strip() if isinstance(value, str) else ""
     if not text.endswith("%"):

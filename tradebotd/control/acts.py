@@ -6,11 +6,12 @@ from tradebotd.control.wire import Message
 
 
 class ExitWish(Message):
-    """Prices, or percentages with their sign; what is null stays as it is."""
+    """Prices, percentages with their sign, a duration, or "none"; what is null stays as it is."""
 
     stop_loss: str | None = None
     take_profit: str | None = None
     trailing_stop: str | None = None
+    max_holding: str | None = None
 
 
 class AdoptWish(Message):

@@ -67,7 +67,7 @@ class DaemonControl(Protocol):
     async def set_exits(self, position_id: int, wish: a.ExitWish) -> m.Position: ...
     async def adopt(self, wish: a.AdoptWish) -> m.Position: ...
 
-    async def orders(self, *, open_only: bool, limit: int) -> list[m.Order]: ...
+    async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[m.Order]: ...
     async def order(self, order_id: int) -> m.OrderDetail: ...
     async def fills(self, limit: int) -> list[m.Fill]: ...
     async def trades(self, since: datetime | None, limit: int) -> list[m.Trade]: ...
@@ -259,8 +259,13 @@ def _books(control: DaemonControl) -> APIRouter:
         return await control.adopt(wish)
 
     @router.get("/orders")
-    async def orders(*, open: bool = False, limit: Limit = 100) -> list[m.Order]:  # noqa: A002
-        return await control.orders(open_only=open, limit=limit)
+    async def orders(
+        *,
+        open: bool = False,  # noqa: A002
+        unknown: bool = False,
+        limit: Limit = 100,
+    ) -> list[m.Order]:
+        return await control.orders(open_only=open, unknown_only=unknown, limit=limit)
 
     @router.get("/orders/{order_id}")
     async def order(order_id: int) -> m.OrderDetail:

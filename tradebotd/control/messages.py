@@ -291,6 +291,8 @@ class Order(Message):
     quantity: Money
     filled_quantity: Money
     average_price: Money | None
+    limit_price: Money | None
+    stop_price: Money | None
     status: OrderState
     reason: str | None
     created_at: Instant
@@ -319,11 +321,28 @@ class Fill(Message):
     executed_at: Instant
 
 
+class OrderSearch(Message):
+    """Nobody knows of it: how the venue has been asked so far. Host time."""
+
+    began_at: Instant
+    last_asked_at: Instant
+    negatives: int
+    endpoints: list[str]
+    inferred_absent_at: Instant | None
+    cancel_acknowledged_at: Instant | None
+    ended_at: Instant | None
+
+
 class OrderDetail(Order):
-    limit_price: Money | None
-    stop_price: Money | None
+    """`send_by`: host time, it is not sent after that. `venue_order_ids`: all its names there."""
+
     trigger_price: Money | None
     reduce_only: bool
+    settled: bool
+    send_by: Instant
+    venue_filled_quantity: Money | None
+    venue_order_ids: list[str]
+    search: OrderSearch | None
     events: list[OrderEvent]
     fills: list[Fill]
 

@@ -238,9 +238,11 @@ class Operator:
                 return position
         raise RefusedError("closed", f"position {position_id} is closed", "see trades")
 
-    async def orders(self, *, open_only: bool, limit: int) -> list[m.Order]:
+    async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[m.Order]:
         async with self._services.database.connection() as connection:
-            rows = await reports.orders(connection, open_only=open_only, limit=limit)
+            rows = await reports.orders(
+                connection, open_only=open_only, unknown_only=unknown_only, limit=limit
+            )
         return [m.Order(**row) for row in rows]
 
     async def order(self, order_id: int) -> m.OrderDetail:

@@ -67,8 +67,9 @@ class TradingHands(Protocol):
         stop_loss: str | None,
         take_profit: str | None,
         trailing_stop: str | None,
+        max_holding: str | None,
     ) -> Position:
-        """Prices or percentages, as an operator writes them; None leaves one as it is."""
+        """Prices, percentages, a duration or "none", as written; None leaves one as it is."""
         ...
 
     async def adopt(self, venue: str, symbol: str, bot: str) -> PositionId:

@@ -53,14 +53,22 @@ SELECT_TRADE: Final[LiteralString] = """
 """
 SELECT_ORDERS: Final[LiteralString] = """
     SELECT id, client_order_id, venue_order_id, position_id, bot, venue, symbol, role, side, type, time_in_force,
-           quantity, filled_quantity, average_price, status, reason, created_at, updated_at
-      FROM orders WHERE NOT $1 OR NOT settled ORDER BY id DESC LIMIT $2
+           quantity, filled_quantity, average_price, limit_price, stop_price, status, reason, created_at, updated_at
+      FROM orders
+     WHERE (NOT $1 OR NOT settled) AND (NOT $3 OR (status = 'unknown' AND NOT settled))
+     ORDER BY id DESC LIMIT $2
 """
 SELECT_ORDER: Final[LiteralString] = """
     SELECT id, client_order_id, venue_order_id, position_id, bot, venue, symbol, role, side, type, time_in_force,
            quantity, filled_quantity, average_price, status, reason, created_at, updated_at,
-           limit_price, stop_price, trigger_price, reduce_only
+           limit_price, stop_price, trigger_price, reduce_only, settled, send_by, venue_filled_quantity,
+           ARRAY(SELECT v.venue_order_id FROM order_venue_ids AS v WHERE v.order_id = orders.id ORDER BY v.seen_at)
+           AS venue_order_ids
       FROM orders WHERE id = $1
+"""
+SELECT_SEARCH: Final[LiteralString] = """
+    SELECT began_at, last_asked_at, negatives, endpoints, inferred_absent_at, cancel_acknowledged_at, ended_at
+      FROM order_searches WHERE order_id = $1
 """
 SELECT_EVENTS: Final[LiteralString] = (
     "SELECT at, status, detail FROM order_events WHERE order_id = $1 ORDER BY id"
@@ -178,17 +186,25 @@ async def trade(connection: Connection, position_id: int) -> Row | None:
     return None if row is None else dict(row)
 
 
-async def orders(connection: Connection, *, open_only: bool, limit: int) -> list[Row]:
-    return _rows(await connection.fetch(SELECT_ORDERS, open_only, limit))
+async def orders(
+    connection: Connection, *, open_only: bool, unknown_only: bool, limit: int
+) -> list[Row]:
+    return _rows(await connection.fetch(SELECT_ORDERS, open_only, limit, unknown_only))
 
 
 async def order(connection: Connection, order_id: int) -> Row | None:
-    """With its `events` and `fills`."""
+    """With its `events`, its `fills`, and the `search` after it."""
     row = await connection.fetchrow(SELECT_ORDER, order_id)
     if row is None:
         return None
     events = _rows(await connection.fetch(SELECT_EVENTS, order_id))
-    return {**dict(row), "events": events, "fills": await fills(connection, order_id=order_id)}
+    search = await connection.fetchrow(SELECT_SEARCH, order_id)
+    return {
+        **dict(row),
+        "events": events,
+        "fills": await fills(connection, order_id=order_id),
+        "search": None if search is None else dict(search),
+    }
 
 
 async def fills(

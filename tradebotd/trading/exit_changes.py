@@ -2,21 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 import structlog
 
+from tradebotd.config.values import parse_duration
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.position import Position
-from tradebotd.ports.prices import PriceSource
+from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.risk.exits import (
     Behind,
     ExitLevels,
     better,
     break_even_price,
+    expired,
     levels_for,
     target_in_force,
     triggered,
@@ -28,17 +32,41 @@ from tradebotd.trading.recorder import PositionWatcher
 
 log = structlog.get_logger(__name__)
 
+NONE: Final = "none"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A price, or a fraction: of the entry price, of the best price for a trailing stop."""
+    """A price, or a fraction: of the entry price, of the best price for a trailing stop.
+
+    Neither: none is wanted any more.
+    """
 
     price: Decimal | None = None
     fraction: Decimal | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How long since its entry a position may be held; None: as long as it likes."""
+
+    longest: timedelta | None
+
+
+def parse_holding(text: str) -> Holding:
+    """`30m`, `4h`, or `none`. Raises RefusedError."""
+    if text.strip() == NONE:
+        return Holding(None)
+    try:
+        return Holding(parse_duration(text))
+    except ValueError as error:
+        raise RefusedError("bad_duration", f"{text!r} is {error}") from error
+
+
 def parse_level(text: str) -> Level:
-    """`95.50` is a price, `5%` a percentage. Raises RefusedError."""
+    """`95.50` is a price, `5%` a percentage, `none` takes it away. Raises RefusedError."""
+    if text.strip() == NONE:
+        return Level()
     percent = text.strip().endswith("%")
     try:
         value = Decimal(text.strip().removesuffix("%"))
@@ -74,23 +102,31 @@ class ExitChanges:
         stop_loss: Level | None = None,
         take_profit: Level | None = None,
         trailing_stop: Level | None = None,
+        max_holding: Holding | None = None,
     ) -> Position:
         """What is None stays as it is. Raises RefusedError, DatabaseUnavailableError.
 
         What rests at the venue follows at the next sweep; until then the daemon's own check stands.
         """
-        if stop_loss is None and take_profit is None and trailing_stop is None:
+        if all(each is None for each in (stop_loss, take_profit, trailing_stop, max_holding)):
             raise RefusedError(
-                "nothing_to_set", "name a stop-loss, a take-profit or a trailing stop"
+                "nothing_to_set",
+                "name a stop-loss, a take-profit, a trailing stop or a longest holding time",
             )
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             locked = await positions.lock(connection, position_id)
             if locked is None or not locked.is_open:
                 raise RefusedError("no_such_position", f"there is no open position {position_id}")
             before = locked.position
-            instrument, price = self._known(before)
+            instrument, last = self._known(before)
+            if trailing_stop is not None:  # one that did not trail so far has kept no best price
+                best = better(before.side, before.best_price, last.current)
+                before = replace(before, best_price=best)
             changed = _changed(before, instrument, stop_loss, take_profit, trailing_stop)
-            _check(changed, price)
+            if max_holding is not None:
+                plan = replace(changed.exits, max_holding=max_holding.longest)
+                changed = replace(changed, exits=plan)
+            _check(before, changed, last, instrument)
             await positions.update_plan(connection, changed)
         self._watcher.watch(changed)
         self._watcher.release(position_id)
@@ -102,17 +138,18 @@ class ExitChanges:
             stop_loss=changed.stop_loss,
             take_profit=changed.take_profit,
             trailing_stop=changed.trailing_stop,
+            max_holding=changed.exits.max_holding,
         )
         return changed
 
-    def _known(self, position: Position) -> tuple[Instrument, Decimal]:
+    def _known(self, position: Position) -> tuple[Instrument, LastPrices]:
         symbol = self._symbols.get(position.symbol)
         if symbol is None:
             raise RefusedError("unknown_symbol", f"{position.symbol} is not configured")
         last = self._prices.last_prices(position.symbol)
         if last is None:
             raise RefusedError("no_price", f"there is no price of {position.symbol} yet")
-        return symbol.instrument, last.current
+        return symbol.instrument, last
 
 
 def _changed(
@@ -158,9 +195,10 @@ def _changed(
                 )
         plan = replace(plan, trailing_stop=fraction, trailing_stop_atr=None)
         behind = Behind.of(plan)
+        stop = None
         if behind is not None:
             stop = behind.level(side, position.best_price, instrument.tick_size)
-            levels = replace(levels, trailing_stop=stop)
+        levels = replace(levels, trailing_stop=stop)
     return replace(
         position,
         exits=plan,
@@ -171,6 +209,10 @@ def _changed(
     )
 
 
+def _is_stopped(position: Position) -> bool:
+    return position.stop_loss is not None or position.trailing_stop is not None
+
+
 def _without_break_even(position: Position, instrument: Instrument) -> ExitPlan:
     """A stop set by hand is not moved back to a break even that was earned before."""
     at = break_even_price(position.exits, position.side, position.entry_price, instrument.tick_size)
@@ -179,9 +221,23 @@ def _without_break_even(position: Position, instrument: Instrument) -> ExitPlan:
     return replace(position.exits, break_even=None)
 
 
-def _check(position: Position, price: Decimal) -> None:
+def _check(before: Position, position: Position, last: LastPrices, instrument: Instrument) -> None:
     """A level that the price has met already would end the position at once: close it, then."""
-    met = triggered(position.side, ExitLevels.of(position), price)
+    price, plan = last.current, position.exits
+    if _is_stopped(before) and not _is_stopped(position):
+        raise RefusedError("no_stop", "no stop would be left: set another one, or close it")
+    if expired(plan, position.opened_at, last.at):
+        raise RefusedError(
+            "already_over",
+            f"it has been held for {last.at - position.opened_at} already",
+            hint="to end the position, close it",
+        )
+    behind = plan.trailing_stop if plan != before.exits else None
+    if behind is not None and behind * position.best_price < instrument.tick_size:
+        raise RefusedError(
+            "closer_than_a_tick", f"a tick of {position.symbol} is {instrument.tick_size:f}"
+        )
+    met = triggered(position.side, position, price)
     if met is not None:
         raise RefusedError(
             "already_met",

@@ -6,7 +6,7 @@ from tradebotd.domain.position import CloseReason, Position
 from tradebotd.storage import bots, positions
 from tradebotd.storage.database import Database
 from tradebotd.trading.adoption import Adoption
-from tradebotd.trading.exit_changes import ExitChanges, Level, parse_level
+from tradebotd.trading.exit_changes import ExitChanges, Level, parse_holding, parse_level
 from tradebotd.trading.flatten import Flatten, FlattenResult, Progress
 from tradebotd.trading.protection import Protection
 
@@ -75,13 +75,15 @@ class AllHands(OperatorHands):
         stop_loss: str | None,
         take_profit: str | None,
         trailing_stop: str | None,
+        max_holding: str | None,
     ) -> Position:
-        """Prices or percentages, as an operator writes them; None leaves one as it is."""
+        """Prices, percentages, a duration or "none", as written; None leaves one as it is."""
         return await self._changes.set(
             position_id,
             stop_loss=_level(stop_loss),
             take_profit=_level(take_profit),
             trailing_stop=_level(trailing_stop),
+            max_holding=None if max_holding is None else parse_holding(max_holding),
         )
 
 
