@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 from tests.fakes.control import LONG, NOW, FakeControl
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
+from tradebotd.control.order_detail import OrderDetail
 from tradebotd.control.server import bind, serve
 from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
 
@@ -37,7 +38,7 @@ READS = {
     "positions": list[m.Position],
     "orders": list[m.Order],
     "orders --open": list[m.Order],
-    "orders show 9": m.OrderDetail,
+    "orders show 9": OrderDetail,
     "fills": list[m.Fill],
     "trades": list[m.Trade],
     "trades --since 2022-01-01": list[m.Trade],

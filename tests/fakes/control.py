@@ -10,6 +10,7 @@ import anyio
 
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
+from tradebotd.control.order_detail import OrderDetail, OrderEvent, OrderSearch
 from tradebotd.domain.errors import (
     ConfigError,
     DatabaseUnavailableError,
@@ -358,8 +359,8 @@ class FakeControl:
         self.asked.append(("orders", open_only, unknown_only, limit))
         return [m.Order(**order(self.name))]
 
-    async def order(self, order_id: int) -> m.OrderDetail:
-        return m.OrderDetail(
+    async def order(self, order_id: int) -> OrderDetail:
+        return OrderDetail(
             **order(self.name),
             trigger_price=Decimal("42785.00"),
             reduce_only=False,
@@ -367,7 +368,7 @@ class FakeControl:
             send_by=before(minutes=11),
             venue_filled_quantity=None,
             venue_order_ids=["17", "algo-4"],
-            search=m.OrderSearch(
+            search=OrderSearch(
                 began_at=before(minutes=11),
                 last_asked_at=before(minutes=1),
                 negatives=3,
@@ -376,7 +377,7 @@ class FakeControl:
                 cancel_acknowledged_at=None,
                 ended_at=None,
             ),
-            events=[m.OrderEvent(at=before(minutes=12), status="new", detail={"by": "venue"})],
+            events=[OrderEvent(at=before(minutes=12), status="new", detail={"by": "venue"})],
             fills=[fill(self.name)],
         )
 

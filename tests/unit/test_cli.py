@@ -51,7 +51,6 @@ def test_every_command_of_the_parser_is_carried_out_and_none_is_offered_early() 
 
     assert offered - {"completion"} == set(COMMANDS)
     assert not offered & LATER
-    assert "--unknown" not in words_of(build_parser())["orders"]
 
 
 @pytest.mark.parametrize(

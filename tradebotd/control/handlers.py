@@ -16,6 +16,7 @@ from tradebotd import __version__
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
 from tradebotd.control.errors import refuse
+from tradebotd.control.order_detail import OrderDetail
 from tradebotd.control.streaming import Progress, stream_run
 from tradebotd.control.wire import ErrorAnswer, ErrorDetail, iso
 
@@ -68,7 +69,7 @@ class DaemonControl(Protocol):
     async def adopt(self, wish: a.AdoptWish) -> m.Position: ...
 
     async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[m.Order]: ...
-    async def order(self, order_id: int) -> m.OrderDetail: ...
+    async def order(self, order_id: int) -> OrderDetail: ...
     async def fills(self, limit: int) -> list[m.Fill]: ...
     async def trades(self, since: datetime | None, limit: int) -> list[m.Trade]: ...
 
@@ -268,7 +269,7 @@ def _books(control: DaemonControl) -> APIRouter:
         return await control.orders(open_only=open, unknown_only=unknown, limit=limit)
 
     @router.get("/orders/{order_id}")
-    async def order(order_id: int) -> m.OrderDetail:
+    async def order(order_id: int) -> OrderDetail:
         return await control.order(order_id)
 
     @router.get("/fills")

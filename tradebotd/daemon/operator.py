@@ -9,6 +9,7 @@ import structlog
 
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
+from tradebotd.control.order_detail import OrderDetail
 from tradebotd.daemon.services import Services
 from tradebotd.daemon.status_view import StatusView
 from tradebotd.domain.decimals import from_float
@@ -245,12 +246,12 @@ class Operator:
             )
         return [m.Order(**row) for row in rows]
 
-    async def order(self, order_id: int) -> m.OrderDetail:
+    async def order(self, order_id: int) -> OrderDetail:
         async with self._services.database.connection() as connection:
             row = await reports.order(connection, order_id)
         if row is None:
             raise _unknown("order", str(order_id), ())
-        return m.OrderDetail(**row)
+        return OrderDetail(**row)
 
     async def fills(self, limit: int) -> list[m.Fill]:
         async with self._services.database.connection() as connection:
