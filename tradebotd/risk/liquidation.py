@@ -16,11 +16,12 @@ def liquidation_price(
     long `entry * (1 - 1/leverage + maintenance)`, short mirrored. None where nothing can
     liquidate it (a long of leverage 1 without a maintenance margin).
     """
-    room = liquidation_distance(leverage, instrument.maintenance_margin)
-    if side is PositionSide.LONG:
-        price = instrument.price_up(entry_price * (ONE - room))
-        return price if room < ONE and price > 0 else None
-    return instrument.price_down(entry_price * (ONE + room))
+    # Multiplied before it is divided: 1 + 1/9 has no end, and a price on the tick fell below it.
+    at_stake = ONE - leverage * instrument.maintenance_margin
+    exact = entry_price * (leverage - side.sign * at_stake) / leverage
+    if side is PositionSide.SHORT:
+        return instrument.price_down(exact)
+    return instrument.price_up(exact) if exact > 0 else None
 
 
 def liquidation_distance(leverage: int, maintenance_margin: Decimal) -> Decimal:
