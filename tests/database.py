@@ -17,8 +17,9 @@ from typing import IO
 import asyncpg
 
 from tradebotd.storage.database import open_database
-from tradebotd.storage.embedded import INITDB, find_binaries, mortal, socket_dsn, unprivileged
+from tradebotd.storage.embedded import INITDB, find_binaries, socket_dsn
 from tradebotd.storage.migrations import load_migrations, migrate
+from tradebotd.storage.unprivileged import mortal, unprivileged
 
 TEMPLATE = "tradebotd_template"
 START_SECONDS = 30.0

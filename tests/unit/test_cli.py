@@ -2,15 +2,20 @@
 
 import argparse
 import io
+import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tradebotd.cli import locate
 from tradebotd.cli.commands import COMMANDS
 from tradebotd.cli.completion import DAEMON, script, words_of
 from tradebotd.cli.errors import CommandError, UsageError
@@ -125,6 +130,40 @@ def test_the_socket_is_where_the_daemon_puts_it(
     found = find_socket(given_socket, given_config, environment)
 
     assert str(found) == expected.format(dir=tmp_path)
+
+
+@contextmanager
+def listening(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        yield
+    path.unlink()
+
+
+def test_the_socket_of_the_service_is_found_where_nobody_names_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """N11: `tradebotctl status` beside the service; never a guess between two that live."""
+    with TemporaryDirectory(prefix="tb-") as short:  # pytest's paths are too long for a socket
+        home, service = Path(short) / "home", Path(short) / "run/tradebotd.sock"
+        own = home / "tradebotd/tradebotd.sock"
+        bare, environment = Path(short) / "bare.toml", {"XDG_STATE_HOME": str(home)}
+        bare.write_text("")
+        monkeypatch.setattr(locate, "SERVICE_SOCKET", service)
+
+        def found() -> Path:
+            return find_socket(None, str(bare), environment)
+
+        assert found() == own, "neither lives: the default is what is told"
+        with listening(service):
+            assert found() == service
+            with listening(own), pytest.raises(CommandError, match="two daemons") as caught:
+                found()
+            assert caught.value.exit_code == 2
+        with listening(own):
+            assert found() == own
 
 
 def test_a_broken_config_is_an_error_of_configuration(tmp_path: Path) -> None:

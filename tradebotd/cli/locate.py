@@ -1,19 +1,26 @@
 """Where the daemon's socket is, by the very rules the daemon itself follows."""
 
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from tradebotd.cli.errors import EXIT_CONFIG, CommandError
+from tradebotd.cli.errors import EXIT_CONFIG, EXIT_USAGE, CommandError
 
 SOCKET = "tradebotd.sock"
-SEARCHED = (Path("config.toml"), Path("/etc/tradebotd/config.toml"))
+SERVICE_SOCKET = Path("/run/tradebotd") / SOCKET  # RuntimeDirectory= of systemd/tradebotd.service
+PROBE_SECONDS = 0.5
+SERVICE_CONFIG = Path("/etc/tradebotd/config.toml")
+SEARCHED = (Path("config.toml"), SERVICE_CONFIG)
 
 
 def find_socket(
     given: str | None, config: str | None, environment: Mapping[str, str] = os.environ
 ) -> Path:
-    """`--socket`, `--config`, $TRADEBOTD_SOCKET, the config's, the default. Raises CommandError."""
+    """`--socket`, `--config`, $TRADEBOTD_SOCKET, the config's, the default. Raises CommandError.
+
+    Where nobody says, the service's is as good as the default: the one that answers is meant.
+    """
     if given is not None:
         return Path(given)
     if config is None and (named := environment.get("TRADEBOTD_SOCKET")):
@@ -21,13 +28,38 @@ def find_socket(
     path = _config_path(config, environment)
     daemon = {} if path is None else _daemon_section(path)
     directory = Path() if path is None else path.parent.absolute()
-    if socket := daemon.get("socket"):
-        return directory / Path(socket).expanduser()
+    if said := daemon.get("socket"):
+        return directory / Path(said).expanduser()
     if runtime := environment.get("RUNTIME_DIRECTORY"):
         return Path(runtime.split(":")[0]) / SOCKET
     if state_dir := daemon.get("state_dir"):
-        return directory / Path(state_dir).expanduser() / SOCKET
-    return _default_state_dir(environment) / SOCKET
+        default = directory / Path(state_dir).expanduser() / SOCKET
+        return _living(default, SERVICE_SOCKET) if path == SERVICE_CONFIG else default
+    default = _default_state_dir(environment) / SOCKET
+    return default if environment.get("STATE_DIRECTORY") else _living(default, SERVICE_SOCKET)
+
+
+def _living(default: Path, service: Path) -> Path:
+    """Raises CommandError: both live, and an act must not reach the wrong one."""
+    if not _answers(service):
+        return default
+    if _answers(default):
+        message = f"two daemons are running, on {default} and on {service}"
+        raise CommandError(EXIT_USAGE, "usage", message, "name one of them with --socket")
+    return service
+
+
+def _answers(path: Path) -> bool:
+    """Whether anybody listens, or nobody but another user can tell."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            return False
+        except OSError:  # no permission, a full backlog: somebody is there
+            return True
+    return True
 
 
 def _config_path(given: str | None, environment: Mapping[str, str]) -> Path | None:

@@ -80,6 +80,16 @@ class Config(Section):
         return default_state_dir(os.environ)
 
     @property
+    def state_dir_is_said(self) -> bool:
+        """By the file or by systemd; else whoever asks has another one."""
+        return self.daemon.state_dir is not None or bool(os.environ.get("STATE_DIRECTORY"))
+
+    def kept_in(self, state_dir: Path) -> "Config":
+        """The same, with its state in *state_dir*."""
+        said = self.daemon.model_copy(update={"state_dir": str(state_dir)})
+        return self.model_copy(update={"daemon": said})
+
+    @property
     def socket(self) -> Path:
         """`socket`, else $RUNTIME_DIRECTORY/tradebotd.sock (systemd), else in the state_dir."""
         if self.daemon.socket is not None:

@@ -122,13 +122,13 @@ def _make_room(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise ConfigError([f"daemon.socket: {path} is there already and is not a socket"])
-    if _answers(path):
+    if answers(path):
         raise AccountTakenError(f"another daemon answers on {path}")
     path.unlink(missing_ok=True)
 
 
-def _answers(path: Path) -> bool:
-    """Whether anybody listens: a socket file without a process refuses at once."""
+def answers(path: Path) -> bool:
+    """Whether anybody listens: a socket file without a process refuses at once. Blocks."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_SECONDS)
         try:

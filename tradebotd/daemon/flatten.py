@@ -17,6 +17,7 @@ from tradebotd.daemon.causes import first_cause
 from tradebotd.daemon.files import Files, load
 from tradebotd.daemon.lifecycle import open_database_of, the_account
 from tradebotd.daemon.market_wiring import Market, wire_market
+from tradebotd.daemon.places import located, refuse_beside_a_daemon
 from tradebotd.daemon.signals import Signals
 from tradebotd.daemon.stop_signal import StopRequest, watch_signals
 from tradebotd.daemon.trading_wiring import wire_trading
@@ -33,6 +34,8 @@ EXIT_LEFT = 1
 def run_flatten(given: Path | None, signals: Signals) -> int:
     """Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError."""
     config, files = load(find_config(given))
+    refuse_beside_a_daemon(config)
+    config = located(config)
     logs.configure(
         level=config.daemon.log_level,
         log_format=config.daemon.log_format,
@@ -76,8 +79,8 @@ async def _until_stopped(
         tasks.start_soon(watch_signals, signals, stop, _nothing_to_reload)
         tasks.start_soon(cut)
         async with (
-            open_database_of(config) as database,
-            the_account(config, files, database, stand_by=False) as lease,
+            open_database_of(config, makes=False) as database,
+            the_account(config, files, database, founds=False) as lease,
         ):
             ended.append(await _flatten(config, files, database, lease))
         tasks.cancel_scope.cancel()

@@ -14,6 +14,7 @@ from tradebotd.config.secrets import database_password
 from tradebotd.control.server import serve_standby
 from tradebotd.daemon.app import App
 from tradebotd.daemon.files import Files
+from tradebotd.daemon.places import refuse_a_second_one
 from tradebotd.daemon.progress_line import ProgressLine
 from tradebotd.daemon.signals import Signals
 from tradebotd.daemon.standby import acquire, holding
@@ -21,7 +22,7 @@ from tradebotd.daemon.standby_view import StandbyView
 from tradebotd.daemon.stop_signal import StopRequest, watch_signals
 from tradebotd.daemon.systemd import notify
 from tradebotd.daemon.wiring import build
-from tradebotd.domain.errors import MigrationError
+from tradebotd.domain.errors import ConfigError, MigrationError, NoDatabaseError
 from tradebotd.storage import leadership
 from tradebotd.storage.database import Database, open_database
 from tradebotd.storage.embedded import open_embedded
@@ -72,6 +73,7 @@ async def _live(
     config: Config, files: Files, line: ProgressLine | None, stop: StopRequest, ready: AppReady
 ) -> None:
     async with AsyncExitStack() as stack:
+        await anyio.to_thread.run_sync(refuse_a_second_one, config)
         database = await stack.enter_async_context(open_database_of(config))
         lease = await stack.enter_async_context(the_account(config, files, database))
         app = await stack.enter_async_context(build(config, files, database, lease, stop, line))
@@ -90,20 +92,24 @@ async def _live(
 
 @asynccontextmanager
 async def the_account(
-    config: Config, files: Files, database: Database, *, stand_by: bool = True
+    config: Config, files: Files, database: Database, *, founds: bool = True
 ) -> AsyncIterator[Lease]:
     """The account is ours inside the block, and the schema is current. Raises AccountTakenError.
 
     Whoever does not hold the account migrates nothing under the one who does; a database that is
-    fresh has no holder, and nowhere yet to say so.
+    fresh has no holder, and nowhere yet to say so. *founds* False: an account that no daemon has
+    ever held raises NoDatabaseError, nothing is migrated, and nobody is waited for.
     """
-    migrates = config.database.migrate_on_start
+    migrates = founds and config.database.migrate_on_start
     async with database.connection() as connection:
         made = await leadership.is_there(connection)
+        known = await leadership.known_accounts(connection) if made and not founds else []
+    if not founds and config.daemon.account not in known:
+        raise NoDatabaseError(_nothing_of(config, known))
     if not made:
         await bring_up_to_date(database, files, allowed=migrates)
     view, host = StandbyView(config, database), SystemHost()
-    when_taken = config.daemon.when_taken if stand_by else "exit"
+    when_taken = config.daemon.when_taken if founds else "exit"
     async with AsyncExitStack() as waiting:
         if when_taken == "standby":
             await waiting.enter_async_context(serve_standby(view, config.socket))
@@ -117,14 +123,22 @@ async def the_account(
         yield lease
 
 
+def _nothing_of(config: Config, known: list[str]) -> str:
+    if known:
+        ours = config.daemon.account
+        return f"no account {ours!r} in this database, only {', '.join(map(repr, known))}"
+    return "there is no database here: no daemon has ever worked in the one of database.url"
+
+
 @asynccontextmanager
-async def open_database_of(config: Config) -> AsyncIterator[Database]:
-    """The configured database, embedded or a server, as it is."""
+async def open_database_of(config: Config, *, makes: bool = True) -> AsyncIterator[Database]:
+    """The configured database, embedded or a server, as it is; *makes* an embedded one, or not."""
     async with AsyncExitStack() as stack:
         url = config.database.url
         if url == "embedded":
-            await anyio.to_thread.run_sync(make_private, config.state_dir)
-            opened = open_embedded(config.state_dir, config.socket.parent)
+            if makes:
+                await anyio.to_thread.run_sync(make_private, config.state_dir)
+            opened = open_embedded(config.state_dir, config.socket.parent, makes=makes)
             url = await stack.enter_async_context(opened)
         yield await stack.enter_async_context(
             open_database(
@@ -137,8 +151,11 @@ async def open_database_of(config: Config) -> AsyncIterator[Database]:
 
 
 def make_private(directory: Path) -> None:
-    """The state directory, for nobody but us."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The state directory, for nobody but us. Raises ConfigError where it cannot be."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"daemon.state_dir: {directory}: {error.strerror or error}"]) from error
 
 
 async def bring_up_to_date(database: Database, files: Files, *, allowed: bool) -> None:

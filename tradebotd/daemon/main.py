@@ -13,6 +13,7 @@ from tradebotd.domain.errors import (
     ConfigError,
     DatabaseUnavailableError,
     MigrationError,
+    NoDatabaseError,
     TradebotError,
     VenueError,
 )
@@ -42,6 +43,8 @@ def _explained(error: TradebotError) -> tuple[str, int]:
             return f"tradebotd: {error}", EXIT_CONFIG
         case AccountTakenError():
             return f"tradebotd: {error}", EXIT_TAKEN
+        case NoDatabaseError():
+            return f"tradebotd: {error}", EXIT_UNAVAILABLE
         case DatabaseUnavailableError():
             return f"tradebotd: the database is not available: {error}", EXIT_UNAVAILABLE
         case VenueError():

@@ -12,6 +12,7 @@ from tradebotd.config.model import Config
 from tradebotd.daemon.causes import first_cause
 from tradebotd.daemon.files import load
 from tradebotd.daemon.lifecycle import open_database_of
+from tradebotd.daemon.places import located, placed
 from tradebotd.storage.migrations import Migration, load_migrations, migrate, migration_status
 
 
@@ -21,7 +22,7 @@ def check(given: Path | None) -> int:
     config, files = load(path)
     sys.stdout.write(
         f"{path}: good: {_count(len(files.symbols), 'symbol')}, {_count(len(config.bots), 'bot')},"
-        f" {_count(len(files.specs), 'job')}, state in {config.state_dir}\n"
+        f" {_count(len(files.specs), 'job')}, {_state(config)}\n"
     )
     return 0
 
@@ -32,8 +33,9 @@ def print_schema() -> int:
 
 
 def run_migrations(given: Path | None, *, only_list: bool) -> int:
-    """Apply what is missing, or list what there is. Raises MigrationError."""
+    """Apply what is missing, or list what there is. Raises MigrationError, NoDatabaseError."""
     config = load_config(find_config(given))
+    config = located(config) if only_list else placed(config)
     work = _list if only_list else _apply
     try:
         anyio.run(work, config, load_migrations(), backend_options={"use_uvloop": True})
@@ -53,9 +55,15 @@ async def _apply(config: Config, migrations: tuple[Migration, ...]) -> None:
 
 
 async def _list(config: Config, migrations: tuple[Migration, ...]) -> None:
-    async with open_database_of(config) as database:
+    async with open_database_of(config, makes=False) as database:
         for state in await migration_status(database, migrations):
             sys.stdout.write(f"{state.name}  {_when(state.applied_at)}\n")
+
+
+def _state(config: Config) -> str:
+    if config.state_dir_is_said:
+        return f"state in {config.state_dir}"
+    return f"state in {config.state_dir} (a service's: in its StateDirectory)"
 
 
 def _when(applied_at: datetime | None) -> str:

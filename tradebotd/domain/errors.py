@@ -11,6 +11,7 @@ TradebotError
 │  └─ OutcomeUnknownError    the request may have reached the venue: never retry, reconcile
 ├─ StorageError
 │  ├─ DatabaseUnavailableError  PostgreSQL is away: fail visibly, resume when it is back
+│  │  └─ NoDatabaseError     there is none to look at, and the command makes none
 │  └─ MigrationError         the schema is not what these files expect
 ├─ AccountTakenError         another daemon holds the account; exit 75
 └─ RefusedError              an operator's wish does not fit the state; exit 4
@@ -73,6 +74,10 @@ class StorageError(TradebotError):
 
 
 class DatabaseUnavailableError(StorageError):
+    pass
+
+
+class NoDatabaseError(DatabaseUnavailableError):
     pass
 
 

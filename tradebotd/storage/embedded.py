@@ -14,7 +14,7 @@ import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,16 @@ import anyio
 import anyio.to_thread
 from anyio.abc import Process
 
-from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
+from tradebotd.domain.errors import (
+    AccountTakenError,
+    ConfigError,
+    DatabaseUnavailableError,
+    NoDatabaseError,
+)
 from tradebotd.storage import process_identity
+from tradebotd.storage.unprivileged import Owner, mortal, unprivileged
 
+HOME: Final = "postgres"  # below the state directory
 USER: Final = "tradebotd"
 DATABASE: Final = "postgres"
 SOCKET_PATH_LIMIT: Final = 90  # sun_path holds 108 bytes, and PostgreSQL appends .s.PGSQL.5432
@@ -88,24 +95,6 @@ def find_binaries(major: str | None = None) -> Path:
     raise ConfigError([f"database.url: {problem}: {WAYS_OUT}"])
 
 
-def unprivileged(command: Sequence[str | Path]) -> list[str]:
-    """*command* as PostgreSQL wants to be run: not by root. Looks for programs in $PATH."""
-    words = [str(word) for word in command]
-    if os.geteuid() != 0:
-        return words
-    unshare = shutil.which("unshare") or "unshare"
-    return [unshare, "--user", "--map-user=65534", "--map-group=65534", "--", *words]
-
-
-def mortal(command: Sequence[str | Path]) -> list[str]:
-    """The same, and stopped by SIGINT when its starter dies.
-
-    Without setpriv (util-linux) it outlives a killed daemon, and the next start stops it.
-    """
-    setpriv = shutil.which("setpriv")
-    return unprivileged([setpriv, "--pdeathsig", "INT", *command] if setpriv else command)
-
-
 def socket_dsn(socket_dir: Path, database: str = DATABASE) -> str:
     return f"postgresql:///{database}?host={quote(str(socket_dir))}&user={USER}"
 
@@ -135,15 +124,33 @@ def _major(binaries: Path) -> str:
     return matched[0] if matched else "?"
 
 
+def has_cluster(state_dir: Path) -> bool:
+    """Whether a database was made below *state_dir*. Blocks; raises PermissionError."""
+    try:
+        _data(state_dir / HOME).stat()
+    except PermissionError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def _data(home: Path) -> Path:
+    return home / "data"
+
+
 @dataclass(frozen=True, slots=True)
 class _Cluster:
+    """*owner* is None where it is ours."""
+
     home: Path
     socket_dir: Path
     binaries: Path
+    owner: Owner | None
 
     @property
     def data(self) -> Path:
-        return self.home / "data"
+        return _data(self.home)
 
     @property
     def log(self) -> Path:
@@ -175,13 +182,17 @@ class _Cluster:
 
 
 @asynccontextmanager
-async def open_embedded(state_dir: Path, runtime_dir: Path) -> AsyncIterator[str]:
-    """Run a private server below *state_dir*; the dsn that reaches it.
+async def open_embedded(
+    state_dir: Path, runtime_dir: Path, *, makes: bool = True
+) -> AsyncIterator[str]:
+    """Run a private server below *state_dir*; the dsn that reaches it. *makes* a new one or not.
 
     Raises ConfigError (no binaries, no user namespaces), AccountTakenError (another daemon runs
-    it), DatabaseUnavailableError (it did not start; the text names its log).
+    it), DatabaseUnavailableError (it did not start; the text names its log), NoDatabaseError.
     """
-    home = (state_dir / "postgres").absolute()
+    home = (state_dir / HOME).absolute()
+    if not makes and not await anyio.to_thread.run_sync(has_cluster, state_dir):
+        raise NoDatabaseError(f"there is no database here: nothing has run in {state_dir}")
     lock = await anyio.to_thread.run_sync(_lock, home)
     try:
         cluster = await anyio.to_thread.run_sync(_prepare, home, runtime_dir)
@@ -221,7 +232,16 @@ def _prepare(home: Path, runtime_dir: Path) -> _Cluster:
     version = home / "data" / "PG_VERSION"
     major = version.read_text().strip() if version.exists() else None
     shutil.rmtree(_unfinished(home), ignore_errors=True)
-    return _Cluster(home, _socket_dir(runtime_dir), find_binaries(major))
+    owner = _somebody_else(home)
+    return _Cluster(home, _socket_dir(runtime_dir, owner), find_binaries(major), owner)
+
+
+def _somebody_else(home: Path) -> Owner | None:
+    """Whose the cluster is, where we are root and it is not ours."""
+    if os.geteuid() != 0:
+        return None
+    status = home.stat()
+    return (status.st_uid, status.st_gid) if status.st_uid != 0 else None
 
 
 def _unfinished(home: Path) -> Path:
@@ -229,18 +249,29 @@ def _unfinished(home: Path) -> Path:
     return home / "data.new"
 
 
-def _socket_dir(runtime_dir: Path) -> Path:
-    directory = (runtime_dir / "postgres").absolute()
+def _socket_dir(runtime_dir: Path, owner: Owner | None = None) -> Path:
+    directory = (runtime_dir / HOME).absolute()
+    user = os.geteuid() if owner is None else owner[0]
     if len(os.fsencode(directory)) >= SOCKET_PATH_LIMIT:
         # Derived from the path, so that the next start finds the same one.
         digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-        directory = Path(tempfile.gettempdir()) / f"tradebotd-{os.geteuid()}-{digest}"
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = Path(tempfile.gettempdir()) / f"tradebotd-{user}-{digest}"
+    try:
+        directory.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        pass
+    else:
+        _hand_over(directory, owner)
     status = directory.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != user:
         raise ConfigError([f"daemon.socket: {directory} belongs to somebody else"])
     directory.chmod(0o700)
     return directory
+
+
+def _hand_over(path: Path, owner: Owner | None) -> None:
+    if owner is not None:
+        os.chown(path, *owner, follow_symlinks=False)
 
 
 async def _wait_for_old_server(cluster: _Cluster) -> None:
@@ -290,8 +321,8 @@ async def _start(cluster: _Cluster) -> Process:
         "-k",
         cluster.socket_dir,
     ]
-    words = await anyio.to_thread.run_sync(mortal, [*command, *settings])
-    log = await anyio.to_thread.run_sync(_open_log, cluster.log)
+    words = await anyio.to_thread.run_sync(mortal, [*command, *settings], cluster.owner)
+    log = await anyio.to_thread.run_sync(_open_log, cluster.log, cluster.owner)
     try:
         # A session of its own: Ctrl-C is for us, and we stop it when we are done with it.
         return await anyio.open_process(
@@ -305,11 +336,13 @@ async def _start(cluster: _Cluster) -> Process:
         os.close(log)
 
 
-def _open_log(path: Path) -> int:
+def _open_log(path: Path, owner: Owner | None) -> int:
     """Appends; what is longer than LOG_BYTES becomes `log.1` in place of the one before."""
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_name("log.1"))
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    _hand_over(path, owner)
+    return log
 
 
 async def _wait_until_ready(cluster: _Cluster, process: Process) -> None:

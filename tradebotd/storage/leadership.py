@@ -38,6 +38,7 @@ SELECT_HELD: Final[LiteralString] = """
     SELECT token, holder, acquired_at, beat FROM leadership
      WHERE account = $1 AND released_at IS NULL
 """
+SELECT_ACCOUNTS: Final[LiteralString] = "SELECT account FROM leadership ORDER BY account"
 HAS_TABLE: Final[LiteralString] = "SELECT to_regclass('leadership') IS NOT NULL"
 # Only while nothing has moved since it was looked at: a beat in between says that it lives.
 UPDATE_TAKEN_FROM: Final[LiteralString] = """
@@ -78,6 +79,11 @@ class Held:
 async def is_there(connection: Connection) -> bool:
     """Whether the database has been made: one that is fresh has no holders."""
     return bool(await connection.fetchval(HAS_TABLE))
+
+
+async def known_accounts(connection: Connection) -> list[str]:
+    """Every account that a daemon has ever held."""
+    return [row["account"] for row in await connection.fetch(SELECT_ACCOUNTS)]
 
 
 async def look(connection: Connection, account: str) -> Held | None:
