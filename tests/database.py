@@ -22,7 +22,7 @@ from tradebotd.storage.migrations import load_migrations, migrate
 from tradebotd.storage.unprivileged import mortal, unprivileged
 
 TEMPLATE = "tradebotd_template"
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 FAST_AND_FORGETFUL = (
     "fsync=off",
     "full_page_writes=off",
@@ -138,7 +138,7 @@ def _running(home: Path) -> Iterator[PostgresServer]:
         yield server
     finally:
         server.process.send_signal(signal.SIGQUIT)  # nothing in it is worth a checkpoint
-        server.process.wait(10)
+        server.process.wait(START_SECONDS)
 
 
 def _popen(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:

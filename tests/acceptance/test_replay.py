@@ -12,7 +12,7 @@ from tests.acceptance import oracle, replays, sessions
 from tests.acceptance.daemon_process import run_to_end
 from tests.acceptance.replay_case import ReplayCase
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 TWO_DAYS = 2 * 1440
 

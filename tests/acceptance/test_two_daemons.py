@@ -15,6 +15,7 @@ import pytest
 
 from tests.acceptance.daemon_process import (
     BINARIES,
+    PATIENCE_SECONDS,
     DaemonProcess,
     control,
     running,
@@ -22,7 +23,7 @@ from tests.acceptance.daemon_process import (
 )
 from tests.acceptance.replay_case import ReplayCase
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 QUICK: Final = (sys.executable, "-m", "tests.acceptance.quick_lease")
 OTHER_TOKENS: Final = "SELECT count(*) FROM orders WHERE leader_token = $1 AND created_at >= $2"
@@ -71,7 +72,7 @@ def status(folder: Path) -> dict[str, object]:
     return found
 
 
-def wait_for_orders(dsn: str, daemon: DaemonProcess, seconds: float = 40) -> None:
+def wait_for_orders(dsn: str, daemon: DaemonProcess, seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if anyio.run(ask, dsn, "SELECT count(*) FROM orders") > 0:
@@ -98,7 +99,7 @@ def test_a_standby_answers_never_acts_and_ends_with_zero(
             assert leader["pid"] == holder.process.pid
             refused = control(tmp_path / "second" / "daemon.sock", "jobs", "run", "ping")
             assert (refused.returncode, "stands by" in refused.stderr) == (4, True), refused.stderr
-            assert waiting.terminate(10).exit_code == 0, waiting.log()[-2000:]
+            assert waiting.terminate().exit_code == 0, waiting.log()[-2000:]
         assert holder.process.poll() is None
 
 
@@ -158,11 +159,13 @@ def test_flatten_closes_everything_and_the_halt_stays(
     held = "SELECT count(*) FROM positions WHERE closed_at IS NULL"
     with running(config) as daemon:
         wait_for_log(daemon, "daemon ready")
-        refused = subprocess.run(flatten, capture_output=True, text=True, timeout=30, check=False)
+        refused = subprocess.run(
+            flatten, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        )
         assert refused.returncode == 75, refused.stderr
     for _ in range(5):  # it may close in the instant between the look and the kill
         with running(config) as daemon:
-            deadline = time.monotonic() + 40
+            deadline = time.monotonic() + PATIENCE_SECONDS
             while anyio.run(ask, dsn, held) == 0 and time.monotonic() < deadline:
                 time.sleep(0.01)
             daemon.kill()
@@ -170,7 +173,9 @@ def test_flatten_closes_everything_and_the_halt_stays(
             break
     assert anyio.run(ask, dsn, held) > 0, "nothing to flatten: the case proves nothing"
 
-    done = subprocess.run(flatten, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        flatten, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert "closed position" in done.stdout
@@ -180,5 +185,7 @@ def test_flatten_closes_everything_and_the_halt_stays(
         wait_for_log(daemon, "daemon ready")
         assert status(tmp_path)["state"] == "halted"
         assert daemon.terminate().exit_code == 0
-    again = subprocess.run(flatten, capture_output=True, text=True, timeout=60, check=False)
+    again = subprocess.run(
+        flatten, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert (again.returncode, "nothing is left" in again.stdout) == (0, True)

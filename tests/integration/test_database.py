@@ -15,6 +15,7 @@ from tradebotd.storage.database import (
     assert_no_connection_held,
     open_database,
 )
+from tradebotd.trading.lease import LEASE_SECONDS
 
 BACK_ENDS = """
     SELECT count(*) FROM pg_stat_activity
@@ -152,7 +153,7 @@ async def test_a_crowd_of_writers_leaves_orders_their_connections(
         for _ in range(20):
             crowd.start_soon(hold, database, lane, entered, until)
         expected = BULK_WRITERS if lane is Lane.BULK else database.pool_size - 2
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while len(entered) < expected:  # noqa: ASYNC110 - the pool has no event
                 await anyio.sleep(0.001)
             async with database.transaction(Lane.ORDERS, durable=True) as connection:
@@ -185,7 +186,7 @@ async def test_an_idle_connection_that_was_cut_is_replaced(database: Database, d
     await database.ping()
     await kill_back_ends(dsn)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while True:
             try:
                 await database.ping()
@@ -202,6 +203,19 @@ async def test_a_statement_that_takes_too_long_is_trouble(database: Database) ->
 
     with pytest.raises(DatabaseUnavailableError, match="timeout"):
         await slow()
+
+
+async def test_locks_of_a_stopped_process_end_before_its_lease_and_its_heirs_patience(
+    database: Database,
+) -> None:
+    """M1.6: a leader that is stopped within a transaction would keep its heir from starting."""
+    async with database.connection() as connection:
+        idle, patience = [
+            await connection.fetchval("SELECT setting::int FROM pg_settings WHERE name = $1", name)
+            for name in ("idle_in_transaction_session_timeout", "statement_timeout")
+        ]  # milliseconds
+
+    assert 0 < idle < 1000 * LEASE_SECONDS < patience
 
 
 async def test_our_own_mistakes_are_not_called_trouble(database: Database) -> None:

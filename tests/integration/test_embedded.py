@@ -44,7 +44,7 @@ def start_in_another_process(state_dir: Path, runtime_dir: Path) -> subprocess.P
 
 
 async def becomes(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while not await anyio.to_thread.run_sync(condition):  # noqa: ASYNC110 - it has no event
             await anyio.sleep(0.01)
 

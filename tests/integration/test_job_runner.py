@@ -627,6 +627,6 @@ async def has_status(made: Bench, status: str) -> bool:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while not await condition():
             await anyio.lowlevel.checkpoint()

@@ -236,7 +236,7 @@ async def test_a_hundred_positions_cost_one_quote_call_and_close_side_by_side(
         most = max(most, under_way)
         if under_way == 10:
             all_there.set()
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await all_there.wait()
 
     desk.venue.before_submit = meet

@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_fifty_kills_leave_no_doubled_order_no_lost_fill_and_no_naked_position(
     tmp_path: Path,
 ) -> None:

@@ -20,7 +20,7 @@ def _simulate(results: Path, *options: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("half", [0, 1])
 def test_whatever_befalls_venue_and_database_the_books_are_true_in_the_end(
     tmp_path: Path, half: int
@@ -36,7 +36,7 @@ def test_whatever_befalls_venue_and_database_the_books_are_true_in_the_end(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_seed_runs_the_same_way_twice(tmp_path: Path) -> None:
     """R2: what fails can be seen again."""
     once = _simulate(tmp_path / "once.jsonl", "--seeds", "12")

@@ -25,6 +25,9 @@ BULK_WRITERS: Final = 2
 ACQUIRE_SECONDS: Final = 5.0
 CLEAN_UP_SECONDS: Final = 1.0
 STATEMENT_SECONDS: Final = 30
+# Less than a lease and than a statement's time: the locks of a process that was stopped within a
+# transaction are gone before its heir gives up waiting for them.
+IDLE_IN_TRANSACTION_SECONDS: Final = 10
 ANSWER_SECONDS: Final = STATEMENT_SECONDS + 5.0  # a server that does not even time out is frozen
 _LONG_AGO: Final = 1_000_000_000  # queries before asyncpg would replace a connection: never
 
@@ -36,7 +39,7 @@ SERVER_SETTINGS: Final = {
     "timezone": "UTC",
     "synchronous_commit": "off",  # orders, fills, positions and leases ask for `durable`
     "statement_timeout": f"{STATEMENT_SECONDS}s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
     "jit": "off",  # compiling costs more than any statement of ours
 }
 
