@@ -12,7 +12,7 @@ from tradebotd.domain.errors import (
     OrderRejectedError,
     VenueUnavailableError,
 )
-from tradebotd.domain.fill import Fill
+from tradebotd.domain.fill import Fill, forced_by_name
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import (
@@ -200,6 +200,7 @@ class ScriptedBooks:
             fee=quantity * self.fee * (1 if in_base else price),
             fee_asset=instrument.base_asset if in_base else instrument.quote_asset,
             executed_at=self.clock.now(),
+            forced=forced_by_name(client_order_id),
         )
         self.fills.append(fill)
         change = fill.quantity * fill.side.sign
@@ -227,6 +228,7 @@ class ScriptedBooks:
             reason=reason,
             at=self.clock.now(),
             asked=self.asked[client_order_id],  # no venue is told of the level a tick crossed
+            forced=forced_by_name(client_order_id),
         )
 
     def _add(self, asset: str, change: Decimal) -> None:

@@ -1,16 +1,43 @@
 """One execution at a venue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
+from typing import Final
 
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
 from tradebotd.domain.side import Side
 
 
+class Forced(StrEnum):
+    """Why a venue closes a position that nobody asked it to close."""
+
+    LIQUIDATION = "liquidation"
+    ADL = "adl"  # auto-deleveraging: for a liquidation of somebody else that found no buyer
+    SETTLEMENT = "settlement"  # of a contract that is delisted or delivered
+
+
+# The client ids that Binance's USD-M futures give to forced orders; `adl_autoclose` is no id of one
+# order, every one has it.
+_NAMES: Final = (
+    ("settlement_autoclose", Forced.SETTLEMENT),
+    ("adl_autoclose", Forced.ADL),
+    ("autoclose-", Forced.LIQUIDATION),
+)
+
+
+def forced_by_name(client_order_id: str) -> Forced | None:
+    """For adapters of venues that tell a forced order by its client id only."""
+    return next((kind for name, kind in _NAMES if client_order_id.startswith(name)), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """FIX ExecutionReport with ExecType Trade; identity is (venue, symbol, trade_id)."""
+    """FIX ExecutionReport with ExecType Trade; identity is (venue, symbol, trade_id).
+
+    `forced`: the venue closed a position by itself; what it is called is no part of what it was.
+    """
 
     venue: VenueName
     symbol: str
@@ -22,3 +49,4 @@ class Fill:
     fee: Decimal  # in fee_asset, positive when paid
     fee_asset: str
     executed_at: datetime
+    forced: Forced | None = field(default=None, compare=False)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.fill import Fill
+from tradebotd.domain.fill import Fill, Forced
 from tradebotd.domain.ids import (
     BotName,
     ClientOrderId,
@@ -130,7 +130,8 @@ class OrderReport:
     """What a venue says of one order, with the fills it knows of.
 
     `asked`: the parameters as the venue has them, where it tells them. `other_ids`: further ids
-    the order has at the venue (a triggered algo order, a bracket's leg).
+    the order has at the venue (a triggered algo order, a bracket's leg). `forced`: nobody asked for
+    it, the venue closes a position by itself; its fills say so, too.
     """
 
     client_order_id: ClientOrderId
@@ -142,6 +143,7 @@ class OrderReport:
     fills: tuple[Fill, ...] = ()
     asked: OrderRequest | None = None
     other_ids: tuple[VenueOrderId, ...] = ()
+    forced: Forced | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

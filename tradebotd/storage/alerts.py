@@ -23,6 +23,13 @@ CLEAR: Final[LiteralString] = """
     UPDATE alerts SET cleared_at = $3
      WHERE code = ANY ($1::text[]) AND subject = $2 AND cleared_at IS NULL
 """
+# What happened once, and is told for a while.
+CLEAR_OLDER: Final[LiteralString] = """
+    WITH cleared AS (
+        UPDATE alerts SET cleared_at = $3 WHERE code = $1 AND cleared_at IS NULL AND last_seen_at <= $2 RETURNING id
+    )
+    SELECT (SELECT count(*) FROM alerts WHERE code = $1 AND cleared_at IS NULL) > (SELECT count(*) FROM cleared)
+"""
 
 
 async def raise_alert(
@@ -41,3 +48,11 @@ async def clear_others(connection: Connection, code: str, still: list[str], at: 
 async def clear(connection: Connection, codes: list[str], subject: str, at: datetime) -> None:
     """What these said of *subject* is over."""
     await connection.execute(CLEAR, codes, subject, at)
+
+
+async def clear_older(
+    connection: Connection, code: str, seen_until: datetime, at: datetime
+) -> bool:
+    """What was last seen at or before *seen_until* is over. Whether any of *code* is left open."""
+    left: bool = await connection.fetchval(CLEAR_OLDER, code, seen_until, at)
+    return left

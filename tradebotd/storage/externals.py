@@ -1,10 +1,11 @@
 """`external_orders`, `external_fills`: what somebody else's hand did in an account of ours."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
-from tradebotd.domain.fill import Fill
+from tradebotd.domain.fill import Fill, Forced
 from tradebotd.domain.ids import ClientOrderId, PositionId, VenueName
 from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.storage import fills as stored_fills
@@ -34,18 +35,32 @@ SELECT_KNOWN: Final[LiteralString] = """
 """
 INSERT_FILL: Final[LiteralString] = """
     INSERT INTO external_fills (venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset,
-                                executed_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                executed_at, forced)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT (venue, symbol, trade_id) DO NOTHING
 """
 # One that became ours after all (its order was known by another name) explains nothing.
 SELECT_UNADOPTED: Final[LiteralString] = """
-    SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at
+    SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced
       FROM external_fills AS e
      WHERE venue = $1 AND adopted_by IS NULL
        AND NOT EXISTS (SELECT 1 FROM fills AS f
                         WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id)
      ORDER BY executed_at, trade_id
+"""
+# Forced closes of what may be ours: somebody else's position may have been closed, too.
+SELECT_FORCED: Final[LiteralString] = """
+    SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced
+      FROM external_fills AS e
+     WHERE forced IS NOT NULL AND adopted_by IS NULL
+       AND EXISTS (SELECT 1 FROM positions AS p
+                    WHERE p.venue = e.venue AND p.symbol = e.symbol AND p.position_type = 'futures'
+                      AND p.closed_at IS NULL AND p.opened_at <= e.executed_at
+                      AND p.side = CASE e.side WHEN 'sell' THEN 'long' ELSE 'short' END)
+       AND NOT EXISTS (SELECT 1 FROM fills AS f
+                        WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id)
+     ORDER BY executed_at, trade_id
+     LIMIT $1
 """
 ADOPT: Final[LiteralString] = """
     UPDATE external_fills SET adopted_by = $4
@@ -126,6 +141,7 @@ async def insert_fills(connection: Connection, told: Sequence[Fill]) -> None:
                 fill.fee,
                 fill.fee_asset,
                 fill.executed_at,
+                fill.forced,
             )
             for fill in told
         ],
@@ -134,8 +150,12 @@ async def insert_fills(connection: Connection, told: Sequence[Fill]) -> None:
 
 async def select_unadopted(connection: Connection, venue: VenueName) -> list[Fill]:
     """Oldest first."""
-    rows = await connection.fetch(SELECT_UNADOPTED, venue)
-    return [stored_fills.from_row(row) for row in rows]
+    return [_fill(row) for row in await connection.fetch(SELECT_UNADOPTED, venue)]
+
+
+async def select_forced(connection: Connection, limit: int) -> list[Fill]:
+    """Those that nobody has adopted, and that go against a futures position of ours; oldest first."""
+    return [_fill(row) for row in await connection.fetch(SELECT_FORCED, limit)]
 
 
 async def adopt(
@@ -157,3 +177,9 @@ async def select_doubtful(connection: Connection, venue: VenueName, symbol: str)
     """An order of ours there of which nobody knows what became."""
     found: str | None = await connection.fetchval(SELECT_DOUBTFUL, venue, symbol)
     return found
+
+
+def _fill(row: Any) -> Fill:
+    forced = row["forced"]
+    fill = stored_fills.from_row(row)
+    return fill if forced is None else replace(fill, forced=Forced(forced))

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.fill import Fill
+from tradebotd.domain.fill import Fill, forced_by_name
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
@@ -113,6 +113,7 @@ async def select_order(
         asked=_request(
             first, symbol=first["order_symbol"], side=first["order_side"], quantity="order_quantity"
         ),
+        forced=forced_by_name(client_order_id),
     )
 
 
@@ -162,6 +163,7 @@ def fill_of(venue: VenueName, row: Any) -> Fill:
         fee=row["fee"],
         fee_asset=row["fee_asset"],
         executed_at=row["executed_at"],
+        forced=forced_by_name(row["client_order_id"]),
     )
 
 

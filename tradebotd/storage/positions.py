@@ -87,6 +87,14 @@ SELECT_FOR_UPDATE: Final[LiteralString] = (
 SELECT_OPEN_ID: Final[LiteralString] = """
     SELECT id FROM positions WHERE bot = $1 AND symbol = $2 AND closed_at IS NULL
 """
+SELECT_OPEN_FUTURES: Final[LiteralString] = (
+    COLUMNS
+    + """
+      FROM positions
+     WHERE venue = $1 AND symbol = $2 AND side = $3 AND position_type = 'futures' AND closed_at IS NULL
+     ORDER BY id
+"""
+)
 SELECT_SUMS: Final[LiteralString] = """
     SELECT venue, symbol, position_type, sum(CASE side WHEN 'long' THEN quantity + dust ELSE -quantity - dust END) AS quantity,
            sum(version) AS version, count(*) FILTER (WHERE closed_at IS NULL) AS open
@@ -285,6 +293,14 @@ async def select_open_id(connection: Connection, bot: BotName, symbol: str) -> P
     """There is at most one open position of a bot and symbol."""
     row_id = await connection.fetchval(SELECT_OPEN_ID, bot, symbol)
     return None if row_id is None else PositionId(row_id)
+
+
+async def select_open_futures(
+    connection: Connection, venue: VenueName, symbol: str, side: PositionSide
+) -> list[Position]:
+    """Oldest first; more than one only while a bot that left the configuration still holds."""
+    rows = await connection.fetch(SELECT_OPEN_FUTURES, venue, symbol, side)
+    return [_position(row) for row in rows]
 
 
 async def select_sums(connection: Connection) -> list[HeldSum]:

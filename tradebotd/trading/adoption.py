@@ -3,54 +3,41 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 import structlog
 
-from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderDeniedError, RefusedError, VenueError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import (
     BotName,
+    ClientOrderId,
     OrderId,
     PositionId,
     TradeId,
     VenueName,
-    client_order_id_for,
 )
 from tradebotd.domain.instrument import MarketSymbol, PositionType
-from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
-from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.position import Position
 from tradebotd.domain.side import Side
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
-from tradebotd.storage import externals, orders, positions
+from tradebotd.storage import externals, positions
 from tradebotd.storage.database import Database, Lane
-from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.positions import HeldSum
+from tradebotd.trading.adopted_orders import ADOPTED, Adopted, AdoptedOrders, Ownership
 from tradebotd.trading.externals import Externals
+from tradebotd.trading.forced_closes import ForcedCloses
 from tradebotd.trading.holdings import Holdings
-from tradebotd.trading.parameters import params_hash
 from tradebotd.trading.reconcile_plan import Difference
 from tradebotd.trading.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
 
 ASK_SECONDS: Final = 10.0
-ADOPTED: Final = "adopted"  # the reason of the order that stands for it
-
-
-class Ownership(Protocol):
-    """Under which lease rows are written."""
-
-    @property
-    def account(self) -> str: ...
-
-    @property
-    def token(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +82,15 @@ class Adoption:
         self._holdings = holdings
         self._externals = externals
         self._clock = clock
-        self._lease = lease
-        self._nonce = nonce
-        self._host = host or SystemHost()
+        self._orders = AdoptedOrders(
+            database=database,
+            recorder=recorder,
+            clock=clock,
+            lease=lease,
+            nonce=nonce,
+            host=host,
+        )
+        externals.use(ForcedCloses(database=database, clock=clock, orders=self._orders))
 
     async def adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:
         """The position that it went into, or out of.
@@ -196,49 +189,42 @@ class Adoption:
     # Into the books
 
     async def _book(self, wanted: _Wanted, trade_ids: Sequence[TradeId]) -> PositionId:
-        now = self._clock.now()
-        async with self._database.connection() as connection:
-            order_id = await orders.next_id(connection)
-        name = client_order_id_for(self._nonce, order_id)
-        told = wanted.fills or (self._made_up(wanted, order_id),)
-        intent = _intent(wanted, sum((fill.quantity for fill in told), ZERO))
-        order = NewOrder(
-            id=order_id,
-            client_order_id=name,
-            intent=intent,
-            exits=wanted.spec.exits if wanted.held is None else None,
-            params_hash=params_hash(intent.request),
-            send_by=self._host.now(),
-            created_at=now,
+        name = await self._orders.next()
+        spec, held = wanted.spec, wanted.held
+        adopted = Adopted(
+            bot=spec.name,
+            fills=wanted.fills or (self._made_up(wanted, *name),),
+            position_type=spec.position_type if held is None else held.position_type,
+            leverage=spec.leverage if held is None else held.leverage,
+            exits=spec.exits,
+            held=held,
         )
         try:
-            effects = await self._recorder.adopt(
-                self._lease.account, self._lease.token, order, told
-            )
+            effects = await self._orders.book(adopted, name=name)
         except OrderDeniedError as error:
             raise RefusedError(error.rule, error.detail) from error
         touched = [*effects.opened, *effects.changed, *(each for each, _, _ in effects.closed)]
         position_id = touched[0].id
-        venue, symbol = intent.request.venue, wanted.symbol.symbol
+        venue, symbol = wanted.symbol.instrument.venue, wanted.symbol.symbol
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             await externals.adopt(connection, venue, symbol, trade_ids, position_id)
         log.warning(
             "somebody else's trade adopted",
-            bot=wanted.spec.name,
+            bot=spec.name,
             symbol=symbol,
             quantity=wanted.more,
             position=position_id,
         )
         return position_id
 
-    def _made_up(self, wanted: _Wanted, order_id: OrderId) -> Fill:
+    def _made_up(self, wanted: _Wanted, order_id: OrderId, name: ClientOrderId) -> Fill:
         """How it came about is not known: at once, at one price, without a fee."""
         instrument = wanted.symbol.instrument
         return Fill(
             venue=instrument.venue,
             symbol=instrument.symbol,
             trade_id=TradeId(f"{ADOPTED}-{order_id}"),
-            client_order_id=client_order_id_for(self._nonce, order_id),
+            client_order_id=name,
             side=wanted.side,
             quantity=abs(wanted.more),
             price=wanted.price,
@@ -272,25 +258,3 @@ def _check(wanted: _Wanted) -> None:
         raise RefusedError("nothing_held", f"{spec.name} holds nothing that could be less")
     if more < 0 and not spec.allow_short:
         raise RefusedError("short_not_allowed", f"{spec.name} may not be short")
-
-
-def _intent(wanted: _Wanted, quantity: Decimal) -> OrderIntent:
-    spec, held = wanted.spec, wanted.held
-    request = OrderRequest(
-        venue=wanted.symbol.instrument.venue,
-        symbol=wanted.symbol.symbol,
-        side=wanted.side,
-        type=OrderType.MARKET,
-        time_in_force=TimeInForce.IOC,
-        quantity=quantity,
-        position_type=spec.position_type if held is None else held.position_type,
-        leverage=spec.leverage if held is None else held.leverage,
-        reduce_only=held is not None,
-    )
-    return OrderIntent(
-        request=request,
-        bot=spec.name,
-        role=OrderRole.ENTRY if held is None else OrderRole.EXIT,
-        reason=ADOPTED if held is None else CloseReason.EXTERNAL,
-        position_id=None if held is None else held.id,
-    )

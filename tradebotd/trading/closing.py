@@ -1,6 +1,6 @@
 """Sends exits at the market: side by side or in order, with growing pauses where one is refused."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -79,6 +79,11 @@ class Closing:
     def forget(self, position_id: PositionId) -> None:
         self.pauses.forget(position_id)
         self._backoff.forget(position_id)
+
+    def forget_others(self, held: Container[PositionId]) -> None:
+        """An exit that was refused because its position had just been closed is refused no more."""
+        for position_id in [each for each in self._backoff.reasons if each not in held]:
+            self.forget(position_id)
 
     async def tell(self) -> None:
         """Which exits are refused. Raises DatabaseUnavailableError."""

@@ -1,12 +1,13 @@
 """What somebody else's hand does in an account of ours: kept, said, and left alone."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, Protocol
 
 import anyio
 import structlog
 
-from tradebotd.domain.errors import VenueError
+from tradebotd.domain.errors import AccountTakenError, VenueError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.order import FINAL, OrderReport
@@ -22,6 +23,14 @@ log = structlog.get_logger(__name__)
 ASK_SECONDS: Final = 10.0
 ORDER: Final = "external_order"
 POSITION: Final = "external_position"
+
+
+class ForcedFills(Protocol):
+    """Who makes ours what a venue closed by force."""
+
+    async def take(self) -> int: ...
+
+    async def forget_old(self) -> None: ...
 
 
 class Externals:
@@ -42,6 +51,11 @@ class Externals:
         self._ours: set[ClientOrderId] = set()
         self._orders: dict[VenueName, dict[str, str]] = {}  # alerts by subject: what was told
         self._explained = True  # alerts of an earlier life may be open
+        self._forced: ForcedFills | None = None
+
+    def use(self, forced: ForcedFills) -> None:
+        """Once the order flow stands: what was closed by force is booked as an order of ours."""
+        self._forced = forced
 
     # Orders
 
@@ -92,11 +106,29 @@ class Externals:
     async def saw(self, report: OrderReport) -> None:
         """From an order stream. Raises DatabaseUnavailableError."""
         now = self._clock.now()
+        fills = [
+            replace(each, forced=each.forced or report.forced) for each in report.fills if _is(each)
+        ]
         async with self._database.transaction() as connection:
             if report.asked is not None:
                 gone_at = now if report.status in FINAL else None
                 await externals.upsert_order(connection, report, report.asked, now, gone_at)
-            await externals.insert_fills(connection, [each for each in report.fills if _is(each)])
+            await externals.insert_fills(connection, fills)
+        if any(each.forced for each in fills):
+            await self.take_forced()
+
+    async def take_forced(self) -> None:
+        """What a venue closed of ours becomes ours, from what is kept. Raises as `saw`."""
+        if self._forced is None:
+            return
+        try:
+            await self._forced.take()
+        except AccountTakenError as error:
+            log.warning("a forced close is the other daemon's to book", error=str(error))
+
+    async def forget_old(self) -> None:
+        if self._forced is not None:
+            await self._forced.forget_old()
 
     # Fills and holdings
 

@@ -278,6 +278,7 @@ class Protection:
         await self._leftovers.clear(result.failed)
         await self._resting.tell()
         await self._unprotected.tell(lost)
+        self._closing.forget_others(self.held)
         await self._closing.tell()
         return result
 

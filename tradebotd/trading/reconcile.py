@@ -119,6 +119,7 @@ class Reconciler:
             )
             await self._externals.compare_orders(settled.open, result.failed)
             await self._compare_holdings(result)
+            await self._externals.forget_old()
             return result
 
     def _sendable_for(self, settled: Settled) -> float:
@@ -168,6 +169,7 @@ class Reconciler:
                     await self._apply_order_of(each, ours)
             except (VenueError, TimeoutError) as error:
                 result.failed[name] = f"{type(error).__name__}: {error}"
+        await self._externals.take_forced()
 
     async def _apply_order_of(self, fill: Fill, fills: Sequence[Fill]) -> None:
         name = fill.client_order_id

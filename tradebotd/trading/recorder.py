@@ -3,7 +3,7 @@
 Every way in (answer, poll, reconciliation) leads here, and nothing moves backwards.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -33,6 +33,7 @@ DIFFERS: Final = "order_differs"
 INFERRED: Final = "inferred_absent"
 
 Choice = Callable[[StoredOrder], OrderStatus]
+AlsoThen = Callable[[Connection, Effects], Awaitable[None]]
 
 
 class PositionWatcher(Protocol):
@@ -127,12 +128,17 @@ class OrderRecorder:
             )
 
     async def adopt(
-        self, account: str, token: int, order: NewOrder, fills: Sequence[Fill]
+        self,
+        account: str,
+        token: int,
+        order: NewOrder,
+        fills: Sequence[Fill],
+        also: AlsoThen | None = None,
     ) -> Effects:
         """*order* was never sent: it is what somebody else's *fills* become in our books.
 
-        All of them or none. Raises as `storage.orders.insert_order`, RefusedError when the bot's
-        position is no longer what it was when the order was made.
+        All of them or none, with what is *also* done then. Raises as `storage.orders.insert_order`,
+        RefusedError when the bot's position is no longer what it was when the order was made.
         """
         effects, position_id = Effects(), order.intent.position_id
         with anyio.fail_after(RECORD_SECONDS, shield=True):
@@ -152,6 +158,8 @@ class OrderRecorder:
                 if effects.fills != len(fills) or joined:
                     raise RefusedError("changed_meanwhile", f"{order.intent.bot} traded just now")
                 await self._move(connection, stored, OrderStatus.FILLED, None, None, effects)
+                if also is not None:
+                    await also(connection, effects)
         self._tell(effects)
         return effects
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError
-from tradebotd.domain.fill import Fill
+from tradebotd.domain.fill import Fill, forced_by_name
 from tradebotd.domain.ids import ClientOrderId, VenueOrderId
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.storage import paper_books, paper_orders
@@ -110,6 +110,7 @@ async def book(
         fee=done.fee,
         fee_asset=done.fee_asset,
         executed_at=outcome.at,
+        forced=forced_by_name(client_order_id),
     )
     outcome.reports.append(
         OrderReport(
@@ -121,6 +122,7 @@ async def book(
             at=outcome.at,
             fills=(fill,),
             asked=replace(asked or request, trigger_price=None),  # no venue is told of it
+            forced=fill.forced,
         )
     )
 
