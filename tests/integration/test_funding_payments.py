@@ -125,3 +125,76 @@ async def test_the_day_of_the_bot_counts_it_like_a_fee(database: Database) -> No
     late = await desk.state()
     assert late["daily_pnl"] == Decimal("0.25"), "yesterday's, told late, is none of today's"
     assert trades == 1
+
+
+async def told(desk: Desk, *payments: FundingPayment) -> list[object]:
+    """The position of each payment, once the venue has told them."""
+    desk.venue.payments += payments
+    await run_after(desk, HOUR)
+    rows = await desk.rows("SELECT position_id FROM funding_payments ORDER BY payment_id")
+    return [row["position_id"] for row in rows]
+
+
+async def test_what_opened_seconds_after_the_settlement_is_charged_too(database: Database) -> None:
+    """M4.8, B10: bots act at the full hour, and the venue's payment bears the hour as its time."""
+    desk = await open_desk(database, FUTURES)
+    desk.clock.advance(timedelta(seconds=5))
+    desk.tick("100")
+    await desk.enter(side=PositionSide.SHORT)
+    entered = (await desk.state())["daily_pnl"]
+
+    assert await told(desk, payment(1, "-0.5", NOON)) == [(await desk.position())["id"]]
+
+    position, state = await desk.position(), await desk.state()
+    assert position["funding"] == Decimal("-0.5")
+    assert state["daily_pnl"] == entered - Decimal("0.5")
+    assert await desk.open_alerts() == []
+
+
+async def test_what_opened_half_a_minute_later_is_not(database: Database) -> None:
+    """B10: nobody's payment is said, for a day; it counts in no profit."""
+    desk = await open_desk(database, FUTURES)
+    desk.clock.advance(timedelta(seconds=31))
+    desk.tick("100")
+    await desk.enter(side=PositionSide.SHORT)
+
+    assert await told(desk, payment(1, "-0.5", NOON)) == [None]
+    assert await desk.open_alerts() == ["funding_unclaimed"]
+    assert (await desk.position())["funding"] == 0
+    await run_after(desk, 23 * HOUR)
+    assert await desk.open_alerts() == []
+
+
+async def test_what_was_open_at_the_settlement_goes_before_what_came_just_after(
+    database: Database,
+) -> None:
+    """B10: the one is closed, the next opened, in the seconds after the hour."""
+    desk = await open_desk(database, FUTURES)
+    await desk.enter(side=PositionSide.SHORT)
+    desk.clock.advance(HOUR + timedelta(seconds=5))
+    await desk.stream("120")
+    desk.tick("100")
+    await desk.enter(side=PositionSide.SHORT, minute=1)
+    first, second = await desk.rows("SELECT id FROM positions ORDER BY id")
+
+    assert await told(desk, payment(1, "-0.5", NOON + HOUR)) == [first["id"]]
+    assert second["id"] != first["id"]
+
+
+async def test_a_payment_told_before_its_position_is_claimed_when_it_is_told_again(
+    database: Database,
+) -> None:
+    """B10: the stream of orders may be behind; the payment is no less ours for it."""
+    desk = await open_desk(database, FUTURES)
+    await desk.enter(side=PositionSide.SHORT)
+    await desk.execute("UPDATE positions SET symbol = 'ETHUSDT'")
+    assert await told(desk, payment(1, "-0.5", NOON + HOUR)) == [None]
+    assert "funding_unclaimed" in await desk.open_alerts()
+
+    await desk.execute("UPDATE positions SET symbol = 'BTCUSDT'")
+    for _ in range(2):
+        await run_after(desk, HOUR / 2)
+
+    position = await desk.position()
+    assert position["funding"] == Decimal("-0.5")
+    assert await desk.open_alerts() == []

@@ -1,12 +1,16 @@
 """`funding_payments`: what futures positions paid and received, each once."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, LiteralString
 
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.storage.database import Connection
+
+# A venue charges what was opened within seconds after the settlement, too, and tells its instant (Binance: some 15 s).
+JUST_AFTER: Final = timedelta(seconds=30)
+MOST_UNCLAIMED: Final = 100
 
 SELECT_LAST: Final[LiteralString] = """
     SELECT max(paid_at) FROM funding_payments WHERE venue = $1
@@ -15,20 +19,28 @@ SELECT_FIRST_HELD: Final[LiteralString] = """
     SELECT coalesce(min(opened_at) FILTER (WHERE closed_at IS NULL), max(opened_at)) FROM positions
      WHERE venue = $1 AND position_type = 'futures'
 """
-# The lock comes first, so that a fill and a payment of one position follow each other.
+# The lock comes first, so that a fill and a payment of one position follow each other. What was open at the instant goes
+# before what was opened just after it.
 LOCK_POSITION: Final[LiteralString] = """
     SELECT id FROM positions
-     WHERE venue = $1 AND symbol = $2 AND position_type = 'futures' AND opened_at <= $3
+     WHERE venue = $1 AND symbol = $2 AND position_type = 'futures' AND opened_at <= $3::timestamptz + $4::interval
        AND (closed_at IS NULL OR closed_at >= $3)
-     ORDER BY opened_at DESC
+     ORDER BY opened_at <= $3 DESC, opened_at DESC
      LIMIT 1
        FOR UPDATE
 """
+# A payment may be told before the fill that opened its position is: it is claimed when it is told again.
 INSERT: Final[LiteralString] = """
-    INSERT INTO funding_payments (venue, payment_id, symbol, position_id, amount, asset, paid_at)
+    INSERT INTO funding_payments AS known (venue, payment_id, symbol, position_id, amount, asset, paid_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
-    ON CONFLICT ON CONSTRAINT funding_once DO NOTHING
+    ON CONFLICT ON CONSTRAINT funding_once DO UPDATE SET position_id = excluded.position_id
+     WHERE known.position_id IS NULL AND excluded.position_id IS NOT NULL
     RETURNING payment_id
+"""
+SELECT_UNCLAIMED: Final[LiteralString] = """
+    SELECT payment_id, symbol, amount, asset, paid_at FROM funding_payments
+     WHERE venue = $1 AND position_id IS NULL AND paid_at > $2
+     ORDER BY paid_at, payment_id LIMIT $3
 """
 ADD: Final[LiteralString] = """
     UPDATE positions
@@ -56,7 +68,7 @@ async def book(connection: Connection, payment: FundingPayment, *, counts: bool)
     position_id: PositionId | None = None
     if counts:
         position_id = await connection.fetchval(
-            LOCK_POSITION, payment.venue, payment.symbol, payment.paid_at
+            LOCK_POSITION, payment.venue, payment.symbol, payment.paid_at, JUST_AFTER
         )
     booked = await connection.fetchval(
         INSERT,
@@ -74,3 +86,11 @@ async def book(connection: Connection, payment: FundingPayment, *, counts: bool)
         return Booked(None)
     bot: str = await connection.fetchval(ADD, position_id, payment.amount)
     return Booked(BotName(bot))
+
+
+async def select_unclaimed(
+    connection: Connection, venue: VenueName, since: datetime
+) -> list[FundingPayment]:
+    """What was paid after *since* for no position of ours; the first MOST_UNCLAIMED."""
+    rows = await connection.fetch(SELECT_UNCLAIMED, venue, since, MOST_UNCLAIMED)
+    return [FundingPayment(venue=venue, **dict(row)) for row in rows]

@@ -13,7 +13,7 @@ from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
-from tradebotd.storage import bots, funding
+from tradebotd.storage import alerts, bots, funding
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.positions import HeldSum
 
@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 ASK_SECONDS: Final = 10.0
 EVERY: Final = timedelta(minutes=15)  # market time: venues pay each hour at most
 OVERLAP: Final = timedelta(hours=1)  # a payment may be told late
+UNCLAIMED: Final = "funding_unclaimed"
+TOLD_FOR: Final = timedelta(days=1)
 
 
 class FundingBooks:
@@ -46,6 +48,7 @@ class FundingBooks:
         self._clock = clock
         self._asked_at: dict[VenueName, datetime] = {}
         self._held: set[VenueName] = set()
+        self._tells = True  # an alert of an earlier life may be open
 
     async def book(self, held: Sequence[HeldSum], failed: dict[str, str]) -> int:
         """How many payments were new. Raises DatabaseUnavailableError."""
@@ -66,7 +69,24 @@ class FundingBooks:
             self._asked_at[name] = now
             self._held.discard(name)
         self._held |= holding
+        if booked or self._tells:
+            await self._tell(now)
         return booked
+
+    async def _tell(self, now: datetime) -> None:
+        """Somebody's position that is not ours, or one that our books lack: said for a day."""
+        async with self._database.transaction() as connection:
+            subjects = []
+            for name in sorted(self._venues):
+                for each in await funding.select_unclaimed(connection, name, now - TOLD_FOR):
+                    subjects.append(subject := f"{name} {each.symbol} {each.payment_id}")
+                    message = f"{each.amount:f} {each.asset} at {each.paid_at}: nothing was open"
+                    if await alerts.raise_alert(
+                        connection, UNCLAIMED, "warning", subject, message, now
+                    ):
+                        log.warning("funding of no position", subject=subject, detail=message)
+            await alerts.clear_others(connection, UNCLAIMED, subjects, now)
+        self._tells = bool(subjects)
 
     async def _book_of(self, venue: Venue, name: VenueName) -> int:
         async with self._database.connection() as connection:
