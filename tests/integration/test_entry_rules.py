@@ -13,7 +13,7 @@ from tradebotd.domain.bot import DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName
-from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.instrument import PositionType, margin_brackets
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.storage.database import Database
@@ -118,7 +118,7 @@ async def test_a_stop_beyond_the_liquidation_is_denied(database: Database) -> No
     denied = await desk.row("SELECT * FROM decision_runs")
     assert (denied["reason"], denied["intent"]) == ("denied (stop_beyond_liquidation)", "none")
     assert denied["execution_meta"]["rule"] == "stop_beyond_liquidation"
-    assert "90.50" in denied["execution_meta"]["detail"]
+    assert "90.46" in denied["execution_meta"]["detail"]
 
 
 async def test_a_shorts_stop_beyond_the_liquidation_is_denied_too(database: Database) -> None:
@@ -126,6 +126,49 @@ async def test_a_shorts_stop_beyond_the_liquidation_is_denied_too(database: Data
     desk = await open_desk(database, spec(exits=wide, leverage=10, **FUTURES))
 
     assert await said(desk, SELL, closes=WAVES) == "waiting (stop_beyond_liquidation)"
+
+
+@pytest.mark.parametrize("word", [BUY, SELL])
+async def test_a_trailing_stop_beyond_the_liquidation_is_denied_where_it_is_the_only_one(
+    database: Database, word: SignalKind
+) -> None:
+    """M4.7: 15 % away at x10 would never be reached; a stop-loss before the liquidation would."""
+    trailing = ExitPlan(trailing_stop=Decimal("0.15"))
+    desk = await open_desk(database, spec(exits=trailing, leverage=10, **FUTURES))
+
+    assert await said(desk, word) == "waiting (stop_beyond_liquidation)"
+    assert desk.venue.submitted == []
+
+    tighter = replace(trailing, stop_loss=Decimal("0.05"))
+    desk.specs[BOT] = spec(exits=tighter, leverage=10, **FUTURES)
+    await desk.minute()
+    desk.says(word)
+    assert (await desk.run()).status == "running"
+
+
+async def test_the_brackets_of_a_symbol_bring_the_liquidation_nearer(database: Database) -> None:
+    """M4.8: from 1,000 on 5 % are asked for: 100 lots of 100 at x10 may fall to 94.27, not 90.46.
+
+    (100 * 100 * 0.9 - 45) / (100 * 0.95) is 94.263.
+    """
+    desk = await open_desk(
+        database,
+        spec(
+            sizing=sized(SizingKind.FIXED_QUANTITY, "100"),
+            exits=ExitPlan(stop_loss=Decimal("0.06")),
+            leverage=10,
+            initial_capital=Decimal(100_000),
+            **FUTURES,
+        ),
+    )
+    symbol = desk.symbols["BTCUSDT"]
+    rates = [(Decimal(0), Decimal("0.005")), (Decimal(1000), Decimal("0.05"))]
+    changed = replace(symbol.instrument, further_brackets=margin_brackets(rates)[1:])
+    desk.symbols["BTCUSDT"] = replace(symbol, instrument=changed)
+
+    assert await said(desk, BUY) == "waiting (stop_beyond_liquidation)"
+    denied = await desk.row("SELECT * FROM decision_runs")
+    assert "94.27" in denied["execution_meta"]["detail"]
 
 
 async def test_a_stop_that_the_tick_cannot_tell_from_the_entry_is_denied(

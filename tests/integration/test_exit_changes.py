@@ -103,11 +103,28 @@ async def test_a_stop_beyond_the_liquidation_is_refused(database: Database) -> N
     )
     await desk.enter()
     row = await desk.position()
-    assert row["liquidation_price"] == Decimal("90.50")
+    assert row["liquidation_price"] == Decimal("90.46")
 
     with pytest.raises(RefusedError) as refused:
         await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(90)))
     assert refused.value.code == "stop_beyond_liquidation"
+
+
+async def test_a_trailing_stop_that_is_left_alone_must_lie_before_the_liquidation(
+    database: Database,
+) -> None:
+    """M4.7: the tightest of those in force counts; one beyond it protects nothing."""
+    both = ExitPlan(stop_loss=Decimal("0.05"), trailing_stop=Decimal("0.15"))
+    desk = await open_desk(
+        database, spec(exits=both, position_type=PositionType.FUTURES, leverage=10)
+    )
+    await desk.enter()
+
+    for given in (Level(), Level(price=Decimal("90.46"))):
+        with pytest.raises(RefusedError) as refused:
+            await changes(desk).set(only(desk), stop_loss=given)
+        assert refused.value.code == "stop_beyond_liquidation"
+    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("90.47")))
 
 
 async def test_a_stop_set_by_hand_is_not_moved_back_to_break_even(database: Database) -> None:

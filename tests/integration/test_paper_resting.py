@@ -351,7 +351,7 @@ async def test_funding_is_paid_once_a_period_by_who_held_before_it(database: Dat
 
 
 async def test_a_position_is_liquidated_and_what_protected_it_is_gone(database: Database) -> None:
-    """M4.6, R13: 1/leverage less the maintenance margin against it, and nobody ordered it."""
+    """M4.6, R13: 100 * 0.8 / 0.995 is 80.402, and nobody ordered it."""
     floor = Floor(database)
     await floor.point("100")
     await floor.send(BUY, OrderType.MARKET, **FUTURES)
@@ -363,11 +363,11 @@ async def test_a_position_is_liquidated_and_what_protected_it_is_gone(database: 
 
     closed, stop = floor.heard
     assert closed.client_order_id.startswith("autoclose-")
-    assert [(fill.side, fill.price) for fill in closed.fills] == [(SELL, Decimal("80.5"))]
+    assert [(fill.side, fill.price) for fill in closed.fills] == [(SELL, Decimal("80.41"))]
     assert stop.status is OrderStatus.EXPIRED
     account = await floor.venue.account()
     assert account.positions == {}
-    assert account.balances == {"USDT": Decimal("980.5")}
+    assert account.balances == {"USDT": Decimal("980.41")}
 
 
 @pytest.mark.parametrize("seed", range(8))

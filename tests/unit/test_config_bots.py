@@ -1,5 +1,6 @@
 """A bot that asks for what its symbol, its venue or its account cannot do is refused at `check`."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.unit.config_text import ONE_BOT, SMALLEST, written
 from tradebotd.config.load import load_config
 from tradebotd.domain.errors import ConfigError
+from tradebotd.domain.instrument import MarginBracket
 
 FUTURES = 'position_type = "futures"\n'
 SHORTS = FUTURES + "allow_short = true\n"
@@ -54,8 +56,14 @@ IMPOSSIBLE = [
     ('trigger_price = "mark"', "trigger_price", "spot has no mark price"),
     ('cooldown = "5m"\nexits = { take_profit = "1%" }', "cooldown", "`exits` has none"),
     (FUTURES + "leverage = 51", "leverage", "at most 50 is allowed"),
-    (FUTURES + 'leverage = 50\nexits = { stop_loss = "1.5%" }', "exits.stop_loss", "below 1.5%"),
-    (FUTURES + 'exits = { stop_loss = "99.5%" }', "exits.stop_loss", "below 99.5% is allowed"),
+    (FUTURES + 'leverage = 50\nexits = { stop_loss = "1.51%" }', "exits.stop_loss", "below 1.5%"),
+    (SHORTS + 'leverage = 50\nexits = { stop_loss = "1.5%" }', "exits.stop_loss", "below 1.49%"),
+    (SHORTS + 'exits = { stop_loss = "99.01%" }', "exits.stop_loss", "below 99% is allowed"),
+    (
+        FUTURES + 'leverage = 50\nexits = { trailing_stop = "2%" }',
+        "exits.trailing_stop",
+        "beyond the liquidation",
+    ),
     ('exits = { stop_loss = "1%", atr_period = 7 }', "exits.atr_period", "leave it out"),
     ("exits = { ladder = [{ at = '1%', share = '101%' }] }", "exits.ladder[0].share", "at most"),
     (
@@ -117,6 +125,8 @@ POSSIBLE = [
     'sizing = { kind = "fixed_notional", value = "5" }',
     FUTURES + 'leverage = 50\nexits = { stop_loss = "1.49%" }\ntrigger_price = "mark"',
     FUTURES + "leverage = 50\nexits = { stop_loss = '2 atr' }",
+    FUTURES + 'leverage = 50\nexits = { stop_loss = "1.5%", trailing_stop = "3%" }',
+    FUTURES + 'exits = { stop_loss = "99.5%" }',
     f"exits = {{ take_profit = '1.1%', {SELLS_HALF} }}",
     f"exits = {{ {SELLS_ALL}, break_even = {{ at = '1%', lock = '0.5%' }} }}",
     FUTURES + 'exits = { take_profit = "150%" }',
@@ -175,3 +185,34 @@ def test_a_quote_asset_that_nobody_trades_needs_no_conversion(tmp_path: Path) ->
     watched = IN_EURO[: IN_EURO.index("[[bots]]")]
 
     assert load_config(written(tmp_path, SMALLEST + watched)).symbols
+
+
+@pytest.mark.parametrize(
+    ("brackets", "problem"),
+    [
+        ('{ notional = "50000", maintenance_margin = "0.5%" }', "50000 at 0.5% follows 0 at 0.5%"),
+        (
+            '{ notional = "5", maintenance_margin = "1%" }, { notional = "5", maintenance_margin = "2%" }',
+            "5 at 2% follows 5 at 1%",
+        ),
+    ],
+)
+def test_margin_brackets_must_rise(brackets: str, problem: str, tmp_path: Path) -> None:
+    """M4.8: what more notional asks for."""
+    text = ONE_BOT.replace('venue = "paper"', f'venue = "paper"\nmargin_brackets = [{brackets}]')
+
+    (found,) = problems(tmp_path, text)
+
+    assert problem in found
+
+
+def test_margin_brackets_become_those_of_the_instrument(tmp_path: Path) -> None:
+    """M4.8: 0.5 % of 50,000 less than 1 % of it is 250."""
+    brackets = '[{ notional = "50000", maintenance_margin = "1%" }]'
+    text = ONE_BOT.replace('venue = "paper"', f'venue = "paper"\nmargin_brackets = {brackets}')
+
+    (symbol,) = load_config(written(tmp_path, text)).market_symbols()
+
+    first, second = symbol.instrument.brackets
+    assert first == MarginBracket(floor=Decimal(0), rate=Decimal("0.005"))
+    assert second.amount == 250

@@ -80,7 +80,7 @@ TERMS = EntryTerms(
     bot_orders_last_minute=2,
     max_bot_orders_per_minute=3,
     reference_price=Decimal(100),
-    stop_loss=Decimal(91),
+    stop=Decimal(91),
     liquidation_price=Decimal("90.5"),
     max_leverage=1,
 )
@@ -99,11 +99,12 @@ def test_an_entry_at_the_edge_of_its_own_terms_is_approved() -> None:
         ("price_collar", "105.01", TERMS),
         ("price_collar", "94.99", TERMS),
         ("bot_max_orders_per_minute", "100", replace(TERMS, bot_orders_last_minute=3)),
-        ("stop_beyond_liquidation", "100", replace(TERMS, stop_loss=Decimal("90.5"))),
+        ("stop_beyond_liquidation", "100", replace(TERMS, stop=Decimal("90.5"))),
+        ("liquidated_at_once", "100", replace(TERMS, stop=None, liquidation_price=Decimal(100))),
         (
             "stop_beyond_liquidation",
             "100",
-            replace(TERMS, side=PositionSide.SHORT, stop_loss=Decimal(91)),
+            replace(TERMS, side=PositionSide.SHORT, stop=Decimal(91)),
         ),
     ],
 )
@@ -170,7 +171,8 @@ def test_no_approved_entry_breaks_a_limit_and_no_exit_is_ever_denied(
     )
     assert approve_exit(EXIT).intent is EXIT
     try:
-        approve_entry(ENTRY, price, state, LIMITS, replace(TERMS, reference_price=None))
+        terms = replace(TERMS, reference_price=None, stop=None, liquidation_price=None)
+        approve_entry(ENTRY, price, state, LIMITS, terms)
         approved = True
     except OrderDeniedError:
         approved = False

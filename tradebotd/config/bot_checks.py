@@ -1,17 +1,21 @@
 """What is wrong with a bot in the light of its symbol, its venue and the account."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final
 
-from tradebotd.config.exit_checks import exit_problems, stop_fraction
+from tradebotd.config.exit_checks import exit_problems, stop_fractions
 from tradebotd.config.model import Config
 from tradebotd.config.sections import BotSection, RiskSection, SymbolSection
 from tradebotd.config.wording import not_yet, percent, unknown_name
+from tradebotd.domain.decimals import floor_to_step
 from tradebotd.domain.errors import ConfigError, StrategyError
+from tradebotd.domain.side import PositionSide
 from tradebotd.risk.liquidation import liquidation_distance
 from tradebotd.strategies.registry import load_strategy
 
 BUILT_TRIGGERS: Final = frozenset({"last", "mark"})
+PERCENT_SHOWN: Final = Decimal("0.0001")  # a limit is told to two places of a percent
 
 
 def bot_problems(config: Config) -> Iterator[str]:
@@ -118,18 +122,25 @@ def _leverage(path: str, bot: BotSection, symbol: SymbolSection) -> Iterator[str
             f" at most {symbol.max_leverage} is allowed"
         )
         return
-    room = liquidation_distance(bot.leverage, symbol.maintenance_margin)
+    sides = PositionSide if bot.allow_short else (PositionSide.LONG,)
+    room = min(
+        liquidation_distance(side, bot.leverage, symbol.maintenance_margin) for side in sides
+    )
     if room <= 0:
         yield (
             f"{path}.leverage: at {bot.leverage} the margin is no more than {bot.symbol}'s"
             f" maintenance_margin, {percent(symbol.maintenance_margin)}; less leverage is allowed"
         )
         return
-    stop = stop_fraction(bot.exits)
-    if stop is not None and stop >= room:
+    stops = {name: stop for name, stop in stop_fractions(bot.exits).items() if stop is not None}
+    if len(stops) < len(stop_fractions(bot.exits)):
+        return  # the tightest of them is known at the entry only
+    name = min(stops, key=lambda each: stops[each], default=None)
+    if name is not None and stops[name] >= room:
         yield (
-            f"{path}.exits.stop_loss: {percent(stop)} is beyond the liquidation price at leverage"
-            f" {bot.leverage}; below {percent(room)} is allowed"
+            f"{path}.exits.{name}: {percent(stops[name])} is beyond the liquidation price at"
+            f" leverage {bot.leverage}; below {percent(floor_to_step(room, PERCENT_SHOWN))} is"
+            " allowed"
         )
 
 

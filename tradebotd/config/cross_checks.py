@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from glob import glob
 from ipaddress import ip_address
 from typing import Final
@@ -10,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 from tradebotd.config.bot_checks import bot_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.secrets import secret_problems
-from tradebotd.config.sections import JobSection
-from tradebotd.config.wording import not_yet, unknown_name
+from tradebotd.config.sections import JobSection, SymbolSection
+from tradebotd.config.wording import not_yet, percent, unknown_name
 
 SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
 BUILT_FEEDS: Final = SIMULATED_KINDS
@@ -130,7 +131,20 @@ def _symbols(config: Config) -> Iterator[str]:
                 f"{path}.min_quantity: {symbol.min_quantity} is above max_quantity"
                 f" ({symbol.max_quantity}); at most as much is allowed"
             )
+        yield from _margin_brackets(path, symbol)
     yield from _currencies(config)
+
+
+def _margin_brackets(path: str, symbol: SymbolSection) -> Iterator[str]:
+    floor, rate = Decimal(0), symbol.maintenance_margin
+    for number, bracket in enumerate(symbol.margin_brackets):
+        if bracket.notional <= floor or bracket.maintenance_margin <= rate:
+            yield (
+                f"{path}.margin_brackets[{number}]: {bracket.notional} at"
+                f" {percent(bracket.maintenance_margin)} follows {floor} at {percent(rate)};"
+                " both must rise"
+            )
+        floor, rate = bracket.notional, bracket.maintenance_margin
 
 
 def _currencies(config: Config) -> Iterator[str]:

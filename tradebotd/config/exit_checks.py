@@ -22,9 +22,13 @@ def exit_problems(path: str, bot: BotSection) -> Iterator[str]:
         yield from _below_zero(path, exits)
 
 
-def stop_fraction(exits: ExitsSection) -> Decimal | None:
-    """None: there is no stop-loss, or it is known at the entry only."""
-    return exits.stop_loss if isinstance(exits.stop_loss, Decimal) else None
+def stop_fractions(exits: ExitsSection) -> dict[str, Decimal | None]:
+    """Of the entry price, by name, of the stops there are; None: known at the entry only."""
+    return {
+        name: stop if isinstance(stop, Decimal) else None
+        for name, stop in (("stop_loss", exits.stop_loss), ("trailing_stop", exits.trailing_stop))
+        if stop is not None
+    }
 
 
 def _ladder(path: str, exits: ExitsSection) -> Iterator[str]:

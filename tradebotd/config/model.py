@@ -35,7 +35,13 @@ from tradebotd.domain.bot import (
 )
 from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, FeedName, VenueName
-from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
+from tradebotd.domain.instrument import (
+    Instrument,
+    MarginBracket,
+    MarketSymbol,
+    PositionType,
+    margin_brackets,
+)
 from tradebotd.domain.job import JobOverride
 from tradebotd.domain.timeframe import Timeframe
 
@@ -167,6 +173,7 @@ class Config(Section):
                 max_quantity=section.max_quantity,
                 max_leverage=section.max_leverage,
                 maintenance_margin=section.maintenance_margin,
+                further_brackets=_further_brackets(section),
             ),
             feeds=tuple(FeedName(feed) for feed in section.feeds),
             timeframes=tuple(Timeframe(timeframe) for timeframe in section.timeframes),
@@ -241,6 +248,12 @@ def _exit_plan(exits: ExitsSection) -> ExitPlan:
         ),
         max_holding=exits.max_holding,
     )
+
+
+def _further_brackets(section: SymbolSection) -> tuple[MarginBracket, ...]:
+    first = (Decimal(0), section.maintenance_margin)
+    further = ((each.notional, each.maintenance_margin) for each in section.margin_brackets)
+    return margin_brackets([first, *further])[1:]
 
 
 def _fraction(distance: Decimal | AtrMultiple | None) -> Decimal | None:

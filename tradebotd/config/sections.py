@@ -93,6 +93,13 @@ class VenueSection(Section):
     live: bool = False
 
 
+class MarginBracketSection(Section):
+    """From this notional (quote asset) on, more of it is asked for as maintenance margin."""
+
+    notional: PositiveMoney
+    maintenance_margin: Annotated[Percent, Field(gt=0, lt=1)]
+
+
 class SymbolSection(Section):
     symbol: Name
     feeds: Annotated[list[str], Field(min_length=1)]
@@ -107,6 +114,7 @@ class SymbolSection(Section):
     max_quantity: PositiveMoney | None = None
     max_leverage: Annotated[int, Field(ge=1, le=125)] = 125
     maintenance_margin: Annotated[Percent, Field(ge=0, lt=1)] = Decimal("0.005")
+    margin_brackets: list[MarginBracketSection] = Field(default_factory=list)
     base_asset: str | None = None
     quote_asset: str | None = None
 

@@ -1,7 +1,7 @@
 """Decimal helpers. Rounding always names its direction."""
 
 import decimal
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 ZERO: Final = Decimal(0)
@@ -9,6 +9,10 @@ ONE: Final = Decimal(1)
 BASIS_POINT: Final = Decimal("0.0001")
 
 _DEFAULT_TRAPS: Final = (decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow)
+# Sums and products of money keep every digit; for `decimal.localcontext`. Quotients are rounded.
+EXACT: Final = decimal.Context(
+    prec=100, rounding=ROUND_HALF_EVEN, traps=[*_DEFAULT_TRAPS, decimal.FloatOperation]
+)
 
 
 def forbid_floats() -> None:

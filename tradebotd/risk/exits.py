@@ -188,6 +188,14 @@ def better(side: PositionSide, one: Decimal, other: Decimal) -> Decimal:
     return max(one, other) if side is PositionSide.LONG else min(one, other)
 
 
+def tightest_stop(side: PositionSide, levels: Levels) -> Decimal | None:
+    """The stop that an adverse price meets first; None: there is none."""
+    stop, trailing = levels.stop_loss, levels.trailing_stop
+    if stop is None or trailing is None:
+        return trailing if stop is None else stop
+    return better(side, stop, trailing)
+
+
 def trail(
     side: PositionSide,
     plan: ExitPlan,

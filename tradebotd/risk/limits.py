@@ -9,7 +9,7 @@ from tradebotd.domain.decimals import ONE
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.liquidation import stop_is_beyond
+from tradebotd.risk.liquidation import is_liquidated_at, stop_is_beyond
 
 _PROOF: Final = object()
 
@@ -47,15 +47,15 @@ class EntryTerms:
     """What the bot and its symbol say of one entry.
 
     `reference_price`: what the bot decided on, the last close; None: nothing to compare with.
-    `stop_loss`, `liquidation_price`: of the position as it would be opened. `rate`: of the
-    account's currency for one of the quote asset.
+    `stop` (the tightest in force), `liquidation_price`: of the position as it would be opened.
+    `rate`: of the account's currency for one of the quote asset.
     """
 
     bot_orders_last_minute: int = 0
     max_bot_orders_per_minute: int | None = None
     reference_price: Decimal | None = None
     side: PositionSide = PositionSide.LONG
-    stop_loss: Decimal | None = None
+    stop: Decimal | None = None
     liquidation_price: Decimal | None = None
     max_leverage: int | None = None
     rate: Decimal = ONE
@@ -127,10 +127,15 @@ def _check_terms(
         raise OrderDeniedError(
             "max_leverage", f"{request.leverage} where {terms.max_leverage} is allowed"
         )
-    if stop_is_beyond(terms.side, terms.stop_loss, terms.liquidation_price):
+    liquidation = terms.liquidation_price
+    if stop_is_beyond(terms.side, terms.stop, liquidation):
         raise OrderDeniedError(
             "stop_beyond_liquidation",
-            f"the stop {terms.stop_loss} lies beyond the liquidation at {terms.liquidation_price}",
+            f"the stop {terms.stop} lies beyond the liquidation at {liquidation}",
+        )
+    if is_liquidated_at(terms.side, asked, liquidation):
+        raise OrderDeniedError(
+            "liquidated_at_once", f"it would be liquidated at {liquidation}, entered at {asked}"
         )
 
 

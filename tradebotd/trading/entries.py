@@ -29,7 +29,7 @@ from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import EntryHistory
 from tradebotd.trading.account import LOOKS, Account, Standing, Worth
 from tradebotd.trading.account_halts import AccountHalts
-from tradebotd.trading.entry_plan import EntryPlan, plan_entry
+from tradebotd.trading.entry_plan import EntryPlan, liquidation_of, plan_entry
 from tradebotd.trading.placement import Placement
 
 MINUTE: Final = timedelta(minutes=1)
@@ -91,7 +91,7 @@ class Entries:
                 plan.price,
                 standing.state,
                 self.limits,
-                self._terms(spec, symbol, plan, history),
+                self._terms(spec, symbol, plan, history, quantity),
             )
             prepared = await self._placement.prepare(approved, exits=plan.exits, decision=decision)
         return await self._placement.send(prepared)
@@ -186,7 +186,12 @@ class Entries:
         return left
 
     def _terms(
-        self, spec: BotSpec, symbol: MarketSymbol, plan: EntryPlan, history: EntryHistory
+        self,
+        spec: BotSpec,
+        symbol: MarketSymbol,
+        plan: EntryPlan,
+        history: EntryHistory,
+        quantity: Decimal,
     ) -> EntryTerms:
         instrument = symbol.instrument
         futures = spec.position_type is PositionType.FUTURES
@@ -195,8 +200,8 @@ class Entries:
             max_bot_orders_per_minute=spec.limits.max_orders_per_minute,
             reference_price=plan.reference_price,
             side=plan.side,
-            stop_loss=plan.stop_loss,
-            liquidation_price=plan.liquidation_price,
+            stop=plan.stop,
+            liquidation_price=liquidation_of(plan, spec, instrument, quantity),
             max_leverage=instrument.max_leverage if futures else None,
             rate=self.account.currencies.rate(instrument.quote_asset),
         )

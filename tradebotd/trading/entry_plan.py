@@ -11,7 +11,7 @@ from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import in_quote, levels_for
+from tradebotd.risk.exits import in_quote, levels_for, tightest_stop
 from tradebotd.risk.liquidation import liquidation_price
 from tradebotd.trading.atr import average_true_range
 
@@ -20,7 +20,8 @@ from tradebotd.trading.atr import average_true_range
 class EntryPlan:
     """`price`: where it should fill; `limit_price`: where it rests, None for a market order.
 
-    `exits` has the range it was measured with. `stop_distance`: what may be lost a unit.
+    `exits` has the range it was measured with. `stop`: the tightest that is in force from the
+    entry on. `stop_distance`: what may be lost a unit.
     """
 
     side: PositionSide
@@ -28,9 +29,8 @@ class EntryPlan:
     limit_price: Decimal | None
     reference_price: Decimal | None
     exits: ExitPlan
-    stop_loss: Decimal | None
+    stop: Decimal | None
     stop_distance: Decimal | None
-    liquidation_price: Decimal | None
 
 
 def plan_entry(
@@ -55,19 +55,24 @@ def plan_entry(
     for level in (levels.stop_loss, levels.trailing_stop, levels.take_profit):
         if level is not None and level <= 0:
             raise OrderDeniedError("exit_below_zero", f"an exit at {level} would never be met")
-    futures = spec.position_type is PositionType.FUTURES
     return EntryPlan(
         side=side,
         price=expected,
         limit_price=limit_price,
         reference_price=Decimal(repr(candles[-1].close)) if candles else None,
         exits=exits,
-        stop_loss=levels.stop_loss,
+        stop=tightest_stop(side, levels),
         stop_distance=_stop_distance(spec, candles, expected, levels.stop_loss),
-        liquidation_price=liquidation_price(side, expected, spec.leverage, instrument)
-        if futures
-        else None,
     )
+
+
+def liquidation_of(
+    plan: EntryPlan, spec: BotSpec, instrument: Instrument, quantity: Decimal
+) -> Decimal | None:
+    """Where the venue would close *quantity* of it by force; spot is never."""
+    if spec.position_type is not PositionType.FUTURES:
+        return None
+    return liquidation_price(plan.side, plan.price, spec.leverage, instrument, quantity)
 
 
 def _limit_price(

@@ -23,6 +23,7 @@ from tradebotd.risk.exits import (
     expired,
     levels_for,
     target_in_force,
+    tightest_stop,
     triggered,
 )
 from tradebotd.risk.liquidation import stop_is_beyond
@@ -247,9 +248,9 @@ def _check(before: Position, position: Position, last: LastPrices, instrument: I
     for level in (position.stop_loss, position.take_profit, position.trailing_stop):
         if level is not None and level <= 0:
             raise RefusedError("bad_level", f"{level:f} is not a price")
-    if stop_is_beyond(position.side, position.stop_loss, position.liquidation_price):
+    stop = tightest_stop(position.side, position)
+    if stop_is_beyond(position.side, stop, position.liquidation_price):
         raise RefusedError(
             "stop_beyond_liquidation",
-            f"the stop {position.stop_loss} lies beyond the liquidation at "
-            f"{position.liquidation_price}",
+            f"the stop {stop} lies beyond the liquidation at {position.liquidation_price}",
         )

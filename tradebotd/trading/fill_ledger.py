@@ -206,8 +206,12 @@ class FillLedger:
             closed = (fill.executed_at, close_reason(order.reason))
             effects.closed.append((locked.position, books, closed[1]))
         else:
-            left = _left(stored, locked.position, books.quantity, instrument)
-            if left.ladder_done != locked.position.ladder_done:
+            before = locked.position
+            left = _left(stored, before, books.quantity, instrument)
+            if (left.ladder_done, left.liquidation_price) != (
+                before.ladder_done,
+                before.liquidation_price,
+            ):
                 await positions.update_levels(connection, left)
             effects.changed.append(left)
         await positions.update_books(connection, position_id, books, closed)
@@ -313,7 +317,7 @@ def _entered(
         entry_quantity=books.entry_quantity,
         ladder_done=done,
         leverage=leverage,
-        liquidation_price=liquidation_price(side, entry, leverage, instrument)
+        liquidation_price=liquidation_price(side, entry, leverage, instrument, books.quantity)
         if is_futures
         else None,
     )
@@ -325,7 +329,16 @@ def _left(
     """After a partial exit; the first fill of a ladder's step makes the next one the target."""
     done = max(position.ladder_done, stored.ladder_step or 0)
     left = replace(position, quantity=quantity, version=position.version + 1)
+    if position.liquidation_price is not None:
+        left = replace(left, liquidation_price=_liquidation(left, instrument))
     return left if done == position.ladder_done else climbed(left, done, instrument)
+
+
+def _liquidation(position: Position, instrument: Instrument) -> Decimal | None:
+    """A smaller notional may fall into a bracket that asks for less."""
+    return liquidation_price(
+        position.side, position.entry_price, position.leverage, instrument, position.quantity
+    )
 
 
 def climbed(position: Position, done: int, instrument: Instrument) -> Position:

@@ -36,7 +36,9 @@ def liquidated_at(
     never worse than what the position's own margin pays for.
     """
     side = PositionSide.LONG if position.quantity > 0 else PositionSide.SHORT
-    level = liquidation_price(side, position.entry_price, position.leverage, instrument)
+    level = liquidation_price(
+        side, position.entry_price, position.leverage, instrument, abs(position.quantity)
+    )
     if level is None or (current > level if side is PositionSide.LONG else current < level):
         return None
     low, high = sorted((previous, current))
