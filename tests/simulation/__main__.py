@@ -18,7 +18,9 @@ from tests.database import TEMPLATE, temporary_cluster
 from tests.simulation.database import Server
 from tests.simulation.driver import Verdict, run_seed
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.plan import draw
 from tests.simulation.reset import Reset
+from tests.simulation.switches import Draw, parse
 from tradebotd.domain.decimals import forbid_floats
 from tradebotd.storage.database import SERVER_SETTINGS, _prepare_connection
 
@@ -48,7 +50,7 @@ def main() -> int:
             name = f"simulation_{number}"
             asyncio.run(server.run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
             mine = seeds[number :: options.jobs]
-            workers.append(_worker(server.dsn(name), mine, options.results, trace=options.trace))
+            workers.append(_worker(server.dsn(name), mine, options))
         codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
     return _report(options.results, wanted, codes, time.monotonic() - began)
 
@@ -61,7 +63,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=Path("seeds.jsonl"), help="appended to")
     parser.add_argument("--only", type=int, metavar="SEED", help="this one alone, once more")
     parser.add_argument("--trace", action="store_true", help="write what happened to stderr")
-    return parser.parse_args()
+    parser.add_argument(
+        "--draw",
+        nargs="+",
+        default=["landed"],
+        metavar="NAME",
+        help="what is drawn: landed (what the suite draws), all, none, names, -name without one",
+    )
+    options = parser.parse_args()
+    options.draw = parse(options.draw)
+    return options
 
 
 def _rows(results: Path) -> dict[int, dict[str, Any]]:
@@ -70,13 +81,13 @@ def _rows(results: Path) -> dict[int, dict[str, Any]]:
     return {row["seed"]: row for row in map(json.loads, results.read_text().splitlines())}
 
 
-def _worker(dsn: str, seeds: list[int], results: Path, *, trace: bool) -> int:
+def _worker(dsn: str, seeds: list[int], options: argparse.Namespace) -> int:
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
-        run(dsn, seeds, results, trace=trace)
+        run(dsn, seeds, options.results, options.draw, trace=options.trace)
         code = 0
     except BaseException:  # noqa: BLE001 - whatever it was, the parent is told
         import traceback  # noqa: PLC0415
@@ -86,7 +97,7 @@ def _worker(dsn: str, seeds: list[int], results: Path, *, trace: bool) -> int:
         os._exit(code)
 
 
-def run(dsn: str, seeds: list[int], results: Path, *, trace: bool) -> None:
+def run(dsn: str, seeds: list[int], results: Path, on: frozenset[Draw], *, trace: bool) -> None:
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
 
@@ -99,7 +110,8 @@ def run(dsn: str, seeds: list[int], results: Path, *, trace: bool) -> None:
         reset = Reset(loop, connections[0])
         for seed in seeds:
             await reset.clean()
-            verdict, record = await run_seed(seed, loop, server, connections[1], keep=trace)
+            plan = draw(seed, on)
+            verdict, record = await run_seed(plan, loop, server, connections[1], keep=trace)
             _write(results, verdict)
             if trace:
                 sys.stderr.write("\n".join(record.lines) + "\n")

@@ -5,6 +5,7 @@ I6 has nothing to say here: no candle is stored in the simulation.
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -12,14 +13,14 @@ from typing import Any
 
 import asyncpg
 
-from tests.simulation.ledger import LIVE, Ledger
+from tests.simulation.ledger import LIVE, VenueOrder
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import Plan
-from tests.simulation.venue import STOPS
+from tests.simulation.venue import STOPS, SimulatedVenue
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import PositionType
 
-QUOTE, LOT = "USDT", Decimal("0.001")
 NEAR = Fraction(1, 10**12)
 ORDERS = "SELECT * FROM orders ORDER BY id"
 FILLS = """
@@ -39,6 +40,10 @@ LEADERS = """
       FROM orders AS o, leadership AS l WHERE o.client_order_id = $1
 """
 UNKNOWN = "SELECT 1 FROM orders WHERE status = 'unknown' LIMIT 1"
+DENIALS = """
+    SELECT coalesce(execution_meta->>'rule', execution_meta->>'denied') AS rule, count(*) AS times
+      FROM decision_runs WHERE reason LIKE 'denied%' GROUP BY 1 ORDER BY 1
+"""
 NEVER_RAISED = ("fill_differs", "fill_not_applied", "fill_exceeds_position")
 FEW = 3  # violations of a kind that are spelled out
 
@@ -62,6 +67,10 @@ class Books:
 
     async def unknown(self) -> bool:
         return bool(await self.rows(UNKNOWN))
+
+    async def denials(self) -> dict[str, int]:
+        """How often each rule kept a bot from entering, and how often it entered."""
+        return {f"denied {row['rule']}": row["times"] for row in await self.rows(DENIALS)}
 
     async def told(self) -> list[str]:
         """For who looks at a trace: every order and alert."""
@@ -95,7 +104,12 @@ class Books:
 
 
 async def judge(
-    books: Books, ledger: Ledger, plan: Plan, *, patient: bool = False, flat: bool = False
+    books: Books,
+    venues: Mapping[VenueName, SimulatedVenue],
+    plan: Plan,
+    *,
+    patient: bool = False,
+    flat: bool = False,
 ) -> list[str]:
     """*patient*: an hour has passed, and nothing is unknown any more. *flat*: every price has been
     beyond every stop since, so nothing may be held.
@@ -105,14 +119,18 @@ async def judge(
     positions = await books.rows(POSITIONS)
     alerts = {(row["code"], row["subject"]) for row in await books.rows(ALERTS)}
     groups = await books.rows(GROUPS)
-    found = _orders(orders, ledger)
-    found += _fills(fills, ledger)
+    found: list[str] = []
+    theirs = {
+        name: order for venue in venues.values() for name, order in venue.ledger.orders.items()
+    }
+    found += _orders(orders, venues)
+    found += _fills(fills, venues)
     found += _sums(orders, fills, positions, plan)
-    found += _holdings(positions, ledger, plan)
-    found += _money(positions, fills, orders, ledger)
-    found += _settled(orders, ledger, alerts)
+    found += _holdings(positions, venues, plan)
+    found += _money(positions, fills, orders, venues, plan)
+    found += _settled(orders, theirs, alerts)
     found += _groups(groups, alerts)
-    found += _stops(positions, orders, ledger, plan, alerts)
+    found += _stops(positions, orders, theirs, plan, alerts)
     found += [
         f"an alert that nothing excuses: {each}"
         for each in sorted(alerts)
@@ -141,12 +159,15 @@ def _shortened(found: list[str]) -> list[str]:
     return short
 
 
-def _orders(orders: dict[str, Any], ledger: Ledger) -> list[str]:
+Venues = Mapping[VenueName, SimulatedVenue]
+
+
+def _orders(orders: dict[str, Any], venues: Venues) -> list[str]:
     """I1."""
     found = []
-    arrivals = Counter(client_order_id for client_order_id, _ in ledger.arrivals)
+    arrivals = Counter(name for venue in venues.values() for name, _ in venue.ledger.arrivals)
     found += [f"I1 {name} arrived {times} times" for name, times in arrivals.items() if times > 1]
-    for order in ledger.ours():
+    for order in [order for venue in venues.values() for order in venue.ledger.ours()]:
         row = orders.get(order.client_order_id)
         if row is None:
             found.append(f"I1 {order.client_order_id} has no row")
@@ -155,14 +176,17 @@ def _orders(orders: dict[str, Any], ledger: Ledger) -> list[str]:
     return found
 
 
-def _fills(rows: list[Any], ledger: Ledger) -> list[str]:
+def _fills(rows: list[Any], venues: Venues) -> list[str]:
     """I3: the same fills on both sides, each once."""
-    theirs: dict[str, Fill] = {
-        fill.trade_id: fill for order in ledger.ours() for fill in order.fills
+    theirs: dict[tuple[str, str], Fill] = {
+        (name, fill.trade_id): fill
+        for name, venue in venues.items()
+        for order in venue.ledger.ours()
+        for fill in order.fills
     }
     found = []
     for row in rows:
-        fill = theirs.pop(row["trade_id"], None)
+        fill = theirs.pop((row["venue"], row["trade_id"]), None)
         if fill is None:
             found.append(f"I3 fill {row['trade_id']} is not the venue's, or it is there twice")
             continue
@@ -177,7 +201,7 @@ def _fills(rows: list[Any], ledger: Ledger) -> list[str]:
 
 def _sums(orders: dict[str, Any], fills: list[Any], positions: list[Any], plan: Plan) -> list[str]:
     """I3: orders and positions are the sums of their fills."""
-    bases = {each.symbol: each.instrument.base_asset for each in plan.symbols}
+    bases = {each.name: each.instrument.base_asset for each in plan.markets}
     by_order: Counter[int] = Counter()
     by_position: dict[int, Decimal] = {}
     for fill in fills:
@@ -199,7 +223,7 @@ def _sums(orders: dict[str, Any], fills: list[Any], positions: list[Any], plan: 
     return found
 
 
-def _holdings(positions: list[Any], ledger: Ledger, plan: Plan) -> list[str]:
+def _holdings(positions: list[Any], venues: Venues, plan: Plan) -> list[str]:
     """I2."""
     held: dict[tuple[str, str], Fraction] = {}
     for row in positions:
@@ -208,30 +232,39 @@ def _holdings(positions: list[Any], ledger: Ledger, plan: Plan) -> list[str]:
         amount = Fraction(sign * (row["quantity"] + row["dust"]))
         held[key] = held.get(key, Fraction(0)) + amount
     found = []
-    for symbol in plan.symbols:
+    for market in plan.markets:
         for kind in PositionType:
-            ours = held.get((symbol.symbol, kind), Fraction(0))
-            theirs = ledger.held(symbol.symbol, kind)
+            if not market.traded:
+                continue
+            ours = held.get((market.name, kind), Fraction(0))
+            theirs = venues[market.instrument.venue].ledger.held(market.name, kind)
             if ours != theirs:
                 found.append(
-                    f"I2 {symbol.symbol} {kind}: we hold {float(ours)}, the venue {float(theirs)}"
+                    f"I2 {market.name} {kind}: we hold {float(ours)}, the venue {float(theirs)}"
                 )
     return found
 
 
 def _money(
-    positions: list[Any], fills: list[Any], orders: dict[str, Any], ledger: Ledger
+    positions: list[Any],
+    fills: list[Any],
+    orders: dict[str, Any],
+    venues: Venues,
+    plan: Plan,
 ) -> list[str]:
     """P&L by fractions, from the venue's fills; whose they are is all that is taken from ours."""
-    theirs = {fill.trade_id: fill for fill in ledger.fills}
+    theirs = {
+        (name, fill.trade_id): fill for name, venue in venues.items() for fill in venue.ledger.fills
+    }
+    bases = {each.name: each.instrument.base_asset for each in plan.markets}
     found = []
     for row in positions:
         entered, exited = _Leg(), _Leg()
         for each in fills:
-            fill = theirs.get(each["trade_id"])
+            fill = theirs.get((each["venue"], each["trade_id"]))
             if each["position_id"] == row["id"] and fill is not None:
                 entry = orders[each["client_order_id"]]["role"] == "entry"
-                (entered if entry else exited).add(fill, received=entry)
+                (entered if entry else exited).add(fill, bases, received=entry)
         gained = Fraction(0)
         if exited.quantity:
             sign = 1 if row["side"] == "long" else -1
@@ -250,9 +283,9 @@ class _Leg:
     money: Fraction = Fraction(0)
     fees: Fraction = Fraction(0)
 
-    def add(self, fill: Fill, *, received: bool) -> None:
+    def add(self, fill: Fill, bases: Mapping[str, str], *, received: bool) -> None:
         """*received*: a fee taken in the base asset makes less of it."""
-        in_base = fill.fee_asset != QUOTE
+        in_base = fill.fee_asset == bases[fill.symbol]
         fee, price, quantity = Fraction(fill.fee), Fraction(fill.price), Fraction(fill.quantity)
         if in_base and received:
             quantity -= fee
@@ -261,12 +294,14 @@ class _Leg:
         self.fees += fee * price if in_base else fee
 
 
-def _settled(orders: dict[str, Any], ledger: Ledger, alerts: set[tuple[str, str]]) -> list[str]:
+def _settled(
+    orders: dict[str, Any], theirs: Mapping[ClientOrderId, VenueOrder], alerts: set[tuple[str, str]]
+) -> list[str]:
     """I7: final, or resting at the venue as the row says, or somebody has been told."""
     told = " ".join(subject for _, subject in alerts)
     found = []
     for row in orders.values():
-        order = ledger.orders.get(row["client_order_id"])
+        order = theirs.get(row["client_order_id"])
         rests = order is not None and order.status in LIVE
         if rests and row["settled"]:
             found.append(
@@ -301,18 +336,19 @@ def _groups(groups: list[Any], alerts: set[tuple[str, str]]) -> list[str]:
 def _stops(
     positions: list[Any],
     orders: dict[str, Any],
-    ledger: Ledger,
+    theirs: Mapping[ClientOrderId, VenueOrder],
     plan: Plan,
     alerts: set[tuple[str, str]],
 ) -> list[str]:
     """I4: where stops can rest one does, for all that is held; and none behind what is closed."""
     told = " ".join(subject for _, subject in alerts) + " "
+    lots = {each.name: each.instrument.lot_size for each in plan.markets}
     doubted = {row["position_id"] for name, row in orders.items() if name in told}
     found = []
     for row in positions:
         live = [
             order
-            for name, order in ledger.orders.items()
+            for name, order in theirs.items()
             if order.status in LIVE
             and name in orders
             and orders[name]["role"] == "exit"
@@ -324,9 +360,9 @@ def _stops(
             ]
             continue
         stops = [order.left for order in live if order.request.type in STOPS]
-        enough = row["quantity"] - sum(stops, Decimal(0)) < LOT
+        enough = row["quantity"] - sum(stops, Decimal(0)) < lots[row["symbol"]]
         excused = row["id"] in doubted or f"position {row['id']} " in told
-        if plan.traits.resting_stops and not enough and not excused:
+        if plan.venue(row["venue"]).traits.resting_stops and not enough and not excused:
             found.append(f"I4 position {row['id']} of {row['quantity']} has stops of {stops}")
         if len(stops) > 1:
             found.append(f"I4 position {row['id']} has {len(stops)} stops")

@@ -19,6 +19,7 @@ from tradebotd.storage.database import DURABLE
 POOL_SIZE = 8
 EXHAUSTED_SECONDS = 5.0
 SLOW_COMMIT_SECONDS = 3.0  # longer than anybody waits for it
+LOST_SECONDS = 20.0  # in which what was lost may be done again
 
 
 class Server:
@@ -67,6 +68,7 @@ class Weather:
 
     def lost(self, where: str) -> asyncpg.PostgresError:
         self.record.say("database", where)
+        self.faults.lasts(LOST_SECONDS)
         return asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of it")
 
 
@@ -81,6 +83,7 @@ class FaultyPool:
 
     async def acquire(self, *, timeout: float) -> "FaultyConnection":  # noqa: ASYNC109 - asyncpg's
         weather = self._weather
+        await weather.life.window()
         await weather.life.awake()
         weather.life.step()
         now = weather.record.time.monotonic()
@@ -89,9 +92,10 @@ class FaultyPool:
             raise ConnectionRefusedError("the server is down")
         if weather.faults.strikes("database_outage"):
             weather.down_until = now + weather.faults.chance.uniform(0.5, 20)
+            weather.faults.lasts(weather.down_until - now)
             weather.record.say("database", "outage")
             raise weather.lost("outage")
-        if weather.faults.strikes("pool_exhausted"):
+        if weather.faults.strikes("pool_exhausted", EXHAUSTED_SECONDS):
             weather.record.say("database", "pool exhausted")
             await asyncio.sleep(min(timeout, EXHAUSTED_SECONDS))
             raise TimeoutError

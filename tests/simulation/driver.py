@@ -5,43 +5,39 @@ import random
 import time as real_time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
 from tests.simulation.check import Books, judge
 from tests.simulation.database import Server, Weather
-from tests.simulation.host import Faults, KilledError, Life, Record, VirtualTime
+from tests.simulation.forces import Forces
+from tests.simulation.host import HURRIED, Faults, KilledError, Life, Record, VirtualTime
 from tests.simulation.ledger import Ledger
+from tests.simulation.line import Line
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.plan import CANDLE_SECONDS, Plan, draw
-from tests.simulation.venue import Line, SimulatedVenue
+from tests.simulation.markets import THIRD
+from tests.simulation.operator import Operator
+from tests.simulation.plan import Plan, VenuePlan
+from tests.simulation.pulse import TICK_SECONDS, Pulse
+from tests.simulation.settings import Settings
+from tests.simulation.street import Street
+from tests.simulation.switches import Draw
+from tests.simulation.tape import CANDLE_SECONDS, Tape
+from tests.simulation.venue import SimulatedVenue
 from tests.simulation.world import World, open_world, virtual_host
-from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import AccountTakenError, TradebotError
-from tradebotd.domain.ids import PositionId
+from tradebotd.domain.ids import VenueName
 from tradebotd.trading.lease import BEAT_SECONDS, LEASE_SECONDS
 
-TICK_SECONDS, SWEEP_SECONDS, RECONCILE_SECONDS = 1.0, 5.0, 10.0
-SETTLED_SECONDS = 120.0  # I7
-CLOSED_SECONDS = 60.0
+SWEEP_SECONDS, RECONCILE_SECONDS, SNAPSHOT_SECONDS, RESET_SECONDS = 5.0, 10.0, 20.0, 30.0
+SETTLED_SECONDS: Final = 120.0  # I7
+CLOSED_SECONDS: Final = 60.0
 PATIENCE_SECONDS, SLOWLY = 4000.0, 12.0  # an order that can rest is sought for an hour
-LIFE_STEPS = 500
-START = Decimal(100)
-COMMANDS = (
-    "close",
-    "close",
-    "set",
-    "set",
-    "pause",
-    "resume",
-    "halt",
-    "flatten",
-    "resume_all",
-    "resume_all",
-)
+LIFE_STEPS: Final = 500
 
 
 @dataclass
@@ -69,68 +65,115 @@ class Driver:
     ) -> None:
         self.plan = plan
         self._loop, self._server = loop, server
-        self._time = VirtualTime(loop)
+        self._time = VirtualTime(loop, plan.began)
         self.record = Record(self._time, keep=keep)
         self._chance = random.Random(f"driver {plan.seed}")
-        self._market = random.Random(f"market {plan.seed}")
-        self._faults = Faults(random.Random(f"faults {plan.seed}"), rates=plan.rates)
+        faults = random.Random(f"faults {plan.seed}")
+        self._faults = Faults(faults, self._time, rates=plan.rates)
         self._books = Books(loop, watcher)
-        instruments = {each.symbol: each.instrument for each in plan.symbols}
-        self.ledger = Ledger(instruments, Decimal(1_000_000), plan.fee, plan.fee_in_base)
-        self.venue = SimulatedVenue(
-            ledger=self.ledger,
+        self._street = Street(
+            plan=plan,
             time=self._time,
             faults=self._faults,
             record=self.record,
             chance=random.Random(f"venue {plan.seed}"),
-            prices=dict.fromkeys(instruments, START),
-            traits=plan.traits,
-            at_departure=self._look_at_token,
+            tape=Tape(plan.began),
         )
-        self._calm = False
+        self._street.begin()
+        self.venues = {each.name: self._open(each) for each in plan.venues}
+        self._forces = [
+            Forces(venue, self._street, random.Random(f"forces {plan.seed} {name}"))
+            for name, venue in self.venues.items()
+        ]
+        self._operator = Operator(
+            random.Random(f"operator {plan.seed}"), self._time, self.record, plan.on
+        )
+        self._pulse = Pulse(
+            street=self._street,
+            venues=self.venues,
+            forces=self._forces,
+            operator=self._operator,
+            settings=Settings(plan, random.Random(f"settings {plan.seed}")),
+            chance=random.Random(f"pulse {plan.seed}"),
+            market=random.Random(f"market {plan.seed}"),
+        )
+        self._lives = 0
         self._pace = 1.0
         self._taken_over = False
+        self._world: World | None = None
         self._zombies: list[asyncio.Future[None]] = []
+        self._spoken: set[asyncio.Future[None]] = set()
         self.violations: list[str] = []
 
-    async def _look_at_token(self, client_order_id: str, sender: int | None) -> None:
+    def _open(self, venue: VenuePlan) -> SimulatedVenue:
+        plan = self.plan
+        ledger = Ledger(
+            venue=venue.name,
+            instruments={
+                each.name: each.instrument
+                for each in plan.markets
+                if each.instrument.venue == venue.name
+            },
+            balances=dict(venue.cash),
+            maker=venue.maker,
+            taker=venue.taker,
+            fee_in=venue.fee_in,
+            third=THIRD,
+            strict=Draw.STRICT in plan.on,
+        )
+        return SimulatedVenue(venue, ledger, self._street, self._look_at_token)
+
+    async def _look_at_token(
+        self, venue: VenueName, client_order_id: str, sender: int | None
+    ) -> None:
         """I5, at the moment when the order leaves us."""
+        del venue
         problem = await self._books.token_problem(client_order_id, sender)
         if problem is not None:
             self.violations.append(problem)
 
     async def run(self) -> None:
-        market = asyncio.ensure_future(self._guard(Life(), self._move_market()))
+        market = asyncio.ensure_future(self._guard(Life(), self._pulse.move_market()))
         try:
             while self._loop.time() < self.plan.seconds:
                 await self._live(until=self.plan.seconds, mortal=True)
             await asyncio.gather(*self._zombies)
-            self._faults.on, self._calm = False, True
+            self._faults.on, self._pulse.calm = False, True
+            self._pulse.settings.calm(self._loop.time())
             self.record.say("calm")
             ends = self._loop.time() + SETTLED_SECONDS
             await self._live(until=ends, mortal=False, then=self._judgement)
         finally:
             market.cancel()
-            for task in list(self.venue.tasks):
+            tasks = [task for venue in self.venues.values() for task in venue.tasks]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(market, *self.venue.tasks, return_exceptions=True)
+            await asyncio.gather(market, *tasks, return_exceptions=True)
+        self.violations += self._street.crashes
+        self.record.counts.update(await self._books.denials())
 
     async def _judgement(self) -> None:
-        self.violations += await judge(self._books, self.ledger, self.plan)
+        if self._pulse.is_touched and self._world is not None:
+            with suppress(TradebotError, TimeoutError):
+                await self._pulse.adopt(self._world)
+            await asyncio.sleep(SETTLED_SECONDS / 2)
+        self.violations += await judge(self._books, self.venues, self.plan)
         if await self._books.unknown():
             self.record.say("patience")
             self._pace = SLOWLY
             await asyncio.sleep(PATIENCE_SECONDS)
             self._pace = 1.0
             await asyncio.sleep(SETTLED_SECONDS)
-            self.violations += await judge(self._books, self.ledger, self.plan, patient=True)
+            self.violations += await judge(self._books, self.venues, self.plan, patient=True)
         if self.record.keep:
             self.record.lines += await self._books.told()
         for factor in (Decimal("0.7"), Decimal(2)):
-            for symbol in sorted(self.venue.prices):
-                self.venue.move(symbol, (START * factor).quantize(Decimal("0.01")))
+            for market in self.plan.markets:
+                if market.traded:
+                    price = market.on_tick(market.start * factor)
+                    self.venues[market.instrument.venue].move(market.name, price)
             await asyncio.sleep(CLOSED_SECONDS / 2)
-        self.violations += await judge(self._books, self.ledger, self.plan, flat=True)
+        self.violations += await judge(self._books, self.venues, self.plan, flat=True)
 
     # A life
 
@@ -141,13 +184,17 @@ class Driver:
         mortal: bool,
         then: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        life = Life()
+        self._lives += 1
+        life = Life(number=self._lives)
         if mortal and self._chance.random() < self.plan.kills:
             life.last_step = self._chance.randint(1, LIFE_STEPS)
-        line = Line(self.venue, life)
-        self.venue.line = line
+        if mortal:
+            self._pulse.settings.restart(self._loop.time())
+        lines = {name: Line(venue, life) for name, venue in self.venues.items()}
+        for name, venue in self.venues.items():
+            venue.line = lines[name]
         tasks = [
-            asyncio.ensure_future(self._guard(life, self._one_life(life, line))),
+            asyncio.ensure_future(self._guard(life, self._one_life(life, lines))),
             asyncio.ensure_future(life.ended.wait()),
         ]
         seconds = until - self._loop.time()
@@ -167,18 +214,21 @@ class Driver:
 
     async def _bury(self, life: Life, tasks: Sequence["asyncio.Future[Any]"]) -> None:
         life.end()
-        if self.venue.line is not None and self.venue.line.life is life:
-            self.venue.line = None
-        for task in tasks:
+        for venue in self.venues.values():
+            if venue.line is not None and venue.line.life is life:
+                venue.line = None
+        for task in (*tasks, *self._spoken):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._spoken, return_exceptions=True)
+        self._spoken.clear()
         await self._server.settle()
 
     async def _stop_for_a_while(self, life: Life, tasks: Sequence["asyncio.Future[Any]"]) -> None:
         """It stands still until its lease is over, and wakes up beside its successor."""
         self.record.say("stopped")
         life.thawed = asyncio.Event()
-        self.venue.line = None
+        for venue in self.venues.values():
+            venue.line = None
 
         async def wake() -> None:
             await asyncio.sleep(self._chance.uniform(0.1, 10))
@@ -192,27 +242,52 @@ class Driver:
         self._taken_over = True
         self._zombies.append(asyncio.ensure_future(wake()))
 
-    async def _start(self, life: Life, line: Line) -> World:
+    async def _start(self, life: Life, lines: dict[VenueName, Line]) -> World:
         weather = Weather(self._server, life, self._faults, self.record)
         taken_over, self._taken_over = self._taken_over, False
+        settings = self._pulse.settings
         while True:
             try:
-                return await open_world(self.plan, weather, line, self._time, taken_over=taken_over)
+                return await open_world(
+                    self.plan,
+                    weather,
+                    lines,
+                    self._time,
+                    self._street.tape,
+                    symbols=settings.symbols,
+                    specs=settings.specs,
+                    taken_over=taken_over,
+                )
             except (TradebotError, TimeoutError) as error:
                 self.record.say("start failed", type(error).__name__)
                 await asyncio.sleep(1)
 
-    async def _one_life(self, life: Life, line: Line) -> None:
-        world = await self._start(life, line)
+    async def _one_life(self, life: Life, lines: dict[VenueName, Line]) -> None:
+        world = self._world = await self._start(life, lines)
+        pulse, on = self._pulse, self.plan.on
         work: list[tuple[float, Callable[[], Awaitable[None]]]] = [
-            (SWEEP_SECONDS, world.sweep),
-            (RECONCILE_SECONDS, world.reconcile),
-            (CANDLE_SECONDS, lambda: self._bots(world)),
-            (TICK_SECONDS, lambda: self._ticks(world)),
-            (1.0, lambda: self._operate(world)),
+            (SWEEP_SECONDS, lambda: pulse.sweep(world)),
+            (CANDLE_SECONDS, lambda: pulse.bots(world)),
+            (TICK_SECONDS, lambda: pulse.ticks(world)),
+            (1.0, lambda: pulse.operate(world)),
         ]
+        jobs: list[tuple[float, Callable[[], Awaitable[None]]]] = [
+            (RECONCILE_SECONDS, world.reconcile)
+        ]
+        if on & {Draw.ACCOUNT_LIMITS, Draw.TRANSFERS}:
+            jobs.append((SNAPSHOT_SECONDS, world.snapshot))
+        if on & {Draw.ZONES, Draw.BOT_LIMITS}:
+            jobs.append((RESET_SECONDS, world.reset_days))
+        if Draw.RELOAD in on:
+            work.append((1.0, lambda: pulse.reload(world)))
+        if Draw.WINDOWS in on:
+            life.in_between = lambda: self._speak(life, world)
         tasks = [
             asyncio.ensure_future(self._guard(life, self._repeat(life, *each))) for each in work
+        ]
+        tasks += [
+            asyncio.ensure_future(self._guard(life, self._repeat(life, *each, contained=True)))
+            for each in jobs
         ]
         always = (
             world.trading.protection.attend(),
@@ -226,13 +301,33 @@ class Driver:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _speak(self, life: Life, world: World) -> None:
+        """The operator says something while whoever asked waits for an answer."""
+        if self._pulse.calm or not self._faults.strikes("command_in_between"):
+            return
+
+        async def speak() -> None:
+            HURRIED.set(True)
+            try:
+                await self._operator.act(world)
+            except (TradebotError, TimeoutError) as error:
+                self.record.say("failed", f"{type(error).__name__}")
+
+        spoken = asyncio.ensure_future(self._guard(life, speak()))
+        self._spoken.add(spoken)
+        spoken.add_done_callback(self._spoken.discard)
+        await asyncio.sleep(self._chance.uniform(0, 1.5))
+
     async def _repeat(
         self,
         life: Life,
         period: float,
         work: Callable[[], Awaitable[None]],
+        *,
         most: float = SLOWLY,
+        contained: bool = False,
     ) -> None:
+        """*contained*: whatever it raises ends a run of a job, and the next one is due as ever."""
         await asyncio.sleep(self._chance.uniform(0, period / 2))
         while not life.ended.is_set():
             try:
@@ -242,6 +337,10 @@ class Driver:
                 if isinstance(error, AccountTakenError):
                     await asyncio.sleep(self._chance.uniform(0, 5))  # no exit is immediate
                     life.end()
+            except KeyError as error:
+                if not contained:
+                    raise
+                self.record.say("job failed", repr(error))
             except BaseExceptionGroup as group:
                 if group.split(AccountTakenError)[1] is not None:
                     raise
@@ -263,83 +362,9 @@ class Driver:
             self.record.say("crash", f"{type(error).__name__}: {error} {where}")
             self.violations.append("a crash: " + "".join(traceback.format_exception(error))[-1500:])
 
-    # What moves it
-
-    async def _move_market(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            if self._calm:
-                continue
-            for symbol in sorted(self.venue.prices):
-                step = self._market.gauss(0, 0.004) + 0.02 * (
-                    float(START / self.venue.prices[symbol]) - 1
-                )
-                price = self.venue.prices[symbol] * Decimal(str(round(1 + step, 6)))
-                self.venue.move(symbol, price.quantize(Decimal("0.01")))
-            if self._chance.random() < self.plan.hands:
-                symbol = self._chance.choice(sorted(self.venue.prices))
-                quantity = Decimal(self._chance.randint(1, 500)) / 1000
-                price = self.venue.prices[symbol]
-                self.ledger.hand_buys(symbol, quantity, price, self._time.now())
-                self.record.say("hand", symbol)
-
-    async def _ticks(self, world: World) -> None:
-        for symbol, price in sorted(self.venue.prices.items()):
-            if self._faults.on and self._chance.random() < 0.3:
-                continue  # the stream stalls: the sweep asks for itself
-            acting = world.trading.protection.on_tick(PathPoint(self._time.now(), symbol, price))
-            if acting is not None:
-                await acting
-
-    async def _bots(self, world: World) -> None:
-        for mood in world.moods.values():
-            mood.silent = self._calm
-        await world.run_bots()
-
-    async def _operate(self, world: World) -> None:
-        chance = self._chance
-        if self._calm:
-            if world.trading.gate.halt_reason is not None:
-                await world.trading.gate.resume()
-            return
-        if chance.random() >= self.plan.commands:
-            return
-        command = chance.choice(COMMANDS)
-        self.record.say("command", command)
-        await self._command(command, world)
-
-    async def _command(self, command: str, world: World) -> None:
-        chance, hands, gate = self._chance, world.trading.hands, world.trading.gate
-        bot = chance.choice(sorted(world.trading.specs))
-        held = sorted(world.trading.protection.held)
-        match command:
-            case "close" if held:
-                await hands.close_position(PositionId(chance.choice(held)))
-            case "set" if held:
-                stop, target = (f"{chance.randint(5, 40) / 10}%" for _ in range(2))
-                await hands.set_exits(
-                    PositionId(chance.choice(held)),
-                    stop_loss=stop,
-                    take_profit=target if chance.random() < 0.5 else None,
-                    trailing_stop=None,
-                    max_holding=None,
-                )
-            case "pause":
-                await hands.pause_bot(bot)
-            case "resume":
-                await hands.resume_bot(bot)
-            case "halt":
-                await gate.halt("a mood")
-            case "flatten":
-                await hands.flatten(lambda _: None)
-            case "resume_all":
-                await gate.resume()
-            case _:
-                return  # nothing is held that could be closed or set
-
 
 async def run_seed(
-    seed: int,
+    plan: Plan,
     loop: VirtualLoop,
     server: Server,
     watcher: asyncpg.Connection,
@@ -348,13 +373,14 @@ async def run_seed(
 ) -> tuple[Verdict, Record]:
     began, statements = real_time.perf_counter(), server.statements
     loop.virtual = 0.0
-    driver = Driver(draw(seed), loop, server, watcher, keep=keep)
-    with virtual_host(VirtualTime(loop)):
+    driver = Driver(plan, loop, server, watcher, keep=keep)
+    with virtual_host(VirtualTime(loop, plan.began)):
         await driver.run()
-    ledger, counts = driver.ledger, dict(sorted(driver.record.counts.items()))
-    counts |= {"orders": len(ledger.orders), "fills": len(ledger.fills)}
+    counts = dict(sorted(driver.record.counts.items()))
+    counts["orders"] = sum(len(venue.ledger.orders) for venue in driver.venues.values())
+    counts["fills"] = sum(len(venue.ledger.fills) for venue in driver.venues.values())
     verdict = Verdict(
-        seed=seed,
+        seed=plan.seed,
         violations=driver.violations,
         counts=counts,
         digest=driver.record.digest,

@@ -4,13 +4,16 @@ import asyncio
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from tests.simulation.loop import VirtualLoop
 from tradebotd.ports.clock import ClockKind
 
-BEGAN = datetime(2026, 3, 2, 9, tzinfo=UTC)
+# Of the task that acts for the operator: nobody speaks in between of what it does.
+HURRIED: ContextVar[bool] = ContextVar("HURRIED", default=False)
 
 
 class KilledError(BaseException):
@@ -20,8 +23,9 @@ class KilledError(BaseException):
 class VirtualTime:
     """`ports.clock.Clock` and `ports.clock.HostClock`: live, they run together."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: VirtualLoop, began: datetime) -> None:
         self._loop = loop
+        self.began = began
 
     @property
     def kind(self) -> ClockKind:
@@ -32,7 +36,7 @@ class VirtualTime:
         return 1.0
 
     def now(self) -> datetime:
-        return BEGAN + timedelta(seconds=round(self._loop.time(), 6))
+        return self.began + timedelta(seconds=round(self._loop.time(), 6))
 
     def monotonic(self) -> float:
         return self._loop.time()
@@ -51,10 +55,17 @@ class Life:
     A process that is stopped (SIGSTOP, a machine asleep) takes its next step when it is `thawed`.
     """
 
+    number: int = 0
     last_step: int | None = None
     steps: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     thawed: asyncio.Event | None = None
+    in_between: Callable[[], Awaitable[None]] | None = None
+
+    async def window(self) -> None:
+        """Between two steps, where somebody else may be faster."""
+        if self.in_between is not None and not HURRIED.get() and not self.ended.is_set():
+            await self.in_between()
 
     async def awake(self) -> None:
         """Asked only where no transaction is open: nobody could go on behind one."""
@@ -101,9 +112,18 @@ class Faults:
     """How likely each is; drawn from the seed. `on` until the weather clears."""
 
     chance: random.Random
+    time: VirtualTime
     on: bool = True
     rates: dict[str, float] = field(default_factory=dict)
+    until: float = 0.0  # virtual seconds: what has struck may have an effect so long
 
-    def strikes(self, name: str) -> bool:
+    def strikes(self, name: str, effect: float = 0.0) -> bool:
+        """*effect*: for how many seconds it is no fault of ours that something is late."""
         rate = self.rates.get(name, 0.0)
-        return self.on and rate > 0 and self.chance.random() < rate
+        if not self.on or rate <= 0 or self.chance.random() >= rate:
+            return False
+        self.lasts(effect)
+        return True
+
+    def lasts(self, seconds: float) -> None:
+        self.until = max(self.until, self.time.monotonic() + seconds)

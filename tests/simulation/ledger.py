@@ -1,23 +1,30 @@
-"""The simulated venue's own books: what was really executed, and for whom. No code of ours in it."""
+"""A simulated venue's own books: what was really executed, and for whom. No code of ours in it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 
+from tests.simulation.filters import refusal
+from tests.simulation.plan import FeeIn
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument, PositionType
-from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.side import Side
 
-VENUE = VenueName("simulated")
-LIVE = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
-OURS = "tb"
+LIVE: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+OURS: Final = "tb"
+FORCED: Final = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
+ZERO: Final = Decimal(0)
+CENT: Final = Decimal("0.00000001")  # what a balance is counted in
 
 
 @dataclass
 class VenueOrder:
+    """*triggered*: a stop that was met, and whose rest is filled at the next prices."""
+
     client_order_id: ClientOrderId
     venue_order_id: VenueOrderId
     request: OrderRequest
@@ -27,15 +34,25 @@ class VenueOrder:
     fills: list[Fill] = field(default_factory=list)
     linked: str | None = None
     triggered: bool = False
+    rested: bool = False
     hidden_until: float = 0.0  # virtual seconds: "never seen" before
+    by_hand: bool = False  # cancelled by somebody else
 
     @property
     def executed(self) -> Decimal:
-        return sum((fill.quantity for fill in self.fills), Decimal(0))
+        return sum((fill.quantity for fill in self.fills), ZERO)
 
     @property
     def left(self) -> Decimal:
         return self.request.quantity - self.executed
+
+    @property
+    def is_ours(self) -> bool:
+        return self.client_order_id.startswith(OURS)
+
+    @property
+    def is_forced(self) -> bool:
+        return self.client_order_id.startswith(FORCED)
 
     def report(self, *, fills: int | None = None) -> OrderReport:
         """As the venue says it; *fills*: only so many of them are told yet."""
@@ -52,21 +69,77 @@ class VenueOrder:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One change of a balance. *kind*: trade, fee, gain, funding, transfer; *ref*: of what."""
+
+    at: datetime
+    asset: str
+    amount: Decimal
+    kind: str
+    ref: str
+    ours: bool
+
+
+@dataclass
+class FuturesPosition:
+    """One-way, isolated. *cost* is what the quantity (signed) was opened for, signed alike."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    leverage: int = 1
+
+    @property
+    def entry_price(self) -> Decimal:
+        return self.cost / self.quantity
+
+    @property
+    def margin(self) -> Decimal:
+        return abs(self.cost) / self.leverage
+
+    def take(self, change: Decimal, price: Decimal, leverage: int) -> Decimal:
+        """Add a signed *change* at *price*; what it gains."""
+        gained = ZERO
+        if self.quantity * change < 0:
+            closing = min(abs(change), abs(self.quantity))
+            sign = 1 if self.quantity > 0 else -1
+            part = self.cost * closing / abs(self.quantity)
+            gained = sign * closing * price - part
+            self.quantity -= sign * closing
+            self.cost -= part
+            change += sign * closing
+        if change:
+            self.leverage = leverage
+            self.quantity += change
+            self.cost += change * price
+        return gained
+
+
 @dataclass
 class Ledger:
-    """*fee_in_base*: buys pay their fee in what they bought (spot)."""
+    """*balances*: every asset, money included. *by_hand*: what somebody else's trades made of it.
 
+    *strict*: it refuses what a real venue refuses.
+    """
+
+    venue: VenueName
     instruments: dict[str, Instrument]
-    cash: Decimal
-    fee: Decimal
-    fee_in_base: bool
+    balances: dict[str, Decimal]
+    maker: Decimal
+    taker: Decimal
+    fee_in: FeeIn
+    third: str
+    strict: bool
     orders: dict[ClientOrderId, VenueOrder] = field(default_factory=dict)
     arrivals: list[tuple[ClientOrderId, datetime]] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
-    balances: dict[str, Decimal] = field(default_factory=dict)
-    positions: dict[str, Decimal] = field(default_factory=dict)
-    by_hand: dict[str, Decimal] = field(default_factory=dict)  # what somebody else bought
-    tokens: list[str] = field(default_factory=list)  # orders that carried no current token
+    flows: list[Flow] = field(default_factory=list)
+    positions: dict[str, FuturesPosition] = field(default_factory=dict)
+    by_hand: dict[str, Decimal] = field(default_factory=dict)  # of coins, and of futures by symbol
+    began_with: dict[str, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.began_with = dict(self.balances)
 
     def refusal(
         self, request: OrderRequest, price: Decimal, linked: str | None = None
@@ -74,20 +147,50 @@ class Ledger:
         instrument = self.instruments.get(request.symbol)
         if instrument is None:
             return "unknown symbol"
-        if request.quantity % instrument.lot_size or request.quantity <= 0:
-            return "LOT_SIZE"
+        if self.strict or request.quantity % instrument.lot_size or request.quantity <= 0:
+            reason = refusal(request, price, instrument)
+            if reason is not None:
+                return reason
         if request.position_type is PositionType.FUTURES:
-            return "ReduceOnly Order is rejected" if self._enlarges(request) else None
-        held = self.balances.get(instrument.base_asset, Decimal(0))
+            return self._no_margin(request, price, instrument)
+        held = self.balances.get(instrument.base_asset, ZERO)
         if request.side is Side.SELL:
             free = held - self._locked(request, linked)
             return None if request.quantity <= free else "insufficient balance"
-        cost = request.quantity * price * (1 + self.fee)
-        return None if cost <= self.cash else "insufficient balance"
+        cost = request.quantity * (request.limit_price or price)
+        return None if cost <= self.free(instrument.quote_asset) else "insufficient balance"
 
-    def _enlarges(self, request: OrderRequest) -> bool:
-        held = self.positions.get(request.symbol, Decimal(0))
-        return request.reduce_only and (held * request.side.sign >= 0)
+    def _no_margin(
+        self, request: OrderRequest, price: Decimal, instrument: Instrument
+    ) -> str | None:
+        held = self.held_futures(request.symbol)
+        if request.reduce_only:
+            return "ReduceOnly Order is rejected" if held * request.side.sign >= 0 else None
+        if not self.strict:
+            return None
+        opening = max(request.quantity - max(-held * request.side.sign, ZERO), ZERO)
+        notional = opening * (request.limit_price or price)
+        needed = notional / request.leverage + notional * max(self.taker, ZERO)
+        return None if needed <= self.free(instrument.quote_asset) else "Margin is insufficient"
+
+    def free(self, asset: str) -> Decimal:
+        """Money that no margin and no resting buy holds."""
+        held = self.balances.get(asset, ZERO)
+        for symbol, position in self.positions.items():
+            if self.instruments[symbol].quote_asset == asset:
+                held -= position.margin
+        for each in self.orders.values():
+            asked = each.request
+            if each.status not in LIVE or asked.limit_price is None or asked.reduce_only:
+                continue
+            spends = asked.side is Side.BUY or asked.position_type is PositionType.FUTURES
+            if spends and self.instruments[asked.symbol].quote_asset == asset:
+                held -= each.left * asked.limit_price / asked.leverage
+        return held
+
+    def held_futures(self, symbol: str) -> Decimal:
+        position = self.positions.get(symbol)
+        return ZERO if position is None else position.quantity
 
     def _locked(self, request: OrderRequest, linked: str | None) -> Decimal:
         """Spot: what rests to be sold already; one of linked orders counts for all of them."""
@@ -99,24 +202,28 @@ class Ledger:
                 key = each.linked or each.client_order_id
                 if key == linked:
                     continue
-                locked[key] = max(locked.get(key, Decimal(0)), each.left)
-        return sum(locked.values(), Decimal(0))
+                locked[key] = max(locked.get(key, ZERO), each.left)
+        return sum(locked.values(), ZERO)
 
     def execute(
-        self, order: VenueOrder, quantity: Decimal, price: Decimal, at: datetime
+        self,
+        order: VenueOrder,
+        quantity: Decimal,
+        price: Decimal,
+        at: datetime,
+        third_price: Decimal = ZERO,
     ) -> Fill | None:
-        """None: reduce-only, and nothing is left to reduce."""
+        """None: reduce-only, and nothing is left to reduce. *third_price*: of the fee's asset."""
         request, instrument = order.request, self.instruments[order.request.symbol]
         futures = request.position_type is PositionType.FUTURES
         if futures and request.reduce_only:
-            held = self.positions.get(request.symbol, Decimal(0)) * -request.side.sign
-            quantity = min(quantity, max(held, Decimal(0)))
+            held = self.held_futures(request.symbol) * -request.side.sign
+            quantity = min(quantity, max(held, ZERO))
             if quantity <= 0:
                 return None
-        in_base = self.fee_in_base and not futures and request.side is Side.BUY
-        fee = quantity * self.fee if in_base else quantity * price * self.fee
+        fee, asset = self._fee(order, quantity, price, third_price)
         fill = Fill(
-            venue=VENUE,
+            venue=self.venue,
             symbol=request.symbol,
             trade_id=TradeId(str(len(self.fills) + 1)),
             client_order_id=order.client_order_id,
@@ -124,58 +231,67 @@ class Ledger:
             quantity=quantity,
             price=price,
             fee=fee,
-            fee_asset=instrument.base_asset if in_base else instrument.quote_asset,
+            fee_asset=asset,
             executed_at=at,
         )
         self.fills.append(fill)
         order.fills.append(fill)
-        change = quantity * request.side.sign
-        if futures:
-            self._add(self.positions, request.symbol, change)
-            self.cash -= fee
-        else:
-            self._add(self.balances, instrument.base_asset, change - (fee if in_base else 0))
-            self.cash -= change * price + (0 if in_base else fee)
+        self._change_hands(order, fill, instrument)
         whole = order.executed >= request.quantity
         order.status = OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED
         return fill
 
-    def hand_buys(self, symbol: str, quantity: Decimal, price: Decimal, at: datetime) -> None:
-        """Somebody else's trade on the same account, paid with somebody else's money."""
-        instrument = self.instruments[symbol]
-        number = len(self.orders) + 1
-        order = VenueOrder(
-            client_order_id=ClientOrderId(f"web_{number}"),
-            venue_order_id=VenueOrderId(f"v{number}"),
-            request=OrderRequest(
-                venue=VENUE,
-                symbol=symbol,
-                side=Side.BUY,
-                type=OrderType.MARKET,
-                time_in_force=TimeInForce.IOC,
-                quantity=quantity,
-            ),
-            at=at,
-        )
-        self.orders[order.client_order_id] = order
-        cash = self.cash
-        fill = self.execute(order, quantity, price, at)
-        self.cash = cash
-        if fill is not None:
-            kept = quantity - (fill.fee if fill.fee_asset == instrument.base_asset else Decimal(0))
-            self._add(self.by_hand, instrument.base_asset, kept)
+    def _fee(
+        self, order: VenueOrder, quantity: Decimal, price: Decimal, third_price: Decimal
+    ) -> tuple[Decimal, str]:
+        request, instrument = order.request, self.instruments[order.request.symbol]
+        rate = self.maker if order.rested and order.request.limit_price is not None else self.taker
+        fee = quantity * price * rate
+        if self.fee_in == "third" and third_price > 0:
+            in_third = (fee / third_price).quantize(CENT)
+            if in_third <= self.balances.get(self.third, ZERO):
+                return in_third, self.third
+        spot = request.position_type is PositionType.SPOT
+        if self.fee_in == "base" and spot and request.side is Side.BUY:
+            return quantity * rate, instrument.base_asset
+        return fee, instrument.quote_asset
+
+    def _change_hands(self, order: VenueOrder, fill: Fill, instrument: Instrument) -> None:
+        change = fill.quantity * fill.side.sign
+        ours, ref = order.is_ours or order.is_forced, fill.trade_id
+        if order.request.position_type is PositionType.FUTURES:
+            position = self.positions.setdefault(fill.symbol, FuturesPosition())
+            gained = position.take(change, fill.price, order.request.leverage)
+            self._flow(fill.executed_at, instrument.quote_asset, gained, "gain", ref, ours=ours)
+            subject = fill.symbol
+        else:
+            money = -change * fill.price
+            self._flow(fill.executed_at, instrument.base_asset, change, "trade", ref, ours=ours)
+            self._flow(fill.executed_at, instrument.quote_asset, money, "trade", ref, ours=ours)
+            subject = instrument.base_asset
+        self._flow(fill.executed_at, fill.fee_asset, -fill.fee, "fee", ref, ours=ours)
+        if not ours:
+            kept = change - (fill.fee if fill.fee_asset == instrument.base_asset else ZERO)
+            self.by_hand[subject] = self.by_hand.get(subject, ZERO) + kept
+
+    def pay(self, at: datetime, asset: str, amount: Decimal, kind: str, ref: str) -> None:
+        """Funding (ours) or a transfer."""
+        self._flow(at, asset, amount, kind, ref, ours=kind == "funding")
+
+    def _flow(
+        self, at: datetime, asset: str, amount: Decimal, kind: str, ref: str, *, ours: bool
+    ) -> None:
+        if amount:
+            self.flows.append(Flow(at, asset, amount, kind, ref, ours))
+            self.balances[asset] = self.balances.get(asset, ZERO) + amount
 
     def ours(self) -> list[VenueOrder]:
-        return [order for order in self.orders.values() if order.client_order_id.startswith(OURS)]
+        return [order for order in self.orders.values() if order.is_ours]
 
     def held(self, symbol: str, kind: PositionType) -> Fraction:
         """What our orders left behind of it, signed."""
         if kind is PositionType.FUTURES:
-            return Fraction(self.positions.get(symbol, Decimal(0)))
+            return Fraction(self.held_futures(symbol) - self.by_hand.get(symbol, ZERO))
         asset = self.instruments[symbol].base_asset
-        mine = self.balances.get(asset, Decimal(0)) - self.by_hand.get(asset, Decimal(0))
-        return Fraction(mine)
-
-    @staticmethod
-    def _add(where: dict[str, Decimal], key: str, change: Decimal) -> None:
-        where[key] = where.get(key, Decimal(0)) + change
+        began = self.began_with.get(asset, ZERO)
+        return Fraction(self.balances.get(asset, ZERO) - began - self.by_hand.get(asset, ZERO))

@@ -1,40 +1,41 @@
-"""What a seed means: symbols, bots, a venue's habits, the weather, the operator's moods. Pure."""
+"""What a seed means: symbols, bots, venues' habits, the weather, the operator's moods. Pure."""
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
-from tests.simulation.ledger import VENUE
-from tradebotd.domain.bot import (
-    AccountLimits,
-    BotSpec,
-    DailyLimits,
-    EntryKind,
-    EntryRule,
-    SizingKind,
-    SizingRule,
+from tests.simulation.bots import ZONES, draw_bots, draw_limits
+from tests.simulation.markets import (
+    CURRENCY,
+    THIRD,
+    WORTH,
+    Market,
+    conversion_of,
+    draw_hours,
+    draw_markets,
 )
-from tradebotd.domain.candle import Candle
-from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
-from tradebotd.domain.ids import BotName, FeedName
-from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol, PositionType
-from tradebotd.domain.signal import Signal, SignalKind
-from tradebotd.domain.timeframe import Timeframe
+from tests.simulation.switches import LANDED, Draw
+from tradebotd.domain.bot import AccountLimits, BotSpec
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.market.calendars import ExchangeCalendar
 from tradebotd.ports.venue import Replacement, VenueTraits
 
-CANDLE_SECONDS = 15  # faster than any timeframe, so that a minute sees several decisions
-LIMITS = AccountLimits(
-    currency="USDT",
-    max_orders_per_minute=1000,
-    max_open_positions=100,
-    max_exposure=Decimal(10),
-    max_daily_loss=Decimal("0.9"),
-    max_drawdown=Decimal("0.9"),
-)
+VENUE: Final = VenueName("simulated")
+OTHER: Final = VenueName("another")
+BEGAN: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
+CALENDAR: Final = "XSIM"
+THIRD_WORTH: Final = Decimal(600)
+FeeIn = Literal["quote", "base", "third"]
+
+ALWAYS: Final = frozenset({Draw.STRICT, Draw.SHORTS, Draw.FILTERS, Draw.WINDOWS})
+SOME: Final = 0.6
 # The most that each may be likely, for each time that it could strike.
-WORST = {
+WORST: Final = {
     "lost_on_the_way_there": 0.2,
     "lost_on_the_way_back": 0.2,
     "late": 0.1,
@@ -59,60 +60,132 @@ WORST = {
     "pool_exhausted": 0.005,
     "database_outage": 0.003,
 }
-DELAYED_TICKS = "delayed_ticks"
+# And those that a draw adds.
+MORE: Final = {
+    Draw.PARTS: {"rests_in_part": 0.6},
+    Draw.SLOW: {"slow_quotes": 0.5, "slow_account": 0.3, "silence": 0.01},
+    Draw.ALIENS: {"alien_before": 0.02, "alien_after": 0.02},
+    Draw.LIES: {"lie": 0.03},
+    Draw.FORCED: {"deleveraged": 0.004},
+    Draw.WINDOWS: {"command_in_between": 0.01},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenuePlan:
+    """*maker* may be negative: a rebate. *cash*: what the account has there, by asset."""
+
+    name: VenueName
+    traits: VenueTraits
+    maker: Decimal
+    taker: Decimal
+    fee_in: FeeIn
+    cash: dict[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     seed: int
-    symbols: tuple[MarketSymbol, ...]
+    on: frozenset[Draw]
+    began: datetime
+    zone: str  # the account's
+    markets: tuple[Market, ...]
     specs: tuple[BotSpec, ...]
-    traits: VenueTraits
-    fee: Decimal
-    fee_in_base: bool
+    venues: tuple[VenuePlan, ...]
+    limits: AccountLimits
+    hours: ExchangeCalendar | None
     rates: dict[str, float]
     seconds: float  # for so long anything may happen
     kills: float  # how likely a life ends before its time
     zombies: float  # how likely one is stopped until another has taken over
     commands: float  # of the operator, a second
     hands: float  # of somebody else, a second
+    transfers: float  # of money, a second
+    reloads: float  # of the configuration, a second
+    funding_every: float | None  # seconds
+    worth: dict[str, Decimal] = field(default_factory=dict)
+
+    def market(self, symbol: str) -> Market:
+        return next(each for each in self.markets if each.name == symbol)
+
+    def venue(self, name: VenueName) -> VenuePlan:
+        return next(each for each in self.venues if each.name == name)
 
 
-def draw(seed: int) -> Plan:
+def draw(seed: int, on: frozenset[Draw] = LANDED) -> Plan:
+    """Each part has a source of its own, so that a draw that is left out changes no other.
+
+    A seed has some of what is *on*: all at once would leave little to trade.
+    """
     chance = random.Random(seed)
-    kinds = [PositionType.SPOT, PositionType.FUTURES]
-    names = ["AAAUSDT", "BBBUSDT", "CCCUSDT"][: chance.randint(1, 3)]
-    specs = []
-    for name in names:
-        kind = chance.choice(kinds)
-        bots = 2 if kind is PositionType.SPOT and chance.random() < 0.3 else 1
-        specs += [_bot(chance, f"{name[0].lower()}{number}", name, kind) for number in range(bots)]
-    rates = {name: worst * chance.random() for name, worst in WORST.items()}
-    for name in rates:
-        if chance.random() < 0.3:
-            rates[name] = 0.0
+    on = frozenset(
+        each
+        for each in sorted(on)
+        if each in ALWAYS or random.Random(f"{each} {seed}").random() < SOME
+    )
+    seconds = chance.uniform(50, 160)
+    began, zone = _beginning(seed, on)
+    hours = draw_hours(seed, on, began, seconds) if Draw.SESSIONS in on else None
+    names = [VENUE, OTHER] if Draw.VENUES in on and chance.random() < 0.4 else [VENUE]
+    markets = draw_markets(seed, on, names, None if hours is None else CALENDAR)
+    venues = tuple(_venue(seed, on, name) for name in names)
+    if any(each.fee_in == "third" for each in venues):
+        markets = (*markets, conversion_of(THIRD, THIRD_WORTH, VENUE))
+    specs = draw_bots(seed, on, markets)
     return Plan(
         seed=seed,
-        symbols=tuple(market_symbol(name) for name in names),
-        specs=tuple(specs),
-        traits=_traits(chance, specs),
-        fee=Decimal("0.0004"),
-        fee_in_base=chance.random() < 0.4,
-        rates=rates,
-        seconds=chance.uniform(40, 150),
+        on=on,
+        began=began,
+        zone=zone,
+        markets=markets,
+        specs=specs,
+        venues=tuple(_fitting(each, specs, markets) for each in venues),
+        limits=draw_limits(seed, on),
+        hours=hours,
+        rates=_rates(seed, on),
+        seconds=seconds,
         kills=chance.choice([0.0, 0.3, 0.7, 0.9]),
         zombies=chance.choice([0.0, 0.0, 0.5]),
         commands=chance.choice([0.0, 0.02, 0.1]),
         hands=chance.choice([0.0, 0.0, 0.0, 0.02]),
+        transfers=chance.choice([0.0, 0.02]) if Draw.TRANSFERS in on else 0.0,
+        reloads=chance.choice([0.0, 0.02]) if Draw.RELOAD in on else 0.0,
+        funding_every=chance.choice([None, 20.0, 60.0]) if Draw.FUNDING in on else None,
+        worth=WORTH | {THIRD: THIRD_WORTH},
     )
 
 
-def _traits(chance: random.Random, specs: Sequence[BotSpec]) -> VenueTraits:
-    """What is sold at spot is locked by what rests: two of those never overlap."""
-    ways = [Replacement.REPLACE, Replacement.CANCEL_FIRST]
-    if all(spec.position_type is PositionType.FUTURES for spec in specs):
-        ways.append(Replacement.OVERLAP)
-    return VenueTraits(
+def _beginning(seed: int, on: frozenset[Draw]) -> tuple[datetime, str]:
+    """With zones, often shortly before midnight in one of them, or before its clocks change."""
+    chance = random.Random(f"began {seed}")
+    if Draw.ZONES not in on:
+        return BEGAN, "UTC"
+    zone = chance.choice(ZONES)
+    day = chance.choice([datetime(2026, 3, 29), datetime(2026, 7, 1), datetime(2026, 11, 1)])  # noqa: DTZ001
+    hour = chance.choice([0, 0, 0, 1, 3])
+    midnight = day.replace(hour=hour, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return midnight - timedelta(seconds=chance.randint(5, 120)), zone
+
+
+def _rates(seed: int, on: frozenset[Draw]) -> dict[str, float]:
+    """A sixth of the seeds have fair weather, so that every second of them can be judged."""
+    chance = random.Random(f"rates {seed}")
+    fair = chance.random() < 1 / 6
+    rates = {}
+    for name, worst in WORST.items():
+        rate = worst * chance.random()
+        rates[name] = 0.0 if fair or chance.random() < 0.3 else rate
+    for draw_of, more in MORE.items():
+        if draw_of in on:
+            for name, worst in more.items():
+                rates[name] = worst * chance.random() if chance.random() < 0.7 else 0.0
+    return rates
+
+
+def _venue(seed: int, on: frozenset[Draw], name: VenueName) -> VenuePlan:
+    chance = random.Random(f"venue plan {seed} {name}")
+    ways = [Replacement.REPLACE, Replacement.CANCEL_FIRST, Replacement.OVERLAP]
+    traits = VenueTraits(
         resting_stops=chance.random() < 0.7,
         linked_orders=chance.random() < 0.5,
         replacement=chance.choice(ways),
@@ -121,104 +194,29 @@ def _traits(chance: random.Random, specs: Sequence[BotSpec]) -> VenueTraits:
         negatives=3,
         endpoints=2,
     )
+    fee_in: FeeIn = "base" if chance.random() < 0.4 else "quote"
+    maker = taker = Decimal("0.0004")
+    if Draw.FEES in on:
+        fee_in = chance.choice(["quote", "base", "third"])
+        maker = Decimal(chance.choice(["-0.0001", "0", "0.0004"]))
+        taker = Decimal(chance.choice(["0.0004", "0.001"]))
+    cash = {CURRENCY: Decimal(1_000_000)}
+    if Draw.POOR in on and chance.random() < 0.4:
+        cash[CURRENCY] = Decimal(chance.choice([60, 400, 2000]))
+    for asset in ("EUR", "JPY"):
+        if Draw.CURRENCIES in on:
+            cash[asset] = (cash[CURRENCY] / WORTH[asset]).quantize(Decimal("0.01"))
+    if fee_in == "third":
+        cash[THIRD] = Decimal(chance.choice(["0.001", "20"]))
+    return VenuePlan(name=name, traits=traits, maker=maker, taker=taker, fee_in=fee_in, cash=cash)
 
 
-def _bot(chance: random.Random, name: str, symbol: str, kind: PositionType) -> BotSpec:
-    return BotSpec(
-        name=BotName(name),
-        symbol=symbol,
-        timeframe=Timeframe.M1,
-        strategy="scripted",
-        position_type=kind,
-        allow_short=kind is PositionType.FUTURES,
-        leverage=chance.choice([1, 3]) if kind is PositionType.FUTURES else 1,
-        initial_capital=Decimal(10_000),
-        sizing=SizingRule(kind=SizingKind.FIXED_NOTIONAL, value=Decimal(chance.randint(200, 3000))),
-        exits=_exits(chance),
-        entry=_entry(chance),
-        limits=DailyLimits(max_orders_per_minute=1000),
-        day_zone=UTC,
-    )
-
-
-def _entry(chance: random.Random) -> EntryRule:
-    if chance.random() < 0.7:
-        return EntryRule()
-    return EntryRule(
-        kind=EntryKind.LIMIT,
-        offset=Decimal(chance.randint(0, 8)) / 1000,
-        lifetime=timedelta(seconds=chance.randint(10, 60)),
-    )
-
-
-def _exits(chance: random.Random) -> ExitPlan:
-    steps: tuple[LadderStep, ...] = ()
-    if chance.random() < 0.3:
-        first, share = chance.randint(4, 10), chance.choice(["0.3", "0.5"])
-        steps = (
-            LadderStep(at=Decimal(first) / 1000, share=Decimal(share)),
-            LadderStep(at=Decimal(first + 6) / 1000, share=Decimal("0.3")),
-        )
-    one_target = not steps and chance.random() < 0.6
-    return ExitPlan(
-        stop_loss=Decimal(chance.randint(5, 30)) / 1000,
-        take_profit=Decimal(chance.randint(5, 40)) / 1000 if one_target else None,
-        trailing_stop=Decimal(chance.randint(5, 30)) / 1000 if chance.random() < 0.4 else None,
-        break_even=_break_even(chance) if chance.random() < 0.3 else None,
-        ladder=steps,
-        max_holding=timedelta(seconds=chance.randint(20, 90)) if chance.random() < 0.2 else None,
-    )
-
-
-def _break_even(chance: random.Random) -> BreakEven:
-    return BreakEven(at=Decimal(chance.randint(5, 15)) / 1000, lock=Decimal("0.002"))
-
-
-def market_symbol(symbol: str) -> MarketSymbol:
-    return MarketSymbol(
-        instrument=Instrument(
-            symbol=symbol,
-            venue=VENUE,
-            base_asset=symbol.removesuffix("USDT"),
-            quote_asset="USDT",
-            tick_size=Decimal("0.01"),
-            lot_size=Decimal("0.001"),
-            min_notional=Decimal(5),
-        ),
-        feeds=(FeedName("hand"),),
-        timeframes=(Timeframe.M1,),
-        calendar=ALWAYS_OPEN,
-    )
-
-
-@dataclass
-class Moods:
-    """A strategy that draws its word from the seed and the candle: the same in every life."""
-
-    seed: int
-    bot: BotName
-    lookback: int = 2
-    silent: bool = False
-
-    def decide(self, candles: Sequence[Candle]) -> Signal:
-        word = SignalKind.NONE
-        if not self.silent:
-            draw_of = random.Random(f"{self.seed} {self.bot} {candles[-1].ts.isoformat()}")
-            word = draw_of.choice(
-                [SignalKind.BUY, SignalKind.BUY, SignalKind.SELL, SignalKind.NONE]
-            )
-        return Signal(kind=word, reason=f"in the mood to {word}", indicators={})
-
-
-class QuickCandles:
-    """In place of the stored candles: one every few seconds, each at the price that is known."""
-
-    async def closed(
-        self, symbol: MarketSymbol, timeframe: Timeframe, count: int, now: datetime
-    ) -> Sequence[Candle]:
-        del symbol, timeframe
-        newest = now.timestamp() // CANDLE_SECONDS * CANDLE_SECONDS
-        opens = [newest - CANDLE_SECONDS * back for back in range(count - 1, -1, -1)]
-        return [
-            Candle(datetime.fromtimestamp(at, UTC), 100.0, 101.0, 99.0, 100.0, 1.0) for at in opens
-        ]
+def _fitting(venue: VenuePlan, specs: Sequence[BotSpec], markets: Sequence[Market]) -> VenuePlan:
+    """What is sold at spot is locked by what rests: two of those never overlap."""
+    if venue.traits.replacement is not Replacement.OVERLAP:
+        return venue
+    at = {each.name: each.instrument.venue for each in markets}
+    spot = [spec for spec in specs if spec.position_type is PositionType.SPOT]
+    if not any(at[spec.symbol] == venue.name for spec in spot):
+        return venue
+    return replace(venue, traits=replace(venue.traits, replacement=Replacement.CANCEL_FIRST))

@@ -3,21 +3,25 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from tests.simulation.database import FaultyPool, Weather
-from tests.simulation.host import VirtualTime
-from tests.simulation.ledger import VENUE
-from tests.simulation.plan import LIMITS, Moods, Plan, QuickCandles
-from tests.simulation.venue import Line
+from tests.simulation.host import Life, VirtualTime
+from tests.simulation.line import Line
+from tests.simulation.moods import Moods
+from tests.simulation.plan import Plan
+from tests.simulation.tape import QuickCandles, Tape
 from tradebotd.clocks import host as real_host
 from tradebotd.daemon import trading_wiring
 from tradebotd.daemon.market_wiring import Market
 from tradebotd.daemon.standby import beat_once
 from tradebotd.daemon.trading_wiring import Trading, wire_trading
 from tradebotd.domain.bot import AccountLimits, BotSpec
-from tradebotd.domain.ids import BotName
+from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.jobs.daily_reset import DailyReset
+from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.jobs.job import RunContext
 from tradebotd.jobs.reconcile import Reconcile
 from tradebotd.jobs.run_bots import RunBots
@@ -47,15 +51,16 @@ class _Config:
     """As much of a configuration as the wiring of trading reads."""
 
     specs: Sequence[BotSpec]
+    limits: AccountLimits
+    daemon: _Section
+    venues: Mapping[str, _Section]
     risk: _Section = _Section()
-    daemon: _Section = _Section()
-    venues: Mapping[str, _Section] = field(default_factory=lambda: {VENUE: _Section()})
 
     def bot_specs(self) -> Sequence[BotSpec]:
         return self.specs
 
     def account_limits(self) -> AccountLimits:
-        return LIMITS
+        return self.limits
 
 
 @dataclass(frozen=True)
@@ -67,25 +72,31 @@ class _Files:
 
 @dataclass
 class World:
-    """What a daemon has in memory; all of it is gone when its life ends."""
+    """What a daemon has in memory; all of it is gone when its life ends.
 
+    *specs*: as the configuration has them now.
+    """
+
+    plan: Plan
+    life: Life
     time: VirtualTime
     database: Database
     prices: PriceBook
     trading: Trading
     moods: dict[BotName, Moods]
-    line: Line
     lease: Lease
 
     async def beat(self) -> None:
         """Raises AccountTakenError."""
         await beat_once(self.database, self.lease, self.time)
 
-    async def sweep(self) -> None:
+    async def sweep(self) -> frozenset[str]:
+        """Which positions (or what else) it could not look at."""
         check = StopLossCheck(
             protection=self.trading.protection, prices=self.prices, clock=self.time
         )
-        await check.run(self._context())
+        summary = await check.run(self._context())
+        return frozenset(summary.items)
 
     async def reconcile(self) -> None:
         job = Reconcile(reconciler=self.trading.reconciler, gate=self.trading.gate)
@@ -101,16 +112,47 @@ class World:
         )
         await job.run(self._context())
 
+    async def snapshot(self) -> None:
+        job = EquitySnapshot(entries=self.trading.entries, database=self.database, clock=self.time)
+        await job.run(self._context())
+
+    async def reset_days(self) -> None:
+        job = DailyReset(database=self.database, specs=self.trading.specs, clock=self.time)
+        await job.run(self._context())
+
+    async def reload(self, specs: Sequence[BotSpec]) -> None:
+        """As `daemon.reloading` applies what it has read."""
+        async with self.database.transaction(durable=True) as connection:
+            await bots.sync_bots(connection, specs, {}, self.time.now())
+        self.trading.specs.clear()
+        self.trading.specs.update({spec.name: spec for spec in specs})
+        self.trading.strategies.clear()
+        self.trading.strategies.update({spec.name: self.mood(spec) for spec in specs})
+
+    def mood(self, spec: BotSpec) -> Moods:
+        if spec.name not in self.moods:
+            self.moods[spec.name] = Moods(self.plan.seed, spec.name)
+        return self.moods[spec.name]
+
     def _context(self) -> RunContext:
         return RunContext(scheduled_at=None, now=self.time.now())
 
 
 async def open_world(
-    plan: Plan, weather: Weather, line: Line, time: VirtualTime, *, taken_over: bool
+    plan: Plan,
+    weather: Weather,
+    lines: Mapping[VenueName, Line],
+    time: VirtualTime,
+    tape: Tape,
+    *,
+    symbols: Sequence[MarketSymbol],
+    specs: Sequence[BotSpec],
+    taken_over: bool,
 ) -> World:
     """Leadership, tables, wiring, what is open: as the daemon starts. Raises StorageError.
 
-    *taken_over*: from a holder that is not proven dead; its lease has passed.
+    *symbols*, *specs*: as the configuration has them now. *taken_over*: from a holder that is not
+    proven dead; its lease has passed.
     """
     database = Database(cast(Any, FaultyPool(weather)))
     async with database.transaction(durable=True) as connection:
@@ -120,17 +162,20 @@ async def open_world(
         )
         token = await leadership.take(connection, ACCOUNT, HOLDER, time.now())
     async with database.transaction() as connection:
-        ids = await sync_symbols(connection, list(plan.symbols))
-        await bots.sync_bots(connection, plan.specs, {}, time.now())
+        await sync_symbols(connection, list(symbols))
+        await bots.sync_bots(connection, specs, {}, time.now())
         await decisions.ensure_month(connection, time.now())
-    del ids
-    line.token = token
+    for line in lines.values():
+        line.token = token
     since = time.monotonic()
     lease = Lease(account=ACCOUNT, token=token, host=time, since=since, taken_over=taken_over)
-    lease.open_fence(plan.traits.receive_window.total_seconds())
-    moods = {spec.name: Moods(plan.seed, spec.name) for spec in plan.specs}
+    windows = (venue.traits.receive_window.total_seconds() for venue in plan.venues)
+    lease.open_fence(max(windows))
+    moods = {spec.name: Moods(plan.seed, spec.name) for spec in specs}
     prices = PriceBook()
-    files = _Files(plan.symbols, {"24/7": AlwaysOpen()}, moods)
+    calendars: dict[str, Any] = {"24/7": AlwaysOpen()}
+    if plan.hours is not None:
+        calendars[plan.hours.code] = plan.hours
     market = Market(
         clock=time,
         begins_at=time.now(),
@@ -138,14 +183,20 @@ async def open_world(
         feeds={},
         prices=prices,
         ingest=cast(Any, None),
-        reader=cast(Any, QuickCandles()),
+        reader=cast(Any, QuickCandles(tape)),
         writer=cast(Any, None),
         data_ends=None,
     )
-    with _venue(line):
+    config = _Config(
+        specs,
+        plan.limits,
+        _Section(timezone=plan.zone),
+        {venue.name: _Section() for venue in plan.venues},
+    )
+    with _venues(lines):
         trading = wire_trading(
-            cast(Any, _Config(plan.specs)),
-            cast(Any, files),
+            cast(Any, config),
+            cast(Any, _Files(symbols, calendars, moods)),
             database,
             market,
             lease,
@@ -153,14 +204,14 @@ async def open_world(
         )
     await trading.gate.load()
     await trading.protection.load(time.now())
-    return World(time, database, prices, trading, moods, line, lease)
+    return World(plan, weather.life, time, database, prices, trading, moods, lease)
 
 
 @contextmanager
-def _venue(line: Line) -> Iterator[None]:
+def _venues(lines: Mapping[VenueName, Line]) -> Iterator[None]:
     """The wiring makes paper venues: here it is given ours."""
     former = trading_wiring._venues
-    trading_wiring._venues = lambda *_, **__: {VENUE: line}
+    trading_wiring._venues = lambda *_, **__: dict(lines)
     try:
         yield
     finally:
