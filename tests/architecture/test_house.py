@@ -16,7 +16,7 @@ MODULE_LINES = 400
 TEST_MODULE_LINES = 650
 FUNCTION_LINES = 70
 TOP_LEVEL = {
-    "tradebotd", "migrations", "tests", "systemd", "benchmarks", "docs",
+    "tradebotd", "migrations", "tests", "systemd", "benchmarks", "docs", "findings",
     "pyproject.toml", "config.example.toml", "README.md", "LICENSE", ".ci",
     "requirements.txt", "requirements-calendars.txt", "requirements-test.txt",
 }  # fmt: skip
