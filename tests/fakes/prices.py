@@ -18,7 +18,7 @@ class FakePrices:
     def record(self, point: PathPoint) -> None:
         known = self._last.get(point.symbol)
         previous = point.price if known is None else known.current
-        self._last[point.symbol] = LastPrices(previous, point.price, point.at)
+        self._last[point.symbol] = LastPrices(previous, point.price, point.at, point.after_gap)
 
     def last_prices(self, symbol: str) -> LastPrices | None:
         return self._last.get(symbol)

@@ -12,7 +12,7 @@ from tradebotd.clocks.host import host_now
 from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.candle import Candle, PathPoint
 from tradebotd.domain.exits import ExitPlan
-from tradebotd.domain.ids import BotName, FeedName, SymbolId
+from tradebotd.domain.ids import BotName, FeedName, SymbolId, VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport
 from tradebotd.domain.side import PositionSide
@@ -23,6 +23,7 @@ from tradebotd.market.calendars import AlwaysOpen, Calendar
 from tradebotd.market.candles import CandleReader
 from tradebotd.market.price_book import PriceBook
 from tradebotd.market.writer import CandleWriter
+from tradebotd.ports.venue import Venue
 from tradebotd.storage import bots, decisions, leadership, process_identity
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database
@@ -39,6 +40,8 @@ from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
 from tradebotd.trading.reconcile import Reconciler
 from tradebotd.trading.recorder import OrderRecorder
+from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.venues.paper.venue import PaperVenue
 
 NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -126,6 +129,7 @@ class Desk:
         venue: ScriptedVenue | None = None,
         bad_tick: Decimal = Decimal(100),
         speed: float = 0.0,
+        paper: PaperTerms | None = None,
     ) -> None:
         code = ALWAYS_OPEN if calendar is None else calendar.code
         self.database = database
@@ -137,7 +141,10 @@ class Desk:
             self.clock, self.prices, instruments, {"USDT": Decimal(1_000_000)}
         )
         self.venue.clock, self.venue.prices = self.clock, self.prices
-        venues = {SCRIPTED: self.venue}
+        venues: dict[VenueName, Venue] = {SCRIPTED: self.venue}
+        if paper is not None:
+            self.paper = PaperVenue(SCRIPTED, self.clock, self.prices, database, paper, instruments)
+            venues[SCRIPTED] = self.paper
         calendars: dict[str, Calendar] = {code: calendar or AlwaysOpen()}
         self.specs = {each.name: each for each in specs}
         self.strategies: dict[BotName, Strategy] = {each.name: ScriptedStrategy() for each in specs}
@@ -153,6 +160,7 @@ class Desk:
             venues=venues,
             sequential=sequential,
             bad_tick=bad_tick,
+            resting=None if paper is None or paper.resting_stops else (),
         )
         self.recorder = OrderRecorder(
             database=database,
@@ -229,6 +237,8 @@ class Desk:
             lease=Lease(account=ACCOUNT, token=token),
             nonce=nonce,
         )
+        if paper is not None:
+            self.paper.listen(self.recorder.hear)
 
     # The market
 
@@ -344,11 +354,13 @@ async def open_desk(
     venue: ScriptedVenue | None = None,
     bad_tick: Decimal = Decimal(100),
     speed: float = 0.0,
+    paper: PaperTerms | None = None,
 ) -> Desk:
     """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database.
 
     *watched*: symbols that nobody trades. *venue*: one of an earlier desk, or of another kind.
-    *bad_tick*: prices of tests jump; those of doubts ask for less.
+    *bad_tick*: prices of tests jump; those of doubts ask for less. *paper*: trade at a paper venue
+    (`desk.paper`) instead, under the same name.
     """
     wanted = specs or (spec(),)
     names = sorted({*watched, *(each.symbol for each in wanted)})
@@ -373,6 +385,7 @@ async def open_desk(
         venue=venue,
         bad_tick=bad_tick,
         speed=speed,
+        paper=paper,
     )
     for name in names:
         desk.tick("100", name)

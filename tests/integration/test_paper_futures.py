@@ -24,6 +24,7 @@ from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderStatus, OrderType
 from tradebotd.domain.side import Side
+from tradebotd.ports.prices import LastPrices
 from tradebotd.storage.database import Database
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.venues.paper.futures import funding_instants, liquidated_at
@@ -136,7 +137,7 @@ def test_a_liquidation_that_was_jumped_over_costs_no_more_than_the_margin(
     """M6.4: isolated margin; the prices before and after are both far beyond."""
     position = PaperPosition("BTCUSDT", Decimal(quantity), Decimal(100), 5)
     before, now = Decimal(100 + 50 * sign), Decimal(100 + 60 * sign)
-    price = liquidated_at(position, before, now, instrument("BTCUSDT"))
+    price = liquidated_at(position, LastPrices(before, now, NOW), instrument("BTCUSDT"))
     assert price == 100 + 20 * sign
 
 

@@ -1,9 +1,11 @@
 """Where a price goes: to the triggers first, then to the orders that rest at a paper venue."""
 
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 
 from tradebotd.domain.candle import PathPoint
 from tradebotd.market.calendars import Calendar
+from tradebotd.ports.prices import PriceSource
 from tradebotd.trading.protection import Protection
 from tradebotd.venues.paper.venue import PaperVenue
 
@@ -12,7 +14,8 @@ class Points:
     """In one order, so that a replay and its repetition meet the same things.
 
     *hours*: of symbols that do not trade all the time. What trades outside them meets no order
-    that rests, as at a venue whose stops wait for the session.
+    that rests, as at a venue whose stops wait for the session; the first price of a session comes
+    after a gap, whatever was traded before it. *prices*: what was recorded until now.
     """
 
     def __init__(
@@ -20,18 +23,30 @@ class Points:
         protection: Protection,
         papers: Sequence[PaperVenue],
         hours: Mapping[str, Calendar],
+        prices: PriceSource,
     ) -> None:
         self._protection = protection
         self._papers = papers
         self._hours = hours
+        self._prices = prices
 
     def on_point(self, point: PathPoint) -> Awaitable[None] | None:
         """None when nothing must be done, as for nearly every point."""
+        hours = self._hours.get(point.symbol)
+        if hours is not None and not point.after_gap and self._has_reopened(point, hours):
+            point = replace(point, after_gap=True)
         acting = self._protection.on_tick(point)
         if acting is not None:
             return self._act_and_meet(acting, point)
         meeting = self._meeting(point)
         return _all(meeting) if meeting else None
+
+    def _has_reopened(self, point: PathPoint, hours: Calendar) -> bool:
+        """Whether the price before it is of another session, or of none."""
+        last = self._prices.last_prices(point.symbol)
+        if last is None or not hours.is_open(last.at):
+            return True
+        return hours.session_at(last.at) != hours.session_at(point.at)
 
     async def _act_and_meet(self, acting: Awaitable[None], point: PathPoint) -> None:
         await acting

@@ -111,7 +111,7 @@ def wire_trading(
         venue.listen(recorder.hear)
     papers = [venue for venue in venues.values() if isinstance(venue, PaperVenue)]
     return Trading(
-        points=Points(protection, papers, protection.hours),
+        points=Points(protection, papers, protection.hours, market.prices),
         specs=specs,
         symbols=symbols,
         strategies=strategies,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from tradebotd.domain.decimals import from_float
 from tradebotd.domain.timeframe import Timeframe
 
 
@@ -32,11 +33,17 @@ class RejectedCandle:
 
 @dataclass(frozen=True, slots=True)
 class PathPoint:
-    """The price of *symbol* at one instant: a tick, live or derived from a recorded candle."""
+    """The price of *symbol* at one instant: a tick, live or derived from a recorded candle.
+
+    `after_gap`: nothing is known of the way here from the price before, as at a candle's open, over
+    missing candles and closed sessions, and between the trades of a live stream. Without it the
+    price went through everything in between, as inside a candle.
+    """
 
     at: datetime
     symbol: str
     price: Decimal
+    after_gap: bool = False
 
 
 def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, float], ...]:
@@ -53,3 +60,11 @@ def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, 
         (candle.ts + 40 * unit, second),
         (candle.ts + 59 * unit, candle.close),
     )
+
+
+def points_of(symbol: str, candle: Candle, timeframe: Timeframe) -> list[PathPoint]:
+    """The path through *candle*; its open may be anywhere, whatever the close before it was."""
+    return [
+        PathPoint(at, symbol, from_float(price), after_gap=at == candle.ts)
+        for at, price in path_through(candle, timeframe)
+    ]

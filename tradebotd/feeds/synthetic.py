@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from anyio.lowlevel import checkpoint
 
-from tradebotd.domain.candle import Candle, PathPoint, path_through
+from tradebotd.domain.candle import Candle, PathPoint, path_through, points_of
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName
@@ -169,9 +169,9 @@ class SyntheticFeed:
             for candle in walk.day(midnight):
                 if candle.ts < begin:
                     continue
-                for at, price in path_through(candle, Timeframe.M1):
-                    if after is None or at > after:
-                        yield PathPoint(at, symbol, from_float(price))
+                for point in points_of(symbol, candle, Timeframe.M1):
+                    if after is None or point.at > after:
+                        yield point
             midnight += _DAY
 
 

@@ -8,11 +8,22 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class LastPrices:
-    """The two latest path points of a symbol; `previous` equals `current` at the first."""
+    """The two latest path points of a symbol; `previous` equals `current` at the first.
+
+    `after_gap`: of the current one, as its path point says.
+    """
 
     previous: Decimal
     current: Decimal
     at: datetime
+    after_gap: bool = False
+
+    def went_through(self, level: Decimal) -> bool:
+        """Whether somebody could trade at *level* on the way from `previous` to `current`."""
+        if self.after_gap:
+            return level == self.current
+        low, high = sorted((self.previous, self.current))
+        return low <= level <= high
 
 
 class PriceSource(Protocol):

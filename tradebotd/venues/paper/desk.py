@@ -5,11 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.ids import ClientOrderId, VenueName
-from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import (
     OrderReport,
     OrderRequest,
@@ -32,6 +31,8 @@ from tradebotd.venues.paper.booking import (
     resting_report,
 )
 from tradebotd.venues.paper.futures import (
+    close_out,
+    exit_price,
     funding_amount,
     funding_instant,
     funding_instants,
@@ -125,7 +126,7 @@ class Desk:
     ) -> None:
         """All of them or none. *gone*: resting orders that this transaction has ended."""
         # Before the order changes what is held: a period is paid by who held when it ended.
-        await self._fund(outcome, PathPoint(outcome.at, orders[0][1].symbol, prices.current))
+        await self._fund(outcome, orders[0][1].symbol, outcome.at, prices.current)
         balances = await paper_books.lock_balances(outcome.connection, self._name)
         locked = locked_by(self._all_resting(), self._instruments, self._terms, but=gone)
         linked_id = orders[0][0] if len(orders) > 1 else None
@@ -173,87 +174,74 @@ class Desk:
 
     # Prices
 
-    def would_act(self, point: PathPoint, previous: Decimal) -> bool:
+    def would_act(self, symbol: str, prices: LastPrices) -> bool:
         """Without a statement, since most points meet nothing."""
-        instrument = self._instruments[point.symbol]
-        position = self._futures.get(point.symbol)
+        position = self._futures.get(symbol)
         if position is not None:
-            if liquidated_at(position, previous, point.price, instrument) is not None:
+            if liquidated_at(position, prices, self._instruments[symbol]) is not None:
                 return True
-            if self._funding_is_due(point):
+            if self._funding_is_due(symbol, prices.at):
                 return True
-        return bool(self._met(point, previous))
+        return bool(self._met(symbol, prices))
 
-    async def meet(self, outcome: Outcome, point: PathPoint, previous: Decimal) -> None:
+    async def meet(self, outcome: Outcome, symbol: str, prices: LastPrices) -> None:
         """Funding, resting orders, liquidation: each once, however often a point is played."""
-        cursor = await paper_books.select_cursor(outcome.connection, self._name, point.symbol)
-        if cursor is not None and cursor >= point.at:
+        cursor = await paper_books.select_cursor(outcome.connection, self._name, symbol)
+        if cursor is not None and cursor >= prices.at:
             return
-        await self._fund(outcome, point)
-        for met in self._met(point, previous):
+        await self._fund(outcome, symbol, prices.at, prices.current)
+        for met in self._met(symbol, prices):
             if met.order.id not in outcome.ended:
                 await self._fill_resting(outcome, met.order, met.price, met.fee_rate)
-        await self._liquidate(outcome, point, previous)
+        await self._liquidate(outcome, symbol, prices)
         if outcome.reports:
-            await paper_books.put_cursor(outcome.connection, self._name, point.symbol, point.at)
+            await paper_books.put_cursor(outcome.connection, self._name, symbol, prices.at)
 
-    def _met(self, point: PathPoint, previous: Decimal) -> list[Met]:
-        orders = self._resting.get(point.symbol)
+    def _met(self, symbol: str, prices: LastPrices) -> list[Met]:
+        orders = self._resting.get(symbol)
         if not orders:
             return []
-        instrument = self._instruments[point.symbol]
-        return met_by(orders.values(), previous, point, instrument, self._terms)
+        position, instrument = self._futures.get(symbol), self._instruments[symbol]
+        return met_by(orders.values(), prices, instrument, self._terms, position)
 
-    def _funding_is_due(self, point: PathPoint) -> bool:
-        if not self._terms.funding_rate or point.symbol not in self._futures:
+    def _funding_is_due(self, symbol: str, at: datetime) -> bool:
+        if not self._terms.funding_rate or symbol not in self._futures:
             return False
-        return self._funded[point.symbol] < self._latest_funding(point)
+        return self._funded[symbol] < funding_instant(at, self._terms.funding_every)
 
-    def _latest_funding(self, point: PathPoint) -> datetime:
-        return funding_instant(point.at, self._terms.funding_every)
-
-    async def _fund(self, outcome: Outcome, point: PathPoint) -> None:
+    async def _fund(self, outcome: Outcome, symbol: str, at: datetime, price: Decimal) -> None:
         """At the first point or order of each period, for what was held before it; once.
 
         Periods without a point are paid at the first price after them.
         """
-        if not self._funding_is_due(point):
+        if not self._funding_is_due(symbol, at):
             return
-        latest, position = self._latest_funding(point), self._futures[point.symbol]
-        asset = self._instruments[point.symbol].quote_asset
-        amount = funding_amount(position, point.price, self._terms.funding_rate)
-        for due in funding_instants(self._funded[point.symbol], latest, self._terms.funding_every):
+        every, since = self._terms.funding_every, self._funded[symbol]
+        latest, position = funding_instant(at, every), self._futures[symbol]
+        asset = self._instruments[symbol].quote_asset
+        amount = funding_amount(position, price, self._terms.funding_rate)
+        for due in funding_instants(since, latest, every):
             if await paper_books.insert_funding(
-                outcome.connection, self._name, point.symbol, amount, asset, due
+                outcome.connection, self._name, symbol, amount, asset, due
             ):
                 await paper_books.add_to_balances(outcome.connection, self._name, {asset: amount})
-        outcome.funded[point.symbol] = latest
+        outcome.funded[symbol] = latest
 
-    async def _liquidate(self, outcome: Outcome, point: PathPoint, previous: Decimal) -> None:
-        position = outcome.positions.get(point.symbol) or self._futures.get(point.symbol)
+    async def _liquidate(self, outcome: Outcome, symbol: str, prices: LastPrices) -> None:
+        position = outcome.positions.get(symbol) or self._futures.get(symbol)
         if position is None or not position.quantity:
             return
-        instrument = self._instruments[point.symbol]
-        price = liquidated_at(position, previous, point.price, instrument)
+        instrument = self._instruments[symbol]
+        price = liquidated_at(position, prices, instrument)
         if price is None:
             return
-        request = OrderRequest(
-            venue=self._name,
-            symbol=point.symbol,
-            side=Side.SELL if position.quantity > 0 else Side.BUY,
-            type=OrderType.MARKET,
-            time_in_force=TimeInForce.IOC,
-            quantity=abs(position.quantity),
-            position_type=PositionType.FUTURES,
-            leverage=position.leverage,
-            reduce_only=True,
-        )
-        name = ClientOrderId(f"autoclose-{point.symbol}-{point.at:%Y%m%d%H%M%S}"[:36])
+        request = close_out(position, self._name)
+        name = ClientOrderId(f"autoclose-{symbol}-{prices.at:%Y%m%d%H%M%S}"[:36])
         balances = await paper_books.lock_balances(outcome.connection, self._name)
         done = execute(request, price, instrument, self._terms.taker, balances, [position])
         if isinstance(done, Execution):
             await book(outcome, name, request, done, order_id=None)
-        mine = [each for each in self._all_resting() if each.request.symbol == point.symbol]
+        mine = [each for each in self._all_resting() if each.request.symbol == symbol]
         await end(
             outcome,
             [each for each in mine if each.request.reduce_only and each.id not in outcome.ended],
@@ -298,7 +286,9 @@ class Desk:
         return taken <= limit if request.side is Side.BUY else taken >= limit
 
     def _price_at_once(self, request: OrderRequest, prices: LastPrices) -> Decimal:
-        return fill_price(request, prices, self._instruments[request.symbol], self._terms)
+        instrument = self._instruments[request.symbol]
+        price = fill_price(request, prices, instrument, self._terms)
+        return exit_price(request, price, prices, self._futures.get(request.symbol), instrument)
 
     def _execution(
         self,

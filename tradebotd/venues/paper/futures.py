@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.side import PositionSide
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.order import OrderRequest, OrderType, TimeInForce
+from tradebotd.domain.side import PositionSide, Side
+from tradebotd.ports.prices import LastPrices
 from tradebotd.risk.liquidation import liquidation_price
 from tradebotd.storage.paper_books import PaperPosition
 
@@ -28,22 +31,65 @@ def funding_amount(position: PaperPosition, price: Decimal, rate: Decimal) -> De
 
 
 def liquidated_at(
-    position: PaperPosition, previous: Decimal, current: Decimal, instrument: Instrument
+    position: PaperPosition, prices: LastPrices, instrument: Instrument
 ) -> Decimal | None:
     """The price at which the venue closes it by force; None while it is safe.
 
-    The liquidation price where the path went through it, this point's where it jumped over, and
-    never worse than what the position's own margin pays for.
+    The liquidation price where the path went through it, the current price where it jumped over,
+    and never worse than what the position's own margin pays for.
     """
     side = PositionSide.LONG if position.quantity > 0 else PositionSide.SHORT
     level = liquidation_price(
         side, position.entry_price, position.leverage, instrument, abs(position.quantity)
     )
+    current = prices.current
     if level is None or (current > level if side is PositionSide.LONG else current < level):
         return None
-    low, high = sorted((previous, current))
-    if low <= level <= high:
+    if prices.went_through(level):
         return level
-    # Isolated: what is lost beyond the margin is the venue's.
-    bankrupt = position.entry_price * (1 - Decimal(side.sign) / position.leverage)
-    return max(current, bankrupt) if side is PositionSide.LONG else min(current, bankrupt)
+    return no_worse_than_its_margin(position, current, instrument)
+
+
+def no_worse_than_its_margin(
+    position: PaperPosition, price: Decimal, instrument: Instrument
+) -> Decimal:
+    """Isolated: what is lost beyond the margin is the venue's."""
+    sign = 1 if position.quantity > 0 else -1
+    bankrupt = position.entry_price * (position.leverage - sign) / position.leverage
+    if position.quantity > 0:
+        return max(price, instrument.price_up(bankrupt))
+    return min(price, instrument.price_down(bankrupt))
+
+
+def exit_price(
+    request: OrderRequest,
+    price: Decimal,
+    prices: LastPrices,
+    position: PaperPosition | None,
+    instrument: Instrument,
+) -> Decimal:
+    """*price*, unless a gap led beyond the liquidation of the *position* that the order reduces.
+
+    There the venue would have closed it by force in the same instant: the order gets what is left
+    of the margin at best, and loses no more than the margin.
+    """
+    if position is None or not prices.after_gap or position.quantity * request.side.sign >= 0:
+        return price
+    if liquidated_at(position, prices, instrument) is None:
+        return price
+    return no_worse_than_its_margin(position, price, instrument)
+
+
+def close_out(position: PaperPosition, venue: VenueName) -> OrderRequest:
+    """The order by which the venue ends *position* by force."""
+    return OrderRequest(
+        venue=venue,
+        symbol=position.symbol,
+        side=Side.SELL if position.quantity > 0 else Side.BUY,
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.IOC,
+        quantity=abs(position.quantity),
+        position_type=PositionType.FUTURES,
+        leverage=position.leverage,
+        reduce_only=True,
+    )

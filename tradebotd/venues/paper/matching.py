@@ -66,13 +66,12 @@ def fill_price(
 ) -> Decimal:
     """The trigger price if the path went through it, else the current one; then against the trader.
 
+    Over a gap the current one is the first price there is.
     Worse by half the spread and the slippage, rounded to the tick against the trader too.
     """
     price = prices.current
-    if request.trigger_price is not None:
-        low, high = sorted((prices.previous, prices.current))
-        if low <= request.trigger_price <= high:
-            price = request.trigger_price
+    if request.trigger_price is not None and prices.went_through(request.trigger_price):
+        price = request.trigger_price
     return worsened(request.side, price, instrument, terms)
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.decimals import ONE, ZERO
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRequest, OrderType
 from tradebotd.domain.side import Side
+from tradebotd.ports.prices import LastPrices
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
+from tradebotd.venues.paper.futures import exit_price
 from tradebotd.venues.paper.matching import Locked, PaperTerms, worsened
 
 TRIGGERED: Final = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
@@ -29,33 +30,34 @@ class Met:
 
 def met_by(
     orders: Iterable[RestingOrder],
-    previous: Decimal,
-    point: PathPoint,
+    prices: LastPrices,
     instrument: Instrument,
     terms: PaperTerms,
+    position: PaperPosition | None = None,
 ) -> list[Met]:
-    """Those that were accepted before *point*, by number; of linked ones the first met.
+    """Those that were accepted before the current point, by number; of linked ones the first met.
 
-    A level between the path point before and this one fills there, one that was jumped over at
-    this point: to the trader's cost for a stop, to the trader's gain for a limit.
+    A level that the path went through fills there, one that was jumped over at the current price:
+    to the trader's cost for a stop, to the trader's gain for a limit or a target. *position*: the
+    futures position of the symbol, whose liquidation no exit betters.
     """
     found: list[Met] = []
     linked: set[str] = set()
     for order in orders:
         level = level_of(order.request)
-        if order.accepted_at >= point.at or not _has_come(order.request, level, point.price):
+        if order.accepted_at >= prices.at or not _has_come(order.request, level, prices.current):
             continue
         if order.linked_id is not None:
             if order.linked_id in linked:
                 continue
             linked.add(order.linked_id)
-        low, high = sorted((previous, point.price))
-        price = level if low <= level <= high else point.price
-        if order.request.type is OrderType.LIMIT:
-            found.append(Met(order, price, terms.maker))
-        else:
-            taken = worsened(order.request.side, price, instrument, terms)
-            found.append(Met(order, taken, terms.taker))
+        price = level if prices.went_through(level) else prices.current
+        fee_rate = terms.maker
+        if order.request.type is not OrderType.LIMIT:
+            price = worsened(order.request.side, price, instrument, terms)
+            fee_rate = terms.taker
+        price = exit_price(order.request, price, prices, position, instrument)
+        found.append(Met(order, price, fee_rate))
     return found
 
 

@@ -183,11 +183,14 @@ class PaperVenue:
 
     async def _match(self, point: PathPoint) -> None:
         await self._open()
-        prices = self._prices.last_prices(point.symbol)
-        if prices is None or not self._desk.would_act(point, prices.previous):
+        last = self._prices.last_prices(point.symbol)
+        if last is None:
+            return
+        prices = LastPrices(last.previous, point.price, point.at, point.after_gap)
+        if not self._desk.would_act(point.symbol, prices):
             return
         async with self._acting(ClientOrderId(f"point {point.at.isoformat()}")) as outcome:
-            await self._desk.meet(outcome, point, prices.previous)
+            await self._desk.meet(outcome, point.symbol, prices)
         await self._tell(outcome.reports)
 
     # How a change is made

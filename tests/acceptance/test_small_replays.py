@@ -1,0 +1,183 @@
+"""A few minutes of made-up candles through the installed daemon: where did the position end?"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import anyio
+import asyncpg
+import pytest
+
+from tests.acceptance.daemon_process import run_to_end
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+BUY, SELL = 777, 888
+STRATEGY = """
+from dataclasses import dataclass
+from tradebotd.domain.signal import Signal, SignalKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    pass
+
+
+class Script:
+    Params = Params
+    lookback = 1
+
+    def __init__(self, params):
+        pass
+
+    def decide(self, candles):
+        word = {777: SignalKind.BUY, 888: SignalKind.SELL}.get(candles[-1].volume, SignalKind.NONE)
+        return Signal(kind=word, reason="told so", indicators={})
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Small:
+    """*rows*: (minute, open, high, low, close, volume); one bot of 500 USDT, no costs but fees."""
+
+    rows: Sequence[tuple[float, ...]]
+    bot: str = ""
+    venue: str = ""
+    symbol: str = ""
+    rest: str = ""
+
+    def run(self, folder: Path, dsn: str) -> list[dict[str, Any]]:
+        """The positions it left."""
+        (folder / "script.py").write_text(STRATEGY)
+        lines = ["ts,open,high,low,close,volume"]
+        for minute, *values in self.rows:
+            at = START + timedelta(minutes=minute)
+            lines.append(",".join([at.isoformat(), *(f"{value:g}" for value in values)]))
+        (folder / "AAAUSDT_1m.csv").write_text("\n".join(lines) + "\n")
+        config = folder / "config.toml"
+        config.write_text(self._config(folder, dsn))
+        ended = run_to_end(config, 100)
+        assert ended.exit_code == 0, ended.log[-4000:]
+        return anyio.run(positions, dsn)
+
+    def _config(self, folder: Path, dsn: str) -> str:
+        return f"""
+[daemon]
+state_dir = "{folder}/var"
+socket = "{folder}/s.sock"
+log_format = "json"
+[database]
+url = "{dsn}"
+[feeds.h]
+kind = "replay"
+path = "{folder}/*.csv"
+speed = 0
+[venues.paper]
+kind = "paper"
+slippage_bps = 0
+spread_bps = 0
+{self.venue}
+[[symbols]]
+symbol = "AAAUSDT"
+feeds = ["h"]
+venue = "paper"
+{self.symbol}
+[[bots]]
+name = "g"
+symbol = "AAAUSDT"
+strategy = "{folder}/script.py:Script"
+{self.bot or 'exits = { stop_loss = "2%" }'}
+sizing = {{ kind = "fixed_notional", value = "500" }}
+limits = {{ max_daily_trades = 100 }}
+{self.rest}
+"""
+
+
+async def positions(dsn: str) -> list[dict[str, Any]]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [dict(row) for row in await connection.fetch("SELECT * FROM positions ORDER BY id")]
+    finally:
+        await connection.close()
+
+
+def flat(first: int, last: int, price: float = 100) -> list[tuple[float, ...]]:
+    return [(minute, price, price, price, price, 1) for minute in range(first, last)]
+
+
+def at_100(signal: float = BUY) -> list[tuple[float, ...]]:
+    """Entered at 00:04, held until 00:09."""
+    return [*flat(0, 3), (3, 100, 100, 100, 100, signal), *flat(4, 9)]
+
+
+FUTURES = 'position_type = "futures"\nexits = { stop_loss = "2%" }\n'
+
+
+@pytest.mark.parametrize("resting", ["true", "false"])
+@pytest.mark.parametrize(
+    ("rows", "bot", "price", "pnl"),
+    [
+        pytest.param(
+            [*at_100(), (129, 92, 92.5, 91.5, 92, 1), *flat(130, 133, 92)],
+            "",
+            "92",
+            "-40.384",
+            id="over two hours without candles",
+        ),
+        pytest.param(
+            [*at_100(), (9, 92, 92.5, 91.5, 92, 1), *flat(10, 13, 92)],
+            "",
+            "92",
+            "-40.384",
+            id="from one candle to the next",
+        ),
+        pytest.param(
+            [*at_100(), (9, 99, 99, 91.5, 92, 1), *flat(10, 13, 92)],
+            "",
+            "98",
+            "-10.396",
+            id="inside a candle",
+        ),
+        pytest.param(
+            [*at_100(SELL), (129, 109, 109, 109, 109, 1), *flat(130, 133, 109)],
+            FUTURES + "leverage = 3\nallow_short = true",
+            "109",
+            "-45.418",
+            id="a short",
+        ),
+    ],
+)
+def test_a_gap_over_the_stop_ends_at_the_first_price(
+    tmp_path: Path,
+    empty_database: Callable[[], str],
+    rows: list[tuple[float, ...]],
+    bot: str,
+    price: str,
+    pnl: str,
+    resting: str,
+) -> None:
+    """3.8, M6.1: whether the stop rests at the venue or the daemon watches it."""
+    case = Small(rows=rows, bot=bot, venue=f"resting_stops = {resting}")
+    (position,) = case.run(tmp_path, empty_database())
+    assert (position["close_reason"], position["exit_price"]) == ("stop_loss", Decimal(price))
+    assert position["realized_pnl"] == Decimal(pnl)
+
+
+@pytest.mark.parametrize("resting", ["true", "false"])
+def test_a_gap_over_stop_and_liquidation_costs_the_margin(
+    tmp_path: Path, empty_database: Callable[[], str], resting: str
+) -> None:
+    """3.8, M6.4: 20x, liquidated at 95.5: no better than that, and no worse than 95."""
+    case = Small(
+        rows=[*at_100(), *flat(36, 40, 80)],
+        bot=FUTURES + "leverage = 20",
+        venue=f"resting_stops = {resting}",
+        rest='[risk]\nbad_tick = "50%"',
+    )
+    (position,) = case.run(tmp_path, empty_database())
+    assert position["exit_price"] == 95
+    assert position["realized_pnl"] == Decimal("-25.39")
