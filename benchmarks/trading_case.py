@@ -24,7 +24,15 @@ from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.market.price_book import PriceBook
-from tradebotd.ports.venue import Listener, OrderSearch, VenueAccount, VenueTraits
+from tradebotd.ports.venue import (
+    Listener,
+    OrderSearch,
+    VenueAccount,
+    VenueTraits,
+    WhyNot,
+    check_may_leave,
+    unhindered,
+)
 from tradebotd.storage import bots, leadership, process_identity, settings
 from tradebotd.storage.database import Connection, Database, Lane, assert_no_connection_held
 from tradebotd.storage.symbols import sync_symbols
@@ -106,7 +114,14 @@ class SlowVenue:
     quote_calls: int = 0
     orders: list[ClientOrderId] = field(default_factory=list)
 
-    async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
+    async def submit(
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot = unhindered,
+    ) -> OrderReport:
+        check_may_leave(why_not)
         await self._answer()
         self.orders.append(client_order_id)
         number = str(len(self.orders))
@@ -149,14 +164,23 @@ class SlowVenue:
         """Nothing happens here between calls."""
 
     async def submit_linked(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+        self,
+        orders: Sequence[tuple[ClientOrderId, OrderRequest]],
+        *,
+        why_not: WhyNot = unhindered,
     ) -> Sequence[OrderReport]:
-        raise AssertionError(f"nothing rests here: {orders}")
+        raise AssertionError(f"nothing rests here: {orders} {why_not}")
 
     async def replace(
-        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+        self,
+        symbol: str,
+        old: ClientOrderId,
+        new: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot = unhindered,
     ) -> OrderReport:
-        raise AssertionError(f"nothing rests here: {symbol} {old} {new} {request}")
+        raise AssertionError(f"nothing rests here: {symbol} {old} {new} {request} {why_not}")
 
     async def open_orders(self) -> Sequence[OrderReport]:
         await self._answer()

@@ -1,11 +1,13 @@
 """The venues that the numbered tests run for, each with a clock, prices and a listener."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.fakes.clock import FakeClock
@@ -22,7 +24,7 @@ from tradebotd.domain.order import (
     TimeInForce,
 )
 from tradebotd.domain.side import Side
-from tradebotd.ports.venue import Replacement, Venue, VenueTraits
+from tradebotd.ports.venue import Replacement, VenueTraits
 from tradebotd.storage.database import Database
 from tradebotd.venues.paper.matching import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -45,13 +47,17 @@ CAN_ALL = VenueTraits(
 
 @dataclass
 class Case:
-    """`meet` is what a price does to orders that rest; `heard` what the venue told of itself."""
+    """`meet` is what a price does to orders that rest; `heard` what the venue told of itself.
 
-    venue: Venue
+    `limiter`: while it is held, whatever is sent waits inside the adapter, and has not left.
+    """
+
+    venue: PaperVenue | ScriptedVenue
     clock: FakeClock
     prices: FakePrices
     symbol: MarketSymbol
     meet: Callable[[PathPoint], Awaitable[object]]
+    limiter: Callable[[], AbstractAsyncContextManager[object]]
     heard: list[OrderReport] = field(default_factory=list)
 
     def order(
@@ -147,7 +153,7 @@ def case(venue_name: str, fee_asset: str, database: Database) -> Case:
             if meeting is not None:
                 await meeting
 
-        made = Case(paper, clock, prices, symbol, meet)
+        made = Case(paper, clock, prices, symbol, meet, lambda: paper._one_at_a_time)
     else:
         scripted = ScriptedVenue(
             clock,
@@ -157,6 +163,18 @@ def case(venue_name: str, fee_asset: str, database: Database) -> Case:
             traits=CAN_ALL,
             fee_in_base=fee_asset == "base",
         )
-        made = Case(scripted, clock, prices, symbol, lambda point: scripted.match(point.symbol))
+
+        @asynccontextmanager
+        async def limiter() -> AsyncIterator[None]:
+            scripted.gate = gate = anyio.Event()
+            try:
+                yield
+            finally:
+                scripted.gate = None
+                gate.set()
+
+        made = Case(
+            scripted, clock, prices, symbol, lambda point: scripted.match(point.symbol), limiter
+        )
     made.venue.listen(made.hear)
     return made

@@ -37,6 +37,9 @@ from tradebotd.ports.venue import (
     Replacement,
     Venue,
     VenueAccount,
+    WhyNot,
+    check_may_leave,
+    unhindered,
 )
 from tradebotd.storage.database import assert_no_connection_held
 
@@ -56,6 +59,7 @@ class Behaviour(Enum):
 @dataclass
 class ScriptedVenue(ScriptedBooks):
     """`script`: one behaviour an order, in turn. `gate`: every call waits there while it is set.
+    `limiter` is awaited before an order leaves, as an adapter's is.
 
     `before_submit` is awaited when an order arrives. `submitted` is every order that reached the
     venue, in order, doubled ones included. `hidden`: orders it falsely says it has never seen.
@@ -72,6 +76,7 @@ class ScriptedVenue(ScriptedBooks):
     reads_fail: bool = False
     gate: anyio.Event | None = None
     before_submit: Callable[[ClientOrderId], Awaitable[object]] | None = None
+    limiter: Callable[[], Awaitable[object]] | None = None
     quote_calls: list[set[str]] = field(default_factory=list)
     script: deque[Behaviour] = field(default_factory=deque)
     submitted: list[tuple[ClientOrderId, OrderRequest]] = field(default_factory=list)
@@ -87,9 +92,15 @@ class ScriptedVenue(ScriptedBooks):
     hidden_until: dict[ClientOrderId, int | datetime] = field(default_factory=dict)
     before_account_answers: Callable[[], Awaitable[object]] | None = None
 
-    async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
+    async def submit(
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot = unhindered,
+    ) -> OrderReport:
         assert_no_connection_held("an order is sent")
-        await self._wait()
+        await self._sign(why_not)
         if self.before_submit is not None:
             await self.before_submit(client_order_id)
         behaviour = self._departure(client_order_id)
@@ -115,10 +126,13 @@ class ScriptedVenue(ScriptedBooks):
         self.listener = listener
 
     async def submit_linked(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+        self,
+        orders: Sequence[tuple[ClientOrderId, OrderRequest]],
+        *,
+        why_not: WhyNot = unhindered,
     ) -> Sequence[OrderReport]:
         assert_no_connection_held("orders are sent")
-        await self._wait()
+        await self._sign(why_not)
         if not self.traits.linked_orders:
             raise OrderRejectedError("linked orders are not taken")
         for client_order_id, _ in orders:
@@ -144,10 +158,16 @@ class ScriptedVenue(ScriptedBooks):
         return reports
 
     async def replace(
-        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+        self,
+        symbol: str,
+        old: ClientOrderId,
+        new: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot = unhindered,
     ) -> OrderReport:
         assert_no_connection_held("an order is replaced")
-        await self._wait()
+        await self._sign(why_not)
         if self.traits.replacement is not Replacement.REPLACE:
             raise OrderRejectedError("orders are not replaced")
         if self.before_submit is not None:
@@ -284,6 +304,13 @@ class ScriptedVenue(ScriptedBooks):
         await self._wait()
         if self.reads_fail:
             raise VenueUnavailableError("503")
+
+    async def _sign(self, why_not: WhyNot) -> None:
+        """What an order waits for before it leaves, and the look directly before it does."""
+        await self._wait()
+        if self.limiter is not None:
+            await self.limiter()
+        check_may_leave(why_not)
 
     async def _wait(self) -> None:
         if self.gate is not None:

@@ -16,7 +16,16 @@ from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
-from tradebotd.ports.venue import Listener, OrderSearch, Venue, VenueAccount, VenueTraits
+from tradebotd.ports.venue import (
+    Listener,
+    OrderSearch,
+    Venue,
+    VenueAccount,
+    VenueTraits,
+    WhyNot,
+    check_may_leave,
+    unhindered,
+)
 from tradebotd.storage.database import assert_no_connection_held
 
 ENDPOINTS: Final = frozenset({"open_orders", "order"})
@@ -44,8 +53,14 @@ class Line:
     def listen(self, listener: Listener) -> None:
         self.listener = listener
 
-    async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
-        await self._leave("an order is sent", client_order_id)
+    async def submit(
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot = unhindered,
+    ) -> OrderReport:
+        await self._leave("an order is sent", client_order_id, why_not=why_not)
         venue, street = self.venue, self.venue.street
         faults = street.faults
         if faults.strikes("lost_on_the_way_there"):
@@ -74,9 +89,12 @@ class Line:
         return order.report()
 
     async def submit_linked(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+        self,
+        orders: Sequence[tuple[ClientOrderId, OrderRequest]],
+        *,
+        why_not: WhyNot = unhindered,
     ) -> Sequence[OrderReport]:
-        await self._leave("linked orders are sent", *(name for name, _ in orders))
+        await self._leave("linked orders are sent", *(name for name, _ in orders), why_not=why_not)
         if not self.traits.linked_orders:
             raise OrderRejectedError("linked orders are not taken")
         link, made = orders[0][0], []
@@ -93,9 +111,15 @@ class Line:
         return [order.report() for order in made]
 
     async def replace(
-        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+        self,
+        symbol: str,
+        old: ClientOrderId,
+        new: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot = unhindered,
     ) -> OrderReport:
-        await self._leave("an order is replaced", new)
+        await self._leave("an order is replaced", new, why_not=why_not)
         former = self.venue.ledger.orders.get(old)
         if former is None or former.status not in LIVE or former.request.symbol != symbol:
             raise OrderRejectedError("nothing to replace")
@@ -197,10 +221,11 @@ class Line:
 
     # The wire
 
-    async def _leave(self, what: str, *new: ClientOrderId) -> None:
+    async def _leave(self, what: str, *new: ClientOrderId, why_not: WhyNot = unhindered) -> None:
         """Raises VenueUnavailableError: nothing left us."""
         assert_no_connection_held(what)
         await self._wire(what)
+        check_may_leave(why_not)
         for client_order_id in new:
             await self.venue.at_departure(self.name, client_order_id, self.token)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
@@ -14,6 +15,24 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
 
 Listener = Callable[[OrderReport], Awaitable[None]]
+
+WhyNot = Callable[[], str | None]
+"""Why a request may not leave any more, at this moment; None while it may. Never waits."""
+
+
+def unhindered() -> None:
+    """A `WhyNot` of requests that may always leave."""
+
+
+def check_may_leave(why_not: WhyNot) -> None:
+    """The look at the moment of signing: an adapter calls it after its last wait (a limiter, a
+    connection from a pool) and directly before the bytes leave.
+
+    Raises VenueUnavailableError: nothing was sent.
+    """
+    reason = why_not()
+    if reason is not None:
+        raise VenueUnavailableError(reason)
 
 
 class Replacement(StrEnum):
@@ -62,6 +81,10 @@ class VenueAccount:
 
 
 class Venue(Protocol):
+    """Whatever sends an order takes *why_not*, and calls `check_may_leave` when it signs: an order
+    that leaves later than its row allows, or without the lease, is one that nobody expects.
+    """
+
     @property
     def name(self) -> VenueName: ...
 
@@ -72,12 +95,14 @@ class Venue(Protocol):
         """*listener* is told what happens to orders between calls: the venue's order stream."""
         ...
 
-    async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
+    async def submit(
+        self, client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot
+    ) -> OrderReport:
         """Send once. Raises OrderRejectedError, VenueUnavailableError, OutcomeUnknownError."""
         ...
 
     async def submit_linked(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], *, why_not: WhyNot
     ) -> Sequence[OrderReport]:
         """Orders of which one fill cancels the others, in one call: all of them or none.
 
@@ -86,7 +111,13 @@ class Venue(Protocol):
         ...
 
     async def replace(
-        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+        self,
+        symbol: str,
+        old: ClientOrderId,
+        new: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot,
     ) -> OrderReport:
         """Cancel *old* (and what is linked to it) and place *new*, in one call; the new's report.
 

@@ -8,7 +8,7 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.order import OrderReport
-from tradebotd.ports.venue import Venue
+from tradebotd.ports.venue import Venue, WhyNot
 from tradebotd.storage.exit_groups import GroupOrder
 from tradebotd.trading.placement import NOT_SENT, Placement, Prepared
 
@@ -24,9 +24,13 @@ async def send_together(
     if replacing is not None:
         old = replacing
 
-        async def replace() -> OrderReport:
+        async def replace(why_not: WhyNot) -> OrderReport:
             return await venue.replace(
-                old.symbol, old.client_order_id, first.client_order_id, first.request
+                old.symbol,
+                old.client_order_id,
+                first.client_order_id,
+                first.request,
+                why_not=why_not,
             )
 
         return [await placement.send(first, via=replace)]
@@ -41,9 +45,9 @@ async def _send_linked(
     answers: list[OrderReport] = []
     recorder = placement.recorder
 
-    async def linked() -> OrderReport:
+    async def linked(why_not: WhyNot) -> OrderReport:
         pairs = [(each.client_order_id, each.request) for each in (first, *others)]
-        answers.extend(await venue.submit_linked(pairs))
+        answers.extend(await venue.submit_linked(pairs, why_not=why_not))
         return answers[0]
 
     ids = [each.client_order_id for each in others]

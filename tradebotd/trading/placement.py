@@ -22,7 +22,7 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, PositionId, VenueName, client_order_id_for
 from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
 from tradebotd.ports.clock import Clock, HostClock
-from tradebotd.ports.venue import Venue
+from tradebotd.ports.venue import Venue, WhyNot, unhindered
 from tradebotd.risk.limits import ApprovedOrder
 from tradebotd.storage import bots, decisions, exit_groups, orders, positions
 from tradebotd.storage.bots import DecisionRecord
@@ -35,7 +35,7 @@ from tradebotd.trading.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
 
-Sender = Callable[[], Awaitable[OrderReport]]
+Sender = Callable[[WhyNot], Awaitable[OrderReport]]
 
 SEND_SECONDS: Final = 15.0
 NOT_SENT: Final = "not_sent"
@@ -163,39 +163,51 @@ class Placement:
                 prepared.append(Prepared(order=order))
         return prepared
 
-    async def send(self, prepared: Prepared, via: Sender | None = None) -> OrderReport:
+    async def send(
+        self, prepared: Prepared, via: Sender | None = None, *, why_not: WhyNot = unhindered
+    ) -> OrderReport:
         """Send once, outside any transaction, and record the answer. *via*: how, if not alone.
 
+        *why_not*: what else may keep it back until it leaves, besides its time and the lease.
         Raises OrderRejectedError, VenueUnavailableError (both recorded as rejected),
         OutcomeUnknownError. If this task is cut while it sends, the row stays `pending_new` and
         reconciliation settles it like any other unknown outcome.
         """
         client_order_id = prepared.client_order_id
-        why_not = self._may_not_send(prepared)
-        if why_not is not None:
-            await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: {why_not}")
-            raise VenueUnavailableError(f"{client_order_id} was not sent: {why_not}")
+
+        def look() -> str | None:
+            return self._may_not_send(prepared) or why_not()
+
+        reason = look()
+        if reason is not None:
+            await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: {reason}")
+            raise VenueUnavailableError(f"{client_order_id} was not sent: {reason}")
         self._recorder.in_flight.add(client_order_id)
         try:
-            return await self._send_and_record(prepared, via)
+            return await self._send_and_record(prepared, via, look)
         finally:
             self._recorder.in_flight.discard(client_order_id)
 
     def _may_not_send(self, prepared: Prepared) -> str | None:
-        """Looked at last of all: whoever takes the account over counts on both."""
+        """Looked at before the call and again when it is signed: a venue's limiter may wait in
+        between, and whoever takes the account over counts on both.
+        """
         if self._host.now() > prepared.order.send_by:
             return "it waited too long"
         return self._lease.why_not()
 
-    async def _send_and_record(self, prepared: Prepared, via: Sender | None) -> OrderReport:
+    async def _send_and_record(
+        self, prepared: Prepared, via: Sender | None, look: WhyNot
+    ) -> OrderReport:
         client_order_id, request = prepared.client_order_id, prepared.request
         log.info("order sent", **_words(prepared))
         try:
             with anyio.fail_after(SEND_SECONDS):
                 if via is not None:
-                    report = await via()
+                    report = await via(look)
                 else:
-                    report = await self._venues[request.venue].submit(client_order_id, request)
+                    venue = self._venues[request.venue]
+                    report = await venue.submit(client_order_id, request, why_not=look)
         except OrderRejectedError as error:
             log.warning("order rejected", **_words(prepared), reason=error.reason)
             await self._recorder.record_rejected(client_order_id, error.reason)

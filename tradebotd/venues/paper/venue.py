@@ -28,7 +28,15 @@ from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import LastPrices, PriceSource
-from tradebotd.ports.venue import Listener, OrderSearch, VenueAccount, VenueTraits
+from tradebotd.ports.venue import (
+    Listener,
+    OrderSearch,
+    VenueAccount,
+    VenueTraits,
+    WhyNot,
+    check_may_leave,
+    unhindered,
+)
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.database import Database, Lane, assert_no_connection_held
 from tradebotd.venues.paper.booking import Outcome
@@ -86,21 +94,36 @@ class PaperVenue:
 
     # Orders
 
-    async def submit(self, client_order_id: ClientOrderId, request: OrderRequest) -> OrderReport:
-        (report,) = await self._submit([(client_order_id, request)])
+    async def submit(
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot = unhindered,
+    ) -> OrderReport:
+        (report,) = await self._submit([(client_order_id, request)], why_not)
         return report
 
     async def submit_linked(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+        self,
+        orders: Sequence[tuple[ClientOrderId, OrderRequest]],
+        *,
+        why_not: WhyNot = unhindered,
     ) -> Sequence[OrderReport]:
-        return await self._submit(orders)
+        return await self._submit(orders, why_not)
 
     async def replace(
-        self, symbol: str, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+        self,
+        symbol: str,
+        old: ClientOrderId,
+        new: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot = unhindered,
     ) -> OrderReport:
         self._check([(new, request)])
         prices = self._last_prices(symbol)
-        async with self._acting(new) as outcome:
+        async with self._acting(new, why_not) as outcome:
             await self._desk.replace(outcome, old, (new, request), prices)
         return await self._answered(outcome, new)
 
@@ -196,11 +219,11 @@ class PaperVenue:
     # How a change is made
 
     async def _submit(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], why_not: WhyNot
     ) -> Sequence[OrderReport]:
         self._check(orders)
         first, request = orders[0]
-        async with self._acting(first) as outcome:
+        async with self._acting(first, why_not) as outcome:
             # Read behind the lock: an order that waited fills at the price of its turn.
             await self._desk.take(outcome, orders, self._last_prices(request.symbol))
         if outcome.refused is not None:
@@ -209,8 +232,12 @@ class PaperVenue:
         return [reports[client_order_id] for client_order_id, _ in orders]
 
     @asynccontextmanager
-    async def _acting(self, client_order_id: ClientOrderId) -> AsyncIterator[Outcome]:
+    async def _acting(
+        self, client_order_id: ClientOrderId, why_not: WhyNot = unhindered
+    ) -> AsyncIterator[Outcome]:
         """One transaction of the venue's books, alone; memory follows once it has committed.
+
+        An order is on its way until the books are its own: *why_not* is looked at then.
 
         Raises OutcomeUnknownError when the commit may have happened, else VenueUnavailableError.
         """
@@ -220,6 +247,7 @@ class PaperVenue:
             async with self._one_at_a_time:
                 try:
                     async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                        check_may_leave(why_not)
                         begun = True
                         outcome = Outcome(connection=connection, at=self._clock.now())
                         yield outcome
