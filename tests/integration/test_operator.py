@@ -30,6 +30,7 @@ from tradebotd.jobs.schedule import Due
 from tradebotd.jobs.scheduler import ClockScheduler
 from tradebotd.market.price_book import PriceBook
 from tradebotd.storage.database import Database
+from tradebotd.storage.writes import Writes
 from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.flatten import FlattenResult, Left, Progress
@@ -119,6 +120,9 @@ class AwayDatabase:
     """The database as it looks when nobody answers."""
 
     pool_size, pool_in_use, available = 6, 0, False
+
+    def __init__(self) -> None:
+        self.writes = Writes()
 
     def connection(self, *_: object) -> Any:
         raise DatabaseUnavailableError("connection refused")

@@ -8,6 +8,7 @@ import pytest
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, RunStatus
+from tradebotd.health.guards import Guards
 from tradebotd.health.report import (
     AlertFact,
     Code,
@@ -43,6 +44,7 @@ NOT_REACHED = Outcome(ok=False, message="position 5 is beyond its stop")
     ("facts", "code", "health"),
     [
         (Facts(database_ok=False), Code.DATABASE_UNAVAILABLE, Health.CRITICAL),
+        (Facts(database_ok=True, cannot_write="full"), Code.WRITES_FAIL, Health.CRITICAL),
         (Facts(database_ok=True, unknown_orders=1), Code.ORDERS_UNKNOWN, Health.CRITICAL),
         (Facts(database_ok=True, disk_problem="1 MB free"), Code.DISK_LOW, Health.CRITICAL),
         (Facts(database_ok=True, unpriced_symbols=["X"]), Code.PRICE_MISSING, Health.CRITICAL),
@@ -80,6 +82,29 @@ def test_jobs_make_problems_and_the_guards_critical_ones(
     (problem,) = problems_of(Facts(database_ok=True, jobs=[job]))
 
     assert (problem.code, problem.severity, problem.subject) == (code, severity, job.name)
+
+
+@pytest.mark.parametrize("facts", [{"cannot_write": "full"}, {"database_ok": False}])
+def test_what_cannot_be_written_comes_first_and_no_exit_goes_on(facts: dict[str, object]) -> None:
+    """N4, 3.8: the loudest alarm; what rests at the venue is all there is."""
+    guards = Guards(resting=["a BTCUSDT (position 1)"], unguarded=["b ETHUSDT (position 2)"])
+    told = problems_of(
+        replace(
+            Facts(database_ok=True),
+            disk_problem="0 MB free",
+            unknown_orders=1,
+            halt_reason="lunch",
+            entries_stopped=["drain"],
+            guards=guards,
+            **facts,  # type: ignore[arg-type]
+        )
+    )
+
+    assert told[0].code in {Code.WRITES_FAIL, Code.DATABASE_UNAVAILABLE}
+    assert "resting at the venue: a BTCUSDT (position 1)" in told[0].message
+    assert "nothing guards b ETHUSDT (position 2)" in told[0].message
+    assert not [each for each in told if "exits go on" in each.message]
+    assert len(told) == 5
 
 
 def test_what_is_well_makes_no_problem_nor_what_is_switched_off() -> None:

@@ -1,9 +1,8 @@
 """The running daemon: what starts once everything is wired, and how it ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import anyio
@@ -12,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from tradebotd.clocks.market import MarketClock
 from tradebotd.config.model import Config
+from tradebotd.daemon.disk_watch import DiskWatch
 from tradebotd.daemon.progress_line import ProgressLine, replay_status
 from tradebotd.daemon.reloading import Reloader
 from tradebotd.daemon.stop_signal import StopRequest
@@ -21,7 +21,6 @@ from tradebotd.domain.errors import (
     RefusedError,
 )
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.health.disk import disk_problem
 from tradebotd.jobs.catch_up import catch_up
 from tradebotd.jobs.run_ledger import RunLedger
 from tradebotd.jobs.runner import JobRunner
@@ -38,7 +37,6 @@ from tradebotd.trading.protection import Protection
 
 log = structlog.get_logger(__name__)
 
-DISK_SECONDS: Final = 10.0
 PROGRESS_SECONDS: Final = 0.5
 FENCE: Final = "fence"
 PLAYER_SECONDS: Final = 5.0
@@ -64,10 +62,10 @@ class App:
     ingest: Ingest
     gate: EntryGate
     protection: Protection
+    disk: DiskWatch
     player: Player | None
     begins_at: datetime
     already_ended: bool
-    config_now: Callable[[], Config]  # as the last reload left it
     reloader: Reloader
     line: ProgressLine | None
     draining: bool = False
@@ -86,7 +84,7 @@ class App:
         await self.ledger.recover(self.clock.now())
         await load_disabled(self.runner, self.database)
         await self.gate.load()
-        await self._look_at_disk()
+        await self.disk.look()
         held = await self.protection.load(self.clock.now())
         run = await self.runner.run_by_hand("reconcile", {})
         log.info("reconciled before trading", status=run.status, positions=held)
@@ -99,7 +97,7 @@ class App:
                 catch_up, self.runner, self.database, self.clock.now(), self.closes_after
             )
         self.scheduler.start()
-        for watch in (self.runner.watch_limits, self._watch_disk):
+        for watch in (self.runner.watch_limits, self.disk.run):
             self.tasks.start_soon(watch)
         if self.clock.speed:  # at speed 0 the next price does it, so that effects repeat
             self.tasks.start_soon(self.protection.attend)
@@ -191,16 +189,6 @@ class App:
             except RefusedError as error:  # one is running already, or we are stopping
                 log.warning("the last pull was not made again", reason=str(error))
 
-    async def _watch_disk(self) -> None:
-        while True:
-            await anyio.sleep(DISK_SECONDS)
-            await self._look_at_disk()
-
-    async def _look_at_disk(self) -> None:
-        least = self.config_now().health.min_free_disk
-        problem = await anyio.to_thread.run_sync(_disk_problem, self.config, least)
-        self.gate.set_disk_problem(problem)
-
     async def _show_progress(self, player: Player, line: ProgressLine) -> None:
         while not self._played.is_set():
             progress = player.progress()
@@ -215,18 +203,6 @@ class App:
             )
             with anyio.move_on_after(PROGRESS_SECONDS):
                 await self._played.wait()
-
-
-def _disk_problem(config: Config, least: int) -> str | None:
-    return disk_problem(_existing(config), least)
-
-
-def _existing(config: Config) -> Path:
-    """The state directory, or the nearest directory above it that is there."""
-    path = config.state_dir
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path
 
 
 def _minute(instant: datetime) -> str:

@@ -12,6 +12,7 @@ from tradebotd.control.messages import ProtectedBy, State
 from tradebotd.daemon.todays_pnl import TodaysPnl
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.position import Position
+from tradebotd.health.guards import Guards
 from tradebotd.jobs.runner import JobRunner
 from tradebotd.jobs.scheduler import ClockScheduler
 from tradebotd.market.price_book import PriceBook
@@ -113,6 +114,7 @@ class Services:
     reload: Callable[[], Awaitable[Sequence[str]]]
     hold: Callable[[], AbstractContextManager[Any]]
     protected_by: Callable[[PositionId], ProtectedBy] | None = None
+    guards: Callable[[], Guards] = Guards
     tasks: TaskGroup
     started_at: datetime
     started_market: datetime

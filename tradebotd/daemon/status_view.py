@@ -139,6 +139,8 @@ class StatusView:
         }
         return report.Facts(
             database_ok=seen.ok,
+            cannot_write=self._services.database.writes.failure,
+            guards=self._services.guards(),
             jobs=[self._job_fact(job, seen, now) for job in seen.jobs],
             disk_problem=gate.disk_problem,
             halt_reason=gate.halt_reason,

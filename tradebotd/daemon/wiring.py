@@ -16,6 +16,7 @@ from tradebotd.control.messages import State
 from tradebotd.control.server import serve as serve_control
 from tradebotd.daemon.all_feeds import AllFeeds
 from tradebotd.daemon.app import App, Player
+from tradebotd.daemon.disk_watch import DiskWatch, guards_of
 from tradebotd.daemon.files import Files, closes_after
 from tradebotd.daemon.market_wiring import Market, wire_market
 from tradebotd.daemon.operator import Operator
@@ -105,10 +106,16 @@ async def build(
             ingest=market.ingest,
             gate=trading.gate,
             protection=trading.protection,
+            disk=DiskWatch(
+                database=database,
+                gate=trading.gate,
+                guards=partial(guards_of, trading.protection),
+                state_dir=config.state_dir,
+                least=lambda: reloader.config.health.min_free_disk,
+            ),
             player=None,
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
-            config_now=lambda: reloader.config,
             reloader=reloader,
             line=line,
         )
@@ -224,6 +231,7 @@ def _services(
         reload=app.reload,
         hold=_hold(market.clock),
         protected_by=trading.protection.protected_by,
+        guards=partial(guards_of, trading.protection),
         tasks=app.tasks,
         started_at=host_now(),
         started_market=market.clock.now(),

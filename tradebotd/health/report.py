@@ -4,13 +4,14 @@ Health is the worst of its problems: a critical one means that money may be ungu
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, RunStatus
+from tradebotd.health.guards import Guards
 
 GUARDS: Final = frozenset({"stop_loss_check", "reconcile"})  # what stands between us and a loss
 RUNBOOKS: Final = "docs/runbooks"
@@ -38,6 +39,7 @@ class Code(StrEnum):
     """Each has its page: `docs/runbooks/<code>.md`."""
 
     DATABASE_UNAVAILABLE = "database_unavailable"
+    WRITES_FAIL = "writes_fail"
     DISK_LOW = "disk_low"
     HALTED = "halted"
     ENTRIES_STOPPED = "entries_stopped"
@@ -84,9 +86,14 @@ class AlertFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """`entries_stopped`: reasons beyond the halt; `bot_errors`: bot to error text."""
+    """`entries_stopped`: reasons beyond the halt; `bot_errors`: bot to error text.
+
+    `cannot_write`: why PostgreSQL takes nothing that is written, though it may answer.
+    """
 
     database_ok: bool
+    cannot_write: str | None = None
+    guards: Guards = field(default_factory=Guards)
     jobs: Sequence[JobFact] = ()
     disk_problem: str | None = None
     halt_reason: str | None = None
@@ -155,26 +162,36 @@ def is_failing(job: JobFact) -> bool:
 
 
 def _standing(facts: Facts) -> list[Problem]:
-    found = []
-    if not facts.database_ok:
-        message = "PostgreSQL does not answer: no order can be recorded, so none is sent"
-        found.append(_critical(Code.DATABASE_UNAVAILABLE, "database", message))
+    found = _of_writing(facts)
+    exits = "; exits go on" if facts.database_ok and facts.cannot_write is None else ""
     if facts.unknown_orders:
         message = f"{facts.unknown_orders} order(s) may or may not be live at the venue"
         found.append(_critical(Code.ORDERS_UNKNOWN, "orders", message, facts.unknown_since))
     if facts.disk_problem is not None:
-        message = f"{facts.disk_problem}: entries stopped, exits go on"
+        message = f"{facts.disk_problem}: entries stopped{exits}"
         found.append(_critical(Code.DISK_LOW, "disk", message))
     if facts.halt_reason is not None:
-        message = f"entries are halted ({facts.halt_reason}); exits go on"
+        message = f"entries are halted ({facts.halt_reason}){exits}"
         found.append(_warning(Code.HALTED, "entries", message, facts.halted_since))
     if facts.entries_stopped:
-        message = f"no entries: {'; '.join(facts.entries_stopped)}; exits go on"
+        message = f"no entries: {'; '.join(facts.entries_stopped)}{exits}"
         found.append(_warning(Code.ENTRIES_STOPPED, "entries", message))
     if facts.open_dead_letters:
         message = f"{facts.open_dead_letters} failed run(s) wait for a decision"
         found.append(_warning(Code.DEAD_LETTERS, "dead letters", message))
     return found
+
+
+def _of_writing(facts: Facts) -> list[Problem]:
+    """The loudest of all: what is not written down is not sent, exits neither."""
+    guarded = facts.guards.words()
+    if facts.cannot_write is not None:
+        message = f"exits cannot be sent: PostgreSQL cannot write ({facts.cannot_write}); {guarded}"
+        return [_critical(Code.WRITES_FAIL, "database", message)]
+    if not facts.database_ok:
+        message = "PostgreSQL does not answer: no order can be recorded, so none is sent"
+        return [_critical(Code.DATABASE_UNAVAILABLE, "database", f"{message}; {guarded}")]
+    return []
 
 
 def _of_bots(facts: Facts) -> list[Problem]:

@@ -17,6 +17,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from tradebotd.domain.errors import ConfigError, DatabaseUnavailableError
 from tradebotd.storage import json_codec
+from tradebotd.storage.writes import Writes
 
 Connection: TypeAlias = PoolConnectionProxy
 
@@ -52,6 +53,11 @@ _TROUBLE: Final = (
     asyncpg.ReadOnlySQLTransactionError,  # a standby, or an operator made it read-only
     asyncpg.InternalClientError,  # the server ended the session while nobody was listening
     OSError,  # TimeoutError among them: inside a block only the database is awaited
+)
+_NO_ROOM: Final = (  # nothing can be written, though much can be read
+    asyncpg.DiskFullError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
 _BROKEN: Final = (asyncpg.PostgresConnectionError, asyncpg.InternalClientError, OSError)
 _MISCONFIGURED: Final = (
@@ -89,6 +95,7 @@ class Database:
         self.pool_size: int = pool.get_max_size()
         self.pool_in_use = 0
         self.available = True
+        self.writes = Writes()
         shared = max(1, self.pool_size - RESERVED_FOR_ORDERS)
         self._shared = asyncio.Semaphore(shared)
         self._bulk = asyncio.Semaphore(min(BULK_WRITERS, max(1, shared - 1)))
@@ -130,6 +137,8 @@ class Database:
                 await transaction.commit()
             if scope.cancelled_caught:
                 connection.terminate()
+                self.available = False
+                self.writes.on_trouble()
                 raise DatabaseUnavailableError(
                     f"no answer to COMMIT in {CLEAN_UP_SECONDS:g} s: it may or may not have happened"
                 )
@@ -189,6 +198,9 @@ class Database:
             yield
         except _TROUBLE as error:
             self.available = False
+            if isinstance(error, _NO_ROOM):
+                self.writes.fail(f"{type(error).__name__}: {error}")
+            self.writes.on_trouble()
             raise unavailable(error) from error
         except asyncpg.InterfaceError as error:
             # asyncpg has no class of its own for "the connection is closed".

@@ -10,6 +10,7 @@ HALT: Final = "halt"  # {"reason", "since"}, or null
 ACCOUNT_HALT: Final = "account_halt"  # {"rule", "detail", "since", "until" or null}, or null
 ACCOUNT_PEAK_SINCE: Final = "account_peak_since"  # ISO 8601: when somebody resumed from a drawdown
 DISABLED_JOBS: Final = "disabled_jobs"  # names
+WRITE_PROBE: Final = "write_probe"  # never there for longer than a transaction
 
 SELECT_VALUE: Final[LiteralString] = "SELECT value FROM settings WHERE key = $1"
 UPSERT_VALUE: Final[LiteralString] = """

@@ -52,6 +52,8 @@ class EntryGate:
         """The first reason against an entry; None while the gate is open."""
         if self._halt is not None:
             return "halted"
+        if self._database.writes.failure is not None:
+            return "PostgreSQL cannot write"
         if self._disk_problem is not None:
             return "disk nearly full"
         return next(iter(self.other_reasons), None)

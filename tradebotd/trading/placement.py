@@ -194,6 +194,9 @@ class Placement:
         """
         if self._host.now() > prepared.order.send_by:
             return "it waited too long"
+        is_entry = prepared.order.intent.role is OrderRole.ENTRY
+        if is_entry and self._database.writes.failure is not None:
+            return "PostgreSQL cannot write: no exit could follow"
         return self._lease.why_not()
 
     async def _send_and_record(

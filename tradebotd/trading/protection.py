@@ -65,6 +65,7 @@ class Protection:
         bad_tick: Decimal = USUAL_BAD_TICK,
         resting: Collection[VenueName] | None = None,
     ) -> None:
+        self._writes = database.writes
         self._clock = clock
         self._prices = prices
         self.hours = {  # of symbols that do not trade all the time
@@ -131,11 +132,12 @@ class Protection:
         return self._watched.positions
 
     def protected_by(self, position_id: PositionId) -> ProtectedBy:
-        """Who would end the position."""
+        """Who would end the position. An exit of ours is written before it is sent."""
         position = self.held.get(position_id)
         by_daemon = (
             position is not None
             and position_id not in self._lost
+            and self._writes.failure is None
             and ExitLevels.of(position) != ExitLevels()
         )
         if self._resting.live(position_id) is not None:

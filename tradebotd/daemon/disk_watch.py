@@ -1,0 +1,140 @@
+"""Is there room to write, and does PostgreSQL write? Nothing is sent that was not written first.
+
+The gate hears of a failed write in the same instant, from the database itself; this says it aloud,
+and tries until PostgreSQL writes again.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.clocks.host import monotonic
+from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.health.disk import disk_problem
+from tradebotd.health.guards import Guards
+from tradebotd.storage.database import Database
+from tradebotd.storage.write_probe import probe_writes
+from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.protection import Protection
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS: Final = 1.0
+PROBE_SECONDS: Final = 1.0
+# After a failure, room for two segments of the log in front of every write, and no other failure.
+ROOM_AFTER_FAILURE: Final = 32_000_000
+QUIET_SECONDS: Final = 10.0
+
+
+class DiskWatch:
+    """*least* bytes must be free on the disk of *state_dir*."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        gate: EntryGate,
+        guards: Callable[[], Guards],
+        state_dir: Path,
+        least: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._gate = gate
+        self._guards = guards
+        self._state_dir = state_dir
+        self._least = least
+        self._stirred = anyio.Event()
+        self._told: str | None = None
+        self._wants_room = False
+        database.writes.on_trouble = self._stir
+
+    async def run(self) -> None:
+        """For ever: every second, and at once when something could not be written."""
+        while True:
+            with anyio.move_on_after(LOOK_SECONDS):
+                await self._stirred.wait()
+            self._stirred = anyio.Event()
+            await self.look()
+
+    async def look(self) -> None:
+        cannot = None
+        if self._in_trouble():
+            self._wants_room = True
+            cannot = await self._try()
+        self._tell(cannot)
+        low = await anyio.to_thread.run_sync(self._low)
+        self._gate.set_disk_problem(low)
+
+    def _in_trouble(self) -> bool:
+        database = self._database
+        return (
+            database.writes.failure is not None or not database.available or self._told is not None
+        )
+
+    async def _try(self) -> str | None:
+        """Why nothing can be written; None: it can."""
+        try:
+            with anyio.fail_after(PROBE_SECONDS):
+                await probe_writes(self._database)
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            return self._database.writes.failure or str(error) or "no answer"
+        return None
+
+    def _low(self) -> str | None:
+        """Blocks. After a failure more room is wanted, since the little there is was not enough."""
+        least, place = self._least(), _existing(self._state_dir)
+        if not self._wants_room:
+            return disk_problem(place, least)
+        low = disk_problem(place, max(least, ROOM_AFTER_FAILURE))
+        quiet = monotonic() - self._database.writes.failed_at
+        if low is None and quiet >= QUIET_SECONDS:
+            self._wants_room = False
+        elif low is None:
+            low = f"a write failed {quiet:.0f} s ago, though there seems to be room"
+        return low
+
+    def _stir(self) -> None:
+        """Heard once a trouble: while one lasts, it is looked at every second anyway."""
+        if self._database.writes.failure is not None:
+            self._tell(self._database.writes.failure)
+        elif self._told is not None:
+            return
+        self._stirred.set()
+
+    def _tell(self, cannot: str | None) -> None:
+        """Loudly when it begins and when it is over."""
+        if (cannot is None) == (self._told is None):
+            return
+        self._told = cannot
+        if cannot is None:
+            log.warning("exits can be sent again", why="PostgreSQL writes again")
+            return
+        guards = self._guards()
+        log.critical(
+            "exits cannot be sent",
+            reason=f"PostgreSQL cannot write: {cannot}",
+            resting=guards.resting,
+            unguarded=guards.unguarded,
+        )
+
+
+def guards_of(protection: Protection) -> Guards:
+    """Of the positions that are watched; those guarded by the daemon alone have nobody."""
+    resting: list[str] = []
+    unguarded: list[str] = []
+    for position in protection.held.values():
+        rests = protection.protected_by(position.id) in {"resting", "both"}
+        (resting if rests else unguarded).append(
+            f"{position.bot} {position.symbol} (position {position.id})"
+        )
+    return Guards(resting=resting, unguarded=unguarded)
+
+
+def _existing(path: Path) -> Path:
+    """*path*, or the nearest directory above it that is there."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
