@@ -192,7 +192,7 @@ async def test_a_late_entry_joins_the_position_that_is_open(desk: Desk) -> None:
 
 
 async def test_a_fill_that_sells_more_than_is_held_is_said_and_stops_nothing(desk: Desk) -> None:
-    """I2: the position does not go below zero, and reconciliation does not break on it."""
+    """I2, M5.4: the position is closed and no more, the rest is kept apart, and the order settles."""
     await desk.enter()
     order = await pending(desk, entry=False)
 
@@ -201,7 +201,9 @@ async def test_a_fill_that_sells_more_than_is_held_is_said_and_stops_nothing(des
     )
 
     assert await desk.open_alerts() == ["fill_exceeds_position"]
-    assert (await desk.position())["quantity"] == 1
+    assert (await desk.position())["quantity"] == 0
+    assert [row["settled"] for row in await desk.orders()] == [True, True]
+    assert await desk.rows("SELECT quantity FROM external_fills") == [{"quantity": Decimal("0.5")}]
     assert await desk.broken_books() == []
 
 

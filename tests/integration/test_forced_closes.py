@@ -238,6 +238,22 @@ async def test_a_forced_close_that_comes_after_our_own_exit_is_somebody_elses(
 POSITIONS = "SELECT close_reason FROM positions ORDER BY id"
 
 
+async def test_more_than_we_hold_closes_ours_and_the_rest_is_not_ours(database: Database) -> None:
+    """M5.6, R13: one liquidation of our 1 and of somebody's 2."""
+    desk = await opened(database)
+    await desk.venue.trade_by_hand(SYMBOL, Side.BUY, "2")
+    await again(desk)
+    await forced(desk, "90", "3")
+    await again(desk)
+    await again(desk)
+
+    position = await desk.position()
+    assert (position["quantity"], position["close_reason"]) == (0, CloseReason.EXTERNAL)
+    assert position["exit_price"] == 90
+    assert [each["code"] for each in await alerts(desk)] == [CODE]
+    assert await desk.broken_books() == []
+
+
 async def test_a_forced_close_is_told_for_a_day(database: Database) -> None:
     """M8: nothing has to be done for it to end."""
     desk = await opened(database)

@@ -1,6 +1,6 @@
 """One execution at a venue."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -50,3 +50,14 @@ class Fill:
     fee_asset: str
     executed_at: datetime
     forced: Forced | None = field(default=None, compare=False)
+
+
+def split(fill: Fill, most: Decimal) -> tuple[Fill | None, Fill | None]:
+    """At most so much of *fill*, and the rest, each with its share of the fee."""
+    if fill.quantity <= most:
+        return fill, None
+    if most <= 0:
+        return None, fill
+    rest = fill.quantity - most
+    fee = fill.fee * rest / fill.quantity
+    return replace(fill, quantity=most, fee=fill.fee - fee), replace(fill, quantity=rest, fee=fee)

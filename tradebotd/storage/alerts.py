@@ -25,10 +25,7 @@ CLEAR: Final[LiteralString] = """
 """
 # What happened once, and is told for a while.
 CLEAR_OLDER: Final[LiteralString] = """
-    WITH cleared AS (
-        UPDATE alerts SET cleared_at = $3 WHERE code = $1 AND cleared_at IS NULL AND last_seen_at <= $2 RETURNING id
-    )
-    SELECT (SELECT count(*) FROM alerts WHERE code = $1 AND cleared_at IS NULL) > (SELECT count(*) FROM cleared)
+    UPDATE alerts SET cleared_at = $3 WHERE code = $1 AND cleared_at IS NULL AND last_seen_at <= $2
 """
 
 
@@ -52,7 +49,6 @@ async def clear(connection: Connection, codes: list[str], subject: str, at: date
 
 async def clear_older(
     connection: Connection, code: str, seen_until: datetime, at: datetime
-) -> bool:
-    """What was last seen at or before *seen_until* is over. Whether any of *code* is left open."""
-    left: bool = await connection.fetchval(CLEAR_OLDER, code, seen_until, at)
-    return left
+) -> None:
+    """What was last seen at or before *seen_until* is over."""
+    await connection.execute(CLEAR_OLDER, code, seen_until, at)

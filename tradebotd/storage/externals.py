@@ -1,12 +1,13 @@
 """`external_orders`, `external_fills`: what somebody else's hand did in an account of ours."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.fill import Fill, Forced
-from tradebotd.domain.ids import ClientOrderId, PositionId, VenueName
+from tradebotd.domain.ids import BotName, ClientOrderId, OrderId, PositionId, VenueName
+from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.storage import fills as stored_fills
 from tradebotd.storage.database import Connection
@@ -27,10 +28,12 @@ MARK_GONE: Final[LiteralString] = """
 """
 # Each fill of a venue: whose order it is of, and whether it has been applied.
 SELECT_KNOWN: Final[LiteralString] = """
-    SELECT o.id IS NOT NULL AS is_ours, f.id IS NOT NULL AS is_applied
+    SELECT o.id IS NOT NULL AS is_ours, f.id IS NOT NULL OR x.excess_of IS NOT NULL AS is_applied
       FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS told (symbol, trade_id, client_order_id, place)
       LEFT JOIN orders AS o ON o.client_order_id = told.client_order_id
       LEFT JOIN fills AS f ON f.venue = $1 AND f.symbol = told.symbol AND f.trade_id = told.trade_id
+      LEFT JOIN external_fills AS x
+             ON x.venue = $1 AND x.symbol = told.symbol AND x.trade_id = told.trade_id AND x.excess_of IS NOT NULL
      ORDER BY told.place
 """
 INSERT_FILL: Final[LiteralString] = """
@@ -39,20 +42,40 @@ INSERT_FILL: Final[LiteralString] = """
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT (venue, symbol, trade_id) DO NOTHING
 """
-# One that became ours after all (its order was known by another name) explains nothing.
+# One that became ours after all (its order was known by another name) explains nothing. An excess has a name of its
+# own, since the rest of its trade is ours already.
 SELECT_UNADOPTED: Final[LiteralString] = """
-    SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced
+    SELECT venue, symbol, CASE WHEN excess_of IS NULL THEN trade_id ELSE trade_id || '.excess' END AS trade_id,
+           client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced
       FROM external_fills AS e
      WHERE venue = $1 AND adopted_by IS NULL
-       AND NOT EXISTS (SELECT 1 FROM fills AS f
-                        WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id)
+       AND (excess_of IS NOT NULL
+            OR NOT EXISTS (SELECT 1 FROM fills AS f
+                            WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id))
      ORDER BY executed_at, trade_id
+"""
+# What of one of our own fills was more than the position held.
+INSERT_EXCESS: Final[LiteralString] = """
+    INSERT INTO external_fills (venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset,
+                                executed_at, excess_of)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT (venue, symbol, trade_id)
+    DO UPDATE SET quantity = excluded.quantity, fee = excluded.fee, excess_of = excluded.excess_of
+"""
+SELECT_EXCESS: Final[LiteralString] = """
+    SELECT e.venue, e.symbol, e.trade_id || '.excess' AS trade_id, e.client_order_id, e.side, e.quantity, e.price,
+           e.fee, e.fee_asset, e.executed_at, o.bot, o.position_id, o.position_type, coalesce(p.leverage, o.leverage) AS leverage
+      FROM external_fills AS e
+      JOIN orders AS o ON o.id = e.excess_of
+      LEFT JOIN positions AS p ON p.id = o.position_id
+     WHERE e.venue = $1 AND e.adopted_by IS NULL AND e.forced IS NULL
+     ORDER BY e.executed_at, e.trade_id
 """
 # Forced closes of what may be ours: somebody else's position may have been closed, too.
 SELECT_FORCED: Final[LiteralString] = """
     SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced
       FROM external_fills AS e
-     WHERE forced IS NOT NULL AND adopted_by IS NULL
+     WHERE forced IS NOT NULL AND adopted_by IS NULL AND excess_of IS NULL
        AND EXISTS (SELECT 1 FROM positions AS p
                     WHERE p.venue = e.venue AND p.symbol = e.symbol AND p.position_type = 'futures'
                       AND p.closed_at IS NULL AND p.opened_at <= e.executed_at
@@ -64,7 +87,8 @@ SELECT_FORCED: Final[LiteralString] = """
 """
 ADOPT: Final[LiteralString] = """
     UPDATE external_fills SET adopted_by = $4
-     WHERE venue = $1 AND symbol = $2 AND trade_id = ANY ($3::text[])
+     WHERE venue = $1 AND symbol = $2
+       AND CASE WHEN excess_of IS NULL THEN trade_id ELSE trade_id || '.excess' END = ANY ($3::text[])
 """
 # What was executed already takes no other exit's place.
 INSERT_CLOSED_GROUP: Final[LiteralString] = """
@@ -74,6 +98,20 @@ SELECT_DOUBTFUL: Final[LiteralString] = """
     SELECT client_order_id FROM orders WHERE venue = $1 AND symbol = $2 AND NOT settled
        AND status NOT IN ('new', 'partially_filled') ORDER BY id LIMIT 1
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excess:
+    """What of a fill was more than the position of its order held, and whose order it was.
+
+    `position_id`: of an exit.
+    """
+
+    fill: Fill
+    bot: BotName
+    position_id: PositionId | None
+    position_type: PositionType
+    leverage: int
 
 
 async def select_ours(
@@ -146,6 +184,37 @@ async def insert_fills(connection: Connection, told: Sequence[Fill]) -> None:
             for fill in told
         ],
     )
+
+
+async def insert_excess(connection: Connection, fill: Fill, order_id: OrderId) -> None:
+    await connection.execute(
+        INSERT_EXCESS,
+        fill.venue,
+        fill.symbol,
+        fill.trade_id,
+        fill.client_order_id,
+        fill.side,
+        fill.quantity,
+        fill.price,
+        fill.fee,
+        fill.fee_asset,
+        fill.executed_at,
+        order_id,
+    )
+
+
+async def select_excess(connection: Connection, venue: VenueName) -> list[Excess]:
+    """What nobody has settled yet, oldest first."""
+    return [
+        Excess(
+            fill=stored_fills.from_row(row),
+            bot=BotName(row["bot"]),
+            position_id=None if row["position_id"] is None else PositionId(row["position_id"]),
+            position_type=PositionType(row["position_type"]),
+            leverage=row["leverage"],
+        )
+        for row in await connection.fetch(SELECT_EXCESS, venue)
+    ]
 
 
 async def select_unadopted(connection: Connection, venue: VenueName) -> list[Fill]:

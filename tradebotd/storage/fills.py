@@ -1,5 +1,6 @@
 """`fills`: each execution once, on (venue, symbol, trade_id)."""
 
+from dataclasses import replace
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.fill import Fill
@@ -19,6 +20,12 @@ SELECT_FILL: Final[LiteralString] = """
       FROM fills AS f
       JOIN orders AS o ON o.id = f.order_id
      WHERE f.venue = $1 AND f.symbol = $2 AND f.trade_id = $3
+    UNION ALL
+    SELECT e.venue, e.symbol, e.trade_id, o.client_order_id, e.side, e.quantity, e.price, e.fee, e.fee_asset,
+           e.executed_at
+      FROM external_fills AS e
+      JOIN orders AS o ON o.id = e.excess_of
+     WHERE e.venue = $1 AND e.symbol = $2 AND e.trade_id = $3
 """
 
 
@@ -46,8 +53,14 @@ async def insert_fill(
 async def select_fill(
     connection: Connection, venue: VenueName, symbol: str, trade_id: TradeId
 ) -> Fill | None:
-    row = await connection.fetchrow(SELECT_FILL, venue, symbol, trade_id)
-    return None if row is None else from_row(row)
+    """As the venue told it: what of it was more than the position held included."""
+    parts = [from_row(row) for row in await connection.fetch(SELECT_FILL, venue, symbol, trade_id)]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    applied, excess = parts
+    return replace(
+        applied, quantity=applied.quantity + excess.quantity, fee=applied.fee + excess.fee
+    )
 
 
 def from_row(row: Any) -> Fill:

@@ -78,9 +78,22 @@ UPDATE_STATE: Final[LiteralString] = """
 UPDATE_FILLED: Final[LiteralString] = """
     UPDATE orders
        SET filled_quantity = $2, average_price = $3, position_id = $4, status = $5, updated_at = $6,
-           venue_filled_quantity = greatest(coalesce(venue_filled_quantity, 0), $2),
+           venue_filled_quantity = greatest(coalesce(venue_filled_quantity, 0), $2 + excess_quantity),
            revived = revived OR status = 'rejected'
      WHERE id = $1
+"""
+
+ADD_EXCESS: Final[LiteralString] = """
+    UPDATE orders
+       SET excess_quantity = excess_quantity + $2, updated_at = $5,
+           status = CASE WHEN filled_quantity + excess_quantity + $2 >= quantity THEN $3 ELSE $4 END,
+           venue_filled_quantity = greatest(coalesce(venue_filled_quantity, 0), filled_quantity + excess_quantity + $2),
+           revived = revived OR status = 'rejected'
+     WHERE id = $1
+    RETURNING status
+"""
+SELECT_ENTRY_UNSETTLED: Final[LiteralString] = """
+    SELECT EXISTS (SELECT 1 FROM orders WHERE bot = $1 AND symbol = $2 AND role = 'entry' AND NOT settled)
 """
 
 
@@ -224,6 +237,24 @@ async def update_filled(
     await connection.execute(
         UPDATE_FILLED, order_id, filled_quantity, average_price, position_id, status, at
     )
+
+
+async def add_excess(
+    connection: Connection,
+    order_id: OrderId,
+    excess: Decimal,
+    *,
+    whole: OrderStatus,
+    part: OrderStatus,
+    at: datetime,
+) -> OrderStatus:
+    """So much was executed beyond what was held. The status: *whole* where nothing is left of it."""
+    return OrderStatus(await connection.fetchval(ADD_EXCESS, order_id, excess, whole, part, at))
+
+
+async def is_entry_unsettled(connection: Connection, bot: BotName, symbol: str) -> bool:
+    found: bool = await connection.fetchval(SELECT_ENTRY_UNSETTLED, bot, symbol)
+    return found
 
 
 async def close_exit_group(connection: Connection, exit_group_id: int) -> None:

@@ -13,6 +13,7 @@ DISABLED_JOBS: Final = "disabled_jobs"  # names
 WRITE_PROBE: Final = "write_probe"  # never there for longer than a transaction
 
 SELECT_VALUE: Final[LiteralString] = "SELECT value FROM settings WHERE key = $1"
+LOCK_VALUE: Final[LiteralString] = "SELECT value FROM settings WHERE key = $1 FOR UPDATE"
 UPSERT_VALUE: Final[LiteralString] = """
     INSERT INTO settings (key, value) VALUES ($1, $2)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
@@ -23,6 +24,11 @@ DELETE_VALUE: Final[LiteralString] = "DELETE FROM settings WHERE key = $1"
 async def get(connection: Connection, key: str) -> Any | None:
     """The stored value; None when there is none."""
     return await connection.fetchval(SELECT_VALUE, key)
+
+
+async def lock(connection: Connection, key: str) -> Any | None:
+    """As `get`; nobody else changes it until the transaction ends."""
+    return await connection.fetchval(LOCK_VALUE, key)
 
 
 async def put(connection: Connection, key: str, value: Any) -> None:

@@ -29,6 +29,7 @@ from tradebotd.storage import externals, positions
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.positions import HeldSum
 from tradebotd.trading.adopted_orders import ADOPTED, Adopted, AdoptedOrders, Ownership
+from tradebotd.trading.excess_fills import ExcessFills
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.forced_closes import ForcedCloses
 from tradebotd.trading.holdings import Holdings
@@ -90,7 +91,10 @@ class Adoption:
             nonce=nonce,
             host=host,
         )
-        externals.use(ForcedCloses(database=database, clock=clock, orders=self._orders))
+        externals.use(
+            ForcedCloses(database=database, clock=clock, orders=self._orders),
+            ExcessFills(database=database, holdings=holdings, orders=self._orders),
+        )
 
     async def adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:
         """The position that it went into, or out of.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import anyio
@@ -12,7 +13,7 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.order import FINAL, OrderReport
 from tradebotd.ports.clock import Clock
-from tradebotd.ports.venue import Venue
+from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts, externals
 from tradebotd.storage.database import Database
 from tradebotd.trading.holdings import Holdings
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 ASK_SECONDS: Final = 10.0
 ORDER: Final = "external_order"
 POSITION: Final = "external_position"
+EVENTS: Final = ("forced_close", "fill_exceeds_position")
+TOLD_FOR: Final = timedelta(days=1)
+FORGET_EVERY: Final = timedelta(hours=1)
 
 
 class ForcedFills(Protocol):
@@ -30,7 +34,13 @@ class ForcedFills(Protocol):
 
     async def take(self) -> int: ...
 
-    async def forget_old(self) -> None: ...
+
+class ExcessSettlement(Protocol):
+    """Who settles what our own fills exited beyond what was held."""
+
+    async def settle(
+        self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
+    ) -> int: ...
 
 
 class Externals:
@@ -52,10 +62,13 @@ class Externals:
         self._orders: dict[VenueName, dict[str, str]] = {}  # alerts by subject: what was told
         self._explained = True  # alerts of an earlier life may be open
         self._forced: ForcedFills | None = None
+        self._excess: ExcessSettlement | None = None
+        self._forgotten_at: datetime | None = None
 
-    def use(self, forced: ForcedFills) -> None:
-        """Once the order flow stands: what was closed by force is booked as an order of ours."""
+    def use(self, forced: ForcedFills, excess: ExcessSettlement) -> None:
+        """Once the order flow stands: what is ours after all is booked as an order of ours."""
         self._forced = forced
+        self._excess = excess
 
     # Orders
 
@@ -126,9 +139,21 @@ class Externals:
         except AccountTakenError as error:
             log.warning("a forced close is the other daemon's to book", error=str(error))
 
+    async def settle_excess(
+        self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
+    ) -> int:
+        """How many of our own excesses were settled: then *found* is no longer so."""
+        return 0 if self._excess is None else await self._excess.settle(found, accounts)
+
     async def forget_old(self) -> None:
-        if self._forced is not None:
-            await self._forced.forget_old()
+        """What happened once is told for a day: nothing has to be done for it to end."""
+        now = self._clock.now()
+        if self._forgotten_at is not None and now < self._forgotten_at + FORGET_EVERY:
+            return
+        async with self._database.transaction() as connection:
+            for code in EVENTS:
+                await alerts.clear_older(connection, code, now - TOLD_FOR, now)
+        self._forgotten_at = now
 
     # Fills and holdings
 

@@ -12,7 +12,7 @@ from tradebotd.domain.books import PositionBooks
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
-from tradebotd.domain.fill import Fill
+from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
@@ -21,7 +21,7 @@ from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.risk.exits import better, levels_for, secured, target_in_force, trail
 from tradebotd.risk.liquidation import liquidation_price
-from tradebotd.storage import alerts, bots, fills, orders, positions, symbols
+from tradebotd.storage import alerts, bots, externals, fills, orders, positions, symbols
 from tradebotd.storage.database import Connection
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
@@ -66,8 +66,18 @@ class Effects:
     differs: bool = False  # the report was of an order with our name and other parameters
 
 
+EXCEEDS: Final = "fill_exceeds_position"
 # An exit's fill may be heard of before the last one of its entry is: then it did not fit yet.
-OVERCOME: Final = ["fill_exceeds_position", "fill_not_applied"]
+OVERCOME: Final = [EXCEEDS, "fill_not_applied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """Where a fill went: what of it is the position's, and what was more than that held."""
+
+    position_id: PositionId | None
+    part: Fill | None
+    excess: Fill | None = None
 
 
 class FillLedger:
@@ -108,14 +118,21 @@ class FillLedger:
             await self._alarm(connection, "fill_not_applied", fill, f"{why_not}: {fill}")
             return stored
         book = self._enter if stored.order.role is OrderRole.ENTRY else self._exit
-        position_id = await book(connection, stored, fill, instrument, effects)
-        if position_id is None:
+        booked = await book(connection, stored, fill, instrument, effects)
+        if booked is None:
             return stored
-        if not await fills.insert_fill(connection, stored.order.id, position_id, fill):
-            raise AssertionError(f"fill {fill.trade_id} came in behind the order's lock")
         effects.fills += 1
-        await alerts.clear(connection, OVERCOME, _subject(fill), self._clock.now())
-        return await self._count(connection, stored, fill, position_id)
+        if booked.excess is None:
+            await alerts.clear(connection, OVERCOME, _subject(fill), self._clock.now())
+        if booked.part is not None and booked.position_id is not None:
+            if not await fills.insert_fill(
+                connection, stored.order.id, booked.position_id, booked.part
+            ):
+                raise AssertionError(f"fill {fill.trade_id} came in behind the order's lock")
+            stored = await self._count(connection, stored, booked.part, booked.position_id)
+        if booked.excess is not None:
+            stored = await self._count_excess(connection, stored, booked.excess)
+        return stored
 
     async def _instrument(self, connection: Connection, symbol: str) -> Instrument | None:
         """What left the configuration may still be filled."""
@@ -137,6 +154,26 @@ class FillLedger:
         moved = replace(order, filled_quantity=filled, status=status, position_id=position_id)
         return replace(stored, order=moved, average_price=average)
 
+    async def _count_excess(
+        self, connection: Connection, stored: StoredOrder, excess: Fill
+    ) -> StoredOrder:
+        """What was not ours to sell is booked with somebody else's, so that the order settles.
+
+        A forced close of more than we hold is said as such.
+        """
+        order = stored.order
+        await externals.insert_excess(connection, excess, order.id)
+        legal = LEGAL_TRANSITIONS[order.status]
+        wanted = (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
+        whole, part = (each if each in legal else order.status for each in wanted)
+        status = await orders.add_excess(
+            connection, order.id, excess.quantity, whole=whole, part=part, at=self._clock.now()
+        )
+        if order.role is OrderRole.EXIT and excess.forced is None:
+            message = f"{excess.quantity:f} more than the position held was exited: {excess}"
+            await self._alarm(connection, EXCEEDS, excess, message)
+        return replace(stored, order=replace(order, status=status))
+
     async def _enter(
         self,
         connection: Connection,
@@ -144,10 +181,11 @@ class FillLedger:
         fill: Fill,
         instrument: Instrument,
         effects: Effects,
-    ) -> PositionId | None:
+    ) -> "Booked | None":
         """Into the position that is open, be it another order's: a bot has one in a symbol.
 
-        None: that one is of the other side, which is said.
+        One of the other side is not entered: the venue has netted the two, which is said, and
+        settled like an exit of more than is held.
         """
         order = stored.order
         side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
@@ -159,7 +197,7 @@ class FillLedger:
         if before.side is not side:
             message = f"it enters {side} where {order.bot} is {before.side}: {fill}"
             await self._alarm(connection, "fill_not_applied", fill, message)
-            return None
+            return Booked(None, None, fill)
         books = before.entered(fill, instrument.base_asset)
         plan = stored.exits or ExitPlan()
         position = _entered(stored, fill, locked, books, plan, instrument)
@@ -176,7 +214,7 @@ class FillLedger:
         pnl = books.realized_pnl - before.realized_pnl
         first = 1 if order.filled_quantity == 0 else 0
         await self._count_day(connection, order.bot, fill, pnl, trades=first, in_position=True)
-        return position.id
+        return Booked(position.id, fill)
 
     async def _exit(
         self,
@@ -185,22 +223,25 @@ class FillLedger:
         fill: Fill,
         instrument: Instrument,
         effects: Effects,
-    ) -> PositionId | None:
-        """None: it sold more than is held. That is said, and nobody's quantity goes below zero."""
+    ) -> "Booked | None":
+        """As much as is held; both legs of a pair may fill in a fast market, and sell more.
+
+        None: an entry of the bot is not settled, and may still bring what was sold; it is said.
+        """
         order = stored.order
         position_id = order.position_id
         locked = None if position_id is None else await positions.lock(connection, position_id)
         if locked is None or position_id is None:
             raise AssertionError(f"exit order {order.id} has no position")
-        if fill.quantity > locked.books.quantity:
-            await self._alarm(
-                connection,
-                "fill_exceeds_position",
-                fill,
-                f"{fill.quantity:f} exited where {locked.books.quantity:f} was held: {fill}",
-            )
+        held = locked.books.quantity
+        part, excess = split(fill, held)
+        if excess and await orders.is_entry_unsettled(connection, order.bot, order.symbol):
+            message = f"{fill.quantity:f} exited where {held:f} was held: {fill}"
+            await self._alarm(connection, EXCEEDS, fill, message)
             return None
-        books = locked.books.exited(fill, instrument.base_asset, instrument.lot_size)
+        if part is None:
+            return Booked(position_id, None, excess)
+        books = locked.books.exited(part, instrument.base_asset, instrument.lot_size)
         closed = None
         if books.quantity == 0:
             closed = (fill.executed_at, close_reason(order.reason))
@@ -215,11 +256,11 @@ class FillLedger:
                 await positions.update_levels(connection, left)
             effects.changed.append(left)
         await positions.update_books(connection, position_id, books, closed)
-        await self._tell_gap(connection, stored, locked.position, fill, effects)
+        await self._tell_gap(connection, stored, locked.position, part, effects)
         pnl = books.realized_pnl - locked.books.realized_pnl
         still = closed is None
-        await self._count_day(connection, order.bot, fill, pnl, trades=0, in_position=still)
-        return position_id
+        await self._count_day(connection, order.bot, part, pnl, trades=0, in_position=still)
+        return Booked(position_id, part, excess)
 
     async def _tell_gap(
         self,

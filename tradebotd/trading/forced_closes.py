@@ -1,7 +1,6 @@
 """What a venue closes by force is ours: liquidation, auto-deleveraging, settlement."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from itertools import groupby
 from typing import Final
 
@@ -23,7 +22,6 @@ log = structlog.get_logger(__name__)
 
 CODE: Final = "forced_close"
 MOST_AT_ONCE: Final = 500
-TOLD_FOR: Final = timedelta(days=1)
 
 
 class ForcedCloses:
@@ -39,7 +37,6 @@ class ForcedCloses:
         self._clock = clock
         self._orders = orders
         self._one_at_a_time = anyio.Lock()
-        self._told = True  # an alert of an earlier life may be open
 
     async def take(self) -> int:
         """How many fills became ours. Raises DatabaseUnavailableError, AccountTakenError."""
@@ -99,16 +96,7 @@ class ForcedCloses:
         severity: alerts.Severity = "critical" if kind is Forced.LIQUIDATION else "warning"
         subject, now = f"{position.venue} {position.symbol}", self._clock.now()
         await alerts.raise_alert(connection, CODE, severity, subject, message, now)
-        self._told = True
         log.error("position closed by the venue", subject=subject, detail=message)
-
-    async def forget_old(self) -> None:
-        """It is told for a day: nothing has to be done for it to end."""
-        if not self._told:
-            return
-        now = self._clock.now()
-        async with self._database.transaction() as connection:
-            self._told = await alerts.clear_older(connection, CODE, now - TOLD_FOR, now)
 
 
 def _place(fill: Fill) -> tuple[str, ...]:

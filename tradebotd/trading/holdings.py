@@ -10,7 +10,7 @@ from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage import positions, settings
 from tradebotd.storage import symbols as stored_symbols
-from tradebotd.storage.database import Database
+from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.positions import HeldSum
 from tradebotd.trading.reconcile_plan import Difference, differences
 from tradebotd.trading.recorder import OrderRecorder
@@ -64,6 +64,25 @@ class Holdings:
             found += differences(name, spot, theirs)
             found += differences(name, futures, account.positions)
         return found
+
+    async def move_baseline(
+        self, connection: Connection, venue: VenueName, asset: str, change: Decimal
+    ) -> bool:
+        """What was there before us has become more or less. False: less than nothing.
+
+        In the caller's transaction; `forget_baselines` once that has committed.
+        """
+        stored: Any = await settings.lock(connection, BASELINES) or {}
+        before = Decimal(stored.get(venue, {}).get(asset, "0"))
+        if before + change < 0:
+            return False
+        stored.setdefault(venue, {})[asset] = str(before + change)
+        await settings.put(connection, BASELINES, stored)
+        return True
+
+    def forget_baselines(self) -> None:
+        """They are read again."""
+        self._baselines = None
 
     async def base_asset(self, symbol: str) -> str:
         instrument = await self.instrument(symbol)

@@ -150,6 +150,8 @@ class Reconciler:
             await self._apply_late_fills({each.venue for each in found}, result)
             if await self._holdings.sums() != before:
                 return  # a fill came in between: the next look compares again
+            if await self._externals.settle_excess(found, accounts):
+                return
         else:
             self._agreed_at = began
         result.external, result.differences = await self._externals.explain(found)
