@@ -119,6 +119,10 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
         "tradebotd.control.handlers",  # the control request: an operator gets an answer
         "tradebotd.control.streaming",  # the same, when the answer has begun
         "tradebotd.trading.bot_cycle",  # one bot's cycle: our mistake in it stops no other
+        "tradebotd.trading.closing",  # one position's exit: what breaks it breaks no other's
+        "tradebotd.trading.sweep",  # the same, of judging it
+        "tradebotd.trading.placement",  # an adapter that fails in any way may have sent the order
+        "tradebotd.trading.fresh_prices",  # an adapter's quotes: another venue's are there
         "tradebotd.strategies.asking",  # a strategy is somebody else's code
         "tradebotd.strategies.registry",  # and so is the module that it comes from
     }

@@ -61,6 +61,7 @@ def exit_intent(held: Position) -> OrderIntent:
         role=OrderRole.EXIT,
         reason="manual",
         position_id=held.id,
+        position_version=held.version,
     )
 
 

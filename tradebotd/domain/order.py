@@ -121,6 +121,7 @@ class OrderIntent:
     role: OrderRole
     reason: str  # a signal's words for entries, a close reason for exits
     position_id: PositionId | None = None  # set for exits
+    position_version: int | None = None  # exits: of the position that it was made from
     ladder_step: int | None = None  # exits: the step of the ladder that it takes
     expires_at: datetime | None = None  # market time: how long an entry may rest
 

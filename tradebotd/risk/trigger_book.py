@@ -80,6 +80,8 @@ class TriggerBook:
         if not entry.latched:
             book.take_out(entry)
         renewed = _Entry(position, best, book.tick_size, former=entry)
+        if position.version != entry.position.version:
+            renewed.persisted = position.best_price  # what its row says now
         self._entries[position.id] = renewed
         if not renewed.latched:
             book.insert(renewed)
@@ -129,6 +131,10 @@ class TriggerBook:
             return entry.best
         return self._symbols[entry.position.symbol].trail_of(entry).best_of(entry.cohort)
 
+    def stop_loss(self, position_id: PositionId) -> Decimal | None:
+        """In force: at break even once that was earned."""
+        return self._entries[position_id].position.stop_loss
+
     def trailing_stop(self, position_id: PositionId) -> Decimal | None:
         """The level in force, on the tick."""
         position = self._entries[position_id].position
@@ -140,6 +146,14 @@ class TriggerBook:
         if position.trailing_stop is None:
             return level
         return better(position.side, level, position.trailing_stop)
+
+    def as_moved(self, position_id: PositionId) -> Position:
+        """The position with its best price and its stops as the ticks have moved them."""
+        entry = self._entries[position_id]
+        if not entry.moves:
+            return entry.position
+        best, trailing = self.best_price(position_id), self.trailing_stop(position_id)
+        return replace(entry.position, best_price=best, trailing_stop=trailing)
 
     def moved_since_last_persist(self) -> Iterator[MovedStop]:
         """Each that moved, once; whoever takes one from the iterator will store it."""

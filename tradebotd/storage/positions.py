@@ -38,18 +38,21 @@ UPDATE_LEVELS: Final[LiteralString] = """
 UPDATE_PLAN: Final[LiteralString] = """
     UPDATE positions SET exits = $2, version = version + 1 WHERE id = $1
 """
-# They only tighten: what moved in memory may be older than what a fill or a hand has set since.
+# They only tighten, and only what they were computed from: a fill or a hand may have set others
+# since. What is not there stays away; but break even makes a stop where there was none.
 UPDATE_TRAILS: Final[LiteralString] = """
     UPDATE positions AS p
        SET best_price = CASE p.side WHEN 'long' THEN greatest(p.best_price, m.best_price)
                                     ELSE least(p.best_price, m.best_price) END,
-           stop_loss = CASE p.side WHEN 'long' THEN greatest(p.stop_loss, m.stop_loss)
-                                   ELSE least(p.stop_loss, m.stop_loss) END,
-           trailing_stop = CASE p.side WHEN 'long' THEN greatest(p.trailing_stop, m.trailing_stop)
-                                       ELSE least(p.trailing_stop, m.trailing_stop) END
-      FROM unnest($1::bigint[], $2::numeric[], $3::numeric[], $4::numeric[])
-           AS m (id, best_price, stop_loss, trailing_stop)
-     WHERE p.id = m.id AND p.closed_at IS NULL
+           stop_loss = CASE WHEN p.stop_loss IS NULL AND NOT p.exits ? 'break_even' THEN NULL
+                            WHEN p.side = 'long' THEN greatest(p.stop_loss, m.stop_loss)
+                            ELSE least(p.stop_loss, m.stop_loss) END,
+           trailing_stop = CASE WHEN p.trailing_stop IS NULL THEN NULL
+                                WHEN p.side = 'long' THEN greatest(p.trailing_stop, m.trailing_stop)
+                                ELSE least(p.trailing_stop, m.trailing_stop) END
+      FROM unnest($1::bigint[], $2::integer[], $3::numeric[], $4::numeric[], $5::numeric[])
+           AS m (id, version, best_price, stop_loss, trailing_stop)
+     WHERE p.id = m.id AND p.version = m.version AND p.closed_at IS NULL
 """
 # What `_position` unpacks, in its order; the page has 10,000 rows, and names would cost a third.
 COLUMNS: Final[LiteralString] = """
@@ -112,7 +115,7 @@ SELECT_EXTREMES: Final[LiteralString] = """
      GROUP BY p.id
 """
 
-MovedExit = tuple[PositionId, Decimal, Decimal | None, Decimal | None]
+MovedExit = tuple[PositionId, int, Decimal, Decimal | None, Decimal | None]
 
 PAGE_ROWS: Final = 1000
 
@@ -246,9 +249,9 @@ async def update_plan(connection: Connection, position: Position) -> None:
 
 
 async def update_trails(connection: Connection, moved: Sequence[MovedExit]) -> None:
-    """(id, best price, stop-loss, trailing stop) of each that has moved, in one statement.
+    """(id, version, best price, stop-loss, trailing stop) of each that has moved, in one statement.
 
-    A stop of None stays as it is.
+    A stop of None stays as it is; so does the whole row when it has another version by now.
     """
     await connection.execute(UPDATE_TRAILS, *(list(column) for column in zip(*moved, strict=True)))
 

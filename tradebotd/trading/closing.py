@@ -1,7 +1,7 @@
 """Sends exits at the market: side by side or in order, with growing pauses where one is refused."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -25,12 +25,14 @@ from tradebotd.storage import positions
 from tradebotd.storage.database import Database
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.trading.exit_groups import ExitGroups
-from tradebotd.trading.exit_orders import STEP_BELOW_LOT, Exit, market_exit
+from tradebotd.trading.exit_orders import STEP_BELOW_LOT, Exit, judged_anew, market_exit
+from tradebotd.trading.exit_steps import UNDER_WAY
 from tradebotd.trading.fill_ledger import climbed
 from tradebotd.trading.pauses import Backoff, Pauses
 from tradebotd.trading.placement import Prepared
 from tradebotd.trading.recorder import PositionWatcher
 from tradebotd.trading.unprotected import Standing, subject
+from tradebotd.trading.watched import Watched
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +61,7 @@ class Closing:
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         watcher: PositionWatcher,
-        release: Callable[[PositionId], None],
+        watched: Watched,
         hold_back: Callable[[Exit], str | None],
         sequential: bool,
     ) -> None:
@@ -69,9 +71,10 @@ class Closing:
         self._symbols = symbols
         self._calendars = calendars
         self._watcher = watcher
-        self._release = release
+        self._watched = watched
         self._hold_back = hold_back
         self._sequential = sequential
+        self._ending: set[PositionId] = set()  # here, at this moment
         self.pauses = Pauses()
         self._backoff = Backoff()
         self._refusals = Standing(database, clock, "exit_refused")
@@ -84,6 +87,10 @@ class Closing:
         """An exit that was refused because its position had just been closed is refused no more."""
         for position_id in [each for each in self._backoff.reasons if each not in held]:
             self.forget(position_id)
+
+    def ends(self, position_id: PositionId) -> bool:
+        """Whether an exit of it is being made at this moment."""
+        return position_id in self._ending
 
     async def tell(self) -> None:
         """Which exits are refused. Raises DatabaseUnavailableError."""
@@ -103,25 +110,45 @@ class Closing:
         return made[0].order.id
 
     async def close_all(self, exits: Sequence[Exit], result: SweepResult) -> None:
-        ready, now = [], self._clock.now()
+        """Whatever happens to one of them keeps no other, and is told in *result*, not raised."""
+        ready: list[Exit] = []
         for each in exits:
-            key = str(each.position.id)
-            if not self.is_open(each.position):
-                result.waiting[key] = "market closed"
-                self._release(each.position.id)
-            elif (until := self.pauses.holds(each.position.id, now)) is not None:
-                result.waiting[key] = f"tried again at {until:%H:%M:%S}"
-            elif (why := self._hold_back(each)) is not None:
-                result.waiting[key] = why
-            else:
+            try:
+                why = self._waits_for(each)
+            except Exception as error:
+                log.exception("an exit failed", position=each.position.id)
+                self._failed(each, error, (), result)
+                continue
+            if why is None:
                 ready.append(each)
+                self._ending.add(each.position.id)
+            else:
+                result.waiting[str(each.position.id)] = why
+        try:
+            await self._end(ready, result)
+        finally:
+            self._ending.difference_update(each.position.id for each in ready)
+        if ready and self._backoff.reasons:
+            await self._tell_quietly()
+
+    def _waits_for(self, each: Exit) -> str | None:
+        position_id = each.position.id
+        if self.ends(position_id):
+            return UNDER_WAY
+        if not self.is_open(each.position):
+            self._watched.release(position_id)
+            return "market closed"
+        until = self.pauses.holds(position_id, self._clock.now())
+        if until is not None:
+            return f"tried again at {until:%H:%M:%S}"
+        return self._hold_back(each)
+
+    async def _end(self, ready: Sequence[Exit], result: SweepResult) -> None:
         if self._sequential:
             for each in sorted(ready, key=lambda e: e.position.id):
                 await self._close(each, result)
         else:
             await self._close_side_by_side(ready, result)
-        if ready and self._backoff.reasons:
-            await self._tell_quietly()
 
     async def _close_side_by_side(self, ready: Sequence[Exit], result: SweepResult) -> None:
         limiter = anyio.CapacityLimiter(CLOSES_AT_ONCE)
@@ -139,9 +166,32 @@ class Closing:
             await self.tell()
         except (DatabaseUnavailableError, TimeoutError) as error:
             log.warning("a refused exit could not be told: the next sweep does", error=str(error))
+        except Exception:
+            log.exception("a refused exit could not be told: the next sweep does")
 
     async def _close(self, each: Exit, result: SweepResult) -> None:
-        position_id, made = each.position.id, list[Prepared]()
+        """What nobody foresaw (an adapter's mistake, ours) fails this position alone."""
+        made: list[Prepared] = []
+        try:
+            await self._attempt(each, made, result)
+        except Exception as error:
+            log.exception("an exit failed", position=each.position.id, symbol=each.position.symbol)
+            self._failed(each, error, made, result)
+        finally:
+            self._ending.discard(each.position.id)
+
+    def _failed(
+        self, each: Exit, error: Exception, made: Sequence[Prepared], result: SweepResult
+    ) -> None:
+        """Latched: for a while, or where it may be at the venue until that is settled."""
+        position_id, why = each.position.id, f"{type(error).__name__}: {error}"
+        result.failed[str(position_id)] = why
+        pause = self._backoff.refused(position_id, why)
+        if not made:
+            self.pauses.until(position_id, self._clock.now() + pause)
+
+    async def _attempt(self, each: Exit, made: list[Prepared], result: SweepResult) -> None:
+        position_id = each.position.id
         key = str(position_id)
         try:
             await self._place(each, made)
@@ -157,7 +207,7 @@ class Closing:
             if made:  # latched until reconciliation has settled what became of it
                 log.critical("the answer to an exit could not be stored", position=key)
             else:
-                self._release(position_id)
+                self._watched.release(position_id)
                 log.critical("an exit could not be stored, and was not sent", position=key)
         else:
             self._backoff.forget(position_id)
@@ -170,9 +220,9 @@ class Closing:
         if denied.rule == "position_closed":
             self._watcher.forget(position_id)
         elif denied.rule == STEP_BELOW_LOT:
-            await self._skip_step(position_id)
+            await self._skip_step(each.position)
         elif denied.rule in {"position_changed", "exit_group_changed", "exit_retiring"}:
-            self._release(position_id)
+            self._watched.release(position_id)
 
     def _refused(self, each: Exit, error: VenueError, result: SweepResult) -> None:
         """No storm: the next try comes after a pause. An unknown one stays latched where a second
@@ -186,22 +236,26 @@ class Closing:
             return
         self.pauses.until(position_id, self._clock.now() + pause)
 
-    async def _skip_step(self, position_id: PositionId) -> None:
-        """A step of a ladder that is less than a lot: the next one is the target."""
+    async def _skip_step(self, judged: Position) -> None:
+        """The step of a ladder that is less than a lot: the next one is the target."""
         async with self._database.transaction(durable=True) as connection:
-            locked = await positions.lock(connection, position_id)
+            locked = await positions.lock(connection, judged.id)
             if locked is None or not locked.is_open:
                 return
             position = locked.position
+            if position.ladder_done != judged.ladder_done:
+                return  # it was taken meanwhile
             instrument = self._symbols[position.symbol].instrument
             position = climbed(position, position.ladder_done + 1, instrument)
-            await positions.update_levels(connection, position)
+            position = replace(position, version=position.version + 1)
+            await positions.update_plan(connection, position)
         self._watcher.watch(position)
-        self._release(position_id)
+        self._watched.release(position.id)
 
     async def _place(self, each: Exit, made: list[Prepared]) -> None:
-        def build(now: Position) -> list[OrderIntent]:
-            return [market_exit(each, now, self._symbols[now.symbol].instrument)]
+        def build(read: Position) -> list[OrderIntent]:
+            still = judged_anew(each, self._watched.as_moved(read), self._clock.now())
+            return [market_exit(still, read, self._symbols[read.symbol].instrument)]
 
         await self._groups.place(each.position.id, GroupKind.MARKET, build, made)
 

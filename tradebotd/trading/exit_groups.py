@@ -5,7 +5,7 @@ Every step is a transaction or a call to the venue; what comes next is read from
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -13,7 +13,12 @@ import anyio
 import structlog
 
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.errors import OrderDeniedError, OrderRejectedError, VenueError
+from tradebotd.domain.errors import (
+    OrderDeniedError,
+    OrderRejectedError,
+    VenueError,
+    VenueUnavailableError,
+)
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent, OrderReport
@@ -24,6 +29,7 @@ from tradebotd.risk.limits import approve_exit
 from tradebotd.storage import exit_groups, positions
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
+from tradebotd.trading.exit_orders import CHANGED
 from tradebotd.trading.exit_sending import send_together
 from tradebotd.trading.exit_steps import Ask, Clear, Deny, Place, Retire, Terms, next_step, rests
 from tradebotd.trading.placement import Placement, Prepared
@@ -76,8 +82,9 @@ class ExitGroups:
     async def place(
         self, position_id: PositionId, kind: GroupKind, build: Build, made: list[Prepared]
     ) -> list[OrderReport]:
-        """*build* makes the orders from the position as it is when they are committed; then they
-        are in *made*, and whatever is raised, they may be at the venue.
+        """*build* makes the orders from the position as it is when they are committed (it is asked
+        again when the position moved before that, and may deny); then they are in *made*, and
+        whatever is raised, they may be at the venue.
 
         Raises OrderDeniedError (an exit is under way; what it says may be so no longer at the next
         look), VenueError, DatabaseUnavailableError.
@@ -104,18 +111,12 @@ class ExitGroups:
         cleared = asked = False
         for _ in range(MOST_STEPS):
             position, groups = await self._read(position_id)
-            venue = self._venues[position.venue]
-            terms = Terms(
-                kind=kind,
-                replacement=venue.traits.replacement,
-                reduce_only=position.position_type is PositionType.FUTURES,
-                in_flight=self.orders.recorder.in_flight,
-                cleared=cleared,
-                asked=asked,
-            )
+            terms = replace(self._terms(position, kind), cleared=cleared, asked=asked)
             match next_step(groups, terms):
                 case Place() as how:
-                    return await self._send(position, kind, build(position), how, made)
+                    reports = await self._send_unless_moved(position, kind, build, how, made)
+                    if reports is not None:
+                        return reports
                 case Retire(group):
                     await self._make_room(position, group, kind)
                     cleared = False
@@ -132,6 +133,17 @@ class ExitGroups:
                     raise OrderDeniedError(rule, detail)
         raise OrderDeniedError(
             "exit_retiring", "an earlier exit of this position keeps coming back"
+        )
+
+    def _terms(self, position: Position, kind: GroupKind) -> Terms:
+        venue = self._venues.get(position.venue)
+        if venue is None:
+            raise VenueUnavailableError(f"venue {position.venue} is not configured")
+        return Terms(
+            kind=kind,
+            replacement=venue.traits.replacement,
+            reduce_only=position.position_type is PositionType.FUTURES,
+            in_flight=self.orders.recorder.in_flight,
         )
 
     async def _read(self, position_id: PositionId) -> tuple[Position, Groups]:
@@ -152,6 +164,23 @@ class ExitGroups:
             if not await exit_groups.retire(connection, group.id, now):
                 raise OrderDeniedError("exit_group_changed", f"group {group.id} cannot make way")
             await exit_groups.insert(connection, position.id, kind, now)
+
+    async def _send_unless_moved(
+        self,
+        position: Position,
+        kind: GroupKind,
+        build: Build,
+        how: Place,
+        made: list[Prepared],
+    ) -> list[OrderReport] | None:
+        """None: the position moved before the commit, and is to be judged as it is now."""
+        intents = build(position)
+        try:
+            return await self._send(position, kind, intents, how, made)
+        except OrderDeniedError as denied:
+            if denied.rule != CHANGED:
+                raise
+            return None
 
     async def _send(
         self,

@@ -1,6 +1,7 @@
 """What is asked of a venue to end a position: at the market, by a step, by orders that rest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from tradebotd.domain.decimals import floor_to_step
@@ -8,18 +9,23 @@ from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason, Position
-from tradebotd.risk.exits import better, ladder_step, step_quantity
+from tradebotd.risk.exits import better, expired, ladder_step, step_quantity, triggered
 
 STEP_BELOW_LOT = "ladder_step_below_lot"
+CHANGED = "position_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """A position that must end: why, and the level a price crossed (None: at the market)."""
+    """A position that must end, as it was when that was judged.
+
+    `level`: what a price crossed (None: at the market). `price`: the one that crossed it.
+    """
 
     position: Position
     reason: CloseReason
     level: Decimal | None = None
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,37 @@ class Guard:
         if each.reason is CloseReason.TAKE_PROFIT:
             return self.target == each.level
         return better(position.side, self.stop, each.level) == self.stop
+
+
+def judged_anew(each: Exit, now: Position, at: datetime) -> Exit:
+    """*each* of the position as it is *now*.
+
+    Whoever judged it may have waited since: for a quote, for another exit. Raises OrderDeniedError
+    (`position_changed`) when the position has moved and would not end so any more: its step is
+    taken, its stop was moved by hand or by a fill, its plan is another.
+    """
+    if now.version == each.position.version:
+        return replace(each, position=now)
+    if each.reason is CloseReason.MAX_HOLDING:
+        if expired(now.exits, now.opened_at, at):
+            return replace(each, position=now)
+        raise OrderDeniedError(CHANGED, f"position {now.id} may be held for longer now")
+    price = each.level if each.price is None else each.price
+    if price is None:  # a signal or an operator ends whatever is held
+        return replace(each, position=now)
+    met = triggered(now.side, now, price)
+    if met is None or not _is_the_same(each, now, met):
+        raise OrderDeniedError(CHANGED, f"{price:f} does not end position {now.id} so any more")
+    return replace(each, position=now, reason=met[0], level=met[1])
+
+
+def _is_the_same(each: Exit, now: Position, met: tuple[CloseReason, Decimal]) -> bool:
+    """A stop ends all that is held, whichever it is; a target may be a step of a ladder."""
+    target = CloseReason.TAKE_PROFIT
+    if each.reason is target:
+        done = each.position.ladder_done
+        return met == (each.reason, each.level) and now.ladder_done == done
+    return met[0] is not target
 
 
 def market_exit(each: Exit, position: Position, instrument: Instrument) -> OrderIntent:
@@ -65,6 +102,7 @@ def market_exit(each: Exit, position: Position, instrument: Instrument) -> Order
         role=OrderRole.EXIT,
         reason=each.reason,
         position_id=position.id,
+        position_version=position.version,
         ladder_step=step,
     )
 
@@ -95,6 +133,7 @@ def resting_exits(position: Position, guard: Guard) -> list[OrderIntent]:
             role=OrderRole.EXIT,
             reason=reason,
             position_id=position.id,
+            position_version=position.version,
         )
         for kind, reason, price in orders
     ]
@@ -116,6 +155,7 @@ def _request(
         time_in_force=TimeInForce.IOC if kind is OrderType.MARKET else TimeInForce.GTC,
         quantity=quantity,
         position_type=position.position_type,
+        leverage=position.leverage,
         reduce_only=position.position_type is PositionType.FUTURES,
         trigger_price=trigger,
         stop_price=stop,

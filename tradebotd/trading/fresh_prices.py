@@ -1,12 +1,13 @@
 """Prices that the sweep may act on: from memory while they are fresh, the rest from the venues."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 import anyio
+import structlog
 
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.ids import VenueName
@@ -15,6 +16,8 @@ from tradebotd.domain.position import Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.venue import Venue
+
+log = structlog.get_logger(__name__)
 
 FRESH: Final = timedelta(seconds=90)  # an older price in memory is asked for again
 QUOTE_SECONDS: Final = 10.0
@@ -44,15 +47,15 @@ class FreshPrices:
     venues: Mapping[VenueName, Venue]
     doubts: Callable[[str], bool] = lambda _: False
 
-    async def add(
+    def sort(
         self, quotes: Quotes, positions: Iterable[Position], now: datetime
-    ) -> dict[str, Decimal]:
-        """Complete *quotes* for *positions*; the prices that were asked for now.
+    ) -> tuple[list[str], dict[VenueName, list[MarketSymbol]]]:
+        """(symbols whose price in memory will do, what each venue has to be asked for).
 
-        One call a venue for what is stale, all at once; while a market is closed nothing is. What
-        a venue did not answer is not asked again in the same sweep.
+        Each symbol once for as long as *quotes* last; while a market is closed nothing is stale.
         """
-        stale: dict[VenueName, dict[str, MarketSymbol]] = {}
+        fresh: list[str] = []
+        stale: dict[VenueName, list[MarketSymbol]] = {}
         for name, venue in dict.fromkeys((each.symbol, each.venue) for each in positions):
             symbol = self.symbols.get(name)
             if symbol is None or venue not in self.venues or (name, venue) in quotes.looked_at:
@@ -64,18 +67,24 @@ class FreshPrices:
             if usable and price is not None and age is not None and (age <= FRESH or closed):
                 quotes.known[name] = price
                 quotes.oldest = max(quotes.oldest, age)
+                fresh.append(name)
             else:
-                stale.setdefault(venue, {})[name] = symbol
-        before = set(quotes.asked)
-        if stale:
-            async with anyio.create_task_group() as asking:
-                for venue, symbols in stale.items():
-                    asking.start_soon(self._ask, venue, list(symbols.values()), quotes)
-        return {name: price for name, price in quotes.asked.items() if name not in before}
+                stale.setdefault(venue, []).append(symbol)
+        return fresh, stale
 
-    async def _ask(self, venue: VenueName, symbols: list[MarketSymbol], quotes: Quotes) -> None:
+    async def ask(
+        self, venue: VenueName, symbols: Sequence[MarketSymbol], quotes: Quotes
+    ) -> dict[str, Decimal]:
+        """One call; what it answers is in *quotes*, too. An adapter may fail in any way."""
         try:
             with anyio.fail_after(QUOTE_SECONDS):
-                quotes.asked |= await self.venues[venue].quotes(symbols)
+                answer = await self.venues[venue].quotes(symbols)
         except (VenueError, TimeoutError) as error:
             quotes.failed[f"quotes {venue}"] = f"{type(error).__name__}: {error}"
+            return {}
+        except Exception as error:
+            log.exception("a venue's quotes failed", venue=venue)
+            quotes.failed[f"quotes {venue}"] = f"{type(error).__name__}: {error}"
+            return {}
+        quotes.asked |= answer
+        return answer

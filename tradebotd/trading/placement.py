@@ -192,6 +192,8 @@ class Placement:
         """Looked at before the call and again when it is signed: a venue's limiter may wait in
         between, and whoever takes the account over counts on both.
         """
+        if prepared.request.venue not in self._venues:
+            return f"venue {prepared.request.venue} is not configured"
         if self._host.now() > prepared.order.send_by:
             return "it waited too long"
         is_entry = prepared.order.intent.role is OrderRole.ENTRY
@@ -202,6 +204,7 @@ class Placement:
     async def _send_and_record(
         self, prepared: Prepared, via: Sender | None, look: WhyNot
     ) -> OrderReport:
+        """An adapter that fails in a way nobody foresaw may have sent it: unknown, too."""
         client_order_id, request = prepared.client_order_id, prepared.request
         log.info("order sent", **_words(prepared))
         try:
@@ -224,6 +227,11 @@ class Placement:
             if isinstance(error, OutcomeUnknownError):
                 raise
             raise OutcomeUnknownError(client_order_id) from error
+        except Exception as error:
+            log.exception("order unknown", **_words(prepared))
+            why = f"{type(error).__name__}: {error}"
+            await self._recorder.record_unknown(client_order_id, why)
+            raise OutcomeUnknownError(client_order_id) from error
         await self._recorder.record(report)
         return report
 
@@ -238,12 +246,12 @@ async def _check_bot(connection: Connection, intent: OrderIntent) -> None:
 
 async def _check_position(connection: Connection, intent: OrderIntent) -> None:
     """Held FOR UPDATE until the order's row is there: nobody else exits it meanwhile."""
-    if intent.position_id is None:
-        raise ValueError("an exit names its position")
+    if intent.position_id is None or intent.position_version is None:
+        raise ValueError("an exit names its position, and the version it was made from")
     locked = await positions.lock(connection, intent.position_id)
     if locked is None or not locked.is_open:
         raise OrderDeniedError("position_closed", f"position {intent.position_id} is closed")
-    if intent.request.quantity > locked.position.quantity:
+    if intent.position_version != locked.position.version:
         raise OrderDeniedError("position_changed", f"{locked.position.quantity} is held now")
 
 

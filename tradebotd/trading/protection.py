@@ -97,7 +97,7 @@ class Protection:
             symbols=symbols,
             calendars=calendars,
             watcher=self,
-            release=self._watched.release,
+            watched=self._watched,
             hold_back=self._hold_back,
             sequential=sequential,
         )
@@ -117,6 +117,7 @@ class Protection:
             symbols=symbols,
             calendars=calendars,
             venues=venues,
+            sequential=sequential,
         )
         self._grace = GRACE if clock.speed else timedelta()
         self._met_at: dict[PositionId, datetime] = {}  # the price met what rests at the venue
@@ -195,12 +196,12 @@ class Protection:
         if not self._book.quiet(symbol, price) and self._doubts.believes(symbol, price):
             met = self._book.tick(symbol, price)
         if met:
-            return self._end(met, at)
+            return self._end(self._sweep.exits(met, price), at)
         return self._tend_quietly() if self._resting.stirred and not self._tending else None
 
-    async def _end(self, met: Sequence[Trigger], at: datetime) -> None:
+    async def _end(self, exits: Sequence[Exit], at: datetime) -> None:
         """A price that is too old is not acted on: the sweep asks for a fresh one."""
-        exits, result = self._sweep.exits(met), SweepResult()
+        result = SweepResult()
         age = self._clock.now() - at
         if age > FRESH:
             for each in exits:

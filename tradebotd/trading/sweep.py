@@ -1,13 +1,21 @@
 """Every open position against its levels and its holding time: the safety net behind the ticks.
 
-It reads the table and asks for prices by itself, and does the whole job alone.
+It reads the table and asks for prices by itself, and does the whole job alone. What it has read it
+only tells `Watched`; it judges a position as that holds it at the moment, since ticks, fills and an
+operator go on while a page is read or a venue is asked.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason, Position
@@ -18,13 +26,30 @@ from tradebotd.risk.trigger_book import Trigger
 from tradebotd.trading.closing import Closing, SweepResult
 from tradebotd.trading.doubts import Doubts
 from tradebotd.trading.exit_orders import Exit
+from tradebotd.trading.exit_steps import UNDER_WAY
 from tradebotd.trading.fresh_prices import FreshPrices, Quotes
 from tradebotd.trading.resting import RestingExits
 from tradebotd.trading.symbol_pauses import SymbolPauses
-from tradebotd.trading.watched import Watched, advanced
+from tradebotd.trading.watched import Watched
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """One sweep. `waiting`: positions whose price was asked for and has not come, by symbol."""
+
+    now: datetime
+    result: SweepResult
+    asking: TaskGroup
+    quotes: Quotes = field(default_factory=Quotes)
+    lost: dict[PositionId, str] = field(default_factory=dict)
+    waiting: dict[str, list[PositionId]] = field(default_factory=dict)
 
 
 class Sweep:
+    """*sequential*: a venue's prices are waited for, where effects must repeat (speed 0)."""
+
     def __init__(
         self,
         *,
@@ -37,6 +62,7 @@ class Sweep:
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         venues: Mapping[VenueName, Venue],
+        sequential: bool,
     ) -> None:
         self._watched = watched
         self._fresh = fresh
@@ -47,28 +73,39 @@ class Sweep:
         self._symbols = symbols
         self._calendars = calendars
         self._venues = venues
+        self._sequential = sequential
 
     async def run(self, now: datetime, result: SweepResult) -> dict[PositionId, str]:
         """Fresh prices come from memory; the rest is asked for in one call a venue.
 
-        Returns what is out of reach, and why. Raises DatabaseUnavailableError.
+        Whose price is known is judged at once, whoever else waits for one. Returns what is out of
+        reach, and why. Raises DatabaseUnavailableError, TimeoutError.
         """
-        quotes = Quotes()
-        lost: dict[PositionId, str] = {}
-        async for page in self._watched.pages():
-            result.checked += len(page)
-            lost |= {each.id: why for each in page if (why := self._out_of_reach(each))}
-            within = [each for each in page if each.id not in lost]
-            await self._page(within, quotes, now, result)
-        result.failed |= {str(position_id): why for position_id, why in lost.items()}
-        return lost
+        failed: Exception | None = None
+        async with anyio.create_task_group() as asking:
+            sweep = _Round(now=now, result=result, asking=asking)
+            try:
+                async for page in self._watched.pages():
+                    await self._page(page, sweep)
+            except (DatabaseUnavailableError, TimeoutError) as error:
+                failed = error  # what has been asked for is still judged
+        if failed is not None:
+            raise failed
+        result.failed |= sweep.quotes.failed
+        result.failed |= {str(position_id): why for position_id, why in sweep.lost.items()}
+        result.oldest_price = max(result.oldest_price, sweep.quotes.oldest)
+        return sweep.lost
 
-    def exits(self, met: Iterable[Trigger]) -> list[Exit]:
-        held = self._watched.positions
-        return [
-            Exit(position=held[each.position_id], reason=each.reason, level=each.level)
-            for each in met
-        ]
+    def exits(self, met: Iterable[Trigger], price: Decimal) -> list[Exit]:
+        """What a tick at *price* has met, each position as it is held now."""
+        found = []
+        for each in met:
+            position = self._watched.current(each.position_id)
+            if position is not None:
+                found.append(
+                    Exit(position=position, reason=each.reason, level=each.level, price=price)
+                )
+        return found
 
     def _out_of_reach(self, position: Position) -> str | None:
         if position.symbol not in self._symbols:
@@ -77,67 +114,98 @@ class Sweep:
             return f"venue {position.venue} is not configured"
         return None
 
-    async def _page(
-        self, page: Sequence[Position], quotes: Quotes, now: datetime, result: SweepResult
-    ) -> None:
-        """*quotes* last for the sweep: the first page asks for all that is held, in one call."""
+    async def _page(self, page: Sequence[Position], sweep: _Round) -> None:
+        """The first page asks for all that is held, in one call a venue."""
+        sweep.result.checked += len(page)
+        for row in page:
+            self._watched.watch(row)
         held = self._watched.positions
-        for position in page:
-            known = held.get(position.id)
-            if known is None or known.version < position.version:
-                self._watched.watch(position)
-            elif known.version == position.version and _stops(known) != _stops(position):
-                held[position.id] = position  # as the ticks have moved it
-        wanted = page if quotes.looked_at else chain(page, held.values())
-        new = await self._fresh.add(quotes, wanted, now)
-        result.failed |= quotes.failed
-        result.oldest_price = max(result.oldest_price, quotes.oldest)
-        met = self._met(quotes, new, now)
-        exits = {each.position.id: each for each in self.exits(met)}
-        for position in page:
-            if position.id not in exits:
-                found = self._due(position, quotes.get(position.symbol), now, result)
-                if found is not None:
-                    exits[position.id] = found
-            self._resting.touch(position)
-        await self._closing.close_all(list(exits.values()), result)
+        wanted = page if sweep.quotes.looked_at else chain(page, held.values())
+        fresh, stale = self._fresh.sort(sweep.quotes, wanted, sweep.now)
+        for venue, symbols in stale.items():
+            for each in symbols:
+                sweep.waiting.setdefault(each.symbol, [])
+            if self._sequential:
+                await self._ask(venue, symbols, sweep)
+            else:
+                sweep.asking.start_soon(self._ask, venue, symbols, sweep)
+        for name in fresh:
+            self._is_no_split(name, sweep.quotes.known[name], sweep.now)
+        ready: list[PositionId] = []
+        for row in page:
+            if (why := self._out_of_reach(row)) is not None:
+                sweep.lost[row.id] = why
+            elif row.symbol in sweep.waiting and not _expired(row, sweep.now):
+                sweep.waiting[row.symbol].append(row.id)
+            else:
+                ready.append(row.id)
+        await self._close(self._judged(ready, sweep), sweep)
 
-    def _met(self, quotes: Quotes, new: Mapping[str, Decimal], now: datetime) -> list[Trigger]:
-        """What the ticks would have done with *new* prices; all are looked at for a split."""
-        for name, price in quotes.known.items():
-            if self._is_open(name, now):
-                self._pauses.look(name, price, now)
-        met: list[Trigger] = []
-        for name, price in sorted(new.items()):  # they move stops, too
+    async def _ask(self, venue: VenueName, symbols: Sequence[MarketSymbol], sweep: _Round) -> None:
+        """What the answer does to the stops and ends, as ticks would; then who waited for it."""
+        new = await self._fresh.ask(venue, symbols, sweep.quotes)
+        await self._close(self._answered(symbols, new, sweep), sweep)
+
+    def _answered(
+        self, symbols: Sequence[MarketSymbol], new: Mapping[str, Decimal], sweep: _Round
+    ) -> list[Exit]:
+        exits: list[Exit] = []
+        for name, price in sorted(new.items()):
             self._doubts.confirm(name, price)
-            if self._is_open(name, now) and self._pauses.look(name, price, now):
-                met += self._watched.book.tick(name, price)
-        return met
+            if self._is_no_split(name, price, sweep.now):
+                exits += self.exits(self._watched.book.tick(name, price), price)
+        met = {each.position.id for each in exits}
+        waited = [each for one in symbols for each in sweep.waiting.pop(one.symbol, ())]
+        return exits + self._judged([each for each in waited if each not in met], sweep)
 
-    def _due(
-        self, position: Position, price: Decimal | None, now: datetime, result: SweepResult
-    ) -> Exit | None:
+    def _is_no_split(self, symbol: str, price: Decimal, now: datetime) -> bool:
+        """Every price is looked at for one; what is no session's price ends nothing."""
+        return self._is_open(symbol, now) and self._pauses.look(symbol, price, now)
+
+    async def _close(self, exits: Sequence[Exit], sweep: _Round) -> None:
+        if exits:
+            await self._closing.close_all(exits, sweep.result)
+
+    def _judged(self, position_ids: Iterable[PositionId], sweep: _Round) -> list[Exit]:
+        """Those that must end. Of one that cannot be judged that is said, and the others are."""
+        found: list[Exit] = []
+        for position_id in position_ids:
+            try:
+                each = self._due(position_id, sweep)
+            except Exception as error:
+                log.exception("a position could not be judged", position=position_id)
+                sweep.result.failed[str(position_id)] = f"{type(error).__name__}: {error}"
+                continue
+            if each is not None:
+                found.append(each)
+        return found
+
+    def _due(self, position_id: PositionId, sweep: _Round) -> Exit | None:
+        """As it is held now: closed since it was read, or on its way out, it is passed over."""
+        position, now = self._watched.current(position_id), sweep.now
+        if position is None:
+            return None
+        if self._closing.ends(position_id):
+            sweep.result.waiting[str(position_id)] = UNDER_WAY
+            return None
+        self._resting.touch(position)
         if expired(position.exits, position.opened_at, now):
             return Exit(position=position, reason=CloseReason.MAX_HOLDING)
+        price = sweep.quotes.get(position.symbol)
         if price is None:
-            result.failed[str(position.id)] = f"{position.symbol} has no fresh price"
+            sweep.result.failed[str(position_id)] = f"{position.symbol} has no fresh price"
             return None
         if self._is_open(position.symbol, now) and position.symbol not in self._pauses.paused:
-            position = self._advance(position, price)
+            position = self._watched.advance(position, price)
+            self._resting.touch(position)
         met = triggered(position.side, position, price)
-        return None if met is None else Exit(position=position, reason=met[0], level=met[1])
-
-    def _advance(self, position: Position, price: Decimal) -> Position:
-        """What the ticks would have done to its stops."""
-        moved = advanced(position, price, self._symbols)
-        if moved is not position:
-            self._watched.remember(moved)
-            self._watched.watch(moved)
-        return moved
+        if met is None:
+            return None
+        return Exit(position=position, reason=met[0], level=met[1], price=price)
 
     def _is_open(self, symbol: str, now: datetime) -> bool:
         return self._calendars[self._symbols[symbol].calendar].is_open(now)
 
 
-def _stops(position: Position) -> tuple[Decimal | None, Decimal | None]:
-    return position.stop_loss, position.trailing_stop
+def _expired(position: Position, now: datetime) -> bool:
+    return expired(position.exits, position.opened_at, now)

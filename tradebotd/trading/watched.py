@@ -1,9 +1,14 @@
-"""What is held, as ticks see it: positions in the trigger book, and the stops that have moved."""
+"""What is held, as ticks see it: positions in the trigger book, and the stops that have moved.
+
+Rows come from many hands, some of them late: an older version takes no newer one's place, and what
+is closed does not come back.
+"""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.ids import PositionId
@@ -16,9 +21,12 @@ from tradebotd.storage import positions
 from tradebotd.storage.database import Database
 from tradebotd.storage.positions import MovedExit
 
+# Of closed positions: a row that was read before the close is seconds old, not thousands of trades.
+CLOSED_KEPT: Final = 10_000
+
 
 class Watched:
-    """`positions` by id; `book` holds the same ones."""
+    """`positions` by id; `book` holds the same ones, of the same versions."""
 
     def __init__(
         self,
@@ -32,25 +40,59 @@ class Watched:
         self.book = TriggerBook()
         self.positions: dict[PositionId, Position] = {}
         self._moved: dict[PositionId, MovedExit] = {}
+        self._closed: dict[PositionId, None] = {}
 
     def watch(self, position: Position) -> bool:
-        """False: its symbol is not configured."""
-        symbol = self._symbols.get(position.symbol)
-        if symbol is None:
+        """False: its symbol is not configured, it is closed, or this version is known already.
+
+        Within a version only its best price and its stops move, and the ticks move them here.
+        """
+        symbol, known = self._symbols.get(position.symbol), self.positions.get(position.id)
+        if symbol is None or position.id in self._closed:
             return False
-        known = position.id in self.positions
-        self.positions[position.id] = position
-        if known:
-            self.book.update(position)
-        else:
+        if known is None:
             self.book.add(position, symbol.instrument.tick_size)
+        elif known.version < position.version:
+            self.book.update(position)
+            self._moved.pop(position.id, None)  # it followed from what is not so any more
+        else:
+            return False
+        self.positions[position.id] = position
         return True
 
     def forget(self, position_id: PositionId) -> bool:
-        """Whether it was known."""
+        """It is closed. Whether it was known."""
         self.book.remove(position_id)
         self._moved.pop(position_id, None)
+        self._closed[position_id] = None
+        if len(self._closed) > CLOSED_KEPT:
+            del self._closed[next(iter(self._closed))]
         return self.positions.pop(position_id, None) is not None
+
+    def current(self, position_id: PositionId) -> Position | None:
+        """With its stops where the ticks have moved them; None: it is not watched (any more)."""
+        known, book = self.positions.get(position_id), self.book
+        if known is None or (
+            book.best_price(position_id) == known.best_price
+            and book.stop_loss(position_id) == known.stop_loss
+        ):
+            return known
+        moved = self.positions[position_id] = book.as_moved(position_id)
+        return moved
+
+    def as_moved(self, row: Position) -> Position:
+        """*row*, just read; newer than what is held, it takes its place. As `current`."""
+        self.watch(row)
+        known = self.current(row.id)
+        return row if known is None or known.version != row.version else known
+
+    def advance(self, current: Position, price: Decimal) -> Position:
+        """With its stops where a tick at *price* would have put them."""
+        moved = advanced(current, price, self._symbols)
+        if moved is not current:
+            self.positions[current.id] = moved
+            self.book.update(moved)
+        return moved
 
     def release(self, position_id: PositionId) -> None:
         if position_id in self.book:
@@ -69,10 +111,10 @@ class Watched:
             for stored in page:
                 extreme = extremes.get(stored.id)
                 position = stored if extreme is None else self._with_candles(stored, extreme)
-                if position != stored:
+                if self.watch(position) and position != stored:
                     moved.append(_row(position))
-                self.watch(position)
-                loaded.append(position)
+                if position.id not in self._closed:
+                    loaded.append(self.positions.get(position.id, position))
         await self._store(moved)
         return loaded
 
@@ -91,18 +133,16 @@ class Watched:
         """What moved stays to be stored until it is: the sweep reads the table."""
         for each in self.book.moved_since_last_persist():
             self._moved[each.position_id] = self._row_of(each)
-        await self._store(list(self._moved.values()))
-        self._moved.clear()
-
-    def remember(self, position: Position) -> None:
-        """Its stops have moved, and are to be stored."""
-        self._moved[position.id] = _row(position)
+        stored = dict(self._moved)
+        await self._store(list(stored.values()))
+        for position_id, row in stored.items():
+            if self._moved.get(position_id) is row:
+                del self._moved[position_id]
 
     def _row_of(self, each: MovedStop) -> MovedExit:
-        known = self.positions.get(each.position_id)
-        secures = known is not None and known.exits.break_even is not None
-        stop = each.stop_loss if secures else None
-        return each.position_id, each.best_price, stop, each.trailing_stop
+        known = self.positions[each.position_id]
+        stop = None if known.exits.break_even is None else each.stop_loss
+        return each.position_id, known.version, each.best_price, stop, each.trailing_stop
 
     async def _store(self, moved: Sequence[MovedExit]) -> None:
         if not moved:
@@ -156,4 +196,4 @@ def advanced(position: Position, price: Decimal, symbols: Mapping[str, MarketSym
 
 def _row(position: Position) -> MovedExit:
     stop = None if position.exits.break_even is None else position.stop_loss
-    return position.id, position.best_price, stop, position.trailing_stop
+    return position.id, position.version, position.best_price, stop, position.trailing_stop
