@@ -68,11 +68,7 @@ class Protection:
         self._writes = database.writes
         self._clock = clock
         self._prices = prices
-        self.hours = {  # of symbols that do not trade all the time
-            name: calendars[symbol.calendar]
-            for name, symbol in symbols.items()
-            if symbol.calendar != ALWAYS_OPEN
-        }
+        self.hours = _hours_of(symbols, calendars)
         self._watched = Watched(database, symbols, calendars)
         self._book = self._watched.book
         self._doubts = Doubts(prices, bad_tick)
@@ -313,3 +309,14 @@ class Protection:
     async def clear_leftovers(self) -> None:
         """Exits behind closed positions, all of them, now. Raises DatabaseUnavailableError."""
         await self._leftovers.clear({}, patient=False)
+
+
+def _hours_of(
+    symbols: Mapping[str, MarketSymbol], calendars: Mapping[str, Calendar]
+) -> dict[str, Calendar]:
+    """The calendars of the symbols that do not trade all the time."""
+    return {
+        name: calendars[symbol.calendar]
+        for name, symbol in symbols.items()
+        if symbol.calendar != ALWAYS_OPEN
+    }
