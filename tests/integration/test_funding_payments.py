@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from tests.fakes.trading import NOON, SYMBOL, Desk, open_desk, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.exits import ExitPlan, LadderStep
@@ -198,3 +200,41 @@ async def test_a_payment_told_before_its_position_is_claimed_when_it_is_told_aga
     position = await desk.position()
     assert position["funding"] == Decimal("-0.5")
     assert await desk.open_alerts() == []
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_was_closed_before_the_payment_was_told_is_asked_for(
+    database: Database, *, restarted: bool
+) -> None:
+    """M4.8: opened and closed between two looks, by this process or by the one before it."""
+    desk = await open_desk(database, FUTURES)
+    await desk.enter(side=PositionSide.SHORT)
+    desk.clock.advance(timedelta(seconds=5))
+    await desk.stream("120")
+    closed = await desk.position()
+    assert closed["closed_at"] is not None
+    if restarted:
+        desk = await open_desk(database, FUTURES, restarted=True)
+
+    assert await told(desk, payment(1, "-1.5", NOON)) == [closed["id"]]
+
+    after = await desk.position()
+    assert after["realized_pnl"] == closed["realized_pnl"] - Decimal("1.5")
+
+
+async def test_a_venue_that_tells_late_is_asked_for_an_hour_and_no_longer(
+    database: Database,
+) -> None:
+    """M4.8: a payment comes minutes after its hour; and nobody is asked for ever."""
+    desk = await open_desk(database, FUTURES)
+    await desk.enter(side=PositionSide.SHORT)
+    await desk.stream("120")
+    for _ in range(2):
+        await run_after(desk, timedelta(minutes=16))
+    desk.venue.payments.append(payment(1, "-1.5", NOON))
+    await run_after(desk, timedelta(minutes=16))
+    assert (await desk.position())["funding"] == Decimal("-1.5")
+
+    for _ in range(20):
+        await run_after(desk, timedelta(minutes=16))
+    assert desk.venue.asked_for.count("funding_since") == 4

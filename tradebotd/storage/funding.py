@@ -16,8 +16,13 @@ SELECT_LAST: Final[LiteralString] = """
     SELECT max(paid_at) FROM funding_payments WHERE venue = $1
 """
 SELECT_FIRST_HELD: Final[LiteralString] = """
-    SELECT coalesce(min(opened_at) FILTER (WHERE closed_at IS NULL), max(opened_at)) FROM positions
-     WHERE venue = $1 AND position_type = 'futures'
+    SELECT min(opened_at) FROM positions
+     WHERE venue = $1 AND position_type = 'futures' AND (closed_at IS NULL OR closed_at > $2)
+"""
+SELECT_CLOSED: Final[LiteralString] = """
+    SELECT venue, max(closed_at) AS closed_at FROM positions
+     WHERE closed_at > $1 AND position_type = 'futures'
+     GROUP BY venue
 """
 # The lock comes first, so that a fill and a payment of one position follow each other. What was open at the instant goes
 # before what was opened just after it.
@@ -50,10 +55,18 @@ ADD: Final[LiteralString] = """
 """
 
 
-async def select_since(connection: Connection, venue: VenueName) -> datetime | None:
-    """The last payment booked, else the first futures position open now, else the last one."""
+async def select_since(
+    connection: Connection, venue: VenueName, closed_after: datetime
+) -> datetime | None:
+    """The last payment booked, else when the first of what is open, or closed later, was opened."""
     last: datetime | None = await connection.fetchval(SELECT_LAST, venue)
-    return last or await connection.fetchval(SELECT_FIRST_HELD, venue)
+    return last or await connection.fetchval(SELECT_FIRST_HELD, venue, closed_after)
+
+
+async def select_closed(connection: Connection, after: datetime) -> dict[VenueName, datetime]:
+    """When futures were last closed, by venue, whoever ran then; only what closed *after*."""
+    rows = await connection.fetch(SELECT_CLOSED, after)
+    return {VenueName(row["venue"]): row["closed_at"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

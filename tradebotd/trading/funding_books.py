@@ -24,10 +24,16 @@ EVERY: Final = timedelta(minutes=15)  # market time: venues pay each hour at mos
 OVERLAP: Final = timedelta(hours=1)  # a payment may be told late
 UNCLAIMED: Final = "funding_unclaimed"
 TOLD_FOR: Final = timedelta(days=1)
+LOOK_BACK: Final = timedelta(
+    days=1
+)  # what an earlier process closed, or one fill opened and closed
 
 
 class FundingBooks:
-    """Spot costs nothing: a venue is asked only while futures are held there, and once after.
+    """Spot costs nothing: a venue is asked while futures are held there, and for an hour after.
+
+    A new process asks once for what was closed within a day, by whomever: a payment is told after
+    the hour that it is for, and the process that held the position may be gone by then.
 
     *day_of*: the bot's day that an instant falls into; its limits count funding like fees.
     """
@@ -47,7 +53,6 @@ class FundingBooks:
         self._symbols = symbols
         self._clock = clock
         self._asked_at: dict[VenueName, datetime] = {}
-        self._held: set[VenueName] = set()
         self._tells = True  # an alert of an earlier life may be open
 
     async def book(self, held: Sequence[HeldSum], failed: dict[str, str]) -> int:
@@ -56,10 +61,11 @@ class FundingBooks:
         holding = {
             each.venue for each in held if each.position_type is PositionType.FUTURES and each.open
         }
-        for name in sorted(holding | self._held):
-            asked_at, venue = self._asked_at.get(name), self._venues.get(name)
-            closed = name not in holding
-            if venue is None or (asked_at and now < asked_at + EVERY and not closed):
+        async with self._database.connection() as connection:
+            closed = await funding.select_closed(connection, now - LOOK_BACK)
+        for name in sorted(holding | closed.keys()):
+            venue = self._venues.get(name)
+            if venue is None or not self._is_due(name, None if name in holding else closed[name]):
                 continue
             try:
                 booked += await self._book_of(venue, name)
@@ -67,11 +73,18 @@ class FundingBooks:
                 failed[name] = f"{type(error).__name__}: {error}"
                 continue
             self._asked_at[name] = now
-            self._held.discard(name)
-        self._held |= holding
         if booked or self._tells:
             await self._tell(now)
         return booked
+
+    def _is_due(self, name: VenueName, closed_at: datetime | None) -> bool:
+        """*closed_at*: of what was held last, if nothing is held there now."""
+        asked_at, now = self._asked_at.get(name), self._clock.now()
+        if asked_at is None or (closed_at is not None and asked_at <= closed_at):
+            return True
+        if closed_at is not None and asked_at > closed_at + OVERLAP:
+            return False
+        return now >= asked_at + EVERY
 
     async def _tell(self, now: datetime) -> None:
         """Somebody's position that is not ours, or one that our books lack: said for a day."""
@@ -90,7 +103,7 @@ class FundingBooks:
 
     async def _book_of(self, venue: Venue, name: VenueName) -> int:
         async with self._database.connection() as connection:
-            since = await funding.select_since(connection, name)
+            since = await funding.select_since(connection, name, self._clock.now() - LOOK_BACK)
         if since is None:
             return 0
         with anyio.fail_after(ASK_SECONDS):
