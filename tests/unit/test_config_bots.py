@@ -181,6 +181,41 @@ def test_a_traded_quote_asset_is_convertible_in_either_direction(pair: str, tmp_
     assert load_config(written(tmp_path, text + converting)).bots
 
 
+@pytest.mark.parametrize(
+    ("symbol", "currency"),
+    [
+        ("BTCUSDT", "EUR"),
+        ("BTCUSD", "USDT"),
+        ("BTC-USD", "USDT"),
+        ("SPY", "USDT"),
+        ("USDT", "USDT"),
+        ("BTCFDUSD", "USD"),
+    ],
+)
+def test_no_quote_asset_is_taken_for_the_currency_of_the_account(
+    symbol: str, currency: str, tmp_path: Path
+) -> None:
+    """M4.8: one USDT is not one EUR; a symbol that does not end with the currency says its own."""
+    text = SMALLEST.replace("BTCUSDT", symbol)
+    risk = f'[risk]\ncurrency = "{currency}"\n'
+
+    (problem,) = problems(tmp_path, text + risk)
+
+    assert problem.startswith(f"symbols[0].symbol: {symbol} ")
+    assert currency in problem
+    assert problem.endswith("; say its quote_asset")
+    assert load_config(written(tmp_path, f'{text}quote_asset = "USDT"\n{risk}')).symbols
+
+
+def test_a_symbol_that_ends_with_the_currency_needs_no_quote_asset(tmp_path: Path) -> None:
+    """M4.8: the account's currency is what its last letters say."""
+    text = SMALLEST.replace("BTCUSDT", "BTC-EUR") + '[risk]\ncurrency = "EUR"\n'
+
+    (symbol,) = load_config(written(tmp_path, text)).market_symbols()
+
+    assert (symbol.instrument.base_asset, symbol.instrument.quote_asset) == ("BTC", "EUR")
+
+
 def test_a_quote_asset_that_nobody_trades_needs_no_conversion(tmp_path: Path) -> None:
     watched = IN_EURO[: IN_EURO.index("[[bots]]")]
 

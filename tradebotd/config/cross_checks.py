@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from tradebotd.config.bot_checks import bot_problems
+from tradebotd.config.currency_checks import currency_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.secrets import secret_problems
 from tradebotd.config.sections import JobSection, SymbolSection
@@ -28,6 +29,7 @@ def cross_problems(config: Config) -> list[str]:
         *_feeds(config),
         *_venues(config),
         *_symbols(config),
+        *currency_problems(config),
         *bot_problems(config),
         *_jobs(config),
         *_paths(config),
@@ -132,7 +134,6 @@ def _symbols(config: Config) -> Iterator[str]:
                 f" ({symbol.max_quantity}); at most as much is allowed"
             )
         yield from _margin_brackets(path, symbol)
-    yield from _currencies(config)
 
 
 def _margin_brackets(path: str, symbol: SymbolSection) -> Iterator[str]:
@@ -145,23 +146,6 @@ def _margin_brackets(path: str, symbol: SymbolSection) -> Iterator[str]:
                 " both must rise"
             )
         floor, rate = bracket.notional, bracket.maintenance_margin
-
-
-def _currencies(config: Config) -> Iterator[str]:
-    """What a bot trades is worth something in the account's currency, by a symbol of the two."""
-    currency = config.risk.currency
-    instruments = [symbol.instrument for symbol in config.market_symbols()]
-    pairs = {frozenset((symbol.base_asset, symbol.quote_asset)) for symbol in instruments}
-    traded = {bot.symbol for bot in config.bots}
-    for number, instrument in enumerate(instruments):
-        quote = instrument.quote_asset
-        if instrument.symbol not in traded or quote == currency:
-            continue
-        if frozenset((quote, currency)) not in pairs:
-            yield (
-                f"symbols[{number}].quote_asset: nothing converts {quote} to risk.currency,"
-                f" {currency}; a symbol of the two is needed, like {quote}{currency}"
-            )
 
 
 def _jobs(config: Config) -> Iterator[str]:

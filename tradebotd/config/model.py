@@ -182,7 +182,10 @@ class Config(Section):
         )
 
     def _assets(self, section: SymbolSection) -> tuple[str, str]:
-        """As said; else the account's currency is the quote asset and the rest is the base."""
+        """As said; else the account's currency is the quote asset and the rest is the base.
+
+        `check` has refused a symbol that does not end with that currency (`currency_checks`).
+        """
         quote = section.quote_asset or self.risk.currency
         base = (
             section.base_asset or section.symbol.removesuffix(quote).rstrip("/-") or section.symbol
