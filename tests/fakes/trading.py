@@ -1,7 +1,7 @@
 """The whole order flow on a real database, with a venue, prices, candles and time set by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -239,6 +239,13 @@ class Desk:
         )
         if paper is not None:
             self.paper.listen(self.recorder.hear)
+
+    def set_filters(self, symbol: str = SYMBOL, **changes: Decimal) -> None:
+        """The instrument as everybody knows it; to be called before anything is traded."""
+        known = self.symbols[symbol]
+        instrument = replace(known.instrument, **changes)  # type: ignore[arg-type]
+        self.symbols[symbol] = replace(known, instrument=instrument)
+        self.venue.instruments[symbol] = instrument
 
     # The market
 

@@ -122,7 +122,7 @@ POSSIBLE = [
     'sizing = { kind = "risk_percent", value = "100" }',
     'sizing = { kind = "risk_percent", value = "1" }\nexits = { stop_loss = "2 atr", atr_period = 7 }',
     'sizing = { kind = "fixed_quantity", value = "100" }',
-    'sizing = { kind = "fixed_notional", value = "5" }',
+    'sizing = { kind = "fixed_notional", value = "5" }\nexits = {}',
     FUTURES + 'leverage = 50\nexits = { stop_loss = "1.49%" }\ntrigger_price = "mark"',
     FUTURES + "leverage = 50\nexits = { stop_loss = '2 atr' }",
     FUTURES + 'leverage = 50\nexits = { stop_loss = "1.5%", trailing_stop = "3%" }',
@@ -154,6 +154,59 @@ def test_filters_that_leave_no_quantity_are_refused(tmp_path: Path) -> None:
     assert problems(tmp_path, text) == [
         "symbols[0].min_quantity: 2 is above max_quantity (1); at most as much is allowed"
     ]
+
+
+def told_of_a_way_out(directory: Path, bot: str, fee_asset: str) -> list[str]:
+    fees = f'fee_asset = "{fee_asset}"\nfees = {{ taker = "0.01" }}'
+    text = ONE_BOT.replace('kind = "paper"', f'kind = "paper"\n{fees}')
+    text = text.replace('venue = "paper"', 'venue = "paper"\nmin_notional = "10"\nlot_size = "0.1"')
+    text = f"{text}\n{bot}\n"
+    try:
+        load_config(written(directory, text))
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+NO_WAY_OUT = [
+    # what the bot says, where fees are taken, the path it is told with, the least that is allowed
+    ('sizing = { kind = "fixed_notional", value = "10" }\nexits = { stop_loss = "5%" }', "quote",
+     "sizing.value", "asks for 10.53 or more"),
+    ('sizing = { kind = "fixed_notional", value = "10.53" }\nexits = { stop_loss = "5%" }', "base",
+     "sizing.value", "asks for 10.64 or more"),
+    ('sizing = { kind = "fixed_quantity", value = "0.1" }', "base",
+     "sizing.value", "leaves 0.099, below BTCUSDT's least quantity, 0.1"),
+    ('initial_capital = "10.5"\nexits = { trailing_stop = "5%" }', "quote",
+     "initial_capital", "asks for 10.53 or more"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("bot", "fee_asset", "path", "reason"), NO_WAY_OUT)
+def test_what_could_never_be_sold_again_is_refused(
+    bot: str, fee_asset: str, path: str, reason: str, tmp_path: Path
+) -> None:
+    """M4.6: a minimum notional, a stop and fees that cannot be met together."""
+    (problem,) = told_of_a_way_out(tmp_path, bot, fee_asset)
+
+    assert problem.startswith(f"bots[0].{path}: ")
+    assert reason in problem
+
+
+@pytest.mark.parametrize(
+    ("bot", "fee_asset"),
+    [
+        ('sizing = { kind = "fixed_notional", value = "10.53" }\nexits = { stop_loss = "5%" }', "quote"),
+        ('sizing = { kind = "fixed_notional", value = "10" }\nexits = { stop_loss = "5 atr" }', "base"),
+        (FUTURES + 'sizing = { kind = "fixed_notional", value = "10" }', "base"),
+        (FUTURES + 'sizing = { kind = "fixed_quantity", value = "0.1" }', "base"),
+        ('sizing = { kind = "fixed_quantity", value = "0.2" }', "base"),
+    ],
+)  # fmt: skip
+def test_what_can_just_be_sold_again_is_not_refused(
+    bot: str, fee_asset: str, tmp_path: Path
+) -> None:
+    """M4.6: only what is certain before a price is known is refused."""
+    assert told_of_a_way_out(tmp_path, bot, fee_asset) == []
 
 
 IN_EURO = """

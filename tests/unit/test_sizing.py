@@ -46,6 +46,8 @@ def size(
     position_type: PositionType = PositionType.SPOT,
     distance: str | None = None,
     exposure: str | None = None,
+    stop: str | None = None,
+    base_fee: str = "0",
 ) -> Decimal:
     return entry_quantity(
         SizingRule(kind=SizingKind(kind), value=Decimal(value)),
@@ -58,6 +60,8 @@ def size(
         cost_buffer=BUFFER,
         stop_distance=None if distance is None else Decimal(distance),
         exposure_left=None if exposure is None else Decimal(exposure),
+        stop=None if stop is None else Decimal(stop),
+        base_fee=Decimal(base_fee),
     )
 
 
@@ -166,6 +170,68 @@ def test_the_exposure_left_caps_a_share_and_denies_a_fixed_wish() -> None:
         size("percent_equity", "50", exposure="-1")
 
 
+@pytest.mark.parametrize(
+    ("stop", "base_fee", "expected"),
+    [
+        (None, "0", "0.100"),
+        ("95", "0", "0.106"),
+        (None, "0.001", "0.101"),
+        ("95", "0.001", "0.107"),
+    ],
+)
+def test_what_is_raised_to_the_minimum_can_be_sold_again_at_its_stop(
+    stop: str | None, base_fee: str, expected: str
+) -> None:
+    """M4.6: 10 bought for exactly the minimum of 10 would be worth 9.50 at a stop of 5 %."""
+    traded = instrument(notional="10")
+    raised = size("percent_equity", "0.5", stop=stop, base_fee=base_fee, traded=traded)
+    assert raised == Decimal(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "stop", "base_fee"),
+    [
+        ("fixed_notional", "10", "95", "0"),
+        ("fixed_notional", "10", None, "0.001"),
+        ("fixed_quantity", "0.105", "95", "0"),
+        ("fixed_quantity", "0.100", None, "0.001"),
+        ("risk_percent", "0.05", "95", "0"),
+    ],
+)
+def test_what_could_not_be_sold_at_its_stop_is_not_bought(
+    kind: str, value: str, stop: str | None, base_fee: str
+) -> None:
+    """M4.6: a fixed wish and a risk are never raised, so they are denied."""
+    with pytest.raises(OrderDeniedError, match=r"quantity below filters.*sold again"):
+        size(
+            kind,
+            value,
+            stop=stop,
+            base_fee=base_fee,
+            distance="5",
+            traded=instrument(notional="10"),
+            equity="1000",
+        )
+
+
+def test_one_lot_is_not_bought_where_the_fee_is_taken_out_of_it() -> None:
+    """M4.6: 0.000999 of a lot of 0.001 could never be sold."""
+    traded = instrument(notional="0")
+    assert size("fixed_quantity", "0.001", traded=traded) == Decimal("0.001")
+    with pytest.raises(OrderDeniedError, match="sold again"):
+        size("fixed_quantity", "0.001", traded=traded, base_fee="0.001")
+
+
+def test_futures_are_sold_again_below_the_minimum_notional() -> None:
+    """M4.6: their exits are reduce-only, which venues exempt from it; a lot it must be."""
+    traded = instrument(notional="10")
+    futures = PositionType.FUTURES
+    lent = size("fixed_notional", "10", stop="95", position_type=futures, traded=traded)
+    assert lent == Decimal("0.1")
+    raised = size("percent_equity", "0.5", stop="95", position_type=futures, traded=traded)
+    assert raised == Decimal("0.1")
+
+
 @dataclass(frozen=True)
 class Wish:
     rule: SizingRule
@@ -177,6 +243,12 @@ class Wish:
     position_type: PositionType
     distance: Decimal
     exposure: Decimal | None
+    stop: Decimal | None
+    base_fee: Decimal
+
+    @property
+    def way_out(self) -> Decimal:
+        return self.price if self.stop is None else self.stop
 
     @property
     def lent(self) -> int:
@@ -194,6 +266,8 @@ class Wish:
             cost_buffer=BUFFER,
             stop_distance=self.distance,
             exposure_left=self.exposure,
+            stop=self.stop,
+            base_fee=self.base_fee,
         )
 
 
@@ -224,6 +298,8 @@ def wishes(draw: st.DrawFn) -> Wish:
         position_type=draw(st.sampled_from(PositionType)),
         distance=price * draw(st.decimals("0.001", "0.5", places=3)),
         exposure=None if exposure is None else price * exposure,
+        stop=draw(st.one_of(st.none(), st.decimals("0.5", "1.5", places=3).map(price.__mul__))),
+        base_fee=draw(st.sampled_from([Decimal(0), Decimal("0.001"), Decimal("0.02")])),
     )
 
 
@@ -248,6 +324,12 @@ def test_whatever_is_sized_passes_every_filter_and_cap_and_asks_no_more_than_the
     assert notional >= traded.min_notional
     assert notional / wish.lent + notional * BUFFER <= wish.cash * ROUNDING
     assert wish.exposure is None or notional <= wish.exposure * ROUNDING
+    is_spot = wish.position_type is PositionType.SPOT
+    held = quantity * (1 - wish.base_fee) if is_spot else quantity
+    sold = held // traded.lot_size * traded.lot_size
+    assert sold > 0
+    assert sold >= traded.min_quantity
+    assert not is_spot or sold * wish.way_out >= traded.min_notional
     share = wish.equity * rule.value / 100
     match rule.kind:
         case SizingKind.FIXED_QUANTITY:
@@ -256,8 +338,12 @@ def test_whatever_is_sized_passes_every_filter_and_cap_and_asks_no_more_than_the
             assert (rule.value - notional) * ROUNDING < traded.lot_size * wish.price
             assert notional <= rule.value * ROUNDING
         case SizingKind.PERCENT_EQUITY:
-            one_lot_less = (quantity - traded.lot_size) * wish.price
-            assert notional <= share * ROUNDING or one_lot_less < traded.min_notional
+            less = quantity - traded.lot_size
+            kept = less * (1 - wish.base_fee) // traded.lot_size * traded.lot_size
+            lacks = kept < traded.min_quantity or kept * wish.way_out < traded.min_notional
+            lacks = (is_spot and lacks) or less * wish.price < traded.min_notional
+            lacks = lacks or less < traded.min_quantity
+            assert notional <= share * ROUNDING or lacks
         case SizingKind.RISK_PERCENT | SizingKind.ATR:
             assert quantity * wish.distance <= share * ROUNDING
 

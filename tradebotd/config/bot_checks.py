@@ -7,6 +7,7 @@ from typing import Final
 from tradebotd.config.exit_checks import exit_problems, stop_fractions
 from tradebotd.config.model import Config
 from tradebotd.config.sections import BotSection, RiskSection, SymbolSection
+from tradebotd.config.way_out_checks import way_out_problems
 from tradebotd.config.wording import not_yet, percent, unknown_name
 from tradebotd.domain.decimals import floor_to_step
 from tradebotd.domain.errors import ConfigError, StrategyError
@@ -28,6 +29,8 @@ def bot_problems(config: Config) -> Iterator[str]:
             yield unknown_name(f"{path}.symbol", bot.symbol, symbols, "symbol")
         else:
             yield from _against_symbol(path, bot, symbol)
+            venue = config.venues.get(symbol.venue)
+            yield from way_out_problems(path, bot, symbol, venue, config.risk.currency)
         yield from _one_bot(path, bot, config.risk)
         yield from exit_problems(f"{path}.exits", bot)
         if bot.position_type == "futures":

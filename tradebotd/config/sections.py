@@ -71,8 +71,8 @@ class FeedSection(Section):
 class FeesSection(Section):
     """Fractions of the notional; a maker's may be a rebate."""
 
-    maker: Money = Decimal("0.0002")
-    taker: AmountNotNegative = Decimal("0.0004")
+    maker: Annotated[Money, Field(lt=1)] = Decimal("0.0002")
+    taker: Annotated[AmountNotNegative, Field(lt=1)] = Decimal("0.0004")
 
 
 class VenueSection(Section):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
@@ -50,6 +51,9 @@ class VenueTraits:
     An order that cannot rest is inferred absent when the venue's clock has passed `send_by` +
     `receive_window` + `absence_margin`, and `negatives` such answers came from `endpoints` places.
     One that can rest: once such answers came for `resting_margin`, or its cancel was acknowledged.
+
+    `base_fee`: the fraction of a spot buy that it keeps as its fee; zero where fees are paid in
+    the quote asset or in a third one. The dearer of maker and taker.
     """
 
     resting_stops: bool = False
@@ -60,6 +64,7 @@ class VenueTraits:
     negatives: int = 3
     endpoints: int = 2
     resting_margin: timedelta = timedelta(hours=1)
+    base_fee: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,14 @@
 """How much to enter with. In Decimal, through the venue's filters, and never clamped silently."""
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.decimals import ONE, ZERO, floor_to_step
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.risk.sellable import least_entry, sellable
 
 INSUFFICIENT_BALANCE: Final = "insufficient balance"
 BELOW_FILTERS: Final = "quantity below filters"
@@ -45,22 +46,28 @@ def entry_quantity(
     cost_buffer: Decimal = DEFAULT_COST_BUFFER,
     stop_distance: Decimal | None = None,
     exposure_left: Decimal | None = None,
+    stop: Decimal | None = None,
+    base_fee: Decimal = ZERO,
 ) -> Decimal:
     """The quantity (base asset, whole lots) that *rule* and the filters allow at *price*.
 
+    Nothing is bought that could not be sold again at *stop*, the tightest one in force (None: at
+    *price*), after the venue has kept *base_fee* (a fraction) of what was bought.
+
     A share of the bot's *equity* (`percent_equity` as notional, `risk_percent` and `atr` as what
     is lost over *stop_distance*, in quote asset a unit) is reduced to what *free_cash* pays for
-    and *exposure_left* leaves room for. `percent_equity` is raised once to the minimum notional if
-    that can be paid; a risk is never raised. The fixed rules are a wish for exactly that much:
-    they are denied instead. Raises OrderDeniedError.
+    and *exposure_left* leaves room for. `percent_equity` is raised once to what reaches the minimum
+    notional, if that can be paid; a risk is never raised. The fixed rules are a wish for exactly
+    that much: they are denied instead. Raises OrderDeniedError.
     """
     means = Means(equity=equity, free_cash=free_cash, exposure_left=exposure_left)
     affordable = _affordable(price, means, instrument, leverage, position_type, cost_buffer)
     wanted = _wanted(rule, price, equity, stop_distance)
     quantity = floor_to_step(wanted, instrument.lot_size)
+    way_out = price if stop is None else stop
     raisable = rule.kind is SizingKind.PERCENT_EQUITY and wanted > 0  # a share of nothing is none
-    if raisable and quantity * price < instrument.min_notional:
-        quantity = _least(price, instrument)
+    if raisable and _lacks_notional(quantity, price, way_out, instrument, base_fee, position_type):
+        quantity = least_entry(price, way_out, instrument, base_fee, position_type)
         if quantity > affordable:
             raise OrderDeniedError(
                 BELOW_FILTERS,
@@ -71,6 +78,7 @@ def entry_quantity(
         if instrument.max_quantity is not None:
             quantity = min(quantity, floor_to_step(instrument.max_quantity, instrument.lot_size))
     _check_filters(quantity, price, instrument)
+    _check_way_out(quantity, way_out, instrument, base_fee, position_type)
     if quantity > affordable:
         raise OrderDeniedError(
             INSUFFICIENT_BALANCE,
@@ -118,10 +126,21 @@ def _affordable(
     return floor_to_step(notional / price, instrument.lot_size)
 
 
-def _least(price: Decimal, instrument: Instrument) -> Decimal:
-    """The fewest lots that reach the minimum notional."""
-    lots = (instrument.min_notional / price / instrument.lot_size).to_integral_value(ROUND_CEILING)
-    return lots * instrument.lot_size
+def _lacks_notional(
+    quantity: Decimal,
+    price: Decimal,
+    way_out: Decimal,
+    instrument: Instrument,
+    base_fee: Decimal,
+    position_type: PositionType,
+) -> bool:
+    """When it is bought, or of what is left of it when it is sold again."""
+    if quantity * price < instrument.min_notional:
+        return True
+    if position_type is PositionType.FUTURES:
+        return False
+    held = floor_to_step(quantity * (ONE - base_fee), instrument.lot_size)
+    return held * way_out < instrument.min_notional
 
 
 def _check_filters(quantity: Decimal, price: Decimal, instrument: Instrument) -> None:
@@ -136,4 +155,19 @@ def _check_filters(quantity: Decimal, price: Decimal, instrument: Instrument) ->
         raise OrderDeniedError(
             BELOW_FILTERS,
             f"notional {quantity * price} is less than the minimum {instrument.min_notional}",
+        )
+
+
+def _check_way_out(
+    quantity: Decimal,
+    way_out: Decimal,
+    instrument: Instrument,
+    base_fee: Decimal,
+    position_type: PositionType,
+) -> None:
+    if not sellable(quantity, way_out, instrument, base_fee, position_type):
+        raise OrderDeniedError(
+            BELOW_FILTERS,
+            f"of {quantity} {instrument.symbol} nothing could be sold again at {way_out:f}: the"
+            f" minimum notional is {instrument.min_notional}, and {base_fee:%} is kept as a fee",
         )

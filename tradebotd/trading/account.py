@@ -84,6 +84,10 @@ class Account:
         self.name = name
         self.zone = zone
 
+    def base_fee(self, venue: VenueName) -> Decimal:
+        """The fraction of a spot buy that *venue* keeps as its fee."""
+        return self._venues[venue].traits.base_fee
+
     async def worth(self, *, pause_seconds: float = 0.0) -> Worth:
         """Raises FeedError when something held has no price, VenueError, DatabaseUnavailableError.
 

@@ -22,6 +22,7 @@ from tradebotd.domain.order import (
 from tradebotd.domain.side import PositionSide
 from tradebotd.market.price_book import PriceBook
 from tradebotd.risk.limits import EntryTerms, approve_entry
+from tradebotd.risk.sellable import least_entry
 from tradebotd.risk.sizing import entry_quantity
 from tradebotd.storage import entry_orders
 from tradebotd.storage.bots import DecisionRecord
@@ -158,6 +159,8 @@ class Entries:
             position_type=spec.position_type,
             stop_distance=plan.stop_distance,
             exposure_left=self._exposure_left(spec, symbol, plan, standing, rate),
+            stop=plan.stop,
+            base_fee=self.account.base_fee(instrument.venue),
         )
 
     def _exposure_left(
@@ -177,8 +180,14 @@ class Entries:
         state = standing.state
         left = (self.limits.max_exposure * state.equity - state.exposure) / rate
         instrument = symbol.instrument
-        least = max(instrument.min_quantity, instrument.lot_size) * plan.price
-        if left < max(least, instrument.min_notional):
+        least = least_entry(
+            plan.price,
+            plan.price if plan.stop is None else plan.stop,
+            instrument,
+            self.account.base_fee(instrument.venue),
+            spec.position_type,
+        )
+        if left < least * plan.price:
             raise OrderDeniedError(
                 "max_exposure",
                 f"{state.exposure} is open of {self.limits.max_exposure} of {state.equity}",

@@ -36,6 +36,11 @@ class PaperTerms:
     resting_stops: bool = True
     replacement: Replacement = Replacement.REPLACE
 
+    @property
+    def base_fee(self) -> Decimal:
+        """What of a spot buy is kept: a fraction. A rebate is paid in the quote asset."""
+        return max(self.maker, self.taker, ZERO) if self.fee_in_base else ZERO
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locked:

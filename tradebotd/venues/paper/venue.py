@@ -87,6 +87,7 @@ class PaperVenue:
             resting_margin=timedelta(),
             negatives=1,
             endpoints=1,
+            base_fee=self._terms.base_fee,
         )
 
     def listen(self, listener: Listener) -> None:

@@ -1,0 +1,66 @@
+"""What a venue takes back of a holding: the one rule of entries, ladders, stops and exits. Pure.
+
+Nothing is bought that could not be sold at its own stop, and what cannot be sold is dust.
+"""
+
+from decimal import ROUND_CEILING, Decimal
+
+from tradebotd.domain.decimals import ONE, ZERO, floor_to_step
+from tradebotd.domain.instrument import Instrument, PositionType
+
+
+def sellable(
+    quantity: Decimal,
+    price: Decimal | None,
+    instrument: Instrument,
+    base_fee: Decimal = ZERO,
+    position_type: PositionType = PositionType.SPOT,
+) -> Decimal:
+    """How much of *quantity* (base asset) one exit at *price* can sell: whole lots, or zero.
+
+    *base_fee*: the fraction of a spot buy that the venue keeps as its fee; zero of what is held,
+    which is net of it. *price* None: nobody knows one, so the notional is not judged. Exits of
+    futures are reduce-only, and venues exempt those from `min_notional` (Binance -4164: "unless you
+    choose reduce only"). Above `max_quantity` an exit sells that much, and the next one the rest.
+    """
+    is_spot = position_type is PositionType.SPOT
+    held = quantity * (ONE - base_fee) if is_spot else quantity
+    lots = floor_to_step(held, instrument.lot_size)
+    if instrument.max_quantity is not None:
+        lots = min(lots, floor_to_step(instrument.max_quantity, instrument.lot_size))
+    if lots <= 0 or lots < instrument.min_quantity:
+        return ZERO
+    if is_spot and price is not None and lots * price < instrument.min_notional:
+        return ZERO
+    return lots
+
+
+def least_entry(
+    price: Decimal,
+    exit_price: Decimal,
+    instrument: Instrument,
+    base_fee: Decimal = ZERO,
+    position_type: PositionType = PositionType.SPOT,
+) -> Decimal:
+    """The fewest lots that can be bought at *price* and sold again at *exit_price*.
+
+    `max_quantity` is not looked at: it may be less.
+    """
+    is_spot = position_type is PositionType.SPOT
+    bought = _lots(instrument.min_notional / price, instrument)
+    sold = _lots(instrument.min_notional / exit_price, instrument) if is_spot else ZERO
+    least = _lots(max(instrument.min_quantity, instrument.lot_size), instrument)
+    quantity = max(bought, sold, least)
+    if not is_spot or not base_fee:
+        return quantity
+    kept = ONE - base_fee
+    quantity = max(quantity, _lots(max(sold, least) / kept, instrument))
+    if floor_to_step(quantity * kept, instrument.lot_size) < max(sold, least):
+        quantity += instrument.lot_size  # the quotient was rounded down in its last digit
+    return quantity
+
+
+def _lots(quantity: Decimal, instrument: Instrument) -> Decimal:
+    """Rounded up to whole lots."""
+    lots = (quantity / instrument.lot_size).to_integral_value(ROUND_CEILING)
+    return lots * instrument.lot_size
