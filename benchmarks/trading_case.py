@@ -39,6 +39,7 @@ from tradebotd.storage.symbols import sync_symbols
 from tradebotd.trading.lease import Lease
 from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
+from tradebotd.trading.reconcile import Reconciler
 from tradebotd.trading.recorder import OrderRecorder
 
 FEED: Final = FeedName("bench")
@@ -251,16 +252,18 @@ async def sweep_case(
         specs=specs,
         watcher=protection,
     )
-    protection.use(
-        Placement(
-            database=database,
-            venues={VENUE: venue},
-            recorder=recorder,
-            clock=clock,
-            lease=Lease(account=ACCOUNT, token=token),
-            nonce=nonce,
-        )
+    placement = Placement(
+        database=database,
+        venues={VENUE: venue},
+        recorder=recorder,
+        clock=clock,
+        lease=Lease(account=ACCOUNT, token=token),
+        nonce=nonce,
     )
+    reconciler = Reconciler(
+        database=database, venues={VENUE: venue}, symbols=by_name, recorder=recorder, clock=clock
+    )
+    protection.use(placement, reconciler.evidence)
     await protection.load(host_now())
     database.held_ms.clear()
     return SweepCase(

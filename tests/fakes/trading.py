@@ -177,7 +177,6 @@ class Desk:
             lease=Lease(account=ACCOUNT, token=token),
             nonce=nonce,
         )
-        self.protection.use(self.placement)
         self.account = Account(
             database=database,
             venues=venues,
@@ -225,6 +224,7 @@ class Desk:
             recorder=self.recorder,
             clock=self.clock,
         )
+        self.protection.use(self.placement, self.reconciler.evidence)
         self.adoption = Adoption(
             database=database,
             venues=venues,

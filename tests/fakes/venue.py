@@ -70,7 +70,7 @@ class ScriptedVenue(ScriptedBooks):
 
     `submit_linked` and `replace` take their behaviour from `script` too, one a call; `cancel` has
     `cancel_script`. `hidden_until`: it has never seen the order for so many asks, or until then
-    by the host.
+    by the host. `fills_are_late`: its list of trades has none yet.
     """
 
     reads_fail: bool = False
@@ -91,6 +91,7 @@ class ScriptedVenue(ScriptedBooks):
     cancel_script: deque[Behaviour] = field(default_factory=deque)
     hidden_until: dict[ClientOrderId, int | datetime] = field(default_factory=dict)
     before_account_answers: Callable[[], Awaitable[object]] | None = None
+    fills_are_late: bool = False
 
     async def submit(
         self,
@@ -280,6 +281,8 @@ class ScriptedVenue(ScriptedBooks):
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
         await self._read("fills_since")
+        if self.fills_are_late:
+            return []
         return [fill for fill in self.fills if fill.executed_at >= since]
 
     async def account(self) -> VenueAccount:

@@ -153,8 +153,9 @@ async def test_a_second_exit_that_could_sell_more_waits_for_evidence(
 ) -> None:
     """2.3: on spot, until fills and balances were asked; then one of them sells, not both."""
     desk = await open_resting_desk(database, Replacement.CANCEL_FIRST)
+    desk.venue.balances["BTC"] = Decimal(4)  # somebody else's: they are not ours to sell
+    await desk.reconciler.run()
     await desk.enter()
-    desk.venue.balances["BTC"] = Decimal(5)  # somebody else's four: they are not ours to sell
     await sweep(desk, 2)
     desk.venue.script.append(behaviour)
     await desk.stream("111")

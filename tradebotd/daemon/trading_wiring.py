@@ -107,6 +107,7 @@ def wire_trading(
         lease,
         nonce,
     )
+    protection.use(placement, reconciler.evidence)
     for venue in venues.values():
         venue.listen(recorder.hear)
     papers = [venue for venue in venues.values() if isinstance(venue, PaperVenue)]
@@ -168,7 +169,6 @@ def _order_path(
         lease=lease,
         nonce=nonce,
     )
-    protection.use(placement)
     return protection, recorder, placement
 
 

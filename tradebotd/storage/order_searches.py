@@ -1,10 +1,13 @@
 """`order_searches`: what was asked about orders whose outcome is unknown. Host times."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.ids import OrderId
+from tradebotd.domain.ids import OrderId, VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.side import Side
 from tradebotd.storage import orders
 from tradebotd.storage.database import Connection
 from tradebotd.storage.orders import StoredOrder
@@ -41,6 +44,11 @@ END: Final[LiteralString] = """
     UPDATE order_searches SET ended_at = $2 WHERE order_id = $1 AND ended_at IS NULL
 """
 
+SELECT_SYMBOLS_UNSETTLED: Final[LiteralString] = """
+    SELECT DISTINCT symbol FROM orders
+     WHERE NOT settled AND venue = $1 AND side = $2 AND position_type = $3 AND id <> ALL ($4::bigint[])
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
@@ -58,6 +66,20 @@ async def select_in_doubt(connection: Connection) -> list[tuple[StoredOrder, Sea
     """Orders that are not settled, and those inferred to be absent that are still asked about."""
     rows = await connection.fetch(SELECT_IN_DOUBT)
     return [(orders.from_row(row), _search(row)) for row in rows]
+
+
+async def select_symbols_unsettled(
+    connection: Connection,
+    venue: VenueName,
+    side: Side,
+    position_type: PositionType,
+    besides: Sequence[OrderId],
+) -> list[str]:
+    """Symbols in which orders to *side* may be executed, or be so already."""
+    rows = await connection.fetch(
+        SELECT_SYMBOLS_UNSETTLED, venue, side, position_type, list(besides)
+    )
+    return [row["symbol"] for row in rows]
 
 
 async def upsert(connection: Connection, order_id: OrderId, search: Search) -> None:

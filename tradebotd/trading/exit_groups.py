@@ -6,13 +6,11 @@ Every step is a transaction or a call to the venue; what comes next is read from
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Final
 
 import anyio
 import structlog
 
-from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import (
     OrderDeniedError,
     OrderRejectedError,
@@ -20,7 +18,7 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.ids import PositionId, VenueName
-from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderIntent, OrderReport
 from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
@@ -29,6 +27,7 @@ from tradebotd.risk.limits import approve_exit
 from tradebotd.storage import exit_groups, positions
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
+from tradebotd.trading.exit_evidence import ExitEvidence
 from tradebotd.trading.exit_orders import CHANGED
 from tradebotd.trading.exit_sending import send_together
 from tradebotd.trading.exit_steps import Ask, Clear, Deny, Place, Retire, Terms, next_step, rests
@@ -39,7 +38,6 @@ log = structlog.get_logger(__name__)
 MOST_STEPS: Final = 8
 ASK_SECONDS: Final = 10.0
 LEFTOVERS: Final = 100
-LOOK_BACK: Final = timedelta(minutes=1)
 
 Build = Callable[[Position], list[OrderIntent]]
 
@@ -59,25 +57,31 @@ class ExitGroups:
         database: Database,
         clock: Clock,
         venues: Mapping[VenueName, Venue],
-        symbols: Mapping[str, MarketSymbol],
     ) -> None:
         self._database = database
         self._clock = clock
         self._venues = venues
-        self._symbols = symbols
         self._turns: dict[PositionId, _Turn] = {}
         self._placement: Placement | None = None
+        self._evidence: ExitEvidence | None = None
         # Told when what rests makes way for an exit at the market.
         self.on_retire: Callable[[PositionId], None] = _nobody
 
-    def use(self, placement: Placement) -> None:
+    def use(self, placement: Placement, evidence: ExitEvidence) -> None:
         self._placement = placement
+        self._evidence = evidence
 
     @property
     def orders(self) -> Placement:
         if self._placement is None:
             raise AssertionError("exits are not wired to the order flow")
         return self._placement
+
+    @property
+    def _proof(self) -> ExitEvidence:
+        if self._evidence is None:
+            raise AssertionError("exits are not wired to the holdings")
+        return self._evidence
 
     async def place(
         self, position_id: PositionId, kind: GroupKind, build: Build, made: list[Prepared]
@@ -126,7 +130,7 @@ class ExitGroups:
                     await self._clear(group)
                     cleared = True
                 case Ask(orders):
-                    asked = await self._nothing_was_sold(position, orders)
+                    asked = await self._proof.nothing_was_sold(position, orders)
                     if not asked:
                         raise OrderDeniedError("exit_unknown", "nobody knows what an exit became")
                 case Deny(rule, detail):
@@ -257,31 +261,6 @@ class ExitGroups:
             await self.orders.recorder.record(search.report)
             return True
         return False
-
-    async def _nothing_was_sold(self, position: Position, orders: Sequence[GroupOrder]) -> bool:
-        """The venue has passed the time at which *orders* could still arrive, has never seen them,
-        has no fill of theirs, and holds what would be sold.
-        """
-        venue = self._venues[position.venue]
-        traits, ids = venue.traits, {order.client_order_id for order in orders}
-        for order in orders:
-            with anyio.fail_after(ASK_SECONDS):
-                search = await venue.find_order(order.symbol, order.client_order_id)
-            if search.report is not None:
-                await self.orders.recorder.record(search.report)
-                return False
-            if search.venue_time <= order.send_by + traits.receive_window + traits.absence_margin:
-                return False
-        since = min(order.created_at for order in orders) - LOOK_BACK
-        with anyio.fail_after(ASK_SECONDS):
-            fills = await venue.fills_since(since)
-            account = await venue.account()
-        if any(fill.client_order_id in ids for fill in fills):
-            return False
-        if position.position_type is PositionType.FUTURES:
-            return abs(account.positions.get(position.symbol, ZERO)) >= position.quantity
-        asset = self._symbols[position.symbol].instrument.base_asset
-        return account.balances.get(asset, ZERO) >= position.quantity
 
     async def reactivate(self, position_id: PositionId, group: ExitGroup) -> None:
         """A replacement came to nothing: what still rests is the position's exit again."""

@@ -65,6 +65,20 @@ class Holdings:
             found += differences(name, futures, account.positions)
         return found
 
+    async def subject(
+        self, venue: VenueName, symbol: str, position_type: PositionType
+    ) -> str | None:
+        """What a `Difference` in *symbol* is about. None: there never is one, whatever is held:
+        the asset is money there, or what was there before us has not been stored yet.
+        """
+        if position_type is PositionType.FUTURES:
+            return symbol
+        asset = await self.base_asset(symbol)
+        baselines = await self._stored_baselines()
+        if asset in self._money(venue) or asset not in baselines.get(venue, {}):
+            return None
+        return asset
+
     async def move_baseline(
         self, connection: Connection, venue: VenueName, asset: str, change: Decimal
     ) -> bool:
@@ -124,14 +138,8 @@ class Holdings:
 
         Kept for ever, so only what did not change around the venue's answer is stored.
         """
-        if self._baselines is None:
-            async with self._database.connection() as connection:
-                stored: Any = await settings.get(connection, BASELINES) or {}
-            self._baselines = {
-                name: {asset: Decimal(amount) for asset, amount in assets.items()}
-                for name, assets in stored.items()
-            }
-        known = self._baselines.setdefault(venue, {})
+        baselines = await self._stored_baselines()
+        known = baselines.setdefault(venue, {})
         new = [asset for asset in ours if asset not in known]
         if new:
             for asset in new:
@@ -141,8 +149,18 @@ class Holdings:
                 return known | first
             written = {
                 name: {asset: str(amount) for asset, amount in assets.items()}
-                for name, assets in self._baselines.items()
+                for name, assets in baselines.items()
             }
             async with self._database.transaction(durable=True) as connection:
                 await settings.put(connection, BASELINES, written)
         return known
+
+    async def _stored_baselines(self) -> dict[str, dict[str, Decimal]]:
+        if self._baselines is None:
+            async with self._database.connection() as connection:
+                stored: Any = await settings.get(connection, BASELINES) or {}
+            self._baselines = {
+                name: {asset: Decimal(amount) for asset, amount in assets.items()}
+                for name, assets in stored.items()
+            }
+        return self._baselines

@@ -25,6 +25,7 @@ from tradebotd.risk.trigger_book import Trigger
 from tradebotd.storage.database import Database
 from tradebotd.trading.closing import Closing, SweepResult
 from tradebotd.trading.doubts import Doubts
+from tradebotd.trading.exit_evidence import ExitEvidence
 from tradebotd.trading.exit_groups import ExitGroups
 from tradebotd.trading.exit_leftovers import Leftovers
 from tradebotd.trading.exit_orders import Exit
@@ -75,7 +76,7 @@ class Protection:
         self._unprotected = Unprotected(database, clock)
         self._lost: Collection[PositionId] = ()
         self.symbol_pauses = SymbolPauses(database, clock, self.hours)
-        self._groups = ExitGroups(database=database, clock=clock, venues=venues, symbols=symbols)
+        self._groups = ExitGroups(database=database, clock=clock, venues=venues)
         self._resting = RestingExits(
             groups=self._groups,
             database=database,
@@ -120,8 +121,8 @@ class Protection:
         self._tending = False
         self.trades_closed = 0  # since the start
 
-    def use(self, placement: Placement) -> None:
-        self._groups.use(placement)
+    def use(self, placement: Placement, evidence: ExitEvidence) -> None:
+        self._groups.use(placement, evidence)
 
     @property
     def held(self) -> Mapping[PositionId, Position]:

@@ -17,6 +17,7 @@ from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts
 from tradebotd.storage.database import Database
+from tradebotd.trading.exit_evidence import ExitEvidence
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.funding_books import FundingBooks
 from tradebotd.trading.holdings import Holdings
@@ -77,6 +78,13 @@ class Reconciler:
             clock=clock,
             host=self._host,
         )
+        self._evidence = ExitEvidence(
+            database=database,
+            venues=venues,
+            recorder=recorder,
+            holdings=self._holdings,
+            externals=self._externals,
+        )
         recorder.use(self._externals)
         self._funding = FundingBooks(
             database=database,
@@ -97,6 +105,10 @@ class Reconciler:
     @property
     def externals(self) -> Externals:
         return self._externals
+
+    @property
+    def evidence(self) -> ExitEvidence:
+        return self._evidence
 
     async def run(self) -> Reconciled:
         """Orders in doubt first, then holdings. Raises DatabaseUnavailableError.
