@@ -169,12 +169,13 @@ class Desk:
             specs=self.specs,
             watcher=self.protection,
         )
+        self.lease = Lease(account=ACCOUNT, token=token)
         self.placement = Placement(
             database=database,
             venues=venues,
             recorder=self.recorder,
             clock=self.clock,
-            lease=Lease(account=ACCOUNT, token=token),
+            lease=self.lease,
             nonce=nonce,
         )
         self.account = Account(
@@ -192,7 +193,7 @@ class Desk:
             account=self.account,
             prices=self.prices,
             placement=self.placement,
-            halts=self.gate.account_halts,
+            gate=self.gate,
             limits=limits,
         )
         self.entry_orders = EntryOrders(

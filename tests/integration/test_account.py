@@ -228,7 +228,7 @@ async def test_a_halt_survives_a_restart(database: Database) -> None:
 async def test_an_operator_closes_a_position_once(database: Database) -> None:
     """3.1: reason `manual`; what is not there is refused."""
     desk = await open_desk(database)
-    hands = OperatorHands(database, desk.protection)
+    hands = OperatorHands(database, desk.protection, desk.gate)
     await desk.enter()
     held = PositionId((await desk.position())["id"])
 
@@ -245,7 +245,7 @@ async def test_an_operator_closes_a_position_once(database: Database) -> None:
 async def test_a_bot_is_paused_and_resumed_by_hand_once(database: Database) -> None:
     """M4.9, 3.1: already so is refused."""
     desk = await open_desk(database)
-    hands = OperatorHands(database, desk.protection)
+    hands = OperatorHands(database, desk.protection, desk.gate)
     (name,) = desk.specs
     with pytest.raises(RefusedError):
         await hands.resume_bot(name)

@@ -323,7 +323,7 @@ async def test_the_reset_reactivates_whom_a_limit_paused_and_nobody_else(
 
 async def test_a_pause_by_the_user_holds_while_a_cycle_runs(desk: Desk) -> None:
     """M4.9: what the cycle had read does not overrule what was said meanwhile."""
-    hands = OperatorHands(desk.database, desk.protection)
+    hands = OperatorHands(desk.database, desk.protection, desk.gate)
     desk.says(BUY, BUY)
 
     async def pause(_: ClientOrderId) -> None:

@@ -119,7 +119,7 @@ Unwanted = Callable[[Desk], Awaitable[object]]
 
 
 async def pause(desk: Desk) -> None:
-    await OperatorHands(desk.database, desk.protection).pause_bot(BOT)
+    await OperatorHands(desk.database, desk.protection, desk.gate).pause_bot(BOT)
 
 
 async def halt(desk: Desk) -> None:

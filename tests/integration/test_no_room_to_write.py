@@ -12,6 +12,7 @@ from tradebotd.daemon import disk_watch
 from tradebotd.daemon.disk_watch import DiskWatch, guards_of
 from tradebotd.domain.errors import DatabaseUnavailableError, VenueUnavailableError
 from tradebotd.domain.signal import SignalKind
+from tradebotd.ports.venue import WhyNot
 from tradebotd.storage.database import Database
 from tradebotd.trading.placement import Placement, Prepared
 
@@ -73,9 +74,11 @@ async def test_an_entry_that_is_written_is_not_sent_once_a_write_has_failed(
     """N4: the gate is asked again between the commit and the sending; an exit goes on."""
     send = Placement.send
 
-    async def fail_before_sending(placement: Placement, prepared: Prepared) -> object:
+    async def fail_before_sending(
+        placement: Placement, prepared: Prepared, *, why_not: WhyNot
+    ) -> object:
         desk.database.writes.fail("DiskFullError: could not extend file")
-        return await send(placement, prepared)
+        return await send(placement, prepared, why_not=why_not)
 
     monkeypatch.setattr(Placement, "send", fail_before_sending)
     with pytest.raises(VenueUnavailableError, match="PostgreSQL cannot write"):

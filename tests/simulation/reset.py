@@ -26,7 +26,8 @@ class Reset:
                 names = ", ".join(row["relname"] for row in rows)
                 self._statement = (
                     f"TRUNCATE {names} RESTART IDENTITY CASCADE;"
-                    " DELETE FROM settings WHERE key <> 'instance_nonce'"
+                    " DELETE FROM settings WHERE key NOT IN ('instance_nonce', 'halt', 'account_halt');"
+                    " UPDATE settings SET value = 'null' WHERE key IN ('halt', 'account_halt')"
                 )
             await self._connection.execute(self._statement)
         finally:

@@ -216,6 +216,7 @@ def _by_hand(
     hands = AllHands(
         database=database,
         protection=protection,
+        gate=gate,
         flatten=flatten,
         adoption=adoption,
         changes=ExitChanges(
@@ -251,7 +252,7 @@ def _entries(
         account=account,
         prices=market.prices,
         placement=placement,
-        halts=gate.account_halts,
+        gate=gate,
         limits=config.account_limits(),
     )
 

@@ -18,7 +18,18 @@ UPSERT_VALUE: Final[LiteralString] = """
     INSERT INTO settings (key, value) VALUES ($1, $2)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
 """
+# Held FOR SHARE by whoever writes an entry's row: they are there always, so that there is something to hold.
+CLEAR_VALUE: Final[LiteralString] = """
+    INSERT INTO settings (key, value) VALUES ($1, 'null')
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
+"""
+SHARE_HALTS: Final[LiteralString] = """
+    SELECT key, value FROM settings WHERE key IN ('account_halt', 'halt') ORDER BY key FOR SHARE
+"""
 DELETE_VALUE: Final[LiteralString] = "DELETE FROM settings WHERE key = $1"
+
+
+_HALTS: Final = frozenset({ACCOUNT_HALT, HALT})
 
 
 async def get(connection: Connection, key: str) -> Any | None:
@@ -32,8 +43,14 @@ async def lock(connection: Connection, key: str) -> Any | None:
 
 
 async def put(connection: Connection, key: str, value: Any) -> None:
-    """Store *value* as JSON; None removes the key."""
+    """Store *value* as JSON; None removes the key, or empties one that others hold."""
     if value is None:
-        await connection.execute(DELETE_VALUE, key)
+        await connection.execute(CLEAR_VALUE if key in _HALTS else DELETE_VALUE, key)
     else:
         await connection.execute(UPSERT_VALUE, key, value)
+
+
+async def share_halts(connection: Connection) -> tuple[Any | None, Any | None]:
+    """The operator's halt and the account's; a halt that commits later comes after the caller."""
+    stored = {row["key"]: row["value"] for row in await connection.fetch(SHARE_HALTS)}
+    return stored.get(HALT), stored.get(ACCOUNT_HALT)

@@ -29,6 +29,9 @@ class AccountHalt:
     since: datetime
     until: datetime | None
 
+    def holds(self, now: datetime) -> bool:
+        return self.until is None or self.until > now
+
     @classmethod
     def read(cls, stored: dict[str, Any]) -> "AccountHalt":
         until = stored["until"]
@@ -55,6 +58,7 @@ class AccountHalts:
         self._database = database
         self._clock = clock
         self._halt: AccountHalt | None = None
+        self.count = 0  # how many there have been since the start
 
     async def load(self) -> None:
         async with self._database.connection() as connection:
@@ -64,9 +68,7 @@ class AccountHalts:
     @property
     def current(self) -> AccountHalt | None:
         halt = self._halt
-        if halt is None or (halt.until is not None and halt.until <= self._clock.now()):
-            return None
-        return halt
+        return halt if halt is not None and halt.holds(self._clock.now()) else None
 
     def closed_because(self) -> str | None:
         halt = self.current
@@ -83,10 +85,18 @@ class AccountHalts:
         if wanted is None or (current is not None and current.rule in (wanted.rule, DRAWDOWN)):
             return current
         message = f"no entries: {wanted.rule}, {wanted.detail}"
-        async with self._database.transaction(durable=True) as connection:
-            await settings.put(connection, settings.ACCOUNT_HALT, wanted.as_json())
-            await alerts.raise_alert(connection, ALERT, "critical", account, message, now)
-        self._halt = wanted
+        before, self._halt = (
+            self._halt,
+            wanted,
+        )  # from here no entry leaves; stored, none is written
+        self.count += 1
+        try:
+            async with self._database.transaction(durable=True) as connection:
+                await settings.put(connection, settings.ACCOUNT_HALT, wanted.as_json())
+                await alerts.raise_alert(connection, ALERT, "critical", account, message, now)
+        except BaseException:
+            self._halt = before
+            raise
         log.critical("entries stop", rule=wanted.rule, detail=wanted.detail, until=wanted.until)
         return wanted
 

@@ -6,7 +6,12 @@ from datetime import datetime
 
 from tradebotd.domain.bot import BotSpec, EntryKind
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.errors import FeedError, OrderDeniedError, VenueError
+from tradebotd.domain.errors import (
+    FeedError,
+    OrderDeniedError,
+    VenueError,
+    VenueUnavailableError,
+)
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import FINAL
 from tradebotd.domain.position import CloseReason, Position
@@ -93,10 +98,17 @@ class Actor:
         except FeedError as error:
             return Verdict(status="error (price fetch)", decision=record, error=str(error))
         except VenueError as error:
-            return Verdict(status="error (order)", decided=record.candle_ts, error=str(error))
+            return self._not_entered(record, error)
         rests = spec.entry.kind is EntryKind.LIMIT and report.status not in FINAL
         status = ENTRY_RESTING if rests else "running"
         return Verdict(status=status, decided=record.candle_ts, acted=True)
+
+    def _not_entered(self, record: DecisionRecord, error: VenueError) -> Verdict:
+        closed = self._gate.closed_because()
+        if closed is not None and isinstance(error, VenueUnavailableError):
+            # It was kept back after its row had been written.
+            return Verdict(status=f"waiting ({closed})", decided=record.candle_ts)
+        return Verdict(status="error (order)", decided=record.candle_ts, error=str(error))
 
     async def _exit(
         self, position: Position, decision: Decision, record: DecisionRecord

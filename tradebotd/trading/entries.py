@@ -29,7 +29,7 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import EntryHistory
 from tradebotd.trading.account import LOOKS, Account, Standing, Worth
-from tradebotd.trading.account_halts import AccountHalts
+from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_plan import EntryPlan, liquidation_of, plan_entry
 from tradebotd.trading.placement import Placement
 
@@ -50,14 +50,15 @@ class Entries:
         account: Account,
         prices: PriceBook,
         placement: Placement,
-        halts: AccountHalts,
+        gate: EntryGate,
         limits: AccountLimits,
     ) -> None:
         self._database = database
         self.account = account
         self._prices = prices
         self._placement = placement
-        self._halts = halts
+        self._gate = gate
+        self._halts = gate.account_halts
         self.limits = limits
         self._one_at_a_time = anyio.Lock()
 
@@ -72,19 +73,23 @@ class Entries:
     ) -> OrderReport:
         """Raises OrderDeniedError (with its rule), FeedError without a price, VenueError.
 
+        What stops entries is asked after each wait, by the row's transaction, and until it leaves.
         *candles*: the closed ones of the bot's timeframe, as far as its ranges need them.
         """
+        permit = self._gate.admit(spec.name)
         price = self._prices.price(spec.symbol)
         if price is None:
             raise FeedError(f"{spec.symbol} has no price yet")
         plan = plan_entry(spec, symbol.instrument, side, price, candles)
         async with self._one_at_a_time:
+            permit.check()
             history = await self._history(spec, now)
             worth = await self._worth()
             standing = await self.review(worth, now)
             halt = self._halts.current
             if halt is not None:
                 raise OrderDeniedError(halt.rule, halt.detail)
+            permit.check()
             quantity = self._quantity(spec, symbol, plan, worth, standing)
             intent = _intent(spec, symbol, plan, quantity, decision, now)
             approved = approve_entry(
@@ -95,7 +100,8 @@ class Entries:
                 self._terms(spec, symbol, plan, history, quantity),
             )
             prepared = await self._placement.prepare(approved, exits=plan.exits, decision=decision)
-        return await self._placement.send(prepared)
+        with permit.sending():
+            return await self._placement.send(prepared, why_not=permit.why_not)
 
     async def review(self, worth: Worth, now: datetime) -> Standing:
         """How the account stands; a limit that is reached beyond doubt halts entries from here on.

@@ -2,27 +2,43 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+import anyio
 import structlog
 
 from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.ids import BotName
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import settings
 from tradebotd.storage.database import Database
 from tradebotd.trading.account_halts import AccountHalts
+from tradebotd.trading.entry_pass import EntryPass, Sendings
+
+HALTED: Final = "halted"
+PAUSED: Final = "paused_by_user"
 
 log = structlog.get_logger(__name__)
 
 
 class EntryGate:
-    """A halt is stored and survives a restart; the rest is found out anew each time."""
+    """A halt is stored and survives a restart; the rest is found out anew each time.
+
+    Whatever stops entries does so in memory first, and then in the database: from that instant no
+    entry leaves, and once it is stored none is written.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self.account_halts = AccountHalts(database, clock)
         self._halt: dict[str, Any] | None = None
+        self._halting = False
+        self._stops = 0
+        self._paused: set[BotName] = set()  # by the user, since the start
+        self._pauses: dict[BotName, int] = {}  # how often, since the start
+        self._sendings = Sendings()
+        self._one_at_a_time = anyio.Lock()
         self._disk_problem: str | None = None
         self._reasons: dict[str, str] = {"reconcile": "not reconciled with the venue yet"}
 
@@ -50,40 +66,68 @@ class EntryGate:
 
     def closed_because(self) -> str | None:
         """The first reason against an entry; None while the gate is open."""
-        if self._halt is not None:
-            return "halted"
+        if self._halt is not None or self._halting:
+            return HALTED
         if self._database.writes.failure is not None:
             return "PostgreSQL cannot write"
         if self._disk_problem is not None:
             return "disk nearly full"
         return next(iter(self.other_reasons), None)
 
+    def admit(self, bot: BotName) -> EntryPass:
+        """For an entry that is being made from now on: to be asked again until it has left."""
+        return EntryPass(
+            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(),
+            stops=lambda: (self._stops, self.account_halts.count, self._pauses.get(bot, 0)),
+            sendings=self._sendings,
+        )
+
+    async def none_is_sent(self) -> None:
+        """Whatever had left when the gate was shut has been answered. The caller sets the limit."""
+        await self._sendings.ended()
+
+    def pause(self, bot: BotName) -> None:
+        """In memory; the caller stores it."""
+        self._paused.add(bot)
+        self._pauses[bot] = self._pauses.get(bot, 0) + 1
+
+    def go_on(self, bot: BotName) -> None:
+        self._paused.discard(bot)
+
     def cancels_entries(self) -> str | None:
         """Why what rests already may not be filled any more either; None while it may."""
         if self._halt is not None:
-            return "halted"
+            return HALTED
         return self.account_halts.closed_because()
 
     async def halt(self, reason: str) -> None:
-        """Raises RefusedError when it is halted already."""
-        if self._halt is not None:
-            raise RefusedError("already_halted", f"halted already: {self.halt_reason}")
-        halt = {"reason": reason, "since": self._clock.now().isoformat()}
-        async with self._database.transaction(durable=True) as connection:
-            await settings.put(connection, settings.HALT, halt)
-        self._halt = halt
+        """Raises RefusedError when it is halted already, DatabaseUnavailableError."""
+        async with self._one_at_a_time:
+            if self._halt is not None:
+                raise RefusedError("already_halted", f"halted already: {self.halt_reason}")
+            halt = {"reason": reason, "since": self._clock.now().isoformat()}
+            self._stops += 1
+            self._halting = True
+            try:
+                async with self._database.transaction(durable=True) as connection:
+                    await settings.put(connection, settings.HALT, halt)
+                self._halt = halt
+            finally:
+                self._halting = False
         log.warning("halted", reason=reason)
 
     async def resume(self) -> None:
         """From a halt, and from a drawdown of the account. Raises RefusedError without either."""
-        async with self._database.transaction(durable=True) as connection:
-            from_drawdown = await self.account_halts.resume(connection)
-            if self._halt is None and not from_drawdown:
-                raise RefusedError("not_halted", self._nothing_to_resume())
-            await settings.put(connection, settings.HALT, None)
-        self._halt = None
-        if from_drawdown:
-            self.account_halts.forget()
+        async with self._one_at_a_time:
+            async with self._database.transaction(durable=True) as connection:
+                from_drawdown = await self.account_halts.resume(connection)
+                stored = await settings.lock(connection, settings.HALT)
+                if self._halt is None and stored is None and not from_drawdown:
+                    raise RefusedError("not_halted", self._nothing_to_resume())
+                await settings.put(connection, settings.HALT, None)
+            self._halt = None
+            if from_drawdown:
+                self.account_halts.forget()
         log.info("resumed", from_drawdown=from_drawdown)
 
     def _nothing_to_resume(self) -> str:
@@ -104,6 +148,7 @@ class EntryGate:
 
     def close(self, key: str, reason: str) -> None:
         """Keep entries out for *reason* until `open` is called with the same *key*."""
+        self._stops += 1
         self._reasons[key] = reason
 
     def open(self, key: str) -> None:

@@ -123,6 +123,7 @@ class Flatten:
         attempt.begin()
         await self._bounded("orders", attempt, self._cancel)
         await self._bounded("positions", attempt, self._close)
+        await self._bounded("entries", attempt, self._await_entries)
         await self._bounded("venues", attempt, self._verify)
         await self._bounded("books", attempt, self._look)
         attempt.tell()
@@ -169,6 +170,10 @@ class Flatten:
         except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
             return _words(error)
         return "its exit was sent and is not filled yet"
+
+    async def _await_entries(self, _: "_Attempt") -> None:
+        """What had left before the gate was shut may be filled; the next round closes that."""
+        await self._gate.none_is_sent()
 
     async def _verify(self, attempt: "_Attempt") -> None:
         """The venues have the last word: also on orders whose fate nobody knows."""

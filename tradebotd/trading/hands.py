@@ -6,6 +6,7 @@ from tradebotd.domain.position import CloseReason, Position
 from tradebotd.storage import bots, positions
 from tradebotd.storage.database import Database
 from tradebotd.trading.adoption import Adoption
+from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.exit_changes import ExitChanges, Level, parse_holding, parse_level
 from tradebotd.trading.flatten import Flatten, FlattenResult, Progress
 from tradebotd.trading.protection import Protection
@@ -14,20 +15,28 @@ from tradebotd.trading.protection import Protection
 class OperatorHands:
     """Raises RefusedError where the state does not allow it."""
 
-    def __init__(self, database: Database, protection: Protection) -> None:
+    def __init__(self, database: Database, protection: Protection, gate: EntryGate) -> None:
         self._database = database
         self._protection = protection
+        self._gate = gate
 
     async def pause_bot(self, bot: BotName) -> None:
         """No entries until it is resumed; its exits go on."""
-        async with self._database.connection() as connection:
-            if not await bots.pause_by_user(connection, bot):
-                raise RefusedError("already_paused", f"{bot} is paused already")
+        self._gate.pause(bot)
+        try:
+            async with self._database.connection() as connection:
+                paused = await bots.pause_by_user(connection, bot)
+        except BaseException:
+            self._gate.go_on(bot)
+            raise
+        if not paused:
+            raise RefusedError("already_paused", f"{bot} is paused already")
 
     async def resume_bot(self, bot: BotName) -> None:
         async with self._database.connection() as connection:
             if not await bots.resume(connection, bot):
                 raise RefusedError("not_paused", f"{bot} is not paused")
+        self._gate.go_on(bot)
 
     async def close_position(self, position_id: PositionId) -> None:
         """Raises VenueError, too; the exit is then settled like any other."""
@@ -49,11 +58,12 @@ class AllHands(OperatorHands):
         *,
         database: Database,
         protection: Protection,
+        gate: EntryGate,
         flatten: Flatten,
         adoption: Adoption,
         changes: ExitChanges,
     ) -> None:
-        super().__init__(database, protection)
+        super().__init__(database, protection, gate)
         self._flatten = flatten
         self._adoption = adoption
         self._changes = changes

@@ -24,11 +24,12 @@ from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, Order
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, WhyNot, unhindered
 from tradebotd.risk.limits import ApprovedOrder
-from tradebotd.storage import bots, decisions, exit_groups, orders, positions
+from tradebotd.storage import decisions, exit_groups, orders, positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
+from tradebotd.trading.entry_obstacles import check_entry
 from tradebotd.trading.lease import Lease
 from tradebotd.trading.parameters import params_hash
 from tradebotd.trading.recorder import OrderRecorder
@@ -112,7 +113,7 @@ class Placement:
             if intent.role is OrderRole.EXIT:
                 await _check_position(connection, intent)
             else:
-                await _check_bot(connection, intent)
+                await check_entry(connection, intent, self._clock.now())
             order_id = await orders.next_id(connection)
             if decision is not None and not await decisions.insert_decision(
                 connection, decision, order_id
@@ -234,14 +235,6 @@ class Placement:
             raise OutcomeUnknownError(client_order_id) from error
         await self._recorder.record(report)
         return report
-
-
-async def _check_bot(connection: Connection, intent: OrderIntent) -> None:
-    """Held FOR SHARE: a pause that commits later comes after this order."""
-    request = intent.request
-    obstacle = await bots.entry_obstacle(connection, intent.bot, request.venue, request.symbol)
-    if obstacle is not None:
-        raise OrderDeniedError(obstacle, f"{intent.bot} may not enter {request.symbol} now")
 
 
 async def _check_position(connection: Connection, intent: OrderIntent) -> None:

@@ -1,0 +1,350 @@
+"""What stops entries, at every moment between a bot's decision and the order's departure."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from decimal import Decimal
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from tests.fakes.host import ShiftedHost
+from tests.fakes.trading import ACCOUNT, BOT, LIMITS, MINUTE, Desk, open_desk, spec
+from tradebotd.domain.errors import AccountTakenError
+from tradebotd.domain.ids import BotName
+from tradebotd.domain.signal import SignalKind
+from tradebotd.risk.limits import AccountState
+from tradebotd.storage.database import Database
+from tradebotd.trading.flatten import Flatten, FlattenResult
+from tradebotd.trading.hands import OperatorHands
+
+WAIT = 30.0
+WAITING = """
+    SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+@dataclass
+class Hold:
+    """`reached`: an entry waits there. `go`: it may go on."""
+
+    reached: anyio.Event = field(default_factory=anyio.Event)
+    go: anyio.Event = field(default_factory=anyio.Event)
+
+    async def once(self, *_: object) -> None:
+        if not self.reached.is_set():
+            self.reached.set()
+            await self.go.wait()
+
+
+async def cycle(desk: Desk, bot: str = BOT) -> None:
+    """Who has lost the account is told so."""
+    with suppress(AccountTakenError):
+        await desk.run(bot)
+
+
+# Where an entry waits
+
+
+@asynccontextmanager
+async def at_the_account(desk: Desk) -> AsyncIterator[Hold]:
+    hold = Hold()
+    desk.venue.before_account_answers = hold.once
+    yield hold
+
+
+@asynccontextmanager
+async def at_the_lock(desk: Desk) -> AsyncIterator[Hold]:
+    """Behind an entry of another bot, whose account is being read."""
+    hold = Hold()
+    desk.venue.before_account_answers = hold.once
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cycle, desk, "two")
+        await hold.reached.wait()
+        yield hold
+        hold.go.set()
+
+
+@asynccontextmanager
+async def at_the_row(desk: Desk) -> AsyncIterator[Hold]:
+    """Its transaction has read what stops entries, and cannot insert the row yet."""
+    hold = Hold()
+    async with anyio.create_task_group() as tasks:
+        held = anyio.Event()
+
+        async def hold_the_lease() -> None:
+            async with desk.database.transaction() as connection:
+                await connection.execute("SELECT 1 FROM leadership FOR UPDATE")
+                held.set()
+                await hold.go.wait()
+
+        async def see_it_wait() -> None:
+            while not await desk.rows(WAITING):
+                pass
+            hold.reached.set()
+
+        tasks.start_soon(hold_the_lease)
+        await held.wait()
+        tasks.start_soon(see_it_wait)
+        yield hold
+        hold.go.set()
+
+
+@asynccontextmanager
+async def at_the_limiter(desk: Desk) -> AsyncIterator[Hold]:
+    """Its row is committed; the venue's limiter lets nothing through."""
+    hold = Hold()
+    desk.venue.limiter = hold.once
+    yield hold
+
+
+@asynccontextmanager
+async def at_the_venue(desk: Desk) -> AsyncIterator[Hold]:
+    """It has left, and is not answered."""
+    hold = Hold()
+    desk.venue.before_submit = hold.once
+    yield hold
+
+
+PLACES = {each.__name__: each for each in (at_the_lock, at_the_account, at_the_row, at_the_limiter)}
+
+# What stops it
+
+
+async def halt(desk: Desk) -> None:
+    await desk.gate.halt("operator")
+
+
+async def flatten(desk: Desk) -> None:
+    assert (await flattened(desk)).left == []
+
+
+async def pause(desk: Desk) -> None:
+    hands = OperatorHands(desk.database, desk.protection, desk.gate)
+    for bot in desk.specs:
+        await hands.pause_bot(bot)
+
+
+async def take_over(desk: Desk) -> None:
+    """Somebody else has the account; the beat has found it out."""
+    desk.lease.lose()
+    await desk.execute("UPDATE leadership SET token = token + 1")
+
+
+async def take_over_unseen(desk: Desk) -> None:
+    """Somebody else has the account, and no beat has told us yet."""
+    await desk.execute("UPDATE leadership SET token = token + 1")
+
+
+async def lose_too_much(desk: Desk) -> None:
+    bad = AccountState(
+        equity=Decimal(70),
+        day_start_equity=Decimal(100),
+        peak_equity=Decimal(100),
+        exposure=Decimal(0),
+        open_positions=0,
+        orders_last_minute=0,
+    )
+    await desk.gate.account_halts.judge(ACCOUNT, bad, LIMITS, UTC)
+
+
+async def fail_to_write(desk: Desk) -> None:
+    desk.database.writes.fail("DiskFullError: could not extend file")
+
+
+async def stop_the_daemon(desk: Desk) -> None:
+    desk.gate.close("stopping", "the daemon is stopping")
+
+
+DEEDS = {
+    each.__name__: each
+    for each in (halt, flatten, pause, take_over, lose_too_much, fail_to_write, stop_the_daemon)
+}
+
+
+async def flattened(desk: Desk) -> FlattenResult:
+    return await Flatten(
+        database=desk.database,
+        clock=desk.clock,
+        gate=desk.gate,
+        entry_orders=desk.entry_orders,
+        closer=desk.protection,
+        reconciler=desk.reconciler,
+        host=ShiftedHost(),
+    ).run(lambda _: None)
+
+
+async def decided(database: Database) -> Desk:
+    """Two bots that want to buy."""
+    desk = await open_desk(database, spec("one"), spec("two", "ETHUSDT"))
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        await desk.candles(100, 100, 100, symbol=symbol)
+    desk.says(SignalKind.BUY)
+    desk.says(SignalKind.BUY, bot="two")
+    return desk
+
+
+def is_stopped(desk: Desk) -> bool:
+    gate = desk.gate
+    return gate.admit(BOT).why_not() is not None or not desk.lease.may_send()
+
+
+async def in_the_middle(
+    desk: Desk, hold: Hold, deed: Callable[[Desk], Awaitable[None]], *, answers_first: bool
+) -> None:
+    """A cycle of BOT reaches *hold*; there *deed* is done, or (where it may wait for the entry) at
+
+    least begun; then it goes on.
+    """
+    done = anyio.Event()
+
+    async def do() -> None:
+        await deed(desk)
+        done.set()
+
+    with anyio.fail_after(WAIT):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cycle, desk)
+            await hold.reached.wait()
+            tasks.start_soon(do)
+            while not (done.is_set() if answers_first else is_stopped(desk)):
+                await anyio.lowlevel.checkpoint()
+            hold.go.set()
+
+
+async def five_minutes_later(desk: Desk) -> None:
+    """The reconciler and the sweep have been there again and again."""
+    desk.database.writes.succeed()
+    for _ in range(5):
+        desk.clock.advance(MINUTE)
+        desk.tick("100")
+        desk.tick("100", "ETHUSDT")
+        await desk.reconciler.run()
+        await desk.protection.sweep(desk.clock.now())
+
+
+async def nothing_is_there(desk: Desk) -> bool:
+    held = await desk.rows("SELECT 1 FROM positions WHERE closed_at IS NULL")
+    return not held and not desk.protection.held and not desk.venue.balances.get("BTC")
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("place", PLACES)
+async def test_an_entry_under_way_is_not_sent_once_entries_are_stopped(
+    database: Database, place: str, deed: str
+) -> None:
+    """M5.8: whatever stops entries is a fact for those that are being made, wherever they wait."""
+    desk = await decided(database)
+    waits_for_it = place in {"at_the_row", "at_the_limiter"}
+
+    async with PLACES[place](desk) as hold:
+        await in_the_middle(desk, hold, DEEDS[deed], answers_first=not waits_for_it)
+
+    await five_minutes_later(desk)
+    assert desk.venue.submitted == []
+    assert await nothing_is_there(desk)
+    assert await desk.rows("SELECT 1 FROM orders WHERE NOT settled") == []
+
+
+@pytest.mark.parametrize("place", ["at_the_lock", "at_the_account"])
+async def test_a_takeover_that_no_beat_has_told_yet_keeps_the_row_out(
+    database: Database, place: str
+) -> None:
+    """M5.8, lease: the token is compared by the statement that inserts the row."""
+    desk = await decided(database)
+
+    async with PLACES[place](desk) as hold:
+        await in_the_middle(desk, hold, take_over_unseen, answers_first=True)
+
+    assert desk.venue.submitted == []
+    assert await desk.orders() == []
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_halt_that_is_lifted_meanwhile_has_voided_the_decision(
+    database: Database, place: str
+) -> None:
+    """M5.8: an entry of before a halt is not sent behind it, however short the halt was."""
+    desk = await decided(database)
+    waits_for_it = place in {"at_the_row", "at_the_limiter"}
+
+    async def halt_and_resume(desk: Desk) -> None:
+        await halt(desk)
+        await desk.gate.resume()
+
+    async with PLACES[place](desk) as hold:
+        await in_the_middle(desk, hold, halt_and_resume, answers_first=not waits_for_it)
+
+    assert desk.venue.submitted == []
+    await desk.minute()
+    await desk.candles(100, 100, 100, symbol="ETHUSDT")
+    desk.says(SignalKind.BUY)
+    assert (await desk.run()).acted  # the next candle's is
+
+
+async def test_flatten_waits_for_what_has_left_already_and_closes_it(database: Database) -> None:
+    """M4: "nothing is left" is true five minutes later, too."""
+    desk = await decided(database)
+
+    async with at_the_venue(desk) as hold:
+        await in_the_middle(desk, hold, flatten, answers_first=False)
+
+    assert [order["role"] for order in await desk.orders()] == ["entry", "exit"]
+    await five_minutes_later(desk)
+    assert await nothing_is_there(desk)
+
+
+async def test_what_the_database_says_stops_an_entry_that_memory_would_let_in(
+    database: Database,
+) -> None:
+    """M5.8: a halt whose commit was not answered is stored, and the row's transaction reads it."""
+    desk = await decided(database)
+    await desk.execute(
+        "UPDATE settings SET value = $1 WHERE key = 'halt'",
+        {"reason": "operator", "since": desk.clock.now().isoformat()},
+    )
+    assert desk.gate.closed_because() is None
+
+    assert (await desk.run()).status == "waiting (halted)"
+
+    assert desk.venue.submitted == []
+    await desk.gate.resume()
+    await desk.minute()
+    desk.says(SignalKind.BUY)
+    assert (await desk.run()).acted
+
+
+async def test_a_stored_halt_of_the_account_counts_until_it_is_over(database: Database) -> None:
+    """3.5: the account's day has an end, also for the transaction that reads it."""
+    desk = await decided(database)
+    until = desk.clock.now() + timedelta(minutes=3)
+    stored = {
+        "rule": "max_daily_loss",
+        "detail": "lost",
+        "since": desk.clock.now().isoformat(),
+        "until": until.isoformat(),
+    }
+    await desk.execute("UPDATE settings SET value = $1 WHERE key = 'account_halt'", stored)
+
+    assert (await desk.run()).status == "waiting (account max_daily_loss)"
+
+    for _ in range(3):
+        await desk.minute()
+    desk.says(SignalKind.BUY)
+    assert (await desk.run()).acted
+
+
+async def test_a_pause_keeps_only_its_own_bot_out(database: Database) -> None:
+    """M5.8: while one bot's entry waits, another one is paused."""
+    desk = await decided(database)
+
+    async def pause_two(desk: Desk) -> None:
+        hands = OperatorHands(desk.database, desk.protection, desk.gate)
+        await hands.pause_bot(BotName("two"))
+
+    async with at_the_account(desk) as hold:
+        await in_the_middle(desk, hold, pause_two, answers_first=True)
+
+    assert [request.symbol for _, request in desk.venue.submitted] == ["BTCUSDT"]

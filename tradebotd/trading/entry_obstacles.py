@@ -1,0 +1,26 @@
+"""What keeps an entry from being written, as the database says it in that very transaction."""
+
+from datetime import datetime
+
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.order import OrderIntent
+from tradebotd.storage import bots, settings
+from tradebotd.storage.database import Connection
+from tradebotd.trading.account_halts import AccountHalt
+
+
+async def check_entry(connection: Connection, intent: OrderIntent, now: datetime) -> None:
+    """Raises OrderDeniedError. The halts and the bot's state are held FOR SHARE: a halt or a pause
+
+    that commits later comes after this order, and finds it.
+    """
+    halt, stored = await settings.share_halts(connection)
+    if halt is not None:
+        raise OrderDeniedError("halted", str(halt["reason"]))
+    account_halt = None if stored is None else AccountHalt.read(stored)
+    if account_halt is not None and account_halt.holds(now):
+        raise OrderDeniedError(account_halt.rule, account_halt.detail)
+    request = intent.request
+    obstacle = await bots.entry_obstacle(connection, intent.bot, request.venue, request.symbol)
+    if obstacle is not None:
+        raise OrderDeniedError(obstacle, f"{intent.bot} may not enter {request.symbol} now")
