@@ -268,7 +268,10 @@ def _money(
         gained = Fraction(0)
         if exited.quantity:
             sign = 1 if row["side"] == "long" else -1
-            gained = sign * (exited.money - entered.money / entered.quantity * exited.quantity)
+            paid = entered.money / entered.quantity * exited.quantity
+            if row["closed_at"] is not None and row["position_type"] == "spot":
+                paid = entered.money  # its dust has been paid for, and is not held as a position
+            gained = sign * (exited.money - paid)
         expected = gained - entered.fees - exited.fees + Fraction(row["funding"])
         if abs(expected - Fraction(row["realized_pnl"])) > NEAR:
             found.append(

@@ -177,7 +177,8 @@ def test_a_ledger_of_fractions_finds_the_same_quantity_and_profit(
         other -= fee * price if base_fee else fee
         assert Fraction(books.quantity) == entered - exited - dust
         assert (Fraction(books.exit_quantity), Fraction(books.dust)) == (exited, dust)
-        earned = proceeds - spent / entered * exited + other
+        is_closed = books.quantity == 0 and exited
+        earned = proceeds - (spent if is_closed else spent / entered * exited) + other
         assert abs(Fraction(books.realized_pnl) - earned) < NEGLIGIBLE * (1 + spent + proceeds)
 
 
@@ -235,6 +236,7 @@ def test_what_is_less_than_a_lot_is_booked_as_dust() -> None:
 
     assert (books.quantity, books.dust) == (Decimal(0), Decimal("0.0005"))
     assert books.exit_quantity == Decimal("0.999")
+    assert books.realized_pnl == Decimal("109.89") - 100  # 0.05 went for the dust
 
 
 def test_a_lot_that_is_left_is_no_dust() -> None:

@@ -29,6 +29,8 @@ CSV_HEADS = (
     "close_reason",
     "realized_pnl",
     "fees",
+    "dust",
+    "dust_cost",
 )
 GOOD_ENDS = frozenset({"ok", "skipped", "running"})
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -59,6 +60,12 @@ def at(key: str) -> Cell:
 
 def cash(key: str) -> Cell:
     return lambda row, _now: money(row[key], signed=True)
+
+
+def _dust(row: Json) -> str:
+    """Part of the loss, where there is any."""
+    cost = row.get("dust_cost")
+    return money(cost) if cost and Decimal(cost) else NOTHING
 
 
 class _Console(Console):
@@ -239,6 +246,7 @@ TRADES = (
     Column("exit", "exit_price", right=True),
     Column("why", "close_reason"),
     Column("P&L", cash("realized_pnl"), right=True),
+    Column("dust cost", lambda row, _: _dust(row), right=True),
     Column("closed", at("closed_at")),
 )
 SYMBOLS = (

@@ -1,6 +1,7 @@
 """The JSON shapes of document 3: money and quantities are strings, times ISO 8601 with Z."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -267,6 +268,8 @@ class Trade(Message):
     close_reason: str
     realized_pnl: Money
     fees: Money
+    dust: Money = Decimal(0)  # less than a lot: what it cost is part of the loss
+    dust_cost: Money = Decimal(0)
 
 
 class BotDetail(Bot):

@@ -2,26 +2,36 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Final
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
+
+# What is open of a cost is a share of it: kept to a scale at which sums of money stay exact.
+COST_SCALE: Final = Decimal("1e-12")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionBooks:
     """What the fills of a position add up to; always `quantity = entered - exited - dust`.
 
-    Prices are averages without fees. `fees`, `funding` (received; negative when paid) and
-    `realized_pnl` are in the quote asset, the latter net of every fee and funding so far, so that
-    an open position shows its entry fee as a loss.
+    `entry_cost` and `exit_proceeds` are sums over the fills without fees, and exact; prices are
+    their averages. They, `fees`, `funding` (received; negative when paid) and `realized_pnl` are in
+    the quote asset, the latter net of every fee and funding so far, so that an open position shows
+    its entry fee as a loss.
+
+    Dust of spot has been paid for and cannot be sold: what it cost is a loss once the position is
+    closed. Of futures it is held on at the venue, and was not paid for.
     """
 
     side: PositionSide
+    position_type: PositionType = PositionType.SPOT
     entry_quantity: Decimal = ZERO
-    entry_price: Decimal = ZERO
+    entry_cost: Decimal = ZERO
     exit_quantity: Decimal = ZERO
-    exit_price: Decimal | None = None
+    exit_proceeds: Decimal = ZERO
     fees: Decimal = ZERO
     dust: Decimal = ZERO
     funding: Decimal = ZERO
@@ -31,24 +41,40 @@ class PositionBooks:
         return self.entry_quantity - self.exit_quantity - self.dust
 
     @property
+    def entry_price(self) -> Decimal:
+        """Average of what was entered; zero of nothing."""
+        return self.entry_cost / self.entry_quantity if self.entry_quantity else ZERO
+
+    @property
+    def exit_price(self) -> Decimal | None:
+        return self.exit_proceeds / self.exit_quantity if self.exit_quantity else None
+
+    @property
+    def cost(self) -> Decimal:
+        """What was paid for what is open, without fees: its share of all that was entered."""
+        open_quantity = self.quantity
+        if self.position_type is PositionType.FUTURES:
+            open_quantity += self.dust
+        if open_quantity in {ZERO, self.entry_quantity}:
+            return self.entry_cost if open_quantity else ZERO
+        return (self.entry_cost * open_quantity / self.entry_quantity).quantize(COST_SCALE)
+
+    @property
     def realized_pnl(self) -> Decimal:
-        gained = ZERO
-        if self.exit_price is not None:
-            gained = (self.exit_price - self.entry_price) * self.exit_quantity * self.side.sign
+        gained = (self.exit_proceeds - (self.entry_cost - self.cost)) * self.side.sign
         return gained - self.fees + self.funding
 
     def entered(self, fill: Fill, base_asset: str) -> "PositionBooks":
         """A fee taken in the base asset makes less of it held than was bought.
 
-        A short holds none of it: such a fee leaves its quantity as it is, and is a cost only.
+        A short holds none of it, and futures hold none: such a fee leaves the quantity as it is,
+        and is a cost only.
         """
         received = fill.quantity - self._fee_in_base(fill, base_asset)
-        total = self.entry_quantity + received
-        cost = self.entry_price * self.entry_quantity + fill.price * received
         return replace(
             self,
-            entry_quantity=total,
-            entry_price=cost / total,
+            entry_quantity=self.entry_quantity + received,
+            entry_cost=self.entry_cost + fill.price * received,
             fees=self.fees + fee_in_quote(fill, base_asset),
         )
 
@@ -62,13 +88,11 @@ class PositionBooks:
         if fill.quantity > self.quantity:
             raise ValueError(f"a fill of {fill.quantity} exits more than {self.quantity}")
         gone = min(fill.quantity + self._fee_in_base(fill, base_asset), self.quantity)
-        total = self.exit_quantity + gone
-        proceeds = (self.exit_price or ZERO) * self.exit_quantity + fill.price * gone
         left = self.quantity - gone
         return replace(
             self,
-            exit_quantity=total,
-            exit_price=proceeds / total,
+            exit_quantity=self.exit_quantity + gone,
+            exit_proceeds=self.exit_proceeds + fill.price * gone,
             fees=self.fees + fee_in_quote(fill, base_asset),
             dust=self.dust + (left if left < lot_size else ZERO),
         )
@@ -79,8 +103,8 @@ class PositionBooks:
 
     def _fee_in_base(self, fill: Fill, base_asset: str) -> Decimal:
         """What the fee takes out of what is held."""
-        held = self.side is PositionSide.LONG and fill.fee_asset == base_asset
-        return fill.fee if held else ZERO
+        holds = self.side is PositionSide.LONG and self.position_type is PositionType.SPOT
+        return fill.fee if holds and fill.fee_asset == base_asset else ZERO
 
 
 def fee_in_quote(fill: Fill, base_asset: str) -> Decimal:

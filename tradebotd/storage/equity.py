@@ -21,7 +21,7 @@ INSERT_SNAPSHOTS: Final[LiteralString] = """
 # A symbol that has left the configuration is still known by what it was.
 SELECT_BOT_FLOWS: Final[LiteralString] = """
     SELECT c.name AS bot, coalesce(p.realized, '{}') AS realized, o.venue, o.symbol, o.side, o.position_type,
-           o.quantity, o.entry_price, o.leverage, m.base_asset, m.quote_asset,
+           o.quantity, o.entry_price, o.cost, o.leverage, m.base_asset, m.quote_asset,
            (SELECT count(*) FROM orders WHERE NOT settled
                 AND NOT (type <> 'market' AND status IN ('new', 'partially_filled'))) AS moving,
            (SELECT count(*) FROM orders WHERE NOT settled) AS unsettled
@@ -67,7 +67,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenHolding:
-    """`quantity` is signed."""
+    """`quantity` is signed. `cost`: what was paid for it, in the quote asset."""
 
     venue: VenueName
     symbol: str
@@ -76,6 +76,7 @@ class OpenHolding:
     position_type: PositionType
     quantity: Decimal
     entry_price: Decimal
+    cost: Decimal
     leverage: int
 
 
@@ -181,6 +182,7 @@ def _holding(row: Any) -> OpenHolding:
         position_type=PositionType(row["position_type"]),
         quantity=sign * row["quantity"],
         entry_price=row["entry_price"],
+        cost=row["cost"],
         leverage=row["leverage"],
     )
 

@@ -19,14 +19,15 @@ from tradebotd.storage.database import Connection
 INSERT_POSITION: Final[LiteralString] = """
     INSERT INTO positions (bot, venue, symbol, side, position_type, leverage, quantity, entry_quantity,
                            entry_price, fees, realized_pnl, stop_loss, take_profit, trailing_stop, best_price,
-                           exits, opened_at, liquidation_price)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                           exits, opened_at, liquidation_price, entry_cost, cost)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
     RETURNING id
 """
 UPDATE_BOOKS: Final[LiteralString] = """
     UPDATE positions
        SET quantity = $2, entry_quantity = $3, entry_price = $4, exit_quantity = $5, exit_price = $6, fees = $7,
-           realized_pnl = $8, dust = $9, closed_at = $10, close_reason = $11, version = version + 1
+           realized_pnl = $8, dust = $9, closed_at = $10, close_reason = $11, entry_cost = $12, exit_proceeds = $13,
+           cost = $14, version = version + 1
      WHERE id = $1
 """
 UPDATE_LEVELS: Final[LiteralString] = """
@@ -81,7 +82,7 @@ SELECT_ONE: Final[LiteralString] = (
 SELECT_FOR_UPDATE: Final[LiteralString] = (
     COLUMNS
     + """,
-           exit_quantity, exit_price, fees, dust, closed_at, close_reason, funding
+           exit_quantity, fees, dust, closed_at, close_reason, funding, entry_cost, exit_proceeds
       FROM positions
      WHERE id = $1
        FOR UPDATE
@@ -203,6 +204,8 @@ async def insert_position(
         exits_as_json(position.exits),
         position.opened_at,
         position.liquidation_price,
+        books.entry_cost,
+        books.cost,
     )
     return PositionId(row_id)
 
@@ -226,6 +229,9 @@ async def update_books(
         books.dust,
         None if closed is None else closed[0],
         None if closed is None else closed[1],
+        books.entry_cost,
+        books.exit_proceeds,
+        books.cost,
     )
 
 
@@ -275,10 +281,11 @@ async def lock(connection: Connection, position_id: PositionId) -> LockedPositio
         return None
     books = PositionBooks(
         side=PositionSide(row["side"]),
+        position_type=PositionType(row["position_type"]),
         entry_quantity=row["entry_quantity"],
-        entry_price=row["entry_price"],
+        entry_cost=row["entry_cost"],
         exit_quantity=row["exit_quantity"],
-        exit_price=row["exit_price"],
+        exit_proceeds=row["exit_proceeds"],
         fees=row["fees"],
         dust=row["dust"],
         funding=row["funding"],

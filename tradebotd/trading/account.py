@@ -208,8 +208,7 @@ class Account:
         cash += self.currencies.sum(flow.realized)
         for holding in flow.holdings:
             if holding.position_type is PositionType.SPOT:
-                paid = holding.quantity * holding.entry_price
-                cash -= paid * self.currencies.rate(holding.quote_asset)
+                cash -= holding.cost * self.currencies.rate(holding.quote_asset)
         return self._snapshot(flow.bot, cash, flow.holdings)
 
     def _snapshot(

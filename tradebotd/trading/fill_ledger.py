@@ -189,11 +189,11 @@ class FillLedger:
         """
         order = stored.order
         side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
-        locked = None
         open_id = await positions.select_open_id(connection, order.bot, order.symbol)
-        if open_id is not None:
-            locked = await positions.lock(connection, open_id)
-        before = PositionBooks(side=side) if locked is None else locked.books
+        locked = None if open_id is None else await positions.lock(connection, open_id)
+        before = PositionBooks(side=side, position_type=stored.position_type)
+        if locked is not None:
+            before = locked.books
         if before.side is not side:
             message = f"it enters {side} where {order.bot} is {before.side}: {fill}"
             await self._alarm(connection, "fill_not_applied", fill, message)
