@@ -181,3 +181,20 @@ def test_a_gap_over_stop_and_liquidation_costs_the_margin(
     (position,) = case.run(tmp_path, empty_database())
     assert position["exit_price"] == 95
     assert position["realized_pnl"] == Decimal("-25.39")
+
+
+@pytest.mark.parametrize(
+    ("later", "entered"), [pytest.param(99, ["99"], id="near"), pytest.param(85, [], id="far off")]
+)
+def test_an_hour_that_ends_in_silence_is_entered_at_the_first_price_after_it(
+    tmp_path: Path, empty_database: Callable[[], str], later: int, entered: list[str]
+) -> None:
+    """M3.10: of seven minutes' candles at 100; nothing is traded until 02:09, the collar is 5 %."""
+    rows = [(minute, 100, 100, 100, 100, BUY / 7) for minute in range(7)]
+    case = Small(
+        rows=[*rows, *flat(129, 133, later)],
+        bot='exits = { stop_loss = "2%" }\ntimeframe = "1h"',
+    )
+    found = case.run(tmp_path, empty_database())
+    assert [position["entry_price"] for position in found] == [Decimal(each) for each in entered]
+    assert all(each["opened_at"] >= START + timedelta(minutes=129) for each in found)

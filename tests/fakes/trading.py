@@ -35,6 +35,7 @@ from tradebotd.trading.bot_cycle import BotCycle, CycleResult
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
+from tradebotd.trading.entry_prices import EntryPrices
 from tradebotd.trading.lease import Lease
 from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
@@ -191,7 +192,7 @@ class Desk:
         self.entries = Entries(
             database=database,
             account=self.account,
-            prices=self.prices,
+            prices=EntryPrices(prices=self.prices, venues=venues, clock=self.clock),
             placement=self.placement,
             gate=self.gate,
             limits=limits,

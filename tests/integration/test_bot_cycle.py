@@ -214,7 +214,7 @@ async def test_a_bot_without_a_price_says_so(database: Database) -> None:
     desk.prices._last.clear()
     desk.says(BUY)
 
-    assert await status(desk) == "error (price fetch)"
+    assert await status(desk) == "waiting (no fresh price)"
     assert desk.venue.submitted == []
 
 

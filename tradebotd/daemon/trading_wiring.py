@@ -22,6 +22,7 @@ from tradebotd.trading.bot_cycle import BotCycle
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
+from tradebotd.trading.entry_prices import EntryPrices
 from tradebotd.trading.exit_changes import ExitChanges
 from tradebotd.trading.flatten import Flatten
 from tradebotd.trading.hands import AllHands
@@ -250,7 +251,12 @@ def _entries(
     return Entries(
         database=database,
         account=account,
-        prices=market.prices,
+        prices=EntryPrices(
+            prices=market.prices,
+            venues=venues,
+            clock=market.clock,
+            resolution=lambda symbol: market.ingest.base(symbol).duration,
+        ),
         placement=placement,
         gate=gate,
         limits=config.account_limits(),

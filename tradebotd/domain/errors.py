@@ -3,6 +3,7 @@
 TradebotError
 ├─ ConfigError               the operator must act; exit 78, systemd must not restart
 ├─ OrderDeniedError          our own risk rule said no; nothing left this process
+│  └─ EntryPostponedError    not now: it is asked again while the candle is the newest
 ├─ StrategyError             a strategy raised, or returned nonsense
 ├─ FeedError                 market data could not be had; the next feed may be asked
 ├─ VenueError
@@ -37,6 +38,10 @@ class OrderDeniedError(TradebotError):
         super().__init__(f"{rule}: {detail}")
         self.rule = rule
         self.detail = detail
+
+
+class EntryPostponedError(OrderDeniedError):
+    """What stands in the way says nothing of the candle: no decision on it is recorded."""
 
 
 class StrategyError(TradebotError):

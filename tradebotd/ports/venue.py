@@ -54,10 +54,12 @@ class VenueTraits:
 
     `base_fee`: the fraction of a spot buy that it keeps as its fee; zero where fees are paid in
     the quote asset or in a third one. The dearer of maker and taker.
+    `quotes_echo`: its quotes are the prices that we have shown it, and tell us nothing new.
     """
 
     resting_stops: bool = False
     linked_orders: bool = False  # a stop and its target as one-cancels-other
+    quotes_echo: bool = False
     replacement: Replacement = Replacement.CANCEL_FIRST
     receive_window: timedelta = timedelta(seconds=5)
     absence_margin: timedelta = timedelta(seconds=10)

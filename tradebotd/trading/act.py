@@ -7,6 +7,7 @@ from datetime import datetime
 from tradebotd.domain.bot import BotSpec, EntryKind
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.errors import (
+    EntryPostponedError,
     FeedError,
     OrderDeniedError,
     VenueError,
@@ -126,6 +127,8 @@ class Actor:
 def _denied(record: DecisionRecord, error: OrderDeniedError) -> Verdict:
     if error.rule == "decided_already":
         return Verdict(status="waiting (no signal)")
+    if isinstance(error, EntryPostponedError):
+        return Verdict(status=f"waiting ({error.rule})")
     whose = "account " if error.rule in {DAILY_LOSS, DRAWDOWN} else ""
     meta = {**record.execution_meta, "rule": error.rule, "detail": error.detail}
     denied = replace(record, reason=f"denied ({error.rule})", execution_meta=meta)

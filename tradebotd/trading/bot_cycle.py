@@ -195,7 +195,7 @@ class BotCycle:
         if len(candles) < max(strategy.lookback, candles_needed(spec)):
             return Verdict(status="waiting (warming up)")
         newest = candles[-1]
-        if _is_stale(newest, spec.timeframe, now):
+        if _is_stale(newest, spec.timeframe, self._calendars[symbol.calendar], now):
             return Verdict(status="waiting (no fresh candle)")
         decided = self._decided[spec.name]
         if decided is not None and newest.ts <= decided:
@@ -284,8 +284,14 @@ def _standing(state: LeasedState) -> str:
     return "waiting (no signal)" if state.position_id is None else "running"
 
 
-def _is_stale(newest: Candle, timeframe: Timeframe, now: datetime) -> bool:
-    """A signal of long ago is none: the next candle has been due for a period or more."""
+def _is_stale(newest: Candle, timeframe: Timeframe, calendar: Calendar, now: datetime) -> bool:
+    """A signal of long ago is none: the next candle has been due for a period or more.
+
+    A daily candle's next ones are of the next sessions, which weekends may lie before.
+    """
     if timeframe is Timeframe.D1:
-        return False  # sessions and weekends lie between; the decision is made once for each
+        last = calendar.last_completed(now)
+        if last is None or last.date <= newest.ts.date():
+            return False
+        return calendar.next_session_after(newest.ts.date()).date < last.date
     return now - newest.ts > (1 + STALE_AFTER_PERIODS) * timeframe.duration

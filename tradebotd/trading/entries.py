@@ -20,7 +20,6 @@ from tradebotd.domain.order import (
     TimeInForce,
 )
 from tradebotd.domain.side import PositionSide
-from tradebotd.market.price_book import PriceBook
 from tradebotd.risk.limits import EntryTerms, approve_entry
 from tradebotd.risk.sellable import least_entry
 from tradebotd.risk.sizing import entry_quantity
@@ -31,6 +30,7 @@ from tradebotd.storage.entry_orders import EntryHistory
 from tradebotd.trading.account import LOOKS, Account, Standing, Worth
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_plan import EntryPlan, liquidation_of, plan_entry
+from tradebotd.trading.entry_prices import EntryPrices
 from tradebotd.trading.placement import Placement
 
 MINUTE: Final = timedelta(minutes=1)
@@ -48,7 +48,7 @@ class Entries:
         *,
         database: Database,
         account: Account,
-        prices: PriceBook,
+        prices: EntryPrices,
         placement: Placement,
         gate: EntryGate,
         limits: AccountLimits,
@@ -71,16 +71,15 @@ class Entries:
         candles: Sequence[Candle],
         now: datetime,
     ) -> OrderReport:
-        """Raises OrderDeniedError (with its rule), FeedError without a price, VenueError.
+        """Raises OrderDeniedError (with its rule), FeedError, VenueError.
 
         What stops entries is asked after each wait, by the row's transaction, and until it leaves.
-        *candles*: the closed ones of the bot's timeframe, as far as its ranges need them.
+        *candles*: the closed ones of the bot's timeframe, as far as its ranges need them. The price
+        is the newest when it is this entry's turn; a venue is asked for one before, so that nobody
+        else waits for its answer.
         """
         permit = self._gate.admit(spec.name)
-        price = self._prices.price(spec.symbol)
-        if price is None:
-            raise FeedError(f"{spec.symbol} has no price yet")
-        plan = plan_entry(spec, symbol.instrument, side, price, candles)
+        quote = await self._prices.quote(symbol)
         async with self._one_at_a_time:
             permit.check()
             history = await self._history(spec, now)
@@ -90,6 +89,8 @@ class Entries:
             if halt is not None:
                 raise OrderDeniedError(halt.rule, halt.detail)
             permit.check()
+            price = self._prices.newest(symbol, quote)
+            plan = plan_entry(spec, symbol.instrument, side, price, candles)
             quantity = self._quantity(spec, symbol, plan, worth, standing)
             intent = _intent(spec, symbol, plan, quantity, decision, now)
             approved = approve_entry(

@@ -75,16 +75,22 @@ class FreshPrices:
     async def ask(
         self, venue: VenueName, symbols: Sequence[MarketSymbol], quotes: Quotes
     ) -> dict[str, Decimal]:
-        """One call; what it answers is in *quotes*, too. An adapter may fail in any way."""
-        try:
-            with anyio.fail_after(QUOTE_SECONDS):
-                answer = await self.venues[venue].quotes(symbols)
-        except (VenueError, TimeoutError) as error:
-            quotes.failed[f"quotes {venue}"] = f"{type(error).__name__}: {error}"
-            return {}
-        except Exception as error:
-            log.exception("a venue's quotes failed", venue=venue)
-            quotes.failed[f"quotes {venue}"] = f"{type(error).__name__}: {error}"
+        """One call; what it answers is in *quotes*, too."""
+        answer = await ask_quotes(self.venues[venue], symbols)
+        if isinstance(answer, str):
+            quotes.failed[f"quotes {venue}"] = answer
             return {}
         quotes.asked |= answer
         return answer
+
+
+async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal] | str:
+    """One call with a bound; why there is no answer. An adapter may fail in any way."""
+    try:
+        with anyio.fail_after(QUOTE_SECONDS):
+            return await venue.quotes(symbols)
+    except (VenueError, TimeoutError) as error:
+        return f"{type(error).__name__}: {error}"
+    except Exception as error:
+        log.exception("a venue's quotes failed", venue=venue.name)
+        return f"{type(error).__name__}: {error}"

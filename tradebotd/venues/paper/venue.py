@@ -81,6 +81,7 @@ class PaperVenue:
         return VenueTraits(
             resting_stops=self._terms.resting_stops,
             linked_orders=True,
+            quotes_echo=True,
             replacement=self._terms.replacement,
             receive_window=timedelta(),
             absence_margin=timedelta(),
