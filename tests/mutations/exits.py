@@ -1,0 +1,149 @@
+"""How a position ends: which order, how much of it, at which level."""
+
+from typing import Final
+
+from tests.mutations.mutation import Edit, Mutation
+
+EXITS: Final = (
+    Mutation(
+        name="an exit is not compared with what is held when it is committed",
+        edits=(
+            Edit(
+                "tradebotd/trading/placement.py",
+                "if intent.position_version != locked.position.version:",
+                "if False:",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_exit_owners.py::test_an_exit_is_made_from_the_position_as_it_is_committed",
+        ),
+    ),
+    Mutation(
+        name="a range's trailing stop of a short goes the wrong way",
+        edits=(Edit("tradebotd/risk/exits.py", "- side.sign * self.amount", "- self.amount"),),
+        tests=("tests/unit/test_trigger_book.py::test_a_range_is_followed_beside_fractions",),
+    ),
+    Mutation(
+        name="the break-even stop of a short lies on the losing side",
+        edits=(
+            Edit(
+                "tradebotd/risk/exits.py",
+                "side.sign * plan.break_even.lock",
+                "plan.break_even.lock",
+            ),
+        ),
+        tests=("tests/unit/test_trigger_book.py::TestBookAgainstTheNaiveModel",),
+    ),
+    Mutation(
+        name="a trailing stop set by hand loosens at the second fill of the entry",
+        edits=(
+            Edit(
+                "tradebotd/trading/fill_ledger.py",
+                "        levels = replace(levels, trailing_stop=locked.position.trailing_stop)\n",
+                "        levels = replace(levels)\n",
+            ),
+        ),
+    ),
+    Mutation(
+        name="the stops of shorts that have moved are stored loosened",
+        edits=(
+            Edit(
+                "tradebotd/storage/positions.py",
+                "ELSE least(p.stop_loss, m.stop_loss) END",
+                "ELSE greatest(p.stop_loss, m.stop_loss) END",
+            ),
+        ),
+        tests=("tests/integration/test_exit_owners.py::test_break_even_reaches_the_table",),
+    ),
+    Mutation(
+        name="after a restart the best price of a short comes from the highs",
+        edits=(
+            Edit(
+                "tradebotd/trading/watched.py",
+                "high if position.side.sign > 0 else low",
+                "high",
+            ),
+        ),
+    ),
+    Mutation(
+        name="a step of a ladder is taken again",
+        edits=(
+            Edit(
+                "tradebotd/trading/fill_ledger.py",
+                "    done = max(position.ladder_done, stored.ladder_step or 0)\n",
+                "    done = position.ladder_done\n",
+            ),
+        ),
+        tests=("tests/integration/test_ladder.py::test_a_ladder_is_climbed_step_by_step",),
+    ),
+    Mutation(
+        name="an unknown exit of spot is released, and sold again",
+        edits=(
+            Edit(
+                "tradebotd/trading/closing.py",
+                "if unknown and each.position.position_type is not PositionType.FUTURES:",
+                "if False:",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_protection.py::test_an_unknown_exit_keeps_its_latch_until_it_is_resolved",
+        ),
+    ),
+    Mutation(
+        name="nothing was sold: balances are not asked",
+        edits=(
+            Edit(
+                "tradebotd/trading/exit_evidence.py",
+                "return await self._all_is_there(venue, subject, account, before)",
+                "return True",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_unknown_exits.py::test_coins_that_were_there_before_us_prove_nothing",
+        ),
+    ),
+    Mutation(
+        name="a symbol that is paused for a split is sold",
+        edits=(
+            Edit(
+                "tradebotd/trading/protection.py",
+                "        if position.symbol in self.symbol_pauses.paused:\n",
+                "        if False:\n",
+            ),
+        ),
+        tests=("tests/integration/test_exit_troubles.py::test_a_split_never_fires_a_stop",),
+    ),
+    Mutation(
+        name="the grace of a resting stop never ends",
+        edits=(
+            Edit(
+                "tradebotd/trading/protection.py",
+                "        if since is not None and now >= since + self._grace:\n",
+                "        if False:\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_resting_stops.py::test_a_stop_that_the_venue_leaves_lying_is_taken_over_by_the_daemon",
+        ),
+    ),
+    Mutation(
+        name="prices stay fresh for hours",
+        edits=(
+            Edit(
+                "tradebotd/trading/fresh_prices.py",
+                "FRESH: Final = timedelta(seconds=90)",
+                "FRESH: Final = timedelta(hours=9)",
+            ),
+        ),
+    ),
+    Mutation(
+        name="of two stops the looser one rests at the venue",
+        edits=(
+            Edit(
+                "tradebotd/trading/exit_orders.py",
+                "better(position.side, stop, trailing) != stop",
+                "better(position.side, stop, trailing) == stop",
+            ),
+        ),
+    ),
+)

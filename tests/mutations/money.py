@@ -1,0 +1,213 @@
+"""What is counted: fees, averages, P&L, days, sizes, margins, limits."""
+
+from typing import Final
+
+from tests.mutations.mutation import Edit, Mutation
+
+MONEY: Final = (
+    Mutation(
+        name="the fees of exits are income",
+        edits=(
+            Edit(
+                "tradebotd/domain/books.py",
+                "            exit_proceeds=self.exit_proceeds + fill.price * gone,\n"
+                "            fees=self.fees + fee_in_quote(",
+                "            exit_proceeds=self.exit_proceeds + fill.price * gone,\n"
+                "            fees=self.fees - fee_in_quote(",
+            ),
+        ),
+        tests=(
+            "tests/unit/test_books.py::test_a_base_fee_beyond_what_is_held_is_a_cost_and_goes_below_nothing",
+        ),
+    ),
+    Mutation(
+        name="an entry in pieces costs the last of its prices",
+        edits=(
+            Edit(
+                "tradebotd/domain/books.py",
+                "            entry_cost=self.entry_cost + fill.price * received,\n",
+                "            entry_cost=fill.price * (self.entry_quantity + received),\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_fills.py::test_a_split_entry_grows_one_position_from_average_to_average",
+        ),
+    ),
+    Mutation(
+        name="the daily reset resumes a bot that its user has paused",
+        edits=(
+            Edit(
+                "tradebotd/storage/bots.py",
+                "paused_by = CASE WHEN paused_by = 'limit' THEN NULL ELSE paused_by END",
+                "paused_by = NULL",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_bot_cycle.py::test_the_reset_reactivates_whom_a_limit_paused_and_nobody_else",
+        ),
+    ),
+    Mutation(
+        name="a fill counts on the day it was heard of",
+        edits=(
+            Edit(
+                "tradebotd/trading/fill_ledger.py",
+                "self.day_of(bot, fill.executed_at)",
+                "self.day_of(bot, self._clock.now())",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_fills.py::test_a_fill_counts_in_the_bots_day_in_which_it_was_made",
+        ),
+    ),
+    Mutation(
+        name="a late fill of an earlier day counts today",
+        edits=(
+            Edit(
+                "tradebotd/storage/bots.py",
+                "CASE WHEN day > $2 THEN daily_pnl WHEN",
+                "CASE WHEN day > $2 THEN daily_pnl + $3 WHEN",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_fills.py::test_a_fill_counts_in_the_bots_day_in_which_it_was_made",
+        ),
+    ),
+    Mutation(
+        name="no cooldown follows a trailing stop",
+        edits=(
+            Edit(
+                "tradebotd/storage/entry_orders.py",
+                "close_reason IN ('stop_loss', 'trailing_stop')",
+                "close_reason IN ('stop_loss')",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_entry_rules.py::test_a_bot_cools_down_after_a_stop_also_across_a_restart",
+        ),
+    ),
+    Mutation(
+        name="the exposure of an entry is not converted",
+        edits=(
+            Edit(
+                "tradebotd/risk/limits.py",
+                "intent.request.quantity * price * terms.rate",
+                "intent.request.quantity * price",
+            ),
+        ),
+        tests=("tests/integration/test_one_currency.py::test_an_entry_in_euros_counts_in_dollars",),
+    ),
+    Mutation(
+        name="the margin of futures is free cash",
+        edits=(
+            Edit(
+                "tradebotd/trading/account.py",
+                "free[holding.venue, holding.quote_asset] -= margin",
+                "free[holding.venue, holding.quote_asset] -= ZERO * margin",
+            ),
+        ),
+        tests=("tests/integration/test_one_currency.py::test_a_margin_is_not_free",),
+    ),
+    Mutation(
+        name="pending entries hold no cash",
+        edits=(
+            Edit(
+                "tradebotd/trading/account.py",
+                "free[each.venue, quote] -= each.quantity",
+                "free[each.venue, quote] -= ZERO * each.quantity",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_limit_entries.py::test_what_rests_holds_cash_and_counts_as_exposure",
+        ),
+    ),
+    Mutation(
+        name="funding belongs to nobody once its position is closed",
+        edits=(
+            Edit(
+                "tradebotd/storage/funding.py",
+                "AND (closed_at IS NULL OR closed_at >= $3)",
+                "AND closed_at IS NULL",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_funding_payments.py::test_a_payment_told_after_the_close_goes_to_what_was_held_then",
+        ),
+    ),
+    Mutation(
+        name="a risk is sized by twice the distance of the stop",
+        edits=(
+            Edit(
+                "tradebotd/risk/sizing.py",
+                "return share / stop_distance",
+                "return share / (2 * stop_distance)",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_entry_rules.py::test_risk_percent_loses_its_share_at_the_stop",
+        ),
+    ),
+    Mutation(
+        name="no cash is kept for the fee",
+        edits=(Edit("tradebotd/risk/sizing.py", "/ (margin + cost_buffer)", "/ margin"),),
+        tests=(
+            "tests/unit/test_sizing.py::test_percent_of_equity_is_reduced_to_what_cash_pays_for",
+        ),
+    ),
+    Mutation(
+        name="the maintenance margin moves the liquidation away",
+        edits=(
+            Edit(
+                "tradebotd/risk/liquidation.py",
+                "(leverage * quantity * (ONE - sign * bracket.rate))",
+                "(leverage * quantity * (ONE + sign * bracket.rate))",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_entry_rules.py::test_a_stop_beyond_the_liquidation_is_denied",
+        ),
+    ),
+    Mutation(
+        name="the price collar holds above only",
+        edits=(
+            Edit(
+                "tradebotd/risk/limits.py",
+                "abs(asked - reference) > limits.price_collar * reference",
+                "asked - reference > limits.price_collar * reference",
+            ),
+        ),
+        tests=("tests/unit/test_limits.py::test_each_term_of_an_entry_denies_it_by_its_name",),
+    ),
+    Mutation(
+        name="a drawdown ends with the day",
+        edits=(
+            Edit(
+                "tradebotd/trading/account_halts.py",
+                "until = day_ends(now, zone) if rule == DAILY_LOSS else None",
+                "until = day_ends(now, zone)",
+            ),
+        ),
+        tests=("tests/integration/test_account_halts.py::test_a_drawdown_outlasts_a_daily_loss",),
+    ),
+    Mutation(
+        name="the highest equity is that of the snapshots, without the present",
+        edits=(Edit("tradebotd/trading/account.py", "max(history.peak, current)", "history.peak"),),
+        equivalent="above the peak there is no drawdown either way",
+    ),
+    Mutation(
+        name="what a bot that its limit has paused wants to enter goes on resting",
+        edits=(
+            Edit(
+                "tradebotd/storage/entry_orders.py",
+                'paused=row["paused_by"] is not None',
+                'paused=row["paused_by"] == "user"',
+            ),
+        ),
+    ),
+    Mutation(
+        name="an entry is made where an exit has outlived its position",
+        edits=(Edit("tradebotd/storage/bots.py", 'if row["left_over"]:', "if False:"),),
+        tests=(
+            "tests/integration/test_exit_leftovers.py::test_nobody_enters_where_an_exit_has_outlived_its_position",
+        ),
+    ),
+)

@@ -1,0 +1,153 @@
+"""What holds the money together: the order protocol, its locks and its indexes."""
+
+from typing import Final
+
+from tests.mutations.mutation import Edit, Mutation
+
+PROTOCOL: Final = (
+    Mutation(
+        name="the row of an order is written after the venue has answered",
+        edits=(
+            Edit(
+                "tradebotd/trading/placement.py",
+                "            await orders.insert_order(connection, self._lease.account, self._lease.token, order)\n"
+                "        return Prepared(order=order)\n",
+                "        return Prepared(order=order)\n",
+            ),
+            Edit(
+                "tradebotd/trading/placement.py",
+                "                await orders.insert_order(connection, self._lease.account, self._lease.token, order)\n"
+                "                prepared.append(",
+                "                prepared.append(",
+            ),
+            Edit(
+                "tradebotd/trading/placement.py",
+                "        await self._recorder.record(report)\n        return report\n",
+                "        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:\n"
+                "            await orders.insert_order(\n"
+                "                connection, self._lease.account, self._lease.token, prepared.order\n"
+                "            )\n"
+                "        await self._recorder.record(report)\n        return report\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_order_protocol.py::test_the_row_is_committed_before_a_byte_is_sent",
+        ),
+    ),
+    Mutation(
+        name="a fill that comes again is applied again",
+        edits=(
+            Edit(
+                "tradebotd/trading/fill_ledger.py",
+                "        if known is not None:\n",
+                "        if False:\n",
+            ),
+            Edit(
+                "migrations/0001_foundation.sql",
+                "    executed_at timestamptz NOT NULL,\n    CONSTRAINT fill_once UNIQUE (venue, symbol, trade_id)\n",
+                "    executed_at timestamptz NOT NULL,\n"
+                "    CONSTRAINT fill_once UNIQUE (id, venue, symbol, trade_id)\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_fills.py::test_fills_in_any_order_and_number_leave_the_same_books",
+        ),
+    ),
+    Mutation(
+        name="the lease is not locked: a takeover may commit between the check and the order",
+        edits=(Edit("tradebotd/storage/leadership.py", "           FOR SHARE\n", ""),),
+        tests=(
+            "tests/integration/test_leadership.py::test_no_takeover_commits_between_an_orders_lease_and_its_commit",
+        ),
+    ),
+    Mutation(
+        name="an order is settled when its status says so, whatever its fills are",
+        edits=(
+            Edit(
+                "migrations/0004_excess_of_exits.sql",
+                "        AND coalesce(venue_filled_quantity, 0) = filled_quantity + excess_quantity\n",
+                "",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_fills.py::test_filled_is_not_settled_before_its_fills_are_here",
+            "tests/integration/test_schema.py::test_an_entry_makes_room_only_once_its_fills_are_applied",
+        ),
+    ),
+    Mutation(
+        name="a position may have several exit groups of a kind",
+        edits=(
+            Edit(
+                "migrations/0001_foundation.sql",
+                "CREATE UNIQUE INDEX exit_group_active ON",
+                "CREATE INDEX exit_group_active ON",
+            ),
+            Edit(
+                "migrations/0001_foundation.sql",
+                "CREATE UNIQUE INDEX exit_group_retiring ON",
+                "CREATE INDEX exit_group_retiring ON",
+            ),
+        ),
+        tests=("tests/integration/test_schema.py::test_one_exit_group_of_a_kind_for_a_position",),
+    ),
+    Mutation(
+        name="the account that was taken over is acted on before the fence has passed",
+        edits=(
+            Edit(
+                "tradebotd/trading/lease.py",
+                "        return max(0.0, self._fenced_until - self._host.monotonic())\n",
+                "        return 0.0\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_lease.py::test_a_silent_holder_elsewhere_is_taken_over_after_its_lease_behind_a_fence",
+        ),
+    ),
+    Mutation(
+        name="sending has no limit of time",
+        edits=(
+            Edit(
+                "tradebotd/trading/placement.py",
+                "with anyio.fail_after(SEND_SECONDS):",
+                "with anyio.fail_after(None):",
+            ),
+        ),
+    ),
+    Mutation(
+        name="absence counts by our clock alone",
+        edits=(
+            Edit(
+                "tradebotd/trading/reconcile_plan.py",
+                "if min(answer.venue_time, asked_at) <= speaks_from:",
+                "if asked_at <= speaks_from:",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_unknown_orders.py::test_a_venue_whose_clock_is_behind_has_not_said_it_yet",
+        ),
+    ),
+    Mutation(
+        name="absence is inferred though the holdings have moved",
+        edits=(
+            Edit(
+                "tradebotd/trading/reconcile_plan.py",
+                "if often_enough and widely_enough and not moved else",
+                "if often_enough and widely_enough else",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_unknown_orders.py::test_a_false_never_seen_for_forty_minutes_ends_in_the_fill",
+        ),
+    ),
+    Mutation(
+        name="what was inferred absent is asked about for an hour, not a day",
+        edits=(
+            Edit(
+                "tradebotd/trading/reconcile_plan.py",
+                "ASK_ON: Final = timedelta(hours=24)",
+                "ASK_ON: Final = timedelta(hours=1)",
+            ),
+        ),
+        tests=("tests/integration/test_unknown_orders.py::test_the_asking_ends_after_a_day",),
+    ),
+)
