@@ -223,8 +223,8 @@ async def test_a_fee_in_the_base_asset_leaves_dust_and_a_closed_position(desk: D
     assert position["closed_at"] is not None
 
 
-async def test_what_is_less_than_a_lot_waits_and_says_so(desk: Desk) -> None:
-    """M4.6: nothing that a venue would refuse is sent."""
+async def test_what_is_less_than_a_lot_is_sent_to_no_venue(desk: Desk) -> None:
+    """M4.6: dust below the minimum is booked as dust, not as an open position."""
     order = await pending(desk)
     bought = fill(order, 1, "0.001", "100", fee="0.0004", fee_asset="BTC")
     await report(desk, OrderStatus.CANCELED, "0.001", [bought], order)
@@ -232,8 +232,9 @@ async def test_what_is_less_than_a_lot_waits_and_says_so(desk: Desk) -> None:
 
     result = await desk.protection.sweep(desk.clock.now())
 
-    assert list(result.waiting.values()) == ["below_lot_size"]
-    assert desk.venue.submitted == []
+    assert (result.waiting, result.failed, desk.venue.submitted) == ({}, {}, [])
+    position = await desk.position()
+    assert (position["dust"], position["close_reason"]) == (Decimal("0.0006"), "dust")
 
 
 async def test_a_fill_counts_in_the_bots_day_in_which_it_was_made(desk: Desk) -> None:

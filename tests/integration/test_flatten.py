@@ -250,7 +250,7 @@ class Interrupted:
     def __init__(self, desk: Desk, away: Away) -> None:
         self.desk, self.away = desk, away
 
-    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId:
+    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId | None:
         if self.away.is_away:
             raise DatabaseUnavailableError("connection refused")
         closed = await self.desk.protection.close_by_hand(position, reason)

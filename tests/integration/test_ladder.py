@@ -11,7 +11,7 @@ from tests.fakes.resting import assert_one_truth, open_resting_desk, restart, st
 from tests.fakes.resting import one as resting_one
 from tests.fakes.trading import NOON, SYMBOL, Desk, open_desk, spec
 from tests.fakes.venue import Behaviour
-from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.bot import BotSpec, SizingKind, SizingRule
 from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import PositionType
@@ -100,6 +100,91 @@ async def test_a_step_below_a_lot_is_skipped(database: Database) -> None:
 
     await desk.stream("104")
     assert (await desk.position())["quantity"] == Decimal("0.7")
+
+
+HALVES = (
+    LadderStep(at=Decimal("0.02"), share=Decimal("0.5")),
+    LadderStep(at=Decimal("0.04"), share=Decimal("0.5")),
+)
+
+
+@ways
+async def test_a_step_is_taken_once_its_whole_quantity_is_sold(
+    database: Database, way: Way
+) -> None:
+    """M4.7: a part that traded leaves the target where it is; nothing is left without one."""
+    desk = await open_desk(database, spec(exits=ExitPlan(ladder=HALVES)))
+    await desk.enter()
+    desk.venue.thin.extend([Decimal("0.1"), Decimal("0.1")])
+    seen = []
+    for price in ("102", "102", "101", "102", "110", "110"):
+        desk.clock.advance(timedelta(seconds=5))
+        await way(desk, price)
+        position = await desk.position()
+        seen.append((position["quantity"], position["ladder_done"], position["take_profit"]))
+
+    assert seen[:5] == [
+        (Decimal("0.9"), 0, 102),
+        (Decimal("0.8"), 0, 102),
+        (Decimal("0.8"), 0, 102),
+        (Decimal("0.5"), 1, 104),
+        (0, 1, 104),
+    ]
+    assert await desk.broken_books() == []
+
+
+@ways
+async def test_a_step_below_the_minimum_notional_joins_the_next(
+    database: Database, way: Way
+) -> None:
+    """M4.7, M4.6: 5.10 and 5.20 of a minimum of 10 are sold together, at the second step."""
+    desk = await open_desk(
+        database,
+        spec(
+            exits=ExitPlan(ladder=HALVES),
+            sizing=SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal("0.1")),
+        ),
+    )
+    desk.set_filters(min_notional=Decimal(10))
+    await desk.enter()
+    await way(desk, "102")
+    assert len(desk.venue.submitted) == 1
+    assert (await desk.position())["take_profit"] == 104
+
+    await way(desk, "104")
+    position = await desk.position()
+    assert (position["quantity"], position["close_reason"]) == (0, "take_profit")
+    assert desk.venue.submitted[1][1].quantity == Decimal("0.1")
+
+
+async def test_a_share_that_joined_the_next_step_is_sold_with_it(database: Database) -> None:
+    """M4.7: 8 % and 12 % make 20 % at the second step, the third is its own."""
+    ladder = tuple(
+        LadderStep(at=Decimal(at), share=Decimal(share))
+        for at, share in (("0.02", "0.08"), ("0.04", "0.12"), ("0.06", "0.3"))
+    )
+    desk = await open_desk(database, spec(exits=ExitPlan(ladder=ladder)))
+    desk.set_filters(min_notional=Decimal(10))
+    await desk.enter()
+    for price in ("102", "104", "106"):
+        await desk.stream(price)
+
+    assert [request.quantity for _, request in desk.venue.submitted[1:]] == [
+        Decimal("0.2"),
+        Decimal("0.3"),
+    ]
+
+
+async def test_a_step_takes_all_where_the_rest_could_not_be_sold_at_its_stop(
+    database: Database,
+) -> None:
+    """M4.7, M4.6: 90 % of 100 would leave 9.50 at the stop, of a minimum of 10."""
+    ladder = (LadderStep(at=Decimal("0.02"), share=Decimal("0.9")),)
+    desk = await open_desk(database, spec(exits=ExitPlan(stop_loss=Decimal("0.05"), ladder=ladder)))
+    desk.set_filters(min_notional=Decimal(10))
+    await desk.enter()
+    await desk.stream("102")
+    assert (await desk.position())["quantity"] == 0
 
 
 async def test_a_step_that_was_refused_is_not_taken(database: Database) -> None:

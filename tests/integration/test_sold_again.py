@@ -1,15 +1,23 @@
 """Nothing is bought that could not be sold again; what cannot be sold any more is dust."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from tests.fakes.trading import open_desk, spec
-from tradebotd.domain.bot import SizingKind, SizingRule
+from tests.fakes.resting import one as resting_one
+from tests.fakes.resting import open_resting_desk, stops, sweep
+from tests.fakes.trading import BOT, open_desk, spec
+from tests.fakes.venue import Behaviour
+from tradebotd.domain.bot import EntryKind, EntryRule, SizingKind, SizingRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.position import CloseReason
+from tradebotd.ports.venue import Replacement
 from tradebotd.storage.database import Database
+from tradebotd.trading.exit_changes import ExitChanges, Level
 from tradebotd.venues.paper.matching import PaperTerms
 
 
@@ -43,3 +51,144 @@ async def test_a_lot_that_the_fee_makes_less_of_is_not_bought(
         await desk.enter()
 
     assert await desk.orders() == []
+
+
+TEN = Decimal(10)
+STOP = ExitPlan(stop_loss=Decimal("0.05"))
+
+
+async def test_less_than_a_lot_is_closed_as_dust_once(database: Database) -> None:
+    """M4.6: booked as dust, not as an open position: the bot may enter again."""
+    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.001")))
+    desk.venue.fee_in_base, desk.venue.fee = True, Decimal("0.001")  # nobody was told of it
+    await desk.enter()
+    result = await desk.protection.sweep(desk.clock.now())
+    assert (result.waiting, result.failed) == ({}, {})
+
+    position = await desk.position()
+    assert (position["close_reason"], position["quantity"]) == ("dust", 0)
+    assert position["dust"] == Decimal("0.000999")
+    assert len(desk.venue.submitted) == 1
+    assert not desk.protection.held
+    assert not (await desk.state())["in_position"]
+    assert (await desk.reconciler.run()).differences == []
+
+    await desk.enter(minute=1)
+    assert len(desk.venue.submitted) == 2
+
+
+@pytest.mark.parametrize("way", ["tick", "sweep"])
+async def test_what_a_stop_leaves_below_the_minimum_notional_is_dust(
+    database: Database, way: str
+) -> None:
+    """M4.6: 0.05 worth 4.70 of a minimum of 10: not one order more, and not one try more."""
+    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.2")))
+    desk.set_filters(min_notional=TEN)
+    await desk.enter()
+    desk.venue.thin.append(Decimal("0.15"))
+    await desk.stream("94")
+    assert (await desk.position())["quantity"] == Decimal("0.05")
+
+    for _ in range(3):
+        desk.clock.advance(timedelta(seconds=30))
+        if way == "tick":
+            await desk.stream("94")
+        else:
+            desk.tick("94")
+            await desk.protection.sweep(desk.clock.now())
+    position = await desk.position()
+    assert (position["close_reason"], position["dust"]) == ("stop_loss", Decimal("0.05"))
+    assert position["exit_quantity"] == Decimal("0.15")
+    assert len(desk.venue.submitted) == 2
+    assert "exit_refused" not in await desk.open_alerts()
+    assert await desk.broken_books() == []
+
+
+async def test_reduce_only_exits_end_what_is_below_the_minimum_notional(
+    database: Database,
+) -> None:
+    """M4.6: venues exempt them from it."""
+    futures = spec(exits=STOP, sizing=fixed("0.2"), position_type=PositionType.FUTURES)
+    desk = await open_desk(database, futures)
+    desk.set_filters(min_notional=TEN)
+    await desk.enter()
+    desk.venue.thin.append(Decimal("0.15"))
+    await desk.stream("94")
+    await desk.stream("94")
+
+    position = await desk.position()
+    assert (position["exit_quantity"], position["dust"]) == (Decimal("0.2"), 0)
+
+
+async def test_a_price_that_jumped_below_the_minimum_is_tried_once_and_then_dust(
+    database: Database,
+) -> None:
+    """M4.6: worth enough at its stop, and the venue says no at the price there is."""
+    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.106")))
+    desk.set_filters(min_notional=TEN)
+    await desk.enter()
+    desk.venue.script.append(Behaviour.REJECT)
+    for _ in range(4):
+        await desk.stream("90")
+        desk.clock.advance(timedelta(seconds=30))
+    position = await desk.position()
+    assert (position["close_reason"], position["dust"]) == ("dust", Decimal("0.106"))
+    assert len(desk.venue.submitted) == 2
+
+
+async def test_dust_is_closed_at_once_by_a_signal_or_by_hand(database: Database) -> None:
+    """M4.6, M5.8: an operator's close and flatten end it, too."""
+    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.2")))
+    desk.set_filters(min_notional=TEN)
+    await desk.enter()
+    (position,) = desk.protection.held.values()
+    desk.tick("49")
+    assert await desk.protection.close_by_hand(position, CloseReason.MANUAL) is None
+    assert (await desk.position())["close_reason"] == "dust"
+
+
+async def test_dust_is_not_closed_while_an_order_may_still_add_to_it(database: Database) -> None:
+    """M5.4: the entry that rests brings more."""
+    desk = await open_desk(
+        database,
+        spec(
+            exits=STOP,
+            sizing=fixed("0.2"),
+            entry=EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01")),
+        ),
+    )
+    desk.set_filters(min_quantity=Decimal("0.01"))
+    await desk.enter()
+    (entry,) = desk.venue.resting
+    await desk.recorder.record(desk.venue.fill(entry, Decimal("0.005")))
+    result = await desk.protection.sweep(desk.clock.now())
+    assert list(result.waiting.values()) == ["order_unsettled"]
+    assert (await desk.position())["closed_at"] is None
+
+    await desk.recorder.record(desk.venue.fill(entry, Decimal("0.195")))
+    result = await desk.protection.sweep(desk.clock.now())
+    assert (result.waiting, await desk.open_alerts()) == ({}, [])
+    assert (await desk.position())["quantity"] == Decimal("0.2")
+
+
+async def test_no_stop_rests_that_the_venue_would_refuse(database: Database) -> None:
+    """M5.7: worth less than the minimum at its stop; the daemon alone guards it."""
+    desk = await open_resting_desk(
+        database, Replacement.CANCEL_FIRST, resting_one(Replacement.CANCEL_FIRST, exits=STOP)
+    )
+    desk.set_filters(min_notional=Decimal("95.01"))
+    desk.specs[BOT] = replace(desk.specs[BOT], exits=ExitPlan())
+    await desk.enter()
+    (position_id,) = desk.protection.held
+    changes = ExitChanges(
+        database=database, prices=desk.prices, symbols=desk.symbols, watcher=desk.protection
+    )
+    await changes.set(position_id, stop_loss=Level(price=Decimal(95)))
+    await sweep(desk, 3)
+    assert stops(desk) == []
+    assert await desk.open_alerts() == []
+    assert desk.protection.protected_by(position_id) == "daemon"
+
+    await changes.set(position_id, stop_loss=Level(price=Decimal("95.01")))
+    await sweep(desk, 3)
+    assert stops(desk) == [(Decimal("95.01"), Decimal(1))]

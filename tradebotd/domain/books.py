@@ -97,6 +97,10 @@ class PositionBooks:
             dust=self.dust + (left if left < lot_size else ZERO),
         )
 
+    def written_off(self) -> "PositionBooks":
+        """Nothing of what is held can be sold any more: all of it is dust."""
+        return replace(self, dust=self.dust + self.quantity)
+
     def funded(self, received: Decimal) -> "PositionBooks":
         """Funding in the quote asset; negative when paid. It may come after the last exit."""
         return replace(self, funding=self.funding + received)

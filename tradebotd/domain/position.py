@@ -21,6 +21,7 @@ class CloseReason(StrEnum):
     FLATTEN = "flatten"
     MANUAL = "manual"
     EXTERNAL = "external"
+    DUST = "dust"  # nothing of it could be sold, and nothing ever had been
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,8 @@ class Position:
 
     `stop_loss`, `take_profit` and `trailing_stop` are prices on the tick; `best_price` is the most
     favourable price since entry; `exits` is the plan they follow from. `take_profit` is the next
-    step of the ladder while there is one; `ladder_done` steps have been taken.
+    step of the ladder while there is one; `ladder_done` steps have been taken. `step_sold`: what of
+    the next one is sold already, below zero where a step too small to be sold has joined it.
     """
 
     id: PositionId
@@ -49,6 +51,7 @@ class Position:
     version: int
     entry_quantity: Decimal = ZERO
     ladder_done: int = 0
+    step_sold: Decimal = ZERO
     leverage: int = 1
     liquidation_price: Decimal | None = None
 

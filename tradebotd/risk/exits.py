@@ -124,18 +124,35 @@ def ladder_step(
 
 
 def step_quantity(
-    plan: ExitPlan, step: int, entry_quantity: Decimal, held: Decimal, lot_size: Decimal
+    plan: ExitPlan,
+    step: int,
+    entry_quantity: Decimal,
+    held: Decimal,
+    lot_size: Decimal,
+    sold: Decimal = ZERO,
 ) -> Decimal:
-    """What step *step* (from 1) sells: whole lots of its share, no more than is held.
+    """What step *step* (from 1) has still to sell: whole lots of its share, no more than is held.
 
-    Zero when the share is less than a lot: the step is skipped. The last step of a ladder that
-    sells everything takes what flooring has left of the others.
+    *sold*: what of it is sold already (`Position.step_sold`). Zero when less than a lot is left of
+    it. The last step of a ladder that sells everything takes what flooring has left of the others.
     """
-    sellable = floor_to_step(held, lot_size)
+    whole = floor_to_step(held, lot_size)
     if step == len(plan.ladder) and sum(each.share for each in plan.ladder) >= ONE:
-        return sellable
-    wanted = floor_to_step(plan.ladder[step - 1].share * entry_quantity, lot_size)
-    return min(wanted, sellable)
+        return whole
+    share = floor_to_step(plan.ladder[step - 1].share * entry_quantity, lot_size)
+    return max(min(floor_to_step(share - sold, lot_size), whole), ZERO)
+
+
+def still_to_sell(position: Position, step: int, instrument: Instrument) -> Decimal:
+    """Of step *step* (from 1) of its ladder: whole lots, no more than is held."""
+    return step_quantity(
+        position.exits,
+        step,
+        position.entry_quantity,
+        position.quantity,
+        instrument.lot_size,
+        position.step_sold,
+    )
 
 
 def break_even_price(

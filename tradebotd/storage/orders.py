@@ -92,6 +92,10 @@ ADD_EXCESS: Final[LiteralString] = """
      WHERE id = $1
     RETURNING status
 """
+SELECT_POSITION_UNSETTLED: Final[LiteralString] = """
+    SELECT EXISTS (SELECT 1 FROM positions AS p JOIN orders AS o ON o.bot = p.bot AND o.symbol = p.symbol
+                    WHERE p.id = $1 AND NOT o.settled AND (o.role = 'entry' OR o.position_id = p.id))
+"""
 SELECT_ENTRY_UNSETTLED: Final[LiteralString] = """
     SELECT EXISTS (SELECT 1 FROM orders WHERE bot = $1 AND symbol = $2 AND role = 'entry' AND NOT settled)
 """
@@ -254,6 +258,12 @@ async def add_excess(
 
 async def is_entry_unsettled(connection: Connection, bot: BotName, symbol: str) -> bool:
     found: bool = await connection.fetchval(SELECT_ENTRY_UNSETTLED, bot, symbol)
+    return found
+
+
+async def is_position_unsettled(connection: Connection, position_id: PositionId) -> bool:
+    """Whether an order may still add to it or take from it."""
+    found: bool = await connection.fetchval(SELECT_POSITION_UNSETTLED, position_id)
     return found
 
 

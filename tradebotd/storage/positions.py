@@ -33,7 +33,7 @@ UPDATE_BOOKS: Final[LiteralString] = """
 UPDATE_LEVELS: Final[LiteralString] = """
     UPDATE positions
        SET stop_loss = $2, take_profit = $3, trailing_stop = $4, best_price = $5, ladder_done = $6,
-           liquidation_price = $7
+           liquidation_price = $7, step_sold = $8
      WHERE id = $1
 """
 UPDATE_PLAN: Final[LiteralString] = """
@@ -59,8 +59,8 @@ UPDATE_TRAILS: Final[LiteralString] = """
 COLUMNS: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, position_type, quantity, entry_price, opened_at, stop_loss, take_profit,
            trailing_stop, best_price, exits::text, version, entry_quantity, ladder_done, leverage,
-           liquidation_price"""
-COLUMN_COUNT: Final = 19
+           liquidation_price, step_sold"""
+COLUMN_COUNT: Final = 20
 _SIDES: Final = {each.value: each for each in PositionSide}
 _TYPES: Final = {each.value: each for each in PositionType}
 SELECT_OPEN_PAGE: Final[LiteralString] = (
@@ -245,6 +245,7 @@ async def update_levels(connection: Connection, position: Position) -> None:
         position.best_price,
         position.ladder_done,
         position.liquidation_price,
+        position.step_sold,
     )
 
 
@@ -357,6 +358,7 @@ def _position(row: Any) -> Position:
         ladder_done,
         leverage,
         liquidation_price,
+        step_sold,
     ) = row[:COLUMN_COUNT]
     return Position(
         id=position_id,
@@ -378,6 +380,7 @@ def _position(row: Any) -> Position:
         ladder_done=ladder_done,
         leverage=leverage,
         liquidation_price=liquidation_price,
+        step_sold=step_sold,
     )
 
 

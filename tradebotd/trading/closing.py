@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 import anyio
@@ -20,14 +21,23 @@ from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
+from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.clock import Clock
+from tradebotd.risk.exits import better, still_to_sell
 from tradebotd.storage import positions
 from tradebotd.storage.database import Database
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.trading.exit_groups import ExitGroups
-from tradebotd.trading.exit_orders import STEP_BELOW_LOT, Exit, judged_anew, market_exit
+from tradebotd.trading.exit_orders import (
+    STEP_TOO_SMALL,
+    UNSELLABLE,
+    Exit,
+    judged_anew,
+    market_exit,
+    sellable_now,
+)
 from tradebotd.trading.exit_steps import UNDER_WAY
-from tradebotd.trading.fill_ledger import climbed
+from tradebotd.trading.filled_positions import climbed
 from tradebotd.trading.pauses import Backoff, Pauses
 from tradebotd.trading.placement import Prepared
 from tradebotd.trading.recorder import PositionWatcher
@@ -62,6 +72,7 @@ class Closing:
         calendars: Mapping[str, Calendar],
         watcher: PositionWatcher,
         watched: Watched,
+        prices: PriceBook,
         hold_back: Callable[[Exit], str | None],
         sequential: bool,
     ) -> None:
@@ -72,6 +83,7 @@ class Closing:
         self._calendars = calendars
         self._watcher = watcher
         self._watched = watched
+        self._prices = prices
         self._hold_back = hold_back
         self._sequential = sequential
         self._ending: set[PositionId] = set()  # here, at this moment
@@ -98,15 +110,24 @@ class Closing:
             {subject(each): why for each, why in self._backoff.reasons.items()}
         )
 
-    async def by_hand(self, position: Position, reason: CloseReason) -> OrderId:
-        """For a signal or an operator. Raises OrderDeniedError, VenueError, StorageError."""
+    async def by_hand(self, position: Position, reason: CloseReason) -> OrderId | None:
+        """For a signal or an operator. None: nothing of it can be sold, and it is closed as dust.
+
+        Raises OrderDeniedError, VenueError, StorageError.
+        """
         if not self.is_open(position):
             raise OrderDeniedError("market_closed", f"{position.symbol} cannot be sold now")
         each = Exit(position=position, reason=reason)
         if reason not in BY_HAND and (why := self._hold_back(each)) is not None:
             raise OrderDeniedError("exit_waits", why)
         made: list[Prepared] = []
-        await self._place(each, made)
+        try:
+            await self._place(each, made)
+        except OrderDeniedError as denied:
+            if denied.rule != UNSELLABLE:
+                raise
+            await self._write_off(each)
+            return None
         return made[0].order.id
 
     async def close_all(self, exits: Sequence[Exit], result: SweepResult) -> None:
@@ -194,7 +215,12 @@ class Closing:
         position_id = each.position.id
         key = str(position_id)
         try:
-            await self._place(each, made)
+            try:
+                await self._place(each, made)
+            except OrderDeniedError as denied:
+                if denied.rule != UNSELLABLE:
+                    raise
+                await self._write_off(each)
         except OrderDeniedError as denied:
             await self._denied(each, denied, result)
         except VenueError as error:
@@ -219,7 +245,7 @@ class Closing:
         result.waiting[str(position_id)] = denied.rule
         if denied.rule == "position_closed":
             self._watcher.forget(position_id)
-        elif denied.rule == STEP_BELOW_LOT:
+        elif denied.rule == STEP_TOO_SMALL:
             await self._skip_step(each.position)
         elif denied.rule in {"position_changed", "exit_group_changed", "exit_retiring"}:
             self._watched.release(position_id)
@@ -237,7 +263,7 @@ class Closing:
         self.pauses.until(position_id, self._clock.now() + pause)
 
     async def _skip_step(self, judged: Position) -> None:
-        """The step of a ladder that is less than a lot: the next one is the target."""
+        """The step of a ladder that is less than the venue sells joins the next one."""
         async with self._database.transaction(durable=True) as connection:
             locked = await positions.lock(connection, judged.id)
             if locked is None or not locked.is_open:
@@ -246,7 +272,10 @@ class Closing:
             if position.ladder_done != judged.ladder_done:
                 return  # it was taken meanwhile
             instrument = self._symbols[position.symbol].instrument
-            position = climbed(position, position.ladder_done + 1, instrument)
+            step = position.ladder_done + 1
+            position = climbed(
+                position, step, instrument, still_to_sell(position, step, instrument)
+            )
             position = replace(position, version=position.version + 1)
             await positions.update_plan(connection, position)
         self._watcher.watch(position)
@@ -255,9 +284,41 @@ class Closing:
     async def _place(self, each: Exit, made: list[Prepared]) -> None:
         def build(read: Position) -> list[OrderIntent]:
             still = judged_anew(each, self._watched.as_moved(read), self._clock.now())
-            return [market_exit(still, read, self._symbols[read.symbol].instrument)]
+            instrument = self._symbols[read.symbol].instrument
+            return [market_exit(still, read, instrument, self._worth(still))]
 
         await self._groups.place(each.position.id, GroupKind.MARKET, build, made)
+
+    def _worth(self, each: Exit) -> Decimal | None:
+        """What a unit is taken to fetch: the price that met the exit, or else the last one.
+
+        The level, if that is better, as long as no venue has refused it: the price may have gone
+        through it just now.
+        """
+        position = each.position
+        price = each.price if each.price is not None else self._prices.price(position.symbol)
+        if price is None or each.level is None:
+            return each.level if price is None else price
+        refused = position.id in self._backoff.reasons
+        return price if refused else better(position.side, price, each.level)
+
+    async def _write_off(self, each: Exit) -> None:
+        """It is closed as dust; nothing of it is tried to be sold again. Raises as `_place`."""
+        position = each.position
+        await self._groups.withdraw(position.id)
+
+        def is_dust(now: Position) -> bool:
+            instrument = self._symbols[now.symbol].instrument
+            return not sellable_now(now, self._worth(replace(each, position=now)), instrument)
+
+        await self._groups.orders.recorder.write_off(position.id, each.reason, is_dust)
+        log.warning(
+            "what is left is less than the venue sells: it is closed as dust",
+            bot=position.bot,
+            symbol=position.symbol,
+            venue=position.venue,
+            quantity=position.quantity,
+        )
 
     def is_open(self, position: Position) -> bool:
         symbol = self._symbols.get(position.symbol)

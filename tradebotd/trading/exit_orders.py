@@ -4,15 +4,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from tradebotd.domain.decimals import floor_to_step
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason, Position
-from tradebotd.risk.exits import better, expired, ladder_step, step_quantity, triggered
+from tradebotd.risk.exits import (
+    better,
+    expired,
+    ladder_step,
+    still_to_sell,
+    tightest_stop,
+    triggered,
+)
+from tradebotd.risk.sellable import sellable
 
-STEP_BELOW_LOT = "ladder_step_below_lot"
+STEP_TOO_SMALL = "ladder_step_too_small"
 CHANGED = "position_changed"
+UNSELLABLE = "below_venue_minimum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +85,22 @@ def _is_the_same(each: Exit, now: Position, met: tuple[CloseReason, Decimal]) ->
     return met[0] is not target
 
 
-def market_exit(each: Exit, position: Position, instrument: Instrument) -> OrderIntent:
-    """Of what is held now. Raises OrderDeniedError below a lot, also of a ladder's step."""
-    quantity, step = floor_to_step(position.quantity, instrument.lot_size), None
+def market_exit(
+    each: Exit, position: Position, instrument: Instrument, price: Decimal | None = None
+) -> OrderIntent:
+    """Of what is held now, worth *price* a unit (None: nobody knows one).
+
+    Raises OrderDeniedError: nothing of it can be sold (`below_venue_minimum`), or only more than
+    the ladder's step (`ladder_step_too_small`).
+    """
+    quantity, step = sellable_now(position, price, instrument), None
+    if not quantity:
+        at = "" if price is None else f" at {price:f}"
+        raise OrderDeniedError(
+            UNSELLABLE, f"{position.venue} sells no {position.quantity:f} {position.symbol}{at}"
+        )
+    if each.reason is CloseReason.DUST:
+        raise OrderDeniedError(CHANGED, f"position {position.id} can be sold now")
     if each.reason is CloseReason.TAKE_PROFIT and each.level is not None:
         step = ladder_step(
             position.exits,
@@ -89,13 +110,7 @@ def market_exit(each: Exit, position: Position, instrument: Instrument) -> Order
             instrument,
         )
     if step is not None:
-        quantity = step_quantity(
-            position.exits, step, position.entry_quantity, position.quantity, instrument.lot_size
-        )
-        if quantity <= 0:
-            raise OrderDeniedError(STEP_BELOW_LOT, f"step {step} is less than a lot")
-    if quantity <= 0:
-        raise OrderDeniedError("below_lot_size", f"{position.quantity} is less than a lot")
+        quantity = _step_quantity(position, step, quantity, price, instrument)
     return OrderIntent(
         request=_request(position, OrderType.MARKET, quantity, trigger=each.level),
         bot=position.bot,
@@ -107,16 +122,37 @@ def market_exit(each: Exit, position: Position, instrument: Instrument) -> Order
     )
 
 
+def sellable_now(position: Position, price: Decimal | None, instrument: Instrument) -> Decimal:
+    """How much of what is held one exit sells; zero: it is dust."""
+    return sellable(position.quantity, price, instrument, position_type=position.position_type)
+
+
+def _step_quantity(
+    position: Position, step: int, most: Decimal, price: Decimal | None, instrument: Instrument
+) -> Decimal:
+    """What step *step* sells; all of it where the rest could not be sold at its own stop."""
+    kind = position.position_type
+    wanted = still_to_sell(position, step, instrument)
+    quantity = sellable(wanted, price, instrument, position_type=kind)
+    if not quantity:
+        raise OrderDeniedError(STEP_TOO_SMALL, f"step {step} is too small: {wanted:f}")
+    stop = tightest_stop(position.side, position)
+    rest = replace(position, quantity=position.quantity - quantity)
+    return quantity if sellable_now(rest, price if stop is None else stop, instrument) else most
+
+
 def guard_for(position: Position, instrument: Instrument, *, linked: bool) -> Guard | None:
-    """None: there is no stop to rest, or less than a lot to sell."""
-    quantity = floor_to_step(position.quantity, instrument.lot_size)
+    """None: there is no stop to rest, or less to sell than the venue takes at its price."""
     stop, trailing = position.stop_loss, position.trailing_stop
-    if quantity <= 0 or (stop is None and trailing is None):
+    if stop is None and trailing is None:
         return None
     tightest, reason = stop, CloseReason.STOP_LOSS
     if trailing is not None and (stop is None or better(position.side, stop, trailing) != stop):
         tightest, reason = trailing, CloseReason.TRAILING_STOP
     if tightest is None or tightest <= 0:
+        return None
+    quantity = sellable_now(position, tightest, instrument)
+    if not quantity:
         return None
     target = position.take_profit if linked and not position.exits.ladder else None
     return Guard(reason=reason, stop=tightest, target=target, quantity=quantity)

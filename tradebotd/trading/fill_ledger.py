@@ -14,22 +14,18 @@ from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import BotName, PositionId
-from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
-from tradebotd.risk.exits import better, levels_for, secured, target_in_force, trail
-from tradebotd.risk.liquidation import liquidation_price
 from tradebotd.storage import alerts, bots, externals, fills, orders, positions, symbols
 from tradebotd.storage.database import Connection
 from tradebotd.storage.orders import StoredOrder
-from tradebotd.storage.positions import LockedPosition
 from tradebotd.trading.days import local_day
+from tradebotd.trading.filled_positions import entered, left_of
 
 log = structlog.get_logger(__name__)
-
-_NO_POSITION: Final = PositionId(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +196,7 @@ class FillLedger:
             return Booked(None, None, fill)
         books = before.entered(fill, instrument.base_asset)
         plan = stored.exits or ExitPlan()
-        position = _entered(stored, fill, locked, books, plan, instrument)
+        position = entered(stored, fill, locked, books, plan, instrument)
         if locked is None:
             position_id = await positions.insert_position(
                 connection, position, books, stored.leverage
@@ -248,11 +244,8 @@ class FillLedger:
             effects.closed.append((locked.position, books, closed[1]))
         else:
             before = locked.position
-            left = _left(stored, before, books.quantity, instrument)
-            if (left.ladder_done, left.liquidation_price) != (
-                before.ladder_done,
-                before.liquidation_price,
-            ):
+            left = left_of(stored, part.quantity, before, books.quantity, instrument)
+            if replace(left, quantity=before.quantity, version=before.version) != before:
                 await positions.update_levels(connection, left)
             effects.changed.append(left)
         await positions.update_books(connection, position_id, books, closed)
@@ -316,76 +309,6 @@ def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
     if fill.side is not order.side:
         return f"its order is to {order.side}"
     return None if fill.price > 0 else "it has no price"
-
-
-def _entered(
-    stored: StoredOrder,
-    fill: Fill,
-    locked: LockedPosition | None,
-    books: PositionBooks,
-    plan: ExitPlan,
-    instrument: Instrument,
-) -> Position:
-    """Levels are those of the new average; the best price stays, a trailing stop never loosens."""
-    order = stored.order
-    side, entry, best, done = books.side, books.entry_price, books.entry_price, 0
-    if locked is not None:
-        former = locked.position
-        best, plan, done = better(side, former.best_price, best), former.exits, former.ladder_done
-    levels = levels_for(plan, side, entry, instrument, ladder_done=done)
-    if locked is not None:
-        levels = replace(levels, trailing_stop=locked.position.trailing_stop)
-        levels = trail(side, plan, levels, best, instrument)
-        levels = secured(plan, side, entry, best, levels, instrument)
-    is_futures = stored.position_type is PositionType.FUTURES
-    leverage = stored.leverage if locked is None else locked.position.leverage
-    return Position(
-        id=_NO_POSITION if locked is None else locked.position.id,
-        bot=order.bot,
-        venue=order.venue,
-        symbol=order.symbol,
-        side=books.side,
-        position_type=stored.position_type,
-        quantity=books.quantity,
-        entry_price=books.entry_price,
-        opened_at=fill.executed_at if locked is None else locked.position.opened_at,
-        stop_loss=levels.stop_loss,
-        take_profit=levels.take_profit,
-        trailing_stop=levels.trailing_stop,
-        best_price=best,
-        exits=plan,
-        version=1 if locked is None else locked.position.version + 1,
-        entry_quantity=books.entry_quantity,
-        ladder_done=done,
-        leverage=leverage,
-        liquidation_price=liquidation_price(side, entry, leverage, instrument, books.quantity)
-        if is_futures
-        else None,
-    )
-
-
-def _left(
-    stored: StoredOrder, position: Position, quantity: Decimal, instrument: Instrument
-) -> Position:
-    """After a partial exit; the first fill of a ladder's step makes the next one the target."""
-    done = max(position.ladder_done, stored.ladder_step or 0)
-    left = replace(position, quantity=quantity, version=position.version + 1)
-    if position.liquidation_price is not None:
-        left = replace(left, liquidation_price=_liquidation(left, instrument))
-    return left if done == position.ladder_done else climbed(left, done, instrument)
-
-
-def _liquidation(position: Position, instrument: Instrument) -> Decimal | None:
-    """A smaller notional may fall into a bracket that asks for less."""
-    return liquidation_price(
-        position.side, position.entry_price, position.leverage, instrument, position.quantity
-    )
-
-
-def climbed(position: Position, done: int, instrument: Instrument) -> Position:
-    """*position* with *done* steps of its ladder taken."""
-    target = target_in_force(position.exits, position.side, position.entry_price, done, instrument)
-    return replace(position, ladder_done=done, take_profit=target)
 
 
 def close_reason(reason: str | None) -> CloseReason:

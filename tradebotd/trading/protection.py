@@ -95,6 +95,7 @@ class Protection:
             calendars=calendars,
             watcher=self,
             watched=self._watched,
+            prices=prices,
             hold_back=self._hold_back,
             sequential=sequential,
         )
@@ -303,8 +304,11 @@ class Protection:
                     beyond.append(f"{position.bot} {position.symbol}")
         return beyond
 
-    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId:
-        """For a signal or an operator. Raises OrderDeniedError, VenueError, StorageError."""
+    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId | None:
+        """For a signal or an operator. None: it was dust, and is closed without an order.
+
+        Raises OrderDeniedError, VenueError, StorageError.
+        """
         return await self._closing.by_hand(position, reason)
 
     async def clear_leftovers(self) -> None:

@@ -18,11 +18,12 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
-from tradebotd.domain.position import Position
+from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, externals, order_venue_ids, orders
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.orders import NewOrder, StoredOrder
+from tradebotd.trading.dust import write_off
 from tradebotd.trading.fill_ledger import Effects, FillLedger
 from tradebotd.trading.reconcile_plan import is_as_sent, was_seen
 
@@ -112,6 +113,21 @@ class OrderRecorder:
         return await self._shielded(
             client_order_id, lambda now: now.order.status, None, None, fills
         )
+
+    async def write_off(
+        self, position_id: PositionId, reason: CloseReason, is_dust: Callable[[Position], bool]
+    ) -> None:
+        """Nothing of it can be sold any more, says *is_dust* of the locked row: it is closed.
+
+        Raises OrderDeniedError (an order of it is not settled; it can be sold now),
+        DatabaseUnavailableError, TimeoutError.
+        """
+        effects = Effects()
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                now = self._clock.now()
+                await write_off(connection, position_id, reason, is_dust, self.day_of, now, effects)
+        self._tell(effects)
 
     async def hear(self, report: OrderReport) -> None:
         """From a venue's order stream. What cannot be written down, reconciliation finds."""
@@ -276,6 +292,7 @@ class OrderRecorder:
                 **_words(position, books.exit_price),
                 close_reason=reason,
                 realized_pnl=books.realized_pnl,
+                **({"dust": books.dust} if books.dust else {}),
                 **_gap_words(effects, position.id),
             )
         for position_id in effects.released:

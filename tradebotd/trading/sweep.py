@@ -25,7 +25,7 @@ from tradebotd.risk.exits import expired, triggered
 from tradebotd.risk.trigger_book import Trigger
 from tradebotd.trading.closing import Closing, SweepResult
 from tradebotd.trading.doubts import Doubts
-from tradebotd.trading.exit_orders import Exit
+from tradebotd.trading.exit_orders import Exit, sellable_now
 from tradebotd.trading.exit_steps import UNDER_WAY
 from tradebotd.trading.fresh_prices import FreshPrices, Quotes
 from tradebotd.trading.resting import RestingExits
@@ -189,8 +189,9 @@ class Sweep:
             sweep.result.waiting[str(position_id)] = UNDER_WAY
             return None
         self._resting.touch(position)
-        if expired(position.exits, position.opened_at, now):
-            return Exit(position=position, reason=CloseReason.MAX_HOLDING)
+        over = self._over(position, now)
+        if over is not None:
+            return Exit(position=position, reason=over)
         price = sweep.quotes.get(position.symbol)
         if price is None:
             sweep.result.failed[str(position_id)] = f"{position.symbol} has no fresh price"
@@ -202,6 +203,13 @@ class Sweep:
         if met is None:
             return None
         return Exit(position=position, reason=met[0], level=met[1], price=price)
+
+    def _over(self, position: Position, now: datetime) -> CloseReason | None:
+        """Why it ends whatever its price is."""
+        if not sellable_now(position, None, self._symbols[position.symbol].instrument):
+            return CloseReason.DUST
+        is_expired = expired(position.exits, position.opened_at, now)
+        return CloseReason.MAX_HOLDING if is_expired else None
 
     def _is_open(self, symbol: str, now: datetime) -> bool:
         return self._calendars[self._symbols[symbol].calendar].is_open(now)

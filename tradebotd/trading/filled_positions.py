@@ -1,0 +1,109 @@
+"""What a position is after a fill: its levels, its ladder, where it would be liquidated. Pure."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from tradebotd.domain.books import PositionBooks
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.position import Position
+from tradebotd.risk.exits import (
+    better,
+    levels_for,
+    secured,
+    still_to_sell,
+    target_in_force,
+    trail,
+)
+from tradebotd.risk.liquidation import liquidation_price
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.positions import LockedPosition
+
+_NO_POSITION: Final = PositionId(0)
+
+
+def entered(
+    stored: StoredOrder,
+    fill: Fill,
+    locked: LockedPosition | None,
+    books: PositionBooks,
+    plan: ExitPlan,
+    instrument: Instrument,
+) -> Position:
+    """Levels are those of the new average; the best price stays, a trailing stop never loosens."""
+    order = stored.order
+    side, entry, best, done = books.side, books.entry_price, books.entry_price, 0
+    step_sold = ZERO if locked is None else locked.position.step_sold
+    if locked is not None:
+        former = locked.position
+        best, plan, done = better(side, former.best_price, best), former.exits, former.ladder_done
+    levels = levels_for(plan, side, entry, instrument, ladder_done=done)
+    if locked is not None:
+        levels = replace(levels, trailing_stop=locked.position.trailing_stop)
+        levels = trail(side, plan, levels, best, instrument)
+        levels = secured(plan, side, entry, best, levels, instrument)
+    is_futures = stored.position_type is PositionType.FUTURES
+    leverage = stored.leverage if locked is None else locked.position.leverage
+    return Position(
+        id=_NO_POSITION if locked is None else locked.position.id,
+        bot=order.bot,
+        venue=order.venue,
+        symbol=order.symbol,
+        side=books.side,
+        position_type=stored.position_type,
+        quantity=books.quantity,
+        entry_price=books.entry_price,
+        opened_at=fill.executed_at if locked is None else locked.position.opened_at,
+        stop_loss=levels.stop_loss,
+        take_profit=levels.take_profit,
+        trailing_stop=levels.trailing_stop,
+        best_price=best,
+        exits=plan,
+        version=1 if locked is None else locked.position.version + 1,
+        entry_quantity=books.entry_quantity,
+        ladder_done=done,
+        step_sold=step_sold,
+        leverage=leverage,
+        liquidation_price=liquidation_price(side, entry, leverage, instrument, books.quantity)
+        if is_futures
+        else None,
+    )
+
+
+def left_of(
+    stored: StoredOrder,
+    sold: Decimal,
+    position: Position,
+    quantity: Decimal,
+    instrument: Instrument,
+) -> Position:
+    """After a partial exit. The next step of a ladder becomes the target once this one's whole
+    quantity is sold.
+    """
+    left = replace(position, quantity=quantity, version=position.version + 1)
+    if position.liquidation_price is not None:
+        left = replace(left, liquidation_price=_liquidation(left, instrument))
+    step = stored.ladder_step
+    if step is None or step <= position.ladder_done:
+        return left
+    left = replace(left, step_sold=position.step_sold + sold)
+    return left if still_to_sell(left, step, instrument) else climbed(left, step, instrument)
+
+
+def _liquidation(position: Position, instrument: Instrument) -> Decimal | None:
+    """A smaller notional may fall into a bracket that asks for less."""
+    return liquidation_price(
+        position.side, position.entry_price, position.leverage, instrument, position.quantity
+    )
+
+
+def climbed(
+    position: Position, done: int, instrument: Instrument, carried: Decimal = ZERO
+) -> Position:
+    """*position* with *done* steps of its ladder taken; *carried*: what joins the next one."""
+    target = target_in_force(position.exits, position.side, position.entry_price, done, instrument)
+    return replace(position, ladder_done=done, step_sold=-carried, take_profit=target)
