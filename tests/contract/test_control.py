@@ -7,7 +7,7 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.fakes.control import LONG, NOW, FakeControl
+from tradebotd.cli.client import Client
+from tradebotd.cli.errors import CommandError
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
 from tradebotd.control.order_detail import OrderDetail
@@ -179,6 +181,29 @@ async def test_exit_codes_say_what_went_wrong(
 
     assert ended.code == code
     assert word == (answer["status"] if "status" in answer else answer["error"]["code"])
+
+
+@pytest.mark.parametrize("name", ["btc/ema", "b/../c", "..", "a?b#c", "a%2Fb", "é", "show"])
+async def test_a_name_arrives_as_it_was_written(served: Path, name: str) -> None:
+    """Interface 3.2: whatever name is asked for, the answer is about it, not about its path."""
+    client = Client(served)
+    asked: list[Callable[[], object]] = [
+        lambda: client.get("bots", name),
+        lambda: client.post("bots", name, "pause"),
+        lambda: client.post("bots", name, "resume"),
+        lambda: client.follow("bots", name, "run", progress=print),
+        lambda: client.get("jobs", name, "history"),
+        lambda: client.follow("jobs", name, "run", progress=print),
+        lambda: client.post("jobs", name, "disable"),
+        lambda: client.get("levels", name),
+        lambda: client.get("candles", name, "1m"),
+        lambda: client.post("symbols", name, "resume"),
+    ]
+    for ask in asked:
+        with pytest.raises(CommandError) as refused:
+            await anyio.to_thread.run_sync(ask)
+        assert refused.value.code.startswith("unknown_")
+        assert refused.value.message.endswith(f" {name}")
 
 
 async def test_an_error_without_json_is_one_line_that_lists_the_known_names(served: Path) -> None:

@@ -294,12 +294,19 @@ class FakeControl:
     async def discard_dead_letter(self, letter_id: int) -> m.Discarded:
         return m.Discarded(id=letter_id)
 
+    def _known_bot(self, name: str) -> None:
+        if name != self.name:
+            raise RefusedError("unknown_bot", f"there is no bot {name}", "", (self.name,))
+
+    def _known_symbol(self, name: str) -> None:
+        if name != "BTCUSDT":
+            raise RefusedError("unknown_symbol", f"there is no symbol {name}", "", ("BTCUSDT",))
+
     async def bots(self) -> list[m.Bot]:
         return [bot(self.name)]
 
     async def bot(self, name: str) -> m.BotDetail:
-        if name != self.name:
-            raise RefusedError("unknown_bot", f"there is no bot {name}", "", (self.name,))
+        self._known_bot(name)
         decision = m.Decision(
             id=1,
             candle_ts=before(minutes=1),
@@ -320,13 +327,16 @@ class FakeControl:
         )
 
     async def run_bot(self, name: str, progress: Progress) -> m.JobRun:
+        self._known_bot(name)
         return job_run("run_bots")
 
     async def pause_bot(self, name: str) -> m.Bot:
+        self._known_bot(name)
         self.asked.append(("pause", name))
         return bot(name)
 
     async def resume_bot(self, name: str) -> m.Bot:
+        self._known_bot(name)
         raise RefusedError("not_paused", f"{name} is not paused")
 
     async def positions(self) -> list[m.Position]:
@@ -348,6 +358,7 @@ class FakeControl:
         return position(self.name)
 
     async def resume_symbol(self, symbol: str) -> a.SymbolResumed:
+        self._known_symbol(symbol)
         return a.SymbolResumed(symbol=symbol)
 
     async def flatten(self, progress: Progress) -> a.Flattened:
@@ -409,6 +420,7 @@ class FakeControl:
         ]
 
     async def candles(self, symbol: str, timeframe: str, limit: int) -> list[m.Candle]:
+        self._known_symbol(symbol)
         self.asked.append(("candles", symbol, timeframe, limit))
         figures = dict.fromkeys(("open", "high", "low", "close", "volume"), WIDE)
         return [
@@ -418,6 +430,7 @@ class FakeControl:
         ]
 
     async def levels(self, symbol: str) -> m.Levels:
+        self._known_symbol(symbol)
         figures = dict.fromkeys(("y_high", "y_low", "y_close", "pp", "r1", "r2", "s1", "s2"), WIDE)
         return m.Levels(symbol=symbol, trade_date=date(2022, 1, 14), **figures)
 

@@ -68,6 +68,37 @@ def test_a_mistake_is_told_with_its_path_and_what_is_allowed(
     assert "canary" not in problem
 
 
+NAMES = [
+    # what stands in the file, what in its place, the path it is told with
+    ('name = "btc-ema"', 'name = "{}"', "bots[0].name"),
+    ("[feeds.history]", '[feeds.history]\nkind = "synthetic"\n[feeds."{}"]', 'feeds."{}"'),
+    ("[venues.paper]", '[venues.paper]\nkind = "paper"\n[venues."{}"]', 'venues."{}"'),
+    (
+        "[[symbols]]",
+        "[[symbols]]\nsymbol = '{}'\nfeeds = ['history']\nvenue = 'paper'\nquote_asset = 'X'\n[[symbols]]",
+        "symbols[0].symbol",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", ["btc/ema", "..", "../c", ".b", "-b", "b c", "é", ""])
+@pytest.mark.parametrize(("old", "new", "path"), NAMES, ids=[each[2] for each in NAMES])
+def test_a_name_that_cannot_be_addressed_is_refused(
+    old: str, new: str, path: str, name: str, tmp_path: Path
+) -> None:
+    """Interface 3.2: each name is a part of a URL, and a symbol's of a file's name, too."""
+    (problem,) = problems(tmp_path, ONE_BOT.replace(old, new.format(name)))
+
+    assert problem.startswith(f"{path.format(name)}: letters, digits and . _ - only")
+
+
+@pytest.mark.parametrize(("old", "new"), [each[:2] for each in NAMES])
+def test_a_name_that_can_be_addressed_is_not_refused(old: str, new: str, tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, ONE_BOT.replace(old, new.format("b.C_d-9"))))
+
+    assert config.bots
+
+
 WRONG_IN_A_BOT = [
     ('timeframe = "2m"', "timeframe", "one of '1m'"),
     ('timeframe = "4h"', "timeframe", "its timeframes are 1m, 5m, 15m, 1h"),

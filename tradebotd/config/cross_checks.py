@@ -1,5 +1,6 @@
 """What is wrong between the tables: references, clocks, and what this version does not have."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,8 +13,8 @@ from tradebotd.config.bot_checks import bot_problems
 from tradebotd.config.currency_checks import currency_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.secrets import secret_problems
-from tradebotd.config.sections import JobSection, SymbolSection
-from tradebotd.config.wording import not_yet, percent, unknown_name
+from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
+from tradebotd.config.wording import NAME_WORDS, not_yet, percent, unknown_name
 
 SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
 BUILT_FEEDS: Final = SIMULATED_KINDS
@@ -45,6 +46,11 @@ def _daemon(config: Config) -> Iterator[str]:
 
 
 def _names(config: Config) -> Iterator[str]:
+    """Those of bots and symbols have a pattern; the keys of a table have none."""
+    for table, keys in (("feeds", config.feeds), ("venues", config.venues)):
+        for name in keys:
+            if not re.fullmatch(NAME_PATTERN, name):
+                yield f'{table}."{name}": {NAME_WORDS}'
     for table, names in (
         ("symbols", [symbol.symbol for symbol in config.symbols]),
         ("bots", [bot.name for bot in config.bots]),

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from tradebotd.config.cross_checks import cross_problems
 from tradebotd.config.mending import mended, not_told, path_of
 from tradebotd.config.model import Config
+from tradebotd.config.wording import NAME_WORDS
 from tradebotd.domain.errors import ConfigError
 
 SEARCHED: Final = (Path("config.toml"), Path("/etc/tradebotd/config.toml"))
@@ -24,7 +25,6 @@ NOTHING_FOUND: Final = (
 )
 PLAIN_WORDS: Final = {
     "missing": "required, and not there",
-    "string_pattern_mismatch": "letters, digits and . _ / - only, a letter or digit first",
     "too_short": "at least one is needed",
     "string_type": "must be text in quotes",
     "int_type": "must be a whole number",
@@ -101,6 +101,8 @@ def _words(detail: ErrorDetails) -> str:
         return str(context["error"])
     if kind == "literal_error":
         return f"not allowed; one of {context['expected']}"
+    if kind == "string_pattern_mismatch":
+        return NAME_WORDS.replace(" _ ", " _ / ") if "/" in context["pattern"] else NAME_WORDS
     if kind in BOUNDS:
         key, word = BOUNDS[kind]
         bound = context[key]

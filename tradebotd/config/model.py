@@ -188,7 +188,7 @@ class Config(Section):
         """
         quote = section.quote_asset or self.risk.currency
         base = (
-            section.base_asset or section.symbol.removesuffix(quote).rstrip("/-") or section.symbol
+            section.base_asset or section.symbol.removesuffix(quote).rstrip("._-") or section.symbol
         )
         return base, quote
 

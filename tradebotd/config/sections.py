@@ -25,7 +25,10 @@ from tradebotd.config.values import (
 )
 
 TimeframeName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+# What is addressed: a part of a URL, and of a file's name.
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
 Share = Annotated[Percent, Field(gt=0, lt=1)]
 
 
@@ -35,7 +38,7 @@ def _usual_timeframes() -> list[TimeframeName]:
 
 class DaemonSection(Section):
     timezone: ZoneName = "UTC"
-    account: Name = "default"
+    account: AccountName = "default"
     state_dir: str | None = None
     socket: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import Final
+
+NAME_WORDS: Final = "letters, digits and . _ - only, at most 64, a letter or digit first"
 
 
 def unknown_name(path: str, name: str, known: Iterable[str], noun: str) -> str:

@@ -139,6 +139,7 @@ async def _no_such_path(request: Request, error: Exception) -> Response:
 
 
 def _router() -> APIRouter:
+    """Names are `{name:path}`: one with a slash is a name nobody has, not another path."""
     return APIRouter(route_class=_Route)
 
 
@@ -175,11 +176,11 @@ def _jobs(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
     async def jobs() -> list[m.Job]:
         return await control.jobs()
 
-    @router.get("/jobs/{name}/history")
+    @router.get("/jobs/{name:path}/history")
     async def history(name: str, limit: Limit = 20) -> list[m.JobRun]:
         return await control.job_history(name, limit)
 
-    @router.post("/jobs/{name}/run", response_model=m.JobRun)
+    @router.post("/jobs/{name:path}/run", response_model=m.JobRun)
     async def run(name: str, wish: m.RunRequest | None = None) -> Any:
         """Streams `{"progress": …}` lines; the last line is the run. Detached: one document."""
         wish = wish or m.RunRequest()
@@ -189,11 +190,11 @@ def _jobs(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
             tasks, lambda progress: control.run_job(name, wish.params, progress)
         )
 
-    @router.post("/jobs/{name}/enable")
+    @router.post("/jobs/{name:path}/enable")
     async def enable(name: str) -> m.Switched:
         return await control.switch_job(name, enabled=True)
 
-    @router.post("/jobs/{name}/disable")
+    @router.post("/jobs/{name:path}/disable")
     async def disable(name: str) -> m.Switched:
         return await control.switch_job(name, enabled=False)
 
@@ -221,19 +222,19 @@ def _bots(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
     async def bots() -> list[m.Bot]:
         return await control.bots()
 
-    @router.get("/bots/{name}")
+    @router.get("/bots/{name:path}")
     async def bot(name: str) -> m.BotDetail:
         return await control.bot(name)
 
-    @router.post("/bots/{name}/run", response_model=m.JobRun)
+    @router.post("/bots/{name:path}/run", response_model=m.JobRun)
     async def run_bot(name: str) -> Any:
         return await stream_run(tasks, lambda progress: control.run_bot(name, progress))
 
-    @router.post("/bots/{name}/pause")
+    @router.post("/bots/{name:path}/pause")
     async def pause(name: str) -> m.Bot:
         return await control.pause_bot(name)
 
-    @router.post("/bots/{name}/resume")
+    @router.post("/bots/{name:path}/resume")
     async def resume(name: str) -> m.Bot:
         return await control.resume_bot(name)
 
