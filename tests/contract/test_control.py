@@ -435,3 +435,16 @@ async def test_an_exit_is_set_as_it_was_written_and_refused_in_the_daemons_words
     )
     assert (refused.code, "neither a price" in refused.err) == (4, True)
     assert nothing.code == 2
+
+
+async def test_a_position_without_a_stop_is_told_so_when_its_exits_are_set(
+    served: Path, control: FakeControl
+) -> None:
+    """M4.4: what is set for it may be a target; that nothing ends a loss is said beside it."""
+    words = ("--socket", served, "positions", "set", "5", "--take-profit", "3%")
+    guarded = await ctl(*words)
+    control.stop = None
+    bare = await ctl(*words)
+
+    assert "no stop" not in guarded.out
+    assert bare.out.endswith("; it has no stop\n")

@@ -155,6 +155,7 @@ class FakeControl:
         self.name = name
         self.asked: list[tuple[Any, ...]] = []
         self.left: list[a.Left] = []
+        self.stop: Decimal | None = Decimal(42785)
         self.trouble: Exception | None = None
         self.health_now: m.HealthState = "degraded"
         self.state_now: m.State = "running"
@@ -351,7 +352,7 @@ class FakeControl:
         self.asked.append(("exits", position_id, wish.model_dump()))
         if wish.stop_loss == "nonsense":
             raise RefusedError("bad_level", "'nonsense' is neither a price nor a percentage")
-        return position(self.name)
+        return position(self.name).model_copy(update={"stop_loss": self.stop})
 
     async def adopt(self, wish: a.AdoptWish) -> m.Position:
         self.asked.append(("adopt", wish.model_dump()))

@@ -12,14 +12,16 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
-from tests.fakes.trading import market_symbol
+from tests.fakes.trading import market_symbol, spec
 from tradebotd.control import messages as m
 from tradebotd.daemon import status_view
 from tradebotd.daemon.operator import Operator
 from tradebotd.daemon.services import Services, Setup
 from tradebotd.daemon.todays_pnl import TodaysPnl
+from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
+from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName, JobName, PositionId
 from tradebotd.domain.job import Every, JobSpec, Summary
 from tradebotd.jobs.job import RunContext
@@ -138,6 +140,7 @@ class Bench:
     clock: FakeClock
     runner: JobRunner
     bots_job: ScriptedJob
+    specs: dict[BotName, BotSpec]
 
     async def run_all(self) -> None:
         await self.runner.run_due([Due(name, NOON, NOON, 0) for name in (PING, BOTS)])
@@ -149,7 +152,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
         await connection.execute(ROWS)
     clock, gate, hands = FakeClock(NOON), EntryGate(database, FakeClock(NOON)), FakeHands(database)
     gate.open("reconcile")
-    bots_job = ScriptedJob(BOTS)
+    bots_job, bot_specs = ScriptedJob(BOTS), dict[BotName, BotSpec]()
     specs = [JobSpec(name=name, slots=MINUTELY, retries=0) for name in (PING, BOTS)]
     scheduler = ClockScheduler(clock, lambda _code, _at: None, lambda _dues: None)
     scheduler.schedule(specs)
@@ -182,12 +185,12 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             started_at=datetime(2026, 1, 1, tzinfo=UTC),
             started_market=NOON,
             today=TodaysPnl(
-                specs={},
+                specs=bot_specs,
                 symbols={"BTCUSDT": market_symbol("BTCUSDT")},
                 currencies=Currencies([], PriceBook(), "USDT"),
             ),
         )
-        yield Bench(Operator(services), services, hands, clock, runner, bots_job)
+        yield Bench(Operator(services), services, hands, clock, runner, bots_job, bot_specs)
         scheduler.shutdown()
 
 
@@ -224,6 +227,27 @@ async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
 
 async def test_an_open_position_without_a_price_is_critical(bench: Bench) -> None:
     assert "price_missing" in codes(await bench.operator.status())
+
+
+async def test_what_has_no_stop_is_never_ok(bench: Bench) -> None:
+    """M4.4, M8.1: neither a position that is held so, nor a bot that may enter so at any time."""
+    price(bench, "43050")
+    bare = spec("bare", exits=ExitPlan(take_profit=Decimal("0.01")))
+    off = spec("off", active=False, exits=ExitPlan(take_profit=Decimal("0.01")))
+    bench.specs.update({each.name: each for each in (bare, off, spec("guarded"))})
+    async with bench.services.database.transaction() as connection:
+        await connection.execute("UPDATE positions SET stop_loss = NULL, take_profit = 44000")
+        await connection.execute("DELETE FROM orders WHERE status = 'unknown'")
+        await connection.execute("DELETE FROM alerts")
+
+    status = await bench.operator.status()
+    (position,) = await bench.operator.positions()
+
+    told = {problem.subject: problem.message for problem in status.problems}
+    assert codes(status) == {"no_stop"}
+    assert set(told) == {"position 1", "bare"}
+    assert "btc-ema's long BTCUSDT has no stop" in told["position 1"]
+    assert (status.health, position.protected_by) == ("degraded", "none")
 
 
 async def test_verified_once_every_scheduled_job_ran_well(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from tests.fakes.resting import (
     stops,
     sweep,
 )
-from tests.fakes.trading import NOON, SYMBOL
+from tests.fakes.trading import NOON, SYMBOL, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.exits import ExitPlan
@@ -50,6 +50,19 @@ async def test_a_stop_rests_at_the_venue_from_the_next_price_on(
     (position_id,) = desk.protection.held
     assert desk.protection.protected_by(position_id) == "both"
     assert len(desk.venue.submitted) == 2
+
+
+async def test_a_target_alone_guards_nothing(database: Database) -> None:
+    """M5.7, Interface 3.4: whoever reads `protected_by` asks what ends a loss."""
+    desk = await open_resting_desk(
+        database, Replacement.REPLACE, spec(exits=ExitPlan(take_profit=Decimal("0.05")))
+    )
+    await desk.enter()
+    await desk.stream("100.5")
+    await sweep(desk, 3)
+
+    (position_id,) = desk.protection.held
+    assert desk.protection.protected_by(position_id) == "none"
 
 
 @capabilities

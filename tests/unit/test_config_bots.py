@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.config_text import ONE_BOT, SMALLEST, written
 from tradebotd.config.load import load_config
+from tradebotd.daemon import main
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.instrument import MarginBracket
 
@@ -54,7 +55,11 @@ IMPOSSIBLE = [
     ),
     ('trigger_price = "bid_ask"', "trigger_price", "last, mark are"),
     ('trigger_price = "mark"', "trigger_price", "spot has no mark price"),
-    ('cooldown = "5m"\nexits = { take_profit = "1%" }', "cooldown", "`exits` has none"),
+    (
+        'cooldown = "5m"\nexits = { stop_loss = "none", take_profit = "1%" }',
+        "cooldown",
+        "`exits` has none",
+    ),
     (FUTURES + "leverage = 51", "leverage", "at most 50 is allowed"),
     (FUTURES + 'leverage = 50\nexits = { stop_loss = "1.51%" }', "exits.stop_loss", "below 1.5%"),
     (SHORTS + 'leverage = 50\nexits = { stop_loss = "1.5%" }', "exits.stop_loss", "below 1.49%"),
@@ -65,35 +70,59 @@ IMPOSSIBLE = [
         "beyond the liquidation",
     ),
     ('exits = { stop_loss = "1%", atr_period = 7 }', "exits.atr_period", "leave it out"),
-    ("exits = { ladder = [{ at = '1%', share = '101%' }] }", "exits.ladder[0].share", "at most"),
     (
-        "exits = { ladder = [{ at = '1%', share = '60%' }, { at = '2%', share = '41%' }] }",
+        "exits = { stop_loss = 'none', ladder = [{ at = '1%', share = '101%' }] }",
+        "exits.ladder[0].share",
+        "at most",
+    ),
+    (
+        "exits = { stop_loss = 'none', ladder = [{ at = '1%', share = '60%' }, { at = '2%', share = '41%' }] }",
         "exits.ladder",
         "its shares are 101%",
     ),
     (
-        "exits = { ladder = [{ at = '1%', share = '10%' }, { at = '1%', share = '20%' }] }",
+        "exits = { stop_loss = 'none', ladder = [{ at = '1%', share = '10%' }, { at = '1%', share = '20%' }] }",
         "exits.ladder",
         "1% stands there 2 times",
     ),
-    ("exits = { ladder = [{ at = '-1%', share = '10%' }] }", "exits.ladder[0].at", "above 0"),
-    (f"exits = {{ take_profit = '1%', {SELLS_HALF} }}", "exits.take_profit", "above 1% is allowed"),
-    (f"exits = {{ take_profit = '3%', {SELLS_ALL} }}", "exits.take_profit", "leave one of them"),
     (
-        "exits = { break_even = { at = '1%', lock = '1%' } }",
+        "exits = { stop_loss = 'none', ladder = [{ at = '-1%', share = '10%' }] }",
+        "exits.ladder[0].at",
+        "above 0",
+    ),
+    (
+        f"exits = {{ stop_loss = 'none', take_profit = '1%', {SELLS_HALF} }}",
+        "exits.take_profit",
+        "above 1% is allowed",
+    ),
+    (
+        f"exits = {{ stop_loss = 'none', take_profit = '3%', {SELLS_ALL} }}",
+        "exits.take_profit",
+        "leave one of them",
+    ),
+    (
+        "exits = { stop_loss = 'none', break_even = { at = '1%', lock = '1%' } }",
         "exits.break_even.lock",
         "not below `at` (1%)",
     ),
     (
-        "exits = { take_profit = '1%', break_even = { at = '1%' } }",
+        "exits = { stop_loss = 'none', take_profit = '1%', break_even = { at = '1%' } }",
         "exits.break_even.at",
         "never reached",
     ),
-    ('exits = { take_profit = "-1%" }', "exits.take_profit", "above 0%"),
-    (SHORTS + 'exits = { take_profit = "100%" }', "exits.take_profit", "below 100% is allowed"),
-    (SHORTS + "exits = { break_even = { at = '100%' } }", "exits.break_even.at", "below 100%"),
+    ('exits = { stop_loss = "none", take_profit = "-1%" }', "exits.take_profit", "above 0%"),
     (
-        SHORTS + "exits = { ladder = [{ at = '120%', share = '10%' }] }",
+        SHORTS + 'exits = { stop_loss = "none", take_profit = "100%" }',
+        "exits.take_profit",
+        "below 100% is allowed",
+    ),
+    (
+        SHORTS + "exits = { stop_loss = 'none', break_even = { at = '100%' } }",
+        "exits.break_even.at",
+        "below 100%",
+    ),
+    (
+        SHORTS + "exits = { stop_loss = 'none', ladder = [{ at = '120%', share = '10%' }] }",
         "exits.ladder[0].at",
         "below 100%",
     ),
@@ -116,21 +145,74 @@ def test_what_cannot_be_done_is_told_with_its_path_and_what_is_allowed(
     assert reason in problem
 
 
+NO_STOPS = [
+    "exits = {}",
+    'exits = { take_profit = "1%" }',
+    'exits = { max_holding = "1h" }',
+    "exits = { break_even = { at = '1%' } }",
+    f"exits = {{ {SELLS_HALF} }}",
+]
+
+
+@pytest.mark.parametrize("text", NO_STOPS)
+def test_a_bot_without_any_stop_says_so(text: str, tmp_path: Path) -> None:
+    """M4.4: leaving out the usual stop with the rest of its table is no wish to have none."""
+    (problem,) = problems(tmp_path, f"{ONE_BOT}\n{text}\n")
+
+    assert problem.startswith("bots[0].exits.stop_loss: this bot would have no stop at all")
+    assert 'stop_loss = "none"' in problem
+    spelled = text.replace("exits = {", 'exits = { stop_loss = "none",').replace(",}", " }")
+    (bot,) = load_config(written(tmp_path, f"{ONE_BOT}\n{spelled}\n")).bot_specs()
+    assert not bot.exits.has_stop
+
+
+@pytest.mark.parametrize(
+    "stop", ["stop_loss = '1%'", "stop_loss = '2 atr'", "trailing_stop = '1%'"]
+)
+def test_a_bot_with_one_stop_has_one(stop: str, tmp_path: Path) -> None:
+    (bot,) = load_config(written(tmp_path, f"{ONE_BOT}\nexits = {{ {stop} }}\n")).bot_specs()
+
+    assert bot.exits.has_stop
+
+
+def test_risking_a_share_needs_a_stop_that_is_one(tmp_path: Path) -> None:
+    """M4.6: what is lost at no stop is nothing that can be counted."""
+    text = 'sizing = { kind = "risk_percent", value = "1" }\nexits = { stop_loss = "none" }'
+
+    (problem,) = problems(tmp_path, f"{ONE_BOT}\n{text}\n")
+
+    assert problem.startswith("bots[0].sizing.kind: 'risk_percent' counts to the stop")
+
+
+def test_check_warns_of_a_bot_that_wants_no_stop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """M4.4: good, but said each time; the bots beside it are not named."""
+    text = ONE_BOT + '[[bots]]\nname = "bare"\nsymbol = "BTCUSDT"\nstrategy = "ema_rsi"\n'
+    config = written(tmp_path, text + 'exits = { stop_loss = "none" }\n')
+
+    assert main.main(["check", "--config", str(config)]) == 0
+
+    good, warning = capsys.readouterr().out.splitlines()
+    assert good.startswith(f"{config}: good: ")
+    assert warning.startswith("  warning: bots[1].exits.stop_loss: bare has no stop at all")
+
+
 POSSIBLE = [
     'entry = "limit"\nentry_offset = "5%"\nentry_lifetime = "1m"',
     'sizing = { kind = "atr", value = "1", multiple = "3", period = 20 }',
     'sizing = { kind = "risk_percent", value = "100" }',
     'sizing = { kind = "risk_percent", value = "1" }\nexits = { stop_loss = "2 atr", atr_period = 7 }',
     'sizing = { kind = "fixed_quantity", value = "100" }',
-    'sizing = { kind = "fixed_notional", value = "5" }\nexits = {}',
+    'sizing = { kind = "fixed_notional", value = "5" }\nexits = { stop_loss = "none" }',
     FUTURES + 'leverage = 50\nexits = { stop_loss = "1.49%" }\ntrigger_price = "mark"',
     FUTURES + "leverage = 50\nexits = { stop_loss = '2 atr' }",
     FUTURES + 'leverage = 50\nexits = { stop_loss = "1.5%", trailing_stop = "3%" }',
     FUTURES + 'exits = { stop_loss = "99.5%" }',
-    f"exits = {{ take_profit = '1.1%', {SELLS_HALF} }}",
-    f"exits = {{ {SELLS_ALL}, break_even = {{ at = '1%', lock = '0.5%' }} }}",
-    FUTURES + 'exits = { take_profit = "150%" }',
-    'cooldown = "5m"\nexits = { break_even = { at = "1%" } }',
+    f"exits = {{ stop_loss = 'none', take_profit = '1.1%', {SELLS_HALF} }}",
+    f"exits = {{ stop_loss = 'none', {SELLS_ALL}, break_even = {{ at = '1%', lock = '0.5%' }} }}",
+    FUTURES + 'exits = { stop_loss = "none", take_profit = "150%" }',
+    'cooldown = "5m"\nexits = { stop_loss = "none", break_even = { at = "1%" } }',
 ]
 
 
@@ -143,7 +225,9 @@ def test_a_margin_below_the_maintenance_is_refused_without_a_stop(tmp_path: Path
     """M4.1: such a position would be liquidated at its entry."""
     text = ONE_BOT.replace('venue = "paper"', 'venue = "paper"\nmaintenance_margin = "2%"')
 
-    (problem,) = problems(tmp_path, f"{text}\n{FUTURES}leverage = 50\nexits = {{}}")
+    (problem,) = problems(
+        tmp_path, f"{text}\n{FUTURES}leverage = 50\nexits = {{ stop_loss = 'none' }}"
+    )
 
     assert problem.startswith("bots[0].leverage: at 50 the margin is no more than")
 

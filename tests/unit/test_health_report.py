@@ -48,6 +48,12 @@ NOT_REACHED = Outcome(ok=False, message="position 5 is beyond its stop")
         (Facts(database_ok=True, unknown_orders=1), Code.ORDERS_UNKNOWN, Health.CRITICAL),
         (Facts(database_ok=True, disk_problem="1 MB free"), Code.DISK_LOW, Health.CRITICAL),
         (Facts(database_ok=True, unpriced_symbols=["X"]), Code.PRICE_MISSING, Health.CRITICAL),
+        (Facts(database_ok=True, stopless_bots=["b"]), Code.NO_STOP, Health.DEGRADED),
+        (
+            Facts(database_ok=True, stopless={"position 5": "b's long X"}),
+            Code.NO_STOP,
+            Health.DEGRADED,
+        ),
         (Facts(database_ok=True, halt_reason="lunch"), Code.HALTED, Health.DEGRADED),
         (Facts(database_ok=True, entries_stopped=["drain"]), Code.ENTRIES_STOPPED, Health.DEGRADED),
         (Facts(database_ok=True, open_dead_letters=1), Code.DEAD_LETTERS, Health.DEGRADED),

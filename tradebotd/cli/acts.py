@@ -33,7 +33,9 @@ def set_exits(client: Client, options: Options, told: Told) -> int:
         for name in wish
         if wish[name] or answer.data.get(name)
     )
-    return told(answer, options, f"position {options.id} of {answer.data['bot']}: {levels}")
+    stops = (answer.data.get("stop_loss"), answer.data.get("trailing_stop"))
+    naked = "" if any(stops) else "; it has no stop"
+    return told(answer, options, f"position {options.id} of {answer.data['bot']}: {levels}{naked}")
 
 
 def _told_level(level: str | None, wished: str | None) -> str:

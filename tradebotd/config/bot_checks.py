@@ -49,9 +49,7 @@ def _one_bot(path: str, bot: BotSection, risk: RiskSection) -> Iterator[str]:
     yield from _sizing(f"{path}.sizing", bot)
     yield from _trigger(f"{path}.trigger_price", bot)
     exits = bot.exits
-    if bot.cooldown is not None and not (
-        exits.stop_loss or exits.trailing_stop or exits.break_even
-    ):
+    if bot.cooldown is not None and not (stop_fractions(exits) or exits.break_even):
         yield f"{path}.cooldown: follows a stop, and `exits` has none; leave it out"
 
 
@@ -73,7 +71,7 @@ def _sizing(path: str, bot: BotSection) -> Iterator[str]:
         yield f"{path}.value: {sizing.value} % of equity needs more leverage"
     if sizing.kind in {"risk_percent", "atr"} and sizing.value > 100:
         yield f"{path}.value: {sizing.value} % of equity cannot be risked; at most 100 is allowed"
-    if sizing.kind == "risk_percent" and bot.exits.stop_loss is None:
+    if sizing.kind == "risk_percent" and "stop_loss" not in stop_fractions(bot.exits):
         yield f"{path}.kind: 'risk_percent' counts to the stop; exits.stop_loss is needed"
     if sizing.kind != "atr":
         for key in ("multiple", "period"):

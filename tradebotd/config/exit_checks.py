@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
-from tradebotd.config.sections import BotSection, ExitsSection
-from tradebotd.config.values import AtrMultiple
+from tradebotd.config.model import Config
+from tradebotd.config.sections import USUAL_EXITS, BotSection, ExitsSection
+from tradebotd.config.values import AtrMultiple, NoStop
 from tradebotd.config.wording import percent
 
 
@@ -16,6 +17,12 @@ def exit_problems(path: str, bot: BotSection) -> Iterator[str]:
         isinstance(distance, AtrMultiple) for distance in distances
     ):
         yield f'{path}.atr_period: no exit is told in "atr"; leave it out'
+    if exits.stop_loss is None and not stop_fractions(exits):
+        usual = percent(Decimal(str(USUAL_EXITS.stop_loss)))
+        yield (
+            f'{path}.stop_loss: this bot would have no stop at all; set one ("{usual}" is usual),'
+            ' or say stop_loss = "none"'
+        )
     yield from _ladder(path, exits)
     yield from _break_even(path, exits)
     if bot.allow_short:
@@ -27,8 +34,18 @@ def stop_fractions(exits: ExitsSection) -> dict[str, Decimal | None]:
     return {
         name: stop if isinstance(stop, Decimal) else None
         for name, stop in (("stop_loss", exits.stop_loss), ("trailing_stop", exits.trailing_stop))
-        if stop is not None
+        if stop is not None and not isinstance(stop, NoStop)
     }
+
+
+def standing_warnings(config: Config) -> list[str]:
+    """What may be so, and should be known: each bot that says it wants no stop."""
+    return [
+        f"bots[{number}].exits.stop_loss: {bot.name} has no stop at all, as it says: nothing ends"
+        " a loss of it but an operator, or the liquidation"
+        for number, bot in enumerate(config.bots)
+        if not stop_fractions(bot.exits)
+    ]
 
 
 def _ladder(path: str, exits: ExitsSection) -> Iterator[str]:

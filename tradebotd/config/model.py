@@ -22,7 +22,7 @@ from tradebotd.config.sections import (
     SymbolSection,
     VenueSection,
 )
-from tradebotd.config.values import AtrMultiple, Section
+from tradebotd.config.values import AtrMultiple, NoStop, Section
 from tradebotd.domain.bot import (
     AccountLimits,
     BotSpec,
@@ -259,11 +259,11 @@ def _further_brackets(section: SymbolSection) -> tuple[MarginBracket, ...]:
     return margin_brackets([first, *further])[1:]
 
 
-def _fraction(distance: Decimal | AtrMultiple | None) -> Decimal | None:
+def _fraction(distance: Decimal | AtrMultiple | NoStop | None) -> Decimal | None:
     return distance if isinstance(distance, Decimal) else None
 
 
-def _multiple(distance: Decimal | AtrMultiple | None) -> Decimal | None:
+def _multiple(distance: Decimal | AtrMultiple | NoStop | None) -> Decimal | None:
     return distance.multiple if isinstance(distance, AtrMultiple) else None
 
 

@@ -13,6 +13,7 @@ from tradebotd.config.values import (
     Distance,
     Duration,
     Money,
+    NoStop,
     Percent,
     PositiveMoney,
     SecretReference,
@@ -20,6 +21,7 @@ from tradebotd.config.values import (
     Size,
     Speed,
     Start,
+    StopDistance,
     TimeOfDay,
     ZoneName,
 )
@@ -143,7 +145,7 @@ class LadderSection(Section):
     share: Annotated[Percent, Field(gt=0, le=1)]
 
 
-def _share(value: Decimal | AtrMultiple) -> Decimal | AtrMultiple:
+def _share(value: Decimal | AtrMultiple | NoStop) -> Decimal | AtrMultiple | NoStop:
     if isinstance(value, Decimal) and not 0 < value < 1:
         raise ValueError("must be above 0% and below 100%")
     return value
@@ -158,10 +160,11 @@ def _above_zero(value: Decimal | AtrMultiple) -> Decimal | AtrMultiple:
 class ExitsSection(Section):
     """Fractions of the average entry price (`trailing_stop`: of the best price since), or "2 atr":
 
-    multiples of the average true range of `atr_period` candles at the entry.
+    multiples of the average true range of `atr_period` candles at the entry. A bot without any stop
+    says so by `stop_loss = "none"`.
     """
 
-    stop_loss: Annotated[Distance, AfterValidator(_share)] | None = None
+    stop_loss: Annotated[StopDistance, AfterValidator(_share)] | None = None
     take_profit: Annotated[Distance, AfterValidator(_above_zero)] | None = None
     trailing_stop: Annotated[Distance, AfterValidator(_share)] | None = None
     atr_period: Annotated[int, Field(ge=2, le=200)] = 14

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,6 +23,12 @@ class AtrMultiple:
     """A distance of that many average true ranges."""
 
     multiple: Decimal
+
+
+class NoStop(StrEnum):
+    """Spelled out: no stop is wanted."""
+
+    NONE = "none"
 
 
 class Section(BaseModel):
@@ -64,6 +71,13 @@ def _distance(value: Any) -> Any:
     if multiple <= 0:
         raise ValueError("must be above 0 atr")
     return AtrMultiple(multiple)
+
+
+def _stop(value: Any) -> Any:
+    """A distance, or `"none"`."""
+    if isinstance(value, str) and value.strip() == NoStop.NONE:
+        return NoStop.NONE
+    return _distance(value)
 
 
 def _money(value: Any) -> Any:
@@ -180,6 +194,11 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), _text(r"^\d+[smhd]$"
 Percent = Annotated[Decimal, BeforeValidator(_percent), _text(r"^\d+(\.\d+)?%$")]
 Distance = Annotated[
     Decimal | AtrMultiple, BeforeValidator(_distance), _text(r"^\d+(\.\d+)?(%| ?atr)$")
+]
+StopDistance = Annotated[
+    Decimal | AtrMultiple | NoStop,
+    BeforeValidator(_stop),
+    _text(r"^(\d+(\.\d+)?(%| ?atr)|none)$"),
 ]
 Money = Annotated[Decimal, BeforeValidator(_money), _text(r"^-?\d+(\.\d+)?$")]
 PositiveMoney = Annotated[

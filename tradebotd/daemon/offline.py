@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 
+from tradebotd.config.exit_checks import standing_warnings
 from tradebotd.config.load import find_config, load_config
 from tradebotd.config.model import Config
 from tradebotd.daemon.causes import first_cause
@@ -24,6 +25,8 @@ def check(given: Path | None) -> int:
         f"{path}: good: {_count(len(files.symbols), 'symbol')}, {_count(len(config.bots), 'bot')},"
         f" {_count(len(files.specs), 'job')}, {_state(config)}\n"
     )
+    for warning in standing_warnings(config):
+        sys.stdout.write(f"  warning: {warning}\n")
     return 0
 
 

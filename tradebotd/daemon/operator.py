@@ -187,7 +187,7 @@ class Operator:
     def _protected_by(self, row: reports.Row) -> m.ProtectedBy:
         if self._services.protected_by is not None:
             return self._services.protected_by(row["id"])
-        levels = (row["stop_loss"], row["take_profit"], row["trailing_stop"])
+        levels = (row["stop_loss"], row["trailing_stop"])
         return "daemon" if any(level is not None for level in levels) else "none"
 
     def _price(self, symbol: str) -> dict[str, Any]:

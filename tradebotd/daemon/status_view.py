@@ -150,6 +150,16 @@ class StatusView:
             unknown_since=None if account is None else account.unknown_since,
             open_dead_letters=0 if account is None else account.open_dead_letters,
             bot_errors=errors,
+            stopless_bots=[
+                name
+                for name, spec in self._services.today.specs.items()
+                if spec.active and not spec.exits.has_stop
+            ],
+            stopless={
+                f"position {row['id']}": f"{row['bot']}'s {row['side']} {row['symbol']}"
+                for row in seen.positions
+                if row["stop_loss"] is None and row["trailing_stop"] is None
+            },
             unpriced_symbols=sorted(s for s in held if self._services.prices.price(s) is None),
             alerts=[_alert(row) for row in seen.alerts],
         )

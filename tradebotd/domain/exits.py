@@ -51,6 +51,15 @@ class ExitPlan:
     max_holding: timedelta | None = None
 
     @property
+    def has_stop(self) -> bool:
+        """From the entry on: a break even is none before it was earned."""
+        stops = (
+            *(self.stop_loss, self.stop_loss_atr, self.stop_loss_price),
+            *(self.trailing_stop, self.trailing_stop_atr),
+        )
+        return any(stop is not None for stop in stops)
+
+    @property
     def needs_atr(self) -> bool:
         multiples = (self.stop_loss_atr, self.take_profit_atr, self.trailing_stop_atr)
         return any(multiple is not None for multiple in multiples)

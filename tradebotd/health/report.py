@@ -53,6 +53,7 @@ class Code(StrEnum):
     DEAD_LETTERS = "dead_letters"
     BOT_ERROR = "bot_error"
     PRICE_MISSING = "price_missing"
+    NO_STOP = "no_stop"
     ALERT = "alert"
 
 
@@ -88,7 +89,8 @@ class AlertFact:
 class Facts:
     """`entries_stopped`: reasons beyond the halt; `bot_errors`: bot to error text.
 
-    `cannot_write`: why PostgreSQL takes nothing that is written, though it may answer.
+    `stopless_bots`: those that enter without any stop; `stopless`: what is held so, in words, by
+    position. `cannot_write`: why PostgreSQL takes nothing that is written, though it may answer.
     """
 
     database_ok: bool
@@ -104,6 +106,8 @@ class Facts:
     open_dead_letters: int = 0
     bot_errors: Mapping[str, str] | None = None
     unpriced_symbols: Sequence[str] = ()
+    stopless_bots: Sequence[str] = ()
+    stopless: Mapping[str, str] = field(default_factory=dict)
     alerts: Sequence[AlertFact] = ()
 
 
@@ -200,6 +204,12 @@ def _of_bots(facts: Facts) -> list[Problem]:
     for symbol in facts.unpriced_symbols:
         message = "an open position has no price: its stop is not watched"
         found.append(_critical(Code.PRICE_MISSING, symbol, message))
+    for position, words in facts.stopless.items():
+        message = f"{words} has no stop: nothing ends a loss of it by itself"
+        found.append(_warning(Code.NO_STOP, position, message))
+    for bot in facts.stopless_bots:
+        message = 'it enters without any stop: stop_loss = "none" in its exits'
+        found.append(_warning(Code.NO_STOP, bot, message))
     return found
 
 

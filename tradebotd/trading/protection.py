@@ -131,13 +131,15 @@ class Protection:
         return self._watched.positions
 
     def protected_by(self, position_id: PositionId) -> ProtectedBy:
-        """Who would end the position. An exit of ours is written before it is sent."""
+        """Who would end a loss of it: a target alone guards nothing.
+
+        An exit of ours is written before it is sent.
+        """
         position = self.held.get(position_id)
+        if position is not None and position.stop_loss is None and position.trailing_stop is None:
+            return "none"
         by_daemon = (
-            position is not None
-            and position_id not in self._lost
-            and self._writes.failure is None
-            and ExitLevels.of(position) != ExitLevels()
+            position is not None and position_id not in self._lost and self._writes.failure is None
         )
         if self._resting.live(position_id) is not None:
             return "both" if by_daemon else "resting"
