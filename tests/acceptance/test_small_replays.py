@@ -167,6 +167,35 @@ def test_a_gap_over_the_stop_ends_at_the_first_price(
     assert position["realized_pnl"] == Decimal(pnl)
 
 
+@pytest.mark.parametrize("every", ["5s", "7m"])
+@pytest.mark.parametrize(
+    ("bot", "signal", "high", "low"),
+    [
+        ('exits = { stop_loss = "2%" }', BUY, 100, 1),
+        ('exits = { trailing_stop = "2%" }', BUY, 1000, 100),
+        (FUTURES + "leverage = 3\nallow_short = true", SELL, 120, 100),
+    ],
+)
+def test_a_bad_print_does_not_confirm_itself(
+    tmp_path: Path,
+    empty_database: Callable[[], str],
+    bot: str,
+    signal: float,
+    high: float,
+    low: float,
+    every: str,
+) -> None:
+    """M3.10: whenever the sweep looks; the replay's quote is the very print it doubts."""
+    case = Small(
+        rows=[*at_100(signal), (9, 100, high, low, 100, 1), *flat(10, 20)],
+        bot=bot,
+        venue="resting_stops = false",
+        rest=f'[jobs.stop_loss_check]\nevery = "{every}"',
+    )
+    (position,) = case.run(tmp_path, empty_database())
+    assert (position["closed_at"], position["close_reason"]) == (None, None)
+
+
 @pytest.mark.parametrize("resting", ["true", "false"])
 def test_a_gap_over_stop_and_liquidation_costs_the_margin(
     tmp_path: Path, empty_database: Callable[[], str], resting: str

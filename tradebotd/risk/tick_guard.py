@@ -35,5 +35,10 @@ class TickGuard:
         """The price that waits for a second one."""
         return self._doubted.get(symbol)
 
+    def vouches(self, symbol: str, price: Decimal) -> bool:
+        """Whether *price* says the same as what is doubted."""
+        doubted = self._doubted.get(symbol)
+        return doubted is not None and self._near(price, doubted)
+
     def _near(self, price: Decimal, other: Decimal) -> bool:
         return abs(price - other) <= self._limit * other

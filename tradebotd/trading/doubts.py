@@ -1,37 +1,73 @@
-"""A tick far from the one before it ends nothing until a second one, or a quote, says the same."""
+"""A print far from the one before it ends nothing until another observation says the same.
 
+Another is a later print, or a quote of a venue that does not only hand back what our feed told us:
+asking the same source for the same print again says nothing.
+"""
+
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
 
-from tradebotd.ports.prices import PriceSource
+from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.risk.tick_guard import TickGuard
 
 log = structlog.get_logger(__name__)
 
+Observation = tuple[datetime, Decimal]
+
 
 class Doubts:
-    """Asked only about ticks that would move or end something: the others cost nothing."""
+    """Ticks ask about those that would move or end something, the sweep about all it acts on."""
 
     def __init__(self, prices: PriceSource, limit: Decimal) -> None:
         self._prices = prices
         self._guard = TickGuard(limit)
+        self._believed: dict[str, Observation] = {}
+        self._doubted: dict[str, Observation] = {}
 
     def believes(self, symbol: str, price: Decimal) -> bool:
         """*price* was recorded last; it is compared with the tick before it."""
-        last, doubted = self._prices.last_prices(symbol), self._guard.doubted(symbol)
-        if last is not None and last.previous != doubted:
+        last = self._prices.last_prices(symbol)
+        if last is None:
+            return self._guard.accept(symbol, price)
+        seen = _observed(last)
+        if seen == self._believed.get(symbol):
+            return True
+        if seen == self._doubted.get(symbol):
+            return False
+        if last.previous != self._guard.doubted(symbol):
             self._guard.confirm(symbol, last.previous)
         if self._guard.accept(symbol, price):
+            self._believe(symbol, seen)
             return True
+        self._doubted[symbol] = seen
         log.warning("price doubted", symbol=symbol, price=price)
         return False
 
-    def confirm(self, symbol: str, price: Decimal) -> None:
-        """A venue's quote."""
-        self._guard.confirm(symbol, price)
-
     def about(self, symbol: str) -> bool:
         """Whether the last price is one that nothing has confirmed."""
-        doubted, last = self._guard.doubted(symbol), self._prices.last_prices(symbol)
-        return doubted is not None and last is not None and last.current == doubted
+        last = self._prices.last_prices(symbol)
+        return last is not None and not self.believes(symbol, last.current)
+
+    def quoted(self, symbol: str, price: Decimal, *, is_echo: bool) -> bool:
+        """Whether a venue's quote may be acted on; what was doubted is over if it says the same.
+
+        *is_echo*: it is the last price of our own feed, which may be the doubted one itself.
+        """
+        last = self._prices.last_prices(symbol)
+        if is_echo and last is not None:
+            return self.believes(symbol, last.current)
+        confirms = self._guard.vouches(symbol, price)
+        self._guard.confirm(symbol, price)
+        if confirms and last is not None:
+            self._believe(symbol, _observed(last))
+        return True
+
+    def _believe(self, symbol: str, seen: Observation) -> None:
+        self._believed[symbol] = seen
+        self._doubted.pop(symbol, None)
+
+
+def _observed(last: LastPrices) -> Observation:
+    return last.at, last.current

@@ -25,10 +25,11 @@ QUOTE_SECONDS: Final = 10.0
 
 @dataclass(slots=True)
 class Quotes:
-    """By symbol. `asked` are those that came from a venue just now."""
+    """By symbol. `asked` came from a venue just now; of `doubted` nobody believes the last."""
 
     known: dict[str, Decimal] = field(default_factory=dict)
     asked: dict[str, Decimal] = field(default_factory=dict)
+    doubted: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
     oldest: timedelta = timedelta()
     looked_at: set[tuple[str, VenueName]] = field(default_factory=set)
@@ -75,12 +76,11 @@ class FreshPrices:
     async def ask(
         self, venue: VenueName, symbols: Sequence[MarketSymbol], quotes: Quotes
     ) -> dict[str, Decimal]:
-        """One call; what it answers is in *quotes*, too."""
+        """One call; that it failed is in *quotes*."""
         answer = await ask_quotes(self.venues[venue], symbols)
         if isinstance(answer, str):
             quotes.failed[f"quotes {venue}"] = answer
             return {}
-        quotes.asked |= answer
         return answer
 
 

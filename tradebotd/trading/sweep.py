@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
+from typing import Final
 
 import anyio
 import structlog
@@ -33,6 +34,8 @@ from tradebotd.trading.symbol_pauses import SymbolPauses
 from tradebotd.trading.watched import Watched
 
 log = structlog.get_logger(__name__)
+
+DOUBTED: Final = "its last price is far from the one before, and nothing confirms it yet"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -144,15 +147,19 @@ class Sweep:
     async def _ask(self, venue: VenueName, symbols: Sequence[MarketSymbol], sweep: _Round) -> None:
         """What the answer does to the stops and ends, as ticks would; then who waited for it."""
         new = await self._fresh.ask(venue, symbols, sweep.quotes)
-        await self._close(self._answered(symbols, new, sweep), sweep)
-
-    def _answered(
-        self, symbols: Sequence[MarketSymbol], new: Mapping[str, Decimal], sweep: _Round
-    ) -> list[Exit]:
-        exits: list[Exit] = []
+        is_echo = self._venues[venue].traits.quotes_echo
         for name, price in sorted(new.items()):
-            self._doubts.confirm(name, price)
-            if self._is_no_split(name, price, sweep.now):
+            if self._doubts.quoted(name, price, is_echo=is_echo):
+                sweep.quotes.asked[name] = price
+            else:
+                sweep.quotes.doubted.add(name)
+        await self._close(self._answered(symbols, sweep), sweep)
+
+    def _answered(self, symbols: Sequence[MarketSymbol], sweep: _Round) -> list[Exit]:
+        exits: list[Exit] = []
+        for name in sorted(each.symbol for each in symbols):
+            price = sweep.quotes.asked.get(name)
+            if price is not None and self._is_no_split(name, price, sweep.now):
                 exits += self.exits(self._watched.book.tick(name, price), price)
         met = {each.position.id for each in exits}
         waited = [each for one in symbols for each in sweep.waiting.pop(one.symbol, ())]
@@ -194,7 +201,10 @@ class Sweep:
             return Exit(position=position, reason=over)
         price = sweep.quotes.get(position.symbol)
         if price is None:
-            sweep.result.failed[str(position_id)] = f"{position.symbol} has no fresh price"
+            if position.symbol in sweep.quotes.doubted:
+                sweep.result.waiting[str(position_id)] = DOUBTED
+            else:
+                sweep.result.failed[str(position_id)] = f"{position.symbol} has no fresh price"
             return None
         if self._is_open(position.symbol, now) and position.symbol not in self._pauses.paused:
             position = self._watched.advance(position, price)

@@ -1,0 +1,138 @@
+"""One print far from the others: not acted on until another observation says the same."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.trading import MINUTE, NOON, SYMBOL, open_desk, spec
+from tests.integration.test_gaps import FUTURES, LONG, SHORT, SPOT, Floor, bot, opened
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.side import PositionSide
+from tradebotd.market.price_book import PriceBook
+from tradebotd.storage.database import Database
+from tradebotd.trading.closing import SweepResult
+from tradebotd.trading.fresh_prices import FRESH
+from tradebotd.trading.sweep import DOUBTED
+
+D = Decimal
+USUAL = D("0.1")
+EYES = ("tick", "sweep")
+SIDES = [(LONG, "1"), (SHORT, "150")]  # short of its liquidation
+SECOND = timedelta(seconds=1)
+
+
+async def swept(floor: Floor, after: timedelta = 5 * SECOND) -> SweepResult:
+    """As `stop_loss_check`, again and again: it asks the venue for what nobody believes."""
+    await floor.desk.protection.sweep(floor.desk.clock.now())
+    floor.desk.clock.advance(after)
+    return await floor.desk.protection.sweep(floor.desk.clock.now())
+
+
+async def is_open(floor: Floor) -> bool:
+    return (await floor.desk.position())["closed_at"] is None
+
+
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize(("side", "bad"), SIDES)
+async def test_a_lone_print_ends_nothing_however_often_the_same_source_is_asked(
+    database: Database, eye: str, side: PositionSide, bad: str
+) -> None:
+    """M3.10, M4.7: the paper venue's quote is the very print that is doubted, also much later."""
+    floor = await opened(database, eye, bot(FUTURES, allow_short=True), bad_tick=USUAL)
+    await floor.enter(side)
+
+    await floor.point(bad)
+    result = await swept(floor)
+    assert (list(result.waiting.values()), result.failed) == ([DOUBTED], {})
+    assert await floor.desk.protection.beyond_their_stop(floor.desk.clock.now()) == []
+    await swept(floor, FRESH + MINUTE)
+    assert await is_open(floor)
+
+    await floor.point("100")
+    assert (await swept(floor)).waiting == {}
+    assert await is_open(floor)
+
+
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize(("side", "bad"), [(LONG, "1000"), (SHORT, "1")])
+async def test_a_lone_print_moves_no_trailing_stop(
+    database: Database, eye: str, side: PositionSide, bad: str
+) -> None:
+    """M4.7: to our gain it is believed no sooner."""
+    plan = ExitPlan(trailing_stop=D("0.05"))
+    floor = await opened(database, eye, bot(FUTURES, plan, allow_short=True), bad_tick=USUAL)
+    await floor.enter(side)
+
+    await floor.point(bad)
+    await swept(floor)
+    await floor.point("100")
+    await swept(floor)
+
+    assert await is_open(floor)
+
+
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize(("side", "far"), [(LONG, "80"), (SHORT, "120")])
+@pytest.mark.parametrize("silence", [SECOND, timedelta(days=3)])
+async def test_a_later_print_that_agrees_is_believed_after_any_silence(
+    database: Database, eye: str, side: PositionSide, far: str, silence: timedelta
+) -> None:
+    """M3.10: a crash is a crash, and the same price again is another observation of it."""
+    floor = await opened(database, eye, bot(FUTURES, allow_short=True), bad_tick=USUAL)
+    await floor.enter(side)
+    await floor.point(far, gap=True)
+    await swept(floor)
+
+    await floor.point(far, after=silence, gap=True)
+
+    assert await floor.ended() == ("stop_loss", D(far))
+
+
+async def test_the_same_print_delivered_twice_is_one_observation(database: Database) -> None:
+    """M3.10: a stream that begins anew repeats the last trade."""
+    floor = await opened(database, "tick", bot(SPOT), bad_tick=USUAL)
+    await floor.enter()
+    bad = PathPoint(NOON + MINUTE, SYMBOL, D(50))
+    floor.desk.clock.set(bad.at)
+
+    for _ in range(3):
+        await floor.meet(bad)
+    assert await is_open(floor)
+
+    await floor.point("51", after=SECOND)
+    assert await floor.ended() == ("stop_loss", D(51))
+
+
+async def test_what_the_stream_believes_later_the_sweep_believes(database: Database) -> None:
+    """M3.10: a later print counts though nobody had to ask about it, and however old it gets."""
+    floor = await opened(database, "tick", bot(SPOT), bad_tick=USUAL)
+    await floor.enter()
+    await floor.point("80")
+    floor.desk.clock.advance(SECOND)
+    floor.desk.tick("80")
+
+    floor.desk.clock.advance(FRESH + MINUTE)
+    await floor.desk.protection.sweep(floor.desk.clock.now())
+
+    assert await floor.ended() == ("stop_loss", D(80))
+
+
+async def test_a_venue_of_its_own_is_another_source(database: Database) -> None:
+    """M3.10: what it says counts, and the print it contradicts stays doubted afterwards."""
+    desk = await open_desk(database, spec(exits=ExitPlan(stop_loss=D("0.05"))), bad_tick=USUAL)
+    await desk.enter()
+    venues_own = PriceBook()
+    venues_own.record(PathPoint(desk.clock.now(), SYMBOL, D(100)))
+    desk.venue.prices = venues_own
+    await desk.stream("50")
+
+    for _ in range(3):
+        await desk.protection.sweep(desk.clock.now())
+        desk.clock.advance(5 * SECOND)
+    assert (await desk.position())["closed_at"] is None
+
+    venues_own.record(PathPoint(desk.clock.now(), SYMBOL, D(50)))
+    await desk.protection.sweep(desk.clock.now())
+    assert (await desk.position())["close_reason"] == "stop_loss"
