@@ -41,7 +41,11 @@ class Verdict:
 
 
 class Actor:
-    """Every way an order may fail to come about ends in a verdict."""
+    """Every way an order may fail to come about ends in a verdict.
+
+    What stands in the way of an entry only for now is no decision on the candle: it is asked about
+    again as long as it is the newest. An operator's halt and a limit are one.
+    """
 
     def __init__(self, *, protection: Protection, entries: Entries, gate: EntryGate) -> None:
         self._protection = protection
@@ -85,6 +89,8 @@ class Actor:
         now: datetime,
     ) -> Verdict:
         closed = self._gate.closed_because()
+        if closed is not None and self._gate.is_closed_for_now():
+            return Verdict(status=f"waiting ({closed})")
         if closed is not None:
             meta = {**record.execution_meta, "denied": closed}
             denied = replace(record, reason=f"denied ({closed})", execution_meta=meta)
@@ -97,7 +103,7 @@ class Actor:
         except OrderDeniedError as error:
             return _denied(record, error)
         except FeedError as error:
-            return Verdict(status="error (price fetch)", decision=record, error=str(error))
+            return Verdict(status="error (price fetch)", error=str(error))
         except VenueError as error:
             return self._not_entered(record, error)
         rests = spec.entry.kind is EntryKind.LIMIT and report.status not in FINAL
@@ -127,9 +133,9 @@ class Actor:
 def _denied(record: DecisionRecord, error: OrderDeniedError) -> Verdict:
     if error.rule == "decided_already":
         return Verdict(status="waiting (no signal)")
-    if isinstance(error, EntryPostponedError):
-        return Verdict(status=f"waiting ({error.rule})")
     whose = "account " if error.rule in {DAILY_LOSS, DRAWDOWN} else ""
+    if isinstance(error, EntryPostponedError):
+        return Verdict(status=f"waiting ({whose}{error.rule})")
     meta = {**record.execution_meta, "rule": error.rule, "detail": error.detail}
     denied = replace(record, reason=f"denied ({error.rule})", execution_meta=meta)
     return Verdict(status=f"waiting ({whose}{error.rule})", decision=denied)

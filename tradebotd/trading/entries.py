@@ -9,7 +9,7 @@ import anyio
 
 from tradebotd.domain.bot import AccountLimits, BotSpec, SizingKind
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.errors import FeedError, OrderDeniedError, VenueError
+from tradebotd.domain.errors import EntryPostponedError, FeedError, OrderDeniedError, VenueError
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import (
     OrderIntent,
@@ -20,7 +20,7 @@ from tradebotd.domain.order import (
     TimeInForce,
 )
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.limits import EntryTerms, approve_entry
+from tradebotd.risk.limits import EntryTerms, approve_entry, reached_account_limit
 from tradebotd.risk.sellable import least_entry
 from tradebotd.risk.sizing import entry_quantity
 from tradebotd.storage import entry_orders
@@ -88,6 +88,9 @@ class Entries:
             halt = self._halts.current
             if halt is not None:
                 raise OrderDeniedError(halt.rule, halt.detail)
+            reached = reached_account_limit(standing.state, self.limits)
+            if reached is not None and not worth.certain:
+                raise EntryPostponedError(*reached)
             permit.check()
             price = self._prices.newest(symbol, quote)
             plan = plan_entry(spec, symbol.instrument, side, price, candles)
@@ -107,7 +110,7 @@ class Entries:
     async def review(self, worth: Worth, now: datetime) -> Standing:
         """How the account stands; a limit that is reached beyond doubt halts entries from here on.
 
-        A sum of two moments is no proof: it denies this entry, and the next snapshot judges.
+        A sum of two moments is no proof: it keeps this entry waiting, and the next snapshot judges.
         """
         standing = await self.account.standing(worth, now)
         if worth.certain:

@@ -74,10 +74,16 @@ class EntryGate:
             return "disk nearly full"
         return next(iter(self.other_reasons), None)
 
+    def is_closed_for_now(self) -> bool:
+        """By what passes, and says nothing of a decision: not by an operator, nor by a loss."""
+        lasting = self._halt is not None or self._halting
+        return not lasting and self.account_halts.closed_because() is None
+
     def admit(self, bot: BotName) -> EntryPass:
         """For an entry that is being made from now on: to be asked again until it has left."""
         return EntryPass(
             why_not=lambda: PAUSED if bot in self._paused else self.closed_because(),
+            passes=lambda: bot not in self._paused and self.is_closed_for_now(),
             stops=lambda: (self._stops, self.account_halts.count, self._pauses.get(bot, 0)),
             sendings=self._sendings,
         )

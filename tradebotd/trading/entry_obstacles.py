@@ -1,12 +1,15 @@
 """What keeps an entry from being written, as the database says it in that very transaction."""
 
 from datetime import datetime
+from typing import Final
 
-from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
 from tradebotd.domain.order import OrderIntent
 from tradebotd.storage import bots, settings
 from tradebotd.storage.database import Connection
 from tradebotd.trading.account_halts import AccountHalt
+
+PASSING: Final = frozenset({"order_unknown", "entry_revived", "exit_left_over"})  # once settled
 
 
 async def check_entry(connection: Connection, intent: OrderIntent, now: datetime) -> None:
@@ -23,4 +26,5 @@ async def check_entry(connection: Connection, intent: OrderIntent, now: datetime
     request = intent.request
     obstacle = await bots.entry_obstacle(connection, intent.bot, request.venue, request.symbol)
     if obstacle is not None:
-        raise OrderDeniedError(obstacle, f"{intent.bot} may not enter {request.symbol} now")
+        error = EntryPostponedError if obstacle in PASSING else OrderDeniedError
+        raise error(obstacle, f"{intent.bot} may not enter {request.symbol} now")

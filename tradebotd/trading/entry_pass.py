@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import anyio
 
-from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
 
 
 class Sendings:
@@ -34,14 +34,20 @@ class Sendings:
 
 class EntryPass:
     """Given when the gate lets an entry in. *stops*: how often entries were stopped until now.
+    *passes*: whether what closes the gate is nobody's will.
 
     A halt that was lifted again while an account was read has made the decision void all the same.
     """
 
     def __init__(
-        self, why_not: Callable[[], str | None], stops: Callable[[], object], sendings: Sendings
+        self,
+        why_not: Callable[[], str | None],
+        passes: Callable[[], bool],
+        stops: Callable[[], object],
+        sendings: Sendings,
     ) -> None:
         self._why_not = why_not
+        self._passes = passes
         self._stops = stops
         self._begun_at = stops()
         self._sendings = sendings
@@ -54,8 +60,10 @@ class EntryPass:
         return why
 
     def check(self) -> None:
-        """Raises OrderDeniedError."""
+        """Raises OrderDeniedError; EntryPostponedError by what passes."""
         why = self.why_not()
+        if self._why_not() is not None and self._passes():
+            raise EntryPostponedError(str(why), "entries are stopped for a while")
         if why is not None:
             raise OrderDeniedError(why, "it was decided before entries were stopped")
 
