@@ -21,6 +21,19 @@ async def test_a_submitted_order_is_found_with_its_fills(case: Case) -> None:
     assert (await case.venue.find_order("BTCUSDT", FIRST)).report == report
 
 
+async def test_a_fill_names_its_order_as_the_report_does_wherever_it_is_told(case: Case) -> None:
+    """R4, R5 (VC-40): by the venue's id always, by ours or by none."""
+    report = await case.venue.submit(FIRST, case.order(Side.BUY, "2"))
+    found = (await case.venue.find_order("BTCUSDT", FIRST)).report
+    assert found is not None
+
+    told = [*report.fills, *found.fills, *await case.venue.fills_since(NOW)]
+
+    assert len(told) == 3
+    assert {fill.venue_order_id for fill in told} == {report.venue_order_id}
+    assert {fill.client_order_id for fill in told} <= {FIRST, None}
+
+
 async def test_an_id_the_venue_never_saw_is_none(case: Case) -> None:
     """VC-2."""
     assert (await case.venue.find_order("BTCUSDT", SECOND)).report is None

@@ -200,6 +200,7 @@ class ScriptedBooks:
             fee=quantity * self.fee * (1 if in_base else price),
             fee_asset=instrument.base_asset if in_base else instrument.quote_asset,
             executed_at=self.clock.now(),
+            venue_order_id=self._number(client_order_id),
             forced=forced_by_name(client_order_id),
         )
         self.fills.append(fill)
@@ -223,13 +224,18 @@ class ScriptedBooks:
         self.asked[client_order_id] = replace(request, trigger_price=None)
         return OrderReport(
             client_order_id=client_order_id,
-            venue_order_id=VenueOrderId(str(len(self.orders) + 1)),
+            venue_order_id=self._number(client_order_id),
             status=status,
             reason=reason,
             at=self.clock.now(),
             asked=self.asked[client_order_id],  # no venue is told of the level a tick crossed
             forced=forced_by_name(client_order_id),
         )
+
+    def _number(self, client_order_id: ClientOrderId) -> VenueOrderId:
+        """The same for the order and its fills, whichever comes first."""
+        known = self.orders.get(client_order_id)
+        return known.venue_order_id if known else VenueOrderId(str(len(self.orders) + 1))
 
     def _add(self, asset: str, change: Decimal) -> None:
         self.balances[asset] = self.balances.get(asset, ZERO) + change

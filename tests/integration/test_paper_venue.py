@@ -252,6 +252,8 @@ async def test_balances_and_positions_are_what_the_fills_add_up_to(
             assert abs(Fraction(amount) - told[name]) < Fraction(1, 10**18)
     fills = await desk.venue.fills_since(NOW)
     assert len(fills) > 20
-    found_order = (await desk.venue.find_order(fills[0].symbol, fills[0].client_order_id)).report
+    order = fills[0].client_order_id
+    assert order is not None
+    found_order = (await desk.venue.find_order(fills[0].symbol, order)).report
     assert found_order is not None
     assert found_order.fills == (fills[0],)

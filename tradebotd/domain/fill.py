@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
+from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.side import Side
 
 
@@ -36,19 +36,22 @@ def forced_by_name(client_order_id: str) -> Forced | None:
 class Fill:
     """FIX ExecutionReport with ExecType Trade; identity is (venue, symbol, trade_id).
 
+    A venue names its order as it likes: by the client's id, by its own, or by both; a list of
+    trades often has its own alone. `client_order_id` None: not told, never another in its place.
     `forced`: the venue closed a position by itself; what it is called is no part of what it was.
     """
 
     venue: VenueName
     symbol: str
     trade_id: TradeId
-    client_order_id: ClientOrderId
+    client_order_id: ClientOrderId | None
     side: Side
     quantity: Decimal  # FIX LastQty (32), base asset
     price: Decimal  # FIX LastPx (31), quote asset per unit
     fee: Decimal  # in fee_asset, positive when paid
     fee_asset: str
     executed_at: datetime
+    venue_order_id: VenueOrderId | None = field(default=None, compare=False)
     forced: Forced | None = field(default=None, compare=False)
 
 

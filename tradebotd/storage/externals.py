@@ -26,27 +26,43 @@ MARK_GONE: Final[LiteralString] = """
     UPDATE external_orders SET gone_at = $3
      WHERE venue = $1 AND gone_at IS NULL AND venue_order_id <> ALL ($2::text[])
 """
-# Each fill of a venue: whose order it is of, and whether it has been applied.
+# Each fill of a venue: which order of ours it is of, by our id or by the venue's, and whether it has been applied.
 SELECT_KNOWN: Final[LiteralString] = """
-    SELECT o.id IS NOT NULL AS is_ours, f.id IS NOT NULL OR x.excess_of IS NOT NULL AS is_applied
-      FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS told (symbol, trade_id, client_order_id, place)
+    SELECT coalesce(o.client_order_id, v.client_order_id, i.client_order_id) AS owner,
+           f.id IS NOT NULL OR x.excess_of IS NOT NULL AS is_applied
+      FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])
+           WITH ORDINALITY AS told (symbol, trade_id, client_order_id, venue_order_id, place)
       LEFT JOIN orders AS o ON o.client_order_id = told.client_order_id
+      LEFT JOIN LATERAL (SELECT client_order_id FROM orders
+                          WHERE venue = $1 AND symbol = told.symbol AND venue_order_id = told.venue_order_id
+                          LIMIT 1) AS v ON o.id IS NULL
+      LEFT JOIN LATERAL (SELECT named.client_order_id
+                           FROM order_venue_ids AS n JOIN orders AS named ON named.id = n.order_id
+                          WHERE n.venue = $1 AND n.symbol = told.symbol AND n.venue_order_id = told.venue_order_id)
+             AS i ON o.id IS NULL
       LEFT JOIN fills AS f ON f.venue = $1 AND f.symbol = told.symbol AND f.trade_id = told.trade_id
       LEFT JOIN external_fills AS x
              ON x.venue = $1 AND x.symbol = told.symbol AND x.trade_id = told.trade_id AND x.excess_of IS NOT NULL
      ORDER BY told.place
 """
 INSERT_FILL: Final[LiteralString] = """
-    INSERT INTO external_fills (venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset,
-                                executed_at, forced)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-    ON CONFLICT (venue, symbol, trade_id) DO NOTHING
+    INSERT INTO external_fills AS e (venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset,
+                                     executed_at, forced, venue_order_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    ON CONFLICT (venue, symbol, trade_id) DO UPDATE
+       SET client_order_id = coalesce(e.client_order_id, excluded.client_order_id),
+           venue_order_id = coalesce(e.venue_order_id, excluded.venue_order_id)
+     WHERE (e.client_order_id IS NULL AND excluded.client_order_id IS NOT NULL)
+        OR (e.venue_order_id IS NULL AND excluded.venue_order_id IS NOT NULL)
 """
 # One that became ours after all (its order was known by another name) explains nothing. An excess has a name of its
 # own, since the rest of its trade is ours already.
 SELECT_UNADOPTED: Final[LiteralString] = """
     SELECT venue, symbol, CASE WHEN excess_of IS NULL THEN trade_id ELSE trade_id || '.excess' END AS trade_id,
-           client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced
+           coalesce(client_order_id, (SELECT x.client_order_id FROM external_orders AS x
+                                       WHERE x.venue = e.venue AND x.symbol = e.symbol
+                                         AND x.venue_order_id = e.venue_order_id)) AS client_order_id,
+           side, quantity, price, fee, fee_asset, executed_at, forced, venue_order_id
       FROM external_fills AS e
      WHERE venue = $1 AND adopted_by IS NULL
        AND (excess_of IS NOT NULL
@@ -57,14 +73,14 @@ SELECT_UNADOPTED: Final[LiteralString] = """
 # What of one of our own fills was more than the position held.
 INSERT_EXCESS: Final[LiteralString] = """
     INSERT INTO external_fills (venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset,
-                                executed_at, excess_of)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                executed_at, excess_of, venue_order_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT (venue, symbol, trade_id)
     DO UPDATE SET quantity = excluded.quantity, fee = excluded.fee, excess_of = excluded.excess_of
 """
 SELECT_EXCESS: Final[LiteralString] = """
     SELECT e.venue, e.symbol, e.trade_id || '.excess' AS trade_id, e.client_order_id, e.side, e.quantity, e.price,
-           e.fee, e.fee_asset, e.executed_at, o.bot, o.position_id, o.position_type, coalesce(p.leverage, o.leverage) AS leverage
+           e.fee, e.fee_asset, e.executed_at, e.venue_order_id, o.bot, o.position_id, o.position_type, coalesce(p.leverage, o.leverage) AS leverage
       FROM external_fills AS e
       JOIN orders AS o ON o.id = e.excess_of
       LEFT JOIN positions AS p ON p.id = o.position_id
@@ -73,7 +89,8 @@ SELECT_EXCESS: Final[LiteralString] = """
 """
 # Forced closes of what may be ours: somebody else's position may have been closed, too.
 SELECT_FORCED: Final[LiteralString] = """
-    SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced
+    SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced,
+           venue_order_id
       FROM external_fills AS e
      WHERE forced IS NOT NULL AND adopted_by IS NULL AND excess_of IS NULL
        AND EXISTS (SELECT 1 FROM positions AS p
@@ -152,16 +169,20 @@ async def mark_gone(
 
 async def select_known(
     connection: Connection, venue: VenueName, told: Sequence[Fill]
-) -> list[tuple[bool, bool]]:
-    """(of an order of ours, applied already) of each, in their order."""
+) -> list[tuple[ClientOrderId | None, bool]]:
+    """(the order of ours that it is of, whether it is applied already) of each, in their order."""
     rows = await connection.fetch(
         SELECT_KNOWN,
         venue,
         [fill.symbol for fill in told],
         [fill.trade_id for fill in told],
         [fill.client_order_id for fill in told],
+        [fill.venue_order_id for fill in told],
     )
-    return [(row["is_ours"], row["is_applied"]) for row in rows]
+    return [
+        (None if row["owner"] is None else ClientOrderId(row["owner"]), row["is_applied"])
+        for row in rows
+    ]
 
 
 async def insert_fills(connection: Connection, told: Sequence[Fill]) -> None:
@@ -180,6 +201,7 @@ async def insert_fills(connection: Connection, told: Sequence[Fill]) -> None:
                 fill.fee_asset,
                 fill.executed_at,
                 fill.forced,
+                fill.venue_order_id,
             )
             for fill in told
         ],
@@ -200,6 +222,7 @@ async def insert_excess(connection: Connection, fill: Fill, order_id: OrderId) -
         fill.fee_asset,
         fill.executed_at,
         order_id,
+        fill.venue_order_id,
     )
 
 

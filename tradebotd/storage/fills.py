@@ -4,25 +4,33 @@ from dataclasses import replace
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, TradeId, VenueName
+from tradebotd.domain.ids import (
+    ClientOrderId,
+    OrderId,
+    PositionId,
+    TradeId,
+    VenueName,
+    VenueOrderId,
+)
 from tradebotd.domain.side import Side
 from tradebotd.storage.database import Connection
 
 INSERT_FILL: Final[LiteralString] = """
-    INSERT INTO fills (order_id, position_id, venue, symbol, trade_id, side, quantity, price, fee, fee_asset, executed_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    INSERT INTO fills (order_id, position_id, venue, symbol, trade_id, side, quantity, price, fee, fee_asset, executed_at,
+                       venue_order_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT ON CONSTRAINT fill_once DO NOTHING
     RETURNING id
 """
 SELECT_FILL: Final[LiteralString] = """
     SELECT f.venue, f.symbol, f.trade_id, o.client_order_id, f.side, f.quantity, f.price, f.fee, f.fee_asset,
-           f.executed_at
+           f.executed_at, f.venue_order_id
       FROM fills AS f
       JOIN orders AS o ON o.id = f.order_id
      WHERE f.venue = $1 AND f.symbol = $2 AND f.trade_id = $3
     UNION ALL
     SELECT e.venue, e.symbol, e.trade_id, o.client_order_id, e.side, e.quantity, e.price, e.fee, e.fee_asset,
-           e.executed_at
+           e.executed_at, e.venue_order_id
       FROM external_fills AS e
       JOIN orders AS o ON o.id = e.excess_of
      WHERE e.venue = $1 AND e.symbol = $2 AND e.trade_id = $3
@@ -46,6 +54,7 @@ async def insert_fill(
         fill.fee,
         fill.fee_asset,
         fill.executed_at,
+        fill.venue_order_id,
     )
     return row_id is not None
 
@@ -65,15 +74,17 @@ async def select_fill(
 
 def from_row(row: Any) -> Fill:
     """Of a statement that selects what SELECT_FILL does."""
+    name, number = row["client_order_id"], row["venue_order_id"]
     return Fill(
         venue=VenueName(row["venue"]),
         symbol=row["symbol"],
         trade_id=TradeId(row["trade_id"]),
-        client_order_id=ClientOrderId(row["client_order_id"]),
+        client_order_id=None if name is None else ClientOrderId(name),
         side=Side(row["side"]),
         quantity=row["quantity"],
         price=row["price"],
         fee=row["fee"],
         fee_asset=row["fee_asset"],
         executed_at=row["executed_at"],
+        venue_order_id=None if number is None else VenueOrderId(number),
     )

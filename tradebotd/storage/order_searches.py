@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.ids import OrderId, VenueName
+from tradebotd.domain.ids import ClientOrderId, OrderId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import Side
 from tradebotd.storage import orders
@@ -43,11 +44,35 @@ UPSERT: Final[LiteralString] = """
 END: Final[LiteralString] = """
     UPDATE order_searches SET ended_at = $2 WHERE order_id = $1 AND ended_at IS NULL
 """
-
 SELECT_SYMBOLS_UNSETTLED: Final[LiteralString] = """
     SELECT DISTINCT symbol FROM orders
      WHERE NOT settled AND venue = $1 AND side = $2 AND position_type = $3 AND id <> ALL ($4::bigint[])
 """
+# Orders of which the venue may tell fills by a name that we do not know. One that it has acknowledged is known by the
+# venue's id, unless what it triggers is another order there.
+SELECT_DOUBTS: Final[LiteralString] = """
+    SELECT client_order_id, symbol, side, quantity - filled_quantity - excess_quantity AS missing, created_at,
+           false AS is_inferred_absent
+      FROM orders
+     WHERE venue = $1 AND NOT settled AND status IN ('pending_new', 'unknown')
+       AND (venue_order_id IS NULL OR type NOT IN ('market', 'limit'))
+    UNION ALL
+    SELECT o.client_order_id, o.symbol, o.side, o.quantity - o.filled_quantity - o.excess_quantity, o.created_at, true
+      FROM order_searches AS s JOIN orders AS o ON o.id = s.order_id
+     WHERE s.ended_at IS NULL AND s.inferred_absent_at IS NOT NULL AND o.settled AND o.venue = $1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """An order of which nobody knows what was executed. `missing`: of its quantity."""
+
+    client_order_id: ClientOrderId
+    symbol: str
+    side: Side
+    missing: Decimal
+    created_at: datetime
+    is_inferred_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +105,20 @@ async def select_symbols_unsettled(
         SELECT_SYMBOLS_UNSETTLED, venue, side, position_type, list(besides)
     )
     return [row["symbol"] for row in rows]
+
+
+async def select_doubts(connection: Connection, venue: VenueName) -> list[Doubt]:
+    return [
+        Doubt(
+            client_order_id=ClientOrderId(row["client_order_id"]),
+            symbol=row["symbol"],
+            side=Side(row["side"]),
+            missing=row["missing"],
+            created_at=row["created_at"],
+            is_inferred_absent=row["is_inferred_absent"],
+        )
+        for row in await connection.fetch(SELECT_DOUBTS, venue)
+    ]
 
 
 async def upsert(connection: Connection, order_id: OrderId, search: Search) -> None:

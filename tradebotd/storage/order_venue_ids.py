@@ -21,6 +21,8 @@ SELECT_OWNER: Final[LiteralString] = """
     SELECT o.client_order_id
       FROM order_venue_ids AS i JOIN orders AS o ON o.id = i.order_id
      WHERE i.venue_order_id = ANY ($1::text[]) AND i.venue = $2 AND i.symbol = $3
+    UNION ALL
+    SELECT client_order_id FROM orders WHERE venue_order_id = ANY ($1::text[]) AND venue = $2 AND symbol = $3
      LIMIT 1
 """
 

@@ -42,7 +42,8 @@ PUT_POSITION: Final[LiteralString] = """
        SET quantity = EXCLUDED.quantity, entry_price = EXCLUDED.entry_price, leverage = EXCLUDED.leverage
 """
 FILLS_SINCE: Final[LiteralString] = """
-    SELECT f.id, f.symbol, f.side, f.quantity, f.price, f.fee, f.fee_asset, f.executed_at, o.client_order_id
+    SELECT f.id, f.symbol, f.side, f.quantity, f.price, f.fee, f.fee_asset, f.executed_at, f.order_id,
+           o.client_order_id
       FROM paper.fills f JOIN paper.orders o ON o.id = f.order_id
      WHERE f.venue = $1 AND f.executed_at >= $2
      ORDER BY f.executed_at, f.id

@@ -163,6 +163,7 @@ def fill_of(venue: VenueName, row: Any) -> Fill:
         fee=row["fee"],
         fee_asset=row["fee_asset"],
         executed_at=row["executed_at"],
+        venue_order_id=VenueOrderId(str(row["order_id"])),
         forced=forced_by_name(row["client_order_id"]),
     )
 

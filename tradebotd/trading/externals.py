@@ -1,7 +1,7 @@
 """What somebody else's hand does in an account of ours: kept, said, and left alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -14,10 +14,11 @@ from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.order import FINAL, OrderReport
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
-from tradebotd.storage import alerts, externals
+from tradebotd.storage import alerts, externals, order_searches
 from tradebotd.storage.database import Database
 from tradebotd.trading.holdings import Holdings
 from tradebotd.trading.reconcile_plan import Difference, explanation
+from tradebotd.trading.unknown_fills import evidence
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +28,14 @@ POSITION: Final = "external_position"
 EVENTS: Final = ("forced_close", "fill_exceeds_position")
 TOLD_FOR: Final = timedelta(days=1)
 FORGET_EVERY: Final = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Attributed:
+    """Fills by the order of ours that they are of, under its id. `news`: not applied yet."""
+
+    ours: dict[ClientOrderId, list[Fill]] = field(default_factory=dict)
+    news: dict[ClientOrderId, list[Fill]] = field(default_factory=dict)
 
 
 class ForcedFills(Protocol):
@@ -157,23 +166,24 @@ class Externals:
 
     # Fills and holdings
 
-    async def without_foreign(self, told: Sequence[Fill]) -> list[Fill]:
-        """Those of our orders that are not applied yet; what is somebody else's is kept."""
+    async def attribute(self, told: Sequence[Fill]) -> "Attributed":
+        """Whose they are; what is of no order of ours is kept."""
+        result = Attributed()
         if not told:
-            return []
+            return result
+        foreign: list[Fill] = []
         async with self._database.transaction() as connection:
             known = await externals.select_known(connection, told[0].venue, told)
-            foreign = [
-                fill
-                for fill, (is_ours, is_applied) in zip(told, known, strict=True)
-                if not is_ours and not is_applied and _is(fill)
-            ]
+            for fill, (owner, is_applied) in zip(told, known, strict=True):
+                if owner is not None:
+                    ours = replace(fill, client_order_id=owner)
+                    result.ours.setdefault(owner, []).append(ours)
+                    if not is_applied:
+                        result.news.setdefault(owner, []).append(ours)
+                elif not is_applied and _is(fill):
+                    foreign.append(fill)
             await externals.insert_fills(connection, foreign)
-        return [
-            fill
-            for fill, (is_ours, is_applied) in zip(told, known, strict=True)
-            if is_ours and not is_applied
-        ]
+        return result
 
     async def explain(
         self, found: Sequence[Difference]
@@ -196,12 +206,25 @@ class Externals:
 
     async def fills_behind(self, difference: Difference) -> list[Fill]:
         """The latest ones that add up to it; none: they do not."""
-        async with self._database.connection() as connection:
-            fills = await externals.select_unadopted(connection, difference.venue)
+        fills, may_be_ours = await self._unclaimed(difference.venue)
+        doubtful = {id(fill) for some in may_be_ours.values() for fill in some}
+        fills = [fill for fill in fills if id(fill) not in doubtful]
         bases = {fill.symbol: await self._holdings.base_asset(fill.symbol) for fill in fills}
         subject = difference.subject
         about = [each for each in fills if subject in {each.symbol, bases[each.symbol]}]
         return explanation(about, difference, bases)
+
+    async def evidence(self, venue: VenueName) -> dict[ClientOrderId, list[Fill]]:
+        """By order in doubt, the fills of unknown orders that may be its own."""
+        return (await self._unclaimed(venue))[1]
+
+    async def _unclaimed(
+        self, venue: VenueName
+    ) -> tuple[list[Fill], dict[ClientOrderId, list[Fill]]]:
+        async with self._database.connection() as connection:
+            fills = await externals.select_unadopted(connection, venue)
+            doubts = await order_searches.select_doubts(connection, venue) if fills else []
+        return fills, evidence(fills, doubts)
 
 
 def _is(fill: Fill) -> bool:

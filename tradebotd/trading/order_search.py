@@ -33,6 +33,7 @@ from tradebotd.trading.reconcile_plan import (
     speaks_for,
 )
 from tradebotd.trading.recorder import OrderRecorder
+from tradebotd.trading.unknown_fills import LATE
 
 log = structlog.get_logger(__name__)
 
@@ -195,14 +196,17 @@ class OrderSearches:
 
     async def _weigh_at(self, venue: Venue, here: Sequence[_Missing], result: Settled) -> None:
         differences: list[Difference] | None = None
-        fills: Sequence[Fill] = ()
+        fills: Mapping[ClientOrderId, Sequence[Fill]] = {}
+        unknown: Mapping[ClientOrderId, Sequence[Fill]] = {}
         if any(_verdict(each, moved=False) is Verdict.ABSENT for each in here):
             differences, fills = await self._evidence(venue, here)
+            unknown = await self._externals.evidence(venue.name)
         for each in here:
-            its_fills = [fill for fill in fills if fill.client_order_id == each.client_order_id]
+            its_fills = fills.get(each.client_order_id, ())
             if its_fills:
                 await self._recorder.record_fills(each.client_order_id, its_fills)
             moved = bool(its_fills) or await self._has_moved(each, differences)
+            moved = moved or self._is_recent(unknown.get(each.client_order_id, ()))
             verdict = _verdict(each, moved=moved)
             cancels = verdict is Verdict.CANCEL and each.stored.order.status not in FINAL
             if not (cancels and await self._cancel(each, result)):
@@ -210,8 +214,9 @@ class OrderSearches:
 
     async def _evidence(
         self, venue: Venue, here: Sequence[_Missing]
-    ) -> tuple[list[Difference] | None, Sequence[Fill]]:
-        """How the holdings differ, and the fills since; None: it cannot be told at this moment.
+    ) -> tuple[list[Difference] | None, Mapping[ClientOrderId, Sequence[Fill]]]:
+        """How the holdings differ, and what was filled since, by order of ours; None: it cannot be
+        told at this moment.
 
         What somebody else's fills explain speaks for no order of ours.
         """
@@ -221,10 +226,17 @@ class OrderSearches:
             fills = await venue.fills_since(since)
             account = await venue.account()
         found = await self._holdings.differences(before, {venue.name: account})
+        ours = (await self._externals.attribute(fills)).ours
         if self._recorder.in_flight or await self._holdings.sums() != before:
-            return None, fills
-        await self._externals.without_foreign(fills)
-        return [each for each in found if not await self._externals.fills_behind(each)], fills
+            return None, ours
+        return [each for each in found if not await self._externals.fills_behind(each)], ours
+
+    def _is_recent(self, fills: Sequence[Fill]) -> bool:
+        """Evidence although nothing has moved: the holdings may be told later than the trades.
+
+        What has been undone meanwhile keeps no order unknown for ever.
+        """
+        return any(self._clock.now() < fill.executed_at + LATE for fill in fills)
 
     async def _has_moved(self, missing: _Missing, differences: Sequence[Difference] | None) -> bool:
         if differences is None:

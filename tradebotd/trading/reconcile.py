@@ -11,7 +11,7 @@ import structlog
 from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.ids import VenueName
+from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
@@ -178,25 +178,23 @@ class Reconciler:
             try:
                 with anyio.fail_after(ASK_SECONDS):
                     fills = await self._venues[name].fills_since(self._agreed_at - OVERLAP)
-                ours = await self._externals.without_foreign(fills)
-                for each in {fill.client_order_id: fill for fill in ours}.values():
-                    await self._apply_order_of(each, ours)
+                attributed = await self._externals.attribute(fills)
+                for client_order_id, news in attributed.news.items():
+                    await self._apply(client_order_id, news)
             except (VenueError, TimeoutError) as error:
                 result.failed[name] = f"{type(error).__name__}: {error}"
         await self._externals.take_forced()
 
-    async def _apply_order_of(self, fill: Fill, fills: Sequence[Fill]) -> None:
-        name = fill.client_order_id
-        if name in self._recorder.in_flight:
+    async def _apply(self, client_order_id: ClientOrderId, fills: Sequence[Fill]) -> None:
+        if client_order_id in self._recorder.in_flight:
             return
+        venue, symbol = fills[0].venue, fills[0].symbol
         with anyio.fail_after(ASK_SECONDS):
-            search = await self._venues[fill.venue].find_order(fill.symbol, name)
+            search = await self._venues[venue].find_order(symbol, client_order_id)
         if search.report is not None:
             await self._recorder.record(search.report)
         else:  # its fills are evidence enough
-            await self._recorder.record_fills(
-                name, [each for each in fills if each.client_order_id == name]
-            )
+            await self._recorder.record_fills(client_order_id, fills)
 
     async def _report(self, found: Sequence[Difference]) -> None:
         if not found and not self._differed:

@@ -110,6 +110,7 @@ async def book(
         fee=done.fee,
         fee_asset=done.fee_asset,
         executed_at=outcome.at,
+        venue_order_id=VenueOrderId(str(order_id)),
         forced=forced_by_name(client_order_id),
     )
     outcome.reports.append(
