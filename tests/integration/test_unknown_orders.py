@@ -351,7 +351,7 @@ async def test_a_revived_exit_closes_for_the_reason_it_was_made_for(doubt: Doubt
 
 
 async def test_another_order_under_our_name_is_an_alert_and_not_ours(doubt: Doubt) -> None:
-    """M5.1: what the venue has is compared with the hash of what was sent."""
+    """M5.1: what the venue has is compared with what was sent."""
     order = await lose(doubt, Behaviour.DROP_AFTER)
     theirs = OrderRequest(
         venue=SCRIPTED,

@@ -130,9 +130,11 @@ class OrderIntent:
 class OrderReport:
     """What a venue says of one order, with the fills it knows of.
 
-    `asked`: the parameters as the venue has them, where it tells them. `other_ids`: further ids
-    the order has at the venue (a triggered algo order, a bracket's leg). `forced`: nobody asked for
-    it, the venue closes a position by itself; its fills say so, too.
+    `asked`: the parameters as the venue has them, where it tells them. Symbol, side, quantity, and
+    the prices that both tell are compared with what was sent; type and time in force are in the
+    venue's own words, and those of a triggered order may be others by then.
+    `other_ids`: further ids the order has at the venue (a triggered algo order, a bracket's leg).
+    `forced`: nobody asked for it, the venue closes a position by itself; its fills say so, too.
     """
 
     client_order_id: ClientOrderId

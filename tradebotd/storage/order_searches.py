@@ -18,7 +18,7 @@ SELECT_IN_DOUBT: Final[LiteralString] = """
     SELECT o.id, o.client_order_id, o.venue_order_id, o.position_id, o.exit_group_id, o.bot, o.venue, o.symbol, o.role,
            o.side, o.type, o.quantity, o.filled_quantity, o.venue_filled_quantity, o.average_price, o.status, o.reason,
            o.created_at, o.send_by, o.position_type, o.leverage, o.exits, o.settled, o.ladder_step,
-           coalesce(o.trigger_price, o.stop_price) AS level, o.params_hash,
+           coalesce(o.trigger_price, o.stop_price) AS level, o.params_hash, o.limit_price, o.stop_price,
            s.began_at, s.last_asked_at, s.negatives, s.endpoints, s.inferred_absent_at, s.cancel_acknowledged_at
       FROM orders AS o LEFT JOIN order_searches AS s ON s.order_id = o.id AND s.ended_at IS NULL
      WHERE NOT o.settled
@@ -26,7 +26,7 @@ SELECT_IN_DOUBT: Final[LiteralString] = """
     SELECT o.id, o.client_order_id, o.venue_order_id, o.position_id, o.exit_group_id, o.bot, o.venue, o.symbol, o.role,
            o.side, o.type, o.quantity, o.filled_quantity, o.venue_filled_quantity, o.average_price, o.status, o.reason,
            o.created_at, o.send_by, o.position_type, o.leverage, o.exits, o.settled, o.ladder_step,
-           coalesce(o.trigger_price, o.stop_price) AS level, o.params_hash,
+           coalesce(o.trigger_price, o.stop_price) AS level, o.params_hash, o.limit_price, o.stop_price,
            s.began_at, s.last_asked_at, s.negatives, s.endpoints, s.inferred_absent_at, s.cancel_acknowledged_at
       FROM order_searches AS s JOIN orders AS o ON o.id = s.order_id
      WHERE s.ended_at IS NULL AND o.settled

@@ -52,7 +52,7 @@ SELECT_FOR_UPDATE: Final[LiteralString] = """
     SELECT id, client_order_id, venue_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type,
            quantity, filled_quantity, venue_filled_quantity, average_price, status, reason, created_at, send_by,
            position_type, leverage, exits, settled, ladder_step, coalesce(trigger_price, stop_price) AS level,
-           params_hash
+           params_hash, limit_price, stop_price
       FROM orders
      WHERE client_order_id = $1
        FOR UPDATE
@@ -61,7 +61,7 @@ SELECT_UNSETTLED: Final[LiteralString] = """
     SELECT id, client_order_id, venue_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type,
            quantity, filled_quantity, venue_filled_quantity, average_price, status, reason, created_at, send_by,
            position_type, leverage, exits, settled, ladder_step, coalesce(trigger_price, stop_price) AS level,
-           params_hash
+           params_hash, limit_price, stop_price
       FROM orders
      WHERE NOT settled
      ORDER BY id
@@ -132,6 +132,8 @@ class StoredOrder:
     ladder_step: int | None = None
     level: Decimal | None = None
     params_hash: str = ""
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
 
 
 async def next_id(connection: Connection) -> OrderId:
@@ -309,4 +311,6 @@ def from_row(row: Any) -> StoredOrder:
         ladder_step=row["ladder_step"],
         level=row["level"],
         params_hash=row["params_hash"],
+        limit_price=row["limit_price"],
+        stop_price=row["stop_price"],
     )

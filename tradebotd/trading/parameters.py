@@ -1,4 +1,4 @@
-"""What was asked of a venue, as one hash: an order with other parameters is not ours."""
+"""What was asked of a venue, as one hash: it tells an adapter's mistakes, not whose an order is."""
 
 import hashlib
 from decimal import Decimal

@@ -104,8 +104,30 @@ def is_news(stored: StoredOrder, report: OrderReport) -> bool:
 
 
 def is_as_sent(stored: StoredOrder, report: OrderReport) -> bool:
-    """Whether the venue has the parameters that we sent, as far as it tells them."""
-    return report.asked is None or params_hash(report.asked) == stored.params_hash
+    """Whether the venue's order is the one that we sent: what it trades, to which side, how much,
+    and at which prices, where both tell them.
+
+    The rest a venue tells in its own words: GTC of a market order, DAY, MARKET of a stop that has
+    been triggered.
+    """
+    asked, order = report.asked, stored.order
+    if asked is None:
+        return True
+    prices = ((stored.limit_price, asked.limit_price), (stored.stop_price, asked.stop_price))
+    return (
+        (asked.venue, asked.symbol, asked.side) == (order.venue, order.symbol, order.side)
+        and asked.quantity == order.quantity
+        and all(
+            ours == theirs for ours, theirs in prices if ours is not None and theirs is not None
+        )
+    )
+
+
+def in_other_words(stored: StoredOrder, report: OrderReport) -> bool:
+    """Whether any parameter is told otherwise than it was sent: an adapter's mistake, or the
+    venue's way to speak.
+    """
+    return report.asked is not None and params_hash(report.asked) != stored.params_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.orders import NewOrder, StoredOrder
 from tradebotd.trading.dust import write_off
 from tradebotd.trading.fill_ledger import Effects, FillLedger
-from tradebotd.trading.reconcile_plan import is_as_sent, was_seen
+from tradebotd.trading.reconcile_plan import in_other_words, is_as_sent, was_seen
 
 log = structlog.get_logger(__name__)
 
@@ -227,6 +227,8 @@ class OrderRecorder:
         if report.client_order_id == order.client_order_id and not is_as_sent(stored, report):
             await self._alarm(connection, stored, f"the venue has it as {report.asked}")
             return False
+        if in_other_words(stored, report):
+            log.info("told in other words", order=report.client_order_id, asked=report.asked)
         if report.other_ids:
             taken = await order_venue_ids.insert(
                 connection,
