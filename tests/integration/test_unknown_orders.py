@@ -11,13 +11,13 @@ from tests.fakes.host import ShiftedHost
 from tests.fakes.trading import BOT, NOON, SYMBOL, Desk, open_desk, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
-from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
+from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError, VenueUnavailableError
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.ids import ClientOrderId, TradeId
+from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
 from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
-from tradebotd.ports.venue import VenueTraits
+from tradebotd.ports.venue import OrderSearch, Venue, VenueTraits
 from tradebotd.storage.database import Database
 from tradebotd.trading.reconcile import Reconciled, Reconciler
 
@@ -29,14 +29,14 @@ UNKNOWN = "order_unknown"
 class Doubt:
     """A desk at a venue whose "never seen" must be said three times, from two places."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, venues: dict[VenueName, Venue] | None = None) -> None:
         self.desk = desk
         self.host = ShiftedHost()
         desk.venue.traits = VenueTraits()
         desk.venue.endpoints = frozenset({"open", "history"})
         self.reconciler = Reconciler(
             database=desk.database,
-            venues={SCRIPTED: desk.venue},
+            venues={SCRIPTED: desk.venue} if venues is None else venues,
             symbols=desk.symbols,
             recorder=desk.recorder,
             clock=desk.clock,
@@ -48,6 +48,9 @@ class Doubt:
         self.host.shift += passed
         self.desk.venue.ahead = self.host.shift
         return await self.reconciler.run()
+
+    def without_venues(self) -> "Doubt":
+        return Doubt(self.desk, {})
 
     async def minutes(self, number: int) -> None:
         for _ in range(number):
@@ -111,6 +114,92 @@ async def test_a_venue_whose_clock_is_behind_has_not_said_it_yet(doubt: Doubt) -
 
     assert (await doubt.order())["status"] == "unknown"
     assert await doubt.desk.rows("SELECT * FROM order_searches") == []
+
+
+async def test_a_venue_that_does_not_answer_leaves_an_order_unknown_with_an_alert(
+    doubt: Doubt,
+) -> None:
+    """I7: three hours of 503; once it answers, the order is what it is."""
+    await lose(doubt, Behaviour.DROP_AFTER)
+    doubt.desk.venue.reads_fail = True
+
+    for _ in range(3):
+        await doubt.after(HOUR)
+        assert await doubt.desk.open_alerts() == [UNKNOWN]
+
+    told = await doubt.desk.row("SELECT message, severity FROM alerts WHERE code = $1", UNKNOWN)
+    assert told == {"message": "VenueUnavailableError: 503", "severity": "critical"}
+    doubt.desk.venue.reads_fail = False
+    await doubt.after(MINUTE)
+    assert (await doubt.order())["status"] == "filled"
+    assert await doubt.desk.open_alerts() == []
+
+
+async def test_an_order_of_a_venue_that_left_the_configuration_is_an_alert(doubt: Doubt) -> None:
+    """I7: nobody asks any more, and nobody knows."""
+    await lose(doubt, Behaviour.DROP_AFTER)
+    former = doubt.without_venues()
+
+    await former.after(MINUTE)
+
+    assert await doubt.desk.open_alerts() == [UNKNOWN]
+    await doubt.after(MINUTE)
+    assert (await doubt.order())["status"] == "filled"
+
+
+async def test_what_rests_is_unknown_after_ten_minutes_of_silence(database: Database) -> None:
+    """I7: a moment's silence of the venue says nothing about it."""
+    doubt = await limit_doubt(database)
+    await doubt.desk.enter()
+    doubt.desk.venue.reads_fail = True
+
+    await doubt.minutes(10)
+    assert await doubt.desk.open_alerts() == []
+    await doubt.minutes(1)
+    assert await doubt.desk.open_alerts() == [UNKNOWN]
+
+    doubt.desk.venue.reads_fail = False
+    await doubt.minutes(1)
+    assert await doubt.desk.open_alerts() == []
+    assert (await doubt.order())["status"] == "new"
+
+
+async def test_a_venue_that_takes_too_long_is_asked_once_a_round(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2.3: ten orders at a venue that hangs are not a hundred seconds."""
+    doubt = Doubt(await open_desk(database, spec("one"), spec("two", "ETHUSDT")))
+    await doubt.reconciler.run()
+    orders = [await lose(doubt, Behaviour.DROP_AFTER, name) for name in ("one", "two")]
+    asked: list[ClientOrderId] = []
+
+    async def hangs(_: str, client_order_id: ClientOrderId) -> OrderSearch:
+        asked.append(client_order_id)
+        raise TimeoutError
+
+    monkeypatch.setattr(doubt.desk.venue, "find_order", hangs)
+    result = await doubt.after(MINUTE)
+
+    assert orders[1] not in asked
+    assert set(orders) <= result.failed.keys()
+    assert (await doubt.desk.open_alerts()).count(UNKNOWN) == 2
+
+
+async def test_an_unknown_order_keeps_its_alert_while_the_holdings_cannot_be_read(
+    doubt: Doubt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I7: it is denied often enough, and the proof of its absence cannot be had."""
+    await lose(doubt, Behaviour.DROP_BEFORE)
+    await doubt.minutes(2)
+
+    async def refused(_: object) -> list[Fill]:
+        raise VenueUnavailableError("503")
+
+    monkeypatch.setattr(doubt.desk.venue, "fills_since", refused)
+    await doubt.minutes(2)
+
+    assert (await doubt.order())["status"] == "unknown"
+    assert await doubt.desk.open_alerts() == [UNKNOWN]
 
 
 async def test_a_false_never_seen_for_forty_minutes_ends_in_the_fill(doubt: Doubt) -> None:

@@ -41,18 +41,26 @@ ASK_SECONDS: Final = 10.0
 OVERLAP: Final = timedelta(minutes=5)
 UNKNOWN: Final = "order_unknown"
 NEVER_SEEN: Final = "the venue has never seen it"
+SILENT_FOR: Final = timedelta(minutes=10)  # then nobody knows what became of one that rested
+LOST: Final = frozenset({OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN})
 
 _RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
 
 @dataclass(slots=True)
 class Settled:
-    """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue."""
+    """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
+
+    `unanswered`: id to why nobody can say what became of it. `silent`: venues that took so long
+    that nothing more is asked of them in this round.
+    """
 
     asked: int = 0
     resolved: int = 0
     waiting: dict[ClientOrderId, datetime] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    unanswered: dict[ClientOrderId, str] = field(default_factory=dict)
+    silent: set[VenueName] = field(default_factory=set)
     open: dict[VenueName, Sequence[OrderReport]] = field(default_factory=dict)
 
 
@@ -91,6 +99,7 @@ class OrderSearches:
         self._clock = clock
         self._host = host
         self._told: set[str] | None = None  # alerts of an earlier life may be open
+        self._silent_since: dict[ClientOrderId, datetime] = {}
 
     async def settle(self) -> Settled:
         """Ask about each once. Raises DatabaseUnavailableError."""
@@ -108,13 +117,27 @@ class OrderSearches:
             try:
                 found = await self._seek(stored, search, result)
             except (VenueError, TimeoutError) as error:
-                result.failed[client_order_id] = _words(error)
+                if isinstance(error, TimeoutError):
+                    result.silent.add(stored.order.venue)
+                self._no_answer(stored, _words(error), result)
                 continue
             if found is not None:
                 missing.append(found)
         await self._weigh(missing, result)
+        self._silent_since = {
+            each: since for each, since in self._silent_since.items() if each in result.failed
+        }
         await self._tell(result)
         return result
+
+    def _no_answer(self, stored: StoredOrder, why: str, result: Settled) -> None:
+        """Unknown is unknown, whoever does not answer; what rested may do so for a while."""
+        order, now = stored.order, self._host.now()
+        result.failed[order.client_order_id] = why
+        since = self._silent_since.setdefault(order.client_order_id, now)
+        for_long = order.venue not in self._venues or now >= since + SILENT_FOR
+        if not stored.settled and stored.send_by < now and (order.status in LOST or for_long):
+            result.unanswered[order.client_order_id] = why
 
     async def _without_resting(
         self, doubtful: Sequence[tuple[StoredOrder, Search | None]], result: Settled
@@ -128,6 +151,8 @@ class OrderSearches:
                 with anyio.fail_after(ASK_SECONDS):
                     result.open[name] = await venue.open_orders()
             except (VenueError, TimeoutError) as error:
+                if isinstance(error, TimeoutError):
+                    result.silent.add(name)
                 result.failed[name] = _words(error)
         resting = {
             (name, report.client_order_id): report
@@ -150,7 +175,10 @@ class OrderSearches:
         order = stored.order
         venue = self._venues.get(order.venue)
         if venue is None:
-            result.failed[order.client_order_id] = f"venue {order.venue} is not configured"
+            self._no_answer(stored, f"venue {order.venue} is not configured", result)
+            return None
+        if order.venue in result.silent:
+            self._no_answer(stored, "its venue did not answer in time", result)
             return None
         asked_at = self._host.now()
         with anyio.fail_after(ASK_SECONDS):
@@ -193,6 +221,9 @@ class OrderSearches:
                 await self._weigh_at(venue, here, result)
             except (VenueError, TimeoutError) as error:
                 result.failed[venue.name] = _words(error)
+                for each in here:
+                    if each.client_order_id not in result.waiting:
+                        self._no_answer(each.stored, _words(error), result)
 
     async def _weigh_at(self, venue: Venue, here: Sequence[_Missing], result: Settled) -> None:
         differences: list[Difference] | None = None
@@ -294,17 +325,18 @@ class OrderSearches:
     async def _tell(self, result: Settled) -> None:
         """An alert an order for as long as it could have been sent and nobody knows of it."""
         now = self._host.now()
-        unknown = {str(name) for name, send_by in result.waiting.items() if send_by < now}
-        if unknown == self._told == set():
+        unknown = {name: NEVER_SEEN for name, send_by in result.waiting.items() if send_by < now}
+        unknown |= result.unanswered
+        if set(unknown) == self._told == set():
             return
         at = self._clock.now()
         async with self._database.transaction() as connection:
-            for name in sorted(unknown):
-                if await alerts.raise_alert(connection, UNKNOWN, "critical", name, NEVER_SEEN, at):
-                    log.error("order still unknown", order=name)
+            for name, why in sorted(unknown.items()):
+                if await alerts.raise_alert(connection, UNKNOWN, "critical", name, why, at):
+                    log.error("order still unknown", order=name, why=why)
             asked = {str(each) for each in result.failed}
-            await alerts.clear_others(connection, UNKNOWN, sorted(unknown | asked), at)
-        self._told = unknown
+            await alerts.clear_others(connection, UNKNOWN, sorted(unknown.keys() | asked), at)
+        self._told = set(unknown)
 
 
 def _verdict(missing: _Missing, *, moved: bool) -> Verdict:
