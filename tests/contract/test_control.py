@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import socket
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,14 +20,16 @@ import anyio
 import httpx
 import pytest
 from pydantic import TypeAdapter
+from structlog.testing import capture_logs
 
 from tests.fakes.control import LONG, NOW, FakeControl
 from tradebotd.cli.client import Client
 from tradebotd.cli.errors import CommandError
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
+from tradebotd.control import server
 from tradebotd.control.order_detail import OrderDetail
-from tradebotd.control.server import bind, serve
+from tradebotd.control.server import answers, bind, serve
 from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
 
 CTL = (sys.executable, "-m", "tradebotd.cli.main")
@@ -350,6 +353,93 @@ async def test_the_socket_of_a_dead_daemon_is_replaced(
 
     async with serve(control, socket_path):
         assert (await ctl("--socket", socket_path, "resume")).code == 0
+
+
+async def until(condition: Callable[[], object]) -> None:
+    with anyio.fail_after(60):
+        while not condition():
+            await anyio.lowlevel.checkpoint()
+
+
+async def made_again(path: Path) -> None:
+    with anyio.fail_after(60):
+        while not await anyio.to_thread.run_sync(answers, path):
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_a_socket_that_was_deleted_is_made_again(
+    served: Path, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M8.4, Interface 3.5: a daemon that nobody can reach cannot be halted; and it is said."""
+    monkeypatch.setattr(server, "LOOK_SECONDS", 0.05)
+    with capture_logs() as said:
+        for deleted in (served, served.parent):
+            await anyio.run_process(["rm", "-r", deleted])
+            await made_again(served)
+            ended = await ctl("--socket", served, "halt", "--reason", "a look")
+            assert (ended.code, control.asked[-1]) == (0, ("halt", "a look"))
+
+    made = [each for each in said if each["event"] == "control socket made again"]
+    assert [each["log_level"] for each in made] == ["warning", "warning"]
+    assert stat.S_IMODE((await anyio.Path(served).stat()).st_mode) == 0o660
+
+
+async def test_what_was_being_answered_is_answered_though_the_socket_is_made_again(
+    served: Path, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interface 3.1: a job that is followed over the old socket, while the new one answers."""
+    monkeypatch.setattr(server, "LOOK_SECONDS", 0.05)
+    ended: list[Ended] = []
+
+    async def follow() -> None:
+        ended.append(await ctl("--socket", served, "jobs", "run", "slow"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(follow)
+        await until(lambda: ("run", "slow", {}) in control.asked)
+        await anyio.run_process(["rm", served])
+        await made_again(served)
+        again = await ctl("--socket", served, "resume")
+        control.go_on.set()
+    assert again.code == 0
+    assert ended[0].code == 0, ended[0].err
+
+
+async def test_a_file_in_its_place_is_left_alone_and_the_socket_comes_back_behind_it(
+    served: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M8.4: it is no socket of ours to remove; said once, and tried again."""
+    monkeypatch.setattr(server, "LOOK_SECONDS", 0.02)
+    tries: list[Path] = []
+
+    def counted(path: Path) -> socket.socket:
+        tries.append(path)
+        return bind(path)
+
+    monkeypatch.setattr(server, "bind", counted)
+    with capture_logs() as said:
+        await anyio.run_process(["bash", "-c", f"rm {served}; echo mine > {served}"])
+        await until(lambda: len(tries) > 2)
+        assert await anyio.Path(served).read_text() == "mine\n"
+        await anyio.run_process(["rm", served])
+        await made_again(served)
+
+    assert [(each["event"], each["log_level"]) for each in said] == [
+        ("control socket is gone", "error"),
+        ("control socket made again", "warning"),
+    ]
+
+
+async def test_no_socket_is_told_from_no_daemon(served: Path) -> None:
+    """Interface 3.1: 3 in both cases, but the account is held, and by whom."""
+    await anyio.run_process(["rm", served])
+
+    gone = await ctl("--socket", served, "status")
+    other = await ctl("--socket", served.with_name("other.sock"), "status")
+
+    assert (gone.code, other.code) == (3, 3)
+    assert f"no socket on {served}, but process {os.getpid()} holds the account" in gone.err
+    assert "no daemon is running" in other.err
 
 
 def test_a_file_that_is_no_socket_is_left_alone(socket_path: Path) -> None:

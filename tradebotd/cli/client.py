@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import os
 import socket
+import struct
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +14,8 @@ from urllib.parse import quote, urlencode
 from tradebotd.cli.errors import BY_STATUS, EXIT_NO, EXIT_UNREACHABLE, CommandError
 
 ANSWER_SECONDS = 20.0
+PRESENCE_SECONDS = 0.5
+PEER = struct.Struct("3i")  # SO_PEERCRED: pid, uid, gid
 NOW_HEADER = "tradebotd-now"
 # An error as the last line of a stream has no HTTP status of its own.
 STATUS_BY_CODE = {
@@ -97,6 +101,11 @@ class Client:
         elif isinstance(error, TimeoutError):
             hint = "the process is there but stuck: see its log"
             message = f"the daemon on {self._path} did not answer in {ANSWER_SECONDS:.0f} s"
+        elif isinstance(error, FileNotFoundError | ConnectionRefusedError) and (
+            pid := _holder(self._path)
+        ):
+            hint = "it makes its socket again within seconds, or its log says what keeps it"
+            message = f"no socket on {self._path}, but process {pid} holds the account"
         elif isinstance(error, FileNotFoundError | ConnectionRefusedError):
             hint = "start it with `tradebotd run`, or name its socket with --socket or --config"
             message = f"no daemon is running on {self._path}"
@@ -104,6 +113,22 @@ class Client:
             hint = "it may just have stopped: try `tradebotctl status`"
             message = f"lost the daemon on {self._path} ({str(error) or type(error).__name__})"
         return CommandError(EXIT_UNREACHABLE, "not_reachable", message, hint)
+
+
+def _holder(path: Path) -> int | None:
+    """The process whose socket this was; None when there is none: see `control/presence.py`."""
+    from hashlib import sha256  # noqa: PLC0415 - paid for by what went wrong
+
+    name = b"\0tradebotd/" + sha256(os.fsencode(os.path.realpath(path))).hexdigest().encode()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PRESENCE_SECONDS)
+        try:
+            probe.connect(name)
+            told = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+        except OSError:
+            return None
+    pid: int = PEER.unpack(told)[0]
+    return pid
 
 
 def _path(parts: tuple[str | int, ...]) -> str:

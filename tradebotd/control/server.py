@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import structlog
 import uvicorn
 from anyio.abc import TaskGroup
 from fastapi import FastAPI
 
 from tradebotd.control.handlers import DaemonControl, create_app
+from tradebotd.control.presence import Presence, name_of, present
 from tradebotd.control.standby import Standby, create_standby_app
 from tradebotd.domain.errors import AccountTakenError, ConfigError
+
+log = structlog.get_logger(__name__)
 
 SOCKET_MODE: Final = 0o660
 LONGEST_PATH: Final = 107  # sun_path of Linux, without its NUL
 GRACEFUL_SECONDS: Final = 2
 PROBE_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 2.0  # how often it looks whether its socket is still there
 BACKLOG: Final = 64
 
 
@@ -35,8 +40,10 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serve(control: DaemonControl, path: Path) -> AsyncIterator[None]:
     """Answers on *path* inside the block. Raises AccountTakenError when another daemon does."""
-    async with _serving(lambda tasks: create_app(control, tasks), path):
-        yield
+    async with _serving(lambda tasks: create_app(control, tasks), path) as counter:
+        with present(counter.door.name) as presence:
+            counter.presence = presence
+            yield
 
 
 @asynccontextmanager
@@ -47,23 +54,102 @@ async def serve_standby(view: Standby, path: Path) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _serving(make_app: Callable[[TaskGroup], FastAPI], path: Path) -> AsyncIterator[None]:
+async def _serving(
+    make_app: Callable[[TaskGroup], FastAPI], path: Path
+) -> AsyncIterator["_Counter"]:
     with anyio.CancelScope(shield=True):  # short, and what it made must not be lost
-        bound, identity = await anyio.to_thread.run_sync(_bind_known, path)
+        counter = _Counter(path, await anyio.to_thread.run_sync(_Door, path))
     try:
         async with anyio.create_task_group() as tasks:
-            server = _Server(_config(make_app(tasks)))
-            ended = anyio.Event()
-            tasks.start_soon(_run, server, bound, ended)
+            counter.open(make_app(tasks), tasks)
             try:
-                yield
+                yield counter
             finally:
-                await _stop(server, ended)
+                await counter.close()
                 tasks.cancel_scope.cancel()
     finally:
-        bound.close()
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_remove, path, identity)
+            await anyio.to_thread.run_sync(counter.door.remove)
+
+
+class _Door:
+    """The socket at a path, and how to know that it is still the one. Blocks; raises as `bind`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.socket = bind(path)
+        self.identity = _identity(path)
+        self.name = name_of(path)
+
+    def is_gone(self) -> bool:
+        """Nothing leads to it any more. Blocks."""
+        try:
+            return _identity(self.path) != self.identity
+        except OSError:
+            return True
+
+    def remove(self) -> None:
+        """Only what we made: a successor may have put its own there. Blocks."""
+        self.socket.close()
+        with suppress(OSError):
+            if _identity(self.path) == self.identity:
+                self.path.unlink()
+
+
+class _Counter:
+    """Answers at its door; where that was taken away it makes another one.
+
+    Who had come in by the old one is answered to the end: of the servers the last is at the door.
+    """
+
+    def __init__(self, path: Path, door: _Door) -> None:
+        self.door = door
+        self.presence: Presence | None = None
+        self._path = path
+        self._servers: list[tuple[_Server, anyio.Event]] = []
+        self._complaint = ""
+
+    def open(self, app: FastAPI, tasks: TaskGroup) -> None:
+        self._app, self._tasks = app, tasks
+        self._serve()
+        tasks.start_soon(self._watch)
+
+    def _serve(self) -> None:
+        server, ended = _Server(_config(self._app)), anyio.Event()
+        self._servers.append((server, ended))
+        self._tasks.start_soon(_run, server, self.door.socket, ended)
+
+    async def _watch(self) -> None:
+        """For ever, by host time."""
+        while True:
+            await anyio.sleep(LOOK_SECONDS)
+            if self.presence is not None:
+                self.presence.hang_up()
+            for each in self._servers[:-1]:
+                if not each[0].server_state.connections:
+                    await _stop(*each)
+                    self._servers.remove(each)
+            if await anyio.to_thread.run_sync(self.door.is_gone):
+                await self._make_again()
+
+    async def _make_again(self) -> None:
+        """Said once each time, and once for each reason why it cannot be: it is tried again."""
+        try:
+            with anyio.CancelScope(shield=True):
+                self.door = await anyio.to_thread.run_sync(_Door, self._path)
+        except (AccountTakenError, ConfigError, OSError) as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                log.error("control socket is gone", socket=str(self._path), reason=str(error))  # noqa: TRY400
+            return
+        self._complaint = ""
+        log.warning("control socket made again", socket=str(self._path), reason="it was gone")
+        self._serve()
+
+    async def close(self) -> None:
+        async with anyio.create_task_group() as all_at_once:
+            for each in self._servers:
+                all_at_once.start_soon(_stop, *each)
 
 
 def _config(app: FastAPI) -> uvicorn.Config:
@@ -140,17 +226,6 @@ def answers(path: Path) -> bool:
     return True
 
 
-def _bind_known(path: Path) -> tuple[socket.socket, tuple[int, int]]:
-    return bind(path), _identity(path)
-
-
 def _identity(path: Path) -> tuple[int, int]:
     status = path.lstat()
     return status.st_dev, status.st_ino
-
-
-def _remove(path: Path, ours: tuple[int, int]) -> None:
-    """Only what we made: a successor may have put its own there."""
-    with suppress(OSError):
-        if _identity(path) == ours:
-            path.unlink()
