@@ -462,6 +462,20 @@ async def test_serving_leaves_the_signal_handlers_alone(
     assert now == before
 
 
+async def test_the_journal_learns_from_the_kernel_who_asked(
+    served: Path, control: FakeControl
+) -> None:
+    """M8.6: every line that is logged on behalf of a request carries it."""
+    await anyio.to_thread.run_sync(lambda: Client(served).post("halt"))
+    await ctl("--socket", served, "halt")
+
+    (ours, other) = control.asked_by
+    assert ours == f"uid {os.getuid()}, pid {os.getpid()}"
+    assert other is not None
+    assert other.startswith(f"uid {os.getuid()}, pid ")
+    assert other != ours
+
+
 async def test_a_reader_that_leaves_early_is_no_error(served: Path) -> None:
     words = " ".join([*CTL, "--socket", str(served), "jobs"])
     ended = await anyio.run_process(["bash", "-c", f"set -o pipefail; {words} | true"], check=False)

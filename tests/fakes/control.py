@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
+from structlog.contextvars import get_contextvars
 
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
@@ -154,6 +155,7 @@ class FakeControl:
     def __init__(self, name: str = "btc-ema") -> None:
         self.name = name
         self.asked: list[tuple[Any, ...]] = []
+        self.asked_by: list[str | None] = []  # as the journal would say
         self.left: list[a.Left] = []
         self.stop: Decimal | None = Decimal(42785)
         self.trouble: Exception | None = None
@@ -437,6 +439,7 @@ class FakeControl:
 
     async def halt(self, reason: str) -> m.EntryGateState:
         self.asked.append(("halt", reason))
+        self.asked_by.append(get_contextvars().get("by"))
         return m.EntryGateState(state="halted", halt=m.Halt(reason=reason, since=NOW))
 
     async def resume(self) -> m.EntryGateState:

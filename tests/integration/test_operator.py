@@ -1,6 +1,6 @@
 """What an operator reads and does, on real tables."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,10 +9,12 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
 from tests.fakes.trading import market_symbol, spec
+from tradebotd.control import acts as a
 from tradebotd.control import messages as m
 from tradebotd.daemon import status_view
 from tradebotd.daemon.operator import Operator
@@ -82,16 +84,20 @@ class FakeHands:
     """Closes by writing what the fill would."""
 
     async def set_exits(self, position_id: PositionId, **levels: str | None) -> Any:
+        self._refuse_if_told()
         self.done.append(("exits", position_id, levels))
 
     async def adopt(self, venue: str, symbol: str, bot: str) -> PositionId:
+        self._refuse_if_told()
         self.done.append(("adopt", venue, symbol, bot))
         return PositionId(1)
 
     async def resume_symbol(self, symbol: str) -> None:
+        self._refuse_if_told()
         self.done.append(("symbol", symbol))
 
     async def flatten(self, progress: Progress) -> FlattenResult:
+        self._refuse_if_told()
         progress({"done": 1})
         left = Left(kind="position", subject="1 btc-ema", why="market_closed: BTCUSDT")
         return FlattenResult(closed=["2 new"], left=[left])
@@ -99,14 +105,21 @@ class FakeHands:
     database: Database
     done: list[Any] = field(default_factory=list)
     fills: bool = True
+    refuses: bool = False
+
+    def _refuse_if_told(self) -> None:
+        if self.refuses:
+            raise RefusedError("not_now", "its state does not allow it")
 
     async def pause_bot(self, bot: BotName) -> None:
+        self._refuse_if_told()
         self.done.append(("pause", bot))
 
     async def resume_bot(self, bot: BotName) -> None:
         raise RefusedError("not_paused", f"{bot} is not paused")
 
     async def close_position(self, position_id: PositionId) -> None:
+        self._refuse_if_told()
         self.done.append(("close", position_id))
         if self.fills:
             async with self.database.connection() as connection:
@@ -408,3 +421,70 @@ async def test_jobs_are_switched_once(bench: Bench) -> None:
     assert (await bench.operator.status()).jobs.disabled == 1
     with pytest.raises(RefusedError):
         await bench.operator.switch_job("ping", enabled=False)
+
+
+Act = Callable[[Operator], Awaitable[object]]
+BY_HAND: dict[str, Act] = {
+    "adopt": lambda by: by.adopt(a.AdoptWish(venue="paper", symbol="BTCUSDT", bot="btc-ema")),
+    "close": lambda by: by.close_position(1),
+    "exits": lambda by: by.set_exits(1, a.ExitWish(stop_loss="42000")),
+    "pause": lambda by: by.pause_bot("btc-ema"),
+    "symbol": lambda by: by.resume_symbol("BTCUSDT"),
+    "flatten": lambda by: by.flatten(ignore),
+}
+UNKNOWN: dict[str, Act] = {
+    "bot": lambda by: by.pause_bot("nobody"),
+    "bot that is not paused": lambda by: by.resume_bot("btc-ema"),
+    "position": lambda by: by.close_position(99),
+    "job": lambda by: by.run_job("nothing", {}, ignore),
+    "job to switch": lambda by: by.switch_job("nothing", enabled=False),
+    "job that is on": lambda by: by.switch_job("ping", enabled=True),
+    "letter": lambda by: by.retry_dead_letter(99, ignore),
+    "letter to discard": lambda by: by.discard_dead_letter(99),
+    "a halt that is none": lambda by: by.resume(),
+}
+
+
+@pytest.mark.parametrize("act", [*BY_HAND.values(), *UNKNOWN.values()], ids=[*BY_HAND, *UNKNOWN])
+async def test_what_was_refused_is_not_in_the_journal(bench: Bench, act: Act) -> None:
+    """M8.6: it says what was done, not what was asked for."""
+    bench.hands.refuses = True
+    with capture_logs() as said, pytest.raises(RefusedError):
+        await act(bench.operator)
+
+    assert said == []
+
+
+DONE: dict[str, Act] = {
+    "adopted by hand": BY_HAND["adopt"],
+    "position's exit sent by hand": BY_HAND["close"],
+    "bot changed by hand": BY_HAND["pause"],
+    "job run by hand": lambda by: by.run_job("ping", {}, ignore),
+    "job switched by hand": lambda by: by.switch_job("ping", enabled=False),
+    "halted": lambda by: by.halt("a look"),
+}
+
+
+@pytest.mark.parametrize("event", DONE)
+async def test_what_was_done_is_one_line_in_the_journal(bench: Bench, event: str) -> None:
+    """M8.6."""
+    with capture_logs() as said:
+        await DONE[event](bench.operator)
+
+    events = [each["event"] for each in said]
+    assert events.count(event) == 1
+    assert [each for each in events if each != event and each.endswith(" by hand")] == []
+
+
+async def test_a_switch_that_cannot_be_stored_has_not_been_done(bench: Bench) -> None:
+    """M8.6: the answer is an error, and the job goes on as before."""
+    async with bench.services.database.transaction() as connection:
+        await connection.execute("ALTER TABLE settings RENAME TO away")
+    try:
+        with pytest.raises(Exception, match="settings"):
+            await bench.operator.switch_job("ping", enabled=False)
+    finally:
+        async with bench.services.database.transaction() as connection:
+            await connection.execute("ALTER TABLE away RENAME TO settings")
+
+    assert bench.runner.is_enabled(PING)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import cast
 
 import pytest
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.testing import capture_logs
 
 from tradebotd.daemon.app import App
 from tradebotd.daemon.reloading import Reloader
@@ -43,6 +45,29 @@ async def test_a_reload_that_fails_is_logged_and_ends_nothing(error: TradebotErr
     await app.reload_by_signal()
 
     assert reloader.asked == 1
+
+
+class ChangingReloader:
+    async def reload(self) -> Sequence[str]:
+        return ["risk.max_open_positions: 10 -> 5"]
+
+
+@pytest.mark.anyio
+async def test_a_reload_is_in_the_journal_whoever_asked() -> None:
+    """M1.5, M8.6: one line with what changed; a signal has no other name than its own."""
+    app = object.__new__(App)
+    app.reloader, app.draining, app.started = cast("Reloader", ChangingReloader()), False, True
+
+    with capture_logs(processors=[merge_contextvars]) as said:
+        await app.reload_by_signal()
+        with bound_contextvars(by="uid 0, pid 7"):
+            await app.reload()
+
+    changes = ["risk.max_open_positions: 10 -> 5"]
+    assert [(each["event"], each["changes"], each["by"]) for each in said] == [
+        ("reloaded", changes, "SIGHUP"),
+        ("reloaded", changes, "uid 0, pid 7"),
+    ]
 
 
 @pytest.mark.anyio

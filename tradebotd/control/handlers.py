@@ -5,6 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol
 
+import structlog
 from anyio.abc import TaskGroup
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -89,13 +90,22 @@ class DaemonControl(Protocol):
         ...
 
 
+def _asker(request: Request) -> str:
+    """For the journal: every line that is logged on the way says who asked."""
+    asker = request.client
+    return "somebody" if asker is None else f"{asker.host}, pid {asker.port}"
+
+
 class _Route(APIRoute):
+    """An error becomes an answer, and what is done carries the name of who asked for it."""
+
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
             try:
-                return await handle(request)
+                with structlog.contextvars.bound_contextvars(by=_asker(request)):
+                    return await handle(request)
             except HTTPException:
                 raise
             except Exception as error:  # noqa: BLE001 - the edge: an operator gets an answer

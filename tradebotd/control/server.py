@@ -1,8 +1,10 @@
 """Serves the control API on a Unix socket that only owner and group may use."""
 
+import asyncio
 import os
 import socket
 import stat
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -13,6 +15,7 @@ import structlog
 import uvicorn
 from anyio.abc import TaskGroup
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tradebotd.control.handlers import DaemonControl, create_app
 from tradebotd.control.presence import Presence, name_of, present
@@ -25,6 +28,7 @@ SOCKET_MODE: Final = 0o660
 LONGEST_PATH: Final = 107  # sun_path of Linux, without its NUL
 GRACEFUL_SECONDS: Final = 2
 PROBE_SECONDS: Final = 0.5
+PEER: Final = struct.Struct("3i")  # SO_PEERCRED: pid, uid, gid
 LOOK_SECONDS: Final = 2.0  # how often it looks whether its socket is still there
 BACKLOG: Final = 64
 
@@ -35,6 +39,26 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Protocol(H11Protocol):
+    """Knows by the kernel's word who has come: (`uid 1000`, its pid) is the client."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.client = _peer(transport)
+
+
+def _peer(transport: asyncio.Transport) -> tuple[str, int] | None:
+    """None where the kernel does not say."""
+    known = transport.get_extra_info("socket")
+    if known is None:
+        return None
+    with suppress(OSError), socket.socket(fileno=os.dup(known.fileno())) as ours:
+        told = ours.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+        pid, uid, _ = PEER.unpack(told)
+        return f"uid {uid}", pid
+    return None
 
 
 @asynccontextmanager
@@ -156,7 +180,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="h11",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -153,16 +153,17 @@ class App:
         if self.draining or not self.started:
             state = "stopping" if self.draining else "starting"
             raise RefusedError(state, f"the daemon is {state}: nothing was read again")
-        return await self.reloader.reload()
+        changes = await self.reloader.reload()
+        log.warning("reloaded", changes=list(changes))
+        return changes
 
     async def reload_by_signal(self) -> None:
         """SIGHUP has nobody to answer: what comes of it is logged, and ends nothing."""
         try:
-            changes = await self.reload()
+            with structlog.contextvars.bound_contextvars(by="SIGHUP"):
+                await self.reload()
         except (ConfigError, RefusedError, DatabaseUnavailableError) as error:
-            log.error("not reloaded", error=str(error))  # noqa: TRY400
-        else:
-            log.info("reloaded", changes=changes)
+            log.error("not reloaded", error=str(error), by="SIGHUP")  # noqa: TRY400
 
     def _stops_at_end(self) -> bool:
         return any(feed.on_end == "stop" for feed in self.config.feeds.values())

@@ -65,8 +65,9 @@ class Operator:
         return [_run(run) for run in runs]
 
     async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> m.JobRun:
-        log.info("job run by hand", job=name, params=dict(params))
-        return _run(await self._services.runner.run_by_hand(name, params, progress))
+        run = await self._services.runner.run_by_hand(name, params, progress)
+        log.info("job run by hand", job=name, params=dict(params), status=run.status)
+        return _run(run)
 
     async def start_job(self, name: str, params: Mapping[str, str]) -> m.JobRun:
         """Raises RefusedError now for what can be known now; the rest is told by `job_runs`."""
@@ -111,9 +112,11 @@ class Operator:
 
     async def retry_dead_letter(self, letter_id: int, progress: Progress) -> m.JobRun:
         services = self._services
-        return _run(
-            await retry_dead_letter(services.runner, services.database, letter_id, progress)
+        run = await retry_dead_letter(services.runner, services.database, letter_id, progress)
+        log.info(
+            "dead letter retried by hand", dead_letter=letter_id, job=run.job, status=run.status
         )
+        return _run(run)
 
     async def discard_dead_letter(self, letter_id: int) -> m.Discarded:
         await discard_dead_letter(self._services.database, letter_id)
@@ -158,8 +161,9 @@ class Operator:
         await self._known_bot(name)
         with self._services.hold():
             await act(BotName(name))
-        log.info("bot changed by hand", bot=name, act=act.__name__)
-        return m.Bot(**await self._known_bot(name))
+        changed = m.Bot(**await self._known_bot(name))
+        log.warning("bot changed by hand", bot=name, act=act.__name__, status=changed.status)
+        return changed
 
     async def _known_bot(self, name: str) -> reports.Row:
         async with self._services.database.connection() as connection:
@@ -203,9 +207,9 @@ class Operator:
             open_ids = [row["id"] for row in await reports.open_positions(connection)]
         if position_id not in open_ids:
             raise _unknown("position", str(position_id), [str(each) for each in open_ids])
-        log.warning("position closed by hand", position=position_id)
         with self._services.hold():
             await self._services.hands.close_position(PositionId(position_id))
+            log.warning("position's exit sent by hand", position=position_id)
             return await self._closed(position_id)
 
     async def _closed(self, position_id: int) -> m.Trade:
@@ -227,9 +231,9 @@ class Operator:
         return await self._one_position(position_id)
 
     async def adopt(self, wish: a.AdoptWish) -> m.Position:
-        log.warning("adopted by hand", **wish.model_dump())
         with self._services.hold():
             adopted = await self._services.hands.adopt(wish.venue, wish.symbol, wish.bot)
+        log.warning("adopted by hand", **wish.model_dump(), position=adopted)
         return await self._one_position(adopted)
 
     async def _one_position(self, position_id: int) -> m.Position:
@@ -303,7 +307,6 @@ class Operator:
     # The whole
 
     async def flatten(self, progress: Progress) -> a.Flattened:
-        log.warning("flatten asked for by hand")
         with self._services.hold():
             result = await self._services.hands.flatten(progress)
         return a.Flattened(

@@ -20,12 +20,17 @@ async def load_disabled(runner: JobRunner, database: Database) -> None:
 
 async def switch(runner: JobRunner, database: Database, name: str, *, enabled: bool) -> None:
     """Raises RefusedError: unknown, or switched off in the configuration."""
+    before = runner.disabled
     if enabled:
         runner.enable(name)
     else:
         runner.disable(name)
-    async with database.connection() as connection:
-        await settings.put(connection, DISABLED, sorted(runner.disabled))
+    try:
+        async with database.connection() as connection:
+            await settings.put(connection, DISABLED, sorted(runner.disabled))
+    except BaseException:
+        runner.set_disabled(sorted(before))  # what could not be stored has not been done
+        raise
 
 
 async def retry_dead_letter(

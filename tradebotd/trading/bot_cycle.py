@@ -152,6 +152,8 @@ class BotCycle:
             await bots.release_lease(connection, name, self._token, end, decision)
         if decision is not None:
             self._decided[name] = decision.candle_ts
+        if end.paused_by == "limit" != state.paused_by:
+            log.warning("bot paused", bot=name, status=end.status)
 
     async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> Verdict:
         if not spec.active:

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from tradebotd.config.values import parse_duration
+from tradebotd.domain.decimals import plain
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import PositionId
@@ -136,10 +137,7 @@ class ExitChanges:
             position=position_id,
             bot=changed.bot,
             symbol=changed.symbol,
-            stop_loss=changed.stop_loss,
-            take_profit=changed.take_profit,
-            trailing_stop=changed.trailing_stop,
-            max_holding=changed.exits.max_holding,
+            changes=_differences(before, changed),
         )
         return changed
 
@@ -208,6 +206,25 @@ def _changed(
         trailing_stop=levels.trailing_stop,
         version=position.version + 1,
     )
+
+
+def _differences(before: Position, after: Position) -> list[str]:
+    """A line each, in the words of the command."""
+    told = {
+        "stop-loss": (before.stop_loss, after.stop_loss),
+        "take-profit": (before.take_profit, after.take_profit),
+        "trailing-stop": (before.trailing_stop, after.trailing_stop),
+        "max-holding": (before.exits.max_holding, after.exits.max_holding),
+    }
+    return [
+        f"{name}: {_told(old)} -> {_told(new)}" for name, (old, new) in told.items() if old != new
+    ]
+
+
+def _told(exit_: Decimal | timedelta | None) -> str:
+    if exit_ is None:
+        return NONE
+    return plain(exit_) if isinstance(exit_, Decimal) else str(exit_)
 
 
 def _is_stopped(position: Position) -> bool:
