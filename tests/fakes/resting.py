@@ -131,7 +131,8 @@ async def settle(desk: Desk, rounds: int = 4) -> None:
 
 async def held(desk: Desk, symbol: str = SYMBOL) -> Decimal:
     row = await desk.row(
-        "SELECT coalesce(sum(quantity + dust), 0) AS held FROM positions WHERE symbol = $1", symbol
+        "SELECT coalesce(sum(quantity + dust - swept), 0) AS held FROM positions WHERE symbol = $1",
+        symbol,
     )
     quantity: Decimal = row["held"]
     return quantity

@@ -342,9 +342,11 @@ class Desk:
             """
             SELECT 'position' AS what, p.id FROM positions AS p
               LEFT JOIN fills AS f ON f.position_id = p.id
+              LEFT JOIN market_symbols AS m ON m.symbol = p.symbol
              GROUP BY p.id
-            HAVING coalesce(sum(CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END), 0)
-                   <> (CASE p.side WHEN 'long' THEN 1 ELSE -1 END) * (p.quantity + p.dust)
+            HAVING coalesce(sum(CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END
+                                - CASE WHEN f.fee_asset = m.base_asset THEN f.fee ELSE 0 END), 0)
+                   <> (CASE p.side WHEN 'long' THEN 1 ELSE -1 END) * (p.quantity + p.dust - p.swept)
             UNION ALL
             SELECT 'order', o.id FROM orders AS o LEFT JOIN fills AS f ON f.order_id = o.id
              GROUP BY o.id HAVING coalesce(sum(f.quantity), 0) <> o.filled_quantity

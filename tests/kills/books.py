@@ -27,11 +27,11 @@ WRONG_POSITION_SUMS = """
      GROUP BY p.id
     HAVING coalesce(sum(CASE f.side WHEN 'buy' THEN 1 ELSE -1 END * f.quantity
                         - CASE WHEN f.fee_asset = 'BTC' THEN f.fee ELSE 0 END), 0)
-           <> (CASE p.side WHEN 'long' THEN 1 ELSE -1 END) * (p.quantity + p.dust)
+           <> (CASE p.side WHEN 'long' THEN 1 ELSE -1 END) * (p.quantity + p.dust - p.swept)
 """
 # I2: what all positions add up to is what the venue holds.
 HOLDINGS = """
-    SELECT coalesce((SELECT sum((CASE side WHEN 'long' THEN 1 ELSE -1 END) * (quantity + dust)) FROM positions), 0)
+    SELECT coalesce((SELECT sum((CASE side WHEN 'long' THEN 1 ELSE -1 END) * (quantity + dust - swept)) FROM positions), 0)
            - coalesce((SELECT sum(total) FROM paper.balances WHERE asset = 'BTC'), 0)
            - coalesce((SELECT sum(quantity) FROM paper.positions), 0)
 """

@@ -218,7 +218,7 @@ def _sums(orders: dict[str, Any], fills: list[Any], positions: list[Any], plan: 
     ]
     for row in positions:
         sign = 1 if row["side"] == "long" else -1
-        if by_position.get(row["id"], 0) != sign * (row["quantity"] + row["dust"]):
+        if by_position.get(row["id"], 0) != sign * (row["quantity"] + row["dust"] - row["swept"]):
             found.append(f"I3 position {row['id']} is {row['quantity']} + {row['dust']}")
     return found
 
@@ -229,7 +229,7 @@ def _holdings(positions: list[Any], venues: Venues, plan: Plan) -> list[str]:
     for row in positions:
         sign = 1 if row["side"] == "long" else -1
         key = (row["symbol"], row["position_type"])
-        amount = Fraction(sign * (row["quantity"] + row["dust"]))
+        amount = Fraction(sign * (row["quantity"] + row["dust"] - row["swept"]))
         held[key] = held.get(key, Fraction(0)) + amount
     found = []
     for market in plan.markets:

@@ -31,6 +31,7 @@ CSV_HEADS = (
     "fees",
     "dust",
     "dust_cost",
+    "swept_income",
 )
 GOOD_ENDS = frozenset({"ok", "skipped", "running"})
 

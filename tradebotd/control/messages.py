@@ -270,6 +270,7 @@ class Trade(Message):
     fees: Money
     dust: Money = Decimal(0)  # less than a lot: what it cost is part of the loss
     dust_cost: Money = Decimal(0)
+    swept_income: Money = Decimal(0)  # of earlier dust that its exits sold, too
 
 
 class BotDetail(Bot):

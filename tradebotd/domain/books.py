@@ -22,6 +22,9 @@ class PositionBooks:
     the quote asset, the latter net of every fee and funding so far, so that an open position shows
     its entry fee as a loss.
 
+    `swept`: dust of earlier positions of the symbol that its exits sold, too; it cost nothing any
+    more, so that all of `swept_income` is earned.
+
     Dust of spot has been paid for and cannot be sold: what it cost is a loss once the position is
     closed. Of futures it is held on at the venue, and was not paid for.
     """
@@ -35,6 +38,8 @@ class PositionBooks:
     fees: Decimal = ZERO
     dust: Decimal = ZERO
     funding: Decimal = ZERO
+    swept: Decimal = ZERO
+    swept_income: Decimal = ZERO
 
     @property
     def quantity(self) -> Decimal:
@@ -62,7 +67,7 @@ class PositionBooks:
     @property
     def realized_pnl(self) -> Decimal:
         gained = (self.exit_proceeds - (self.entry_cost - self.cost)) * self.side.sign
-        return gained - self.fees + self.funding
+        return gained + self.swept_income - self.fees + self.funding
 
     def entered(self, fill: Fill, base_asset: str) -> "PositionBooks":
         """A fee taken in the base asset makes less of it held than was bought.
@@ -100,6 +105,15 @@ class PositionBooks:
     def written_off(self) -> "PositionBooks":
         """Nothing of what is held can be sold any more: all of it is dust."""
         return replace(self, dust=self.dust + self.quantity)
+
+    def sweeping(self, fill: Fill, base_asset: str) -> "PositionBooks":
+        """What of an exit's fill was dust of earlier positions."""
+        return replace(
+            self,
+            swept=self.swept + fill.quantity,
+            swept_income=self.swept_income + fill.price * fill.quantity,
+            fees=self.fees + fee_in_quote(fill, base_asset),
+        )
 
     def funded(self, received: Decimal) -> "PositionBooks":
         """Funding in the quote asset; negative when paid. It may come after the last exit."""

@@ -123,6 +123,7 @@ class OrderIntent:
     position_id: PositionId | None = None  # set for exits
     position_version: int | None = None  # exits: of the position that it was made from
     ladder_step: int | None = None  # exits: the step of the ladder that it takes
+    sweeps: Decimal = ZERO  # exits: so much of the quantity is dust of earlier positions
     expires_at: datetime | None = None  # market time: how long an entry may rest
 
 

@@ -38,9 +38,9 @@ _INSERT_FROM_LEASE: Final = """
     INSERT INTO orders (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side,
                         type, time_in_force, position_type, leverage, reduce_only, quantity, limit_price, stop_price,
                         trigger_price, exits, reason, params_hash, send_by, created_at, updated_at, ladder_step,
-                        expires_at, linked_id)
+                        expires_at, linked_id, sweeps)
     SELECT lease.token, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-           $23, $24, $25, $25, $26, $27, $28
+           $23, $24, $25, $25, $26, $27, $28, $29
       FROM lease
     RETURNING id
 """
@@ -183,6 +183,7 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
             intent.ladder_step,
             intent.expires_at,
             order.linked_id,
+            intent.sweeps,
         )
     except asyncpg.UniqueViolationError as error:
         rule = error.constraint_name or ""

@@ -26,8 +26,9 @@ INSERT_POSITION: Final[LiteralString] = """
 UPDATE_BOOKS: Final[LiteralString] = """
     UPDATE positions
        SET quantity = $2, entry_quantity = $3, entry_price = $4, exit_quantity = $5, exit_price = $6, fees = $7,
-           realized_pnl = $8, dust = $9, closed_at = $10, close_reason = $11, entry_cost = $12, exit_proceeds = $13,
-           cost = $14, version = version + 1
+           realized_pnl = $8, dust = $9, closed_at = coalesce($10, closed_at),
+           close_reason = coalesce($11, close_reason), entry_cost = $12, exit_proceeds = $13, cost = $14, swept = $15,
+           swept_income = $16, version = version + 1
      WHERE id = $1
 """
 UPDATE_LEVELS: Final[LiteralString] = """
@@ -82,7 +83,8 @@ SELECT_ONE: Final[LiteralString] = (
 SELECT_FOR_UPDATE: Final[LiteralString] = (
     COLUMNS
     + """,
-           exit_quantity, fees, dust, closed_at, close_reason, funding, entry_cost, exit_proceeds
+           exit_quantity, fees, dust, closed_at, close_reason, funding, entry_cost, exit_proceeds, swept,
+           swept_income
       FROM positions
      WHERE id = $1
        FOR UPDATE
@@ -100,20 +102,16 @@ SELECT_OPEN_FUTURES: Final[LiteralString] = (
 """
 )
 SELECT_SUMS: Final[LiteralString] = """
-    SELECT venue, symbol, position_type, sum(CASE side WHEN 'long' THEN quantity + dust ELSE -quantity - dust END) AS quantity,
-           sum(version) AS version, count(*) FILTER (WHERE closed_at IS NULL) AS open
-      FROM positions
-     WHERE closed_at IS NULL OR dust > 0
+    SELECT venue, symbol, position_type, sum(quantity) AS quantity, sum(version) AS version, sum(open) AS open
+      FROM (SELECT venue, symbol, position_type, CASE side WHEN 'long' THEN quantity ELSE -quantity END AS quantity, version,
+                   1 AS open
+              FROM positions WHERE closed_at IS NULL
+            UNION ALL
+            SELECT venue, symbol, 'futures', CASE side WHEN 'long' THEN dust ELSE -dust END, version, 0
+              FROM positions WHERE position_type = 'futures' AND dust > 0
+            UNION ALL
+            SELECT venue, symbol, 'spot', quantity, version, 0 FROM dust) AS held
      GROUP BY venue, symbol, position_type
-"""
-# Minutes that opened at or after the entry: an earlier one may have had its extreme before it.
-SELECT_EXTREMES: Final[LiteralString] = """
-    SELECT p.id, min(o.low) AS low, max(o.high) AS high
-      FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS span (id, began, ended)
-      JOIN positions AS p ON p.id = span.id
-      JOIN market_symbols AS m ON m.symbol = p.symbol
-      JOIN ohlc AS o ON o.symbol_id = m.id AND o.timeframe = '1m' AND o.ts >= span.began AND o.ts < span.ended
-     GROUP BY p.id
 """
 
 MovedExit = tuple[PositionId, int, Decimal, Decimal | None, Decimal | None]
@@ -216,6 +214,7 @@ async def update_books(
     books: PositionBooks,
     closed: tuple[datetime, CloseReason] | None,
 ) -> None:
+    """*closed* None: as it was; what is closed is never opened again."""
     await connection.execute(
         UPDATE_BOOKS,
         position_id,
@@ -232,6 +231,8 @@ async def update_books(
         books.entry_cost,
         books.exit_proceeds,
         books.cost,
+        books.swept,
+        books.swept_income,
     )
 
 
@@ -290,6 +291,8 @@ async def lock(connection: Connection, position_id: PositionId) -> LockedPositio
         fees=row["fees"],
         dust=row["dust"],
         funding=row["funding"],
+        swept=row["swept"],
+        swept_income=row["swept_income"],
     )
     reason = row["close_reason"]
     return LockedPosition(
@@ -326,15 +329,6 @@ async def select_sums(connection: Connection) -> list[HeldSum]:
         )
         for row in await connection.fetch(SELECT_SUMS)
     ]
-
-
-async def select_extremes(
-    connection: Connection, spans: Sequence[tuple[PositionId, datetime, datetime]]
-) -> dict[PositionId, tuple[float, float]]:
-    """(low, high) of the minutes in each position's *spans*; without any, it is left out."""
-    columns = (list(column) for column in zip(*spans, strict=True))
-    rows = await connection.fetch(SELECT_EXTREMES, *columns)
-    return {PositionId(row["id"]): (row["low"], row["high"]) for row in rows}
 
 
 def _position(row: Any) -> Position:

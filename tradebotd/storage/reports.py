@@ -41,14 +41,14 @@ SELECT_POSITIONS: Final[LiteralString] = """
 """
 SELECT_TRADES: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, quantity, entry_price, exit_price, opened_at, closed_at, close_reason,
-           realized_pnl, fees, dust, dust_cost
+           realized_pnl, fees, dust, dust_cost, swept_income
       FROM trades
      WHERE ($1::timestamptz IS NULL OR closed_at >= $1) AND ($2::text IS NULL OR bot = $2)
      ORDER BY closed_at DESC, id DESC LIMIT $3
 """
 SELECT_TRADE: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, quantity, entry_price, exit_price, opened_at, closed_at, close_reason,
-           realized_pnl, fees, dust, dust_cost
+           realized_pnl, fees, dust, dust_cost, swept_income
       FROM trades WHERE id = $1
 """
 SELECT_ORDERS: Final[LiteralString] = """

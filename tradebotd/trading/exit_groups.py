@@ -18,17 +18,17 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.ids import PositionId, VenueName
-from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent, OrderReport
 from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.limits import approve_exit
-from tradebotd.storage import exit_groups, positions
+from tradebotd.storage import dust, exit_groups, positions
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
 from tradebotd.trading.exit_evidence import ExitEvidence
-from tradebotd.trading.exit_orders import CHANGED
+from tradebotd.trading.exit_orders import CHANGED, with_dust
 from tradebotd.trading.exit_sending import send_together
 from tradebotd.trading.exit_steps import Ask, Clear, Deny, Place, Retire, Terms, next_step, rests
 from tradebotd.trading.placement import Placement, Prepared
@@ -57,10 +57,12 @@ class ExitGroups:
         database: Database,
         clock: Clock,
         venues: Mapping[VenueName, Venue],
+        symbols: Mapping[str, MarketSymbol],
     ) -> None:
         self._database = database
         self._clock = clock
         self._venues = venues
+        self._symbols = symbols
         self._turns: dict[PositionId, _Turn] = {}
         self._placement: Placement | None = None
         self._evidence: ExitEvidence | None = None
@@ -178,13 +180,26 @@ class ExitGroups:
         made: list[Prepared],
     ) -> list[OrderReport] | None:
         """None: the position moved before the commit, and is to be judged as it is now."""
-        intents = build(position)
+        intents = await self._with_dust(position, kind, build(position))
         try:
             return await self._send(position, kind, intents, how, made)
         except OrderDeniedError as denied:
             if denied.rule != CHANGED:
                 raise
             return None
+
+    async def _with_dust(
+        self, position: Position, kind: GroupKind, intents: list[OrderIntent]
+    ) -> list[OrderIntent]:
+        """What ends a position at the market takes old dust of its symbol along."""
+        if kind is GroupKind.RESTING or position.position_type is PositionType.FUTURES:
+            return intents
+        async with self._database.connection() as connection:
+            available = await dust.select_available(
+                connection, position.id, position.venue, position.symbol
+            )
+        instrument = self._symbols[position.symbol].instrument
+        return [with_dust(each, position, instrument, available) for each in intents]
 
     async def _send(
         self,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from tradebotd.domain.decimals import ZERO, floor_to_step
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
@@ -139,6 +140,30 @@ def _step_quantity(
     stop = tightest_stop(position.side, position)
     rest = replace(position, quantity=position.quantity - quantity)
     return quantity if sellable_now(rest, price if stop is None else stop, instrument) else most
+
+
+def with_dust(
+    intent: OrderIntent, position: Position, instrument: Instrument, dust: Decimal
+) -> OrderIntent:
+    """*intent*, and of the *dust* of earlier positions what makes more whole lots of it. Spot only.
+
+    A step of a ladder leaves it to the exit that ends the position.
+    """
+    request, most = intent.request, instrument.max_quantity
+    ends = position.quantity - request.quantity < instrument.lot_size
+    if dust <= 0 or not ends or request.position_type is PositionType.FUTURES:
+        return intent
+    quantity = position.quantity + dust
+    if most is not None:
+        quantity = min(quantity, most)
+    quantity = floor_to_step(quantity, instrument.lot_size)
+    if quantity <= request.quantity:
+        return intent
+    return replace(
+        intent,
+        request=replace(request, quantity=quantity),
+        sweeps=max(quantity - position.quantity, ZERO),
+    )
 
 
 def guard_for(position: Position, instrument: Instrument, *, linked: bool) -> Guard | None:

@@ -13,15 +13,16 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill, split
-from tradebotd.domain.ids import BotName, PositionId
+from tradebotd.domain.ids import BotName, OrderId, PositionId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import alerts, bots, externals, fills, orders, positions, symbols
+from tradebotd.storage import alerts, bots, dust, externals, fills, orders, positions, symbols
 from tradebotd.storage.database import Connection
 from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.positions import LockedPosition
 from tradebotd.trading.days import local_day
 from tradebotd.trading.filled_positions import entered, left_of
 
@@ -220,7 +221,8 @@ class FillLedger:
         instrument: Instrument,
         effects: Effects,
     ) -> "Booked | None":
-        """As much as is held; both legs of a pair may fill in a fast market, and sell more.
+        """As much as is held, and the old dust that the order takes along; both legs of a pair may
+        fill in a fast market, and sell more.
 
         None: an entry of the bot is not settled, and may still bring what was sold; it is said.
         """
@@ -230,30 +232,47 @@ class FillLedger:
         if locked is None or position_id is None:
             raise AssertionError(f"exit order {order.id} has no position")
         held = locked.books.quantity
-        part, excess = split(fill, held)
+        part, swept, excess = await _shares(connection, order.id, fill, held)
         if excess and await orders.is_entry_unsettled(connection, order.bot, order.symbol):
             message = f"{fill.quantity:f} exited where {held:f} was held: {fill}"
             await self._alarm(connection, EXCEEDS, fill, message)
             return None
-        if part is None:
+        if part is None and swept is None:
             return Booked(position_id, None, excess)
-        books = locked.books.exited(part, instrument.base_asset, instrument.lot_size)
-        closed = None
-        if books.quantity == 0:
+        books, closed, still = locked.books, None, None
+        if part is not None:
+            books = books.exited(part, instrument.base_asset, instrument.lot_size)
+            still = books.quantity > 0
+        if swept is not None:
+            books = books.sweeping(swept, instrument.base_asset)
+        if still is False:
             closed = (fill.executed_at, close_reason(order.reason))
             effects.closed.append((locked.position, books, closed[1]))
-        else:
-            before = locked.position
+        await positions.update_books(connection, position_id, books, closed)
+        if part is not None:
+            await self._follow(connection, stored, locked, books, part, instrument, effects)
+        pnl = books.realized_pnl - locked.books.realized_pnl
+        await self._count_day(connection, order.bot, fill, pnl, trades=0, in_position=still)
+        return Booked(position_id, _without(fill, excess), excess)
+
+    async def _follow(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        locked: LockedPosition,
+        books: PositionBooks,
+        part: Fill,
+        instrument: Instrument,
+        effects: Effects,
+    ) -> None:
+        """The levels of what is left, and how far the price went through the one that was met."""
+        before = locked.position
+        if books.quantity:
             left = left_of(stored, part.quantity, before, books.quantity, instrument)
             if replace(left, quantity=before.quantity, version=before.version) != before:
                 await positions.update_levels(connection, left)
             effects.changed.append(left)
-        await positions.update_books(connection, position_id, books, closed)
-        await self._tell_gap(connection, stored, locked.position, part, effects)
-        pnl = books.realized_pnl - locked.books.realized_pnl
-        still = closed is None
-        await self._count_day(connection, order.bot, part, pnl, trades=0, in_position=still)
-        return Booked(position_id, part, excess)
+        await self._tell_gap(connection, stored, before, part, effects)
 
     async def _tell_gap(
         self,
@@ -280,7 +299,7 @@ class FillLedger:
         pnl: Decimal,
         *,
         trades: int,
-        in_position: bool,
+        in_position: bool | None,
     ) -> None:
         await bots.count_day(
             connection,
@@ -309,6 +328,24 @@ def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
     if fill.side is not order.side:
         return f"its order is to {order.side}"
     return None if fill.price > 0 else "it has no price"
+
+
+async def _shares(
+    connection: Connection, order_id: OrderId, fill: Fill, held: Decimal
+) -> tuple[Fill | None, Fill | None, Fill | None]:
+    """Of the position, of the old dust that its order takes along, and of neither."""
+    part, rest = split(fill, held)
+    if rest is None:
+        return part, None, None
+    swept, excess = split(rest, await dust.lock_for_order(connection, order_id))
+    return part, swept, excess
+
+
+def _without(fill: Fill, excess: Fill | None) -> Fill:
+    """What of it is booked here, the position's and old dust."""
+    if excess is None:
+        return fill
+    return replace(fill, quantity=fill.quantity - excess.quantity, fee=fill.fee - excess.fee)
 
 
 def close_reason(reason: str | None) -> CloseReason:

@@ -24,7 +24,7 @@ from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, Order
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, WhyNot, unhindered
 from tradebotd.risk.limits import ApprovedOrder
-from tradebotd.storage import decisions, exit_groups, orders, positions
+from tradebotd.storage import decisions, dust, exit_groups, orders, positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.exit_groups import GroupUse
@@ -246,6 +246,13 @@ async def _check_position(connection: Connection, intent: OrderIntent) -> None:
         raise OrderDeniedError("position_closed", f"position {intent.position_id} is closed")
     if intent.position_version != locked.position.version:
         raise OrderDeniedError("position_changed", f"{locked.position.quantity} is held now")
+    if intent.sweeps:
+        request = intent.request
+        available = await dust.lock_available(
+            connection, intent.position_id, request.venue, request.symbol
+        )
+        if available < intent.sweeps:
+            raise OrderDeniedError("position_changed", f"{available} of old dust is there now")
 
 
 async def _use_group(

@@ -76,7 +76,7 @@ class Protection:
         self._unprotected = Unprotected(database, clock)
         self._lost: Collection[PositionId] = ()
         self.symbol_pauses = SymbolPauses(database, clock, self.hours)
-        self._groups = ExitGroups(database=database, clock=clock, venues=venues)
+        self._groups = ExitGroups(database=database, clock=clock, venues=venues, symbols=symbols)
         self._resting = RestingExits(
             groups=self._groups,
             database=database,

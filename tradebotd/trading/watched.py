@@ -17,7 +17,7 @@ from tradebotd.domain.position import Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.risk.exits import ExitLevels, better, secured, trail
 from tradebotd.risk.trigger_book import MovedStop, TriggerBook
-from tradebotd.storage import positions
+from tradebotd.storage import extremes, positions
 from tradebotd.storage.database import Database
 from tradebotd.storage.positions import MovedExit
 
@@ -163,7 +163,7 @@ class Watched:
         if not spans:
             return {}
         async with self._database.connection() as connection:
-            return await positions.select_extremes(connection, spans)
+            return await extremes.select_extremes(connection, spans)
 
     def _with_candles(self, position: Position, extremes: tuple[float, float]) -> Position:
         low, high = (from_float(extreme) for extreme in extremes)
