@@ -42,10 +42,11 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class Small:
-    """*rows*: (minute, open, high, low, close, volume); one bot of 500 USDT, no costs but fees."""
+    """*rows*: (minute, open, high, low, close, volume); one bot of *size* USDT, no costs but fees."""
 
     rows: Sequence[tuple[float, ...]]
     bot: str = ""
+    size: str = "500"
     venue: str = ""
     symbol: str = ""
     rest: str = ""
@@ -91,7 +92,7 @@ name = "g"
 symbol = "AAAUSDT"
 strategy = "{folder}/script.py:Script"
 {self.bot or 'exits = { stop_loss = "2%" }'}
-sizing = {{ kind = "fixed_notional", value = "500" }}
+sizing = {{ kind = "fixed_notional", value = "{self.size}" }}
 limits = {{ max_daily_trades = 100 }}
 {self.rest}
 """
@@ -227,3 +228,15 @@ def test_an_hour_that_ends_in_silence_is_entered_at_the_first_price_after_it(
     found = case.run(tmp_path, empty_database())
     assert [position["entry_price"] for position in found] == [Decimal(each) for each in entered]
     assert all(each["opened_at"] >= START + timedelta(minutes=129) for each in found)
+
+
+def test_steps_below_the_minimum_notional_are_sold_together(
+    tmp_path: Path, empty_database: Callable[[], str]
+) -> None:
+    """M4.7, M6.1: 3.03 at 101 and 3.09 at 103, of a minimum of 5: 6.18 at 103, in one order."""
+    steps = "ladder = [{ at = '1%', share = '50%' }, { at = '3%', share = '50%' }]"
+    up = [(9, 100, 102, 100, 102, 1), (10, 102, 104, 102, 104, 1), *flat(11, 14, 104)]
+    case = Small(rows=[*at_100(), *up], bot=f"exits = {{ stop_loss = '5%', {steps} }}", size="6")
+    (position,) = case.run(tmp_path, empty_database())
+    assert (position["close_reason"], position["exit_price"]) == ("take_profit", 103)
+    assert (position["exit_quantity"], position["dust"]) == (Decimal("0.06"), 0)

@@ -113,7 +113,7 @@ class Case:
         self.heard.append(report)
 
 
-def instrument(venue: str) -> Instrument:
+def instrument(venue: str, **filters: Any) -> Instrument:
     return Instrument(
         symbol="BTCUSDT",
         venue=VenueName(venue),
@@ -121,6 +121,7 @@ def instrument(venue: str) -> Instrument:
         quote_asset="USDT",
         tick_size=Decimal("0.01"),
         lot_size=Decimal("0.001"),
+        **filters,
     )
 
 
@@ -135,8 +136,15 @@ def fee_asset() -> str:
 
 
 @pytest.fixture
-def case(venue_name: str, fee_asset: str, database: Database) -> Case:
-    clock, prices, traded = FakeClock(NOW), FakePrices(), instrument(venue_name)
+def filters() -> dict[str, Any]:
+    """Of the instrument, beside its tick and its lot."""
+    return {}
+
+
+@pytest.fixture
+def case(venue_name: str, fee_asset: str, filters: dict[str, Any], database: Database) -> Case:
+    clock, prices = FakeClock(NOW), FakePrices()
+    traded = instrument(venue_name, **filters)
     prices.move("BTCUSDT", "100")
     symbol = MarketSymbol(instrument=traded, feeds=(), timeframes=())
     if venue_name == "paper":

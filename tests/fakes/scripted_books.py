@@ -55,6 +55,9 @@ def refusal(
     """*held*: the futures position; *free*: balances without what is locked."""
     if request.type not in TAKEN:
         return f"{request.type} orders are not taken"
+    why_not = off_filters(request, last, instrument)
+    if why_not is not None:
+        return why_not
     if request.type in TRIGGERED and has_come(request, last):
         return AT_ONCE
     if request.position_type is PositionType.FUTURES:
@@ -67,6 +70,24 @@ def refusal(
     else:
         enough = request.quantity <= free.get(instrument.base_asset, Decimal(0))
     return None if enough else "insufficient balance"
+
+
+def off_filters(request: OrderRequest, last: Decimal, instrument: Instrument) -> str | None:
+    """The symbol's filters, in the words of the port."""
+    levels = [each for each in (request.limit_price, request.stop_price) if each is not None]
+    lots = request.quantity / instrument.lot_size
+    worth = request.quantity * (levels[0] if levels else last)
+    spot = request.position_type is PositionType.SPOT
+    found = {
+        "quantity_off_lot": lots != int(lots),
+        "quantity_below_minimum": request.quantity < instrument.min_quantity,
+        "quantity_above_maximum": instrument.max_quantity is not None
+        and instrument.max_quantity < request.quantity,
+        "price_off_tick": any((each / instrument.tick_size) % 1 for each in levels),
+        "notional_below_minimum": not request.reduce_only and worth < instrument.min_notional,
+        "leverage_above_maximum": not spot and request.leverage > instrument.max_leverage,
+    }
+    return next((name for name, refused in found.items() if refused), None)
 
 
 def free_of(

@@ -99,6 +99,8 @@ async def test_what_a_stop_leaves_below_the_minimum_notional_is_dust(
     position = await desk.position()
     assert (position["close_reason"], position["dust"]) == ("stop_loss", Decimal("0.05"))
     assert position["exit_quantity"] == Decimal("0.15")
+    lost = Decimal("14.10") - 20 - Decimal("34.10") * desk.venue.fee  # the dust with it
+    assert position["realized_pnl"] == (await desk.state())["daily_pnl"] == lost
     assert len(desk.venue.submitted) == 2
     assert "exit_refused" not in await desk.open_alerts()
     assert await desk.broken_books() == []

@@ -44,6 +44,21 @@ class Replacement(StrEnum):
     CANCEL_FIRST = "cancel_first"  # what rests locks the inventory: it must be gone first
 
 
+class Refusal(StrEnum):
+    """What an order is refused for by a symbol's filters: how an `OrderRejectedError` begins.
+
+    An adapter puts the name before its venue's own words (Binance: LOT_SIZE, MIN_NOTIONAL,
+    PRICE_FILTER, -4028).
+    """
+
+    OFF_LOT = "quantity_off_lot"
+    BELOW_MIN_QUANTITY = "quantity_below_minimum"
+    ABOVE_MAX_QUANTITY = "quantity_above_maximum"
+    BELOW_MIN_NOTIONAL = "notional_below_minimum"
+    OFF_TICK = "price_off_tick"
+    ABOVE_MAX_LEVERAGE = "leverage_above_maximum"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueTraits:
     """What a venue can do, and how much its "never seen" is worth.

@@ -30,6 +30,7 @@ from tradebotd.venues.paper.booking import (
     end,
     resting_report,
 )
+from tradebotd.venues.paper.filters import filtered
 from tradebotd.venues.paper.futures import (
     close_out,
     exit_price,
@@ -259,18 +260,17 @@ class Desk:
         locked: Locked,
     ) -> str | None:
         instrument = self._instruments[request.symbol]
-        if request.quantity % instrument.lot_size:
-            return f"quantity {request.quantity} is not a whole number of {instrument.lot_size}"
         if request.type is not OrderType.MARKET and request.type not in RESTS:
             return f"the paper venue takes no {request.type} orders"
+        why_not = filtered(request, _worth(request, prices), instrument)
+        if why_not is not None:
+            return why_not
         if would_trigger(request, prices.current):
             return AT_ONCE
         if self._fills_at_once(request, prices):
             price = self._price_at_once(request, prices)
         else:
             price = level_of(request)
-            if price % instrument.tick_size:
-                return f"price {price} is not a whole number of {instrument.tick_size}"
         done = self._execution(request, price, self._terms.taker, balances, locked)
         return done if isinstance(done, str) else None
 
@@ -387,3 +387,12 @@ class Desk:
         if not mine or mine[0].linked_id is None:
             return mine
         return [each for each in resting if each.linked_id == mine[0].linked_id]
+
+
+def _worth(request: OrderRequest, prices: LastPrices) -> Decimal:
+    """A unit of it, before spread and slippage: at its level, or at the market."""
+    if request.type is not OrderType.MARKET:
+        return level_of(request)
+    if request.trigger_price is not None and prices.went_through(request.trigger_price):
+        return request.trigger_price
+    return prices.current
