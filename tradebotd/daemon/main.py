@@ -24,13 +24,22 @@ EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: database or venue
 EXIT_TAKEN = 75  # EX_TEMPFAIL: another daemon holds the account
 EXIT_CONFIG = 78  # EX_CONFIG
 
+# What can be stopped, and what a stop says and returns that finds nothing to put in order yet.
+EARLY_STOPS = {
+    "run": ("nothing was started", EXIT_DONE),
+    "flatten": ("nothing was closed: run it again", EXIT_FAILED),
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code of document 3.1; usage errors leave through argparse with 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    early = EARLY_STOPS.get(arguments[0]) if arguments else None
+    signals = None if early is None else Signals(*early)  # before all else: a stop may come now
     forbid_floats()
     options = _parser().parse_args(arguments)
     try:
-        return _dispatch(options)
+        return _dispatch(options, signals)
     except ConfigError as error:
         return _complain(_config_report(error), EXIT_CONFIG)
     except TradebotError as error:
@@ -92,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _dispatch(options: argparse.Namespace) -> int:
+def _dispatch(options: argparse.Namespace, signals: Signals | None) -> int:
     match options.command:
         case "schema":
             from tradebotd.daemon.offline import print_schema  # noqa: PLC0415
@@ -106,16 +115,16 @@ def _dispatch(options: argparse.Namespace) -> int:
             from tradebotd.daemon.offline import run_migrations  # noqa: PLC0415
 
             return run_migrations(options.config, only_list=options.status)
-        case "flatten":
-            signals = Signals()
+        case "flatten" if signals is not None:
             from tradebotd.daemon.flatten import run_flatten  # noqa: PLC0415
 
             return run_flatten(options.config, signals)
-        case _:
-            signals = Signals()
+        case "run" if signals is not None:
             from tradebotd.daemon.run import run  # noqa: PLC0415
 
             return run(options.config, signals)
+        case command:
+            raise AssertionError(f"{command} stands in the parser only")
 
 
 def _config_report(error: ConfigError) -> str:

@@ -4,8 +4,8 @@ A loop's own handlers are gone before the process is, and come after its imports
 would end the daemon with the signal's number instead of 0.
 """
 
+import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -15,10 +15,15 @@ Receiver = Callable[[int], None]
 
 
 class Signals:
-    """Before anybody receives them, a stop ends the process: there is nothing to put in order."""
+    """Before anybody receives them, a stop ends the process: there is nothing to put in order.
 
-    def __init__(self) -> None:
-        self._receiver: Receiver = _leave
+    It says so by *words*, and by *exit_code*.
+    """
+
+    def __init__(self, words: str = "nothing was started", exit_code: int = 0) -> None:
+        self._words = words
+        self._exit_code = exit_code
+        self._receiver: Receiver = self._leave
         for number in (*STOP, signal.SIGHUP):
             signal.signal(number, self._handle)
 
@@ -37,7 +42,9 @@ class Signals:
     def _handle(self, number: int, _frame: object) -> None:
         self._receiver(number)
 
-
-def _leave(number: int) -> None:
-    if number in STOP:
-        sys.exit(0)
+    def _leave(self, number: int) -> None:
+        """Not by an exception: whatever is being imported or read may take it for its own."""
+        if number in STOP:
+            line = f"tradebotd: stopped by {signal.Signals(number).name}: {self._words}\n"
+            os.write(2, line.encode())  # sys.stderr may be in the midst of a line
+            os._exit(self._exit_code)

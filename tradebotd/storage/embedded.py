@@ -295,7 +295,9 @@ async def _initdb(cluster: _Cluster) -> None:
     target = _unfinished(cluster.home)
     initdb: list[str | Path] = [cluster.binaries / "initdb", *INITDB, "--pgdata", target]
     command = await anyio.to_thread.run_sync(unprivileged, initdb)
-    finished = await anyio.run_process(command, check=False, stderr=subprocess.STDOUT)
+    finished = await anyio.run_process(  # in a session of its own: Ctrl-C is for us
+        command, check=False, stderr=subprocess.STDOUT, start_new_session=True
+    )
     if finished.returncode:
         said = finished.stdout.decode(errors="replace").strip()
         last = said.rpartition("\n")[2]
