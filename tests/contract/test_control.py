@@ -442,6 +442,16 @@ async def test_no_socket_is_told_from_no_daemon(served: Path) -> None:
     assert "no daemon is running" in other.err
 
 
+@pytest.mark.parametrize("directory", ["/proc/nope", "/dev/null"])
+def test_a_place_where_no_socket_can_be_is_a_problem_of_the_configuration(directory: str) -> None:
+    """Interface 3.1: one line, 78."""
+    with pytest.raises(ConfigError) as refused:
+        bind(Path(directory) / "tradebotd.sock")
+
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"daemon.socket: {directory}/tradebotd.sock: ")
+
+
 def test_a_file_that_is_no_socket_is_left_alone(socket_path: Path) -> None:
     socket_path.write_text("mine")
 

@@ -44,6 +44,14 @@ def play(scheduler: ClockScheduler, clock: FakeClock, end: datetime) -> list[Due
     return found
 
 
+def test_before_its_start_nothing_is_due_and_nothing_fails() -> None:
+    """M8.1: the control socket answers while the daemon still reconciles."""
+    scheduler = ClockScheduler(FakeClock(START), no_close, list[Due]().extend)
+    scheduler.schedule([spec("ping", every(seconds=5))])
+
+    assert (scheduler.next_due(), scheduler.next_run_at(JobName("ping"))) == (None, None)
+
+
 def test_the_library_is_the_version_whose_internals_are_leant_on() -> None:
     assert version("apscheduler") == "3.11.3"
 

@@ -226,15 +226,25 @@ def bind(path: Path) -> socket.socket:
 
 def _make_room(path: Path) -> None:
     try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return
+        mode = _mode_of(path)
+        if mode is None:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return
+    except OSError as error:
+        raise ConfigError([f"daemon.socket: {path}: {error.strerror or error}"]) from error
     if not stat.S_ISSOCK(mode):
         raise ConfigError([f"daemon.socket: {path} is there already and is not a socket"])
     if answers(path):
         raise AccountTakenError(f"another daemon answers on {path}")
     path.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path) -> int | None:
+    """None: there is no such file."""
+    try:
+        return path.lstat().st_mode
+    except FileNotFoundError:
+        return None
 
 
 def answers(path: Path) -> bool:

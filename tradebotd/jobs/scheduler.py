@@ -103,15 +103,15 @@ class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no
 
     def next_due(self) -> datetime | None:
         """The earliest due time there is; None without schedules."""
-        instant: datetime | None = self._jobstores["default"].get_next_run_time()
+        store = self._jobstores.get("default")  # there from the start on
+        instant: datetime | None = None if store is None else store.get_next_run_time()
         return instant
 
     def next_run_at(self, name: JobName) -> datetime | None:
-        times = [
-            job.next_run_time
-            for job in self._jobstores["default"].get_all_jobs()
-            if self._job_names[job.id] == name
-        ]
+        """None before the start, too: an operator may ask at any moment."""
+        store = self._jobstores.get("default")
+        jobs = [] if store is None else store.get_all_jobs()
+        times = [job.next_run_time for job in jobs if self._job_names.get(job.id) == name]
         return min(times, default=None)
 
     def take_due(self) -> list[Due]:

@@ -260,6 +260,9 @@ def _socket_dir(runtime_dir: Path, owner: Owner | None = None) -> Path:
         directory.mkdir(mode=0o700, parents=True)
     except FileExistsError:
         pass
+    except OSError as error:
+        problem = f"daemon.socket: {directory}: {error.strerror or error}"
+        raise ConfigError([problem]) from error
     else:
         _hand_over(directory, owner)
     status = directory.lstat()
