@@ -7,16 +7,19 @@ from functools import partial
 
 import pytest
 
-from tests.fakes.trading import BOT, Desk, market_symbol, open_desk, spec
+from tests.fakes.trading import BOT, SYMBOL, Desk, market_symbol, open_desk, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
+from tradebotd.domain.exits import ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
+from tradebotd.domain.side import PositionSide
 from tradebotd.storage import exit_groups
 from tradebotd.storage.database import Database
 
+sides = pytest.mark.parametrize("side", list(PositionSide))
 behaviours = pytest.mark.parametrize("behaviour", [Behaviour.DROP_BEFORE, Behaviour.DROP_AFTER])
 
 
@@ -175,3 +178,96 @@ async def test_futures_of_two_bots_are_one_holding(
     proven = await desk.reconciler.evidence.nothing_was_sold(position, active.unsettled)
 
     assert proven is (behaviour is Behaviour.DROP_BEFORE)
+
+
+LADDER = ExitPlan(
+    stop_loss=Decimal("0.05"), ladder=(LadderStep(at=Decimal("0.02"), share=Decimal("0.3")),)
+)
+
+
+async def desk_with_a_lost_step(
+    database: Database, behaviour: Behaviour, side: PositionSide
+) -> Desk:
+    """Futures; a tick has met the step of 30 %, and nobody knows what its exit became."""
+    desk = await desk_of(
+        database, spec(exits=LADDER, position_type=PositionType.FUTURES, allow_short=True)
+    )
+    await desk.enter(side=side)
+    desk.venue.script.append(behaviour)
+    await desk.stream(of(side, "102.5"))
+    desk.venue.hidden.add(ClientOrderId((await desk.orders())[-1]["client_order_id"]))
+    desk.venue.fills_are_late = True
+    return desk
+
+
+def of(side: PositionSide, price: str) -> str:
+    """*price* of a long, around 100."""
+    return price if side is PositionSide.LONG else str(200 - Decimal(price))
+
+
+async def ticks_and_sweeps(desk: Desk, price: str) -> None:
+    for _ in range(4):
+        desk.clock.advance(timedelta(seconds=31))
+        await desk.stream(price)
+        await desk.protection.sweep(desk.clock.now())
+
+
+@sides
+@behaviours
+async def test_a_step_whose_answer_is_lost_is_not_sold_twice(
+    database: Database, behaviour: Behaviour, side: PositionSide
+) -> None:
+    """M4.7, 2.3: reduce-only caps whole exits, not shares; a second one asks first."""
+    desk = await desk_with_a_lost_step(database, behaviour, side)
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+
+    await ticks_and_sweeps(desk, of(side, "102.6"))
+
+    assert abs(desk.venue.positions[SYMBOL]) == Decimal("0.7")
+    desk.venue.hidden.clear()
+    desk.venue.fills_are_late = False
+    await desk.reconciler.run()
+    await ticks_and_sweeps(desk, of(side, "102.6"))
+    position = await desk.position()
+    assert (position["quantity"], position["ladder_done"]) == (Decimal("0.7"), 1)
+    assert abs(desk.venue.positions[SYMBOL]) == Decimal("0.7")
+
+
+@sides
+@behaviours
+async def test_a_stop_does_not_wait_for_what_became_of_a_step(
+    database: Database, behaviour: Behaviour, side: PositionSide
+) -> None:
+    """I4: all that is held is capped. Where the step was sold after all, this venue takes no more
+    than is left, and the stop follows what the first look finds.
+    """
+    desk = await desk_with_a_lost_step(database, behaviour, side)
+
+    await ticks_and_sweeps(desk, of(side, "94"))
+
+    executed = behaviour is Behaviour.DROP_AFTER
+    assert abs(desk.venue.positions[SYMBOL]) == (Decimal("0.7") if executed else 0)
+    desk.venue.hidden.clear()
+    desk.venue.fills_are_late = False
+    desk.clock.advance(timedelta(minutes=1))
+    await desk.reconciler.run()
+    await ticks_and_sweeps(desk, of(side, "94"))
+    assert desk.venue.positions[SYMBOL] == 0
+    assert (await desk.position())["close_reason"] == "stop_loss"
+    assert await desk.broken_books() == []
+
+
+@behaviours
+async def test_reduce_only_caps_nothing_where_another_bot_holds_the_symbol(
+    database: Database, behaviour: Behaviour
+) -> None:
+    """2.3: the venue knows one position of both; a second exit would reduce the other one's."""
+    futures = partial(spec, position_type=PositionType.FUTURES)
+    desk = await desk_of(database, futures(), futures("two"))
+    await desk.enter()
+    await desk.enter("two")
+    await lose_an_exit(desk, behaviour)
+
+    assert await is_denied(desk) is (behaviour is Behaviour.DROP_AFTER)
+
+    assert desk.venue.positions[SYMBOL] == 1

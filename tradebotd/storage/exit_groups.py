@@ -12,6 +12,7 @@ import asyncpg
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName
 from tradebotd.domain.order import OrderStatus, OrderType
+from tradebotd.domain.position import Position
 from tradebotd.storage.database import Connection
 
 INSERT: Final[LiteralString] = """
@@ -51,6 +52,10 @@ SELECT: Final[LiteralString] = """
       LEFT JOIN orders AS o ON o.exit_group_id = g.id
      WHERE g.position_id = ANY ($1::bigint[]) AND g.role <> 'closed'
      ORDER BY g.id, o.id
+"""
+IS_SHARED: Final[LiteralString] = """
+    SELECT EXISTS (SELECT 1 FROM positions
+                    WHERE venue = $1 AND symbol = $2 AND position_type = $3 AND closed_at IS NULL AND id <> $4)
 """
 SELECT_LEFTOVER: Final[LiteralString] = """
     SELECT DISTINCT g.position_id
@@ -185,6 +190,14 @@ async def select(
             else:
                 found[position_id].retiring = made
     return found
+
+
+async def is_shared(connection: Connection, position: Position) -> bool:
+    """Whether other positions of its kind are held of its symbol: a venue knows one sum of them."""
+    shared: bool = await connection.fetchval(
+        IS_SHARED, position.venue, position.symbol, position.position_type, position.id
+    )
+    return shared
 
 
 async def select_leftover(connection: Connection, limit: int) -> list[PositionId]:

@@ -224,7 +224,7 @@ class Closing:
         except OrderDeniedError as denied:
             await self._denied(each, denied, result)
         except VenueError as error:
-            self._refused(each, error, result)
+            self._refused(each, error, made, result)
         except AccountTakenError as error:  # it stays latched: the exit is the other daemon's
             result.failed[key] = str(error)
             log.critical("the account was taken over: exit not sent", position=key)
@@ -250,15 +250,18 @@ class Closing:
         elif denied.rule in {"position_changed", "exit_group_changed", "exit_retiring"}:
             self._watched.release(position_id)
 
-    def _refused(self, each: Exit, error: VenueError, result: SweepResult) -> None:
+    def _refused(
+        self, each: Exit, error: VenueError, made: Sequence[Prepared], result: SweepResult
+    ) -> None:
         """No storm: the next try comes after a pause. An unknown one stays latched where a second
-        one might sell what is not there.
+        one might sell what is not there, or a step's share twice; the sweep still sees the stop.
         """
         position_id, why = each.position.id, f"{type(error).__name__}: {error}"
         result.failed[str(position_id)] = why
         pause = self._backoff.refused(position_id, why)
         unknown = isinstance(error, OutcomeUnknownError)
-        if unknown and each.position.position_type is not PositionType.FUTURES:
+        repeats = any(each.order.intent.ladder_step is not None for each in made)
+        if unknown and (repeats or each.position.position_type is not PositionType.FUTURES):
             return
         self.pauses.until(position_id, self._clock.now() + pause)
 

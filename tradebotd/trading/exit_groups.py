@@ -101,7 +101,7 @@ class ExitGroups:
     async def withdraw(self, position_id: PositionId) -> None:
         """What rests for the position, and what retires, is cancelled. Raises as `place`."""
         async with self._turn(position_id, GroupKind.RESTING):
-            _, groups = await self._read(position_id)
+            _, groups, _ = await self._read(position_id)
             for group in (groups.retiring, groups.active):
                 if group is not None and group.kind is GroupKind.RESTING:
                     await self._clear(group)
@@ -116,8 +116,13 @@ class ExitGroups:
     ) -> list[OrderReport]:
         cleared = asked = False
         for _ in range(MOST_STEPS):
-            position, groups = await self._read(position_id)
-            terms = replace(self._terms(position, kind), cleared=cleared, asked=asked)
+            position, groups, shared = await self._read(position_id)
+            terms = replace(
+                self._terms(position, kind, shared=shared),
+                part=_sells_a_part(build, position),
+                cleared=cleared,
+                asked=asked,
+            )
             match next_step(groups, terms):
                 case Place() as how:
                     reports = await self._send_unless_moved(position, kind, build, how, made)
@@ -141,24 +146,26 @@ class ExitGroups:
             "exit_retiring", "an earlier exit of this position keeps coming back"
         )
 
-    def _terms(self, position: Position, kind: GroupKind) -> Terms:
+    def _terms(self, position: Position, kind: GroupKind, *, shared: bool) -> Terms:
         venue = self._venues.get(position.venue)
         if venue is None:
             raise VenueUnavailableError(f"venue {position.venue} is not configured")
         return Terms(
             kind=kind,
             replacement=venue.traits.replacement,
-            reduce_only=position.position_type is PositionType.FUTURES,
+            capped=position.position_type is PositionType.FUTURES and not shared,
             in_flight=self.orders.recorder.in_flight,
         )
 
-    async def _read(self, position_id: PositionId) -> tuple[Position, Groups]:
+    async def _read(self, position_id: PositionId) -> tuple[Position, Groups, bool]:
+        """And whether somebody else of ours holds the same at the venue."""
         async with self._database.connection() as connection:
             position = await positions.select_one(connection, position_id)
             groups = await exit_groups.select(connection, [position_id])
-        if position is None:
-            raise OrderDeniedError("position_closed", f"position {position_id} is closed")
-        return position, groups[position_id]
+            if position is None:
+                raise OrderDeniedError("position_closed", f"position {position_id} is closed")
+            shared = await exit_groups.is_shared(connection, position)
+        return position, groups[position_id], shared
 
     async def _make_room(self, position: Position, group: ExitGroup, kind: GroupKind) -> None:
         """In one transaction: the position never stands without an active group."""
@@ -307,6 +314,18 @@ class ExitGroups:
         finally:
             del self._turns[position_id]
             mine.over.set()
+
+
+def _sells_a_part(build: Build, position: Position) -> bool:
+    """Whether what would be sent now is a step: it leaves some of the position."""
+    try:
+        intents = build(position)
+    except OrderDeniedError:
+        return False  # it is denied where it would be placed, if it comes to that
+    return any(
+        each.ladder_step is not None and each.request.quantity < position.quantity
+        for each in intents
+    )
 
 
 def _nobody(_: PositionId) -> None:

@@ -57,19 +57,23 @@ Step = Place | Retire | Clear | Ask | Deny
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """`reduce_only`: a second exit sells nothing that is not there. `cleared`: it was tried."""
+    """`capped`: all exits together sell no more than is held (reduce-only, where nobody else holds
+    the symbol). `part`: this one sells less than that, and no cap tells it from the one before.
+    `cleared`: it was tried.
+    """
 
     kind: GroupKind
     replacement: Replacement
-    reduce_only: bool
+    capped: bool
     in_flight: Container[ClientOrderId]
+    part: bool = False
     cleared: bool = False
     asked: bool = False
 
 
 def next_step(groups: Groups, terms: Terms) -> Step:
     active, retiring = groups.active, groups.retiring
-    overlaps = terms.reduce_only and terms.replacement is Replacement.OVERLAP
+    overlaps = terms.capped and terms.replacement is Replacement.OVERLAP
     if active is not None and active.unsettled:
         return _beside(active, retiring, terms, overlaps=overlaps)
     if retiring is not None and not terms.asked:
@@ -100,7 +104,9 @@ def _held_up(retiring: ExitGroup, terms: Terms, *, overlaps: bool) -> Step | Non
     """What must come before an order while an earlier group is not settled; None: nothing."""
     if not retiring.unsettled:
         return None if terms.cleared else Clear(retiring)
-    if terms.kind is GroupKind.MARKET and (overlaps or (terms.reduce_only and _in_doubt(retiring))):
+    again = terms.part and retiring.kind is GroupKind.MARKET
+    at_once = overlaps or (terms.capped and _in_doubt(retiring))
+    if terms.kind is GroupKind.MARKET and at_once and not again:
         return None
     if not terms.cleared:
         return Clear(retiring)
