@@ -1,5 +1,6 @@
 """Stops that rest at the venue: placed, sized, moved, met, lost, and taken out of the way."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -22,9 +23,11 @@ from tests.fakes.resting import (
 from tests.fakes.trading import NOON, SYMBOL, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
+from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, PositionId
-from tradebotd.domain.order import OrderType
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.order import OrderReport, OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage import positions
@@ -389,3 +392,56 @@ async def test_the_alert_of_a_refused_stop_ends_with_its_position(database: Data
     await sweep(desk)
 
     assert "resting_stop_lost" not in await desk.open_alerts()
+
+
+@pytest.mark.parametrize(
+    ("at_venue_now", "reason", "level"),
+    [
+        ("94", CloseReason.STOP_LOSS, 95),
+        ("95.1", CloseReason.STOP_LOSS, None),  # nearer to the stop than to the target
+        ("109.9", CloseReason.TAKE_PROFIT, None),
+        ("111", CloseReason.TAKE_PROFIT, 110),
+        (None, CloseReason.STOP_LOSS, None),
+    ],
+)
+async def test_a_pair_that_would_trigger_at_once_ends_for_the_leg_that_the_price_is_at(
+    database: Database, at_venue_now: str | None, reason: CloseReason, level: int | None
+) -> None:
+    """M5.7: the venue names no leg; a target that was met is no loss, and has no level of a stop."""
+    desk = await open_resting_desk(database, Replacement.CANCEL_FIRST, linked=True)
+    await desk.enter()
+
+    async def refused(*_: object, **__: object) -> list[OrderReport]:
+        raise OrderRejectedError("order would immediately trigger")
+
+    async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        if at_venue_now is None:
+            raise VenueUnavailableError("503")
+        return {each.symbol: Decimal(at_venue_now) for each in symbols}
+
+    desk.venue.submit_linked, desk.venue.quotes = refused, quotes  # type: ignore[method-assign]
+    await desk.protection.attend_once()
+
+    order = (await desk.orders())[-1]
+    assert (await desk.position())["close_reason"] == reason
+    assert (order["type"], order["trigger_price"]) == ("market", level)
+    assert await desk.rows("SELECT code FROM alerts") == []
+
+
+async def test_a_single_stop_that_would_trigger_at_once_ends_for_its_own_reason(
+    database: Database,
+) -> None:
+    """M5.7: no price says otherwise, and none that is in memory has met it."""
+    desk = await open_resting_desk(
+        database, Replacement.CANCEL_FIRST, one(Replacement.CANCEL_FIRST, exits=TRAIL)
+    )
+    await desk.enter()
+
+    async def refuse(_: ClientOrderId) -> None:
+        desk.venue.before_submit = None
+        raise OrderRejectedError("order would immediately trigger")
+
+    desk.venue.before_submit = refuse
+    await desk.protection.attend_once()
+
+    assert (await desk.position())["close_reason"] == "trailing_stop"

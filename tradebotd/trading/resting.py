@@ -4,7 +4,7 @@ What ought to rest follows from the position; what does is read from the databas
 have changed. A quiet sweep compares in memory and asks nobody.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,12 +25,12 @@ from tradebotd.market.calendars import Calendar
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
 from tradebotd.ports.venue import Venue
-from tradebotd.risk.exits import ExitLevels, triggered
 from tradebotd.storage.database import Database
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
 from tradebotd.trading.exit_groups import ExitGroups
 from tradebotd.trading.exit_orders import Exit, Guard, guard_for, resting_exits
 from tradebotd.trading.pauses import Backoff, Pauses
+from tradebotd.trading.refused_stops import RefusedStops
 from tradebotd.trading.unprotected import Standing, subject
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class RestingExits:
     ) -> None:
         self._groups = groups
         self._clock = clock
-        self._prices = prices
+        self._refusals = RefusedStops(clock, prices, symbols, venues)
         self._symbols = symbols
         self._calendars = calendars
         self._venues = venues
@@ -135,7 +135,7 @@ class RestingExits:
             except AccountTakenError as error:
                 failed[str(position_id)] = f"resting stop: {error}"
             except OrderRejectedError as error:
-                exits += self._met_meanwhile(position, error, failed)
+                exits += await self._met_meanwhile(position, error, failed)
             except (VenueError, TimeoutError) as error:
                 self._refused(position, error, failed)
         await self.tell()
@@ -219,35 +219,18 @@ class RestingExits:
         pause = self._backoff.refused(position_id, why)
         self._pauses.until(position_id, self._clock.now() + pause)
 
-    def _met_meanwhile(
+    async def _met_meanwhile(
         self, position: Position, error: OrderRejectedError, failed: dict[str, str]
     ) -> list[Exit]:
         """A price that was faster than the stop is no failure; one that stays refused is."""
-        exits = list(self._beyond(position, error))
-        if exits and position.id not in self._backoff.reasons:
+        found = await self._refusals.exit_of(position, self._wanted(position), error)
+        if found is not None and position.id not in self._backoff.reasons:
             self._live.pop(position.id, None)
             self._wait(position.id, error.reason)
             log.info("the price has met the stop meanwhile", bot=position.bot, reason=error.reason)
         else:
             self._refused(position, error, failed)
-        return exits
-
-    def _beyond(self, position: Position, error: OrderRejectedError) -> Iterable[Exit]:
-        """A stop that would trigger at once has been met: the position ends at the market."""
-        last = self._prices.last_prices(position.symbol)
-        met = (
-            None
-            if last is None
-            else triggered(position.side, ExitLevels.of(position), last.current)
-        )
-        if met is not None:
-            yield Exit(position=position, reason=met[0], level=met[1])
-        elif "trigger" in error.reason:
-            guard = self._wanted(position)
-            reason = CloseReason.STOP_LOSS if guard is None else guard.reason
-            yield Exit(
-                position=position, reason=reason, level=None if guard is None else guard.stop
-            )
+        return [] if found is None else [found]
 
     def _wanted(self, position: Position) -> Guard | None:
         symbol, venue = self._symbols.get(position.symbol), self._venues.get(position.venue)
