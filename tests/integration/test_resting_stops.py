@@ -445,3 +445,21 @@ async def test_a_single_stop_that_would_trigger_at_once_ends_for_its_own_reason(
     await desk.protection.attend_once()
 
     assert (await desk.position())["close_reason"] == "trailing_stop"
+
+
+async def test_the_alert_of_a_lost_stop_ends_when_one_rests_again(database: Database) -> None:
+    """M5.7: not an hour later, when the one whose answer was lost is given up."""
+    desk = await open_resting_desk(database, Replacement.CANCEL_FIRST)
+    desk.venue.traits = replace(desk.venue.traits, resting_margin=timedelta(hours=1))
+    await desk.reconciler.run()
+    await desk.enter()
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    await sweep(desk)
+    assert "resting_stop_lost" in await desk.open_alerts()
+
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    await sweep(desk, 4)
+
+    assert stops(desk) == [(Decimal("95.00"), Decimal(1))]
+    assert await desk.rows("SELECT 1 FROM exit_groups WHERE role = 'retiring'") != []
+    assert "resting_stop_lost" not in await desk.open_alerts()

@@ -126,6 +126,8 @@ class RestingExits:
                 self._due.pop(position_id, None)
                 continue
             try:
+                if _any_rests(found[position_id]):
+                    self._gone.pop(position_id, None)
                 await self._tend(position, found[position_id])
             except OrderDeniedError as denied:
                 if denied.rule == "position_closed":
@@ -262,7 +264,11 @@ def _unknown(groups: Groups) -> bool:
     """Orders are in doubt, and none is known to rest."""
     found = [each for each in (groups.active, groups.retiring) if each is not None]
     doubtful = any(order.is_in_doubt for group in found for order in group.unsettled)
-    return doubtful and not any(_rests(group) for group in found)
+    return doubtful and not _any_rests(groups)
+
+
+def _any_rests(groups: Groups) -> bool:
+    return any(each is not None and _rests(each) for each in (groups.active, groups.retiring))
 
 
 def _guard_of(group: ExitGroup) -> Guard | None:
