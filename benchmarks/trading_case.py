@@ -36,6 +36,7 @@ from tradebotd.ports.venue import (
 from tradebotd.storage import bots, leadership, process_identity, settings
 from tradebotd.storage.database import Connection, Database, Lane, assert_no_connection_held
 from tradebotd.storage.symbols import sync_symbols
+from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.lease import Lease
 from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
@@ -251,6 +252,7 @@ async def sweep_case(
         instruments={name: each.instrument for name, each in by_name.items()},
         specs=specs,
         watcher=protection,
+        currencies=Currencies((each.instrument for each in listed), book, "USDT"),
     )
     placement = Placement(
         database=database,

@@ -44,7 +44,8 @@ AUTHORITATIVE = VenueTraits(
 class ScriptedBooks:
     """`thin`: the next market orders trade so much at most, and the rest expires.
 
-    `linked`: the family of an order of which one fill cancels the others.
+    `linked`: the family of an order of which one fill cancels the others. `fee_taken_in`: a third
+    asset, at the price of its own symbol; one for one while that has none.
     """
 
     clock: Clock
@@ -62,6 +63,7 @@ class ScriptedBooks:
     linked: dict[ClientOrderId, str] = field(default_factory=dict)
     asked: dict[ClientOrderId, OrderRequest] = field(default_factory=dict)
     fee_in_base: bool = False
+    fee_taken_in: str | None = None
 
     def _refusal(self, request: OrderRequest, *, linked: bool = False) -> str | None:
         if request.symbol not in self.instruments:
@@ -189,6 +191,12 @@ class ScriptedBooks:
             and request.side is Side.BUY
             and request.position_type is PositionType.SPOT
         )
+        fee = quantity * self.fee * (1 if in_base else price)
+        fee_asset = instrument.base_asset if in_base else instrument.quote_asset
+        if self.fee_taken_in is not None:
+            last = self.prices.last_prices(f"{self.fee_taken_in}{fee_asset}")
+            fee_asset = self.fee_taken_in
+            fee = fee if last is None else fee / last.current
         fill = Fill(
             venue=self.name,
             symbol=request.symbol,
@@ -197,8 +205,8 @@ class ScriptedBooks:
             side=request.side,
             quantity=quantity,
             price=price,
-            fee=quantity * self.fee * (1 if in_base else price),
-            fee_asset=instrument.base_asset if in_base else instrument.quote_asset,
+            fee=fee,
+            fee_asset=fee_asset,
             executed_at=self.clock.now(),
             venue_order_id=self._number(client_order_id),
             forced=forced_by_name(client_order_id),

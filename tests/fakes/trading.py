@@ -32,6 +32,7 @@ from tradebotd.strategies.base import Strategy
 from tradebotd.trading.account import Account
 from tradebotd.trading.adoption import Adoption
 from tradebotd.trading.bot_cycle import BotCycle, CycleResult
+from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
@@ -169,6 +170,7 @@ class Desk:
             instruments=instruments,
             specs=self.specs,
             watcher=self.protection,
+            currencies=Currencies(instruments.values(), self.prices, "USDT"),
         )
         self.lease = Lease(account=ACCOUNT, token=token)
         self.placement = Placement(

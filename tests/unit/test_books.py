@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebotd.domain.books import PositionBooks
+from tests.fakes.trading import market_symbol
+from tradebotd.domain.books import PositionBooks, paid_elsewhere
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
+from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide, Side
 
 LOT = Decimal("0.001")
@@ -253,3 +255,38 @@ def test_more_than_is_held_cannot_be_exited() -> None:
 
     with pytest.raises(ValueError, match="exits more than"):
         booked(PositionSide.LONG, [bought], [fill(Side.SELL, 11, 10_000, Decimal(0))])
+
+
+@pytest.mark.parametrize(
+    ("asset", "elsewhere"),
+    [(QUOTE, "0"), ("BNB", "0.3"), (BASE, "0.2")],
+    ids=["own", "third", "base"],
+)
+def test_what_neither_the_quote_nor_the_position_paid_was_paid_elsewhere(
+    asset: str, elsewhere: str
+) -> None:
+    """M5.6: 0.9 of 1 is sold for a fee of 0.3 base: 0.1 of it is there, 0.2 is from beyond."""
+    bought = booked(PositionSide.LONG, [fill(Side.BUY, 1000, 10_000, Decimal(0))], [])
+    sold = fill(Side.SELL, 900, 10_000, Decimal("0.3"), asset)
+    after = bought.exited(sold, BASE, LOT)
+
+    assert paid_elsewhere(bought, after, sold, market_symbol("BTCUSDT").instrument) == Decimal(
+        elsewhere
+    )
+
+
+def test_a_fee_counts_at_the_rate_of_its_asset() -> None:
+    """M5.4: 0.002 of what is worth 500 is 1 of the quote asset, on the way in and out."""
+    fees = [fill(side, 1000, 10_000, Decimal("0.002"), "BNB") for side in (Side.BUY, Side.SELL)]
+    books = PositionBooks(side=PositionSide.LONG).entered(fees[0], BASE, Decimal(500))
+    books = books.exited(fees[1], BASE, LOT, Decimal(500))
+
+    assert (books.fees, books.realized_pnl) == (Decimal(2), Decimal(-2))
+
+
+def test_futures_hold_none_of_the_base_asset_that_a_fee_is_taken_in() -> None:
+    """M5.4: contracts are as many as were traded; the fee is a cost."""
+    books = PositionBooks(side=PositionSide.LONG, position_type=PositionType.FUTURES)
+    books = books.entered(fill(Side.BUY, 1000, 10_000, Decimal("0.001"), BASE), BASE)
+
+    assert (books.quantity, books.fees) == (Decimal(1), Decimal("0.1"))

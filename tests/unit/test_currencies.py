@@ -73,3 +73,15 @@ def test_a_rate_without_a_price_is_none_but_nothing_of_it_needs_no_price() -> No
     assert known.sum({"EUR": Decimal(0), "USDT": Decimal(3)}) == 3
     with pytest.raises(FeedError, match="EURUSDT has no price yet"):
         known.sum({"EUR": Decimal(1)})
+
+
+def test_two_assets_are_compared_by_their_own_symbol_or_through_the_currency() -> None:
+    """M5.4: what a fee in one asset is worth in another: 40,000 EUR a BTC by BTCEUR, 6 BRL a EUR."""
+    known = currencies(**PRICES)
+
+    assert known.between("BTC", "EUR") == 40_000
+    assert known.between("EUR", "BTC") == 1 / Decimal(40_000)
+    assert known.between("EUR", "BRL") == Decimal("6.25")
+    assert known.between("XRP", "XRP") == 1
+    with pytest.raises(FeedError, match="XRP"):
+        known.between("XRP", "BRL")

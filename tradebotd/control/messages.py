@@ -316,6 +316,7 @@ class Fill(Message):
     price: Money
     fee: Money
     fee_asset: str
+    fee_value: Money | None = None  # in the quote asset; none: nobody knew its worth
     executed_at: Instant
 
 

@@ -19,6 +19,7 @@ from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.account import Account
 from tradebotd.trading.adoption import Adoption
 from tradebotd.trading.bot_cycle import BotCycle
+from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
@@ -161,6 +162,9 @@ def _order_path(
         instruments={name: symbol.instrument for name, symbol in symbols.items()},
         specs=specs,
         watcher=protection,
+        currencies=Currencies(
+            (symbol.instrument for symbol in symbols.values()), market.prices, config.risk.currency
+        ),
     )
     placement = Placement(
         database=database,

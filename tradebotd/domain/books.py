@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.decimals import ONE, ZERO
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.side import PositionSide
 
 # What is open of a cost is a share of it: kept to a scale at which sums of money stay exact.
@@ -69,9 +69,10 @@ class PositionBooks:
         gained = (self.exit_proceeds - (self.entry_cost - self.cost)) * self.side.sign
         return gained + self.swept_income - self.fees + self.funding
 
-    def entered(self, fill: Fill, base_asset: str) -> "PositionBooks":
-        """A fee taken in the base asset makes less of it held than was bought.
+    def entered(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionBooks":
+        """*rate*: what one of the fee's asset is worth in the quote asset.
 
+        A fee taken in the base asset makes less of it held than was bought.
         A short holds none of it, and futures hold none: such a fee leaves the quantity as it is,
         and is a cost only.
         """
@@ -80,10 +81,12 @@ class PositionBooks:
             self,
             entry_quantity=self.entry_quantity + received,
             entry_cost=self.entry_cost + fill.price * received,
-            fees=self.fees + fee_in_quote(fill, base_asset),
+            fees=self.fees + fee_in_quote(fill, base_asset, rate),
         )
 
-    def exited(self, fill: Fill, base_asset: str, lot_size: Decimal) -> "PositionBooks":
+    def exited(
+        self, fill: Fill, base_asset: str, lot_size: Decimal, rate: Decimal = ONE
+    ) -> "PositionBooks":
         """What is left below one lot cannot be sold: it is booked as dust. Raises ValueError.
 
         A fee taken in the base asset leaves the position, too, as if it had been sold at the
@@ -98,7 +101,7 @@ class PositionBooks:
             self,
             exit_quantity=self.exit_quantity + gone,
             exit_proceeds=self.exit_proceeds + fill.price * gone,
-            fees=self.fees + fee_in_quote(fill, base_asset),
+            fees=self.fees + fee_in_quote(fill, base_asset, rate),
             dust=self.dust + (left if left < lot_size else ZERO),
         )
 
@@ -106,13 +109,13 @@ class PositionBooks:
         """Nothing of what is held can be sold any more: all of it is dust."""
         return replace(self, dust=self.dust + self.quantity)
 
-    def sweeping(self, fill: Fill, base_asset: str) -> "PositionBooks":
+    def sweeping(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionBooks":
         """What of an exit's fill was dust of earlier positions."""
         return replace(
             self,
             swept=self.swept + fill.quantity,
             swept_income=self.swept_income + fill.price * fill.quantity,
-            fees=self.fees + fee_in_quote(fill, base_asset),
+            fees=self.fees + fee_in_quote(fill, base_asset, rate),
         )
 
     def funded(self, received: Decimal) -> "PositionBooks":
@@ -125,6 +128,19 @@ class PositionBooks:
         return fill.fee if holds and fill.fee_asset == base_asset else ZERO
 
 
-def fee_in_quote(fill: Fill, base_asset: str) -> Decimal:
-    """The fee at the fill's own price where it was taken in the base asset."""
-    return fill.fee * fill.price if fill.fee_asset == base_asset else fill.fee
+def fee_in_quote(fill: Fill, base_asset: str, rate: Decimal = ONE) -> Decimal:
+    """The fee at the fill's own price where it was taken in the base asset, else at *rate*."""
+    return fill.fee * (fill.price if fill.fee_asset == base_asset else rate)
+
+
+def paid_elsewhere(
+    before: PositionBooks, after: PositionBooks, fill: Fill, instrument: Instrument
+) -> Decimal:
+    """What of the fee, in its asset, neither the quote asset nor the position has paid."""
+    if fill.fee_asset == instrument.quote_asset:
+        return ZERO
+    if fill.fee_asset != instrument.base_asset:
+        return fill.fee
+    held = (each.quantity + each.dust - each.swept for each in (after, before))
+    change = (next(held) - next(held)) * before.side.sign
+    return fill.fee - (fill.quantity * fill.side.sign - change)

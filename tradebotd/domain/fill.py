@@ -9,6 +9,9 @@ from typing import Final
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.side import Side
 
+# A share of a fee is kept to a scale at which its worth stays exact.
+FEE_SCALE: Final = Decimal("1e-12")
+
 
 class Forced(StrEnum):
     """Why a venue closes a position that nobody asked it to close."""
@@ -62,5 +65,5 @@ def split(fill: Fill, most: Decimal) -> tuple[Fill | None, Fill | None]:
     if most <= 0:
         return None, fill
     rest = fill.quantity - most
-    fee = fill.fee * rest / fill.quantity
+    fee = (fill.fee * rest / fill.quantity).quantize(FEE_SCALE)
     return replace(fill, quantity=most, fee=fill.fee - fee), replace(fill, quantity=rest, fee=fee)

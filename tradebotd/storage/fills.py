@@ -1,6 +1,7 @@
 """`fills`: each execution once, on (venue, symbol, trade_id)."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.fill import Fill
@@ -17,8 +18,8 @@ from tradebotd.storage.database import Connection
 
 INSERT_FILL: Final[LiteralString] = """
     INSERT INTO fills (order_id, position_id, venue, symbol, trade_id, side, quantity, price, fee, fee_asset, executed_at,
-                       venue_order_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                       venue_order_id, fee_rate, fee_value, fee_elsewhere)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT ON CONSTRAINT fill_once DO NOTHING
     RETURNING id
 """
@@ -37,8 +38,19 @@ SELECT_FILL: Final[LiteralString] = """
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeeWorth:
+    """`rate`: of the quote asset for one of the fee's, when the fill was booked; None: nobody knew
+    it, and P&L has none of the fee. `elsewhere`: what of the fee neither the quote asset nor the
+    position has paid, in the fee's asset.
+    """
+
+    rate: Decimal | None
+    elsewhere: Decimal
+
+
 async def insert_fill(
-    connection: Connection, order_id: OrderId, position_id: PositionId, fill: Fill
+    connection: Connection, order_id: OrderId, position_id: PositionId, fill: Fill, worth: FeeWorth
 ) -> bool:
     """False when it was there already."""
     row_id = await connection.fetchval(
@@ -55,6 +67,9 @@ async def insert_fill(
         fill.fee_asset,
         fill.executed_at,
         fill.venue_order_id,
+        worth.rate,
+        None if worth.rate is None else fill.fee * worth.rate,
+        worth.elsewhere,
     )
     return row_id is not None
 

@@ -75,7 +75,7 @@ SELECT_EVENTS: Final[LiteralString] = (
 )
 SELECT_FILLS: Final[LiteralString] = """
     SELECT f.id, f.order_id, f.position_id, o.bot, f.venue, f.symbol, f.trade_id, f.side, f.quantity, f.price,
-           f.fee, f.fee_asset, f.executed_at
+           f.fee, f.fee_asset, f.fee_value, f.executed_at
       FROM fills AS f JOIN orders AS o ON o.id = f.order_id
      WHERE $1::bigint IS NULL OR f.order_id = $1
      ORDER BY f.executed_at DESC, f.id DESC LIMIT $2

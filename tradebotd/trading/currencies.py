@@ -20,8 +20,10 @@ class Currencies:
         self._quotes = {currency}
         self._direct: dict[str, str] = {}  # asset -> the symbol that it is the base of
         self._inverse: dict[str, str] = {}  # asset -> the symbol that it is the quote of
+        self._pairs: dict[tuple[str, str], str] = {}  # (base, quote) -> the symbol
         for each in sorted(instruments, key=lambda one: one.symbol):
             self._quotes.add(each.quote_asset)
+            self._pairs.setdefault((each.base_asset, each.quote_asset), each.symbol)
             if each.quote_asset == currency:
                 self._direct.setdefault(each.base_asset, each.symbol)
             elif each.base_asset == currency:
@@ -44,6 +46,19 @@ class Currencies:
         if asset in self._inverse:
             return ONE / self._price(self._inverse[asset])
         raise FeedError(f"no symbol converts {asset} to {self.currency}")
+
+    def between(self, asset: str, other: str) -> Decimal:
+        """Of *other* for one of *asset*: by a symbol that has both, else through the currency.
+
+        Raises FeedError as `rate`.
+        """
+        if asset == other:
+            return ONE
+        if (asset, other) in self._pairs:
+            return self._price(self._pairs[asset, other])
+        if (other, asset) in self._pairs:
+            return ONE / self._price(self._pairs[other, asset])
+        return self.rate(asset) / self.rate(other)
 
     def sum(self, amounts: Mapping[str, Decimal]) -> Decimal:
         """What amounts by asset are worth together; of nothing no price is asked."""

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 ASK_SECONDS: Final = 10.0
 ORDER: Final = "external_order"
 POSITION: Final = "external_position"
-EVENTS: Final = ("forced_close", "fill_exceeds_position")
+EVENTS: Final = ("forced_close", "fill_exceeds_position", "fee_unvalued")
 TOLD_FOR: Final = timedelta(days=1)
 FORGET_EVERY: Final = timedelta(hours=1)
 
@@ -211,7 +211,9 @@ class Externals:
         fills = [fill for fill in fills if id(fill) not in doubtful]
         bases = {fill.symbol: await self._holdings.base_asset(fill.symbol) for fill in fills}
         subject = difference.subject
-        about = [each for each in fills if subject in {each.symbol, bases[each.symbol]}]
+        about = [
+            each for each in fills if subject in {each.symbol, bases[each.symbol], each.fee_asset}
+        ]
         return explanation(about, difference, bases)
 
     async def evidence(self, venue: VenueName) -> dict[ClientOrderId, list[Fill]]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from tradebotd.domain.books import PositionBooks
+from tradebotd.domain.books import PositionBooks, paid_elsewhere
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
@@ -21,9 +21,12 @@ from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, bots, dust, externals, fills, orders, positions, symbols
 from tradebotd.storage.database import Connection
+from tradebotd.storage.fills import FeeWorth
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
+from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.days import local_day
+from tradebotd.trading.fees import Fees
 from tradebotd.trading.filled_positions import entered, left_of
 
 log = structlog.get_logger(__name__)
@@ -75,6 +78,7 @@ class Booked:
     position_id: PositionId | None
     part: Fill | None
     excess: Fill | None = None
+    elsewhere: Decimal = ZERO  # of the part's fee: what neither quote asset nor position has paid
 
 
 class FillLedger:
@@ -86,7 +90,9 @@ class FillLedger:
         clock: Clock,
         instruments: Mapping[str, Instrument],
         specs: Mapping[BotName, BotSpec],
+        currencies: Currencies,
     ) -> None:
+        self._fees = Fees(clock=clock, currencies=currencies)
         self._clock = clock
         self._instruments = instruments
         self._specs = specs
@@ -115,7 +121,8 @@ class FillLedger:
             await self._alarm(connection, "fill_not_applied", fill, f"{why_not}: {fill}")
             return stored
         book = self._enter if stored.order.role is OrderRole.ENTRY else self._exit
-        booked = await book(connection, stored, fill, instrument, effects)
+        rate = await self._fees.rate(connection, fill, instrument)
+        booked = await book(connection, stored, fill, instrument, rate or ZERO, effects)
         if booked is None:
             return stored
         effects.fills += 1
@@ -123,7 +130,11 @@ class FillLedger:
             await alerts.clear(connection, OVERCOME, _subject(fill), self._clock.now())
         if booked.part is not None and booked.position_id is not None:
             if not await fills.insert_fill(
-                connection, stored.order.id, booked.position_id, booked.part
+                connection,
+                stored.order.id,
+                booked.position_id,
+                booked.part,
+                FeeWorth(rate=rate, elsewhere=booked.elsewhere),
             ):
                 raise AssertionError(f"fill {fill.trade_id} came in behind the order's lock")
             stored = await self._count(connection, stored, booked.part, booked.position_id)
@@ -177,6 +188,7 @@ class FillLedger:
         stored: StoredOrder,
         fill: Fill,
         instrument: Instrument,
+        rate: Decimal,
         effects: Effects,
     ) -> "Booked | None":
         """Into the position that is open, be it another order's: a bot has one in a symbol.
@@ -195,7 +207,7 @@ class FillLedger:
             message = f"it enters {side} where {order.bot} is {before.side}: {fill}"
             await self._alarm(connection, "fill_not_applied", fill, message)
             return Booked(None, None, fill)
-        books = before.entered(fill, instrument.base_asset)
+        books = before.entered(fill, instrument.base_asset, rate)
         plan = stored.exits or ExitPlan()
         position = entered(stored, fill, locked, books, plan, instrument)
         if locked is None:
@@ -211,7 +223,8 @@ class FillLedger:
         pnl = books.realized_pnl - before.realized_pnl
         first = 1 if order.filled_quantity == 0 else 0
         await self._count_day(connection, order.bot, fill, pnl, trades=first, in_position=True)
-        return Booked(position.id, fill)
+        elsewhere = paid_elsewhere(before, books, fill, instrument)
+        return Booked(position.id, fill, None, elsewhere)
 
     async def _exit(
         self,
@@ -219,6 +232,7 @@ class FillLedger:
         stored: StoredOrder,
         fill: Fill,
         instrument: Instrument,
+        rate: Decimal,
         effects: Effects,
     ) -> "Booked | None":
         """As much as is held, and the old dust that the order takes along; both legs of a pair may
@@ -241,10 +255,10 @@ class FillLedger:
             return Booked(position_id, None, excess)
         books, closed, still = locked.books, None, None
         if part is not None:
-            books = books.exited(part, instrument.base_asset, instrument.lot_size)
+            books = books.exited(part, instrument.base_asset, instrument.lot_size, rate)
             still = books.quantity > 0
         if swept is not None:
-            books = books.sweeping(swept, instrument.base_asset)
+            books = books.sweeping(swept, instrument.base_asset, rate)
         if still is False:
             closed = (fill.executed_at, close_reason(order.reason))
             effects.closed.append((locked.position, books, closed[1]))
@@ -253,7 +267,9 @@ class FillLedger:
             await self._follow(connection, stored, locked, books, part, instrument, effects)
         pnl = books.realized_pnl - locked.books.realized_pnl
         await self._count_day(connection, order.bot, fill, pnl, trades=0, in_position=still)
-        return Booked(position_id, _without(fill, excess), excess)
+        mine = _without(fill, excess)
+        elsewhere = paid_elsewhere(locked.books, books, mine, instrument)
+        return Booked(position_id, mine, excess, elsewhere)
 
     async def _follow(
         self,

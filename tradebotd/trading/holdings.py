@@ -8,7 +8,7 @@ from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
 from tradebotd.ports.venue import VenueAccount
-from tradebotd.storage import positions, settings
+from tradebotd.storage import asset_sums, positions, settings
 from tradebotd.storage import symbols as stored_symbols
 from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.positions import HeldSum
@@ -56,9 +56,12 @@ class Holdings:
                     spot[asset] = spot.get(asset, ZERO) + each.quantity
             for asset in self._money(name):
                 spot.pop(asset, None)
-            baseline = await self._baseline(name, spot, account, held)
+            taken = await self._fees_taken(name)
+            baseline = await self._baseline(name, spot, account, held, taken)
             theirs = {
-                asset: account.balances.get(asset, ZERO) - baseline.get(asset, ZERO)
+                asset: account.balances.get(asset, ZERO)
+                + taken.get(asset, ZERO)
+                - baseline.get(asset, ZERO)
                 for asset in spot
             }
             found += differences(name, spot, theirs)
@@ -112,6 +115,11 @@ class Holdings:
                 self._gone[symbol] = await stored_symbols.select_instrument(connection, symbol)
         return self._gone[symbol]
 
+    async def _fees_taken(self, venue: VenueName) -> dict[str, Decimal]:
+        """What fees took of assets that the position they were paid for is not in."""
+        async with self._database.connection() as connection:
+            return await asset_sums.select_fees_taken(connection, venue)
+
     def _base_assets(self, venue: VenueName) -> set[str]:
         return {
             symbol.instrument.base_asset
@@ -133,6 +141,7 @@ class Holdings:
         ours: Mapping[str, Decimal],
         account: VenueAccount,
         held: Sequence[HeldSum],
+        taken: Mapping[str, Decimal],
     ) -> dict[str, Decimal]:
         """What was there before we came, of each base asset; stored at the first look.
 
@@ -143,7 +152,8 @@ class Holdings:
         new = [asset for asset in ours if asset not in known]
         if new:
             for asset in new:
-                known[asset] = account.balances.get(asset, ZERO) - ours[asset]
+                balance = account.balances.get(asset, ZERO) + taken.get(asset, ZERO)
+                known[asset] = balance - ours[asset]
             if self._recorder.in_flight or await self.sums() != held:
                 first = {asset: known.pop(asset) for asset in new}
                 return known | first

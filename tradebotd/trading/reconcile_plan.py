@@ -169,8 +169,15 @@ def speaks_for(difference: Difference, side: Side) -> bool:
 
 def net(fill: Fill, base_asset: str) -> Decimal:
     """What it changed in the holding; a fee taken in the base asset has left it, too."""
-    fee = fill.fee if fill.fee_asset == base_asset else ZERO
-    return fill.quantity * fill.side.sign - fee
+    return change_of(fill, base_asset, base_asset)
+
+
+def change_of(fill: Fill, subject: str, base_asset: str) -> Decimal:
+    """What it changed in *subject*: its symbol's futures, its base asset, or its fee's asset."""
+    if subject == fill.symbol:
+        return fill.quantity * fill.side.sign
+    traded = fill.quantity * fill.side.sign if subject == base_asset else ZERO
+    return traded - (fill.fee if subject == fill.fee_asset else ZERO)
 
 
 def explanation(
@@ -182,7 +189,8 @@ def explanation(
     """
     total = ZERO
     for place in range(len(fills) - 1, -1, -1):
-        total += net(fills[place], base_assets[fills[place].symbol])
+        each = fills[place]
+        total += change_of(each, difference.subject, base_assets[each.symbol])
         if total == difference.more:
             return list(fills[place:])
     return []

@@ -23,6 +23,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, externals, order_venue_ids, orders
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.orders import NewOrder, StoredOrder
+from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.dust import write_off
 from tradebotd.trading.fill_ledger import Effects, FillLedger
 from tradebotd.trading.reconcile_plan import in_other_words, is_as_sent, was_seen
@@ -66,10 +67,13 @@ class OrderRecorder:
         instruments: Mapping[str, Instrument],
         specs: Mapping[BotName, BotSpec],
         watcher: PositionWatcher,
+        currencies: Currencies,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._ledger = FillLedger(clock=clock, instruments=instruments, specs=specs)
+        self._ledger = FillLedger(
+            clock=clock, instruments=instruments, specs=specs, currencies=currencies
+        )
         self._watcher = watcher
         # Orders that this process is sending: a venue's "never seen" means nothing of them yet.
         self.in_flight: set[ClientOrderId] = set()

@@ -1,0 +1,175 @@
+"""Fees in any asset: what they are worth, who paid them, and what is missing for them."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, Desk, market_symbol, open_desk, spec
+from tests.fakes.venue import SCRIPTED, Behaviour
+from tradebotd.domain.bot import SizingKind, SizingRule
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.errors import OutcomeUnknownError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, TradeId
+from tradebotd.domain.position import CloseReason
+from tradebotd.domain.side import Side
+from tradebotd.market.price_book import PriceBook
+from tradebotd.storage.database import Database
+from tradebotd.trading.currencies import Currencies
+from tradebotd.trading.fees import Fees
+
+ONE_OF_IT = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(1))
+
+
+async def open_bnb_desk(database: Database, fee: str = "0.001") -> Desk:
+    """Two bots, fees in BNB, of which one costs 500 and the account has 10."""
+    desk = await open_desk(database, spec(), spec("two", "BNBUSDT", sizing=ONE_OF_IT))
+    desk.tick("500", "BNBUSDT")
+    desk.venue.fee, desk.venue.fee_taken_in = Decimal(fee), "BNB"
+    desk.venue.balances["BNB"] = Decimal(10)
+    await desk.reconciler.run()
+    return desk
+
+
+async def close(desk: Desk, bot: str = BOT) -> None:
+    (held,) = (each for each in desk.protection.held.values() if each.bot == bot)
+    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+
+
+async def test_a_fee_in_a_third_asset_counts_at_its_worth(database: Database) -> None:
+    """M5.4: 0.0002 and 0.00022 BNB at 500 are 0.1 and 0.11 of the 10 that were gained."""
+    desk = await open_bnb_desk(database)
+
+    await desk.enter()
+    desk.tick("110")
+    await close(desk)
+
+    closed = await desk.position()
+    assert (closed["fees"], closed["realized_pnl"]) == (Decimal("0.21"), Decimal("9.79"))
+    assert (await desk.state())["daily_pnl"] == Decimal("9.79")
+    assert (await desk.account.worth()).bots[BOT].equity == Decimal("1009.79")
+    fills = await desk.rows("SELECT fee, fee_asset, fee_rate, fee_value FROM fills ORDER BY id")
+    assert [tuple(each.values()) for each in fills] == [
+        (Decimal("0.0002"), "BNB", 500, Decimal("0.1")),
+        (Decimal("0.00022"), "BNB", 500, Decimal("0.11")),
+    ]
+
+
+@pytest.mark.parametrize("fee", ["0.001", "-0.0001"])
+async def test_what_went_for_fees_is_no_difference(database: Database, fee: str) -> None:
+    """M5.6: what a venue holds of BNB is less (more, of rebates) by the fees it took in it."""
+    desk = await open_bnb_desk(database, fee)
+
+    await desk.enter()
+    await desk.enter("two")
+    await close(desk)
+    desk.clock.advance(MINUTE)
+    result = await desk.reconciler.run()
+
+    assert (result.differences, result.external) == ([], [])
+    assert await desk.open_alerts() == []
+
+
+@pytest.mark.parametrize("first_look", [True, False])
+async def test_a_fee_on_what_is_sold_may_be_beyond_what_is_held(
+    database: Database, *, first_look: bool
+) -> None:
+    """M5.4, M5.6: all of a position in BNB is sold, and the fee for it is taken in BNB besides."""
+    desk = await open_desk(database, spec("two", "BNBUSDT", sizing=ONE_OF_IT))
+    desk.tick("500", "BNBUSDT")
+    desk.venue.fee, desk.venue.fee_taken_in = Decimal("0.001"), "BNB"
+    desk.venue.balances["BNB"] = Decimal(10)
+    before = desk.venue.balances["USDT"]
+    if first_look:
+        await desk.reconciler.run()
+
+    await desk.enter("two")
+    await close(desk, "two")
+    desk.clock.advance(MINUTE)
+    await desk.reconciler.run()
+    await desk.enter("two", minute=1)
+    desk.clock.advance(MINUTE)
+    await desk.reconciler.run()
+
+    assert await desk.open_alerts() == []
+    first, _ = await desk.rows("SELECT * FROM positions ORDER BY id")
+    sums = await desk.row("SELECT * FROM asset_sums WHERE asset = 'USDT'")
+    cost = (await desk.row("SELECT sum(cost) AS cost FROM positions"))["cost"]
+    assert first["realized_pnl"] < 0
+    assert sums["earned"] + sums["paid_elsewhere"] - cost == desk.venue.balances["USDT"] - before
+
+
+async def test_an_unknown_sale_of_bnb_can_be_inferred_absent(database: Database) -> None:
+    """M5.5: the BNB that other trades paid as fees is not taken for what the order has sold."""
+    desk = await open_bnb_desk(database)
+    await desk.enter("two")
+    await desk.enter()
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await close(desk, "two")
+
+    desk.clock.advance(MINUTE)
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    await desk.reconciler.run()
+
+    order = (await desk.orders())[-1]
+    assert (order["status"], order["settled"]) == ("rejected", True)
+    assert await desk.open_alerts() == []
+
+
+async def test_a_fee_that_nobody_can_value_is_said_and_counts_as_nothing(
+    database: Database,
+) -> None:
+    """M5.4: never taken one for one; the amount is kept, and the alert names it."""
+    desk = await open_desk(database, spec())
+    desk.venue.fee, desk.venue.fee_taken_in = Decimal("0.001"), "BNB"
+
+    await desk.enter()
+
+    fill = await desk.row("SELECT fee, fee_asset, fee_rate, fee_value FROM fills")
+    assert tuple(fill.values()) == (Decimal("0.1"), "BNB", None, None)
+    assert (await desk.position())["fees"] == 0
+    alert = await desk.row("SELECT * FROM alerts")
+    assert (alert["code"], alert["subject"]) == ("fee_unvalued", "scripted BNB")
+    assert "0.100 BNB of BTCUSDT 1 are in no P&L" in alert["message"]
+
+
+async def test_it_is_said_no_more_once_its_worth_is_known(database: Database) -> None:
+    """M5.4: the first price of the symbol that converts it came late."""
+    clock, prices = FakeClock(NOON), PriceBook()
+    traded, converts = (market_symbol(each).instrument for each in (SYMBOL, "BNBUSDT"))
+    fees = Fees(clock=clock, currencies=Currencies([traded, converts], prices, "USDT"))
+    fill = Fill(
+        venue=SCRIPTED,
+        symbol=SYMBOL,
+        trade_id=TradeId("1"),
+        client_order_id=ClientOrderId("tb1"),
+        side=Side.BUY,
+        quantity=Decimal(1),
+        price=Decimal(100),
+        fee=Decimal("0.0002"),
+        fee_asset="BNB",
+        executed_at=NOON,
+    )
+    rates, told = [], []
+    for _ in range(2):
+        async with database.transaction() as connection:
+            rates.append(await fees.rate(connection, fill, traded))
+            told.append(await connection.fetchval("SELECT cleared_at IS NULL FROM alerts"))
+        prices.record(PathPoint(NOON, "BNBUSDT", Decimal(500)))
+
+    assert rates == [None, 500]
+    assert told == [True, False]
+
+
+async def test_what_somebody_else_paid_in_bnb_is_explained(database: Database) -> None:
+    """M5.6: a trade by hand on another symbol explains what is missing for its fee, too."""
+    desk = await open_bnb_desk(database)
+    await desk.venue.trade_by_hand("BTCUSDT", Side.BUY, "1")
+
+    desk.clock.advance(MINUTE)
+    result = await desk.reconciler.run()
+
+    assert result.differences == []
+    assert sorted(each.subject for each in result.external) == ["BNB", "BTC"]

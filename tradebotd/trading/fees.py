@@ -1,0 +1,50 @@
+"""Fees in whatever asset a venue takes them: what they are worth."""
+
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.decimals import ONE
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.instrument import Instrument
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import alerts
+from tradebotd.storage.database import Connection
+from tradebotd.trading.currencies import Currencies
+
+log = structlog.get_logger(__name__)
+
+RATE_SCALE: Final = Decimal("1e-12")
+UNVALUED: Final = "fee_unvalued"
+
+
+class Fees:
+    """At the prices of the moment when the fill is booked."""
+
+    def __init__(self, *, clock: Clock, currencies: Currencies) -> None:
+        self._clock = clock
+        self._currencies = currencies
+
+    async def rate(
+        self, connection: Connection, fill: Fill, instrument: Instrument
+    ) -> Decimal | None:
+        """What one of its fee's asset is worth in the quote asset. None: nobody knows, which is
+        said; it is never taken for one.
+        """
+        if fill.fee_asset == instrument.base_asset:
+            return fill.price
+        if fill.fee_asset == instrument.quote_asset or not fill.fee:
+            return ONE
+        subject, now = f"{fill.venue} {fill.fee_asset}", self._clock.now()
+        try:
+            rate = self._currencies.between(fill.fee_asset, instrument.quote_asset)
+        except FeedError as error:
+            taken = f"{fill.fee:f} {fill.fee_asset} of {fill.symbol} {fill.trade_id}"
+            message = f"{taken} are in no P&L: {error}"
+            if await alerts.raise_alert(connection, UNVALUED, "warning", subject, message, now):
+                log.warning("a fee is worth nobody knows what", subject=subject, detail=message)
+            return None
+        await alerts.clear(connection, [UNVALUED], subject, now)
+        return rate.quantize(RATE_SCALE)
