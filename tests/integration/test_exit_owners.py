@@ -20,6 +20,7 @@ from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import WhyNot, unhindered
 from tradebotd.risk.limits import ApprovedOrder
 from tradebotd.storage import positions
+from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database
 from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.trading.exit_changes import ExitChanges, Holding, Level
@@ -338,7 +339,10 @@ async def test_an_exit_is_made_from_the_position_as_it_is_committed(database: Da
     prepare, tries = desk.placement.prepare_exits, list[Decimal]()
 
     async def prepare_late(
-        approved: Sequence[ApprovedOrder], use: GroupUse, linked_id: str | None = None
+        approved: Sequence[ApprovedOrder],
+        use: GroupUse,
+        linked_id: str | None = None,
+        decision: DecisionRecord | None = None,
     ) -> list[Prepared]:
         tries.append(approved[0].intent.request.quantity)
         if len(tries) == 1:
@@ -346,7 +350,7 @@ async def test_an_exit_is_made_from_the_position_as_it_is_committed(database: Da
                 "UPDATE positions SET quantity = 0.4, exit_quantity = 0.6, version = version + 1"
             )
             desk.venue.positions[SYMBOL] = Decimal("0.4")
-        return await prepare(approved, use, linked_id)
+        return await prepare(approved, use, linked_id, decision)
 
     desk.placement.prepare_exits = prepare_late  # type: ignore[method-assign]
     await desk.protection.close_by_hand(desk.protection.held[id_of(desk)], CloseReason.MANUAL)

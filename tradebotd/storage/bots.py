@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, LiteralString
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.ids import BotName, OrderId, PositionId, VenueName
+from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.storage.database import Connection
 
 PausedBy = Literal["limit", "user"]
@@ -64,9 +64,8 @@ RELEASE_LEASE: Final[LiteralString] = """
 """
 RELEASE_WITH_DECISION: Final[LiteralString] = """
     WITH decision AS (
-        INSERT INTO decision_runs (bot, candle_ts, intent, signal, reason, path, indicators, execution_meta, order_id,
-                                   decided_at)
-        VALUES ($1, $8, $9, $10, $11, $12, $13, $14, $15, $5)
+        INSERT INTO decision_runs (bot, candle_ts, intent, signal, reason, path, indicators, execution_meta, decided_at)
+        VALUES ($1, $8, $9, $10, $11, $12, $13, $14, $5)
         ON CONFLICT (bot, candle_ts, intent) DO NOTHING
     )
     UPDATE bot_states
@@ -151,7 +150,7 @@ class CycleEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRecord:
-    """A row of `decision_runs`; unique on (bot, candle_ts, intent). `order_id`: what came of it."""
+    """A row of `decision_runs`; unique on (bot, candle_ts, intent)."""
 
     bot: BotName
     candle_ts: datetime
@@ -162,7 +161,6 @@ class DecisionRecord:
     indicators: Mapping[str, Any]
     execution_meta: Mapping[str, Any]
     decided_at: datetime
-    order_id: OrderId | None = None
 
 
 async def sync_bots(
@@ -219,7 +217,6 @@ async def release_lease(
         decision.path,
         decision.indicators,
         decision.execution_meta,
-        decision.order_id,
     )
 
 

@@ -9,18 +9,38 @@ from tradebotd.storage.database import Connection
 
 INSERT_DECISION: Final[LiteralString] = """
     INSERT INTO decision_runs (bot, candle_ts, intent, signal, reason, path, indicators, execution_meta, decided_at, order_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-    ON CONFLICT (bot, candle_ts, intent) DO NOTHING
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+     WHERE NOT EXISTS (SELECT 1 FROM decision_runs
+                        WHERE bot = $1 AND candle_ts = $2 AND intent <> $3
+                          AND (order_id IS NOT NULL OR intent = 'exit'))
+    ON CONFLICT (bot, candle_ts, intent) DO UPDATE
+       SET reason = excluded.reason, decided_at = excluded.decided_at, order_id = excluded.order_id
+     WHERE decision_runs.intent = 'exit'
+       AND (decision_runs.order_id IS NULL
+            OR EXISTS (SELECT 1 FROM orders AS o
+                        WHERE o.id = decision_runs.order_id AND o.settled AND o.filled_quantity = 0))
     RETURNING id
 """
-SELECT_LATEST: Final[LiteralString] = "SELECT max(candle_ts) FROM decision_runs WHERE bot = $1"
+# An exit counts once something has been sold: until then the strategy is asked again, and the order denies a second one.
+SELECT_LATEST: Final[LiteralString] = """
+    SELECT d.candle_ts FROM decision_runs AS d
+     WHERE d.bot = $1
+       AND (d.intent <> 'exit'
+            OR EXISTS (SELECT 1 FROM orders AS o WHERE o.id = d.order_id AND o.filled_quantity > 0))
+     ORDER BY d.candle_ts DESC
+     LIMIT 1
+"""
 ENSURE_MONTH: Final[LiteralString] = "SELECT ensure_month('decision_runs', $1)"
 
 
 async def insert_decision(
     connection: Connection, decision: DecisionRecord, order_id: OrderId
 ) -> bool:
-    """In the transaction of the order. False: this candle was acted on already."""
+    """In the transaction of the order. False: this candle was acted on already.
+
+    Any order of the candle is an act, and so is the wish to exit: behind it nothing is entered. An
+    exit whose order came to nothing is made anew.
+    """
     row_id = await connection.fetchval(
         INSERT_DECISION,
         decision.bot,

@@ -22,6 +22,7 @@ from tradebotd.trading.account_halts import DAILY_LOSS, DRAWDOWN
 from tradebotd.trading.decide import ENTRY_RESTING, Decision
 from tradebotd.trading.entries import Entries
 from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.placement import DECIDED
 from tradebotd.trading.protection import Protection
 
 
@@ -29,12 +30,14 @@ from tradebotd.trading.protection import Protection
 class Verdict:
     """How a cycle ends: the bot's status, and the decision to record with it (if it is new).
 
-    `decided`: the candle of a decision that was recorded with its order already.
+    `decided`: the candle of a decision that was recorded with its order already. `again`: what was
+    decided has not come about, and is asked for anew in the next cycle.
     """
 
     status: str
     decision: DecisionRecord | None = None
     decided: datetime | None = None
+    again: bool = False
     acted: bool = False
     error: str | None = None
     paused_by: PausedBy | None = None
@@ -120,19 +123,28 @@ class Actor:
     async def _exit(
         self, position: Position, decision: Decision, record: DecisionRecord
     ) -> Verdict:
+        """The decision is stored with the order. One whose order came to nothing is made again:
+
+        the position is there still, and the strategy wants it closed. Whatever becomes of it, and
+        whoever closes the position meanwhile: nothing is entered on this candle any more.
+        """
         try:
-            order_id = await self._protection.close_by_hand(position, CloseReason.SIGNAL)
+            made = await self._protection.close_by_hand(position, CloseReason.SIGNAL, record)
         except OrderDeniedError as error:
-            return Verdict(status=f"waiting ({error.rule})")
+            status = f"waiting ({error.rule})"
+            if error.rule == DECIDED:
+                return Verdict(status=status, decided=record.candle_ts)
+            return Verdict(status=status, decision=record, again=True)
         except VenueError as error:
-            return Verdict(status="error (order)", error=str(error))
-        record = replace(record, order_id=order_id)
-        return Verdict(status=decision.status, decision=record, acted=True)
+            return Verdict(status="error (order)", decision=record, again=True, error=str(error))
+        if made is None:  # closed as dust, without an order
+            return Verdict(status=decision.status, decision=record, acted=True)
+        return Verdict(status=decision.status, decided=record.candle_ts, acted=True)
 
 
 def _denied(record: DecisionRecord, error: OrderDeniedError) -> Verdict:
-    if error.rule == "decided_already":
-        return Verdict(status="waiting (no signal)")
+    if error.rule == DECIDED:
+        return Verdict(status="waiting (no signal)", decided=record.candle_ts)
     whose = "account " if error.rule in {DAILY_LOSS, DRAWDOWN} else ""
     if isinstance(error, EntryPostponedError):
         return Verdict(status=f"waiting ({whose}{error.rule})")

@@ -150,7 +150,7 @@ class BotCycle:
         )
         async with self._database.connection() as connection:
             await bots.release_lease(connection, name, self._token, end, decision)
-        if decision is not None:
+        if decision is not None and not verdict.again:
             self._decided[name] = decision.candle_ts
         if end.paused_by == "limit" != state.paused_by:
             log.warning("bot paused", bot=name, status=end.status)

@@ -25,6 +25,7 @@ from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.clock import Clock
 from tradebotd.risk.exits import better, still_to_sell
 from tradebotd.storage import positions
+from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.trading.exit_groups import ExitGroups
@@ -110,8 +111,12 @@ class Closing:
             {subject(each): why for each, why in self._backoff.reasons.items()}
         )
 
-    async def by_hand(self, position: Position, reason: CloseReason) -> OrderId | None:
-        """For a signal or an operator. None: nothing of it can be sold, and it is closed as dust.
+    async def by_hand(
+        self, position: Position, reason: CloseReason, decision: DecisionRecord | None = None
+    ) -> OrderId | None:
+        """For a signal (whose *decision* is stored with the order) or an operator. None: nothing of
+
+        it can be sold, and it is closed as dust, without an order and without the *decision*.
 
         Raises OrderDeniedError, VenueError, StorageError.
         """
@@ -122,7 +127,7 @@ class Closing:
             raise OrderDeniedError("exit_waits", why)
         made: list[Prepared] = []
         try:
-            await self._place(each, made)
+            await self._place(each, made, decision)
         except OrderDeniedError as denied:
             if denied.rule != UNSELLABLE:
                 raise
@@ -284,13 +289,15 @@ class Closing:
         self._watcher.watch(position)
         self._watched.release(position.id)
 
-    async def _place(self, each: Exit, made: list[Prepared]) -> None:
+    async def _place(
+        self, each: Exit, made: list[Prepared], decision: DecisionRecord | None = None
+    ) -> None:
         def build(read: Position) -> list[OrderIntent]:
             still = judged_anew(each, self._watched.as_moved(read), self._clock.now())
             instrument = self._symbols[read.symbol].instrument
             return [market_exit(still, read, instrument, self._worth(still))]
 
-        await self._groups.place(each.position.id, GroupKind.MARKET, build, made)
+        await self._groups.place(each.position.id, GroupKind.MARKET, build, made, decision)
 
     def _worth(self, each: Exit) -> Decimal | None:
         """What a unit is taken to fetch: the price that met the exit, or else the last one.

@@ -25,6 +25,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.limits import approve_exit
 from tradebotd.storage import dust, exit_groups, positions
+from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
 from tradebotd.trading.exit_evidence import ExitEvidence
@@ -86,17 +87,22 @@ class ExitGroups:
         return self._evidence
 
     async def place(
-        self, position_id: PositionId, kind: GroupKind, build: Build, made: list[Prepared]
+        self,
+        position_id: PositionId,
+        kind: GroupKind,
+        build: Build,
+        made: list[Prepared],
+        decision: DecisionRecord | None = None,
     ) -> list[OrderReport]:
         """*build* makes the orders from the position as it is when they are committed (it is asked
         again when the position moved before that, and may deny); then they are in *made*, and
-        whatever is raised, they may be at the venue.
+        whatever is raised, they may be at the venue. *decision* is committed with them.
 
         Raises OrderDeniedError (an exit is under way; what it says may be so no longer at the next
         look), VenueError, DatabaseUnavailableError.
         """
         async with self._turn(position_id, kind):
-            return await self._place(position_id, kind, build, made)
+            return await self._place(position_id, kind, build, made, decision)
 
     async def withdraw(self, position_id: PositionId) -> None:
         """What rests for the position, and what retires, is cancelled. Raises as `place`."""
@@ -112,7 +118,12 @@ class ExitGroups:
             await self._clear(group)
 
     async def _place(
-        self, position_id: PositionId, kind: GroupKind, build: Build, made: list[Prepared]
+        self,
+        position_id: PositionId,
+        kind: GroupKind,
+        build: Build,
+        made: list[Prepared],
+        decision: DecisionRecord | None,
     ) -> list[OrderReport]:
         cleared = asked = False
         for _ in range(MOST_STEPS):
@@ -125,7 +136,9 @@ class ExitGroups:
             )
             match next_step(groups, terms):
                 case Place() as how:
-                    reports = await self._send_unless_moved(position, kind, build, how, made)
+                    reports = await self._send_unless_moved(
+                        position, kind, build, how, made, decision
+                    )
                     if reports is not None:
                         return reports
                 case Retire(group):
@@ -185,11 +198,12 @@ class ExitGroups:
         build: Build,
         how: Place,
         made: list[Prepared],
+        decision: DecisionRecord | None,
     ) -> list[OrderReport] | None:
         """None: the position moved before the commit, and is to be judged as it is now."""
         intents = await self._with_dust(position, kind, build(position))
         try:
-            return await self._send(position, kind, intents, how, made)
+            return await self._send(position, kind, intents, how, made, decision)
         except OrderDeniedError as denied:
             if denied.rule != CHANGED:
                 raise
@@ -215,6 +229,7 @@ class ExitGroups:
         intents: Sequence[OrderIntent],
         how: Place,
         made: list[Prepared],
+        decision: DecisionRecord | None,
     ) -> list[OrderReport]:
         approved = [approve_exit(intent) for intent in intents]
         replacing = how.replacing if len(approved) == 1 else None
@@ -227,7 +242,7 @@ class ExitGroups:
         linked = f"p{position.id}v{position.version}" if len(approved) > 1 else None
         if how.retire is not None and kind is GroupKind.MARKET:
             self.on_retire(position.id)
-        made[:] = prepared = await self.orders.prepare_exits(approved, use, linked)
+        made[:] = prepared = await self.orders.prepare_exits(approved, use, linked, decision)
         venue = self._venues[position.venue]
         try:
             reports = await send_together(self.orders, venue, prepared, replacing)

@@ -19,7 +19,7 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.exits import ExitPlan
-from tradebotd.domain.ids import ClientOrderId, PositionId, VenueName, client_order_id_for
+from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName, client_order_id_for
 from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, WhyNot, unhindered
@@ -40,6 +40,7 @@ Sender = Callable[[WhyNot], Awaitable[OrderReport]]
 
 SEND_SECONDS: Final = 15.0
 NOT_SENT: Final = "not_sent"
+DECIDED: Final = "decided_already"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +116,7 @@ class Placement:
             else:
                 await check_entry(connection, intent, self._clock.now())
             order_id = await orders.next_id(connection)
-            if decision is not None and not await decisions.insert_decision(
-                connection, decision, order_id
-            ):
-                raise OrderDeniedError("decided_already", f"{decision.bot} {decision.candle_ts}")
+            await _decide_once(connection, decision, order_id)
             order = NewOrder(
                 id=order_id,
                 client_order_id=client_order_id_for(self._nonce, order_id),
@@ -132,9 +130,14 @@ class Placement:
         return Prepared(order=order)
 
     async def prepare_exits(
-        self, approved: Sequence[ApprovedOrder], use: GroupUse, linked_id: str | None = None
+        self,
+        approved: Sequence[ApprovedOrder],
+        use: GroupUse,
+        linked_id: str | None = None,
+        decision: DecisionRecord | None = None,
     ) -> list[Prepared]:
-        """Commit the rows of one exit group, all or none; the group that makes way retires with it.
+        """Commit the rows of one exit group, all or none; the group that makes way retires with it,
+        and the *decision* to exit stands with the first.
 
         Raises as `prepare`; OrderDeniedError, too, when the groups are not as *use* takes them.
         """
@@ -162,6 +165,7 @@ class Placement:
                 )
                 await orders.insert_order(connection, self._lease.account, self._lease.token, order)
                 prepared.append(Prepared(order=order))
+            await _decide_once(connection, decision, prepared[0].order.id)
         return prepared
 
     async def send(
@@ -235,6 +239,16 @@ class Placement:
             raise OutcomeUnknownError(client_order_id) from error
         await self._recorder.record(report)
         return report
+
+
+async def _decide_once(
+    connection: Connection, decision: DecisionRecord | None, order_id: OrderId
+) -> None:
+    """Raises OrderDeniedError: an order was made on this candle."""
+    if decision is None:
+        return
+    if not await decisions.insert_decision(connection, decision, order_id):
+        raise OrderDeniedError(DECIDED, f"{decision.bot} {decision.candle_ts}")
 
 
 async def _check_position(connection: Connection, intent: OrderIntent) -> None:

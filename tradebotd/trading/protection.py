@@ -22,6 +22,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.exits import ExitLevels, expired, triggered
 from tradebotd.risk.trigger_book import Trigger
+from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database
 from tradebotd.trading.closing import Closing, SweepResult
 from tradebotd.trading.doubts import Doubts
@@ -306,12 +307,14 @@ class Protection:
                     beyond.append(f"{position.bot} {position.symbol}")
         return beyond
 
-    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId | None:
+    async def close_by_hand(
+        self, position: Position, reason: CloseReason, decision: DecisionRecord | None = None
+    ) -> OrderId | None:
         """For a signal or an operator. None: it was dust, and is closed without an order.
 
         Raises OrderDeniedError, VenueError, StorageError.
         """
-        return await self._closing.by_hand(position, reason)
+        return await self._closing.by_hand(position, reason, decision)
 
     async def clear_leftovers(self) -> None:
         """Exits behind closed positions, all of them, now. Raises DatabaseUnavailableError."""
