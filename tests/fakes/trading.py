@@ -147,6 +147,7 @@ class Desk:
         if paper is not None:
             self.paper = PaperVenue(SCRIPTED, self.clock, self.prices, database, paper, instruments)
             venues[SCRIPTED] = self.paper
+        self.venues = venues
         calendars: dict[str, Calendar] = {code: calendar or AlwaysOpen()}
         self.specs = {each.name: each for each in specs}
         self.strategies: dict[BotName, Strategy] = {each.name: ScriptedStrategy() for each in specs}
@@ -190,6 +191,7 @@ class Desk:
             name=ACCOUNT,
             currency="USDT",
             zone=UTC,
+            shares=speed > 0,
         )
         self.entries = Entries(
             database=database,

@@ -47,7 +47,7 @@ async def test_equity_is_cash_and_positions_for_the_account_and_each_bot(
     worth = await desk.account.snapshot(desk.clock.now())
 
     found = await snapshots(desk)
-    assert worth is not None
+    assert worth.of_one_moment
     fees = Decimal("0.08") + Decimal("0.04")
     account = found[None]
     assert account["cash"] == 10_000 - 200 - fees

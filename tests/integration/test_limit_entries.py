@@ -339,7 +339,7 @@ async def test_a_snapshot_is_taken_while_an_entry_rests(database: Database) -> N
     """M4.8: what rests for hours does not blind the account."""
     desk, _ = await resting(database)
 
-    assert await desk.account.snapshot(desk.clock.now(), pause_seconds=0.001) is not None
+    assert (await desk.account.snapshot(desk.clock.now(), pause_seconds=0.001)).of_one_moment
 
 
 async def test_an_offset_beyond_the_collar_is_denied(database: Database) -> None:

@@ -251,6 +251,7 @@ def _entries(
         name=lease.account,
         currency=config.risk.currency,
         zone=ZoneInfo(config.daemon.timezone),
+        shares=market.clock.speed > 0,
     )
     return Entries(
         database=database,

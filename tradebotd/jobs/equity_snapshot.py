@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Final
 
 from tradebotd.domain.errors import FeedError
-from tradebotd.domain.ids import JobName
+from tradebotd.domain.ids import JobName, VenueName
 from tradebotd.domain.job import Outcome, Summary
 from tradebotd.jobs.job import RunContext
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import reports
 from tradebotd.storage.database import Database
+from tradebotd.trading.account import Worth
 from tradebotd.trading.entries import Entries
 
 NAME: Final = JobName("equity_snapshot")
@@ -37,12 +38,16 @@ class EquitySnapshot:
         except FeedError as error:
             summary.fail(account.name, error)
             return summary
-        if worth is None:
+        for venue, why in worth.silent.items():
+            summary.fail(venue, f"{_counted(worth, venue)}: {why}")
+        if not worth.of_one_moment and not worth.silent:
             summary.skipped = 1
             summary.items[account.name] = "skipped (orders are under way)"
             return summary
         await self.entries.review(worth, context.now)
-        summary.attempted = summary.inserted = 1 + len(worth.bots)
+        if worth.of_one_moment:
+            summary.inserted = 1 + len(worth.bots)
+        summary.attempted = summary.inserted + summary.failed
         return summary
 
     async def outcome(self) -> Outcome:
@@ -55,3 +60,9 @@ class EquitySnapshot:
         if age > TOO_OLD:
             return Outcome(ok=False, message=f"the newest snapshot is {age} old")
         return Outcome(ok=True, message=f"newest at {newest:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _counted(worth: Worth, venue: VenueName) -> str:
+    if venue not in worth.unknown:
+        return "does not answer, counts with what was last known"
+    return "has not answered yet, max_daily_loss and max_drawdown are not judged"

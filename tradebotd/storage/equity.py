@@ -20,16 +20,16 @@ INSERT_SNAPSHOTS: Final[LiteralString] = """
 """
 # A symbol that has left the configuration is still known by what it was.
 SELECT_BOT_FLOWS: Final[LiteralString] = """
-    SELECT c.name AS bot, coalesce(p.realized, '{}') AS realized, o.venue, o.symbol, o.side, o.position_type,
+    SELECT c.name AS bot, coalesce(p.realized, '[]') AS realized, o.venue, o.symbol, o.side, o.position_type,
            o.quantity, o.entry_price, o.cost, o.leverage, m.base_asset, m.quote_asset,
            (SELECT count(*) FROM orders WHERE NOT settled
                 AND NOT (type <> 'market' AND status IN ('new', 'partially_filled'))) AS moving,
            (SELECT count(*) FROM orders WHERE NOT settled) AS unsettled
       FROM bot_configs AS c
-      LEFT JOIN (SELECT bot, jsonb_object_agg(quote_asset, realized::text) AS realized
-                   FROM (SELECT p.bot, m.quote_asset, sum(p.realized_pnl) AS realized
+      LEFT JOIN (SELECT bot, jsonb_agg(jsonb_build_array(venue, quote_asset, realized::text)) AS realized
+                   FROM (SELECT p.bot, p.venue, m.quote_asset, sum(p.realized_pnl) AS realized
                            FROM positions AS p JOIN market_symbols AS m USING (symbol)
-                          GROUP BY p.bot, m.quote_asset) AS by_asset
+                          GROUP BY p.bot, p.venue, m.quote_asset) AS by_purse
                   GROUP BY bot) AS p ON p.bot = c.name
       LEFT JOIN positions AS o ON o.bot = c.name AND o.closed_at IS NULL
       LEFT JOIN market_symbols AS m ON m.symbol = o.symbol
@@ -52,6 +52,8 @@ SELECT_PENDING: Final[LiteralString] = """
      WHERE role = 'entry' AND NOT settled
      ORDER BY id
 """
+
+Purse = tuple[VenueName, str]  # a venue, and an asset there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +84,13 @@ class OpenHolding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotFlows:
-    """`realized`: by quote asset, of all its positions, net of fees, the open ones' included."""
+    """`realized`: by venue and quote asset, of all its positions, net of fees, the open ones'
+
+    included.
+    """
 
     bot: BotName
-    realized: Mapping[str, Decimal]
+    realized: Mapping[Purse, Decimal]
     holdings: Sequence[OpenHolding]
 
 
@@ -153,7 +158,10 @@ async def select_bot_flows(connection: Connection) -> Flows:
         holdings = () if row["symbol"] is None else (_holding(row),)
         bots[bot] = BotFlows(
             bot=bot,
-            realized={asset: Decimal(amount) for asset, amount in row["realized"].items()},
+            realized={
+                (VenueName(venue), asset): Decimal(amount)
+                for venue, asset, amount in row["realized"]
+            },
             holdings=holdings if known is None else (*known.holdings, *holdings),
         )
     return Flows(bots=tuple(bots.values()), pending=pending, moving=moving, resting=resting)

@@ -11,7 +11,7 @@ import anyio
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.errors import FeedError
+from tradebotd.domain.errors import EntryPostponedError, FeedError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.market.price_book import PriceBook
@@ -19,15 +19,22 @@ from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.risk.limits import AccountState
 from tradebotd.storage import equity
 from tradebotd.storage.database import Database
-from tradebotd.storage.equity import BotFlows, Flows, OpenHolding, PendingEntry, Snapshot
+from tradebotd.storage.equity import (
+    BotFlows,
+    Flows,
+    OpenHolding,
+    PendingEntry,
+    Purse,
+    Snapshot,
+)
+from tradebotd.trading import venue_accounts
 from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.days import day_began
+from tradebotd.trading.venue_accounts import Told, VenueAccounts, booked_cash
 
 MINUTE: Final = timedelta(minutes=1)
 LOOKS: Final = 5
 LOOK_AGAIN_SECONDS: Final = 0.2
-
-Purse = tuple[VenueName, str]  # a venue, and an asset there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +45,8 @@ class Worth:
     nothing converts any more is left out of `bots`. `of_one_moment`: no order was under way, and no
     fill came in between; `certain`: nor can one have come that we have not heard of. `pending`:
     entries that may still fill, of before the venues were asked and of after; `entries_moved`: they
-    were not the same, so that one may be counted twice.
+    were not the same, so that one may be counted twice. `silent`: venues that do not answer, and
+    why; they count with what was last known of them, or if `unknown` with nothing.
     """
 
     account: Snapshot
@@ -49,6 +57,8 @@ class Worth:
     entries_moved: bool
     of_one_moment: bool
     certain: bool
+    silent: Mapping[VenueName, str]
+    unknown: frozenset[VenueName]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +70,10 @@ class Standing:
 
 
 class Account:
-    """In one currency; base assets count through open positions only, quote assets are cash."""
+    """In one currency; base assets count through open positions only, quote assets are cash.
+
+    *shares*: what a venue has said counts for a moment; not where effects must repeat (speed 0).
+    """
 
     def __init__(
         self,
@@ -73,9 +86,13 @@ class Account:
         name: str,
         currency: str,
         zone: tzinfo,
+        shares: bool = False,
     ) -> None:
         self._database = database
         self._venues = venues
+        self._told = VenueAccounts(venues)
+        self._shares = shares
+        self._reaching: dict[VenueName, anyio.Lock] = defaultdict(anyio.Lock)
         self._prices = prices
         self._symbols = symbols
         self._specs = specs
@@ -88,26 +105,64 @@ class Account:
         """The fraction of a spot buy that *venue* keeps as its fee."""
         return self._venues[venue].traits.base_fee
 
-    async def worth(self, *, pause_seconds: float = 0.0) -> Worth:
-        """Raises FeedError when something held has no price, VenueError, DatabaseUnavailableError.
+    async def reach(self, venue: VenueName) -> None:
+        """Before an entry at *venue* stands in the queue: so that nobody else waits for its answer.
+
+        Whoever comes meanwhile waits for the same one. Raises EntryPostponedError,
+        DatabaseUnavailableError.
+        """
+        if not self._shares:
+            return
+        async with self._reaching[venue]:
+            if self._told.is_fresh(venue):
+                return
+            if not self._told.is_left_alone(venue):
+                before = await self._flows()
+                asked = await self._told.ask([venue], venue_accounts.ASK_SECONDS)
+                flows = await self._flows()
+                self._remember(asked, before, flows, heard=False)
+            why = self._told.why_silent(venue)
+        if why is not None:
+            raise no_answer(venue, why)
+
+    async def worth(self, *, pause_seconds: float = 0.0, hurried: bool = False) -> Worth:
+        """Raises FeedError when something held has no price, DatabaseUnavailableError.
+
+        *hurried*: others wait; where answers are shared, a recent one will do, a venue that was
+        silent a moment ago is not asked again, and the others have little time.
 
         Cash is the venues' and positions are ours: they are of one moment only if no order was
         under way and no fill came in between. A venue may fill what rests there before it tells us;
         *pause_seconds* is how long we wait to hear of it.
         """
         before = await self._flows()
-        accounts = {name: await venue.account() for name, venue in sorted(self._venues.items())}
+        hurried = hurried and self._shares
+        told = self._shared(before) if hurried else {}
+        names = [name for name in self._venues if name not in told]
+        if hurried:
+            names = [name for name in names if not self._told.is_left_alone(name)]
+        seconds = venue_accounts.SHORT_SECONDS if hurried else venue_accounts.ASK_SECONDS
+        asked = await self._told.ask(names, seconds)
         if before.resting and pause_seconds:
             await anyio.sleep(pause_seconds)
         flows = await self._flows()
         holdings = [holding for flow in flows.bots for holding in flow.holdings]
-        cash = self._cash(accounts, holdings)
+        heard = pause_seconds > 0
+        told |= self._remember(asked, before, flows, heard=heard)
+        silent: dict[VenueName, str] = {}
+        for name in sorted(set(self._venues) - set(told)):
+            silent[name] = self._told.why_silent(name) or "it was not asked"
+            if (last := self._told.last(name)) is not None:
+                told[name] = last
+        cash = self._cash(told, booked_cash(flows), holdings)
         bots = {
             flow.bot: self._bot_worth(flow)
             for flow in flows.bots
-            if all(self.currencies.converts(asset) for asset in flow.realized)
+            if all(self.currencies.converts(asset) for _, asset in flow.realized)
         }
         same = not flows.moving and before == flows
+        same = same and all(name in asked or each.exact for name, each in told.items())
+        same = same and len(told) == len(self._venues)
         return Worth(
             account=self._snapshot(None, self._sum(cash), holdings),
             bots=bots,
@@ -116,52 +171,82 @@ class Account:
             pending=_either(before.pending, flows.pending),
             entries_moved=before.pending != flows.pending,
             of_one_moment=same,
-            certain=same and (pause_seconds > 0 or not flows.resting),
+            certain=same and (heard or not flows.resting),
+            silent=silent,
+            unknown=frozenset(self._venues) - set(told),
         )
+
+    def _shared(self, flows: Flows) -> dict[VenueName, Told]:
+        found = ((name, self._told.shared(name, flows)) for name in self._venues)
+        return {name: told for name, told in found if told is not None}
+
+    def _remember(
+        self,
+        asked: Mapping[VenueName, VenueAccount],
+        before: Flows,
+        flows: Flows,
+        *,
+        heard: bool,
+    ) -> dict[VenueName, Told]:
+        """*heard*: we have waited for what a venue tells of what rested there."""
+        calm = not flows.moving and before == flows
+        exact = heard or not flows.resting
+        return {
+            name: self._told.remember(name, account, flows, calm=calm, exact=exact)
+            for name, account in asked.items()
+        }
 
     async def _flows(self) -> Flows:
         async with self._database.connection() as connection:
             return await equity.select_bot_flows(connection)
 
     async def standing(self, worth: Worth, now: datetime) -> Standing:
-        """For the limits; without a snapshot yet, the day and the peak begin now."""
+        """For the limits; without a snapshot yet, the day and the peak begin now.
+
+        Of an equity that lacks a venue no loss is judged, either.
+        """
         async with self._database.connection() as connection:
             history = await equity.select_history(
                 connection, self.name, day_began(now, self.zone), now - MINUTE
             )
         current = worth.account.equity
+        day_start = None if worth.unknown else history.day_start
+        peak = None if worth.unknown else history.peak
         exposure = sum((self._notional(each) for each in worth.pending), ZERO)
         state = AccountState(
             equity=current,
             exposure=worth.account.exposure + exposure,
             open_positions=len(worth.holdings) + sum(each.opens for each in worth.pending),
             orders_last_minute=history.recent_entries,
-            day_start_equity=current if history.day_start is None else history.day_start,
-            peak_equity=current if history.peak is None else max(history.peak, current),
+            day_start_equity=current if day_start is None else day_start,
+            peak_equity=current if peak is None else max(peak, current),
         )
         return Standing(state=state, free=self._free(worth))
 
-    async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Worth | None:
+    async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Worth:
         """Store what everything is worth at *now*; a second one at the same instant is skipped.
 
-        None while orders are under way: a sale booked on one side only would be a peak that never
-        was, and a drawdown from it ever after.
+        Nor is one that is not `of_one_moment`, because orders are under way: a sale booked on one
+        side only would be a peak that never was, and a drawdown from it ever after.
         """
         worth = await self.worth(pause_seconds=pause_seconds)
         for _ in range(LOOKS - 1):
-            if worth.of_one_moment:
+            if worth.of_one_moment or worth.silent:
                 break
             await anyio.sleep(LOOK_AGAIN_SECONDS)
             worth = await self.worth(pause_seconds=pause_seconds)
         if not worth.of_one_moment:
-            return None
+            return worth
         rows = [worth.account, *worth.bots.values()]
         async with self._database.connection() as connection:
             await equity.insert_snapshots(connection, now, self.name, rows)
         return worth
 
     def _cash(
-        self, accounts: Mapping[VenueName, VenueAccount], holdings: Sequence[OpenHolding]
+        self,
+        told: Mapping[VenueName, Told],
+        booked: Mapping[Purse, Decimal],
+        holdings: Sequence[OpenHolding],
     ) -> dict[Purse, Decimal]:
         """What a bot has bought of an asset that is another symbol's money is no cash."""
         bought: dict[Purse, Decimal] = defaultdict(Decimal)
@@ -169,8 +254,8 @@ class Account:
             if holding.position_type is PositionType.SPOT:
                 bought[holding.venue, holding.base_asset] += holding.quantity
         return {
-            (venue, asset): account.balances.get(asset, ZERO) - bought[venue, asset]
-            for venue, account in accounts.items()
+            (venue, asset): each.balance((venue, asset), booked) - bought[venue, asset]
+            for venue, each in sorted(told.items())
             for asset in sorted(self.currencies.cash)
         }
 
@@ -205,7 +290,7 @@ class Account:
         """Initial capital and what its fills made of it; a spot holding was paid from its cash."""
         spec = self._specs.get(flow.bot)
         cash = ZERO if spec is None else spec.initial_capital
-        cash += self.currencies.sum(flow.realized)
+        cash += self._sum(flow.realized)
         for holding in flow.holdings:
             if holding.position_type is PositionType.SPOT:
                 cash -= holding.cost * self.currencies.rate(holding.quote_asset)
@@ -235,6 +320,10 @@ class Account:
         if price is None:
             raise FeedError(f"{symbol} has no price yet")
         return price
+
+
+def no_answer(venue: VenueName, why: str) -> EntryPostponedError:
+    return EntryPostponedError(f"{venue} does not answer", why)
 
 
 def _either(

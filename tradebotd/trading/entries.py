@@ -9,7 +9,7 @@ import anyio
 
 from tradebotd.domain.bot import AccountLimits, BotSpec, SizingKind
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.errors import EntryPostponedError, FeedError, OrderDeniedError, VenueError
+from tradebotd.domain.errors import EntryPostponedError, FeedError, OrderDeniedError
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import (
     OrderIntent,
@@ -27,7 +27,7 @@ from tradebotd.storage import entry_orders
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import EntryHistory
-from tradebotd.trading.account import LOOKS, Account, Standing, Worth
+from tradebotd.trading.account import LOOKS, Account, Standing, Worth, no_answer
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_plan import EntryPlan, liquidation_of, plan_entry
 from tradebotd.trading.entry_prices import EntryPrices
@@ -75,15 +75,19 @@ class Entries:
 
         What stops entries is asked after each wait, by the row's transaction, and until it leaves.
         *candles*: the closed ones of the bot's timeframe, as far as its ranges need them. The price
-        is the newest when it is this entry's turn; a venue is asked for one before, so that nobody
-        else waits for its answer.
+        is the newest when it is this entry's turn; a venue is asked before what it must be asked
+        for, so that nobody else waits for its answer.
         """
         permit = self._gate.admit(spec.name)
+        venue = symbol.instrument.venue
         quote = await self._prices.quote(symbol)
+        await self.account.reach(venue)
         async with self._one_at_a_time:
             permit.check()
             history = await self._history(spec, now)
             worth = await self._worth()
+            if venue in worth.silent:
+                raise no_answer(venue, worth.silent[venue])
             standing = await self.review(worth, now)
             halt = self._halts.current
             if halt is not None:
@@ -130,19 +134,14 @@ class Entries:
         return history
 
     async def _worth(self) -> Worth:
-        """A venue that does not say what we own has not been sent an order either.
-
-        Another bot's entry may fill while the account is read. Then it is read again; the last
+        """Another bot's entry may fill while the account is read. Then it is read again; the last
         reading counts the entry as open and as pending: that sizes too small, never too large.
         """
-        try:
-            worth = await self.account.worth()
-            for _ in range(LOOKS - 1):
-                if not worth.entries_moved:
-                    break
-                worth = await self.account.worth()
-        except VenueError as error:
-            raise FeedError(f"the account cannot be read: {error}") from error
+        worth = await self.account.worth(hurried=True)
+        for _ in range(LOOKS - 1):
+            if not worth.entries_moved:
+                break
+            worth = await self.account.worth(hurried=True)
         return worth
 
     def _quantity(

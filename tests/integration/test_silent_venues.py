@@ -1,0 +1,210 @@
+"""M2.3, M4.8: two venues of one account; one does not answer, and what the other may do meanwhile."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.fakes.trading import MINUTE, Desk, open_desk, spec
+from tests.fakes.venue import ScriptedVenue
+from tradebotd.domain.bot import SizingKind, SizingRule
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.position import CloseReason
+from tradebotd.domain.signal import SignalKind
+from tradebotd.jobs.equity_snapshot import EquitySnapshot
+from tradebotd.storage.database import Database
+
+BUY = SignalKind.BUY
+OTHER = VenueName("other")
+THERE = "ETHUSDT"
+WAITS = f"waiting ({OTHER} does not answer)"
+LONG_ENOUGH = 20.0
+SHARE = SizingRule(kind=SizingKind.PERCENT_EQUITY, value=Decimal(60))
+
+Trouble = Callable[[ScriptedVenue], None]
+
+
+def hangs(venue: ScriptedVenue) -> None:
+    venue.gate = anyio.Event()
+
+
+def answers_503(venue: ScriptedVenue) -> None:
+    venue.reads_fail = True
+
+
+def stumbles(venue: ScriptedVenue) -> None:
+    async def surprise() -> None:
+        raise KeyError("balances")
+
+    venue.before_account_answers = surprise
+
+
+TROUBLES = pytest.mark.parametrize("trouble", [hangs, answers_503, stumbles])
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ASK_SECONDS", "SHORT_SECONDS"):
+        monkeypatch.setattr(f"tradebotd.trading.venue_accounts.{name}", 0.05)
+    monkeypatch.setattr("tradebotd.trading.venue_accounts.SHARED_SECONDS", 0.0)
+
+
+async def opened(database: Database, *, speed: float = 0.0) -> tuple[Desk, ScriptedVenue]:
+    """`one` trades at the desk's venue, `two` at the other one; each account has 1000."""
+    desk = await open_desk(database, spec("one"), spec("two", THERE), speed=speed)
+    symbol = desk.symbols[THERE]
+    desk.symbols[THERE] = replace(symbol, instrument=replace(symbol.instrument, venue=OTHER))
+    other = ScriptedVenue(
+        desk.clock,
+        desk.prices,
+        {THERE: desk.symbols[THERE].instrument},
+        {"USDT": Decimal(1000)},
+        name=OTHER,
+    )
+    desk.venues[OTHER] = other
+    desk.venue.balances = {"USDT": Decimal(1000)}
+    await desk.candles(100.0, 100.0)
+    await desk.candles(100.0, 100.0, symbol=THERE)
+    return desk, other
+
+
+async def says(desk: Desk, bot: str) -> str:
+    desk.says(BUY, bot=bot)
+    with anyio.fail_after(LONG_ENOUGH):
+        await desk.run(bot)
+    status: str = (await desk.state(bot))["status"]
+    return status
+
+
+@pytest.mark.parametrize("speed", [0.0, 1.0])
+@TROUBLES
+async def test_it_keeps_its_own_symbols_waiting_and_no_others(
+    database: Database, trouble: Trouble, speed: float
+) -> None:
+    """M2.3: a venue that is down delays no other; its own candle is not lost."""
+    desk, other = await opened(database, speed=speed)
+    await desk.account.worth()
+    trouble(other)
+
+    assert await says(desk, "two") == WAITS
+    assert await says(desk, "one") == "running"
+
+    assert other.submitted == []
+    assert await desk.rows("SELECT * FROM decision_runs WHERE bot = 'two'") == []
+
+
+@TROUBLES
+async def test_it_counts_with_what_it_was_last_known_to_have(
+    database: Database, trouble: Trouble
+) -> None:
+    """M4.8: and with what our own fills have moved since; it is of one moment, and stored."""
+    desk, other = await opened(database)
+    await desk.enter("two", minute=-9)
+    assert (await desk.account.snapshot(desk.clock.now())).of_one_moment
+    (held,) = desk.protection.held.values()
+    await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+    trouble(other)
+    desk.clock.advance(MINUTE)
+    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
+
+    summary = await job.run(desk.context())
+
+    assert (summary.inserted, summary.failed) == (3, 1)
+    assert "last known" in str(summary.items)
+    row = await desk.row(
+        "SELECT cash FROM equity_snapshots WHERE bot IS NULL ORDER BY ts DESC LIMIT 1"
+    )
+    assert row["cash"] == 1000 + other.balances["USDT"] == Decimal("1999.92")
+
+
+@TROUBLES
+async def test_one_that_has_never_answered_is_left_out_and_said(
+    database: Database, trouble: Trouble
+) -> None:
+    """M4.8: of an equity that lacks a venue no loss is judged; the bots elsewhere go on."""
+    desk, other = await opened(database)
+    await desk.execute(
+        "INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl)"
+        " VALUES ($1, 'default', NULL, 2000, 2000, 0, 0)",
+        desk.clock.now() - MINUTE,
+    )
+    trouble(other)
+
+    assert await says(desk, "one") == "running"
+    assert await says(desk, "two") == WAITS
+
+    assert desk.gate.account_halts.current is None
+    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
+    summary = await job.run(desk.context())
+    assert (summary.inserted, summary.failed) == (0, 1)
+    assert "max_daily_loss and max_drawdown are not judged" in str(summary.items)
+
+
+async def test_venues_are_asked_side_by_side(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M2.3: each answers only once the other has been asked, too."""
+    for name in ("ASK_SECONDS", "SHORT_SECONDS"):
+        monkeypatch.setattr(f"tradebotd.trading.venue_accounts.{name}", LONG_ENOUGH)
+    desk, other = await opened(database)
+    asked = {desk.venue.name: anyio.Event(), other.name: anyio.Event()}
+
+    def waits_for(mine: ScriptedVenue, theirs: ScriptedVenue) -> Callable[[], Any]:
+        async def wait() -> None:
+            asked[mine.name].set()
+            await asked[theirs.name].wait()
+
+        return wait
+
+    desk.venue.before_account_answers = waits_for(desk.venue, other)
+    other.before_account_answers = waits_for(other, desk.venue)
+
+    with anyio.fail_after(LONG_ENOUGH / 2):
+        worth = await desk.account.worth()
+    assert worth.account.cash == 2000
+
+
+async def bots_of_one_minute(
+    database: Database, monkeypatch: pytest.MonkeyPatch, shared: float = 3600.0
+) -> Desk:
+    monkeypatch.setattr("tradebotd.trading.venue_accounts.SHARED_SECONDS", shared)
+    names = [f"b{number}" for number in range(4)]
+    desk = await open_desk(database, *(spec(name, sizing=SHARE) for name in names), speed=1.0)
+    desk.venue.balances = {"USDT": Decimal(1000)}
+    return desk
+
+
+@pytest.mark.parametrize(("shared", "asked"), [(3600.0, 1), (0.0, 4)])
+async def test_the_entries_of_a_minute_share_what_a_venue_has_said(
+    database: Database, monkeypatch: pytest.MonkeyPatch, shared: float, asked: int
+) -> None:
+    """M4.6: the second has what the first has left, just as if it had been asked again."""
+    desk = await bots_of_one_minute(database, monkeypatch, shared)
+
+    await desk.enter("b0")
+    await desk.enter("b1")
+
+    assert desk.venue.asked_for.count("account") == asked
+    assert [request.quantity for _, request in desk.venue.submitted] == [6, Decimal("3.989")]
+    worth = await desk.account.worth()
+    assert worth.account.cash == desk.venue.balances["USDT"]
+    assert desk.venue.asked_for.count("account") == asked + 1
+
+
+async def test_what_was_sold_meanwhile_is_asked_for_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M4.6: a venue may have counted a sale before it told of it: it would count twice."""
+    desk = await bots_of_one_minute(database, monkeypatch)
+    await desk.enter("b0")
+    await desk.account.worth()
+    (held,) = desk.protection.held.values()
+    await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+
+    await desk.enter("b1")
+
+    assert desk.venue.asked_for.count("account") == 3
+    assert desk.venue.submitted[-1][1].quantity == 6

@@ -1,0 +1,155 @@
+"""What the venues say we own: asked side by side, shared for a moment, and kept of silent ones."""
+
+import traceback
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import VenueError
+from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.storage.equity import Flows, Purse
+
+log = structlog.get_logger(__name__)
+
+ASK_SECONDS: Final = 10.0
+SHORT_SECONDS: Final = 2.0  # while others wait for the answer, too
+SHARED_SECONDS: Final = 1.0
+AGAIN_SECONDS: Final = 10.0  # host time: who hurries does not ask a silent one sooner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An answer, and what our books said then.
+
+    `calm`: no order was under way at that moment, and no fill came in; `exact`: nor can one have
+    come that we have not heard of. `at`: host time, in seconds of the event loop.
+    """
+
+    account: VenueAccount
+    booked: Mapping[Purse, Decimal]
+    held: Mapping[tuple[BotName, str], Decimal]
+    calm: bool
+    exact: bool
+    at: float
+
+    def balance(self, purse: Purse, booked: Mapping[Purse, Decimal]) -> Decimal:
+        """As it is by now, when our books say *booked*."""
+        moved = booked.get(purse, ZERO) - self.booked.get(purse, ZERO)
+        return self.account.balances.get(purse[1], ZERO) + moved
+
+
+class VenueAccounts:
+    """Answers of the venues by name. In memory only: after a start nothing is known."""
+
+    def __init__(self, venues: Mapping[VenueName, Venue]) -> None:
+        self._venues = venues
+        self._latest: dict[VenueName, Told] = {}
+        self._known: dict[VenueName, Told] = {}
+        self._silent: dict[VenueName, tuple[str, float]] = {}
+
+    async def ask(
+        self, names: Iterable[VenueName], seconds: float
+    ) -> dict[VenueName, VenueAccount]:
+        """Side by side, each with a bound; who does not answer is left out, and `silent`."""
+        answers: dict[VenueName, VenueAccount] = {}
+        async with anyio.create_task_group() as asking:
+            for name in sorted(names):
+                asking.start_soon(self._ask, name, seconds, answers)
+        return answers
+
+    async def _ask(
+        self, name: VenueName, seconds: float, answers: dict[VenueName, VenueAccount]
+    ) -> None:
+        try:
+            with anyio.fail_after(seconds):
+                answers[name] = await self._venues[name].account()
+        except (VenueError, TimeoutError) as error:
+            why = f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
+            trace = traceback.format_exc()  # not by exc_info: renderers read source files
+            log.error("a venue's account failed", venue=name, traceback=trace)  # noqa: TRY400
+            why = f"{type(error).__name__}: {error}"
+        else:
+            self._silent.pop(name, None)
+            return
+        self._silent[name] = (why, anyio.current_time())
+
+    def remember(
+        self, name: VenueName, account: VenueAccount, flows: Flows, *, calm: bool, exact: bool
+    ) -> Told:
+        """*flows*: our books directly after the answer."""
+        told = Told(
+            account=account,
+            booked=booked_cash(flows),
+            held=_held(flows, name),
+            calm=calm,
+            exact=calm and exact,
+            at=anyio.current_time(),
+        )
+        self._latest[name] = told
+        known = self._known.get(name)
+        if told.exact or known is None or not known.exact:
+            self._known[name] = told
+        return told
+
+    def shared(self, name: VenueName, flows: Flows) -> Told | None:
+        """What it said a moment ago, if only entries have been booked since.
+
+        A venue may count a sale before it tells of it: adding it once more would be too much.
+        """
+        told = self._latest.get(name)
+        if told is None or not told.calm or not self.is_fresh(name):
+            return None
+        now = _held(flows, name)
+        if any(now.get(key, ZERO) < quantity for key, quantity in told.held.items()):
+            return None
+        return told
+
+    def is_fresh(self, name: VenueName) -> bool:
+        """Asked a moment ago."""
+        told = self._latest.get(name)
+        return told is not None and anyio.current_time() - told.at <= SHARED_SECONDS
+
+    def last(self, name: VenueName) -> Told | None:
+        """The best of what it has ever said; None: nothing since the start."""
+        return self._known.get(name)
+
+    def why_silent(self, name: VenueName) -> str | None:
+        """None: it answered when it was asked last, or was never asked."""
+        silent = self._silent.get(name)
+        return None if silent is None else silent[0]
+
+    def is_left_alone(self, name: VenueName) -> bool:
+        """It was silent a moment ago."""
+        silent = self._silent.get(name)
+        return silent is not None and anyio.current_time() - silent[1] <= AGAIN_SECONDS
+
+
+def booked_cash(flows: Flows) -> dict[Purse, Decimal]:
+    """What our books have moved in each purse: realized, less what open spot holdings cost."""
+    booked: dict[Purse, Decimal] = defaultdict(Decimal)
+    for flow in flows.bots:
+        for purse, amount in flow.realized.items():
+            booked[purse] += amount
+        for holding in flow.holdings:
+            if holding.position_type is PositionType.SPOT:
+                booked[holding.venue, holding.quote_asset] -= holding.cost
+                booked[holding.venue, holding.base_asset] += holding.quantity
+    return dict(booked)
+
+
+def _held(flows: Flows, venue: VenueName) -> dict[tuple[BotName, str], Decimal]:
+    return {
+        (flow.bot, holding.symbol): abs(holding.quantity)
+        for flow in flows.bots
+        for holding in flow.holdings
+        if holding.venue == venue
+    }
