@@ -38,7 +38,7 @@ EXITS: Final = (
         name="a trailing stop set by hand loosens at the second fill of the entry",
         edits=(
             Edit(
-                "tradebotd/trading/fill_ledger.py",
+                "tradebotd/trading/filled_positions.py",
                 "        levels = replace(levels, trailing_stop=locked.position.trailing_stop)\n",
                 "        levels = replace(levels)\n",
             ),
@@ -69,9 +69,10 @@ EXITS: Final = (
         name="a step of a ladder is taken again",
         edits=(
             Edit(
-                "tradebotd/trading/fill_ledger.py",
-                "    done = max(position.ladder_done, stored.ladder_step or 0)\n",
-                "    done = position.ladder_done\n",
+                "tradebotd/trading/filled_positions.py",
+                "    left = replace(left, step_sold=position.step_sold + sold)\n"
+                "    return left if still_to_sell(left, step, instrument) else climbed(left, step, instrument)\n",
+                "    return left\n",
             ),
         ),
         tests=("tests/integration/test_ladder.py::test_a_ladder_is_climbed_step_by_step",),
@@ -81,7 +82,7 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/closing.py",
-                "if unknown and each.position.position_type is not PositionType.FUTURES:",
+                "if unknown and (repeats or each.position.position_type is not PositionType.FUTURES):",
                 "if False:",
             ),
         ),

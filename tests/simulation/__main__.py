@@ -68,7 +68,7 @@ def _options() -> argparse.Namespace:
         nargs="+",
         default=["landed"],
         metavar="NAME",
-        help="what is drawn: landed (what the suite draws), all, none, names, -name without one",
+        help="what is drawn: landed (what the suite draws), all, none, names, no-NAME without one",
     )
     options = parser.parse_args()
     options.draw = parse(options.draw)

@@ -13,9 +13,15 @@ from typing import Any
 
 import asyncpg
 
+from tests.simulation.cash import unbalanced
+from tests.simulation.exits import Case, judged
+from tests.simulation.explained import unexplained
+from tests.simulation.facts import Facts
 from tests.simulation.ledger import LIVE, VenueOrder
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.obedience import disobeyed
 from tests.simulation.plan import Plan
+from tests.simulation.protected import unprotected
 from tests.simulation.venue import STOPS, SimulatedVenue
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
@@ -44,7 +50,6 @@ DENIALS = """
     SELECT coalesce(execution_meta->>'rule', execution_meta->>'denied') AS rule, count(*) AS times
       FROM decision_runs WHERE reason LIKE 'denied%' GROUP BY 1 ORDER BY 1
 """
-NEVER_RAISED = ("fill_differs", "fill_not_applied", "fill_exceeds_position")
 FEW = 3  # violations of a kind that are spelled out
 
 
@@ -104,12 +109,7 @@ class Books:
 
 
 async def judge(
-    books: Books,
-    venues: Mapping[VenueName, SimulatedVenue],
-    plan: Plan,
-    *,
-    patient: bool = False,
-    flat: bool = False,
+    books: Books, facts: Facts, *, patient: bool = False, flat: bool = False
 ) -> list[str]:
     """*patient*: an hour has passed, and nothing is unknown any more. *flat*: every price has been
     beyond every stop since, so nothing may be held.
@@ -120,6 +120,7 @@ async def judge(
     alerts = {(row["code"], row["subject"]) for row in await books.rows(ALERTS)}
     groups = await books.rows(GROUPS)
     found: list[str] = []
+    venues, plan = facts.venues, facts.plan
     theirs = {
         name: order for venue in venues.values() for name, order in venue.ledger.orders.items()
     }
@@ -130,23 +131,25 @@ async def judge(
     found += _money(positions, fills, orders, venues, plan)
     found += _settled(orders, theirs, alerts)
     found += _groups(groups, alerts)
-    found += _stops(positions, orders, theirs, plan, alerts)
-    found += [
-        f"an alert that nothing excuses: {each}"
-        for each in sorted(alerts)
-        if each[0] in NEVER_RAISED
-    ]
-    if patient and not any(each[0].startswith("external") for each in alerts):
-        found += [
-            f"I7 {each} is still open" for each in sorted(alerts) if each[0] == "order_unknown"
-        ]
+    guarded = [row for row in positions if _is_guarded(row, orders, facts)]
+    found += _stops(guarded, orders, theirs, facts, alerts)
+    found += unbalanced(positions, fills, venues, plan)
+    found += disobeyed(positions, orders, facts)
+    found += judged(positions, orders, facts)
+    found += unprotected(positions, orders, facts)
+    found += unexplained(alerts, positions, orders, facts, patient=patient)
     if flat:
         found += [
             f"I4 position {row['id']} is still open beyond its stop"
-            for row in positions
+            for row in guarded
             if row["closed_at"] is None
         ]
     return _shortened(found)
+
+
+def _is_guarded(row: Any, orders: dict[str, Any], facts: Facts) -> bool:
+    """Somebody wanted a stop for it; what was adopted takes its bot's plan, too."""
+    return row["closed_at"] is not None or Case(row, orders, facts).has_stop
 
 
 def _shortened(found: list[str]) -> list[str]:
@@ -177,24 +180,32 @@ def _orders(orders: dict[str, Any], venues: Venues) -> list[str]:
 
 
 def _fills(rows: list[Any], venues: Venues) -> list[str]:
-    """I3: the same fills on both sides, each once."""
-    theirs: dict[tuple[str, str], Fill] = {
+    """I3: the same fills on both sides, each once. What was not sent by us may have been adopted."""
+    every = {
+        (name, fill.trade_id): fill for name, venue in venues.items() for fill in venue.ledger.fills
+    }
+    missing = {
         (name, fill.trade_id): fill
         for name, venue in venues.items()
         for order in venue.ledger.ours()
         for fill in order.fills
     }
-    found = []
+    found, seen = [], set()
     for row in rows:
-        fill = theirs.pop((row["venue"], row["trade_id"]), None)
-        if fill is None:
+        key = (row["venue"], row["trade_id"])
+        fill = every.get(key)
+        if fill is None or key in seen:
             found.append(f"I3 fill {row['trade_id']} is not the venue's, or it is there twice")
             continue
-        ours = tuple(row[key] for key in ("client_order_id", "side", "quantity", "price", "fee"))
-        if ours != (fill.client_order_id, fill.side, fill.quantity, fill.price, fill.fee):
-            found.append(f"I3 fill {row['trade_id']} differs: {ours} / {fill}")
+        seen.add(key)
+        ours = missing.pop(key, None)
+        there = [fill.side, fill.quantity, fill.price, fill.fee]
+        here = [row[name] for name in ("side", "quantity", "price", "fee")]
+        if there != here or (ours is not None and row["client_order_id"] != ours.client_order_id):
+            found.append(f"I3 fill {row['trade_id']} differs: {here} / {fill}")
     found += [
-        f"I3 fill of {fill.client_order_id} is missing: {fill.quantity}" for fill in theirs.values()
+        f"I3 fill of {fill.client_order_id} is missing: {fill.quantity}"
+        for fill in missing.values()
     ]
     return found
 
@@ -340,12 +351,11 @@ def _stops(
     positions: list[Any],
     orders: dict[str, Any],
     theirs: Mapping[ClientOrderId, VenueOrder],
-    plan: Plan,
+    facts: Facts,
     alerts: set[tuple[str, str]],
 ) -> list[str]:
     """I4: where stops can rest one does, for all that is held; and none behind what is closed."""
     told = " ".join(subject for _, subject in alerts) + " "
-    lots = {each.name: each.instrument.lot_size for each in plan.markets}
     doubted = {row["position_id"] for name, row in orders.items() if name in told}
     found = []
     for row in positions:
@@ -363,9 +373,12 @@ def _stops(
             ]
             continue
         stops = [order.left for order in live if order.request.type in STOPS]
-        enough = row["quantity"] - sum(stops, Decimal(0)) < lots[row["symbol"]]
+        case = Case(row, orders, facts)
+        naked = Fraction(row["quantity"] - sum(stops, Decimal(0)))
+        levels = [each for each in (row["stop_loss"], row["trailing_stop"]) if each is not None]
+        enough = case.is_dust(naked, Fraction(min(levels, default=row["entry_price"])))
         excused = row["id"] in doubted or f"position {row['id']} " in told
-        if plan.venue(row["venue"]).traits.resting_stops and not enough and not excused:
+        if facts.plan.venue(row["venue"]).traits.resting_stops and not enough and not excused:
             found.append(f"I4 position {row['id']} of {row['quantity']} has stops of {stops}")
         if len(stops) > 1:
             found.append(f"I4 position {row['id']} has {len(stops)} stops")

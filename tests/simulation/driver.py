@@ -14,6 +14,7 @@ import asyncpg
 
 from tests.simulation.check import Books, judge
 from tests.simulation.database import Server, Weather
+from tests.simulation.facts import Facts, Span
 from tests.simulation.forces import Forces
 from tests.simulation.host import HURRIED, Faults, KilledError, Life, Record, VirtualTime
 from tests.simulation.ledger import Ledger
@@ -97,10 +98,20 @@ class Driver:
             chance=random.Random(f"pulse {plan.seed}"),
             market=random.Random(f"market {plan.seed}"),
         )
+        self._facts = Facts(
+            plan=plan,
+            street=self._street,
+            venues=self.venues,
+            operator=self._operator,
+            settings=self._pulse.settings,
+            swept=self._pulse.swept,
+            forces=self._forces,
+        )
         self._lives = 0
         self._pace = 1.0
         self._taken_over = False
         self._world: World | None = None
+        self._contained: dict[str, None] = {}
         self._zombies: list[asyncio.Future[None]] = []
         self._spoken: set[asyncio.Future[None]] = set()
         self.violations: list[str] = []
@@ -150,6 +161,7 @@ class Driver:
                 task.cancel()
             await asyncio.gather(market, *tasks, return_exceptions=True)
         self.violations += self._street.crashes
+        self.violations += [f"a fault that a job contained: {each}" for each in self._contained]
         self.record.counts.update(await self._books.denials())
 
     async def _judgement(self) -> None:
@@ -157,14 +169,15 @@ class Driver:
             with suppress(TradebotError, TimeoutError):
                 await self._pulse.adopt(self._world)
             await asyncio.sleep(SETTLED_SECONDS / 2)
-        self.violations += await judge(self._books, self.venues, self.plan)
+        self.violations += await judge(self._books, self._facts)
         if await self._books.unknown():
             self.record.say("patience")
+            self._facts.patient_from = self._loop.time()
             self._pace = SLOWLY
             await asyncio.sleep(PATIENCE_SECONDS)
             self._pace = 1.0
             await asyncio.sleep(SETTLED_SECONDS)
-            self.violations += await judge(self._books, self.venues, self.plan, patient=True)
+            self.violations += await judge(self._books, self._facts, patient=True)
         if self.record.keep:
             self.record.lines += await self._books.told()
         for factor in (Decimal("0.7"), Decimal(2)):
@@ -173,7 +186,7 @@ class Driver:
                     price = market.on_tick(market.start * factor)
                     self.venues[market.instrument.venue].move(market.name, price)
             await asyncio.sleep(CLOSED_SECONDS / 2)
-        self.violations += await judge(self._books, self.venues, self.plan, flat=True)
+        self.violations += await judge(self._books, self._facts, flat=True)
 
     # A life
 
@@ -186,6 +199,8 @@ class Driver:
     ) -> None:
         self._lives += 1
         life = Life(number=self._lives)
+        span = Span(self._lives, self._loop.time())
+        self._facts.spans.append(span)
         if mortal and self._chance.random() < self.plan.kills:
             life.last_step = self._chance.randint(1, LIFE_STEPS)
         if mortal:
@@ -203,6 +218,7 @@ class Driver:
         await asyncio.wait(tasks[1:], timeout=max(0.0, seconds))
         if then is not None:
             await then()
+        span.ended = self._loop.time()
         if life.ended.is_set():
             self.record.say("kill", life.steps)
         elif mortal and self._chance.random() < self.plan.zombies:
@@ -264,6 +280,7 @@ class Driver:
 
     async def _one_life(self, life: Life, lines: dict[VenueName, Line]) -> None:
         world = self._world = await self._start(life, lines)
+        self._facts.ready(life.number)
         pulse, on = self._pulse, self.plan.on
         work: list[tuple[float, Callable[[], Awaitable[None]]]] = [
             (SWEEP_SECONDS, lambda: pulse.sweep(world)),
@@ -297,6 +314,7 @@ class Driver:
         try:
             await life.ended.wait()
         finally:
+            self._contained |= dict.fromkeys(world.faults)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -58,6 +58,8 @@ class Forces:
     # Somebody else
 
     def _hand(self) -> None:
+        if not self._mine:
+            return  # nothing is traded at this venue
         symbol = self.chance.choice(self._mine)
         if Draw.HANDS not in self.street.plan.on or self.chance.random() < 0.4:
             self._trade(symbol, Side.BUY, "hand")

@@ -115,7 +115,7 @@ class Faults:
     time: VirtualTime
     on: bool = True
     rates: dict[str, float] = field(default_factory=dict)
-    until: float = 0.0  # virtual seconds: what has struck may have an effect so long
+    struck: list[tuple[float, float]] = field(default_factory=list)  # each, and its effect's end
 
     def strikes(self, name: str, effect: float = 0.0) -> bool:
         """*effect*: for how many seconds it is no fault of ours that something is late."""
@@ -126,4 +126,11 @@ class Faults:
         return True
 
     def lasts(self, seconds: float) -> None:
-        self.until = max(self.until, self.time.monotonic() + seconds)
+        """From now on; what is within an effect that lasts already says nothing new."""
+        now = self.time.monotonic()
+        until = now + seconds
+        if self.struck and self.struck[-1][1] >= now:
+            began, former = self.struck[-1]
+            self.struck[-1] = (began, max(former, until))
+        else:
+            self.struck.append((now, until))

@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.simulation.filters import refusal
 from tests.simulation.plan import FeeIn
-from tradebotd.domain.fill import Fill
+from tradebotd.domain.fill import Fill, Forced
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
@@ -16,7 +16,11 @@ from tradebotd.domain.side import Side
 
 LIVE: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 OURS: Final = "tb"
-FORCED: Final = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
+FORCED: Final = {
+    "autoclose-": Forced.LIQUIDATION,
+    "adl_autoclose": Forced.ADL,
+    "settlement_autoclose-": Forced.SETTLEMENT,
+}
 ZERO: Final = Decimal(0)
 CENT: Final = Decimal("0.00000001")  # what a balance is counted in
 
@@ -52,7 +56,13 @@ class VenueOrder:
 
     @property
     def is_forced(self) -> bool:
-        return self.client_order_id.startswith(FORCED)
+        return self.forced is not None
+
+    @property
+    def forced(self) -> Forced | None:
+        """As the venue's own names say it."""
+        kinds = (kind for name, kind in FORCED.items() if self.client_order_id.startswith(name))
+        return next(kinds, None)
 
     def report(self, *, fills: int | None = None) -> OrderReport:
         """As the venue says it; *fills*: only so many of them are told yet."""
@@ -233,6 +243,7 @@ class Ledger:
             fee=fee,
             fee_asset=asset,
             executed_at=at,
+            forced=order.forced,
         )
         self.fills.append(fill)
         order.fills.append(fill)

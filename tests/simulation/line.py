@@ -227,6 +227,7 @@ class Line:
         await self._wire(what)
         check_may_leave(why_not)
         for client_order_id in new:
+            self.venue.departures[client_order_id] = self.venue.street.time.monotonic()
             await self.venue.at_departure(self.name, client_order_id, self.token)
 
     async def _ask(self, what: str, detail: object = "") -> None:

@@ -47,6 +47,8 @@ class Pulse:
                         self._step(symbol)
             for each in self.forces:
                 each.act()
+            for venue in self.venues.values():
+                venue.look()
 
     def _step(self, symbol: str) -> None:
         market, price = self.street.market(symbol), self.street.prices[symbol]

@@ -18,6 +18,7 @@ class Settings:
     plan: Plan
     chance: random.Random
     written: list[tuple[float, tuple[BotSpec, ...]]] = field(default_factory=list)
+    left_out: list[tuple[float, str | None]] = field(default_factory=list)
     _left_out: str | None = None
     _numbers: int = 0
 
@@ -32,6 +33,11 @@ class Settings:
     def symbols(self) -> Sequence[MarketSymbol]:
         return [each.symbol for each in self.plan.markets if each.name != self._left_out]
 
+    def knows(self, symbol: str, at: float) -> bool:
+        """Whether it was configured then, for whichever process there was."""
+        left = [name for when, name in self.left_out if when <= at]
+        return not left or left[-1] != symbol
+
     def restart(self, now: float) -> None:
         """Before a life begins: symbols leave, or come back."""
         if Draw.RELOAD not in self.plan.on:
@@ -40,6 +46,7 @@ class Settings:
         traded = [each.name for each in self.plan.markets if each.traded]
         if len(traded) > 1 and self.chance.random() < 0.25:
             self._left_out = self.chance.choice(traded)
+        self.left_out.append((now, self._left_out))
         if former != self._left_out:
             self._write(now, self.specs if former is None else self.plan.specs)
 
@@ -56,6 +63,7 @@ class Settings:
     def calm(self, now: float) -> None:
         """Everything is there again."""
         self._left_out = None
+        self.left_out.append((now, None))
         here = {spec.name: spec for spec in self.plan.specs}
         here |= {spec.name: spec for spec in self.specs}
         if {spec.name for spec in self.specs} != set(here):

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 
 from tests.simulation.host import Faults, Record, VirtualTime
@@ -54,3 +55,10 @@ class Street:
         if hours is None or market.symbol.calendar != hours.code:
             return True
         return hours.is_open(self.time.now())
+
+    def hours_at(self, symbol: str, at: float) -> bool:
+        """Whether its market was open at virtual second *at*."""
+        hours, market = self.plan.hours, self.market(symbol)
+        if hours is None or market.symbol.calendar != hours.code:
+            return True
+        return hours.is_open(self.plan.began + timedelta(seconds=at))

@@ -43,7 +43,7 @@ LANDED: Final = frozenset({Draw.SHORTS})
 
 
 def parse(words: Iterable[str]) -> frozenset[Draw]:
-    """`landed`, `all`, `none`, names, and names with a minus sign before them. Raises ValueError."""
+    """`landed`, `all`, `none`, names, and `no-` before the name of one. Raises ValueError."""
     found: set[Draw] = set()
     for word in words:
         match word:
@@ -53,8 +53,8 @@ def parse(words: Iterable[str]) -> frozenset[Draw]:
                 found |= LANDED
             case "none":
                 found.clear()
-            case _ if word.startswith("-"):
-                found.discard(Draw(word[1:]))
+            case _ if word.startswith("no-"):
+                found.discard(Draw(word.removeprefix("no-")))
             case _:
                 found.add(Draw(word))
     return frozenset(found)

@@ -58,6 +58,11 @@ class Tape:
         begin = bisect_left(seen, first, key=lambda each: each.at)
         return seen[begin : bisect_right(seen, last, key=lambda each: each.at)]
 
+    def price_at(self, symbol: str, at: float) -> Decimal:
+        """What it really cost then."""
+        path = self.prices[symbol]
+        return path[max(0, bisect_right(path, at, key=lambda each: each[0]) - 1)][1]
+
     def candle(self, symbol: str, closes: float) -> Candle:
         """Of the seconds before *closes*, which is its name."""
         path = self.prices[symbol]
@@ -82,6 +87,11 @@ class QuickCandles:
         newest = now.timestamp() // CANDLE_SECONDS * CANDLE_SECONDS
         names = [newest - CANDLE_SECONDS * back for back in range(min(count, HISTORY) - 1, -1, -1)]
         return [self._candle(symbol.symbol, datetime.fromtimestamp(at, UTC)) for at in names]
+
+    def named(self, symbol: str, newest: float) -> Sequence[Candle]:
+        """As many as there are, up to the one that closes at *newest* (a timestamp)."""
+        names = [newest - CANDLE_SECONDS * back for back in range(HISTORY - 1, -1, -1)]
+        return [self._candle(symbol, datetime.fromtimestamp(at, UTC)) for at in names]
 
     def _candle(self, symbol: str, name: datetime) -> Candle:
         made = self._made.get((symbol, name))

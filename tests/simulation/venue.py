@@ -42,6 +42,8 @@ class SimulatedVenue:
     line: "Line | None" = None
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     hidden: dict[ClientOrderId, float] = field(default_factory=dict)  # ever denied, until when
+    departures: dict[ClientOrderId, float] = field(default_factory=dict)  # when each left us
+    resting: list[tuple[float, dict[ClientOrderId, Decimal]]] = field(default_factory=list)
 
     @property
     def name(self) -> VenueName:
@@ -159,6 +161,15 @@ class SimulatedVenue:
     def hide(self, order: VenueOrder, seconds: float) -> None:
         order.hidden_until = self.street.time.monotonic() + seconds
         self.hidden[order.client_order_id] = order.hidden_until
+
+    def look(self) -> None:
+        """Note which stops of ours rest now, and for how much."""
+        stops = {
+            name: order.left
+            for name, order in self.ledger.orders.items()
+            if order.status in LIVE and order.is_ours and order.request.type in STOPS
+        }
+        self.resting.append((self.street.time.monotonic(), stops))
 
     # What is said of it
 

@@ -1,10 +1,11 @@
 """One life of the process: the real order flow as the daemon wires it, and what moves it."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
 
 from tests.simulation.database import FaultyPool, Weather
 from tests.simulation.host import Life, VirtualTime
@@ -20,6 +21,8 @@ from tradebotd.daemon.trading_wiring import Trading, wire_trading
 from tradebotd.domain.bot import AccountLimits, BotSpec
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.job import Summary
+from tradebotd.domain.timeframe import Timeframe
 from tradebotd.jobs.daily_reset import DailyReset
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.jobs.job import RunContext
@@ -70,6 +73,21 @@ class _Files:
     strategies: Mapping[BotName, Any]
 
 
+class _Ingest:
+    """As much of the ingestion as entries ask."""
+
+    @staticmethod
+    def base(_: str) -> Timeframe:
+        return Timeframe.M1
+
+
+# What no venue, database or operator makes: whoever contains it has a fault all the same.
+FAULTS: Final = re.compile(
+    "(Attribute|Type|Value|Name|Index|Assertion|Runtime|ZeroDivision|Unbound|Recursion)Error"
+    "|InvalidOperation|UniqueViolation|NotNullViolation|CheckViolation|ForeignKeyViolation"
+)
+
+
 @dataclass
 class World:
     """What a daemon has in memory; all of it is gone when its life ends.
@@ -85,6 +103,7 @@ class World:
     trading: Trading
     moods: dict[BotName, Moods]
     lease: Lease
+    faults: list[str] = field(default_factory=list)  # that a job contained
 
     async def beat(self) -> None:
         """Raises AccountTakenError."""
@@ -95,12 +114,12 @@ class World:
         check = StopLossCheck(
             protection=self.trading.protection, prices=self.prices, clock=self.time
         )
-        summary = await check.run(self._context())
+        summary = self._seen(await check.run(self._context()))
         return frozenset(summary.items)
 
     async def reconcile(self) -> None:
         job = Reconcile(reconciler=self.trading.reconciler, gate=self.trading.gate)
-        await job.run(self._context())
+        self._seen(await job.run(self._context()))
 
     async def run_bots(self) -> None:
         job = RunBots(
@@ -110,7 +129,7 @@ class World:
             database=self.database,
             sequential=False,
         )
-        await job.run(self._context())
+        self._seen(await job.run(self._context()))
 
     async def snapshot(self) -> None:
         job = EquitySnapshot(entries=self.trading.entries, database=self.database, clock=self.time)
@@ -133,6 +152,12 @@ class World:
         if spec.name not in self.moods:
             self.moods[spec.name] = Moods(self.plan.seed, spec.name)
         return self.moods[spec.name]
+
+    def _seen(self, summary: Summary) -> Summary:
+        self.faults += [
+            f"{name}: {told}" for name, told in summary.items.items() if FAULTS.search(str(told))
+        ]
+        return summary
 
     def _context(self) -> RunContext:
         return RunContext(scheduled_at=None, now=self.time.now())
@@ -182,7 +207,7 @@ async def open_world(
         reached=cast(Any, None),
         feeds={},
         prices=prices,
-        ingest=cast(Any, None),
+        ingest=cast(Any, _Ingest()),
         reader=cast(Any, QuickCandles(tape)),
         writer=cast(Any, None),
         data_ends=None,

@@ -1,0 +1,152 @@
+"""Each alert that is open in the end has a reason in the world that is still so. None by its name."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from tests.simulation.facts import Facts
+from tests.simulation.ledger import LIVE, Ledger
+from tests.simulation.switches import Draw
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.order import OrderRequest, OrderType, TimeInForce
+from tradebotd.domain.side import PositionSide
+
+Why = Callable[["Reasons", str], bool]
+POSITION: Final = "position "
+
+
+def unexplained(
+    alerts: set[tuple[str, str]],
+    positions: list[Any],
+    orders: Mapping[str, Any],
+    facts: Facts,
+    *,
+    patient: bool,
+) -> list[str]:
+    reasons = Reasons(positions, orders, facts, patient=patient)
+    return [
+        f"an alert that nothing in the world explains: {code} {subject}"
+        for code, subject in sorted(alerts)
+        if not EXPLAINED.get(code, _never)(reasons, subject)
+    ]
+
+
+class Reasons:
+    def __init__(
+        self, positions: list[Any], orders: Mapping[str, Any], facts: Facts, *, patient: bool
+    ) -> None:
+        self._open = {str(row["id"]): row for row in positions if row["closed_at"] is None}
+        self._orders = orders
+        self._facts = facts
+        self._patient = patient
+
+    def is_different(self, subject: str) -> bool:
+        """What the venue holds is not what it held before us and what our fills made of it."""
+        ledger, what = self._place(subject)
+        return ledger is not None and bool(ledger.by_hand.get(what))
+
+    def is_unknown(self, subject: str) -> bool:
+        """It never came to the venue, and one that could rest there is sought for an hour."""
+        row = self._orders.get(subject)
+        arrived = any(subject in venue.ledger.orders for venue in self._facts.venues.values())
+        return row is not None and not row["settled"] and not arrived and not self._patient
+
+    def is_refused(self, subject: str) -> bool:
+        """Its exit would be refused at this moment, too."""
+        return self._refusal(subject, OrderType.MARKET) is not None
+
+    def has_no_stop(self, subject: str) -> bool:
+        """No stop of it rests, and one would be refused at this moment."""
+        row = self._open.get(subject.removeprefix(POSITION))
+        if row is None:
+            return False
+        ledger = self._facts.venues[row["venue"]].ledger
+        rests = any(
+            order.status in LIVE
+            and order.request.type is OrderType.STOP_MARKET
+            and self._orders.get(name) is not None
+            and self._orders[name]["position_id"] == row["id"]
+            for name, order in ledger.orders.items()
+        )
+        return not rests and self._refusal(subject, OrderType.STOP_MARKET) is not None
+
+    def is_out_of_reach(self, subject: str) -> bool:
+        row = self._open.get(subject.removeprefix(POSITION))
+        return row is not None and not self._facts.settings.knows(row["symbol"], self._facts.now)
+
+    def is_forced(self, subject: str) -> bool:
+        ledger, symbol = self._place(subject)
+        return ledger is not None and any(
+            order.is_forced and order.request.symbol == symbol for order in ledger.orders.values()
+        )
+
+    def rests_foreign(self, subject: str) -> bool:
+        ledger, number = self._place(subject)
+        return ledger is not None and any(
+            order.venue_order_id == number and order.status in LIVE and not order.is_ours
+            for order in ledger.orders.values()
+        )
+
+    def has_lost(self, subject: str) -> bool:
+        """The account's halt stands until its day is over."""
+        del subject
+        return Draw.ACCOUNT_LIMITS in self._facts.plan.on
+
+    def _place(self, subject: str) -> tuple[Ledger | None, str]:
+        name, _, what = subject.partition(" ")
+        venue = next((each for each in self._facts.venues.values() if each.name == name), None)
+        return (None if venue is None else venue.ledger), what
+
+    def _refusal(self, subject: str, kind: OrderType) -> str | None:
+        row = self._open.get(subject.removeprefix(POSITION))
+        if row is None:
+            return None
+        market = self._facts.plan.market(row["symbol"])
+        if not self._facts.street.is_open(row["symbol"]):
+            return "market closed"
+        lot = market.instrument.lot_size
+        quantity = row["quantity"] // lot * lot
+        futures = row["position_type"] == PositionType.FUTURES
+        price = self._facts.street.prices[row["symbol"]]
+        request = OrderRequest(
+            venue=market.instrument.venue,
+            symbol=row["symbol"],
+            side=PositionSide(row["side"]).exit,
+            type=kind,
+            time_in_force=TimeInForce.GTC if kind is OrderType.STOP_MARKET else TimeInForce.IOC,
+            quantity=max(quantity, lot),
+            position_type=PositionType.FUTURES if futures else PositionType.SPOT,
+            reduce_only=futures,
+            stop_price=_stop_of(row) if kind is OrderType.STOP_MARKET else None,
+        )
+        if quantity <= 0:
+            return "less than a lot"
+        return self._facts.venues[row["venue"]].ledger.refusal(request, price)
+
+
+def _stop_of(row: Any) -> Decimal | None:
+    known: list[Decimal] = [
+        each for each in (row["stop_loss"], row["trailing_stop"]) if each is not None
+    ]
+    if not known:
+        return None
+    return max(known) if row["side"] == PositionSide.LONG else min(known)
+
+
+def _never(reasons: Reasons, subject: str) -> bool:
+    """A contradiction, which no venue of the simulation tells."""
+    del reasons, subject
+    return False
+
+
+EXPLAINED: Final[dict[str, Why]] = {
+    "position_differs": Reasons.is_different,
+    "external_position": Reasons.is_different,
+    "external_order": Reasons.rests_foreign,
+    "order_unknown": Reasons.is_unknown,
+    "exit_refused": Reasons.is_refused,
+    "resting_stop_lost": Reasons.has_no_stop,
+    "position_unprotected": Reasons.is_out_of_reach,
+    "forced_close": Reasons.is_forced,
+    "account_limit_reached": Reasons.has_lost,
+}

@@ -1,0 +1,79 @@
+"""What the oracle may judge by: the world as it was, second by second, and what was answered."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.forces import Forces
+from tests.simulation.operator import Operator
+from tests.simulation.plan import Plan
+from tests.simulation.settings import Settings
+from tests.simulation.street import Street
+from tests.simulation.tape import Tape
+from tests.simulation.venue import SimulatedVenue
+from tradebotd.domain.ids import ClientOrderId, VenueName
+
+
+@dataclass
+class Span:
+    """A process of ours. *ready*: it has loaded what is open; None: it never came so far."""
+
+    number: int
+    began: float
+    ready: float | None = None
+    ended: float | None = None
+
+
+@dataclass
+class Facts:
+    """Times are virtual seconds. *taken*: by somebody else's hand."""
+
+    plan: Plan
+    street: Street
+    venues: Mapping[VenueName, SimulatedVenue]
+    operator: Operator
+    settings: Settings
+    swept: Sequence[tuple[float, int, frozenset[str]]]
+    forces: Sequence[Forces]
+    spans: list[Span] = field(default_factory=list)
+    patient_from: float = float("inf")  # from then on everything is looked at more seldom
+
+    @property
+    def taken(self) -> set[tuple[str, str]]:
+        return {each for force in self.forces for each in force.taken}
+
+    @property
+    def tape(self) -> Tape:
+        return self.street.tape
+
+    @property
+    def now(self) -> float:
+        return self.street.time.monotonic()
+
+    def seconds(self, at: Any) -> float:
+        """Of an instant that stands in the database."""
+        return float((at - self.plan.began).total_seconds())
+
+    def departed(self, client_order_id: str) -> float | None:
+        """When it left us; None: it never did."""
+        for venue in self.venues.values():
+            at = venue.departures.get(ClientOrderId(client_order_id))
+            if at is not None:
+                return at
+        return None
+
+    def ready(self, number: int) -> None:
+        """That process has loaded what is open."""
+        next(each for each in self.spans if each.number == number).ready = self.now
+
+    def life_at(self, at: float) -> Span | None:
+        """The process that was there; a stopped one that wakes beside its successor is not it."""
+        begun = bisect_right(self.spans, at, key=lambda each: each.began)
+        span = self.spans[begun - 1] if begun else None
+        gone = span is None or (span.ended is not None and span.ended <= at)
+        return None if gone else span
+
+    def is_fair(self, first: float, last: float) -> bool:
+        """No fault had an effect between."""
+        return all(until < first or at > last for at, until in self.street.faults.struck)
