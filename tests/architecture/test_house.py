@@ -125,6 +125,8 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
         "tradebotd.trading.fresh_prices",  # an adapter's quotes: another venue's are there
         "tradebotd.trading.venue_accounts",  # the same, of what we own there
         "tradebotd.trading.refused_stops",  # the same, behind a stop that was refused
+        "tradebotd.trading.flatten",  # one step, or one position, of emptying an account
+        "tradebotd.venues.contained",  # an adapter's answer, whoever asked
         "tradebotd.strategies.asking",  # a strategy is somebody else's code
         "tradebotd.strategies.registry",  # and so is the module that it comes from
     }

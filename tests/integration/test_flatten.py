@@ -358,3 +358,18 @@ async def test_a_stop_that_cannot_be_cancelled_is_left_and_said(database: Databa
     desk.venue.cancel_script.clear()
     assert (await flatten(desk)).left == []
     assert resting(desk) == {}
+
+
+async def test_an_answer_that_nobody_foresaw_ends_no_flatten(database: Database) -> None:
+    """M2.6: the balances of the venue cannot be read; all is closed, and that is said."""
+    desk = await two_held(database)
+
+    async def surprise() -> None:
+        raise KeyError("totalWalletBalance")
+
+    desk.venue.before_account_answers = surprise
+    result = await flatten(desk)
+
+    assert await open_positions(desk) == 0
+    assert [(each.kind, each.subject) for each in result.left] == [("step", "venues")]
+    assert "KeyError" in result.left[0].why

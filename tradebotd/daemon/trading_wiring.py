@@ -32,6 +32,7 @@ from tradebotd.trading.placement import Placement
 from tradebotd.trading.protection import Protection
 from tradebotd.trading.reconcile import Reconciler
 from tradebotd.trading.recorder import OrderRecorder
+from tradebotd.venues.contained import contained
 from tradebotd.venues.paper.matching import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
@@ -74,7 +75,8 @@ def wire_trading(
     symbols = {symbol.symbol: symbol for symbol in files.symbols}
     specs = {spec.name: spec for spec in config.bot_specs()}
     strategies = dict(files.strategies)
-    venues = _venues(config, symbols, database, market)
+    adapters = _venues(config, symbols, database, market)
+    venues = contained(adapters)
     protection, recorder, placement = _order_path(
         config, files, database, market, symbols, specs, venues, lease, nonce
     )
@@ -112,7 +114,7 @@ def wire_trading(
     protection.use(placement, reconciler.evidence)
     for venue in venues.values():
         venue.listen(recorder.hear)
-    papers = [venue for venue in venues.values() if isinstance(venue, PaperVenue)]
+    papers = [venue for venue in adapters.values() if isinstance(venue, PaperVenue)]
     return Trading(
         points=Points(protection, papers, protection.hours, market.prices),
         specs=specs,

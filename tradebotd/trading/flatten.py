@@ -139,6 +139,9 @@ class Flatten:
                 await step(attempt)
         except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
             attempt.failed[subject] = _words(error)
+        except Exception as error:  # nobody foresaw it; the other steps are taken all the same
+            log.exception("a step of flatten failed", step=subject)
+            attempt.failed[subject] = _words(error)
 
     async def _cancel(self, attempt: "_Attempt") -> None:
         """Entries that rest. Exits that rest make way for the one at the market."""
@@ -168,6 +171,9 @@ class Flatten:
         except OrderDeniedError as denied:
             return f"{denied.rule}: {denied.detail}"
         except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
+            return _words(error)
+        except Exception as error:  # of this position; the others are closed all the same
+            log.exception("a position could not be closed", position=position.id)
             return _words(error)
         return "its exit was sent and is not filled yet"
 

@@ -1,0 +1,54 @@
+"""What an adapter raises that nobody foresaw ends the one call, and nothing else."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.prices import FakePrices
+from tests.fakes.venue import SCRIPTED, ScriptedVenue
+from tradebotd.domain.errors import OutcomeUnknownError, VenueError
+from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.order import OrderReport
+from tradebotd.ports.venue import Venue
+from tradebotd.venues.contained import ContainedVenue
+
+NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
+OURS = ClientOrderId("tb1")
+READS: dict[str, Callable[[Venue], Awaitable[object]]] = {
+    "account": lambda venue: venue.account(),
+    "open_orders": lambda venue: venue.open_orders(),
+    "fills_since": lambda venue: venue.fills_since(NOW - timedelta(hours=1)),
+    "funding_since": lambda venue: venue.funding_since(NOW - timedelta(hours=1)),
+    "find_order": lambda venue: venue.find_order("BTCUSDT", OURS),
+    "quotes": lambda venue: venue.quotes([]),
+}
+
+
+class Surprising(ScriptedVenue):
+    """An adapter that stumbles over each answer."""
+
+    async def _read(self, what: str) -> None:
+        raise KeyError(what)
+
+    async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
+        raise KeyError(f"{symbol} {client_order_id}")
+
+
+def surprising() -> ContainedVenue:
+    return ContainedVenue(Surprising(FakeClock(NOW), FakePrices(), {}, {"USDT": Decimal(1)}))
+
+
+@pytest.mark.parametrize("call", READS)
+async def test_a_read_that_nobody_foresaw_is_the_venues_error(call: str) -> None:
+    """M2.6: whoever asks several venues goes on with the others."""
+    with pytest.raises(VenueError, match=f"{SCRIPTED} {call}.* KeyError: '{call}'"):
+        await READS[call](surprising())
+
+
+async def test_a_cancel_that_nobody_foresaw_may_have_been_done() -> None:
+    """2.3: only reconciliation settles it."""
+    with pytest.raises(OutcomeUnknownError):
+        await surprising().cancel("BTCUSDT", OURS)

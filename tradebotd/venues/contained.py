@@ -1,0 +1,119 @@
+"""A venue whose adapter may fail in a way that nobody foresaw: for its callers it is a VenueError.
+
+An answer with a field less, a number where text was: one venue's surprise must not end a round
+over all venues, a sweep over all positions, or an operator's flatten.
+"""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, TypeVar
+
+import structlog
+
+from tradebotd.domain.errors import OutcomeUnknownError, TradebotError, VenueError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.funding import FundingPayment
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.ports.venue import (
+    Listener,
+    OrderSearch,
+    Venue,
+    VenueAccount,
+    VenueTraits,
+    WhyNot,
+)
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+UNFORESEEN: Final = "an answer that nobody foresaw"
+
+
+class ContainedVenue:
+    """Implements `Venue` by another one. Time limits and cancellation pass through as they are.
+
+    What sends orders is passed through, too: `Placement` takes whatever it raises for an unknown
+    outcome, and records it.
+    """
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    @property
+    def name(self) -> VenueName:
+        return self._venue.name
+
+    @property
+    def traits(self) -> VenueTraits:
+        return self._venue.traits
+
+    def listen(self, listener: Listener) -> None:
+        self._venue.listen(listener)
+
+    async def submit(
+        self, client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot
+    ) -> OrderReport:
+        return await self._venue.submit(client_order_id, request, why_not=why_not)
+
+    async def submit_linked(
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], *, why_not: WhyNot
+    ) -> Sequence[OrderReport]:
+        return await self._venue.submit_linked(orders, why_not=why_not)
+
+    async def replace(
+        self,
+        symbol: str,
+        old: ClientOrderId,
+        new: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot,
+    ) -> OrderReport:
+        return await self._venue.replace(symbol, old, new, request, why_not=why_not)
+
+    async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
+        try:
+            return await self._venue.cancel(symbol, client_order_id)
+        except (TradebotError, TimeoutError):
+            raise
+        except Exception as error:  # it may have been cancelled
+            log.exception(UNFORESEEN, venue=self.name, call="cancel")
+            raise OutcomeUnknownError(client_order_id) from error
+
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
+        return await self._contained("find_order", self._venue.find_order(symbol, client_order_id))
+
+    async def open_orders(self) -> Sequence[OrderReport]:
+        return await self._contained("open_orders", self._venue.open_orders())
+
+    async def fills_since(self, since: datetime) -> Sequence[Fill]:
+        return await self._contained("fills_since", self._venue.fills_since(since))
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        return await self._contained("funding_since", self._venue.funding_since(since))
+
+    async def account(self) -> VenueAccount:
+        return await self._contained("account", self._venue.account())
+
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        return await self._contained("quotes", self._venue.quotes(symbols))
+
+    async def _contained(self, call: str, answer: Awaitable[T]) -> T:
+        try:
+            return await answer
+        except (TradebotError, TimeoutError):
+            raise
+        except Exception as error:
+            log.exception(UNFORESEEN, venue=self.name, call=call)
+            raise VenueError(
+                f"{self.name} {call}: {UNFORESEEN}, {type(error).__name__}:"
+                f" {error} (the log has the traceback)"
+            ) from error
+
+
+def contained(adapters: Mapping[VenueName, Venue]) -> dict[VenueName, Venue]:
+    return {name: ContainedVenue(adapter) for name, adapter in adapters.items()}
