@@ -13,8 +13,7 @@ from tradebotd.domain.side import PositionSide
 from tradebotd.market.price_book import PriceBook
 from tradebotd.storage.database import Database
 from tradebotd.trading.closing import SweepResult
-from tradebotd.trading.fresh_prices import FRESH
-from tradebotd.trading.sweep import DOUBTED
+from tradebotd.trading.fresh_prices import DOUBTED, FRESH
 
 D = Decimal
 USUAL = D("0.1")
@@ -136,3 +135,18 @@ async def test_a_venue_of_its_own_is_another_source(database: Database) -> None:
     venues_own.record(PathPoint(desk.clock.now(), SYMBOL, D(50)))
     await desk.protection.sweep(desk.clock.now())
     assert (await desk.position())["close_reason"] == "stop_loss"
+
+
+async def test_a_holding_time_that_ends_at_a_bad_print_is_not_sold_at_it(
+    database: Database,
+) -> None:
+    """M3.10, 3.8: the paper venue knows no other price; the next one that is believed counts."""
+    plan = ExitPlan(stop_loss=D("0.5"), max_holding=timedelta(hours=1))
+    floor = await opened(database, "sweep", bot(SPOT, plan), bad_tick=USUAL)
+    await floor.enter()
+    await floor.point("60", after=timedelta(hours=1))
+    assert await is_open(floor)
+
+    await floor.point("100", after=SECOND)
+
+    assert await floor.ended() == ("max_holding", D(100))

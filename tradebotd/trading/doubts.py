@@ -50,19 +50,13 @@ class Doubts:
         last = self._prices.last_prices(symbol)
         return last is not None and not self.believes(symbol, last.current)
 
-    def quoted(self, symbol: str, price: Decimal, *, is_echo: bool) -> bool:
-        """Whether a venue's quote may be acted on; what was doubted is over if it says the same.
-
-        *is_echo*: it is the last price of our own feed, which may be the doubted one itself.
-        """
+    def quoted(self, symbol: str, price: Decimal) -> None:
+        """By a venue, of its own knowledge: what was doubted is over if it says the same."""
         last = self._prices.last_prices(symbol)
-        if is_echo and last is not None:
-            return self.believes(symbol, last.current)
         confirms = self._guard.vouches(symbol, price)
         self._guard.confirm(symbol, price)
         if confirms and last is not None:
             self._believe(symbol, _observed(last))
-        return True
 
     def _believe(self, symbol: str, seen: Observation) -> None:
         self._believed[symbol] = seen

@@ -11,7 +11,7 @@ import structlog
 
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.ids import VenueName
-from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
 from tradebotd.domain.position import Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_book import PriceBook
@@ -22,14 +22,17 @@ log = structlog.get_logger(__name__)
 FRESH: Final = timedelta(seconds=90)  # an older price in memory is asked for again
 QUOTE_SECONDS: Final = 10.0
 
+DOUBTED: Final = "its last price is far from the one before, and nothing confirms it yet"
+EARLY: Final = "its session has no price yet"
+
 
 @dataclass(slots=True)
 class Quotes:
-    """By symbol. `asked` came from a venue just now; of `doubted` nobody believes the last."""
+    """By symbol. `asked` came from a venue just now; `unusable`: why there is none."""
 
     known: dict[str, Decimal] = field(default_factory=dict)
     asked: dict[str, Decimal] = field(default_factory=dict)
-    doubted: set[str] = field(default_factory=set)
+    unusable: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     oldest: timedelta = timedelta()
     looked_at: set[tuple[str, VenueName]] = field(default_factory=set)
@@ -64,7 +67,7 @@ class FreshPrices:
             quotes.looked_at.add((name, venue))
             price, age = self.prices.price(name), self.prices.age(name, now)
             closed = not self.calendars[symbol.calendar].is_open(now)
-            usable = price is not None and not self.doubts(name)
+            usable = price is not None and self.why_not(name, now) is None
             if usable and price is not None and age is not None and (age <= FRESH or closed):
                 quotes.known[name] = price
                 quotes.oldest = max(quotes.oldest, age)
@@ -72,6 +75,20 @@ class FreshPrices:
             else:
                 stale.setdefault(venue, []).append(symbol)
         return fresh, stale
+
+    def why_not(self, symbol: str, now: datetime) -> str | None:
+        """Why the price in memory ends nothing now, however new it is."""
+        if self._is_early(symbol, now):
+            return EARLY
+        return DOUBTED if self.doubts(symbol) else None
+
+    def _is_early(self, symbol: str, now: datetime) -> bool:
+        """A session is open and has no price yet: what was traded before it is nobody's to have."""
+        market, last = self.symbols.get(symbol), self.prices.last_prices(symbol)
+        if market is None or last is None or market.calendar == ALWAYS_OPEN:
+            return False
+        session = self.calendars[market.calendar].session_at(now)
+        return session is not None and last.at < session.open
 
     async def ask(
         self, venue: VenueName, symbols: Sequence[MarketSymbol], quotes: Quotes

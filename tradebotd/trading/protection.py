@@ -100,15 +100,16 @@ class Protection:
             hold_back=self._hold_back,
             sequential=sequential,
         )
+        self._fresh = FreshPrices(
+            prices=prices,
+            symbols=symbols,
+            calendars=calendars,
+            venues=venues,
+            doubts=self._doubts.about,
+        )
         self._sweep = Sweep(
             watched=self._watched,
-            fresh=FreshPrices(
-                prices=prices,
-                symbols=symbols,
-                calendars=calendars,
-                venues=venues,
-                doubts=self._doubts.about,
-            ),
+            fresh=self._fresh,
             doubts=self._doubts,
             closing=self._closing,
             resting=self._resting,
@@ -298,9 +299,9 @@ class Protection:
                 price = self._prices.price(position.symbol)
                 if price is None or not self._closing.is_open(position):
                     continue
-                if position.symbol in self.symbol_pauses.paused or self._doubts.about(
-                    position.symbol
-                ):
+                if position.symbol in self.symbol_pauses.paused:
+                    continue
+                if self._fresh.why_not(position.symbol, now) is not None:
                     continue
                 met = triggered(position.side, ExitLevels.of(position), price)
                 if met is not None or expired(position.exits, position.opened_at, now):

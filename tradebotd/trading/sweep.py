@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
-from typing import Final
 
 import anyio
 import structlog
@@ -34,8 +33,6 @@ from tradebotd.trading.symbol_pauses import SymbolPauses
 from tradebotd.trading.watched import Watched
 
 log = structlog.get_logger(__name__)
-
-DOUBTED: Final = "its last price is far from the one before, and nothing confirms it yet"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,7 +135,7 @@ class Sweep:
         for row in page:
             if (why := self._out_of_reach(row)) is not None:
                 sweep.lost[row.id] = why
-            elif row.symbol in sweep.waiting and not _expired(row, sweep.now):
+            elif row.symbol in sweep.waiting and not self._ends_unpriced(row, sweep.now):
                 sweep.waiting[row.symbol].append(row.id)
             else:
                 ready.append(row.id)
@@ -149,10 +146,13 @@ class Sweep:
         new = await self._fresh.ask(venue, symbols, sweep.quotes)
         is_echo = self._venues[venue].traits.quotes_echo
         for name, price in sorted(new.items()):
-            if self._doubts.quoted(name, price, is_echo=is_echo):
-                sweep.quotes.asked[name] = price
-            else:
-                sweep.quotes.doubted.add(name)
+            why = self._fresh.why_not(name, sweep.now) if is_echo else None
+            if why is not None:
+                sweep.quotes.unusable[name] = why
+                continue
+            if not is_echo:
+                self._doubts.quoted(name, price)
+            sweep.quotes.asked[name] = price
         await self._close(self._answered(symbols, sweep), sweep)
 
     def _answered(self, symbols: Sequence[MarketSymbol], sweep: _Round) -> list[Exit]:
@@ -196,15 +196,20 @@ class Sweep:
             sweep.result.waiting[str(position_id)] = UNDER_WAY
             return None
         self._resting.touch(position)
-        over = self._over(position, now)
-        if over is not None:
+        over, why = self._over(position, now), sweep.quotes.unusable.get(position.symbol)
+        if why is not None and over is not CloseReason.DUST:
+            sweep.result.waiting[str(position_id)] = why
+        elif over is not None:
             return Exit(position=position, reason=over)
+        else:
+            return self._met(position, sweep)
+        return None
+
+    def _met(self, position: Position, sweep: _Round) -> Exit | None:
+        now = sweep.now
         price = sweep.quotes.get(position.symbol)
         if price is None:
-            if position.symbol in sweep.quotes.doubted:
-                sweep.result.waiting[str(position_id)] = DOUBTED
-            else:
-                sweep.result.failed[str(position_id)] = f"{position.symbol} has no fresh price"
+            sweep.result.failed[str(position.id)] = f"{position.symbol} has no fresh price"
             return None
         if self._is_open(position.symbol, now) and position.symbol not in self._pauses.paused:
             position = self._watched.advance(position, price)
@@ -213,6 +218,12 @@ class Sweep:
         if met is None:
             return None
         return Exit(position=position, reason=met[0], level=met[1], price=price)
+
+    def _ends_unpriced(self, position: Position, now: datetime) -> bool:
+        """Its time is over: it is sold at whatever its venue pays, which must know a price."""
+        if self._venues[position.venue].traits.quotes_echo:
+            return False
+        return expired(position.exits, position.opened_at, now)
 
     def _over(self, position: Position, now: datetime) -> CloseReason | None:
         """Why it ends whatever its price is."""
@@ -223,7 +234,3 @@ class Sweep:
 
     def _is_open(self, symbol: str, now: datetime) -> bool:
         return self._calendars[self._symbols[symbol].calendar].is_open(now)
-
-
-def _expired(position: Position, now: datetime) -> bool:
-    return expired(position.exits, position.opened_at, now)
