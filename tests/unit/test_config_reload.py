@@ -46,10 +46,14 @@ def test_what_can_change_while_running_is_told_by_its_path(
         ('[daemon]\nsocket = "x.sock"', "daemon.socket"),
         ('position_type = "futures"', "bots.btc-ema.position_type"),
         ('[feeds.other]\nkind = "synthetic"', "feeds.other"),
+        ('[risk]\ncurrency = "EUR"', "risk.currency"),
     ],
 )
 def test_what_is_built_once_needs_a_restart(more: str, path: str, tmp_path: Path) -> None:
-    (change,) = between(tmp_path, ONE_BOT, f"{ONE_BOT}\n{more}")
+    base = ONE_BOT.replace('venue = "paper"\n', 'venue = "paper"\nquote_asset = "USDT"\n')
+    euro = '[[symbols]]\nsymbol = "EURUSDT"\nquote_asset = "USDT"\nfeeds = ["history"]\n'
+    base = base.replace("[[bots]]", f'{euro}venue = "paper"\n[[bots]]')
+    (change,) = between(tmp_path, base, f"{base}\n{more}")
 
     assert (change.path, change.needs_restart) == (path, True)
 

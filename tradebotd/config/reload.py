@@ -8,6 +8,7 @@ from tradebotd.config.model import Config
 
 # The rest is built once at the start: pool, clock, feeds, venues, symbols, paths.
 APPLIED_LIVE: Final = ("bots", "risk", "jobs", "health", "daemon.log_level")
+BUILT_ONCE: Final = frozenset({"risk.currency"})
 NOT_LIVE_IN_A_BOT: Final = ("symbol", "position_type")
 
 
@@ -47,6 +48,6 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]
 
 
 def _needs_restart(path: str) -> bool:
-    if not path.startswith(APPLIED_LIVE):
+    if path in BUILT_ONCE or not path.startswith(APPLIED_LIVE):
         return True
     return path.startswith("bots.") and path.rsplit(".", 1)[-1] in NOT_LIVE_IN_A_BOT

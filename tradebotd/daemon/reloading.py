@@ -22,6 +22,7 @@ from tradebotd.storage import bots
 from tradebotd.storage.database import Database
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.entries import Entries
+from tradebotd.trading.protection import Protection
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,7 @@ class Reloader:
         specs: dict[BotName, BotSpec],
         strategies: dict[BotName, AnyStrategy],
         entries: Entries,
+        protection: Protection,
     ) -> None:
         self.config = config
         self._database = database
@@ -49,6 +51,7 @@ class Reloader:
         self._specs = specs
         self._strategies = strategies
         self._entries = entries
+        self._protection = protection
         self._one_at_a_time = anyio.Lock()
 
     async def reload(self) -> Sequence[str]:
@@ -78,6 +81,7 @@ class Reloader:
         _become(self._specs, specs)
         _become(self._strategies, read.strategies)
         self._entries.limits = config.account_limits()
+        self._protection.doubt_beyond(config.risk.bad_tick)
         self._runner.set_specs(read.specs)
         self._scheduler.unschedule()
         self._scheduler.schedule(self._runner.specs)

@@ -67,14 +67,13 @@ async def build(
     market = await wire_market(config, files, database, symbol_ids)
     trading = wire_trading(config, files, database, market, lease, nonce)
     lease.open_fence(max((each.total_seconds() for each in trading.receive_windows), default=0.0))
-    jobs = _jobs(database, market, trading)
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
     async with anyio.create_task_group() as tasks:
         runner = JobRunner(
             tasks=tasks,
             clock=market.clock,
             ledger=ledger,
-            jobs=jobs,
+            jobs=_jobs(database, market, trading),
             specs=files.specs,
             is_open=partial(_any_open, files),
             hold=_hold(market.clock),
@@ -90,6 +89,7 @@ async def build(
             specs=trading.specs,
             strategies=trading.strategies,
             entries=trading.entries,
+            protection=trading.protection,
         )
         app = App(
             config=config,

@@ -7,7 +7,7 @@ class TickGuard:
     """By symbol; *limit* is a fraction of the last price that was believed."""
 
     def __init__(self, limit: Decimal) -> None:
-        self._limit = limit
+        self.limit = limit
         self._believed: dict[str, Decimal] = {}
         self._doubted: dict[str, Decimal] = {}
 
@@ -41,4 +41,4 @@ class TickGuard:
         return doubted is not None and self._near(price, doubted)
 
     def _near(self, price: Decimal, other: Decimal) -> bool:
-        return abs(price - other) <= self._limit * other
+        return abs(price - other) <= self.limit * other

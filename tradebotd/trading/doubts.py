@@ -26,6 +26,10 @@ class Doubts:
         self._believed: dict[str, Observation] = {}
         self._doubted: dict[str, Observation] = {}
 
+    def beyond(self, limit: Decimal) -> None:
+        """Doubt from now on what is further from the print before it, a fraction."""
+        self._guard.limit = limit
+
     def believes(self, symbol: str, price: Decimal) -> bool:
         """*price* was recorded last; it is compared with the tick before it."""
         last = self._prices.last_prices(symbol)

@@ -127,6 +127,10 @@ class Protection:
     def use(self, placement: Placement, evidence: ExitEvidence) -> None:
         self._groups.use(placement, evidence)
 
+    def doubt_beyond(self, bad_tick: Decimal) -> None:
+        """A fraction of the price before; it may change while running."""
+        self._doubts.beyond(bad_tick)
+
     @property
     def held(self) -> Mapping[PositionId, Position]:
         """What is watched, by position."""
