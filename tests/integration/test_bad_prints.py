@@ -7,9 +7,11 @@ import pytest
 
 from tests.fakes.trading import MINUTE, NOON, SYMBOL, open_desk, spec
 from tests.integration.test_gaps import FUTURES, LONG, SHORT, SPOT, Floor, bot, opened
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Candle, PathPoint
 from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import FeedName
 from tradebotd.domain.side import PositionSide
+from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.price_book import PriceBook
 from tradebotd.storage.database import Database
 from tradebotd.trading.closing import SweepResult
@@ -87,6 +89,87 @@ async def test_a_later_print_that_agrees_is_believed_after_any_silence(
     await floor.point(far, after=silence, gap=True)
 
     assert await floor.ended() == ("stop_loss", D(far))
+
+
+BAD_CANDLES = {  # of a long; a short's is its mirror at 100
+    "its low": (100, 101, 60, 100),
+    "its open": (60, 101, 60, 100),
+    "its close": (100, 101, 60, 60),
+    "all of it": (60, 60, 60, 60),
+}
+
+
+def candle(minute: int, side: PositionSide, *prices: float) -> Candle:
+    open_, high, low, close = (each if side is LONG else 200 - each for each in prices)
+    return Candle(NOON + minute * MINUTE, open_, max(high, low), min(high, low), close, 1)
+
+
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("bad", BAD_CANDLES.values(), ids=BAD_CANDLES)
+async def test_a_candle_that_shows_a_print_twice_has_seen_it_once(
+    database: Database, eye: str, side: PositionSide, bad: tuple[float, ...]
+) -> None:
+    """M3.10: its low and its close are one print, until another candle says the same."""
+    floor = await opened(database, eye, bot(FUTURES, allow_short=True), bad_tick=USUAL)
+    await floor.enter(side)
+
+    await floor.candle(candle(1, side, *bad))
+    await swept(floor)
+    await floor.candle(candle(3, side, 100, 101, 99, 100))
+    assert await is_open(floor)
+
+    await floor.candle(candle(4, side, 60, 60, 60, 60))
+    await floor.candle(candle(5, side, 60, 61, 60, 61))
+    position = await floor.desk.position()
+    assert position["exit_price"] == (60 if side is LONG else 140)
+    assert position["closed_at"] == NOON + 5 * MINUTE
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize("bad", BAD_CANDLES.values(), ids=BAD_CANDLES)
+async def test_a_restart_believes_no_print_that_was_doubted(
+    database: Database, side: PositionSide, bad: tuple[float, ...]
+) -> None:
+    """M4.7: a trailing stop follows the candles since the entry, but for a lone print among them."""
+    plan = ExitPlan(trailing_stop=D("0.05"))
+    one = bot(FUTURES, plan, allow_short=True)
+    floor = await opened(database, "tick", one, bad_tick=USUAL)
+    await floor.enter(side)
+    mirror = SHORT if side is LONG else LONG  # a print to our gain
+    rows = [
+        candle(1, side, 100, 102, 100, 101),
+        candle(2, mirror, *bad),
+        candle(3, side, 101, 102, 101, 101),
+    ]
+    await floor.desk.writer.write(SYMBOL, Timeframe.M1, rows, FeedName("hand"))
+
+    after = await opened(database, "tick", one, bad_tick=USUAL, restarted=True)
+    after.desk.clock.set(NOON + 4 * MINUTE)
+    await after.desk.protection.load(after.desk.clock.now())
+    await after.point("100", after=SECOND)
+
+    (held,) = after.desk.protection.held.values()
+    assert held.best_price == (102 if side is LONG else 98)
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+async def test_a_restart_believes_what_later_candles_confirm(
+    database: Database, side: PositionSide
+) -> None:
+    """M4.7: a jump is a jump."""
+    one = bot(FUTURES, ExitPlan(trailing_stop=D("0.05")), allow_short=True)
+    floor = await opened(database, "tick", one, bad_tick=USUAL)
+    await floor.enter(side)
+    rows = [candle(1, side, 100, 100, 100, 100), candle(2, side, 130, 130, 130, 130)]
+    rows.append(candle(3, side, 131, 131, 129, 129))
+    await floor.desk.writer.write(SYMBOL, Timeframe.M1, rows, FeedName("hand"))
+
+    after = await opened(database, "tick", one, bad_tick=USUAL, restarted=True)
+    await after.desk.protection.load(NOON + 4 * MINUTE)
+
+    (held,) = after.desk.protection.held.values()
+    assert held.best_price == (131 if side is LONG else 69)
 
 
 async def test_the_same_print_delivered_twice_is_one_observation(database: Database) -> None:

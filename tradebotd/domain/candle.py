@@ -37,13 +37,15 @@ class PathPoint:
 
     `after_gap`: nothing is known of the way here from the price before, as at a candle's open, over
     missing candles and closed sessions, and between the trades of a live stream. Without it the
-    price went through everything in between, as inside a candle.
+    price went through everything in between, as inside a candle. `repeats`: it may be the very
+    print of the point before: a candle whose low is its close was there once, for all it tells.
     """
 
     at: datetime
     symbol: str
     price: Decimal
     after_gap: bool = False
+    repeats: bool = False
 
 
 def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, float], ...]:
@@ -64,7 +66,13 @@ def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, 
 
 def points_of(symbol: str, candle: Candle, timeframe: Timeframe) -> list[PathPoint]:
     """The path through *candle*; its open may be anywhere, whatever the close before it was."""
-    return [
-        PathPoint(at, symbol, from_float(price), after_gap=at == candle.ts)
-        for at, price in path_through(candle, timeframe)
-    ]
+    before: float | None = None
+    points: list[PathPoint] = []
+    for at, price in path_through(candle, timeframe):
+        points.append(
+            PathPoint(
+                at, symbol, from_float(price), after_gap=before is None, repeats=price == before
+            )
+        )
+        before = price
+    return points

@@ -16,7 +16,12 @@ class PriceBook:
     def record(self, point: PathPoint) -> None:
         known = self._last.get(point.symbol)
         previous = point.price if known is None else known.current
-        self._last[point.symbol] = LastPrices(previous, point.price, point.at, point.after_gap)
+        seen_at = None
+        if point.repeats and known is not None and known.current == point.price:
+            seen_at = known.seen_at or known.at
+        self._last[point.symbol] = LastPrices(
+            previous, point.price, point.at, point.after_gap, seen_at
+        )
 
     def last_prices(self, symbol: str) -> LastPrices | None:
         return self._last.get(symbol)

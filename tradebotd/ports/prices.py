@@ -10,13 +10,15 @@ from typing import Protocol
 class LastPrices:
     """The two latest path points of a symbol; `previous` equals `current` at the first.
 
-    `after_gap`: of the current one, as its path point says.
+    `after_gap`: of the current one, as its path point says. `seen_at`: when it was first seen, if
+    it may be the very print of the points before; else None.
     """
 
     previous: Decimal
     current: Decimal
     at: datetime
     after_gap: bool = False
+    seen_at: datetime | None = None
 
     def went_through(self, level: Decimal) -> bool:
         """Whether somebody could trade at *level* on the way from `previous` to `current`."""

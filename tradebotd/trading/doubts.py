@@ -26,6 +26,10 @@ class Doubts:
         self._believed: dict[str, Observation] = {}
         self._doubted: dict[str, Observation] = {}
 
+    @property
+    def limit(self) -> Decimal:
+        return self._guard.limit
+
     def beyond(self, limit: Decimal) -> None:
         """Doubt from now on what is further from the print before it, a fraction."""
         self._guard.limit = limit
@@ -68,4 +72,4 @@ class Doubts:
 
 
 def _observed(last: LastPrices) -> Observation:
-    return last.at, last.current
+    return last.seen_at or last.at, last.current

@@ -71,9 +71,9 @@ class Protection:
         self._clock = clock
         self._prices = prices
         self.hours = _hours_of(symbols, calendars)
-        self._watched = Watched(database, symbols, calendars)
-        self._book = self._watched.book
         self._doubts = Doubts(prices, bad_tick)
+        self._watched = Watched(database, symbols, calendars, lambda: self._doubts.limit)
+        self._book = self._watched.book
         self._unprotected = Unprotected(database, clock)
         self._lost: Collection[PositionId] = ()
         self.symbol_pauses = SymbolPauses(database, clock, self.hours)

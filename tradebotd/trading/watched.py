@@ -4,7 +4,7 @@ Rows come from many hands, some of them late: an older version takes no newer on
 is closed does not come back.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -33,8 +33,10 @@ class Watched:
         database: Database,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
+        bad_tick: Callable[[], Decimal],
     ) -> None:
         self._database = database
+        self._bad_tick = bad_tick
         self._symbols = symbols
         self._calendars = calendars
         self.book = TriggerBook()
@@ -163,7 +165,7 @@ class Watched:
         if not spans:
             return {}
         async with self._database.connection() as connection:
-            return await extremes.select_extremes(connection, spans)
+            return await extremes.select_extremes(connection, spans, self._bad_tick())
 
     def _with_candles(self, position: Position, extremes: tuple[float, float]) -> Position:
         low, high = (from_float(extreme) for extreme in extremes)
