@@ -122,6 +122,7 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
         "tradebotd.trading.closing",  # one position's exit: what breaks it breaks no other's
         "tradebotd.trading.sweep",  # the same, of judging it
         "tradebotd.trading.placement",  # an adapter that fails in any way may have sent the order
+        "tradebotd.trading.recorder",  # an order stream: the next report may well be recorded
         "tradebotd.trading.fresh_prices",  # an adapter's quotes: another venue's are there
         "tradebotd.trading.venue_accounts",  # the same, of what we own there
         "tradebotd.trading.refused_stops",  # the same, behind a stop that was refused

@@ -13,7 +13,8 @@ TradebotError
 ├─ StorageError
 │  ├─ DatabaseUnavailableError  PostgreSQL is away: fail visibly, resume when it is back
 │  │  └─ NoDatabaseError     there is none to look at, and the command makes none
-│  └─ MigrationError         the schema is not what these files expect
+│  ├─ MigrationError         the schema is not what these files expect
+│  └─ OpenedMeanwhileError   another order opened the bot's position in that moment: look again
 ├─ AccountTakenError         another daemon holds the account; exit 75
 └─ RefusedError              an operator's wish does not fit the state; exit 4
 """
@@ -87,6 +88,10 @@ class NoDatabaseError(DatabaseUnavailableError):
 
 
 class MigrationError(StorageError):
+    pass
+
+
+class OpenedMeanwhileError(StorageError):
     pass
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.books import PositionBooks
+from tradebotd.domain.errors import OpenedMeanwhileError
 from tradebotd.domain.exits import USUAL_ATR_PERIOD, BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
@@ -21,6 +22,7 @@ INSERT_POSITION: Final[LiteralString] = """
                            entry_price, fees, realized_pnl, stop_loss, take_profit, trailing_stop, best_price,
                            exits, opened_at, liquidation_price, entry_cost, cost)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+    ON CONFLICT (bot, symbol) WHERE closed_at IS NULL DO NOTHING
     RETURNING id
 """
 UPDATE_BOOKS: Final[LiteralString] = """
@@ -181,8 +183,11 @@ def exits_from_json(stored: dict[str, Any]) -> ExitPlan:
 async def insert_position(
     connection: Connection, position: Position, books: PositionBooks, leverage: int
 ) -> PositionId:
-    """*position* without its id: the row's number is returned."""
-    row_id: int = await connection.fetchval(
+    """*position* without its id: the row's number is returned.
+
+    Raises OpenedMeanwhileError: another order has opened one of the bot in the same moment.
+    """
+    row_id: int | None = await connection.fetchval(
         INSERT_POSITION,
         position.bot,
         position.venue,
@@ -205,6 +210,8 @@ async def insert_position(
         books.entry_cost,
         books.cost,
     )
+    if row_id is None:
+        raise OpenedMeanwhileError(f"{position.bot} holds {position.symbol} already")
     return PositionId(row_id)
 
 

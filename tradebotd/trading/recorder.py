@@ -3,6 +3,7 @@
 Every way in (answer, poll, reconciliation) leads here, and nothing moves backwards.
 """
 
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -13,7 +14,7 @@ import anyio
 import structlog
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
+from tradebotd.domain.errors import DatabaseUnavailableError, OpenedMeanwhileError, RefusedError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument
@@ -134,7 +135,9 @@ class OrderRecorder:
         self._tell(effects)
 
     async def hear(self, report: OrderReport) -> None:
-        """From a venue's order stream. What cannot be written down, reconciliation finds."""
+        """From a venue's order stream, which this never ends. What cannot be written down, or fails
+        in a way that nobody foresaw, reconciliation finds.
+        """
         try:
             effects = await self.record(report)
             if effects.is_foreign and self._strangers is not None:
@@ -145,6 +148,13 @@ class OrderRecorder:
                 order=report.client_order_id,
                 status=report.status,
                 error=str(error) or "timed out",
+            )
+        except Exception:  # noqa: BLE001 - the next report may well be recorded
+            log.error(  # noqa: TRY400
+                "an order stream's report was not recorded",
+                order=report.client_order_id,
+                status=report.status,
+                traceback=traceback.format_exc(),  # not by exc_info: renderers read source files
             )
 
     async def adopt(
@@ -160,28 +170,33 @@ class OrderRecorder:
         All of them or none, with what is *also* done then. Raises as `storage.orders.insert_order`,
         RefusedError when the bot's position is no longer what it was when the order was made.
         """
-        effects, position_id = Effects(), order.intent.position_id
+        effects = Effects()
         with anyio.fail_after(RECORD_SECONDS, shield=True):
-            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                if position_id is not None:
-                    group = await externals.insert_closed_group(
-                        connection, position_id, order.created_at
+            try:
+                async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                    await orders.insert_order(
+                        connection, account, token, await _in_group(connection, order)
                     )
-                    order = replace(order, exit_group_id=group)
-                await orders.insert_order(connection, account, token, order)
-                stored = await orders.lock(connection, order.client_order_id)
-                if stored is None:
-                    raise AssertionError(f"order {order.id} was inserted and is not there")
-                for fill in fills:
-                    stored = await self._ledger.apply(connection, stored, fill, effects)
-                joined = position_id is None and not effects.opened
-                if effects.fills != len(fills) or joined:
-                    raise RefusedError("changed_meanwhile", f"{order.intent.bot} traded just now")
-                await self._move(connection, stored, OrderStatus.FILLED, None, None, effects)
-                if also is not None:
-                    await also(connection, effects)
+                    await self._fill_adopted(connection, order, fills, effects)
+                    if also is not None:
+                        await also(connection, effects)
+            except OpenedMeanwhileError as error:
+                raise RefusedError("changed_meanwhile", str(error), "try again") from error
         self._tell(effects)
         return effects
+
+    async def _fill_adopted(
+        self, connection: Connection, order: NewOrder, fills: Sequence[Fill], effects: Effects
+    ) -> None:
+        stored = await orders.lock(connection, order.client_order_id)
+        if stored is None:
+            raise AssertionError(f"order {order.id} was inserted and is not there")
+        for fill in fills:
+            stored = await self._ledger.apply(connection, stored, fill, effects)
+        joined = order.intent.position_id is None and not effects.opened
+        if effects.fills != len(fills) or joined:
+            raise RefusedError("changed_meanwhile", f"{order.intent.bot} traded just now")
+        await self._move(connection, stored, OrderStatus.FILLED, None, None, effects)
 
     async def _shielded(
         self,
@@ -191,23 +206,41 @@ class OrderRecorder:
         report: OrderReport | None = None,
         fills: Sequence[Fill] = (),
     ) -> Effects:
-        effects = Effects()
+        """Twice, where the first fills of two orders of a bot were written at once: the second
+        finds the position of the first, and joins it.
+        """
+        told = (client_order_id, choose, reason, report, fills)
         with anyio.fail_after(RECORD_SECONDS, shield=True):
-            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                stored = await self._lock(connection, client_order_id, report)
-                if stored is None:
-                    log.warning("report of an order that is not ours", order=client_order_id)
-                    effects.is_foreign = True
-                    return effects
-                if report is not None and not await self._fits(connection, stored, report):
-                    effects.differs = True
-                    return effects
-                for fill in fills:
-                    # An algo order's execution may bear another name than the order.
-                    ours = replace(fill, client_order_id=stored.order.client_order_id)
-                    stored = await self._ledger.apply(connection, stored, ours, effects)
-                await self._move(connection, stored, choose(stored), report, reason, effects)
+            try:
+                effects = await self._write(*told)
+            except OpenedMeanwhileError:
+                effects = await self._write(*told)
         self._tell(effects)
+        return effects
+
+    async def _write(
+        self,
+        client_order_id: ClientOrderId,
+        choose: Choice,
+        reason: str | None,
+        report: OrderReport | None,
+        fills: Sequence[Fill],
+    ) -> Effects:
+        effects = Effects()
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            stored = await self._lock(connection, client_order_id, report)
+            if stored is None:
+                log.warning("report of an order that is not ours", order=client_order_id)
+                effects.is_foreign = True
+                return effects
+            if report is not None and not await self._fits(connection, stored, report):
+                effects.differs = True
+                return effects
+            for fill in fills:
+                # An algo order's execution may bear another name than the order.
+                ours = replace(fill, client_order_id=stored.order.client_order_id)
+                stored = await self._ledger.apply(connection, stored, ours, effects)
+            await self._move(connection, stored, choose(stored), report, reason, effects)
         return effects
 
     async def _lock(
@@ -304,6 +337,15 @@ class OrderRecorder:
         for position_id in effects.released:
             if position_id not in closed:
                 self._watcher.release(position_id)
+
+
+async def _in_group(connection: Connection, order: NewOrder) -> NewOrder:
+    """An exit that was executed already takes no other exit's place."""
+    position_id = order.intent.position_id
+    if position_id is None:
+        return order
+    group = await externals.insert_closed_group(connection, position_id, order.created_at)
+    return replace(order, exit_group_id=group)
 
 
 def place_of(report: OrderReport) -> tuple[VenueName, str] | None:
