@@ -186,23 +186,28 @@ class Externals:
         return result
 
     async def explain(
-        self, found: Sequence[Difference]
+        self, found: Sequence[Difference], foreign: Sequence[Difference] = ()
     ) -> tuple[list[Difference], list[Difference]]:
-        """Those that somebody else's fills explain, which is said, and the others."""
-        if not found and not self._explained:
+        """Those that somebody else's fills explain, which is said, and the others.
+
+        *foreign*: in symbols that are not ours, which need no explanation.
+        """
+        if not found and not foreign and not self._explained:
             return [], []
         explained = [each for each in found if await self.fills_behind(each)]
+        told = [("by somebody else's hand", each) for each in explained]
+        told += [("no symbol of ours", each) for each in foreign]
         now = self._clock.now()
-        subjects = [f"{each.venue} {each.subject}" for each in explained]
+        subjects = [f"{each.venue} {each.subject}" for _, each in told]
         async with self._database.transaction() as connection:
-            for subject, each in zip(subjects, explained, strict=True):
+            for subject, (why, each) in zip(subjects, told, strict=True):
                 severity: alerts.Severity = "critical" if _lacks(each) else "warning"
-                message = f"by somebody else's hand: {each}"
+                message = f"{why}: {each}"
                 if await alerts.raise_alert(connection, POSITION, severity, subject, message, now):
                     log.warning("somebody else traded", subject=subject, detail=str(each))
             await alerts.clear_others(connection, POSITION, subjects, now)
-        self._explained = bool(explained)
-        return explained, [each for each in found if each not in explained]
+        self._explained = bool(told)
+        return [each for _, each in told], [each for each in found if each not in explained]
 
     async def fills_behind(self, difference: Difference) -> list[Fill]:
         """The latest ones that add up to it; none: they do not."""

@@ -1,6 +1,6 @@
 """What our books and the venues say is held, and how the two differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -41,7 +41,10 @@ class Holdings:
     async def differences(
         self, held: Sequence[HeldSum], accounts: Mapping[VenueName, VenueAccount]
     ) -> list[Difference]:
-        """*held* was read before the *accounts* were asked for; whoever acts compares it again."""
+        """*held* was read before the *accounts* were asked for; whoever acts compares it again.
+
+        Of futures, those in our symbols and in what we hold; the others are `foreign`.
+        """
         found: list[Difference] = []
         for name, account in accounts.items():
             spot: dict[str, Decimal] = dict.fromkeys(self._base_assets(name), ZERO)
@@ -65,8 +68,27 @@ class Holdings:
                 for asset in spot
             }
             found += differences(name, spot, theirs)
-            found += differences(name, futures, account.positions)
+            found += differences(name, futures, self._ours(name, account, futures))
         return found
+
+    def foreign(
+        self, held: Sequence[HeldSum], accounts: Mapping[VenueName, VenueAccount]
+    ) -> list[Difference]:
+        """Futures positions in symbols that are not ours: they contradict none of our books."""
+        found: list[Difference] = []
+        for name, account in accounts.items():
+            futures = {each.symbol for each in held if each.venue == name}
+            ours = self._ours(name, account, futures)
+            rest = {each: size for each, size in account.positions.items() if each not in ours}
+            found += differences(name, {}, rest)
+        return found
+
+    def _ours(
+        self, venue: VenueName, account: VenueAccount, held: Collection[str]
+    ) -> dict[str, Decimal]:
+        """Of its futures positions, those in symbols of our configuration, or that we hold."""
+        known = {each.symbol for each in self._at(venue)} | set(held)
+        return {each: size for each, size in account.positions.items() if each in known}
 
     async def subject(
         self, venue: VenueName, symbol: str, position_type: PositionType
@@ -121,19 +143,15 @@ class Holdings:
             return await asset_sums.select_fees_taken(connection, venue)
 
     def _base_assets(self, venue: VenueName) -> set[str]:
-        return {
-            symbol.instrument.base_asset
-            for symbol in self._symbols.values()
-            if symbol.instrument.venue == venue
-        }
+        return {instrument.base_asset for instrument in self._at(venue)}
 
     def _money(self, venue: VenueName) -> set[str]:
         """Of what others are paid in every trade takes or leaves some: there is no baseline."""
-        return {
-            symbol.instrument.quote_asset
-            for symbol in self._symbols.values()
-            if symbol.instrument.venue == venue
-        }
+        return {instrument.quote_asset for instrument in self._at(venue)}
+
+    def _at(self, venue: VenueName) -> list[Instrument]:
+        every = (symbol.instrument for symbol in self._symbols.values())
+        return [instrument for instrument in every if instrument.venue == venue]
 
     async def _baseline(
         self,
@@ -145,18 +163,22 @@ class Holdings:
     ) -> dict[str, Decimal]:
         """What was there before we came, of each base asset; stored at the first look.
 
-        Kept for ever, so only what did not change around the venue's answer is stored.
+        Kept for ever, so only what did not change around the venue's answer is stored. Nobody owned
+        less than nothing: where the venue has less than our books, nothing was there, and that is
+        a difference.
         """
         baselines = await self._stored_baselines()
         known = baselines.setdefault(venue, {})
-        new = [asset for asset in ours if asset not in known]
-        if new:
-            for asset in new:
-                balance = account.balances.get(asset, ZERO) + taken.get(asset, ZERO)
-                known[asset] = balance - ours[asset]
+        new = {
+            asset: account.balances.get(asset, ZERO) + taken.get(asset, ZERO) - quantity
+            for asset, quantity in ours.items()
+            if asset not in known
+        }
+        first = {asset: amount for asset, amount in new.items() if amount >= 0}
+        if first:
             if self._recorder.in_flight or await self.sums() != held:
-                first = {asset: known.pop(asset) for asset in new}
                 return known | first
+            known |= first
             written = {
                 name: {asset: str(amount) for asset, amount in assets.items()}
                 for name, assets in baselines.items()
@@ -170,7 +192,11 @@ class Holdings:
             async with self._database.connection() as connection:
                 stored: Any = await settings.get(connection, BASELINES) or {}
             self._baselines = {
-                name: {asset: Decimal(amount) for asset, amount in assets.items()}
+                name: {
+                    asset: Decimal(amount)
+                    for asset, amount in assets.items()
+                    if Decimal(amount) >= 0  # else of an earlier version: it is measured again
+                }
                 for name, assets in stored.items()
             }
         return self._baselines

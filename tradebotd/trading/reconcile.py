@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 MARGIN: Final = 0.05
 LOOK_BACK: Final = timedelta(days=1)  # for fills, from before the start
+LATE_TRADES: Final = timedelta(hours=1)  # a venue may tell one so long after it has told later ones
 DIFFERS: Final = "position_differs"
 
 
@@ -96,7 +97,8 @@ class Reconciler:
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
         self._settled_since_start = False
-        self._agreed_at = clock.now() - LOOK_BACK
+        # From when on trades may be missing: since it agreed with our books, or told all it knew.
+        self._told_until: dict[VenueName, datetime] = dict.fromkeys(venues, clock.now() - LOOK_BACK)
 
     @property
     def holdings(self) -> Holdings:
@@ -158,29 +160,33 @@ class Reconciler:
         found = await self._holdings.differences(before, accounts)
         if found and self._recorder.in_flight:
             return  # the venue may have filled what is being written down: the next look compares
+        differing = {each.venue for each in found}
+        self._told_until |= dict.fromkeys(accounts.keys() - differing, began)
         if found:
-            await self._apply_late_fills({each.venue for each in found}, result)
+            await self._apply_late_fills(differing, result)
             if await self._holdings.sums() != before:
                 return  # a fill came in between: the next look compares again
             if await self._externals.settle_excess(found, accounts):
                 return
-        else:
-            self._agreed_at = began
-        result.external, result.differences = await self._externals.explain(found)
+        foreign = self._holdings.foreign(before, accounts)
+        result.external, result.differences = await self._externals.explain(found, foreign)
         await self._report(result.differences)
 
     async def _apply_late_fills(self, venues: Iterable[VenueName], result: Reconciled) -> None:
         """A difference may be a fill of an order that we took for settled: late evidence counts.
 
-        What is of no order of ours is somebody else's.
+        What is of no order of ours is somebody else's; it is kept, and not asked for again.
         """
         for name in sorted(venues):
+            began, since = self._clock.now(), self._told_until.get(name)
+            since = began - LOOK_BACK if since is None else since
             try:
                 with anyio.fail_after(ASK_SECONDS):
-                    fills = await self._venues[name].fills_since(self._agreed_at - OVERLAP)
+                    fills = await self._venues[name].fills_since(since - OVERLAP)
                 attributed = await self._externals.attribute(fills)
                 for client_order_id, news in attributed.news.items():
                     await self._apply(client_order_id, news)
+                self._told_until[name] = max(since, began - LATE_TRADES)
             except (VenueError, TimeoutError) as error:
                 result.failed[name] = f"{type(error).__name__}: {error}"
         await self._externals.take_forced()

@@ -1,0 +1,140 @@
+"""What of an account is compared with our books, what is left alone, and how much is asked for."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.trading import MINUTE, SYMBOL, Desk, open_desk, spec
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.side import Side
+from tradebotd.storage.database import Database
+
+EXTERNAL, DIFFERS = "external_position", "position_differs"
+
+
+async def look(desk: Desk, passed: timedelta = MINUTE) -> list[str]:
+    desk.clock.advance(passed)
+    return [str(each) for each in (await desk.reconciler.run()).differences]
+
+
+async def test_less_than_our_books_is_no_baseline(database: Database) -> None:
+    """M5.4, I2: our coin is gone at the first look; nobody owned less than nothing before us."""
+    desk = await open_desk(database)
+    await desk.enter()
+    desk.venue.balances["BTC"] -= 1
+
+    assert await look(desk) == ["we hold 1 BTC, scripted says 0"]
+    assert await look(desk) == ["we hold 1 BTC, scripted says 0"]
+    assert await desk.open_alerts() == [DIFFERS]
+
+    desk.venue.balances["BTC"] += 1
+    assert await look(desk) == []
+    assert await desk.open_alerts() == []
+    stored = await desk.row("SELECT value FROM settings WHERE key = 'spot_baselines'")
+    assert Decimal(stored["value"]["scripted"]["BTC"]) == 0
+
+
+async def test_a_baseline_below_nothing_of_an_earlier_life_is_measured_anew(
+    database: Database,
+) -> None:
+    """I2: it hid a loss, and would do so for ever."""
+    desk = await open_desk(database)
+    await desk.enter()
+    desk.venue.balances["BTC"] -= 1
+    await desk.execute(
+        "INSERT INTO settings (key, value) VALUES ('spot_baselines', $1)",
+        {"scripted": {"BTC": "-1"}},
+    )
+
+    assert await look(desk) == ["we hold 1 BTC, scripted says 0"]
+
+
+async def test_a_futures_position_in_a_symbol_that_is_not_ours_is_told_and_left_alone(
+    database: Database,
+) -> None:
+    """M5.6: no contradiction to our books, so no critical alert, and it does not last longer."""
+    desk = await open_desk(database, spec(position_type=PositionType.FUTURES))
+    await desk.enter()
+    desk.venue.positions["DOGEUSDT"] = Decimal(-5)
+
+    for _ in range(3):
+        assert await look(desk) == []
+
+    assert await desk.rows(
+        "SELECT code, severity, subject, message FROM alerts WHERE cleared_at IS NULL"
+    ) == [
+        {
+            "code": EXTERNAL,
+            "severity": "warning",
+            "subject": "scripted DOGEUSDT",
+            "message": "no symbol of ours: we hold 0 DOGEUSDT, scripted says -5",
+        }
+    ]
+    del desk.venue.positions["DOGEUSDT"]
+    assert await look(desk) == []
+    assert await desk.open_alerts() == []
+
+
+async def test_a_symbol_that_left_the_configuration_is_compared_while_something_is_held(
+    database: Database,
+) -> None:
+    """M5.4: it is not ours any more, what is held in it is."""
+    futures = {"position_type": PositionType.FUTURES}
+    desk = await open_desk(database, spec(**futures), spec("two", "ETHUSDT", **futures))
+    await desk.enter("two")
+    del desk.symbols["ETHUSDT"]
+    desk.venue.positions["ETHUSDT"] = Decimal("0.5")
+
+    assert await look(desk) == ["we hold 1 ETHUSDT, scripted says 0.5"]
+
+
+class Asked:
+    """How far back the venue's trades are asked for."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._real = desk.venue.fills_since
+        self.back: list[timedelta] = []
+
+    async def fills_since(self, since: datetime) -> Sequence[Fill]:
+        self.back.append(self._desk.clock.now() - since)
+        return await self._real(since)
+
+
+async def test_a_trade_by_hand_that_nobody_adopts_does_not_make_each_look_ask_for_all_since(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.6: it is kept and explains the difference for days; what is new is asked for."""
+    desk = await open_desk(database)
+    await look(desk)
+    await desk.venue.trade_by_hand(SYMBOL, Side.BUY, "0.4")
+    asked = Asked(desk)
+    monkeypatch.setattr(desk.venue, "fills_since", asked.fills_since)
+
+    for _ in range(3 * 24):
+        assert await look(desk, timedelta(hours=1)) == []
+
+    assert await desk.open_alerts() == [EXTERNAL]
+    assert len(asked.back) == 3 * 24
+    assert max(asked.back[1:]) <= timedelta(hours=2, minutes=5)
+
+
+async def test_a_venue_that_could_not_tell_is_asked_for_all_that_was_missed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R5: three hours of silence are not lost."""
+    desk = await open_desk(database)
+    await look(desk)
+    desk.venue.reads_fail = True
+    await look(desk, timedelta(hours=3))
+    desk.venue.reads_fail = False
+    desk.venue.balances["BTC"] = Decimal(1)
+    asked = Asked(desk)
+    monkeypatch.setattr(desk.venue, "fills_since", asked.fills_since)
+
+    await look(desk)
+
+    assert asked.back[0] >= timedelta(hours=3)
