@@ -287,8 +287,11 @@ class ScriptedVenue(ScriptedBooks):
 
     async def account(self) -> VenueAccount:
         await self._read("account")
+        free = self._free()
+        locked = {asset: total - free[asset] for asset, total in self.balances.items()}
         answer = VenueAccount(
             balances={asset: total for asset, total in self.balances.items() if total},
+            locked={asset: amount for asset, amount in locked.items() if amount},
             positions={symbol: held for symbol, held in self.positions.items() if held},
         )
         if self.before_account_answers is not None:

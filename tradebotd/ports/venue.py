@@ -94,12 +94,33 @@ class OrderSearch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Of one asset. `locked`: of the total, what resting orders hold, whosever they are."""
+
+    total: Decimal = ZERO
+    locked: Decimal = ZERO
+
+    @property
+    def free(self) -> Decimal:
+        """What could be sold or spent now."""
+        return self.total - self.locked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueAccount:
-    """Balances by asset, and futures positions by symbol (signed). Zeros are left out."""
+    """Balances by asset, and futures positions by symbol (signed). Zeros are left out.
+
+    `balances` are totals: what a resting order holds is still owned. Whoever compares holdings
+    compares these; a venue that tells free and locked has the sum of both.
+    """
 
     balances: dict[str, Decimal] = field(default_factory=dict)
+    locked: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[str, Decimal] = field(default_factory=dict)
     entry_prices: dict[str, Decimal] = field(default_factory=dict)  # of the positions, where told
+
+    def balance(self, asset: str) -> Balance:
+        return Balance(total=self.balances.get(asset, ZERO), locked=self.locked.get(asset, ZERO))
 
 
 class Venue(Protocol):

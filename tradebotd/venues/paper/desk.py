@@ -112,7 +112,7 @@ class Desk:
             resting_report(
                 order.client_order_id, order.id, OrderStatus.NEW, order.accepted_at, order
             )
-            for order in self._all_resting()
+            for order in self.all_resting()
         ]
 
     # Orders
@@ -129,7 +129,7 @@ class Desk:
         # Before the order changes what is held: a period is paid by who held when it ended.
         await self._fund(outcome, orders[0][1].symbol, outcome.at, prices.current)
         balances = await paper_books.lock_balances(outcome.connection, self._name)
-        locked = locked_by(self._all_resting(), self._instruments, self._terms, but=gone)
+        locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
         linked_id = orders[0][0] if len(orders) > 1 else None
         for _, request in orders:
             if linked_id is not None and self._fills_at_once(request, prices):
@@ -242,7 +242,7 @@ class Desk:
         done = execute(request, price, instrument, self._terms.taker, balances, [position])
         if isinstance(done, Execution):
             await book(outcome, name, request, done, order_id=None)
-        mine = [each for each in self._all_resting() if each.request.symbol == symbol]
+        mine = [each for each in self.all_resting() if each.request.symbol == symbol]
         await end(
             outcome,
             [each for each in mine if each.request.reduce_only and each.id not in outcome.ended],
@@ -363,7 +363,7 @@ class Desk:
         balances = await paper_books.lock_balances(outcome.connection, self._name)
         family = self._family(order.client_order_id)
         gone = frozenset({*outcome.ended, *(each.id for each in family)})
-        locked = locked_by(self._all_resting(), self._instruments, self._terms, but=gone)
+        locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
         positions = list({**self._futures, **outcome.positions}.values())
         request = what_is_left(order.request, positions)
         done = self._execution(request, price, fee_rate, balances, locked, positions)
@@ -377,12 +377,12 @@ class Desk:
         others = [each for each in family if each.id != order.id]
         await end(outcome, others, OrderStatus.CANCELED, "its twin was filled")
 
-    def _all_resting(self) -> list[RestingOrder]:
+    def all_resting(self) -> list[RestingOrder]:
         return [order for orders in self._resting.values() for order in orders.values()]
 
     def _family(self, client_order_id: ClientOrderId) -> list[RestingOrder]:
         """The order and what is linked to it; empty when it does not rest."""
-        resting = self._all_resting()
+        resting = self.all_resting()
         mine = [each for each in resting if each.client_order_id == client_order_id]
         if not mine or mine[0].linked_id is None:
             return mine

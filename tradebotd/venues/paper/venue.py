@@ -42,6 +42,7 @@ from tradebotd.storage.database import Database, Lane, assert_no_connection_held
 from tradebotd.venues.paper.booking import Outcome
 from tradebotd.venues.paper.desk import Desk
 from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.venues.paper.resting import locked_by
 
 log = structlog.get_logger(__name__)
 
@@ -176,13 +177,21 @@ class PaperVenue:
         assert_no_connection_held("the account is fetched")
         await self._open()
         try:
-            async with self._database.connection(Lane.ORDERS) as connection:
+            # Alone: what rests is known from memory, which follows the books.
+            async with (
+                self._one_at_a_time,
+                self._database.connection(Lane.ORDERS) as connection,
+            ):
                 balances, positions, entry_prices = await paper_books.select_account(
                     connection, self._name
                 )
+                resting = self._desk.all_resting()
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
-        return VenueAccount(balances=balances, positions=positions, entry_prices=entry_prices)
+        locked = dict(locked_by(resting, self._instruments, self._terms).by_asset)
+        return VenueAccount(
+            balances=balances, locked=locked, positions=positions, entry_prices=entry_prices
+        )
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
         known = ((each.symbol, self._prices.last_prices(each.symbol)) for each in symbols)
