@@ -170,7 +170,10 @@ class Venue(Protocol):
         ...
 
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
-        """Sought everywhere the venue keeps orders; the report has all its fills."""
+        """Sought everywhere the venue keeps orders; the report has all its fills, and this id.
+
+        A status that the adapter does not know is `unknown`, with the venue's word as its reason.
+        """
         ...
 
     async def open_orders(self) -> Sequence[OrderReport]:

@@ -16,6 +16,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts, externals, order_searches
 from tradebotd.storage.database import Database
+from tradebotd.trading.contradictions import CONTRADICTS, of_fill
 from tradebotd.trading.holdings import Holdings
 from tradebotd.trading.reconcile_plan import Difference, explanation
 from tradebotd.trading.unknown_fills import evidence
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 ASK_SECONDS: Final = 10.0
 ORDER: Final = "external_order"
 POSITION: Final = "external_position"
-EVENTS: Final = ("forced_close", "fill_exceeds_position", "fee_unvalued")
+EVENTS: Final = ("forced_close", "fill_exceeds_position", "fee_unvalued", CONTRADICTS)
 TOLD_FOR: Final = timedelta(days=1)
 FORGET_EVERY: Final = timedelta(hours=1)
 
@@ -235,8 +236,8 @@ class Externals:
 
 
 def _is(fill: Fill) -> bool:
-    """A venue may tell of fills of nothing."""
-    return fill.quantity > 0 and fill.price > 0
+    """A venue may tell of fills of nothing, and of what is none."""
+    return of_fill(fill) is None and fill.quantity > 0
 
 
 def _lacks(difference: Difference) -> bool:

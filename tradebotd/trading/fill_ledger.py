@@ -24,6 +24,8 @@ from tradebotd.storage.database import Connection
 from tradebotd.storage.fills import FeeWorth
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
+from tradebotd.trading.contradiction_alarms import counted_now, say_of
+from tradebotd.trading.contradictions import of_fill
 from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.days import local_day
 from tradebotd.trading.fees import Fees
@@ -64,6 +66,7 @@ class Effects:
     ignored: int = 0  # fills of nothing
     is_foreign: bool = False  # the report was of an order that is not ours
     differs: bool = False  # the report was of an order with our name and other parameters
+    contradiction: str | None = None  # what of the report cannot be so
 
 
 EXCEEDS: Final = "fill_exceeds_position"
@@ -105,7 +108,7 @@ class FillLedger:
         self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
     ) -> StoredOrder:
         """One fill, once. A repeated one is compared; a difference is an alarm, not an update."""
-        if fill.quantity <= 0:
+        if not fill.quantity:
             effects.ignored += 1
             log.warning("a fill of nothing was ignored", fill=str(fill))
             return stored
@@ -121,6 +124,8 @@ class FillLedger:
             await self._alarm(connection, "fill_not_applied", fill, f"{why_not}: {fill}")
             return stored
         book = self._enter if stored.order.role is OrderRole.ENTRY else self._exit
+        at = fill.executed_at
+        fill = await counted_now(connection, fill, self._clock.now())
         rate = await self._fees.rate(connection, fill, instrument)
         booked = await book(connection, stored, fill, instrument, rate or ZERO, effects)
         if booked is None:
@@ -133,7 +138,7 @@ class FillLedger:
                 connection,
                 stored.order.id,
                 booked.position_id,
-                booked.part,
+                replace(booked.part, executed_at=at),
                 FeeWorth(rate=rate, elsewhere=booked.elsewhere),
             ):
                 raise AssertionError(f"fill {fill.trade_id} came in behind the order's lock")
@@ -154,6 +159,9 @@ class FillLedger:
         filled = order.filled_quantity + fill.quantity
         paid = (stored.average_price or ZERO) * order.filled_quantity + fill.price * fill.quantity
         average = paid / filled
+        if filled > order.quantity:
+            why = f"{filled:f} was filled of {order.quantity:f} that were ordered"
+            await say_of(connection, stored, why, self._clock.now())
         wanted = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTIALLY_FILLED
         # A fill is a fact: it is applied to a final order, too, whose status then stays.
         status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
@@ -343,7 +351,7 @@ def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
         return f"its order is of {order.symbol} at {order.venue}"
     if fill.side is not order.side:
         return f"its order is to {order.side}"
-    return None if fill.price > 0 else "it has no price"
+    return of_fill(fill)
 
 
 async def _shares(

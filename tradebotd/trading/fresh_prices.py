@@ -105,9 +105,17 @@ async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str,
     """One call with a bound; why there is no answer. An adapter may fail in any way."""
     try:
         with anyio.fail_after(QUOTE_SECONDS):
-            return await venue.quotes(symbols)
+            answer = await venue.quotes(symbols)
     except (VenueError, TimeoutError) as error:
         return f"{type(error).__name__}: {error}"
     except Exception as error:
         log.exception("a venue's quotes failed", venue=venue.name)
         return f"{type(error).__name__}: {error}"
+    nonsense = {each: price for each, price in answer.items() if not _is_price(price)}
+    if nonsense:
+        log.error("a venue's quotes are no prices", venue=venue.name, quotes=nonsense)
+    return {each: price for each, price in answer.items() if each not in nonsense}
+
+
+def _is_price(price: Decimal) -> bool:
+    return price.is_finite() and price > 0

@@ -8,6 +8,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError, VenueError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
@@ -183,8 +184,13 @@ class OrderSearches:
         asked_at = self._host.now()
         with anyio.fail_after(ASK_SECONDS):
             answer = await venue.find_order(order.symbol, order.client_order_id)
-        if answer.report is not None:
-            await self._record(stored, search, answer.report, result)
+        report = answer.report
+        if report is not None and report.client_order_id != order.client_order_id:
+            why = f"asked for it, the venue tells of {report.client_order_id}"
+            self._no_answer(stored, why, result)
+            return None
+        if report is not None:
+            await self._record(stored, search, report, result)
             return None
         search = counted(
             search, answer, send_by=stored.send_by, asked_at=asked_at, traits=venue.traits
@@ -200,8 +206,14 @@ class OrderSearches:
             if effects.differs:
                 result.failed[order.client_order_id] = "the venue has another order by its name"
                 return
+            if effects.contradiction is not None:
+                self._no_answer(stored, effects.contradiction, result)
+                return
         if search is not None:
             await self._found(stored, search)
+        if (untold := _untold(report)) is not None:
+            self._no_answer(stored, untold, result)
+            return
         result.resolved += 1
         if order.status in {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN, OrderStatus.REJECTED}:
             log.info("order resolved", **_named(stored), status=report.status)
@@ -334,9 +346,9 @@ class OrderSearches:
             for name, why in sorted(unknown.items()):
                 if await alerts.raise_alert(connection, UNKNOWN, "critical", name, why, at):
                     log.error("order still unknown", order=name, why=why)
-            asked = {str(each) for each in result.failed}
-            await alerts.clear_others(connection, UNKNOWN, sorted(unknown.keys() | asked), at)
-        self._told = set(unknown)
+            still = unknown.keys() | {str(each) for each in result.failed}
+            await alerts.clear_others(connection, UNKNOWN, sorted(still), at)
+        self._told = set(unknown) | ((self._told or set()) & still)
 
 
 def _verdict(missing: _Missing, *, moved: bool) -> Verdict:
@@ -346,6 +358,16 @@ def _verdict(missing: _Missing, *, moved: bool) -> Verdict:
         moved=moved,
         traits=missing.venue.traits,
     )
+
+
+def _untold(report: OrderReport) -> str | None:
+    """What is missing in the answer of a venue that knows the order."""
+    if report.status in LOST:
+        return f"the venue knows it, and not what became of it: {report.status}"
+    missing = report.filled_quantity - sum((fill.quantity for fill in report.fills), ZERO)
+    if missing > 0:
+        return f"the venue has filled {report.filled_quantity:f}, and tells no fill of {missing:f}"
+    return None
 
 
 def _named(stored: StoredOrder) -> dict[str, object]:

@@ -17,6 +17,7 @@ from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts
 from tradebotd.storage.database import Database
+from tradebotd.trading.contradictions import BALANCE, is_readable, of_account
 from tradebotd.trading.exit_evidence import ExitEvidence
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.funding_books import FundingBooks
@@ -96,6 +97,7 @@ class Reconciler:
         )
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
+        self._contradicted = True
         self._settled_since_start = False
         # From when on trades may be missing: since it agreed with our books, or told all it knew.
         self._told_until: dict[VenueName, datetime] = dict.fromkeys(venues, clock.now() - LOOK_BACK)
@@ -154,6 +156,7 @@ class Reconciler:
                     accounts[name] = await venue.account()
             except (VenueError, TimeoutError) as error:
                 result.failed[name] = f"{type(error).__name__}: {error}"
+        await self._say_contradictions(accounts, result)
         if not accounts:
             return
         began = self._clock.now()
@@ -171,6 +174,28 @@ class Reconciler:
         foreign = self._holdings.foreign(before, accounts)
         result.external, result.differences = await self._externals.explain(found, foreign)
         await self._report(result.differences)
+
+    async def _say_contradictions(
+        self, accounts: dict[VenueName, VenueAccount], result: Reconciled
+    ) -> None:
+        """What cannot be so is said; an account that is no numbers counts as not told."""
+        found = {
+            f"{name} {subject}": why
+            for name, account in accounts.items()
+            for subject, why in of_account(account).items()
+        }
+        for name in [each for each, account in accounts.items() if not is_readable(account)]:
+            del accounts[name]
+            result.failed[name] = "its account is no numbers"
+        if not found and not self._contradicted:
+            return
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            for subject, why in found.items():
+                if await alerts.raise_alert(connection, BALANCE, "critical", subject, why, now):
+                    log.error("a venue contradicts itself", subject=subject, detail=why)
+            await alerts.clear_others(connection, BALANCE, list(found), now)
+        self._contradicted = bool(found)
 
     async def _apply_late_fills(self, venues: Iterable[VenueName], result: Reconciled) -> None:
         """A difference may be a fill of an order that we took for settled: late evidence counts.

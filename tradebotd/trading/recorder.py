@@ -24,6 +24,8 @@ from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, externals, order_venue_ids, orders
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.orders import NewOrder, StoredOrder
+from tradebotd.trading.contradiction_alarms import say_of
+from tradebotd.trading.contradictions import of_report
 from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.dust import write_off
 from tradebotd.trading.fill_ledger import Effects, FillLedger
@@ -236,11 +238,15 @@ class OrderRecorder:
             if report is not None and not await self._fits(connection, stored, report):
                 effects.differs = True
                 return effects
+            if report is not None and (why := of_report(stored, report)) is not None:
+                effects.contradiction = why
+                await say_of(connection, stored, why, self._clock.now())
             for fill in fills:
                 # An algo order's execution may bear another name than the order.
                 ours = replace(fill, client_order_id=stored.order.client_order_id)
                 stored = await self._ledger.apply(connection, stored, ours, effects)
-            await self._move(connection, stored, choose(stored), report, reason, effects)
+            if effects.contradiction is None:
+                await self._move(connection, stored, choose(stored), report, reason, effects)
         return effects
 
     async def _lock(

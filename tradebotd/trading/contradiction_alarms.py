@@ -1,0 +1,34 @@
+"""Says what a venue told that cannot be so; its fills are taken in the same transaction."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from tradebotd.domain.fill import Fill
+from tradebotd.storage import alerts, orders
+from tradebotd.storage.database import Connection
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.trading.contradictions import CONTRADICTS, of_clock
+
+log = structlog.get_logger(__name__)
+
+
+async def say_of(connection: Connection, stored: StoredOrder, why: str, at: datetime) -> None:
+    """Of an order: it stays as it was, and only its fills are applied."""
+    order = stored.order
+    subject = order.client_order_id
+    if await alerts.raise_alert(connection, CONTRADICTS, "critical", subject, why, at):
+        log.error("a venue contradicts itself", order=subject, detail=why)
+        await orders.note(connection, order.id, at, order.status, {"contradiction": why})
+
+
+async def counted_now(connection: Connection, fill: Fill, now: datetime) -> Fill:
+    """One that is told to come from the future counts now, and that is said."""
+    why = of_clock(fill, now)
+    if why is None:
+        return fill
+    subject = f"{fill.venue} {fill.symbol} {fill.trade_id}"
+    if await alerts.raise_alert(connection, CONTRADICTS, "critical", subject, why, now):
+        log.error("a venue contradicts itself", trade=subject, detail=why)
+    return replace(fill, executed_at=now)

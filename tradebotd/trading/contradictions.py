@@ -1,0 +1,72 @@
+"""What a venue says that cannot be so: told by name, and never taken for something else. Pure."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.order import OrderReport, OrderStatus
+from tradebotd.ports.venue import VenueAccount
+from tradebotd.storage.orders import StoredOrder
+
+CONTRADICTS: Final = "venue_contradicts"
+BALANCE: Final = "balance_contradicts"
+CLOCKS: Final = timedelta(minutes=1)  # the venue's may be so far ahead of ours
+
+
+def of_report(stored: StoredOrder, report: OrderReport) -> str | None:
+    """Why neither its status nor its quantity can be believed. Its fills are facts of their own."""
+    filled, asked = report.filled_quantity, stored.order.quantity
+    if report.status not in frozenset(OrderStatus):
+        return f"nobody knows a status {report.status!s}"
+    if not filled.is_finite() or filled < 0:
+        return f"{filled} was filled"
+    if filled > asked:
+        return f"{filled:f} was filled of {asked:f} that were ordered"
+    if report.status is OrderStatus.FILLED and filled != asked:
+        return f"it is filled, with {filled:f} of {asked:f}"
+    return None
+
+
+def of_fill(fill: Fill) -> str | None:
+    """Why it is no fill at all. One of nothing is none either, and contradicts nothing."""
+    if not fill.quantity.is_finite() or fill.quantity < 0:
+        return f"its quantity is {fill.quantity}"
+    if not fill.price.is_finite() or (fill.price <= 0 and fill.quantity > 0):
+        return "it has no price"
+    if not fill.fee.is_finite():
+        return f"its fee is {fill.fee}"
+    return "its time has no zone" if fill.executed_at.tzinfo is None else None
+
+
+def of_clock(fill: Fill, now: datetime) -> str | None:
+    """Why it cannot have been executed when the venue says."""
+    if fill.executed_at <= now + CLOCKS:
+        return None
+    return f"it was executed at {fill.executed_at.isoformat()}, and it is {now.isoformat()}"
+
+
+def of_account(account: VenueAccount) -> dict[str, str]:
+    """By asset or symbol, what cannot be so."""
+    found: dict[str, str] = {}
+    for asset, total in account.balances.items():
+        if not total.is_finite() or total < 0:
+            found[asset] = f"its balance is {_number(total)}"
+    for asset, locked in account.locked.items():
+        total = account.balances.get(asset, Decimal(0))
+        if asset not in found and not (locked.is_finite() and 0 <= locked <= total):
+            found[asset] = f"{_number(locked)} is locked of {_number(total)}"
+    for symbol, size in account.positions.items():
+        if not size.is_finite():
+            found[symbol] = f"its position is {size}"
+    return found
+
+
+def is_readable(account: VenueAccount) -> bool:
+    """Whether its holdings are numbers at all."""
+    amounts = [*account.balances.values(), *account.positions.values()]
+    return all(amount.is_finite() for amount in amounts)
+
+
+def _number(amount: Decimal) -> str:
+    return f"{amount:f}" if amount.is_finite() else str(amount)
