@@ -17,6 +17,7 @@ from tradebotd.storage.order_searches import Search
 from tradebotd.trading.reconcile_plan import (
     ASK_ON,
     Difference,
+    Pair,
     Verdict,
     counted,
     explanation,
@@ -141,7 +142,7 @@ def test_the_latest_fills_that_add_up_explain_a_difference(
     more = sum((net(each, "BTC") for each in behind), Decimal(0))
     difference = Difference(venue=SCRIPTED, subject="BTC", ours=Decimal(5), theirs=5 + more)
 
-    found = explanation(fills, difference, {SYMBOL: "BTC"})
+    found = explanation(fills, difference, {SYMBOL: Pair("BTC", "USDT")})
 
     sums = [
         sum((net(each, "BTC") for each in fills[start:]), Decimal(0)) for start in range(len(fills))

@@ -6,12 +6,21 @@ from typing import Final, LiteralString
 from tradebotd.domain.ids import VenueName
 from tradebotd.storage.database import Connection
 
-SELECT_FEES: Final[LiteralString] = """
-    SELECT asset, fees_taken FROM asset_sums WHERE venue = $1 AND fees_taken <> 0
+# What our trades have made of each asset as money: what they earned in it, less what open positions cost, less fees.
+SELECT_FLOWS: Final[LiteralString] = """
+    SELECT s.asset, s.earned + s.paid_elsewhere - s.fees_taken - coalesce(open.cost, 0) AS flow
+      FROM asset_sums AS s
+      LEFT JOIN (SELECT m.quote_asset, sum(p.cost) AS cost
+                   FROM positions AS p JOIN market_symbols AS m ON m.symbol = p.symbol
+                  WHERE p.venue = $1 AND p.position_type = 'spot' AND p.closed_at IS NULL
+                  GROUP BY m.quote_asset) AS open ON open.quote_asset = s.asset
+     WHERE s.venue = $1
 """
 
 
-async def select_fees_taken(connection: Connection, venue: VenueName) -> dict[str, Decimal]:
-    """What of each asset went for fees, and no position has paid; negative: rebates were more."""
-    rows = await connection.fetch(SELECT_FEES, venue)
-    return {row["asset"]: row["fees_taken"] for row in rows}
+async def select_flows(connection: Connection, venue: VenueName) -> dict[str, Decimal]:
+    """By asset, what all trades together have added to it as money and as fees; what is held of it
+    as the base of a position is no part of this.
+    """
+    rows = await connection.fetch(SELECT_FLOWS, venue)
+    return {row["asset"]: row["flow"] for row in rows}

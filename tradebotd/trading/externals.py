@@ -18,7 +18,7 @@ from tradebotd.storage import alerts, externals, order_searches
 from tradebotd.storage.database import Database
 from tradebotd.trading.contradictions import CONTRADICTS, of_fill
 from tradebotd.trading.holdings import Holdings
-from tradebotd.trading.reconcile_plan import Difference, explanation
+from tradebotd.trading.reconcile_plan import Difference, change_of, explanation
 from tradebotd.trading.unknown_fills import evidence
 
 log = structlog.get_logger(__name__)
@@ -215,12 +215,9 @@ class Externals:
         fills, may_be_ours = await self._unclaimed(difference.venue)
         doubtful = {id(fill) for some in may_be_ours.values() for fill in some}
         fills = [fill for fill in fills if id(fill) not in doubtful]
-        bases = {fill.symbol: await self._holdings.base_asset(fill.symbol) for fill in fills}
-        subject = difference.subject
-        about = [
-            each for each in fills if subject in {each.symbol, bases[each.symbol], each.fee_asset}
-        ]
-        return explanation(about, difference, bases)
+        pairs = {fill.symbol: await self._holdings.pair(fill.symbol) for fill in fills}
+        about = [each for each in fills if change_of(each, difference.subject, pairs[each.symbol])]
+        return explanation(about, difference, pairs)
 
     async def evidence(self, venue: VenueName) -> dict[ClientOrderId, list[Fill]]:
         """By order in doubt, the fills of unknown orders that may be its own."""

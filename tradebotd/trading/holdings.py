@@ -12,7 +12,7 @@ from tradebotd.storage import asset_sums, positions, settings
 from tradebotd.storage import symbols as stored_symbols
 from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.positions import HeldSum
-from tradebotd.trading.reconcile_plan import Difference, differences
+from tradebotd.trading.reconcile_plan import Difference, Pair, differences
 from tradebotd.trading.recorder import OrderRecorder
 
 BASELINES: Final = "spot_baselines"  # what an account held of our base assets before we came
@@ -57,17 +57,15 @@ class Holdings:
                 else:
                     asset = await self.base_asset(each.symbol)
                     spot[asset] = spot.get(asset, ZERO) + each.quantity
-            for asset in self._money(name):
-                spot.pop(asset, None)
-            taken = await self._fees_taken(name)
-            baseline = await self._baseline(name, spot, account, held, taken)
+            flows = await self._flows(name)
+            baseline = await self._baseline(name, spot, account, held, flows)
             theirs = {
                 asset: account.balances.get(asset, ZERO)
-                + taken.get(asset, ZERO)
+                - flows.get(asset, ZERO)
                 - baseline.get(asset, ZERO)
                 for asset in spot
             }
-            found += differences(name, spot, theirs)
+            found += self._without_dust(name, differences(name, spot, theirs))
             found += differences(name, futures, self._ours(name, account, futures))
         return found
 
@@ -94,15 +92,13 @@ class Holdings:
         self, venue: VenueName, symbol: str, position_type: PositionType
     ) -> str | None:
         """What a `Difference` in *symbol* is about. None: there never is one, whatever is held:
-        the asset is money there, or what was there before us has not been stored yet.
+        what was there before us has not been stored yet.
         """
         if position_type is PositionType.FUTURES:
             return symbol
         asset = await self.base_asset(symbol)
         baselines = await self._stored_baselines()
-        if asset in self._money(venue) or asset not in baselines.get(venue, {}):
-            return None
-        return asset
+        return asset if asset in baselines.get(venue, {}) else None
 
     async def move_baseline(
         self, connection: Connection, venue: VenueName, asset: str, change: Decimal
@@ -127,6 +123,12 @@ class Holdings:
         instrument = await self.instrument(symbol)
         return symbol if instrument is None else instrument.base_asset
 
+    async def pair(self, symbol: str) -> Pair:
+        instrument = await self.instrument(symbol)
+        if instrument is None:
+            return Pair(symbol)
+        return Pair(instrument.base_asset, instrument.quote_asset)
+
     async def instrument(self, symbol: str) -> Instrument | None:
         """As configured, or as it was before it left the configuration."""
         known = self._symbols.get(symbol)
@@ -137,17 +139,25 @@ class Holdings:
                 self._gone[symbol] = await stored_symbols.select_instrument(connection, symbol)
         return self._gone[symbol]
 
-    async def _fees_taken(self, venue: VenueName) -> dict[str, Decimal]:
-        """What fees took of assets that the position they were paid for is not in."""
+    async def _flows(self, venue: VenueName) -> dict[str, Decimal]:
+        """What trades have added to each asset as money, and fees have taken of it."""
         async with self._database.connection() as connection:
-            return await asset_sums.select_fees_taken(connection, venue)
+            return await asset_sums.select_flows(connection, venue)
 
     def _base_assets(self, venue: VenueName) -> set[str]:
         return {instrument.base_asset for instrument in self._at(venue)}
 
-    def _money(self, venue: VenueName) -> set[str]:
-        """Of what others are paid in every trade takes or leaves some: there is no baseline."""
-        return {instrument.quote_asset for instrument in self._at(venue)}
+    def _without_dust(self, venue: VenueName, found: Sequence[Difference]) -> list[Difference]:
+        """Venues round what is paid: less than a lot of what is money, too, is no position."""
+        money = {instrument.quote_asset for instrument in self._at(venue)}
+        lots: dict[str, Decimal] = {}
+        for each in self._at(venue):
+            lots[each.base_asset] = min(lots.get(each.base_asset, each.lot_size), each.lot_size)
+        return [
+            each
+            for each in found
+            if each.subject not in money or abs(each.more) >= lots.get(each.subject, ZERO)
+        ]
 
     def _at(self, venue: VenueName) -> list[Instrument]:
         every = (symbol.instrument for symbol in self._symbols.values())
@@ -159,7 +169,7 @@ class Holdings:
         ours: Mapping[str, Decimal],
         account: VenueAccount,
         held: Sequence[HeldSum],
-        taken: Mapping[str, Decimal],
+        flows: Mapping[str, Decimal],
     ) -> dict[str, Decimal]:
         """What was there before we came, of each base asset; stored at the first look.
 
@@ -170,7 +180,7 @@ class Holdings:
         baselines = await self._stored_baselines()
         known = baselines.setdefault(venue, {})
         new = {
-            asset: account.balances.get(asset, ZERO) + taken.get(asset, ZERO) - quantity
+            asset: account.balances.get(asset, ZERO) - flows.get(asset, ZERO) - quantity
             for asset, quantity in ours.items()
             if asset not in known
         }

@@ -167,21 +167,35 @@ def speaks_for(difference: Difference, side: Side) -> bool:
     return difference.more * side.sign > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a symbol trades against what."""
+
+    base_asset: str
+    quote_asset: str | None = None  # None: nobody knows it any more
+
+
 def net(fill: Fill, base_asset: str) -> Decimal:
     """What it changed in the holding; a fee taken in the base asset has left it, too."""
-    return change_of(fill, base_asset, base_asset)
+    return change_of(fill, base_asset, Pair(base_asset))
 
 
-def change_of(fill: Fill, subject: str, base_asset: str) -> Decimal:
-    """What it changed in *subject*: its symbol's futures, its base asset, or its fee's asset."""
+def change_of(fill: Fill, subject: str, pair: Pair) -> Decimal:
+    """What it changed in *subject*: its symbol's futures, its base asset, the money that paid for
+    it, or its fee's asset.
+    """
     if subject == fill.symbol:
         return fill.quantity * fill.side.sign
-    traded = fill.quantity * fill.side.sign if subject == base_asset else ZERO
-    return traded - (fill.fee if subject == fill.fee_asset else ZERO)
+    change = ZERO
+    if subject == pair.base_asset:
+        change += fill.quantity * fill.side.sign
+    if subject == pair.quote_asset:
+        change -= fill.quantity * fill.price * fill.side.sign
+    return change - (fill.fee if subject == fill.fee_asset else ZERO)
 
 
 def explanation(
-    fills: Sequence[Fill], difference: Difference, base_assets: Mapping[str, str]
+    fills: Sequence[Fill], difference: Difference, pairs: Mapping[str, Pair]
 ) -> list[Fill]:
     """The latest of *fills* (oldest first) that together make up the *difference*, if any do.
 
@@ -190,7 +204,7 @@ def explanation(
     total = ZERO
     for place in range(len(fills) - 1, -1, -1):
         each = fills[place]
-        total += change_of(each, difference.subject, base_assets[each.symbol])
+        total += change_of(each, difference.subject, pairs[each.symbol])
         if total == difference.more:
             return list(fills[place:])
     return []
