@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes.trading import MINUTE, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import Behaviour
+from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import Side
@@ -120,6 +122,28 @@ async def test_a_trade_by_hand_that_nobody_adopts_does_not_make_each_look_ask_fo
     assert await desk.open_alerts() == [EXTERNAL]
     assert len(asked.back) == 3 * 24
     assert max(asked.back[1:]) <= timedelta(hours=2, minutes=5)
+
+
+async def test_an_order_that_stays_unknown_for_days_does_not_make_each_look_ask_for_all_since(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.2: a holding that nobody explains keeps it unknown; what is new is asked for."""
+    desk = await open_desk(database)
+    await look(desk)
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter()
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    desk.venue.balances["BTC"] = Decimal(1)
+    asked = Asked(desk)
+    monkeypatch.setattr(desk.venue, "fills_since", asked.fills_since)
+
+    for _ in range(2 * 24):
+        assert await look(desk, timedelta(hours=1)) != []
+
+    assert [row["status"] for row in await desk.orders()] == ["unknown"]
+    assert len(asked.back) == 2 * 2 * 24
+    assert max(asked.back[2:]) <= timedelta(hours=2, minutes=5)
 
 
 async def test_a_venue_that_could_not_tell_is_asked_for_all_that_was_missed(

@@ -68,7 +68,8 @@ SELECT_UNADOPTED: Final[LiteralString] = """
        AND (excess_of IS NOT NULL
             OR NOT EXISTS (SELECT 1 FROM fills AS f
                             WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id))
-     ORDER BY executed_at, trade_id
+     ORDER BY executed_at DESC, trade_id DESC
+     LIMIT $2
 """
 # What of one of our own fills was more than the position held.
 INSERT_EXCESS: Final[LiteralString] = """
@@ -240,9 +241,10 @@ async def select_excess(connection: Connection, venue: VenueName) -> list[Excess
     ]
 
 
-async def select_unadopted(connection: Connection, venue: VenueName) -> list[Fill]:
-    """Oldest first."""
-    return [_fill(row) for row in await connection.fetch(SELECT_UNADOPTED, venue)]
+async def select_unadopted(connection: Connection, venue: VenueName, limit: int) -> list[Fill]:
+    """The latest of them, oldest first."""
+    rows = await connection.fetch(SELECT_UNADOPTED, venue, limit)
+    return [_fill(row) for row in reversed(rows)]
 
 
 async def select_forced(connection: Connection, limit: int) -> list[Fill]:

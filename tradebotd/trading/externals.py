@@ -27,6 +27,7 @@ ASK_SECONDS: Final = 10.0
 ORDER: Final = "external_order"
 POSITION: Final = "external_position"
 EVENTS: Final = ("forced_close", "fill_exceeds_position", "fee_unvalued", CONTRADICTS)
+MOST_FILLS: Final = 10_000  # of somebody else, the latest: older ones explain nothing any more
 TOLD_FOR: Final = timedelta(days=1)
 FORGET_EVERY: Final = timedelta(hours=1)
 
@@ -227,7 +228,7 @@ class Externals:
         self, venue: VenueName
     ) -> tuple[list[Fill], dict[ClientOrderId, list[Fill]]]:
         async with self._database.connection() as connection:
-            fills = await externals.select_unadopted(connection, venue)
+            fills = await externals.select_unadopted(connection, venue, MOST_FILLS)
             doubts = await order_searches.select_doubts(connection, venue) if fills else []
         return fills, evidence(fills, doubts)
 

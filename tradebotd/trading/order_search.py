@@ -20,6 +20,7 @@ from tradebotd.storage import alerts, order_searches
 from tradebotd.storage.database import Database
 from tradebotd.storage.order_searches import Search
 from tradebotd.storage.orders import StoredOrder
+from tradebotd.trading.contradictions import is_readable
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.holdings import Holdings
 from tradebotd.trading.reconcile_plan import (
@@ -101,12 +102,15 @@ class OrderSearches:
         self._host = host
         self._told: set[str] | None = None  # alerts of an earlier life may be open
         self._silent_since: dict[ClientOrderId, datetime] = {}
+        self._trades_asked: dict[ClientOrderId, datetime] = {}
 
     async def settle(self) -> Settled:
         """Ask about each once. Raises DatabaseUnavailableError."""
         result = Settled()
         async with self._database.connection() as connection:
             doubtful = await order_searches.select_in_doubt(connection)
+        known = {stored.order.client_order_id for stored, _ in doubtful}
+        self._trades_asked = {each: at for each, at in self._trades_asked.items() if each in known}
         now = self._host.now()
         doubtful = [each for each in doubtful if is_due(each[1], now)]
         missing: list[_Missing] = []
@@ -248,7 +252,8 @@ class OrderSearches:
             its_fills = fills.get(each.client_order_id, ())
             if its_fills:
                 await self._recorder.record_fills(each.client_order_id, its_fills)
-            moved = bool(its_fills) or await self._has_moved(each, differences)
+            moved = bool(its_fills) or each.stored.order.filled_quantity > 0
+            moved = moved or await self._has_moved(each, differences)
             moved = moved or self._is_recent(unknown.get(each.client_order_id, ()))
             verdict = _verdict(each, moved=moved)
             cancels = verdict is Verdict.CANCEL and each.stored.order.status not in FINAL
@@ -263,16 +268,25 @@ class OrderSearches:
 
         What somebody else's fills explain speaks for no order of ours.
         """
-        before = await self._holdings.sums()
-        since = min(each.stored.order.created_at for each in here) - OVERLAP
+        before, asked_at = await self._holdings.sums(), self._clock.now()
+        since = min(self._untold_since(each) for each in here) - OVERLAP
         with anyio.fail_after(ASK_SECONDS):
             fills = await venue.fills_since(since)
             account = await venue.account()
-        found = await self._holdings.differences(before, {venue.name: account})
         ours = (await self._externals.attribute(fills)).ours
+        self._trades_asked |= dict.fromkeys((each.client_order_id for each in here), asked_at)
+        if not is_readable(account):
+            return None, ours
+        found = await self._holdings.differences(before, {venue.name: account})
         if self._recorder.in_flight or await self._holdings.sums() != before:
             return None, ours
         return [each for each in found if not await self._externals.fills_behind(each)], ours
+
+    def _untold_since(self, missing: _Missing) -> datetime:
+        """What was told before is kept: it is not asked for again, however long this lasts."""
+        created = missing.stored.order.created_at
+        asked = self._trades_asked.get(missing.client_order_id)
+        return created if asked is None else max(created, asked - LATE)
 
     def _is_recent(self, fills: Sequence[Fill]) -> bool:
         """Evidence although nothing has moved: the holdings may be told later than the trades.
