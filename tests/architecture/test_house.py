@@ -120,6 +120,7 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
         "tradebotd.control.streaming",  # the same, when the answer has begun
         "tradebotd.trading.bot_cycle",  # one bot's cycle: our mistake in it stops no other
         "tradebotd.trading.closing",  # one position's exit: what breaks it breaks no other's
+        "tradebotd.trading.entry_orders",  # one entry's cancel: the same
         "tradebotd.trading.sweep",  # the same, of judging it
         "tradebotd.trading.placement",  # an adapter that fails in any way may have sent the order
         "tradebotd.trading.recorder",  # an order stream: the next report may well be recorded

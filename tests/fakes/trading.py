@@ -203,11 +203,15 @@ class Desk:
         )
         self.entry_orders = EntryOrders(
             database=database,
+            clock=self.clock,
             venues=venues,
             recorder=self.recorder,
             gate=self.gate,
             specs=self.specs,
+            sequential=sequential,
         )
+        self.gate.listen(self.entry_orders.stir)
+        self.recorder.on_fill = self.entry_orders.stir
         self.reader = CandleReader(database, symbol_ids)
         self.writer = CandleWriter(database, symbol_ids, self.clock)
         self.cycle = BotCycle(

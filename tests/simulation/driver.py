@@ -308,6 +308,7 @@ class Driver:
         ]
         always = (
             world.trading.protection.attend(),
+            world.trading.entry_orders.attend(),
             self._repeat(life, BEAT_SECONDS, world.beat, most=2.0),
         )
         tasks += [asyncio.ensure_future(self._guard(life, each)) for each in always]

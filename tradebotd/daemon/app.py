@@ -32,6 +32,7 @@ from tradebotd.market.ingest import Ingest
 from tradebotd.ports.clock import Clock
 from tradebotd.storage.database import Database
 from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.entry_orders import EntryOrders
 from tradebotd.trading.lease import Lease
 from tradebotd.trading.protection import Protection
 
@@ -62,6 +63,7 @@ class App:
     ingest: Ingest
     gate: EntryGate
     protection: Protection
+    entry_orders: EntryOrders
     disk: DiskWatch
     player: Player | None
     begins_at: datetime
@@ -101,6 +103,7 @@ class App:
             self.tasks.start_soon(watch)
         if self.clock.speed:  # at speed 0 the next price does it, so that effects repeat
             self.tasks.start_soon(self.protection.attend)
+            self.tasks.start_soon(self.entry_orders.attend)
         self.started = True
         if self.player is not None:
             self._playing = True

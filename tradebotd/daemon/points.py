@@ -6,6 +6,7 @@ from dataclasses import replace
 from tradebotd.domain.candle import PathPoint
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.prices import PriceSource
+from tradebotd.trading.entry_orders import EntryOrders
 from tradebotd.trading.protection import Protection
 from tradebotd.venues.paper.venue import PaperVenue
 
@@ -16,6 +17,8 @@ class Points:
     *hours*: of symbols that do not trade all the time. What trades outside them meets no order
     that rests, as at a venue whose stops wait for the session; the first price of a session comes
     after a gap, whatever was traded before it. *prices*: what was recorded until now.
+    *entry_orders*: those that rest and have been stopped are taken back before the next price (at
+    speed 0, where nobody else attends to that).
     """
 
     def __init__(
@@ -24,14 +27,27 @@ class Points:
         papers: Sequence[PaperVenue],
         hours: Mapping[str, Calendar],
         prices: PriceSource,
+        entry_orders: EntryOrders | None = None,
     ) -> None:
         self._protection = protection
         self._papers = papers
         self._hours = hours
         self._prices = prices
+        self._entry_orders = entry_orders
 
     def on_point(self, point: PathPoint) -> Awaitable[None] | None:
         """None when nothing must be done, as for nearly every point."""
+        if self._entry_orders is not None and self._entry_orders.stirred:
+            return self._take_back_and_meet(self._entry_orders, point)
+        return self._meet(point)
+
+    async def _take_back_and_meet(self, entry_orders: EntryOrders, point: PathPoint) -> None:
+        await entry_orders.attend_once()
+        acting = self._meet(point)
+        if acting is not None:
+            await acting
+
+    def _meet(self, point: PathPoint) -> Awaitable[None] | None:
         hours = self._hours.get(point.symbol)
         if hours is not None and not point.after_gap and self._has_reopened(point, hours):
             point = replace(point, after_gap=True)

@@ -82,9 +82,7 @@ def wire_trading(
     )
     gate = EntryGate(database, market.clock)
     entries = _entries(config, database, market, symbols, specs, venues, placement, gate, lease)
-    entry_orders = EntryOrders(
-        database=database, venues=venues, recorder=recorder, gate=gate, specs=specs
-    )
+    entry_orders = _entry_orders(database, market, venues, recorder, gate, specs)
     cycle = BotCycle(
         database=database,
         specs=specs,
@@ -114,9 +112,8 @@ def wire_trading(
     protection.use(placement, reconciler.evidence)
     for venue in venues.values():
         venue.listen(recorder.hear)
-    papers = [venue for venue in adapters.values() if isinstance(venue, PaperVenue)]
     return Trading(
-        points=Points(protection, papers, protection.hours, market.prices),
+        points=_points(market, adapters, protection, entry_orders),
         specs=specs,
         symbols=symbols,
         strategies=strategies,
@@ -133,6 +130,23 @@ def wire_trading(
         recorder=recorder,
         flatten=flatten,
         hands=hands,
+    )
+
+
+def _points(
+    market: Market,
+    adapters: Mapping[VenueName, Venue],
+    protection: Protection,
+    entry_orders: EntryOrders,
+) -> Points:
+    papers = [venue for venue in adapters.values() if isinstance(venue, PaperVenue)]
+    nobody_attends = market.clock.speed == 0
+    return Points(
+        protection,
+        papers,
+        protection.hours,
+        market.prices,
+        entry_orders if nobody_attends else None,
     )
 
 
@@ -177,6 +191,29 @@ def _order_path(
         nonce=nonce,
     )
     return protection, recorder, placement
+
+
+def _entry_orders(
+    database: Database,
+    market: Market,
+    venues: Mapping[VenueName, Venue],
+    recorder: OrderRecorder,
+    gate: EntryGate,
+    specs: Mapping[BotName, BotSpec],
+) -> EntryOrders:
+    """Hears of everything that may stop what rests."""
+    entry_orders = EntryOrders(
+        database=database,
+        clock=market.clock,
+        venues=venues,
+        recorder=recorder,
+        gate=gate,
+        specs=specs,
+        sequential=market.clock.speed == 0,
+    )
+    gate.listen(entry_orders.stir)
+    recorder.on_fill = entry_orders.stir
+    return entry_orders
 
 
 def _by_hand(

@@ -106,13 +106,8 @@ async def build(
             ingest=market.ingest,
             gate=trading.gate,
             protection=trading.protection,
-            disk=DiskWatch(
-                database=database,
-                gate=trading.gate,
-                guards=partial(guards_of, trading.protection),
-                state_dir=config.state_dir,
-                least=lambda: reloader.config.health.min_free_disk,
-            ),
+            entry_orders=trading.entry_orders,
+            disk=_disk_watch(config, database, trading, reloader),
             player=None,
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
@@ -124,6 +119,18 @@ async def build(
         async with serve_control(operator, config.socket):
             yield app
         tasks.cancel_scope.cancel()
+
+
+def _disk_watch(
+    config: Config, database: Database, trading: Trading, reloader: Reloader
+) -> DiskWatch:
+    return DiskWatch(
+        database=database,
+        gate=trading.gate,
+        guards=partial(guards_of, trading.protection),
+        state_dir=config.state_dir,
+        least=lambda: reloader.config.health.min_free_disk,
+    )
 
 
 async def synchronise(

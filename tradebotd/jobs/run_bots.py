@@ -18,7 +18,7 @@ from tradebotd.jobs.job import RunContext
 from tradebotd.storage import reports
 from tradebotd.storage.database import Database
 from tradebotd.trading.bot_cycle import BotCycle, CycleResult
-from tradebotd.trading.entry_orders import CancelResult, EntryOrders
+from tradebotd.trading.entry_orders import HURRIED_SECONDS, CancelResult, EntryOrders
 
 NAME: Final = JobName("run_bots")
 
@@ -45,7 +45,7 @@ class RunBots:
     async def run(self, context: RunContext) -> Summary:
         names = self._wanted(context)
         summary = Summary(attempted=len(names))
-        note_withdrawn(summary, await self.entry_orders.sweep(context.now))
+        note_withdrawn(summary, await self.entry_orders.sweep(context.now, HURRIED_SECONDS))
         if self.sequential:
             for name in names:
                 await self._run_one(name, context, summary)

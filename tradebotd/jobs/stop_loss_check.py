@@ -12,7 +12,7 @@ from tradebotd.jobs.job import RunContext
 from tradebotd.jobs.run_bots import note_withdrawn
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.clock import Clock
-from tradebotd.trading.entry_orders import EntryOrders
+from tradebotd.trading.entry_orders import HURRIED_SECONDS, EntryOrders
 from tradebotd.trading.protection import Protection, SweepResult
 
 NAME: Final = JobName("stop_loss_check")
@@ -36,7 +36,7 @@ class StopLossCheck:
         result = await self.protection.sweep(context.now)
         summary = _summary(result)
         if self.entry_orders is not None:  # after the exits: they come first
-            note_withdrawn(summary, await self.entry_orders.sweep(context.now))
+            note_withdrawn(summary, await self.entry_orders.sweep(context.now, HURRIED_SECONDS))
         # Every five seconds it says the same of a quiet market: that is for debugging.
         say = log.info if summary.acted or summary.failed else log.debug
         say(

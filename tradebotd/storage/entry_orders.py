@@ -1,7 +1,8 @@
 """Entries: those that rest at a venue, and what a bot has done that keeps it from a new one."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
@@ -11,6 +12,8 @@ from tradebotd.storage.database import Connection
 # `pending_new` and `unknown` are not known to rest: reconciliation settles them.
 SELECT_RESTING: Final[LiteralString] = """
     SELECT o.client_order_id, o.venue, o.symbol, o.bot, o.side, o.expires_at, s.paused_by,
+           s.day, coalesce(s.daily_pnl, 0) AS daily_pnl,
+           greatest(coalesce(s.daily_trades_count, 0) - (o.filled_quantity > 0)::int, 0) AS daily_trades_count,
            coalesce(c.active, false) AS active, coalesce(p.closed_at IS NOT NULL, false) AS position_closed
       FROM orders AS o
       LEFT JOIN bot_states AS s ON s.bot = o.bot
@@ -29,7 +32,10 @@ SELECT_HISTORY: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestingEntry:
-    """`active`: its bot may still enter. `position_closed`: what it had filled is gone again."""
+    """`active`: its bot may still enter. `position_closed`: what it had filled is gone again.
+
+    Counters of the bot's `day`; a trade that this entry has begun itself is not among them.
+    """
 
     client_order_id: ClientOrderId
     venue: VenueName
@@ -37,7 +43,10 @@ class RestingEntry:
     bot: BotName
     side: Side
     expires_at: datetime | None
-    paused: bool
+    paused_by_user: bool
+    day: date | None
+    daily_pnl: Decimal
+    daily_trades_count: int
     active: bool
     position_closed: bool
 
@@ -70,7 +79,10 @@ def _resting(row: Any) -> RestingEntry:
         bot=BotName(row["bot"]),
         side=Side(row["side"]),
         expires_at=row["expires_at"],
-        paused=row["paused_by"] is not None,
+        paused_by_user=row["paused_by"] == "user",
+        day=row["day"],
+        daily_pnl=row["daily_pnl"],
+        daily_trades_count=row["daily_trades_count"],
         active=row["active"],
         position_closed=row["position_closed"],
     )

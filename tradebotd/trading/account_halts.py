@@ -1,5 +1,6 @@
 """Losses of the account that stop its entries until a day is over or somebody has looked."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any, Final
@@ -59,6 +60,7 @@ class AccountHalts:
         self._clock = clock
         self._halt: AccountHalt | None = None
         self.count = 0  # how many there have been since the start
+        self.on_halt: Callable[[], None] | None = None
 
     async def load(self) -> None:
         async with self._database.connection() as connection:
@@ -98,6 +100,8 @@ class AccountHalts:
             self._halt = before
             raise
         log.critical("entries stop", rule=wanted.rule, detail=wanted.detail, until=wanted.until)
+        if self.on_halt is not None:
+            self.on_halt()
         return wanted
 
     async def resume(self, connection: Connection) -> bool:

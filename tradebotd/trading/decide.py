@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal
+from decimal import Decimal
+from typing import Final, Literal, Protocol
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
-from tradebotd.storage.bots import LeasedState
 
 ENTRY_RESTING: Final = "waiting (entry resting)"
 
@@ -25,7 +25,20 @@ class Decision:
     side: PositionSide | None = None
 
 
-def reached_limit(spec: BotSpec, state: LeasedState, today: date) -> str | None:
+class Counted(Protocol):
+    """A bot's counters, and the day they belong to."""
+
+    @property
+    def day(self) -> date | None: ...
+
+    @property
+    def daily_pnl(self) -> Decimal: ...
+
+    @property
+    def daily_trades_count(self) -> int: ...
+
+
+def reached_limit(spec: BotSpec, state: Counted, today: date) -> str | None:
     """The daily limit that is reached. Counters of an earlier day count for nothing."""
     if state.day != today:
         return None

@@ -1,6 +1,6 @@
 """Why no entry may be made now. Exits never ask."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from tradebotd.trading.account_halts import AccountHalts
 from tradebotd.trading.entry_pass import EntryPass, Sendings
 
 HALTED: Final = "halted"
+NO_WRITES: Final = "PostgreSQL cannot write"
 PAUSED: Final = "paused_by_user"
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class EntryGate:
         self._sendings = Sendings()
         self._one_at_a_time = anyio.Lock()
         self._disk_problem: str | None = None
+        self._on_stop: Callable[[], None] | None = None
         self._reasons: dict[str, str] = {"reconcile": "not reconciled with the venue yet"}
 
     async def load(self) -> None:
@@ -69,7 +71,7 @@ class EntryGate:
         if self._halt is not None or self._halting:
             return HALTED
         if self._database.writes.failure is not None:
-            return "PostgreSQL cannot write"
+            return NO_WRITES
         if self._disk_problem is not None:
             return "disk nearly full"
         return next(iter(self.other_reasons), None)
@@ -88,6 +90,14 @@ class EntryGate:
             sendings=self._sendings,
         )
 
+    def listen(self, on_stop: Callable[[], None]) -> None:
+        """Who takes back what rests hears of each halt and pause that is in force; it is short."""
+        self._on_stop = self.account_halts.on_halt = on_stop
+
+    def stopped(self) -> None:
+        if self._on_stop is not None:
+            self._on_stop()
+
     async def none_is_sent(self) -> None:
         """Whatever had left when the gate was shut has been answered. The caller sets the limit."""
         await self._sendings.ended()
@@ -104,6 +114,8 @@ class EntryGate:
         """Why what rests already may not be filled any more either; None while it may."""
         if self._halt is not None:
             return HALTED
+        if self._database.writes.failure is not None:
+            return NO_WRITES
         return self.account_halts.closed_because()
 
     async def halt(self, reason: str) -> None:
@@ -121,6 +133,7 @@ class EntryGate:
             finally:
                 self._halting = False
         log.warning("halted", reason=reason)
+        self.stopped()
 
     async def resume(self) -> None:
         """From a halt, and from a drawdown of the account. Raises RefusedError without either."""

@@ -1,6 +1,7 @@
 """Entries that rest at a venue: taken back when their time is over or nobody wants them."""
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -9,20 +10,28 @@ import anyio
 import structlog
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import OrderRejectedError, VenueError
-from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.errors import DatabaseUnavailableError, OrderRejectedError, VenueError
+from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
 from tradebotd.domain.order import FINAL, OrderReport
 from tradebotd.domain.side import PositionSide
+from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.storage import entry_orders
 from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import RestingEntry
+from tradebotd.trading.days import local_day
+from tradebotd.trading.decide import reached_limit
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
 
 CANCEL_SECONDS: Final = 10.0
+CANCELS_AT_ONCE: Final = 24
+SWEEP_SECONDS: Final = 20.0  # host seconds, for all of them
+HURRIED_SECONDS: Final = 3.0  # of a job that has other work to do behind it
+
+Unwanted = tuple[RestingEntry, str]  # and why
 
 
 @dataclass(slots=True)
@@ -34,53 +43,112 @@ class CancelResult:
     failed: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Asking:
+    """One cancel, for all who want it. `failed` None: it has ended at the venue."""
+
+    over: anyio.Event = field(default_factory=anyio.Event)
+    failed: str | None = "the cancel was cut short"
+
+
 class EntryOrders:
     """A cancel that raced a fill leaves a position like any other; nothing is sent anew.
 
-    *specs* by bot name is shared with whoever reloads the configuration.
+    They are cancelled side by side: one that its venue does not answer keeps no other.
+    *sequential*: one after the other, where effects must repeat (speed 0). *specs* by bot name is
+    shared with whoever reloads the configuration. `stirred`: something was stopped; `attend` waits
+    for that.
     """
 
     def __init__(
         self,
         *,
         database: Database,
+        clock: Clock,
         venues: Mapping[VenueName, Venue],
         recorder: OrderRecorder,
         gate: EntryGate,
         specs: Mapping[BotName, BotSpec],
+        sequential: bool,
     ) -> None:
         self._database = database
+        self._clock = clock
         self._venues = venues
         self._recorder = recorder
         self._gate = gate
         self._specs = specs
-        self._one_at_a_time = anyio.Lock()
+        self._at_once = 1 if sequential else CANCELS_AT_ONCE
+        self._asking: dict[ClientOrderId, _Asking] = {}
+        self.stirred = False
+        self._wake = anyio.Event()
 
-    async def sweep(self, now: datetime) -> CancelResult:
-        """Take back whatever has a reason to. Raises DatabaseUnavailableError."""
-        result = CancelResult()
-        async with self._one_at_a_time:
-            async with self._database.connection() as connection:
-                resting = await entry_orders.select_resting(connection)
-            result.resting = len(resting)
-            for order in resting:
-                why = self._unwanted(order, now)
-                if why is not None:
-                    await self._cancel(order, why, result)
-        return result
+    def stir(self) -> None:
+        """Something may have stopped what rests: whoever attends looks at once."""
+        self.stirred = True
+        self._wake.set()
+
+    async def attend(self) -> None:
+        """For ever: take back what rests as soon as it is stopped, whenever the jobs come."""
+        while True:
+            await self.attend_once()
+
+    async def attend_once(self) -> None:
+        """Wait until something was stopped, and see to it. What fails is for the next job."""
+        await self._wake.wait()
+        try:
+            result = await self.sweep(self._clock.now())
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("what rests waits for the next sweep", error=str(error))
+            return
+        if result.failed:
+            log.warning("entries not taken back yet", failed=result.failed)
+
+    async def sweep(self, now: datetime, patience: float = SWEEP_SECONDS) -> CancelResult:
+        """Take back whatever has a reason to. Raises DatabaseUnavailableError.
+
+        *patience*, in host seconds: what is not answered by then has failed, and is asked again.
+        """
+        self.stirred, self._wake = False, anyio.Event()
+        resting = await self._resting(None)
+        unwanted = [(each, why) for each in resting if (why := self._unwanted(each, now))]
+        return await self._take_back(resting, unwanted, patience)
 
     async def withdraw(
         self, bot: BotName, why: str, *, unless: PositionSide | None = None
     ) -> CancelResult:
         """Take back what rests for *bot*, but for entries to the side *unless*."""
-        result = CancelResult()
-        async with self._one_at_a_time:
-            async with self._database.connection() as connection:
-                resting = await entry_orders.select_resting(connection, bot)
-            result.resting = len(resting)
-            for order in resting:
-                if unless is None or order.side is not unless.entry:
-                    await self._cancel(order, why, result)
+        resting = await self._resting(bot)
+        unwanted = [
+            (each, why) for each in resting if unless is None or each.side is not unless.entry
+        ]
+        return await self._take_back(resting, unwanted, SWEEP_SECONDS)
+
+    async def _resting(self, bot: BotName | None) -> list[RestingEntry]:
+        async with self._database.connection() as connection:
+            return await entry_orders.select_resting(connection, bot)
+
+    async def _take_back(
+        self, resting: Sequence[RestingEntry], unwanted: Sequence[Unwanted], patience: float
+    ) -> CancelResult:
+        result = CancelResult(resting=len(resting))
+        limiter = anyio.CapacityLimiter(self._at_once)
+
+        async def one(order: RestingEntry, why: str) -> None:
+            result.failed[order.client_order_id] = "its venue did not answer in time"
+            async with limiter:
+                failed = await self._once(order, why)
+            if failed is None:
+                del result.failed[order.client_order_id]
+                result.cancelled[order.client_order_id] = why
+            else:
+                result.failed[order.client_order_id] = failed
+
+        with anyio.move_on_after(patience) as limit:
+            async with anyio.create_task_group() as cancels:
+                for order, why in unwanted:
+                    cancels.start_soon(one, order, why)
+        if limit.cancelled_caught and patience < SWEEP_SECONDS:
+            self.stir()  # whoever attends has nothing else to do
         return result
 
     def _unwanted(self, order: RestingEntry, now: datetime) -> str | None:
@@ -91,34 +159,45 @@ class EntryOrders:
             return "its bot is stopped"
         if spec.symbol != order.symbol:
             return f"its bot trades {spec.symbol} now"
-        if order.paused:
-            return "its bot is paused"
         if order.position_closed:
             return "what it had filled is closed"
-        return self._gate.cancels_entries()
+        return _paused(order, spec, now) or self._gate.cancels_entries()
 
-    async def _cancel(self, order: RestingEntry, why: str, result: CancelResult) -> None:
-        """Once; what the venue then says is recorded, be it `canceled` or `filled`."""
+    async def _once(self, order: RestingEntry, why: str) -> str | None:
+        """Somebody else may be cancelling it: then their answer is ours. None: it has ended."""
+        asking = self._asking.get(order.client_order_id)
+        if asking is not None:
+            await asking.over.wait()
+            return asking.failed
+        asking = self._asking[order.client_order_id] = _Asking()
+        try:
+            asking.failed = await self._cancel(order, why)
+        finally:
+            del self._asking[order.client_order_id]
+            asking.over.set()
+        return asking.failed
+
+    async def _cancel(self, order: RestingEntry, why: str) -> str | None:
+        """Why it has not ended; what the venue says is recorded, be it `canceled` or `filled`."""
         venue = self._venues.get(order.venue)
         if venue is None:
-            result.failed[order.client_order_id] = f"venue {order.venue} is not configured"
-            return
+            return f"venue {order.venue} is not configured"
         try:
             with anyio.fail_after(CANCEL_SECONDS):
                 report = await _ask(venue, order)
-        except (VenueError, TimeoutError) as error:
+            if report is None:
+                return "neither cancelled nor found"
+            await self._recorder.record(report)
+        except (VenueError, DatabaseUnavailableError, TimeoutError) as error:
             words = str(error) or "timed out"
             log.warning("entry not cancelled yet", order=order.client_order_id, error=words)
-            result.failed[order.client_order_id] = f"{type(error).__name__}: {words}"
-            return
-        if report is None:
-            result.failed[order.client_order_id] = "neither cancelled nor found"
-            return
-        await self._recorder.record(report)
+            return f"{type(error).__name__}: {words}"
+        except Exception as error:  # noqa: BLE001 - an adapter's mistake about one: the others go on
+            trace = traceback.format_exc()  # not by exc_info: renderers read source files
+            log.error("entry not cancelled", order=order.client_order_id, traceback=trace)  # noqa: TRY400
+            return f"{type(error).__name__}: {error}"
         if report.status not in FINAL:
-            result.failed[order.client_order_id] = f"the venue says it is {report.status} still"
-            return
-        result.cancelled[order.client_order_id] = why
+            return f"the venue says it is {report.status} still"
         log.info(
             "resting entry ended",
             order=order.client_order_id,
@@ -126,6 +205,15 @@ class EntryOrders:
             status=report.status,
             why=why,
         )
+        return None
+
+
+def _paused(order: RestingEntry, spec: BotSpec, now: datetime) -> str | None:
+    """By the user, or by the counters as they are: a pause of yesterday's is none."""
+    if order.paused_by_user:
+        return "its bot is paused"
+    limit = reached_limit(spec, order, local_day(now, spec.day_zone))
+    return None if limit is None else f"its bot is paused ({limit})"
 
 
 async def _ask(venue: Venue, order: RestingEntry) -> OrderReport | None:

@@ -31,6 +31,7 @@ class OperatorHands:
             raise
         if not paused:
             raise RefusedError("already_paused", f"{bot} is paused already")
+        self._gate.stopped()
 
     async def resume_bot(self, bot: BotName) -> None:
         async with self._database.connection() as connection:

@@ -81,6 +81,8 @@ class OrderRecorder:
         # Orders that this process is sending: a venue's "never seen" means nothing of them yet.
         self.in_flight: set[ClientOrderId] = set()
         self._strangers: Strangers | None = None
+        # Told after each fill: a limit of the bot's day may have been reached by it.
+        self.on_fill: Callable[[], None] | None = None
 
     def use(self, strangers: Strangers) -> None:
         """The two know each other: what a stream tells of somebody else's order is passed on."""
@@ -324,6 +326,8 @@ class OrderRecorder:
 
     def _tell(self, effects: Effects) -> None:
         closed = {position.id for position, _, _ in effects.closed}
+        if effects.fills and self.on_fill is not None:
+            self.on_fill()
         for position in effects.opened:
             self._watcher.watch(position)
             log.info("position opened", **_words(position, position.entry_price))
