@@ -1,8 +1,8 @@
 """What stops entries, at every moment between a bot's decision and the order's departure."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from decimal import Decimal
 
@@ -12,8 +12,10 @@ import pytest
 
 from tests.fakes.host import ShiftedHost
 from tests.fakes.trading import ACCOUNT, BOT, LIMITS, MINUTE, Desk, open_desk, spec
+from tradebotd.domain.bot import DailyLimits
 from tradebotd.domain.errors import AccountTakenError
 from tradebotd.domain.ids import BotName
+from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.signal import SignalKind
 from tradebotd.risk.limits import AccountState
 from tradebotd.storage.database import Database
@@ -52,6 +54,21 @@ async def cycle(desk: Desk, bot: str = BOT) -> None:
 async def at_the_account(desk: Desk) -> AsyncIterator[Hold]:
     hold = Hold()
     desk.venue.before_account_answers = hold.once
+    yield hold
+
+
+@asynccontextmanager
+async def at_the_quotes(desk: Desk) -> AsyncIterator[Hold]:
+    """The last price is old, and the venue is asked for one."""
+    hold = Hold()
+    ask = desk.venue.quotes
+
+    async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        await hold.once()
+        return await ask(symbols)
+
+    desk.venue.quotes = quotes  # type: ignore[method-assign]
+    desk.clock.advance(timedelta(seconds=100))
     yield hold
 
 
@@ -108,7 +125,10 @@ async def at_the_venue(desk: Desk) -> AsyncIterator[Hold]:
     yield hold
 
 
-PLACES = {each.__name__: each for each in (at_the_lock, at_the_account, at_the_row, at_the_limiter)}
+PLACES = {
+    each.__name__: each
+    for each in (at_the_quotes, at_the_lock, at_the_account, at_the_row, at_the_limiter)
+}
 
 # What stops it
 
@@ -334,6 +354,28 @@ async def test_a_stored_halt_of_the_account_counts_until_it_is_over(database: Da
         await desk.minute()
     desk.says(SignalKind.BUY)
     assert (await desk.run()).acted
+
+
+@pytest.mark.parametrize("place", ["at_the_lock", "at_the_account"])
+async def test_a_limit_of_the_day_that_is_reached_meanwhile_keeps_the_row_out(
+    database: Database, place: str
+) -> None:
+    """M4.8: the counters are read again where the row is written: a late fill has moved them."""
+    desk = await decided(database)
+    limits = DailyLimits(max_daily_loss=Decimal("0.03"))
+    for name, each in desk.specs.items():
+        desk.specs[name] = replace(each, limits=limits)
+
+    async def lose(desk: Desk) -> None:
+        await desk.execute(
+            "UPDATE bot_states SET day = $1, daily_pnl = -30", desk.clock.now().date()
+        )
+
+    async with PLACES[place](desk) as hold:
+        await in_the_middle(desk, hold, lose, answers_first=True)
+
+    assert desk.venue.submitted == []
+    assert (await desk.state())["status"] == "waiting (max_daily_loss reached)"
 
 
 async def test_a_pause_keeps_only_its_own_bot_out(database: Database) -> None:

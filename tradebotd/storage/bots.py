@@ -1,6 +1,6 @@
 """`bot_configs` and `bot_states`: made together, so that a first run cannot race."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -76,7 +76,7 @@ RELEASE_WITH_DECISION: Final[LiteralString] = """
 """
 # Read in the transaction of an entry's row. FOR SHARE: a pause that commits later comes after the order.
 LOCK_FOR_ENTRY: Final[LiteralString] = """
-    SELECT s.paused_by, c.active,
+    SELECT s.paused_by, c.active, s.day, s.daily_pnl, s.daily_trades_count,
            EXISTS (SELECT 1 FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL) AS holds,
            EXISTS (SELECT 1 FROM orders AS o
                     WHERE o.venue = $2 AND o.symbol = $3 AND o.status = 'unknown' AND NOT o.settled) AS unknown,
@@ -135,6 +135,15 @@ class LeasedState:
     position_symbol: str | None
     order_pending: bool
     entry_resting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a bot has done on its `day`."""
+
+    day: date | None
+    daily_pnl: Decimal
+    daily_trades_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,24 +230,28 @@ async def release_lease(
 
 
 async def entry_obstacle(
-    connection: Connection, bot: BotName, venue: VenueName, symbol: str
+    connection: Connection,
+    bot: BotName,
+    venue: VenueName,
+    symbol: str,
+    limit_of: Callable[[Counters], str | None],
 ) -> str | None:
     """Why *bot* may not enter now, read again in the transaction that writes the order.
 
-    An exit that has outlived its position would end the next one, whosesoever it is.
+    *limit_of*: the limit that the counters have reached. An exit that has outlived its position
+    would end the next one, whosesoever it is.
     """
     row = await connection.fetchrow(LOCK_FOR_ENTRY, bot, venue, symbol)
     if row is None or not row["active"]:
         return "bot_stopped"
     if row["paused_by"] == "user":
         return "paused_by_user"
-    if row["holds"]:
-        return "position_open"
-    if row["revived"]:
-        return "entry_revived"
-    if row["left_over"]:
-        return "exit_left_over"
-    return "order_unknown" if row["unknown"] else None
+    counters = Counters(row["day"], row["daily_pnl"], row["daily_trades_count"])
+    named = {"holds": "position_open", "revived": "entry_revived", "left_over": "exit_left_over"}
+    obstacles = [rule for column, rule in named.items() if row[column]]
+    if obstacles:
+        return obstacles[0]
+    return "order_unknown" if row["unknown"] else limit_of(counters)
 
 
 async def count_day(

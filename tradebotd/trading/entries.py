@@ -28,6 +28,8 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import EntryHistory
 from tradebotd.trading.account import LOOKS, Account, Standing, Worth, no_answer
+from tradebotd.trading.days import local_day
+from tradebotd.trading.decide import reached_limit
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_plan import EntryPlan, liquidation_of, plan_entry
 from tradebotd.trading.entry_prices import EntryPrices
@@ -107,7 +109,14 @@ class Entries:
                 self.limits,
                 self._terms(spec, symbol, plan, history, quantity),
             )
-            prepared = await self._placement.prepare(approved, exits=plan.exits, decision=decision)
+            prepared = await self._placement.prepare(
+                approved,
+                exits=plan.exits,
+                decision=decision,
+                limit_of=lambda counted: reached_limit(
+                    spec, counted, local_day(now, spec.day_zone)
+                ),
+            )
         with permit.sending():
             return await self._placement.send(prepared, why_not=permit.why_not)
 

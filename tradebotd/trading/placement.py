@@ -29,7 +29,7 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
-from tradebotd.trading.entry_obstacles import check_entry
+from tradebotd.trading.entry_obstacles import LimitOf, check_entry, unlimited
 from tradebotd.trading.lease import Lease
 from tradebotd.trading.parameters import params_hash
 from tradebotd.trading.recorder import OrderRecorder
@@ -102,8 +102,9 @@ class Placement:
         *,
         exits: ExitPlan | None = None,
         decision: DecisionRecord | None = None,
+        limit_of: LimitOf = unlimited,
     ) -> Prepared:
-        """Commit the order's row, synchronously; *decision* with it.
+        """Commit the order's row, synchronously; *decision* with it. *limit_of*: an entry's bot.
 
         Raises OrderDeniedError (another order is unsettled, the position changed, this candle was
         acted on), AccountTakenError (the lease is lost), DatabaseUnavailableError. Then nothing
@@ -114,7 +115,7 @@ class Placement:
             if intent.role is OrderRole.EXIT:
                 await _check_position(connection, intent)
             else:
-                await check_entry(connection, intent, self._clock.now())
+                await check_entry(connection, intent, self._clock.now(), limit_of)
             order_id = await orders.next_id(connection)
             await _decide_once(connection, decision, order_id)
             order = NewOrder(
