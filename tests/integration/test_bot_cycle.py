@@ -294,7 +294,8 @@ async def test_the_reset_reactivates_whom_a_limit_paused_and_nobody_else(
     database: Database,
 ) -> None:
     """M4.9: a user's pause outlives every midnight; counters are cleared for all."""
-    desk = await open_desk(database, spec("limited"), spec("user"), spec("free"))
+    limits = DailyLimits(max_daily_trades=3)
+    desk = await open_desk(database, spec("limited", limits=limits), spec("user"), spec("free"))
     await desk.execute(
         "UPDATE bot_states SET day = $1, daily_pnl = -5, daily_trades_count = 3,"
         " paused_by = CASE bot WHEN 'limited' THEN 'limit' WHEN 'user' THEN 'user' END,"
@@ -319,6 +320,29 @@ async def test_the_reset_reactivates_whom_a_limit_paused_and_nobody_else(
     assert {(each["daily_pnl"], each["daily_trades_count"]) for each in states.values()} == {(0, 0)}
     assert (await job.outcome()).ok
     assert (await job.run(desk.context())).skipped == 3
+
+
+@pytest.mark.parametrize(("trades", "paused"), [(1, None), (3, "limit")])
+async def test_the_reset_lifts_a_pause_of_yesterday_though_a_fill_came_first(
+    database: Database, trades: int, paused: str | None
+) -> None:
+    """M4.9: the fill began the new day; only what the day itself has reached pauses it."""
+    desk = await open_desk(database, spec(limits=DailyLimits(max_daily_trades=3)))
+    await desk.execute(
+        "UPDATE bot_states SET day = $1, daily_trades_count = $2, daily_pnl = -5,"
+        " paused_by = 'limit', status = 'paused (max_daily_trades reached)'",
+        NOON.date(),
+        trades,
+    )
+    job = DailyReset(database=database, specs=desk.specs, clock=desk.clock)
+    assert (await job.outcome()).ok is (paused is not None)
+
+    summary = await job.run(desk.context())
+
+    assert (await desk.state())["paused_by"] == paused
+    assert summary.updated == (0 if paused else 1)
+    assert (await desk.state())["daily_trades_count"] == trades  # the day's own stay
+    assert (await job.outcome()).ok
 
 
 async def test_a_pause_by_the_user_holds_while_a_cycle_runs(desk: Desk) -> None:

@@ -46,6 +46,7 @@ async def test_sql_prepares(database: Database, label: str) -> None:
 # parameter loses its decimals without a word. Whoever adds a name here has looked at every one.
 WHOLE_NUMBERS = {
     "bots.COUNT_DAY",
+    "bots.LIFT_LIMIT",
     "dead_letters.PUT",
     "job_runs.CLOSE_RUN",
     "job_runs.SET_ATTEMPT",

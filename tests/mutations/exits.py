@@ -136,6 +136,10 @@ EXITS: Final = (
                 "FRESH: Final = timedelta(hours=9)",
             ),
         ),
+        tests=(
+            "tests/integration/test_bounds.py::test_the_sweep_asks_for_another_price_where_the_last_is_minutes_old",
+            "tests/integration/test_bounds.py::test_a_tick_that_comes_minutes_late_sells_nothing",
+        ),
     ),
     Mutation(
         name="of two stops the looser one rests at the venue",

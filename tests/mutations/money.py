@@ -197,15 +197,32 @@ MONEY: Final = (
         name="what a bot that its limit has paused wants to enter goes on resting",
         edits=(
             Edit(
-                "tradebotd/storage/entry_orders.py",
-                'paused=row["paused_by"] is not None',
-                'paused=row["paused_by"] == "user"',
+                "tradebotd/trading/entry_orders.py",
+                'return None if limit is None else f"its bot is paused ({limit})"',
+                "return None if limit else None",
             ),
+        ),
+        tests=(
+            "tests/integration/test_stopped_entries.py::test_a_bot_whose_limit_is_reached_keeps_no_entry_resting",
+            "tests/integration/test_stopped_entries.py::test_a_limit_that_a_fill_reaches_takes_back_what_rests",
+        ),
+    ),
+    Mutation(
+        name="a pause by a limit of yesterday outlives the reset when a fill came first",
+        edits=(
+            Edit(
+                "tradebotd/jobs/daily_reset.py",
+                "if fresh or await self._lift(name, context.now):",
+                "if fresh:",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_bot_cycle.py::test_the_reset_lifts_a_pause_of_yesterday_though_a_fill_came_first",
         ),
     ),
     Mutation(
         name="an entry is made where an exit has outlived its position",
-        edits=(Edit("tradebotd/storage/bots.py", 'if row["left_over"]:', "if False:"),),
+        edits=(Edit("tradebotd/storage/bots.py", ', "left_over": "exit_left_over"', ""),),
         tests=(
             "tests/integration/test_exit_leftovers.py::test_nobody_enters_where_an_exit_has_outlived_its_position",
         ),

@@ -112,6 +112,49 @@ PROTOCOL: Final = (
                 "with anyio.fail_after(None):",
             ),
         ),
+        tests=(
+            "tests/integration/test_bounds.py::test_an_entry_that_is_not_answered_is_unknown_when_its_time_is_over",
+            "tests/integration/test_bounds.py::test_an_exit_that_is_not_answered_is_unknown_when_its_time_is_over",
+        ),
+    ),
+    Mutation(
+        name="an entry is sent though entries were stopped after its row was written",
+        edits=(
+            Edit(
+                "tradebotd/trading/entries.py",
+                "self._placement.send(prepared, why_not=permit.why_not)",
+                "self._placement.send(prepared)",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_entries_under_way.py::test_an_entry_under_way_is_not_sent_once_entries_are_stopped",
+        ),
+    ),
+    Mutation(
+        name="the row of an entry is written whatever halt the database knows of",
+        edits=(
+            Edit(
+                "tradebotd/trading/entry_obstacles.py",
+                "    if halt is not None:",
+                "    if halt is not None and not halt:",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_entries_under_way.py::test_what_the_database_says_stops_an_entry_that_memory_would_let_in",
+        ),
+    ),
+    Mutation(
+        name="an exit by signal is not decided with its order",
+        edits=(
+            Edit(
+                "tradebotd/trading/act.py",
+                "close_by_hand(position, CloseReason.SIGNAL, record)",
+                "close_by_hand(position, CloseReason.SIGNAL)",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_signal_exits.py::test_a_process_killed_with_the_exit_under_way_does_not_turn_round_either",
+        ),
     ),
     Mutation(
         name="absence counts by our clock alone",

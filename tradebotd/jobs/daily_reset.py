@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from tradebotd.domain.bot import BotSpec
@@ -10,8 +11,10 @@ from tradebotd.domain.job import Outcome, Summary
 from tradebotd.jobs.job import RunContext
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import bots
+from tradebotd.storage.bots import Counters, PausedBy
 from tradebotd.storage.database import Database
 from tradebotd.trading.days import local_day
+from tradebotd.trading.decide import reached_limit
 
 NAME: Final = JobName("daily_reset")
 
@@ -33,25 +36,39 @@ class DailyReset:
         for name, spec in sorted(self.specs.items()):
             today = local_day(context.now, spec.day_zone)
             async with self.database.connection() as connection:
-                if await bots.reset_day(connection, name, today):
-                    summary.updated += 1
-                else:
-                    summary.skipped += 1
+                fresh = await bots.reset_day(connection, name, today)
+            if fresh or await self._lift(name, context.now):
+                summary.updated += 1
+            else:
+                summary.skipped += 1
         return summary
+
+    async def _lift(self, name: BotName, now: datetime) -> bool:
+        """A fill that came before us began the day: the pause is of the one before all the same."""
+        async with self.database.connection() as connection:
+            for bot, judged in self._stuck(await bots.select_days(connection), now):
+                if bot == name:
+                    return await bots.lift_limit(connection, bot, judged)
+        return False
+
+    def _stuck(
+        self, days: list[tuple[BotName, PausedBy | None, Counters]], now: datetime
+    ) -> list[tuple[BotName, Counters]]:
+        """Paused by a limit that their counters of today do not reach."""
+        return [
+            (name, counted)
+            for name, paused_by, counted in days
+            if paused_by == "limit"
+            and (spec := self.specs.get(name)) is not None
+            and counted.day is not None
+            and reached_limit(spec, counted, local_day(now, spec.day_zone)) is None
+        ]
 
     async def outcome(self) -> Outcome:
         """No bot is paused by a limit of a day that is over."""
         async with self.database.connection() as connection:
             days = await bots.select_days(connection)
-        now = self.clock.now()
-        stuck = [
-            name
-            for name, day, paused_by in days
-            if paused_by == "limit"
-            and name in self.specs
-            and day is not None
-            and day < local_day(now, self.specs[name].day_zone)
-        ]
+        stuck = [name for name, _ in self._stuck(days, self.clock.now())]
         if stuck:
             return Outcome(ok=False, message=f"paused by a day that is over: {', '.join(stuck)}")
         return Outcome(ok=True, message="every counter belongs to its bot's day")

@@ -106,6 +106,12 @@ RESET_DAY: Final[LiteralString] = """
      WHERE bot = $1 AND (day IS NULL OR day < $2)
     RETURNING bot
 """
+# Only while the counters are those that were judged: a fill that comes meanwhile may reach the limit.
+LIFT_LIMIT: Final[LiteralString] = """
+    UPDATE bot_states SET paused_by = NULL, status = 'pending'
+     WHERE bot = $1 AND paused_by = 'limit' AND day = $2 AND daily_pnl = $3 AND daily_trades_count = $4
+    RETURNING bot
+"""
 PAUSE_BY_USER: Final[LiteralString] = """
     UPDATE bot_states SET paused_by = 'user', status = 'paused (by user)'
      WHERE bot = $1 AND paused_by IS DISTINCT FROM 'user'
@@ -116,7 +122,9 @@ RESUME: Final[LiteralString] = """
      WHERE bot = $1 AND paused_by IS NOT NULL
     RETURNING bot
 """
-SELECT_DAYS: Final[LiteralString] = "SELECT bot, day, paused_by FROM bot_states ORDER BY bot"
+SELECT_DAYS: Final[LiteralString] = """
+    SELECT bot, paused_by, day, daily_pnl, daily_trades_count FROM bot_states ORDER BY bot
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +293,20 @@ async def resume(connection: Connection, bot: BotName) -> bool:
     return await connection.fetchval(RESUME, bot) is not None
 
 
-async def select_days(connection: Connection) -> list[tuple[BotName, date | None, PausedBy | None]]:
-    rows = await connection.fetch(SELECT_DAYS)
-    return [(BotName(row["bot"]), row["day"], row["paused_by"]) for row in rows]
+async def lift_limit(connection: Connection, bot: BotName, judged: Counters) -> bool:
+    """End a pause by a limit that *judged*, of the bot's present day, do not reach."""
+    found = await connection.fetchval(
+        LIFT_LIMIT, bot, judged.day, judged.daily_pnl, judged.daily_trades_count
+    )
+    return found is not None
+
+
+async def select_days(connection: Connection) -> list[tuple[BotName, PausedBy | None, Counters]]:
+    return [
+        (
+            BotName(row["bot"]),
+            row["paused_by"],
+            Counters(row["day"], row["daily_pnl"], row["daily_trades_count"]),
+        )
+        for row in await connection.fetch(SELECT_DAYS)
+    ]
