@@ -5,7 +5,10 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes.trading import MINUTE, Desk, open_desk, spec
+from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import SizingKind, SizingRule
+from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
+from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
 from tradebotd.storage.database import Database
@@ -90,3 +93,25 @@ async def test_what_the_venue_rounds_is_no_difference(desk: Desk) -> None:
     desk.venue.balances["EUR"] -= Decimal("0.000000004")
 
     assert await look(desk) == []
+
+
+async def test_money_that_another_sale_brought_does_not_hide_what_was_sold(desk: Desk) -> None:
+    """2.3: an exit in euros is unknown, and a coin was sold for as many: nothing is proven."""
+    await desk.enter("euros")
+    await desk.enter("coins")
+    desk.venue.fee = Decimal(0)
+    desk.tick("10", "BTCEUR")
+    await look(desk)
+    for symbol in ("EURUSDT", "BTCEUR"):
+        desk.venue.script.append(Behaviour.DROP_AFTER)
+        with pytest.raises(OutcomeUnknownError):
+            await close(desk, symbol)
+        desk.venue.hidden.add(ClientOrderId((await desk.orders())[-1]["client_order_id"]))
+    desk.venue.fills_are_late = True
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    sent = len(desk.venue.submitted)
+
+    with pytest.raises(OrderDeniedError):
+        await close(desk, "EURUSDT")
+
+    assert len(desk.venue.submitted) == sent

@@ -9,6 +9,7 @@ import anyio
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.position import Position
+from tradebotd.domain.side import Side
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import externals as stored_externals
 from tradebotd.storage import order_searches
@@ -95,16 +96,25 @@ class ExitEvidence:
     async def _anything_hides_it(
         self, position: Position, subject: str, orders: Sequence[GroupOrder]
     ) -> bool:
-        """An order to the other side that has been executed would make up for what was sold."""
+        """An order to the other side that has been executed would make up for what was sold; so
+        would the sale, in another symbol, of something that is paid with it.
+        """
+        for symbol in await self._unsettled(position, position.side.entry, orders):
+            if await self._is_about(symbol, subject):
+                return True
+        for symbol in await self._unsettled(position, position.side.exit, orders):
+            if (await self._holdings.pair(symbol)).quote_asset == subject:
+                return True
+        return False
+
+    async def _unsettled(
+        self, position: Position, side: Side, besides: Sequence[GroupOrder]
+    ) -> list[str]:
+        ids = [order.id for order in besides]
         async with self._database.connection() as connection:
-            symbols = await order_searches.select_symbols_unsettled(
-                connection,
-                position.venue,
-                position.side.entry,
-                position.position_type,
-                [order.id for order in orders],
+            return await order_searches.select_symbols_unsettled(
+                connection, position.venue, side, position.position_type, ids
             )
-        return any([await self._is_about(symbol, subject) for symbol in symbols])
 
     async def _all_is_there(
         self, venue: Venue, subject: str, account: VenueAccount, before: Sequence[HeldSum]
