@@ -22,6 +22,7 @@ from tradebotd.domain.ids import BotName, ClientOrderId, FeedName, TradeId, Venu
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.domain.transfer import Transfer
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.venue import (
@@ -185,6 +186,10 @@ class SlowVenue:
         raise AssertionError(f"nothing rests here: {symbol} {old} {new} {request} {why_not}")
 
     async def open_orders(self) -> Sequence[OrderReport]:
+        await self._answer()
+        return []
+
+    async def transfers_since(self, since: datetime) -> Sequence[Transfer]:  # noqa: ARG002
         await self._answer()
         return []
 

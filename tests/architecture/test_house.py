@@ -126,6 +126,7 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
         "tradebotd.trading.recorder",  # an order stream: the next report may well be recorded
         "tradebotd.trading.fresh_prices",  # an adapter's quotes: another venue's are there
         "tradebotd.trading.venue_accounts",  # the same, of what we own there
+        "tradebotd.trading.transfer_books",  # and of what came in or left
         "tradebotd.trading.refused_stops",  # the same, behind a stop that was refused
         "tradebotd.trading.flatten",  # one step, or one position, of emptying an account
         "tradebotd.venues.contained",  # an adapter's answer, whoever asked

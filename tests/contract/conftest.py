@@ -42,6 +42,7 @@ CAN_ALL = VenueTraits(
     resting_margin=AUTHORITATIVE.resting_margin,
     negatives=1,
     endpoints=1,
+    tells_transfers=True,
 )
 
 

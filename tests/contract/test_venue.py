@@ -10,6 +10,7 @@ from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
 from tradebotd.domain.order import OrderStatus
 from tradebotd.domain.side import Side
 from tradebotd.storage.database import Database
+from tradebotd.venues.paper.venue import PaperVenue
 
 
 async def test_a_submitted_order_is_found_with_its_fills(case: Case) -> None:
@@ -130,6 +131,7 @@ async def test_nothing_is_sent_or_asked_while_a_connection_is_held(
             case.venue.find_order("BTCUSDT", FIRST),
             case.venue.fills_since(NOW),
             case.venue.funding_since(NOW),
+            case.venue.transfers_since(NOW),
             case.venue.cancel("BTCUSDT", FIRST),
             case.venue.replace("BTCUSDT", FIRST, SECOND, case.order(Side.BUY, "1")),
             case.venue.submit_linked([(FIRST, case.order(Side.BUY, "1"))]),
@@ -146,3 +148,22 @@ async def test_without_a_price_an_order_never_reached_the_venue(
     with pytest.raises(VenueUnavailableError):
         await case.venue.submit(FIRST, case.order(Side.BUY, "1"))
     assert (await case.venue.find_order("BTCUSDT", FIRST)).report is None
+
+
+async def test_transfers_are_told_since_an_instant_oldest_first(case: Case) -> None:
+    """M4.8 (VC-41): what can come in or leave is told, each under an id of its own."""
+    assert case.venue.traits.tells_transfers
+    assert list(await case.venue.transfers_since(NOW)) == []
+    if isinstance(case.venue, PaperVenue):
+        return  # nobody can bring or take its money
+    case.venue.transfer(500)
+    case.clock.advance(timedelta(seconds=1))
+    case.venue.transfer(-200)
+
+    told = await case.venue.transfers_since(NOW)
+    assert [each.amount for each in told] == [500, -200]
+    assert {each.asset for each in told} == {"USDT"}
+    late = await case.venue.transfers_since(NOW + timedelta(seconds=1))
+    assert [each.amount for each in late] == [-200]
+    assert len({each.transfer_id for each in told}) == 2
+    assert await case.balance("USDT") == CASH + 300

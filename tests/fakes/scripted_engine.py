@@ -37,6 +37,7 @@ AUTHORITATIVE = VenueTraits(
     resting_margin=timedelta(),
     negatives=1,
     endpoints=1,
+    tells_transfers=True,
 )
 
 
@@ -56,6 +57,7 @@ class ScriptedBooks:
     fee: Decimal = Decimal("0.0004")
     traits: VenueTraits = AUTHORITATIVE
     positions: dict[str, Decimal] = field(default_factory=dict)
+    entries: dict[str, Decimal] = field(default_factory=dict)  # averages, of futures
     orders: dict[ClientOrderId, OrderReport] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     resting: dict[ClientOrderId, OrderRequest] = field(default_factory=dict)
@@ -215,11 +217,24 @@ class ScriptedBooks:
         change = fill.quantity * fill.side.sign
         self._add(fill.fee_asset, -fill.fee)
         if request.position_type is PositionType.FUTURES:
+            self._add(instrument.quote_asset, self._gain(fill.symbol, change, fill.price))
             self.positions[fill.symbol] = self.positions.get(fill.symbol, ZERO) + change
         else:
             self._add(instrument.base_asset, change)
             self._add(instrument.quote_asset, -change * fill.price)
         return fill
+
+    def _gain(self, symbol: str, change: Decimal, price: Decimal) -> Decimal:
+        """Of futures that a fill of *change* closes; what it opens moves their average."""
+        held = self.positions.get(symbol, ZERO)
+        entry = self.entries.get(symbol, price)
+        if held * change >= 0:
+            after = abs(held) + abs(change)
+            self.entries[symbol] = (entry * abs(held) + price * abs(change)) / after
+            return ZERO
+        if abs(change) > abs(held):
+            self.entries[symbol] = price
+        return (price - entry) * min(abs(held), abs(change)) * (1 if held > 0 else -1)
 
     def _report(
         self,

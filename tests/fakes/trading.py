@@ -285,6 +285,13 @@ class Desk:
         self.clock.advance(MINUTE)
         await self.candles(close, symbol=symbol)
 
+    async def earns(self, amount: int) -> None:
+        """So much is realized at the venue and in our books, as if by a trade; or lost."""
+        await self.execute(
+            "SELECT add_to_asset($1, 'USDT', $2, 0, 0)", self.venue.name, Decimal(amount)
+        )
+        self.venue.balances["USDT"] += amount
+
     # The bots
 
     def says(self, *words: SignalKind | Exception | object, bot: str = BOT) -> ScriptedStrategy:

@@ -30,6 +30,7 @@ from tradebotd.domain.order import (
     TimeInForce,
 )
 from tradebotd.domain.side import Side
+from tradebotd.domain.transfer import Transfer
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.venue import (
     Listener,
@@ -86,6 +87,7 @@ class ScriptedVenue(ScriptedBooks):
     ahead: timedelta = timedelta()
     cancelled: list[ClientOrderId] = field(default_factory=list)
     payments: list[FundingPayment] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
     asked_for: list[str] = field(default_factory=list)
     before_cancel: Callable[[ClientOrderId], Awaitable[object]] | None = None
     cancel_script: deque[Behaviour] = field(default_factory=deque)
@@ -202,6 +204,28 @@ class ScriptedVenue(ScriptedBooks):
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         await self._read("funding_since")
         return [each for each in self.payments if each.paid_at >= since]
+
+    async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
+        await self._read("transfers_since")
+        return [each for each in self.transfers if each.at >= since]
+
+    def transfer(self, amount: Decimal | int, asset: str = "USDT", *, told: bool = True) -> None:
+        """Money comes in, or leaves; *told*: it is in the list, too."""
+        self.balances[asset] = self.balances.get(asset, Decimal(0)) + Decimal(amount)
+        if told:
+            self.tell_transfer(amount, asset)
+
+    def tell_transfer(self, amount: Decimal | int, asset: str = "USDT") -> None:
+        number = str(len(self.transfers) + 1)
+        self.transfers.append(
+            Transfer(
+                venue=self.name,
+                transfer_id=number,
+                asset=asset,
+                amount=Decimal(amount),
+                at=self.clock.now(),
+            )
+        )
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         """`before_cancel` is awaited when it arrives; what is raised there is the answer."""

@@ -122,7 +122,7 @@ Prepare = Callable[[Desk], Any]
 
 
 async def lose_the_day(desk: Desk) -> None:
-    desk.venue.balances["USDT"] = Decimal(960)
+    await desk.earns(-40)
 
 
 async def fall_from_the_peak(desk: Desk) -> None:
@@ -191,7 +191,7 @@ async def test_a_limit_of_yesterday_is_over_today(database: Database) -> None:
     desk = await open_desk(database)
     desk.venue.balances["USDT"] = Decimal(1000)
     await desk.account.snapshot(desk.clock.now())
-    desk.venue.balances["USDT"] = Decimal(900)
+    await desk.earns(-100)
     with pytest.raises(OrderDeniedError):
         await desk.enter()
     desk.clock.advance(timedelta(hours=12) + MINUTE)

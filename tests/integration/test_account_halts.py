@@ -36,9 +36,14 @@ async def snapshot(desk: Desk) -> None:
     assert (await job.run(desk.context())).failed == 0
 
 
+async def earned(desk: Desk, cash: int) -> None:
+    """So that this is what the account has."""
+    await desk.earns(cash - int(desk.venue.balances["USDT"]))
+
+
 async def own(desk: Desk, cash: int) -> None:
-    """The account has that much a minute later, and its snapshot is taken."""
-    desk.venue.balances["USDT"] = Decimal(cash)
+    """The account has come to that much a minute later, and its snapshot is taken."""
+    await earned(desk, cash)
     desk.clock.advance(MINUTE)
     await snapshot(desk)
 
@@ -191,7 +196,7 @@ async def test_a_drawdown_outlasts_a_daily_loss(database: Database) -> None:
 async def test_an_entry_finds_the_loss_before_the_next_snapshot(database: Database) -> None:
     """It is denied, and from then on the gate says why."""
     desk = await opened(database)
-    desk.venue.balances["USDT"] = Decimal(950)
+    await earned(desk, 950)
 
     assert await wants(desk) == "waiting (account max_daily_loss)"
 
@@ -207,7 +212,7 @@ async def test_a_sum_of_two_moments_is_no_proof_of_a_loss(database: Database) ->
     desk.venue.script.append(Behaviour.DROP_BEFORE)
     with pytest.raises(OutcomeUnknownError):
         await desk.enter("two", minute=-9)
-    desk.venue.balances["USDT"] = Decimal(900)
+    await earned(desk, 900)
 
     with pytest.raises(OrderDeniedError, match="max_daily_loss"):
         await desk.enter(BOT)

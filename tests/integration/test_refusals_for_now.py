@@ -108,7 +108,7 @@ async def test_a_loss_that_is_not_beyond_doubt_costs_no_candle(database: Databas
     desk.venue.script.append(Behaviour.DROP_BEFORE)
     with pytest.raises(OutcomeUnknownError):
         await desk.enter("two", minute=-9)
-    desk.venue.balances["USDT"] /= 2
+    await desk.earns(-500_000)
     desk.says(BUY)
 
     assert (await desk.run()).status == "waiting (account max_daily_loss)"

@@ -87,6 +87,13 @@ class Reasons:
             for order in ledger.orders.values()
         )
 
+    def was_moved(self, subject: str) -> bool:
+        """Somebody else has paid in, taken out or traded."""
+        ledger, asset = self._place(subject)
+        return ledger is not None and any(
+            flow.asset == asset and not flow.ours for flow in ledger.flows
+        )
+
     def has_lost(self, subject: str) -> bool:
         """The account's halt stands until its day is over."""
         del subject
@@ -149,4 +156,5 @@ EXPLAINED: Final[dict[str, Why]] = {
     "position_unprotected": Reasons.is_out_of_reach,
     "forced_close": Reasons.is_forced,
     "account_limit_reached": Reasons.has_lost,
+    "cash_jumped": Reasons.was_moved,
 }

@@ -16,6 +16,7 @@ from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import (
     Listener,
     OrderSearch,
@@ -176,6 +177,20 @@ class Line:
             late = street.time.now() - LATE_FILLS
             fills = [fill for fill in fills if fill.executed_at < late]
         return fills
+
+    async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
+        await self._ask("transfers")
+        return [
+            Transfer(
+                venue=self.name,
+                transfer_id=flow.ref,
+                asset=flow.asset,
+                amount=flow.amount,
+                at=flow.at,
+            )
+            for flow in self.venue.ledger.flows
+            if flow.kind == "transfer" and flow.at >= since
+        ]
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         await self._ask("funding")

@@ -22,6 +22,7 @@ READS: dict[str, Callable[[Venue], Awaitable[object]]] = {
     "open_orders": lambda venue: venue.open_orders(),
     "fills_since": lambda venue: venue.fills_since(NOW - timedelta(hours=1)),
     "funding_since": lambda venue: venue.funding_since(NOW - timedelta(hours=1)),
+    "transfers_since": lambda venue: venue.transfers_since(NOW - timedelta(hours=1)),
     "find_order": lambda venue: venue.find_order("BTCUSDT", OURS),
     "quotes": lambda venue: venue.quotes([]),
 }

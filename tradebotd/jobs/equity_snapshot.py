@@ -33,6 +33,7 @@ class EquitySnapshot:
         summary, account = Summary(attempted=1), self.entries.account
         # At speed 0 a fill is told before the next job runs, and nobody waits for wall time.
         pause = HEAR_SECONDS if self.clock.speed > 0 else 0.0
+        untold = await account.transfers.pull(context.now)
         try:
             worth = await account.snapshot(context.now, pause_seconds=pause)
         except FeedError as error:
@@ -40,6 +41,9 @@ class EquitySnapshot:
             return summary
         for venue, why in worth.silent.items():
             summary.fail(venue, f"{_counted(worth, venue)}: {why}")
+        for venue, why in untold.items():
+            if venue not in worth.silent:
+                summary.fail(venue, f"does not tell its transfers: {why}")
         if not worth.of_one_moment and not worth.silent:
             summary.skipped = 1
             summary.items[account.name] = "skipped (orders are under way)"

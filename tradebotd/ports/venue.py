@@ -14,6 +14,7 @@ from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.domain.transfer import Transfer
 
 Listener = Callable[[OrderReport], Awaitable[None]]
 
@@ -70,11 +71,13 @@ class VenueTraits:
     `base_fee`: the fraction of a spot buy that it keeps as its fee; zero where fees are paid in
     the quote asset or in a third one. The dearer of maker and taker.
     `quotes_echo`: its quotes are the prices that we have shown it, and tell us nothing new.
+    `tells_transfers`: it has a list of what changes its balances otherwise than by trading.
     """
 
     resting_stops: bool = False
     linked_orders: bool = False  # a stop and its target as one-cancels-other
     quotes_echo: bool = False
+    tells_transfers: bool = False
     replacement: Replacement = Replacement.CANCEL_FIRST
     receive_window: timedelta = timedelta(seconds=5)
     absence_margin: timedelta = timedelta(seconds=10)
@@ -192,6 +195,17 @@ class Venue(Protocol):
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         """Every payment at or after *since*, oldest first; spot venues have none."""
+        ...
+
+    async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
+        """What came in or left at or after *since* otherwise than by trading, oldest first.
+
+        Only where `traits.tells_transfers`. Each once, under an id that stays; `at` is when the
+        balance changed; what a withdrawal costs is part of it. Binance: spot `deposit/hisrec` with
+        status 1, `withdraw/history` (amount and `transactionFee`, by `completeTime`) and
+        `asset/transfer`; USDT-M `income` of type TRANSFER (`tranId`). Alpaca: account activities
+        CSD, CSW and JNLC. Interest, dividends and rebates are gains, and no transfers.
+        """
         ...
 
     async def account(self) -> VenueAccount: ...

@@ -12,8 +12,9 @@ from tradebotd.storage import settings
 from tradebotd.storage.database import Connection
 
 INSERT_SNAPSHOTS: Final[LiteralString] = """
-    INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl)
-    SELECT $1, $2, bot, equity, cash, exposure, unrealized_pnl
+    INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl, transferred)
+    SELECT $1, $2, bot, equity, cash, exposure, unrealized_pnl,
+           CASE WHEN bot IS NULL THEN (SELECT coalesce(sum(worth), 0) FROM transfers WHERE account = $2) ELSE 0 END
       FROM unnest($3::text[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[])
            AS s (bot, equity, cash, exposure, unrealized_pnl)
     ON CONFLICT (ts, account, coalesce(bot, '')) DO NOTHING
@@ -35,14 +36,20 @@ SELECT_BOT_FLOWS: Final[LiteralString] = """
       LEFT JOIN market_symbols AS m ON m.symbol = o.symbol
      ORDER BY c.name, o.id
 """
-# A peak from before an operator resumed from a drawdown is none any more.
+SELECT_SUMS: Final[LiteralString] = """
+    SELECT venue, asset, earned + paid_elsewhere - fees_taken AS booked FROM asset_sums ORDER BY venue, asset
+"""
+# A peak from before an operator resumed from a drawdown is none any more. What came in or left since is no part of it.
 SELECT_EXTREMES: Final[LiteralString] = """
-    SELECT (SELECT equity FROM equity_snapshots
-             WHERE account = $1 AND bot IS NULL AND ts >= $2 ORDER BY ts LIMIT 1) AS day_start,
-           (SELECT max(equity) FROM equity_snapshots
+    WITH moved AS (SELECT coalesce(sum(worth), 0) AS total FROM transfers WHERE account = $1)
+    SELECT (SELECT equity - transferred FROM equity_snapshots
+             WHERE account = $1 AND bot IS NULL AND ts >= $2 ORDER BY ts LIMIT 1)
+           + (SELECT total FROM moved) AS day_start,
+           (SELECT max(equity - transferred) FROM equity_snapshots
              WHERE account = $1 AND bot IS NULL
                AND ts >= coalesce((SELECT (value #>> '{}')::timestamptz FROM settings WHERE key = $4),
-                                  '-infinity')) AS peak,
+                                  '-infinity'))
+           + (SELECT total FROM moved) AS peak,
            (SELECT count(*) FROM orders WHERE role = 'entry' AND created_at > $3) AS recent_entries
 """
 SELECT_PENDING: Final[LiteralString] = """
@@ -112,9 +119,11 @@ class PendingEntry:
 class Flows:
     """`moving`: orders are under way, which the venue may have booked before we have.
 
-    `resting`: orders wait at a venue, and may be filled at any moment.
+    `resting`: orders wait at a venue, and may be filled at any moment. `sums`: what all that our
+    books know has moved in each purse, without what open spot holdings cost.
     """
 
+    sums: Mapping[Purse, Decimal]
     bots: Sequence[BotFlows]
     pending: Sequence[PendingEntry]
     moving: bool
@@ -123,7 +132,7 @@ class Flows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHistory:
-    """`recent_entries`: those of the last minute."""
+    """`recent_entries`: those of the last minute. The others are moved by transfers since."""
 
     day_start: Decimal | None
     peak: Decimal | None
@@ -148,6 +157,10 @@ async def insert_snapshots(
 async def select_bot_flows(connection: Connection) -> Flows:
     """What leaves `pending` meanwhile is among the holdings: neither is read too late."""
     pending = tuple(_pending(each) for each in await connection.fetch(SELECT_PENDING))
+    sums = {
+        (VenueName(row["venue"]), row["asset"]): row["booked"]
+        for row in await connection.fetch(SELECT_SUMS)
+    }
     bots: dict[BotName, BotFlows] = {}
     moving = resting = False
     for row in await connection.fetch(SELECT_BOT_FLOWS):
@@ -164,7 +177,9 @@ async def select_bot_flows(connection: Connection) -> Flows:
             },
             holdings=holdings if known is None else (*known.holdings, *holdings),
         )
-    return Flows(bots=tuple(bots.values()), pending=pending, moving=moving, resting=resting)
+    return Flows(
+        sums=sums, bots=tuple(bots.values()), pending=pending, moving=moving, resting=resting
+    )
 
 
 async def select_history(

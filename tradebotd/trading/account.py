@@ -30,6 +30,7 @@ from tradebotd.storage.equity import (
 from tradebotd.trading import venue_accounts
 from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.days import day_began
+from tradebotd.trading.transfer_books import TransferBooks
 from tradebotd.trading.venue_accounts import Told, VenueAccounts, booked_cash
 
 MINUTE: Final = timedelta(minutes=1)
@@ -46,12 +47,14 @@ class Worth:
     fill came in between; `certain`: nor can one have come that we have not heard of. `pending`:
     entries that may still fill, of before the venues were asked and of after; `entries_moved`: they
     were not the same, so that one may be counted twice. `silent`: venues that do not answer, and
-    why; they count with what was last known of them, or if `unknown` with nothing.
+    why; they count with what was last known of them, or if `unknown` with nothing. `booked`: what
+    our books have moved in each purse.
     """
 
     account: Snapshot
     bots: Mapping[BotName, Snapshot]
     cash: Mapping[Purse, Decimal]
+    booked: Mapping[Purse, Decimal]
     holdings: Sequence[OpenHolding]
     pending: Sequence[PendingEntry]
     entries_moved: bool
@@ -98,6 +101,9 @@ class Account:
         self._specs = specs
         instruments = (symbol.instrument for symbol in symbols.values())
         self.currencies = Currencies(instruments, prices, currency)
+        self.transfers = TransferBooks(
+            database=database, venues=venues, currencies=self.currencies, account=name
+        )
         self.name = name
         self.zone = zone
 
@@ -154,7 +160,8 @@ class Account:
             silent[name] = self._told.why_silent(name) or "it was not asked"
             if (last := self._told.last(name)) is not None:
                 told[name] = last
-        cash = self._cash(told, booked_cash(flows), holdings)
+        booked, bought = booked_cash(flows), _bought(holdings)
+        cash = self._cash(told, booked, bought)
         bots = {
             flow.bot: self._bot_worth(flow)
             for flow in flows.bots
@@ -167,6 +174,7 @@ class Account:
             account=self._snapshot(None, self._sum(cash), holdings),
             bots=bots,
             cash=cash,
+            booked={each: booked.get(each, ZERO) - bought.get(each, ZERO) for each in cash},
             holdings=holdings,
             pending=_either(before.pending, flows.pending),
             entries_moved=before.pending != flows.pending,
@@ -203,13 +211,17 @@ class Account:
     async def standing(self, worth: Worth, now: datetime) -> Standing:
         """For the limits; without a snapshot yet, the day and the peak begin now.
 
-        Of an equity that lacks a venue no loss is judged, either.
+        Of an equity that lacks a venue no loss is judged, either; and what came into the account
+        or left it is none, whether a venue has told it or cash has jumped.
         """
         async with self._database.connection() as connection:
             history = await equity.select_history(
                 connection, self.name, day_began(now, self.zone), now - MINUTE
             )
-        current = worth.account.equity
+            moved = await self.transfers.moved(
+                connection, worth.cash, worth.booked, worth.account.equity
+            )
+        current, jumped = worth.account.equity, self.transfers.worth_of(moved)
         day_start = None if worth.unknown else history.day_start
         peak = None if worth.unknown else history.peak
         exposure = sum((self._notional(each) for each in worth.pending), ZERO)
@@ -218,8 +230,8 @@ class Account:
             exposure=worth.account.exposure + exposure,
             open_positions=len(worth.holdings) + sum(each.opens for each in worth.pending),
             orders_last_minute=history.recent_entries,
-            day_start_equity=current if day_start is None else day_start,
-            peak_equity=current if peak is None else max(peak, current),
+            day_start_equity=current if day_start is None else day_start + jumped,
+            peak_equity=current if peak is None else max(peak + jumped, current),
         )
         return Standing(state=state, free=self._free(worth))
 
@@ -238,7 +250,10 @@ class Account:
         if not worth.of_one_moment:
             return worth
         rows = [worth.account, *worth.bots.values()]
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await self.transfers.settle(
+                connection, worth.cash, worth.booked, worth.account.equity, now
+            )
             await equity.insert_snapshots(connection, now, self.name, rows)
         return worth
 
@@ -246,15 +261,10 @@ class Account:
         self,
         told: Mapping[VenueName, Told],
         booked: Mapping[Purse, Decimal],
-        holdings: Sequence[OpenHolding],
+        bought: Mapping[Purse, Decimal],
     ) -> dict[Purse, Decimal]:
-        """What a bot has bought of an asset that is another symbol's money is no cash."""
-        bought: dict[Purse, Decimal] = defaultdict(Decimal)
-        for holding in holdings:
-            if holding.position_type is PositionType.SPOT:
-                bought[holding.venue, holding.base_asset] += holding.quantity
         return {
-            (venue, asset): each.balance((venue, asset), booked) - bought[venue, asset]
+            (venue, asset): each.balance((venue, asset), booked) - bought.get((venue, asset), ZERO)
             for venue, each in sorted(told.items())
             for asset in sorted(self.currencies.cash)
         }
@@ -320,6 +330,15 @@ class Account:
         if price is None:
             raise FeedError(f"{symbol} has no price yet")
         return price
+
+
+def _bought(holdings: Sequence[OpenHolding]) -> dict[Purse, Decimal]:
+    """What a bot has bought of an asset that is another symbol's money is no cash."""
+    bought: dict[Purse, Decimal] = defaultdict(Decimal)
+    for holding in holdings:
+        if holding.position_type is PositionType.SPOT:
+            bought[holding.venue, holding.base_asset] += holding.quantity
+    return bought
 
 
 def no_answer(venue: VenueName, why: str) -> EntryPostponedError:

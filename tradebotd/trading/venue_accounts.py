@@ -134,11 +134,9 @@ class VenueAccounts:
 
 
 def booked_cash(flows: Flows) -> dict[Purse, Decimal]:
-    """What our books have moved in each purse: realized, less what open spot holdings cost."""
-    booked: dict[Purse, Decimal] = defaultdict(Decimal)
+    """What our books have moved in each purse: earned, less what open spot holdings cost."""
+    booked: dict[Purse, Decimal] = defaultdict(Decimal, flows.sums)
     for flow in flows.bots:
-        for purse, amount in flow.realized.items():
-            booked[purse] += amount
         for holding in flow.holdings:
             if holding.position_type is PositionType.SPOT:
                 booked[holding.venue, holding.quote_asset] -= holding.cost

@@ -17,6 +17,7 @@ from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import (
     Listener,
     OrderSearch,
@@ -95,6 +96,9 @@ class ContainedVenue:
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         return await self._contained("funding_since", self._venue.funding_since(since))
+
+    async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
+        return await self._contained("transfers_since", self._venue.transfers_since(since))
 
     async def account(self) -> VenueAccount:
         return await self._contained("account", self._venue.account())

@@ -26,6 +26,7 @@ from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.ports.venue import (
@@ -83,6 +84,7 @@ class PaperVenue:
             resting_stops=self._terms.resting_stops,
             linked_orders=True,
             quotes_echo=True,
+            tells_transfers=True,
             replacement=self._terms.replacement,
             receive_window=timedelta(),
             absence_margin=timedelta(),
@@ -172,6 +174,11 @@ class PaperVenue:
                 return await paper_books.select_funding_since(connection, self._name, since)
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
+
+    async def transfers_since(self, since: datetime) -> Sequence[Transfer]:  # noqa: ARG002
+        """Nobody can bring or take its money: the starting cash is booked once."""
+        assert_no_connection_held("transfers are fetched")
+        return ()
 
     async def account(self) -> VenueAccount:
         assert_no_connection_held("the account is fetched")

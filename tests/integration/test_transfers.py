@@ -1,0 +1,199 @@
+"""M4.8: what comes into the account or leaves it is no gain and no loss."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.fakes.trading import BOT, LIMITS, MINUTE, Desk, open_desk, spec
+from tests.fakes.venue import AUTHORITATIVE
+from tradebotd.domain.bot import SizingKind, SizingRule
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.position import CloseReason
+from tradebotd.jobs.equity_snapshot import EquitySnapshot
+from tradebotd.storage.database import Database
+
+TIGHT = replace(LIMITS, max_daily_loss=Decimal("0.05"), max_drawdown=Decimal("0.2"))
+JUMPED = "cash_jumped"
+TOLD = pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
+Move = Callable[[Desk], Any]
+
+
+async def opened(database: Database, *, told: bool = True, **changes: Any) -> Desk:
+    """1,000,000, of which a snapshot has been taken."""
+    desk = await open_desk(database, spec(**changes), limits=TIGHT)
+    desk.venue.traits = replace(AUTHORITATIVE, tells_transfers=told)
+    await snapshot(desk)
+    return desk
+
+
+async def snapshot(desk: Desk) -> None:
+    desk.clock.advance(MINUTE)
+    desk.tick("100")
+    job = EquitySnapshot(entries=desk.entries, database=desk.database, clock=desk.clock)
+    assert (await job.run(desk.context())).failed == 0
+
+
+def halted(desk: Desk) -> str | None:
+    halt = desk.gate.account_halts.current
+    return None if halt is None else halt.rule
+
+
+async def transferred(desk: Desk) -> Decimal:
+    row = await desk.row("SELECT coalesce(sum(worth), 0) AS total FROM transfers")
+    total: Decimal = row["total"]
+    return total
+
+
+@TOLD
+async def test_what_is_withdrawn_is_not_lost(database: Database, *, told: bool) -> None:
+    """30 % leave: no halt; the limits are of the rest from then on, also tomorrow."""
+    desk = await opened(database, told=told)
+    desk.venue.transfer(-300_000, told=told)
+    await snapshot(desk)
+
+    assert halted(desk) is None
+    assert await transferred(desk) == -300_000
+    assert await desk.open_alerts() == ([] if told else [JUMPED])
+    await desk.earns(-34_999)
+    await snapshot(desk)
+    assert halted(desk) is None
+    await desk.earns(-1)
+    await snapshot(desk)
+    assert halted(desk) == "max_daily_loss"
+
+
+@TOLD
+async def test_what_is_deposited_hides_no_loss(database: Database, *, told: bool) -> None:
+    """500,000 come in, and 400,000 of 1,500,000 are lost on one day with a limit of 5 %."""
+    desk = await opened(database, told=told)
+    desk.entries.limits = replace(TIGHT, max_drawdown=Decimal(1))
+    desk.venue.transfer(500_000, told=told)
+    await desk.earns(-400_000)
+
+    await snapshot(desk)
+
+    assert halted(desk) == "max_daily_loss"
+
+
+async def test_a_peak_is_moved_by_what_came_after_it(database: Database) -> None:
+    """A drawdown is of what was earned: 150,000 of 750,000, days after 250,000 had left."""
+    desk = await opened(database)
+    desk.venue.transfer(-250_000)
+    await snapshot(desk)
+    desk.clock.advance(timedelta(days=2))
+    desk.entries.limits = replace(TIGHT, max_daily_loss=Decimal(1))
+    await desk.earns(-149_999)
+    await snapshot(desk)
+    assert halted(desk) is None
+    await desk.earns(-1)
+    await snapshot(desk)
+    assert halted(desk) == "max_drawdown"
+
+
+@TOLD
+async def test_an_entry_before_the_next_snapshot_knows_it_too(
+    database: Database, *, told: bool
+) -> None:
+    """It is neither denied nor the end of all entries, whether the venue would tell or not."""
+    desk = await opened(database, told=told)
+    desk.venue.transfer(-300_000, told=told)
+
+    await desk.enter()
+
+    assert halted(desk) is None
+    desk.venue.transfer(500_000, told=told)
+    await desk.earns(-400_000)
+    with pytest.raises(OrderDeniedError, match="max_drawdown"):
+        await desk.enter(minute=1)
+
+
+async def test_what_is_told_late_explains_a_jump_and_is_counted_once(database: Database) -> None:
+    """Between the two nothing is a peak; the alert ends with the explanation."""
+    desk = await opened(database)
+    desk.venue.transfer(-300_000, told=False)
+    await snapshot(desk)
+    assert await desk.open_alerts() == [JUMPED]
+    desk.clock.advance(-MINUTE)
+    desk.venue.tell_transfer(-300_000)
+    desk.clock.advance(MINUTE)
+
+    await snapshot(desk)
+    await snapshot(desk)
+
+    assert await desk.open_alerts() == []
+    assert await transferred(desk) == -300_000
+    rows = await desk.rows(
+        "SELECT equity - transferred AS earned FROM equity_snapshots WHERE bot IS NULL"
+    )
+    assert {row["earned"] for row in rows} == {1_000_000}
+    assert halted(desk) is None
+
+
+async def test_what_left_while_nobody_looked_is_not_lost_either(database: Database) -> None:
+    """Across a restart: what a purse held is stored with its snapshot."""
+    before = await opened(database)
+    before.venue.transfer(-300_000, told=False)
+
+    desk = await open_desk(database, spec(), limits=TIGHT, venue=before.venue, restarted=True)
+    desk.clock.set(before.clock.now())
+    await snapshot(desk)
+
+    assert halted(desk) is None
+    assert await desk.open_alerts() == [JUMPED]
+    assert desk.specs[BOT].active
+
+
+async def test_what_is_booked_late_is_counted_once(database: Database) -> None:
+    """A venue has counted a loss, and our books a snapshot later: lost once, and no alert is left.
+
+    Meanwhile it is no loss twice, nor is the day's loss lost from sight.
+    """
+    desk = await opened(database)
+    desk.venue.balances["USDT"] -= 49_999
+    await snapshot(desk)
+    assert (halted(desk), await desk.open_alerts()) == (None, [JUMPED])
+    await desk.earns(-49_999)
+    desk.venue.balances["USDT"] += 49_999
+    await snapshot(desk)
+
+    assert (halted(desk), await desk.open_alerts()) == (None, [])
+    assert await transferred(desk) == 0
+    await desk.earns(-1)
+    await snapshot(desk)
+    assert halted(desk) == "max_daily_loss"
+
+
+async def test_an_alert_of_a_jump_is_told_for_a_day(database: Database) -> None:
+    desk = await opened(database)
+    desk.venue.transfer(2_000, told=False)
+    await snapshot(desk)
+    assert await desk.open_alerts() == [JUMPED]
+    desk.clock.advance(timedelta(days=1))
+    await snapshot(desk)
+    assert await desk.open_alerts() == []
+
+
+@pytest.mark.parametrize("fee_in_base", [False, True])
+@pytest.mark.parametrize("kind", [PositionType.SPOT, PositionType.FUTURES])
+async def test_what_bots_trade_is_no_transfer(
+    database: Database, kind: PositionType, *, fee_in_base: bool
+) -> None:
+    """To the last digit: bought, gone up, sold in two, funded, with fees in either asset."""
+    size = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(5_000))
+    desk = await opened(database, position_type=kind, sizing=size, initial_capital=Decimal(900_000))
+    desk.venue.fee_in_base = fee_in_base and kind is PositionType.SPOT
+    await desk.enter()
+    await snapshot(desk)
+    desk.tick("103")
+    (held,) = desk.protection.held.values()
+    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await snapshot(desk)
+
+    assert await desk.rows("SELECT * FROM transfers") == []
+    assert await desk.open_alerts() == []
+    assert halted(desk) is None
