@@ -1,16 +1,20 @@
 """What a reload says it has changed is changed."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import pytest
 
-from tests.fakes.trading import MINUTE, SYMBOL, open_desk, spec
+from tests.fakes.trading import MINUTE, SYMBOL, Desk, open_desk, spec
 from tests.unit.config_text import ONE_BOT, written
 from tradebotd.config.load import load_config
 from tradebotd.daemon.reloading import Reloader
 from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.jobs.run_ledger import RunLedger
 from tradebotd.jobs.runner import JobRunner
 from tradebotd.jobs.scheduler import ClockScheduler
@@ -20,36 +24,42 @@ from tradebotd.strategies.base import AnyStrategy
 RISK = '[risk]\nmax_open_positions = 3\nbad_tick = "60%"\n'
 
 
-async def test_the_limits_of_the_account_hold_from_the_reload_on(
-    database: Database, tmp_path: Path
-) -> None:
-    """M1.5: each of them, and what prices may be believed."""
-    desk = await open_desk(database, spec("btc-ema"))
-    path = await anyio.to_thread.run_sync(written, tmp_path, ONE_BOT)
+@asynccontextmanager
+async def reloading(desk: Desk, directory: Path, text: str) -> AsyncIterator[Reloader]:
+    """Of ONE_BOT, whose file has become *text*."""
+    path = await anyio.to_thread.run_sync(written, directory, ONE_BOT)
     config = await anyio.to_thread.run_sync(load_config, path)
     desk.protection.doubt_beyond(config.risk.bad_tick)
-    await desk.enter("btc-ema")
     async with anyio.create_task_group() as tasks:
         runner = JobRunner(
             tasks=tasks,
             clock=desk.clock,
-            ledger=RunLedger(database, deferred=False),
+            ledger=RunLedger(desk.database, deferred=False),
             jobs=[],
             specs=[],
         )
-        reloader = Reloader(
+        await anyio.to_thread.run_sync(written, directory, text)
+        yield Reloader(
             config=config,
-            database=database,
+            database=desk.database,
             clock=desk.clock,
             runner=runner,
             scheduler=ClockScheduler(desk.clock, lambda _code, _at: None, lambda _dues: None),
             specs=desk.specs,
             strategies=cast("dict[Any, AnyStrategy]", desk.strategies),
             entries=desk.entries,
+            gate=desk.gate,
             protection=desk.protection,
         )
-        await anyio.to_thread.run_sync(written, tmp_path, ONE_BOT + RISK)
 
+
+async def test_the_limits_of_the_account_hold_from_the_reload_on(
+    database: Database, tmp_path: Path
+) -> None:
+    """M1.5: each of them, and what prices may be believed."""
+    desk = await open_desk(database, spec("btc-ema"))
+    await desk.enter("btc-ema")
+    async with reloading(desk, tmp_path, ONE_BOT + RISK) as reloader:
         changes = await reloader.reload()
 
     assert len(changes) == 2
@@ -59,3 +69,35 @@ async def test_the_limits_of_the_account_hold_from_the_reload_on(
     assert acting is not None
     await acting
     assert (await desk.position())["close_reason"] == "stop_loss"
+
+
+async def test_an_entry_of_a_bot_that_a_reload_stops_is_not_sent(
+    database: Database, tmp_path: Path
+) -> None:
+    """M5.8: its row is written, and the venue's limiter holds it; what rests is looked at, too."""
+    desk = await open_desk(database, spec("btc-ema"))
+    waits, go = anyio.Event(), anyio.Event()
+
+    async def hold() -> None:
+        waits.set()
+        await go.wait()
+
+    async def enter() -> None:
+        with pytest.raises(VenueUnavailableError, match="stopped meanwhile"):
+            await desk.enter("btc-ema")
+
+    desk.venue.limiter = hold
+    with anyio.fail_after(30):
+        async with (
+            reloading(desk, tmp_path, ONE_BOT + "active = false\n") as reloader,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(enter)
+            await waits.wait()
+            desk.entry_orders.stirred = False
+            await reloader.reload()
+            assert desk.entry_orders.stirred
+            go.set()
+
+    assert desk.venue.submitted == []
+    assert [order["status"] for order in await desk.orders()] == ["rejected"]

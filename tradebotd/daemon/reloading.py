@@ -22,6 +22,7 @@ from tradebotd.storage import bots
 from tradebotd.storage.database import Database
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.entries import Entries
+from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.protection import Protection
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ class Reloader:
         specs: dict[BotName, BotSpec],
         strategies: dict[BotName, AnyStrategy],
         entries: Entries,
+        gate: EntryGate,
         protection: Protection,
     ) -> None:
         self.config = config
@@ -51,6 +53,7 @@ class Reloader:
         self._specs = specs
         self._strategies = strategies
         self._entries = entries
+        self._gate = gate
         self._protection = protection
         self._one_at_a_time = anyio.Lock()
 
@@ -76,10 +79,14 @@ class Reloader:
         config = read.config
         specs = {spec.name: spec for spec in config.bot_specs()}
         configs = {bot.name: bot.model_dump(mode="json") for bot in config.bots}
+        for name, spec in self._specs.items():
+            if specs.get(name) != spec:
+                self._gate.void(name)  # an entry under way was decided by what is over now
         async with self._database.transaction(durable=True) as connection:
             await bots.sync_bots(connection, list(specs.values()), configs, self._clock.now())
         _become(self._specs, specs)
         _become(self._strategies, read.strategies)
+        self._gate.stopped()  # what rests may be a bot's that is stopped now
         self._entries.limits = config.account_limits()
         self._protection.doubt_beyond(config.risk.bad_tick)
         self._runner.set_specs(read.specs)

@@ -89,6 +89,7 @@ async def build(
             specs=trading.specs,
             strategies=trading.strategies,
             entries=trading.entries,
+            gate=trading.gate,
             protection=trading.protection,
         )
         app = App(

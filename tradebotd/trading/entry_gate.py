@@ -37,7 +37,7 @@ class EntryGate:
         self._halting = False
         self._stops = 0
         self._paused: set[BotName] = set()  # by the user, since the start
-        self._pauses: dict[BotName, int] = {}  # how often, since the start
+        self._voids: dict[BotName, int] = {}  # how often, since the start
         self._sendings = Sendings()
         self._one_at_a_time = anyio.Lock()
         self._disk_problem: str | None = None
@@ -86,7 +86,7 @@ class EntryGate:
         return EntryPass(
             why_not=lambda: PAUSED if bot in self._paused else self.closed_because(),
             passes=lambda: bot not in self._paused and self.is_closed_for_now(),
-            stops=lambda: (self._stops, self.account_halts.count, self._pauses.get(bot, 0)),
+            stops=lambda: (self._stops, self.account_halts.count, self._voids.get(bot, 0)),
             sendings=self._sendings,
         )
 
@@ -105,7 +105,11 @@ class EntryGate:
     def pause(self, bot: BotName) -> None:
         """In memory; the caller stores it."""
         self._paused.add(bot)
-        self._pauses[bot] = self._pauses.get(bot, 0) + 1
+        self.void(bot)
+
+    def void(self, bot: BotName) -> None:
+        """What *bot* has decided until now is not entered any more; what it decides next may be."""
+        self._voids[bot] = self._voids.get(bot, 0) + 1
 
     def go_on(self, bot: BotName) -> None:
         self._paused.discard(bot)
