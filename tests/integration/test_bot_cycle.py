@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, Desk, open_desk, spec
 from tests.fakes.venue import Behaviour
@@ -258,16 +259,20 @@ async def test_a_daily_limit_pauses_until_the_bots_next_day(database: Database) 
     desk = await open_desk(database, spec(limits=limits))
     await desk.candles(100.0, 100.0)
     desk.says(BUY, SELL, BUY, BUY)
-    for _ in range(3):
+    with capture_logs() as said:
+        for _ in range(4):
+            await desk.run()
+            await desk.minute()
+        state = await desk.state()
+        paused = ("paused (max_daily_trades reached)", "limit")
+        assert (state["status"], state["paused_by"]) == paused
+
+        desk.clock.advance(timedelta(hours=12))
+        await desk.candles(100.0, 100.0)
         await desk.run()
-        await desk.minute()
-    state = await desk.state()
-    assert (state["status"], state["paused_by"]) == ("paused (max_daily_trades reached)", "limit")
 
-    desk.clock.advance(timedelta(hours=12))
-    await desk.candles(100.0, 100.0)
-    await desk.run()
-
+    told = [each["event"] for each in said if each["event"] in {"bot paused", "bot goes on"}]
+    assert told == ["bot paused", "bot goes on"]
     state = await desk.state()
     assert (state["status"], state["paused_by"]) == ("running", None)
     assert (state["daily_trades_count"], state["day"]) == (1, desk.clock.now().date())
@@ -307,8 +312,10 @@ async def test_the_reset_reactivates_whom_a_limit_paused_and_nobody_else(
     desk.clock.advance(timedelta(hours=12))
     assert not (await job.outcome()).ok
 
-    summary = await job.run(desk.context())
+    with capture_logs() as said:
+        summary = await job.run(desk.context())
 
+    assert [(each["event"], each["bot"]) for each in said] == [("bot goes on", "limited")]
     assert (summary.updated, summary.skipped) == (3, 0)
     states = {name: await desk.state(name) for name in ("limited", "user", "free")}
     assert {name: each["paused_by"] for name, each in states.items()} == {

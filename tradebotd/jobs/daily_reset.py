@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.ids import BotName, JobName
 from tradebotd.domain.job import Outcome, Summary
@@ -15,6 +17,8 @@ from tradebotd.storage.bots import Counters, PausedBy
 from tradebotd.storage.database import Database
 from tradebotd.trading.days import local_day
 from tradebotd.trading.decide import reached_limit
+
+log = structlog.get_logger(__name__)
 
 NAME: Final = JobName("daily_reset")
 
@@ -36,11 +40,14 @@ class DailyReset:
         for name, spec in sorted(self.specs.items()):
             today = local_day(context.now, spec.day_zone)
             async with self.database.connection() as connection:
-                fresh = await bots.reset_day(connection, name, today)
-            if fresh or await self._lift(name, context.now):
-                summary.updated += 1
-            else:
+                paused = await bots.reset_day(connection, name, today)
+            lifted = paused is None and await self._lift(name, context.now)
+            if paused is None and not lifted:
                 summary.skipped += 1
+                continue
+            summary.updated += 1
+            if paused or lifted:
+                log.warning("bot goes on", bot=name, because="a new day of its limits")
         return summary
 
     async def _lift(self, name: BotName, now: datetime) -> bool:

@@ -99,12 +99,14 @@ COUNT_DAY: Final[LiteralString] = """
      WHERE bot = $1
 """
 RESET_DAY: Final[LiteralString] = """
-    UPDATE bot_states
+    WITH before AS (SELECT bot, paused_by FROM bot_states
+                     WHERE bot = $1 AND (day IS NULL OR day < $2) FOR UPDATE)
+    UPDATE bot_states AS s
        SET day = $2, daily_pnl = 0, daily_trades_count = 0,
-           status = CASE WHEN paused_by = 'limit' THEN 'pending' ELSE status END,
-           paused_by = CASE WHEN paused_by = 'limit' THEN NULL ELSE paused_by END
-     WHERE bot = $1 AND (day IS NULL OR day < $2)
-    RETURNING bot
+           status = CASE WHEN s.paused_by = 'limit' THEN 'pending' ELSE s.status END,
+           paused_by = CASE WHEN s.paused_by = 'limit' THEN NULL ELSE s.paused_by END
+      FROM before WHERE s.bot = before.bot
+    RETURNING coalesce(before.paused_by = 'limit', false)
 """
 # Only while the counters are those that were judged: a fill that comes meanwhile may reach the limit.
 LIFT_LIMIT: Final[LiteralString] = """
@@ -278,9 +280,13 @@ async def count_day(
     await connection.execute(COUNT_DAY, bot, day, pnl, trades, in_position)
 
 
-async def reset_day(connection: Connection, bot: BotName, day: date) -> bool:
-    """Clear the counters and a pause by limit, never one by the user. False: done already."""
-    return await connection.fetchval(RESET_DAY, bot, day) is not None
+async def reset_day(connection: Connection, bot: BotName, day: date) -> bool | None:
+    """Clear the counters and a pause by limit, never one by the user. None: done already.
+
+    Else whether a limit had paused it.
+    """
+    went_on: bool | None = await connection.fetchval(RESET_DAY, bot, day)
+    return went_on
 
 
 async def pause_by_user(connection: Connection, bot: BotName) -> bool:

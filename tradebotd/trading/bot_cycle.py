@@ -154,6 +154,8 @@ class BotCycle:
             self._decided[name] = decision.candle_ts
         if end.paused_by == "limit" != state.paused_by:
             log.warning("bot paused", bot=name, status=end.status)
+        elif state.paused_by == "limit" and end.paused_by is None:
+            log.warning("bot goes on", bot=name, because="a new day of its limits")
 
     async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> Verdict:
         if not spec.active:
