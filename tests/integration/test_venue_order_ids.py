@@ -91,6 +91,19 @@ async def test_a_fill_under_another_name_is_known_by_the_id_at_the_venue(desk: D
     assert await desk.broken_books() == []
 
 
+async def test_a_report_under_another_name_is_ours_by_the_venues_own_id(desk: Desk) -> None:
+    """M5.4, R5: some venues tell of an order by the name of the request that changed it."""
+    order = await lost(desk)
+    await desk.recorder.hear(said(order, OrderStatus.NEW))
+
+    await desk.recorder.hear(said(CHILD, OrderStatus.FILLED, part(CHILD, 1, "1")))
+
+    (row,) = await desk.orders()
+    assert (row["status"], row["settled"], row["venue_order_id"]) == ("filled", True, "v1")
+    assert await desk.rows("SELECT * FROM external_fills") == []
+    assert await desk.broken_books() == []
+
+
 async def test_one_id_of_two_orders_is_an_alert(desk: Desk) -> None:
     """M5.4: the venue contradicts itself; the second order takes nothing."""
     first = await lost(desk)

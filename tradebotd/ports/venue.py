@@ -190,7 +190,11 @@ class Venue(Protocol):
         ...
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
-        """Every fill of the account executed at or after *since*, oldest first."""
+        """Every fill of the account executed at or after *since*, oldest first.
+
+        Each with the venue's id of its order; with the client's where the venue tells it, or the
+        adapter can look it up. A fill that nobody can name may be of an order of ours in doubt.
+        """
         ...
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
