@@ -72,6 +72,11 @@ KINDS = {
     "more than ordered": Kind(
         but(filled_quantity=Decimal("1.5")), (UNKNOWN, CONTRADICTS), held="1"
     ),
+    "more than ordered, and not all": Kind(
+        but(status=OrderStatus.PARTIALLY_FILLED, filled_quantity=Decimal("1.5")),
+        (UNKNOWN, CONTRADICTS),
+        held="1",
+    ),
     "filled, of nothing": Kind(
         but(filled_quantity=Decimal(0), fills=()), (UNKNOWN, DIFFERS, CONTRADICTS)
     ),

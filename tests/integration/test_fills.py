@@ -106,7 +106,7 @@ async def test_a_split_entry_grows_one_position_from_average_to_average(desk: De
     ("status", "whole", "rest"),
     [(OrderStatus.FILLED, "1", "0.6"), (OrderStatus.EXPIRED, "0.648", "0.248")],
 )
-async def test_what_was_filled_is_not_settled_before_its_fills_are_here(
+async def test_filled_is_not_settled_before_its_fills_are_here(
     desk: Desk, status: OrderStatus, whole: str, rest: str
 ) -> None:
     """2.3: an answer may be final before the fills are known; to the last decimal."""
