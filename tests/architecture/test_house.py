@@ -116,6 +116,7 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
     edges = {
         "tradebotd.jobs.attempts",  # the job runner: a job may raise anything
         "tradebotd.jobs.outcomes",  # the same, of its outcome
+        "tradebotd.trading.resting",  # one position's stop, of laying it to rest
         "tradebotd.control.handlers",  # the control request: an operator gets an answer
         "tradebotd.control.streaming",  # the same, when the answer has begun
         "tradebotd.trading.bot_cycle",  # one bot's cycle: our mistake in it stops no other

@@ -9,6 +9,7 @@ from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.side import PositionSide
 from tradebotd.risk.exits import (
     better,
     expired,
@@ -21,6 +22,7 @@ from tradebotd.risk.sellable import sellable
 
 STEP_TOO_SMALL = "ladder_step_too_small"
 CHANGED = "position_changed"
+LEAST_MOVE = Decimal("0.0005")  # of the level: by less no stop that trails is replaced at a venue
 UNSELLABLE = "below_venue_minimum"
 
 
@@ -181,6 +183,19 @@ def guard_for(position: Position, instrument: Instrument, *, linked: bool) -> Gu
         return None
     target = position.take_profit if linked and not position.exits.ladder else None
     return Guard(reason=reason, stop=tightest, target=target, quantity=quantity)
+
+
+def near_enough(rests: Guard, wanted: Guard, side: PositionSide) -> bool:
+    """Whether what rests may stay: it is what is wanted, or a stop that trails by so little more
+    that moving it is not worth a call. Until then our own check stands at the tighter one.
+    """
+    if (rests.target, rests.quantity) != (wanted.target, wanted.quantity):
+        return False
+    if rests.stop == wanted.stop:
+        return True
+    tighter = better(side, rests.stop, wanted.stop) == wanted.stop
+    small = abs(wanted.stop - rests.stop) < wanted.stop * LEAST_MOVE
+    return tighter and small and wanted.reason is CloseReason.TRAILING_STOP
 
 
 def resting_exits(position: Position, guard: Guard) -> list[OrderIntent]:

@@ -33,6 +33,7 @@ from tradebotd.trading.exit_orders import Exit
 from tradebotd.trading.fresh_prices import FRESH, FreshPrices
 from tradebotd.trading.placement import Placement
 from tradebotd.trading.resting import GRACE, RestingExits, resting_venues
+from tradebotd.trading.resting_rounds import RestingRounds
 from tradebotd.trading.sweep import Sweep
 from tradebotd.trading.symbol_pauses import SPLIT, SymbolPauses
 from tradebotd.trading.unprotected import Unprotected
@@ -107,6 +108,13 @@ class Protection:
             venues=venues,
             doubts=self._doubts.about,
         )
+        self._rounds = RestingRounds(
+            self._resting,
+            clock=clock,
+            held=self._watched.positions,
+            end=self._closing.close_all,
+            sequential=sequential,
+        )
         self._sweep = Sweep(
             watched=self._watched,
             fresh=self._fresh,
@@ -121,7 +129,6 @@ class Protection:
         )
         self._grace = GRACE if clock.speed else timedelta()
         self._met_at: dict[PositionId, datetime] = {}  # the price met what rests at the venue
-        self._tending = False
         self.trades_closed = 0  # since the start
 
     def use(self, placement: Placement, evidence: ExitEvidence) -> None:
@@ -203,7 +210,7 @@ class Protection:
             met = self._book.tick(symbol, price)
         if met:
             return self._end(self._sweep.exits(met, price), at)
-        return self._tend_quietly() if self._resting.stirred and not self._tending else None
+        return self._rounds.quietly() if self._rounds.wanted else None
 
     async def _end(self, exits: Sequence[Exit], at: datetime) -> None:
         """A price that is too old is not acted on: the sweep asks for a fresh one."""
@@ -228,35 +235,11 @@ class Protection:
 
     async def attend(self) -> None:
         """For ever: lay a stop to rest as soon as a fill is known, whether prices come or not."""
-        while True:
-            await self.attend_once()
+        await self._rounds.attend()
 
     async def attend_once(self) -> None:
         """Wait until something is new, and see to it."""
-        await self._resting.wake.wait()
-        await self._tend_quietly()
-
-    async def _tend_quietly(self) -> None:
-        result = SweepResult()
-        try:
-            await self._tend(result)
-        except (DatabaseUnavailableError, TimeoutError) as error:
-            log.warning("resting stops wait for the next sweep", error=str(error))
-        if result.failed:
-            log.warning("resting stops not placed", failed=result.failed)
-
-    async def _tend(self, result: SweepResult) -> None:
-        if self._tending:
-            self._resting.rest()
-            return
-        self._tending = True
-        try:
-            exits, failed = await self._resting.tend(self.held, self._clock.now())
-        finally:
-            self._tending = False
-        result.failed |= failed
-        if exits:
-            await self._closing.close_all(exits, result)
+        await self._rounds.once()
 
     def _hold_back(self, each: Exit) -> str | None:
         """Why an exit must wait: its symbol is paused, or a stop that rests has just been met."""
@@ -283,7 +266,7 @@ class Protection:
         result = SweepResult()
         self._lost = lost = await self._sweep.run(now, result)
         await self.symbol_pauses.save()
-        await self._tend(result)
+        await self._rounds.after_a_sweep(result)
         await self._leftovers.clear(result.failed)
         await self._resting.tell()
         await self._unprotected.tell(lost)

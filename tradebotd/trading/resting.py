@@ -5,6 +5,7 @@ have changed. A quiet sweep compares in memory and asks nobody.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,7 @@ import structlog
 
 from tradebotd.domain.errors import (
     AccountTakenError,
+    DatabaseUnavailableError,
     OrderDeniedError,
     OrderRejectedError,
     VenueError,
@@ -28,7 +30,7 @@ from tradebotd.ports.venue import Venue
 from tradebotd.storage.database import Database
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
 from tradebotd.trading.exit_groups import ExitGroups
-from tradebotd.trading.exit_orders import Exit, Guard, guard_for, resting_exits
+from tradebotd.trading.exit_orders import Exit, Guard, guard_for, near_enough, resting_exits
 from tradebotd.trading.pauses import Backoff, Pauses
 from tradebotd.trading.refused_stops import RefusedStops
 from tradebotd.trading.unprotected import Standing, subject
@@ -40,7 +42,9 @@ IN_DOUBT: Final = frozenset({"exit_unknown", "exit_retiring"})
 
 
 class RestingExits:
-    """*venues*: those where exits may rest. `stirred` says that something is new: call `tend`."""
+    """*venues*: those where exits may rest. `stirred`, and `wake`, say that something is new; then
+    `take` those it is about, and `see_to` each. `failing`: what could not be placed, and why.
+    """
 
     def __init__(
         self,
@@ -61,23 +65,57 @@ class RestingExits:
         self._venues = venues
         self._known: set[PositionId] = set()  # was looked at since it changed
         self._due: dict[PositionId, None] = {}
+        self._new: dict[PositionId, None] = {}  # due, and not looked at since it was stirred
+        self._ended: set[PositionId] = set()  # what rested for them may have
         self._live: dict[PositionId, Guard] = {}
         self.stirred = False
         self.wake = anyio.Event()
         self._pauses = Pauses()
         self._backoff = Backoff()
         self._gone: dict[PositionId, str] = {}
+        self.failing: dict[str, str] = {}
         groups.on_retire = self._taken
         self._told = Standing(database, clock, "resting_stop_lost", "warning")
 
     def _stir(self, position_id: PositionId) -> None:
-        self._due[position_id] = None
+        self._due[position_id] = self._new[position_id] = None
         self.stirred = True
         self.wake.set()
 
-    def rest(self) -> None:
-        """Somebody tends already: wait for what is new from now on."""
+    def stir_due(self) -> None:
+        """What waited for a while may be tried again: its pause is over, its market open."""
+        for position_id in self._due:
+            self._stir(position_id)
+
+    def listen(self) -> None:
+        """To what is new from now on."""
         self.stirred, self.wake = False, anyio.Event()
+
+    def new_at(self, held: Mapping[PositionId, Position]) -> set[VenueName]:
+        """The venues of what is new."""
+        for position_id in [each for each in self._new if each not in held]:
+            del self._new[position_id]
+            self._due.pop(position_id, None)
+        return {held[each].venue for each in self._new}
+
+    def take(
+        self,
+        held: Mapping[PositionId, Position],
+        venue: VenueName,
+        now: datetime,
+        most: int | None = None,
+    ) -> list[PositionId]:
+        """What is new at *venue* and need not pause, those first for which nothing may rest."""
+        ready = []
+        new = [each for each in self._new if each in held and held[each].venue == venue]
+        for position_id in new:
+            del self._new[position_id]
+            if self._pauses.holds(position_id, now) is None:
+                ready.append(position_id)
+        ready.sort(key=lambda each: (each in self._live and each not in self._ended, each))
+        taken = ready if most is None else ready[:most]
+        self._new |= dict.fromkeys(ready[len(taken) :])
+        return taken
 
     def live(self, position_id: PositionId) -> Guard | None:
         return self._live.get(position_id)
@@ -87,12 +125,17 @@ class RestingExits:
 
     def touch(self, position: Position) -> None:
         """It is new, or has changed: is what rests what ought to?"""
-        if self.applies_to(position) and self._live.get(position.id) != self._wanted(position):
-            self._stir(position.id)
+        if not self.applies_to(position):
+            return
+        live, wanted = self._live.get(position.id), self._wanted(position)
+        if live == wanted or (live and wanted and near_enough(live, wanted, position.side)):
+            return
+        self._stir(position.id)
 
     def disturbed(self, position_id: PositionId) -> None:
         """An order of it has come to its end."""
         if position_id in self._live or position_id in self._known:
+            self._ended.add(position_id)
             self._stir(position_id)
 
     def _taken(self, position_id: PositionId) -> None:
@@ -101,47 +144,59 @@ class RestingExits:
         self._due[position_id] = None
 
     def forget(self, position_id: PositionId) -> None:
-        for each in (self._due, self._live, self._gone):
+        for each in (self._due, self._new, self._live, self._gone):
             each.pop(position_id, None)
+        self.failing.pop(str(position_id), None)
         self._known.discard(position_id)
+        self._ended.discard(position_id)
         self._pauses.forget(position_id)
         self._backoff.forget(position_id)
 
-    async def tend(
-        self, held: Mapping[PositionId, Position], now: datetime
-    ) -> tuple[list[Exit], dict[str, str]]:
-        """See to those that are due: (what must end at the market, what failed and why).
+    async def see_to(
+        self,
+        position_id: PositionId,
+        held: Mapping[PositionId, Position],
+        failed: dict[str, str],
+    ) -> Exit | None:
+        """What must end at the market, since its stop has been met; *failed* gains what failed.
 
-        Raises DatabaseUnavailableError; then all of them stay due.
+        Raises DatabaseUnavailableError; then it stays due.
         """
-        self.rest()
-        ready = [each for each in self._due if self._pauses.holds(each, now) is None]
-        if not ready:
-            return [], {}
-        exits, failed = list[Exit](), dict[str, str]()
-        found = await self._groups.groups(ready)
-        for position_id in sorted(ready):
-            position = held.get(position_id)
-            if position is None:
-                self._due.pop(position_id, None)
-                continue
-            try:
-                if _any_rests(found[position_id]):
-                    self._gone.pop(position_id, None)
-                await self._tend(position, found[position_id])
-            except OrderDeniedError as denied:
-                if denied.rule == "position_closed":
-                    self.forget(position_id)  # the very stop that is missed has ended it
-                else:
-                    self._denied(position_id, found[position_id], denied)
-            except AccountTakenError as error:
-                failed[str(position_id)] = f"resting stop: {error}"
-            except OrderRejectedError as error:
-                exits += await self._met_meanwhile(position, error, failed)
-            except (VenueError, TimeoutError) as error:
-                self._refused(position, error, failed)
-        await self.tell()
-        return exits, failed
+        groups = (await self._groups.groups([position_id]))[position_id]
+        position, met = held.get(position_id), None
+        self.failing.pop(str(position_id), None)
+        self._ended.discard(position_id)
+        if position is None:
+            self._due.pop(position_id, None)
+            return None
+        if _any_rests(groups):
+            self._gone.pop(position_id, None)
+        try:
+            met = await self._attempt(position, groups)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:
+            log.exception("a resting stop failed", position=position_id, symbol=position.symbol)
+            self._refused(position, error)
+        if (why := self.failing.get(str(position_id))) is not None:
+            failed[str(position_id)] = why
+        return met
+
+    async def _attempt(self, position: Position, groups: Groups) -> Exit | None:
+        try:
+            await self._tend(position, groups)
+        except OrderDeniedError as denied:
+            if denied.rule == "position_closed":
+                self.forget(position.id)  # the very stop that is missed has ended it
+            else:
+                self._denied(position.id, groups, denied)
+        except AccountTakenError as error:
+            self.failing[str(position.id)] = f"resting stop: {error}"
+        except OrderRejectedError as error:
+            return await self._met_meanwhile(position, error)
+        except (VenueError, TimeoutError) as error:
+            self._refused(position, error)
+        return None
 
     async def tell(self) -> None:
         await self._told.tell({subject(each): why for each, why in self._gone.items()})
@@ -170,8 +225,8 @@ class RestingExits:
                 await self._groups.withdraw(position.id)
             self._settled(position.id)
             return
-        if rests is not None and _same(rests, wanted):
-            self._settled(position.id, wanted)
+        if rests is not None and near_enough(rests, wanted, position.side):
+            self._settled(position.id, replace(rests, reason=wanted.reason))
             return
         await self._place(position, wanted, replaces=rests is not None)
 
@@ -205,9 +260,9 @@ class RestingExits:
         if live is not None:
             self._live[position_id] = live
 
-    def _refused(self, position: Position, error: Exception, failed: dict[str, str]) -> None:
+    def _refused(self, position: Position, error: Exception) -> None:
         why = f"resting stop: {type(error).__name__}: {error}"
-        failed[str(position.id)] = self._gone[position.id] = why
+        self.failing[str(position.id)] = self._gone[position.id] = why
         self._live.pop(position.id, None)
         self._wait(position.id, why)
 
@@ -221,9 +276,7 @@ class RestingExits:
         pause = self._backoff.refused(position_id, why)
         self._pauses.until(position_id, self._clock.now() + pause)
 
-    async def _met_meanwhile(
-        self, position: Position, error: OrderRejectedError, failed: dict[str, str]
-    ) -> list[Exit]:
+    async def _met_meanwhile(self, position: Position, error: OrderRejectedError) -> Exit | None:
         """A price that was faster than the stop is no failure; one that stays refused is."""
         found = await self._refusals.exit_of(position, self._wanted(position), error)
         if found is not None and position.id not in self._backoff.reasons:
@@ -231,8 +284,8 @@ class RestingExits:
             self._wait(position.id, error.reason)
             log.info("the price has met the stop meanwhile", bot=position.bot, reason=error.reason)
         else:
-            self._refused(position, error, failed)
-        return [] if found is None else [found]
+            self._refused(position, error)
+        return found
 
     def _wanted(self, position: Position) -> Guard | None:
         symbol, venue = self._symbols.get(position.symbol), self._venues.get(position.venue)
@@ -286,7 +339,3 @@ def _guard_of(group: ExitGroup) -> Guard | None:
         target=targets[0].stop_price if targets else None,
         quantity=stops[0].quantity,
     )
-
-
-def _same(one: Guard, other: Guard) -> bool:
-    return (one.stop, one.target, one.quantity) == (other.stop, other.target, other.quantity)
