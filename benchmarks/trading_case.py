@@ -53,8 +53,8 @@ FEE: Final = Decimal("0.0004")
 
 INSERT_OPEN: Final[LiteralString] = """
     INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_quantity, entry_price,
-                           stop_loss, take_profit, trailing_stop, best_price, exits, opened_at)
-    SELECT p.bot, $3, p.symbol, 'long', 'spot', 1, 1, 100, 95, 110, 92, 100,
+                           entry_cost, cost, stop_loss, take_profit, trailing_stop, best_price, exits, opened_at)
+    SELECT p.bot, $3, p.symbol, 'long', 'spot', 1, 1, 100, 100, 100, 95, 110, 92, 100,
            '{"stop_loss": "0.05", "take_profit": "0.1", "trailing_stop": "0.08", "max_holding": 864000}', $4
       FROM unnest($1::text[], $2::text[]) AS p (bot, symbol)
 """  # noqa: E501

@@ -202,8 +202,8 @@ async def hold_many(desk: Desk, count: int) -> None:
             SELECT 'b' || n, 's', '{}', true, now() FROM generate_series(1, $1::int) AS n RETURNING name
         ), s AS (INSERT INTO bot_states (bot) SELECT name FROM b)
         INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_quantity, entry_price,
-                               stop_loss, best_price, exits, opened_at)
-        SELECT 'b' || n, 'scripted', 'S' || n % $2::int || 'USDT', 'long', 'spot', 1, 1, 100,
+                               entry_cost, cost, stop_loss, best_price, exits, opened_at)
+        SELECT 'b' || n, 'scripted', 'S' || n % $2::int || 'USDT', 'long', 'spot', 1, 1, 100, 100, 100,
                CASE WHEN n % 10 = 0 THEN 99 ELSE 90 END, 100, '{}', $3
           FROM generate_series(1, $1::int) AS n
         """,
