@@ -5,7 +5,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from tests.fakes.host import ShiftedHost
 from tests.fakes.resting import CAPABILITIES, one, open_resting_desk, resting, sweep
@@ -19,7 +21,8 @@ from tradebotd.market.calendars import ExchangeCalendar, Session
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.trading.entry_gate import EntryGate
-from tradebotd.trading.flatten import ROUNDS, Flatten, FlattenResult
+from tradebotd.trading.flatten import AT_ONCE, ROUNDS, STEP_SECONDS, Flatten, FlattenResult
+from tradebotd.trading.reconcile import Reconciled
 
 
 def quiet(_: dict[str, Any]) -> None:
@@ -373,3 +376,60 @@ async def test_an_answer_that_nobody_foresaw_ends_no_flatten(database: Database)
     assert await open_positions(desk) == 0
     assert [(each.kind, each.subject) for each in result.left] == [("step", "venues")]
     assert "KeyError" in result.left[0].why
+
+
+async def test_no_exit_is_cut_between_sending_and_writing_down(database: Database) -> None:
+    """M5.2: when many close at a slow venue, those that were sent are heard, the others wait."""
+    specs = [spec(f"b{n:02}", f"S{n:02}USDT") for n in range(AT_ONCE + 3)]
+    desk = await open_desk(database, *specs, speed=1.0)
+    for each in specs:
+        await desk.enter(each.name)
+    host, sent, answer = ShiftedHost(), list[ClientOrderId](), anyio.Event()
+    statuses: list[set[str]] = []
+
+    async def slowly(order: ClientOrderId) -> None:
+        sent.append(order)
+        if len(sent) == AT_ONCE:
+            host.shift += timedelta(seconds=STEP_SECONDS + 1)
+            answer.set()
+        await answer.wait()
+
+    async def reconciled() -> Reconciled:
+        rows = await desk.rows("SELECT status FROM orders WHERE role = 'exit'")
+        statuses.append({row["status"] for row in rows})
+        assert len(rows) == (AT_ONCE if len(statuses) == 1 else AT_ONCE + 3)
+        return await run()
+
+    run = desk.reconciler.run
+    desk.reconciler.run = reconciled  # type: ignore[method-assign]
+    desk.venue.before_submit = slowly
+    result = await flatten(desk, host)
+
+    assert statuses == [{"filled"}, {"filled"}]
+    assert (result.left, len(result.closed)) == ([], AT_ONCE + 3)
+
+
+async def test_what_nobody_foresaw_in_one_exit_cuts_no_other(database: Database) -> None:
+    """M2.6: each position on its own, also while an answer is on its way."""
+    desk = await two_held(database)
+    close = desk.protection.close_by_hand
+    broken = anyio.Event()
+
+    async def close_or_break(position: Position, reason: CloseReason) -> OrderId | None:
+        if position.bot == "one" and not broken.is_set():
+            broken.set()
+            raise KeyError("executedQty")
+        return await close(position, reason)
+
+    async def late(_: ClientOrderId) -> None:
+        await broken.wait()
+
+    desk.protection.close_by_hand = close_or_break  # type: ignore[method-assign]
+    desk.venue.before_submit = late
+    with capture_logs() as said:
+        result = await flatten(desk)
+
+    assert "a position could not be closed" in {each["event"] for each in said}
+    assert (result.left, len(result.closed)) == ([], 2)
+    exits = await desk.rows("SELECT status FROM orders WHERE role = 'exit'")
+    assert [row["status"] for row in exits] == ["filled", "filled"]

@@ -34,9 +34,11 @@ FIRST_PAUSE: Final = 0.5  # host seconds; each one is twice as long
 STEP_SECONDS: Final = 30.0
 AT_ONCE: Final = 12
 MARKET_CLOSED: Final = "market_closed"
+LATE: Final = "the others took too long"
 KEY: Final = "flatten"
 
 Progress = Callable[[dict[str, Any]], None]
+Step = Callable[["_Attempt"], Awaitable[None]]
 
 
 class Closer(Protocol):
@@ -122,7 +124,8 @@ class Flatten:
     async def _round(self, attempt: "_Attempt") -> None:
         attempt.begin()
         await self._bounded("orders", attempt, self._cancel)
-        await self._bounded("positions", attempt, self._close)
+        await self._caught("positions", attempt, self._close)
+        await self._bounded("leftovers", attempt, self._clear_leftovers)
         await self._bounded("entries", attempt, self._await_entries)
         await self._bounded("venues", attempt, self._verify)
         await self._bounded("books", attempt, self._look)
@@ -132,11 +135,17 @@ class Flatten:
         self,
         subject: str,
         attempt: "_Attempt",
-        step: Callable[["_Attempt"], Awaitable[None]],
+        step: Step,
     ) -> None:
-        try:
+        async def bounded(attempt: "_Attempt") -> None:
             with anyio.fail_after(STEP_SECONDS):
                 await step(attempt)
+
+        await self._caught(subject, attempt, bounded)
+
+    async def _caught(self, subject: str, attempt: "_Attempt", step: Step) -> None:
+        try:
+            await step(attempt)
         except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
             attempt.failed[subject] = _words(error)
         except Exception as error:  # nobody foresaw it; the other steps are taken all the same
@@ -150,18 +159,25 @@ class Flatten:
         attempt.why_orders |= result.failed
 
     async def _close(self, attempt: "_Attempt") -> None:
+        """When the time is up none begins any more; but what has begun is never cut between being
+        sent and being written down, and each of its waits has a limit of its own.
+        """
+        ends_at = self._host.monotonic() + STEP_SECONDS
         held = await self._held()
         attempt.saw(held)
         limiter = anyio.CapacityLimiter(1 if self._clock.speed == 0 else AT_ONCE)
 
         async def close(position: Position) -> None:
             async with limiter:
-                attempt.why[position.id] = await self._close_one(position)
+                late = self._host.monotonic() >= ends_at
+                attempt.why[position.id] = LATE if late else await self._close_one(position)
                 attempt.tell()
 
         async with anyio.create_task_group() as closing:
             for position in held:
                 closing.start_soon(close, position)
+
+    async def _clear_leftovers(self, _: "_Attempt") -> None:
         await self._closer.clear_leftovers()
 
     async def _close_one(self, position: Position) -> str:
