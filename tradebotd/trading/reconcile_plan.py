@@ -52,8 +52,16 @@ def counted(
     )
 
 
-def judge(search: Search | None, *, can_rest: bool, moved: bool, traits: VenueTraits) -> Verdict:
+def judge(
+    search: Search | None,
+    *,
+    can_rest: bool,
+    moved: bool,
+    traits: VenueTraits,
+    silent: bool = False,
+) -> Verdict:
     """Of an order that the venue says it has never seen. *moved*: its holdings say otherwise.
+    *silent*: they could say nothing either way, so that its answers have to last for longer.
 
     The paper venue's books are authoritative: its traits make the first such answer enough.
     """
@@ -62,6 +70,8 @@ def judge(search: Search | None, *, can_rest: bool, moved: bool, traits: VenueTr
     lasted = search.last_asked_at - search.began_at
     if can_rest and search.cancel_acknowledged_at is None and lasted < traits.resting_margin:
         return Verdict.CANCEL
+    if silent and lasted < traits.resting_margin:
+        return Verdict.WAIT
     often_enough = search.negatives >= traits.negatives
     widely_enough = len(search.endpoints) >= traits.endpoints
     return Verdict.ABSENT if often_enough and widely_enough and not moved else Verdict.WAIT
