@@ -1,0 +1,111 @@
+"""A stop only tightens, and the tightest one is in force: longs and shorts, fills and restarts."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.resting import one, open_resting_desk, restart, resting, stops, sweep
+from tests.fakes.trading import SYMBOL, open_desk, spec
+from tradebotd.domain.bot import EntryKind, EntryRule
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.position import CloseReason
+from tradebotd.domain.side import PositionSide
+from tradebotd.ports.venue import Replacement
+from tradebotd.storage.database import Database
+from tradebotd.trading.exit_orders import guard_for
+
+TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
+sides = pytest.mark.parametrize("side", list(PositionSide))
+
+
+def of(side: PositionSide, price: str) -> Decimal:
+    """*price* of a long, around 100."""
+    return Decimal(price) if side is PositionSide.LONG else 200 - Decimal(price)
+
+
+@sides
+async def test_a_second_entry_fill_loosens_no_trailing_stop(
+    database: Database, side: PositionSide
+) -> None:
+    """M4.7: whoever has tightened it, the position's row says where it is."""
+    entry = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"), lifetime=timedelta(minutes=5))
+    bot = one(Replacement.OVERLAP, exits=TRAIL, entry=entry, allow_short=True)
+    desk = await open_resting_desk(database, Replacement.OVERLAP, bot)
+    await desk.enter(side=side)
+    (order,) = resting(desk)
+    await desk.recorder.record(desk.venue.fill(order, Decimal("0.4")))
+    stop = of(side, "97.5")
+    await desk.execute("UPDATE positions SET trailing_stop = $1", stop)
+
+    await desk.recorder.record(desk.venue.fill(order, Decimal("0.6")))
+
+    (held,) = desk.protection.held.values()
+    assert (held.quantity, held.trailing_stop) == (Decimal(1), stop)
+    assert (await desk.position())["trailing_stop"] == stop
+
+
+@sides
+async def test_a_restart_takes_the_best_price_of_the_candles_since_the_entry(
+    database: Database, side: PositionSide
+) -> None:
+    """M4.7: highs of a long, lows of a short; what came before the entry, or went the other way,
+    moves nothing.
+    """
+    bot = spec(exits=TRAIL, position_type=PositionType.FUTURES, allow_short=True)
+    desk = await open_desk(database, bot)
+    await desk.candles(150, 50)
+    desk.tick("100")
+    await desk.enter(side=side)
+    for price in ("96", "110", "107"):
+        await desk.minute(float(of(side, price)))
+
+    after = await open_desk(database, bot, restarted=True, venue=desk.venue)
+    after.clock.set(desk.clock.now())
+    await after.protection.load(after.clock.now())
+
+    (held,) = after.protection.held.values()
+    best, stop = of(side, "110"), Decimal("104.50" if side is PositionSide.LONG else "94.50")
+    assert (held.best_price, held.trailing_stop) == (best, stop)
+    row = await after.position()
+    assert (row["best_price"], row["trailing_stop"]) == (best, stop)
+    await after.stream(str(stop))
+    assert (await after.position())["close_reason"] == "trailing_stop"
+
+
+@sides
+@pytest.mark.parametrize(
+    ("stop_loss", "trailing", "tightest", "reason"),
+    [
+        ("0.05", "0.02", "98", CloseReason.TRAILING_STOP),
+        ("0.02", "0.05", "98", CloseReason.STOP_LOSS),
+        ("0.02", "0.02", "98", CloseReason.STOP_LOSS),
+    ],
+)
+async def test_the_tightest_of_two_stops_rests(
+    database: Database,
+    side: PositionSide,
+    stop_loss: str,
+    trailing: str,
+    tightest: str,
+    reason: CloseReason,
+) -> None:
+    """M5.7: a dead daemon must leave the one that it would have kept."""
+    plan = ExitPlan(stop_loss=Decimal(stop_loss), trailing_stop=Decimal(trailing))
+    bot = one(Replacement.OVERLAP, exits=plan, allow_short=True)
+    desk = await open_resting_desk(database, Replacement.OVERLAP, bot)
+    await desk.enter(side=side)
+    await sweep(desk, 2)
+
+    assert stops(desk) == [(of(side, tightest), Decimal(1))]
+    (held,) = desk.protection.held.values()
+    guard = guard_for(held, desk.symbols[SYMBOL].instrument, linked=False)
+    assert guard is not None
+    assert guard.reason is reason
+    desk.venue.listener = None
+    desk.tick(str(of(side, tightest)))
+    await desk.venue.match(SYMBOL)
+    after = await restart(desk)
+    await after.reconciler.run()
+    assert (await after.position())["close_reason"] == reason
