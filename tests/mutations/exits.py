@@ -43,6 +43,9 @@ EXITS: Final = (
                 "        levels = replace(levels)\n",
             ),
         ),
+        tests=(
+            "tests/integration/test_tightest_stops.py::test_a_second_entry_fill_loosens_no_trailing_stop",
+        ),
     ),
     Mutation(
         name="the stops of shorts that have moved are stored loosened",
@@ -63,6 +66,9 @@ EXITS: Final = (
                 "high if position.side.sign > 0 else low",
                 "high",
             ),
+        ),
+        tests=(
+            "tests/integration/test_tightest_stops.py::test_a_restart_takes_the_best_price_of_the_candles_since_the_entry",
         ),
     ),
     Mutation(
@@ -149,6 +155,40 @@ EXITS: Final = (
                 "better(position.side, stop, trailing) != stop",
                 "better(position.side, stop, trailing) == stop",
             ),
+        ),
+        tests=("tests/integration/test_tightest_stops.py::test_the_tightest_of_two_stops_rests",),
+    ),
+    Mutation(
+        name="a step whose answer was lost is sold again where exits only reduce",
+        edits=(
+            Edit("tradebotd/trading/exit_steps.py", "    again = terms.part", "    again = False"),
+        ),
+        tests=(
+            "tests/integration/test_unknown_exits.py::test_a_step_whose_answer_is_lost_is_not_sold_twice",
+        ),
+    ),
+    Mutation(
+        name="a second exit is capped where another bot holds the symbol",
+        edits=(
+            Edit(
+                "tradebotd/trading/exit_groups.py",
+                "PositionType.FUTURES and not shared",
+                "PositionType.FUTURES",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_unknown_exits.py::test_reduce_only_caps_nothing_where_another_bot_holds_the_symbol",
+        ),
+    ),
+    Mutation(
+        name="no absence is doubted where the holdings can say nothing",
+        edits=(
+            Edit(
+                "tradebotd/trading/reconcile_plan.py", "if silent and lasted", "if False and lasted"
+            ),
+        ),
+        tests=(
+            "tests/integration/test_unknown_orders.py::test_one_bought_and_one_sold_prove_no_absence_of_either",
         ),
     ),
 )
