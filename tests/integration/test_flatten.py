@@ -19,6 +19,7 @@ from tradebotd.domain.ids import ClientOrderId, OrderId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import ExchangeCalendar, Session
 from tradebotd.ports.venue import Replacement
+from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.flatten import AT_ONCE, ROUNDS, STEP_SECONDS, Flatten, FlattenResult
@@ -415,11 +416,13 @@ async def test_what_nobody_foresaw_in_one_exit_cuts_no_other(database: Database)
     close = desk.protection.close_by_hand
     broken = anyio.Event()
 
-    async def close_or_break(position: Position, reason: CloseReason) -> OrderId | None:
+    async def close_or_break(
+        position: Position, reason: CloseReason, decision: DecisionRecord | None = None
+    ) -> OrderId | None:
         if position.bot == "one" and not broken.is_set():
             broken.set()
             raise KeyError("executedQty")
-        return await close(position, reason)
+        return await close(position, reason, decision)
 
     async def late(_: ClientOrderId) -> None:
         await broken.wait()
