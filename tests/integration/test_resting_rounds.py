@@ -7,8 +7,18 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from tests.fakes.resting import move, one, open_resting_desk, restart, resting, stops, sweep
+from tests.fakes.resting import (
+    behind_closed,
+    move,
+    one,
+    open_resting_desk,
+    restart,
+    resting,
+    stops,
+    sweep,
+)
 from tests.fakes.trading import NOON, Desk
+from tests.fakes.venue import Behaviour
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderType
@@ -95,6 +105,35 @@ async def test_ticks_and_sweeps_wait_for_no_stop(database: Database) -> None:
         slow.go.set()
         await until_resting(desk, 19)
     assert slow.most == AT_ONCE
+
+
+async def test_a_sweep_waits_for_no_exit_behind_a_closed_position(database: Database) -> None:
+    """I4: a cancel that is not answered keeps no position from being ended."""
+    specs = [one(Replacement.OVERLAP, name=f"b{n}", symbol=f"S{n}USDT") for n in range(2)]
+    desk = await open_resting_desk(database, Replacement.OVERLAP, *specs)
+    for each in specs:
+        await desk.enter(each.name)
+    await sweep(desk, 2)
+    desk.venue.cancel_script.append(Behaviour.UNREACHABLE)
+    await desk.stream("111", "S0USDT")
+    assert len(await behind_closed(desk)) == 1
+    asked, answer, cut = anyio.Event(), anyio.Event(), list[ClientOrderId]()
+
+    async def slowly(order: ClientOrderId) -> None:
+        asked.set()
+        cut.append(order)
+        await answer.wait()
+        cut.remove(order)
+
+    desk.venue.before_cancel = slowly
+    async with attended(desk):
+        await sweep(desk)
+        await asked.wait()
+        assert (await desk.protection.sweep(desk.clock.now())).checked == 1
+        answer.set()
+        while await behind_closed(desk):
+            await anyio.lowlevel.checkpoint()
+    assert cut == [], "the sweep waited for as long as anybody waits for a venue"
 
 
 async def test_a_thousand_positions_get_their_stops_side_by_side_after_a_restart(

@@ -69,7 +69,12 @@ class Leftovers:
         async with anyio.create_task_group() as clearing:
             for position_id in ready:
                 clearing.start_soon(clear, position_id)
-        failed |= {subject(each): why for each, why in self._backoff.reasons.items()}
+        failed |= self.failing
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """What may still be there, and why, by position."""
+        return {subject(each): why for each, why in self._backoff.reasons.items()}
 
     async def _clear(self, position_id: PositionId, groups: Groups) -> None:
         try:

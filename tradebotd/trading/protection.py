@@ -110,6 +110,7 @@ class Protection:
         )
         self._rounds = RestingRounds(
             self._resting,
+            leftovers=self._leftovers,
             clock=clock,
             held=self._watched.positions,
             end=self._closing.close_all,
@@ -267,7 +268,6 @@ class Protection:
         self._lost = lost = await self._sweep.run(now, result)
         await self.symbol_pauses.save()
         await self._rounds.after_a_sweep(result)
-        await self._leftovers.clear(result.failed)
         await self._resting.tell()
         await self._unprotected.tell(lost)
         self._closing.forget_others(self.held)

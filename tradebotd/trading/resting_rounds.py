@@ -1,4 +1,4 @@
-"""When the stops that rest are seen to, and how many of them at once.
+"""When the exits that rest are seen to, also those behind closed positions; how many at once.
 
 Where somebody attends, all of it happens there: ticks and sweeps only say that something is new,
 and wait for no venue. Where nobody does (speed 0, so that effects repeat) they do it themselves.
@@ -15,6 +15,7 @@ from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
 from tradebotd.trading.closing import SweepResult
+from tradebotd.trading.exit_leftovers import Leftovers
 from tradebotd.trading.exit_orders import Exit
 from tradebotd.trading.resting import RestingExits
 
@@ -33,18 +34,21 @@ class RestingRounds:
         self,
         resting: RestingExits,
         *,
+        leftovers: Leftovers,
         clock: Clock,
         held: Mapping[PositionId, Position],
         end: End,
         sequential: bool,
     ) -> None:
         self._resting = resting
+        self._leftovers = leftovers
         self._clock = clock
         self._held = held
         self._end = end
         self._at_once = 1 if sequential else AT_ONCE
         self._attended = False
         self._busy: set[VenueName] = set()
+        self._swept = self._clearing = False
         self._working = False  # without somebody who attends
 
     @property
@@ -60,6 +64,9 @@ class RestingRounds:
                 while True:
                     await self._resting.wake.wait()
                     self._resting.listen()
+                    if self._swept and not self._clearing:
+                        self._swept, self._clearing = False, True
+                        rounds.start_soon(self._clear)
                     for venue in self._resting.new_at(self._held) - self._busy:
                         self._busy.add(venue)
                         rounds.start_soon(self._round, venue)
@@ -83,10 +90,21 @@ class RestingRounds:
     async def after_a_sweep(self, result: SweepResult) -> None:
         """What waited may be due again. Raises DatabaseUnavailableError where nobody attends."""
         if self._attended:
+            result.failed |= self._resting.failing | self._leftovers.failing
             self._resting.stir_due()
-            result.failed |= self._resting.failing
+            self._swept = True
+            self._resting.wake.set()
         else:
             await self._all(result)
+            await self._leftovers.clear(result.failed)
+
+    async def _clear(self) -> None:
+        try:
+            await self._leftovers.clear({})
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("exits behind closed positions wait", error=str(error))
+        finally:
+            self._clearing = False
 
     async def _all(self, result: SweepResult) -> None:
         if self._working:
