@@ -108,14 +108,7 @@ class Protection:
             venues=venues,
             doubts=self._doubts.about,
         )
-        self._rounds = RestingRounds(
-            self._resting,
-            leftovers=self._leftovers,
-            clock=clock,
-            held=self._watched.positions,
-            end=self._closing.close_all,
-            sequential=sequential,
-        )
+        self._rounds = self._rounds_of(clock, sequential=sequential)
         self._sweep = Sweep(
             watched=self._watched,
             fresh=self._fresh,
@@ -131,6 +124,16 @@ class Protection:
         self._grace = GRACE if clock.speed else timedelta()
         self._met_at: dict[PositionId, datetime] = {}  # the price met what rests at the venue
         self.trades_closed = 0  # since the start
+
+    def _rounds_of(self, clock: Clock, *, sequential: bool) -> RestingRounds:
+        return RestingRounds(
+            self._resting,
+            leftovers=self._leftovers,
+            clock=clock,
+            held=self._watched.positions,
+            end=self._closing.close_all,
+            sequential=sequential,
+        )
 
     def use(self, placement: Placement, evidence: ExitEvidence) -> None:
         self._groups.use(placement, evidence)
