@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.host import ShiftedHost
-from tests.fakes.trading import BOT, NOON, SYMBOL, Desk, market_symbol, open_desk, spec
+from tests.fakes.trading import BOT, NOON, SYMBOL, Desk, open_desk, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError, VenueUnavailableError
@@ -499,24 +499,3 @@ async def test_one_bought_and_one_sold_prove_no_absence_of_either(doubt: Doubt) 
     assert {each["status"] for each in await desk.orders()} == {"filled"}
     assert await desk.broken_books() == []
     assert desk.venue.balances["BTC"] == 1
-
-
-@pytest.mark.parametrize("how", [Behaviour.DROP_AFTER, Behaviour.DROP_BEFORE])
-async def test_an_asset_that_is_not_compared_proves_no_absence_so_soon(
-    doubt: Doubt, how: Behaviour
-) -> None:
-    """2.3: bitcoins that others are paid in come and go; an hour's answers have to do."""
-    desk = doubt.desk
-    ether = market_symbol("ETHBTC")
-    instrument = replace(ether.instrument, base_asset="ETH", quote_asset="BTC")
-    desk.symbols["ETHBTC"] = replace(ether, instrument=instrument)
-    desk.venue.hidden.add(await lose(doubt, how))
-    desk.venue.fills_are_late = True
-
-    await doubt.minutes(59)
-    assert (await doubt.order())["status"] == "unknown"
-    desk.venue.fills_are_late = False
-    await doubt.minutes(4)
-
-    executed = how is Behaviour.DROP_AFTER
-    assert (await doubt.order())["status"] == ("filled" if executed else "rejected")

@@ -35,6 +35,7 @@ from tradebotd.trading.reconcile_plan import (
     speaks_for,
 )
 from tradebotd.trading.recorder import OrderRecorder
+from tradebotd.trading.silent_holdings import says_nothing
 from tradebotd.trading.unknown_fills import LATE
 
 log = structlog.get_logger(__name__)
@@ -255,7 +256,9 @@ class OrderSearches:
             moved = bool(its_fills) or each.stored.order.filled_quantity > 0
             moved = moved or await self._has_moved(each, differences)
             moved = moved or self._is_recent(unknown.get(each.client_order_id, ()))
-            silent = not moved and await self._says_nothing(each, here)
+            silent = not moved and await says_nothing(
+                self._holdings, each.stored, (other.stored for other in here)
+            )
             verdict = _verdict(each, moved=moved, silent=silent)
             cancels = verdict is Verdict.CANCEL and each.stored.order.status not in FINAL
             if not (cancels and await self._cancel(each, result)):
@@ -304,28 +307,6 @@ class OrderSearches:
         if missing.stored.position_type is PositionType.SPOT:
             subject = await self._holdings.base_asset(order.symbol)
         return any(each.subject == subject and speaks_for(each, order.side) for each in differences)
-
-    async def _says_nothing(self, missing: _Missing, here: Sequence[_Missing]) -> bool:
-        """The holdings are as they should be, executed or not: its asset is not compared, or an
-        order to the other side of which nothing is known makes up for it.
-        """
-        subject = await self._subject(missing)
-        if subject is None:
-            return True
-        side = missing.stored.order.side.opposite
-        others = [each for each in here if each.stored.order.side is side]
-        return any(
-            [
-                await self._subject(each) == subject
-                for each in others
-                if each.stored.order.status not in FINAL
-            ]
-        )
-
-    async def _subject(self, missing: _Missing) -> str | None:
-        stored = missing.stored
-        order = stored.order
-        return await self._holdings.subject(order.venue, order.symbol, stored.position_type)
 
     async def _cancel(self, missing: _Missing, result: Settled) -> bool:
         """By its id, whether or not it is there: then it cannot come any more. True: it was."""
