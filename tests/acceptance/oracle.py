@@ -17,8 +17,11 @@ from typing import Any
 
 import asyncpg
 
+from tests.acceptance import cash
+
 MINUTE = timedelta(minutes=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STARTING_CASH = 100_000
 TIMEFRAMES = {"5m": 5, "15m": 15, "1h": 60}
 # A stop and a target that wait at the venue behind an open position, or an entry that waits.
 RESTING = """
@@ -216,7 +219,7 @@ async def _check_levels(
 
 
 async def _check_books(connection: asyncpg.Connection, findings: Findings) -> None:
-    """I1-I3: orders, fills, positions and balances agree with the venue's own ledger."""
+    """I1-I3, I8: orders, fills, positions and cash agree with the venue's own ledger."""
     orders = await connection.fetch("SELECT * FROM orders ORDER BY id")
     fills = await connection.fetch("SELECT * FROM fills ORDER BY id")
     positions = await connection.fetch("SELECT * FROM positions ORDER BY id")
@@ -246,47 +249,45 @@ async def _check_books(connection: asyncpg.Connection, findings: Findings) -> No
     theirs_by_id = {str(f["id"]): essence(f) for f in executions}
     findings.expect(ours_by_id == theirs_by_id, "our fills are not the venue's")
 
-    bought: dict[int, Decimal] = defaultdict(Decimal)
+    await _check_positions(connection, findings, fills, positions)
+    quote = await connection.fetchval("SELECT quote_asset FROM market_symbols")
+    for violation in await cash.violations(connection, {quote: STARTING_CASH}):
+        findings.expect(False, violation)  # noqa: FBT003
+    findings.figures["cash"] = str(
+        await connection.fetchval("SELECT total FROM paper.balances WHERE asset = $1", quote)
+    )
+
+
+async def _check_positions(
+    connection: asyncpg.Connection,
+    findings: Findings,
+    fills: Sequence[asyncpg.Record],
+    positions: Sequence[asyncpg.Record],
+) -> None:
+    """Each is the sum of its fills, and together they are what the venue holds. Spot longs."""
+    held: dict[int, Decimal] = defaultdict(Decimal)
     pnl: dict[int, Decimal] = defaultdict(Decimal)
+    base = await connection.fetchval("SELECT base_asset FROM market_symbols")
     for fill in fills:
         sign = 1 if fill["side"] == "buy" else -1
-        bought[fill["position_id"]] += sign * fill["quantity"]
-        pnl[fill["position_id"]] -= sign * fill["quantity"] * fill["price"] + fill["fee"]
+        held[fill["position_id"]] += sign * fill["quantity"]
+        pnl[fill["position_id"]] -= sign * fill["quantity"] * fill["price"]
+        paid_in = held if fill["fee_asset"] == base else pnl
+        paid_in[fill["position_id"]] -= fill["fee"]
     for position in positions:
-        signed = position["quantity"] * (1 if position["side"] == "long" else -1)
+        ours = position["quantity"] + position["dust"] - position["swept"]
         findings.expect(
-            bought[position["id"]] == signed,
-            f"position {position['id']}: {signed}, its fills {bought[position['id']]}",
+            held[position["id"]] == ours,
+            f"position {position['id']}: {ours}, its fills {held[position['id']]}",
         )
         if position["closed_at"] is not None:
             findings.expect(
-                abs(pnl[position["id"]] - position["realized_pnl"]) < Decimal("1e-8"),
+                pnl[position["id"]] == position["realized_pnl"],
                 f"position {position['id']}: P&L {position['realized_pnl']}, its fills {pnl[position['id']]}",
             )
-    await _check_balances(connection, findings, executions)
-
-
-async def _check_balances(
-    connection: asyncpg.Connection,
-    findings: Findings,
-    executions: Sequence[asyncpg.Record],
-) -> None:
-    balances = {
-        row["asset"]: row["total"] for row in await connection.fetch("SELECT * FROM paper.balances")
-    }
-    cash = Decimal(100_000)
-    held = Decimal(0)
-    for fill in executions:
-        sign = 1 if fill["side"] == "buy" else -1
-        held += sign * fill["quantity"]
-        cash -= sign * fill["quantity"] * fill["price"] + fill["fee"]
-    quote = next((asset for asset in balances if asset != "BASE"), None)
-    findings.expect(quote is not None and balances[quote] == cash, f"cash {balances} is not {cash}")
-    findings.expect(balances.get("BASE", Decimal(0)) == held, f"holdings {balances} are not {held}")
-    open_quantity = await connection.fetchval(
-        "SELECT coalesce(sum(quantity), 0) FROM positions WHERE closed_at IS NULL"
-    )
-    findings.expect(open_quantity == held, f"positions {open_quantity}, at the venue {held}")
+    theirs = await connection.fetchval("SELECT total FROM paper.balances WHERE asset = $1", base)
+    total = sum(held.values(), Decimal(0))
+    findings.expect((theirs or 0) == total, f"positions {total}, at the venue {theirs}")
 
 
 def fill_of_exit(

@@ -11,12 +11,14 @@ import anyio
 import asyncpg
 import pytest
 
+from tests.acceptance import cash
 from tests.acceptance.daemon_process import run_to_end
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 BUY, SELL = 777, 888
+STARTING_CASH = 10_000
 STRATEGY = """
 from dataclasses import dataclass
 from tradebotd.domain.signal import Signal, SignalKind
@@ -63,6 +65,7 @@ class Small:
         config.write_text(self._config(folder, dsn))
         ended = run_to_end(config, 100)
         assert ended.exit_code == 0, ended.log[-4000:]
+        assert anyio.run(money, dsn) == []
         return anyio.run(positions, dsn)
 
     def _config(self, folder: Path, dsn: str) -> str:
@@ -79,6 +82,7 @@ path = "{folder}/*.csv"
 speed = 0
 [venues.paper]
 kind = "paper"
+starting_cash = {{ USDT = "{STARTING_CASH}" }}
 slippage_bps = 0
 spread_bps = 0
 {self.venue}
@@ -98,6 +102,15 @@ limits = {{ max_daily_trades = 100 }}
 """
 
 
+async def money(dsn: str) -> list[str]:
+    """Where it does not add up: cash against realized P&L and what is open."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await cash.violations(connection, {"USDT": STARTING_CASH})
+    finally:
+        await connection.close()
+
+
 async def positions(dsn: str) -> list[dict[str, Any]]:
     connection = await asyncpg.connect(dsn)
     try:
@@ -115,6 +128,7 @@ def at_100(signal: float = BUY) -> list[tuple[float, ...]]:
     return [*flat(0, 3), (3, 100, 100, 100, 100, signal), *flat(4, 9)]
 
 
+FUNDED = 'funding_rate = "0.003"\nfunding_every = "5m"'
 FUTURES = 'position_type = "futures"\nexits = { stop_loss = "2%" }\n'
 
 
@@ -240,3 +254,32 @@ def test_steps_below_the_minimum_notional_are_sold_together(
     (position,) = case.run(tmp_path, empty_database())
     assert (position["close_reason"], position["exit_price"]) == ("take_profit", 103)
     assert (position["exit_quantity"], position["dust"]) == (Decimal("0.06"), 0)
+
+
+@pytest.mark.parametrize(
+    ("bot", "signal", "venue", "end"),
+    [
+        pytest.param('exits = { stop_loss = "2%" }', BUY, 'fee_asset = "base"', 97, id="base"),
+        pytest.param(FUTURES + "leverage = 3", BUY, FUNDED, 97, id="funding"),
+        pytest.param(
+            FUTURES + "leverage = 3\nallow_short = true", SELL, FUNDED, 103, id="funding of a short"
+        ),
+    ],
+)
+def test_money_adds_up(
+    tmp_path: Path,
+    empty_database: Callable[[], str],
+    bot: str,
+    signal: float,
+    venue: str,
+    end: float,
+) -> None:
+    """I8: three positions after each other, with dust, and funding at 00:15 and 00:30."""
+    rows = []
+    for first in (0, 12, 24):
+        rows += [(first + each, *row) for each, *row in at_100(signal)[:-1]]
+        rows += [(first + 9, 100, max(100, end), min(100, end), end, 1)]
+        rows += [(first + each, end, end, end, end, 1) for each in (10, 11)]
+    held = Small(rows=rows, bot=bot, venue=venue).run(tmp_path, empty_database())
+
+    assert [each["close_reason"] for each in held] == ["stop_loss"] * 3

@@ -198,7 +198,7 @@ class ScriptedBooks:
         if self.fee_taken_in is not None:
             last = self.prices.last_prices(f"{self.fee_taken_in}{fee_asset}")
             fee_asset = self.fee_taken_in
-            fee = fee if last is None else fee / last.current
+            fee = (fee if last is None else fee / last.current).quantize(Decimal("1e-8"))
         fill = Fill(
             venue=self.name,
             symbol=request.symbol,

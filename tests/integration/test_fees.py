@@ -10,11 +10,13 @@ from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import OutcomeUnknownError
+from tradebotd.domain.exits import ExitPlan, LadderStep
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
 from tradebotd.market.price_book import PriceBook
+from tradebotd.storage import cash
 from tradebotd.storage.database import Database
 from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.fees import Fees
@@ -132,7 +134,7 @@ async def test_a_fee_that_nobody_can_value_is_said_and_counts_as_nothing(
     assert (await desk.position())["fees"] == 0
     alert = await desk.row("SELECT * FROM alerts")
     assert (alert["code"], alert["subject"]) == ("fee_unvalued", "scripted BNB")
-    assert "0.100 BNB of BTCUSDT 1 are in no P&L" in alert["message"]
+    assert "0.10000000 BNB of BTCUSDT 1 are in no P&L" in alert["message"]
 
 
 async def test_it_is_said_no_more_once_its_worth_is_known(database: Database) -> None:
@@ -173,3 +175,68 @@ async def test_what_somebody_else_paid_in_bnb_is_explained(database: Database) -
 
     assert result.differences == []
     assert sorted(each.subject for each in result.external) == ["BNB", "BTC"]
+
+
+TAKEN: dict[str, dict[str, object]] = {
+    "quote": {},
+    "base": {"fee_in_base": True},
+    "third": {"fee_taken_in": "BNB"},
+}
+
+
+@pytest.mark.parametrize("rate", ["0.00041", "-0.00013"], ids=["fee", "rebate"])
+@pytest.mark.parametrize("taken", sorted(TAKEN))
+async def test_money_adds_up_whatever_the_fee_is_taken_in(
+    database: Database, taken: str, rate: str
+) -> None:
+    """I8: cash = realized P&L - cost of what is open + fees that another asset paid; the last digit.
+
+    Three trades with a ladder, orders that trade a part only, and dust that is swept up.
+    """
+    odd = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal("1.237"))
+    step = LadderStep(at=Decimal("0.02"), share=Decimal("0.3"))
+    plan = ExitPlan(stop_loss=Decimal("0.05"), ladder=(step,))
+    desk = await open_desk(database, spec(sizing=odd, exits=plan), watched=("BNBUSDT",))
+    desk.tick("512.77", "BNBUSDT")
+    desk.venue.fee = Decimal(rate)
+    desk.venue.balances["BNB"] = Decimal(10)
+    for name, value in TAKEN[taken].items():
+        setattr(desk.venue, name, value)
+    before = dict(desk.venue.balances)
+    await desk.reconciler.run()
+
+    for number in range(3):
+        desk.tick("100.03")
+        desk.venue.thin.append(Decimal("0.7"))
+        await desk.enter(minute=number)
+        await adds_up(desk, before)
+        await desk.stream("102.51")
+        await adds_up(desk, before)
+        desk.venue.thin.append(Decimal("0.2"))
+        desk.tick("101.37")
+        (held,) = desk.protection.held.values()
+        await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await adds_up(desk, before)
+        await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await adds_up(desk, before)
+
+    assert desk.protection.held == {}
+    assert await desk.open_alerts() == []
+
+
+async def adds_up(desk: Desk, before: dict[str, Decimal]) -> None:
+    desk.clock.advance(MINUTE)
+    await desk.reconciler.run()
+    async with desk.database.connection() as connection:
+        expected = await cash.select_expected(connection, SCRIPTED, ["USDT", "BNB"])
+    change = {
+        asset: desk.venue.balances.get(asset, Decimal(0)) - before.get(asset, Decimal(0))
+        for asset in expected
+    }
+    assert change == expected
+    sums = await desk.row(
+        "SELECT sum(realized_pnl) AS earned, sum(cost) AS cost,"
+        " (SELECT coalesce(sum(fee_value), 0) FROM fills WHERE fee_asset = 'BNB') AS elsewhere"
+        " FROM positions"
+    )
+    assert change["USDT"] == sums["earned"] - sums["cost"] + sums["elsewhere"]

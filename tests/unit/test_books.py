@@ -164,6 +164,8 @@ def test_a_ledger_of_fractions_finds_the_same_quantity_and_profit(
         price, quantity, fee = (Fraction(each) for each in (event.price, event.quantity, event.fee))
         base_fee = fee if event.fee_asset == BASE else Fraction(0)
         held = entered - exited - dust
+        if entered and not held:
+            continue  # it is closed: what is bought now is another position
         if event.side is Side.BUY:
             books = books.entered(event, BASE)
             entered += quantity - base_fee
@@ -290,3 +292,18 @@ def test_futures_hold_none_of_the_base_asset_that_a_fee_is_taken_in() -> None:
     books = books.entered(fill(Side.BUY, 1000, 10_000, Decimal("0.001"), BASE), BASE)
 
     assert (books.quantity, books.fees) == (Decimal(1), Decimal("0.1"))
+
+
+@given(histories())
+def test_money_adds_up_to_the_last_digit(
+    history: tuple[PositionSide, list[Fill], list[Fill]],
+) -> None:
+    """I8: what was realized less what the open part cost is the cash, whatever was averaged."""
+    side, entered, exited = history
+    books = PositionBooks(side=side)
+    fills: list[Fill] = []
+    for each in (*entered, *exited):
+        step = books.entered(each, BASE) if each in entered else books.exited(each, BASE, LOT)
+        books, fills = step, [*fills, each]
+        cash = sum((-f.side.sign * f.quantity * f.price - f.fee for f in fills), Decimal(0))
+        assert books.realized_pnl - books.cost * side.sign == cash

@@ -35,17 +35,21 @@ class Reconcile:
             summary.fail(item, error)
         for difference in result.differences:
             summary.fail(f"{difference.venue} {difference.subject}", str(difference))
+        for each in result.cash:
+            summary.fail(f"{each.venue} cash in {each.asset}", str(each))
         summary.attempted = max(summary.attempted, summary.failed)
         if not result.failed:
             self.gate.open("reconcile")
         return summary
 
     async def outcome(self) -> Outcome:
-        """The last reconciliation found our positions equal to the venue's."""
+        """The last reconciliation found our positions, and paper's cash, equal to the venue's."""
         if self._last is None:
             return Outcome(ok=False, message="not reconciled since the start")
         if self._last.failed:
             return Outcome(ok=False, message=f"no answer: {', '.join(self._last.failed)}")
         if self._last.differences:
             return Outcome(ok=False, message="; ".join(map(str, self._last.differences)))
+        if self._last.cash:
+            return Outcome(ok=False, message="; ".join(map(str, self._last.cash)))
         return Outcome(ok=True, message="positions equal the venues'")

@@ -84,6 +84,9 @@ class VenueTraits:
     negatives: int = 3
     endpoints: int = 2
     resting_margin: timedelta = timedelta(hours=1)
+    cash_is_ours: bool = (
+        False  # nobody else trades or pays there: its cash is compared with our books
+    )
     base_fee: Decimal = ZERO
 
 

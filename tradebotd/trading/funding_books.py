@@ -55,6 +55,10 @@ class FundingBooks:
         self._asked_at: dict[VenueName, datetime] = {}
         self._tells = True  # an alert of an earlier life may be open
 
+    def ask_again(self) -> None:
+        """Whatever is held, the next `book` asks for it."""
+        self._asked_at.clear()
+
     async def book(self, held: Sequence[HeldSum], failed: dict[str, str]) -> int:
         """How many payments were new. Raises DatabaseUnavailableError."""
         now, booked = self._clock.now(), 0

@@ -17,6 +17,8 @@ from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts
 from tradebotd.storage.database import Database
+from tradebotd.storage.positions import HeldSum
+from tradebotd.trading.cash_check import CashCheck, CashDifference
 from tradebotd.trading.contradictions import BALANCE, is_readable, of_account
 from tradebotd.trading.exit_evidence import ExitEvidence
 from tradebotd.trading.externals import Externals
@@ -46,6 +48,7 @@ class Reconciled:
     waiting: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     external: list[Difference] = field(default_factory=list)
+    cash: list[CashDifference] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -95,6 +98,7 @@ class Reconciler:
             clock=clock,
             day_of=recorder.day_of,
         )
+        self._cash = CashCheck(database=database, venues=venues, symbols=symbols, clock=clock)
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
         self._contradicted = True
@@ -171,6 +175,8 @@ class Reconciler:
                 return  # a fill came in between: the next look compares again
             if await self._externals.settle_excess(found, accounts):
                 return
+        else:
+            await self._compare_cash(before, accounts, result)
         foreign = self._holdings.foreign(before, accounts)
         result.external, result.differences = await self._externals.explain(found, foreign)
         await self._report(result.differences)
@@ -196,6 +202,19 @@ class Reconciler:
                     log.error("a venue contradicts itself", subject=subject, detail=why)
             await alerts.clear_others(connection, BALANCE, list(found), now)
         self._contradicted = bool(found)
+
+    async def _compare_cash(
+        self,
+        before: Sequence[HeldSum],
+        accounts: Mapping[VenueName, VenueAccount],
+        result: Reconciled,
+    ) -> None:
+        """Where all that is held agrees, and no order is on its way."""
+        certain = not self._recorder.in_flight and not result.waiting
+        certain = certain and await self._holdings.sums() == before
+        result.cash = await self._cash.compare(accounts, certain=certain)
+        if self._cash.suspects:
+            self._funding.ask_again()
 
     async def _apply_late_fills(self, venues: Iterable[VenueName], result: Reconciled) -> None:
         """A difference may be a fill of an order that we took for settled: late evidence counts.

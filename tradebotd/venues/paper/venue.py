@@ -91,6 +91,7 @@ class PaperVenue:
             resting_margin=timedelta(),
             negatives=1,
             endpoints=1,
+            cash_is_ours=True,
             base_fee=self._terms.base_fee,
         )
 

@@ -1,0 +1,181 @@
+"""Money adds up at the paper venue: cash, realized P&L, what is open, fees, funding, dust."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.fakes.trading import BOT, MINUTE, SYMBOL, Desk, open_desk, spec
+from tradebotd.domain.bot import SizingKind, SizingRule
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.position import CloseReason
+from tradebotd.domain.side import PositionSide
+from tradebotd.storage.database import Database
+from tradebotd.venues.paper.matching import PaperTerms
+
+CASH = Decimal(100_000)
+FUTURES: dict[str, Any] = {
+    "position_type": PositionType.FUTURES,
+    "leverage": 10,
+    "allow_short": True,
+    "exits": ExitPlan(stop_loss=Decimal("0.05")),
+}
+LADDER = ExitPlan(
+    stop_loss=Decimal("0.05"),
+    ladder=(
+        LadderStep(at=Decimal("0.02"), share=Decimal("0.3")),
+        LadderStep(at=Decimal("0.04"), share=Decimal("0.3")),
+    ),
+)
+
+
+async def open_paper_desk(database: Database, *, terms: dict[str, Any], **bot: Any) -> Desk:
+    sizing = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal("1.237"))
+    paper = PaperTerms(starting_cash={"USDT": CASH}, taker=Decimal("0.00041"), **terms)
+    desk = await open_desk(database, spec(**({"sizing": sizing} | bot)), paper=paper)
+    await desk.reconciler.run()
+    return desk
+
+
+async def adds_up(desk: Desk) -> None:
+    """I8, by the books' own figures and not by the daemon's check, which must say the same."""
+    sums = await desk.row(
+        """
+        SELECT (SELECT coalesce(sum(realized_pnl), 0) FROM positions) AS earned,
+               (SELECT coalesce(sum(cost), 0) FROM positions
+                 WHERE closed_at IS NULL AND position_type = 'spot') AS cost,
+               (SELECT total FROM paper.balances WHERE asset = 'USDT') AS cash
+        """
+    )
+    assert sums["cash"] - CASH == sums["earned"] - sums["cost"]
+    desk.clock.advance(MINUTE)
+    await desk.reconciler.run()
+    desk.clock.advance(MINUTE)
+    result = await desk.reconciler.run()
+    assert (result.differences, result.external, result.cash) == ([], [], [])
+    assert await desk.open_alerts() == []
+
+
+async def price(desk: Desk, value: str) -> None:
+    """As it comes from the feed: the venue first, then our own stops."""
+    desk.clock.advance(timedelta(seconds=20))
+    desk.tick(value)
+    meeting = desk.paper.on_point(PathPoint(desk.clock.now(), SYMBOL, Decimal(value)))
+    if meeting is not None:
+        await meeting
+    await desk.stream(value)
+
+
+@pytest.mark.parametrize("fee_in_base", [False, True])
+async def test_spot_adds_up_while_it_is_open_and_when_it_is_closed(
+    database: Database, *, fee_in_base: bool
+) -> None:
+    """I8: three trades with fees of either asset, dust left over and swept up on the way."""
+    desk = await open_paper_desk(database, terms={"fee_in_base": fee_in_base})
+
+    for number, value in enumerate(["103.17", "98.43", "101.01"]):
+        await price(desk, "100")
+        await desk.enter(minute=number)
+        await adds_up(desk)
+        await price(desk, value)
+        (held,) = desk.protection.held.values()
+        await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await adds_up(desk)
+
+
+@pytest.mark.parametrize("fee_in_base", [False, True])
+async def test_a_ladder_adds_up_at_each_step(database: Database, *, fee_in_base: bool) -> None:
+    """I8: what is open costs its share of the entry; nothing is lost by rounding it."""
+    desk = await open_paper_desk(database, terms={"fee_in_base": fee_in_base}, exits=LADDER)
+    await desk.enter()
+
+    for value in ("102.5", "104.7", "94"):
+        await price(desk, value)
+        await adds_up(desk)
+
+    assert (await desk.position())["closed_at"] is not None
+
+
+@pytest.mark.parametrize("side", [PositionSide.LONG, PositionSide.SHORT])
+async def test_futures_add_up_with_funding(database: Database, side: PositionSide) -> None:
+    """I8: P&L and funding go into the cash, the price of what is held does not."""
+    desk = await open_paper_desk(database, terms={"funding_rate": Decimal("0.0003")}, **FUTURES)
+    await desk.enter(side=side)
+    await adds_up(desk)
+
+    desk.clock.advance(timedelta(hours=5))
+    await price(desk, "100.07")
+    await desk.reconciler.run()
+    assert (await desk.position())["funding"] != 0
+    await adds_up(desk)
+    (held,) = desk.protection.held.values()
+    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await adds_up(desk)
+
+    assert (await desk.state())["daily_pnl"] == (await desk.position())["realized_pnl"]
+
+
+@pytest.mark.parametrize(
+    ("side", "beyond"), [(PositionSide.LONG, "85"), (PositionSide.SHORT, "115")]
+)
+async def test_a_liquidation_adds_up(database: Database, side: PositionSide, beyond: str) -> None:
+    """I8: what the venue took of the cash is the loss of the position that it closed."""
+    terms = {"resting_stops": False}
+    plan = {**FUTURES, "exits": ExitPlan(stop_loss=None)}
+    desk = await open_paper_desk(database, terms=terms, **plan)
+    await desk.enter(side=side)
+
+    await price(desk, beyond)
+    await desk.reconciler.run()
+
+    closed = await desk.position()
+    assert closed["close_reason"] == "external"
+    assert closed["realized_pnl"] < -11
+    cash = (await desk.row("SELECT total FROM paper.balances WHERE asset = 'USDT'"))["total"]
+    assert cash - CASH == closed["realized_pnl"]
+    assert await desk.open_alerts() == ["forced_close"]
+
+
+@pytest.mark.parametrize("change", ["-0.01", "0.000000001"])
+async def test_cash_that_is_not_accounted_for_is_said_once_it_lasts(
+    database: Database, change: str
+) -> None:
+    """I8: told by the second look that sees the same, with both figures; gone when it adds up."""
+    desk = await open_paper_desk(database, terms={})
+    await desk.enter()
+    (held,) = desk.protection.held.values()
+    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await desk.execute(
+        "UPDATE paper.balances SET total = total + $1 WHERE asset = 'USDT'", Decimal(change)
+    )
+
+    first = await desk.reconciler.run()
+    second = await desk.reconciler.run()
+
+    assert first.cash == []
+    (found,) = second.cash
+    assert found.theirs - found.ours == Decimal(change)
+    assert await desk.open_alerts() == ["cash_differs"]
+    await desk.execute(
+        "UPDATE paper.balances SET total = total - $1 WHERE asset = 'USDT'", Decimal(change)
+    )
+    assert (await desk.reconciler.run()).cash == []
+    assert await desk.open_alerts() == []
+
+
+async def test_what_was_there_before_us_outlives_a_restart(database: Database) -> None:
+    """I8: a second life finds the same difference: the first look was stored."""
+    desk = await open_paper_desk(database, terms={})
+    await desk.enter()
+    await desk.execute("UPDATE positions SET realized_pnl = realized_pnl + 1")
+
+    paper = PaperTerms(starting_cash={"USDT": CASH})
+    again = await open_desk(database, spec(), restarted=True, paper=paper)
+    await again.reconciler.run()
+    result = await again.reconciler.run()
+
+    assert [each.theirs - each.ours for each in result.cash] == [-1]
+    assert (BOT, SYMBOL) == ("one", "BTCUSDT")

@@ -1,0 +1,52 @@
+"""What the books say of the money at a venue: sums of several tables, none of which grows."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, LiteralString
+
+from tradebotd.domain.ids import VenueName
+from tradebotd.storage.database import Connection
+
+# What futures cost counts as if it had been paid: so it does not matter which average realized P&L was computed from.
+# What somebody else's hand traded is no P&L of ours, and has changed the cash all the same.
+SELECT_EXPECTED: Final[LiteralString] = """
+    SELECT a.asset,
+           coalesce(s.earned + s.paid_elsewhere - s.fees_taken, 0)
+           - coalesce((SELECT sum(CASE p.side WHEN 'long' THEN p.cost ELSE -p.cost END)
+                         FROM positions AS p JOIN market_symbols AS m ON m.symbol = p.symbol
+                        WHERE p.closed_at IS NULL AND p.venue = $1 AND m.quote_asset = a.asset), 0)
+           - coalesce((SELECT sum(CASE p.side WHEN 'long' THEN p.cost ELSE -p.cost END)
+                         FROM positions AS p JOIN market_symbols AS m ON m.symbol = p.symbol
+                        WHERE p.position_type = 'futures' AND p.dust > 0 AND p.closed_at IS NOT NULL AND p.venue = $1
+                          AND m.quote_asset = a.asset), 0)
+           + coalesce((SELECT sum(p.quantity)
+                         FROM positions AS p JOIN market_symbols AS m ON m.symbol = p.symbol
+                        WHERE p.closed_at IS NULL AND p.position_type = 'spot' AND p.venue = $1
+                          AND m.base_asset = a.asset), 0)
+           + coalesce((SELECT sum(d.quantity)
+                         FROM dust AS d JOIN market_symbols AS m ON m.symbol = d.symbol
+                        WHERE d.venue = $1 AND m.base_asset = a.asset), 0)
+           + coalesce((SELECT sum(f.amount) FROM funding_payments AS f
+                        WHERE f.venue = $1 AND f.asset = a.asset AND f.position_id IS NULL), 0)
+           + coalesce((SELECT sum(CASE WHEN m.quote_asset = a.asset
+                                       THEN CASE e.side WHEN 'buy' THEN -1 ELSE 1 END * e.quantity * e.price ELSE 0 END
+                                  - CASE e.fee_asset WHEN a.asset THEN e.fee ELSE 0 END)
+                         FROM external_fills AS e LEFT JOIN market_symbols AS m ON m.symbol = e.symbol
+                        WHERE e.venue = $1
+                          AND NOT EXISTS (SELECT 1 FROM fills AS f
+                                           WHERE f.venue = e.venue AND f.symbol = e.symbol
+                                             AND f.trade_id = CASE WHEN e.excess_of IS NULL THEN e.trade_id
+                                                                   ELSE e.trade_id || '.excess' END)), 0) AS expected
+      FROM unnest($2::text[]) AS a (asset)
+      LEFT JOIN asset_sums AS s ON s.venue = $1 AND s.asset = a.asset
+"""
+
+
+async def select_expected(
+    connection: Connection, venue: VenueName, assets: Sequence[str]
+) -> dict[str, Decimal]:
+    """By how much each asset there is more than before us: realized P&L, less the cost of what is
+    open, and the fees that other assets paid; less those that it paid for others.
+    """
+    rows = await connection.fetch(SELECT_EXPECTED, venue, list(assets))
+    return {row["asset"]: row["expected"] for row in rows}
