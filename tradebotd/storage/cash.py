@@ -11,7 +11,8 @@ from tradebotd.storage.database import Connection
 # What somebody else's hand traded is no P&L of ours, and has changed the cash all the same.
 SELECT_EXPECTED: Final[LiteralString] = """
     SELECT a.asset,
-           coalesce(s.earned + s.paid_elsewhere - s.fees_taken, 0)
+           coalesce((SELECT sum(s.earned + s.paid_elsewhere - s.fees_taken) FROM asset_sums AS s
+                      WHERE s.venue = $1 AND s.asset = a.asset), 0)
            - coalesce((SELECT sum(CASE p.side WHEN 'long' THEN p.cost ELSE -p.cost END)
                          FROM positions AS p JOIN market_symbols AS m ON m.symbol = p.symbol
                         WHERE p.closed_at IS NULL AND p.venue = $1 AND m.quote_asset = a.asset), 0)
@@ -38,7 +39,6 @@ SELECT_EXPECTED: Final[LiteralString] = """
                                              AND f.trade_id = CASE WHEN e.excess_of IS NULL THEN e.trade_id
                                                                    ELSE e.trade_id || '.excess' END)), 0) AS expected
       FROM unnest($2::text[]) AS a (asset)
-      LEFT JOIN asset_sums AS s ON s.venue = $1 AND s.asset = a.asset
 """
 
 
