@@ -114,6 +114,7 @@ async def test_what_two_exits_could_sweep_is_sold_once(database: Database) -> No
     await round_trip(desk)
     await desk.enter(minute=1)
     await desk.enter("two", minute=1)
+    await desk.execute("UPDATE dust SET quantity = 0.00001")
     first, second = desk.protection.held.values()
     desk.venue.script.append(Behaviour.DROP_BEFORE)
 
@@ -122,8 +123,8 @@ async def test_what_two_exits_could_sweep_is_sold_once(database: Database) -> No
     await desk.protection.close_by_hand(second, CloseReason.SIGNAL)
 
     sweeping = [each["sweeps"] for each in await desk.orders() if each["role"] == "exit"]
-    assert sweeping == [0, Decimal("0.00001"), Decimal("0.00001")]
-    assert (await desk.row("SELECT * FROM dust"))["quantity"] == Decimal("0.00098")
+    assert sweeping == [0, Decimal("0.00001"), 0]
+    assert (await desk.row("SELECT * FROM dust"))["quantity"] == Decimal("0.00100")
 
 
 async def test_dust_sold_by_a_later_fill_is_income_of_the_closed_position(desk: Desk) -> None:

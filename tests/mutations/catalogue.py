@@ -3,9 +3,10 @@
 from typing import Final
 
 from tests.mutations.answers import ANSWERS
+from tests.mutations.cash import CASH
 from tests.mutations.exits import EXITS
 from tests.mutations.money import MONEY
 from tests.mutations.mutation import Mutation
 from tests.mutations.protocol import PROTOCOL
 
-MUTATIONS: Final[tuple[Mutation, ...]] = (*PROTOCOL, *EXITS, *MONEY, *ANSWERS)
+MUTATIONS: Final[tuple[Mutation, ...]] = (*PROTOCOL, *EXITS, *MONEY, *ANSWERS, *CASH)

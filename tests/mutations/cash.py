@@ -1,0 +1,104 @@
+"""Whether money adds up: dust, fees of any asset, funding, losses by force, and the look at the cash."""
+
+from typing import Final
+
+from tests.mutations.mutation import Edit, Mutation
+
+CASH: Final = (
+    Mutation(
+        name="dust costs nothing",
+        edits=(
+            Edit(
+                "tradebotd/domain/books.py",
+                "        open_quantity = self.quantity\n",
+                "        open_quantity = self.quantity + self.dust\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_dust.py::test_dust_is_a_loss_of_what_it_cost",
+            "tests/integration/test_cash_check.py::test_spot_adds_up_while_it_is_open_and_when_it_is_closed[True]",
+        ),
+    ),
+    Mutation(
+        name="two exits sell the same dust",
+        edits=(
+            Edit(
+                "tradebotd/storage/dust.py",
+                "AND o.sweeps > 0 AND NOT o.settled",
+                "AND false",
+            ),
+        ),
+        tests=("tests/integration/test_dust.py::test_what_two_exits_could_sweep_is_sold_once",),
+    ),
+    Mutation(
+        name="an exit that was refused for dust that is gone asks for it again",
+        edits=(
+            Edit(
+                "tradebotd/storage/dust.py",
+                "e.role = 'exit' AND e.status = 'rejected'",
+                "false",
+            ),
+        ),
+        tests=("tests/integration/test_dust.py::test_dust_that_is_gone_keeps_no_exit",),
+    ),
+    Mutation(
+        name="a fee in a third asset counts one for one",
+        edits=(
+            Edit(
+                "tradebotd/trading/fees.py",
+                "self._currencies.between(fill.fee_asset, instrument.quote_asset)",
+                "ONE",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_fees.py::test_a_fee_in_a_third_asset_counts_at_its_worth",
+            "tests/integration/test_fees.py::test_a_fee_that_nobody_can_value_is_said_and_counts_as_nothing",
+        ),
+    ),
+    Mutation(
+        name="what fees took of an asset is not missed there",
+        edits=(
+            Edit(
+                "tradebotd/trading/holdings.py",
+                "return await asset_sums.select_fees_taken(connection, venue)",
+                "return {}",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_fees.py::test_what_went_for_fees_is_no_difference[0.001]",
+            "tests/integration/test_fees.py::test_an_unknown_sale_of_bnb_can_be_inferred_absent",
+        ),
+    ),
+    Mutation(
+        name="the paper venue pays no funding into the cash",
+        edits=(
+            Edit(
+                "tradebotd/venues/paper/desk.py",
+                "self._name, {asset: amount})",
+                "self._name, {asset: ZERO})",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_cash_check.py::test_futures_add_up_with_funding[long]",
+            "tests/integration/test_cash_check.py::test_futures_add_up_with_funding[short]",
+        ),
+    ),
+    Mutation(
+        name="the paper venue takes no loss of futures from the cash",
+        edits=(
+            Edit(
+                "tradebotd/venues/paper/matching.py",
+                "changes={instrument.quote_asset: realized - fee}",
+                "changes={instrument.quote_asset: -fee}",
+            ),
+        ),
+        tests=("tests/integration/test_cash_check.py::test_a_liquidation_adds_up[long-85]",),
+    ),
+    Mutation(
+        name="nobody looks at the cash",
+        edits=(Edit("tradebotd/venues/paper/venue.py", "cash_is_ours=True", "cash_is_ours=False"),),
+        tests=(
+            "tests/integration/test_cash_check.py::test_cash_that_is_not_accounted_for_is_said_once_it_lasts[-0.01]",
+        ),
+    ),
+)
