@@ -1,5 +1,6 @@
 """Money adds up at the paper venue: cash, realized P&L, what is open, fees, funding, dust."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -137,6 +138,25 @@ async def test_a_liquidation_adds_up(database: Database, side: PositionSide, bey
     cash = (await desk.row("SELECT total FROM paper.balances WHERE asset = 'USDT'"))["total"]
     assert cash - CASH == closed["realized_pnl"]
     assert await desk.open_alerts() == ["forced_close"]
+
+
+async def test_what_is_written_off_adds_up(database: Database) -> None:
+    """I8, M4.6: the fee of one lot leaves less than a lot: its cost is a loss once it is closed."""
+    one_lot = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal("0.002"))
+    desk = await open_paper_desk(database, terms={"fee_in_base": True}, sizing=one_lot)
+    await desk.enter()
+    instrument = desk.symbols[SYMBOL].instrument
+    coarse = replace(instrument, lot_size=Decimal("0.01"))
+    desk.symbols[SYMBOL] = replace(desk.symbols[SYMBOL], instrument=coarse)
+
+    desk.clock.advance(timedelta(seconds=5))
+    desk.tick("100")
+    await desk.protection.sweep(desk.clock.now())
+
+    closed = await desk.position()
+    assert (closed["close_reason"], closed["quantity"]) == ("dust", 0)
+    assert closed["realized_pnl"] < Decimal("-0.19")
+    await adds_up(desk)
 
 
 @pytest.mark.parametrize("change", ["-0.01", "0.000000001"])

@@ -307,3 +307,13 @@ def test_money_adds_up_to_the_last_digit(
         books, fills = step, [*fills, each]
         cash = sum((-f.side.sign * f.quantity * f.price - f.fee for f in fills), Decimal(0))
         assert books.realized_pnl - books.cost * side.sign == cash
+
+
+def test_what_futures_leave_below_a_lot_is_held_on_and_costs_nothing() -> None:
+    """M5.4: the lot grew meanwhile: 0.5 contracts stay at the venue, and nothing was paid for them."""
+    books = PositionBooks(side=PositionSide.SHORT, position_type=PositionType.FUTURES)
+    books = books.entered(fill(Side.SELL, 1500, 10_000, Decimal(0)), BASE)
+    books = books.exited(fill(Side.BUY, 1000, 9_000, Decimal(0)), BASE, Decimal(1))
+
+    assert (books.quantity, books.dust) == (Decimal(0), Decimal("0.5"))
+    assert (books.realized_pnl, books.cost) == (Decimal(10), Decimal(50))
