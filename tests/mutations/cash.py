@@ -16,7 +16,7 @@ CASH: Final = (
         ),
         tests=(
             "tests/integration/test_dust.py::test_dust_is_a_loss_of_what_it_cost",
-            "tests/integration/test_cash_check.py::test_spot_adds_up_while_it_is_open_and_when_it_is_closed[True]",
+            "tests/integration/test_cash_check.py::test_spot_adds_up_while_it_is_open_and_when_it_is_closed",
         ),
     ),
     Mutation(
@@ -65,7 +65,7 @@ CASH: Final = (
             ),
         ),
         tests=(
-            "tests/integration/test_fees.py::test_what_went_for_fees_is_no_difference[0.001]",
+            "tests/integration/test_fees.py::test_what_went_for_fees_is_no_difference",
             "tests/integration/test_fees.py::test_an_unknown_sale_of_bnb_can_be_inferred_absent",
         ),
     ),
@@ -78,10 +78,7 @@ CASH: Final = (
                 "self._name, {asset: ZERO})",
             ),
         ),
-        tests=(
-            "tests/integration/test_cash_check.py::test_futures_add_up_with_funding[long]",
-            "tests/integration/test_cash_check.py::test_futures_add_up_with_funding[short]",
-        ),
+        tests=("tests/integration/test_cash_check.py::test_futures_add_up_with_funding",),
     ),
     Mutation(
         name="the paper venue takes no loss of futures from the cash",
@@ -92,13 +89,13 @@ CASH: Final = (
                 "changes={instrument.quote_asset: -fee}",
             ),
         ),
-        tests=("tests/integration/test_cash_check.py::test_a_liquidation_adds_up[long-85]",),
+        tests=("tests/integration/test_cash_check.py::test_a_liquidation_adds_up",),
     ),
     Mutation(
         name="nobody looks at the cash",
         edits=(Edit("tradebotd/venues/paper/venue.py", "cash_is_ours=True", "cash_is_ours=False"),),
         tests=(
-            "tests/integration/test_cash_check.py::test_cash_that_is_not_accounted_for_is_said_once_it_lasts[-0.01]",
+            "tests/integration/test_cash_check.py::test_cash_that_is_not_accounted_for_is_said_once_it_lasts",
         ),
     ),
 )
