@@ -4,6 +4,9 @@ from typing import Any
 
 import asyncpg
 
+from tests.acceptance import cash
+
+STARTING = {"USDT": 10_000}  # as the scenarios have it
 # I1: nothing at the venue that has no row of ours; nothing executed beyond what the row says.
 UNKNOWN_ORDERS = """
     SELECT v.client_order_id FROM paper.orders AS v
@@ -85,6 +88,7 @@ async def violations(dsn: str) -> tuple[list[str], dict[str, Any]]:
             found += [f"{what}: {tuple(row)}" for row in rows]
         if difference := await connection.fetchval(HOLDINGS):
             found.append(f"I2 we hold {difference} more than the venue says")
+        found += [f"I8 {each}" for each in await cash.violations(connection, STARTING)]
         return found, dict(await connection.fetchrow(FIGURES) or {})
     finally:
         await connection.close()
