@@ -60,7 +60,7 @@ CASH: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/holdings.py",
-                "return await asset_sums.select_fees_taken(connection, venue)",
+                "return await asset_sums.select_flows(connection, venue)",
                 "return {}",
             ),
         ),
