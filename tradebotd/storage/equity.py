@@ -37,7 +37,8 @@ SELECT_BOT_FLOWS: Final[LiteralString] = """
      ORDER BY c.name, o.id
 """
 SELECT_SUMS: Final[LiteralString] = """
-    SELECT venue, asset, earned + paid_elsewhere - fees_taken AS booked FROM asset_sums ORDER BY venue, asset
+    SELECT venue, asset, sum(earned + paid_elsewhere - fees_taken) AS booked FROM asset_sums GROUP BY venue, asset
+     ORDER BY venue, asset
 """
 # A peak from before an operator resumed from a drawdown is none any more. What came in or left since is no part of it.
 SELECT_EXTREMES: Final[LiteralString] = """
