@@ -186,6 +186,27 @@ async def test_cash_that_is_not_accounted_for_is_said_once_it_lasts(
     assert await desk.open_alerts() == []
 
 
+@pytest.mark.parametrize("inferred", [False, True])
+async def test_a_deposit_adds_up_when_the_venue_tells_it(
+    database: Database, *, inferred: bool
+) -> None:
+    """I8: what came in is no P&L; one that is only inferred from the cash explains nothing."""
+    desk = await open_paper_desk(database, terms={})
+    await desk.enter()
+    await desk.execute("UPDATE paper.balances SET total = total + 500 WHERE asset = 'USDT'")
+    await desk.execute(
+        "INSERT INTO transfers (venue, transfer_id, account, asset, amount, worth, inferred, at, seen_at)"
+        " VALUES ('scripted', '1', 'default', 'USDT', 500, 500, $1, $2, $2)",
+        inferred,
+        desk.clock.now(),
+    )
+
+    await desk.reconciler.run()
+    result = await desk.reconciler.run()
+
+    assert [each.theirs - each.ours for each in result.cash] == ([500] if inferred else [])
+
+
 async def test_what_was_there_before_us_outlives_a_restart(database: Database) -> None:
     """I8: a second life finds the same difference: the first look was stored."""
     desk = await open_paper_desk(database, terms={})

@@ -8,6 +8,7 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.storage.database import Connection
 
 # What futures cost counts as if it had been paid: so it does not matter which average realized P&L was computed from.
+# A transfer counts when its venue tells it: one that was inferred from the cash would explain whatever is wrong with that.
 # What somebody else's hand traded is no P&L of ours, and has changed the cash all the same.
 SELECT_EXPECTED: Final[LiteralString] = """
     SELECT a.asset,
@@ -29,6 +30,8 @@ SELECT_EXPECTED: Final[LiteralString] = """
                         WHERE d.venue = $1 AND m.base_asset = a.asset), 0)
            + coalesce((SELECT sum(f.amount) FROM funding_payments AS f
                         WHERE f.venue = $1 AND f.asset = a.asset AND f.position_id IS NULL), 0)
+           + coalesce((SELECT sum(t.amount) FROM transfers AS t
+                        WHERE t.venue = $1 AND t.asset = a.asset AND NOT t.inferred), 0)
            + coalesce((SELECT sum(CASE WHEN m.quote_asset = a.asset
                                        THEN CASE e.side WHEN 'buy' THEN -1 ELSE 1 END * e.quantity * e.price ELSE 0 END
                                   - CASE e.fee_asset WHEN a.asset THEN e.fee ELSE 0 END)
