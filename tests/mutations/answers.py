@@ -100,8 +100,8 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         edits=(
             Edit(
                 "tradebotd/storage/asset_sums.py",
-                "s.earned + s.paid_elsewhere - s.fees_taken - coalesce(open.cost, 0) AS flow",
-                "0 - s.fees_taken - coalesce(open.cost, 0) * 0 AS flow",
+                "s.made - coalesce(open.cost, 0) AS flow",
+                "0 * s.made AS flow",
             ),
         ),
         tests=(
