@@ -208,3 +208,16 @@ async def test_what_was_sold_meanwhile_is_asked_for_again(
 
     assert desk.venue.asked_for.count("account") == 3
     assert desk.venue.submitted[-1][1].quantity == 6
+
+
+async def test_an_account_that_is_no_numbers_counts_as_silent(database: Database) -> None:
+    """M2.3, M4.6: nobody is sized by it, and the other venue goes on."""
+    desk, other = await opened(database)
+    await desk.account.worth()
+    other.balances["USDT"] = Decimal("NaN")
+
+    assert await says(desk, "two") == WAITS
+    assert await says(desk, "one") == "running"
+
+    worth = await desk.account.worth()
+    assert worth.account.cash + worth.account.exposure == 2000 - Decimal("0.04")

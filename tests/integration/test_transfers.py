@@ -14,6 +14,7 @@ from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
+from tradebotd.domain.transfer import Transfer
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.storage.database import Database
 
@@ -197,3 +198,22 @@ async def test_what_bots_trade_is_no_transfer(
     assert await desk.rows("SELECT * FROM transfers") == []
     assert await desk.open_alerts() == []
     assert halted(desk) is None
+
+
+async def test_a_transfer_that_is_no_number_is_left_out(database: Database) -> None:
+    """The jump of cash itself is still no gain."""
+    desk = await opened(database)
+    desk.venue.transfer(-300_000, told=False)
+    desk.venue.transfers.append(
+        Transfer(
+            venue=desk.venue.name,
+            transfer_id="odd",
+            asset="USDT",
+            amount=Decimal("NaN"),
+            at=desk.clock.now(),
+        )
+    )
+    await snapshot(desk)
+
+    assert halted(desk) is None
+    assert await transferred(desk) == -300_000

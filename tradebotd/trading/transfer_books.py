@@ -91,6 +91,9 @@ class TransferBooks:
             failed[name] = f"{type(error).__name__}: {error}"
 
     async def _book(self, transfer: Transfer, now: datetime) -> None:
+        if not transfer.amount.is_finite():
+            log.error("a transfer is no number", venue=transfer.venue, id=transfer.transfer_id)
+            return
         try:
             rate = self._rate(transfer.asset)
         except FeedError as error:

@@ -16,6 +16,7 @@ from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage.equity import Flows, Purse
+from tradebotd.trading.contradictions import is_readable
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ class VenueAccounts:
     ) -> None:
         try:
             with anyio.fail_after(seconds):
-                answers[name] = await self._venues[name].account()
+                account = await self._venues[name].account()
         except (VenueError, TimeoutError) as error:
             why = f"{type(error).__name__}: {error}"
         except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
@@ -78,8 +79,11 @@ class VenueAccounts:
             log.error("a venue's account failed", venue=name, traceback=trace)  # noqa: TRY400
             why = f"{type(error).__name__}: {error}"
         else:
-            self._silent.pop(name, None)
-            return
+            if is_readable(account):
+                answers[name] = account
+                self._silent.pop(name, None)
+                return
+            why = "its account is no numbers"
         self._silent[name] = (why, anyio.current_time())
 
     def remember(
