@@ -114,8 +114,8 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/protection.py",
-                "        if position.symbol in self.symbol_pauses.paused:\n",
-                "        if False:\n",
+                "        if position.symbol in self.symbol_pauses.paused:\n            return SPLIT\n",
+                "",
             ),
         ),
         tests=("tests/integration/test_exit_troubles.py::test_a_split_never_fires_a_stop",),

@@ -38,7 +38,7 @@ MONEY: Final = (
         edits=(
             Edit(
                 "tradebotd/storage/bots.py",
-                "paused_by = CASE WHEN paused_by = 'limit' THEN NULL ELSE paused_by END",
+                "paused_by = CASE WHEN s.paused_by = 'limit' THEN NULL ELSE s.paused_by END",
                 "paused_by = NULL",
             ),
         ),
@@ -190,7 +190,9 @@ MONEY: Final = (
     ),
     Mutation(
         name="the highest equity is that of the snapshots, without the present",
-        edits=(Edit("tradebotd/trading/account.py", "max(history.peak, current)", "history.peak"),),
+        edits=(
+            Edit("tradebotd/trading/account.py", "max(peak + jumped, current)", "peak + jumped"),
+        ),
         equivalent="above the peak there is no drawdown either way",
     ),
     Mutation(
@@ -212,8 +214,8 @@ MONEY: Final = (
         edits=(
             Edit(
                 "tradebotd/jobs/daily_reset.py",
-                "if fresh or await self._lift(name, context.now):",
-                "if fresh:",
+                "lifted = paused is None and await self._lift(name, context.now)",
+                "lifted = False",
             ),
         ),
         tests=(
