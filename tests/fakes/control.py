@@ -100,6 +100,7 @@ def bot(name: str = "btc-ema") -> m.Bot:
         paused_by=None,
         day=date(2022, 1, 14),
         daily_pnl=Decimal("12.5"),
+        currency="USDT",
         daily_trades_count=3,
         last_run_at=before(seconds=20),
         last_error_message=None,

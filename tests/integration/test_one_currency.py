@@ -1,18 +1,22 @@
 """M4.8: an account that trades for dollars and for euros is told in one of them."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from tests.fakes.trading import LIMITS, Desk, open_desk, spec
+from tests.fakes.trading import LIMITS, NOON, Desk, open_desk, spec
 from tests.fakes.venue import SCRIPTED
-from tradebotd.domain.bot import EntryKind, EntryRule, SizingKind, SizingRule
+from tradebotd.domain.bot import DailyLimits, EntryKind, EntryRule, SizingKind, SizingRule
 from tradebotd.domain.errors import FeedError, OrderDeniedError
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
+from tradebotd.storage import bots
+from tradebotd.storage.bots import LeasedState
 from tradebotd.storage.database import Database
+from tradebotd.trading.decide import reached_limit
 
 RATE, DOLLARS, EUROS = "EURUSDT", "BTCUSDT", "BTCEUR"
 
@@ -184,3 +188,111 @@ async def test_without_a_rate_there_is_no_entry_and_no_sum(database: Database) -
     with pytest.raises(FeedError, match="EURUSDT has no price yet"):
         await desk.enter("dollars")
     assert desk.venue.submitted == []
+
+
+async def sold(desk: Desk, at: str) -> LeasedState:
+    """What is held, at so many euros; the state as the bot's next cycle reads it."""
+    desk.tick(at, EUROS)
+    held = next(iter(desk.protection.held.values()))
+    await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+    async with desk.database.connection() as connection:
+        state = await bots.take_lease(connection, BotName("euros"), desk.token)
+    assert state is not None
+    return state
+
+
+@pytest.mark.parametrize(
+    ("rate", "capital", "sold_at", "reached"),
+    [
+        pytest.param("0.0067", 1000, "60", None, id="a yen: 0.13 dollars of 10 are lost"),
+        pytest.param("0.0067", 1000, "140", None, id="a yen: 0.40 dollars of 50 are won"),
+        pytest.param("1.25", 1000, "71.9", "max_daily_loss reached", id="a euro: 10.20 of 10"),
+        pytest.param("1.25", 1000, "72.1", None, id="a euro: 9.95 of 10"),
+        pytest.param("50000", 10**7, "77.9", "max_daily_loss reached", id="a bitcoin: 108,000"),
+        pytest.param("50000", 10**7, "78.1", None, id="a bitcoin: 98,000 of 100,000"),
+        pytest.param("50000", 10**7, "90.1", "daily target reached", id="a bitcoin: 501,000 won"),
+    ],
+)
+async def test_daily_limits_compare_the_accounts_currency(
+    database: Database, rate: str, capital: int, sold_at: str, reached: str | None
+) -> None:
+    """M4.8: 1 % and 5 % of a capital in dollars, whatever the symbol's money is worth."""
+    limits = DailyLimits(max_daily_loss=Decimal("0.01"), daily_target=Decimal("0.05"))
+    desk = await opened(database, quantity("1"), rate)
+    bot = replace(desk.specs[BotName("euros")], limits=limits, initial_capital=Decimal(capital))
+    desk.specs[bot.name] = bot
+    await desk.enter("euros")
+    state = await sold(desk, sold_at)
+
+    euros = (Decimal(sold_at) - 80) - (Decimal(sold_at) + 80) * desk.venue.fee
+    assert state.daily_pnl == euros * Decimal(rate)
+    assert reached_limit(bot, state, NOON.date()) == reached
+    noted = await desk.rows("SELECT detail FROM order_events WHERE detail ? 'counted' ORDER BY id")
+    assert [each["detail"]["counted"]["rate"] for each in noted] == [rate, rate]
+
+
+async def test_what_nobody_can_convert_stops_a_limited_bot_until_somebody_can(
+    database: Database,
+) -> None:
+    """M4.8, M2.2: the loss is kept as it is; no rate makes it nothing, and a later one counts."""
+    limited = DailyLimits(max_daily_loss=Decimal("0.01"))
+    desk = await opened(database, quantity("1"))
+    desk.specs[BotName("euros")] = replace(desk.specs[BotName("euros")], limits=limited)
+    await desk.enter("euros")
+    desk.prices._last.pop(RATE)
+    desk.tick("70", EUROS)
+    await desk.protection.sweep(desk.clock.now())
+    await desk.candles(70, 70, 70, symbol=EUROS)
+
+    assert (await desk.run("euros")).status == "paused (daily P&L unknown: no rate of EUR)"
+    state = await desk.state("euros")
+    assert state["daily_pnl"] == -Decimal("0.032") * Decimal("1.25")
+    assert state["daily_unconverted"] == {"EUR": "-10.0280"}
+
+    desk.tick("0.9", RATE)
+    assert not (await desk.run("euros")).status.startswith("paused")
+    desk.tick("1.25", RATE)
+    assert (await desk.run("euros")).status == "paused (max_daily_loss reached)"
+
+
+async def test_an_unlimited_bot_does_not_wait_for_a_rate(database: Database) -> None:
+    """M4.8: only what compares is stopped."""
+    desk = await opened(database, quantity("1"))
+    await desk.enter("euros")
+    desk.prices._last.pop(RATE)
+    state = await sold(desk, "70")
+    assert reached_limit(spec("euros", EUROS), state, NOON.date()) is None
+
+
+async def test_the_day_after_starts_without_what_was_not_converted(database: Database) -> None:
+    """M4.8: by a fill of the new day, or by the daily reset."""
+    desk = await opened(database, quantity("1"))
+    await desk.enter("euros")
+    desk.prices._last.pop(RATE)
+    await sold(desk, "70")
+    tomorrow = (NOON + timedelta(days=1)).date()
+    async with database.connection() as connection:
+        await bots.count_day(
+            connection,
+            BotName("euros"),
+            tomorrow,
+            pnl=Decimal(1),
+            trades=1,
+            in_position=None,
+            unconverted=("JPY", Decimal(-3)),
+        )
+        await bots.count_day(
+            connection,
+            BotName("euros"),
+            tomorrow,
+            pnl=Decimal(0),
+            trades=0,
+            in_position=None,
+            unconverted=("JPY", Decimal(-4)),
+        )
+    state = await desk.state("euros")
+    assert (state["daily_pnl"], state["daily_unconverted"]) == (1, {"JPY": "-7"})
+    async with database.connection() as connection:
+        done = await bots.reset_day(connection, BotName("euros"), tomorrow + timedelta(days=1))
+    assert done is not None
+    assert (await desk.state("euros"))["daily_unconverted"] == {}

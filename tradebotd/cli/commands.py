@@ -192,7 +192,9 @@ def bots_show(client: Client, options: Options) -> int:
     print(f"  {bot['symbol']} {bot['timeframe']} {bot['strategy']}, last run", end=" ")
     print(ago(bot["last_run_at"], answer.now))
     today = money(bot["daily_pnl"], signed=True)
-    print(f"  today {today}, {bot['daily_trades_count']} trades")
+    print(f"  today {today} {bot['currency']}, {bot['daily_trades_count']} trades")
+    for asset, amount in bot["daily_unconverted"].items():
+        print(f"  and {money(amount, signed=True)} {asset}, which no rate is known of")
     if bot["last_error_message"]:
         print(cut(f"  last error: {bot['last_error_message']}", WIDTH))
     held = [bot["position"]] if bot["position"] else []

@@ -134,7 +134,8 @@ class StatusText:
             )
             for bot in bots
         ]
-        heads = ("bots", "symbol", "status", "position", "today", "trades", "last run")
+        today = f"today {self._status['currency']}"
+        heads = ("bots", "symbol", "status", "position", today, "trades", "last run")
         return self._table(heads, rows, right={4, 5})
 
     def _held(self) -> list[str]:

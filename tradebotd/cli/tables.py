@@ -68,6 +68,10 @@ def _dust(row: Json) -> str:
     return money(cost) if cost and Decimal(cost) else NOTHING
 
 
+def _today(row: Json, _: datetime | None) -> str:
+    return f"{money(row['daily_pnl'], signed=True)} {row['currency']}"
+
+
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError  # `main` ends it quietly
@@ -187,7 +191,7 @@ BOTS = (
     Column("strategy", "strategy"),
     Column("status", "status"),
     Column("held", lambda row, _: "yes" if row["in_position"] else "no"),
-    Column("today", cash("daily_pnl"), right=True),
+    Column("today", _today, right=True),
     Column("trades", "daily_trades_count", right=True),
     Column("last run", at("last_run_at")),
 )

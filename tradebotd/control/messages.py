@@ -218,6 +218,8 @@ class Bot(Message):
     paused_by: Literal["limit", "user"] | None
     day: date | None
     daily_pnl: Money
+    currency: str = ""  # the account's, of `daily_pnl`
+    daily_unconverted: dict[str, Money] = Field(default_factory=dict)  # by asset: no rate is known
     daily_trades_count: int
     last_run_at: Instant | None
     last_error_message: str | None

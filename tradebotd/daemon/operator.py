@@ -127,14 +127,15 @@ class Operator:
 
     async def bots(self) -> list[m.Bot]:
         async with self._services.database.connection() as connection:
-            return [m.Bot(**row) for row in await reports.bots(connection)]
+            rows = await reports.bots(connection)
+        return [m.Bot(**self._in_currency(row)) for row in rows]
 
     async def bot(self, name: str) -> m.BotDetail:
         row = await self._known_bot(name)
         positions = [each for each in await self.positions() if each.bot == name]
         async with self._services.database.connection() as connection:
             return m.BotDetail(
-                **row,
+                **self._in_currency(row),
                 config=await reports.bot_config(connection, name),
                 position=positions[0] if positions else None,
                 trades=[
@@ -161,9 +162,14 @@ class Operator:
         await self._known_bot(name)
         with self._services.hold():
             await act(BotName(name))
-        changed = m.Bot(**await self._known_bot(name))
+        changed = m.Bot(**self._in_currency(await self._known_bot(name)))
         log.warning("bot changed by hand", bot=name, act=act.__name__, status=changed.status)
         return changed
+
+    def _in_currency(self, row: reports.Row) -> reports.Row:
+        known, waiting = self._services.today.counted(row)
+        currency = self._services.today.currencies.currency
+        return {**row, "daily_pnl": known, "daily_unconverted": waiting, "currency": currency}
 
     async def _known_bot(self, name: str) -> reports.Row:
         async with self._services.database.connection() as connection:

@@ -195,14 +195,20 @@ class StatusView:
             symbol=row["symbol"],
             status=row["status"],
             position=short,
-            unrealized_pnl=ZERO if held is None else self.unrealized(held),
+            unrealized_pnl=self._unrealized(held),
             daily_pnl=daily_pnl,
             daily_trades=daily_trades,
             last_run_at=row["last_run_at"],
         )
 
+    def _unrealized(self, held: reports.Row | None) -> Decimal | None:
+        """In the account's currency; None without a price, or a rate."""
+        if held is None:
+            return ZERO
+        return self._services.today.in_currency(held["symbol"], self.unrealized(held))
+
     def unrealized(self, position: reports.Row) -> Decimal | None:
-        """Before fees; None without a price."""
+        """In the quote asset, before fees; None without a price."""
         price = self._services.prices.price(position["symbol"])
         if price is None:
             return None

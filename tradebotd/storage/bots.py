@@ -1,7 +1,7 @@
 """`bot_configs` and `bot_states`: made together, so that a first run cannot race."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, LiteralString
@@ -44,7 +44,7 @@ TAKE_LEASE: Final[LiteralString] = """
     UPDATE bot_states AS s
        SET lease_token = $2
      WHERE bot = $1 AND (lease_token IS NULL OR lease_token <= $2)
-    RETURNING status, paused_by, day, daily_pnl, daily_trades_count,
+    RETURNING status, paused_by, day, daily_pnl, daily_trades_count, daily_unconverted,
               (SELECT p.id FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL
                 ORDER BY p.id LIMIT 1) AS position_id,
               (SELECT p.symbol FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL
@@ -76,7 +76,7 @@ RELEASE_WITH_DECISION: Final[LiteralString] = """
 """
 # Read in the transaction of an entry's row. FOR SHARE: a pause that commits later comes after the order.
 LOCK_FOR_ENTRY: Final[LiteralString] = """
-    SELECT s.paused_by, c.active, s.day, s.daily_pnl, s.daily_trades_count,
+    SELECT s.paused_by, c.active, s.day, s.daily_pnl, s.daily_trades_count, s.daily_unconverted,
            EXISTS (SELECT 1 FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL) AS holds,
            EXISTS (SELECT 1 FROM orders AS o
                     WHERE o.venue = $2 AND o.symbol = $3 AND o.status = 'unknown' AND NOT o.settled) AS unknown,
@@ -95,6 +95,11 @@ COUNT_DAY: Final[LiteralString] = """
        SET daily_pnl = CASE WHEN day > $2 THEN daily_pnl WHEN day = $2 THEN daily_pnl + $3 ELSE $3 END,
            daily_trades_count = CASE WHEN day > $2 THEN daily_trades_count
                                      WHEN day = $2 THEN daily_trades_count + $4 ELSE $4 END,
+           daily_unconverted = CASE WHEN day > $2 THEN daily_unconverted
+               ELSE CASE WHEN day = $2 THEN daily_unconverted ELSE '{}' END
+                 || CASE WHEN $6::text IS NULL THEN '{}'
+                         ELSE jsonb_build_object($6::text, (CASE WHEN day = $2 THEN coalesce(daily_unconverted ->> $6, '0')
+                                                           ELSE '0' END::numeric + $7::numeric)::text) END END,
            day = greatest(day, $2), in_position = coalesce($5, in_position)
      WHERE bot = $1
 """
@@ -102,7 +107,7 @@ RESET_DAY: Final[LiteralString] = """
     WITH before AS (SELECT bot, paused_by FROM bot_states
                      WHERE bot = $1 AND (day IS NULL OR day < $2) FOR UPDATE)
     UPDATE bot_states AS s
-       SET day = $2, daily_pnl = 0, daily_trades_count = 0,
+       SET day = $2, daily_pnl = 0, daily_trades_count = 0, daily_unconverted = '{}',
            status = CASE WHEN s.paused_by = 'limit' THEN 'pending' ELSE s.status END,
            paused_by = CASE WHEN s.paused_by = 'limit' THEN NULL ELSE s.paused_by END
       FROM before WHERE s.bot = before.bot
@@ -125,13 +130,14 @@ RESUME: Final[LiteralString] = """
     RETURNING bot
 """
 SELECT_DAYS: Final[LiteralString] = """
-    SELECT bot, paused_by, day, daily_pnl, daily_trades_count FROM bot_states ORDER BY bot
+    SELECT bot, paused_by, day, daily_pnl, daily_trades_count, daily_unconverted FROM bot_states ORDER BY bot
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedState:
-    """A bot's state at the start of its cycle. Counters belong to `day`.
+    """A bot's state at the start of its cycle. Counters belong to `day`; `daily_pnl` is in the
+    account's currency, without `daily_unconverted` (by asset), of which no rate was known.
 
     `order_pending`: the outcome of an order is awaited. `entry_resting`: an entry waits at its venue.
     """
@@ -145,6 +151,7 @@ class LeasedState:
     position_symbol: str | None
     order_pending: bool
     entry_resting: bool
+    daily_unconverted: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,7 @@ class Counters:
     day: date | None
     daily_pnl: Decimal
     daily_trades_count: int
+    daily_unconverted: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +219,18 @@ async def take_lease(connection: Connection, bot: BotName, token: int) -> Leased
         position_symbol=row["position_symbol"],
         order_pending=row["order_pending"],
         entry_resting=row["entry_resting"],
+        daily_unconverted=amounts(row["daily_unconverted"]),
     )
+
+
+def _counters(row: Any) -> Counters:
+    waiting = amounts(row["daily_unconverted"])
+    return Counters(row["day"], row["daily_pnl"], row["daily_trades_count"], waiting)
+
+
+def amounts(stored: Mapping[str, str]) -> dict[str, Decimal]:
+    """By asset, of the column `daily_unconverted`."""
+    return {asset: Decimal(amount) for asset, amount in stored.items()}
 
 
 async def release_lease(
@@ -256,7 +275,7 @@ async def entry_obstacle(
         return "bot_stopped"
     if row["paused_by"] == "user":
         return "paused_by_user"
-    counters = Counters(row["day"], row["daily_pnl"], row["daily_trades_count"])
+    counters = _counters(row)
     named = {"holds": "position_open", "revived": "entry_revived", "left_over": "exit_left_over"}
     obstacles = [rule for column, rule in named.items() if row[column]]
     if obstacles:
@@ -272,12 +291,16 @@ async def count_day(
     pnl: Decimal,
     trades: int,
     in_position: bool | None,
+    unconverted: tuple[str, Decimal] | None = None,
 ) -> None:
-    """Add to the counters of the bot's *day*. A later day starts from nothing; a fill of an earlier
+    """Add to the counters of the bot's *day*: *pnl* in the account's currency, or *unconverted*,
+    an amount of an asset that nobody knew a rate of.
 
-    day, come late, does not touch the counters of this one. *in_position* None: as it was.
+    A later day starts from nothing; a fill of an earlier day, come late, does not touch the
+    counters of this one. *in_position* None: as it was.
     """
-    await connection.execute(COUNT_DAY, bot, day, pnl, trades, in_position)
+    asset, amount = unconverted or (None, None)
+    await connection.execute(COUNT_DAY, bot, day, pnl, trades, in_position, asset, amount)
 
 
 async def reset_day(connection: Connection, bot: BotName, day: date) -> bool | None:
@@ -312,7 +335,7 @@ async def select_days(connection: Connection) -> list[tuple[BotName, PausedBy | 
         (
             BotName(row["bot"]),
             row["paused_by"],
-            Counters(row["day"], row["daily_pnl"], row["daily_trades_count"]),
+            _counters(row),
         )
         for row in await connection.fetch(SELECT_DAYS)
     ]

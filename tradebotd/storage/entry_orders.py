@@ -1,5 +1,6 @@
 """Entries: those that rest at a venue, and what a bot has done that keeps it from a new one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -7,12 +8,13 @@ from typing import Any, Final, LiteralString
 
 from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
 from tradebotd.domain.side import Side
+from tradebotd.storage.bots import amounts
 from tradebotd.storage.database import Connection
 
 # `pending_new` and `unknown` are not known to rest: reconciliation settles them.
 SELECT_RESTING: Final[LiteralString] = """
     SELECT o.client_order_id, o.venue, o.symbol, o.bot, o.side, o.expires_at, s.paused_by,
-           s.day, coalesce(s.daily_pnl, 0) AS daily_pnl,
+           s.day, coalesce(s.daily_pnl, 0) AS daily_pnl, coalesce(s.daily_unconverted, '{}') AS daily_unconverted,
            greatest(coalesce(s.daily_trades_count, 0) - (o.filled_quantity > 0)::int, 0) AS daily_trades_count,
            coalesce(c.active, false) AS active, coalesce(p.closed_at IS NOT NULL, false) AS position_closed
       FROM orders AS o
@@ -49,6 +51,7 @@ class RestingEntry:
     daily_trades_count: int
     active: bool
     position_closed: bool
+    daily_unconverted: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,4 +88,5 @@ def _resting(row: Any) -> RestingEntry:
         daily_trades_count=row["daily_trades_count"],
         active=row["active"],
         position_closed=row["position_closed"],
+        daily_unconverted=amounts(row["daily_unconverted"]),
     )

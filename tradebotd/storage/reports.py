@@ -29,6 +29,7 @@ SELECT_BOTS: Final[LiteralString] = """
            c.config->>'strategy' AS strategy, c.active, c.orphaned, coalesce(s.status, 'pending') AS status,
            coalesce(s.in_position, false) AS in_position, s.paused_by, s.day,
            coalesce(s.daily_pnl, 0) AS daily_pnl, coalesce(s.daily_trades_count, 0) AS daily_trades_count,
+           coalesce(s.daily_unconverted, '{}') AS daily_unconverted,
            s.last_run_at, s.last_error_message
       FROM bot_configs AS c LEFT JOIN bot_states AS s ON s.bot = c.name
      WHERE ($1::text IS NULL OR c.name = $1) ORDER BY c.name

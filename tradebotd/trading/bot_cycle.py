@@ -88,6 +88,7 @@ class BotCycle:
         self._candles = candles
         self._protection = protection
         self._entry_orders = entry_orders
+        self._entries = entries
         self._actor = Actor(protection=protection, entries=entries, gate=gate)
         self._token = token
         self._levels = SessionLevels(database, calendars)
@@ -162,7 +163,8 @@ class BotCycle:
             return Verdict(status="stopped", paused_by=state.paused_by)
         if state.paused_by == "user" and state.position_id is None:
             return Verdict(status="paused (by user)", paused_by="user")
-        limit = reached_limit(spec, state, local_day(now, spec.day_zone))
+        today, currencies = local_day(now, spec.day_zone), self._entries.account.currencies
+        limit = reached_limit(spec, state, today, currencies)
         paused_by: PausedBy | None = state.paused_by if state.paused_by == "user" else None
         if limit is not None and paused_by is None:
             paused_by = "limit"

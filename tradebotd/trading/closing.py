@@ -315,13 +315,13 @@ class Closing:
     async def _write_off(self, each: Exit) -> None:
         """It is closed as dust; nothing of it is tried to be sold again. Raises as `_place`."""
         position = each.position
+        instrument = self._symbols[position.symbol].instrument
         await self._groups.withdraw(position.id)
 
         def is_dust(now: Position) -> bool:
-            instrument = self._symbols[now.symbol].instrument
             return not sellable_now(now, self._worth(replace(each, position=now)), instrument)
 
-        await self._groups.orders.recorder.write_off(position.id, each.reason, is_dust)
+        await self._groups.orders.recorder.write_off(position.id, each.reason, instrument, is_dust)
         log.warning(
             "what is left is less than the venue sells: it is closed as dust",
             bot=position.bot,

@@ -60,6 +60,14 @@ class Currencies:
             return ONE / self._price(self._pairs[other, asset])
         return self.rate(asset) / self.rate(other)
 
+    def knows(self, asset: str) -> bool:
+        """Whether it has a rate now."""
+        try:
+            self.rate(asset)
+        except FeedError:
+            return False
+        return True
+
     def sum(self, amounts: Mapping[str, Decimal]) -> Decimal:
         """What amounts by asset are worth together; of nothing no price is asked."""
         return sum(

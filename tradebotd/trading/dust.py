@@ -1,13 +1,15 @@
 """The end of a position of which nothing can be sold any more: what is left of it is dust."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 
 from tradebotd.domain.errors import OrderDeniedError
-from tradebotd.domain.ids import BotName, PositionId
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.position import CloseReason, Position
-from tradebotd.storage import bots, orders, positions
+from tradebotd.storage import orders, positions
 from tradebotd.storage.database import Connection
+from tradebotd.trading.bot_days import BotDays
 from tradebotd.trading.fill_ledger import Effects
 
 
@@ -16,7 +18,8 @@ async def write_off(
     position_id: PositionId,
     reason: CloseReason,
     is_dust: Callable[[Position], bool],
-    day_of: Callable[[BotName, datetime], date],
+    days: BotDays,
+    instrument: Instrument,
     now: datetime,
     effects: Effects,
 ) -> None:
@@ -35,11 +38,6 @@ async def write_off(
     reason = reason if books.exit_quantity else CloseReason.DUST
     await positions.update_books(connection, position_id, books, (now, reason))
     effects.closed.append((position, books, reason))
-    await bots.count_day(
-        connection,
-        position.bot,
-        day_of(position.bot, now),
-        pnl=books.realized_pnl - locked.books.realized_pnl,
-        trades=0,
-        in_position=False,
-    )
+    pnl = books.realized_pnl - locked.books.realized_pnl
+    asset = instrument.quote_asset
+    await days.count(connection, position.bot, now, pnl, asset, in_position=False)

@@ -114,7 +114,7 @@ class Entries:
                 exits=plan.exits,
                 decision=decision,
                 limit_of=lambda counted: reached_limit(
-                    spec, counted, local_day(now, spec.day_zone)
+                    spec, counted, local_day(now, spec.day_zone), self.account.currencies
                 ),
             )
         with permit.sending():

@@ -19,6 +19,7 @@ from tradebotd.ports.venue import Venue
 from tradebotd.storage import entry_orders
 from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import RestingEntry
+from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.days import local_day
 from tradebotd.trading.decide import reached_limit
 from tradebotd.trading.entry_gate import EntryGate
@@ -161,7 +162,8 @@ class EntryOrders:
             return f"its bot trades {spec.symbol} now"
         if order.position_closed:
             return "what it had filled is closed"
-        return _paused(order, spec, now) or self._gate.cancels_entries()
+        currencies = self._recorder.days.currencies
+        return _paused(order, spec, now, currencies) or self._gate.cancels_entries()
 
     async def _once(self, order: RestingEntry, why: str) -> str | None:
         """Somebody else may be cancelling it: then their answer is ours. None: it has ended."""
@@ -208,11 +210,13 @@ class EntryOrders:
         return None
 
 
-def _paused(order: RestingEntry, spec: BotSpec, now: datetime) -> str | None:
+def _paused(
+    order: RestingEntry, spec: BotSpec, now: datetime, currencies: Currencies
+) -> str | None:
     """By the user, or by the counters as they are: a pause of yesterday's is none."""
     if order.paused_by_user:
         return "its bot is paused"
-    limit = reached_limit(spec, order, local_day(now, spec.day_zone))
+    limit = reached_limit(spec, order, local_day(now, spec.day_zone), currencies)
     return None if limit is None else f"its bot is paused ({limit})"
 
 

@@ -2,32 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
 import structlog
 
 from tradebotd.domain.books import PositionBooks, paid_elsewhere
-from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill, split
-from tradebotd.domain.ids import BotName, OrderId, PositionId
+from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import alerts, bots, dust, externals, fills, orders, positions, symbols
+from tradebotd.storage import alerts, dust, externals, fills, orders, positions, symbols
 from tradebotd.storage.database import Connection
 from tradebotd.storage.fills import FeeWorth
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
+from tradebotd.trading.bot_days import BotDays
 from tradebotd.trading.contradiction_alarms import counted_now, say_of
 from tradebotd.trading.contradictions import of_fill
-from tradebotd.trading.currencies import Currencies
-from tradebotd.trading.days import local_day
 from tradebotd.trading.fees import Fees
 from tradebotd.trading.filled_positions import entered, left_of
 
@@ -85,24 +82,17 @@ class Booked:
 
 
 class FillLedger:
-    """*specs* by bot name is shared with whoever reloads the configuration."""
-
     def __init__(
         self,
         *,
         clock: Clock,
         instruments: Mapping[str, Instrument],
-        specs: Mapping[BotName, BotSpec],
-        currencies: Currencies,
+        days: BotDays,
     ) -> None:
-        self._fees = Fees(clock=clock, currencies=currencies)
+        self._fees = Fees(clock=clock, currencies=days.currencies)
         self._clock = clock
         self._instruments = instruments
-        self._specs = specs
-
-    def day_of(self, bot: BotName, at: datetime) -> date:
-        spec = self._specs.get(bot)
-        return local_day(at, None if spec is None else spec.day_zone)
+        self._days = days
 
     async def apply(
         self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
@@ -230,7 +220,9 @@ class FillLedger:
             effects.changed.append(position)
         pnl = books.realized_pnl - before.realized_pnl
         first = 1 if order.filled_quantity == 0 else 0
-        await self._count_day(connection, order.bot, fill, pnl, trades=first, in_position=True)
+        await self._count_day(
+            connection, stored, fill, pnl, instrument, trades=first, in_position=True
+        )
         elsewhere = paid_elsewhere(before, books, fill, instrument)
         return Booked(position.id, fill, None, elsewhere)
 
@@ -274,7 +266,9 @@ class FillLedger:
         if part is not None:
             await self._follow(connection, stored, locked, books, part, instrument, effects)
         pnl = books.realized_pnl - locked.books.realized_pnl
-        await self._count_day(connection, order.bot, fill, pnl, trades=0, in_position=still)
+        await self._count_day(
+            connection, stored, fill, pnl, instrument, trades=0, in_position=still
+        )
         mine = _without(fill, excess)
         elsewhere = paid_elsewhere(locked.books, books, mine, instrument)
         return Booked(position_id, mine, excess, elsewhere)
@@ -318,21 +312,38 @@ class FillLedger:
     async def _count_day(
         self,
         connection: Connection,
-        bot: BotName,
+        stored: StoredOrder,
         fill: Fill,
         pnl: Decimal,
+        instrument: Instrument,
         *,
         trades: int,
         in_position: bool | None,
     ) -> None:
-        await bots.count_day(
+        """In the account's currency; the rate, where it is not one, stays with the order."""
+        order, asset = stored.order, instrument.quote_asset
+        currency = self._days.currencies.currency
+        rate = await self._days.count(
             connection,
-            bot,
-            self.day_of(bot, fill.executed_at),
-            pnl=pnl,
+            order.bot,
+            fill.executed_at,
+            pnl,
+            asset,
             trades=trades,
             in_position=in_position,
         )
+        if asset == currency:
+            return
+        told = {"pnl": f"{pnl:f}", "asset": asset, "currency": currency, "trade_id": fill.trade_id}
+        detail = {"counted": {**told, "rate": None if rate is None else f"{rate:f}"}}
+        await orders.note(connection, order.id, self._clock.now(), order.status, detail)
+        if rate is None:
+            log.warning(
+                "nobody knows a rate: the daily limits wait for one",
+                bot=order.bot,
+                pnl=pnl,
+                asset=asset,
+            )
 
     async def _alarm(self, connection: Connection, code: str, fill: Fill, message: str) -> None:
         subject, now = _subject(fill), self._clock.now()

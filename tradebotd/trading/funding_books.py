@@ -1,7 +1,7 @@
 """Funding of futures: asked for while any are held, booked once, part of what they earned."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
@@ -9,13 +9,14 @@ import structlog
 
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.funding import FundingPayment
-from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
-from tradebotd.storage import alerts, bots, funding
+from tradebotd.storage import alerts, funding
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.positions import HeldSum
+from tradebotd.trading.bot_days import BotDays
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ class FundingBooks:
     A new process asks once for what was closed within a day, by whomever: a payment is told after
     the hour that it is for, and the process that held the position may be gone by then.
 
-    *day_of*: the bot's day that an instant falls into; its limits count funding like fees.
+    The limits of a bot's day count funding like fees.
     """
 
     def __init__(
@@ -45,10 +46,10 @@ class FundingBooks:
         venues: Mapping[VenueName, Venue],
         symbols: Mapping[str, MarketSymbol],
         clock: Clock,
-        day_of: Callable[[BotName, datetime], date],
+        days: BotDays,
     ) -> None:
         self._database = database
-        self._day_of = day_of
+        self._days = days
         self._venues = venues
         self._symbols = symbols
         self._clock = clock
@@ -118,9 +119,8 @@ class FundingBooks:
             async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
                 new = await funding.book(connection, payment, counts=self._counts(payment))
                 if new is not None and new.bot is not None:
-                    day = self._day_of(new.bot, payment.paid_at)
-                    await bots.count_day(
-                        connection, new.bot, day, pnl=payment.amount, trades=0, in_position=None
+                    await self._days.count(
+                        connection, new.bot, payment.paid_at, payment.amount, payment.asset
                     )
             if new is not None:
                 booked += 1

@@ -96,7 +96,7 @@ class Reconciler:
             venues=venues,
             symbols=symbols,
             clock=clock,
-            day_of=recorder.day_of,
+            days=recorder.days,
         )
         self._cash = CashCheck(database=database, venues=venues, symbols=symbols, clock=clock)
         self._one_at_a_time = anyio.Lock()

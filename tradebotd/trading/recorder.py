@@ -6,7 +6,6 @@ Every way in (answer, poll, reconciliation) leads here, and nothing moves backwa
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -24,6 +23,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, externals, order_venue_ids, orders
 from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.orders import NewOrder, StoredOrder
+from tradebotd.trading.bot_days import BotDays
 from tradebotd.trading.contradiction_alarms import say_of
 from tradebotd.trading.contradictions import of_report
 from tradebotd.trading.currencies import Currencies
@@ -74,9 +74,8 @@ class OrderRecorder:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._ledger = FillLedger(
-            clock=clock, instruments=instruments, specs=specs, currencies=currencies
-        )
+        self.days = BotDays(specs, currencies)
+        self._ledger = FillLedger(clock=clock, instruments=instruments, days=self.days)
         self._watcher = watcher
         # Orders that this process is sending: a venue's "never seen" means nothing of them yet.
         self.in_flight: set[ClientOrderId] = set()
@@ -87,10 +86,6 @@ class OrderRecorder:
     def use(self, strangers: Strangers) -> None:
         """The two know each other: what a stream tells of somebody else's order is passed on."""
         self._strangers = strangers
-
-    def day_of(self, bot: BotName, at: datetime) -> date:
-        """The bot's day that *at* falls into: of its limits and counters."""
-        return self._ledger.day_of(bot, at)
 
     async def record(self, report: OrderReport) -> Effects:
         """A venue's report and its fills, in one durable transaction.
@@ -124,7 +119,11 @@ class OrderRecorder:
         )
 
     async def write_off(
-        self, position_id: PositionId, reason: CloseReason, is_dust: Callable[[Position], bool]
+        self,
+        position_id: PositionId,
+        reason: CloseReason,
+        instrument: Instrument,
+        is_dust: Callable[[Position], bool],
     ) -> None:
         """Nothing of it can be sold any more, says *is_dust* of the locked row: it is closed.
 
@@ -134,8 +133,16 @@ class OrderRecorder:
         effects = Effects()
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                now = self._clock.now()
-                await write_off(connection, position_id, reason, is_dust, self.day_of, now, effects)
+                await write_off(
+                    connection,
+                    position_id,
+                    reason,
+                    is_dust,
+                    self.days,
+                    instrument,
+                    self._clock.now(),
+                    effects,
+                )
         self._tell(effects)
 
     async def hear(self, report: OrderReport) -> None:
