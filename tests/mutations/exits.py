@@ -84,6 +84,41 @@ EXITS: Final = (
         tests=("tests/integration/test_ladder.py::test_a_ladder_is_climbed_step_by_step",),
     ),
     Mutation(
+        name="a step of a ladder is taken by its first fill",
+        edits=(
+            Edit(
+                "tradebotd/trading/filled_positions.py",
+                "return left if still_to_sell(left, step, instrument) else climbed(",
+                "return climbed(",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_ladder.py::test_a_step_is_taken_once_its_whole_quantity_is_sold",
+        ),
+    ),
+    Mutation(
+        name="a step too small to be sold is forgotten",
+        edits=(
+            Edit("tradebotd/trading/filled_positions.py", "step_sold=-carried", "step_sold=ZERO"),
+        ),
+        tests=(
+            "tests/integration/test_ladder.py::test_a_share_that_joined_the_next_step_is_sold_with_it",
+        ),
+    ),
+    Mutation(
+        name="what may still be added to is written off",
+        edits=(
+            Edit(
+                "tradebotd/trading/dust.py",
+                "if await orders.is_position_unsettled(connection, position_id):",
+                "if False:",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_sold_again.py::test_dust_is_not_closed_while_an_order_may_still_add_to_it",
+        ),
+    ),
+    Mutation(
         name="an unknown exit of spot is released, and sold again",
         edits=(
             Edit(

@@ -47,12 +47,62 @@ MONEY: Final = (
         ),
     ),
     Mutation(
+        name="the daily limits compare two currencies",
+        edits=(
+            Edit(
+                "tradebotd/trading/bot_days.py",
+                "pnl=Decimal(0) if rate is None else pnl * rate",
+                "pnl=pnl",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_one_currency.py::test_daily_limits_compare_the_accounts_currency",
+        ),
+    ),
+    Mutation(
+        name="an entry is sized for its price alone, not for its stop",
+        edits=(
+            Edit(
+                "tradebotd/risk/sizing.py",
+                "way_out = price if stop is None else stop",
+                "way_out = price",
+            ),
+        ),
+        tests=("tests/unit/test_sizing.py::test_what_could_not_be_sold_at_its_stop_is_not_bought",),
+    ),
+    Mutation(
+        name="a fee in the base asset leaves as much to sell",
+        edits=(
+            Edit(
+                "tradebotd/risk/sellable.py",
+                "held = quantity * (ONE - base_fee) if is_spot else quantity",
+                "held = quantity",
+            ),
+        ),
+        tests=(
+            "tests/unit/test_sizing.py::test_one_lot_is_not_bought_where_the_fee_is_taken_out_of_it",
+        ),
+    ),
+    Mutation(
+        name="the paper venue takes exits of any notional",
+        edits=(
+            Edit(
+                "tradebotd/venues/paper/filters.py",
+                "if request.reduce_only:\n        return",
+                "if request.side.sign < 0:\n        return",
+            ),
+        ),
+        tests=(
+            "tests/contract/test_venue_filters.py::test_what_a_filter_refuses_is_rejected_by_name_and_trades_nothing",
+        ),
+    ),
+    Mutation(
         name="a fill counts on the day it was heard of",
         edits=(
             Edit(
                 "tradebotd/trading/fill_ledger.py",
-                "self.day_of(bot, fill.executed_at)",
-                "self.day_of(bot, self._clock.now())",
+                "            fill.executed_at,\n            pnl,\n",
+                "            self._clock.now(),\n            pnl,\n",
             ),
         ),
         tests=(
