@@ -15,7 +15,7 @@ from tradebotd.domain.side import PositionSide
 from tradebotd.risk.liquidation import liquidation_distance
 from tradebotd.strategies.registry import load_strategy
 
-BUILT_TRIGGERS: Final = frozenset({"last", "mark"})
+BUILT_TRIGGERS: Final = frozenset({"last"})
 PERCENT_SHOWN: Final = Decimal("0.0001")  # a limit is told to two places of a percent
 
 
@@ -80,13 +80,9 @@ def _sizing(path: str, bot: BotSection) -> Iterator[str]:
 
 
 def _trigger(path: str, bot: BotSection) -> Iterator[str]:
-    """A paper venue's mark price is its last price; no feed tells bid and ask yet."""
-    if bot.trigger_price is None:
-        return
-    if bot.trigger_price not in BUILT_TRIGGERS:
+    """No feed tells a mark price, or bid and ask, yet: every exit watches the last price."""
+    if bot.trigger_price is not None and bot.trigger_price not in BUILT_TRIGGERS:
         yield not_yet(path, bot.trigger_price, BUILT_TRIGGERS)
-    elif bot.trigger_price == "mark" and bot.position_type == "spot":
-        yield f"{path}: spot has no mark price; 'last' is allowed, or position_type = \"futures\""
 
 
 def _against_symbol(path: str, bot: BotSection, symbol: SymbolSection) -> Iterator[str]:

@@ -14,6 +14,7 @@ from tradebotd.config.currency_checks import currency_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.secrets import secret_problems
 from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
+from tradebotd.config.unused_checks import unused_problems
 from tradebotd.config.wording import NAME_WORDS, not_yet, percent, unknown_name
 
 SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
@@ -34,6 +35,7 @@ def cross_problems(config: Config) -> list[str]:
         *bot_problems(config),
         *_jobs(config),
         *_paths(config),
+        *unused_problems(config),
         *secret_problems(config),
     ]
 

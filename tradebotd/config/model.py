@@ -31,7 +31,6 @@ from tradebotd.domain.bot import (
     EntryRule,
     SizingKind,
     SizingRule,
-    TriggerPrice,
 )
 from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, FeedName, VenueName
@@ -214,7 +213,6 @@ class Config(Section):
                 kind=EntryKind(bot.entry), offset=bot.entry_offset, lifetime=bot.entry_lifetime
             ),
             cooldown=bot.cooldown,
-            trigger_price=TriggerPrice(bot.trigger_price or _usual_trigger(bot)),
             exits=_exit_plan(bot.exits),
             limits=DailyLimits(
                 max_daily_trades=bot.limits.max_daily_trades,
@@ -224,11 +222,6 @@ class Config(Section):
             ),
             day_zone=ZoneInfo(self.bot_zone(bot)),
         )
-
-
-def _usual_trigger(bot: BotSection) -> str:
-    """The last price on spot and stocks, the mark price on futures (M4.7)."""
-    return "mark" if bot.position_type == "futures" else "last"
 
 
 def _exit_plan(exits: ExitsSection) -> ExitPlan:

@@ -52,14 +52,6 @@ class EntryKind(StrEnum):
     LIMIT = "limit"
 
 
-class TriggerPrice(StrEnum):
-    """Which price an exit is triggered by."""
-
-    LAST = "last"
-    MARK = "mark"
-    BID_ASK = "bid_ask"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRule:
     """`offset`: how far (a fraction) below the price a buy rests, above it a sell; limit only.
@@ -92,7 +84,6 @@ class BotSpec:
     day_zone: tzinfo
     entry: EntryRule = field(default_factory=EntryRule)
     cooldown: timedelta | None = None  # market time without an entry after a stop
-    trigger_price: TriggerPrice = TriggerPrice.LAST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

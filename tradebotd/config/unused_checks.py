@@ -1,0 +1,53 @@
+"""Keys that nothing reads: of what comes later, or of another kind. A wish must do something."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from tradebotd.config.model import SIMULATED_KINDS, Config
+from tradebotd.config.sections import FeedSection, HealthSection, VenueSection
+
+LATER_OF_FEEDS: Final = ("base_url", "credits_per_minute", "credits_per_day")
+LATER_OF_VENUES: Final = ("base_url", "ws_url")
+LATER_OF_HEALTH: Final = (
+    *("buy_sell_ratio", "buy_sell_for"),
+    *("max_position_age", "job_failure_rate"),
+)
+# By the kind that has them.
+OF_KIND: Final = {"synthetic": ("seed", "volatility", "start"), "replay": ("path",)}
+
+
+def unused_problems(config: Config) -> Iterator[str]:
+    """A key may stand at its default, as in config.example.toml: it promises nothing more.
+
+    Secrets that a later kind needs are looked at, and may stand there already.
+    """
+    for name, feed in config.feeds.items():
+        if feed.kind in SIMULATED_KINDS:  # else the kind itself is refused
+            yield from _feed(f"feeds.{name}", feed)
+    for name, venue in config.venues.items():
+        if venue.kind == "paper":
+            yield from _venue(f"venues.{name}", venue)
+    usual = HealthSection()
+    for key in LATER_OF_HEALTH:
+        if getattr(config.health, key) != getattr(usual, key):
+            yield f"health.{key}: its monitor comes later; leave it out"
+    if config.alerts.min_severity != "warning":
+        yield "alerts.min_severity: alerts are not delivered in this version; leave it out"
+
+
+def _feed(path: str, feed: FeedSection) -> Iterator[str]:
+    for key in LATER_OF_FEEDS:
+        if getattr(feed, key) is not None:
+            yield f"{path}.{key}: a feed of kind {feed.kind!r} has none; leave it out"
+    for kind, keys in OF_KIND.items():
+        for key in keys:
+            if kind != feed.kind and key in feed.model_fields_set:
+                yield f'{path}.{key}: belongs to kind = "{kind}", not to {feed.kind!r}'
+
+
+def _venue(path: str, venue: VenueSection) -> Iterator[str]:
+    for key in LATER_OF_VENUES:
+        if getattr(venue, key) is not None:
+            yield f"{path}.{key}: a paper venue has none; leave it out"
+    if venue.live:
+        yield f"{path}.live: nothing is live on paper; leave it out"
