@@ -15,6 +15,7 @@ from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
+from tradebotd.domain.signal import SignalKind
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.database import Database
 from tradebotd.trading.exit_changes import ExitChanges, Level
@@ -147,6 +148,26 @@ async def test_dust_is_closed_at_once_by_a_signal_or_by_hand(database: Database)
     desk.tick("49")
     assert await desk.protection.close_by_hand(position, CloseReason.MANUAL) is None
     assert (await desk.position())["close_reason"] == "dust"
+
+
+async def test_a_signal_waits_for_a_price_at_which_a_whole_position_can_be_sold(
+    database: Database,
+) -> None:
+    """M4.6: 9.99 of a minimum of 10 is no dust yet; no order is sent meanwhile."""
+    desk = await open_desk(database, spec(exits=ExitPlan(), sizing=fixed("0.1")))
+    desk.set_filters(min_notional=TEN)
+    await desk.candles(100, 100)
+    desk.says(SignalKind.BUY)
+    await desk.run()
+    await desk.minute(99.9)
+    desk.says(SignalKind.SELL, SignalKind.SELL)
+    assert (await desk.run()).status == "waiting (below_venue_minimum)"
+    assert len(desk.venue.submitted) == 1
+    assert (await desk.position())["closed_at"] is None
+
+    desk.tick("100.1")
+    await desk.run()
+    assert (await desk.position())["close_reason"] == "signal"
 
 
 async def test_dust_is_not_closed_while_an_order_may_still_add_to_it(database: Database) -> None:

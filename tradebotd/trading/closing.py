@@ -116,7 +116,8 @@ class Closing:
     ) -> OrderId | None:
         """For a signal (whose *decision* is stored with the order) or an operator. None: nothing of
 
-        it can be sold, and it is closed as dust, without an order and without the *decision*.
+        it can be sold, and it is closed as dust, without an order and without the *decision*. On a
+        signal only what is left over is: a whole position that wants a better price is denied.
 
         Raises OrderDeniedError, VenueError, StorageError.
         """
@@ -129,7 +130,7 @@ class Closing:
         try:
             await self._place(each, made, decision)
         except OrderDeniedError as denied:
-            if denied.rule != UNSELLABLE:
+            if denied.rule != UNSELLABLE or self._may_be_sold_yet(each):
                 raise
             await self._write_off(each)
             return None
@@ -311,6 +312,14 @@ class Closing:
             return each.level if price is None else price
         refused = position.id in self._backoff.reasons
         return price if refused else better(position.side, price, each.level)
+
+    def _may_be_sold_yet(self, each: Exit) -> bool:
+        """A signal can wait where nothing but the price makes a whole position too little."""
+        position = each.position
+        whole = position.quantity == position.entry_quantity
+        instrument = self._symbols[position.symbol].instrument
+        by_price = bool(sellable_now(position, None, instrument))
+        return each.reason is CloseReason.SIGNAL and whole and by_price
 
     async def _write_off(self, each: Exit) -> None:
         """It is closed as dust; nothing of it is tried to be sold again. Raises as `_place`."""
