@@ -238,6 +238,28 @@ async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
     assert unknown.since == datetime(2022, 1, 14, 11, 31, tzinfo=UTC)
 
 
+async def test_all_that_a_bot_holds_is_in_its_unrealized_profit(bench: Bench) -> None:
+    """Interface 3.2: one of a symbol that it traded before, too; each says what its money is."""
+    price(bench, "43050")
+    async with bench.services.database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_price,"
+            " entry_quantity, best_price, exits, opened_at, stop_loss) SELECT bot, venue, 'GONE',"
+            " side, position_type, quantity, entry_price, entry_quantity, best_price, exits,"
+            " opened_at, stop_loss FROM positions WHERE closed_at IS NULL"
+        )
+
+    status = await bench.operator.status()
+    assert [bot.unrealized_pnl for bot in status.bots] == [None, Decimal(0)]
+    held = await bench.operator.positions()
+    assert [(each.symbol, each.quote_asset) for each in held] == [
+        ("BTCUSDT", "USDT"),
+        ("GONE", None),
+    ]
+    trades = await bench.operator.trades(None, 10)
+    assert {each.quote_asset for each in trades} == {"USDT"}
+
+
 async def test_an_open_position_without_a_price_is_critical(bench: Bench) -> None:
     assert "price_missing" in codes(await bench.operator.status())
 

@@ -10,7 +10,7 @@ from typing import Any
 from tradebotd.cli.client import Answer, Client
 from tradebotd.cli.errors import EXIT_DONE, EXIT_NO, CommandError, UsageError
 from tradebotd.cli.live import LiveLine
-from tradebotd.cli.words import WIDTH, ago, cut, has_colour, money
+from tradebotd.cli.words import WIDTH, ago, cut, has_colour, money, with_asset
 
 WATCH_SECONDS = 2.0
 ALL_ROWS = 10_000
@@ -32,6 +32,7 @@ CSV_HEADS = (
     "dust",
     "dust_cost",
     "swept_income",
+    "quote_asset",
 )
 GOOD_ENDS = frozenset({"ok", "skipped", "running"})
 
@@ -219,7 +220,7 @@ def _switch_bot(verb: str) -> Command:
 def positions_close(client: Client, options: Options) -> int:
     answer = client.post("positions", options.id, "close")
     trade = answer.data
-    pnl = money(trade["realized_pnl"], signed=True)
+    pnl = with_asset(trade["realized_pnl"], trade.get("quote_asset"))
     text = f"position {options.id} of {trade['bot']} closed at {trade['exit_price']}, {pnl}"
     return _told(answer, options, text)
 

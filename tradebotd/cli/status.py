@@ -25,6 +25,7 @@ from tradebotd.cli.words import (
     money,
     number,
     paint,
+    with_asset,
     wrapped,
 )
 
@@ -158,7 +159,7 @@ class StatusText:
                 number(each["entry_price"]),
                 number(each["last_price"]),
                 number(each["trailing_stop"] or each["stop_loss"]),
-                money(each["unrealized_pnl"], signed=True),
+                with_asset(each["unrealized_pnl"], each.get("quote_asset")),
                 each["protected_by"],
             )
             for each in self._positions

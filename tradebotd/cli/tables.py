@@ -19,6 +19,7 @@ from tradebotd.cli.words import (
     money,
     number,
     percent,
+    with_asset,
 )
 
 Json = dict[str, Any]
@@ -60,6 +61,11 @@ def at(key: str) -> Cell:
 
 def cash(key: str) -> Cell:
     return lambda row, _now: money(row[key], signed=True)
+
+
+def quoted(key: str) -> Cell:
+    """With its asset, where that is known: a table may hold several."""
+    return lambda row, _now: with_asset(row[key], row.get("quote_asset"))
 
 
 def _dust(row: Json) -> str:
@@ -205,7 +211,7 @@ POSITIONS = (
     Column("last", lambda row, _: number(row["last_price"]), right=True),
     Column("stop", lambda row, _: number(row["trailing_stop"] or row["stop_loss"]), right=True),
     Column("target", lambda row, _: number(row["take_profit"]), right=True),
-    Column("P&L", cash("unrealized_pnl"), right=True),
+    Column("P&L", quoted("unrealized_pnl"), right=True),
     Column("opened", at("opened_at")),
     Column("guard", "protected_by"),
 )
@@ -249,7 +255,7 @@ TRADES = (
     Column("entry", "entry_price", right=True),
     Column("exit", "exit_price", right=True),
     Column("why", "close_reason"),
-    Column("P&L", cash("realized_pnl"), right=True),
+    Column("P&L", quoted("realized_pnl"), right=True),
     Column("dust cost", lambda row, _: _dust(row), right=True),
     Column("closed", at("closed_at")),
 )

@@ -50,6 +50,12 @@ def money(text: str | None, *, signed: bool = False) -> str:
     return sign + f"{value:.8f}".rstrip("0").rstrip(".")
 
 
+def with_asset(text: str | None, asset: str | None) -> str:
+    """An amount that may be negative, and what it is an amount of, where that is known."""
+    told = money(text, signed=True)
+    return told if asset is None or text is None else f"{told} {asset}"
+
+
 def number(text: str | None) -> str:
     """A price or a quantity, as it is."""
     return NOTHING if text is None else text

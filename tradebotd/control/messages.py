@@ -253,6 +253,7 @@ class Position(Message):
     last_price: Money | None
     last_price_age_s: float | None
     unrealized_pnl: Money | None
+    quote_asset: str | None = None  # of its prices and its P&L
     protected_by: ProtectedBy
 
 
@@ -269,6 +270,7 @@ class Trade(Message):
     closed_at: Instant
     close_reason: str
     realized_pnl: Money
+    quote_asset: str | None = None  # of its prices and its P&L
     fees: Money
     dust: Money = Decimal(0)  # less than a lot: what it cost is part of the loss
     dust_cost: Money = Decimal(0)

@@ -195,17 +195,23 @@ class StatusView:
             symbol=row["symbol"],
             status=row["status"],
             position=short,
-            unrealized_pnl=self._unrealized(held),
+            unrealized_pnl=self._unrealized(
+                [each for each in positions if each["bot"] == row["name"]]
+            ),
             daily_pnl=daily_pnl,
             daily_trades=daily_trades,
             last_run_at=row["last_run_at"],
         )
 
-    def _unrealized(self, held: reports.Row | None) -> Decimal | None:
-        """In the account's currency; None without a price, or a rate."""
-        if held is None:
-            return ZERO
-        return self._services.today.in_currency(held["symbol"], self.unrealized(held))
+    def _unrealized(self, held: Sequence[reports.Row]) -> Decimal | None:
+        """In the account's currency, of all that a bot holds; None without a price, or a rate."""
+        total = ZERO
+        for each in held:
+            gain = self._services.today.in_currency(each["symbol"], self.unrealized(each))
+            if gain is None:
+                return None
+            total += gain
+        return total
 
     def unrealized(self, position: reports.Row) -> Decimal | None:
         """In the quote asset, before fees; None without a price."""

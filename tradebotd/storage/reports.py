@@ -37,19 +37,21 @@ SELECT_BOTS: Final[LiteralString] = """
 SELECT_BOT_CONFIG: Final[LiteralString] = "SELECT config FROM bot_configs WHERE name = $1"
 SELECT_POSITIONS: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, quantity, entry_price, opened_at, stop_loss, take_profit, trailing_stop,
-           best_price
+           best_price, (SELECT m.quote_asset FROM market_symbols AS m WHERE m.symbol = positions.symbol) AS quote_asset
       FROM positions WHERE closed_at IS NULL ORDER BY bot, symbol
 """
 SELECT_TRADES: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, quantity, entry_price, exit_price, opened_at, closed_at, close_reason,
-           realized_pnl, fees, dust, dust_cost, swept_income
+           realized_pnl, fees, dust, dust_cost, swept_income,
+           (SELECT m.quote_asset FROM market_symbols AS m WHERE m.symbol = trades.symbol) AS quote_asset
       FROM trades
      WHERE ($1::timestamptz IS NULL OR closed_at >= $1) AND ($2::text IS NULL OR bot = $2)
      ORDER BY closed_at DESC, id DESC LIMIT $3
 """
 SELECT_TRADE: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, quantity, entry_price, exit_price, opened_at, closed_at, close_reason,
-           realized_pnl, fees, dust, dust_cost, swept_income
+           realized_pnl, fees, dust, dust_cost, swept_income,
+           (SELECT m.quote_asset FROM market_symbols AS m WHERE m.symbol = trades.symbol) AS quote_asset
       FROM trades WHERE id = $1
 """
 SELECT_ORDERS: Final[LiteralString] = """
