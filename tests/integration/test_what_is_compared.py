@@ -1,6 +1,7 @@
 """What of an account is compared with our books, what is left alone, and how much is asked for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -162,3 +163,24 @@ async def test_a_venue_that_could_not_tell_is_asked_for_all_that_was_missed(
     await look(desk)
 
     assert asked.back[0] >= timedelta(hours=3)
+
+
+@pytest.mark.parametrize("amount", ["0.4", "-0.4"])
+async def test_what_is_paid_in_or_out_is_no_difference_once_the_venue_tells_it(
+    database: Database, amount: str
+) -> None:
+    """M5.4, M5.6: a coin that its owner has moved is neither ours nor missing."""
+    desk = await open_desk(database)
+    desk.venue.traits = replace(desk.venue.traits, tells_transfers=True)
+    desk.venue.balances["BTC"] = Decimal(5)
+    await desk.enter()
+    await look(desk)
+    await desk.account.snapshot(desk.clock.now())
+    desk.clock.advance(MINUTE)
+    desk.venue.transfer(Decimal(amount), "BTC")
+    assert await look(desk) == [f"we hold 1 BTC, scripted says {1 + Decimal(amount)}"]
+
+    await desk.account.transfers.pull(desk.clock.now())
+
+    assert await look(desk) == []
+    assert await desk.open_alerts() == []

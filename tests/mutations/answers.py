@@ -100,8 +100,8 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         edits=(
             Edit(
                 "tradebotd/storage/asset_sums.py",
-                "s.made - coalesce(open.cost, 0) AS flow",
-                "0 * s.made AS flow",
+                "SELECT m.quote_asset, -p.cost\n",
+                "SELECT m.quote_asset, 0\n",
             ),
         ),
         tests=(
