@@ -7,6 +7,7 @@ from tests.mutations.cash import CASH
 from tests.mutations.exits import EXITS
 from tests.mutations.money import MONEY
 from tests.mutations.mutation import Mutation
+from tests.mutations.oracle import ORACLE
 from tests.mutations.protocol import PROTOCOL
 
-MUTATIONS: Final[tuple[Mutation, ...]] = (*PROTOCOL, *EXITS, *MONEY, *ANSWERS, *CASH)
+MUTATIONS: Final[tuple[Mutation, ...]] = (*PROTOCOL, *EXITS, *MONEY, *ANSWERS, *CASH, *ORACLE)

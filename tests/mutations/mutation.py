@@ -27,7 +27,8 @@ class Edit:
 class Mutation:
     """*name* says what is broken; *tests* (pytest's ids) go red by it, each of them.
 
-    *seeds*: of the simulation, one of which goes red, and *says*, how its violations begin.
+    *seeds*: of the simulation, one of which goes red; *draw*: what they draw; *says*: how the
+    violation begins.
     *equivalent*: why nothing can tell; then nothing needs to be red.
     """
 
@@ -35,6 +36,7 @@ class Mutation:
     edits: tuple[Edit, ...]
     tests: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
+    draw: tuple[str, ...] = ("landed",)
     says: str = ""
     equivalent: str | None = None
 

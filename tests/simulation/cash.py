@@ -10,20 +10,32 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
+from tests.simulation.facts import Facts
 from tests.simulation.ledger import Flow
+from tests.simulation.markets import CURRENCY
 from tests.simulation.plan import Plan
+from tests.simulation.tape import Tape
 from tests.simulation.venue import SimulatedVenue
 from tradebotd.domain.ids import VenueName
 
 # 28 digits of a quotient, times what was turned over: a cent in 10^15 is an error, not a rounding.
 DIGITS: Final = Fraction(1, 10**20)
+OLD: Final = 600.0  # seconds: the newest price that was shown of it
+BOOKED: Final = 1100.0  # venues pay by the hour: they are asked every 15 minutes
+SOON: Final = 3700.0  # until the fill was heard of
 Purse = tuple[str, str]  # a venue, and an asset there
 Venues = Mapping[VenueName, SimulatedVenue]
 
 
-def unbalanced(positions: list[Any], fills: list[Any], venues: Venues, plan: Plan) -> list[str]:
+def unbalanced(
+    positions: list[Any], fills: list[Any], payments: list[Any], facts: Facts
+) -> list[str]:
     """Money of each venue: the ledger's, and the books'. Coins are compared elsewhere (I2)."""
-    paid, turnover = _paid(fills, venues)
+    venues, plan, tape = facts.venues, facts.plan, facts.tape
+    claimed = {
+        (row["venue"], row["payment_id"]) for row in payments if row["position_id"] is not None
+    }
+    paid, turnover = _paid(fills, claimed, venues)
     quotes = {(each.instrument.venue, each.instrument.quote_asset) for each in plan.markets}
     booked = _booked(positions, fills, venues, plan)
     found = []
@@ -34,19 +46,42 @@ def unbalanced(positions: list[Any], fills: list[Any], venues: Venues, plan: Pla
                 f"I8 cash of {purse[1]} at {purse[0]} changed by {float(there)},"
                 f" the books say {float(here)} ({float(here - there)} too much)"
             )
-    return found + _leaks(venues)
+    return [
+        *found,
+        *_unclaimed(claimed, facts),
+        *_misvalued(fills, plan, tape),
+        *_leaks(venues),
+    ]
 
 
-def _paid(fills: list[Any], venues: Venues) -> tuple[dict[Purse, Fraction], dict[Purse, Fraction]]:
+def _unclaimed(claimed: set[tuple[str, str]], facts: Facts) -> Iterator[str]:
+    """Funding is paid for what our orders hold (hands hold none): it is somebody's before long."""
+    for name, venue in facts.venues.items():
+        for flow in venue.ledger.flows:
+            late = facts.now - facts.seconds(flow.at)
+            if flow.kind == "funding" and late > BOOKED and (name, flow.ref) not in claimed:
+                yield f"I8 funding {flow.ref} of {late:.0f} s ago is in no position"
+
+
+def _paid(
+    fills: list[Any], claimed: set[tuple[str, str]], venues: Venues
+) -> tuple[dict[Purse, Fraction], dict[Purse, Fraction]]:
     """What came and went by the fills that our books have, and by funding; and the turnover."""
     shares = {(row["venue"], row["trade_id"]): Fraction(row["quantity"]) for row in fills}
+    fees = {(row["venue"], row["trade_id"]): Fraction(row["fee"]) for row in fills}
     paid: dict[Purse, Fraction] = defaultdict(Fraction)
     turnover: dict[Purse, Fraction] = defaultdict(Fraction)
     for name, venue in venues.items():
         whole = {str(fill.trade_id): Fraction(fill.quantity) for fill in venue.ledger.fills}
         for flow in venue.ledger.flows:
-            share = _share(flow, name, shares, whole)
-            paid[name, flow.asset] += share * Fraction(flow.amount)
+            if flow.kind == "funding":
+                share = Fraction((name, flow.ref) in claimed)
+            else:
+                share = _share(flow, name, shares, whole)
+            amount = share * Fraction(flow.amount)
+            if flow.kind == "fee" and 0 < share < 1:  # of one that is split, to a scale
+                amount = -fees[name, flow.ref]
+            paid[name, flow.asset] += amount
             turnover[name, flow.asset] += abs(Fraction(flow.amount))
     return paid, turnover
 
@@ -58,8 +93,6 @@ def _share(
     whole: Mapping[str, Fraction],
 ) -> Fraction:
     """How much of it is ours: of an exit that sold too much, what was the position's."""
-    if flow.kind == "funding":
-        return Fraction(1)
     if flow.kind == "transfer":
         return Fraction(0)
     ours = shares.get((venue, flow.ref))
@@ -78,19 +111,36 @@ def _booked(
         booked[purse] += Fraction(row["realized_pnl"])
         if row["position_type"] == "spot":
             booked[purse] -= Fraction(row["cost"])
-    for row, fee in _fees_in_other_assets(fills, quotes, bases):
-        booked[row["venue"], quotes[row["symbol"]]] += fee
-        booked[row["venue"], row["fee_asset"]] -= Fraction(row["fee"])
+    for row in fills:
+        elsewhere = Fraction(row["fee_elsewhere"])
+        booked[row["venue"], quotes[row["symbol"]]] += elsewhere * Fraction(row["fee_rate"] or 0)
+        if row["fee_asset"] not in (quotes[row["symbol"]], bases[row["symbol"]]):
+            booked[row["venue"], row["fee_asset"]] -= Fraction(row["fee"])
     return booked
 
 
-def _fees_in_other_assets(
-    fills: list[Any], quotes: Mapping[str, str], bases: Mapping[str, str]
-) -> Iterator[tuple[Any, Fraction]]:
-    """(fill, what the P&L counts of its fee). A fee in the base asset is part of what was bought."""
+def _misvalued(fills: list[Any], plan: Plan, tape: Tape) -> Iterator[str]:
+    """A fee in a third asset is worth what that cost a short while before, in the quote asset."""
+    quotes = {each.name: each.instrument.quote_asset for each in plan.markets}
+    bases = {each.name: each.instrument.base_asset for each in plan.markets}
     for row in fills:
-        if row["fee_asset"] not in (quotes[row["symbol"]], bases[row["symbol"]]):
-            yield row, Fraction(row["fee"])
+        symbol = f"{row['fee_asset']}{CURRENCY}"
+        own = row["fee_asset"] in (quotes[row["symbol"]], bases[row["symbol"]])
+        if own or not row["fee"] or quotes[row["symbol"]] != CURRENCY:
+            continue
+        if symbol not in tape.prices:
+            continue
+        at = (row["executed_at"] - plan.began).total_seconds()
+        known = [
+            Fraction(price) for when, price in tape.prices[symbol] if at - OLD <= when <= at + SOON
+        ]
+        rate = row["fee_rate"]
+        if rate is None and not tape.between(symbol, at - OLD, at + SOON):
+            continue  # nobody could know it
+        if rate is None or not min(known) <= Fraction(rate) <= max(known):
+            yield f"I8 fee of fill {row['trade_id']} is valued at {rate} {CURRENCY}"
+        elif Fraction(row["fee_value"]) != Fraction(row["fee"]) * Fraction(rate):
+            yield f"I8 fee of fill {row['trade_id']} is {row['fee_value']} {CURRENCY}"
 
 
 def _leaks(venues: Venues) -> list[str]:

@@ -50,6 +50,7 @@ DENIALS = """
     SELECT coalesce(execution_meta->>'rule', execution_meta->>'denied') AS rule, count(*) AS times
       FROM decision_runs WHERE reason LIKE 'denied%' GROUP BY 1 ORDER BY 1
 """
+PAYMENTS = "SELECT * FROM funding_payments"
 FEW = 3  # violations of a kind that are spelled out
 
 
@@ -125,6 +126,7 @@ async def judge(
         name: order for venue in venues.values() for name, order in venue.ledger.orders.items()
     }
     found += _orders(orders, venues)
+    facts.owners = {(row["venue"], row["trade_id"]): row["position_id"] for row in fills}
     found += _fills(fills, venues)
     found += _sums(orders, fills, positions, plan)
     found += _holdings(positions, venues, plan)
@@ -133,7 +135,7 @@ async def judge(
     found += _groups(groups, alerts)
     guarded = [row for row in positions if _is_guarded(row, orders, facts)]
     found += _stops(guarded, orders, theirs, facts, alerts)
-    found += unbalanced(positions, fills, venues, plan)
+    found += unbalanced(positions, fills, await books.rows(PAYMENTS), facts)
     found += disobeyed(positions, orders, facts)
     found += judged(positions, orders, facts)
     found += unprotected(positions, orders, facts)
@@ -275,7 +277,9 @@ def _money(
             fill = theirs.get((each["venue"], each["trade_id"]))
             if each["position_id"] == row["id"] and fill is not None:
                 entry = orders[each["client_order_id"]]["role"] == "entry"
-                (entered if entry else exited).add(fill, bases, received=entry)
+                share = Fraction(each["quantity"]) / Fraction(fill.quantity)
+                worth = Fraction(each["fee_value"] or 0)
+                (entered if entry else exited).add(fill, bases, share, worth, received=entry)
         gained = Fraction(0)
         if exited.quantity:
             sign = 1 if row["side"] == "long" else -1
@@ -297,15 +301,29 @@ class _Leg:
     money: Fraction = Fraction(0)
     fees: Fraction = Fraction(0)
 
-    def add(self, fill: Fill, bases: Mapping[str, str], *, received: bool) -> None:
-        """*received*: a fee taken in the base asset makes less of it."""
-        in_base = fill.fee_asset == bases[fill.symbol]
+    def add(
+        self,
+        fill: Fill,
+        bases: Mapping[str, str],
+        share: Fraction,
+        worth: Fraction,
+        *,
+        received: bool,
+    ) -> None:
+        """*received*: a fee taken in the base asset makes less of it. *share*: of what sold more
+        than was held. *worth*: of a fee in a third asset, which is judged elsewhere.
+        """
+        base = bases[fill.symbol]
         fee, price, quantity = Fraction(fill.fee), Fraction(fill.price), Fraction(fill.quantity)
-        if in_base and received:
+        if fill.fee_asset == base and received:
             quantity -= fee
-        self.quantity += quantity
-        self.money += quantity * price
-        self.fees += fee * price if in_base else fee
+        self.quantity += quantity * share
+        self.money += quantity * price * share
+        if fill.fee_asset == base:
+            self.fees += fee * price * share
+        else:
+            in_quote = fill.symbol == f"{base}{fill.fee_asset}"
+            self.fees += fee * share if in_quote else worth
 
 
 def _settled(

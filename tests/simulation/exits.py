@@ -20,6 +20,7 @@ from tests.simulation.moods import word_of
 from tests.simulation.operator import Deed
 from tests.simulation.tape import CANDLE_SECONDS, QuickCandles
 from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderType
 from tradebotd.domain.signal import SignalKind
@@ -55,12 +56,21 @@ class Case:
 
     @cached_property
     def mine(self) -> dict[str, VenueOrder]:
+        """Exits name it; an entry that rests in part may fill into several, one after the other."""
         theirs = self.facts.venues[self.row["venue"]].ledger.orders
         return {
             name: order
             for name, order in theirs.items()
-            if name in self.orders and self.orders[name]["position_id"] == self.row["id"]
+            if name in self.orders
+            and (self.orders[name]["position_id"] == self.row["id"] or self.fills_of(order))
         }
+
+    def fills_of(self, order: VenueOrder) -> list[Fill]:
+        """Those that are this position's."""
+        venue, owners = self.row["venue"], self.facts.owners
+        return [
+            fill for fill in order.fills if owners.get((venue, fill.trade_id)) == self.row["id"]
+        ]
 
     @property
     def is_ours(self) -> bool:
@@ -84,7 +94,7 @@ class Case:
             fill
             for name, order in self.mine.items()
             if self.orders[name]["role"] == "entry"
-            for fill in order.fills
+            for fill in self.fills_of(order)
         ]
         return [
             (
@@ -180,7 +190,7 @@ class Case:
         found = []
         for name, order in self.mine.items():
             sign = 1 if self.orders[name]["role"] == "entry" else -1
-            for fill in order.fills:
+            for fill in self.fills_of(order):
                 change = sign * Fraction(fill.quantity)
                 if spot and fill.fee_asset == base:
                     change -= Fraction(fill.fee)

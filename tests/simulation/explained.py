@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tests.simulation.facts import Facts
 from tests.simulation.ledger import LIVE, Ledger
+from tests.simulation.markets import CURRENCY
 from tests.simulation.switches import Draw
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType, TimeInForce
@@ -99,6 +100,12 @@ class Reasons:
         del subject
         return Draw.ACCOUNT_LIMITS in self._facts.plan.on
 
+    def is_worth_nothing(self, subject: str) -> bool:
+        """No price says what it is worth."""
+        name, _, asset = subject.partition(" ")
+        symbol, tape = f"{asset}{CURRENCY}", self._facts.tape
+        return bool(name) and not (symbol in tape.prices and tape.shown[symbol])
+
     def _place(self, subject: str) -> tuple[Ledger | None, str]:
         name, _, what = subject.partition(" ")
         venue = next((each for each in self._facts.venues.values() if each.name == name), None)
@@ -154,6 +161,7 @@ EXPLAINED: Final[dict[str, Why]] = {
     "exit_refused": Reasons.is_refused,
     "resting_stop_lost": Reasons.has_no_stop,
     "position_unprotected": Reasons.is_out_of_reach,
+    "fee_unvalued": Reasons.is_worth_nothing,
     "forced_close": Reasons.is_forced,
     "account_limit_reached": Reasons.has_lost,
     "cash_jumped": Reasons.was_moved,

@@ -37,6 +37,7 @@ class Facts:
     swept: Sequence[tuple[float, int, frozenset[str]]]
     forces: Sequence[Forces]
     spans: list[Span] = field(default_factory=list)
+    owners: dict[tuple[str, str], int] = field(default_factory=dict)  # fill to our position
     patient_from: float = float("inf")  # from then on everything is looked at more seldom
 
     @property

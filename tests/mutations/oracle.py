@@ -1,0 +1,261 @@
+"""What no test of one module need see: the simulation's oracle does, each by one of its assertions."""
+
+from typing import Final
+
+from tests.mutations.mutation import Edit, Mutation
+
+SEEDS: Final = tuple(range(40))
+
+ORACLE: Final = (
+    Mutation(
+        name="funding counts twice",
+        edits=(
+            Edit(
+                "tradebotd/storage/funding.py",
+                "SET funding = funding + $2, realized_pnl = realized_pnl + $2,",
+                "SET funding = funding + 2 * $2, realized_pnl = realized_pnl + 2 * $2,",
+            ),
+        ),
+        seeds=SEEDS,
+        draw=("landed", "funding"),
+        says="I8",
+    ),
+    Mutation(
+        name="an order is sent again when its answer is lost",
+        edits=(
+            Edit(
+                "tradebotd/trading/placement.py",
+                "        except (OutcomeUnknownError, TimeoutError) as error:\n",
+                "        except (OutcomeUnknownError, TimeoutError) as error:\n"
+                "            try:\n"
+                "                await self._venues[request.venue].submit(client_order_id, request)\n"
+                "            except Exception:\n"
+                "                log.info('sent again')\n",
+            ),
+        ),
+        seeds=SEEDS,
+        says="I1 ",
+    ),
+    Mutation(
+        name="of several fills of a report the first is applied",
+        edits=(
+            Edit(
+                "tradebotd/trading/recorder.py",
+                "                for fill in fills:\n                    # An algo",
+                "                for fill in fills[:1]:\n                    # An algo",
+            ),
+        ),
+        seeds=SEEDS,
+        says="I3 fill of",
+    ),
+    Mutation(
+        name="a lease that is lost keeps nothing back",
+        edits=(
+            Edit(
+                "tradebotd/trading/placement.py",
+                "        return self._lease.why_not()\n",
+                "        return None\n",
+            ),
+        ),
+        seeds=tuple(range(150)),
+        says="I5",
+    ),
+    Mutation(
+        name="an exit group stays when its last order is settled",
+        edits=(
+            Edit(
+                "tradebotd/trading/recorder.py",
+                "        if settled and stored.exit_group_id is not None:\n",
+                "        if settled and stored.exit_group_id is None:\n",
+            ),
+        ),
+        seeds=SEEDS,
+        says="exit group",
+    ),
+    Mutation(
+        name="nobody asks for orders in doubt",
+        edits=(
+            Edit(
+                "tradebotd/storage/order_searches.py",
+                "    return [(orders.from_row(row), _search(row)) for row in rows]\n",
+                "    return [(orders.from_row(row), _search(row)) for row in rows[:0]]\n",
+            ),
+        ),
+        seeds=SEEDS,
+        says="I7",
+    ),
+    Mutation(
+        name="half of what is held rests at the venue",
+        edits=(
+            Edit(
+                "tradebotd/trading/exit_orders.py",
+                "    quantity = sellable_now(position, tightest, instrument)\n",
+                "    quantity = sellable_now(\n"
+                "        replace(position, quantity=position.quantity / 2), tightest, instrument\n"
+                "    )\n",
+            ),
+        ),
+        seeds=SEEDS,
+        says="I4",
+    ),
+    Mutation(
+        name="a halt that is answered holds no entry back that is under way",
+        edits=(
+            Edit(
+                "tradebotd/trading/entry_gate.py",
+                "            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(),\n",
+                "            why_not=lambda: None,\n",
+            ),
+            Edit(
+                "tradebotd/trading/entry_obstacles.py",
+                "    halt, stored = await settings.share_halts(connection)\n",
+                "    halt, stored = None, None\n",
+            ),
+        ),
+        seeds=tuple(range(150)),
+        draw=("landed", "windows", "slow"),
+        says="M5.8 entry",
+    ),
+    Mutation(
+        name="nothing is left, says flatten whatever is",
+        edits=(
+            Edit(
+                "tradebotd/trading/flatten.py",
+                "left=left + self.differences",
+                "left=left[:0]",
+            ),
+        ),
+        seeds=tuple(range(150)),
+        draw=("landed", "windows"),
+        says="M5.8 position",
+    ),
+    Mutation(
+        name="a stop-loss lies twice as far away",
+        edits=(
+            Edit(
+                "tradebotd/risk/exits.py",
+                "-side.sign * plan.stop_loss, tick_size",
+                "-2 * side.sign * plan.stop_loss, tick_size",
+            ),
+        ),
+        seeds=SEEDS,
+        says="exits of",
+    ),
+    Mutation(
+        name="a trailing stop is called a stop-loss",
+        edits=(
+            Edit(
+                "tradebotd/risk/exits.py",
+                "        (CloseReason.TRAILING_STOP, levels.trailing_stop),\n",
+                "        (CloseReason.STOP_LOSS, levels.trailing_stop),\n",
+            ),
+            Edit(
+                "tradebotd/risk/trigger_book.py",
+                "            self._push(stops, entry, 1, CloseReason.TRAILING_STOP, position.trailing_stop)\n",
+                "            self._push(stops, entry, 1, CloseReason.STOP_LOSS, position.trailing_stop)\n",
+            ),
+        ),
+        seeds=SEEDS,
+        says="exits of",
+    ),
+    Mutation(
+        name="a step of a ladder sells half as much again",
+        edits=(
+            Edit(
+                "tradebotd/risk/exits.py",
+                "plan.ladder[step - 1].share * entry_quantity",
+                "plan.ladder[step - 1].share * entry_quantity * 3 / 2",
+            ),
+        ),
+        seeds=SEEDS,
+        says="exits of",
+    ),
+    Mutation(
+        name="half of the longest holding is enough",
+        edits=(
+            Edit(
+                "tradebotd/risk/exits.py",
+                "now - opened_at >= plan.max_holding",
+                "now - opened_at >= plan.max_holding / 2",
+            ),
+        ),
+        seeds=SEEDS,
+        says="exits of",
+    ),
+    Mutation(
+        name="a bot that says nothing sells",
+        edits=(
+            Edit(
+                "tradebotd/trading/decide.py",
+                "    if wanted is None:\n        return Decision(\n",
+                "    if wanted is None and held is None:\n        return Decision(\n",
+            ),
+        ),
+        seeds=SEEDS,
+        says="exits of",
+    ),
+    Mutation(
+        name="every position was closed by somebody else",
+        edits=(
+            Edit(
+                "tradebotd/trading/fill_ledger.py",
+                "    return CloseReason(word) if word in set(CloseReason) else CloseReason.EXTERNAL\n",
+                "    return CloseReason.EXTERNAL\n",
+            ),
+        ),
+        seeds=SEEDS,
+        says="exits of",
+    ),
+    Mutation(
+        name="a stop that ticks have met waits for eight seconds",
+        edits=(
+            Edit(
+                "tradebotd/trading/closing.py",
+                "    async def _attempt(self, each: Exit, made: list[Prepared], result: SweepResult) -> None:\n",
+                "    async def _attempt(self, each: Exit, made: list[Prepared], result: SweepResult) -> None:\n"
+                "        await anyio.sleep(8)\n",
+            ),
+        ),
+        seeds=tuple(range(150)),
+        says="I4 position",
+    ),
+    Mutation(
+        name="a sweep looks at nothing that is short",
+        edits=(
+            Edit(
+                "tradebotd/trading/sweep.py",
+                "        self._resting.touch(position)\n        over = self._over(position, now)\n",
+                "        if position.side.sign < 0:\n"
+                "            sweep.result.failed[str(position_id)] = 'short'\n"
+                "            return None\n"
+                "        self._resting.touch(position)\n        over = self._over(position, now)\n",
+            ),
+        ),
+        seeds=tuple(range(150)),
+        says="I4 position",
+    ),
+    Mutation(
+        name="a reason that is over is said for ever",
+        edits=(
+            Edit(
+                "tradebotd/trading/unprotected.py",
+                "            await alerts.clear_others(connection, self._code, list(found), now)\n",
+                "",
+            ),
+        ),
+        seeds=SEEDS,
+        says="an alert that nothing",
+    ),
+    Mutation(
+        name="an exit by a signal reads what is not there",
+        edits=(
+            Edit(
+                "tradebotd/trading/act.py",
+                "            return await self._exit(position, ",
+                "            return await self._exit(position.nothing, ",
+            ),
+        ),
+        seeds=SEEDS,
+        says="a fault that a job contained",
+    ),
+)
