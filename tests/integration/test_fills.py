@@ -226,6 +226,23 @@ async def test_a_fee_in_the_base_asset_leaves_dust_and_a_closed_position(desk: D
     assert position["closed_at"] is not None
 
 
+async def test_a_position_was_closed_by_the_latest_fill_whichever_was_heard_of_last(
+    desk: Desk,
+) -> None:
+    """M5.4, M5.6: funding, cooldown and reports go by that time."""
+    entry = await pending(desk)
+    await report(desk, OrderStatus.FILLED, "1", [fill(entry, 1, "1", "100")], entry)
+    order = await pending(desk, entry=False)
+    early, late = (fill(order, number, "0.5", "110", side=Side.SELL) for number in (2, 3))
+    late = replace(late, executed_at=NOON + timedelta(minutes=1))
+
+    await report(desk, OrderStatus.PARTIALLY_FILLED, "0.5", [late], order)
+    await report(desk, OrderStatus.FILLED, "1", [early, late], order)
+
+    (row,) = await desk.rows("SELECT closed_at FROM positions")
+    assert row["closed_at"] == NOON + timedelta(minutes=1)
+
+
 async def test_what_is_less_than_a_lot_is_sent_to_no_venue(desk: Desk) -> None:
     """M4.6: dust below the minimum is booked as dust, not as an open position."""
     order = await pending(desk)

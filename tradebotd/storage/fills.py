@@ -1,6 +1,7 @@
 """`fills`: each execution once, on (venue, symbol, trade_id)."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, LiteralString
 
@@ -36,6 +37,7 @@ SELECT_FILL: Final[LiteralString] = """
       JOIN orders AS o ON o.id = e.excess_of
      WHERE e.venue = $1 AND e.symbol = $2 AND e.trade_id = $3
 """
+SELECT_LAST: Final[LiteralString] = "SELECT max(executed_at) FROM fills WHERE position_id = $1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,12 @@ async def insert_fill(
         worth.elsewhere,
     )
     return row_id is not None
+
+
+async def select_last(connection: Connection, position_id: PositionId) -> datetime | None:
+    """When the latest fill of a position was made; None: it has none yet."""
+    at: datetime | None = await connection.fetchval(SELECT_LAST, position_id)
+    return at
 
 
 async def select_fill(

@@ -260,7 +260,9 @@ class FillLedger:
         if swept is not None:
             books = books.sweeping(swept, instrument.base_asset, rate)
         if still is False:
-            closed = (fill.executed_at, close_reason(order.reason))
+            last = await fills.select_last(connection, position_id)  # heard of before, made later
+            at = fill.executed_at if last is None else max(last, fill.executed_at)
+            closed = (at, close_reason(order.reason))
             effects.closed.append((locked.position, books, closed[1]))
         await positions.update_books(connection, position_id, books, closed)
         if part is not None:
