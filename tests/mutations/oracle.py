@@ -41,8 +41,8 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/recorder.py",
-                "                for fill in fills:\n                    # An algo",
-                "                for fill in fills[:1]:\n                    # An algo",
+                "            for fill in fills:\n                # An algo",
+                "            for fill in fills[:1]:\n                # An algo",
             ),
         ),
         seeds=SEEDS,
@@ -59,18 +59,6 @@ ORACLE: Final = (
         ),
         seeds=tuple(range(150)),
         says="I5",
-    ),
-    Mutation(
-        name="an exit group stays when its last order is settled",
-        edits=(
-            Edit(
-                "tradebotd/trading/recorder.py",
-                "        if settled and stored.exit_group_id is not None:\n",
-                "        if settled and stored.exit_group_id is None:\n",
-            ),
-        ),
-        seeds=SEEDS,
-        says="exit group",
     ),
     Mutation(
         name="nobody asks for orders in doubt",
@@ -224,11 +212,11 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/sweep.py",
-                "        self._resting.touch(position)\n        over = self._over(position, now)\n",
+                "        self._resting.touch(position)\n        over, why =",
                 "        if position.side.sign < 0:\n"
                 "            sweep.result.failed[str(position_id)] = 'short'\n"
                 "            return None\n"
-                "        self._resting.touch(position)\n        over = self._over(position, now)\n",
+                "        self._resting.touch(position)\n        over, why =",
             ),
         ),
         seeds=tuple(range(150)),

@@ -18,7 +18,7 @@ from tests.simulation.facts import Facts, Span
 from tests.simulation.forces import Forces
 from tests.simulation.host import HURRIED, Faults, KilledError, Life, Record, VirtualTime
 from tests.simulation.ledger import Ledger
-from tests.simulation.line import Line
+from tests.simulation.line import ALIENS, Line
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.markets import THIRD
 from tests.simulation.operator import Operator
@@ -356,7 +356,7 @@ class Driver:
                 if isinstance(error, AccountTakenError):
                     await asyncio.sleep(self._chance.uniform(0, 5))  # no exit is immediate
                     life.end()
-            except KeyError as error:
+            except ALIENS as error:
                 if not contained:
                     raise
                 self.record.say("job failed", repr(error))

@@ -16,6 +16,7 @@ from tradebotd.domain.side import Side
 
 ZERO: Final = Decimal(0)
 FUNDING_RATE: Final = Decimal("0.0003")
+SETTLED: Final = 0.2  # of the forced closes of what is sound: a contract that is delivered
 CENT: Final = Decimal("0.01")
 
 
@@ -145,7 +146,10 @@ class Forces:
             if position.quantity and self.street.faults.strikes("deleveraged"):
                 lot = self.street.market(symbol).instrument.lot_size
                 part = abs(position.quantity) * self.chance.choice([1, 1, 2]) / 2 // lot * lot
-                self._force("adl_autoclose", symbol, part or abs(position.quantity))
+                if self.chance.random() < SETTLED:
+                    self._force("settlement_autoclose-", symbol, abs(position.quantity))
+                else:
+                    self._force("adl_autoclose", symbol, part or abs(position.quantity))
 
     def _force(self, kind: str, symbol: str, quantity: Decimal) -> None:
         """By the venue's own order, of its own name; what rests of ours there is void."""

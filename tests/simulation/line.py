@@ -34,6 +34,18 @@ IMPATIENCE: Final = 25.0  # seconds, longer than anybody waits
 LATE_FILLS: Final = timedelta(seconds=20)
 
 
+class AlienKeyError(KeyError): ...
+
+
+class AlienValueError(ValueError): ...
+
+
+class AlienTypeError(TypeError): ...
+
+
+ALIENS: Final = (AlienKeyError, AlienValueError, AlienTypeError)
+
+
 @dataclass
 class Line:
     """Implements the port `Venue`."""
@@ -292,8 +304,10 @@ class Line:
 
     def _alien(self, key: str) -> NoReturn:
         """What an adapter that does not know an answer raises."""
-        self.venue.street.record.say("alien", key)
-        raise KeyError(key)
+        street = self.venue.street
+        kind = street.chance.choice(ALIENS)
+        street.record.say("alien", f"{kind.__name__} {key}")
+        raise kind(key)
 
 
 def as_venue(line: Line) -> Venue:

@@ -83,7 +83,7 @@ class _Ingest:
 
 # What no venue, database or operator makes: whoever contains it has a fault all the same.
 FAULTS: Final = re.compile(
-    "(Attribute|Type|Value|Name|Index|Assertion|Runtime|ZeroDivision|Unbound|Recursion)Error"
+    r"\b(Attribute|Type|Value|Name|Index|Assertion|Runtime|ZeroDivision|Unbound|Recursion)Error"
     "|InvalidOperation|UniqueViolation|NotNullViolation|CheckViolation|ForeignKeyViolation"
 )
 
