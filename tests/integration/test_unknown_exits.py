@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from tests.fakes.resting import open_resting_desk, sweep
 from tests.fakes.trading import BOT, SYMBOL, Desk, market_symbol, open_desk, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import BotSpec
@@ -16,6 +17,7 @@ from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide
+from tradebotd.ports.venue import Replacement
 from tradebotd.storage import exit_groups
 from tradebotd.storage.database import Database
 
@@ -49,6 +51,31 @@ async def lose_an_exit(desk: Desk, behaviour: Behaviour, bot: str = BOT) -> Clie
 async def close(desk: Desk, bot: str = BOT) -> None:
     position = desk.protection.held[held_by(desk, bot)]
     await desk.protection.close_by_hand(position, CloseReason.MANUAL)
+
+
+@pytest.mark.parametrize("replacement", [Replacement.OVERLAP, Replacement.CANCEL_FIRST])
+async def test_a_met_stop_is_acted_on_though_nobody_knows_of_two_stops_in_a_row(
+    database: Database, replacement: Replacement
+) -> None:
+    """M4.2, 2.3: neither has been seen; on spot that they sold nothing is proven first."""
+    desk = await open_resting_desk(database, replacement)
+    await desk.reconciler.run()
+    await desk.enter()
+    for _ in range(2):
+        desk.venue.script.append(Behaviour.DROP_BEFORE)
+        await sweep(desk)
+        await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+        desk.clock.advance(timedelta(minutes=1))
+        desk.tick("100")
+    unknown = [each for each in await desk.orders() if each["status"] == "unknown"]
+    roles = await desk.rows("SELECT role FROM exit_groups WHERE role <> 'closed' ORDER BY role")
+    assert (len(unknown), [each["role"] for each in roles]) == (2, ["active", "retiring"])
+
+    await desk.stream("90")
+    await sweep(desk, 2)
+
+    assert (await desk.position())["closed_at"] is not None
+    assert await desk.broken_books() == []
 
 
 async def is_denied(desk: Desk, bot: str = BOT) -> bool:

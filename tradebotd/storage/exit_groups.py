@@ -33,7 +33,9 @@ REACTIVATE: Final[LiteralString] = """
 """
 TAKE_OVER: Final[LiteralString] = """
     UPDATE exit_groups SET kind = $2, made_at = $3
-     WHERE id = $1 AND role = 'active' AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = $1 AND NOT settled)
+     WHERE id = $1 AND role = 'active'
+       AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = $1 AND NOT settled
+                          AND NOT ($4 AND status IN ('pending_new', 'unknown')))
     RETURNING id
 """
 # An empty group that was made for the next exit ends with its position, too.
@@ -123,12 +125,14 @@ class Groups:
 class GroupUse:
     """Which group an exit's orders go into, in the transaction that makes them.
 
-    *retire*: the active group that makes way. *reuse*: an active one without unsettled orders.
+    *retire*: the active group that makes way. *reuse*: an active one without unsettled orders, or
+    (*joins*) with such as nobody knows of.
     """
 
     kind: GroupKind
     retire: int | None = None
     reuse: int | None = None
+    joins: bool = False
 
 
 @dataclass(slots=True)
@@ -161,9 +165,11 @@ async def reactivate(connection: Connection, group_id: int) -> None:
     await connection.execute(REACTIVATE, group_id)
 
 
-async def take_over(connection: Connection, group_id: int, kind: GroupKind, at: datetime) -> bool:
-    """False: it is not active any more, or an order of it is unsettled."""
-    return await connection.fetchval(TAKE_OVER, group_id, kind, at) is not None
+async def take_over(
+    connection: Connection, group_id: int, kind: GroupKind, at: datetime, *, joins: bool = False
+) -> bool:
+    """False: it is not active any more, or an order of it is unsettled (*joins*: and not in doubt)."""
+    return await connection.fetchval(TAKE_OVER, group_id, kind, at, joins) is not None
 
 
 async def close(connection: Connection, group_id: int) -> None:

@@ -237,7 +237,10 @@ class ExitGroups:
             await self._make_room(position, how.retire, kind)
             raise OrderDeniedError("exit_retiring", "what rests has to be gone first")
         use = GroupUse(
-            kind=kind, retire=None if how.retire is None else how.retire.id, reuse=how.reuse
+            kind=kind,
+            retire=None if how.retire is None else how.retire.id,
+            reuse=how.reuse,
+            joins=how.joins,
         )
         linked = f"p{position.id}v{position.version}" if len(approved) > 1 else None
         if how.retire is not None and kind is GroupKind.MARKET:

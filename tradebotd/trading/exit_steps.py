@@ -16,10 +16,13 @@ UNDER_WAY = "exit_group_active"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Commit the new orders and send them. `replacing`: the one whose place they take."""
+    """Commit the new orders and send them. `replacing`: the one whose place they take. `joins`:
+    what is in the group that they reuse is in doubt.
+    """
 
     retire: ExitGroup | None = None
     reuse: int | None = None
+    joins: bool = False
     replacing: GroupOrder | None = None
 
 
@@ -86,11 +89,15 @@ def next_step(groups: Groups, terms: Terms) -> Step:
 def _beside(active: ExitGroup, retiring: ExitGroup | None, terms: Terms, *, overlaps: bool) -> Step:
     """There is an exit, and it is not settled."""
     in_flight = any(order.client_order_id in terms.in_flight for order in active.unsettled)
-    sells_now = active.kind is GroupKind.MARKET and not _in_doubt(active)
+    sells_now = active.kind is GroupKind.MARKET and any(
+        not rests(order) and not order.is_in_doubt for order in active.unsettled
+    )
     if in_flight or sells_now or (active.kind, terms.kind) == (GroupKind.MARKET, GroupKind.RESTING):
         return Deny(UNDER_WAY, "an exit of this position is not settled yet")
     if retiring is not None:
-        return _UNSETTLED if terms.cleared and retiring.unsettled else Clear(retiring)
+        if terms.cleared and retiring.unsettled:
+            return _behind_both(active, retiring, terms)
+        return Clear(retiring)
     if active.kind is GroupKind.RESTING:
         live = [order for order in active.unsettled if order.is_live]
         if overlaps:
@@ -98,6 +105,19 @@ def _beside(active: ExitGroup, retiring: ExitGroup | None, terms: Terms, *, over
         if terms.replacement is Replacement.REPLACE and len(active.unsettled) == len(live) == 1:
             return Place(retire=active, replacing=live[0])
     return Retire(active)
+
+
+def _behind_both(active: ExitGroup, retiring: ExitGroup, terms: Terms) -> Step:
+    """Nobody knows of either, and a third group there is none: the exit joins the active one, on
+    the terms on which it would go beside one of them.
+    """
+    doubtful = _in_doubt(active) and _in_doubt(retiring)
+    if terms.kind is not GroupKind.MARKET or not doubtful:
+        return _UNSETTLED
+    repeats = terms.part and GroupKind.MARKET in {active.kind, retiring.kind}
+    if terms.asked or (terms.capped and not repeats):
+        return Place(reuse=active.id, joins=True)
+    return Ask((*active.unsettled, *retiring.unsettled))
 
 
 def _held_up(retiring: ExitGroup, terms: Terms, *, overlaps: bool) -> Step | None:

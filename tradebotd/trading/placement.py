@@ -277,7 +277,7 @@ async def _use_group(
     if use.retire is not None and not await exit_groups.retire(connection, use.retire, at):
         raise OrderDeniedError("exit_group_changed", f"group {use.retire} cannot make way")
     if use.reuse is not None:
-        if not await exit_groups.take_over(connection, use.reuse, use.kind, at):
+        if not await exit_groups.take_over(connection, use.reuse, use.kind, at, joins=use.joins):
             raise OrderDeniedError("exit_group_changed", f"group {use.reuse} is in use")
         return use.reuse
     return await exit_groups.insert(connection, position_id, use.kind, at)
