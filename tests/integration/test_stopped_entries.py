@@ -67,7 +67,7 @@ async def pause(desk: Desk) -> None:
 
 async def lose_too_much(desk: Desk) -> None:
     await desk.account.snapshot(desk.clock.now())
-    desk.venue.balances["USDT"] = Decimal(900_000)
+    await desk.earns(-100_000)
     await desk.entries.review(await desk.account.worth(pause_seconds=0.001), desk.clock.now())
 
 
