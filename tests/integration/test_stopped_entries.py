@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from tests.fakes.trading import BOT, NOON, SYMBOL, Desk, open_desk, spec
@@ -86,6 +87,26 @@ async def test_what_rests_is_taken_back_at_once_by_whoever_attends(
 
     assert desk.venue.resting == {}
     assert [order["status"] for order in await desk.orders()] == ["canceled"]
+
+
+async def test_who_attends_still_hears_of_a_stop_after_the_sweep_of_a_job(
+    database: Database,
+) -> None:
+    """M5.8: a job of the minute swept while nothing had stopped; the halt comes behind it."""
+    desk = await rests(database)
+    desk.entry_orders.stirred = False
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(desk.entry_orders.attend)
+        await anyio.wait_all_tasks_blocked()
+        await desk.entry_orders.sweep(desk.clock.now())
+        await desk.gate.halt("operator")
+        with anyio.move_on_after(WAIT):
+            while desk.venue.resting:
+                await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+    assert desk.venue.resting == {}
 
 
 async def test_a_limit_that_a_fill_reaches_takes_back_what_rests(database: Database) -> None:

@@ -109,7 +109,9 @@ class EntryOrders:
 
         *patience*, in host seconds: what is not answered by then has failed, and is asked again.
         """
-        self.stirred, self._wake = False, anyio.Event()
+        self.stirred = False
+        if self._wake.is_set():  # else whoever attends waits for this very one
+            self._wake = anyio.Event()
         resting = await self._resting(None)
         unwanted = [(each, why) for each in resting if (why := self._unwanted(each, now))]
         return await self._take_back(resting, unwanted, patience)
