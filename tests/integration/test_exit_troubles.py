@@ -122,6 +122,28 @@ async def test_a_refused_exit_is_tried_again_with_growing_pauses(database: Datab
     assert await desk.open_alerts() == []
 
 
+async def test_a_refusal_is_over_when_the_price_has_turned(database: Database) -> None:
+    """M5.8: nothing is tried any more that could succeed; the next refusal counts from one again."""
+    desk = await open_desk(database, spec(exits=STOP))
+    await desk.enter()
+    desk.venue.script.append(Behaviour.REJECT)
+    await desk.stream("94")
+    await desk.protection.sweep(desk.clock.now())
+    assert await desk.open_alerts() == ["exit_refused"]
+
+    desk.clock.advance(timedelta(seconds=30))
+    await desk.stream("99")
+    await sweep(desk)
+    assert await desk.open_alerts() == []
+    assert (await desk.position())["closed_at"] is None
+
+    desk.venue.script.append(Behaviour.REJECT)
+    await desk.stream("94")
+    desk.clock.advance(timedelta(seconds=1))
+    await desk.stream("94")
+    assert (await desk.position())["close_reason"] == "stop_loss"
+
+
 async def test_the_sweep_keeps_the_pauses_too(database: Database) -> None:
     """M4.7: each way in asks the same."""
     desk = await open_desk(database, spec(exits=STOP))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -95,6 +95,14 @@ class Closing:
     def forget(self, position_id: PositionId) -> None:
         self.pauses.forget(position_id)
         self._backoff.forget(position_id)
+
+    def not_met(self, position_id: PositionId, now: datetime) -> None:
+        """A price has turned from its exits: what refused one says nothing of the next.
+
+        While a pause lasts it is kept, so that a price that wavers is answered no sooner.
+        """
+        if position_id in self._backoff.reasons and self.pauses.holds(position_id, now) is None:
+            self._backoff.forget(position_id)
 
     def forget_others(self, held: Container[PositionId]) -> None:
         """An exit that was refused because its position had just been closed is refused no more."""

@@ -216,6 +216,7 @@ class Sweep:
             self._resting.touch(position)
         met = triggered(position.side, position, price)
         if met is None:
+            self._closing.not_met(position.id, now)
             return None
         return Exit(position=position, reason=met[0], level=met[1], price=price)
 
