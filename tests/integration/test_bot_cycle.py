@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -442,3 +443,26 @@ async def test_a_reload_is_seen_by_the_next_cycle(desk: Desk) -> None:
     await desk.run(BotName(BOT))
     assert (await desk.position())["quantity"] == 2
     assert SYMBOL in desk.symbols
+
+
+async def test_a_cycle_that_began_before_a_reload_enters_by_nothing_that_is_over(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3.1: its candles were being read while the size became another."""
+    read, changed = (
+        desk.reader.closed,
+        spec(sizing=SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(2))),
+    )
+
+    async def closed(*args: Any) -> Any:
+        desk.specs[BOT] = changed
+        return await read(*args)
+
+    monkeypatch.setattr(desk.reader, "closed", closed)
+    desk.says(BUY, BUY)
+
+    assert (await desk.run()).status == "waiting (configuration changed)"
+    assert await desk.orders() == []
+
+    await desk.run()
+    assert (await desk.position())["quantity"] == 2

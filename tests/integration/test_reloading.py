@@ -18,6 +18,8 @@ from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.jobs.run_ledger import RunLedger
 from tradebotd.jobs.runner import JobRunner
 from tradebotd.jobs.scheduler import ClockScheduler
+from tradebotd.storage import bots
+from tradebotd.storage.bots import sync_bots
 from tradebotd.storage.database import Database
 from tradebotd.strategies.base import AnyStrategy
 
@@ -101,3 +103,46 @@ async def test_an_entry_of_a_bot_that_a_reload_stops_is_not_sent(
 
     assert desk.venue.submitted == []
     assert [order["status"] for order in await desk.orders()] == ["rejected"]
+
+
+async def test_an_entry_that_began_while_a_reload_was_being_stored_is_not_sent(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.8: it was sized by what is over once the reload has ended."""
+    desk = await open_desk(database, spec("btc-ema"))
+    waits, go, kept, release, reloaded = (anyio.Event() for _ in range(5))
+
+    async def hold() -> None:
+        waits.set()
+        await go.wait()
+
+    async def slowly(*args: Any) -> None:
+        kept.set()
+        await release.wait()
+        await sync_bots(*args)
+
+    async def reload(reloader: Reloader) -> None:
+        await reloader.reload()
+        reloaded.set()
+
+    async def enter() -> None:
+        with pytest.raises(VenueUnavailableError, match="stopped meanwhile"):
+            await desk.enter("btc-ema")
+
+    monkeypatch.setattr(bots, "sync_bots", slowly)
+    desk.venue.limiter = hold
+    text = ONE_BOT + "[bots.limits]\nmax_daily_trades = 5\n"
+    with anyio.fail_after(30):
+        async with (
+            reloading(desk, tmp_path, text) as reloader,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(reload, reloader)
+            await kept.wait()
+            tasks.start_soon(enter)
+            await waits.wait()
+            release.set()
+            await reloaded.wait()
+            go.set()
+
+    assert desk.venue.submitted == []

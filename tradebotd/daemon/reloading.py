@@ -79,13 +79,13 @@ class Reloader:
         config = read.config
         specs = {spec.name: spec for spec in config.bot_specs()}
         configs = {bot.name: bot.model_dump(mode="json") for bot in config.bots}
-        for name, spec in self._specs.items():
-            if specs.get(name) != spec:
-                self._gate.void(name)  # an entry under way was decided by what is over now
+        changed = [name for name, spec in self._specs.items() if specs.get(name) != spec]
+        self._void(changed)
         async with self._database.transaction(durable=True) as connection:
             await bots.sync_bots(connection, list(specs.values()), configs, self._clock.now())
         _become(self._specs, specs)
         _become(self._strategies, read.strategies)
+        self._void(changed)  # what has begun since, by what was valid until now
         self._gate.stopped()  # what rests may be a bot's that is stopped now
         self._entries.limits = config.account_limits()
         self._protection.doubt_beyond(config.risk.bad_tick)
@@ -95,6 +95,11 @@ class Reloader:
         self._scheduler.wakeup()
         logs.set_level(config.daemon.log_level)
         self.config = config
+
+    def _void(self, changed: Sequence[BotName]) -> None:
+        """An entry under way was decided by what is over now."""
+        for name in changed:
+            self._gate.void(name)
 
 
 class _Read:

@@ -50,6 +50,7 @@ log = structlog.get_logger(__name__)
 
 STALE_AFTER_PERIODS: Final = 2
 ORDER_PENDING: Final = "waiting (order pending)"
+RELOADED: Final = "waiting (configuration changed)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +237,8 @@ class BotCycle:
             decision = replace(decision, action="nothing", reason=f"paused; {decision.reason}")
         if state.order_pending and decision.action != "nothing":
             return Verdict(status=ORDER_PENDING)
+        if decision.action == "enter" and self._specs.get(spec.name) != spec:
+            return Verdict(status=RELOADED)  # what it is by now decides in the next cycle
         return await self._actor.act(spec, symbol, position, signal, decision, candles, now)
 
     async def _among_resting(
