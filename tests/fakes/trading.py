@@ -377,6 +377,7 @@ async def open_desk(
     sequential: bool = False,
     restarted: bool = False,
     watched: Sequence[str] = (),
+    silent: Sequence[str] = (),
     venue: ScriptedVenue | None = None,
     bad_tick: Decimal = Decimal(100),
     speed: float = 0.0,
@@ -384,12 +385,12 @@ async def open_desk(
 ) -> Desk:
     """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database.
 
-    *watched*: symbols that nobody trades. *venue*: one of an earlier desk, or of another kind.
-    *bad_tick*: prices of tests jump; those of doubts ask for less. *paper*: trade at a paper venue
-    (`desk.paper`) instead, under the same name.
+    *watched*: symbols that nobody trades; *silent*: more of them, without a price. *venue*: one of
+    an earlier desk, or of another kind. *bad_tick*: prices of tests jump; those of doubts ask for
+    less. *paper*: trade at a paper venue (`desk.paper`) instead, under the same name.
     """
     wanted = specs or (spec(),)
-    names = sorted({*watched, *(each.symbol for each in wanted)})
+    names = sorted({*watched, *silent, *(each.symbol for each in wanted)})
     code = ALWAYS_OPEN if calendar is None else calendar.code
     async with database.transaction(durable=True) as connection:
         if restarted:
@@ -414,5 +415,6 @@ async def open_desk(
         paper=paper,
     )
     for name in names:
-        desk.tick("100", name)
+        if name not in silent:
+            desk.tick("100", name)
     return desk

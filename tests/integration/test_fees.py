@@ -168,6 +168,49 @@ async def test_it_is_said_no_more_once_its_worth_is_known(database: Database) ->
     assert told == [True, False]
 
 
+async def test_a_fee_is_valued_as_soon_as_there_is_a_price(database: Database) -> None:
+    """M5.4, I8: fills found at a start are booked before the first price of what their fees were
+    taken in; then each counts once, in the position, the day, and what another asset has paid.
+    """
+    desk = await open_desk(database, spec(), silent=("BNBUSDT",))
+    desk.venue.fee, desk.venue.fee_taken_in = Decimal("0.001"), "BNB"
+    desk.venue.balances["BNB"] = Decimal(10)
+    before = dict(desk.venue.balances)
+    await desk.reconciler.run()
+    await desk.enter()
+    await close(desk)
+    await adds_up(desk, before)
+    assert await desk.open_alerts() == ["fee_unvalued"]
+    assert (await desk.position())["realized_pnl"] == 0
+
+    desk.tick("500", "BNBUSDT")
+    await desk.reconciler.run()
+
+    fees = await desk.row("SELECT sum(fee) AS taken, sum(fee_value) AS worth FROM fills")
+    assert fees["worth"] == fees["taken"] * 500 != 0
+    closed = await desk.position()
+    assert (closed["fees"], closed["realized_pnl"]) == (fees["worth"], -fees["worth"])
+    assert (await desk.state())["daily_pnl"] == -fees["worth"]
+    assert await desk.open_alerts() == []
+    await adds_up(desk, before)
+    assert await desk.position() == closed
+
+
+async def test_a_fee_that_is_valued_late_moves_no_exit(database: Database) -> None:
+    """M5.4: an open position keeps its version, so that whoever judged it may act on it."""
+    desk = await open_desk(database, spec(), silent=("BNBUSDT",))
+    desk.venue.fee, desk.venue.fee_taken_in = Decimal("0.001"), "BNB"
+    await desk.enter()
+    before = await desk.position()
+
+    desk.tick("500", "BNBUSDT")
+    await desk.reconciler.run()
+
+    after = await desk.position()
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"fees", "realized_pnl"}
+
+
 async def test_what_somebody_else_paid_in_bnb_is_explained(database: Database) -> None:
     """M5.6: a trade by hand on another symbol explains what is missing for its fee, too."""
     desk = await open_bnb_desk(database)

@@ -24,6 +24,7 @@ from tradebotd.trading.exit_evidence import ExitEvidence
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.funding_books import FundingBooks
 from tradebotd.trading.holdings import Holdings
+from tradebotd.trading.late_fees import LateFees
 from tradebotd.trading.order_search import ASK_SECONDS, OVERLAP, OrderSearches, Settled
 from tradebotd.trading.reconcile_plan import Difference
 from tradebotd.trading.recorder import OrderRecorder
@@ -98,6 +99,7 @@ class Reconciler:
             clock=clock,
             days=recorder.days,
         )
+        self._late_fees = LateFees(database=database, clock=clock, days=recorder.days)
         self._cash = CashCheck(database=database, venues=venues, symbols=symbols, clock=clock)
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
@@ -137,6 +139,7 @@ class Reconciler:
                 waiting=[str(each) for each in settled.waiting],
                 failed=settled.failed,
             )
+            await self._late_fees.value()
             await self._externals.compare_orders(settled.open, result.failed)
             await self._compare_holdings(result)
             await self._externals.forget_old()

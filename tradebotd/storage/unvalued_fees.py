@@ -1,0 +1,78 @@
+"""Fees of `fills` that nobody could value when the fill was booked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, LiteralString
+
+from tradebotd.domain.ids import VenueName
+from tradebotd.storage.database import Connection
+
+SELECT_UNVALUED: Final[LiteralString] = """
+    SELECT f.venue, f.fee_asset, f.id, f.executed_at, p.bot, m.quote_asset
+      FROM fills AS f
+      JOIN positions AS p ON p.id = f.position_id
+      JOIN market_symbols AS m ON m.symbol = f.symbol
+     WHERE f.fee_rate IS NULL AND f.fee_elsewhere <> 0 AND (f.venue, f.fee_asset, f.id) > ($1, $2, $3)
+     ORDER BY f.venue, f.fee_asset, f.id
+     LIMIT $4
+"""
+# The position's lock comes first, so that this and a fill of the position follow each other. What it holds and its levels
+# stay as they are, and so does its version.
+LOCK_POSITION: Final[LiteralString] = """
+    SELECT p.id FROM positions AS p WHERE p.id = (SELECT position_id FROM fills WHERE id = $1) FOR UPDATE
+"""
+VALUE: Final[LiteralString] = """
+    WITH valued AS (UPDATE fills SET fee_rate = $2, fee_value = fee * $2 WHERE id = $1 AND fee_rate IS NULL
+                    RETURNING position_id, fee_value)
+    UPDATE positions AS p
+       SET fees = p.fees + v.fee_value, realized_pnl = p.realized_pnl - v.fee_value
+      FROM valued AS v WHERE p.id = v.position_id
+    RETURNING v.fee_value
+"""
+IS_LEFT: Final[LiteralString] = """
+    SELECT EXISTS (SELECT 1 FROM fills
+                    WHERE fee_rate IS NULL AND fee_elsewhere <> 0 AND venue = $1 AND fee_asset = $2)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unvalued:
+    """The fee of the fill `id`, of a position of `bot` in a symbol that is quoted in `quote_asset`."""
+
+    venue: VenueName
+    fee_asset: str
+    id: int
+    executed_at: datetime
+    bot: str
+    quote_asset: str
+
+
+Place = tuple[str, str, int]
+FIRST: Final[Place] = ("", "", 0)
+
+
+def place_of(each: Unvalued) -> Place:
+    return each.venue, each.fee_asset, each.id
+
+
+async def select_page(connection: Connection, after: Place, limit: int) -> list[Unvalued]:
+    """By venue, asset and fill, those behind the place *after*."""
+    rows = await connection.fetch(SELECT_UNVALUED, *after, limit)
+    return [Unvalued(**dict(row)) for row in rows]
+
+
+async def value(connection: Connection, fill_id: int, rate: Decimal) -> Decimal | None:
+    """Take it out of what its position earned, at *rate*: of the quote asset for one of the fee's.
+
+    Returns its worth. None: it has been valued meanwhile.
+    """
+    await connection.fetchval(LOCK_POSITION, fill_id)
+    worth: Decimal | None = await connection.fetchval(VALUE, fill_id, rate)
+    return worth
+
+
+async def is_left(connection: Connection, venue: VenueName, fee_asset: str) -> bool:
+    """Whether any fee in the asset is worth nobody knows what."""
+    found: bool = await connection.fetchval(IS_LEFT, venue, fee_asset)
+    return found

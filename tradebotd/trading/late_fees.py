@@ -1,0 +1,59 @@
+"""Fees that nobody could value when their fills were booked: valued once there is a price.
+
+What is found at a start is booked before the first price of the asset that its fee was taken in.
+"""
+
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.ids import BotName
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import alerts, unvalued_fees
+from tradebotd.storage.database import Database, Lane
+from tradebotd.storage.unvalued_fees import FIRST, Unvalued, place_of
+from tradebotd.trading.bot_days import BotDays
+from tradebotd.trading.fees import RATE_SCALE, UNVALUED
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 200
+
+
+class LateFees:
+    def __init__(self, *, database: Database, clock: Clock, days: BotDays) -> None:
+        self._database = database
+        self._clock = clock
+        self._days = days
+        self._after = FIRST  # what nothing ever converts keeps no other from its turn
+
+    async def value(self) -> int:
+        """How many of the next few are valued now. Raises DatabaseUnavailableError."""
+        async with self._database.connection() as connection:
+            page = await unvalued_fees.select_page(connection, self._after, AT_ONCE)
+        self._after = place_of(page[-1]) if len(page) == AT_ONCE else FIRST
+        valued = 0
+        for each in page:
+            valued += await self._value(each)
+        return valued
+
+    async def _value(self, each: Unvalued) -> bool:
+        try:
+            rate = self._days.currencies.between(each.fee_asset, each.quote_asset)
+        except FeedError:
+            return False  # its alert says so
+        rate = rate.quantize(RATE_SCALE)
+        now = self._clock.now()
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            worth = await unvalued_fees.value(connection, each.id, rate)
+            if worth is None:
+                return False
+            at = min(each.executed_at, now)  # as one from the future was counted
+            bot, asset = BotName(each.bot), each.quote_asset
+            await self._days.count(connection, bot, at, -worth, asset)
+            if not await unvalued_fees.is_left(connection, each.venue, each.fee_asset):
+                subject = f"{each.venue} {each.fee_asset}"
+                await alerts.clear(connection, [UNVALUED], subject, now)
+        log.info("a fee was valued late", bot=bot, asset=each.fee_asset, rate=rate, worth=worth)
+        return True
