@@ -220,3 +220,22 @@ async def test_what_was_there_before_us_outlives_a_restart(database: Database) -
 
     assert [each.theirs - each.ours for each in result.cash] == [-1]
     assert (BOT, SYMBOL) == ("one", "BTCUSDT")
+
+
+@pytest.mark.parametrize("bot", [{}, FUTURES], ids=["spot", "futures"])
+async def test_what_left_the_configuration_adds_up(database: Database, bot: dict[str, Any]) -> None:
+    """I8, M4.2: its position and its resting stop stay; the account can be read, and is right."""
+    desk = await open_paper_desk(database, terms={"resting_stops": True}, **bot)
+    await desk.enter()
+    desk.clock.advance(timedelta(seconds=5))
+    await desk.protection.sweep(desk.clock.now())
+    assert (await desk.orders())[-1]["status"] == "new"
+
+    paper = PaperTerms(starting_cash={"USDT": CASH}, taker=Decimal("0.00041"), resting_stops=True)
+    other = spec("another", "ETHUSDT")
+    again = await open_desk(database, other, restarted=True, paper=paper)
+    await again.reconciler.run()
+    result = await again.reconciler.run()
+
+    assert (result.differences, result.external, result.cash) == ([], [], [])
+    assert await again.open_alerts() == []

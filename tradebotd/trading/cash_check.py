@@ -14,6 +14,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts, cash, settings
 from tradebotd.storage.database import Database
+from tradebotd.trading.holdings import Holdings
 
 log = structlog.get_logger(__name__)
 
@@ -52,11 +53,13 @@ class CashCheck:
         database: Database,
         venues: Mapping[VenueName, Venue],
         symbols: Mapping[str, MarketSymbol],
+        holdings: Holdings,
         clock: Clock,
     ) -> None:
         self._database = database
         self._venues = venues
         self._symbols = symbols
+        self._holdings = holdings
         self._clock = clock
         self._baselines: dict[VenueName, dict[str, Decimal]] | None = None
         self._seen: dict[Purse, Decimal] = {}
@@ -97,7 +100,7 @@ class CashCheck:
         )
         async with self._database.connection() as connection:
             expected = await cash.select_expected(connection, name, sorted(set(assets)))
-        theirs = {asset: self._held(asset, account) for asset in expected}
+        theirs = {asset: await self._held(asset, account) for asset in expected}
         baseline = await self._baseline(name, expected, theirs)
         return [
             CashDifference(
@@ -107,12 +110,11 @@ class CashCheck:
             if abs(theirs[asset] - amount - baseline[asset]) >= ROUNDED
         ]
 
-    def _held(self, asset: str, account: VenueAccount) -> Decimal:
-        """Cash, as if what futures are held had been paid for."""
+    async def _held(self, asset: str, account: VenueAccount) -> Decimal:
+        """Cash, as if what futures are held had been paid for, also where the symbol is no more."""
         held = account.balances.get(asset, ZERO)
         for symbol, quantity in account.positions.items():
-            known = self._symbols.get(symbol)
-            if known is not None and known.instrument.quote_asset == asset:
+            if (await self._holdings.pair(symbol)).quote_asset == asset:
                 held -= quantity * account.entry_prices.get(symbol, ZERO)
         return held
 

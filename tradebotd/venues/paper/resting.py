@@ -89,15 +89,16 @@ def locked_by(
 ) -> Locked:
     """Inventory behind resting sells, cash behind resting buys; linked ones hold it once.
 
-    Reduce-only futures orders hold nothing. *but*: orders that are being filled or cancelled.
+    Reduce-only futures orders hold nothing, nor does what left the configuration: it meets no price
+    any more. *but*: orders that are being filled or cancelled.
     """
     largest: dict[tuple[str, str], Decimal] = {}
     for order in orders:
         request = order.request
         futures = request.position_type is PositionType.FUTURES
-        if order.id in but or (futures and request.reduce_only):
+        instrument = instruments.get(request.symbol)
+        if instrument is None or order.id in but or (futures and request.reduce_only):
             continue
-        instrument = instruments[request.symbol]
         left = request.quantity - order.filled_quantity
         if not futures and request.side is Side.SELL:
             asset, amount = instrument.base_asset, left
