@@ -221,3 +221,26 @@ async def test_an_account_that_is_no_numbers_counts_as_silent(database: Database
 
     worth = await desk.account.worth()
     assert worth.account.cash + worth.account.exposure == 2000 - Decimal("0.04")
+
+
+async def test_what_was_said_of_it_is_not_over_because_it_is_silent(database: Database) -> None:
+    """M5.6, M8.2: its holdings differed; while it does not answer nobody knows that they agree."""
+    desk, other = await opened(database)
+    await desk.enter("two")
+    await desk.reconciler.run()
+    other.balances["ETH"] -= 1
+    other.balances["DOGE"] = Decimal("NaN")
+    await desk.reconciler.run()
+    del other.balances["DOGE"]
+    await desk.reconciler.run()
+    assert await desk.open_alerts() == ["position_differs"]
+
+    answers_503(other)
+    for _ in range(2):
+        await desk.reconciler.run()
+    assert await desk.open_alerts() == ["position_differs"]
+
+    other.reads_fail = False
+    other.balances["ETH"] += 1
+    await desk.reconciler.run()
+    assert await desk.open_alerts() == []

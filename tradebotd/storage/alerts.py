@@ -1,5 +1,6 @@
 """`alerts`: one open entry for each (code, subject), counted while it lasts, kept when it is over."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, Literal, LiteralString
 
@@ -18,6 +19,7 @@ RAISE: Final[LiteralString] = """
 CLEAR_OTHERS: Final[LiteralString] = """
     UPDATE alerts SET cleared_at = $3
      WHERE code = $1 AND cleared_at IS NULL AND subject <> ALL ($2::text[])
+       AND split_part(subject, ' ', 1) <> ALL ($4::text[])
 """
 CLEAR: Final[LiteralString] = """
     UPDATE alerts SET cleared_at = $3
@@ -37,9 +39,14 @@ async def raise_alert(
     return count == 1
 
 
-async def clear_others(connection: Connection, code: str, still: list[str], at: datetime) -> None:
-    """What is not among the subjects *still* seen is over."""
-    await connection.execute(CLEAR_OTHERS, code, still, at)
+async def clear_others(
+    connection: Connection, code: str, still: list[str], at: datetime, silent: Iterable[str] = ()
+) -> None:
+    """What is not among the subjects *still* seen is over.
+
+    *silent*: venues that did not answer: of subjects that begin with one nobody knows.
+    """
+    await connection.execute(CLEAR_OTHERS, code, still, at, list(silent))
 
 
 async def clear(connection: Connection, codes: list[str], subject: str, at: datetime) -> None:

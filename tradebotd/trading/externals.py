@@ -1,6 +1,6 @@
 """What somebody else's hand does in an account of ours: kept, said, and left alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -188,11 +188,15 @@ class Externals:
         return result
 
     async def explain(
-        self, found: Sequence[Difference], foreign: Sequence[Difference] = ()
+        self,
+        found: Sequence[Difference],
+        foreign: Sequence[Difference] = (),
+        silent: Collection[VenueName] = (),
     ) -> tuple[list[Difference], list[Difference]]:
         """Those that somebody else's fills explain, which is said, and the others.
 
-        *foreign*: in symbols that are not ours, which need no explanation.
+        *foreign*: in symbols that are not ours, which need no explanation. *silent*: venues that
+        did not answer; what was said of them is not over.
         """
         if not found and not foreign and not self._explained:
             return [], []
@@ -207,8 +211,8 @@ class Externals:
                 message = f"{why}: {each}"
                 if await alerts.raise_alert(connection, POSITION, severity, subject, message, now):
                     log.warning("somebody else traded", subject=subject, detail=str(each))
-            await alerts.clear_others(connection, POSITION, subjects, now)
-        self._explained = bool(told)
+            await alerts.clear_others(connection, POSITION, subjects, now, silent)
+        self._explained = bool(told or silent)
         return [each for _, each in told], [each for each in found if each not in explained]
 
     async def fills_behind(self, difference: Difference) -> list[Fill]:

@@ -1,6 +1,6 @@
 """Asks the venues what is so, and makes our books say it: orders, fills, holdings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -100,7 +100,13 @@ class Reconciler:
             days=recorder.days,
         )
         self._late_fees = LateFees(database=database, clock=clock, days=recorder.days)
-        self._cash = CashCheck(database=database, venues=venues, symbols=symbols, clock=clock)
+        self._cash = CashCheck(
+            database=database,
+            venues=venues,
+            symbols=symbols,
+            holdings=self._holdings,
+            clock=clock,
+        )
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
         self._contradicted = True
@@ -164,6 +170,7 @@ class Reconciler:
             except (VenueError, TimeoutError) as error:
                 result.failed[name] = f"{type(error).__name__}: {error}"
         await self._say_contradictions(accounts, result)
+        silent = self._venues.keys() - accounts.keys()
         if not accounts:
             return
         began = self._clock.now()
@@ -181,13 +188,14 @@ class Reconciler:
         else:
             await self._compare_cash(before, accounts, result)
         foreign = self._holdings.foreign(before, accounts)
-        result.external, result.differences = await self._externals.explain(found, foreign)
-        await self._report(result.differences)
+        result.external, result.differences = await self._externals.explain(found, foreign, silent)
+        await self._report(result.differences, silent)
 
     async def _say_contradictions(
         self, accounts: dict[VenueName, VenueAccount], result: Reconciled
     ) -> None:
         """What cannot be so is said; an account that is no numbers counts as not told."""
+        silent = self._venues.keys() - accounts.keys()
         found = {
             f"{name} {subject}": why
             for name, account in accounts.items()
@@ -203,8 +211,8 @@ class Reconciler:
             for subject, why in found.items():
                 if await alerts.raise_alert(connection, BALANCE, "critical", subject, why, now):
                     log.error("a venue contradicts itself", subject=subject, detail=why)
-            await alerts.clear_others(connection, BALANCE, list(found), now)
-        self._contradicted = bool(found)
+            await alerts.clear_others(connection, BALANCE, list(found), now, silent)
+        self._contradicted = bool(found or silent)
 
     async def _compare_cash(
         self,
@@ -249,7 +257,8 @@ class Reconciler:
         else:  # its fills are evidence enough
             await self._recorder.record_fills(client_order_id, fills)
 
-    async def _report(self, found: Sequence[Difference]) -> None:
+    async def _report(self, found: Sequence[Difference], silent: Collection[VenueName]) -> None:
+        """*silent*: venues of which nobody knows whether they still differ."""
         if not found and not self._differed:
             return
         now = self._clock.now()
@@ -260,5 +269,5 @@ class Reconciler:
                     connection, DIFFERS, "critical", subject, str(each), now
                 ):
                     log.error("position differs", subject=subject, detail=str(each))
-            await alerts.clear_others(connection, DIFFERS, subjects, now)
-        self._differed = bool(found)
+            await alerts.clear_others(connection, DIFFERS, subjects, now, silent)
+        self._differed = bool(found or silent)
