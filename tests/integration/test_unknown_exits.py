@@ -298,3 +298,28 @@ async def test_reduce_only_caps_nothing_where_another_bot_holds_the_symbol(
     assert await is_denied(desk) is (behaviour is Behaviour.DROP_AFTER)
 
     assert desk.venue.positions[SYMBOL] == 1
+
+
+@pytest.mark.parametrize("replacement", list(Replacement))
+async def test_an_exit_is_made_though_nobody_knows_of_a_stop_behind_the_one_that_rests(
+    database: Database, replacement: Replacement
+) -> None:
+    """M5.8, 2.3: the one that rests makes way; of the other that it sold nothing is proven."""
+    desk = await open_resting_desk(database, replacement)
+    await desk.reconciler.run()
+    await desk.enter()
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    await sweep(desk)
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    desk.clock.advance(timedelta(minutes=1))
+    desk.tick("100")
+    await sweep(desk)
+    stops = [each["status"] for each in await desk.orders()][1:]
+    assert sorted(stops) == ["new", "unknown"]
+
+    await close(desk)
+
+    await sweep(desk)
+    assert (await desk.position())["closed_at"] is not None
+    assert not desk.venue.resting
+    assert await desk.broken_books() == []

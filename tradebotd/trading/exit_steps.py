@@ -108,16 +108,18 @@ def _beside(active: ExitGroup, retiring: ExitGroup | None, terms: Terms, *, over
 
 
 def _behind_both(active: ExitGroup, retiring: ExitGroup, terms: Terms) -> Step:
-    """Nobody knows of either, and a third group there is none: the exit joins the active one, on
-    the terms on which it would go beside one of them.
+    """A third group there is none. What rests in the active one makes way; where nobody knows of
+    either, the exit joins it. Both on the terms on which it would go beside one in doubt.
     """
-    doubtful = _in_doubt(active) and _in_doubt(retiring)
+    rests_now = any(order.is_live for order in active.unsettled)
+    doubtful = _in_doubt(retiring) and (rests_now or _in_doubt(active))
     if terms.kind is not GroupKind.MARKET or not doubtful:
         return _UNSETTLED
     repeats = terms.part and GroupKind.MARKET in {active.kind, retiring.kind}
     if terms.asked or (terms.capped and not repeats):
-        return Place(reuse=active.id, joins=True)
-    return Ask((*active.unsettled, *retiring.unsettled))
+        return Clear(active) if rests_now else Place(reuse=active.id, joins=True)
+    unsettled = (*active.unsettled, *retiring.unsettled)
+    return Ask(tuple(order for order in unsettled if order.is_in_doubt))
 
 
 def _held_up(retiring: ExitGroup, terms: Terms, *, overlaps: bool) -> Step | None:
