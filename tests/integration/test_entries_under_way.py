@@ -13,9 +13,10 @@ import pytest
 from tests.fakes.host import ShiftedHost
 from tests.fakes.trading import ACCOUNT, BOT, LIMITS, MINUTE, Desk, open_desk, spec
 from tradebotd.domain.bot import DailyLimits
-from tradebotd.domain.errors import AccountTakenError
+from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.risk.limits import AccountState
 from tradebotd.storage.database import Database
@@ -390,3 +391,36 @@ async def test_a_pause_keeps_only_its_own_bot_out(database: Database) -> None:
         await in_the_middle(desk, hold, pause_two, answers_first=True)
 
     assert [request.symbol for _, request in desk.venue.submitted] == ["BTCUSDT"]
+
+
+async def test_an_entry_that_waited_for_a_fill_of_its_bot_sees_the_position(
+    database: Database,
+) -> None:
+    """M4.3: a late fill holds the bot's state; whoever waits for it must not see what was before."""
+    desk = await open_desk(database, spec())
+    await desk.enter()
+    (held,) = desk.protection.held.values()
+    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+    desk.clock.advance(MINUTE)
+    desk.tick("100")
+    ready, go = anyio.Event(), anyio.Event()
+
+    async def fill() -> None:
+        async with database.transaction() as connection:
+            await connection.execute("UPDATE bot_states SET in_position = true")
+            await connection.execute("UPDATE positions SET closed_at = NULL, close_reason = NULL")
+            ready.set()
+            await go.wait()
+
+    async def enter() -> None:
+        with pytest.raises(OrderDeniedError, match="position_open"):
+            await desk.enter(minute=3)
+
+    with anyio.fail_after(WAIT):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fill)
+            await ready.wait()
+            tasks.start_soon(enter)
+            while not await desk.rows(WAITING):
+                await anyio.lowlevel.checkpoint()
+            go.set()

@@ -74,8 +74,11 @@ RELEASE_WITH_DECISION: Final[LiteralString] = """
            paused_by = CASE WHEN paused_by IS NOT DISTINCT FROM $7 THEN $4 ELSE paused_by END
      WHERE bot = $1 AND lease_token = $2
 """
-# Read in the transaction of an entry's row. FOR SHARE: a pause that commits later comes after the order.
-LOCK_FOR_ENTRY: Final[LiteralString] = """
+# Read in the transaction of an entry's row. FOR SHARE: a pause that commits later comes after the order. Held before
+# anything else is read: a statement that has to wait for the state sees other tables as they were before its wait, and
+# would miss the position that a fill has made meanwhile.
+SHARE_STATE: Final[LiteralString] = "SELECT 1 FROM bot_states WHERE bot = $1 FOR SHARE"
+SELECT_FOR_ENTRY: Final[LiteralString] = """
     SELECT s.paused_by, c.active, s.day, s.daily_pnl, s.daily_trades_count, s.daily_unconverted,
            EXISTS (SELECT 1 FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL) AS holds,
            EXISTS (SELECT 1 FROM orders AS o
@@ -88,7 +91,6 @@ LOCK_FOR_ENTRY: Final[LiteralString] = """
       FROM bot_states AS s
       JOIN bot_configs AS c ON c.name = s.bot
      WHERE s.bot = $1
-       FOR SHARE OF s
 """
 COUNT_DAY: Final[LiteralString] = """
     UPDATE bot_states
@@ -270,7 +272,8 @@ async def entry_obstacle(
     *limit_of*: the limit that the counters have reached. An exit that has outlived its position
     would end the next one, whosesoever it is.
     """
-    row = await connection.fetchrow(LOCK_FOR_ENTRY, bot, venue, symbol)
+    await connection.execute(SHARE_STATE, bot)
+    row = await connection.fetchrow(SELECT_FOR_ENTRY, bot, venue, symbol)
     if row is None or not row["active"]:
         return "bot_stopped"
     if row["paused_by"] == "user":
