@@ -129,16 +129,18 @@ class CashCheck:
                 VenueName(venue): {asset: Decimal(amount) for asset, amount in assets.items()}
                 for venue, assets in stored.items()
             }
-        known = self._baselines.setdefault(name, {})
+        known = self._baselines.get(name, {})
         new = [asset for asset in expected if asset not in known]
         if new:
-            known |= {asset: theirs[asset] - expected[asset] for asset in new}
+            known = known | {asset: theirs[asset] - expected[asset] for asset in new}
+            every = self._baselines | {name: known}
             written = {
                 venue: {asset: str(amount) for asset, amount in assets.items()}
-                for venue, assets in self._baselines.items()
+                for venue, assets in every.items()
             }
             async with self._database.transaction(durable=True) as connection:
                 await settings.put(connection, BASELINES, written)
+            self._baselines = every
         return known
 
     async def _tell(self, found: Sequence[CashDifference]) -> None:

@@ -178,7 +178,7 @@ class Holdings:
         a difference.
         """
         baselines = await self._stored_baselines()
-        known = baselines.setdefault(venue, {})
+        known = baselines.get(venue, {})
         new = {
             asset: account.balances.get(asset, ZERO) - flows.get(asset, ZERO) - quantity
             for asset, quantity in ours.items()
@@ -188,14 +188,17 @@ class Holdings:
         if first:
             if self._recorder.in_flight or await self.sums() != held:
                 return known | first
-            known |= first
-            written = {
-                name: {asset: str(amount) for asset, amount in assets.items()}
-                for name, assets in baselines.items()
-            }
-            async with self._database.transaction(durable=True) as connection:
-                await settings.put(connection, BASELINES, written)
-        return known
+            await self._store_baseline(venue, first)
+        return known | first
+
+    async def _store_baseline(self, venue: VenueName, first: Mapping[str, Decimal]) -> None:
+        """Beside what is stored by now: one that was there before may be moved at this moment."""
+        async with self._database.transaction(durable=True) as connection:
+            stored: Any = await settings.lock(connection, BASELINES) or {}
+            written = {asset: str(amount) for asset, amount in first.items()}
+            stored[venue] = stored.get(venue, {}) | written
+            await settings.put(connection, BASELINES, stored)
+        self.forget_baselines()
 
     async def _stored_baselines(self) -> dict[str, dict[str, Decimal]]:
         if self._baselines is None:
