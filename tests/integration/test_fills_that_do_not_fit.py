@@ -1,6 +1,7 @@
 """Fills that come late, in parts, or for something nobody knows any more."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, TradeId, VenueOrderId
 from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.domain.side import Side
+from tradebotd.storage import alerts
 from tradebotd.storage.database import Database
 
 TRAILING = spec(exits=ExitPlan(stop_loss=Decimal("0.1"), trailing_stop=Decimal("0.05")))
@@ -195,6 +197,37 @@ async def test_a_late_entry_adds_to_the_position_that_is_open(database: Database
     assert (position["quantity"], position["entry_price"]) == (2, 105)
     assert [order["status"] for order in await desk.orders()] == ["filled", "filled"]
     assert await desk.broken_books() == []
+
+
+async def test_a_fill_that_came_again_otherwise_is_told_for_a_day(database: Database) -> None:
+    """M5.4, M8.2: the venue tells of a settled order no more, and no command ends an alert."""
+    desk = await open_desk(database)
+    order = await lost_entry(desk)
+    for price in ("100", "101"):
+        await desk.recorder.record(report(order, OrderStatus.FILLED, fill(order, 1, price)))
+    assert await desk.open_alerts() == ["fill_differs"]
+
+    await desk.reconciler.run()
+    assert "fill_differs" in await desk.open_alerts()
+    desk.clock.advance(timedelta(days=1, minutes=1))
+    await desk.reconciler.run()
+    assert "fill_differs" not in await desk.open_alerts()
+
+
+@pytest.mark.parametrize("code", ["fill_not_applied", "order_differs"])
+async def test_what_is_told_of_an_order_no_more_is_over_after_a_day(
+    database: Database, code: str
+) -> None:
+    """M8.2: of one that does not settle it is told at each look, and so it lasts."""
+    desk = await open_desk(database)
+    async with database.transaction() as connection:
+        await alerts.raise_alert(connection, code, "critical", "x", "y", desk.clock.now())
+
+    await desk.reconciler.run()
+    assert await desk.open_alerts() == [code]
+    desk.clock.advance(timedelta(days=1, minutes=1))
+    await desk.reconciler.run()
+    assert await desk.open_alerts() == []
 
 
 async def test_a_late_entry_of_the_other_side_is_an_alert(database: Database) -> None:

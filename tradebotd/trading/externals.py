@@ -26,7 +26,11 @@ log = structlog.get_logger(__name__)
 ASK_SECONDS: Final = 10.0
 ORDER: Final = "external_order"
 POSITION: Final = "external_position"
-EVENTS: Final = ("forced_close", "fill_exceeds_position", "fee_unvalued", CONTRADICTS)
+# What lasts (an order that does not settle) is told again at each look; what happened once is not.
+EVENTS: Final = (
+    *("forced_close", "fill_exceeds_position", "fee_unvalued", CONTRADICTS),
+    *("fill_differs", "fill_not_applied", "order_differs"),
+)
 MOST_FILLS: Final = 10_000  # of somebody else, the latest: older ones explain nothing any more
 TOLD_FOR: Final = timedelta(days=1)
 FORGET_EVERY: Final = timedelta(hours=1)
