@@ -1,7 +1,7 @@
 """What the database refuses, whatever the code above it does."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any, Final
@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderStatus
+from tradebotd.storage import equity, settings
 from tradebotd.storage.database import Connection, Database
 
 AT: Final = datetime(2026, 3, 1, tzinfo=UTC)
@@ -190,3 +191,25 @@ async def test_a_candle_that_cannot_be_is_refused(
     with pytest.raises(asyncpg.CheckViolationError):
         await insert(connection, "ohlc", **key, **{**good, **changes})
     await insert(connection, "ohlc", **key, **good)
+
+
+async def test_what_each_entry_asks_for_does_not_read_all_snapshots(database: Database) -> None:
+    """Snapshots are kept for ever, most of them of bots: two years of the highest equity."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO equity_snapshots"
+            " (ts, account, bot, equity, cash, exposure, unrealized_pnl, transferred)"
+            " SELECT $1::timestamptz - n * interval '1 hour', 'default', bot, n % 97, 0, 0, 0, 0"
+            "   FROM generate_series(1, 17520) AS n, unnest(ARRAY[NULL, 'a', 'b']) AS bot",
+            AT,
+        )
+        await connection.execute("ANALYZE equity_snapshots")
+        found = await equity.select_history(connection, "default", AT - timedelta(days=1), AT)
+        plan = await connection.fetch(
+            f"EXPLAIN {equity.SELECT_EXTREMES}", "default", AT, AT, settings.ACCOUNT_PEAK_SINCE
+        )
+
+    assert (found.day_start, found.peak) == (Decimal(24), Decimal(96))
+    lines = "\n".join(row[0] for row in plan)
+    assert "Seq Scan on equity_snapshots" not in lines
+    assert "Index Scan Backward using equity_of_account on" in lines
