@@ -266,21 +266,58 @@ async def test_a_stop_does_not_wait_for_what_became_of_a_step(
     database: Database, behaviour: Behaviour, side: PositionSide
 ) -> None:
     """I4: all that is held is capped. Where the step was sold after all, this venue takes no more
-    than is left, and the stop follows what the first look finds.
+    than is left, and what the step cannot have sold is sold at once.
     """
     desk = await desk_with_a_lost_step(database, behaviour, side)
 
     await ticks_and_sweeps(desk, of(side, "94"))
 
-    executed = behaviour is Behaviour.DROP_AFTER
-    assert abs(desk.venue.positions[SYMBOL]) == (Decimal("0.7") if executed else 0)
+    assert desk.venue.positions[SYMBOL] == 0
     desk.venue.hidden.clear()
     desk.venue.fills_are_late = False
     desk.clock.advance(timedelta(minutes=1))
     await desk.reconciler.run()
     await ticks_and_sweeps(desk, of(side, "94"))
     assert desk.venue.positions[SYMBOL] == 0
+    assert (await desk.position())["closed_at"] is not None
+    assert await desk.broken_books() == []
+
+
+async def test_a_refused_stop_asks_what_became_of_a_step_before_it(database: Database) -> None:
+    """I4: the venue knows it, so all that is left goes in the same turn."""
+    desk = await desk_with_a_lost_step(database, Behaviour.DROP_AFTER, PositionSide.LONG)
+    desk.venue.hidden.clear()
+
+    desk.tick("94")
+    await desk.protection.sweep(desk.clock.now())
+
+    assert desk.venue.positions[SYMBOL] == 0
     assert (await desk.position())["close_reason"] == "stop_loss"
+
+
+@behaviours
+async def test_on_spot_a_stop_sells_what_a_step_in_doubt_cannot_have_sold(
+    database: Database, behaviour: Behaviour
+) -> None:
+    """I4, 2.3: nothing caps it there, and nothing proves that the step sold nothing."""
+    desk = await desk_of(database, spec(exits=LADDER), before_us=10)
+    await desk.enter()
+    desk.venue.script.append(behaviour)
+    await desk.stream("102.5")
+    desk.venue.hidden.add(ClientOrderId((await desk.orders())[-1]["client_order_id"]))
+    desk.venue.fills_are_late = True
+
+    await ticks_and_sweeps(desk, "94")
+
+    in_doubt = Decimal(0) if behaviour is Behaviour.DROP_AFTER else Decimal("0.3")
+    assert desk.venue.balances["BTC"] == 10 + in_doubt
+    assert (await desk.position())["quantity"] == Decimal("0.3")
+    desk.venue.hidden.clear()
+    desk.venue.fills_are_late = False
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    await desk.reconciler.run()
+    await ticks_and_sweeps(desk, "94")
+    assert desk.venue.balances["BTC"] == 10
     assert await desk.broken_books() == []
 
 

@@ -30,6 +30,7 @@ from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
 from tradebotd.trading.exit_evidence import ExitEvidence
 from tradebotd.trading.exit_orders import CHANGED, with_dust
+from tradebotd.trading.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
 from tradebotd.trading.exit_sending import send_together
 from tradebotd.trading.exit_steps import Ask, Clear, Deny, Place, Retire, Terms, next_step, rests
 from tradebotd.trading.placement import Placement, Prepared
@@ -40,13 +41,25 @@ MOST_STEPS: Final = 8
 ASK_SECONDS: Final = 10.0
 LEFTOVERS: Final = 100
 
-Build = Callable[[Position], list[OrderIntent]]
-
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
     kind: GroupKind
     over: anyio.Event = field(default_factory=anyio.Event)
+
+
+@dataclass(slots=True)
+class _Wish:
+    """What is to be placed. `whole`: all that *build* says, no less for what is in doubt."""
+
+    kind: GroupKind
+    build: Build
+    made: list[Prepared]
+    decision: DecisionRecord | None
+    whole: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.whole = self.kind is GroupKind.MARKET
 
 
 class ExitGroups:
@@ -102,7 +115,7 @@ class ExitGroups:
         look), VenueError, DatabaseUnavailableError.
         """
         async with self._turn(position_id, kind):
-            return await self._place(position_id, kind, build, made, decision)
+            return await self._place(position_id, _Wish(kind, build, made, decision))
 
     async def withdraw(self, position_id: PositionId) -> None:
         """What rests for the position, and what retires, is cancelled. Raises as `place`."""
@@ -117,40 +130,32 @@ class ExitGroups:
         async with self._turn(position_id, GroupKind.RESTING):
             await self._clear(group)
 
-    async def _place(
-        self,
-        position_id: PositionId,
-        kind: GroupKind,
-        build: Build,
-        made: list[Prepared],
-        decision: DecisionRecord | None,
-    ) -> list[OrderReport]:
+    async def _place(self, position_id: PositionId, wish: _Wish) -> list[OrderReport]:
         cleared = asked = False
         for _ in range(MOST_STEPS):
             position, groups, shared = await self._read(position_id)
             terms = replace(
-                self._terms(position, kind, shared=shared),
-                part=_sells_a_part(build, position),
+                self._terms(position, wish.kind, shared=shared),
+                part=sells_a_part(wish.build, position),
                 cleared=cleared,
                 asked=asked,
             )
             match next_step(groups, terms):
                 case Place() as how:
-                    reports = await self._send_unless_moved(
-                        position, kind, build, how, made, decision
-                    )
+                    reports = await self._send_or_lessen(position, groups, terms, wish, how)
                     if reports is not None:
                         return reports
                 case Retire(group):
-                    await self._make_room(position, group, kind)
+                    await self._make_room(position, group, wish.kind)
                     cleared = False
                 case Clear(group):
-                    if kind is GroupKind.MARKET:
+                    if wish.kind is GroupKind.MARKET:
                         self.on_retire(position_id)
                     await self._clear(group)
                     cleared = True
                 case Ask(orders):
                     asked = await self._proof.nothing_was_sold(position, orders)
+                    asked = asked or (not terms.part and await self._lessen(position, wish))
                     if not asked:
                         raise OrderDeniedError("exit_unknown", "nobody knows what an exit became")
                 case Deny(rule, detail):
@@ -158,6 +163,41 @@ class ExitGroups:
         raise OrderDeniedError(
             "exit_retiring", "an earlier exit of this position keeps coming back"
         )
+
+    async def _send_or_lessen(
+        self, position: Position, groups: Groups, terms: Terms, wish: _Wish, how: Place
+    ) -> list[OrderReport] | None:
+        """None: the position moved before the commit, or all of it was refused and an order in
+        doubt may have sold some: it is asked about, and what is left is another order.
+        """
+        try:
+            return await self._send_unless_moved(position, wish, how)
+        except OrderRejectedError:
+            doubtful = [order for order in unsettled(groups) if order.is_in_doubt]
+            if terms.part or not wish.whole or not doubtful:
+                raise
+            for order in doubtful:
+                await self._look_quietly(order)
+            if not await self._lessen(position, wish):
+                raise
+            wish.decision = None  # it stands with the one that was refused
+            return None
+
+    async def _lessen(self, judged: Position, wish: _Wish) -> bool:
+        """Wish only for what no order in doubt can have sold. False: that is nothing, or it is so
+        already. Raises as `_read`.
+        """
+        if not wish.whole:
+            return False
+        position, groups, _ = await self._read(judged.id)
+        if not unsettled(groups):
+            return position.version != judged.version  # it is known now
+        instrument = self._symbols[position.symbol].instrument
+        rest = beyond_doubt(wish.build, groups, position, instrument)
+        if rest is None:
+            return False
+        wish.build, wish.whole = rest, False
+        return True
 
     def _terms(self, position: Position, kind: GroupKind, *, shared: bool) -> Terms:
         venue = self._venues.get(position.venue)
@@ -192,18 +232,12 @@ class ExitGroups:
             await exit_groups.insert(connection, position.id, kind, now)
 
     async def _send_unless_moved(
-        self,
-        position: Position,
-        kind: GroupKind,
-        build: Build,
-        how: Place,
-        made: list[Prepared],
-        decision: DecisionRecord | None,
+        self, position: Position, wish: _Wish, how: Place
     ) -> list[OrderReport] | None:
         """None: the position moved before the commit, and is to be judged as it is now."""
-        intents = await self._with_dust(position, kind, build(position))
+        intents = await self._with_dust(position, wish.kind, wish.build(position))
         try:
-            return await self._send(position, kind, intents, how, made, decision)
+            return await self._send(position, intents, how, wish)
         except OrderDeniedError as denied:
             if denied.rule != CHANGED:
                 raise
@@ -223,14 +257,9 @@ class ExitGroups:
         return [with_dust(each, position, instrument, available) for each in intents]
 
     async def _send(
-        self,
-        position: Position,
-        kind: GroupKind,
-        intents: Sequence[OrderIntent],
-        how: Place,
-        made: list[Prepared],
-        decision: DecisionRecord | None,
+        self, position: Position, intents: Sequence[OrderIntent], how: Place, wish: _Wish
     ) -> list[OrderReport]:
+        kind = wish.kind
         approved = [approve_exit(intent) for intent in intents]
         replacing = how.replacing if len(approved) == 1 else None
         if how.replacing is not None and replacing is None and how.retire is not None:
@@ -245,7 +274,8 @@ class ExitGroups:
         linked = f"p{position.id}v{position.version}" if len(approved) > 1 else None
         if how.retire is not None and kind is GroupKind.MARKET:
             self.on_retire(position.id)
-        made[:] = prepared = await self.orders.prepare_exits(approved, use, linked, decision)
+        prepared = await self.orders.prepare_exits(approved, use, linked, wish.decision)
+        wish.made[:] = prepared
         venue = self._venues[position.venue]
         try:
             reports = await send_together(self.orders, venue, prepared, replacing)
@@ -332,18 +362,6 @@ class ExitGroups:
         finally:
             del self._turns[position_id]
             mine.over.set()
-
-
-def _sells_a_part(build: Build, position: Position) -> bool:
-    """Whether what would be sent now is a step: it leaves some of the position."""
-    try:
-        intents = build(position)
-    except OrderDeniedError:
-        return False  # it is denied where it would be placed, if it comes to that
-    return any(
-        each.ladder_step is not None and each.request.quantity < position.quantity
-        for each in intents
-    )
 
 
 def _nobody(_: PositionId) -> None:

@@ -1,0 +1,61 @@
+"""What may be sold at once beside orders in doubt: what they cannot have sold. Pure."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.instrument import Instrument
+from tradebotd.domain.order import OrderIntent
+from tradebotd.domain.position import Position
+from tradebotd.risk.sellable import sellable
+from tradebotd.storage.exit_groups import GroupOrder, Groups
+
+Build = Callable[[Position], list[OrderIntent]]
+
+
+def unsettled(groups: Groups) -> list[GroupOrder]:
+    found = (groups.active, groups.retiring)
+    return [order for group in found if group is not None for order in group.unsettled]
+
+
+def beyond_doubt(
+    build: Build, groups: Groups, position: Position, instrument: Instrument
+) -> Build | None:
+    """The order of *build*, for no more than is held beyond all that is in doubt.
+
+    None where that is nothing, or where one of *groups* is known to be at the venue.
+    """
+    orders = unsettled(groups)
+    doubtful = sum((order.quantity for order in orders), ZERO)
+
+    def rest(now: Position) -> list[OrderIntent]:
+        return [
+            replace(each, request=replace(each.request, quantity=quantity))
+            for each in build(now)
+            if (quantity := _most(each, now, doubtful, instrument))
+        ]
+
+    in_doubt = all(order.is_in_doubt for order in orders)
+    return rest if orders and in_doubt and rest(position) else None
+
+
+def _most(intent: OrderIntent, now: Position, doubtful: Decimal, instrument: Instrument) -> Decimal:
+    request = intent.request
+    quantity = min(request.quantity, now.quantity - doubtful)
+    return sellable(
+        quantity, request.trigger_price, instrument, position_type=request.position_type
+    )
+
+
+def sells_a_part(build: Build, position: Position) -> bool:
+    """Whether what would be sent now is a step: it leaves some of the position."""
+    try:
+        intents = build(position)
+    except OrderDeniedError:
+        return False  # it is denied where it would be placed, if it comes to that
+    return any(
+        each.ladder_step is not None and each.request.quantity < position.quantity
+        for each in intents
+    )
