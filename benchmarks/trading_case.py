@@ -268,7 +268,12 @@ async def sweep_case(
         nonce=nonce,
     )
     reconciler = Reconciler(
-        database=database, venues={VENUE: venue}, symbols=by_name, recorder=recorder, clock=clock
+        database=database,
+        venues={VENUE: venue},
+        symbols=by_name,
+        specs=specs,
+        recorder=recorder,
+        clock=clock,
     )
     protection.use(placement, reconciler.evidence)
     await protection.load(host_now())

@@ -79,7 +79,7 @@ def spec(name: str = "one", symbol: str = SYMBOL, **changes: Any) -> BotSpec:
 
 
 def market_symbol(symbol: str, calendar: str = ALWAYS_OPEN) -> MarketSymbol:
-    quote = "EUR" if symbol.endswith("EUR") else "USDT"
+    quote = next((each for each in ("EUR", "JPY") if symbol.endswith(each)), "USDT")
     return MarketSymbol(
         instrument=Instrument(
             symbol=symbol,
@@ -231,6 +231,7 @@ class Desk:
             database=database,
             venues=venues,
             symbols=self.symbols,
+            specs=self.specs,
             recorder=self.recorder,
             clock=self.clock,
         )

@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes.trading import LIMITS, NOON, Desk, open_desk, spec
-from tests.fakes.venue import SCRIPTED
+from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.bot import DailyLimits, EntryKind, EntryRule, SizingKind, SizingRule
-from tradebotd.domain.errors import FeedError, OrderDeniedError
-from tradebotd.domain.ids import BotName
+from tradebotd.domain.errors import FeedError, OrderDeniedError, OutcomeUnknownError
+from tradebotd.domain.ids import BotName, ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.storage import bots
@@ -165,6 +165,67 @@ async def test_money_that_is_also_traded_is_no_difference(database: Database) ->
 
     assert (result.differences, result.failed) == ([], {})
     assert await desk.open_alerts() == []
+
+
+@pytest.mark.parametrize(
+    ("symbol", "conversion", "asset"),
+    [
+        pytest.param(EUROS, RATE, "EUR", id="what a symbol is paid in"),
+        pytest.param("BTCJPY", "USDTJPY", "USDT", id="the account's currency itself"),
+        pytest.param(DOLLARS, "BNBUSDT", "BNB", id="what pays fees"),
+    ],
+)
+async def test_what_no_bot_trades_is_money_and_no_position(
+    database: Database, symbol: str, conversion: str, asset: str
+) -> None:
+    """M5.5, M4.8: what is paid in and not told is nobody's trade, and nobody could adopt it."""
+    desk = await open_desk(database, spec("one", symbol), watched=[conversion])
+    desk.venue.balances = {asset: Decimal(1_000)}
+    await desk.reconciler.run()
+    desk.venue.balances[asset] += 500
+
+    result = await desk.reconciler.run()
+
+    assert (result.differences, result.external, result.failed) == ([], [], {})
+    assert await desk.open_alerts() == []
+
+
+async def test_what_a_bot_trades_is_compared_although_it_converts(database: Database) -> None:
+    """M5.5: EURUSDT is a bot's; euros that nobody has bought for it are a difference."""
+    desk = await open_desk(database, spec("fx", RATE), watched=[EUROS])
+    desk.venue.balances = {"USDT": Decimal(10_000), "EUR": Decimal(1_000)}
+    await desk.reconciler.run()
+    desk.venue.balances["EUR"] += 500
+
+    result = await desk.reconciler.run()
+
+    assert [str(each) for each in result.differences] == ["we hold 0 EUR, scripted says 500"]
+
+
+async def test_what_is_held_or_in_doubt_is_compared_although_its_bot_has_left(
+    database: Database,
+) -> None:
+    """M5.5, M5.2: a reload takes the bot, and not what it has bought or may have bought."""
+    desk = await open_desk(database, spec("fx", RATE, sizing=quantity("100")), watched=[EUROS])
+    desk.venue.balances = {"USDT": Decimal(10_000), "EUR": Decimal(1_000)}
+    desk.tick("1.25", RATE)
+    await desk.reconciler.run()
+    desk.venue.script.append(Behaviour.DROP_AFTER)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter("fx")
+    order = ClientOrderId((await desk.orders())[-1]["client_order_id"])
+    desk.venue.hidden.add(order)
+    desk.venue.fills_are_late = True
+    del desk.specs[BotName("fx")]
+    (doubtful,) = (await desk.reconciler.run()).differences
+    assert str(doubtful) == "we hold 0 EUR, scripted says 100"
+
+    desk.venue.hidden.clear()
+    assert (await desk.reconciler.run()).differences == []
+    desk.venue.balances["EUR"] -= 100
+
+    (lacking,) = (await desk.reconciler.run()).differences
+    assert str(lacking) == "we hold 100 EUR, scripted says 0"
 
 
 async def test_a_margin_is_not_free(database: Database) -> None:

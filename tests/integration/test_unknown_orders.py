@@ -38,6 +38,7 @@ class Doubt:
             database=desk.database,
             venues={SCRIPTED: desk.venue} if venues is None else venues,
             symbols=desk.symbols,
+            specs=desk.specs,
             recorder=desk.recorder,
             clock=desk.clock,
             host=self.host,

@@ -234,6 +234,7 @@ def _by_hand(
         database=database,
         venues=venues,
         symbols=symbols,
+        specs=specs,
         recorder=recorder,
         clock=market.clock,
     )

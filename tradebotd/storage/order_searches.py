@@ -48,6 +48,18 @@ SELECT_SYMBOLS_UNSETTLED: Final[LiteralString] = """
     SELECT DISTINCT symbol FROM orders
      WHERE NOT settled AND venue = $1 AND side = $2 AND position_type = $3 AND id <> ALL ($4::bigint[])
 """
+# What is not settled, what was inferred to be absent and may prove otherwise, and fills beyond what was held.
+SELECT_SYMBOLS_OPEN: Final[LiteralString] = """
+    SELECT symbol FROM orders WHERE NOT settled AND venue = $1
+    UNION
+    SELECT o.symbol
+      FROM order_searches AS s JOIN orders AS o ON o.id = s.order_id
+     WHERE s.ended_at IS NULL AND o.venue = $1
+    UNION
+    SELECT e.symbol
+      FROM external_fills AS e JOIN orders AS o ON o.id = e.excess_of
+     WHERE e.venue = $1 AND e.adopted_by IS NULL AND e.forced IS NULL
+"""
 # Orders of which the venue may tell fills by a name that we do not know. One that it has acknowledged is known by the
 # venue's id, unless what it triggers is another order there.
 SELECT_DOUBTS: Final[LiteralString] = """
@@ -105,6 +117,11 @@ async def select_symbols_unsettled(
         SELECT_SYMBOLS_UNSETTLED, venue, side, position_type, list(besides)
     )
     return [row["symbol"] for row in rows]
+
+
+async def select_symbols_open(connection: Connection, venue: VenueName) -> set[str]:
+    """Symbols in which something of ours may have been executed that no position shows yet."""
+    return {row["symbol"] for row in await connection.fetch(SELECT_SYMBOLS_OPEN, venue)}
 
 
 async def select_doubts(connection: Connection, venue: VenueName) -> list[Doubt]:

@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.ids import VenueName
+from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
 from tradebotd.ports.venue import VenueAccount
-from tradebotd.storage import asset_sums, positions, settings
+from tradebotd.storage import asset_sums, order_searches, positions, settings
 from tradebotd.storage import symbols as stored_symbols
 from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.positions import HeldSum
@@ -26,10 +27,13 @@ class Holdings:
         *,
         database: Database,
         symbols: Mapping[str, MarketSymbol],
+        specs: Mapping[BotName, BotSpec],
         recorder: OrderRecorder,
     ) -> None:
+        """*specs* may be changed by a reload."""
         self._database = database
         self._symbols = symbols
+        self._specs = specs
         self._recorder = recorder
         self._baselines: dict[str, dict[str, Decimal]] | None = None
         self._gone: dict[str, Instrument | None] = {}  # symbols that left the configuration
@@ -43,11 +47,13 @@ class Holdings:
     ) -> list[Difference]:
         """*held* was read before the *accounts* were asked for; whoever acts compares it again.
 
-        Of futures, those in our symbols and in what we hold; the others are `foreign`.
+        Of spot, what bots trade, hold or may have bought: what else is the base of a symbol only
+        converts, is money like any quote asset, and nobody could adopt it. Of futures, those in our
+        symbols and in what we hold; the others are `foreign`.
         """
         found: list[Difference] = []
         for name, account in accounts.items():
-            spot: dict[str, Decimal] = dict.fromkeys(self._base_assets(name), ZERO)
+            spot: dict[str, Decimal] = dict.fromkeys(await self._traded_assets(name), ZERO)
             futures: dict[str, Decimal] = {}
             for each in held:
                 if each.venue != name:
@@ -144,8 +150,14 @@ class Holdings:
         async with self._database.connection() as connection:
             return await asset_sums.select_flows(connection, venue)
 
-    def _base_assets(self, venue: VenueName) -> set[str]:
-        return {instrument.base_asset for instrument in self._at(venue)}
+    async def _traded_assets(self, venue: VenueName) -> set[str]:
+        """The base assets of our symbols there that a bot trades, or of whose orders not all is
+        known: their bot may have left.
+        """
+        async with self._database.connection() as connection:
+            traded = await order_searches.select_symbols_open(connection, venue)
+        traded |= {spec.symbol for spec in self._specs.values()}
+        return {each.base_asset for each in self._at(venue) if each.symbol in traded}
 
     def _without_dust(self, venue: VenueName, found: Sequence[Difference]) -> list[Difference]:
         """Venues round what is paid: less than a lot of what is money, too, is no position."""

@@ -9,9 +9,10 @@ import anyio
 import structlog
 
 from tradebotd.clocks.host import SystemHost
+from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
@@ -62,6 +63,7 @@ class Reconciler:
         database: Database,
         venues: Mapping[VenueName, Venue],
         symbols: Mapping[str, MarketSymbol],
+        specs: Mapping[BotName, BotSpec],
         recorder: OrderRecorder,
         clock: Clock,
         host: HostClock | None = None,
@@ -71,7 +73,9 @@ class Reconciler:
         self._recorder = recorder
         self._clock = clock
         self._host = host or SystemHost()
-        self._holdings = Holdings(database=database, symbols=symbols, recorder=recorder)
+        self._holdings = Holdings(
+            database=database, symbols=symbols, specs=specs, recorder=recorder
+        )
         self._externals = Externals(
             database=database, venues=venues, holdings=self._holdings, clock=clock
         )
