@@ -50,6 +50,14 @@ DENIALS = """
     SELECT coalesce(execution_meta->>'rule', execution_meta->>'denied') AS rule, count(*) AS times
       FROM decision_runs WHERE reason LIKE 'denied%' GROUP BY 1 ORDER BY 1
 """
+FIRST_SEEN_LATE = """
+    SELECT p.venue, p.asset
+      FROM purses AS p
+     WHERE EXISTS (SELECT 1 FROM fills AS f JOIN market_symbols AS m ON m.symbol = f.symbol
+                     JOIN order_events AS e ON e.order_id = f.order_id
+                    WHERE f.venue = p.venue AND p.asset IN (m.quote_asset, f.fee_asset)
+                      AND f.executed_at <= p.first_at AND e.at > p.first_at AND e.status IN ('filled', 'partially_filled'))
+"""
 PAYMENTS = "SELECT * FROM funding_payments"
 FEW = 3  # violations of a kind that are spelled out
 
@@ -139,7 +147,8 @@ async def judge(
     found += disobeyed(positions, orders, facts)
     found += judged(positions, orders, facts)
     found += unprotected(positions, orders, facts)
-    found += unexplained(alerts, positions, orders, facts, patient=patient)
+    late = {(row["venue"], row["asset"]) for row in await books.rows(FIRST_SEEN_LATE)}
+    found += unexplained(alerts, positions, orders, facts, first_seen_late=late, patient=patient)
     if flat:
         found += [
             f"I4 position {row['id']} is still open beyond its stop"

@@ -22,9 +22,11 @@ def unexplained(
     orders: Mapping[str, Any],
     facts: Facts,
     *,
+    first_seen_late: set[tuple[str, str]],
     patient: bool,
 ) -> list[str]:
-    reasons = Reasons(positions, orders, facts, patient=patient)
+    """*first_seen_late*: (venue, money) as of which our books were behind at the first look."""
+    reasons = Reasons(positions, orders, facts, first_seen_late, patient=patient)
     return [
         f"an alert that nothing in the world explains: {code} {subject}"
         for code, subject in sorted(alerts)
@@ -34,11 +36,18 @@ def unexplained(
 
 class Reasons:
     def __init__(
-        self, positions: list[Any], orders: Mapping[str, Any], facts: Facts, *, patient: bool
+        self,
+        positions: list[Any],
+        orders: Mapping[str, Any],
+        facts: Facts,
+        first_seen_late: set[tuple[str, str]],
+        *,
+        patient: bool,
     ) -> None:
         self._open = {str(row["id"]): row for row in positions if row["closed_at"] is None}
         self._orders = orders
         self._facts = facts
+        self._first_seen_late = first_seen_late
         self._patient = patient
 
     def is_different(self, subject: str) -> bool:
@@ -89,11 +98,20 @@ class Reasons:
         )
 
     def was_moved(self, subject: str) -> bool:
-        """Somebody else has paid in, taken out or traded."""
+        """Somebody else has paid in, taken out or traded; or it was not money all the time; or it
+        was looked at for the first time between a trade of ours and our hearing of it.
+        """
         ledger, asset = self._place(subject)
-        return ledger is not None and any(
-            flow.asset == asset and not flow.ours for flow in ledger.flows
+        return ledger is not None and (
+            any(flow.asset == asset and not flow.ours for flow in ledger.flows)
+            or not self._facts.settings.was_always_money(asset)
+            or (ledger.venue, asset) in self._first_seen_late
         )
+
+    def is_impossible(self, subject: str) -> bool:
+        """The venue has let it fall below nothing, or holds more of it back than there is."""
+        ledger, asset = self._place(subject)
+        return ledger is not None and ledger.free(asset) < 0
 
     def has_lost(self, subject: str) -> bool:
         """The account's halt stands until its day is over."""
@@ -165,4 +183,5 @@ EXPLAINED: Final[dict[str, Why]] = {
     "forced_close": Reasons.is_forced,
     "account_limit_reached": Reasons.has_lost,
     "cash_jumped": Reasons.was_moved,
+    "balance_contradicts": Reasons.is_impossible,
 }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.simulation.bots import another_plan
+from tests.simulation.markets import CURRENCY
 from tests.simulation.plan import Plan
 from tests.simulation.switches import Draw
 from tradebotd.domain.bot import BotSpec
@@ -37,6 +38,11 @@ class Settings:
         """Whether it was configured then, for whichever process there was."""
         left = [name for when, name in self.left_out if when <= at]
         return not left or left[-1] != symbol
+
+    def was_always_money(self, asset: str) -> bool:
+        """Whether it is the account's, or some symbol was paid in it, whatever was left out."""
+        paid = {each.name for each in self.plan.markets if each.instrument.quote_asset == asset}
+        return asset == CURRENCY or all(paid - {name} for _, name in self.left_out)
 
     def restart(self, now: float) -> None:
         """Before a life begins: symbols leave, or come back."""
