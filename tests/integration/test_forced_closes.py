@@ -11,8 +11,10 @@ from tests.fakes.resting import assert_one_truth, open_resting_desk, stops, swee
 from tests.fakes.trading import BOT, MINUTE, SYMBOL, Desk, open_desk, spec
 from tests.fakes.venue import SCRIPTED
 from tests.integration.test_limit_entries_on_paper import PaperDesk
+from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.exits import ExitPlan
-from tradebotd.domain.ids import BotName, ClientOrderId
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import BotName, ClientOrderId, TradeId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason
@@ -20,6 +22,7 @@ from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage import externals
 from tradebotd.storage.database import Database
+from tradebotd.trading.adopted_orders import Adopted, AdoptedOrders
 
 D = Decimal
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
@@ -315,3 +318,47 @@ async def test_the_paper_venues_own_liquidation(
     assert abs(cash - 10_000 - position["realized_pnl"]) < D("1e-18")
     assert [each["code"] for each in await alerts(desk)] == [CODE]
     assert desk.protection.held == {}
+
+
+async def test_what_is_adopted_out_of_a_position_that_has_closed_is_refused(
+    database: Database,
+) -> None:
+    """M5.6: it closed between the look and the booking; nothing of somebody else's trade is booked
+    as an exit of ours beyond what was held, and the next look judges it again.
+    """
+    desk = await opened(database)
+    (held,) = desk.protection.held.values()
+    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+    orders = AdoptedOrders(
+        database=database,
+        recorder=desk.recorder,
+        clock=desk.clock,
+        lease=desk.lease,
+        nonce=b"nonce",
+    )
+    theirs = Fill(
+        venue=SCRIPTED,
+        symbol=SYMBOL,
+        trade_id=TradeId("theirs"),
+        client_order_id=None,
+        side=Side.SELL,
+        quantity=D(1),
+        price=D(100),
+        fee=D(0),
+        fee_asset="USDT",
+        executed_at=desk.clock.now(),
+    )
+    adopted = Adopted(
+        bot=held.bot,
+        fills=[theirs],
+        position_type=PositionType.FUTURES,
+        leverage=10,
+        held=held,
+    )
+
+    with pytest.raises(RefusedError, match="traded just now"):
+        await orders.book(adopted)
+
+    assert len(await desk.orders()) == 2
+    assert await desk.rows("SELECT * FROM external_fills") == []
+    assert await desk.open_alerts() == []

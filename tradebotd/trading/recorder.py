@@ -205,7 +205,8 @@ class OrderRecorder:
         for fill in fills:
             stored = await self._ledger.apply(connection, stored, fill, effects)
         joined = order.intent.position_id is None and not effects.opened
-        if effects.fills != len(fills) or joined:
+        is_excess = not (effects.opened or effects.changed or effects.closed)
+        if effects.fills != len(fills) or joined or is_excess:
             raise RefusedError("changed_meanwhile", f"{order.intent.bot} traded just now")
         await self._move(connection, stored, OrderStatus.FILLED, None, None, effects)
 
