@@ -436,3 +436,23 @@ async def test_what_nobody_foresaw_in_one_exit_cuts_no_other(database: Database)
     assert (result.left, len(result.closed)) == ([], 2)
     exits = await desk.rows("SELECT status FROM orders WHERE role = 'exit'")
     assert [row["status"] for row in exits] == ["filled", "filled"]
+
+
+async def test_a_halt_that_could_not_be_stored_is_lifted_by_resume(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.8, N16: nothing enters behind a flatten that failed, and `resume` says what is so."""
+    desk = await open_desk(database, spec())
+
+    async def gone(_: str) -> None:
+        raise DatabaseUnavailableError("gone")
+
+    with monkeypatch.context() as away:
+        away.setattr(desk.gate, "halt", gone)
+        with pytest.raises(DatabaseUnavailableError):
+            await flatten(desk)
+    assert desk.gate.closed_because() == "everything is being closed"
+
+    await desk.gate.resume()
+
+    assert desk.gate.closed_because() is None

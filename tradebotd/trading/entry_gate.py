@@ -16,6 +16,9 @@ from tradebotd.trading.account_halts import AccountHalts
 from tradebotd.trading.entry_pass import EntryPass, Sendings
 
 HALTED: Final = "halted"
+FLATTEN: Final = (
+    "flatten"  # what keeps entries out from its first instant, until its halt is stored
+)
 NO_WRITES: Final = "PostgreSQL cannot write"
 PAUSED: Final = "paused_by_user"
 
@@ -140,15 +143,19 @@ class EntryGate:
         self.stopped()
 
     async def resume(self) -> None:
-        """From a halt, and from a drawdown of the account. Raises RefusedError without either."""
+        """From a halt, from a drawdown of the account, and from a flatten whose halt could not be
+        stored. Raises RefusedError without any of them.
+        """
         async with self._one_at_a_time:
             async with self._database.transaction(durable=True) as connection:
                 from_drawdown = await self.account_halts.resume(connection)
                 stored = await settings.lock(connection, settings.HALT)
-                if self._halt is None and stored is None and not from_drawdown:
+                halted = self._halt is not None or stored is not None
+                if not (halted or from_drawdown or FLATTEN in self._reasons):
                     raise RefusedError("not_halted", self._nothing_to_resume())
                 await settings.put(connection, settings.HALT, None)
             self._halt = None
+            self.open(FLATTEN)
             if from_drawdown:
                 self.account_halts.forget()
         log.info("resumed", from_drawdown=from_drawdown)

@@ -23,7 +23,7 @@ from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.storage import orders, positions
 from tradebotd.storage.database import Database
-from tradebotd.trading.entry_gate import EntryGate
+from tradebotd.trading.entry_gate import FLATTEN, EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
 from tradebotd.trading.reconcile import Reconciler
 
@@ -35,7 +35,6 @@ STEP_SECONDS: Final = 30.0
 AT_ONCE: Final = 12
 MARKET_CLOSED: Final = "market_closed"
 LATE: Final = "the others took too long"
-KEY: Final = "flatten"
 
 Progress = Callable[[dict[str, Any]], None]
 Step = Callable[["_Attempt"], Awaitable[None]]
@@ -111,15 +110,15 @@ class Flatten:
 
     async def _halt(self) -> None:
         """Nothing enters behind us: from this instant in memory, then stored."""
-        self._gate.close(KEY, "everything is being closed")
+        self._gate.close(FLATTEN, "everything is being closed")
         try:
             if self._gate.halt_reason is None:
-                await self._gate.halt(KEY)
+                await self._gate.halt(FLATTEN)
         except RefusedError:
             return  # somebody else halted meanwhile
         finally:
             if self._gate.halt_reason is not None:
-                self._gate.open(KEY)
+                self._gate.open(FLATTEN)
 
     async def _round(self, attempt: "_Attempt") -> None:
         attempt.begin()
