@@ -166,6 +166,17 @@ def test_tables_are_checked_against_each_other(
     assert found.startswith(problem)
 
 
+def test_a_standby_needs_a_database_that_two_can_reach(tmp_path: Path) -> None:
+    """M1.6: an embedded database has one daemon; a second one beside it would trade on its own."""
+    standby = '[daemon]\nwhen_taken = "standby"\n' + SMALLEST
+    server = '[database]\nurl = "postgresql://bot@host/db"\n'
+
+    (problem,) = problems(tmp_path, standby)
+
+    assert problem.startswith('daemon.when_taken: "standby" waits at a server')
+    assert load_config(written(tmp_path, server + standby)).daemon.when_taken == "standby"
+
+
 def test_names_stand_once(tmp_path: Path) -> None:
     twice = ONE_BOT + ONE_BOT[len(SMALLEST) :]
 

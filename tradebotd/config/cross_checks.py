@@ -43,6 +43,12 @@ def cross_problems(config: Config) -> list[str]:
 def _daemon(config: Config) -> Iterator[str]:
     if config.daemon.log_format == "journald":
         yield not_yet("daemon.log_format", "journald", {"auto", "console", "json"})
+    if config.daemon.when_taken == "standby" and config.database.url == "embedded":
+        # Beside it there is nobody to wait for: with a state_dir of its own it would trade, too.
+        yield (
+            'daemon.when_taken: "standby" waits at a server that both daemons reach; an embedded'
+            ' database has one daemon: say "exit", or set database.url'
+        )
     if config.alerts.urls:
         yield "alerts.urls: alerts are not delivered in this version; leave it empty"
 

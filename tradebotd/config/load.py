@@ -68,7 +68,7 @@ def load_config(path: Path, further: Callable[[Config], list[str]] | None = None
     except ValidationError as error:
         errors = error.errors(include_url=False)
         problems = [_line(detail) for detail in errors]
-        draft, touched = mended(raw, errors)
+        draft, touched = mended(raw, errors, _meant)
         if draft is None:
             raise ConfigError(problems) from error
         config = draft
@@ -113,10 +113,15 @@ def _words(detail: ErrorDetails) -> str:
 
 
 def _unknown(location: tuple[str | int, ...]) -> str:
-    known = _known_keys(location[:-1])
-    near = get_close_matches(str(location[-1]), known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-    return f"unknown key{hint}"
+    near = _meant(location)
+    if near is not None:
+        return f"unknown key; did you mean {near!r}?"
+    return f"unknown key; known are {', '.join(_known_keys(location[:-1]))}"
+
+
+def _meant(location: tuple[str | int, ...]) -> str | None:
+    near = get_close_matches(str(location[-1]), _known_keys(location[:-1]), n=1)
+    return near[0] if near else None
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:

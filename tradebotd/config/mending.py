@@ -31,8 +31,14 @@ def path_of(location: Iterable[str | int]) -> str:
     return path or "the file"
 
 
-def mended(raw: dict[str, Any], errors: list[ErrorDetails]) -> tuple[Config | None, list[str]]:
-    """*raw* without its mistakes, and the paths that were changed; None where it cannot be."""
+def mended(
+    raw: dict[str, Any], errors: list[ErrorDetails], meant: Callable[[Location], str | None]
+) -> tuple[Config | None, list[str]]:
+    """*raw* without its mistakes, and the paths that were changed; None where it cannot be.
+
+    *meant* says which key an unknown one was to be: what it holds is taken for that one's, so that
+    nobody is told, too, that it is missing.
+    """
     draft, touched = deepcopy(raw), []
     for _ in range(_ROUNDS):
         for error in errors:
@@ -40,7 +46,10 @@ def mended(raw: dict[str, Any], errors: list[ErrorDetails]) -> tuple[Config | No
             if len(location) < 2 and error["type"] == "missing":
                 return None, []
             touched.append(path_of(location))
-            if not _mend(draft, location, missing=error["type"] == "missing"):
+            if error["type"] == "extra_forbidden" and (key := meant(location)) is not None:
+                touched.append(path_of((*location[:-1], key)))
+                _rename(draft, location, key)
+            elif not _mend(draft, location, missing=error["type"] == "missing"):
                 return None, []
         try:
             return Config.model_validate(draft), touched
@@ -63,6 +72,18 @@ def _of_a_key(location: Location) -> Location:
     while location and isinstance(location[-1], int):
         location = location[:-1]
     return location
+
+
+def _rename(draft: dict[str, Any], location: Location, key: str) -> None:
+    """What stands there already stays."""
+    table: Any = draft
+    for part in location[:-1]:
+        try:
+            table = table[part]
+        except (KeyError, IndexError, TypeError):
+            return  # a mistake above it took it away
+    if isinstance(table, dict) and location[-1] in table:
+        table.setdefault(key, table.pop(location[-1]))
 
 
 def _mend(draft: dict[str, Any], location: Location, *, missing: bool) -> bool:
