@@ -208,3 +208,27 @@ async def test_a_holding_time_set_by_hand_ends_the_position(database: Database) 
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(RefusedError, match="duration"):
         parse_holding(text)
+
+
+@pytest.mark.parametrize(
+    ("side", "earned", "wanted"), [("long", "102.5", "98"), ("short", "97.5", "102")]
+)
+async def test_a_stop_set_by_hand_stays_below_a_break_even_that_was_earned_just_now(
+    database: Database, side: str, earned: str, wanted: str
+) -> None:
+    """M4.7: a tick has earned it, no sweep has stored it yet, and the operator wants more room."""
+    plan = ExitPlan(
+        stop_loss=Decimal("0.05"), break_even=BreakEven(at=Decimal("0.02"), lock=Decimal(0))
+    )
+    futures = spec(exits=plan, position_type=PositionType.FUTURES, allow_short=True)
+    desk = await open_desk(database, futures)
+    await desk.enter(side=PositionSide(side))
+    await desk.stream(earned)
+
+    await changes(desk).set(only(desk), stop_loss=parse_level(wanted))
+    stored = (await desk.position())["stop_loss"]
+    in_memory = desk.protection.held[only(desk)].stop_loss
+    await desk.protection.sweep(desk.clock.now())
+
+    swept = (await desk.position())["stop_loss"]
+    assert (stored, in_memory, swept) == (Decimal(wanted),) * 3

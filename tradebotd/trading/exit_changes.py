@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -83,6 +83,14 @@ def parse_level(text: str) -> Level:
     return Level(fraction=value / 100)
 
 
+class MovingStops(PositionWatcher, Protocol):
+    """Who moves stops with each price, and stores them with the next sweep only."""
+
+    def as_moved(self, row: Position) -> Position:
+        """*row*, just read, with its best price and its stops where the prices have moved them."""
+        ...
+
+
 class ExitChanges:
     def __init__(
         self,
@@ -90,7 +98,7 @@ class ExitChanges:
         database: Database,
         prices: PriceSource,
         symbols: Mapping[str, MarketSymbol],
-        watcher: PositionWatcher,
+        watcher: MovingStops,
     ) -> None:
         self._database = database
         self._prices = prices
@@ -119,7 +127,7 @@ class ExitChanges:
             locked = await positions.lock(connection, position_id)
             if locked is None or not locked.is_open:
                 raise RefusedError("no_such_position", f"there is no open position {position_id}")
-            before = locked.position
+            before = self._watcher.as_moved(locked.position)
             instrument, last = self._known(before)
             if trailing_stop is not None:  # one that did not trail so far has kept no best price
                 best = better(before.side, before.best_price, last.current)

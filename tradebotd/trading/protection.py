@@ -168,6 +168,9 @@ class Protection:
         if self._watched.watch(position):
             self._resting.touch(position)
 
+    def as_moved(self, row: Position) -> Position:
+        return self._watched.as_moved(row)
+
     def forget(self, position_id: PositionId) -> None:
         if self._watched.forget(position_id):
             self.trades_closed += 1
