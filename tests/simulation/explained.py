@@ -66,7 +66,7 @@ class Reasons:
         return self._refusal(subject, OrderType.MARKET) is not None
 
     def has_no_stop(self, subject: str) -> bool:
-        """No stop of it rests, and one would be refused at this moment."""
+        """No stop of it rests, and one would be refused at this moment, or is still sought."""
         row = self._open.get(subject.removeprefix(POSITION))
         if row is None:
             return False
@@ -78,7 +78,12 @@ class Reasons:
             and self._orders[name]["position_id"] == row["id"]
             for name, order in ledger.orders.items()
         )
-        return not rests and self._refusal(subject, OrderType.STOP_MARKET) is not None
+        sought = any(
+            each["position_id"] == row["id"] and each["role"] == "exit" and self.is_unknown(name)
+            for name, each in self._orders.items()
+        )
+        refused = self._refusal(subject, OrderType.STOP_MARKET) is not None
+        return not rests and (refused or sought)
 
     def is_out_of_reach(self, subject: str) -> bool:
         row = self._open.get(subject.removeprefix(POSITION))
