@@ -38,8 +38,10 @@ class Draw(StrEnum):
 
 
 ALL: Final = frozenset(Draw)
-# What is not here waits for the daemon.
-LANDED: Final = frozenset({Draw.SHORTS})
+# What the suite draws. A draw is taken out while the mend of what it has found is awaited: then it
+# says here what that is.
+WAITING: Final[frozenset[Draw]] = frozenset()
+LANDED: Final = ALL - WAITING
 
 
 def parse(words: Iterable[str]) -> frozenset[Draw]:
