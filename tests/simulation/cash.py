@@ -131,7 +131,8 @@ def _misvalued(fills: list[Any], plan: Plan, tape: Tape) -> Iterator[str]:
         if symbol not in tape.prices:
             continue
         at = (row["executed_at"] - plan.began).total_seconds()
-        known = [
+        known = [Fraction(tape.price_at(symbol, at - OLD))]  # however long it has stood still
+        known += [
             Fraction(price) for when, price in tape.prices[symbol] if at - OLD <= when <= at + SOON
         ]
         rate = row["fee_rate"]
@@ -149,10 +150,13 @@ def _leaks(venues: Venues) -> list[str]:
     for name, venue in venues.items():
         ledger = venue.ledger
         sums: dict[str, Fraction] = defaultdict(Fraction)
+        turnover: dict[str, Fraction] = defaultdict(Fraction)
         for flow in ledger.flows:
             sums[flow.asset] += Fraction(flow.amount)
+            turnover[flow.asset] += abs(Fraction(flow.amount))
         for asset in sorted({*ledger.balances, *ledger.began_with}):
             began = Fraction(ledger.began_with.get(asset, 0))
-            if began + sums[asset] != Fraction(ledger.balances.get(asset, 0)):
+            leaked = began + sums[asset] - Fraction(ledger.balances.get(asset, 0))
+            if abs(leaked) > DIGITS * max(Fraction(1), began + turnover[asset]):
                 found.append(f"the ledger of {name} does not add up in {asset}")
     return found
