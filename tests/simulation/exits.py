@@ -216,6 +216,15 @@ class Case:
             if order.reason == "would trigger immediately"
         ]
 
+    def _was_refused_for(self, said: str, at: float) -> bool:
+        """Shortly before, the venue has said that such a stop is met, and nobody need tell a price."""
+        return any(
+            order.reason == "would trigger immediately"
+            and (order.request.type is OrderType.TAKE_PROFIT_MARKET) == (said == "take_profit")
+            and at - WITHIN <= self.facts.seconds(order.at) <= at
+            for order in self.mine.values()
+        )
+
     # The judgement
 
     def wrong(self) -> Iterator[str]:
@@ -268,7 +277,7 @@ class Case:
             else order.request.stop_price
         )
         if level is None:
-            return "it names no level"
+            return None if self._was_refused_for(said, at) else "it names no level"
         level = Fraction(level)
         seen = self.shown(self.opened - OLD, at)
         known = self._legal(said, row["ladder_step"], seen)
