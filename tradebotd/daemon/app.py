@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 PROGRESS_SECONDS: Final = 0.5
 FENCE: Final = "fence"
+FENCE_IS_OVER: Final = "orders may be sent: what the former holder sent counts no more"
 PLAYER_SECONDS: Final = 5.0
 
 Player = Timeline | PacedPlayer
@@ -118,6 +119,8 @@ class App:
         """
         seconds = self.lease.fence_seconds
         if not seconds:
+            if self.lease.taken_over:  # the first look at the venues took longer than the fence
+                log.info(FENCE_IS_OVER)
             return
         self.gate.close(FENCE, f"no order for {seconds:.0f} s: the account was taken over")
         log.warning("no order is sent yet: the account was taken over", seconds=round(seconds, 1))
@@ -129,7 +132,7 @@ class App:
     async def _open_after_the_fence(self) -> None:
         await anyio.sleep(self.lease.fence_seconds)
         self.gate.open(FENCE)
-        log.info("orders may be sent: what the former holder sent counts no more")
+        log.info(FENCE_IS_OVER)
 
     async def stop(self, drain_seconds: float) -> None:
         """No new runs or entries; what runs ends by itself. What does not, is lost, and says so."""
