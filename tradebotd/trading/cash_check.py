@@ -1,25 +1,21 @@
 """Money adds up: the cash of a venue of our own is what our books make it, to the last digit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
-
-import structlog
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
-from tradebotd.storage import alerts, cash, settings
+from tradebotd.storage import cash, settings
 from tradebotd.storage.database import Database
 from tradebotd.trading.holdings import Holdings
-
-log = structlog.get_logger(__name__)
+from tradebotd.trading.unprotected import Standing
 
 BASELINES: Final = "cash_baselines"  # what an account held of each money before we came
-DIFFERS: Final = "cash_differs"
 ROUNDED: Final = Decimal("1e-12")  # an average of several entries is kept to 28 digits
 
 Purse = tuple[VenueName, str]
@@ -60,10 +56,9 @@ class CashCheck:
         self._venues = venues
         self._symbols = symbols
         self._holdings = holdings
-        self._clock = clock
+        self._told = Standing(database, clock, "cash_differs")
         self._baselines: dict[VenueName, dict[str, Decimal]] | None = None
         self._seen: dict[Purse, Decimal] = {}
-        self._differed = True  # an alert of an earlier life may be open
 
     async def compare(
         self, accounts: Mapping[VenueName, VenueAccount], *, certain: bool
@@ -81,7 +76,7 @@ class CashCheck:
         before = self._seen
         self._seen = {(each.venue, each.asset): each.theirs - each.ours for each in found}
         told = [each for each in found if self._is_the_same(each, before)]
-        await self._tell(told)
+        await self._told.tell({f"{each.venue} {each.asset}": str(each) for each in told})
         return told
 
     @property
@@ -142,17 +137,3 @@ class CashCheck:
                 await settings.put(connection, BASELINES, written)
             self._baselines = every
         return known
-
-    async def _tell(self, found: Sequence[CashDifference]) -> None:
-        if not found and not self._differed:
-            return
-        now = self._clock.now()
-        subjects = [f"{each.venue} {each.asset}" for each in found]
-        async with self._database.transaction() as connection:
-            for subject, each in zip(subjects, found, strict=True):
-                if await alerts.raise_alert(
-                    connection, DIFFERS, "critical", subject, str(each), now
-                ):
-                    log.error("cash differs", subject=subject, detail=str(each))
-            await alerts.clear_others(connection, DIFFERS, subjects, now)
-        self._differed = bool(found)
