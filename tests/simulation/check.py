@@ -59,6 +59,14 @@ FIRST_SEEN_LATE = """
                       AND f.executed_at <= p.first_at AND e.at > p.first_at AND e.status IN ('filled', 'partially_filled'))
 """
 PAYMENTS = "SELECT * FROM funding_payments"
+WRONG_SUMS = """
+    SELECT bot, asset, kept.realized AS running, booked.realized AS full
+      FROM bot_sums AS kept
+      FULL JOIN (SELECT p.bot, p.venue, m.quote_asset AS asset, sum(p.realized_pnl) AS realized
+                   FROM positions AS p JOIN market_symbols AS m USING (symbol)
+                  GROUP BY p.bot, p.venue, m.quote_asset) AS booked USING (bot, venue, asset)
+     WHERE kept.realized IS DISTINCT FROM booked.realized
+"""
 FEW = 3  # violations of a kind that are spelled out
 
 
@@ -144,6 +152,10 @@ async def judge(
     guarded = [row for row in positions if _is_guarded(row, orders, facts)]
     found += _stops(guarded, orders, theirs, facts, alerts)
     found += unbalanced(positions, fills, await books.rows(PAYMENTS), facts)
+    found += [
+        f"I8 {row['bot']} has realized {row['full']} {row['asset']}, its sum says {row['running']}"
+        for row in await books.rows(WRONG_SUMS)
+    ]
     found += disobeyed(positions, orders, facts)
     found += judged(positions, orders, facts)
     found += unprotected(positions, orders, facts)

@@ -27,11 +27,8 @@ SELECT_BOT_FLOWS: Final[LiteralString] = """
                 AND NOT (type <> 'market' AND status IN ('new', 'partially_filled'))) AS moving,
            (SELECT count(*) FROM orders WHERE NOT settled) AS unsettled
       FROM bot_configs AS c
-      LEFT JOIN (SELECT bot, jsonb_agg(jsonb_build_array(venue, quote_asset, realized::text)) AS realized
-                   FROM (SELECT p.bot, p.venue, m.quote_asset, sum(p.realized_pnl) AS realized
-                           FROM positions AS p JOIN market_symbols AS m USING (symbol)
-                          GROUP BY p.bot, p.venue, m.quote_asset) AS by_purse
-                  GROUP BY bot) AS p ON p.bot = c.name
+      LEFT JOIN (SELECT bot, jsonb_agg(jsonb_build_array(venue, asset, realized::text)) AS realized
+                   FROM bot_sums GROUP BY bot) AS p ON p.bot = c.name
       LEFT JOIN positions AS o ON o.bot = c.name AND o.closed_at IS NULL
       LEFT JOIN market_symbols AS m ON m.symbol = o.symbol
      ORDER BY c.name, o.id
