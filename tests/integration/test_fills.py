@@ -29,7 +29,9 @@ async def desk(database: Database) -> Desk:
     return await open_desk(database, spec(exits=TRAILING))
 
 
-async def pending(desk: Desk, *, entry: bool = True) -> ClientOrderId:
+async def pending(
+    desk: Desk, *, entry: bool = True, reason: CloseReason = CloseReason.MANUAL
+) -> ClientOrderId:
     """An order whose answer was lost; everything about it comes by `report`."""
     desk.venue.script.append(Behaviour.DROP_BEFORE)
     placed: Awaitable[object]
@@ -37,7 +39,7 @@ async def pending(desk: Desk, *, entry: bool = True) -> ClientOrderId:
         placed = desk.enter(minute=len(await desk.orders()))
     else:
         held = next(iter(desk.protection.held.values()))
-        placed = desk.protection.close_by_hand(held, CloseReason.MANUAL)
+        placed = desk.protection.close_by_hand(held, reason)
     with pytest.raises(OutcomeUnknownError):
         await placed
     return ClientOrderId((await desk.orders())[-1]["client_order_id"])
@@ -241,6 +243,37 @@ async def test_a_position_was_closed_by_the_latest_fill_whichever_was_heard_of_l
 
     (row,) = await desk.rows("SELECT closed_at FROM positions")
     assert row["closed_at"] == NOON + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("late_first", [True, False])
+async def test_a_close_bears_the_reason_and_the_time_of_the_same_latest_fill(
+    desk: Desk, *, late_first: bool
+) -> None:
+    """M4.4a, M5.4: of two exits a bot cools down after the one that was executed last."""
+    entry = await pending(desk)
+    await report(desk, OrderStatus.FILLED, "1", [fill(entry, 1, "1", "100")], entry)
+    made_at = {CloseReason.SIGNAL: NOON, CloseReason.STOP_LOSS: NOON + timedelta(minutes=1)}
+    told = sorted(made_at, key=lambda each: made_at[each], reverse=late_first)
+    for number, reason in enumerate(told, start=2):
+        order = await pending(desk, entry=False, reason=reason)
+        made = fill(order, number, "0.5", "94", side=Side.SELL)
+        made = replace(made, executed_at=made_at[reason])
+        await report(desk, OrderStatus.EXPIRED, "0.5", [made], order)
+
+    (row,) = await desk.rows("SELECT closed_at, close_reason FROM positions")
+    assert row == {"closed_at": NOON + timedelta(minutes=1), "close_reason": "stop_loss"}
+
+
+async def test_a_fill_that_claims_the_future_is_not_the_latest(desk: Desk) -> None:
+    """M4.4a, M5.4: it counted when it was told, and dates no close."""
+    entry = await pending(desk)
+    early = replace(fill(entry, 1, "1", "100"), executed_at=NOON + timedelta(days=400))
+    await report(desk, OrderStatus.FILLED, "1", [early], entry)
+    order = await pending(desk, entry=False)
+    await report(desk, OrderStatus.FILLED, "1", [fill(order, 2, "1", "110", side=Side.SELL)], order)
+
+    (row,) = await desk.rows("SELECT closed_at, close_reason FROM positions")
+    assert row == {"closed_at": NOON, "close_reason": "manual"}
 
 
 async def test_what_is_less_than_a_lot_is_sent_to_no_venue(desk: Desk) -> None:

@@ -107,6 +107,50 @@ async def test_what_a_stop_leaves_below_the_minimum_notional_is_dust(
     assert await desk.broken_books() == []
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(CloseReason.SIGNAL, "94"), (CloseReason.STOP_LOSS, "94"), (CloseReason.STOP_LOSS, "hand")],
+)
+async def test_dust_bears_the_reason_for_which_the_last_of_it_was_sold(
+    database: Database, first: CloseReason, then: str
+) -> None:
+    """M4.4a, M4.6: what is written off later was sold by nobody, whatever has met it then."""
+    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.2")))
+    desk.set_filters(min_notional=TEN)
+    await desk.enter()
+    desk.venue.thin.append(Decimal("0.15"))
+    if first is CloseReason.SIGNAL:
+        await desk.protection.close_by_hand(next(iter(desk.protection.held.values())), first)
+    else:
+        await desk.stream("94")
+    (left,) = desk.protection.held.values()
+    if then == "hand":
+        await desk.protection.close_by_hand(left, CloseReason.MANUAL)
+    else:
+        await desk.stream(then)
+
+    position = await desk.position()
+    assert (position["close_reason"], position["dust"]) == (first, Decimal("0.05"))
+    assert len(desk.venue.submitted) == 2
+    assert await desk.broken_books() == []
+
+
+async def test_a_rest_that_no_price_makes_sellable_does_not_hide_why_the_others_were_sold(
+    database: Database,
+) -> None:
+    """M4.6: only a trade of which nothing was ever sold says `dust`."""
+    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.2")))
+    desk.set_filters(min_quantity=Decimal("0.1"))
+    await desk.enter()
+    desk.venue.thin.append(Decimal("0.15"))
+    await desk.stream("94")
+    desk.tick("100")
+    await desk.protection.sweep(desk.clock.now())
+
+    position = await desk.position()
+    assert (position["close_reason"], position["dust"]) == ("stop_loss", Decimal("0.05"))
+
+
 async def test_reduce_only_exits_end_what_is_below_the_minimum_notional(
     database: Database,
 ) -> None:

@@ -31,6 +31,7 @@ RANGES: Final = 20  # decisions that an entry may go back to
 CLOSE: Final = 1e-9
 EXACT: Final = Fraction(1, 10**12)
 BY_PRICE: Final = frozenset({"stop_loss", "trailing_stop", "take_profit"})
+SAID: Final = BY_PRICE | {"signal", "manual", "flatten", "max_holding"}
 HELD_FOR: Final = 0.001  # seconds
 ABOUT: Final = Fraction(11, 10)
 STOPPED: Final = Fraction(9, 10)  # a stop lies so far below at most
@@ -371,22 +372,21 @@ class Case:
         return bool(prices) and self.is_dust(left, min(prices) * STOPPED)
 
     def _closed(self, exits: list[str]) -> Iterator[str]:
-        """Its close bears the reason of the order that ended it."""
-        last = max(
-            ((int(fill.trade_id), name) for name in exits for fill in self.mine[name].fills),
-            default=None,
-        )
-        if self.row["closed_at"] is None or last is None:
+        """Its close bears the reason of the order that the venue executed last, whichever was told
+        last, and whatever has met what was left as dust.
+        """
+        made = {
+            name: max(fill.executed_at for fill in fills)
+            for name in exits
+            if (fills := self.fills_of(self.mine[name]))
+        }
+        if self.row["closed_at"] is None or not made:
             return
-        order = self.mine[last[1]]
-        said = _reason(self.orders[last[1]])
-        if (
-            said in BY_PRICE | {"signal", "manual", "flatten", "max_holding"}
-            and not order.is_forced
-        ):
-            reasons = {_reason(self.orders[name]) for name in exits if self.mine[name].fills}
-            if self.row["close_reason"] not in reasons:
-                yield f"closed by {self.row['close_reason']}, and sold by {sorted(reasons)}"
+        last = [name for name, at in made.items() if at == max(made.values())]
+        reasons = {_reason(self.orders[name]) for name in last}
+        forced = any(self.mine[name].is_forced for name in last)
+        if not forced and reasons <= SAID and self.row["close_reason"] not in reasons:
+            yield f"closed by {self.row['close_reason']}, and sold last by {sorted(reasons)}"
 
 
 def _stops(plan: ExitPlan) -> bool:

@@ -37,7 +37,16 @@ SELECT_FILL: Final[LiteralString] = """
       JOIN orders AS o ON o.id = e.excess_of
      WHERE e.venue = $1 AND e.symbol = $2 AND e.trade_id = $3
 """
-SELECT_LAST: Final[LiteralString] = "SELECT max(executed_at) FROM fills WHERE position_id = $1"
+# What claims to be of later than $2 has no time that could be compared.
+SELECT_LATEST: Final[LiteralString] = """
+    SELECT max(f.executed_at) FILTER (WHERE f.executed_at <= $2) AS at,
+           max(f.executed_at) FILTER (WHERE f.executed_at <= $2 AND o.role = 'exit') AS exited_at,
+           (array_agg(o.reason ORDER BY f.executed_at <= $2 DESC, f.executed_at DESC, f.id DESC)
+             FILTER (WHERE o.role = 'exit'))[1] AS exit_reason
+      FROM fills AS f
+      JOIN orders AS o ON o.id = f.order_id
+     WHERE f.position_id = $1
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,15 @@ class FeeWorth:
 
     rate: Decimal | None
     elsewhere: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """Of a position: when its latest fill was executed, and its latest exit; why that was made."""
+
+    at: datetime | None
+    exited_at: datetime | None
+    exit_reason: str | None
 
 
 async def insert_fill(
@@ -76,10 +94,12 @@ async def insert_fill(
     return row_id is not None
 
 
-async def select_last(connection: Connection, position_id: PositionId) -> datetime | None:
-    """When the latest fill of a position was made; None: it has none yet."""
-    at: datetime | None = await connection.fetchval(SELECT_LAST, position_id)
-    return at
+async def select_latest(
+    connection: Connection, position_id: PositionId, horizon: datetime
+) -> Latest:
+    """By the time of execution, whichever was told last; None: there is none until *horizon*."""
+    row = await connection.fetchrow(SELECT_LATEST, position_id, horizon)
+    return Latest(row["at"], row["exited_at"], row["exit_reason"])
 
 
 async def select_fill(

@@ -338,7 +338,7 @@ class Closing:
         def is_dust(now: Position) -> bool:
             return not sellable_now(now, self._worth(replace(each, position=now)), instrument)
 
-        await self._groups.orders.recorder.write_off(position.id, each.reason, instrument, is_dust)
+        await self._groups.orders.recorder.write_off(position.id, instrument, is_dust)
         log.warning(
             "what is left is less than the venue sells: it is closed as dust",
             bot=position.bot,

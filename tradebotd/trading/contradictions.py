@@ -41,9 +41,14 @@ def of_fill(fill: Fill) -> str | None:
 
 def of_clock(fill: Fill, now: datetime) -> str | None:
     """Why it cannot have been executed when the venue says."""
-    if fill.executed_at <= now + CLOCKS:
+    if fill.executed_at <= horizon(now):
         return None
     return f"it was executed at {fill.executed_at.isoformat()}, and it is {now.isoformat()}"
+
+
+def horizon(now: datetime) -> datetime:
+    """Nothing was executed later than this."""
+    return now + CLOCKS
 
 
 def of_account(account: VenueAccount) -> dict[str, str]:

@@ -7,23 +7,24 @@ from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.position import CloseReason, Position
-from tradebotd.storage import orders, positions
+from tradebotd.storage import fills, orders, positions
 from tradebotd.storage.database import Connection
 from tradebotd.trading.bot_days import BotDays
-from tradebotd.trading.fill_ledger import Effects
+from tradebotd.trading.contradictions import horizon
+from tradebotd.trading.fill_ledger import Effects, close_reason
 
 
 async def write_off(
     connection: Connection,
     position_id: PositionId,
-    reason: CloseReason,
     is_dust: Callable[[Position], bool],
     days: BotDays,
     instrument: Instrument,
     now: datetime,
     effects: Effects,
 ) -> None:
-    """Close it for *reason*; where nothing of it ever was sold, because it is dust.
+    """Close it for the reason of its latest exit: whatever is due by now sells nothing, and of a
+    rest it is no stop that a bot cools down after. Where nothing of it ever was sold, it is dust.
 
     Raises OrderDeniedError while an order of it is not settled, or when it is no dust (any more).
     """
@@ -35,7 +36,10 @@ async def write_off(
     position, books = locked.position, locked.books.written_off()
     if not is_dust(position):
         raise OrderDeniedError("position_changed", f"{position.quantity:f} can be sold now")
-    reason = reason if books.exit_quantity else CloseReason.DUST
+    reason = CloseReason.DUST
+    if books.exit_quantity:
+        latest = await fills.select_latest(connection, position_id, horizon(now))
+        reason = close_reason(latest.exit_reason)
     await positions.update_books(connection, position_id, books, (now, reason))
     effects.closed.append((position, books, reason))
     pnl = books.realized_pnl - locked.books.realized_pnl

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -24,7 +25,7 @@ from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
 from tradebotd.trading.bot_days import BotDays
 from tradebotd.trading.contradiction_alarms import counted_now, say_of
-from tradebotd.trading.contradictions import of_fill
+from tradebotd.trading.contradictions import horizon, of_fill
 from tradebotd.trading.fees import Fees
 from tradebotd.trading.filled_positions import entered, left_of
 
@@ -260,9 +261,7 @@ class FillLedger:
         if swept is not None:
             books = books.sweeping(swept, instrument.base_asset, rate)
         if still is False:
-            last = await fills.select_last(connection, position_id)  # heard of before, made later
-            at = fill.executed_at if last is None else max(last, fill.executed_at)
-            closed = (at, close_reason(order.reason))
+            closed = await self._last_word(connection, position_id, order.reason, fill)
             effects.closed.append((locked.position, books, closed[1]))
         await positions.update_books(connection, position_id, books, closed)
         if part is not None:
@@ -274,6 +273,16 @@ class FillLedger:
         mine = _without(fill, excess)
         elsewhere = paid_elsewhere(locked.books, books, mine, instrument)
         return Booked(position_id, mine, excess, elsewhere)
+
+    async def _last_word(
+        self, connection: Connection, position_id: PositionId, reason: str | None, fill: Fill
+    ) -> tuple[datetime, CloseReason]:
+        """When and why it was closed: one that was heard of before may have been executed later."""
+        at = fill.executed_at
+        latest = await fills.select_latest(connection, position_id, horizon(self._clock.now()))
+        if latest.exited_at is not None and latest.exited_at > at:
+            reason = latest.exit_reason
+        return (at if latest.at is None else max(latest.at, at)), close_reason(reason)
 
     async def _follow(
         self,

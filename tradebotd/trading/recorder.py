@@ -18,7 +18,7 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
-from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, externals, order_venue_ids, orders
 from tradebotd.storage.database import Connection, Database, Lane
@@ -121,7 +121,6 @@ class OrderRecorder:
     async def write_off(
         self,
         position_id: PositionId,
-        reason: CloseReason,
         instrument: Instrument,
         is_dust: Callable[[Position], bool],
     ) -> None:
@@ -136,7 +135,6 @@ class OrderRecorder:
                 await write_off(
                     connection,
                     position_id,
-                    reason,
                     is_dust,
                     self.days,
                     instrument,
