@@ -235,6 +235,18 @@ ORACLE: Final = (
         says="an alert that nothing",
     ),
     Mutation(
+        name="what was there before us is looked at again each time",
+        edits=(
+            Edit(
+                "tradebotd/trading/holdings.py",
+                "            if asset not in known\n",
+                "            if asset\n",
+            ),
+        ),
+        seeds=SEEDS,
+        says="I2 ",
+    ),
+    Mutation(
         name="an exit by a signal reads what is not there",
         edits=(
             Edit(

@@ -36,6 +36,7 @@ def unbalanced(
         (row["venue"], row["payment_id"]) for row in payments if row["position_id"] is not None
     }
     paid, turnover = _paid(fills, claimed, venues)
+    _take_over(paid, turnover, facts)
     quotes = {(each.instrument.venue, each.instrument.quote_asset) for each in plan.markets}
     booked = _booked(positions, fills, venues, plan)
     found = []
@@ -84,6 +85,18 @@ def _paid(
             paid[name, flow.asset] += amount
             turnover[name, flow.asset] += abs(Fraction(flow.amount))
     return paid, turnover
+
+
+def _take_over(paid: dict[Purse, Fraction], turnover: dict[Purse, Fraction], facts: Facts) -> None:
+    """What is made up for the mixed trades of a hand moved that hand's money. To the books it is as
+    if it had been bought or sold at the price of the moment.
+    """
+    quotes = {each.name: each.instrument.quote_asset for each in facts.plan.markets}
+    for fill in facts.made_up.values():
+        money = Fraction(fill.quantity) * Fraction(fill.price)
+        purse = fill.venue, quotes[fill.symbol]
+        paid[purse] -= fill.side.sign * money
+        turnover[purse] += money
 
 
 def _share(

@@ -19,6 +19,7 @@ from tests.simulation.explained import unexplained
 from tests.simulation.facts import Facts
 from tests.simulation.ledger import LIVE, VenueOrder
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.made_up import made_up
 from tests.simulation.obedience import disobeyed
 from tests.simulation.plan import Plan
 from tests.simulation.protected import unprotected
@@ -143,10 +144,11 @@ async def judge(
     }
     found += _orders(orders, venues)
     facts.owners = {(row["venue"], row["trade_id"]): row["position_id"] for row in fills}
-    found += _fills(fills, venues)
+    facts.made_up = made_up(fills, orders, facts)
+    found += _fills(fills, facts)
     found += _sums(orders, fills, positions, plan)
     found += _holdings(positions, venues, plan)
-    found += _money(positions, fills, orders, venues, plan)
+    found += _money(positions, fills, orders, facts)
     found += _settled(orders, theirs, alerts)
     found += _groups(groups, alerts)
     guarded = [row for row in positions if _is_guarded(row, orders, facts)]
@@ -202,8 +204,9 @@ def _orders(orders: dict[str, Any], venues: Venues) -> list[str]:
     return found
 
 
-def _fills(rows: list[Any], venues: Venues) -> list[str]:
+def _fills(rows: list[Any], facts: Facts) -> list[str]:
     """I3: the same fills on both sides, each once. What was not sent by us may have been adopted."""
+    venues = facts.venues
     every = {
         (name, fill.trade_id): fill for name, venue in venues.items() for fill in venue.ledger.fills
     }
@@ -217,6 +220,9 @@ def _fills(rows: list[Any], venues: Venues) -> list[str]:
     for row in rows:
         key = (row["venue"], row["trade_id"])
         fill = every.get(key)
+        if key in facts.made_up and key not in seen:
+            seen.add(key)
+            continue
         if fill is None or key in seen:
             found.append(f"I3 fill {row['trade_id']} is not the venue's, or it is there twice")
             continue
@@ -283,13 +289,13 @@ def _money(
     positions: list[Any],
     fills: list[Any],
     orders: dict[str, Any],
-    venues: Venues,
-    plan: Plan,
+    facts: Facts,
 ) -> list[str]:
     """P&L by fractions, from the venue's fills; whose they are is all that is taken from ours."""
+    venues, plan = facts.venues, facts.plan
     theirs = {
         (name, fill.trade_id): fill for name, venue in venues.items() for fill in venue.ledger.fills
-    }
+    } | facts.made_up
     bases = {each.name: each.instrument.base_asset for each in plan.markets}
     found = []
     for row in positions:
@@ -302,11 +308,12 @@ def _money(
                 worth = Fraction(each["fee_value"] or 0)
                 (entered if entry else exited).add(fill, bases, share, worth, received=entry)
         gained = Fraction(0)
-        if exited.quantity:
-            sign = 1 if row["side"] == "long" else -1
+        sign = 1 if row["side"] == "long" else -1
+        if row["closed_at"] is not None and row["position_type"] == "spot":
+            # Its dust, be it all of it, has been paid for, and is not held as a position.
+            gained = sign * (exited.money - entered.money)
+        elif exited.quantity:
             paid = entered.money / entered.quantity * exited.quantity
-            if row["closed_at"] is not None and row["position_type"] == "spot":
-                paid = entered.money  # its dust has been paid for, and is not held as a position
             gained = sign * (exited.money - paid)
         expected = gained - entered.fees - exited.fees + Fraction(row["funding"])
         if abs(expected - Fraction(row["realized_pnl"])) > NEAR:

@@ -15,6 +15,7 @@ import asyncpg
 from tests.simulation.check import Books, judge
 from tests.simulation.database import Server, Weather
 from tests.simulation.facts import Facts, Span
+from tests.simulation.first_looks import FirstLooks
 from tests.simulation.forces import Forces
 from tests.simulation.host import HURRIED, Faults, KilledError, Life, Record, VirtualTime
 from tests.simulation.ledger import Ledger
@@ -107,6 +108,7 @@ class Driver:
             swept=self._pulse.swept,
             forces=self._forces,
         )
+        self._first_looks = FirstLooks(self._facts)
         self._lives = 0
         self._pace = 1.0
         self._taken_over = False
@@ -165,6 +167,8 @@ class Driver:
         self.record.counts.update(await self._books.denials())
 
     async def _judgement(self) -> None:
+        self.violations += await self._first_looks.note(self._books)
+        self._first_looks.set_apart()
         if self._pulse.is_touched and self._world is not None:
             with suppress(TradebotError, TimeoutError):
                 await self._pulse.adopt(self._world)
@@ -238,6 +242,7 @@ class Driver:
         await asyncio.gather(*tasks, *self._spoken, return_exceptions=True)
         self._spoken.clear()
         await self._server.settle()
+        self.violations += await self._first_looks.note(self._books)
 
     async def _stop_for_a_while(self, life: Life, tasks: Sequence["asyncio.Future[Any]"]) -> None:
         """It stands still until its lease is over, and wakes up beside its successor."""

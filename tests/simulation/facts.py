@@ -12,6 +12,7 @@ from tests.simulation.settings import Settings
 from tests.simulation.street import Street
 from tests.simulation.tape import Tape
 from tests.simulation.venue import SimulatedVenue
+from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 
 
@@ -38,6 +39,7 @@ class Facts:
     forces: Sequence[Forces]
     spans: list[Span] = field(default_factory=list)
     owners: dict[tuple[str, str], int] = field(default_factory=dict)  # fill to our position
+    made_up: dict[tuple[str, str], Fill] = field(default_factory=dict)  # fills of no venue
     patient_from: float = float("inf")  # from then on everything is looked at more seldom
 
     @property

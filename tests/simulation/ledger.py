@@ -129,7 +129,8 @@ class FuturesPosition:
 class Ledger:
     """*balances*: every asset, money included. *by_hand*: what somebody else's trades made of it.
 
-    *strict*: it refuses what a real venue refuses.
+    *before_us*: what of that was there when we looked for the first time. *strict*: it refuses what
+    a real venue refuses.
     """
 
     venue: VenueName
@@ -147,6 +148,7 @@ class Ledger:
     positions: dict[str, FuturesPosition] = field(default_factory=dict)
     by_hand: dict[str, Decimal] = field(default_factory=dict)  # of coins, and of futures by symbol
     began_with: dict[str, Decimal] = field(default_factory=dict)
+    before_us: dict[str, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.began_with = dict(self.balances)
@@ -304,5 +306,5 @@ class Ledger:
         if kind is PositionType.FUTURES:
             return Fraction(self.held_futures(symbol) - self.by_hand.get(symbol, ZERO))
         asset = self.instruments[symbol].base_asset
-        began = self.began_with.get(asset, ZERO)
+        began = self.began_with.get(asset, ZERO) + self.before_us.get(asset, ZERO)
         return Fraction(self.balances.get(asset, ZERO) - began - self.by_hand.get(asset, ZERO))

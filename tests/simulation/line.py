@@ -224,6 +224,7 @@ class Line:
         ledger, street = self.venue.ledger, self.venue.street
         if street.faults.strikes("slow_account", 10.0):
             await self._slowly(0.3, 6.0)
+        self.venue.hands_when_told.append(dict(ledger.by_hand))
         return VenueAccount(
             balances={asset: total for asset, total in ledger.balances.items() if total},
             positions={

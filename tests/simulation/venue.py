@@ -44,6 +44,7 @@ class SimulatedVenue:
     hidden: dict[ClientOrderId, float] = field(default_factory=dict)  # ever denied, until when
     departures: dict[ClientOrderId, float] = field(default_factory=dict)  # when each left us
     resting: list[tuple[float, dict[ClientOrderId, Decimal]]] = field(default_factory=list)
+    hands_when_told: list[dict[str, Decimal]] = field(default_factory=list)  # with each account
 
     @property
     def name(self) -> VenueName:
