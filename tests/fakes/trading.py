@@ -136,7 +136,7 @@ class Desk:
         code = ALWAYS_OPEN if calendar is None else calendar.code
         self.database = database
         self.clock = FakeClock(NOON, speed)
-        self.prices = PriceBook()
+        self.prices = PriceBook(bad_tick)
         self.symbols = {name: market_symbol(name, code) for name in symbols}
         instruments = {name: symbol.instrument for name, symbol in self.symbols.items()}
         self.venue = venue or ScriptedVenue(
@@ -162,7 +162,6 @@ class Desk:
             calendars=calendars,
             venues=venues,
             sequential=sequential,
-            bad_tick=bad_tick,
             resting=None if paper is None or paper.resting_stops else (),
         )
         self.recorder = OrderRecorder(
@@ -171,7 +170,7 @@ class Desk:
             instruments=instruments,
             specs=self.specs,
             watcher=self.protection,
-            currencies=Currencies(instruments.values(), self.prices, "USDT"),
+            currencies=Currencies(instruments.values(), self.protection.doubts, "USDT"),
         )
         self.lease = Lease(account=ACCOUNT, token=token)
         self.placement = Placement(
@@ -185,7 +184,7 @@ class Desk:
         self.account = Account(
             database=database,
             venues=venues,
-            prices=self.prices,
+            prices=self.protection.doubts,
             symbols=self.symbols,
             specs=self.specs,
             name=ACCOUNT,

@@ -64,7 +64,7 @@ async def wire_market(
         begins_at=clock.now() if since is None else reached.at or since,
         reached=reached,
         feeds=feeds,
-        prices=PriceBook(),
+        prices=PriceBook(config.account_limits().bad_tick),
         ingest=ingest,
         reader=reader,
         writer=writer,

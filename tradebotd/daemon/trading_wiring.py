@@ -64,6 +64,9 @@ class Trading:
         return [venue.traits.receive_window for venue in self.venues.values()]
 
 
+OrderPath = tuple[Protection, OrderRecorder, Placement]
+
+
 def wire_trading(
     config: Config,
     files: Files,
@@ -77,11 +80,10 @@ def wire_trading(
     strategies = dict(files.strategies)
     adapters = _venues(config, symbols, database, market)
     venues = contained(adapters)
-    protection, recorder, placement = _order_path(
-        config, files, database, market, symbols, specs, venues, lease, nonce
-    )
+    path = _order_path(config, files, database, market, symbols, specs, venues, lease, nonce)
+    protection, recorder, placement = path
     gate = EntryGate(database, market.clock)
-    entries = _entries(config, database, market, symbols, specs, venues, placement, gate, lease)
+    entries = _entries(config, database, market, symbols, specs, venues, path, gate, lease)
     entry_orders = _entry_orders(database, market, venues, recorder, gate, specs)
     cycle = BotCycle(
         database=database,
@@ -160,7 +162,7 @@ def _order_path(
     venues: Mapping[VenueName, Venue],
     lease: Lease,
     nonce: bytes,
-) -> tuple[Protection, OrderRecorder, Placement]:
+) -> OrderPath:
     protection = Protection(
         database=database,
         clock=market.clock,
@@ -169,7 +171,6 @@ def _order_path(
         calendars=files.calendars,
         venues=venues,
         sequential=market.clock.speed == 0,
-        bad_tick=config.account_limits().bad_tick,
         resting={VenueName(name) for name, venue in config.venues.items() if venue.resting_stops},
     )
     recorder = OrderRecorder(
@@ -179,7 +180,9 @@ def _order_path(
         specs=specs,
         watcher=protection,
         currencies=Currencies(
-            (symbol.instrument for symbol in symbols.values()), market.prices, config.risk.currency
+            (symbol.instrument for symbol in symbols.values()),
+            protection.doubts,
+            config.risk.currency,
         ),
     )
     placement = Placement(
@@ -278,14 +281,15 @@ def _entries(
     symbols: Mapping[str, MarketSymbol],
     specs: Mapping[BotName, BotSpec],
     venues: Mapping[VenueName, Venue],
-    placement: Placement,
+    path: OrderPath,
     gate: EntryGate,
     lease: Lease,
 ) -> Entries:
+    protection, _, placement = path
     account = Account(
         database=database,
         venues=venues,
-        prices=market.prices,
+        prices=protection.doubts,
         symbols=symbols,
         specs=specs,
         name=lease.account,

@@ -2,26 +2,45 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from tradebotd.domain.candle import PathPoint
 from tradebotd.ports.prices import LastPrices
 
+USUAL_BAD_TICK: Final = Decimal("0.1")
+
 
 class PriceBook:
-    """The two latest ticks of each symbol; fed by the stream or by the replay's path."""
+    """The two latest ticks of each symbol; fed by the stream or by the replay's path.
 
-    def __init__(self) -> None:
+    *bad_tick*, a fraction: a price further from the one before it, and from the last one that was
+    believed, is not believed itself. The next one near it confirms it; the first one is believed.
+    """
+
+    def __init__(self, bad_tick: Decimal = USUAL_BAD_TICK) -> None:
+        self.bad_tick = bad_tick
         self._last: dict[str, LastPrices] = {}
 
     def record(self, point: PathPoint) -> None:
         known = self._last.get(point.symbol)
         previous = point.price if known is None else known.current
-        seen_at = None
-        if point.repeats and known is not None and known.current == point.price:
-            seen_at = known.seen_at or known.at
+        seen_at = instead = None
+        if known is not None:
+            if point.repeats and known.current == point.price:
+                seen_at, instead = known.seen_at or known.at, known.instead
+            elif not self._confirms(point.price, known):
+                instead = known.believed
         self._last[point.symbol] = LastPrices(
-            previous, point.price, point.at, point.after_gap, seen_at
+            previous, point.price, point.at, point.after_gap, seen_at, instead
         )
+
+    def _confirms(self, price: Decimal, known: LastPrices) -> bool:
+        if self._near(price, known.current):
+            return True
+        return known.instead is not None and self._near(price, known.instead)
+
+    def _near(self, price: Decimal, other: Decimal) -> bool:
+        return abs(price - other) <= self.bad_tick * other
 
     def last_prices(self, symbol: str) -> LastPrices | None:
         return self._last.get(symbol)

@@ -14,7 +14,7 @@ from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import EntryPostponedError, FeedError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
-from tradebotd.market.price_book import PriceBook
+from tradebotd.ports.prices import BelievedPrices
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.risk.limits import AccountState
 from tradebotd.storage import equity
@@ -83,7 +83,7 @@ class Account:
         *,
         database: Database,
         venues: Mapping[VenueName, Venue],
-        prices: PriceBook,
+        prices: BelievedPrices,
         symbols: Mapping[str, MarketSymbol],
         specs: Mapping[BotName, BotSpec],
         name: str,

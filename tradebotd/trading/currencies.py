@@ -6,14 +6,17 @@ from decimal import Decimal
 from tradebotd.domain.decimals import ONE
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.instrument import Instrument
-from tradebotd.ports.prices import PriceSource
+from tradebotd.ports.prices import BelievedPrices
 
 
 class Currencies:
-    """One hop, by a configured symbol that has both assets, in either direction."""
+    """One hop, by a configured symbol that has both assets, in either direction.
+
+    *prices* are believed: what is booked at one stays so.
+    """
 
     def __init__(
-        self, instruments: Iterable[Instrument], prices: PriceSource, currency: str
+        self, instruments: Iterable[Instrument], prices: BelievedPrices, currency: str
     ) -> None:
         self._prices = prices
         self.currency = currency
@@ -76,7 +79,7 @@ class Currencies:
         )
 
     def _price(self, symbol: str) -> Decimal:
-        last = self._prices.last_prices(symbol)
-        if last is None:
+        price = self._prices.price(symbol)
+        if price is None:
             raise FeedError(f"{symbol} has no price yet")
-        return last.current
+        return price

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 import structlog
 
-from tradebotd.ports.prices import LastPrices, PriceSource
+from tradebotd.market.price_book import PriceBook
+from tradebotd.ports.prices import LastPrices
 from tradebotd.risk.tick_guard import TickGuard
 
 log = structlog.get_logger(__name__)
@@ -18,11 +19,14 @@ Observation = tuple[datetime, Decimal]
 
 
 class Doubts:
-    """Ticks ask about those that would move or end something, the sweep about all it acts on."""
+    """Ticks ask about those that would move or end something, the sweep about all it acts on.
 
-    def __init__(self, prices: PriceSource, limit: Decimal) -> None:
+    What money is worth is asked for, too: it stays in the books at what it was counted at.
+    """
+
+    def __init__(self, prices: PriceBook) -> None:
         self._prices = prices
-        self._guard = TickGuard(limit)
+        self._guard = TickGuard(prices.bad_tick)
         self._believed: dict[str, Observation] = {}
         self._doubted: dict[str, Observation] = {}
 
@@ -32,7 +36,15 @@ class Doubts:
 
     def beyond(self, limit: Decimal) -> None:
         """Doubt from now on what is further from the print before it, a fraction."""
-        self._guard.limit = limit
+        self._prices.bad_tick = self._guard.limit = limit
+
+    def price(self, symbol: str) -> Decimal | None:
+        """The last one that is believed. None until the symbol's first tick."""
+        last = self._prices.last_prices(symbol)
+        if last is None:
+            return None
+        confirmed = _observed(last) == self._believed.get(symbol)
+        return last.current if confirmed else last.believed
 
     def believes(self, symbol: str, price: Decimal) -> bool:
         """*price* was recorded last; it is compared with the tick before it."""

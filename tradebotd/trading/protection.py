@@ -7,7 +7,7 @@ latched until its exit is settled, so that no tick sells it twice.
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Literal
 
 import structlog
 
@@ -45,8 +45,6 @@ log = structlog.get_logger(__name__)
 
 ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
-USUAL_BAD_TICK: Final = Decimal("0.1")
-
 
 class Protection:
     """Implements `recorder.PositionWatcher`; `use` gives it the order flow once that stands.
@@ -65,15 +63,14 @@ class Protection:
         calendars: Mapping[str, Calendar],
         venues: Mapping[VenueName, Venue],
         sequential: bool,
-        bad_tick: Decimal = USUAL_BAD_TICK,
         resting: Collection[VenueName] | None = None,
     ) -> None:
         self._writes = database.writes
         self._clock = clock
         self._prices = prices
         self.hours = _hours_of(symbols, calendars)
-        self._doubts = Doubts(prices, bad_tick)
-        self._watched = Watched(database, symbols, calendars, lambda: self._doubts.limit)
+        self.doubts = Doubts(prices)
+        self._watched = Watched(database, symbols, calendars, lambda: self.doubts.limit)
         self._book = self._watched.book
         self._unprotected = Unprotected(database, clock)
         self._lost: Collection[PositionId] = ()
@@ -106,13 +103,13 @@ class Protection:
             symbols=symbols,
             calendars=calendars,
             venues=venues,
-            doubts=self._doubts.about,
+            doubts=self.doubts.about,
         )
         self._rounds = self._rounds_of(clock, sequential=sequential)
         self._sweep = Sweep(
             watched=self._watched,
             fresh=self._fresh,
-            doubts=self._doubts,
+            doubts=self.doubts,
             closing=self._closing,
             resting=self._resting,
             pauses=self.symbol_pauses,
@@ -140,7 +137,7 @@ class Protection:
 
     def doubt_beyond(self, bad_tick: Decimal) -> None:
         """A fraction of the price before; it may change while running."""
-        self._doubts.beyond(bad_tick)
+        self.doubts.beyond(bad_tick)
 
     @property
     def held(self) -> Mapping[PositionId, Position]:
@@ -213,7 +210,7 @@ class Protection:
             for position_id in pauses.over(at):
                 self._watched.release(position_id)
         met: Sequence[Trigger] = ()
-        if not self._book.quiet(symbol, price) and self._doubts.believes(symbol, price):
+        if not self._book.quiet(symbol, price) and self.doubts.believes(symbol, price):
             met = self._book.tick(symbol, price)
         if met:
             return self._end(self._sweep.exits(met, price), at)

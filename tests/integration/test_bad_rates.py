@@ -1,0 +1,150 @@
+"""One print far from the others is no rate: what money is counted at is believed first."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
+from tradebotd.domain.bot import SizingKind, SizingRule
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import BotName
+from tradebotd.domain.position import CloseReason
+from tradebotd.storage.database import Database
+
+USUAL = Decimal("0.1")
+BNB, RATE, EUROS = "BNBUSDT", "EURUSDT", "BTCEUR"
+# How BNB went, and the price that it is believed to have.
+PATHS = [
+    (["500", "900"], "500"),
+    (["500", "50"], "500"),
+    (["500", "900", "50"], "500"),
+    (["500", "900", "505"], "505"),
+    (["500", "900", "900.01"], "900.01"),
+    (["500", "900", "505", "880"], "505"),
+    (["500", "540"], "540"),
+    (["900"], "900"),
+]
+
+
+async def traded(desk: Desk) -> None:
+    """One bought and sold again; fees in BNB."""
+    desk.venue.fee, desk.venue.fee_taken_in = Decimal("0.001"), "BNB"
+    await desk.enter()
+    (held,) = desk.protection.held.values()
+    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+
+
+async def worth_of_one(desk: Desk) -> set[Decimal]:
+    """What one BNB counted for in each fee."""
+    return {row["fee_rate"] for row in await desk.rows("SELECT fee_rate FROM fills")}
+
+
+@pytest.mark.parametrize(("path", "rate"), PATHS)
+async def test_a_fee_is_not_worth_what_a_lone_print_says(
+    database: Database, path: list[str], rate: str
+) -> None:
+    """M3.10, M5.4: it stays in the books at that for ever; the print before it counts meanwhile."""
+    desk = await open_desk(database, spec(), silent=[BNB], bad_tick=USUAL)
+    for price in path:
+        desk.tick(price, BNB)
+
+    await traded(desk)
+
+    assert await worth_of_one(desk) == {Decimal(rate)}
+    taken = (await desk.row("SELECT sum(fee) AS fees FROM fills"))["fees"]
+    assert (await desk.position())["fees"] == taken * Decimal(rate)
+
+
+async def test_a_candle_that_shows_a_print_twice_has_seen_it_once(database: Database) -> None:
+    """M3.10: a bad low that is the candle's close, too."""
+    desk = await open_desk(database, spec(), silent=[BNB], bad_tick=USUAL)
+    desk.tick("500", BNB)
+    for repeats in (False, True, True):
+        bad = PathPoint(desk.clock.now(), BNB, Decimal(50), repeats=repeats)
+        desk.prices.record(bad)
+
+    await traded(desk)
+
+    assert await worth_of_one(desk) == {Decimal(500)}
+
+
+@pytest.mark.parametrize(("path", "rate"), PATHS)
+async def test_nor_is_one_that_is_valued_late(
+    database: Database, path: list[str], rate: str
+) -> None:
+    """M3.10, M5.4: booked before the first price of its asset, and counted once there are some."""
+    desk = await open_desk(database, spec(), silent=[BNB], bad_tick=USUAL)
+    await traded(desk)
+    assert await worth_of_one(desk) == {None}
+    for price in path:
+        desk.tick(price, BNB)
+
+    await desk.reconciler.run()
+
+    assert await worth_of_one(desk) == {Decimal(rate)}
+
+
+async def open_in_euros(database: Database, sizing: SizingRule) -> Desk:
+    """A euro is 1.25 dollars, but for the last print."""
+    desk = await open_desk(
+        database, spec("euros", EUROS, sizing=sizing), silent=[RATE], bad_tick=USUAL
+    )
+    desk.venue.balances = {"USDT": Decimal(10_000), "EUR": Decimal(1_000)}
+    desk.tick("80", EUROS)
+    desk.tick("80", EUROS)
+    desk.tick("1.25", RATE)
+    return desk
+
+
+async def test_a_day_is_not_counted_at_a_lone_print(database: Database) -> None:
+    """M4.8: 1 BTC for 80 euros, sold for 82, fees 0.032 and 0.0328: 1.9352 euros at 1.25."""
+    desk = await open_in_euros(
+        database, SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(1))
+    )
+    await desk.enter("euros")
+    desk.tick("82", EUROS)
+    desk.tick("12.5", RATE)
+    (held,) = desk.protection.held.values()
+    await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+
+    assert (await desk.state("euros"))["daily_pnl"] == Decimal("1.9352") * Decimal("1.25")
+
+
+async def test_an_entry_is_not_sized_at_a_lone_print(database: Database) -> None:
+    """M4.8: 10 % of 1000 dollars are 80 euros: 1 BTC, and not 10 of them at 0.125 a euro."""
+    desk = await open_in_euros(
+        database, SizingRule(kind=SizingKind.PERCENT_EQUITY, value=Decimal(10))
+    )
+    desk.tick("0.125", RATE)
+
+    await desk.enter("euros")
+
+    assert (await desk.position())["quantity"] == 1
+
+
+async def test_a_lone_print_is_nobodys_equity(database: Database) -> None:
+    """M4.8, M4.9: neither a peak that a drawdown is judged from ever after, nor a loss that halts."""
+    desk = await open_desk(database, spec(), bad_tick=USUAL)
+    desk.tick("100")
+    await desk.enter()
+    before = await desk.account.worth()
+
+    for price in ("1000", "100", "1"):
+        desk.tick(price, SYMBOL)
+        worth = await desk.account.worth()
+        assert worth.account == before.account
+        assert worth.bots[BotName(BOT)] == before.bots[BotName(BOT)]
+
+
+async def test_what_the_venue_itself_says_is_believed_at_once(database: Database) -> None:
+    """M3.10: a quote is another observation; the second print would be no other."""
+    plan = ExitPlan(stop_loss=Decimal("0.05"))
+    desk = await open_desk(database, spec(exits=plan), bad_tick=USUAL)
+    await desk.enter()
+    await desk.stream("150")
+    assert (await desk.account.worth()).account.unrealized_pnl == 0
+
+    await desk.protection.sweep(desk.clock.now())
+
+    assert (await desk.account.worth()).account.unrealized_pnl == 50
