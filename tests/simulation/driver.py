@@ -169,10 +169,7 @@ class Driver:
     async def _judgement(self) -> None:
         self.violations += await self._first_looks.note(self._books)
         self._first_looks.set_apart()
-        if self._pulse.is_touched and self._world is not None:
-            with suppress(TradebotError, TimeoutError):
-                await self._pulse.adopt(self._world)
-            await asyncio.sleep(SETTLED_SECONDS / 2)
+        await self._adopted()
         self.violations += await judge(self._books, self._facts)
         if await self._books.unknown():
             self.record.say("patience")
@@ -181,6 +178,7 @@ class Driver:
             await asyncio.sleep(PATIENCE_SECONDS)
             self._pace = 1.0
             await asyncio.sleep(SETTLED_SECONDS)
+            await self._adopted()  # what was refused while an order's fate was unknown
             self.violations += await judge(self._books, self._facts, patient=True)
         if self.record.keep:
             self.record.lines += await self._books.told()
@@ -191,6 +189,12 @@ class Driver:
                     self.venues[market.instrument.venue].move(market.name, price)
             await asyncio.sleep(CLOSED_SECONDS / 2)
         self.violations += await judge(self._books, self._facts, flat=True)
+
+    async def _adopted(self) -> None:
+        if self._pulse.is_touched and self._world is not None:
+            with suppress(TradebotError, TimeoutError):
+                await self._pulse.adopt(self._world)
+            await asyncio.sleep(SETTLED_SECONDS / 2)
 
     # A life
 

@@ -70,6 +70,7 @@ class Watch:
                 self.case.holds(at, besides=resting)
                 and not self._ends_about(at)
                 and not self._is_swept(at, span)
+                and not self._is_sought(at)
             ):
                 yield f"I4 position {self.case.row['id']} is naked at {at:.0f}"
 
@@ -94,6 +95,20 @@ class Watch:
         return any(
             at - SWEPT <= when <= at and life == span.number and number not in failed
             for when, life, failed in self.facts.swept
+        )
+
+    def _is_sought(self, at: float) -> bool:
+        """A hand took some of it while an exit of it was lost on its way: that exit may have sold it.
+
+        Until its search has ended nothing more is sold beside it: the daemon tells both by name.
+        """
+        theirs = self.facts.venues[self.case.row["venue"]].ledger.orders
+        return self.case.is_taken and any(
+            row["position_id"] == self.case.row["id"]
+            and row["role"] == "exit"
+            and name not in theirs
+            and self.facts.seconds(row["created_at"]) <= at
+            for name, row in self.case.orders.items()
         )
 
     def missed(self) -> Iterator[str]:
