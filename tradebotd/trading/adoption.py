@@ -22,18 +22,21 @@ from tradebotd.domain.ids import (
 )
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.position import Position
-from tradebotd.domain.side import Side
+from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.risk.exits import levels_for, tightest_stop
+from tradebotd.risk.sellable import sellable
 from tradebotd.storage import externals, positions
-from tradebotd.storage.database import Database, Lane
+from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.positions import HeldSum
 from tradebotd.trading.adopted_orders import ADOPTED, Adopted, AdoptedOrders, Ownership
 from tradebotd.trading.excess_fills import ExcessFills
 from tradebotd.trading.externals import Externals
+from tradebotd.trading.fill_ledger import Effects
 from tradebotd.trading.forced_closes import ForcedCloses
 from tradebotd.trading.holdings import Holdings
-from tradebotd.trading.reconcile_plan import Difference
+from tradebotd.trading.reconcile_plan import Difference, net
 from tradebotd.trading.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
@@ -55,6 +58,14 @@ class _Wanted:
     @property
     def side(self) -> Side:
         return Side.BUY if self.more > 0 else Side.SELL
+
+    @property
+    def entry_price(self) -> Decimal:
+        """What a position of it would be entered at."""
+        base = self.symbol.instrument.base_asset
+        if not self.fills:
+            return self.price
+        return sum((net(fill, base) * fill.price for fill in self.fills), ZERO) / self.more
 
 
 class Adoption:
@@ -203,15 +214,16 @@ class Adoption:
             exits=spec.exits,
             held=held,
         )
+        venue, symbol = wanted.symbol.instrument.venue, wanted.symbol.symbol
+
+        async def mark(connection: Connection, effects: Effects) -> None:
+            await externals.adopt(connection, venue, symbol, trade_ids, _touched(effects))
+
         try:
-            effects = await self._orders.book(adopted, name=name)
+            effects = await self._orders.book(adopted, name=name, also=mark)
         except OrderDeniedError as error:
             raise RefusedError(error.rule, error.detail) from error
-        touched = [*effects.opened, *effects.changed, *(each for each, _, _ in effects.closed)]
-        position_id = touched[0].id
-        venue, symbol = wanted.symbol.instrument.venue, wanted.symbol.symbol
-        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-            await externals.adopt(connection, venue, symbol, trade_ids, position_id)
+        position_id = _touched(effects)
         log.warning(
             "somebody else's trade adopted",
             bot=spec.name,
@@ -238,6 +250,12 @@ class Adoption:
         )
 
 
+def _touched(effects: Effects) -> PositionId:
+    """What it went into, or out of."""
+    every = [*effects.opened, *effects.changed, *(each for each, _, _ in effects.closed)]
+    return every[0].id
+
+
 def _one_way(fills: Sequence[Fill], symbol: str, more: Decimal) -> tuple[Fill, ...]:
     """Only fills of this symbol to the one side can be told as one order."""
     fits = all(fill.symbol == symbol and fill.side.sign * more > 0 for fill in fills)
@@ -247,8 +265,6 @@ def _one_way(fills: Sequence[Fill], symbol: str, more: Decimal) -> tuple[Fill, .
 def _check(wanted: _Wanted) -> None:
     """Raises RefusedError when it does not fit the bot and what it holds."""
     spec, held, more = wanted.spec, wanted.held, wanted.more
-    if abs(more) < wanted.symbol.instrument.lot_size:
-        raise RefusedError("too_small", f"{abs(more):f} is less than a lot: no exit could sell it")
     if held is not None:
         if held.signed_quantity * more > 0:
             raise RefusedError("position_open", f"{spec.name} holds a position already")
@@ -256,9 +272,24 @@ def _check(wanted: _Wanted) -> None:
             raise RefusedError(
                 "too_much", f"{abs(more):f} is gone, {spec.name} holds {held.quantity:f} of it"
             )
+        if abs(more) < wanted.symbol.instrument.lot_size:
+            raise RefusedError("too_small", f"{abs(more):f} is less than a lot")
         return
     is_futures = spec.position_type is PositionType.FUTURES
     if more < 0 and not is_futures:
         raise RefusedError("nothing_held", f"{spec.name} holds nothing that could be less")
     if more < 0 and not spec.allow_short:
         raise RefusedError("short_not_allowed", f"{spec.name} may not be short")
+    way_out = _way_out(wanted)
+    if not sellable(abs(more), way_out, wanted.symbol.instrument, position_type=spec.position_type):
+        raise RefusedError(
+            "too_small", f"of {abs(more):f} no exit could sell anything at {way_out:f}"
+        )
+
+
+def _way_out(wanted: _Wanted) -> Decimal:
+    """The worst price that it may have to be sold at: now, or at its own stop."""
+    side = PositionSide.LONG if wanted.more > 0 else PositionSide.SHORT
+    levels = levels_for(wanted.spec.exits, side, wanted.entry_price, wanted.symbol.instrument)
+    stop = tightest_stop(side, levels)
+    return wanted.price if stop is None or stop <= 0 else min(wanted.price, stop)
