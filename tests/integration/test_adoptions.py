@@ -1,18 +1,25 @@
 """What is adopted by hand: only what is nobody's, once, and what can be sold again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import pytest
 
-from tests.fakes.trading import SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
 from tests.fakes.venue import SCRIPTED
 from tests.integration.test_external_hands import trade
+from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
 from tradebotd.domain.ids import BotName
+from tradebotd.domain.signal import SignalKind
 from tradebotd.storage import externals
 from tradebotd.storage.database import Database
+
+RESTS = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"), lifetime=timedelta(minutes=5))
 
 
 @pytest.fixture
@@ -67,6 +74,49 @@ async def test_however_little_is_gone_of_a_position_it_may_be_taken_out(desk: De
     assert await adopt(desk) is None
 
     assert await held(desk) == [("one", Decimal("0.99"), Decimal(100))]
+
+
+async def test_what_our_own_order_bought_unheard_is_not_adopted(database: Database) -> None:
+    """M5.1, M5.6: it rested and has filled since the last look; its fill would count twice."""
+    desk = await open_desk(database, replace(spec(), entry=RESTS), spec("two"))
+    await desk.reconciler.run()
+    await desk.candles(100.0, 100.0)
+    desk.says(SignalKind.BUY)
+    await desk.run()
+    ((order, _),) = desk.venue.submitted
+    desk.venue.fill(order, Decimal(1))
+
+    assert await adopt(desk, "two") == "nothing_to_adopt"
+    await desk.reconciler.run()
+
+    assert await held(desk) == [(BOT, Decimal(1), Decimal(99))]
+    assert await desk.open_alerts() == []
+
+
+async def test_what_a_hand_traded_just_now_is_adopted_at_its_price(desk: Desk) -> None:
+    """M5.6: nobody has looked since; what the venue tells is not made up."""
+    trade(desk, "1", "90")
+
+    assert await adopt(desk) is None
+
+    assert await held(desk) == [("one", Decimal(1), Decimal(90))]
+
+
+async def test_what_two_bots_are_given_at_once_goes_to_one_of_them(desk: Desk) -> None:
+    """M5.6: the other one's answer says that there is nothing left."""
+    desk.venue.balances["BTC"] += 2
+    answers: dict[str, str | None] = {}
+
+    async def ask(bot: str) -> None:
+        answers[bot] = await adopt(desk, bot)
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(ask, "one")
+        both.start_soon(ask, "two")
+
+    assert sorted(map(str, answers.values())) == ["None", "nothing_to_adopt"]
+    assert sum(quantity for _, quantity, _ in await held(desk)) == 2
+    assert (await desk.reconciler.run()).differences == []
 
 
 async def test_what_cannot_be_marked_as_adopted_is_not_adopted(

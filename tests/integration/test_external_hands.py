@@ -283,6 +283,8 @@ async def test_what_may_be_our_own_unknown_order_is_not_adopted(desk: Desk) -> N
     desk.venue.script.append(Behaviour.DROP_AFTER)
     with pytest.raises(OutcomeUnknownError):
         await desk.enter()
+    desk.venue.hidden.update(order for order, _ in desk.venue.submitted)
+    desk.venue.fills_are_late = True
 
     with pytest.raises(RefusedError) as refused:
         await adopt(desk, "two")

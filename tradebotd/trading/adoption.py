@@ -32,16 +32,16 @@ from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.positions import HeldSum
 from tradebotd.trading.adopted_orders import ADOPTED, Adopted, AdoptedOrders, Ownership
 from tradebotd.trading.excess_fills import ExcessFills
-from tradebotd.trading.externals import Externals
 from tradebotd.trading.fill_ledger import Effects
 from tradebotd.trading.forced_closes import ForcedCloses
-from tradebotd.trading.holdings import Holdings
+from tradebotd.trading.reconcile import Reconciled, Reconciler
 from tradebotd.trading.reconcile_plan import Difference, net
 from tradebotd.trading.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
 
 ASK_SECONDS: Final = 10.0
+LOOKS: Final = 3  # a fill of ours that comes in between is booked first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +79,7 @@ class Adoption:
         symbols: Mapping[str, MarketSymbol],
         specs: Mapping[BotName, BotSpec],
         recorder: OrderRecorder,
-        holdings: Holdings,
-        externals: Externals,
+        reconciler: Reconciler,
         clock: Clock,
         lease: Ownership,
         nonce: bytes,
@@ -91,8 +90,9 @@ class Adoption:
         self._symbols = symbols
         self._specs = specs
         self._recorder = recorder
-        self._holdings = holdings
-        self._externals = externals
+        self._reconciler = reconciler
+        self._holdings = reconciler.holdings
+        self._externals = reconciler.externals
         self._clock = clock
         self._orders = AdoptedOrders(
             database=database,
@@ -102,20 +102,26 @@ class Adoption:
             nonce=nonce,
             host=host,
         )
-        externals.use(
+        self._externals.use(
             ForcedCloses(database=database, clock=clock, orders=self._orders),
-            ExcessFills(database=database, holdings=holdings, orders=self._orders),
+            ExcessFills(database=database, holdings=self._holdings, orders=self._orders),
         )
+        self._one_at_a_time = anyio.Lock()  # of two askers the second finds what the first left
 
     async def adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:
         """The position that it went into, or out of.
 
         Raises RefusedError when it does not fit, AccountTakenError, DatabaseUnavailableError.
         """
+        async with self._one_at_a_time:
+            return await self._adopt(venue, symbol, bot)
+
+    async def _adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:
         spec, market = self._known(venue, symbol, bot)
-        before = await self._holdings.sums()
-        account = await self._account(self._venues[venue])
+        before, account, seen = await self._look(venue, symbol)
         difference = await self._difference(venue, market, spec, account, before)
+        if difference not in (*seen.external, *seen.differences):
+            raise _changed(symbol)  # since the account was asked for
         async with self._database.connection() as connection:
             open_id = await positions.select_open_id(connection, bot, symbol)
             held = None if open_id is None else await positions.select_one(connection, open_id)
@@ -130,7 +136,7 @@ class Adoption:
         )
         _check(wanted)
         if self._recorder.in_flight or await self._holdings.sums() != before:
-            raise RefusedError("changed_meanwhile", f"{symbol} was traded just now", "try again")
+            raise _changed(symbol)
         return await self._book(wanted, [fill.trade_id for fill in fills])
 
     # What there is
@@ -150,6 +156,25 @@ class Adoption:
                 "adopt it for a bot whose exits are fractions, then set its levels",
             )
         return spec, market
+
+    async def _look(
+        self, venue: VenueName, symbol: str
+    ) -> tuple[Sequence[HeldSum], VenueAccount, Reconciled]:
+        """What we hold, what the venue says, and what the orders behind it have come to since.
+
+        What rests of ours may have been filled unheard before the account was asked for, and is no
+        difference; what somebody else's hand traded is told only on asking. So all that is known
+        at the venue is taken into the books behind it, and nothing of it may have changed them.
+        """
+        for _ in range(LOOKS):
+            before = await self._holdings.sums()
+            account = await self._account(self._venues[venue])
+            seen = await self._reconciler.run()
+            if venue in seen.failed:
+                raise RefusedError("venue_unavailable", f"{venue}: {seen.failed[venue]}")
+            if not self._recorder.in_flight and await self._holdings.sums() == before:
+                return before, account, seen
+        raise _changed(symbol)
 
     async def _account(self, venue: Venue) -> VenueAccount:
         try:
@@ -248,6 +273,10 @@ class Adoption:
             fee_asset=instrument.quote_asset,
             executed_at=self._clock.now(),
         )
+
+
+def _changed(symbol: str) -> RefusedError:
+    return RefusedError("changed_meanwhile", f"{symbol} was traded just now", "try again")
 
 
 def _touched(effects: Effects) -> PositionId:
