@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderStatus
-from tradebotd.storage import equity, settings
+from tradebotd.storage import equity
 from tradebotd.storage.database import Connection, Database
 
 AT: Final = datetime(2026, 3, 1, tzinfo=UTC)
@@ -205,11 +205,9 @@ async def test_what_each_entry_asks_for_does_not_read_all_snapshots(database: Da
         )
         await connection.execute("ANALYZE equity_snapshots")
         found = await equity.select_history(connection, "default", AT - timedelta(days=1), AT)
-        plan = await connection.fetch(
-            f"EXPLAIN {equity.SELECT_EXTREMES}", "default", AT, AT, settings.ACCOUNT_PEAK_SINCE
-        )
+        plan = await connection.fetch(f"EXPLAIN {equity.SELECT_EXTREMES}", "default", AT, AT)
 
     assert (found.day_start, found.peak) == (Decimal(24), Decimal(96))
     lines = "\n".join(row[0] for row in plan)
     assert "Seq Scan on equity_snapshots" not in lines
-    assert "Index Scan Backward using equity_of_account on" in lines
+    assert "using equity_of_account_by_time on" in lines

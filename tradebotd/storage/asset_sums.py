@@ -19,7 +19,7 @@ SELECT_FLOWS: Final[LiteralString] = """
               FROM positions AS p JOIN market_symbols AS m ON m.symbol = p.symbol
              WHERE p.venue = $1 AND p.position_type = 'spot' AND p.closed_at IS NULL
             UNION ALL
-            SELECT asset, amount FROM transfers WHERE venue = $1 AND NOT inferred) AS flows
+            SELECT asset, told FROM transfer_sums WHERE venue = $1) AS flows
      GROUP BY asset
 """
 

@@ -30,8 +30,7 @@ SELECT_EXPECTED: Final[LiteralString] = """
                         WHERE d.venue = $1 AND m.base_asset = a.asset), 0)
            + coalesce((SELECT sum(f.amount) FROM funding_payments AS f
                         WHERE f.venue = $1 AND f.asset = a.asset AND f.position_id IS NULL), 0)
-           + coalesce((SELECT sum(t.amount) FROM transfers AS t
-                        WHERE t.venue = $1 AND t.asset = a.asset AND NOT t.inferred), 0)
+           + coalesce((SELECT sum(t.told) FROM transfer_sums AS t WHERE t.venue = $1 AND t.asset = a.asset), 0)
            + coalesce((SELECT sum(CASE WHEN m.quote_asset = a.asset
                                        THEN CASE e.side WHEN 'buy' THEN -1 ELSE 1 END * e.quantity * e.price ELSE 0 END
                                   - CASE e.fee_asset WHEN a.asset THEN e.fee ELSE 0 END)

@@ -8,13 +8,12 @@ from typing import Any, Final, LiteralString
 
 from tradebotd.domain.ids import BotName, OrderId, VenueName
 from tradebotd.domain.instrument import PositionType
-from tradebotd.storage import settings
 from tradebotd.storage.database import Connection
 
 INSERT_SNAPSHOTS: Final[LiteralString] = """
     INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl, transferred)
     SELECT $1, $2, bot, equity, cash, exposure, unrealized_pnl,
-           CASE WHEN bot IS NULL THEN (SELECT coalesce(sum(worth), 0) FROM transfers WHERE account = $2) ELSE 0 END
+           CASE WHEN bot IS NULL THEN (SELECT coalesce(sum(worth), 0) FROM transfer_sums WHERE account = $2) ELSE 0 END
       FROM unnest($3::text[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[])
            AS s (bot, equity, cash, exposure, unrealized_pnl)
     ON CONFLICT (ts, account, coalesce(bot, '')) DO NOTHING
@@ -39,15 +38,11 @@ SELECT_SUMS: Final[LiteralString] = """
 """
 # A peak from before an operator resumed from a drawdown is none any more. What came in or left since is no part of it.
 SELECT_EXTREMES: Final[LiteralString] = """
-    WITH moved AS (SELECT coalesce(sum(worth), 0) AS total FROM transfers WHERE account = $1)
+    WITH moved AS (SELECT coalesce(sum(worth), 0) AS total FROM transfer_sums WHERE account = $1)
     SELECT (SELECT equity - transferred FROM equity_snapshots
              WHERE account = $1 AND bot IS NULL AND ts >= $2 ORDER BY ts LIMIT 1)
            + (SELECT total FROM moved) AS day_start,
-           (SELECT max(equity - transferred) FROM equity_snapshots
-             WHERE account = $1 AND bot IS NULL
-               AND ts >= coalesce((SELECT (value #>> '{}')::timestamptz FROM settings WHERE key = $4),
-                                  '-infinity'))
-           + (SELECT total FROM moved) AS peak,
+           (SELECT peak FROM account_peaks WHERE account = $1) + (SELECT total FROM moved) AS peak,
            (SELECT count(*) FROM orders WHERE role = 'entry' AND created_at > $3) AS recent_entries
 """
 SELECT_PENDING: Final[LiteralString] = """
@@ -183,9 +178,7 @@ async def select_bot_flows(connection: Connection) -> Flows:
 async def select_history(
     connection: Connection, account: str, day_began: datetime, minute_ago: datetime
 ) -> AccountHistory:
-    row = await connection.fetchrow(
-        SELECT_EXTREMES, account, day_began, minute_ago, settings.ACCOUNT_PEAK_SINCE
-    )
+    row = await connection.fetchrow(SELECT_EXTREMES, account, day_began, minute_ago)
     return AccountHistory(
         day_start=row["day_start"],
         peak=row["peak"],

@@ -41,9 +41,9 @@ SELECT_SINCE: Final[LiteralString] = """
 """
 SELECT_PURSES: Final[LiteralString] = """
     SELECT p.venue, p.asset, p.cash, p.booked, p.transferred,
-           (SELECT coalesce(sum(amount), 0) FROM transfers AS t
-             WHERE t.account = p.account AND t.venue = p.venue AND t.asset = p.asset) AS transferred_by_now
-      FROM purses AS p WHERE p.account = $1
+           coalesce(t.moved, 0) AS transferred_by_now
+      FROM purses AS p LEFT JOIN transfer_sums AS t USING (account, venue, asset)
+     WHERE account = $1
      ORDER BY p.venue, p.asset
 """
 DELETE_OTHERS: Final[LiteralString] = """
@@ -55,8 +55,8 @@ DELETE_OTHERS: Final[LiteralString] = """
 PUT_PURSES: Final[LiteralString] = """
     INSERT INTO purses (account, venue, asset, cash, booked, transferred, first_at, seen_at)
     SELECT $1, venue, asset, cash, booked,
-           (SELECT coalesce(sum(amount), 0) FROM transfers AS t
-             WHERE t.account = $1 AND t.venue = n.venue AND t.asset = n.asset), $6, $6
+           coalesce((SELECT moved FROM transfer_sums AS t
+                      WHERE t.account = $1 AND t.venue = n.venue AND t.asset = n.asset), 0), $6, $6
       FROM unnest($2::text[], $3::text[], $4::numeric[], $5::numeric[]) AS n (venue, asset, cash, booked)
     ON CONFLICT (account, venue, asset)
     DO UPDATE SET cash = excluded.cash, booked = excluded.booked, transferred = excluded.transferred,
