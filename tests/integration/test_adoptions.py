@@ -10,11 +10,13 @@ import anyio
 import pytest
 
 from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
-from tests.fakes.venue import SCRIPTED
+from tests.fakes.venue import SCRIPTED, Behaviour
 from tests.integration.test_external_hands import trade
+from tests.integration.test_unnamed_trades import told_as
 from tradebotd.domain.bot import EntryKind, EntryRule
-from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
+from tradebotd.domain.errors import DatabaseUnavailableError, OutcomeUnknownError, RefusedError
 from tradebotd.domain.ids import BotName
+from tradebotd.domain.side import Side
 from tradebotd.domain.signal import SignalKind
 from tradebotd.storage import externals
 from tradebotd.storage.database import Database
@@ -117,6 +119,26 @@ async def test_what_two_bots_are_given_at_once_goes_to_one_of_them(desk: Desk) -
     assert sorted(map(str, answers.values())) == ["None", "nothing_to_adopt"]
     assert sum(quantity for _, quantity, _ in await held(desk)) == 2
     assert (await desk.reconciler.run()).differences == []
+
+
+async def test_what_may_be_of_an_order_inferred_absent_is_not_adopted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.2, M5.6: a trade without a name may be its own, and would count twice once it is found."""
+    desk = await open_desk(database, spec("one"), spec("two"))
+    await desk.reconciler.run()
+    told_as(desk, monkeypatch, None)
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter("one")
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    await desk.reconciler.run()
+    assert [row["status"] for row in await desk.orders()] == ["rejected"]
+    await desk.venue.trade_by_hand(SYMBOL, Side.BUY, "1")
+
+    assert await adopt(desk, "two") == "order_unknown"
+
+    assert await held(desk) == []
 
 
 async def test_what_cannot_be_marked_as_adopted_is_not_adopted(

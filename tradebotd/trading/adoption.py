@@ -126,6 +126,8 @@ class Adoption:
             open_id = await positions.select_open_id(connection, bot, symbol)
             held = None if open_id is None else await positions.select_one(connection, open_id)
         fills = await self._externals.fills_behind(difference)
+        if not fills and (doubtful := await self._externals.in_doubt_behind(difference)):
+            raise _may_be(doubtful)
         wanted = _Wanted(
             spec=spec,
             symbol=market,
@@ -202,11 +204,7 @@ class Adoption:
         async with self._database.connection() as connection:
             doubtful = await externals.select_doubtful(connection, venue, market.symbol)
         if doubtful is not None:
-            raise RefusedError(
-                "order_unknown",
-                f"it may be our own order {doubtful}, of which nothing is known yet",
-                "wait until it is settled",
-            )
+            raise _may_be(doubtful)
         return each
 
     async def _price(
@@ -273,6 +271,14 @@ class Adoption:
             fee_asset=instrument.quote_asset,
             executed_at=self._clock.now(),
         )
+
+
+def _may_be(order: str) -> RefusedError:
+    return RefusedError(
+        "order_unknown",
+        f"it may be our own order {order}, of which nothing is known yet",
+        "wait until it is settled",
+    )
 
 
 def _changed(symbol: str) -> RefusedError:

@@ -232,6 +232,15 @@ class Externals:
         """By order in doubt, the fills of unknown orders that may be its own."""
         return (await self._unclaimed(venue))[1]
 
+    async def in_doubt_behind(self, difference: Difference) -> ClientOrderId | None:
+        """An order of ours whose fills may be a part of it, though it may be settled as absent."""
+        for order, fills in sorted((await self.evidence(difference.venue)).items()):
+            for fill in fills:
+                pair = await self._holdings.pair(fill.symbol)
+                if change_of(fill, difference.subject, pair):
+                    return order
+        return None
+
     async def _unclaimed(
         self, venue: VenueName
     ) -> tuple[list[Fill], dict[ClientOrderId, list[Fill]]]:
