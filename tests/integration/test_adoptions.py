@@ -18,6 +18,7 @@ from tradebotd.domain.errors import DatabaseUnavailableError, OutcomeUnknownErro
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.side import Side
 from tradebotd.domain.signal import SignalKind
+from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage import externals
 from tradebotd.storage.database import Database
 
@@ -102,6 +103,24 @@ async def test_what_a_hand_traded_just_now_is_adopted_at_its_price(desk: Desk) -
     assert await adopt(desk) is None
 
     assert await held(desk) == [("one", Decimal(1), Decimal(90))]
+
+
+async def test_coins_are_not_taken_at_the_price_of_a_future(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.6: an account may have both of a symbol, and tells the entry price of the position alone."""
+    desk.venue.balances["BTC"] += 2
+    desk.tick("123")
+    real = desk.venue.account
+
+    async def account() -> VenueAccount:
+        return replace(await real(), entry_prices={SYMBOL: Decimal(50)})
+
+    monkeypatch.setattr(desk.venue, "account", account)
+
+    assert await adopt(desk) is None
+
+    assert await held(desk) == [("one", Decimal(2), Decimal(123))]
 
 
 async def test_what_two_bots_are_given_at_once_goes_to_one_of_them(desk: Desk) -> None:

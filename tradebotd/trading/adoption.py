@@ -210,8 +210,8 @@ class Adoption:
     async def _price(
         self, market: MarketSymbol, account: VenueAccount, difference: Difference
     ) -> Decimal:
-        """The venue's entry price where there is one and nothing of it is ours, else the last."""
-        told = account.entry_prices.get(market.symbol)
+        """The venue's entry price of a futures position of which nothing is ours, else the last."""
+        told = account.entry_prices.get(difference.subject)  # by symbol: an asset has none
         if told is not None and difference.ours == 0 and told > 0:
             return told
         try:
