@@ -1,5 +1,7 @@
 """Whose orders these are, and until when that is certain without asking anybody."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from tradebotd.ports.clock import HostClock
@@ -8,7 +10,17 @@ LEASE_SECONDS = 15.0  # a holder whose beat has not moved for so long has lost t
 BEAT_SECONDS = 5.0
 FENCE_MARGIN = 11.0  # beyond a venue's receive window, after a takeover
 
+LOOK_AGAIN: Final = timedelta(seconds=1)  # whether a beat has come through
+
 LOST: Final = "lease lost: somebody else has the account"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Why no order may leave at this moment, and after how long to look again."""
+
+    why: str
+    pause: timedelta
 
 
 class Lease:
@@ -80,6 +92,14 @@ class Lease:
                 f"the account was taken over: what its former holder sent counts for {wait:.0f} s"
             )
         return None
+
+    def held_back(self) -> HeldBack | None:
+        """None while an order may be sent. Behind the fence it is known until when."""
+        why = self.why_not()
+        if why is None:
+            return None
+        fence = timedelta(seconds=self.fence_seconds)
+        return HeldBack(why, fence or LOOK_AGAIN)
 
     def may_send(self) -> bool:
         return self.why_not() is None

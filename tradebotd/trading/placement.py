@@ -30,7 +30,7 @@ from tradebotd.storage.database import Connection, Database, Lane
 from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
 from tradebotd.trading.entry_obstacles import LimitOf, check_entry, unlimited
-from tradebotd.trading.lease import Lease
+from tradebotd.trading.lease import HeldBack, Lease
 from tradebotd.trading.parameters import params_hash
 from tradebotd.trading.recorder import OrderRecorder
 
@@ -84,6 +84,10 @@ class Placement:
     def recorder(self) -> OrderRecorder:
         """Where every answer is written down."""
         return self._recorder
+
+    def held_back(self) -> HeldBack | None:
+        """Why no order of whatever kind may leave now: nothing should be made that is to leave."""
+        return self._lease.held_back()
 
     async def place(
         self,

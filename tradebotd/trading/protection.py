@@ -246,21 +246,33 @@ class Protection:
         await self._rounds.once()
 
     def _hold_back(self, each: Exit) -> str | None:
-        """Why an exit must wait: its symbol is paused, or a stop that rests has just been met."""
+        """Why an exit must wait: its symbol is paused, a stop that rests has just been met, or no
+        order may leave. That is nobody's refusal: no pause grows, and it leaves as soon as it may.
+        """
         position = each.position
         if position.symbol in self.symbol_pauses.paused:
             return SPLIT
+        if self._rests_just_met(each):
+            return "a stop rests at the venue"
+        held_back = self._groups.orders.held_back()
+        if held_back is None:
+            return None
+        self._closing.pauses.until(position.id, self._clock.now() + held_back.pause)
+        return held_back.why
+
+    def _rests_just_met(self, each: Exit) -> bool:
+        position = each.position
         resting = self._resting.live(position.id)
         if resting is None or not resting.covers(position, each):
-            return None
+            return False
         now = self._clock.now()
         since = self._met_at.get(position.id)
         if since is not None and now >= since + self._grace:
-            return None
+            return False
         if since is None:
             self._met_at[position.id] = now
             self._closing.pauses.until(position.id, now + self._grace)
-        return "a stop rests at the venue"
+        return True
 
     # The sweep
 

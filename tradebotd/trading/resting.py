@@ -231,6 +231,10 @@ class RestingExits:
         await self._place(position, wanted, replaces=rests is not None)
 
     async def _place(self, position: Position, wanted: Guard, *, replaces: bool) -> None:
+        held_back = self._groups.orders.held_back()
+        if held_back is not None:  # nobody has refused it: it is due as soon as it may leave
+            self._pauses.until(position.id, self._clock.now() + held_back.pause)
+            return
         lost = self._live.pop(position.id, None) is not None and not replaces
         placed: list[Guard] = []
 
