@@ -226,4 +226,30 @@ EXITS: Final = (
             "tests/integration/test_unknown_orders.py::test_one_bought_and_one_sold_prove_no_absence_of_either",
         ),
     ),
+    Mutation(
+        name="an exit that the fence holds back counts as refused",
+        edits=(
+            Edit(
+                "tradebotd/trading/protection.py",
+                "        if held_back is None:\n            return None\n",
+                "        if True:\n            return None\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_exits_behind_the_fence.py::test_a_stop_that_is_met_behind_the_fence_leaves_as_soon_as_it_may",
+        ),
+    ),
+    Mutation(
+        name="a close is named by the exit that was told last",
+        edits=(
+            Edit(
+                "tradebotd/trading/fill_ledger.py",
+                "if latest.exited_at is not None and latest.exited_at > at:",
+                "if False:",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_fills.py::test_a_close_bears_the_reason_and_the_time_of_the_same_latest_fill",
+        ),
+    ),
 )

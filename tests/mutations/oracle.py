@@ -208,6 +208,24 @@ ORACLE: Final = (
         says="I4 position",
     ),
     Mutation(
+        name="a takeover keeps everything back for longer than it must",
+        edits=(Edit("tradebotd/trading/lease.py", "FENCE_MARGIN = 11.0", "FENCE_MARGIN = 26.0"),),
+        seeds=(1063,),
+        says="I4 position",
+    ),
+    Mutation(
+        name="dust is closed for what has met the rest",
+        edits=(
+            Edit(
+                "tradebotd/trading/dust.py",
+                "        reason = close_reason(latest.exit_reason)\n",
+                "        reason = CloseReason.TRAILING_STOP\n",
+            ),
+        ),
+        seeds=(1014,),
+        says="exits of",
+    ),
+    Mutation(
         name="a sweep looks at nothing that is short",
         edits=(
             Edit(

@@ -267,9 +267,8 @@ class Driver:
         self._taken_over = True
         self._zombies.append(asyncio.ensure_future(wake()))
 
-    async def _start(self, life: Life, lines: dict[VenueName, Line]) -> World:
+    async def _start(self, life: Life, lines: dict[VenueName, Line], *, taken_over: bool) -> World:
         weather = Weather(self._server, life, self._faults, self.record)
-        taken_over, self._taken_over = self._taken_over, False
         settings = self._pulse.settings
         while True:
             try:
@@ -288,8 +287,9 @@ class Driver:
                 await asyncio.sleep(1)
 
     async def _one_life(self, life: Life, lines: dict[VenueName, Line]) -> None:
-        world = self._world = await self._start(life, lines)
-        self._facts.ready(life.number)
+        taken_over, self._taken_over = self._taken_over, False
+        world = self._world = await self._start(life, lines, taken_over=taken_over)
+        self._facts.ready(life.number, taken_over=taken_over)
         pulse, on = self._pulse, self.plan.on
         work: list[tuple[float, Callable[[], Awaitable[None]]]] = [
             (SWEEP_SECONDS, lambda: pulse.sweep(world)),

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from tests.simulation.forces import Forces
 from tests.simulation.operator import Operator
@@ -15,15 +15,22 @@ from tests.simulation.venue import SimulatedVenue
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 
+FENCE_MARGIN: Final = 11.0  # a call of ten seconds, and one more
+
 
 @dataclass
 class Span:
-    """A process of ours. *ready*: it has loaded what is open; None: it never came so far."""
+    """A process of ours. *ready*: it has loaded what is open; None: it never came so far.
+
+    *fence*: for so many seconds at most after that it may send nothing, since it has taken the
+    account over from one that may live still.
+    """
 
     number: int
     began: float
     ready: float | None = None
     ended: float | None = None
+    fence: float = 0.0
 
 
 @dataclass
@@ -66,9 +73,15 @@ class Facts:
                 return at
         return None
 
-    def ready(self, number: int) -> None:
-        """That process has loaded what is open."""
-        next(each for each in self.spans if each.number == number).ready = self.now
+    def ready(self, number: int, *, taken_over: bool) -> None:
+        """That process has loaded what is open. What its predecessor sent may arrive for as long as
+        the most patient venue takes it, and then a margin.
+        """
+        span = next(each for each in self.spans if each.number == number)
+        span.ready = self.now
+        if taken_over:
+            windows = [each.traits.receive_window.total_seconds() for each in self.plan.venues]
+            span.fence = max(windows) + FENCE_MARGIN
 
     def life_at(self, at: float) -> Span | None:
         """The process that was there; a stopped one that wakes beside its successor is not it."""

@@ -1,5 +1,6 @@
 """I4 by the clock: five seconds after its first fill a position is protected, thirty after a restart.
 
+A process that took the account over sends nothing before its fence is over, and at once after it.
 Looked at second by second, wherever no fault has an effect: by what rested at the venue, by the sweeps
 that ended well, by what left us. And a stop that the stream has shown to be met is acted on at once.
 """
@@ -77,7 +78,9 @@ class Watch:
     def _awake(self, at: float, after: float) -> Span | None:
         span = self.facts.life_at(at)
         ready = None if span is None else span.ready
-        return span if ready is not None and at >= ready + after else None
+        if span is None or ready is None:
+            return None
+        return span if at >= ready + max(after, span.fence) else None
 
     def _is_tradable(self, first: float, last: float) -> bool:
         """All the time between."""
