@@ -168,6 +168,23 @@ async def test_it_is_said_no_more_once_its_worth_is_known(database: Database) ->
     assert told == [True, False]
 
 
+async def test_it_is_said_for_as_long_as_one_of_them_is_in_no_pnl(database: Database) -> None:
+    """M5.4: the next fee of the asset is valued as it is booked, and the one before is not yet."""
+    desk = await open_desk(database, spec(), silent=("BNBUSDT",))
+    desk.venue.fee, desk.venue.fee_taken_in = Decimal("0.001"), "BNB"
+    desk.venue.balances["BNB"] = Decimal(10)
+    await desk.enter()
+    desk.tick("500", "BNBUSDT")
+
+    await close(desk)
+
+    rates = await desk.rows("SELECT fee_rate FROM fills ORDER BY id")
+    assert [row["fee_rate"] for row in rates] == [None, 500]
+    assert await desk.open_alerts() == ["fee_unvalued"]
+    await desk.reconciler.run()
+    assert await desk.open_alerts() == []
+
+
 async def test_a_fee_is_valued_as_soon_as_there_is_a_price(database: Database) -> None:
     """M5.4, I8: fills found at a start are booked before the first price of what their fees were
     taken in; then each counts once, in the position, the day, and what another asset has paid.

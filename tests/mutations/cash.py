@@ -56,6 +56,20 @@ CASH: Final = (
         ),
     ),
     Mutation(
+        name="a fee is worth what a lone print says",
+        edits=(
+            Edit(
+                "tradebotd/trading/doubts.py",
+                "        return last.current if confirmed else last.believed\n",
+                "        return last.current\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_bad_rates.py::test_a_fee_is_not_worth_what_a_lone_print_says",
+            "tests/integration/test_bad_rates.py::test_an_entry_is_not_sized_at_a_lone_print",
+        ),
+    ),
+    Mutation(
         name="what fees took of an asset is not missed there",
         edits=(
             Edit(

@@ -10,11 +10,11 @@ import structlog
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import BotName
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import alerts, unvalued_fees
+from tradebotd.storage import unvalued_fees
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.unvalued_fees import FIRST, Unvalued, place_of
 from tradebotd.trading.bot_days import BotDays
-from tradebotd.trading.fees import RATE_SCALE, UNVALUED
+from tradebotd.trading.fees import RATE_SCALE, say_no_more
 
 log = structlog.get_logger(__name__)
 
@@ -52,8 +52,6 @@ class LateFees:
             at = min(each.executed_at, now)  # as one from the future was counted
             bot, asset = BotName(each.bot), each.quote_asset
             await self._days.count(connection, bot, at, -worth, asset)
-            if not await unvalued_fees.is_left(connection, each.venue, each.fee_asset):
-                subject = f"{each.venue} {each.fee_asset}"
-                await alerts.clear(connection, [UNVALUED], subject, now)
+            await say_no_more(connection, each.venue, each.fee_asset, now)
         log.info("a fee was valued late", bot=bot, asset=each.fee_asset, rate=rate, worth=worth)
         return True
