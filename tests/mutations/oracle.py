@@ -265,6 +265,18 @@ ORACLE: Final = (
         says="I2 ",
     ),
     Mutation(
+        name="what a hand left of its trades is adopted at twice its price",
+        edits=(
+            Edit(
+                "tradebotd/trading/adoption.py",
+                "            price=wanted.price,\n            fee=ZERO,\n",
+                "            price=2 * wanted.price,\n            fee=ZERO,\n",
+            ),
+        ),
+        seeds=(7160, 8659),
+        says="I3 fill adopted",
+    ),
+    Mutation(
         name="an exit by a signal reads what is not there",
         edits=(
             Edit(

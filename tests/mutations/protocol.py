@@ -193,4 +193,28 @@ PROTOCOL: Final = (
         ),
         tests=("tests/integration/test_unknown_orders.py::test_the_asking_ends_after_a_day",),
     ),
+    Mutation(
+        name="two adoptions run at once",
+        edits=(
+            Edit(
+                "tradebotd/trading/adoption.py",
+                "        async with self._one_at_a_time:\n            return",
+                "        if self._one_at_a_time:\n            return",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_adoptions.py::test_what_two_bots_are_given_at_once_goes_to_one_of_them",
+        ),
+    ),
+    Mutation(
+        name="what no exit could sell is adopted",
+        edits=(
+            Edit(
+                "tradebotd/trading/adoption.py",
+                "    if not sellable(",
+                "    if spec is None and not sellable(",
+            ),
+        ),
+        tests=("tests/integration/test_adoptions.py::test_what_no_exit_could_sell_is_not_adopted",),
+    ),
 )
