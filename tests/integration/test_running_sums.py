@@ -27,6 +27,13 @@ FULL_SUMS = """
       FROM positions AS p JOIN market_symbols AS m USING (symbol)
      GROUP BY p.bot, p.venue, m.quote_asset
 """
+LEFT = """
+    SELECT venue, symbol, sum(CASE side WHEN 'long' THEN dust ELSE -dust END) AS quantity,
+           coalesce(sum(CASE side WHEN 'long' THEN cost ELSE -cost END) FILTER (WHERE closed_at IS NOT NULL), 0) AS cost
+      FROM positions WHERE position_type = 'futures' AND dust > 0
+     GROUP BY venue, symbol ORDER BY venue, symbol
+"""
+KEPT = "SELECT venue, symbol, quantity, cost FROM futures_dust ORDER BY venue, symbol"
 BOTS = {BOT: SYMBOL, BotName("two"): SYMBOL, BotName("third"): "ETHEUR"}
 EVENTS = 120
 FILES = load_migrations()
@@ -193,8 +200,10 @@ async def test_what_a_bot_has_realized_is_the_sum_of_its_positions(
             await history.goes_on()
 
             assert await running_sums(connection) == await full_sums(connection)
+            assert await connection.fetch(KEPT) == await connection.fetch(LEFT)
 
         assert len(await full_sums(connection)) == len(BOTS)
+        assert await connection.fetch(KEPT) != []
 
 
 async def test_a_history_of_before_the_sums_is_in_them(postgres_server: PostgresServer) -> None:
@@ -215,3 +224,4 @@ async def test_a_history_of_before_the_sums_is_in_them(postgres_server: Postgres
 
         async with database.connection() as connection:
             assert await running_sums(connection) == await full_sums(connection) != {}
+            assert await connection.fetch(KEPT) == await connection.fetch(LEFT) != []

@@ -17,10 +17,9 @@ SELECT_EXPECTED: Final[LiteralString] = """
            - coalesce((SELECT sum(CASE p.side WHEN 'long' THEN p.cost ELSE -p.cost END)
                          FROM positions AS p JOIN market_symbols AS m ON m.symbol = p.symbol
                         WHERE p.closed_at IS NULL AND p.venue = $1 AND m.quote_asset = a.asset), 0)
-           - coalesce((SELECT sum(CASE p.side WHEN 'long' THEN p.cost ELSE -p.cost END)
-                         FROM positions AS p JOIN market_symbols AS m ON m.symbol = p.symbol
-                        WHERE p.position_type = 'futures' AND p.dust > 0 AND p.closed_at IS NOT NULL AND p.venue = $1
-                          AND m.quote_asset = a.asset), 0)
+           - coalesce((SELECT sum(d.cost)
+                         FROM futures_dust AS d JOIN market_symbols AS m ON m.symbol = d.symbol
+                        WHERE d.venue = $1 AND m.quote_asset = a.asset), 0)
            + coalesce((SELECT sum(p.quantity)
                          FROM positions AS p JOIN market_symbols AS m ON m.symbol = p.symbol
                         WHERE p.closed_at IS NULL AND p.position_type = 'spot' AND p.venue = $1

@@ -56,7 +56,7 @@ INSERT_FILL: Final[LiteralString] = """
         OR (e.venue_order_id IS NULL AND excluded.venue_order_id IS NOT NULL)
 """
 # One that became ours after all (its order was known by another name) explains nothing. An excess has a name of its
-# own, since the rest of its trade is ours already.
+# own, since the rest of its trade is ours already. OFFSET: each is looked up by its index; else all fills might be read.
 SELECT_UNADOPTED: Final[LiteralString] = """
     SELECT venue, symbol, CASE WHEN excess_of IS NULL THEN trade_id ELSE trade_id || '.excess' END AS trade_id,
            coalesce(client_order_id, (SELECT x.client_order_id FROM external_orders AS x
@@ -67,7 +67,7 @@ SELECT_UNADOPTED: Final[LiteralString] = """
      WHERE venue = $1 AND adopted_by IS NULL
        AND (excess_of IS NOT NULL
             OR NOT EXISTS (SELECT 1 FROM fills AS f
-                            WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id))
+                            WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id OFFSET 0))
      ORDER BY executed_at DESC, trade_id DESC
      LIMIT $2
 """
@@ -85,7 +85,7 @@ SELECT_EXCESS: Final[LiteralString] = """
       FROM external_fills AS e
       JOIN orders AS o ON o.id = e.excess_of
       LEFT JOIN positions AS p ON p.id = o.position_id
-     WHERE e.venue = $1 AND e.adopted_by IS NULL AND e.forced IS NULL
+     WHERE e.venue = $1 AND e.excess_of IS NOT NULL AND e.adopted_by IS NULL AND e.forced IS NULL
      ORDER BY e.executed_at, e.trade_id
 """
 # Forced closes of what may be ours: somebody else's position may have been closed, too.

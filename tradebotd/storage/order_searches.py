@@ -58,7 +58,7 @@ SELECT_SYMBOLS_OPEN: Final[LiteralString] = """
     UNION
     SELECT e.symbol
       FROM external_fills AS e JOIN orders AS o ON o.id = e.excess_of
-     WHERE e.venue = $1 AND e.adopted_by IS NULL AND e.forced IS NULL
+     WHERE e.venue = $1 AND e.excess_of IS NOT NULL AND e.adopted_by IS NULL AND e.forced IS NULL
 """
 # Orders of which the venue may tell fills by a name that we do not know. One that it has acknowledged is known by the
 # venue's id, unless what it triggers is another order there.

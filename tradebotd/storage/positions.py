@@ -109,8 +109,7 @@ SELECT_SUMS: Final[LiteralString] = """
                    1 AS open
               FROM positions WHERE closed_at IS NULL
             UNION ALL
-            SELECT venue, symbol, 'futures', CASE side WHEN 'long' THEN dust ELSE -dust END, version, 0
-              FROM positions WHERE position_type = 'futures' AND dust > 0
+            SELECT venue, symbol, 'futures', quantity, version, 0 FROM futures_dust
             UNION ALL
             SELECT venue, symbol, 'spot', quantity, version, 0 FROM dust) AS held
      GROUP BY venue, symbol, position_type
