@@ -17,6 +17,8 @@ from tradebotd.ports.venue import Replacement
 from tradebotd.storage.database import Database
 from tradebotd.trading.exit_changes import ExitChanges, Level, parse_holding, parse_level
 
+FAR = Decimal("0.5")
+
 
 def changes(desk: Desk) -> ExitChanges:
     return ExitChanges(
@@ -232,3 +234,31 @@ async def test_a_stop_set_by_hand_stays_below_a_break_even_that_was_earned_just_
 
     swept = (await desk.position())["stop_loss"]
     assert (stored, in_memory, swept) == (Decimal(wanted),) * 3
+
+
+@pytest.mark.parametrize(("side", "bad", "stop"), [("long", "1000", "95"), ("short", "10", "105")])
+async def test_a_trailing_stop_set_at_a_lone_print_trails_behind_what_is_believed(
+    database: Database, side: str, bad: str, stop: str
+) -> None:
+    """M3.10, M4.7: the next true price would end what was to be protected."""
+    one = spec(position_type=PositionType.FUTURES, allow_short=True, exits=ExitPlan(stop_loss=FAR))
+    desk = await open_desk(database, one, bad_tick=Decimal("0.1"))
+    await desk.enter(side=PositionSide(side))
+    desk.tick(bad)
+
+    position = await changes(desk).set(only(desk), trailing_stop=parse_level("5%"))
+
+    assert (position.best_price, position.trailing_stop) == (Decimal(100), Decimal(stop))
+    await desk.stream("100")
+    assert (await desk.position())["closed_at"] is None
+
+
+async def test_a_stop_that_only_a_lone_print_has_met_may_be_set(database: Database) -> None:
+    """M3.10, M4.7: 98 is below the price that is believed."""
+    desk = await open_desk(database, bad_tick=Decimal("0.1"))
+    await desk.enter()
+    desk.tick("50")
+
+    position = await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(98)))
+
+    assert position.stop_loss == 98

@@ -215,6 +215,19 @@ async def test_a_stop_that_would_trigger_at_once_ends_the_position(
     await assert_one_truth(desk)
 
 
+async def test_a_stop_that_is_refused_at_a_lone_print_ends_nothing(database: Database) -> None:
+    """M3.10, M5.7: whatever the venue refuses it for, the print far below it proves no price."""
+    desk = await open_resting_desk(database, Replacement.OVERLAP, bad_tick=Decimal("0.1"))
+    await desk.enter()
+    desk.tick("50")
+    desk.venue.script.append(Behaviour.REJECT)
+
+    await desk.protection.attend_once()
+
+    assert (await desk.position())["closed_at"] is None
+    assert [order["type"] for order in await desk.orders()] == ["market", "stop_market"]
+
+
 async def test_a_stop_that_is_refused_is_tried_again_with_growing_pauses(
     database: Database,
 ) -> None:

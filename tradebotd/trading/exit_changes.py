@@ -130,7 +130,7 @@ class ExitChanges:
             before = self._watcher.as_moved(locked.position)
             instrument, last = self._known(before)
             if trailing_stop is not None:  # one that did not trail so far has kept no best price
-                best = better(before.side, before.best_price, last.current)
+                best = better(before.side, before.best_price, last.believed)
                 before = replace(before, best_price=best)
             changed = _changed(before, instrument, stop_loss, take_profit, trailing_stop)
             if max_holding is not None:
@@ -249,7 +249,7 @@ def _without_break_even(position: Position, instrument: Instrument) -> ExitPlan:
 
 def _check(before: Position, position: Position, last: LastPrices, instrument: Instrument) -> None:
     """A level that the price has met already would end the position at once: close it, then."""
-    price, plan = last.current, position.exits
+    price, plan = last.believed, position.exits
     if _is_stopped(before) and not _is_stopped(position):
         raise RefusedError("no_stop", "no stop would be left: set another one, or close it")
     if expired(plan, position.opened_at, last.at):

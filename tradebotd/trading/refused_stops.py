@@ -42,11 +42,12 @@ class RefusedStops:
         """The exit that a price has met meanwhile; None: it was refused for another reason.
 
         A pair is refused as one, whichever of its legs has been met: the price tells, a fresh
-        one in memory or the venue's. If no price does, it ends at the market all the same.
+        one in memory that is believed, or the venue's. If no price does, it ends at the market all
+        the same.
         """
         last = self._prices.last_prices(position.symbol)
         usable = last is not None and self._clock.now() - last.at <= FRESH
-        found = _met(position, last.current) if usable and last is not None else None
+        found = _met(position, last.believed) if usable and last is not None else None
         if found is not None or "trigger" not in error.reason:
             return found
         price = await self._quote(position)
