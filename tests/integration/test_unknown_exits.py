@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.fakes.resting import open_resting_desk, sweep
+from tests.fakes.resting import open_resting_desk, restart, sweep
 from tests.fakes.trading import BOT, SYMBOL, Desk, market_symbol, open_desk, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import BotSpec
@@ -281,6 +281,65 @@ async def test_a_stop_does_not_wait_for_what_became_of_a_step(
     assert desk.venue.positions[SYMBOL] == 0
     assert (await desk.position())["closed_at"] is not None
     assert await desk.broken_books() == []
+
+
+@sides
+@behaviours
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_a_tick_meets_the_stop_though_nobody_knows_what_became_of_a_step(
+    database: Database, behaviour: Behaviour, side: PositionSide, *, restarted: bool
+) -> None:
+    """I4, M4.7: what is in doubt keeps the target silent, and no stop waits for the sweep."""
+    desk = await desk_with_a_lost_step(database, behaviour, side)
+    if restarted:
+        desk = await restart(desk)
+        await desk.protection.load(desk.clock.now())
+        await desk.stream(of(side, "102.5"))
+    sold = len(desk.venue.submitted)
+    for price in ("102.5", "102.6"):
+        await desk.stream(of(side, price))
+    assert len(desk.venue.submitted) == sold
+    assert desk.protection.held[held_by(desk)].take_profit == Decimal(of(side, "102"))
+
+    await desk.stream(of(side, "94"))
+
+    assert desk.venue.positions[SYMBOL] == 0
+
+
+async def test_a_tick_sells_the_rest_on_spot_though_nobody_knows_what_became_of_a_step(
+    database: Database,
+) -> None:
+    """I4: the stop trails meanwhile, and what the step cannot have sold goes at once."""
+    plan = replace(LADDER, trailing_stop=Decimal("0.04"))
+    desk = await desk_of(database, spec(exits=plan), before_us=10)
+    await desk.enter()
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    await desk.stream("102.5")
+    desk.venue.hidden.add(ClientOrderId((await desk.orders())[-1]["client_order_id"]))
+    desk.venue.fills_are_late = True
+    await desk.stream("110")
+    await desk.stream("105.5")
+
+    assert (await desk.position())["quantity"] == Decimal("0.3")
+    assert desk.protection.held[held_by(desk)].take_profit == 102
+
+
+@sides
+async def test_a_tick_meets_the_step_again_once_it_is_known_to_have_sold_nothing(
+    database: Database, side: PositionSide
+) -> None:
+    """M4.7, 2.3: the target is watched again as soon as its order is settled."""
+    desk = await desk_with_a_lost_step(database, Behaviour.DROP_BEFORE, side)
+    await desk.stream(of(side, "102.6"))
+    desk.venue.hidden.clear()
+    desk.venue.fills_are_late = False
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    await desk.reconciler.run()
+
+    await desk.stream(of(side, "102.6"))
+
+    position = await desk.position()
+    assert (position["quantity"], position["ladder_done"]) == (Decimal("0.7"), 1)
 
 
 async def test_a_refused_stop_asks_what_became_of_a_step_before_it(database: Database) -> None:

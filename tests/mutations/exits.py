@@ -240,6 +240,19 @@ EXITS: Final = (
         ),
     ),
     Mutation(
+        name="a step in doubt silences the stops, too",
+        edits=(
+            Edit(
+                "tradebotd/trading/closing.py",
+                "            self._watched.release_stops(each.position.id)",
+                "            pass",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_unknown_exits.py::test_a_tick_meets_the_stop_though_nobody_knows_what_became_of_a_step",
+        ),
+    ),
+    Mutation(
         name="a close is named by the exit that was told last",
         edits=(
             Edit(

@@ -222,7 +222,9 @@ class Closing:
         position_id, why = each.position.id, f"{type(error).__name__}: {error}"
         result.failed[str(position_id)] = why
         pause = self._backoff.refused(position_id, why)
-        if not made:
+        if made:
+            self._doubtful(each)
+        else:
             self.pauses.until(position_id, self._clock.now() + pause)
 
     async def _attempt(self, each: Exit, made: list[Prepared], result: SweepResult) -> None:
@@ -245,6 +247,7 @@ class Closing:
         except (DatabaseUnavailableError, TimeoutError) as error:
             result.failed[key] = f"{type(error).__name__}: {error}"
             if made:  # latched until reconciliation has settled what became of it
+                self._doubtful(each)
                 log.critical("the answer to an exit could not be stored", position=key)
             else:
                 self._watched.release(position_id)
@@ -263,6 +266,15 @@ class Closing:
             await self._skip_step(each.position)
         elif denied.rule in {"position_changed", "exit_group_changed", "exit_retiring"}:
             self._watched.release(position_id)
+        else:
+            self._doubtful(each)
+
+    def _doubtful(self, each: Exit) -> None:
+        """It stays latched; one at the target keeps no tick from a stop. What that may sell beside
+        an order in doubt the groups know, as for the sweep.
+        """
+        if each.reason is CloseReason.TAKE_PROFIT:
+            self._watched.release_stops(each.position.id)
 
     def _refused(
         self, each: Exit, error: VenueError, made: Sequence[Prepared], result: SweepResult
@@ -276,6 +288,7 @@ class Closing:
         unknown = isinstance(error, OutcomeUnknownError)
         repeats = any(each.order.intent.ladder_step is not None for each in made)
         if unknown and (repeats or each.position.position_type is not PositionType.FUTURES):
+            self._doubtful(each)
             return
         self.pauses.until(position_id, self._clock.now() + pause)
 

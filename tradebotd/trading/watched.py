@@ -26,7 +26,9 @@ CLOSED_KEPT: Final = 10_000
 
 
 class Watched:
-    """`positions` by id; `book` holds the same ones, of the same versions."""
+    """`positions` by id; `book` holds the same ones, of the same versions: without its target each
+    whose exit there is in doubt.
+    """
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Watched:
         self.positions: dict[PositionId, Position] = {}
         self._moved: dict[PositionId, MovedExit] = {}
         self._closed: dict[PositionId, None] = {}
+        self._untargeted: set[PositionId] = set()
 
     def watch(self, position: Position) -> bool:
         """False: its symbol is not configured, it is closed, or this version is known already.
@@ -55,7 +58,7 @@ class Watched:
         if known is None:
             self.book.add(position, symbol.instrument.tick_size)
         elif known.version < position.version:
-            self.book.update(position)
+            self._show(position)
             self._moved.pop(position.id, None)  # it followed from what is not so any more
         else:
             return False
@@ -65,6 +68,7 @@ class Watched:
     def forget(self, position_id: PositionId) -> bool:
         """It is closed. Whether it was known."""
         self.book.remove(position_id)
+        self._untargeted.discard(position_id)
         self._moved.pop(position_id, None)
         self._closed[position_id] = None
         if len(self._closed) > CLOSED_KEPT:
@@ -79,7 +83,8 @@ class Watched:
             and book.stop_loss(position_id) == known.stop_loss
         ):
             return known
-        moved = self.positions[position_id] = book.as_moved(position_id)
+        moved = replace(book.as_moved(position_id), take_profit=known.take_profit)
+        self.positions[position_id] = moved
         return moved
 
     def as_moved(self, row: Position) -> Position:
@@ -93,11 +98,31 @@ class Watched:
         moved = advanced(current, price, self._symbols)
         if moved is not current:
             self.positions[current.id] = moved
-            self.book.update(moved)
+            self._show(moved)
         return moved
 
+    def _show(self, position: Position) -> None:
+        if position.id in self._untargeted:
+            position = replace(position, take_profit=None)
+        self.book.update(position)
+
     def release(self, position_id: PositionId) -> None:
-        if position_id in self.book:
+        position = self.current(position_id)
+        if position is None:
+            return
+        if position_id in self._untargeted:
+            self._untargeted.discard(position_id)
+            self._show(position)
+        self.book.release(position_id)
+
+    def release_stops(self, position_id: PositionId) -> None:
+        """Nobody knows what its exit at the target became: no tick meets that again before
+        `release`, and its stops are met as ever.
+        """
+        position = self.current(position_id)
+        if position is not None:
+            self._untargeted.add(position_id)
+            self._show(position)
             self.book.release(position_id)
 
     async def load(self, now: datetime) -> list[Position]:
