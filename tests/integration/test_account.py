@@ -127,8 +127,8 @@ async def lose_the_day(desk: Desk) -> None:
 
 async def fall_from_the_peak(desk: Desk) -> None:
     await desk.execute(
-        "INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl)"
-        " VALUES ($1, 'default', NULL, 1300, 1300, 0, 0)",
+        "INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl,"
+        " unit_value) VALUES ($1, 'default', NULL, 1300, 1300, 0, 0, 1300)",
         NOON - timedelta(days=3),
     )
 

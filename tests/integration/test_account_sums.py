@@ -12,7 +12,8 @@ from tests.fakes.trading import ACCOUNT, NOON
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.transfer import Transfer
-from tradebotd.storage import equity, settings, transfers
+from tradebotd.risk.account_units import Units
+from tradebotd.storage import account_units, equity, settings, transfers
 from tradebotd.storage.database import Connection, Database, open_database
 from tradebotd.storage.migrations import load_migrations, migrate
 
@@ -26,10 +27,11 @@ RUNNING_SUMS = """
     SELECT account, venue, asset, moved, told, worth FROM transfer_sums ORDER BY account, venue, asset
 """
 FULL_PEAK = """
-    SELECT max(equity - transferred) + (SELECT coalesce(sum(worth), 0) FROM transfers WHERE account = $1)
+    SELECT max(unit_value)
       FROM equity_snapshots
      WHERE account = $1 AND bot IS NULL
-       AND ts >= coalesce((SELECT (value #>> '{}')::timestamptz FROM settings WHERE key = 'account_peak_since'),
+       AND ts >= coalesce(greatest((SELECT (value #>> '{}')::timestamptz FROM settings WHERE key = 'account_peak_since'),
+                                   (SELECT since FROM account_units WHERE account = $1)),
                           '-infinity')
 """
 MINUTES = 150
@@ -57,7 +59,7 @@ class Account:
     async def lives_a_minute(self) -> None:
         self._now += timedelta(minutes=1)
         steps = [self._snapshot, self._snapshot, self._snapshot, self._told, self._inferred]
-        await self._draw.choice([*steps, self._resumed])()
+        await self._draw.choice([*steps, self._resumed, self._empty])()
 
     async def _snapshot(self) -> None:
         """One of what is some minutes old may be written late."""
@@ -66,7 +68,7 @@ class Account:
             equity.Snapshot(bot=None, equity=worth, cash=worth, exposure=ZERO, unrealized_pnl=ZERO)
         ]
         at = self._now - self._draw.choice((0, 0, 3)) * timedelta(minutes=1)
-        await equity.insert_snapshots(self._connection, at, ACCOUNT, rows)
+        await equity.insert_snapshots(self._connection, at, ACCOUNT, rows, worth)
 
     async def _told(self) -> None:
         """It takes back what was inferred of it."""
@@ -76,8 +78,18 @@ class Account:
 
     async def _inferred(self) -> None:
         await transfers.insert_inferred(
-            self._connection, ACCOUNT, self._transfer("inferred"), Decimal("1.7")
+            self._connection,
+            ACCOUNT,
+            self._transfer("inferred"),
+            Decimal("1.7"),
+            against=Decimal(1000),
+            since_before=None,
         )
+
+    async def _empty(self) -> None:
+        """Nothing was left; or it turns out that this was not so."""
+        since = self._draw.choice((None, self._now, self._now - timedelta(minutes=5)))
+        await account_units.put(self._connection, ACCOUNT, Units(since=since))
 
     async def _resumed(self) -> None:
         if self._draw.random() < 0.3:

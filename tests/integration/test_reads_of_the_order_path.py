@@ -92,8 +92,8 @@ DECISIONS = """
 """
 # The older, the higher: it went down ever since, and somebody has resumed from that.
 SNAPSHOTS = """
-    INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl)
-    SELECT $3::timestamptz - n * interval '1 minute', 'default', bot, 1000 + n, 0, 0, 0
+    INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl, unit_value)
+    SELECT $3::timestamptz - n * interval '1 minute', 'default', bot, 1000 + n, 0, 0, 0, 1000 + n
       FROM generate_series($1::int, $2::int) AS n, unnest(ARRAY[NULL, 'one']) AS bot
 """
 TRANSFERS = """
@@ -143,7 +143,10 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
     "what purses have been brought": (transfers.SELECT_PURSES, (ACCOUNT,)),
     "whether an entry is unsettled": (orders.SELECT_ENTRY_UNSETTLED, (BOT, SYMBOL)),
     # The account's worth.
-    "a snapshot": (equity.INSERT_SNAPSHOTS, (NOON, ACCOUNT, [None], [ONE], [ONE], [ONE], [ONE])),
+    "a snapshot": (
+        equity.INSERT_SNAPSHOTS,
+        (NOON, ACCOUNT, [None], [ONE], [ONE], [ONE], [ONE], ONE),
+    ),
     "purses as they are now": (
         transfers.PUT_PURSES,
         (ACCOUNT, [SCRIPTED], ["USDT"], [ONE], [ONE], NOON),
@@ -152,6 +155,7 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
         transfers.LOCK_INFERRED,
         (ACCOUNT, SCRIPTED, "USDT", ONE, NOON - timedelta(hours=3), NOON),
     ),
+    "transfers that no snapshot has counted": (transfers.SELECT_UNWEIGHED, (ACCOUNT,)),
     "the last transfer that was told": (transfers.SELECT_SINCE, (ACCOUNT, SCRIPTED)),
     # Exits and fills.
     "open positions": (positions.SELECT_OPEN_PAGE, (0, 1000)),

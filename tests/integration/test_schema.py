@@ -198,8 +198,8 @@ async def test_what_each_entry_asks_for_does_not_read_all_snapshots(database: Da
     async with database.connection() as connection:
         await connection.execute(
             "INSERT INTO equity_snapshots"
-            " (ts, account, bot, equity, cash, exposure, unrealized_pnl, transferred)"
-            " SELECT $1::timestamptz - n * interval '1 hour', 'default', bot, n % 97, 0, 0, 0, 0"
+            " (ts, account, bot, equity, cash, exposure, unrealized_pnl, unit_value)"
+            " SELECT $1::timestamptz - n * interval '1 hour', 'default', bot, n % 97, 0, 0, 0, n % 97"
             "   FROM generate_series(1, 17520) AS n, unnest(ARRAY[NULL, 'a', 'b']) AS bot",
             AT,
         )

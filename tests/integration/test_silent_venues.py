@@ -130,8 +130,8 @@ async def test_one_that_has_never_answered_is_left_out_and_said(
     """M4.8: of an equity that lacks a venue no loss is judged; the bots elsewhere go on."""
     desk, other = await opened(database)
     await desk.execute(
-        "INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl)"
-        " VALUES ($1, 'default', NULL, 2000, 2000, 0, 0)",
+        "INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl,"
+        " unit_value) VALUES ($1, 'default', NULL, 2000, 2000, 0, 0, 2000)",
         desk.clock.now() - MINUTE,
     )
     trouble(other)

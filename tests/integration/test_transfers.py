@@ -81,6 +81,185 @@ async def test_what_is_deposited_hides_no_loss(database: Database, *, told: bool
     assert halted(desk) == "max_daily_loss"
 
 
+@TOLD
+async def test_a_withdrawal_alone_reaches_no_limit(database: Database, *, told: bool) -> None:
+    """4 % are lost, then half of what is left is taken out: still 4 % are lost, of a limit of 5 %."""
+    desk = await opened(database, told=told)
+    await desk.earns(-40_000)
+    await snapshot(desk)
+    desk.venue.transfer(-500_000, told=told)
+    await snapshot(desk)
+
+    assert halted(desk) is None
+    await desk.earns(-4_791)  # 455,209 are there; 95 % of 1,000,000 * 460 / 960 are 455,208.3
+    await snapshot(desk)
+    assert halted(desk) is None
+    await desk.earns(-1)
+    await snapshot(desk)
+    assert halted(desk) == "max_daily_loss"
+
+
+@TOLD
+async def test_a_deposit_gives_no_room_for_loss(database: Database, *, told: bool) -> None:
+    """4 % are lost, then as much as there was is paid in: still 4 % are lost, and 1 % may be."""
+    desk = await opened(database, told=told)
+    await desk.earns(-40_000)
+    await snapshot(desk)
+    desk.venue.transfer(1_000_000, told=told)
+    await snapshot(desk)
+
+    await desk.earns(-20_416)  # 1,939,584 are there; 95 % of 1,000,000 * 1960 / 960 are 1,939,583.3
+    await snapshot(desk)
+    assert halted(desk) is None
+    await desk.earns(-1)
+    await snapshot(desk)
+    assert halted(desk) == "max_daily_loss"
+
+
+@TOLD
+async def test_a_withdrawal_makes_no_drawdown_greater(database: Database, *, told: bool) -> None:
+    """18 % below the peak, days later four fifths are taken out: 18 % below the peak."""
+    desk = await opened(database, told=told)
+    desk.entries.limits = replace(TIGHT, max_daily_loss=Decimal(1))
+    await desk.earns(-180_000)
+    await snapshot(desk)
+    desk.clock.advance(timedelta(days=2))
+    desk.venue.transfer(-656_000, told=told)
+    await snapshot(desk)
+
+    assert halted(desk) is None
+    await desk.earns(-3_999)  # 164,000 were left of a peak of 200,000
+    await snapshot(desk)
+    assert halted(desk) is None
+    await desk.earns(-1)
+    await snapshot(desk)
+    assert halted(desk) == "max_drawdown"
+
+
+@TOLD
+async def test_an_entry_just_after_a_withdrawal_is_judged_by_shares(
+    database: Database, *, told: bool
+) -> None:
+    """Before any snapshot has seen it; what is lost then is lost of what is left."""
+    desk = await opened(database, told=told)
+    await desk.earns(-40_000)
+    await snapshot(desk)
+    desk.venue.transfer(-500_000, told=told)
+
+    await desk.enter()
+
+    assert halted(desk) is None
+
+
+@TOLD
+async def test_several_transfers_are_weighed_one_upon_the_other(
+    database: Database, *, told: bool
+) -> None:
+    """To a third of what was there, by many ways: exactly at the limit, no rounding beside it."""
+    desk = await opened(database, told=told)
+    await desk.earns(-40_000)
+    for amount in (-480_000, 960_000, -480_000, -640_000):
+        await snapshot(desk)
+        desk.venue.transfer(amount, told=told)
+    await snapshot(desk)
+    assert halted(desk) is None
+    assert desk.venue.balances["USDT"] == 320_000
+    desk.entries.limits = replace(TIGHT, max_daily_loss=Decimal("0.04") + Decimal("1e-20"))
+    await snapshot(desk)
+    assert halted(desk) is None
+    desk.entries.limits = replace(TIGHT, max_daily_loss=Decimal("0.04"))
+    await snapshot(desk)
+    assert halted(desk) == "max_daily_loss"
+
+
+@TOLD
+async def test_all_is_taken_out_and_something_comes_in_again(
+    database: Database, *, told: bool
+) -> None:
+    """Nothing is there to weigh a transfer by: the day and the peak begin with what has come."""
+    desk = await opened(database, told=told)
+    await desk.earns(-40_000)
+    await snapshot(desk)
+    desk.venue.transfer(-960_000, told=told)
+    await snapshot(desk)
+    assert halted(desk) is None
+    desk.venue.transfer(200_000, told=told)
+    await snapshot(desk)
+
+    await desk.earns(-9_999)
+    await snapshot(desk)
+    assert halted(desk) is None
+    await desk.earns(-1)
+    await snapshot(desk)
+    assert halted(desk) == "max_daily_loss"
+
+
+@TOLD
+async def test_what_comes_into_an_account_that_has_lost_all_forgives_nothing(
+    database: Database, *, told: bool
+) -> None:
+    """More than all was lost, and no snapshot was taken in between."""
+    desk = await opened(database, told=told)
+    await desk.earns(-1_001_000)
+    desk.venue.transfer(3_000_000, told=told)
+
+    await snapshot(desk)
+
+    assert halted(desk) is not None
+
+
+async def test_a_loss_of_all_that_is_booked_late_is_counted(database: Database) -> None:
+    """First it looks as if everything had been taken out."""
+    desk = await opened(database)
+    desk.venue.balances["USDT"] -= 1_000_100
+    await snapshot(desk)
+    assert (halted(desk), await desk.open_alerts()) == (None, [JUMPED])
+    await desk.earns(-1_000_100)
+    desk.venue.balances["USDT"] += 1_000_100
+    await snapshot(desk)
+
+    assert halted(desk) is not None
+    assert JUMPED not in await desk.open_alerts()
+
+
+async def test_what_is_paid_back_is_weighed_by_what_is_there_then(database: Database) -> None:
+    """Half is taken out and nobody tells; a tenth of the rest is lost, and as much is paid in again.
+
+    It is not what was taken out that had never left: 10 % are lost of all that is there.
+    """
+    desk = await opened(database)
+    desk.entries.limits = replace(TIGHT, max_daily_loss=Decimal("0.2"))
+    desk.venue.transfer(-500_000, told=False)
+    await snapshot(desk)
+    await desk.earns(-50_000)
+    await snapshot(desk)
+    desk.venue.transfer(500_000, told=False)
+    await snapshot(desk)
+
+    assert (halted(desk), await desk.open_alerts()) == (None, [])
+    desk.entries.limits = replace(TIGHT, max_daily_loss=Decimal("0.1"))
+    await snapshot(desk)
+    assert halted(desk) == "max_daily_loss"
+
+
+async def test_a_withdrawal_that_is_told_before_it_is_counted_moves_nothing_twice(
+    database: Database,
+) -> None:
+    """Its list has it, its balances a minute later."""
+    desk = await opened(database)
+    await desk.earns(-40_000)
+    await snapshot(desk)
+    desk.venue.tell_transfer(-500_000)
+    await snapshot(desk)
+    desk.venue.balances["USDT"] -= 500_000
+    await snapshot(desk)
+
+    assert (halted(desk), await desk.open_alerts()) == (None, [])
+    desk.entries.limits = replace(TIGHT, max_daily_loss=Decimal("0.04"))
+    await snapshot(desk)
+    assert halted(desk) == "max_daily_loss"
+
+
 async def test_a_peak_is_moved_by_what_came_after_it(database: Database) -> None:
     """A drawdown is of what was earned: 150,000 of 750,000, days after 250,000 had left."""
     desk = await opened(database)
@@ -129,7 +308,7 @@ async def test_what_is_told_late_explains_a_jump_and_is_counted_once(database: D
     assert await desk.open_alerts() == []
     assert await transferred(desk) == -300_000
     rows = await desk.rows(
-        "SELECT equity - transferred AS earned FROM equity_snapshots WHERE bot IS NULL"
+        "SELECT equity, unit_value AS earned FROM equity_snapshots WHERE bot IS NULL"
     )
     assert {row["earned"] for row in rows} == {1_000_000}
     assert halted(desk) is None

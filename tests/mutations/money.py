@@ -239,10 +239,48 @@ MONEY: Final = (
         tests=("tests/integration/test_account_halts.py::test_a_drawdown_outlasts_a_daily_loss",),
     ),
     Mutation(
-        name="the highest equity is that of the snapshots, without the present",
+        name="a transfer moves what losses are measured from by its amount",
         edits=(
-            Edit("tradebotd/trading/account.py", "max(peak + jumped, current)", "peak + jumped"),
+            Edit(
+                "tradebotd/risk/account_units.py",
+                "units.units * after / before",
+                "units.units + (after - before) / 1_000_000",
+            ),
         ),
+        tests=(
+            "tests/integration/test_transfers.py::test_a_withdrawal_alone_reaches_no_limit",
+            "tests/integration/test_transfers.py::test_a_deposit_gives_no_room_for_loss",
+        ),
+    ),
+    Mutation(
+        name="what was lost before an account was empty is forgiven",
+        edits=(
+            Edit(
+                "tradebotd/risk/account_units.py",
+                "peak > 0 and peak + worth > 0",
+                "peak > peak + abs(worth)",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_transfers.py::test_what_comes_into_an_account_that_has_lost_all_forgives_nothing",
+        ),
+    ),
+    Mutation(
+        name="what is paid back is taken for what had never left",
+        edits=(
+            Edit(
+                "tradebotd/trading/transfer_books.py",
+                "same = part.amount * late > 0",
+                "same, left = True, abs(part.amount)",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_transfers.py::test_what_is_paid_back_is_weighed_by_what_is_there_then",
+        ),
+    ),
+    Mutation(
+        name="the highest equity is that of the snapshots, without the present",
+        edits=(Edit("tradebotd/trading/account.py", "max(peak, current)", "peak"),),
         equivalent="above the peak there is no drawdown either way",
     ),
     Mutation(

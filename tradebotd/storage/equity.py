@@ -11,9 +11,8 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.storage.database import Connection
 
 INSERT_SNAPSHOTS: Final[LiteralString] = """
-    INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl, transferred)
-    SELECT $1, $2, bot, equity, cash, exposure, unrealized_pnl,
-           CASE WHEN bot IS NULL THEN (SELECT coalesce(sum(worth), 0) FROM transfer_sums WHERE account = $2) ELSE 0 END
+    INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl, unit_value)
+    SELECT $1, $2, bot, equity, cash, exposure, unrealized_pnl, CASE WHEN bot IS NULL THEN $8::numeric END
       FROM unnest($3::text[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[])
            AS s (bot, equity, cash, exposure, unrealized_pnl)
     ON CONFLICT (ts, account, coalesce(bot, '')) DO NOTHING
@@ -36,13 +35,13 @@ SELECT_SUMS: Final[LiteralString] = """
     SELECT venue, asset, sum(earned + paid_elsewhere - fees_taken) AS booked FROM asset_sums GROUP BY venue, asset
      ORDER BY venue, asset
 """
-# A peak from before an operator resumed from a drawdown is none any more. What came in or left since is no part of it.
+# A peak from before an operator resumed from a drawdown is none any more, nor is what was before the account was empty.
 SELECT_EXTREMES: Final[LiteralString] = """
-    WITH moved AS (SELECT coalesce(sum(worth), 0) AS total FROM transfer_sums WHERE account = $1)
-    SELECT (SELECT equity - transferred FROM equity_snapshots
-             WHERE account = $1 AND bot IS NULL AND ts >= $2 ORDER BY ts LIMIT 1)
-           + (SELECT total FROM moved) AS day_start,
-           (SELECT peak FROM account_peaks WHERE account = $1) + (SELECT total FROM moved) AS peak,
+    SELECT (SELECT unit_value FROM equity_snapshots
+             WHERE account = $1 AND bot IS NULL
+               AND ts >= greatest($2, (SELECT since FROM account_units WHERE account = $1))
+             ORDER BY ts LIMIT 1) AS day_start,
+           (SELECT peak FROM account_peaks WHERE account = $1) AS peak,
            (SELECT count(*) FROM orders WHERE role = 'entry' AND created_at > $3) AS recent_entries
 """
 SELECT_PENDING: Final[LiteralString] = """
@@ -125,7 +124,7 @@ class Flows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHistory:
-    """`recent_entries`: those of the last minute. The others are moved by transfers since."""
+    """`recent_entries`: those of the last minute. The others are values of one unit."""
 
     day_start: Decimal | None
     peak: Decimal | None
@@ -133,8 +132,13 @@ class AccountHistory:
 
 
 async def insert_snapshots(
-    connection: Connection, ts: datetime, account: str, rows: list[Snapshot]
+    connection: Connection,
+    ts: datetime,
+    account: str,
+    rows: list[Snapshot],
+    unit_value: Decimal,
 ) -> None:
+    """*unit_value*: of the account's, in its currency."""
     await connection.execute(
         INSERT_SNAPSHOTS,
         ts,
@@ -144,6 +148,7 @@ async def insert_snapshots(
         [row.cash for row in rows],
         [row.exposure for row in rows],
         [row.unrealized_pnl for row in rows],
+        unit_value,
     )
 
 

@@ -1,13 +1,14 @@
 """`transfers` and `purses`: what came into an account and left it, told or inferred."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, LiteralString
 
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
+from tradebotd.risk.account_units import Undone
 from tradebotd.storage.database import Connection
 from tradebotd.storage.equity import Purse
 
@@ -16,23 +17,31 @@ SOONER: Final = timedelta(minutes=5)
 LATER: Final = timedelta(days=7)
 
 INSERT: Final[LiteralString] = """
-    INSERT INTO transfers (venue, transfer_id, account, asset, amount, worth, inferred, at, seen_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    INSERT INTO transfers (venue, transfer_id, account, asset, amount, worth, inferred, at, seen_at, unweighed,
+                           equity_before, began_anew, since_before)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     ON CONFLICT (venue, transfer_id) DO NOTHING
     RETURNING transfer_id
 """
 IS_KNOWN: Final[LiteralString] = """
     SELECT EXISTS (SELECT 1 FROM transfers WHERE venue = $1 AND transfer_id = $2)
 """
-LOCK_INFERRED: Final[LiteralString] = """
-    SELECT transfer_id, amount, worth FROM transfers
+SELECT_INFERRED: Final[LiteralString] = """
+    SELECT transfer_id, amount, worth, equity_before, began_anew, since_before FROM transfers
      WHERE account = $1 AND venue = $2 AND asset = $3 AND inferred AND amount <> 0 AND sign(amount) = sign($4::numeric)
        AND at BETWEEN $5 AND $6
      ORDER BY at, transfer_id
-       FOR UPDATE
 """
+LOCK_INFERRED: Final[LiteralString] = SELECT_INFERRED + " FOR UPDATE"
 LESSEN: Final[LiteralString] = """
-    UPDATE transfers SET amount = amount - $3, worth = worth - $4 WHERE venue = $1 AND transfer_id = $2
+    UPDATE transfers SET amount = amount - $3, worth = worth - $4, equity_before = equity_before + $5
+     WHERE venue = $1 AND transfer_id = $2
+"""
+SELECT_UNWEIGHED: Final[LiteralString] = """
+    SELECT coalesce(sum(unweighed), 0) FROM transfers WHERE account = $1 AND unweighed <> 0
+"""
+MARK_WEIGHED: Final[LiteralString] = """
+    UPDATE transfers SET unweighed = 0 WHERE account = $1 AND unweighed <> 0
 """
 SELECT_SINCE: Final[LiteralString] = """
     SELECT min(first_at) AS first_at,
@@ -73,10 +82,42 @@ class Seen:
     told: Decimal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """So much of one that was inferred, in its asset; what that was worth is in `undone`."""
+
+    transfer_id: str
+    amount: Decimal
+    undone: Undone
+
+    def split(self, most: Decimal) -> tuple["Part | None", "Part | None"]:
+        """Up to *most* (a size) of it, and the rest."""
+        if not most:
+            return None, self
+        if most >= abs(self.amount):
+            return self, None
+        first = most.copy_sign(self.amount)
+        worth = self.undone.part * first / self.amount
+        rest = replace(
+            self,
+            amount=self.amount - first,
+            undone=replace(self.undone, part=self.undone.part - worth),
+        )
+        return replace(self, amount=first, undone=replace(self.undone, part=worth)), rest
+
+
 async def insert_inferred(
-    connection: Connection, account: str, transfer: Transfer, worth: Decimal
+    connection: Connection,
+    account: str,
+    transfer: Transfer,
+    worth: Decimal,
+    *,
+    against: Decimal | None,
+    since_before: datetime | None,
 ) -> None:
-    await _insert(connection, account, transfer, worth, transfer.at, inferred=True)
+    """In the transaction that weighs it. *against*: the equity before; None: all begins anew."""
+    row = (True, transfer.at, transfer.at, Decimal(0), against, against is None, since_before)
+    await connection.fetchval(INSERT, *_of(account, transfer), worth, *row)
 
 
 async def insert_told(
@@ -85,65 +126,80 @@ async def insert_told(
     """In the caller's transaction. *rate*: of the account's currency for one of the asset.
 
     What was inferred of it before it was told is taken back, and keeps its worth: snapshots since
-    have counted it already. False: it is known.
+    have counted it already. The rest is weighed at the next one. False: it is known.
     """
     if await connection.fetchval(IS_KNOWN, transfer.venue, transfer.transfer_id):
         return False
     purse, at = (transfer.venue, transfer.asset), transfer.at
-    left, worth = await take_back(
-        connection, account, purse, transfer.amount, at - SOONER, at + LATER
+    parts, left = await inferred_parts(
+        connection, account, purse, transfer.amount, at - SOONER, at + LATER, lock=True
     )
-    worth += left * rate
-    return await _insert(connection, account, transfer, worth, now, inferred=False)
+    await take_back(connection, transfer.venue, parts, weighed=True)
+    unweighed = left * rate
+    worth = sum((part.undone.part for part in parts), unweighed)
+    row = (False, transfer.at, now, unweighed, None, False, None)
+    new = await connection.fetchval(INSERT, *_of(account, transfer), worth, *row)
+    return new is not None
 
 
-async def take_back(
+def _of(account: str, transfer: Transfer) -> tuple[str, str, str, str, Decimal]:
+    return transfer.venue, transfer.transfer_id, account, transfer.asset, transfer.amount
+
+
+async def inferred_parts(
     connection: Connection,
     account: str,
     purse: Purse,
     amount: Decimal,
     since: datetime,
     until: datetime,
-) -> tuple[Decimal, Decimal]:
-    """Up to *amount* of what was inferred, of its sign, oldest first.
-
-    Returns (what is left of *amount*, what the rest was worth).
-    """
-    left, worth = amount, Decimal(0)
+    *,
+    lock: bool,
+) -> tuple[list[Part], Decimal]:
+    """Up to *amount* of what was inferred, of its sign, oldest first; and what is left of *amount*."""
+    left, parts = amount, []
     venue, asset = purse
-    rows = await connection.fetch(LOCK_INFERRED, account, venue, asset, amount, since, until)
-    for row in rows:
+    sql = LOCK_INFERRED if lock else SELECT_INFERRED
+    for row in await connection.fetch(sql, account, venue, asset, amount, since, until):
         part = min(left, row["amount"], key=abs)
         if not part:
             break
-        its_worth = row["worth"] * part / row["amount"]
-        await connection.execute(LESSEN, venue, row["transfer_id"], part, its_worth)
-        left, worth = left - part, worth + its_worth
-    return left, worth
+        undone = Undone(
+            worth=row["worth"],
+            part=row["worth"] if part == row["amount"] else row["worth"] * part / row["amount"],
+            against=row["equity_before"],
+            began_anew=row["began_anew"],
+            since_before=row["since_before"],
+        )
+        parts.append(Part(transfer_id=row["transfer_id"], amount=part, undone=undone))
+        left -= part
+    return parts, left
 
 
-async def _insert(
-    connection: Connection,
-    account: str,
-    transfer: Transfer,
-    worth: Decimal,
-    now: datetime,
-    *,
-    inferred: bool,
-) -> bool:
-    new = await connection.fetchval(
-        INSERT,
-        transfer.venue,
-        transfer.transfer_id,
-        account,
-        transfer.asset,
-        transfer.amount,
-        worth,
-        inferred,
-        transfer.at,
-        now,
-    )
-    return new is not None
+async def take_back(
+    connection: Connection, venue: VenueName, parts: Sequence[Part], *, weighed: bool
+) -> None:
+    """*weighed*: the units go on counting them, against a transfer back. Else they were none, and
+    the units are undone in the same transaction.
+    """
+    for part in parts:
+        await _lessen(connection, venue, part, part.undone.part if weighed else Decimal(0))
+
+
+async def _lessen(connection: Connection, venue: VenueName, part: Part, stays: Decimal) -> None:
+    """*stays*: of its worth, what the units go on counting: the rest was weighed upon that."""
+    undone = part.undone
+    await connection.execute(LESSEN, venue, part.transfer_id, part.amount, undone.part, stays)
+
+
+async def select_unweighed(connection: Connection, account: str) -> Decimal:
+    """What transfers were worth that were told since the last snapshot."""
+    unweighed: Decimal = await connection.fetchval(SELECT_UNWEIGHED, account)
+    return unweighed
+
+
+async def mark_weighed(connection: Connection, account: str) -> None:
+    await connection.execute(MARK_WEIGHED, account)
 
 
 async def select_since(

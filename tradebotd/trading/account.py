@@ -212,26 +212,28 @@ class Account:
         """For the limits; without a snapshot yet, the day and the peak begin now.
 
         Of an equity that lacks a venue no loss is judged, either; and what came into the account
-        or left it is none, whether a venue has told it or cash has jumped.
+        or left it is none, whether a venue has told it or cash has jumped: both are moved by its
+        share of the equity.
         """
         async with self._database.connection() as connection:
             history = await equity.select_history(
                 connection, self.name, day_began(now, self.zone), now - MINUTE
             )
-            moved = await self.transfers.moved(
-                connection, worth.cash, worth.booked, worth.account.equity
+            units = await self.transfers.units(
+                connection, worth.cash, worth.booked, worth.account.equity, history.peak, now
             )
-        current, jumped = worth.account.equity, self.transfers.worth_of(moved)
-        day_start = None if worth.unknown else history.day_start
-        peak = None if worth.unknown else history.peak
+        current = worth.account.equity
+        day_start = peak = None
+        if units is not None and not worth.unknown:
+            day_start, peak = units.money(history.day_start), units.money(history.peak)
         exposure = sum((self._notional(each) for each in worth.pending), ZERO)
         state = AccountState(
             equity=current,
             exposure=worth.account.exposure + exposure,
             open_positions=len(worth.holdings) + sum(each.opens for each in worth.pending),
             orders_last_minute=history.recent_entries,
-            day_start_equity=current if day_start is None else day_start + jumped,
-            peak_equity=current if peak is None else max(peak + jumped, current),
+            day_start_equity=current if day_start is None else day_start,
+            peak_equity=current if peak is None else max(peak, current),
         )
         return Standing(state=state, free=self._free(worth))
 
@@ -251,10 +253,14 @@ class Account:
             return worth
         rows = [worth.account, *worth.bots.values()]
         async with self._database.transaction() as connection:
-            await self.transfers.settle(
-                connection, worth.cash, worth.booked, worth.account.equity, now
+            history = await equity.select_history(
+                connection, self.name, day_began(now, self.zone), now - MINUTE
             )
-            await equity.insert_snapshots(connection, now, self.name, rows)
+            units = await self.transfers.settle(
+                connection, worth.cash, worth.booked, worth.account.equity, history.peak, now
+            )
+            value = units.value(worth.account.equity)
+            await equity.insert_snapshots(connection, now, self.name, rows, value)
         return worth
 
     def _cash(

@@ -1,10 +1,12 @@
 """What came into the account and left it: told by its venues, or inferred from cash that jumped.
 
-The day's first equity and the highest one are moved by it, so that it is neither gain nor loss.
+The day's first equity and the highest one are moved by its share of the equity
+(`risk/account_units.py`), so that it is neither gain nor loss, and makes none greater or smaller.
 """
 
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -17,10 +19,11 @@ from tradebotd.domain.errors import FeedError, VenueError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import Venue
-from tradebotd.storage import alerts, transfers
+from tradebotd.risk.account_units import Units, Weighed, undo, weigh
+from tradebotd.storage import account_units, alerts, transfers
 from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.equity import Purse
-from tradebotd.storage.transfers import Seen
+from tradebotd.storage.transfers import Part, Seen
 from tradebotd.trading.currencies import Currencies
 
 log = structlog.get_logger(__name__)
@@ -30,6 +33,20 @@ ASK_SECONDS: Final = 10.0
 OVERLAP: Final = timedelta(days=1)  # a transfer may be told late
 TOLD_FOR: Final = timedelta(days=1)
 NOTICED: Final = Decimal("0.001")  # of the equity: less is fees and interest, and counts as such
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jump:
+    """Of one purse. *booked*: what was inferred earlier, and our books have now. *returned*: what
+    of it went back. *amount*: what is new, in the asset. *worth*: of what went back and what is
+    new, in the account's currency.
+    """
+
+    purse: Purse
+    booked: Sequence[Part]
+    returned: Sequence[Part]
+    amount: Decimal
+    worth: Decimal
 
 
 class TransferBooks:
@@ -116,33 +133,78 @@ class TransferBooks:
         """What is not counted as cash is worth nothing here. Raises FeedError."""
         return self._currencies.rate(asset) if asset in self._currencies.cash else ZERO
 
-    async def moved(
+    async def units(
         self,
         connection: Connection,
         cash: Mapping[Purse, Decimal],
         booked: Mapping[Purse, Decimal],
         equity: Decimal,
-    ) -> dict[Purse, Decimal]:
+        peak_value: Decimal | None,
+        now: datetime,
+    ) -> Units | None:
+        """As a snapshot of this moment would make them. None: all would begin anew.
+
+        *booked*: what our books say has moved in each purse, of the same moment as *cash*.
+        *peak_value*: the highest of a unit.
+        """
+        stored = await account_units.select(connection, self._account)
+        jumps = await self._jumps(connection, cash, booked, equity, now, lock=False)
+        undone, weighed = await self._weighed(connection, stored, jumps, equity, peak_value, now)
+        return None if weighed.against is None or undone.since != stored.since else weighed.units
+
+    async def _weighed(
+        self,
+        connection: Connection,
+        stored: Units,
+        jumps: Sequence[Jump],
+        equity: Decimal,
+        peak_value: Decimal | None,
+        now: datetime,
+    ) -> tuple[Units, Weighed]:
+        """The units without what was inferred wrongly, and with what has come or left since."""
+        undone = undo(stored, [part.undone for jump in jumps for part in jump.booked], now)
+        worth = await transfers.select_unweighed(connection, self._account)
+        worth += sum((jump.worth for jump in jumps), ZERO)
+        return undone, weigh(undone, equity, worth, peak_value, now)
+
+    async def _jumps(
+        self,
+        connection: Connection,
+        cash: Mapping[Purse, Decimal],
+        booked: Mapping[Purse, Decimal],
+        equity: Decimal,
+        now: datetime,
+        *,
+        lock: bool,
+    ) -> list[Jump]:
         """By how much each purse has jumped since the last snapshot, for no reason that is known.
 
-        *booked*: what our books say has moved in it, of the same moment as *cash*. A purse that is
-        counted for the first time has come in, and one that is counted no more has left.
+        A purse that is counted for the first time has come in, and one that is counted no more has
+        left.
         """
         seen = await transfers.select_purses(connection, self._account)
+        jumps: list[Jump] = []
         if not seen:
-            return {}
-        jumps = {}
+            return jumps
         for purse in sorted({*seen, *cash}):
-            known, now = seen.get(purse), cash.get(purse)
-            amount = _unexplained(known, now, booked.get(purse, ZERO))
+            amount = _unexplained(seen.get(purse), cash.get(purse), booked.get(purse, ZERO))
             if not amount or not self._currencies.converts(purse[1]):
                 continue  # of what nothing converts any more nobody can say what it was worth
-            if self._is_noticed(purse, amount, equity):
-                jumps[purse] = amount
+            if not self._is_noticed(purse, amount, equity):
+                continue
+            parts, left = await transfers.inferred_parts(
+                connection, self._account, purse, -amount, now - transfers.LATER, now, lock=lock
+            )
+            # What was booked later than the venue had counted it comes back with the other sign.
+            late = booked.get(purse, ZERO) - (seen[purse].booked if purse in seen else ZERO)
+            first, returned = _split(parts, late)
+            rest = -left if self._is_noticed(purse, left, equity) else ZERO
+            moved = rest - sum((part.amount for part in returned), ZERO)
+            worth = self._currencies.rate(purse[1]) * moved
+            jumps.append(
+                Jump(purse=purse, booked=first, returned=returned, amount=rest, worth=worth)
+            )
         return jumps
-
-    def worth_of(self, jumps: Mapping[Purse, Decimal]) -> Decimal:
-        return sum((self._currencies.rate(asset) * jumps[_, asset] for _, asset in jumps), ZERO)
 
     async def settle(
         self,
@@ -150,28 +212,42 @@ class TransferBooks:
         cash: Mapping[Purse, Decimal],
         booked: Mapping[Purse, Decimal],
         equity: Decimal,
+        peak_value: Decimal | None,
         now: datetime,
-    ) -> None:
+    ) -> Units:
         """What has jumped becomes a transfer that is inferred, and is said. In the caller's
 
-        transaction, before its snapshot.
+        transaction, before its snapshot, which is of these units. For the others: `units`.
         """
-        for purse, amount in (await self.moved(connection, cash, booked, equity)).items():
-            # What was booked later than the venue had counted it comes back with the other sign.
-            undone, _ = await transfers.take_back(
-                connection, self._account, purse, -amount, now - transfers.LATER, now
-            )
-            if self._is_noticed(purse, undone, equity):
-                await self._infer(connection, purse, -undone, now)
+        stored = await account_units.select(connection, self._account)
+        jumps = await self._jumps(connection, cash, booked, equity, now, lock=True)
+        undone, weighed = await self._weighed(connection, stored, jumps, equity, peak_value, now)
+        for jump in jumps:
+            venue, _ = jump.purse
+            await transfers.take_back(connection, venue, jump.booked, weighed=False)
+            await transfers.take_back(connection, venue, jump.returned, weighed=True)
+            if jump.amount:
+                # Each as if it were the last: taken back, it leaves what is there without it.
+                alone = equity - self._worth(jump) if equity > 0 else weighed.against
+                against = None if weighed.against is None else alone
+                await self._infer(connection, jump, now, against, undone.since)
             else:
-                await alerts.clear(connection, [JUMPED], " ".join(purse), now)
+                await alerts.clear(connection, [JUMPED], " ".join(jump.purse), now)
+        await transfers.mark_weighed(connection, self._account)
+        await account_units.put(connection, self._account, weighed.units)
         await transfers.put_purses(connection, self._account, cash, booked, now)
         await alerts.clear_older(connection, JUMPED, now - TOLD_FOR, now)
+        return weighed.units
 
     async def _infer(
-        self, connection: Connection, purse: Purse, amount: Decimal, now: datetime
+        self,
+        connection: Connection,
+        jump: Jump,
+        now: datetime,
+        against: Decimal | None,
+        since_before: datetime | None,
     ) -> None:
-        venue, asset = purse
+        (venue, asset), amount = jump.purse, jump.amount
         inferred = Transfer(
             venue=venue,
             transfer_id=f"inferred {asset} {now.isoformat()}",
@@ -179,18 +255,43 @@ class TransferBooks:
             amount=amount,
             at=now,
         )
-        worth = self._currencies.rate(asset) * amount
-        await transfers.insert_inferred(connection, self._account, inferred, worth)
+        await transfers.insert_inferred(
+            connection,
+            self._account,
+            inferred,
+            self._worth(jump),
+            against=against,
+            since_before=since_before,
+        )
         went = "came in" if amount > 0 else "left"
         message = (
             f"{abs(amount):f} {asset} {went}, and no fill, funding or transfer says why:"
             " no gain and no loss is made of it"
         )
-        await alerts.raise_alert(connection, JUMPED, "warning", " ".join(purse), message, now)
+        await alerts.raise_alert(connection, JUMPED, "warning", " ".join(jump.purse), message, now)
         log.warning("cash jumped", venue=venue, asset=asset, amount=amount)
+
+    def _worth(self, jump: Jump) -> Decimal:
+        """Of what is new."""
+        return self._currencies.rate(jump.purse[1]) * jump.amount
 
     def _is_noticed(self, purse: Purse, amount: Decimal, equity: Decimal) -> bool:
         return abs(self._currencies.rate(purse[1]) * amount) > NOTICED * abs(equity)
+
+
+def _split(parts: Sequence[Part], late: Decimal) -> tuple[list[Part], list[Part]]:
+    """Those that our books explain, which have moved by *late* since, and those that went back."""
+    booked, returned = [], []
+    left = abs(late)
+    for part in parts:
+        same = part.amount * late > 0
+        first, rest = part.split(left if same else ZERO)
+        if first is not None:
+            booked.append(first)
+            left -= abs(first.amount)
+        if rest is not None:
+            returned.append(rest)
+    return booked, returned
 
 
 def _unexplained(seen: Seen | None, cash: Decimal | None, booked: Decimal) -> Decimal:
