@@ -348,6 +348,46 @@ async def test_what_is_booked_late_is_counted_once(database: Database) -> None:
     assert halted(desk) == "max_daily_loss"
 
 
+async def test_small_changes_that_are_booked_late_in_one_are_counted_once(
+    database: Database,
+) -> None:
+    """Funding of three days, of which each was too little to be noticed, and then a venue's list."""
+    desk = await opened(database)
+    for _ in range(3):
+        desk.venue.balances["USDT"] -= 900
+        await snapshot(desk)
+    await desk.earns(-2_700)
+    desk.venue.balances["USDT"] += 2_700
+    await snapshot(desk)
+
+    assert await desk.open_alerts() == []
+    assert await transferred(desk) == 0
+    await desk.earns(-47_299)
+    await snapshot(desk)
+    assert halted(desk) is None
+    await desk.earns(-1)
+    await snapshot(desk)
+    assert halted(desk) == "max_daily_loss"
+
+
+async def test_a_jump_is_undone_by_a_booking_that_is_too_small_to_be_noticed_by_then(
+    database: Database,
+) -> None:
+    """The account has grown meanwhile: 1,001 of 1,500,000."""
+    desk = await opened(database)
+    desk.venue.balances["USDT"] -= 1_001
+    await snapshot(desk)
+    await desk.earns(500_000)
+    await snapshot(desk)
+    assert await transferred(desk) == -1_001
+    await desk.earns(-1_001)
+    desk.venue.balances["USDT"] += 1_001
+    await snapshot(desk)
+
+    assert await desk.open_alerts() == []
+    assert await transferred(desk) == 0
+
+
 async def test_an_alert_of_a_jump_is_told_for_a_day(database: Database) -> None:
     desk = await opened(database)
     desk.venue.transfer(2_000, told=False)

@@ -49,7 +49,7 @@ SELECT_SINCE: Final[LiteralString] = """
       FROM purses WHERE account = $1 AND venue = $2
 """
 SELECT_PURSES: Final[LiteralString] = """
-    SELECT p.venue, p.asset, p.cash, p.booked, p.transferred,
+    SELECT p.venue, p.asset, p.cash, p.booked, p.transferred, p.absorbed,
            coalesce(t.moved, 0) AS transferred_by_now
       FROM purses AS p LEFT JOIN transfer_sums AS t USING (account, venue, asset)
      WHERE account = $1
@@ -62,24 +62,28 @@ DELETE_OTHERS: Final[LiteralString] = """
                         WHERE k.venue = p.venue AND k.asset = p.asset)
 """
 PUT_PURSES: Final[LiteralString] = """
-    INSERT INTO purses (account, venue, asset, cash, booked, transferred, first_at, seen_at)
-    SELECT $1, venue, asset, cash, booked,
+    INSERT INTO purses (account, venue, asset, cash, booked, absorbed, transferred, first_at, seen_at)
+    SELECT $1, venue, asset, cash, booked, absorbed,
            coalesce((SELECT moved FROM transfer_sums AS t
                       WHERE t.account = $1 AND t.venue = n.venue AND t.asset = n.asset), 0), $6, $6
-      FROM unnest($2::text[], $3::text[], $4::numeric[], $5::numeric[]) AS n (venue, asset, cash, booked)
+      FROM unnest($2::text[], $3::text[], $4::numeric[], $5::numeric[], $7::numeric[])
+           AS n (venue, asset, cash, booked, absorbed)
     ON CONFLICT (account, venue, asset)
-    DO UPDATE SET cash = excluded.cash, booked = excluded.booked, transferred = excluded.transferred,
+    DO UPDATE SET cash = excluded.cash, booked = excluded.booked, transferred = excluded.transferred, absorbed = excluded.absorbed,
                   seen_at = excluded.seen_at
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A purse at the last snapshot. `told`: what transfers have brought it since."""
+    """A purse at the last snapshot. `told`: what transfers have brought it since. `absorbed`: what
+    changed too little to be noticed, and our books do not have.
+    """
 
     cash: Decimal
     booked: Decimal
     told: Decimal
+    absorbed: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +221,7 @@ async def select_purses(connection: Connection, account: str) -> dict[Purse, See
             cash=row["cash"],
             booked=row["booked"],
             told=row["transferred_by_now"] - row["transferred"],
+            absorbed=row["absorbed"],
         )
         for row in await connection.fetch(SELECT_PURSES, account)
     }
@@ -227,6 +232,7 @@ async def put_purses(
     account: str,
     cash: Mapping[Purse, Decimal],
     booked: Mapping[Purse, Decimal],
+    absorbed: Mapping[Purse, Decimal],
     now: datetime,
 ) -> None:
     """These are all the account has."""
@@ -241,4 +247,5 @@ async def put_purses(
         [cash[each] for each in purses],
         [booked.get(each, Decimal(0)) for each in purses],
         now,
+        [absorbed.get(each, Decimal(0)) for each in purses],
     )

@@ -39,7 +39,7 @@ NOTICED: Final = Decimal("0.001")  # of the equity: less is fees and interest, a
 class Jump:
     """Of one purse. *booked*: what was inferred earlier, and our books have now. *returned*: what
     of it went back. *amount*: what is new, in the asset. *worth*: of what went back and what is
-    new, in the account's currency.
+    new, in the account's currency. *absorbed*: what is too little to be noticed, up to now.
     """
 
     purse: Purse
@@ -47,6 +47,7 @@ class Jump:
     returned: Sequence[Part]
     amount: Decimal
     worth: Decimal
+    absorbed: Decimal
 
 
 class TransferBooks:
@@ -184,25 +185,40 @@ class TransferBooks:
         """
         seen = await transfers.select_purses(connection, self._account)
         jumps: list[Jump] = []
-        if not seen:
-            return jumps
-        for purse in sorted({*seen, *cash}):
-            amount = _unexplained(seen.get(purse), cash.get(purse), booked.get(purse, ZERO))
+        for purse in sorted({*seen, *cash}) if seen else ():
+            known = seen.get(purse)
+            moved = booked.get(purse, ZERO)
+            amount = _unexplained(known, cash.get(purse), moved)
             if not amount or not self._currencies.converts(purse[1]):
-                continue  # of what nothing converts any more nobody can say what it was worth
-            if not self._is_noticed(purse, amount, equity):
+                # Of what nothing converts any more nobody can say what it was worth.
+                jumps.append(_nothing(purse, known))
                 continue
-            parts, left = await transfers.inferred_parts(
-                connection, self._account, purse, -amount, now - transfers.LATER, now, lock=lock
-            )
+            late = moved if known is None else moved - known.booked
+            noticed = self._is_noticed(purse, amount, equity)
+            parts: Sequence[Part] = ()
+            if noticed or amount * late < 0:
+                parts, _ = await transfers.inferred_parts(
+                    connection, self._account, purse, -amount, now - transfers.LATER, now, lock=lock
+                )
             # What was booked later than the venue had counted it comes back with the other sign.
-            late = booked.get(purse, ZERO) - (seen[purse].booked if purse in seen else ZERO)
             first, returned = _split(parts, late)
+            returned = returned if noticed else []
+            left = -amount - sum((part.amount for part in (*first, *returned)), ZERO)
+            late -= sum((part.amount for part in first), ZERO)
+            absorbed = ZERO if known is None else known.absorbed
+            again = _common(left, late, absorbed)
+            left -= again
             rest = -left if self._is_noticed(purse, left, equity) else ZERO
-            moved = rest - sum((part.amount for part in returned), ZERO)
-            worth = self._currencies.rate(purse[1]) * moved
+            new = rest - sum((part.amount for part in returned), ZERO)
             jumps.append(
-                Jump(purse=purse, booked=first, returned=returned, amount=rest, worth=worth)
+                Jump(
+                    purse=purse,
+                    booked=first,
+                    returned=returned,
+                    amount=rest,
+                    worth=self._currencies.rate(purse[1]) * new,
+                    absorbed=absorbed - again - left - rest,
+                )
             )
         return jumps
 
@@ -231,11 +247,12 @@ class TransferBooks:
                 alone = equity - self._worth(jump) if equity > 0 else weighed.against
                 against = None if weighed.against is None else alone
                 await self._infer(connection, jump, now, against, undone.since)
-            else:
+            elif jump.booked or jump.returned:
                 await alerts.clear(connection, [JUMPED], " ".join(jump.purse), now)
         await transfers.mark_weighed(connection, self._account)
         await account_units.put(connection, self._account, weighed.units)
-        await transfers.put_purses(connection, self._account, cash, booked, now)
+        absorbed = {jump.purse: jump.absorbed for jump in jumps}
+        await transfers.put_purses(connection, self._account, cash, booked, absorbed, now)
         await alerts.clear_older(connection, JUMPED, now - TOLD_FOR, now)
         return weighed.units
 
@@ -277,6 +294,18 @@ class TransferBooks:
 
     def _is_noticed(self, purse: Purse, amount: Decimal, equity: Decimal) -> bool:
         return abs(self._currencies.rate(purse[1]) * amount) > NOTICED * abs(equity)
+
+
+def _nothing(purse: Purse, known: Seen | None) -> Jump:
+    absorbed = ZERO if known is None else known.absorbed
+    return Jump(purse=purse, booked=(), returned=(), amount=ZERO, worth=ZERO, absorbed=absorbed)
+
+
+def _common(left: Decimal, late: Decimal, absorbed: Decimal) -> Decimal:
+    """Of *left*, what our books have moved late and was absorbed before: all of one sign."""
+    if left * late <= 0 or left * absorbed <= 0:
+        return ZERO
+    return min(left, late, absorbed, key=abs)
 
 
 def _split(parts: Sequence[Part], late: Decimal) -> tuple[list[Part], list[Part]]:
