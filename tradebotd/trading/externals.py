@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-import anyio
 import structlog
 
-from tradebotd.domain.errors import AccountTakenError, VenueError
+from tradebotd.domain.errors import AccountTakenError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.order import FINAL, OrderReport
@@ -20,10 +19,10 @@ from tradebotd.trading.contradictions import CONTRADICTS, of_fill
 from tradebotd.trading.holdings import Holdings
 from tradebotd.trading.reconcile_plan import Difference, change_of, explanation
 from tradebotd.trading.unknown_fills import evidence
+from tradebotd.trading.venue_round import VenueRound
 
 log = structlog.get_logger(__name__)
 
-ASK_SECONDS: Final = 10.0
 ORDER: Final = "external_order"
 POSITION: Final = "external_position"
 # What lasts (an order that does not settle) is told again at each look; what happened once is not.
@@ -88,18 +87,15 @@ class Externals:
     # Orders
 
     async def compare_orders(
-        self, known: Mapping[VenueName, Sequence[OrderReport]], failed: dict[str, str]
+        self,
+        venues: VenueRound,
+        known: Mapping[VenueName, Sequence[OrderReport]],
+        failed: dict[str, str],
     ) -> None:
         """What rests and is not ours. *known*: what a venue has been asked for already."""
-        for name, venue in sorted(self._venues.items()):
-            reports = known.get(name)
-            if reports is None:
-                try:
-                    with anyio.fail_after(ASK_SECONDS):
-                        reports = await venue.open_orders()
-                except (VenueError, TimeoutError) as error:
-                    failed[name] = f"{type(error).__name__}: {error}"
-                    continue
+        unasked = self._venues.keys() - known.keys()
+        told = await venues.ask_all(unasked, lambda venue: venue.open_orders(), failed)
+        for name, reports in sorted([*known.items(), *told.items()]):
             await self._compare(name, reports)
 
     async def _compare(self, name: VenueName, reports: Sequence[OrderReport]) -> None:

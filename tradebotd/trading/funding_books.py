@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-import anyio
 import structlog
 
-from tradebotd.domain.errors import VenueError
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
@@ -17,10 +15,10 @@ from tradebotd.storage import alerts, funding
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.positions import HeldSum
 from tradebotd.trading.bot_days import BotDays
+from tradebotd.trading.venue_round import VenueRound
 
 log = structlog.get_logger(__name__)
 
-ASK_SECONDS: Final = 10.0
 EVERY: Final = timedelta(minutes=15)  # market time: venues pay each hour at most
 OVERLAP: Final = timedelta(hours=1)  # a payment may be told late
 UNCLAIMED: Final = "funding_unclaimed"
@@ -60,7 +58,9 @@ class FundingBooks:
         """Whatever is held, the next `book` asks for it."""
         self._asked_at.clear()
 
-    async def book(self, held: Sequence[HeldSum], failed: dict[str, str]) -> int:
+    async def book(
+        self, held: Sequence[HeldSum], venues: VenueRound, failed: dict[str, str]
+    ) -> int:
         """How many payments were new. Raises DatabaseUnavailableError."""
         now, booked = self._clock.now(), 0
         holding = {
@@ -68,16 +68,18 @@ class FundingBooks:
         }
         async with self._database.connection() as connection:
             closed = await funding.select_closed(connection, now - LOOK_BACK)
-        for name in sorted(holding | closed.keys()):
-            venue = self._venues.get(name)
-            if venue is None or not self._is_due(name, None if name in holding else closed[name]):
-                continue
-            try:
-                booked += await self._book_of(venue, name)
-            except (VenueError, TimeoutError) as error:
-                failed[name] = f"{type(error).__name__}: {error}"
-                continue
-            self._asked_at[name] = now
+        due = {
+            name: await self._since(name)
+            for name in sorted((holding | closed.keys()) & self._venues.keys())
+            if self._is_due(name, None if name in holding else closed[name])
+        }
+        since = {name: at for name, at in due.items() if at is not None}
+        told = await venues.ask_all(
+            since, lambda venue: venue.funding_since(since[venue.name]), failed
+        )
+        for payments in told.values():
+            booked += await self._book(payments)
+        self._asked_at |= dict.fromkeys([*told, *(due.keys() - since.keys())], now)
         if booked or self._tells:
             await self._tell(now)
         return booked
@@ -106,14 +108,15 @@ class FundingBooks:
             await alerts.clear_others(connection, UNCLAIMED, subjects, now)
         self._tells = bool(subjects)
 
-    async def _book_of(self, venue: Venue, name: VenueName) -> int:
+    async def _since(self, name: VenueName) -> datetime | None:
+        """None: nothing was ever held there that could be paid for."""
+        now = self._clock.now()
         async with self._database.connection() as connection:
-            since = await funding.select_since(connection, name, self._clock.now() - LOOK_BACK)
-        if since is None:
-            return 0
-        since = min(since, self._clock.now())  # a payment from the future hides no later one
-        with anyio.fail_after(ASK_SECONDS):
-            payments = await venue.funding_since(since - OVERLAP)
+            since = await funding.select_since(connection, name, now - LOOK_BACK)
+        # A payment from the future hides no later one.
+        return None if since is None else min(since, now) - OVERLAP
+
+    async def _book(self, payments: Sequence[FundingPayment]) -> int:
         booked = 0
         for payment in payments:
             async with self._database.transaction(Lane.ORDERS, durable=True) as connection:

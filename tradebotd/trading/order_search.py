@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-import anyio
 import structlog
 
 from tradebotd.domain.decimals import ZERO
@@ -23,6 +22,7 @@ from tradebotd.storage.orders import StoredOrder
 from tradebotd.trading.contradictions import is_readable
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.holdings import Holdings
+from tradebotd.trading.order_answers import Answer, ask_for
 from tradebotd.trading.reconcile_plan import (
     Difference,
     Verdict,
@@ -37,10 +37,10 @@ from tradebotd.trading.reconcile_plan import (
 from tradebotd.trading.recorder import OrderRecorder
 from tradebotd.trading.silent_holdings import says_nothing
 from tradebotd.trading.unknown_fills import LATE
+from tradebotd.trading.venue_round import VenueRound, words
 
 log = structlog.get_logger(__name__)
 
-ASK_SECONDS: Final = 10.0
 OVERLAP: Final = timedelta(minutes=5)
 UNKNOWN: Final = "order_unknown"
 NEVER_SEEN: Final = "the venue has never seen it"
@@ -54,16 +54,15 @@ _RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 class Settled:
     """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
 
-    `unanswered`: id to why nobody can say what became of it. `silent`: venues that took so long
-    that nothing more is asked of them in this round.
+    `unanswered`: id to why nobody can say what became of it.
     """
 
+    venues: VenueRound
     asked: int = 0
     resolved: int = 0
     waiting: dict[ClientOrderId, datetime] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unanswered: dict[ClientOrderId, str] = field(default_factory=dict)
-    silent: set[VenueName] = field(default_factory=set)
     open: dict[VenueName, Sequence[OrderReport]] = field(default_factory=dict)
 
 
@@ -105,9 +104,9 @@ class OrderSearches:
         self._silent_since: dict[ClientOrderId, datetime] = {}
         self._trades_asked: dict[ClientOrderId, datetime] = {}
 
-    async def settle(self) -> Settled:
+    async def settle(self, venues: VenueRound) -> Settled:
         """Ask about each once. Raises DatabaseUnavailableError."""
-        result = Settled()
+        result = Settled(venues)
         async with self._database.connection() as connection:
             doubtful = await order_searches.select_in_doubt(connection)
         known = {stored.order.client_order_id for stored, _ in doubtful}
@@ -115,17 +114,18 @@ class OrderSearches:
         now = self._host.now()
         doubtful = [each for each in doubtful if is_due(each[1], now)]
         missing: list[_Missing] = []
-        for stored, search in await self._without_resting(doubtful, result):
-            client_order_id = stored.order.client_order_id
-            if client_order_id in self._recorder.in_flight:
+        left = await self._without_resting(doubtful, result)
+        asked = [stored.order for stored, _ in left]
+        answers = await ask_for(asked, venues, self._recorder.in_flight, self._host)
+        for stored, search in left:
+            answer = answers.get(stored.order.client_order_id)
+            if answer is None:
                 continue
             result.asked += 1
             try:
-                found = await self._seek(stored, search, result)
-            except (VenueError, TimeoutError) as error:
-                if isinstance(error, TimeoutError):
-                    result.silent.add(stored.order.venue)
-                self._no_answer(stored, _words(error), result)
+                found = await self._take(stored, search, answer, result)
+            except TimeoutError as error:  # of the database
+                self._no_answer(stored, words(error), result)
                 continue
             if found is not None:
                 missing.append(found)
@@ -149,17 +149,10 @@ class OrderSearches:
         self, doubtful: Sequence[tuple[StoredOrder, Search | None]], result: Settled
     ) -> list[tuple[StoredOrder, Search | None]]:
         """Those that rest are asked about all at once; what is as our row says needs no more."""
-        for name in {each.order.venue for each, _ in doubtful if each.order.status in _RESTS}:
-            venue = self._venues.get(name)
-            if venue is None:
-                continue
-            try:
-                with anyio.fail_after(ASK_SECONDS):
-                    result.open[name] = await venue.open_orders()
-            except (VenueError, TimeoutError) as error:
-                if isinstance(error, TimeoutError):
-                    result.silent.add(name)
-                result.failed[name] = _words(error)
+        names = {each.order.venue for each, _ in doubtful if each.order.status in _RESTS}
+        result.open = await result.venues.ask_all(
+            names & self._venues.keys(), lambda venue: venue.open_orders(), result.failed
+        )
         resting = {
             (name, report.client_order_id): report
             for name, reports in result.open.items()
@@ -174,22 +167,14 @@ class OrderSearches:
                 await self._found(stored, search)
         return left
 
-    async def _seek(
-        self, stored: StoredOrder, search: Search | None, result: Settled
+    async def _take(
+        self, stored: StoredOrder, search: Search | None, answer: Answer, result: Settled
     ) -> _Missing | None:
-        """None: it was found, and what the venue said is recorded."""
-        order = stored.order
-        venue = self._venues.get(order.venue)
-        if venue is None:
-            self._no_answer(stored, f"venue {order.venue} is not configured", result)
+        """None: it was found, and what the venue said is recorded; or nothing was said."""
+        if answer.search is None:
+            self._no_answer(stored, answer.why, result)
             return None
-        if order.venue in result.silent:
-            self._no_answer(stored, "its venue did not answer in time", result)
-            return None
-        asked_at = self._host.now()
-        with anyio.fail_after(ASK_SECONDS):
-            answer = await venue.find_order(order.symbol, order.client_order_id)
-        report = answer.report
+        order, report = stored.order, answer.search.report
         if report is not None and report.client_order_id != order.client_order_id:
             why = f"asked for it, the venue tells of {report.client_order_id}"
             self._no_answer(stored, why, result)
@@ -197,8 +182,13 @@ class OrderSearches:
         if report is not None:
             await self._record(stored, search, report, result)
             return None
+        venue = self._venues[order.venue]
         search = counted(
-            search, answer, send_by=stored.send_by, asked_at=asked_at, traits=venue.traits
+            search,
+            answer.search,
+            send_by=stored.send_by,
+            asked_at=answer.asked_at,
+            traits=venue.traits,
         )
         return _Missing(stored, search, venue)
 
@@ -237,17 +227,17 @@ class OrderSearches:
             try:
                 await self._weigh_at(venue, here, result)
             except (VenueError, TimeoutError) as error:
-                result.failed[venue.name] = _words(error)
+                result.failed[venue.name] = words(error)
                 for each in here:
                     if each.client_order_id not in result.waiting:
-                        self._no_answer(each.stored, _words(error), result)
+                        self._no_answer(each.stored, words(error), result)
 
     async def _weigh_at(self, venue: Venue, here: Sequence[_Missing], result: Settled) -> None:
         differences: list[Difference] | None = None
         fills: Mapping[ClientOrderId, Sequence[Fill]] = {}
         unknown: Mapping[ClientOrderId, Sequence[Fill]] = {}
         if any(_verdict(each, moved=False) is Verdict.ABSENT for each in here):
-            differences, fills = await self._evidence(venue, here)
+            differences, fills = await self._evidence(venue, here, result.venues)
             unknown = await self._externals.evidence(venue.name)
         for each in here:
             its_fills = fills.get(each.client_order_id, ())
@@ -265,7 +255,7 @@ class OrderSearches:
                 await self._conclude(each, verdict, result)
 
     async def _evidence(
-        self, venue: Venue, here: Sequence[_Missing]
+        self, venue: Venue, here: Sequence[_Missing], venues: VenueRound
     ) -> tuple[list[Difference] | None, Mapping[ClientOrderId, Sequence[Fill]]]:
         """How the holdings differ, and what was filled since, by order of ours; None: it cannot be
         told at this moment.
@@ -274,9 +264,8 @@ class OrderSearches:
         """
         before, asked_at = await self._holdings.sums(), self._clock.now()
         since = min(self._untold_since(each) for each in here) - OVERLAP
-        with anyio.fail_after(ASK_SECONDS):
-            fills = await venue.fills_since(since)
-            account = await venue.account()
+        fills = await venues.ask(venue.name, lambda each: each.fills_since(since))
+        account = await venues.ask(venue.name, lambda each: each.account())
         ours = (await self._externals.attribute(fills)).ours
         self._trades_asked |= dict.fromkeys((each.client_order_id for each in here), asked_at)
         if not is_readable(account):
@@ -312,12 +301,13 @@ class OrderSearches:
         """By its id, whether or not it is there: then it cannot come any more. True: it was."""
         order = missing.stored.order
         try:
-            with anyio.fail_after(ASK_SECONDS):
-                report = await missing.venue.cancel(order.symbol, order.client_order_id)
+            report = await result.venues.ask(
+                order.venue, lambda venue: venue.cancel(order.symbol, order.client_order_id)
+            )
         except OrderRejectedError:
             return False  # one more "never seen", or it is final: asked about again
         except (VenueError, TimeoutError) as error:
-            result.failed[order.client_order_id] = _words(error)
+            result.failed[order.client_order_id] = words(error)
             return False
         now = self._host.now()
         search = missing.search or Search(began_at=now, last_asked_at=now)
@@ -392,7 +382,3 @@ def _untold(report: OrderReport) -> str | None:
 def _named(stored: StoredOrder) -> dict[str, object]:
     order = stored.order
     return {"client_order_id": order.client_order_id, "bot": order.bot, "symbol": order.symbol}
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -26,9 +26,10 @@ from tradebotd.trading.externals import Externals
 from tradebotd.trading.funding_books import FundingBooks
 from tradebotd.trading.holdings import Holdings
 from tradebotd.trading.late_fees import LateFees
-from tradebotd.trading.order_search import ASK_SECONDS, OVERLAP, OrderSearches, Settled
+from tradebotd.trading.order_search import OVERLAP, OrderSearches, Settled
 from tradebotd.trading.reconcile_plan import Difference
 from tradebotd.trading.recorder import OrderRecorder
+from tradebotd.trading.venue_round import VenueRound, words
 
 log = structlog.get_logger(__name__)
 
@@ -137,11 +138,12 @@ class Reconciler:
         market time may jump by hours in the two seconds that this takes.
         """
         async with self._one_at_a_time:
-            settled = await self._searches.settle()
+            venues = VenueRound(self._venues)
+            settled = await self._searches.settle(venues)
             sendable = self._sendable_for(settled)
             if sendable > 0 and not self._settled_since_start:
                 await self._host.sleep(sendable + MARGIN)
-                settled = await self._searches.settle()
+                settled = await self._searches.settle(venues)
             self._settled_since_start = True
             result = Reconciled(
                 asked=settled.asked,
@@ -150,8 +152,8 @@ class Reconciler:
                 failed=settled.failed,
             )
             await self._late_fees.value()
-            await self._externals.compare_orders(settled.open, result.failed)
-            await self._compare_holdings(result)
+            await self._externals.compare_orders(venues, settled.open, result.failed)
+            await self._compare_holdings(venues, result)
             await self._externals.forget_old()
             return result
 
@@ -162,17 +164,11 @@ class Reconciler:
 
     # Holdings
 
-    async def _compare_holdings(self, result: Reconciled) -> None:
+    async def _compare_holdings(self, venues: VenueRound, result: Reconciled) -> None:
         """Only what did not change around the venue's answer is compared."""
         before = await self._holdings.sums()
-        await self._funding.book(before, result.failed)
-        accounts: dict[VenueName, VenueAccount] = {}
-        for name, venue in sorted(self._venues.items()):
-            try:
-                with anyio.fail_after(ASK_SECONDS):
-                    accounts[name] = await venue.account()
-            except (VenueError, TimeoutError) as error:
-                result.failed[name] = f"{type(error).__name__}: {error}"
+        await self._funding.book(before, venues, result.failed)
+        accounts = await venues.ask_all(self._venues, lambda venue: venue.account(), result.failed)
         await self._say_contradictions(accounts, result)
         silent = self._venues.keys() - accounts.keys()
         if not accounts:
@@ -184,7 +180,7 @@ class Reconciler:
         differing = {each.venue for each in found}
         self._told_until |= dict.fromkeys(accounts.keys() - differing, began)
         if found:
-            await self._apply_late_fills(differing, result)
+            await self._apply_late_fills(differing, venues, result)
             if await self._holdings.sums() != before:
                 return  # a fill came in between: the next look compares again
             if await self._externals.settle_excess(found, accounts):
@@ -231,31 +227,37 @@ class Reconciler:
         if self._cash.suspects:
             self._funding.ask_again()
 
-    async def _apply_late_fills(self, venues: Iterable[VenueName], result: Reconciled) -> None:
+    async def _apply_late_fills(
+        self, differing: Iterable[VenueName], venues: VenueRound, result: Reconciled
+    ) -> None:
         """A difference may be a fill of an order that we took for settled: late evidence counts.
 
         What is of no order of ours is somebody else's; it is kept, and not asked for again.
         """
-        for name in sorted(venues):
-            began, since = self._clock.now(), self._told_until.get(name)
-            since = began - LOOK_BACK if since is None else since
+        began = self._clock.now()
+        since = {name: self._told_until.get(name, began - LOOK_BACK) for name in differing}
+        told = await venues.ask_all(
+            since, lambda venue: venue.fills_since(since[venue.name] - OVERLAP), result.failed
+        )
+        for name, fills in told.items():
             try:
-                with anyio.fail_after(ASK_SECONDS):
-                    fills = await self._venues[name].fills_since(since - OVERLAP)
                 attributed = await self._externals.attribute(fills)
                 for client_order_id, news in attributed.news.items():
-                    await self._apply(client_order_id, news)
-                self._told_until[name] = max(since, began - LATE_TRADES)
+                    await self._apply(client_order_id, news, venues)
+                self._told_until[name] = max(since[name], began - LATE_TRADES)
             except (VenueError, TimeoutError) as error:
-                result.failed[name] = f"{type(error).__name__}: {error}"
+                result.failed[name] = words(error)
         await self._externals.take_forced()
 
-    async def _apply(self, client_order_id: ClientOrderId, fills: Sequence[Fill]) -> None:
+    async def _apply(
+        self, client_order_id: ClientOrderId, fills: Sequence[Fill], venues: VenueRound
+    ) -> None:
         if client_order_id in self._recorder.in_flight:
             return
-        venue, symbol = fills[0].venue, fills[0].symbol
-        with anyio.fail_after(ASK_SECONDS):
-            search = await self._venues[venue].find_order(symbol, client_order_id)
+        symbol = fills[0].symbol
+        search = await venues.ask(
+            fills[0].venue, lambda venue: venue.find_order(symbol, client_order_id)
+        )
         if search.report is not None:
             await self._recorder.record(search.report)
         else:  # its fills are evidence enough

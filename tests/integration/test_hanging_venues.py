@@ -1,0 +1,121 @@
+"""M2.3, M5.6: a reconciliation of several venues, some of which never answer."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import anyio
+import pytest
+
+from tests.fakes.trading import MINUTE, Desk, open_desk, spec
+from tests.fakes.venue import Behaviour, ScriptedVenue
+from tradebotd.domain.errors import OutcomeUnknownError
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.storage.database import Database
+
+THERE = ("ADAUSDT", "ETHUSDT", "XRPUSDT")
+LONG_ENOUGH = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradebotd.trading.venue_round.ASK_SECONDS", 0.05)
+
+
+async def opened(database: Database) -> tuple[Desk, list[ScriptedVenue]]:
+    """One bot at the desk's venue, and one of futures at each of three others."""
+    futures = {"position_type": PositionType.FUTURES, "leverage": 2}
+    others = [spec(f"b{number}", each, **futures) for number, each in enumerate(THERE)]
+    desk = await open_desk(database, spec(), *others)
+    venues = []
+    for symbol in THERE:
+        known, name = desk.symbols[symbol], VenueName(f"at-{symbol.lower()}")
+        desk.symbols[symbol] = replace(known, instrument=replace(known.instrument, venue=name))
+        there = {symbol: desk.symbols[symbol].instrument}
+        venue = ScriptedVenue(desk.clock, desk.prices, there, {"USDT": Decimal(100_000)}, name=name)
+        desk.venues[name] = venue
+        venues.append(venue)
+    return desk, venues
+
+
+async def lost(desk: Desk, venue: ScriptedVenue, bot: str) -> None:
+    """An entry that was executed, and nobody has told us."""
+    venue.script.append(Behaviour.DROP_AFTER)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter(bot)
+
+
+async def test_who_does_not_answer_is_asked_once_and_the_others_are_compared(
+    database: Database,
+) -> None:
+    """M5.6: three hang in whatever they are asked, an order of each is in doubt, and the fourth,
+    which holds less than our books, is compared; the next reconciliation asks everybody again.
+    """
+    desk, others = await opened(database)
+    await desk.reconciler.run()
+    await desk.enter()
+    for number, venue in enumerate(others):
+        await lost(desk, venue, f"b{number}")
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    desk.venue.balances["BTC"] -= Decimal("0.4")
+    for venue in others:
+        venue.gate = anyio.Event()
+        venue.asked_for.clear()
+    desk.clock.advance(MINUTE)
+
+    for times in (1, 2):
+        result = await desk.reconciler.run()
+
+        assert [len(venue.asked_for) for venue in others] == [times] * 3
+        assert result.failed.keys() > {venue.name for venue in others}
+        assert [str(each) for each in result.differences] == ["we hold 1 BTC, scripted says 0.6"]
+
+    for venue in others:
+        assert venue.gate is not None
+        venue.gate.set()
+    result = await desk.reconciler.run()
+    assert result.failed == {}
+    assert [each.subject for each in result.differences] == ["BTC"]
+
+
+READS = ("open_orders", "account", "fills_since", "funding_since", "find_order")
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_venues_are_asked_side_by_side(
+    database: Database, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    """M2.3: each answers only once all of them have been asked."""
+    monkeypatch.setattr("tradebotd.trading.venue_round.ASK_SECONDS", LONG_ENOUGH)
+    desk, others = await opened(database)
+    await desk.reconciler.run()
+    for number, venue in enumerate(others):
+        if read == "find_order":
+            await lost(desk, venue, f"b{number}")
+        else:
+            await desk.enter(f"b{number}")
+    for venue in others:
+        venue.positions = {symbol: held / 2 for symbol, held in venue.positions.items()}
+    waiting, all_asked = set[VenueName](), anyio.Event()
+
+    def waits(venue: ScriptedVenue) -> Callable[[str], Awaitable[None]]:
+        real = venue._read
+
+        async def wait(what: str) -> None:
+            if what == read:
+                waiting.add(venue.name)
+                if len(waiting) == len(others):
+                    all_asked.set()
+                await all_asked.wait()
+            await real(what)
+
+        return wait
+
+    for venue in others:
+        monkeypatch.setattr(venue, "_read", waits(venue))
+    with anyio.fail_after(LONG_ENOUGH / 2):
+        result = await desk.reconciler.run()
+
+    assert waiting == {venue.name for venue in others}
+    assert result.failed == {}

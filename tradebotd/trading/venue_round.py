@@ -1,0 +1,79 @@
+"""What one reconciliation asks of the venues: side by side, and of a silent one nothing more."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+import anyio
+
+from tradebotd.domain.errors import VenueError, VenueUnavailableError
+from tradebotd.domain.ids import VenueName
+from tradebotd.ports.venue import Venue
+
+T = TypeVar("T")
+
+ASK_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 60.0  # for all that one venue is asked: the others wait meanwhile
+
+Call = Callable[[Venue], Awaitable[T]]
+
+
+class VenueRound:
+    """Made anew for each reconciliation. A venue that did not answer in time is asked nothing more
+    in it: however many hang, and in whatever phase, they cost it the time of one answer each.
+    """
+
+    def __init__(self, venues: Mapping[VenueName, Venue]) -> None:
+        self._venues = venues
+        self._spent: dict[VenueName, float] = {}
+        self._silent: dict[VenueName, str] = {}
+
+    async def ask(self, name: VenueName, call: Call[T]) -> T:
+        """Raises VenueError (it is not configured, or is not asked any more), TimeoutError."""
+        if name not in self._venues:
+            raise VenueUnavailableError(f"venue {name} is not configured")
+        if (why := self._silent.get(name)) is not None:
+            raise VenueUnavailableError(why)
+        began = anyio.current_time()
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                return await call(self._venues[name])
+        except TimeoutError:
+            self._silent[name] = f"{name} did not answer in time"
+            raise
+        finally:
+            spent = self._spent.get(name, 0.0) + anyio.current_time() - began
+            self._spent[name] = spent
+            if spent > PATIENCE_SECONDS:
+                self._silent.setdefault(name, f"{name} answers too slowly")
+
+    async def ask_all(
+        self, names: Iterable[VenueName], call: Call[T], failed: dict[str, str]
+    ) -> dict[VenueName, T]:
+        """The answers, in the order of the names; who gave none is in *failed*, with why."""
+        asked = sorted(set(names))
+        answers: dict[VenueName, T] = {}
+
+        async def one(name: VenueName) -> None:
+            try:
+                answers[name] = await self.ask(name, call)
+            except (VenueError, TimeoutError) as error:
+                failed[name] = words(error)
+
+        await side_by_side(asked, one)
+        return {name: answers[name] for name in asked if name in answers}
+
+
+async def side_by_side(
+    names: Iterable[VenueName], work: Callable[[VenueName], Coroutine[Any, Any, None]]
+) -> None:
+    """Raises what one of them raises; the others are cut then."""
+    try:
+        async with anyio.create_task_group() as working:
+            for name in names:
+                working.start_soon(work, name)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None  # a group of errors is nobody's to handle
+
+
+def words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
