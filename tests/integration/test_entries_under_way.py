@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes.host import ShiftedHost
 from tests.fakes.trading import ACCOUNT, BOT, LIMITS, MINUTE, Desk, open_desk, spec
+from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.bot import DailyLimits
 from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
 from tradebotd.domain.ids import BotName
@@ -209,7 +210,7 @@ async def decided(database: Database) -> Desk:
 
 def is_stopped(desk: Desk) -> bool:
     gate = desk.gate
-    return gate.admit(BOT).why_not() is not None or not desk.lease.may_send()
+    return gate.admit(BOT, SCRIPTED).why_not() is not None or not desk.lease.may_send()
 
 
 async def in_the_middle(

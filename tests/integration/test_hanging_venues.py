@@ -12,6 +12,8 @@ from tests.fakes.venue import Behaviour, ScriptedVenue
 from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.signal import SignalKind
+from tradebotd.jobs.reconcile import Reconcile
 from tradebotd.storage.database import Database
 
 THERE = ("ADAUSDT", "ETHUSDT", "XRPUSDT")
@@ -119,3 +121,38 @@ async def test_venues_are_asked_side_by_side(
 
     assert waiting == {venue.name for venue in others}
     assert result.failed == {}
+
+
+async def test_who_hangs_at_the_start_holds_up_its_own_entries_and_no_others(
+    database: Database,
+) -> None:
+    """M5.6, M5.8: status says which venue waits; it takes entries once it has been compared, and
+    is not shut again when it hangs later.
+    """
+    desk, (slow, *_) = await opened(database)
+    desk.gate.close("reconcile", "not reconciled with the venue yet")
+    await desk.candles(100.0, 100.0, symbol=THERE[0])
+    await desk.candles(100.0, 100.0)
+    desk.says(SignalKind.BUY, SignalKind.BUY)
+    desk.says(SignalKind.BUY, SignalKind.BUY, bot="b0")
+    slow.gate = anyio.Event()
+    job = Reconcile(reconciler=desk.reconciler, gate=desk.gate)
+
+    await job.run(desk.context())
+    (why,) = desk.gate.other_reasons
+    assert f"not reconciled with {slow.name} yet" in why
+    await desk.run("b0")
+    await desk.run()
+    waiting = await desk.state("b0")
+    assert waiting["status"] == f"waiting (not reconciled with {slow.name} yet)"
+    assert (len(slow.submitted), len(desk.venue.submitted)) == (0, 1)
+
+    slow.gate.set()
+    await job.run(desk.context())
+    assert desk.gate.other_reasons == ()
+    await desk.run("b0")
+    assert len(slow.submitted) == 1
+
+    slow.gate = anyio.Event()
+    await job.run(desk.context())
+    assert desk.gate.closed_because(slow.name) is None

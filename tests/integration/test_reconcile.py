@@ -33,7 +33,7 @@ async def test_what_agrees_says_nothing_and_opens_the_gate(database: Database) -
     summary = await reconcile.run(desk.context())
 
     assert (summary.failed, summary.items) == (0, {})
-    assert desk.gate.closed_because() is None
+    assert desk.gate.closed_because(SCRIPTED) is None
     assert (await reconcile.outcome()).ok
     assert await desk.open_alerts() == []
 
@@ -47,7 +47,7 @@ async def test_a_venue_that_is_down_keeps_the_gate_closed(database: Database) ->
     summary = await job(desk).run(desk.context())
 
     assert summary.failed == 1
-    assert desk.gate.closed_because() is not None
+    assert desk.gate.closed_because(SCRIPTED) == "not reconciled with scripted yet"
     assert await desk.open_alerts() == []
 
 

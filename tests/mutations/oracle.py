@@ -91,7 +91,7 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/entry_gate.py",
-                "            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(),\n",
+                "            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(venue),\n",
                 "            why_not=lambda: None,\n",
             ),
             Edit(

@@ -14,7 +14,9 @@ NAME: Final = JobName("reconcile")
 
 @dataclass(slots=True, kw_only=True)
 class Reconcile:
-    """Opens the gate for entries once a whole reconciliation has gone well since the start."""
+    """Opens the gate for the entries at a venue once a reconciliation of all that concerns it has
+    gone well since the start, whatever the other venues do.
+    """
 
     reconciler: Reconciler
     gate: EntryGate
@@ -38,18 +40,16 @@ class Reconcile:
         for each in result.cash:
             summary.fail(f"{each.venue} cash in {each.asset}", str(each))
         summary.attempted = max(summary.attempted, summary.failed)
-        if not result.failed:
-            self.gate.open("reconcile")
+        self.gate.reconciled(result.uncompared)
         return summary
 
     async def outcome(self) -> Outcome:
         """The last reconciliation found our positions, and paper's cash, equal to the venue's."""
         if self._last is None:
             return Outcome(ok=False, message="not reconciled since the start")
+        wrong = [str(each) for each in (*self._last.differences, *self._last.cash)]
         if self._last.failed:
-            return Outcome(ok=False, message=f"no answer: {', '.join(self._last.failed)}")
-        if self._last.differences:
-            return Outcome(ok=False, message="; ".join(map(str, self._last.differences)))
-        if self._last.cash:
-            return Outcome(ok=False, message="; ".join(map(str, self._last.cash)))
+            wrong.append(f"no answer: {', '.join(self._last.failed)}")
+        if wrong:
+            return Outcome(ok=False, message="; ".join(wrong))
         return Outcome(ok=True, message="positions equal the venues'")

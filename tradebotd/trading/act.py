@@ -13,6 +13,7 @@ from tradebotd.domain.errors import (
     VenueError,
     VenueUnavailableError,
 )
+from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import FINAL
 from tradebotd.domain.position import CloseReason, Position
@@ -91,7 +92,8 @@ class Actor:
         candles: Sequence[Candle],
         now: datetime,
     ) -> Verdict:
-        closed = self._gate.closed_because()
+        venue = symbol.instrument.venue
+        closed = self._gate.closed_because(venue)
         if closed is not None and self._gate.is_closed_for_now():
             return Verdict(status=f"waiting ({closed})")
         if closed is not None:
@@ -108,13 +110,13 @@ class Actor:
         except FeedError as error:
             return Verdict(status="error (price fetch)", error=str(error))
         except VenueError as error:
-            return self._not_entered(record, error)
+            return self._not_entered(record, error, venue)
         rests = spec.entry.kind is EntryKind.LIMIT and report.status not in FINAL
         status = ENTRY_RESTING if rests else "running"
         return Verdict(status=status, decided=record.candle_ts, acted=True)
 
-    def _not_entered(self, record: DecisionRecord, error: VenueError) -> Verdict:
-        closed = self._gate.closed_because()
+    def _not_entered(self, record: DecisionRecord, error: VenueError, venue: VenueName) -> Verdict:
+        closed = self._gate.closed_because(venue)
         if closed is not None and isinstance(error, VenueUnavailableError):
             # It was kept back after its row had been written.
             return Verdict(status=f"waiting ({closed})", decided=record.candle_ts)

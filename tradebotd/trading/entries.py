@@ -80,8 +80,8 @@ class Entries:
         is the newest when it is this entry's turn; a venue is asked before what it must be asked
         for, so that nobody else waits for its answer.
         """
-        permit = self._gate.admit(spec.name)
         venue = symbol.instrument.venue
+        permit = self._gate.admit(spec.name, venue)
         quote = await self._prices.quote(symbol)
         await self.account.reach(venue)
         async with self._one_at_a_time:

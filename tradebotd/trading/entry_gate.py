@@ -1,6 +1,6 @@
 """Why no entry may be made now. Exits never ask."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ import anyio
 import structlog
 
 from tradebotd.domain.errors import RefusedError
-from tradebotd.domain.ids import BotName
+from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import settings
 from tradebotd.storage.database import Database
@@ -21,6 +21,7 @@ FLATTEN: Final = (
 )
 NO_WRITES: Final = "PostgreSQL cannot write"
 PAUSED: Final = "paused_by_user"
+RECONCILE: Final = "reconcile"
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +46,8 @@ class EntryGate:
         self._one_at_a_time = anyio.Lock()
         self._disk_problem: str | None = None
         self._on_stop: Callable[[], None] | None = None
-        self._reasons: dict[str, str] = {"reconcile": "not reconciled with the venue yet"}
+        self._reasons: dict[str, str] = {RECONCILE: "not reconciled with the venue yet"}
+        self._unreconciled: frozenset[VenueName] = frozenset()  # once the first one has ended
 
     async def load(self) -> None:
         async with self._database.connection() as connection:
@@ -66,28 +68,36 @@ class EntryGate:
 
     @property
     def other_reasons(self) -> Sequence[str]:
+        """Those of single venues included."""
+        waiting = sorted(self._unreconciled)
+        there = (f"{_waits_for(each)} (at other venues they go on)" for each in waiting)
+        return (*self._everywhere(), *there)
+
+    def _everywhere(self) -> Sequence[str]:
         by_account = self.account_halts.closed_because()
         return tuple(self._reasons.values()) + (() if by_account is None else (by_account,))
 
-    def closed_because(self) -> str | None:
-        """The first reason against an entry; None while the gate is open."""
+    def closed_because(self, venue: VenueName | None = None) -> str | None:
+        """The first reason against an entry (at *venue*); None while the gate is open."""
         if self._halt is not None or self._halting:
             return HALTED
         if self._database.writes.failure is not None:
             return NO_WRITES
         if self._disk_problem is not None:
             return "disk nearly full"
-        return next(iter(self.other_reasons), None)
+        if (why := next(iter(self._everywhere()), None)) is not None:
+            return why
+        return _waits_for(venue) if venue is not None and venue in self._unreconciled else None
 
     def is_closed_for_now(self) -> bool:
         """By what passes, and says nothing of a decision: not by an operator, nor by a loss."""
         lasting = self._halt is not None or self._halting
         return not lasting and self.account_halts.closed_because() is None
 
-    def admit(self, bot: BotName) -> EntryPass:
+    def admit(self, bot: BotName, venue: VenueName) -> EntryPass:
         """For an entry that is being made from now on: to be asked again until it has left."""
         return EntryPass(
-            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(),
+            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(venue),
             passes=lambda: bot not in self._paused and self.is_closed_for_now(),
             stops=lambda: (self._stops, self.account_halts.count, self._voids.get(bot, 0)),
             sendings=self._sendings,
@@ -183,3 +193,15 @@ class EntryGate:
 
     def open(self, key: str) -> None:
         self._reasons.pop(key, None)
+
+    def reconciled(self, besides: Collection[VenueName]) -> None:
+        """Entries go on wherever a reconciliation has gone well once since the start; *besides*:
+        where this one has not.
+        """
+        before = besides if RECONCILE in self._reasons else self._unreconciled
+        self._unreconciled = frozenset(before) & frozenset(besides)
+        self.open(RECONCILE)
+
+
+def _waits_for(venue: VenueName) -> str:
+    return f"not reconciled with {venue} yet"

@@ -12,7 +12,7 @@ from tradebotd.domain.errors import OrderRejectedError, VenueError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import PositionType
-from tradebotd.domain.order import FINAL, OrderReport, OrderStatus
+from tradebotd.domain.order import FINAL, Order, OrderReport, OrderStatus
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue
 from tradebotd.storage import alerts, order_searches
@@ -54,7 +54,8 @@ _RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 class Settled:
     """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
 
-    `unanswered`: id to why nobody can say what became of it.
+    `unanswered`: id to why nobody can say what became of it. `troubled`: venues of orders that
+    failed.
     """
 
     venues: VenueRound
@@ -64,6 +65,11 @@ class Settled:
     failed: dict[str, str] = field(default_factory=dict)
     unanswered: dict[ClientOrderId, str] = field(default_factory=dict)
     open: dict[VenueName, Sequence[OrderReport]] = field(default_factory=dict)
+    troubled: set[VenueName] = field(default_factory=set)
+
+    def fail(self, order: Order, why: str) -> None:
+        self.failed[order.client_order_id] = why
+        self.troubled.add(order.venue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ class OrderSearches:
     def _no_answer(self, stored: StoredOrder, why: str, result: Settled) -> None:
         """Unknown is unknown, whoever does not answer; what rested may do so for a while."""
         order, now = stored.order, self._host.now()
-        result.failed[order.client_order_id] = why
+        result.fail(order, why)
         since = self._silent_since.setdefault(order.client_order_id, now)
         for_long = order.venue not in self._venues or now >= since + SILENT_FOR
         if not stored.settled and stored.send_by < now and (order.status in LOST or for_long):
@@ -199,7 +205,7 @@ class OrderSearches:
         if is_news(stored, report):
             effects = await self._recorder.record(report)
             if effects.differs:
-                result.failed[order.client_order_id] = "the venue has another order by its name"
+                result.fail(order, "the venue has another order by its name")
                 return
             if effects.contradiction is not None:
                 self._no_answer(stored, effects.contradiction, result)
@@ -307,7 +313,7 @@ class OrderSearches:
         except OrderRejectedError:
             return False  # one more "never seen", or it is final: asked about again
         except (VenueError, TimeoutError) as error:
-            result.failed[order.client_order_id] = words(error)
+            result.fail(order, words(error))
             return False
         now = self._host.now()
         search = missing.search or Search(began_at=now, last_asked_at=now)

@@ -43,7 +43,8 @@ DIFFERS: Final = "position_differs"
 class Reconciled:
     """`waiting`: orders that may still be on their way. `failed`: venues that did not answer.
 
-    `external`: differences that somebody else's fills explain.
+    `external`: differences that somebody else's fills explain. `uncompared`: venues of which not
+    all could be told.
     """
 
     asked: int = 0
@@ -53,6 +54,7 @@ class Reconciled:
     external: list[Difference] = field(default_factory=list)
     cash: list[CashDifference] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    uncompared: set[VenueName] = field(default_factory=set)
 
 
 class Reconciler:
@@ -155,6 +157,8 @@ class Reconciler:
             await self._externals.compare_orders(venues, settled.open, result.failed)
             await self._compare_holdings(venues, result)
             await self._externals.forget_old()
+            result.uncompared |= settled.troubled
+            result.uncompared |= {name for name in self._venues if name in result.failed}
             return result
 
     def _sendable_for(self, settled: Settled) -> float:
