@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.fakes.trading import BOT, MINUTE, SYMBOL, Desk, open_desk, spec
+from tests.fakes.venue import SCRIPTED, ScriptedVenue
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide
@@ -239,3 +241,64 @@ async def test_what_left_the_configuration_adds_up(database: Database, bot: dict
 
     assert (result.differences, result.external, result.cash) == ([], [], [])
     assert await again.open_alerts() == []
+
+
+OTHER, THERE = VenueName("other"), "ETHUSDT"
+
+
+async def with_another_venue(database: Database) -> tuple[Desk, ScriptedVenue]:
+    """`two` holds one coin at a second venue, which has lost 0.4 of it."""
+    paper = PaperTerms(starting_cash={"USDT": CASH}, taker=Decimal("0.00041"))
+    desk = await open_desk(database, spec(), spec("two", THERE), paper=paper)
+    known = desk.symbols[THERE]
+    desk.symbols[THERE] = replace(known, instrument=replace(known.instrument, venue=OTHER))
+    there = {THERE: desk.symbols[THERE].instrument}
+    other = ScriptedVenue(desk.clock, desk.prices, there, {"USDT": CASH}, name=OTHER)
+    desk.venues[OTHER] = other
+    await desk.reconciler.run()
+    await desk.enter("two")
+    other.balances["ETH"] -= Decimal("0.4")
+    return desk, other
+
+
+async def test_what_differs_at_one_venue_hides_no_cash_of_another(database: Database) -> None:
+    """I8: each account by itself; and what was said of one that is not compared is not over."""
+    desk, _ = await with_another_venue(database)
+    await desk.execute("UPDATE paper.balances SET total = total - 1 WHERE asset = 'USDT'")
+
+    await desk.reconciler.run()
+    result = await desk.reconciler.run()
+
+    assert [each.subject for each in result.differences] == ["ETH"]
+    assert [(each.venue, each.theirs - each.ours) for each in result.cash] == [
+        (SCRIPTED, Decimal(-1))
+    ]
+    assert await desk.open_alerts() == ["cash_differs", "position_differs"]
+    await desk.enter()
+    await desk.execute("UPDATE paper.balances SET total = total - 0.5 WHERE asset = 'BTC'")
+    result = await desk.reconciler.run()
+    assert result.cash == []
+    assert await desk.open_alerts() == ["cash_differs", "position_differs", "position_differs"]
+
+
+async def test_an_order_under_way_at_one_venue_hides_no_difference_of_another(
+    database: Database,
+) -> None:
+    """M5.6, I8: what is being written down there says nothing of the holdings and the cash here."""
+    desk, other = await with_another_venue(database)
+    await desk.enter()
+    await desk.execute("UPDATE paper.balances SET total = total - 0.4 WHERE asset = 'BTC'")
+    other.balances["ETH"] += 1
+    seen = []
+
+    async def look(_: ClientOrderId) -> None:
+        seen.append(await desk.reconciler.run())
+
+    other.before_submit = look
+    (held,) = (each for each in desk.protection.held.values() if each.venue == OTHER)
+    await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+
+    (result,) = seen
+    assert [each.venue for each in result.differences] == [SCRIPTED]
+    assert result.uncompared == {OTHER}
+    assert await desk.open_alerts() == ["position_differs"]

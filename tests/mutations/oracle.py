@@ -245,7 +245,7 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/unprotected.py",
-                "            await alerts.clear_others(connection, self._code, list(found), now)\n",
+                "            await alerts.clear_others(connection, self._code, list(found), now, silent)\n",
                 "",
             ),
         ),

@@ -44,6 +44,9 @@ UPSERT: Final[LiteralString] = """
 END: Final[LiteralString] = """
     UPDATE order_searches SET ended_at = $2 WHERE order_id = $1 AND ended_at IS NULL
 """
+SELECT_VENUES: Final[LiteralString] = """
+    SELECT client_order_id, venue FROM orders WHERE client_order_id = ANY ($1::text[])
+"""
 SELECT_SYMBOLS_UNSETTLED: Final[LiteralString] = """
     SELECT DISTINCT symbol FROM orders
      WHERE NOT settled AND venue = $1 AND side = $2 AND position_type = $3 AND id <> ALL ($4::bigint[])
@@ -167,3 +170,11 @@ def _search(row: Any) -> Search | None:
         inferred_absent_at=row["inferred_absent_at"],
         cancel_acknowledged_at=row["cancel_acknowledged_at"],
     )
+
+
+async def select_venues(
+    connection: Connection, client_order_ids: Sequence[ClientOrderId]
+) -> dict[ClientOrderId, VenueName]:
+    """Where these orders are sent to, as far as they have rows."""
+    rows = await connection.fetch(SELECT_VENUES, client_order_ids)
+    return {ClientOrderId(row["client_order_id"]): VenueName(row["venue"]) for row in rows}

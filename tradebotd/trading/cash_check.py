@@ -60,23 +60,20 @@ class CashCheck:
         self._baselines: dict[VenueName, dict[str, Decimal]] | None = None
         self._seen: dict[Purse, Decimal] = {}
 
-    async def compare(
-        self, accounts: Mapping[VenueName, VenueAccount], *, certain: bool
-    ) -> list[CashDifference]:
-        """Not *certain*: something changed around the venues' answers, so that they say nothing.
-
-        Raises DatabaseUnavailableError.
+    async def compare(self, accounts: Mapping[VenueName, VenueAccount]) -> list[CashDifference]:
+        """*accounts*: where nothing changed around the venue's answer. Of the others nothing is
+        known, and what was seen and said of them stays so. Raises DatabaseUnavailableError.
         """
-        if not certain:
-            return []
         found: list[CashDifference] = []
         for name, account in sorted(accounts.items()):
             if self._venues[name].traits.cash_is_ours:
                 found += await self._compare(name, account)
         before = self._seen
-        self._seen = {(each.venue, each.asset): each.theirs - each.ours for each in found}
+        self._seen = {purse: more for purse, more in before.items() if purse[0] not in accounts}
+        self._seen |= {(each.venue, each.asset): each.theirs - each.ours for each in found}
         told = [each for each in found if self._is_the_same(each, before)]
-        await self._told.tell({f"{each.venue} {each.asset}": str(each) for each in told})
+        words = {f"{each.venue} {each.asset}": str(each) for each in told}
+        await self._told.tell(words, self._venues.keys() - accounts.keys())
         return told
 
     @property

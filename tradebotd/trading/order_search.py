@@ -66,10 +66,15 @@ class Settled:
     unanswered: dict[ClientOrderId, str] = field(default_factory=dict)
     open: dict[VenueName, Sequence[OrderReport]] = field(default_factory=dict)
     troubled: set[VenueName] = field(default_factory=set)
+    waiting_at: set[VenueName] = field(default_factory=set)
 
     def fail(self, order: Order, why: str) -> None:
         self.failed[order.client_order_id] = why
         self.troubled.add(order.venue)
+
+    def wait(self, stored: StoredOrder) -> None:
+        self.waiting[stored.order.client_order_id] = stored.send_by
+        self.waiting_at.add(stored.order.venue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +333,7 @@ class OrderSearches:
         order = stored.order
         inferred_before = search is not None and search.inferred_absent_at is not None
         if order.status in FINAL and not inferred_before:  # only its fills are missing
-            result.waiting[order.client_order_id] = stored.send_by
+            result.wait(stored)
             return
         if search is not None:
             if verdict is Verdict.ABSENT and not inferred_before:
@@ -344,7 +349,7 @@ class OrderSearches:
             log.warning("order inferred absent", **_named(stored))
             result.resolved += 1
             return
-        result.waiting[order.client_order_id] = stored.send_by
+        result.wait(stored)
         if search is not None and order.status is not OrderStatus.UNKNOWN:
             await self._recorder.record_unknown(order.client_order_id, NEVER_SEEN)
 

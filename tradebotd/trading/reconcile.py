@@ -16,7 +16,7 @@ from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
-from tradebotd.storage import alerts
+from tradebotd.storage import alerts, order_searches
 from tradebotd.storage.database import Database
 from tradebotd.storage.positions import HeldSum
 from tradebotd.trading.cash_check import CashCheck, CashDifference
@@ -155,7 +155,7 @@ class Reconciler:
             )
             await self._late_fees.value()
             await self._externals.compare_orders(venues, settled.open, result.failed)
-            await self._compare_holdings(venues, result)
+            await self._compare_holdings(venues, settled.waiting_at, result)
             await self._externals.forget_old()
             result.uncompared |= settled.troubled
             result.uncompared |= {name for name in self._venues if name in result.failed}
@@ -168,32 +168,51 @@ class Reconciler:
 
     # Holdings
 
-    async def _compare_holdings(self, venues: VenueRound, result: Reconciled) -> None:
-        """Only what did not change around the venue's answer is compared."""
+    async def _compare_holdings(
+        self, venues: VenueRound, waiting_at: Collection[VenueName], result: Reconciled
+    ) -> None:
+        """Only what did not change around the venue's answer is compared: each venue by itself."""
         before = await self._holdings.sums()
         await self._funding.book(before, venues, result.failed)
         accounts = await venues.ask_all(self._venues, lambda venue: venue.account(), result.failed)
         await self._say_contradictions(accounts, result)
-        silent = self._venues.keys() - accounts.keys()
         if not accounts:
             return
         began = self._clock.now()
         found = await self._holdings.differences(before, accounts)
-        if found and self._recorder.in_flight:
-            return  # the venue may have filled what is being written down: the next look compares
         differing = {each.venue for each in found}
         self._told_until |= dict.fromkeys(accounts.keys() - differing, began)
-        if found:
-            await self._apply_late_fills(differing, venues, result)
-            if await self._holdings.sums() != before:
-                return  # a fill came in between: the next look compares again
-            if await self._externals.settle_excess(found, accounts):
-                return
-        else:
-            await self._compare_cash(before, accounts, result)
-        foreign = self._holdings.foreign(before, accounts)
+        # The venue may have filled what is being written down: the next look compares.
+        moving = await self._moving(before, differing)
+        await self._apply_late_fills(differing - moving, venues, result)
+        moving |= await self._moving(before, differing)
+        for name in sorted(differing - moving):
+            here = [each for each in found if each.venue == name]
+            if await self._externals.settle_excess(here, accounts):
+                moving.add(name)
+        agreeing = {name: accounts[name] for name in accounts.keys() - differing}
+        await self._compare_cash(before, waiting_at, agreeing, result)
+        told = {name: account for name, account in accounts.items() if name not in moving}
+        found = [each for each in found if each.venue in told]
+        foreign = self._holdings.foreign(before, told)
+        silent = self._venues.keys() - told.keys()
+        result.uncompared |= silent
         result.external, result.differences = await self._externals.explain(found, foreign, silent)
         await self._report(result.differences, silent)
+
+    async def _moving(
+        self, before: Sequence[HeldSum], names: Collection[VenueName]
+    ) -> set[VenueName]:
+        """Those of *names* where an order is under way, or something has changed since *before*."""
+        if not names:
+            return set()
+        async with self._database.connection() as connection:
+            under_way = sorted(self._recorder.in_flight)
+            sent_to = await order_searches.select_venues(connection, under_way)
+        if len(sent_to) < len(under_way):  # nobody knows where
+            return set(names)
+        changed = set(before) ^ set(await self._holdings.sums())
+        return {*sent_to.values(), *(each.venue for each in changed)} & set(names)
 
     async def _say_contradictions(
         self, accounts: dict[VenueName, VenueAccount], result: Reconciled
@@ -221,13 +240,14 @@ class Reconciler:
     async def _compare_cash(
         self,
         before: Sequence[HeldSum],
+        waiting_at: Collection[VenueName],
         accounts: Mapping[VenueName, VenueAccount],
         result: Reconciled,
     ) -> None:
         """Where all that is held agrees, and no order is on its way."""
-        certain = not self._recorder.in_flight and not result.waiting
-        certain = certain and await self._holdings.sums() == before
-        result.cash = await self._cash.compare(accounts, certain=certain)
+        uncertain = {*waiting_at, *await self._moving(before, accounts.keys())}
+        certain = {name: each for name, each in accounts.items() if name not in uncertain}
+        result.cash = await self._cash.compare(certain)
         if self._cash.suspects:
             self._funding.ask_again()
 

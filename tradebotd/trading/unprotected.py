@@ -1,10 +1,10 @@
 """Says, for as long as it is so, what keeps an exit: one alert a subject."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 
-from tradebotd.domain.ids import PositionId
+from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts
 from tradebotd.storage.alerts import Severity
@@ -23,11 +23,15 @@ class Standing:
         self._clock = clock
         self._code = code
         self._severity = severity
-        self._told: Mapping[str, str] | None = None  # an earlier life's may be open
+        # None: an earlier life's may be open.
+        self._told: tuple[Mapping[str, str], frozenset[VenueName]] | None = None
 
-    async def tell(self, found: Mapping[str, str]) -> None:
-        """*found*: why, by subject. Raises DatabaseUnavailableError; then it is told next time."""
-        if found == self._told:
+    async def tell(self, found: Mapping[str, str], silent: Collection[VenueName] = ()) -> None:
+        """*found*: why, by subject. *silent*: venues of which nobody knows whether what was said of
+        them is over. Raises DatabaseUnavailableError; then it is told next time.
+        """
+        telling = (dict(found), frozenset(silent))
+        if telling == self._told:
             return
         now = self._clock.now()
         async with self._database.transaction() as connection:
@@ -36,8 +40,8 @@ class Standing:
                     connection, self._code, self._severity, subject, why, now
                 ):
                     log.critical(self._code.replace("_", " "), subject=subject, reason=why)
-            await alerts.clear_others(connection, self._code, list(found), now)
-        self._told = dict(found)
+            await alerts.clear_others(connection, self._code, list(found), now, silent)
+        self._told = telling
 
 
 def subject(position_id: PositionId) -> str:
