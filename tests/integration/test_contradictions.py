@@ -104,7 +104,9 @@ KINDS = {
     "a time without a zone": Kind(
         with_fill(executed_at=NOON.replace(tzinfo=None)), (NOT_APPLIED, DIFFERS)
     ),
-    "another order": Kind(but(client_order_id=ClientOrderId("another")), (UNKNOWN, DIFFERS)),
+    "another order": Kind(
+        but(client_order_id=ClientOrderId("another")), (UNKNOWN, DIFFERS, CONTRADICTS)
+    ),
 }
 
 
@@ -127,6 +129,37 @@ async def test_a_report_that_cannot_be_so(desk: Desk, kind: Kind) -> None:
     assert len(desk.venue.submitted) == len(await desk.orders()) == 1
 
     desk.venue.orders[order], desk.venue.fills = truth, trades
+    await look(desk, 2)
+
+    assert (await desk.position())["quantity"] == 1
+    assert [(row["status"], row["settled"]) for row in await desk.orders()] == [("filled", True)]
+    assert set(await desk.open_alerts()) <= {CONTRADICTS}
+    assert await desk.broken_books() == []
+
+
+async def test_another_order_than_was_asked_for_is_no_answer(desk: Desk) -> None:
+    """M5.2, M5.4: a fill of an order that we took for absent is told, and asked for it the venue
+    tells of another: nothing is taken, that is said, and hours later the truth is still looked for.
+    """
+    order = await lost(desk)
+    truth = desk.venue.orders.pop(order)
+    trades, desk.venue.fills = desk.venue.fills, []
+    held = desk.venue.balances.pop("BTC")
+    await look(desk)
+    assert [row["status"] for row in await desk.orders()] == ["rejected"]
+
+    desk.venue.fills, desk.venue.balances["BTC"] = trades, held
+    desk.venue.orders[order] = but(client_order_id=ClientOrderId("another"))(truth)
+    desk.clock.advance(timedelta(hours=3))
+    desk.tick("100")
+    result = await desk.reconciler.run()
+    assert "tells of another" in result.failed[order]
+    assert await desk.open_alerts() == [DIFFERS, CONTRADICTS]
+    assert await desk.rows("SELECT * FROM positions") == []
+
+    desk.venue.orders[order] = truth
+    desk.clock.advance(timedelta(hours=3))
+    desk.tick("100")
     await look(desk, 2)
 
     assert (await desk.position())["quantity"] == 1

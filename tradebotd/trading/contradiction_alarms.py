@@ -6,8 +6,9 @@ from datetime import datetime
 import structlog
 
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId
 from tradebotd.storage import alerts, orders
-from tradebotd.storage.database import Connection
+from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.trading.contradictions import CONTRADICTS, of_clock
 
@@ -21,6 +22,16 @@ async def say_of(connection: Connection, stored: StoredOrder, why: str, at: date
     if await alerts.raise_alert(connection, CONTRADICTS, "critical", subject, why, at):
         log.error("a venue contradicts itself", order=subject, detail=why)
         await orders.note(connection, order.id, at, order.status, {"contradiction": why})
+
+
+async def say_of_answer(
+    database: Database, asked_for: ClientOrderId, why: str, at: datetime
+) -> None:
+    """Of a search that told something else: nothing of it is taken. Raises as any transaction."""
+    async with database.transaction() as connection:
+        stored = await orders.lock(connection, asked_for)
+        if stored is not None:
+            await say_of(connection, stored, why, at)
 
 
 async def counted_now(connection: Connection, fill: Fill, now: datetime) -> Fill:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.orders import StoredOrder
@@ -26,6 +27,13 @@ def of_report(stored: StoredOrder, report: OrderReport) -> str | None:
     if report.status is OrderStatus.FILLED and filled != asked:
         return f"it is filled, with {filled:f} of {asked:f}"
     return None
+
+
+def of_answer(asked_for: ClientOrderId, report: OrderReport) -> str | None:
+    """Why it is no answer: it says nothing of the order, neither what it is nor that it is none."""
+    if report.client_order_id == asked_for:
+        return None
+    return f"asked for it, the venue tells of {report.client_order_id}"
 
 
 def of_fill(fill: Fill) -> str | None:

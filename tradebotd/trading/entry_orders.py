@@ -19,6 +19,7 @@ from tradebotd.ports.venue import Venue
 from tradebotd.storage import entry_orders
 from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import RestingEntry
+from tradebotd.trading.contradictions import of_answer
 from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.days import local_day
 from tradebotd.trading.decide import reached_limit
@@ -227,4 +228,7 @@ async def _ask(venue: Venue, order: RestingEntry) -> OrderReport | None:
     try:
         return await venue.cancel(order.symbol, order.client_order_id)
     except OrderRejectedError:  # too late: it has filled, or somebody else was faster
-        return (await venue.find_order(order.symbol, order.client_order_id)).report
+        report = (await venue.find_order(order.symbol, order.client_order_id)).report
+    if report is not None and (why := of_answer(order.client_order_id, report)) is not None:
+        raise VenueError(why)
+    return report

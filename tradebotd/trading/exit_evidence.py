@@ -16,6 +16,7 @@ from tradebotd.storage import order_searches
 from tradebotd.storage.database import Database
 from tradebotd.storage.exit_groups import GroupOrder
 from tradebotd.storage.positions import HeldSum
+from tradebotd.trading.contradictions import of_answer
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.holdings import Holdings
 from tradebotd.trading.recorder import OrderRecorder
@@ -75,7 +76,8 @@ class ExitEvidence:
         with anyio.fail_after(ASK_SECONDS):
             search = await venue.find_order(order.symbol, order.client_order_id)
         if search.report is not None:
-            await self._recorder.record(search.report)
+            if of_answer(order.client_order_id, search.report) is None:
+                await self._recorder.record(search.report)
             return False
         return search.venue_time > order.send_by + traits.receive_window + traits.absence_margin
 

@@ -28,6 +28,7 @@ from tradebotd.storage import dust, exit_groups, positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database, Lane
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
+from tradebotd.trading.contradictions import of_answer
 from tradebotd.trading.exit_evidence import ExitEvidence
 from tradebotd.trading.exit_orders import CHANGED, with_dust
 from tradebotd.trading.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
@@ -327,10 +328,12 @@ class ExitGroups:
         """Whether the venue knows it; what it says is recorded."""
         with anyio.fail_after(ASK_SECONDS):
             search = await self._venues[order.venue].find_order(order.symbol, order.client_order_id)
-        if search.report is not None:
-            await self.orders.recorder.record(search.report)
-            return True
-        return False
+        if search.report is None:
+            return False
+        if (why := of_answer(order.client_order_id, search.report)) is not None:
+            raise VenueError(f"{order.client_order_id}: {why}")
+        await self.orders.recorder.record(search.report)
+        return True
 
     async def reactivate(self, position_id: PositionId, group: ExitGroup) -> None:
         """A replacement came to nothing: what still rests is the position's exit again."""

@@ -19,7 +19,8 @@ from tradebotd.storage import alerts, order_searches
 from tradebotd.storage.database import Database
 from tradebotd.storage.order_searches import Search
 from tradebotd.storage.orders import StoredOrder
-from tradebotd.trading.contradictions import is_readable
+from tradebotd.trading.contradiction_alarms import say_of_answer
+from tradebotd.trading.contradictions import is_readable, of_answer
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.holdings import Holdings
 from tradebotd.trading.order_answers import Answer, ask_for
@@ -186,8 +187,9 @@ class OrderSearches:
             self._no_answer(stored, answer.why, result)
             return None
         order, report = stored.order, answer.search.report
-        if report is not None and report.client_order_id != order.client_order_id:
-            why = f"asked for it, the venue tells of {report.client_order_id}"
+        why = None if report is None else of_answer(order.client_order_id, report)
+        if why is not None:
+            await say_of_answer(self._database, order.client_order_id, why, self._clock.now())
             self._no_answer(stored, why, result)
             return None
         if report is not None:

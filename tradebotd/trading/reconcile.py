@@ -20,7 +20,8 @@ from tradebotd.storage import alerts, order_searches
 from tradebotd.storage.database import Database
 from tradebotd.storage.positions import HeldSum
 from tradebotd.trading.cash_check import CashCheck, CashDifference
-from tradebotd.trading.contradictions import BALANCE, is_readable, of_account
+from tradebotd.trading.contradiction_alarms import say_of_answer
+from tradebotd.trading.contradictions import BALANCE, is_readable, of_account, of_answer
 from tradebotd.trading.exit_evidence import ExitEvidence
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.funding_books import FundingBooks
@@ -266,8 +267,15 @@ class Reconciler:
         for name, fills in told.items():
             try:
                 attributed = await self._externals.attribute(fills)
+                contradicted = False
                 for client_order_id, news in attributed.news.items():
-                    await self._apply(client_order_id, news, venues)
+                    why = await self._apply(client_order_id, news, venues)
+                    if why is not None:
+                        result.failed[client_order_id] = why
+                        result.uncompared.add(name)
+                        contradicted = True
+                if contradicted:
+                    continue  # its fills are asked for again, until the venue tells whose they are
                 self._told_until[name] = max(since[name], began - LATE_TRADES)
             except (VenueError, TimeoutError) as error:
                 result.failed[name] = words(error)
@@ -275,17 +283,23 @@ class Reconciler:
 
     async def _apply(
         self, client_order_id: ClientOrderId, fills: Sequence[Fill], venues: VenueRound
-    ) -> None:
+    ) -> str | None:
+        """Why the venue's answer is none: then the order is in doubt, and nothing is taken."""
         if client_order_id in self._recorder.in_flight:
-            return
+            return None
         symbol = fills[0].symbol
         search = await venues.ask(
             fills[0].venue, lambda venue: venue.find_order(symbol, client_order_id)
         )
-        if search.report is not None:
+        why = None if search.report is None else of_answer(client_order_id, search.report)
+        if why is not None:
+            await say_of_answer(self._database, client_order_id, why, self._clock.now())
+            await self._recorder.record_unknown(client_order_id, why)
+        elif search.report is not None:
             await self._recorder.record(search.report)
         else:  # its fills are evidence enough
             await self._recorder.record_fills(client_order_id, fills)
+        return why
 
     async def _report(self, found: Sequence[Difference], silent: Collection[VenueName]) -> None:
         """*silent*: venues of which nobody knows whether they still differ."""
