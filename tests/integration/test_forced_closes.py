@@ -19,6 +19,7 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide, Side
+from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage import externals
 from tradebotd.storage.database import Database
@@ -114,6 +115,53 @@ async def test_a_liquidation_is_ours_by_stream_and_by_reconcile_and_once(
     assert alert["subject"] == f"scripted {SYMBOL}"
     assert "liquidation" in alert["message"]
     assert BOT in alert["message"]
+
+
+async def snapshot(desk: Desk) -> str:
+    """What becomes of the equity snapshot of a minute later."""
+    desk.clock.advance(MINUTE)
+    desk.tick(str(desk.prices.price(SYMBOL)))
+    job = EquitySnapshot(entries=desk.entries, database=desk.database, clock=desk.clock)
+    return str((await job.run(desk.context())).items)
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "cash"), [(LONG, "90", "989.964"), (SHORT, "110", "989.956")]
+)
+async def test_a_liquidation_that_nobody_has_told_yet_is_no_withdrawal(
+    database: Database, side: PositionSide, price: str, cash: str
+) -> None:
+    """M4.8: the cash has lost it, and our books hold the position: the snapshot waits for them."""
+    desk = await opened(database, side)
+    desk.venue.balances = {"USDT": D(1000)}
+    await snapshot(desk)
+    await forced(desk, price, side=side.exit)
+    desk.venue.balances["USDT"] += 10  # the venue takes it from the cash itself, too
+
+    assert "skipped" in await snapshot(desk)
+    await again(desk)
+    assert await snapshot(desk) == "{}"
+
+    assert await desk.rows("SELECT * FROM transfers") == []
+    assert [each["code"] for each in await alerts(desk)] == [CODE]
+    row = await desk.row(
+        "SELECT equity FROM equity_snapshots WHERE bot IS NULL ORDER BY ts DESC LIMIT 1"
+    )
+    assert row["equity"] == D(cash)
+
+
+async def test_a_difference_that_lasts_keeps_no_snapshot_waiting_for_ever(
+    database: Database,
+) -> None:
+    """R13: somebody else's position in our symbol: nobody books it, and the limits go on."""
+    desk = await opened(database)
+    desk.venue.positions[SYMBOL] += 1
+
+    assert "skipped" in await snapshot(desk)
+    assert "skipped" in await snapshot(desk)
+    desk.clock.advance(MINUTE)
+
+    assert await snapshot(desk) == "{}"
 
 
 def listen_as_daemon(desk: Desk) -> None:

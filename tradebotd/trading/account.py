@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Final
@@ -34,6 +34,7 @@ from tradebotd.trading.transfer_books import TransferBooks
 from tradebotd.trading.venue_accounts import Told, VenueAccounts, booked_cash
 
 MINUTE: Final = timedelta(minutes=1)
+HEARD_WITHIN: Final = timedelta(seconds=150)  # two reconciliations, and what they take
 LOOKS: Final = 5
 LOOK_AGAIN_SECONDS: Final = 0.2
 
@@ -48,7 +49,8 @@ class Worth:
     entries that may still fill, of before the venues were asked and of after; `entries_moved`: they
     were not the same, so that one may be counted twice. `silent`: venues that do not answer, and
     why; they count with what was last known of them, or if `unknown` with nothing. `booked`: what
-    our books have moved in each purse.
+    our books have moved in each purse. `behind`: futures of ours of which a venue holds more (by
+    how much) or less, such as what it has closed by force.
     """
 
     account: Snapshot
@@ -62,6 +64,7 @@ class Worth:
     certain: bool
     silent: Mapping[VenueName, str]
     unknown: frozenset[VenueName]
+    behind: frozenset[tuple[VenueName, str, Decimal]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,7 @@ class Account:
         self._told = VenueAccounts(venues)
         self._shares = shares
         self._reaching: dict[VenueName, anyio.Lock] = defaultdict(anyio.Lock)
+        self._behind: dict[tuple[VenueName, str, Decimal], datetime] = {}
         self._prices = prices
         self._symbols = symbols
         self._specs = specs
@@ -182,6 +186,7 @@ class Account:
             certain=same and (heard or not flows.resting),
             silent=silent,
             unknown=frozenset(self._venues) - set(told),
+            behind=_behind(asked, holdings),
         )
 
     def _shared(self, flows: Flows) -> dict[VenueName, Told]:
@@ -249,8 +254,8 @@ class Account:
                 break
             await anyio.sleep(LOOK_AGAIN_SECONDS)
             worth = await self.worth(pause_seconds=pause_seconds)
-        if not worth.of_one_moment:
-            return worth
+        if not worth.of_one_moment or self._hears_soon(worth, now):
+            return replace(worth, of_one_moment=False)
         rows = [worth.account, *worth.bots.values()]
         async with self._database.transaction() as connection:
             history = await equity.select_history(
@@ -262,6 +267,13 @@ class Account:
             value = units.value(worth.account.equity)
             await equity.insert_snapshots(connection, now, self.name, rows, value)
         return worth
+
+    def _hears_soon(self, worth: Worth, now: datetime) -> bool:
+        """Whether reconciliation is about to book what a venue has: its cash would look as if
+        something had been taken out. What lasts for longer is somebody else's.
+        """
+        self._behind = {each: self._behind.get(each, now) for each in worth.behind}
+        return any(now < since + HEARD_WITHIN for since in self._behind.values())
 
     def _cash(
         self,
@@ -345,6 +357,20 @@ def _bought(holdings: Sequence[OpenHolding]) -> dict[Purse, Decimal]:
         if holding.position_type is PositionType.SPOT:
             bought[holding.venue, holding.base_asset] += holding.quantity
     return bought
+
+
+def _behind(
+    accounts: Mapping[VenueName, VenueAccount], holdings: Sequence[OpenHolding]
+) -> frozenset[tuple[VenueName, str, Decimal]]:
+    ours: dict[tuple[VenueName, str], Decimal] = defaultdict(Decimal)
+    for each in holdings:
+        if each.position_type is PositionType.FUTURES and each.venue in accounts:
+            ours[each.venue, each.symbol] += each.quantity
+    more = {
+        (venue, symbol): accounts[venue].positions.get(symbol, ZERO) - quantity
+        for (venue, symbol), quantity in ours.items()
+    }
+    return frozenset((*key, by) for key, by in more.items() if by)
 
 
 def no_answer(venue: VenueName, why: str) -> EntryPostponedError:
