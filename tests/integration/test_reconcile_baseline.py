@@ -1,10 +1,14 @@
 """What an account held before we came is measured once, so it must be measured well."""
 
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
 
-from tests.fakes.trading import open_desk
+from tests.fakes.trading import MINUTE, Desk, open_desk
+from tests.fakes.venue import AUTHORITATIVE
+from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.database import Database
 
@@ -56,3 +60,43 @@ async def test_a_baseline_counts_once_it_is_stored(database: Database) -> None:
 
     stored = await desk.row("SELECT value FROM settings WHERE key = 'spot_baselines'")
     assert Decimal(stored["value"]["scripted"]["BTC"]) == 5
+
+
+@pytest.mark.parametrize("amount", [5, -3])
+async def test_a_transfer_from_before_the_baseline_that_is_told_later_counts_once(
+    database: Database, amount: int
+) -> None:
+    """M5.4, M4.8: what came in, or left, is in what was there before us; what comes in after it is
+    told is not, whether it is told at once or late.
+    """
+    desk = await open_desk(database)
+    desk.venue.traits = replace(AUTHORITATIVE, tells_transfers=True)
+    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
+    await job.run(desk.context())
+    desk.clock.advance(MINUTE)
+    desk.venue.balances["BTC"] = Decimal(4 + amount)
+    made = desk.clock.now()
+    desk.clock.advance(MINUTE)
+    assert (await desk.reconciler.run()).differences == []
+
+    desk.clock.advance(MINUTE)
+    desk.tick("100")
+    tell(desk, amount, made)
+    await job.run(desk.context())
+    assert len(await desk.rows("SELECT 1 FROM transfers")) == 1
+    assert (await desk.reconciler.run()).differences == []
+
+    desk.venue.balances["BTC"] += 2
+    tell(desk, 2, desk.clock.now())
+    desk.clock.advance(MINUTE)
+    desk.tick("100")
+    await job.run(desk.context())
+    assert (await desk.reconciler.run()).differences == []
+    desk.venue.balances["BTC"] -= 1
+    (found,) = (await desk.reconciler.run()).differences
+    assert found.more == -1
+
+
+def tell(desk: Desk, amount: int, at: datetime) -> None:
+    desk.venue.tell_transfer(amount, "BTC")
+    desk.venue.transfers[-1] = replace(desk.venue.transfers[-1], at=at)

@@ -1,6 +1,7 @@
 """What our books and the venues say is held, and how the two differ."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -8,8 +9,9 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
+from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import VenueAccount
-from tradebotd.storage import asset_sums, order_searches, positions, settings
+from tradebotd.storage import asset_sums, baselines, order_searches, positions, settings
 from tradebotd.storage import symbols as stored_symbols
 from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.positions import HeldSum
@@ -29,12 +31,14 @@ class Holdings:
         symbols: Mapping[str, MarketSymbol],
         specs: Mapping[BotName, BotSpec],
         recorder: OrderRecorder,
+        clock: Clock,
     ) -> None:
         """*specs* may be changed by a reload."""
         self._database = database
         self._symbols = symbols
         self._specs = specs
         self._recorder = recorder
+        self._clock = clock
         self._baselines: dict[str, dict[str, Decimal]] | None = None
         self._gone: dict[str, Instrument | None] = {}  # symbols that left the configuration
 
@@ -65,9 +69,11 @@ class Holdings:
                     spot[asset] = spot.get(asset, ZERO) + each.quantity
             flows = await self._flows(name)
             baseline = await self._baseline(name, spot, account, held, flows)
+            before_us = await self._told_later(name)
             theirs = {
                 asset: account.balances.get(asset, ZERO)
                 - flows.get(asset, ZERO)
+                + before_us.get(asset, ZERO)
                 - baseline.get(asset, ZERO)
                 for asset in spot
             }
@@ -103,8 +109,8 @@ class Holdings:
         if position_type is PositionType.FUTURES:
             return symbol
         asset = await self.base_asset(symbol)
-        baselines = await self._stored_baselines()
-        return asset if asset in baselines.get(venue, {}) else None
+        stored = await self._stored_baselines()
+        return asset if asset in stored.get(venue, {}) else None
 
     async def move_baseline(
         self, connection: Connection, venue: VenueName, asset: str, change: Decimal
@@ -150,6 +156,11 @@ class Holdings:
         async with self._database.connection() as connection:
             return await asset_sums.select_flows(connection, venue)
 
+    async def _told_later(self, venue: VenueName) -> dict[str, Decimal]:
+        """What is in the flows by now, and was in the baseline from the first."""
+        async with self._database.connection() as connection:
+            return await baselines.told_later(connection, venue)
+
     async def _traded_assets(self, venue: VenueName) -> set[str]:
         """The base assets of our symbols there that a bot trades, or of whose orders not all is
         known: their bot may have left.
@@ -189,8 +200,8 @@ class Holdings:
         less than nothing: where the venue has less than our books, nothing was there, and that is
         a difference.
         """
-        baselines = await self._stored_baselines()
-        known = baselines.get(venue, {})
+        stored = await self._stored_baselines()
+        known = stored.get(venue, {})
         new = {
             asset: account.balances.get(asset, ZERO) - flows.get(asset, ZERO) - quantity
             for asset, quantity in ours.items()
@@ -198,18 +209,24 @@ class Holdings:
         }
         first = {asset: amount for asset, amount in new.items() if amount >= 0}
         if first:
+            at = self._clock.now()
             if self._recorder.in_flight or await self.sums() != held:
                 return known | first
-            await self._store_baseline(venue, first)
+            if await self._flows(venue) != flows:  # a transfer was told meanwhile
+                return known | first
+            await self._store_baseline(venue, first, at)
         return known | first
 
-    async def _store_baseline(self, venue: VenueName, first: Mapping[str, Decimal]) -> None:
+    async def _store_baseline(
+        self, venue: VenueName, first: Mapping[str, Decimal], at: datetime
+    ) -> None:
         """Beside what is stored by now: one that was there before may be moved at this moment."""
         async with self._database.transaction(durable=True) as connection:
             stored: Any = await settings.lock(connection, BASELINES) or {}
             written = {asset: str(amount) for asset, amount in first.items()}
             stored[venue] = stored.get(venue, {}) | written
             await settings.put(connection, BASELINES, stored)
+            await baselines.measured(connection, venue, first, at)
         self.forget_baselines()
 
     async def _stored_baselines(self) -> dict[str, dict[str, Decimal]]:

@@ -78,7 +78,7 @@ class Reconciler:
         self._clock = clock
         self._host = host or SystemHost()
         self._holdings = Holdings(
-            database=database, symbols=symbols, specs=specs, recorder=recorder
+            database=database, symbols=symbols, specs=specs, recorder=recorder, clock=clock
         )
         self._externals = Externals(
             database=database, venues=venues, holdings=self._holdings, clock=clock

@@ -20,7 +20,7 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.account_units import Units, Weighed, undo, weigh
-from tradebotd.storage import account_units, alerts, transfers
+from tradebotd.storage import account_units, alerts, baselines, transfers
 from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.equity import Purse
 from tradebotd.storage.transfers import Part, Seen
@@ -120,6 +120,7 @@ class TransferBooks:
         async with self._database.transaction(durable=True) as connection:
             if not await transfers.insert_told(connection, self._account, transfer, rate, now):
                 return
+            await baselines.count_in(connection, transfer)
             subject = f"{transfer.venue} {transfer.asset}"
             await alerts.clear(connection, [JUMPED], subject, now)
         log.info(

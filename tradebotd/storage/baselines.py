@@ -1,0 +1,44 @@
+"""Since when it is known what an account held before us, and what a venue has told of that later.
+
+A transfer that was made before an asset's baseline was measured is part of it, whenever it is told.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.transfer import Transfer
+from tradebotd.storage import settings
+from tradebotd.storage.database import Connection
+
+MEASURED_AT: Final = "spot_baselines_at"  # {venue: {asset: time}}
+TOLD_LATER: Final = "spot_baselines_told"  # {venue: {asset: sum of transfers}}
+
+
+async def measured(
+    connection: Connection, venue: VenueName, assets: Iterable[str], at: datetime
+) -> None:
+    """In the transaction that stores the baselines of *assets*."""
+    stored: Any = await settings.lock(connection, MEASURED_AT) or {}
+    stored[venue] = stored.get(venue, {}) | dict.fromkeys(assets, at.isoformat())
+    await settings.put(connection, MEASURED_AT, stored)
+
+
+async def count_in(connection: Connection, transfer: Transfer) -> None:
+    """In the transaction that books *transfer*, which its venue has just told."""
+    times: Any = await settings.lock(connection, MEASURED_AT) or {}
+    at = times.get(transfer.venue, {}).get(transfer.asset)
+    if at is None or datetime.fromisoformat(at) < transfer.at:
+        return
+    stored: Any = await settings.lock(connection, TOLD_LATER) or {}
+    here = stored.setdefault(transfer.venue, {})
+    here[transfer.asset] = str(Decimal(here.get(transfer.asset, "0")) + transfer.amount)
+    await settings.put(connection, TOLD_LATER, stored)
+
+
+async def told_later(connection: Connection, venue: VenueName) -> dict[str, Decimal]:
+    """By asset, the sum of the transfers told since that its baseline has in it already."""
+    stored: Any = await settings.get(connection, TOLD_LATER) or {}
+    return {asset: Decimal(amount) for asset, amount in stored.get(venue, {}).items()}
