@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tests.simulation.facts import Facts
+from tests.simulation.fortune import most_lost
 from tests.simulation.ledger import LIVE, Ledger
 from tests.simulation.markets import CURRENCY
 from tests.simulation.switches import Draw
@@ -119,9 +120,14 @@ class Reasons:
         return ledger is not None and ledger.free(asset) < 0
 
     def has_lost(self, subject: str) -> bool:
-        """The account's halt stands until its day is over."""
+        """The account's halt stands until its day is over.
+
+        A small account with leverage comes to the 90 % that are its limits otherwise, too.
+        """
         del subject
-        return Draw.ACCOUNT_LIMITS in self._facts.plan.on
+        limits = self._facts.plan.limits
+        least = min(limits.max_daily_loss, limits.max_drawdown)
+        return Draw.ACCOUNT_LIMITS in self._facts.plan.on or most_lost(self._facts) >= least
 
     def is_worth_nothing(self, subject: str) -> bool:
         """No price says what it is worth."""
