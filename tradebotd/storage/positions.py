@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.books import PositionBooks
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OpenedMeanwhileError
 from tradebotd.domain.exits import USUAL_ATR_PERIOD, BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, PositionId, VenueName
@@ -58,11 +59,12 @@ UPDATE_TRAILS: Final[LiteralString] = """
            AS m (id, version, best_price, stop_loss, trailing_stop)
      WHERE p.id = m.id AND p.version = m.version AND p.closed_at IS NULL
 """
-# What `_position` unpacks, in its order; the page has 10,000 rows, and names would cost a third.
+# What `_position` unpacks, in its order; the page has 10,000 rows, and names would cost a third. A number that is mostly
+# zero is null then: a null costs nothing to read.
 COLUMNS: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, position_type, quantity, entry_price, opened_at, stop_loss, take_profit,
            trailing_stop, best_price, exits::text, version, entry_quantity, ladder_done, leverage,
-           liquidation_price, step_sold"""
+           liquidation_price, nullif(step_sold, 0) AS step_sold"""
 COLUMN_COUNT: Final = 20
 _SIDES: Final = {each.value: each for each in PositionSide}
 _TYPES: Final = {each.value: each for each in PositionType}
@@ -380,7 +382,7 @@ def _position(row: Any) -> Position:
         ladder_done=ladder_done,
         leverage=leverage,
         liquidation_price=liquidation_price,
-        step_sold=step_sold,
+        step_sold=ZERO if step_sold is None else step_sold,
     )
 
 

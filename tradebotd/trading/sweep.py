@@ -212,8 +212,10 @@ class Sweep:
             sweep.result.failed[str(position.id)] = f"{position.symbol} has no fresh price"
             return None
         if self._is_open(position.symbol, now) and position.symbol not in self._pauses.paused:
-            position = self._watched.advance(position, price)
-            self._resting.touch(position)
+            moved = self._watched.advance(position, price)
+            if moved is not position:
+                self._resting.touch(moved)
+            position = moved
         met = triggered(position.side, position, price)
         if met is None:
             self._closing.not_met(position.id, now)
@@ -228,7 +230,10 @@ class Sweep:
 
     def _over(self, position: Position, now: datetime) -> CloseReason | None:
         """Why it ends whatever its price is."""
-        if not sellable_now(position, None, self._symbols[position.symbol].instrument):
+        instrument = self._symbols[position.symbol].instrument
+        is_more = position.quantity >= instrument.lot_size + instrument.min_quantity
+        is_more = is_more and instrument.max_quantity is None
+        if not (is_more or sellable_now(position, None, instrument)):
             return CloseReason.DUST
         is_expired = expired(position.exits, position.opened_at, now)
         return CloseReason.MAX_HOLDING if is_expired else None
