@@ -13,14 +13,17 @@ ZERO: Final = Decimal(0)
 
 def most_lost(facts: Facts) -> Decimal:
     """The greatest fall, as a share of what was there before it, with what was realised: after each
-    change of a balance, at the prices of that moment. What was paid in or taken out is none of it.
+    change of a balance, at the prices of that moment. What was paid in or taken out is none of it,
+    and the account is what something is paid in, and the coins that were traded since.
     """
+    money = {each.instrument.quote_asset for each in facts.plan.markets}
+    counted = money | {each.instrument.base_asset for each in facts.plan.markets if each.traded}
     held: dict[str, Decimal] = defaultdict(Decimal)
     flows: list[Flow] = []
     for venue in facts.venues.values():
-        flows += venue.ledger.flows
+        flows += [each for each in venue.ledger.flows if each.asset in counted]
         for asset, amount in venue.ledger.began_with.items():
-            held[asset] += amount
+            held[asset] += amount if asset in money else ZERO
     peak, most = _worth(held, 0.0, facts), ZERO
     flows.sort(key=lambda each: each.at)
     for place, flow in enumerate(flows):
