@@ -22,7 +22,7 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.line import ALIENS, Line
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.markets import THIRD
-from tests.simulation.operator import Operator
+from tests.simulation.operator import COMMANDS, HALTS, Operator
 from tests.simulation.plan import Plan, VenuePlan
 from tests.simulation.pulse import TICK_SECONDS, Pulse
 from tests.simulation.settings import Settings
@@ -37,6 +37,7 @@ from tradebotd.trading.lease import BEAT_SECONDS, LEASE_SECONDS
 
 SWEEP_SECONDS, RECONCILE_SECONDS, SNAPSHOT_SECONDS, RESET_SECONDS = 5.0, 10.0, 20.0, 30.0
 SETTLED_SECONDS: Final = 120.0  # I7
+AS_IT_SENDS: Final = 0.7  # of the processes that are stopped
 CLOSED_SECONDS: Final = 60.0
 PATIENCE_SECONDS, SLOWLY = 4000.0, 12.0  # an order that can rest is sought for an hour
 LIFE_STEPS: Final = 500
@@ -226,15 +227,26 @@ class Driver:
         await asyncio.wait(tasks[1:], timeout=max(0.0, seconds))
         if then is not None:
             await then()
+        stops = mortal and self._chance.random() < self.plan.zombies
+        if stops and self._chance.random() < AS_IT_SENDS:
+            await self._sends(life)
         span.ended = self._loop.time()
         if life.ended.is_set():
             self.record.say("kill", life.steps)
-        elif mortal and self._chance.random() < self.plan.zombies:
+        elif stops:
             await self._stop_for_a_while(life, tasks)
             return
         await self._bury(life, tasks)
         if mortal:
             await asyncio.sleep(self._chance.choice([0.1, 1, 5, 30]))
+
+    async def _sends(self, life: Life) -> None:
+        """Until an order is about to leave, if one does."""
+        life.sending.clear()
+        waits = [asyncio.ensure_future(each.wait()) for each in (life.sending, life.ended)]
+        await asyncio.wait(waits, timeout=LEASE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for each in waits:
+            each.cancel()
 
     async def _bury(self, life: Life, tasks: Sequence["asyncio.Future[Any]"]) -> None:
         life.end()
@@ -307,7 +319,7 @@ class Driver:
         if Draw.RELOAD in on:
             work.append((1.0, lambda: pulse.reload(world)))
         if Draw.WINDOWS in on:
-            life.in_between = lambda: self._speak(life, world)
+            life.in_between = lambda fault: self._speak(fault, life, world)
         tasks = [
             asyncio.ensure_future(self._guard(life, self._repeat(life, *each))) for each in work
         ]
@@ -329,15 +341,16 @@ class Driver:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _speak(self, life: Life, world: World) -> None:
+    async def _speak(self, fault: str, life: Life, world: World) -> None:
         """The operator says something while whoever asked waits for an answer."""
-        if self._pulse.calm or not self._faults.strikes("command_in_between"):
+        if self._pulse.calm or not self._faults.strikes(fault):
             return
+        among = HALTS if fault == "halt_as_it_leaves" else COMMANDS
 
         async def speak() -> None:
             HURRIED.set(True)
             try:
-                await self._operator.act(world)
+                await self._operator.act(world, among)
             except (TradebotError, TimeoutError) as error:
                 self.record.say("failed", f"{type(error).__name__}")
 

@@ -60,12 +60,13 @@ class Life:
     steps: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     thawed: asyncio.Event | None = None
-    in_between: Callable[[], Awaitable[None]] | None = None
+    in_between: Callable[[str], Awaitable[None]] | None = None
+    sending: asyncio.Event = field(default_factory=asyncio.Event)  # an order is about to leave
 
-    async def window(self) -> None:
+    async def window(self, fault: str = "command_in_between") -> None:
         """Between two steps, where somebody else may be faster."""
         if self.in_between is not None and not HURRIED.get() and not self.ended.is_set():
-            await self.in_between()
+            await self.in_between(fault)
 
     async def awake(self) -> None:
         """Asked only where no transaction is open: nobody could go on behind one."""

@@ -252,6 +252,8 @@ class Line:
     async def _leave(self, what: str, *new: ClientOrderId, why_not: WhyNot = unhindered) -> None:
         """Raises VenueUnavailableError: nothing left us."""
         assert_no_connection_held(what)
+        self.life.sending.set()
+        await self.life.window("halt_as_it_leaves")
         await self._wire(what)
         check_may_leave(why_not)
         for client_order_id in new:

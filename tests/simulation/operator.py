@@ -1,7 +1,7 @@
 """What an operator does, and what was answered; the oracle holds the daemon to the answers."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ COMMANDS: Final = (
     *("close", "close", "set", "set", "pause", "resume", "halt", "flatten"),
     *("resume_all", "resume_all"),
 )
+HALTS: Final = ("halt", "flatten", "pause")
 OFTEN: Final = 0.6
 
 
@@ -45,9 +46,9 @@ class Operator:
     deeds: list[Deed] = field(default_factory=list)
     paused: set[BotName] = field(default_factory=set)
 
-    async def act(self, world: World) -> None:
+    async def act(self, world: World, among: Sequence[str] = COMMANDS) -> None:
         """Some command. Raises what the daemon raises, but for a refusal."""
-        deed = self._drawn(world)
+        deed = self._drawn(world, among)
         if deed is not None:
             await self.do(deed, world)
 
@@ -78,9 +79,9 @@ class Operator:
             if deed.answer is not None or deed.done:
                 deed.ended = self.time.monotonic()
 
-    def _drawn(self, world: World) -> Deed | None:
+    def _drawn(self, world: World, among: Sequence[str]) -> Deed | None:
         chance = self.chance
-        name = chance.choice(COMMANDS)
+        name = chance.choice(among)
         if world.trading.gate.halt_reason is not None and chance.random() < OFTEN:
             name = "resume_all"
         deed = Deed(name, self.time.monotonic(), world.life.number)

@@ -67,7 +67,7 @@ MORE: Final = {
     Draw.ALIENS: {"alien_before": 0.02, "alien_after": 0.02},
     Draw.LIES: {"lie": 0.03},
     Draw.FORCED: {"deleveraged": 0.004},
-    Draw.WINDOWS: {"command_in_between": 0.01},
+    Draw.WINDOWS: {"command_in_between": 0.01, "halt_as_it_leaves": 0.05},
 }
 
 
