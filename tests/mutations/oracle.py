@@ -56,6 +56,17 @@ ORACLE: Final = (
                 "        return self._lease.why_not()\n",
                 "        return None\n",
             ),
+            # Of who stands still until another has taken over these two keep it back as well.
+            Edit(
+                "tradebotd/trading/placement.py",
+                "        if self._host.now() > prepared.order.send_by:\n",
+                "        if self._host.now() > prepared.order.send_by + 600 * SEND_WITHIN:\n",
+            ),
+            Edit(
+                "tradebotd/trading/placement.py",
+                "SEND_SECONDS: Final = 15.0\n",
+                "SEND_SECONDS: Final = 1500.0\n",
+            ),
         ),
         seeds=tuple(range(150)),
         says="I5",
@@ -93,6 +104,11 @@ ORACLE: Final = (
                 "tradebotd/trading/entry_gate.py",
                 "            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(venue),\n",
                 "            why_not=lambda: None,\n",
+            ),
+            Edit(
+                "tradebotd/trading/entry_pass.py",
+                "        if why is None and self._stops() != self._begun_at:\n",
+                "        if why is None and self._stops() is None:\n",
             ),
             Edit(
                 "tradebotd/trading/entry_obstacles.py",
