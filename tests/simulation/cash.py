@@ -5,7 +5,7 @@ are taken whose fill is whose, and the sums that an operator is told. No convent
 about fees, dust or averages is repeated: whatever was paid has to be in the P&L or in what is open.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
@@ -20,6 +20,9 @@ from tradebotd.domain.ids import VenueName
 
 # 28 digits of a quotient, times what was turned over: a cent in 10^15 is an error, not a rounding.
 DIGITS: Final = Fraction(1, 10**20)
+# What the open rest of futures cost is a share of all that was entered, kept to twelve decimals: so
+# is what the part that is closed has gained until the rest is closed, too.
+SHARE: Final = Fraction(1, 2 * 10**12)
 OLD: Final = 600.0  # seconds: the newest price that was shown of it
 BOOKED: Final = 1100.0  # venues pay by the hour: they are asked every 15 minutes
 SOON: Final = 3700.0  # until the fill was heard of
@@ -39,10 +42,16 @@ def unbalanced(
     _take_over(paid, turnover, facts)
     quotes = {(each.instrument.venue, each.instrument.quote_asset) for each in plan.markets}
     booked = _booked(positions, fills, venues, plan)
+    shares = Counter(
+        (row["venue"], plan.market(row["symbol"]).instrument.quote_asset)
+        for row in positions
+        if row["position_type"] == "futures" and row["exit_quantity"] and row["quantity"]
+    )
     found = []
     for purse in sorted({*quotes, *booked}):
         there, here = paid.get(purse, Fraction(0)), booked.get(purse, Fraction(0))
-        if abs(there - here) > DIGITS * max(Fraction(1), turnover.get(purse, Fraction(0))):
+        rounded = DIGITS * max(Fraction(1), turnover.get(purse, Fraction(0)))
+        if abs(there - here) > rounded + shares.get(purse, 0) * SHARE:
             found.append(
                 f"I8 cash of {purse[1]} at {purse[0]} changed by {float(there)},"
                 f" the books say {float(here)} ({float(here - there)} too much)"
@@ -147,6 +156,10 @@ def _misvalued(fills: list[Any], plan: Plan, tape: Tape) -> Iterator[str]:
         known = [Fraction(tape.price_at(symbol, at - OLD))]  # however long it has stood still
         known += [
             Fraction(price) for when, price in tape.prices[symbol] if at - OLD <= when <= at + SOON
+        ]
+        # The first print that a process sees of it has no other to be doubted by.
+        known += [
+            Fraction(each.price) for each in tape.first_prints(symbol) if each.at <= at + SOON
         ]
         rate = row["fee_rate"]
         if rate is None and not tape.between(symbol, at - OLD, at + SOON):

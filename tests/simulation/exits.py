@@ -361,15 +361,26 @@ class Case:
         return most
 
     def _takes_all(self, step: int, whole: Fraction, exits: list[str]) -> bool:
-        """What it would leave could not be sold: it ends all of it."""
-        prices = [
-            Fraction(fill.price)
+        """What it would leave, of what others have left, could not be sold: it ends all of it."""
+        fills = [
+            (self.orders[name]["ladder_step"], fill)
             for name in exits
-            if self.orders[name]["ladder_step"] == step
-            for fill in self.mine[name].fills
+            for fill in self.fills_of(self.mine[name])
         ]
-        left = (1 - self._share(step)) * whole
-        return bool(prices) and self.is_dust(left, min(prices) * STOPPED)
+        made = [fill for number, fill in fills if number == step]
+        if not made:
+            return False
+        last = max(fill.executed_at for fill in made)
+        others = sum(
+            (
+                Fraction(fill.quantity)
+                for number, fill in fills
+                if (number is None or number > step) and fill.executed_at <= last
+            ),
+            Fraction(0),
+        )
+        left = (1 - self._share(step)) * whole - others
+        return self.is_dust(left, min(Fraction(fill.price) for fill in made) * STOPPED)
 
     def _closed(self, exits: list[str]) -> Iterator[str]:
         """Its close bears the reason of the order that the venue executed last, whichever was told

@@ -101,18 +101,30 @@ class Watch:
         )
 
     def _is_sought(self, at: float) -> bool:
-        """A hand took some of it while an exit of it was lost on its way: that exit may have sold it.
+        """An exit of it was lost on its way, and what the venue holds cannot say whether it sold.
 
-        Until its search has ended nothing more is sold beside it: the daemon tells both by name.
+        Because a hand took some of it, or because an order to the other side was lost as well: until
+        its search has ended nothing more is sold beside it, and the daemon tells them by name.
         """
+        lost = [row for row in self._lost(at) if row["symbol"] == self.case.row["symbol"]]
+        exits = [row for row in lost if row["position_id"] == self.case.row["id"]]
+        exits = [row for row in exits if row["role"] == "exit"]
+        return any(
+            self.case.is_taken or any(other["side"] != row["side"] for other in lost)
+            for row in exits
+        )
+
+    def _lost(self, at: float) -> list[Any]:
+        """Sent before, and never seen by the venue."""
         theirs = self.facts.venues[self.case.row["venue"]].ledger.orders
-        return self.case.is_taken and any(
-            row["position_id"] == self.case.row["id"]
-            and row["role"] == "exit"
+        return [
+            row
+            for name, row in self.case.orders.items()
+            if row["venue"] == self.case.row["venue"]
             and name not in theirs
             and self.facts.seconds(row["created_at"]) <= at
-            for name, row in self.case.orders.items()
-        )
+            and self.facts.departed(name) is not None
+        ]
 
     def missed(self) -> Iterator[str]:
         """Ticks beyond every stop it may have had, and no exit that left."""

@@ -58,6 +58,13 @@ class Tape:
         begin = bisect_left(seen, first, key=lambda each: each.at)
         return seen[begin : bisect_right(seen, last, key=lambda each: each.at)]
 
+    def first_prints(self, symbol: str) -> Sequence[Shown]:
+        """Of each life of the process."""
+        first: dict[int, Shown] = {}
+        for each in self.shown[symbol]:
+            first.setdefault(each.life, each)
+        return list(first.values())
+
     def price_at(self, symbol: str, at: float) -> Decimal:
         """What it really cost then."""
         path = self.prices[symbol]
