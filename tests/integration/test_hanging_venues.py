@@ -156,3 +156,46 @@ async def test_who_hangs_at_the_start_holds_up_its_own_entries_and_no_others(
     slow.gate = anyio.Event()
     await job.run(desk.context())
     assert desk.gate.closed_because(slow.name) is None
+
+
+class Watch:
+    """The event loop's time, as far as whoever is impatient sees it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+async def test_many_orders_in_doubt_leave_a_slow_venue_time_to_prove_them_absent(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.2, M5.6: each answer takes nine seconds, and nine orders are in doubt: whose turn has not
+    come is asked about first in the next round, all of them end, and what is held is compared.
+    """
+    watch = Watch()
+    monkeypatch.setattr("tradebotd.trading.venue_round.current_time", watch)
+    monkeypatch.setattr("tradebotd.trading.order_answers.current_time", watch, raising=False)
+    bots = [spec(f"s{number}", f"S{number}USDT") for number in range(9)]
+    desk = await open_desk(database, *bots)
+    await desk.reconciler.run()
+    for each in bots:
+        desk.venue.script.append(Behaviour.DROP_BEFORE)
+        with pytest.raises(OutcomeUnknownError):
+            await desk.enter(each.name)
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    real = desk.venue._read
+
+    async def slowly(what: str) -> None:
+        watch.seconds += 9.0
+        await real(what)
+
+    monkeypatch.setattr(desk.venue, "_read", slowly)
+    rounds = []
+    for _ in range(6):
+        desk.clock.advance(MINUTE)
+        rounds.append(await desk.reconciler.run())
+
+    assert {row["status"] for row in await desk.orders()} == {"rejected"}
+    assert rounds[-1].uncompared == set()

@@ -23,7 +23,7 @@ from tradebotd.trading.contradiction_alarms import say_of_answer
 from tradebotd.trading.contradictions import is_readable, of_answer
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.holdings import Holdings
-from tradebotd.trading.order_answers import Answer, ask_for
+from tradebotd.trading.order_answers import Answer, OrderAnswers
 from tradebotd.trading.reconcile_plan import (
     Difference,
     Verdict,
@@ -112,6 +112,7 @@ class OrderSearches:
         self._externals = externals
         self._clock = clock
         self._host = host
+        self._answers = OrderAnswers(host)
         self._told: set[str] | None = None  # alerts of an earlier life may be open
         self._silent_since: dict[ClientOrderId, datetime] = {}
         self._trades_asked: dict[ClientOrderId, datetime] = {}
@@ -128,7 +129,7 @@ class OrderSearches:
         missing: list[_Missing] = []
         left = await self._without_resting(doubtful, result)
         asked = [stored.order for stored, _ in left]
-        answers = await ask_for(asked, venues, self._recorder.in_flight, self._host)
+        answers = await self._answers.ask_for(asked, venues, self._recorder.in_flight)
         for stored, search in left:
             answer = answers.get(stored.order.client_order_id)
             if answer is None:

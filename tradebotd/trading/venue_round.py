@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import anyio
+from anyio import current_time
 
 from tradebotd.domain.errors import VenueError, VenueUnavailableError
 from tradebotd.domain.ids import VenueName
@@ -33,7 +34,7 @@ class VenueRound:
             raise VenueUnavailableError(f"venue {name} is not configured")
         if (why := self._silent.get(name)) is not None:
             raise VenueUnavailableError(why)
-        began = anyio.current_time()
+        began = current_time()
         try:
             with anyio.fail_after(ASK_SECONDS):
                 return await call(self._venues[name])
@@ -41,7 +42,7 @@ class VenueRound:
             self._silent[name] = f"{name} did not answer in time"
             raise
         finally:
-            spent = self._spent.get(name, 0.0) + anyio.current_time() - began
+            spent = self._spent.get(name, 0.0) + current_time() - began
             self._spent[name] = spent
             if spent > PATIENCE_SECONDS:
                 self._silent.setdefault(name, f"{name} answers too slowly")
