@@ -199,3 +199,26 @@ async def test_many_orders_in_doubt_leave_a_slow_venue_time_to_prove_them_absent
 
     assert {row["status"] for row in await desk.orders()} == {"rejected"}
     assert rounds[-1].uncompared == set()
+
+
+async def test_an_order_under_way_at_one_venue_keeps_no_order_unknown_at_another(
+    database: Database,
+) -> None:
+    """M5.2: at each look some bot is just sending one elsewhere; what the venue has never seen and
+    nothing speaks for is over all the same.
+    """
+    desk, (busy, *_) = await opened(database)
+    await desk.reconciler.run()
+    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await desk.enter()
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+
+    async def look_meanwhile(_: object) -> None:
+        busy.before_submit = None
+        await desk.reconciler.run()
+
+    busy.before_submit = look_meanwhile
+    await desk.enter("b0")
+
+    assert [row["status"] for row in await desk.orders()] == ["rejected", "filled"]

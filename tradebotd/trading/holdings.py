@@ -46,6 +46,20 @@ class Holdings:
         async with self._database.connection() as connection:
             return await positions.select_sums(connection)
 
+    async def moving(
+        self, before: Sequence[HeldSum], names: Collection[VenueName]
+    ) -> set[VenueName]:
+        """Those of *names* where an order is under way, or something has changed since *before*."""
+        if not names:
+            return set()
+        async with self._database.connection() as connection:
+            under_way = sorted(self._recorder.in_flight)
+            sent_to = await order_searches.select_venues(connection, under_way)
+        if len(sent_to) < len(under_way):  # nobody knows where
+            return set(names)
+        changed = set(before) ^ set(await self.sums())
+        return {*sent_to.values(), *(each.venue for each in changed)} & set(names)
+
     async def differences(
         self, held: Sequence[HeldSum], accounts: Mapping[VenueName, VenueAccount]
     ) -> list[Difference]:
@@ -210,7 +224,7 @@ class Holdings:
         first = {asset: amount for asset, amount in new.items() if amount >= 0}
         if first:
             at = self._clock.now()
-            if self._recorder.in_flight or await self.sums() != held:
+            if await self.moving(held, [venue]):
                 return known | first
             if await self._flows(venue) != flows:  # a transfer was told meanwhile
                 return known | first

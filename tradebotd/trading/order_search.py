@@ -285,7 +285,7 @@ class OrderSearches:
         if not is_readable(account):
             return None, ours
         found = await self._holdings.differences(before, {venue.name: account})
-        if self._recorder.in_flight or await self._holdings.sums() != before:
+        if await self._holdings.moving(before, [venue.name]):
             return None, ours
         return [each for each in found if not await self._externals.fills_behind(each)], ours
 

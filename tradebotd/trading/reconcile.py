@@ -16,7 +16,7 @@ from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
-from tradebotd.storage import alerts, order_searches
+from tradebotd.storage import alerts
 from tradebotd.storage.database import Database
 from tradebotd.storage.positions import HeldSum
 from tradebotd.trading.cash_check import CashCheck, CashDifference
@@ -184,9 +184,9 @@ class Reconciler:
         differing = {each.venue for each in found}
         self._told_until |= dict.fromkeys(accounts.keys() - differing, began)
         # The venue may have filled what is being written down: the next look compares.
-        moving = await self._moving(before, differing)
+        moving = await self._holdings.moving(before, differing)
         await self._apply_late_fills(differing - moving, venues, result)
-        moving |= await self._moving(before, differing)
+        moving |= await self._holdings.moving(before, differing)
         for name in sorted(differing - moving):
             here = [each for each in found if each.venue == name]
             if await self._externals.settle_excess(here, accounts):
@@ -200,20 +200,6 @@ class Reconciler:
         result.uncompared |= silent
         result.external, result.differences = await self._externals.explain(found, foreign, silent)
         await self._report(result.differences, silent)
-
-    async def _moving(
-        self, before: Sequence[HeldSum], names: Collection[VenueName]
-    ) -> set[VenueName]:
-        """Those of *names* where an order is under way, or something has changed since *before*."""
-        if not names:
-            return set()
-        async with self._database.connection() as connection:
-            under_way = sorted(self._recorder.in_flight)
-            sent_to = await order_searches.select_venues(connection, under_way)
-        if len(sent_to) < len(under_way):  # nobody knows where
-            return set(names)
-        changed = set(before) ^ set(await self._holdings.sums())
-        return {*sent_to.values(), *(each.venue for each in changed)} & set(names)
 
     async def _say_contradictions(
         self, accounts: dict[VenueName, VenueAccount], result: Reconciled
@@ -246,7 +232,7 @@ class Reconciler:
         result: Reconciled,
     ) -> None:
         """Where all that is held agrees, and no order is on its way."""
-        uncertain = {*waiting_at, *await self._moving(before, accounts.keys())}
+        uncertain = {*waiting_at, *await self._holdings.moving(before, accounts.keys())}
         certain = {name: each for name, each in accounts.items() if name not in uncertain}
         result.cash = await self._cash.compare(certain)
         if self._cash.suspects:
