@@ -164,6 +164,27 @@ async def test_a_difference_that_lasts_keeps_no_snapshot_waiting_for_ever(
     assert await snapshot(desk) == "{}"
 
 
+async def test_differences_of_which_none_lasts_keep_no_snapshot_waiting_for_ever(
+    database: Database,
+) -> None:
+    """R13: somebody trades in our symbol all the time: each size is new, and the limits go on."""
+    desk = await opened(database)
+    taken = 0
+    for _ in range(10):
+        desk.venue.positions[SYMBOL] += 1
+        taken += await snapshot(desk) == "{}"
+
+    assert taken
+
+
+async def test_less_than_a_lot_keeps_no_snapshot_waiting(database: Database) -> None:
+    """R13: what earlier positions have left there; a venue closes whole lots."""
+    desk = await opened(database)
+    desk.venue.positions[SYMBOL] += D("0.0005")
+
+    assert await snapshot(desk) == "{}"
+
+
 def listen_as_daemon(desk: Desk) -> None:
     desk.venue.listen(desk.recorder.hear)
 

@@ -31,10 +31,10 @@ from tradebotd.trading import venue_accounts
 from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.days import day_began
 from tradebotd.trading.transfer_books import TransferBooks
+from tradebotd.trading.unheard import More, Unheard, futures_behind
 from tradebotd.trading.venue_accounts import Told, VenueAccounts, booked_cash
 
 MINUTE: Final = timedelta(minutes=1)
-HEARD_WITHIN: Final = timedelta(seconds=150)  # two reconciliations, and what they take
 LOOKS: Final = 5
 LOOK_AGAIN_SECONDS: Final = 0.2
 
@@ -64,7 +64,7 @@ class Worth:
     certain: bool
     silent: Mapping[VenueName, str]
     unknown: frozenset[VenueName]
-    behind: frozenset[tuple[VenueName, str, Decimal]]
+    behind: frozenset[More]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class Account:
         self._told = VenueAccounts(venues)
         self._shares = shares
         self._reaching: dict[VenueName, anyio.Lock] = defaultdict(anyio.Lock)
-        self._behind: dict[tuple[VenueName, str, Decimal], datetime] = {}
+        self._unheard = Unheard()
         self._prices = prices
         self._symbols = symbols
         self._specs = specs
@@ -186,7 +186,7 @@ class Account:
             certain=same and (heard or not flows.resting),
             silent=silent,
             unknown=frozenset(self._venues) - set(told),
-            behind=_behind(asked, holdings),
+            behind=futures_behind(asked, holdings, self._symbols),
         )
 
     def _shared(self, flows: Flows) -> dict[VenueName, Told]:
@@ -254,7 +254,7 @@ class Account:
                 break
             await anyio.sleep(LOOK_AGAIN_SECONDS)
             worth = await self.worth(pause_seconds=pause_seconds)
-        if not worth.of_one_moment or self._hears_soon(worth, now):
+        if not worth.of_one_moment or self._unheard.waits(worth.behind, now):
             return replace(worth, of_one_moment=False)
         rows = [worth.account, *worth.bots.values()]
         async with self._database.transaction() as connection:
@@ -267,13 +267,6 @@ class Account:
             value = units.value(worth.account.equity)
             await equity.insert_snapshots(connection, now, self.name, rows, value)
         return worth
-
-    def _hears_soon(self, worth: Worth, now: datetime) -> bool:
-        """Whether reconciliation is about to book what a venue has: its cash would look as if
-        something had been taken out. What lasts for longer is somebody else's.
-        """
-        self._behind = {each: self._behind.get(each, now) for each in worth.behind}
-        return any(now < since + HEARD_WITHIN for since in self._behind.values())
 
     def _cash(
         self,
@@ -357,20 +350,6 @@ def _bought(holdings: Sequence[OpenHolding]) -> dict[Purse, Decimal]:
         if holding.position_type is PositionType.SPOT:
             bought[holding.venue, holding.base_asset] += holding.quantity
     return bought
-
-
-def _behind(
-    accounts: Mapping[VenueName, VenueAccount], holdings: Sequence[OpenHolding]
-) -> frozenset[tuple[VenueName, str, Decimal]]:
-    ours: dict[tuple[VenueName, str], Decimal] = defaultdict(Decimal)
-    for each in holdings:
-        if each.position_type is PositionType.FUTURES and each.venue in accounts:
-            ours[each.venue, each.symbol] += each.quantity
-    more = {
-        (venue, symbol): accounts[venue].positions.get(symbol, ZERO) - quantity
-        for (venue, symbol), quantity in ours.items()
-    }
-    return frozenset((*key, by) for key, by in more.items() if by)
 
 
 def no_answer(venue: VenueName, why: str) -> EntryPostponedError:
