@@ -148,3 +148,18 @@ async def test_what_the_venue_itself_says_is_believed_at_once(database: Database
     await desk.protection.sweep(desk.clock.now())
 
     assert (await desk.account.worth()).account.unrealized_pnl == 50
+
+
+async def test_what_a_venue_has_confirmed_is_what_the_next_lone_print_is_compared_with(
+    database: Database,
+) -> None:
+    """M3.10, M4.8: a second jump, before any print has said the first one again, undoes nothing."""
+    plan = ExitPlan(stop_loss=Decimal("0.05"))
+    desk = await open_desk(database, spec(exits=plan), bad_tick=USUAL)
+    await desk.enter()
+    await desk.stream("150")
+    await desk.protection.sweep(desk.clock.now())
+
+    desk.tick("200")
+
+    assert (await desk.account.worth()).account.unrealized_pnl == 50

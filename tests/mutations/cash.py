@@ -60,8 +60,8 @@ CASH: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/doubts.py",
-                "        return last.current if confirmed else last.believed\n",
-                "        return last.current\n",
+                "return None if last is None else last.believed",
+                "return None if last is None else last.current",
             ),
         ),
         tests=(

@@ -1,5 +1,6 @@
 """The last prices seen, in memory. The paper venue matches against them."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -34,12 +35,18 @@ class PriceBook:
             previous, point.price, point.at, point.after_gap, seen_at, instead
         )
 
-    def _confirms(self, price: Decimal, known: LastPrices) -> bool:
-        if self._near(price, known.current):
-            return True
-        return known.instead is not None and self._near(price, known.instead)
+    def believe(self, symbol: str) -> None:
+        """Another observation says what the latest tick does: the next is compared with that."""
+        known = self._last.get(symbol)
+        if known is not None and known.instead is not None:
+            self._last[symbol] = replace(known, instead=None)
 
-    def _near(self, price: Decimal, other: Decimal) -> bool:
+    def _confirms(self, price: Decimal, known: LastPrices) -> bool:
+        if self.near(price, known.current):
+            return True
+        return known.instead is not None and self.near(price, known.instead)
+
+    def near(self, price: Decimal, other: Decimal) -> bool:
         return abs(price - other) <= self.bad_tick * other
 
     def last_prices(self, symbol: str) -> LastPrices | None:

@@ -41,10 +41,7 @@ class Doubts:
     def price(self, symbol: str) -> Decimal | None:
         """The last one that is believed. None until the symbol's first tick."""
         last = self._prices.last_prices(symbol)
-        if last is None:
-            return None
-        confirmed = _observed(last) == self._believed.get(symbol)
-        return last.current if confirmed else last.believed
+        return None if last is None else last.believed
 
     def believes(self, symbol: str, price: Decimal) -> bool:
         """*price* was recorded last; it is compared with the tick before it."""
@@ -75,12 +72,14 @@ class Doubts:
         last = self._prices.last_prices(symbol)
         confirms = self._guard.vouches(symbol, price)
         self._guard.confirm(symbol, price)
-        if confirms and last is not None:
+        # Another tick may have come while the quote was on its way.
+        if confirms and last is not None and self._prices.near(price, last.current):
             self._believe(symbol, _observed(last))
 
     def _believe(self, symbol: str, seen: Observation) -> None:
         self._believed[symbol] = seen
         self._doubted.pop(symbol, None)
+        self._prices.believe(symbol)
 
 
 def _observed(last: LastPrices) -> Observation:
