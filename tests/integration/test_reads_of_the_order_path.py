@@ -156,7 +156,7 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
         (ACCOUNT, SCRIPTED, "USDT", ONE, NOON - timedelta(hours=3), NOON),
     ),
     "transfers that no snapshot has counted": (transfers.SELECT_UNWEIGHED, (ACCOUNT,)),
-    "the last transfer that was told": (transfers.SELECT_SINCE, (ACCOUNT, SCRIPTED)),
+    "the last transfer that was told": (transfers.SELECT_SINCE, (ACCOUNT, SCRIPTED, NOON)),
     # Exits and fills.
     "open positions": (positions.SELECT_OPEN_PAGE, (0, 1000)),
     "open futures": (positions.SELECT_OPEN_FUTURES, (*PLACE, "long")),

@@ -436,3 +436,17 @@ async def test_a_transfer_that_is_no_number_is_left_out(database: Database) -> N
 
     assert halted(desk) is None
     assert await transferred(desk) == -300_000
+
+
+async def test_a_transfer_from_the_future_hides_no_later_one(database: Database) -> None:
+    """A venue's odd date: whatever it tells from then on is heard."""
+    desk = await opened(database)
+    desk.venue.transfer(-1000)
+    (odd,) = desk.venue.transfers
+    desk.venue.transfers = [replace(odd, at=odd.at + timedelta(days=300))]
+    await snapshot(desk)
+    desk.venue.transfer(-300_000)
+    await snapshot(desk)
+
+    assert await transferred(desk) == -301_000
+    assert await desk.rows("SELECT * FROM transfers WHERE inferred") == []

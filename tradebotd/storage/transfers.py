@@ -45,7 +45,8 @@ MARK_WEIGHED: Final[LiteralString] = """
 """
 SELECT_SINCE: Final[LiteralString] = """
     SELECT min(first_at) AS first_at,
-           (SELECT max(at) FROM transfers AS t WHERE t.account = $1 AND t.venue = $2 AND NOT inferred) AS last_at
+           (SELECT max(at) FROM transfers AS t
+             WHERE t.account = $1 AND t.venue = $2 AND NOT inferred AND at <= $3) AS last_at
       FROM purses WHERE account = $1 AND venue = $2
 """
 SELECT_PURSES: Final[LiteralString] = """
@@ -207,10 +208,13 @@ async def mark_weighed(connection: Connection, account: str) -> None:
 
 
 async def select_since(
-    connection: Connection, account: str, venue: VenueName
+    connection: Connection, account: str, venue: VenueName, now: datetime
 ) -> tuple[datetime, datetime] | None:
-    """(when we first saw the venue's purses, the last transfer it told since). None: not seen."""
-    row = await connection.fetchrow(SELECT_SINCE, account, venue)
+    """(when we first saw the venue's purses, the last transfer it told since). None: not seen.
+
+    One from the future hides no later one.
+    """
+    row = await connection.fetchrow(SELECT_SINCE, account, venue, now)
     first: datetime | None = row["first_at"]
     return None if first is None else (first, row["last_at"] or first)
 

@@ -70,7 +70,7 @@ class TransferBooks:
         """Ask whoever can tell; returns who did not, and why. Raises DatabaseUnavailableError."""
         failed: dict[VenueName, str] = {}
         told: dict[VenueName, Sequence[Transfer]] = {}
-        since = await self._since()
+        since = await self._since(now)
         async with anyio.create_task_group() as asking:
             for name in since:
                 asking.start_soon(self._ask, name, since[name], told, failed)
@@ -79,13 +79,13 @@ class TransferBooks:
                 await self._book(each, now)
         return failed
 
-    async def _since(self) -> dict[VenueName, datetime]:
+    async def _since(self, now: datetime) -> dict[VenueName, datetime]:
         """Whom to ask, and from when on; nothing of the others is in any equity yet."""
         since = {}
         async with self._database.connection() as connection:
             for name, venue in sorted(self._venues.items()):
                 if venue.traits.tells_transfers:
-                    seen = await transfers.select_since(connection, self._account, name)
+                    seen = await transfers.select_since(connection, self._account, name, now)
                     if seen is not None:
                         first, last = seen
                         since[name] = max(first, last - OVERLAP)
