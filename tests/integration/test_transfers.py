@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.trading import BOT, LIMITS, MINUTE, Desk, open_desk, spec
-from tests.fakes.venue import AUTHORITATIVE
+from tests.fakes.venue import AUTHORITATIVE, SCRIPTED
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import PositionType
@@ -450,3 +450,29 @@ async def test_a_transfer_from_the_future_hides_no_later_one(database: Database)
 
     assert await transferred(desk) == -301_000
     assert await desk.rows("SELECT * FROM transfers WHERE inferred") == []
+
+
+@pytest.mark.parametrize("booked", [["USDT EUR"], ["USDT", "EUR"], ["EUR", "USDT"]])
+async def test_what_was_changed_into_other_money_and_booked_late_moves_nothing(
+    database: Database, booked: list[str]
+) -> None:
+    """M4.8: both jumps were weighed together; taken back, in one or in turn, nothing is left of them."""
+    desk = await open_desk(database, spec(), spec("euros", "ETHEUR"), silent=["EURUSDT"])
+    desk.tick("1", "EURUSDT")
+    await snapshot(desk)
+    desk.venue.balances |= {"USDT": Decimal(700_000), "EUR": Decimal(300_000)}
+    await snapshot(desk)
+    assert len(await desk.rows("SELECT * FROM transfers WHERE inferred")) == 2
+    moved = {"USDT": -300_000, "EUR": 300_000}
+    for some in booked:
+        for asset in some.split():
+            await desk.execute(
+                "SELECT add_to_asset($1, $2, $3, 0, 0)", SCRIPTED, asset, Decimal(moved[asset])
+            )
+        await snapshot(desk)
+
+    assert await transferred(desk) == 0
+    row = await desk.row(
+        "SELECT unit_value FROM equity_snapshots WHERE bot IS NULL ORDER BY ts DESC LIMIT 1"
+    )
+    assert round(row["unit_value"], 9) == 1_000_000

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import Final
 
-from tradebotd.domain.decimals import EXACT, ONE
+from tradebotd.domain.decimals import EXACT, ONE, ZERO
 
 # Of what a limit is measured from. Upwards: one that is met exactly is reached.
 _MONEY: Final = Context(prec=28, rounding=ROUND_CEILING)
@@ -41,10 +41,12 @@ class Units:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
-    """A part of what was weighed turns out to be none. *against*: the equity without the whole,
-    *worth*: of the whole, *part*: of what is undone. *began_anew*: nothing was weighed then.
+    """A part of what was weighed turns out to be none. *at*: when, *against*: the equity without
+    the whole, *worth*: of the whole, *part*: of what is undone. *began_anew*: nothing was weighed
+    then.
     """
 
+    at: datetime
     worth: Decimal
     part: Decimal
     against: Decimal | None
@@ -81,19 +83,29 @@ def weigh(
 
 
 def undo(units: Units, parts: Sequence[Undone], now: datetime) -> Units:
-    """As if those *parts* had never been weighed; what has been weighed since stays."""
+    """As if those *parts* had never been weighed; what has been weighed since stays.
+
+    Those of one moment were weighed together, each against what is there without it alone: they
+    leave it together, too.
+    """
+    together: dict[datetime, list[Undone]] = {}
     for each in parts:
         if each.began_anew:
             if each.part == each.worth:
                 units = replace(units, since=each.since_before)
-            continue
-        if each.against is None:
-            continue  # of an earlier version
-        whole = each.against + each.worth
-        rest = whole - each.part
+        elif each.against is not None:  # else of an earlier version
+            together.setdefault(each.at, []).append(each)
+    for some in together.values():
+        whole = max(_whole(each) for each in some)
+        rest = whole - sum((each.part for each in some), ZERO)
         known = whole > 0 and rest > 0
         units = _scaled(units, rest, whole) if known else replace(units, since=now)
     return units
+
+
+def _whole(each: Undone) -> Decimal:
+    """The equity with it."""
+    return each.worth if each.against is None else each.against + each.worth
 
 
 def _scaled(units: Units, after: Decimal, before: Decimal) -> Units:

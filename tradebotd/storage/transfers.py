@@ -27,7 +27,7 @@ IS_KNOWN: Final[LiteralString] = """
     SELECT EXISTS (SELECT 1 FROM transfers WHERE venue = $1 AND transfer_id = $2)
 """
 SELECT_INFERRED: Final[LiteralString] = """
-    SELECT transfer_id, amount, worth, equity_before, began_anew, since_before FROM transfers
+    SELECT transfer_id, at, amount, worth, equity_before, began_anew, since_before FROM transfers
      WHERE account = $1 AND venue = $2 AND asset = $3 AND inferred AND amount <> 0 AND sign(amount) = sign($4::numeric)
        AND at BETWEEN $5 AND $6
      ORDER BY at, transfer_id
@@ -36,6 +36,11 @@ LOCK_INFERRED: Final[LiteralString] = SELECT_INFERRED + " FOR UPDATE"
 LESSEN: Final[LiteralString] = """
     UPDATE transfers SET amount = amount - $3, worth = worth - $4, equity_before = equity_before + $5
      WHERE venue = $1 AND transfer_id = $2
+"""
+# What was weighed at the same moment was weighed against an equity with that part in it.
+LESSEN_OTHERS: Final[LiteralString] = """
+    UPDATE transfers SET equity_before = equity_before - $5
+     WHERE account = $1 AND inferred AND at = $4 AND NOT (venue = $2 AND transfer_id = $3)
 """
 SELECT_UNWEIGHED: Final[LiteralString] = """
     SELECT coalesce(sum(unweighed), 0) FROM transfers WHERE account = $1 AND unweighed <> 0
@@ -139,7 +144,7 @@ async def insert_told(
     parts, left = await inferred_parts(
         connection, account, purse, transfer.amount, at - SOONER, at + LATER, lock=True
     )
-    await take_back(connection, transfer.venue, parts, weighed=True)
+    await take_back(connection, account, transfer.venue, parts, weighed=True)
     unweighed = left * rate
     worth = sum((part.undone.part for part in parts), unweighed)
     row = (False, transfer.at, now, unweighed, None, False, None)
@@ -170,6 +175,7 @@ async def inferred_parts(
         if not part:
             break
         undone = Undone(
+            at=row["at"],
             worth=row["worth"],
             part=row["worth"] if part == row["amount"] else row["worth"] * part / row["amount"],
             against=row["equity_before"],
@@ -182,19 +188,25 @@ async def inferred_parts(
 
 
 async def take_back(
-    connection: Connection, venue: VenueName, parts: Sequence[Part], *, weighed: bool
+    connection: Connection,
+    account: str,
+    venue: VenueName,
+    parts: Sequence[Part],
+    *,
+    weighed: bool,
 ) -> None:
     """*weighed*: the units go on counting them, against a transfer back. Else they were none, and
     the units are undone in the same transaction.
     """
     for part in parts:
-        await _lessen(connection, venue, part, part.undone.part if weighed else Decimal(0))
-
-
-async def _lessen(connection: Connection, venue: VenueName, part: Part, stays: Decimal) -> None:
-    """*stays*: of its worth, what the units go on counting: the rest was weighed upon that."""
-    undone = part.undone
-    await connection.execute(LESSEN, venue, part.transfer_id, part.amount, undone.part, stays)
+        undone = part.undone
+        # The rest of it was weighed upon what the units go on counting.
+        stays = undone.part if weighed else Decimal(0)
+        await connection.execute(LESSEN, venue, part.transfer_id, part.amount, undone.part, stays)
+        if not weighed:
+            await connection.execute(
+                LESSEN_OTHERS, account, venue, part.transfer_id, undone.at, undone.part
+            )
 
 
 async def select_unweighed(connection: Connection, account: str) -> Decimal:

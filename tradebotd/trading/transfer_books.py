@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import anyio
@@ -241,8 +242,9 @@ class TransferBooks:
         undone, weighed = await self._weighed(connection, stored, jumps, equity, peak_value, now)
         for jump in jumps:
             venue, _ = jump.purse
-            await transfers.take_back(connection, venue, jump.booked, weighed=False)
-            await transfers.take_back(connection, venue, jump.returned, weighed=True)
+            take_back = partial(transfers.take_back, connection, self._account, venue)
+            await take_back(jump.booked, weighed=False)
+            await take_back(jump.returned, weighed=True)
             if jump.amount:
                 # Each as if it were the last: taken back, it leaves what is there without it.
                 alone = equity - self._worth(jump) if equity > 0 else weighed.against
