@@ -500,3 +500,31 @@ async def test_one_bought_and_one_sold_prove_no_absence_of_either(doubt: Doubt) 
     assert {each["status"] for each in await desk.orders()} == {"filled"}
     assert await desk.broken_books() == []
     assert desk.venue.balances["BTC"] == 1
+
+
+async def test_nor_do_they_where_the_venue_answers_for_one_at_a_time(
+    doubt: Doubt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2.3: what no answer came about is in doubt all the same, and may have made up for the other."""
+    desk = doubt.desk
+    await desk.enter()
+    bought = await lose(doubt, Behaviour.DROP_AFTER, "two")
+    desk.venue.script.append(Behaviour.DROP_AFTER)
+    await desk.stream("90")
+    sold = ClientOrderId((await doubt.order())["client_order_id"])
+    desk.venue.hidden |= {bought, sold}
+    desk.venue.fills_are_late = True
+    find, silent_about = desk.venue.find_order, bought
+
+    async def one_at_a_time(symbol: str, order: ClientOrderId) -> OrderSearch:
+        if order == silent_about:
+            raise VenueUnavailableError("429")
+        return await find(symbol, order)
+
+    monkeypatch.setattr(desk.venue, "find_order", one_at_a_time)
+
+    await doubt.minutes(5)
+    silent_about = sold
+    await doubt.minutes(5)
+
+    assert {each["status"] for each in await desk.orders()} == {"filled", "unknown"}

@@ -55,8 +55,8 @@ _RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 class Settled:
     """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
 
-    `unanswered`: id to why nobody can say what became of it. `troubled`: venues of orders that
-    failed.
+    `unanswered`: id to why nobody can say what became of it; `unheard`: all of which nothing was
+    said in this round. `troubled`: venues of orders that failed.
     """
 
     venues: VenueRound
@@ -65,6 +65,7 @@ class Settled:
     waiting: dict[ClientOrderId, datetime] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unanswered: dict[ClientOrderId, str] = field(default_factory=dict)
+    unheard: list[StoredOrder] = field(default_factory=list)
     open: dict[VenueName, Sequence[OrderReport]] = field(default_factory=dict)
     troubled: set[VenueName] = field(default_factory=set)
     waiting_at: set[VenueName] = field(default_factory=set)
@@ -153,6 +154,7 @@ class OrderSearches:
         """Unknown is unknown, whoever does not answer; what rested may do so for a while."""
         order, now = stored.order, self._host.now()
         result.fail(order, why)
+        result.unheard.append(stored)
         since = self._silent_since.setdefault(order.client_order_id, now)
         for_long = order.venue not in self._venues or now >= since + SILENT_FOR
         if not stored.settled and stored.send_by < now and (order.status in LOST or for_long):
@@ -260,9 +262,8 @@ class OrderSearches:
             moved = bool(its_fills) or each.stored.order.filled_quantity > 0
             moved = moved or await self._has_moved(each, differences)
             moved = moved or self._is_recent(unknown.get(each.client_order_id, ()))
-            silent = not moved and await says_nothing(
-                self._holdings, each.stored, (other.stored for other in here)
-            )
+            doubtful = [*(other.stored for other in here), *result.unheard]
+            silent = not moved and await says_nothing(self._holdings, each.stored, doubtful)
             verdict = _verdict(each, moved=moved, silent=silent)
             cancels = verdict is Verdict.CANCEL and each.stored.order.status not in FINAL
             if not (cancels and await self._cancel(each, result)):

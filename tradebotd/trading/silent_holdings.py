@@ -8,16 +8,17 @@ from tradebotd.trading.holdings import Holdings
 
 
 async def says_nothing(
-    holdings: Holdings, stored: StoredOrder, missing: Iterable[StoredOrder]
+    holdings: Holdings, stored: StoredOrder, doubtful: Iterable[StoredOrder]
 ) -> bool:
     """The holdings are as they should be, executed or not: what was there before us has not been
-    counted, or one of those *missing* at its venue, to the other side, makes up for it.
+    counted, or one of the *doubtful* at its venue, to the other side, makes up for it.
     """
     subject = await _subject(holdings, stored)
     if subject is None:
         return True
-    for each in missing:
-        opposes = each.order.side is stored.order.side.opposite and each.order.status not in FINAL
+    opposite = (stored.order.venue, stored.order.side.opposite)
+    for each in doubtful:
+        opposes = (each.order.venue, each.order.side) == opposite and each.order.status not in FINAL
         if opposes and await _subject(holdings, each) == subject:
             return True
     return False
