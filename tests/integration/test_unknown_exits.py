@@ -11,7 +11,7 @@ from tests.fakes.resting import open_resting_desk, restart, sweep
 from tests.fakes.trading import BOT, SYMBOL, Desk, market_symbol, open_desk, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
+from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError, VenueUnavailableError
 from tradebotd.domain.exits import ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
 from tradebotd.domain.instrument import PositionType
@@ -377,6 +377,31 @@ async def test_on_spot_a_stop_sells_what_a_step_in_doubt_cannot_have_sold(
     await desk.reconciler.run()
     await ticks_and_sweeps(desk, "94")
     assert desk.venue.balances["BTC"] == 10
+    assert await desk.broken_books() == []
+
+
+@behaviours
+@pytest.mark.parametrize("read", ["fills_since", "find_order"])
+async def test_a_stop_sells_what_a_step_in_doubt_cannot_have_sold_though_nobody_can_be_asked(
+    database: Database, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, read: str
+) -> None:
+    """I4, 2.3: the venue takes orders, and tells neither its trades nor what the step became."""
+    desk = await desk_of(database, spec(exits=LADDER), before_us=10)
+    await desk.enter()
+    desk.venue.script.append(behaviour)
+    await desk.stream("102.5")
+    desk.venue.hidden.add(ClientOrderId((await desk.orders())[-1]["client_order_id"]))
+
+    async def away(*_: object) -> object:
+        raise VenueUnavailableError("503")
+
+    monkeypatch.setattr(desk.venue, read, away)
+    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+
+    await ticks_and_sweeps(desk, "94")
+
+    in_doubt = Decimal(0) if behaviour is Behaviour.DROP_AFTER else Decimal("0.3")
+    assert desk.venue.balances["BTC"] == 10 + in_doubt
     assert await desk.broken_books() == []
 
 

@@ -152,13 +152,10 @@ class ExitGroups:
                 case Clear(group):
                     if wish.kind is GroupKind.MARKET:
                         self.on_retire(position_id)
-                    await self._clear(group)
+                    await self._clear_for(group, wish)
                     cleared = True
                 case Ask(orders):
-                    asked = await self._proof.nothing_was_sold(position, orders)
-                    asked = asked or (not terms.part and await self._lessen(position, wish))
-                    if not asked:
-                        raise OrderDeniedError("exit_unknown", "nobody knows what an exit became")
+                    asked = await self._prove_or_lessen(position, orders, terms, wish)
                 case Deny(rule, detail):
                     raise OrderDeniedError(rule, detail)
         raise OrderDeniedError(
@@ -183,6 +180,22 @@ class ExitGroups:
                 raise
             wish.decision = None  # it stands with the one that was refused
             return None
+
+    async def _prove_or_lessen(
+        self, position: Position, orders: Sequence[GroupOrder], terms: Terms, wish: _Wish
+    ) -> bool:
+        """True: *orders* sold nothing, or no more than what *wish* leaves. A venue that can prove
+        nothing at this moment keeps that from nobody. Raises as `place`.
+        """
+        failed: Exception = OrderDeniedError("exit_unknown", "nobody knows what an exit became")
+        try:
+            if await self._proof.nothing_was_sold(position, orders):
+                return True
+        except (VenueError, TimeoutError) as error:
+            failed = error
+        if not terms.part and await self._lessen(position, wish):
+            return True
+        raise failed
 
     async def _lessen(self, judged: Position, wish: _Wish) -> bool:
         """Wish only for what no order in doubt can have sold. False: that is nothing, or it is so
@@ -301,6 +314,15 @@ class ExitGroups:
                 await self._look(order)
         async with self._database.connection() as connection:
             await exit_groups.close(connection, group.id)
+
+    async def _clear_for(self, group: ExitGroup, wish: _Wish) -> None:
+        """What is in doubt may stay so: then less is sold beside it. Raises as `_clear` else."""
+        try:
+            await self._clear(group)
+        except (VenueError, TimeoutError):
+            in_doubt = all(order.is_in_doubt for order in group.unsettled)
+            if wish.kind is not GroupKind.MARKET or not in_doubt:
+                raise
 
     async def _clear_quietly(self, group: ExitGroup) -> None:
         """The new exit stands: what keeps the old one is for the next sweep."""
