@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.resting import assert_one_truth, open_resting_desk, stops, sweep
 from tests.fakes.trading import BOT, MINUTE, SYMBOL, Desk, open_desk, spec
-from tests.fakes.venue import SCRIPTED
+from tests.fakes.venue import SCRIPTED, Behaviour
 from tests.integration.test_limit_entries_on_paper import PaperDesk
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.exits import ExitPlan
@@ -115,6 +115,28 @@ async def test_a_liquidation_is_ours_by_stream_and_by_reconcile_and_once(
     assert alert["subject"] == f"scripted {SYMBOL}"
     assert "liquidation" in alert["message"]
     assert BOT in alert["message"]
+
+
+@pytest.mark.parametrize("answer", [Behaviour.REJECT, Behaviour.DROP_BEFORE])
+async def test_a_stop_that_is_refused_because_the_venue_has_just_closed_it_is_no_lost_stop(
+    database: Database, answer: Behaviour
+) -> None:
+    """M5.7: the position ends while its stop is on its way; no alert about it stays open."""
+    desk = await open_resting_desk(database, Replacement.OVERLAP)
+    listen_as_daemon(desk)
+    await desk.enter()
+    desk.venue.script.append(answer)
+
+    async def closed_first(client_order_id: ClientOrderId) -> None:
+        desk.venue.before_submit = None
+        del client_order_id
+        await forced(desk, "96")
+
+    desk.venue.before_submit = closed_first
+    await sweep(desk, 3)
+
+    assert desk.protection.held == {}
+    assert [each["code"] for each in await alerts(desk)] == [CODE]
 
 
 async def snapshot(desk: Desk) -> str:

@@ -178,6 +178,9 @@ class RestingExits:
         except Exception as error:
             log.exception("a resting stop failed", position=position_id, symbol=position.symbol)
             self._refused(position, error)
+        finally:
+            if position_id not in held:  # it has ended while its stop was on its way
+                self.forget(position_id)
         if (why := self.failing.get(str(position_id))) is not None:
             failed[str(position_id)] = why
         return met
