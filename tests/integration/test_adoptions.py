@@ -177,3 +177,22 @@ async def test_what_cannot_be_marked_as_adopted_is_not_adopted(
 
     assert await held(desk) == []
     assert await adopt(desk) is None
+
+
+async def test_what_changes_at_another_venue_keeps_no_adoption_waiting(database: Database) -> None:
+    """M5.6: where others trade all the time, a look at this one is no less of one moment."""
+    desk = await open_desk(database, spec("one"), spec("three", "ETHUSDT"))
+    desk.venue.balances["BTC"] = Decimal(0)
+    await desk.reconciler.run()
+    await desk.enter("three")
+    await desk.execute("UPDATE positions SET venue = 'former'")
+    desk.venue.balances["ETH"] = Decimal(0)
+    trade(desk, "1")
+    await desk.reconciler.run()
+
+    async def meanwhile() -> None:
+        await desk.execute("UPDATE positions SET version = version + 1 WHERE venue = 'former'")
+
+    desk.venue.before_account_answers = meanwhile
+
+    assert await adopt(desk) is None

@@ -89,7 +89,6 @@ class Adoption:
         self._venues = venues
         self._symbols = symbols
         self._specs = specs
-        self._recorder = recorder
         self._reconciler = reconciler
         self._holdings = reconciler.holdings
         self._externals = reconciler.externals
@@ -137,7 +136,7 @@ class Adoption:
             price=await self._price(market, account, difference),
         )
         _check(wanted)
-        if self._recorder.in_flight or await self._holdings.sums() != before:
+        if await self._holdings.moving(before, [venue]):
             raise _changed(symbol)
         return await self._book(wanted, [fill.trade_id for fill in fills])
 
@@ -166,7 +165,7 @@ class Adoption:
 
         What rests of ours may have been filled unheard before the account was asked for, and is no
         difference; what somebody else's hand traded is told only on asking. So all that is known
-        at the venue is taken into the books behind it, and nothing of it may have changed them.
+        at the venue is taken into the books behind it, and nothing there may have changed them.
         """
         for _ in range(LOOKS):
             before = await self._holdings.sums()
@@ -174,7 +173,7 @@ class Adoption:
             seen = await self._reconciler.run()
             if venue in seen.failed:
                 raise RefusedError("venue_unavailable", f"{venue}: {seen.failed[venue]}")
-            if not self._recorder.in_flight and await self._holdings.sums() == before:
+            if not await self._holdings.moving(before, [venue]):
                 return before, account, seen
         raise _changed(symbol)
 
