@@ -16,6 +16,7 @@ from tradebotd.domain.bot import DailyLimits, EntryKind, EntryRule
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.exits import ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, ClientOrderId
+from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs import run_bots
 from tradebotd.jobs.run_bots import RunBots
@@ -356,3 +357,26 @@ async def test_what_rests_is_taken_back_while_nothing_can_be_written(database: D
     result = await desk.entry_orders.sweep(desk.clock.now())
 
     assert list(result.cancelled.values()) == ["PostgreSQL cannot write"]
+
+
+async def test_a_cancel_that_tells_of_another_order_has_taken_nothing_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.2, M5.8: it rests still, and whoever stopped it is told so."""
+    desk = await rests(database)
+    (entry,) = desk.venue.resting
+    lie = replace(
+        desk.venue.orders[entry],
+        client_order_id=ClientOrderId("another"),
+        status=OrderStatus.CANCELED,
+    )
+
+    async def mistaken(*_: object) -> OrderReport:
+        return lie
+
+    monkeypatch.setattr(desk.venue, "cancel", mistaken)
+    await desk.gate.halt("operator")
+
+    result = await desk.entry_orders.sweep(desk.clock.now())
+
+    assert (result.cancelled, list(result.failed)) == ({}, [entry])

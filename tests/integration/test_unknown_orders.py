@@ -14,7 +14,7 @@ from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError, VenueUnavailableError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
-from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType, TimeInForce
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import OrderSearch, Venue, VenueTraits
@@ -528,3 +528,26 @@ async def test_nor_do_they_where_the_venue_answers_for_one_at_a_time(
     await doubt.minutes(5)
 
     assert {each["status"] for each in await desk.orders()} == {"filled", "unknown"}
+
+
+async def test_a_cancel_that_tells_of_another_order_ends_none(database: Database) -> None:
+    """2.3, M5.2: what rests there unseen goes on being sought, and the mistake is told."""
+    doubt = await limit_doubt(database)
+    order = await lose(doubt, Behaviour.DROP_AFTER)
+    venue = doubt.desk.venue
+    venue.hidden.add(order)
+    another = replace(venue.orders[order], client_order_id=ClientOrderId("another"))
+
+    async def mistaken(*_: object) -> OrderReport:
+        return replace(another, status=OrderStatus.CANCELED)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(venue, "cancel", mistaken)
+        await doubt.minutes(3)
+        result = await doubt.after(MINUTE)
+        assert "tells of another" in result.failed.get(order, "")
+        assert result.resolved == 0
+    await doubt.minutes(2)
+
+    assert (await doubt.order())["status"] == "canceled"
+    assert venue.resting == {}

@@ -226,7 +226,7 @@ def _paused(
 async def _ask(venue: Venue, order: RestingEntry) -> OrderReport | None:
     """None: the venue has neither cancelled it nor knows of it; reconciliation seeks it."""
     try:
-        return await venue.cancel(order.symbol, order.client_order_id)
+        report: OrderReport | None = await venue.cancel(order.symbol, order.client_order_id)
     except OrderRejectedError:  # too late: it has filled, or somebody else was faster
         report = (await venue.find_order(order.symbol, order.client_order_id)).report
     if report is not None and (why := of_answer(order.client_order_id, report)) is not None:

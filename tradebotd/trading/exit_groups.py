@@ -344,7 +344,13 @@ class ExitGroups:
         except OrderRejectedError:
             await self._look(order)  # nothing to cancel: it has filled, or was never there
         else:
-            await self.orders.recorder.record(report)
+            await self._take(order, report)
+
+    async def _take(self, order: GroupOrder, report: OrderReport) -> None:
+        """Raises VenueError where it is none about *order*."""
+        if (why := of_answer(order.client_order_id, report)) is not None:
+            raise VenueError(f"{order.client_order_id}: {why}")
+        await self.orders.recorder.record(report)
 
     async def _look(self, order: GroupOrder) -> bool:
         """Whether the venue knows it; what it says is recorded."""
@@ -352,9 +358,7 @@ class ExitGroups:
             search = await self._venues[order.venue].find_order(order.symbol, order.client_order_id)
         if search.report is None:
             return False
-        if (why := of_answer(order.client_order_id, search.report)) is not None:
-            raise VenueError(f"{order.client_order_id}: {why}")
-        await self.orders.recorder.record(search.report)
+        await self._take(order, search.report)
         return True
 
     async def reactivate(self, position_id: PositionId, group: ExitGroup) -> None:

@@ -9,9 +9,10 @@ from anyio import current_time
 
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.ids import ClientOrderId, VenueName
-from tradebotd.domain.order import Order
+from tradebotd.domain.order import Order, OrderReport
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import OrderSearch
+from tradebotd.trading.contradictions import of_answer
 from tradebotd.trading.venue_round import VenueRound, side_by_side, words
 
 # For all orders at one venue, less than a round's patience: what proves an order absent, and what
@@ -72,3 +73,13 @@ class OrderAnswers:
         except (VenueError, TimeoutError) as error:
             return Answer(asked_at=asked_at, why=words(error))
         return Answer(asked_at=asked_at, search=search)
+
+
+async def cancelled(order: Order, venues: VenueRound) -> OrderReport:
+    """By its id, there or not. Raises OrderRejectedError (it is not), VenueError, TimeoutError."""
+    report = await venues.ask(
+        order.venue, lambda venue: venue.cancel(order.symbol, order.client_order_id)
+    )
+    if (why := of_answer(order.client_order_id, report)) is not None:
+        raise VenueError(why)
+    return report

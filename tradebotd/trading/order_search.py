@@ -23,7 +23,7 @@ from tradebotd.trading.contradiction_alarms import say_of_answer
 from tradebotd.trading.contradictions import is_readable, of_answer
 from tradebotd.trading.externals import Externals
 from tradebotd.trading.holdings import Holdings
-from tradebotd.trading.order_answers import Answer, OrderAnswers
+from tradebotd.trading.order_answers import Answer, OrderAnswers, cancelled
 from tradebotd.trading.reconcile_plan import (
     Difference,
     Verdict,
@@ -316,9 +316,7 @@ class OrderSearches:
         """By its id, whether or not it is there: then it cannot come any more. True: it was."""
         order = missing.stored.order
         try:
-            report = await result.venues.ask(
-                order.venue, lambda venue: venue.cancel(order.symbol, order.client_order_id)
-            )
+            report = await cancelled(order, result.venues)
         except OrderRejectedError:
             return False  # one more "never seen", or it is final: asked about again
         except (VenueError, TimeoutError) as error:
