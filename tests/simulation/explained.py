@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from tests.simulation.cash import BOOKED
 from tests.simulation.facts import Facts
 from tests.simulation.fortune import most_lost
 from tests.simulation.ledger import LIVE, Ledger
@@ -105,13 +106,20 @@ class Reasons:
 
     def was_moved(self, subject: str) -> bool:
         """Somebody else has paid in, taken out or traded; or it was not money all the time; or it
-        was looked at for the first time between a trade of ours and our hearing of it.
+        was looked at for the first time between a trade of ours and our hearing of it; or funding
+        has been paid that venues are asked for every quarter of an hour.
         """
         ledger, asset = self._place(subject)
         return ledger is not None and (
             any(flow.asset == asset and not flow.ours for flow in ledger.flows)
             or not self._facts.settings.was_always_money(asset)
             or (ledger.venue, asset) in self._first_seen_late
+            or any(
+                flow.kind == "funding"
+                and flow.asset == asset
+                and self._facts.now - self._facts.seconds(flow.at) <= BOOKED
+                for flow in ledger.flows
+            )
         )
 
     def is_impossible(self, subject: str) -> bool:

@@ -115,7 +115,7 @@ class Watch:
         )
 
     def _lost(self, at: float) -> list[Any]:
-        """Sent before, and never seen by the venue."""
+        """Written down before, and never seen by the venue: whether it left us, nobody knows."""
         theirs = self.facts.venues[self.case.row["venue"]].ledger.orders
         return [
             row
@@ -123,7 +123,6 @@ class Watch:
             if row["venue"] == self.case.row["venue"]
             and name not in theirs
             and self.facts.seconds(row["created_at"]) <= at
-            and self.facts.departed(name) is not None
         ]
 
     def missed(self) -> Iterator[str]:
@@ -150,7 +149,7 @@ class Watch:
             if not self._is_tradable(at, at + AT_ONCE):
                 continue
             left = any(at - UNDER_WAY <= each <= at + AT_ONCE for each in self.exits)
-            if not left and self.case.holds(at + AT_ONCE):
+            if not left and not self._is_sought(at) and self.case.holds(at + AT_ONCE):
                 yield (
                     f"I4 position {self.case.row['id']}: {tick.price} at {at:.2f} has met its stop"
                     f" at {float(level)}, and no exit left"
