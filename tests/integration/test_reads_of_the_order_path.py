@@ -8,6 +8,7 @@ from tests.fakes.trading import ACCOUNT, BOT, NOON, SYMBOL, open_desk, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.decimals import ONE
 from tradebotd.storage import (
+    account_units,
     asset_sums,
     bots,
     cash,
@@ -155,7 +156,7 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
         transfers.LOCK_INFERRED,
         (ACCOUNT, SCRIPTED, "USDT", ONE, NOON - timedelta(hours=3), NOON),
     ),
-    "transfers that no snapshot has counted": (transfers.SELECT_UNWEIGHED, (ACCOUNT,)),
+    "units, and transfers that no snapshot has counted": (account_units.SELECT, (ACCOUNT,)),
     "the last transfer that was told": (transfers.SELECT_SINCE, (ACCOUNT, SCRIPTED, NOON)),
     # Exits and fills.
     "open positions": (positions.SELECT_OPEN_PAGE, (0, 1000)),

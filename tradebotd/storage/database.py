@@ -94,8 +94,10 @@ class Database:
         self._pool = pool
         self.pool_size: int = pool.get_max_size()
         self.pool_in_use = 0
+        self.pool_acquired = 0  # how often, since the start
         self.available = True
         self.writes = Writes()
+        self._durable_begun = self._durable_ended = 0
         shared = max(1, self.pool_size - RESERVED_FOR_ORDERS)
         self._shared = asyncio.Semaphore(shared)
         self._bulk = asyncio.Semaphore(min(BULK_WRITERS, max(1, shared - 1)))
@@ -109,6 +111,15 @@ class Database:
     def connection(self, lane: Lane = Lane.WORK) -> AbstractAsyncContextManager[Connection]:
         """A connection in autocommit, for a single statement."""
         return self._held(lane)
+
+    @property
+    def durable_state(self) -> int | None:
+        """A number that every durable commit of this process changes; None: one is under way.
+
+        What was read between two equal ones is still so, as far as money and orders go: all that
+        changes them is durable, and nobody else may write them.
+        """
+        return self._durable_begun if self._durable_begun == self._durable_ended else None
 
     async def ping(self) -> None:
         async with self.connection(Lane.ORDERS) as connection:
@@ -133,8 +144,12 @@ class Database:
                         await _quietly(transaction.rollback())
                     _terminate_if(connection, late=scope.cancelled_caught)
                 raise
-            with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True) as scope:
-                await transaction.commit()
+            self._durable_begun += durable
+            try:
+                with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True) as scope:
+                    await transaction.commit()
+            finally:  # it counts, too, where nobody knows whether it has happened
+                self._durable_ended += durable
             if scope.cancelled_caught:
                 connection.terminate()
                 self.available = False
@@ -151,6 +166,7 @@ class Database:
             connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
             _holder.set(asyncio.current_task())
             self.pool_in_use += 1
+            self.pool_acquired += 1
             try:
                 yield connection
             except _BROKEN:

@@ -42,9 +42,6 @@ LESSEN_OTHERS: Final[LiteralString] = """
     UPDATE transfers SET equity_before = equity_before - $5
      WHERE account = $1 AND inferred AND at = $4 AND NOT (venue = $2 AND transfer_id = $3)
 """
-SELECT_UNWEIGHED: Final[LiteralString] = """
-    SELECT coalesce(sum(unweighed), 0) FROM transfers WHERE account = $1 AND unweighed <> 0
-"""
 MARK_WEIGHED: Final[LiteralString] = """
     UPDATE transfers SET unweighed = 0 WHERE account = $1 AND unweighed <> 0
 """
@@ -61,13 +58,13 @@ SELECT_PURSES: Final[LiteralString] = """
      WHERE account = $1
      ORDER BY p.venue, p.asset
 """
-DELETE_OTHERS: Final[LiteralString] = """
-    DELETE FROM purses AS p
-     WHERE account = $1
-       AND NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::text[]) AS k (venue, asset)
-                        WHERE k.venue = p.venue AND k.asset = p.asset)
-"""
 PUT_PURSES: Final[LiteralString] = """
+    WITH others AS (
+        DELETE FROM purses AS p
+         WHERE account = $1
+           AND NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::text[]) AS k (venue, asset)
+                            WHERE k.venue = p.venue AND k.asset = p.asset)
+    )
     INSERT INTO purses (account, venue, asset, cash, booked, absorbed, transferred, first_at, seen_at)
     SELECT $1, venue, asset, cash, booked, absorbed,
            coalesce((SELECT moved FROM transfer_sums AS t
@@ -209,12 +206,6 @@ async def take_back(
             )
 
 
-async def select_unweighed(connection: Connection, account: str) -> Decimal:
-    """What transfers were worth that were told since the last snapshot."""
-    unweighed: Decimal = await connection.fetchval(SELECT_UNWEIGHED, account)
-    return unweighed
-
-
 async def mark_weighed(connection: Connection, account: str) -> None:
     await connection.execute(MARK_WEIGHED, account)
 
@@ -254,7 +245,6 @@ async def put_purses(
     """These are all the account has."""
     purses: Sequence[Purse] = sorted(cash)
     venues, assets = [venue for venue, _ in purses], [asset for _, asset in purses]
-    await connection.execute(DELETE_OTHERS, account, venues, assets)
     await connection.execute(
         PUT_PURSES,
         account,

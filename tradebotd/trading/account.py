@@ -100,6 +100,7 @@ class Account:
         self._shares = shares
         self._reaching: dict[VenueName, anyio.Lock] = defaultdict(anyio.Lock)
         self._unheard = Unheard()
+        self._read: tuple[int | None, Flows] | None = None
         self._prices = prices
         self._symbols = symbols
         self._specs = specs
@@ -210,8 +211,15 @@ class Account:
         }
 
     async def _flows(self) -> Flows:
+        """As it was read, until something durable is written."""
+        state = self._database.durable_state
+        if self._read is not None and self._read[0] == state:
+            return self._read[1]
         async with self._database.connection() as connection:
-            return await equity.select_bot_flows(connection)
+            flows = await equity.select_bot_flows(connection)
+        still = state is not None and state == self._database.durable_state
+        self._read = (state, flows) if still else None
+        return flows
 
     async def standing(self, worth: Worth, now: datetime) -> Standing:
         """For the limits; without a snapshot yet, the day and the peak begin now.

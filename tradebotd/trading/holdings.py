@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import VenueAccount
@@ -52,9 +52,10 @@ class Holdings:
         """Those of *names* where an order is under way, or something has changed since *before*."""
         if not names:
             return set()
-        async with self._database.connection() as connection:
-            under_way = sorted(self._recorder.in_flight)
-            sent_to = await order_searches.select_venues(connection, under_way)
+        sent_to: dict[ClientOrderId, VenueName] = {}
+        if under_way := sorted(self._recorder.in_flight):
+            async with self._database.connection() as connection:
+                sent_to = await order_searches.select_venues(connection, under_way)
         if len(sent_to) < len(under_way):  # nobody knows where
             return set(names)
         changed = set(before) ^ set(await self.sums())

@@ -27,12 +27,18 @@ class LateFees:
         self._clock = clock
         self._days = days
         self._after = FIRST  # what nothing ever converts keeps no other from its turn
+        self._none_at: int | None = None  # the database's durable state when there was none
 
     async def value(self) -> int:
         """How many of the next few are valued now. Raises DatabaseUnavailableError."""
+        state = self._database.durable_state
+        if state is not None and self._none_at == state:
+            return 0
+        from_the_first = self._after == FIRST
         async with self._database.connection() as connection:
             page = await unvalued_fees.select_page(connection, self._after, AT_ONCE)
         self._after = place_of(page[-1]) if len(page) == AT_ONCE else FIRST
+        self._none_at = state if from_the_first and not page else None
         valued = 0
         for each in page:
             valued += await self._value(each)

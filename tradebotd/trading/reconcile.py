@@ -19,6 +19,7 @@ from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts
 from tradebotd.storage.database import Database
 from tradebotd.storage.positions import HeldSum
+from tradebotd.trading.agreement import Agreement
 from tradebotd.trading.cash_check import CashCheck, CashDifference
 from tradebotd.trading.contradiction_alarms import say_of_answer
 from tradebotd.trading.contradictions import BALANCE, is_readable, of_account, of_answer
@@ -115,6 +116,7 @@ class Reconciler:
             holdings=self._holdings,
             clock=clock,
         )
+        self._agreement = Agreement(database, clock)
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
         self._contradicted = True
@@ -173,9 +175,16 @@ class Reconciler:
         self, venues: VenueRound, waiting_at: Collection[VenueName], result: Reconciled
     ) -> None:
         """Only what did not change around the venue's answer is compared: each venue by itself."""
+        still = not waiting_at and not result.failed and not self._recorder.in_flight
+        if still and self._agreement.may_stand():
+            accounts = await self._accounts(venues, result)
+            if self._agreement.stands(accounts) and not self._recorder.in_flight:
+                return
+            self._agreement.end()
+        state = self._database.durable_state
         before = await self._holdings.sums()
         await self._funding.book(before, venues, result.failed)
-        accounts = await venues.ask_all(self._venues, lambda venue: venue.account(), result.failed)
+        accounts = await self._accounts(venues, result)
         await self._say_contradictions(accounts, result)
         if not accounts:
             return
@@ -200,6 +209,16 @@ class Reconciler:
         result.uncompared |= silent
         result.external, result.differences = await self._externals.explain(found, foreign, silent)
         await self._report(result.differences, silent)
+        doubtful = result.failed or result.uncompared or moving or found or self._cash.suspects
+        if still and not doubtful:
+            self._agreement.keep(state, accounts)
+        else:
+            self._agreement.end()
+
+    async def _accounts(
+        self, venues: VenueRound, result: Reconciled
+    ) -> dict[VenueName, VenueAccount]:
+        return await venues.ask_all(self._venues, lambda venue: venue.account(), result.failed)
 
     async def _say_contradictions(
         self, accounts: dict[VenueName, VenueAccount], result: Reconciled

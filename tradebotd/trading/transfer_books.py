@@ -33,6 +33,7 @@ JUMPED: Final = "cash_jumped"
 ASK_SECONDS: Final = 10.0
 OVERLAP: Final = timedelta(days=1)  # a transfer may be told late
 TOLD_FOR: Final = timedelta(days=1)
+CLEAR_EVERY: Final = timedelta(hours=1)
 NOTICED: Final = Decimal("0.001")  # of the equity: less is fees and interest, and counts as such
 
 
@@ -66,6 +67,7 @@ class TransferBooks:
         self._venues = venues
         self._currencies = currencies
         self._account = account
+        self._cleared_at: datetime | None = None
 
     async def pull(self, now: datetime) -> dict[VenueName, str]:
         """Ask whoever can tell; returns who did not, and why. Raises DatabaseUnavailableError."""
@@ -150,25 +152,10 @@ class TransferBooks:
         *booked*: what our books say has moved in each purse, of the same moment as *cash*.
         *peak_value*: the highest of a unit.
         """
-        stored = await account_units.select(connection, self._account)
+        stored, told = await account_units.select(connection, self._account)
         jumps = await self._jumps(connection, cash, booked, equity, now, lock=False)
-        undone, weighed = await self._weighed(connection, stored, jumps, equity, peak_value, now)
+        undone, weighed = _weighed(stored, told, jumps, equity, peak_value, now)
         return None if weighed.against is None or undone.since != stored.since else weighed.units
-
-    async def _weighed(
-        self,
-        connection: Connection,
-        stored: Units,
-        jumps: Sequence[Jump],
-        equity: Decimal,
-        peak_value: Decimal | None,
-        now: datetime,
-    ) -> tuple[Units, Weighed]:
-        """The units without what was inferred wrongly, and with what has come or left since."""
-        undone = undo(stored, [part.undone for jump in jumps for part in jump.booked], now)
-        worth = await transfers.select_unweighed(connection, self._account)
-        worth += sum((jump.worth for jump in jumps), ZERO)
-        return undone, weigh(undone, equity, worth, peak_value, now)
 
     async def _jumps(
         self,
@@ -237,9 +224,9 @@ class TransferBooks:
 
         transaction, before its snapshot, which is of these units. For the others: `units`.
         """
-        stored = await account_units.select(connection, self._account)
+        stored, told = await account_units.select(connection, self._account)
         jumps = await self._jumps(connection, cash, booked, equity, now, lock=True)
-        undone, weighed = await self._weighed(connection, stored, jumps, equity, peak_value, now)
+        undone, weighed = _weighed(stored, told, jumps, equity, peak_value, now)
         for jump in jumps:
             venue, _ = jump.purse
             take_back = partial(transfers.take_back, connection, self._account, venue)
@@ -252,11 +239,15 @@ class TransferBooks:
                 await self._infer(connection, jump, now, against, undone.since)
             elif jump.booked or jump.returned:
                 await alerts.clear(connection, [JUMPED], " ".join(jump.purse), now)
-        await transfers.mark_weighed(connection, self._account)
-        await account_units.put(connection, self._account, weighed.units)
+        if told:
+            await transfers.mark_weighed(connection, self._account)
+        if weighed.units != stored:
+            await account_units.put(connection, self._account, weighed.units)
         absorbed = {jump.purse: jump.absorbed for jump in jumps}
         await transfers.put_purses(connection, self._account, cash, booked, absorbed, now)
-        await alerts.clear_older(connection, JUMPED, now - TOLD_FOR, now)
+        if self._cleared_at is None or not self._cleared_at <= now < self._cleared_at + CLEAR_EVERY:
+            await alerts.clear_older(connection, JUMPED, now - TOLD_FOR, now)
+            self._cleared_at = now
         return weighed.units
 
     async def _infer(
@@ -332,3 +323,19 @@ def _unexplained(seen: Seen | None, cash: Decimal | None, booked: Decimal) -> De
     if cash is None:
         return -seen.cash
     return cash - seen.cash - (booked - seen.booked) - seen.told
+
+
+def _weighed(
+    stored: Units,
+    told: Decimal,
+    jumps: Sequence[Jump],
+    equity: Decimal,
+    peak_value: Decimal | None,
+    now: datetime,
+) -> tuple[Units, Weighed]:
+    """The units without what was inferred wrongly, and with what has come or left since. *told*:
+    what the transfers are worth that were told since the last snapshot.
+    """
+    undone = undo(stored, [part.undone for jump in jumps for part in jump.booked], now)
+    worth = told + sum((jump.worth for jump in jumps), ZERO)
+    return undone, weigh(undone, equity, worth, peak_value, now)
