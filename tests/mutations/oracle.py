@@ -246,11 +246,11 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/sweep.py",
-                "        self._resting.touch(position)\n        over, why =",
+                "        self._resting.touch(position)\n        market =",
                 "        if position.side.sign < 0:\n"
                 "            sweep.result.failed[str(position_id)] = 'short'\n"
                 "            return None\n"
-                "        self._resting.touch(position)\n        over, why =",
+                "        self._resting.touch(position)\n        market =",
             ),
         ),
         seeds=tuple(range(150)),

@@ -122,7 +122,6 @@ class TriggerBook:
 
     def best_price(self, position_id: PositionId) -> Decimal:
         """Of a position that trails or may still break even: as the ticks have moved it.
-
         Frozen while it is latched. Nothing asks for the best price of others: they keep the one
         they came with, or broke even at.
         """
@@ -131,9 +130,10 @@ class TriggerBook:
             return entry.best
         return self._symbols[entry.position.symbol].trail_of(entry).best_of(entry.cohort)
 
-    def stop_loss(self, position_id: PositionId) -> Decimal | None:
-        """In force: at break even once that was earned."""
-        return self._entries[position_id].position.stop_loss
+    def is_as(self, known: Position) -> bool:
+        """Whether no tick has moved its stops since it was *known* as this."""
+        entry, best = self._entries[known.id], self.best_price(known.id)
+        return best == known.best_price and entry.position.stop_loss == known.stop_loss
 
     def trailing_stop(self, position_id: PositionId) -> Decimal | None:
         """The level in force, on the tick."""

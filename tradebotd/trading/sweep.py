@@ -35,6 +35,16 @@ from tradebotd.trading.watched import Watched
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Market:
+    """Of a symbol, the same for all of its positions in a sweep. `ample`: what is not less than
+    this can be sold, whatever its price is; None: that has to be worked out.
+    """
+
+    is_open: bool
+    ample: Decimal | None
+
+
 @dataclass(slots=True, kw_only=True)
 class _Round:
     """One sweep. `waiting`: positions whose price was asked for and has not come, by symbol."""
@@ -45,6 +55,7 @@ class _Round:
     quotes: Quotes = field(default_factory=Quotes)
     lost: dict[PositionId, str] = field(default_factory=dict)
     waiting: dict[str, list[PositionId]] = field(default_factory=dict)
+    markets: dict[str, _Market] = field(default_factory=dict)
 
 
 class Sweep:
@@ -196,22 +207,30 @@ class Sweep:
             sweep.result.waiting[str(position_id)] = UNDER_WAY
             return None
         self._resting.touch(position)
-        over, why = self._over(position, now), sweep.quotes.unusable.get(position.symbol)
+        market = sweep.markets.get(position.symbol) or self._market(position.symbol, sweep)
+        over, why = self._over(position, market, now), sweep.quotes.unusable.get(position.symbol)
         if why is not None and over is not CloseReason.DUST:
             sweep.result.waiting[str(position_id)] = why
         elif over is not None:
             return Exit(position=position, reason=over)
         else:
-            return self._met(position, sweep)
+            return self._met(position, market, sweep)
         return None
 
-    def _met(self, position: Position, sweep: _Round) -> Exit | None:
+    def _market(self, symbol: str, sweep: _Round) -> _Market:
+        instrument = self._symbols[symbol].instrument
+        least = instrument.lot_size + instrument.min_quantity
+        ample = least if instrument.max_quantity is None else None
+        sweep.markets[symbol] = found = _Market(self._is_open(symbol, sweep.now), ample)
+        return found
+
+    def _met(self, position: Position, market: _Market, sweep: _Round) -> Exit | None:
         now = sweep.now
         price = sweep.quotes.get(position.symbol)
         if price is None:
             sweep.result.failed[str(position.id)] = f"{position.symbol} has no fresh price"
             return None
-        if self._is_open(position.symbol, now) and position.symbol not in self._pauses.paused:
+        if market.is_open and position.symbol not in self._pauses.paused:
             moved = self._watched.advance(position, price)
             if moved is not position:
                 self._resting.touch(moved)
@@ -228,13 +247,12 @@ class Sweep:
             return False
         return expired(position.exits, position.opened_at, now)
 
-    def _over(self, position: Position, now: datetime) -> CloseReason | None:
+    def _over(self, position: Position, market: _Market, now: datetime) -> CloseReason | None:
         """Why it ends whatever its price is."""
-        instrument = self._symbols[position.symbol].instrument
-        is_more = position.quantity >= instrument.lot_size + instrument.min_quantity
-        is_more = is_more and instrument.max_quantity is None
-        if not (is_more or sellable_now(position, None, instrument)):
-            return CloseReason.DUST
+        if market.ample is None or position.quantity < market.ample:
+            instrument = self._symbols[position.symbol].instrument
+            if not sellable_now(position, None, instrument):
+                return CloseReason.DUST
         is_expired = expired(position.exits, position.opened_at, now)
         return CloseReason.MAX_HOLDING if is_expired else None
 

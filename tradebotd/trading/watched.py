@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.decimals import from_float
+from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import Position
@@ -78,10 +79,7 @@ class Watched:
     def current(self, position_id: PositionId) -> Position | None:
         """With its stops where the ticks have moved them; None: it is not watched (any more)."""
         known, book = self.positions.get(position_id), self.book
-        if known is None or (
-            book.best_price(position_id) == known.best_price
-            and book.stop_loss(position_id) == known.stop_loss
-        ):
+        if known is None or not moves(known.exits) or book.is_as(known):
             return known
         moved = replace(book.as_moved(position_id), take_profit=known.take_profit)
         self.positions[position_id] = moved
@@ -197,15 +195,25 @@ class Watched:
         return advanced(position, high if position.side.sign > 0 else low, self._symbols)
 
 
+def moves(plan: ExitPlan) -> bool:
+    """Whether prices move a stop of it: trailing, or to break even."""
+    return (
+        plan.trailing_stop is not None
+        or plan.trailing_stop_atr is not None
+        or plan.break_even is not None
+    )
+
+
 def advanced(position: Position, price: Decimal, symbols: Mapping[str, MarketSymbol]) -> Position:
     """*position* with its stops where *price* puts them, trailing or at break even: only tighter.
 
     Itself when nothing moves, or when its plan moves nothing.
     """
     plan, side = position.exits, position.side
+    if not moves(plan):
+        return position
     symbol = symbols.get(position.symbol)
-    trails = plan.trailing_stop is not None or plan.trailing_stop_atr is not None
-    if symbol is None or (not trails and plan.break_even is None):
+    if symbol is None:
         return position
     best = better(side, position.best_price, price)
     if best == position.best_price:
