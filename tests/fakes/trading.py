@@ -334,7 +334,8 @@ class Desk:
         return found
 
     async def execute(self, sql: str, *values: object) -> None:
-        async with self.database.connection() as connection:
+        """As the daemon writes what it must not lose."""
+        async with self.database.transaction(durable=True) as connection:
             await connection.execute(sql, *values)
 
     async def orders(self) -> list[dict[str, Any]]:

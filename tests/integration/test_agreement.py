@@ -45,10 +45,9 @@ async def by_the_venue(desk: Desk) -> None:
 
 async def by_us(desk: Desk) -> None:
     """Our books say more than there is: nothing is left of it at the venue, which says as before."""
-    async with desk.database.transaction(durable=True) as connection:
-        await connection.execute(
-            "UPDATE positions SET quantity = quantity + 0.5, entry_quantity = entry_quantity + 0.5"
-        )
+    await desk.execute(
+        "UPDATE positions SET quantity = quantity + 0.5, entry_quantity = entry_quantity + 0.5"
+    )
 
 
 @pytest.mark.parametrize("change", [by_the_venue, by_us])
@@ -72,7 +71,8 @@ async def test_what_was_changed_by_hand_in_the_database_is_seen_within_a_quarter
 ) -> None:
     """M5.5: nobody but us writes there; somebody who does all the same is found out."""
     desk = await agreed(database)
-    await desk.execute("UPDATE positions SET quantity = 0.5, entry_quantity = 0.5")
+    async with desk.database.connection() as connection:
+        await connection.execute("UPDATE positions SET quantity = 0.5, entry_quantity = 0.5")
 
     assert (await desk.reconciler.run()).differences == []
     desk.clock.advance(timedelta(minutes=15))
