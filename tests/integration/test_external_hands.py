@@ -1,5 +1,6 @@
 """Somebody else trades in the account: seen, said, left alone, and adopted when asked to."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -304,3 +305,18 @@ async def test_exits_measured_at_an_entry_cannot_be_given_to_what_was_not_entere
         await adopt(desk)
 
     assert refused.value.code == "needs_range"
+
+
+async def test_what_was_sold_of_it_is_taken_out_whatever_its_exits_are_measured_by(
+    desk: Desk,
+) -> None:
+    """M5.6: nothing has to be planned for what is gone; the rest could be sold by no exit."""
+    await desk.enter("one")
+    one = BotName("one")
+    desk.specs[one] = replace(desk.specs[one], exits=ExitPlan(stop_loss_atr=Decimal(2)))
+    desk.venue.balances["BTC"] -= Decimal("0.25")
+
+    await adopt(desk)
+
+    assert (await desk.position())["quantity"] == Decimal("0.75")
+    assert (await desk.reconciler.run()).differences == []

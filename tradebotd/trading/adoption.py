@@ -150,12 +150,6 @@ class Adoption:
             raise RefusedError("other_symbol", f"{bot} trades {spec.symbol}, not {symbol}")
         if venue not in self._venues or market.instrument.venue != venue:
             raise RefusedError("other_venue", f"{symbol} is traded at {market.instrument.venue}")
-        if spec.exits.needs_atr:
-            raise RefusedError(
-                "needs_range",
-                f"the exits of {bot} are multiples of a range measured at its own entry",
-                "adopt it for a bot whose exits are fractions, then set its levels",
-            )
         return spec, market
 
     async def _look(
@@ -309,6 +303,12 @@ def _check(wanted: _Wanted) -> None:
         if abs(more) < wanted.symbol.instrument.lot_size:
             raise RefusedError("too_small", f"{abs(more):f} is less than a lot")
         return
+    if spec.exits.needs_atr:
+        raise RefusedError(
+            "needs_range",
+            f"the exits of {spec.name} are multiples of a range measured at its own entry",
+            "adopt it for a bot whose exits are fractions, then set its levels",
+        )
     is_futures = spec.position_type is PositionType.FUTURES
     if more < 0 and not is_futures:
         raise RefusedError("nothing_held", f"{spec.name} holds nothing that could be less")
