@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
+from tests.simulation.excess import trade
 from tests.simulation.facts import Facts
 from tests.simulation.ledger import Flow
 from tests.simulation.markets import CURRENCY
@@ -98,8 +99,11 @@ def _paid(
     fills: list[Any], claimed: set[tuple[str, str]], venues: Venues
 ) -> tuple[dict[Purse, Fraction], dict[Purse, Fraction]]:
     """What came and went by the fills that our books have, and by funding; and the turnover."""
-    shares = {(row["venue"], row["trade_id"]): Fraction(row["quantity"]) for row in fills}
-    fees = {(row["venue"], row["trade_id"]): Fraction(row["fee"]) for row in fills}
+    shares: dict[Purse, Fraction] = defaultdict(Fraction)
+    fees: dict[Purse, Fraction] = defaultdict(Fraction)
+    for row in fills:
+        shares[row["venue"], trade(row)] += Fraction(row["quantity"])
+        fees[row["venue"], trade(row)] += Fraction(row["fee"])
     paid: dict[Purse, Fraction] = defaultdict(Fraction)
     turnover: dict[Purse, Fraction] = defaultdict(Fraction)
     for name, venue in venues.items():

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tests.simulation.cash import BOOKED
+from tests.simulation.excess import exceeded
 from tests.simulation.facts import Facts
 from tests.simulation.fortune import most_lost
 from tests.simulation.ledger import LIVE, Ledger
@@ -137,6 +138,9 @@ class Reasons:
         least = min(limits.max_daily_loss, limits.max_drawdown)
         return Draw.ACCOUNT_LIMITS in self._facts.plan.on or most_lost(self._facts) >= least
 
+    def has_exceeded(self, subject: str) -> bool:
+        return exceeded(subject, self._orders, self._facts)
+
     def is_worth_nothing(self, subject: str) -> bool:
         """No price says what it is worth."""
         name, _, asset = subject.partition(" ")
@@ -198,6 +202,7 @@ EXPLAINED: Final[dict[str, Why]] = {
     "exit_refused": Reasons.is_refused,
     "resting_stop_lost": Reasons.has_no_stop,
     "position_unprotected": Reasons.is_out_of_reach,
+    "fill_exceeds_position": Reasons.has_exceeded,
     "fee_unvalued": Reasons.is_worth_nothing,
     "forced_close": Reasons.is_forced,
     "account_limit_reached": Reasons.has_lost,

@@ -68,7 +68,7 @@ class Pulse:
             if faults.on and (self.chance.random() < 0.3 or now < self.silent_until.get(symbol, 0)):
                 continue  # the stream stalls: the sweep asks for itself
             lie = None
-            if faults.strikes("lie"):
+            if faults.strikes("lie") and not self.street.tape.ends_in_a_lie(symbol):
                 lie = self.street.market(symbol).on_tick(
                     self.street.prices[symbol] * Decimal(self.chance.choice(LIES))
                 )

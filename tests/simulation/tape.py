@@ -52,6 +52,11 @@ class Tape:
     def show(self, symbol: str, shown: Shown) -> None:
         self.shown[symbol].append(shown)
 
+    def ends_in_a_lie(self, symbol: str) -> bool:
+        """A false print is alone: two that agree are a price to everybody."""
+        seen = self.shown[symbol]
+        return bool(seen) and not seen[-1].true
+
     def between(self, symbol: str, first: float, last: float) -> Sequence[Shown]:
         """What was shown from *first* to *last*, both included."""
         seen = self.shown[symbol]
