@@ -26,7 +26,7 @@ from tests.simulation.plan import Plan
 from tests.simulation.protected import unprotected
 from tests.simulation.venue import STOPS, SimulatedVenue
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
 from tradebotd.domain.instrument import PositionType
 
 ZERO = Decimal(0)
