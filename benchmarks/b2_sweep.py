@@ -11,7 +11,7 @@ from benchmarks.cluster import Cluster
 from benchmarks.measure import Limit, Options, Row, run_on_loop, stopwatch
 from benchmarks.trading_case import SweepCase, stream_prices, sweep_case
 from tradebotd.clocks.host import host_now
-from tradebotd.storage import positions
+from tradebotd.storage import open_positions
 
 SYMBOLS: Final = 1_000
 POSITIONS_EACH: Final = 10
@@ -111,7 +111,7 @@ async def _one_select(case: SweepCase) -> float:
     gc.collect()
     async with case.database.connection() as connection:
         with stopwatch() as elapsed:
-            rows = await connection.fetch(positions.SELECT_OPEN_PAGE, 0, POSITIONS)
+            rows = await connection.fetch(open_positions.SELECT_OPEN_PAGE, 0, POSITIONS)
     case.database.held_ms[:] = held
     if len(rows) != POSITIONS:
         raise AssertionError(f"{len(rows)} rows")

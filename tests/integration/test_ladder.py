@@ -17,7 +17,7 @@ from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage import positions
+from tradebotd.storage import open_positions, positions
 from tradebotd.storage.database import Database
 
 STEPS = (
@@ -245,7 +245,7 @@ async def test_a_range_measured_at_the_entry_makes_the_distances(
     desk = await open_desk(database)
     await desk.enter()
     async with database.transaction() as connection:
-        (held,) = await positions.select_open_page(connection, PositionId(0))
+        (held,) = await open_positions.select_open_page(connection, PositionId(0))
         ranged = replace(
             held,
             exits=plan,

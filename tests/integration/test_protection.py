@@ -17,7 +17,7 @@ from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import AlwaysOpen
-from tradebotd.storage import positions
+from tradebotd.storage import open_positions
 from tradebotd.storage.database import Database, assert_no_connection_held
 from tradebotd.trading.fresh_prices import FRESH
 
@@ -264,8 +264,7 @@ async def test_a_sweep_reads_more_than_a_page(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """B2: by pages, each position once."""
-    monkeypatch.setattr(positions, "PAGE_ROWS", 7)
-    monkeypatch.setattr(positions.select_open_page, "__defaults__", (7,))
+    monkeypatch.setattr(open_positions, "PAGE_ROWS", 7)
     desk = await open_desk(database, spec("owner", "S0USDT"))
     await hold_many(desk, 24)
     desk.tick("100", "S0USDT")
@@ -273,6 +272,24 @@ async def test_a_sweep_reads_more_than_a_page(
     result = await desk.protection.sweep(desk.clock.now())
 
     assert (result.checked, result.closed, result.failed) == (24, 0, {})
+
+
+async def test_a_sweep_sees_what_another_hand_wrote_into_the_table(database: Database) -> None:
+    """M1.4, B2: a row is read whole where its version is not the known one, in any page of them."""
+    desk = await open_desk(database, spec("owner", "S0USDT"))
+    await hold_many(desk, 24)
+    desk.tick("100", "S0USDT")
+    await sweep(desk)
+    await desk.execute(
+        "UPDATE positions SET stop_loss = 101, version = version + 1 WHERE bot IN ('b7', 'b20')"
+    )
+    await desk.execute("DELETE FROM positions WHERE bot = 'b24'")
+
+    result = await desk.protection.sweep(desk.clock.now())
+
+    rows = await desk.rows("SELECT bot FROM positions WHERE close_reason = 'stop_loss'")
+    assert (result.checked, result.closed, result.failed) == (23, 2, {})
+    assert {row["bot"] for row in rows} == {"b7", "b20"}
 
 
 async def test_exits_come_one_after_the_other_where_effects_must_repeat(

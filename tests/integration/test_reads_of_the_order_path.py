@@ -20,6 +20,7 @@ from tradebotd.storage import (
     externals,
     fills,
     funding,
+    open_positions,
     order_searches,
     order_venue_ids,
     orders,
@@ -159,7 +160,9 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
     "units, and transfers that no snapshot has counted": (account_units.SELECT, (ACCOUNT,)),
     "the last transfer that was told": (transfers.SELECT_SINCE, (ACCOUNT, SCRIPTED, NOON)),
     # Exits and fills.
-    "open positions": (positions.SELECT_OPEN_PAGE, (0, 1000)),
+    "open positions": (open_positions.SELECT_OPEN_PAGE, (0, 1000)),
+    "their versions": (open_positions.SELECT_VERSIONS, (0, 1000)),
+    "those that are new": (open_positions.SELECT_THOSE, ([1, 2],)),
     "open futures": (positions.SELECT_OPEN_FUTURES, (*PLACE, "long")),
     "whether a symbol is shared": (exit_groups.IS_SHARED, (*PLACE, "spot", 1)),
     "exits of a position": (exit_groups.SELECT, ([1, 2],)),

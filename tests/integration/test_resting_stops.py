@@ -30,7 +30,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage import positions
+from tradebotd.storage import open_positions
 from tradebotd.storage.database import Database
 
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
@@ -279,7 +279,7 @@ async def test_a_close_by_hand_takes_the_resting_stop_out_of_the_way(
     await desk.enter()
     await sweep(desk, 2)
     async with database.connection() as connection:
-        (position,) = await positions.select_open_page(connection, PositionId(0))
+        (position,) = await open_positions.select_open_page(connection, PositionId(0))
 
     await desk.protection.close_by_hand(position, CloseReason.MANUAL)
     await settle(desk)

@@ -59,7 +59,7 @@ UPDATE_TRAILS: Final[LiteralString] = """
            AS m (id, version, best_price, stop_loss, trailing_stop)
      WHERE p.id = m.id AND p.version = m.version AND p.closed_at IS NULL
 """
-# What `_position` unpacks, in its order; the page has 10,000 rows, and names would cost a third. A number that is mostly
+# What `position_of` unpacks, in its order; the page has 10,000 rows, and names would cost a third. A number that is mostly
 # zero is null then: a null costs nothing to read.
 COLUMNS: Final[LiteralString] = """
     SELECT id, bot, venue, symbol, side, position_type, quantity, entry_price, opened_at, stop_loss, take_profit,
@@ -68,15 +68,6 @@ COLUMNS: Final[LiteralString] = """
 COLUMN_COUNT: Final = 20
 _SIDES: Final = {each.value: each for each in PositionSide}
 _TYPES: Final = {each.value: each for each in PositionType}
-SELECT_OPEN_PAGE: Final[LiteralString] = (
-    COLUMNS
-    + """
-      FROM positions
-     WHERE closed_at IS NULL AND id > $1
-     ORDER BY id
-     LIMIT $2
-"""
-)
 SELECT_ONE: Final[LiteralString] = (
     COLUMNS
     + """
@@ -118,8 +109,6 @@ SELECT_SUMS: Final[LiteralString] = """
 """
 
 MovedExit = tuple[PositionId, int, Decimal, Decimal | None, Decimal | None]
-
-PAGE_ROWS: Final = 1000
 
 _ALWAYS: Final = ("stop_loss", "take_profit", "trailing_stop", "max_holding")
 _DECIMALS: Final = (
@@ -272,17 +261,10 @@ async def update_trails(connection: Connection, moved: Sequence[MovedExit]) -> N
     await connection.execute(UPDATE_TRAILS, *(list(column) for column in zip(*moved, strict=True)))
 
 
-async def select_open_page(
-    connection: Connection, after: PositionId, limit: int = PAGE_ROWS
-) -> list[Position]:
-    """Open positions with an id above *after*, by id."""
-    return [_position(row) for row in await connection.fetch(SELECT_OPEN_PAGE, after, limit)]
-
-
 async def select_one(connection: Connection, position_id: PositionId) -> Position | None:
     """None when there is none, or when it is closed."""
     row = await connection.fetchrow(SELECT_ONE, position_id)
-    return None if row is None else _position(row)
+    return None if row is None else position_of(row)
 
 
 async def lock(connection: Connection, position_id: PositionId) -> LockedPosition | None:
@@ -304,7 +286,7 @@ async def lock(connection: Connection, position_id: PositionId) -> LockedPositio
     )
     reason = row["close_reason"]
     return LockedPosition(
-        position=_position(row),
+        position=position_of(row),
         books=books,
         is_open=row["closed_at"] is None,
         close_reason=None if reason is None else CloseReason(reason),
@@ -322,7 +304,7 @@ async def select_open_futures(
 ) -> list[Position]:
     """Oldest first; more than one only while a bot that left the configuration still holds."""
     rows = await connection.fetch(SELECT_OPEN_FUTURES, venue, symbol, side)
-    return [_position(row) for row in rows]
+    return [position_of(row) for row in rows]
 
 
 async def select_sums(connection: Connection) -> list[HeldSum]:
@@ -339,7 +321,7 @@ async def select_sums(connection: Connection) -> list[HeldSum]:
     ]
 
 
-def _position(row: Any) -> Position:
+def position_of(row: Any) -> Position:
     (
         position_id,
         bot,

@@ -21,7 +21,7 @@ from tradebotd.domain.errors import (
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.clock import Clock, HostClock
-from tradebotd.storage import orders, positions
+from tradebotd.storage import open_positions, orders
 from tradebotd.storage.database import Database
 from tradebotd.trading.entry_gate import FLATTEN, EntryGate
 from tradebotd.trading.entry_orders import EntryOrders
@@ -220,7 +220,7 @@ class Flatten:
         while True:
             after = held[-1].id if held else PositionId(0)
             async with self._database.connection() as connection:
-                page = await positions.select_open_page(connection, after)
+                page = await open_positions.select_open_page(connection, after)
             if not page:
                 return held
             held += page

@@ -1,8 +1,8 @@
 """Every open position against its levels and its holding time: the safety net behind the ticks.
 
-It reads the table and asks for prices by itself, and does the whole job alone. What it has read it
-only tells `Watched`; it judges a position as that holds it at the moment, since ticks, fills and an
-operator go on while a page is read or a venue is asked.
+It asks the table what is open, and the venues for prices, by itself, and does the whole job alone.
+What is new in the table `Watched` takes over; a position is judged as that holds it at the moment,
+since ticks, fills and an operator go on while a page is read or a venue is asked.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,7 +96,7 @@ class Sweep:
         async with anyio.create_task_group() as asking:
             sweep = _Round(now=now, result=result, asking=asking)
             try:
-                async for page in self._watched.pages():
+                async for page in self._watched.read():
                     await self._page(page, sweep)
             except (DatabaseUnavailableError, TimeoutError) as error:
                 failed = error  # what has been asked for is still judged
@@ -128,8 +128,6 @@ class Sweep:
     async def _page(self, page: Sequence[Position], sweep: _Round) -> None:
         """The first page asks for all that is held, in one call a venue."""
         sweep.result.checked += len(page)
-        for row in page:
-            self._watched.watch(row)
         held = self._watched.positions
         wanted = page if sweep.quotes.looked_at else chain(page, held.values())
         fresh, stale = self._fresh.sort(sweep.quotes, wanted, sweep.now)

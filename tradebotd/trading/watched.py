@@ -18,7 +18,7 @@ from tradebotd.domain.position import Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.risk.exits import ExitLevels, better, secured, trail
 from tradebotd.risk.trigger_book import MovedStop, TriggerBook
-from tradebotd.storage import extremes, positions
+from tradebotd.storage import extremes, open_positions, positions
 from tradebotd.storage.database import Database
 from tradebotd.storage.positions import MovedExit
 
@@ -147,12 +147,44 @@ class Watched:
         last = PositionId(0)
         while True:
             async with self._database.connection() as connection:
-                page = await positions.select_open_page(connection, last)
+                page = await open_positions.select_open_page(connection, last)
             if page:
                 yield page
                 last = page[-1].id
-            if len(page) < positions.PAGE_ROWS:
+            if len(page) < open_positions.PAGE_ROWS:
                 return
+
+    async def read(self) -> AsyncIterator[list[Position]]:
+        """`pages`, and watched. A row whose version is known is not read again: within a version
+        the ticks here know better.
+        """
+        last = PositionId(0)
+        while True:
+            async with self._database.connection() as connection:
+                versions = await open_positions.select_versions(connection, last)
+                held = self._of_these_versions(versions)
+                new = [each for each, _ in versions if each not in held]
+                if new:
+                    held |= await open_positions.select_those(connection, new)
+            for position_id in new:
+                if position_id in held:
+                    self.watch(held[position_id])
+            if versions:
+                yield [held[each] for each, _ in versions if each in held]
+                last = versions[-1][0]
+            if len(versions) < open_positions.PAGE_ROWS:
+                return
+
+    def _of_these_versions(
+        self, versions: Sequence[tuple[PositionId, int]]
+    ) -> dict[PositionId, Position]:
+        """What is known of them already, in these versions or in newer ones."""
+        known = self.positions
+        return {
+            position_id: position
+            for position_id, version in versions
+            if (position := known.get(position_id)) is not None and position.version >= version
+        }
 
     async def persist(self) -> None:
         """What moved stays to be stored until it is: the sweep reads the table."""
