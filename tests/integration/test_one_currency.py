@@ -16,7 +16,7 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.storage import bots
 from tradebotd.storage.bots import LeasedState
 from tradebotd.storage.database import Database
-from tradebotd.trading.decide import reached_limit
+from tradebotd.trading.daily_limits import reached_limit
 
 RATE, DOLLARS, EUROS = "EURUSDT", "BTCUSDT", "BTCEUR"
 

@@ -22,7 +22,7 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         name="an order is ours only if every word of it is told as it was sent",
         edits=(
             Edit(
-                "tradebotd/trading/reconcile_plan.py",
+                "tradebotd/trading/parameters.py",
                 "        and asked.quantity == order.quantity\n",
                 "        and asked.quantity == order.quantity\n"
                 "        and not in_other_words(stored, report)\n",
@@ -36,7 +36,7 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         name="another quantity under our name is ours",
         edits=(
             Edit(
-                "tradebotd/trading/reconcile_plan.py",
+                "tradebotd/trading/parameters.py",
                 "        and asked.quantity == order.quantity\n",
                 "",
             ),

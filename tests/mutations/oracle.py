@@ -190,7 +190,7 @@ ORACLE: Final = (
         name="a bot that says nothing sells",
         edits=(
             Edit(
-                "tradebotd/trading/decide.py",
+                "tradebotd/trading/daily_limits.py",
                 "    if wanted is None:\n        return Decision(\n",
                 "    if wanted is None and held is None:\n        return Decision(\n",
             ),

@@ -12,7 +12,8 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.storage.bots import LeasedState
-from tradebotd.trading.decide import decide, reached_limit
+from tradebotd.trading.daily_limits import reached_limit
+from tradebotd.trading.decide import decide
 from tradebotd.trading.reconcile_plan import differences
 
 BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE

@@ -15,8 +15,8 @@ from tradebotd.ports.clock import Clock
 from tradebotd.storage import bots
 from tradebotd.storage.bots import Counters, PausedBy
 from tradebotd.storage.database import Database
+from tradebotd.trading.daily_limits import reached_limit
 from tradebotd.trading.days import local_day
-from tradebotd.trading.decide import reached_limit
 
 log = structlog.get_logger(__name__)
 

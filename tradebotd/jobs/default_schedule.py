@@ -81,12 +81,6 @@ def with_overrides(
     return tuple(changed)
 
 
-def timezones(spec: JobSpec) -> str:
-    """The zones of *spec*'s slots, as `tradebotctl jobs` shows them."""
-    names = [slot.timezone if isinstance(slot, At) else "UTC" for slot in spec.slots]
-    return ", ".join(dict.fromkeys(names)) or "UTC"
-
-
 def _often(name: str, interval: timedelta, **changes: Any) -> JobSpec:
     return JobSpec(name=JobName(name), slots=(Every(interval=interval),), retries=0, **changes)
 

@@ -18,7 +18,7 @@ from tradebotd.jobs.job import RunContext
 from tradebotd.storage import reports
 from tradebotd.storage.database import Database
 from tradebotd.trading.bot_cycle import BotCycle, CycleResult
-from tradebotd.trading.entry_orders import HURRIED_SECONDS, CancelResult, EntryOrders
+from tradebotd.trading.entry_orders import HURRIED_SECONDS, EntryOrders
 
 NAME: Final = JobName("run_bots")
 
@@ -45,7 +45,8 @@ class RunBots:
     async def run(self, context: RunContext) -> Summary:
         names = self._wanted(context)
         summary = Summary(attempted=len(names))
-        note_withdrawn(summary, await self.entry_orders.sweep(context.now, HURRIED_SECONDS))
+        swept = await self.entry_orders.sweep(context.now, HURRIED_SECONDS)
+        swept.note_in(summary)
         if self.sequential:
             for name in names:
                 await self._run_one(name, context, summary)
@@ -82,16 +83,6 @@ class RunBots:
         if failing:
             return Outcome(ok=False, message=f"in error: {', '.join(failing)}")
         return Outcome(ok=True, message=f"{len(self.specs)} bots without an error")
-
-
-def note_withdrawn(summary: Summary, result: CancelResult) -> None:
-    for order, why in result.cancelled.items():
-        summary.attempted += 1
-        summary.acted += 1
-        summary.items[order] = f"entry taken back: {why}"
-    for order, error in result.failed.items():
-        summary.attempted += 1
-        summary.fail(order, error)
 
 
 def _note(summary: Summary, name: BotName, result: CycleResult) -> None:

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 from zoneinfo import ZoneInfo
 
 from tradebotd.domain.ids import JobName
-from tradebotd.domain.job import AfterClose, At, Every, Slot
+from tradebotd.domain.job import AfterClose, At, Every, JobSpec, Slot
 from tradebotd.domain.timeframe import EPOCH
 
 # calendar code, instant -> the first close later than it; None: no more sessions are known
@@ -157,3 +157,9 @@ def _end_of_gap(before: datetime, after: datetime, local: ZoneInfo) -> datetime:
         else:
             high = middle
     return datetime.fromtimestamp(high, UTC)
+
+
+def timezones(spec: JobSpec) -> str:
+    """The zones of *spec*'s slots, as `tradebotctl jobs` shows them."""
+    names = [slot.timezone if isinstance(slot, At) else "UTC" for slot in spec.slots]
+    return ", ".join(dict.fromkeys(names)) or "UTC"

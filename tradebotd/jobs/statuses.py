@@ -6,8 +6,8 @@ from typing import Final
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, RunStatus
-from tradebotd.jobs.default_schedule import timezones
 from tradebotd.jobs.runner import JobRunner
+from tradebotd.jobs.schedule import timezones
 from tradebotd.jobs.scheduler import ClockScheduler
 from tradebotd.storage import job_runs
 from tradebotd.storage.database import Database

@@ -9,7 +9,6 @@ from tradebotd.clocks.host import monotonic
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
 from tradebotd.jobs.job import RunContext
-from tradebotd.jobs.run_bots import note_withdrawn
 from tradebotd.market.price_book import PriceBook
 from tradebotd.ports.clock import Clock
 from tradebotd.trading.entry_orders import HURRIED_SECONDS, EntryOrders
@@ -36,7 +35,8 @@ class StopLossCheck:
         result = await self.protection.sweep(context.now)
         summary = _summary(result)
         if self.entry_orders is not None:  # after the exits: they come first
-            note_withdrawn(summary, await self.entry_orders.sweep(context.now, HURRIED_SECONDS))
+            swept = await self.entry_orders.sweep(context.now, HURRIED_SECONDS)
+            swept.note_in(summary)
         # Every five seconds it says the same of a quiet market: that is for debugging.
         say = log.info if summary.acted or summary.failed else log.debug
         say(

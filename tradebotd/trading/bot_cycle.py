@@ -31,12 +31,12 @@ from tradebotd.strategies.asking import ask, in_words
 from tradebotd.strategies.base import AnyStrategy, needs_levels
 from tradebotd.trading.act import Actor, Verdict
 from tradebotd.trading.atr import candles_needed, candles_wanted
+from tradebotd.trading.daily_limits import reached_limit
 from tradebotd.trading.days import local_day
 from tradebotd.trading.decide import (
     ENTRY_RESTING,
     Decision,
     decide,
-    reached_limit,
     rests_already,
     wanted_side,
 )

@@ -28,8 +28,8 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import EntryHistory
 from tradebotd.trading.account import LOOKS, Account, Standing, Worth, no_answer
+from tradebotd.trading.daily_limits import reached_limit
 from tradebotd.trading.days import local_day
-from tradebotd.trading.decide import reached_limit
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.entry_plan import EntryPlan, liquidation_of, plan_entry
 from tradebotd.trading.entry_prices import EntryPrices

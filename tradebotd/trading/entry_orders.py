@@ -12,6 +12,7 @@ import structlog
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import DatabaseUnavailableError, OrderRejectedError, VenueError
 from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
+from tradebotd.domain.job import Summary
 from tradebotd.domain.order import FINAL, OrderReport
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.clock import Clock
@@ -21,8 +22,8 @@ from tradebotd.storage.database import Database
 from tradebotd.storage.entry_orders import RestingEntry
 from tradebotd.trading.contradictions import of_answer
 from tradebotd.trading.currencies import Currencies
+from tradebotd.trading.daily_limits import reached_limit
 from tradebotd.trading.days import local_day
-from tradebotd.trading.decide import reached_limit
 from tradebotd.trading.entry_gate import EntryGate
 from tradebotd.trading.recorder import OrderRecorder
 
@@ -43,6 +44,15 @@ class CancelResult:
     resting: int = 0
     cancelled: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+
+    def note_in(self, summary: Summary) -> None:
+        for order, why in self.cancelled.items():
+            summary.attempted += 1
+            summary.acted += 1
+            summary.items[order] = f"entry taken back: {why}"
+        for order, error in self.failed.items():
+            summary.attempted += 1
+            summary.fail(order, error)
 
 
 @dataclass(slots=True)

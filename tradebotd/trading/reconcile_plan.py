@@ -15,7 +15,7 @@ from tradebotd.domain.side import Side
 from tradebotd.ports.venue import OrderSearch, VenueTraits
 from tradebotd.storage.order_searches import Search
 from tradebotd.storage.orders import StoredOrder
-from tradebotd.trading.parameters import params_hash
+from tradebotd.trading.parameters import is_as_sent, was_seen
 
 ASK_ON: Final = timedelta(hours=24)  # after an inference: it may still prove wrong
 SOONEST: Final = timedelta(minutes=1)
@@ -82,10 +82,6 @@ def can_rest(stored: StoredOrder) -> bool:
     return stored.order.type is not OrderType.MARKET or was_seen(stored)
 
 
-def was_seen(stored: StoredOrder) -> bool:
-    return stored.order.venue_order_id is not None or stored.order.filled_quantity > 0
-
-
 def is_due(search: Search | None, now: datetime) -> bool:
     """Each time while its outcome is unknown; once it was inferred, ever more seldom."""
     if search is None or search.inferred_absent_at is None:
@@ -111,33 +107,6 @@ def is_news(stored: StoredOrder, report: OrderReport) -> bool:
         or bool(report.other_ids)
         or not is_as_sent(stored, report)
     )
-
-
-def is_as_sent(stored: StoredOrder, report: OrderReport) -> bool:
-    """Whether the venue's order is the one that we sent: what it trades, to which side, how much,
-    and at which prices, where both tell them.
-
-    The rest a venue tells in its own words: GTC of a market order, DAY, MARKET of a stop that has
-    been triggered.
-    """
-    asked, order = report.asked, stored.order
-    if asked is None:
-        return True
-    prices = ((stored.limit_price, asked.limit_price), (stored.stop_price, asked.stop_price))
-    return (
-        (asked.venue, asked.symbol, asked.side) == (order.venue, order.symbol, order.side)
-        and asked.quantity == order.quantity
-        and all(
-            ours == theirs for ours, theirs in prices if ours is not None and theirs is not None
-        )
-    )
-
-
-def in_other_words(stored: StoredOrder, report: OrderReport) -> bool:
-    """Whether any parameter is told otherwise than it was sent: an adapter's mistake, or the
-    venue's way to speak.
-    """
-    return report.asked is not None and params_hash(report.asked) != stored.params_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from tradebotd.trading.contradictions import of_report
 from tradebotd.trading.currencies import Currencies
 from tradebotd.trading.dust import write_off
 from tradebotd.trading.fill_ledger import Effects, FillLedger
-from tradebotd.trading.reconcile_plan import in_other_words, is_as_sent, was_seen
+from tradebotd.trading.parameters import in_other_words, is_as_sent, was_seen
 
 log = structlog.get_logger(__name__)
 
