@@ -18,8 +18,8 @@ from tradebotd.domain.candle import Candle
 from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.writer import CandleWriter, candle_rows
-from tradebotd.storage.database import Database
 from tradebotd.storage.ohlc import COLUMNS
+from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 
 CANDLES: Final = 200_000

@@ -19,12 +19,12 @@ from benchmarks.measure import Limit, Options, Row, percentile, run_on_loop
 from tradebotd.clocks.market import MarketClock
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Every, JobSpec, Outcome, Summary
-from tradebotd.jobs.job import RunContext
-from tradebotd.jobs.run_ledger import RunLedger
-from tradebotd.jobs.runner import JobRunner
-from tradebotd.jobs.scheduler import ClockScheduler
+from tradebotd.scheduling.job import RunContext
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
 from tradebotd.storage import job_runs
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 RUNS: Final = 1_000
 EVERY_SECONDS: Final = 0.02

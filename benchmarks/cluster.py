@@ -15,10 +15,10 @@ from typing import Final
 
 import asyncpg
 
-from tradebotd.storage.database import Database, open_database
-from tradebotd.storage.embedded import INITDB, find_binaries, socket_dsn
-from tradebotd.storage.migrations import load_migrations, migrate
-from tradebotd.storage.unprivileged import mortal, unprivileged
+from tradebotd.storage.postgres.database import Database, open_database
+from tradebotd.storage.postgres.embedded import INITDB, find_binaries, socket_dsn
+from tradebotd.storage.postgres.migrations import load_migrations, migrate
+from tradebotd.storage.postgres.unprivileged import mortal, unprivileged
 
 TEMPLATE: Final = "bench_template"
 START_SECONDS: Final = 30.0

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import statement_log
-from tradebotd.daemon.main import main
+from tradebotd.daemon.commands.main import main
 
 if __name__ == "__main__":
     statement_log.record(Path(sys.argv[1]))

@@ -17,7 +17,7 @@ from typing import Any, Final
 import asyncpg
 import uvloop
 
-from tradebotd.storage import database
+from tradebotd.storage.postgres import database
 
 # These come without arguments and may not be prepared; all else goes the way the daemon sends it.
 _PLAIN: Final = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "CREATE")

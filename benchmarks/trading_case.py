@@ -24,7 +24,7 @@ from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.domain.transfer import Transfer
 from tradebotd.market.calendars import AlwaysOpen
-from tradebotd.market.price_book import PriceBook
+from tradebotd.market.price_cache import PriceBook
 from tradebotd.ports.venue import (
     Listener,
     OrderSearch,
@@ -35,14 +35,19 @@ from tradebotd.ports.venue import (
     unhindered,
 )
 from tradebotd.storage import bots, leadership, process_identity, settings
-from tradebotd.storage.database import Connection, Database, Lane, assert_no_connection_held
+from tradebotd.storage.postgres.database import (
+    Connection,
+    Database,
+    Lane,
+    assert_no_connection_held,
+)
 from tradebotd.storage.symbols import sync_symbols
-from tradebotd.trading.currencies import Currencies
-from tradebotd.trading.lease import Lease
-from tradebotd.trading.placement import Placement
-from tradebotd.trading.protection import Protection
-from tradebotd.trading.reconcile import Reconciler
-from tradebotd.trading.recorder import OrderRecorder
+from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.execution.lease import Lease
+from tradebotd.trading.execution.placement import Placement
+from tradebotd.trading.execution.recorder import OrderRecorder
+from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.reconciliation.reconciler import Reconciler
 
 FEED: Final = FeedName("bench")
 VENUE: Final = VenueName("slow")

@@ -11,7 +11,7 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 from tests.database import PostgresServer, temporary_cluster
-from tradebotd.storage.database import Database, open_database
+from tradebotd.storage.postgres.database import Database, open_database
 
 # How long an example takes to draw says how busy the machine is, not whether the test is right.
 settings.register_profile("any-machine", suppress_health_check=[HealthCheck.too_slow])

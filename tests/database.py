@@ -16,10 +16,10 @@ from typing import IO
 
 import asyncpg
 
-from tradebotd.storage.database import open_database
-from tradebotd.storage.embedded import INITDB, find_binaries, socket_dsn
-from tradebotd.storage.migrations import load_migrations, migrate
-from tradebotd.storage.unprivileged import mortal, unprivileged
+from tradebotd.storage.postgres.database import open_database
+from tradebotd.storage.postgres.embedded import INITDB, find_binaries, socket_dsn
+from tradebotd.storage.postgres.migrations import load_migrations, migrate
+from tradebotd.storage.postgres.unprivileged import mortal, unprivileged
 
 TEMPLATE = "tradebotd_template"
 START_SECONDS = 90.0

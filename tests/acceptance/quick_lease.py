@@ -2,8 +2,9 @@
 
 import sys
 
-from tradebotd.daemon import main, standby
-from tradebotd.trading import lease
+from tradebotd.daemon import leadership
+from tradebotd.daemon.commands import main
+from tradebotd.trading.execution import lease
 
 LEASE_SECONDS = 1.5
 
@@ -12,7 +13,7 @@ def shorten() -> None:
     lease.LEASE_SECONDS = LEASE_SECONDS
     lease.BEAT_SECONDS = LEASE_SECONDS / 5
     lease.FENCE_MARGIN = LEASE_SECONDS
-    standby.LOOK_SECONDS = LEASE_SECONDS / 10
+    leadership.LOOK_SECONDS = LEASE_SECONDS / 10
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ from tests.architecture.tree import PACKAGE, modules, parsed
 
 # What each of them writes in a transaction that may be lost with the machine, and why it may.
 MAY_BE_LOST = {
-    "trading/account.py": "snapshots, and what is inferred of cash: read anew with each",
+    "trading/account/valuation.py": "snapshots, and what is inferred of cash: read anew with each",
     "trading/contradiction_alarms.py": "an alert",
-    "trading/externals.py": "orders and fills of somebody else: told again, and adopted durably",
-    "trading/fees.py": "an alert",
-    "trading/funding_books.py": "an alert",
-    "trading/order_search.py": "an alert",
-    "trading/reconcile.py": "alerts",
-    "trading/unprotected.py": "alerts",
+    "trading/reconciliation/external_activity.py": "orders and fills of somebody else: told again, and adopted durably",
+    "trading/execution/fees.py": "an alert",
+    "trading/reconciliation/funding.py": "an alert",
+    "trading/reconciliation/unknown_orders.py": "an alert",
+    "trading/reconciliation/reconciler.py": "alerts",
+    "trading/condition_alerts.py": "alerts",
 }
 
 

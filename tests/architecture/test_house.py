@@ -114,24 +114,24 @@ def test_the_sql_check_sees_sql() -> None:
 def test_broad_excepts_stand_at_the_edges_only() -> None:
     """P5: what comes from others may be anything; what is ours is named."""
     edges = {
-        "tradebotd.jobs.attempts",  # the job runner: a job may raise anything
-        "tradebotd.jobs.outcomes",  # the same, of its outcome
-        "tradebotd.trading.resting",  # one position's stop, of laying it to rest
+        "tradebotd.scheduling.attempts",  # the job runner: a job may raise anything
+        "tradebotd.scheduling.outcomes",  # the same, of its outcome
+        "tradebotd.trading.exits.resting_stops",  # one position's stop, of laying it to rest
         "tradebotd.control.handlers",  # the control request: an operator gets an answer
         "tradebotd.control.streaming",  # the same, when the answer has begun
-        "tradebotd.trading.bot_cycle",  # one bot's cycle: our mistake in it stops no other
-        "tradebotd.trading.closing",  # one position's exit: what breaks it breaks no other's
-        "tradebotd.trading.entry_orders",  # one entry's cancel: the same
-        "tradebotd.trading.sweep",  # the same, of judging it
-        "tradebotd.trading.placement",  # an adapter that fails in any way may have sent the order
-        "tradebotd.trading.recorder",  # an order stream: the next report may well be recorded
-        "tradebotd.trading.fresh_prices",  # an adapter's quotes: another venue's are there
-        "tradebotd.trading.venue_accounts",  # the same, of what we own there
-        "tradebotd.trading.transfer_books",  # and of what came in or left
-        "tradebotd.trading.refused_stops",  # the same, behind a stop that was refused
-        "tradebotd.trading.flatten",  # one step, or one position, of emptying an account
+        "tradebotd.trading.bots.cycle",  # one bot's cycle: our mistake in it stops no other
+        "tradebotd.trading.exits.market_exits",  # one position's exit: what breaks it breaks no other's
+        "tradebotd.trading.entries.resting_entries",  # one entry's cancel: the same
+        "tradebotd.trading.exits.sweep",  # the same, of judging it
+        "tradebotd.trading.execution.placement",  # an adapter that fails in any way may have sent the order
+        "tradebotd.trading.execution.recorder",  # an order stream: the next report may well be recorded
+        "tradebotd.trading.prices.fresh_prices",  # an adapter's quotes: another venue's are there
+        "tradebotd.trading.account.venue_accounts",  # the same, of what we own there
+        "tradebotd.trading.account.transfers",  # and of what came in or left
+        "tradebotd.trading.exits.refused_stops",  # the same, behind a stop that was refused
+        "tradebotd.trading.operator.flatten",  # one step, or one position, of emptying an account
         "tradebotd.venues.contained",  # an adapter's answer, whoever asked
-        "tradebotd.strategies.asking",  # a strategy is somebody else's code
+        "tradebotd.strategies.evaluation",  # a strategy is somebody else's code
         "tradebotd.strategies.registry",  # and so is the module that it comes from
     }
     found = {

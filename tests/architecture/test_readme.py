@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.tree import ROOT
-from tradebotd.daemon import main
+from tradebotd.daemon.commands import main
 
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

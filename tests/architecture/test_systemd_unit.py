@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.tree import ROOT
-from tradebotd.daemon import main
+from tradebotd.daemon.commands import main
 
 UNIT = ROOT / "systemd" / "tradebotd.service"
 analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")

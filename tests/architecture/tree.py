@@ -23,7 +23,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def name_of(path: Path) -> str:
-    """`tradebotd.jobs.runner` of tradebotd/jobs/runner.py."""
+    """`tradebotd.scheduling.runner` of tradebotd/scheduling/runner.py."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

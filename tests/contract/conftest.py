@@ -25,8 +25,8 @@ from tradebotd.domain.order import (
 )
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import Replacement, VenueTraits
-from tradebotd.storage.database import Database
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.storage.postgres.database import Database
+from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
 NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)

@@ -16,7 +16,7 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.replay import Recordings, ReplayFeed, load_recordings
 from tradebotd.feeds.synthetic import SyntheticFeed
 from tradebotd.ports.feed import SimulatedFeed
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 SYMBOL = market_symbol("BTCPERP", feeds=("sim",))
 NAME = FeedName("sim")

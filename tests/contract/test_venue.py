@@ -9,7 +9,7 @@ from tests.contract.conftest import CASH, FIRST, NOW, SECOND, Case
 from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
 from tradebotd.domain.order import OrderStatus
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.venue import PaperVenue
 
 

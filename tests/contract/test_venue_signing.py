@@ -13,7 +13,7 @@ from tests.fakes.host import ShiftedHost
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.order import OrderStatus, OrderType
 from tradebotd.domain.side import Side
-from tradebotd.trading.lease import LEASE_SECONDS, Lease
+from tradebotd.trading.execution.lease import LEASE_SECONDS, Lease
 
 SELL, STOP, TARGET = Side.SELL, OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET
 

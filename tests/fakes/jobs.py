@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
+from tradebotd.scheduling.job import RunContext
 
 Work = Callable[[RunContext], Awaitable[Summary]]
 

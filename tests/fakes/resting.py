@@ -12,9 +12,9 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType
-from tradebotd.market.price_book import PriceBook
+from tradebotd.market.price_cache import PriceBook
 from tradebotd.ports.venue import Replacement, VenueTraits
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 STOP = ExitPlan(stop_loss=Decimal("0.05"), take_profit=Decimal("0.1"))
 CAPABILITIES = tuple(Replacement)

@@ -18,31 +18,31 @@ from tradebotd.domain.order import OrderReport
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.jobs.job import RunContext
 from tradebotd.market.calendars import AlwaysOpen, Calendar
 from tradebotd.market.candles import CandleReader
-from tradebotd.market.price_book import PriceBook
+from tradebotd.market.price_cache import PriceBook
 from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.venue import Venue
+from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import bots, decisions, leadership, process_identity
 from tradebotd.storage.bots import DecisionRecord
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.strategies.base import Strategy
-from tradebotd.trading.account import Account
-from tradebotd.trading.adoption import Adoption
-from tradebotd.trading.bot_cycle import BotCycle, CycleResult
-from tradebotd.trading.currencies import Currencies
-from tradebotd.trading.entries import Entries
-from tradebotd.trading.entry_gate import EntryGate
-from tradebotd.trading.entry_orders import EntryOrders
-from tradebotd.trading.entry_prices import EntryPrices
-from tradebotd.trading.lease import Lease
-from tradebotd.trading.placement import Placement
-from tradebotd.trading.protection import Protection
-from tradebotd.trading.reconcile import Reconciler
-from tradebotd.trading.recorder import OrderRecorder
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.valuation import Account
+from tradebotd.trading.bots.cycle import BotCycle, CycleResult
+from tradebotd.trading.entries.entries import Entries
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.entries.entry_prices import EntryPrices
+from tradebotd.trading.entries.resting_entries import EntryOrders
+from tradebotd.trading.execution.lease import Lease
+from tradebotd.trading.execution.placement import Placement
+from tradebotd.trading.execution.recorder import OrderRecorder
+from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.reconciliation.adoption import Adoption
+from tradebotd.trading.reconciliation.reconciler import Reconciler
+from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
 NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)

@@ -31,7 +31,7 @@ from tradebotd.domain.order import (
 )
 from tradebotd.domain.side import Side
 from tradebotd.domain.transfer import Transfer
-from tradebotd.market.price_book import PriceBook
+from tradebotd.market.price_cache import PriceBook
 from tradebotd.ports.venue import (
     Listener,
     OrderSearch,
@@ -42,7 +42,7 @@ from tradebotd.ports.venue import (
     check_may_leave,
     unhindered,
 )
-from tradebotd.storage.database import assert_no_connection_held
+from tradebotd.storage.postgres.database import assert_no_connection_held
 
 __all__ = ["AUTHORITATIVE", "SCRIPTED", "Behaviour", "ScriptedVenue", "as_venue"]
 

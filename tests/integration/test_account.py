@@ -16,9 +16,9 @@ from tradebotd.domain.ids import ClientOrderId, PositionId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
-from tradebotd.storage.database import Database
-from tradebotd.trading.entry_gate import EntryGate
-from tradebotd.trading.hands import OperatorHands
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.operator.commands import OperatorHands
 
 TWO_UNITS = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(2))
 
@@ -88,7 +88,7 @@ async def test_no_snapshot_is_taken_of_two_moments(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M4.8: a sale the venue has booked and we have not would be a peak that never was."""
-    monkeypatch.setattr("tradebotd.trading.account.LOOK_AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr("tradebotd.trading.account.valuation.LOOK_AGAIN_SECONDS", 0.001)
     desk = await open_desk(database)
     await desk.enter()
     desk.venue.script.append(Behaviour.DROP_AFTER)

@@ -13,8 +13,8 @@ from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError, Refus
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
-from tradebotd.storage.database import Database
-from tradebotd.trading.account_halts import AccountHalts
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.account.halts import AccountHalts
 
 BUY = SignalKind.BUY
 MIDNIGHT = NOON + timedelta(hours=12)

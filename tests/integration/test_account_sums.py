@@ -14,8 +14,8 @@ from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.transfer import Transfer
 from tradebotd.risk.account_units import Units
 from tradebotd.storage import account_units, equity, settings, transfers
-from tradebotd.storage.database import Connection, Database, open_database
-from tradebotd.storage.migrations import load_migrations, migrate
+from tradebotd.storage.postgres.database import Connection, Database, open_database
+from tradebotd.storage.postgres.migrations import load_migrations, migrate
 
 FILES = load_migrations()
 FULL_SUMS = """

@@ -20,7 +20,7 @@ from tradebotd.domain.side import Side
 from tradebotd.domain.signal import SignalKind
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage import externals
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 RESTS = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"), lifetime=timedelta(minutes=5))
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.trading import MINUTE, Desk, open_desk, spec
 from tradebotd.domain.position import CloseReason
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 
 async def agreed(database: Database) -> Desk:

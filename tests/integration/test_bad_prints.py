@@ -12,10 +12,10 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.market.price_book import PriceBook
-from tradebotd.storage.database import Database
-from tradebotd.trading.closing import SweepResult
-from tradebotd.trading.fresh_prices import DOUBTED, FRESH
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits.market_exits import SweepResult
+from tradebotd.trading.prices.fresh_prices import DOUBTED, FRESH
 
 D = Decimal
 USUAL = D("0.1")

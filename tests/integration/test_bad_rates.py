@@ -10,7 +10,7 @@ from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.position import CloseReason
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 USUAL = Decimal("0.1")
 BNB, RATE, EUROS = "BNBUSDT", "EURUSDT", "BTCEUR"

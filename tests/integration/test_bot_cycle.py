@@ -18,8 +18,8 @@ from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.daily_reset import DailyReset
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.market.calendars import AlwaysOpen
-from tradebotd.storage.database import Database
-from tradebotd.trading.hands import OperatorHands
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.operator.commands import OperatorHands
 
 BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
 

@@ -11,8 +11,8 @@ from tradebotd.domain.job import RunStatus, Summary
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.risk import sizing
-from tradebotd.storage.database import Database
-from tradebotd.trading import entries
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.entries import entries
 
 BUY, SELL = SignalKind.BUY, SignalKind.SELL
 ANY: Any = "buy"

@@ -14,8 +14,8 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason
-from tradebotd.storage.database import Database
-from tradebotd.trading import placement
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.execution import placement
 
 WAIT = 30.0
 STOP = ExitPlan(stop_loss=Decimal("0.05"))

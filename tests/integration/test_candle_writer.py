@@ -9,7 +9,7 @@ from tests.fakes.market_data import START, market_symbol, minutes, standing_cloc
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.writer import CandleWriter
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 
 FEED = FeedName("fake")

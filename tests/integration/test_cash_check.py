@@ -16,8 +16,8 @@ from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide
-from tradebotd.storage.database import Database
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.storage.postgres.database import Database
+from tradebotd.venues.paper.fill_model import PaperTerms
 
 CASH = Decimal(100_000)
 FUTURES: dict[str, Any] = {

@@ -16,7 +16,7 @@ from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import VenueAccount
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 CONTRADICTS, BALANCE = "venue_contradicts", "balance_contradicts"
 UNKNOWN, NOT_APPLIED, DIFFERS = "order_unknown", "fill_not_applied", "position_differs"

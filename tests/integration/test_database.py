@@ -8,14 +8,14 @@ import pytest
 
 from tests.database import PostgresServer
 from tradebotd.domain.errors import ConfigError, DatabaseUnavailableError
-from tradebotd.storage.database import (
+from tradebotd.storage.postgres.database import (
     BULK_WRITERS,
     Database,
     Lane,
     assert_no_connection_held,
     open_database,
 )
-from tradebotd.trading.lease import LEASE_SECONDS
+from tradebotd.trading.execution.lease import LEASE_SECONDS
 
 BACK_ENDS = """
     SELECT count(*) FROM pg_stat_activity

@@ -12,12 +12,12 @@ from tests.fakes.jobs import ScriptedJob
 from tests.integration.test_timeline import MINUTES, START, Recorded, Replay
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Every, JobSpec, Summary
-from tradebotd.jobs.job import RunContext
-from tradebotd.jobs.run_ledger import RunLedger
-from tradebotd.jobs.runner import JobRunner
-from tradebotd.jobs.schedule import Due
-from tradebotd.jobs.timeline import read_reached
-from tradebotd.storage.database import Database, open_database
+from tradebotd.scheduling.job import RunContext
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.slots import Due
+from tradebotd.scheduling.timeline import read_reached
+from tradebotd.storage.postgres.database import Database, open_database
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 READER, QUIET = JobName("reader"), JobName("quiet")
@@ -35,8 +35,8 @@ async def own_database(
     own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
     for name, seconds in (("ACQUIRE", 0.3), ("ANSWER", 0.3), ("CLEAN_UP", 0.1)):
-        monkeypatch.setattr(f"tradebotd.storage.database.{name}_SECONDS", seconds)
-    monkeypatch.setattr("tradebotd.jobs.timeline.DATABASE_RETRY_SECONDS", 0.05)
+        monkeypatch.setattr(f"tradebotd.storage.postgres.database.{name}_SECONDS", seconds)
+    monkeypatch.setattr("tradebotd.scheduling.timeline.DATABASE_RETRY_SECONDS", 0.05)
     async with (
         own_server.fresh_database() as dsn,
         open_database(dsn, pool_min=1, pool_max=4) as opened,

@@ -13,7 +13,7 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 TENTH = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal("0.010"))
 

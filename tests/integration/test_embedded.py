@@ -12,15 +12,16 @@ import asyncpg
 import pytest
 
 from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
-from tradebotd.storage import embedded, process_identity
-from tradebotd.storage.database import open_database
-from tradebotd.storage.embedded import find_binaries, open_embedded
+from tradebotd.storage import process_identity
+from tradebotd.storage.postgres import embedded
+from tradebotd.storage.postgres.database import open_database
+from tradebotd.storage.postgres.embedded import find_binaries, open_embedded
 
 STARTER = """
     import sys
     from pathlib import Path
     import anyio, uvloop
-    from tradebotd.storage.embedded import open_embedded
+    from tradebotd.storage.postgres.embedded import open_embedded
 
     async def main():
         async with open_embedded(Path(sys.argv[1]), Path(sys.argv[2])) as dsn:

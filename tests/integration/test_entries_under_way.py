@@ -20,9 +20,9 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.risk.limits import AccountState
-from tradebotd.storage.database import Database
-from tradebotd.trading.flatten import Flatten, FlattenResult
-from tradebotd.trading.hands import OperatorHands
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.operator.commands import OperatorHands
+from tradebotd.trading.operator.flatten import Flatten, FlattenResult
 
 WAIT = 30.0
 WAITING = """

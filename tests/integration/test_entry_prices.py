@@ -14,8 +14,8 @@ from tradebotd.domain.candle import Candle, PathPoint
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.signal import SignalKind
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.storage.database import Database
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.storage.postgres.database import Database
+from tradebotd.venues.paper.fill_model import PaperTerms
 
 BUY, NONE = SignalKind.BUY, SignalKind.NONE
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -104,7 +104,7 @@ async def test_a_venue_that_does_not_say_leaves_the_bot_waiting(
     database: Database, monkeypatch: pytest.MonkeyPatch, trouble: Any
 ) -> None:
     """M3.10, M2.3: the question has a bound, and no candle is lost by it."""
-    monkeypatch.setattr("tradebotd.trading.fresh_prices.QUOTE_SECONDS", 0.01)
+    monkeypatch.setattr("tradebotd.trading.prices.fresh_prices.QUOTE_SECONDS", 0.01)
     desk = await open_desk(database, spec(timeframe=Timeframe.H1))
     await closed(desk, Timeframe.H1, 1)
     desk.clock.advance(HOUR)

@@ -16,7 +16,7 @@ from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import PositionType, margin_brackets
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 BUY, SELL = SignalKind.BUY, SignalKind.SELL
 FUTURES: dict[str, Any] = {"position_type": PositionType.FUTURES, "allow_short": True}

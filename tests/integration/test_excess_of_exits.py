@@ -19,7 +19,7 @@ from tradebotd.domain.order import OrderReport, OrderStatus, OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 D = Decimal
 CODE, DIFFERS, EXTERNAL = "fill_exceeds_position", "position_differs", "external_position"

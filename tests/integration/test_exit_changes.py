@@ -14,8 +14,8 @@ from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
-from tradebotd.trading.exit_changes import ExitChanges, Level, parse_holding, parse_level
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits.exit_changes import ExitChanges, Level, parse_holding, parse_level
 
 FAR = Decimal("0.5")
 

@@ -26,7 +26,7 @@ from tests.fakes.venue import Behaviour
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import PositionType
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
 MOST_WAITS = 400

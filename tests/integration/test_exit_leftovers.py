@@ -21,7 +21,7 @@ from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 MANY = 100
 

@@ -21,12 +21,12 @@ from tradebotd.ports.venue import WhyNot, unhindered
 from tradebotd.risk.limits import ApprovedOrder
 from tradebotd.storage import positions
 from tradebotd.storage.bots import DecisionRecord
-from tradebotd.storage.database import Database
 from tradebotd.storage.exit_groups import GroupUse
-from tradebotd.trading.exit_changes import ExitChanges, Holding, Level
-from tradebotd.trading.exit_orders import Exit, judged_anew
-from tradebotd.trading.fresh_prices import FRESH
-from tradebotd.trading.placement import Prepared
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.execution.placement import Prepared
+from tradebotd.trading.exits.exit_changes import ExitChanges, Holding, Level
+from tradebotd.trading.exits.exit_intents import Exit, judged_anew
+from tradebotd.trading.prices.fresh_prices import FRESH
 
 SECOND = "ETHUSDT"
 WIDE = ExitPlan(stop_loss=Decimal("0.05"), trailing_stop=Decimal("0.2"))

@@ -16,8 +16,8 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import ExchangeCalendar, Session
-from tradebotd.storage.database import Database
-from tradebotd.trading.fresh_prices import FRESH
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.prices.fresh_prices import FRESH
 
 STOP = ExitPlan(stop_loss=Decimal("0.05"))
 USUAL = Decimal("0.1")

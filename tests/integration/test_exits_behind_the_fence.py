@@ -11,8 +11,8 @@ from tests.integration.test_exits_in_trouble import STOP
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
-from tradebotd.trading.lease import FENCE_MARGIN, LEASE_SECONDS, Lease
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.execution.lease import FENCE_MARGIN, LEASE_SECONDS, Lease
 
 WINDOW = 5.0
 FENCE = int(WINDOW + FENCE_MARGIN)

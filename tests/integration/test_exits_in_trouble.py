@@ -12,8 +12,8 @@ from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.storage import positions
-from tradebotd.storage.database import Database
-from tradebotd.trading.fresh_prices import FRESH
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.prices.fresh_prices import FRESH
 
 STOP = ExitPlan(stop_loss=Decimal("0.1"))
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))

@@ -15,7 +15,7 @@ from tradebotd.domain.ids import BotName, ClientOrderId, TradeId, VenueName, Ven
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
 from tradebotd.domain.side import PositionSide, Side
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 HAND = ClientOrderId("by-hand")
 ORDER, POSITION, DIFFERS = "external_order", "external_position", "position_differs"

@@ -15,11 +15,11 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
-from tradebotd.market.price_book import PriceBook
+from tradebotd.market.price_cache import PriceBook
 from tradebotd.storage import cash
-from tradebotd.storage.database import Database
-from tradebotd.trading.currencies import Currencies
-from tradebotd.trading.fees import Fees
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.execution.fees import Fees
 
 ONE_OF_IT = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(1))
 

@@ -17,7 +17,7 @@ from tradebotd.domain.ids import ClientOrderId, TradeId, VenueOrderId
 from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 TRAILING = ExitPlan(
     stop_loss=Decimal("0.05"), take_profit=Decimal("0.1"), trailing_stop=Decimal("0.02")

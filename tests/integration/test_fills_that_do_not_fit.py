@@ -16,7 +16,7 @@ from tradebotd.domain.ids import BotName, ClientOrderId, TradeId, VenueOrderId
 from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.domain.side import Side
 from tradebotd.storage import alerts
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 TRAILING = spec(exits=ExitPlan(stop_loss=Decimal("0.1"), trailing_stop=Decimal("0.05")))
 

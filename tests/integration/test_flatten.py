@@ -20,10 +20,10 @@ from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import ExchangeCalendar, Session
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.bots import DecisionRecord
-from tradebotd.storage.database import Connection, Database, Lane
-from tradebotd.trading.entry_gate import EntryGate
-from tradebotd.trading.flatten import AT_ONCE, ROUNDS, STEP_SECONDS, Flatten, FlattenResult
-from tradebotd.trading.reconcile import Reconciled
+from tradebotd.storage.postgres.database import Connection, Database, Lane
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.operator.flatten import AT_ONCE, ROUNDS, STEP_SECONDS, Flatten, FlattenResult
+from tradebotd.trading.reconciliation.reconciler import Reconciled
 
 
 def quiet(_: dict[str, Any]) -> None:

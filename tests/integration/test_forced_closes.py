@@ -22,8 +22,8 @@ from tradebotd.domain.side import PositionSide, Side
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage import externals
-from tradebotd.storage.database import Database
-from tradebotd.trading.adopted_orders import Adopted, AdoptedOrders
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
 
 D = Decimal
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT

@@ -11,7 +11,7 @@ from tradebotd.domain.exits import ExitPlan, LadderStep
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 HOUR = timedelta(hours=1)
 FUTURES = spec(position_type=PositionType.FUTURES, allow_short=True)

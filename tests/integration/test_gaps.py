@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.trading import MINUTE, NOON, SYMBOL, Desk, open_desk, spec
-from tradebotd.daemon.points import Points
+from tradebotd.daemon.wiring.tick_router import Points
 from tradebotd.domain.bot import BotSpec, EntryKind, EntryRule
 from tradebotd.domain.candle import Candle, PathPoint, points_of
 from tradebotd.domain.exits import ExitPlan, LadderStep
@@ -16,8 +16,8 @@ from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import SignalKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import ExchangeCalendar, Session
-from tradebotd.storage.database import Database
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.storage.postgres.database import Database
+from tradebotd.venues.paper.fill_model import PaperTerms
 
 D = Decimal
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT

@@ -14,7 +14,7 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.reconcile import Reconcile
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 THERE = ("ADAUSDT", "ETHUSDT", "XRPUSDT")
 LONG_ENOUGH = 20.0
@@ -22,7 +22,7 @@ LONG_ENOUGH = 20.0
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tradebotd.trading.venue_round.ASK_SECONDS", 0.05)
+    monkeypatch.setattr("tradebotd.trading.reconciliation.venue_round.ASK_SECONDS", 0.05)
 
 
 async def opened(database: Database) -> tuple[Desk, list[ScriptedVenue]]:
@@ -89,7 +89,7 @@ async def test_venues_are_asked_side_by_side(
     database: Database, monkeypatch: pytest.MonkeyPatch, read: str
 ) -> None:
     """M2.3: each answers only once all of them have been asked."""
-    monkeypatch.setattr("tradebotd.trading.venue_round.ASK_SECONDS", LONG_ENOUGH)
+    monkeypatch.setattr("tradebotd.trading.reconciliation.venue_round.ASK_SECONDS", LONG_ENOUGH)
     desk, others = await opened(database)
     await desk.reconciler.run()
     for number, venue in enumerate(others):
@@ -175,8 +175,10 @@ async def test_many_orders_in_doubt_leave_a_slow_venue_time_to_prove_them_absent
     come is asked about first in the next round, all of them end, and what is held is compared.
     """
     watch = Watch()
-    monkeypatch.setattr("tradebotd.trading.venue_round.current_time", watch)
-    monkeypatch.setattr("tradebotd.trading.order_answers.current_time", watch, raising=False)
+    monkeypatch.setattr("tradebotd.trading.reconciliation.venue_round.current_time", watch)
+    monkeypatch.setattr(
+        "tradebotd.trading.reconciliation.order_answers.current_time", watch, raising=False
+    )
     bots = [spec(f"s{number}", f"S{number}USDT") for number in range(9)]
     desk = await open_desk(database, *bots)
     await desk.reconciler.run()

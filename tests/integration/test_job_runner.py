@@ -14,18 +14,23 @@ from tests.fakes.jobs import ScriptedJob, Work, nothing_due
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import At, Every, JobSpec, RunStatus, Summary
-from tradebotd.jobs.attempts import Backoff
-from tradebotd.jobs.catch_up import catch_up
-from tradebotd.jobs.job import RunContext
 from tradebotd.jobs.ping import Ping
-from tradebotd.jobs.run_ledger import RunLedger
-from tradebotd.jobs.runner import JobRunner
-from tradebotd.jobs.schedule import Due, zone
-from tradebotd.jobs.scheduler import ClockScheduler
-from tradebotd.jobs.statuses import job_statuses
-from tradebotd.jobs.switches import discard_dead_letter, load_disabled, retry_dead_letter, switch
+from tradebotd.scheduling.attempts import Backoff
+from tradebotd.scheduling.catch_up import catch_up
+from tradebotd.scheduling.job import RunContext
+from tradebotd.scheduling.job_status import job_statuses
+from tradebotd.scheduling.job_switches import (
+    discard_dead_letter,
+    load_disabled,
+    retry_dead_letter,
+    switch,
+)
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
+from tradebotd.scheduling.slots import Due, zone
 from tradebotd.storage import dead_letters, job_runs
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NAME = JobName("work")
@@ -537,7 +542,7 @@ async def test_an_outcome_that_never_comes_does_not_hold_the_job(
     bench: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M2.7, M2.4: else the job would be running, and skipped, for ever."""
-    monkeypatch.setattr("tradebotd.jobs.outcomes.LONGEST_SECONDS", 0.01)
+    monkeypatch.setattr("tradebotd.scheduling.outcomes.LONGEST_SECONDS", 0.01)
     async with bench() as made:
         monkeypatch.setattr(made.job, "outcome", anyio.sleep_forever)
         await made.runner.run_due([due()])

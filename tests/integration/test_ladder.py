@@ -18,7 +18,7 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage import open_positions, positions
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 STEPS = (
     LadderStep(at=Decimal("0.02"), share=Decimal("0.5")),

@@ -10,7 +10,7 @@ import pytest
 
 from tradebotd.domain.errors import AccountTakenError
 from tradebotd.storage import leadership, process_identity
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.process_identity import Holder
 
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)

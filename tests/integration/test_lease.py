@@ -10,11 +10,11 @@ import pytest
 from tests.fakes.host import ShiftedHost
 from tests.fakes.trading import ACCOUNT, HOLDER, open_desk
 from tradebotd.clocks.host import host_now
-from tradebotd.daemon.standby import Candidate, beat_once
+from tradebotd.daemon.leadership import Candidate, beat_once
 from tradebotd.domain.errors import AccountTakenError, VenueUnavailableError
 from tradebotd.storage import leadership, process_identity
-from tradebotd.storage.database import Database
-from tradebotd.trading.lease import FENCE_MARGIN, LEASE_SECONDS, Lease
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.execution.lease import FENCE_MARGIN, LEASE_SECONDS, Lease
 
 ELSEWHERE = replace(HOLDER, machine_id="there", boot_id="there", host="there")
 

@@ -18,8 +18,8 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.stop_loss_check import StopLossCheck
-from tradebotd.storage.database import Database
-from tradebotd.trading.hands import OperatorHands
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.operator.commands import OperatorHands
 
 BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
 RESTS = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"), lifetime=timedelta(minutes=5))

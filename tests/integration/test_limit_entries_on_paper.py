@@ -9,8 +9,8 @@ from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.signal import SignalKind
-from tradebotd.storage.database import Database
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.storage.postgres.database import Database
+from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
 BUY = SignalKind.BUY

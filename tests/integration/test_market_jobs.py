@@ -25,7 +25,6 @@ from tradebotd.domain.timeframe import EPOCH, Timeframe
 from tradebotd.jobs.calculate_pivots import CalculatePivots
 from tradebotd.jobs.daily_close import DailyClose
 from tradebotd.jobs.fill_gaps import FillGaps
-from tradebotd.jobs.job import Job, RunContext
 from tradebotd.jobs.ping import Ping
 from tradebotd.jobs.realtime_pull import RealtimePull, summarize
 from tradebotd.jobs.retention import Retention
@@ -35,7 +34,8 @@ from tradebotd.market.candles import CandleReader
 from tradebotd.market.ingest import Ingest, PullResult
 from tradebotd.market.levels import DailyLevels
 from tradebotd.market.writer import CandleWriter
-from tradebotd.storage.database import Database
+from tradebotd.scheduling.job import Job, RunContext
+from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 
 

@@ -7,8 +7,13 @@ import pytest
 
 from tests.database import PostgresServer
 from tradebotd.domain.errors import MigrationError
-from tradebotd.storage.database import Database, open_database
-from tradebotd.storage.migrations import Migration, load_migrations, migrate, migration_status
+from tradebotd.storage.postgres.database import Database, open_database
+from tradebotd.storage.postgres.migrations import (
+    Migration,
+    load_migrations,
+    migrate,
+    migration_status,
+)
 
 FILES = load_migrations()
 SECOND = Migration(version=2, name="more", checksum="c", sql="CREATE TABLE more (); SELECT 1")

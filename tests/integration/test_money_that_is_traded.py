@@ -11,7 +11,7 @@ from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 DIFFERS, EXTERNAL = "position_differs", "external_position"
 TEN = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(10))

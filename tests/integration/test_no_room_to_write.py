@@ -13,8 +13,8 @@ from tradebotd.daemon.disk_watch import DiskWatch, guards_of
 from tradebotd.domain.errors import DatabaseUnavailableError, VenueUnavailableError
 from tradebotd.domain.signal import SignalKind
 from tradebotd.ports.venue import WhyNot
-from tradebotd.storage.database import Database
-from tradebotd.trading.placement import Placement, Prepared
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.execution.placement import Placement, Prepared
 
 # As PostgreSQL itself says it (53100) when a table cannot grow; what has gaps is still written.
 FULL = """

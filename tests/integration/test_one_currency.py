@@ -15,8 +15,8 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.storage import bots
 from tradebotd.storage.bots import LeasedState
-from tradebotd.storage.database import Database
-from tradebotd.trading.daily_limits import reached_limit
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.account.daily_limits import reached_limit
 
 RATE, DOLLARS, EUROS = "EURUSDT", "BTCUSDT", "BTCEUR"
 

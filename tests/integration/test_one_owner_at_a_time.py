@@ -17,8 +17,8 @@ from tradebotd.domain.exits import ExitPlan, LadderStep
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
-from tradebotd.trading.flatten import Flatten
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.operator.flatten import Flatten
 
 GENEROUS: Final = 60.0
 ELSEWHERE: Final = "ETHUSDT"

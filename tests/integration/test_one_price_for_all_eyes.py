@@ -10,15 +10,15 @@ import pytest
 
 from tests.fakes.trading import MINUTE, NOON, SYMBOL, Desk, open_desk
 from tests.integration.test_gaps import CASH, FREE, FUTURES, LONG, SHORT, SPOT, bot, hours
-from tradebotd.daemon.points import Points
+from tradebotd.daemon.wiring.tick_router import Points
 from tradebotd.domain.candle import Candle, PathPoint, points_of
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.storage.database import Database
-from tradebotd.trading.protection import Protection
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits.manager import Protection
+from tradebotd.venues.paper.fill_model import PaperTerms
 
 D = Decimal
 TWO, SIX = (1, 12, 14), (1, 15, 18)  # sessions of NOON's day, by their hours

@@ -16,28 +16,28 @@ from tests.fakes.jobs import ScriptedJob
 from tests.fakes.trading import market_symbol, spec
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
-from tradebotd.daemon import status_view
-from tradebotd.daemon.operator import Operator
-from tradebotd.daemon.services import Services, Setup
-from tradebotd.daemon.todays_pnl import TodaysPnl
+from tradebotd.daemon.operator import status_view
+from tradebotd.daemon.operator.operator import Operator
+from tradebotd.daemon.operator.services import Services, Setup
+from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName, JobName, PositionId
 from tradebotd.domain.job import Every, JobSpec, Summary
-from tradebotd.jobs.job import RunContext
 from tradebotd.jobs.ping import Ping
-from tradebotd.jobs.run_ledger import RunLedger
-from tradebotd.jobs.runner import JobRunner
-from tradebotd.jobs.schedule import Due
-from tradebotd.jobs.scheduler import ClockScheduler
-from tradebotd.market.price_book import PriceBook
-from tradebotd.storage.database import Database
-from tradebotd.storage.writes import Writes
-from tradebotd.trading.currencies import Currencies
-from tradebotd.trading.entry_gate import EntryGate
-from tradebotd.trading.flatten import FlattenResult, Left, Progress
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.scheduling.job import RunContext
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
+from tradebotd.scheduling.slots import Due
+from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.postgres.writes import Writes
+from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.operator.flatten import FlattenResult, Left, Progress
 
 NOON = datetime(2022, 1, 14, 12, tzinfo=UTC)
 PING, BOTS = JobName("ping"), JobName("run_bots")

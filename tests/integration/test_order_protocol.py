@@ -30,8 +30,8 @@ from tradebotd.domain.order import (
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.risk.limits import approve_exit
 from tradebotd.storage import positions
-from tradebotd.storage.database import Database, assert_no_connection_held
-from tradebotd.trading.placement import Prepared
+from tradebotd.storage.postgres.database import Database, assert_no_connection_held
+from tradebotd.trading.execution.placement import Prepared
 
 
 @pytest.fixture

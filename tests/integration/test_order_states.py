@@ -26,8 +26,8 @@ from tradebotd.domain.order import (
 )
 from tradebotd.domain.side import Side
 from tradebotd.storage import bots, orders
-from tradebotd.storage.database import Database
 from tradebotd.storage.orders import NewOrder
+from tradebotd.storage.postgres.database import Database
 
 QUANTITY = Decimal(10)
 NUMBERS = count(1)

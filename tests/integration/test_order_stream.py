@@ -13,7 +13,7 @@ from tradebotd.domain.errors import OutcomeUnknownError, RefusedError
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
 from tradebotd.domain.order import OrderStatus
 from tradebotd.storage import positions
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 Insert = Callable[..., Awaitable[PositionId]]
 

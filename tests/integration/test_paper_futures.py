@@ -25,8 +25,8 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderStatus, OrderType
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
-from tradebotd.storage.database import Database
 from tradebotd.storage.paper_books import PaperPosition
+from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.futures import funding_instants, liquidated_at
 
 FUTURES, MARKET = PositionType.FUTURES, OrderType.MARKET

@@ -24,9 +24,9 @@ from tradebotd.domain.order import (
     TimeInForce,
 )
 from tradebotd.domain.side import Side
-from tradebotd.market.price_book import PriceBook
-from tradebotd.storage.database import Database
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.storage.postgres.database import Database
+from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
 NOW = datetime(2022, 3, 1, tzinfo=UTC)

@@ -17,8 +17,8 @@ from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Database
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.storage.postgres.database import Database
+from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
 NOW = datetime(2022, 3, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ import pytest
 from tradebotd.config.load import load_config
 from tradebotd.daemon import places
 from tradebotd.domain.errors import ConfigError, NoDatabaseError
-from tradebotd.storage.embedded import find_binaries
+from tradebotd.storage.postgres.embedded import find_binaries
 
 CONFIG = """
 [feeds.history]
@@ -30,7 +30,7 @@ MAIN = """
     import sys
     from pathlib import Path
     from tradebotd.daemon import places
-    from tradebotd.daemon.main import main
+    from tradebotd.daemon.commands.main import main
 
     places.SERVICE_STATE = Path(sys.argv[1]) / "lib"
     places.SERVICE_RUNTIME = Path(sys.argv[1]) / "run"
@@ -42,9 +42,9 @@ EMPTY_ACCOUNT = """
     from pathlib import Path
     import anyio
     from tradebotd.storage import leadership, process_identity
-    from tradebotd.storage.database import open_database
-    from tradebotd.storage.embedded import open_embedded
-    from tradebotd.storage.migrations import load_migrations, migrate
+    from tradebotd.storage.postgres.database import open_database
+    from tradebotd.storage.postgres.embedded import open_embedded
+    from tradebotd.storage.postgres.migrations import load_migrations, migrate
 
     async def main():
         files, here = load_migrations(), process_identity.current()

@@ -18,8 +18,8 @@ from tradebotd.domain.side import PositionSide
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.storage import open_positions
-from tradebotd.storage.database import Database, assert_no_connection_held
-from tradebotd.trading.fresh_prices import FRESH
+from tradebotd.storage.postgres.database import Database, assert_no_connection_held
+from tradebotd.trading.prices.fresh_prices import FRESH
 
 TRAILING = ExitPlan(trailing_stop=Decimal("0.02"))
 

@@ -29,7 +29,7 @@ from tradebotd.storage import (
     transfers,
     unvalued_fees,
 )
-from tradebotd.storage.database import Connection, Database
+from tradebotd.storage.postgres.database import Connection, Database
 
 FEW, MANY = 500, 5000
 A_FEW_MORE = 8

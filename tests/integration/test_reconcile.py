@@ -14,7 +14,7 @@ from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.jobs.reconcile import Reconcile
 from tradebotd.jobs.stop_loss_check import StopLossCheck
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 DIFFERS = "position_differs"
 

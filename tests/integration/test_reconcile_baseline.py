@@ -10,7 +10,7 @@ from tests.fakes.trading import MINUTE, Desk, open_desk
 from tests.fakes.venue import AUTHORITATIVE
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.ports.venue import VenueAccount
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 
 async def test_a_fill_during_the_first_look_does_not_spoil_the_baseline(

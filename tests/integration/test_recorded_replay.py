@@ -19,15 +19,15 @@ from tradebotd.domain.job import Every, JobSpec
 from tradebotd.feeds.replay import Recordings, ReplayFeed, load_recordings
 from tradebotd.jobs.realtime_pull import NAME as PULL
 from tradebotd.jobs.realtime_pull import RealtimePull
-from tradebotd.jobs.run_ledger import RunLedger
-from tradebotd.jobs.runner import JobRunner
-from tradebotd.jobs.scheduler import ClockScheduler
-from tradebotd.jobs.timeline import Playback, Timeline, read_reached
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.market.candles import CandleReader
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.writer import CandleWriter
-from tradebotd.storage.database import Database
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
+from tradebotd.scheduling.timeline import Playback, Timeline, read_reached
+from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 
 FEED, BOTS = FeedName("sim"), JobName("run_bots")

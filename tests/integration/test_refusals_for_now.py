@@ -9,7 +9,7 @@ from tests.fakes.trading import BOT, Desk, open_desk, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import DatabaseUnavailableError, OutcomeUnknownError
 from tradebotd.domain.signal import SignalKind
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 BUY = SignalKind.BUY
 

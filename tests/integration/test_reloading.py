@@ -12,15 +12,15 @@ import pytest
 from tests.fakes.trading import MINUTE, SYMBOL, Desk, open_desk, spec
 from tests.unit.config_text import ONE_BOT, written
 from tradebotd.config.load import load_config
-from tradebotd.daemon.reloading import Reloader
+from tradebotd.daemon.reload import Reloader
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import VenueUnavailableError
-from tradebotd.jobs.run_ledger import RunLedger
-from tradebotd.jobs.runner import JobRunner
-from tradebotd.jobs.scheduler import ClockScheduler
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
 from tradebotd.storage import bots
 from tradebotd.storage.bots import sync_bots
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy
 
 RISK = '[risk]\nmax_open_positions = 3\nbad_tick = "60%"\n'

@@ -23,7 +23,7 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderType
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
 AT_ONCE, A_ROUND = 12, 48

@@ -31,7 +31,7 @@ from tradebotd.domain.order import OrderReport, OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage import open_positions
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
 capabilities = pytest.mark.parametrize("replacement", CAPABILITIES)

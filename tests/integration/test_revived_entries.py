@@ -11,7 +11,7 @@ from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderStatus
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 LIMIT = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"))
 

@@ -18,9 +18,9 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide
 from tradebotd.storage import equity, funding, positions, unvalued_fees
-from tradebotd.storage.database import Connection, Database, open_database
 from tradebotd.storage.equity import Purse
-from tradebotd.storage.migrations import load_migrations, migrate
+from tradebotd.storage.postgres.database import Connection, Database, open_database
+from tradebotd.storage.postgres.migrations import load_migrations, migrate
 
 FULL_SUMS = """
     SELECT p.bot, p.venue, m.quote_asset AS asset, sum(p.realized_pnl) AS realized

@@ -11,7 +11,7 @@ import pytest
 
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderStatus
 from tradebotd.storage import equity
-from tradebotd.storage.database import Connection, Database
+from tradebotd.storage.postgres.database import Connection, Database
 
 AT: Final = datetime(2026, 3, 1, tzinfo=UTC)
 PAIRS: Final = [(old, new) for old in OrderStatus for new in OrderStatus]

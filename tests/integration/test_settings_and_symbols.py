@@ -4,7 +4,7 @@ from tradebotd.domain.ids import FeedName, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.storage import settings
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 
 

@@ -8,7 +8,7 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.run_bots import RunBots
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
 NAMES = ("narrow", "wide", "rich")

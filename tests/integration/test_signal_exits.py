@@ -17,8 +17,8 @@ from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.ports.venue import WhyNot, unhindered
-from tradebotd.storage.database import Database
-from tradebotd.trading.bot_cycle import BotCycle
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.bots.cycle import BotCycle
 
 BUY, SELL = SignalKind.BUY, SignalKind.SELL
 PLAN = ExitPlan(stop_loss=Decimal("0.05"))

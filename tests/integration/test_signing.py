@@ -13,8 +13,8 @@ from tests.fakes.trading import ACCOUNT, Desk, open_desk
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
-from tradebotd.trading.lease import Lease
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.execution.lease import Lease
 
 Meanwhile = Callable[[], None]
 

@@ -15,7 +15,7 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 BUY = SignalKind.BUY
 OTHER = VenueName("other")
@@ -52,7 +52,7 @@ TROUBLES = pytest.mark.parametrize("trouble", [hangs, answers_503, stumbles])
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("venue_accounts.ASK", "venue_accounts.SHORT", "transfer_books.ASK"):
         monkeypatch.setattr(f"tradebotd.trading.{name}_SECONDS", 0.05)
-    monkeypatch.setattr("tradebotd.trading.venue_accounts.SHARED_SECONDS", NEVER)
+    monkeypatch.setattr("tradebotd.trading.account.venue_accounts.SHARED_SECONDS", NEVER)
 
 
 async def opened(database: Database, *, speed: float = 0.0) -> tuple[Desk, ScriptedVenue]:
@@ -151,7 +151,7 @@ async def test_venues_are_asked_side_by_side(
 ) -> None:
     """M2.3: each answers only once the other has been asked, too."""
     for name in ("ASK_SECONDS", "SHORT_SECONDS"):
-        monkeypatch.setattr(f"tradebotd.trading.venue_accounts.{name}", LONG_ENOUGH)
+        monkeypatch.setattr(f"tradebotd.trading.account.venue_accounts.{name}", LONG_ENOUGH)
     desk, other = await opened(database)
     asked = {desk.venue.name: anyio.Event(), other.name: anyio.Event()}
 
@@ -173,7 +173,7 @@ async def test_venues_are_asked_side_by_side(
 async def bots_of_one_minute(
     database: Database, monkeypatch: pytest.MonkeyPatch, shared: float = 3600.0
 ) -> Desk:
-    monkeypatch.setattr("tradebotd.trading.venue_accounts.SHARED_SECONDS", shared)
+    monkeypatch.setattr("tradebotd.trading.account.venue_accounts.SHARED_SECONDS", shared)
     names = [f"b{number}" for number in range(4)]
     desk = await open_desk(database, *(spec(name, sizing=SHARE) for name in names), speed=1.0)
     desk.venue.balances = {"USDT": Decimal(1000)}

@@ -17,9 +17,9 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
-from tradebotd.trading.exit_changes import ExitChanges, Level
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits.exit_changes import ExitChanges, Level
+from tradebotd.venues.paper.fill_model import PaperTerms
 
 
 def fixed(quantity: str) -> SizingRule:

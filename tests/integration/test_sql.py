@@ -8,7 +8,7 @@ from typing import LiteralString, get_args, get_type_hints
 import pytest
 
 import tradebotd.storage
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 FRAGMENTS = {  # parts of statements, prepared within them
     "tradebotd.storage.leadership.LEASE",

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from tests.fakes.trading import BOT, NOON, SYMBOL, Desk, open_desk, spec
-from tradebotd.daemon.points import Points
+from tradebotd.daemon.wiring.tick_router import Points
 from tradebotd.domain.bot import DailyLimits, EntryKind, EntryRule
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.exits import ExitPlan, LadderStep
@@ -20,10 +20,10 @@ from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs import run_bots
 from tradebotd.jobs.run_bots import RunBots
-from tradebotd.storage.database import Database
-from tradebotd.trading.bot_cycle import CycleResult
-from tradebotd.trading.hands import OperatorHands
-from tradebotd.venues.paper.matching import PaperTerms
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.bots.cycle import CycleResult
+from tradebotd.trading.operator.commands import OperatorHands
+from tradebotd.venues.paper.fill_model import PaperTerms
 
 WAIT = 30.0
 TODAY = NOON.date()

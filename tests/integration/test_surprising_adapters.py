@@ -11,8 +11,8 @@ from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.ports.venue import WhyNot
-from tradebotd.storage.database import Database
-from tradebotd.trading.fresh_prices import FRESH
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.prices.fresh_prices import FRESH
 
 OTHER = "ETHUSDT"
 

@@ -13,8 +13,8 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
-from tradebotd.trading.exit_orders import guard_for
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits.exit_intents import guard_for
 
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
 sides = pytest.mark.parametrize("side", list(PositionSide))

@@ -15,14 +15,14 @@ from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Every, JobSpec, RunStatus, Summary
-from tradebotd.jobs.job import RunContext
-from tradebotd.jobs.run_ledger import RunLedger
-from tradebotd.jobs.runner import JobRunner
-from tradebotd.jobs.scheduler import ClockScheduler
-from tradebotd.jobs.timeline import PacedPlayer, Playback, Timeline, read_reached
+from tradebotd.scheduling.job import RunContext
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
+from tradebotd.scheduling.timeline import PacedPlayer, Playback, Timeline, read_reached
 from tradebotd.storage import job_runs
-from tradebotd.storage.database import Database
 from tradebotd.storage.job_runs import RunRecord
+from tradebotd.storage.postgres.database import Database
 
 START = datetime(2026, 1, 31, 23, 57, tzinfo=UTC)  # a month ends on the way
 MINUTES = 6
@@ -244,7 +244,7 @@ async def test_time_stands_still_while_the_database_is_away(
         await write(*arguments)
 
     monkeypatch.setattr(job_runs, "commit_instant", sometimes)
-    monkeypatch.setattr("tradebotd.jobs.timeline.DATABASE_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("tradebotd.scheduling.timeline.DATABASE_RETRY_SECONDS", 0.001)
     replay = Replay(database)
 
     assert await replay.run()

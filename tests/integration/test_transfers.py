@@ -16,7 +16,7 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.transfer import Transfer
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 TIGHT = replace(LIMITS, max_daily_loss=Decimal("0.05"), max_drawdown=Decimal("0.2"))
 JUMPED = "cash_jumped"

@@ -19,7 +19,7 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage import exit_groups
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 sides = pytest.mark.parametrize("side", list(PositionSide))
 behaviours = pytest.mark.parametrize("behaviour", [Behaviour.DROP_BEFORE, Behaviour.DROP_AFTER])

@@ -18,8 +18,8 @@ from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, Order
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import OrderSearch, Venue, VenueTraits
-from tradebotd.storage.database import Database
-from tradebotd.trading.reconcile import Reconciled, Reconciler
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.reconciliation.reconciler import Reconciled, Reconciler
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

@@ -13,7 +13,7 @@ from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 MINUTE = timedelta(minutes=1)
 

@@ -12,7 +12,7 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueOrderId
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 CHILD = ClientOrderId("algo-child")
 

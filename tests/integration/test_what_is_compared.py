@@ -13,7 +13,7 @@ from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 EXTERNAL, DIFFERS = "external_position", "position_differs"
 

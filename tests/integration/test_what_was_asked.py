@@ -16,7 +16,7 @@ from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderType, TimeInForce
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 DIFFERS = "order_differs"
 LIMIT = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"))

@@ -17,7 +17,7 @@ from tests.kills.books import violations
 from tests.kills.scenarios import SCENARIOS, Scenario
 from tests.kills.victim import run_daemon
 from tradebotd.config.model import Config
-from tradebotd.daemon.files import Files, load
+from tradebotd.daemon.wiring.files import Files, load
 
 RUN_SECONDS = 120
 NEAR_BEFORE, NEAR_AFTER = 60, 120

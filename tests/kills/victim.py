@@ -15,9 +15,9 @@ import structlog
 
 from tradebotd.config.model import Config
 from tradebotd.daemon import logs
-from tradebotd.daemon.files import Files
 from tradebotd.daemon.lifecycle import serve
-from tradebotd.daemon.signals import Signals
+from tradebotd.daemon.process_signals import Signals
+from tradebotd.daemon.wiring.files import Files
 
 Arguments = TypeVarTuple("Arguments")
 

@@ -9,7 +9,7 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         name="a trade without a name is somebody else's while an order is in doubt",
         edits=(
             Edit(
-                "tradebotd/trading/unknown_fills.py",
+                "tradebotd/trading/reconciliation/unknown_fills.py",
                 "return total == doubt.missing if is_named else total <= doubt.missing",
                 "return total == doubt.missing if is_named else False",
             ),
@@ -22,7 +22,7 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         name="an order is ours only if every word of it is told as it was sent",
         edits=(
             Edit(
-                "tradebotd/trading/parameters.py",
+                "tradebotd/trading/execution/order_identity.py",
                 "        and asked.quantity == order.quantity\n",
                 "        and asked.quantity == order.quantity\n"
                 "        and not in_other_words(stored, report)\n",
@@ -36,7 +36,7 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         name="another quantity under our name is ours",
         edits=(
             Edit(
-                "tradebotd/trading/parameters.py",
+                "tradebotd/trading/execution/order_identity.py",
                 "        and asked.quantity == order.quantity\n",
                 "",
             ),
@@ -49,7 +49,7 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         name="an unknown order of a venue that does not answer has no alert",
         edits=(
             Edit(
-                "tradebotd/trading/order_search.py",
+                "tradebotd/trading/reconciliation/unknown_orders.py",
                 "        unknown |= result.unanswered\n",
                 "",
             ),
@@ -62,7 +62,7 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         name="what is missing at the first look is a baseline below nothing",
         edits=(
             Edit(
-                "tradebotd/trading/holdings.py",
+                "tradebotd/trading/reconciliation/holdings.py",
                 "first = {asset: amount for asset, amount in new.items() if amount >= 0}",
                 "first = dict(new)",
             ),
@@ -86,7 +86,7 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         name="a quote of nothing is a price",
         edits=(
             Edit(
-                "tradebotd/trading/fresh_prices.py",
+                "tradebotd/trading/prices/fresh_prices.py",
                 "return price.is_finite() and price > 0",
                 "return price.is_finite() and price >= 0",
             ),

@@ -45,7 +45,7 @@ CASH: Final = (
         name="a fee in a third asset counts one for one",
         edits=(
             Edit(
-                "tradebotd/trading/fees.py",
+                "tradebotd/trading/execution/fees.py",
                 "self._currencies.between(fill.fee_asset, instrument.quote_asset)",
                 "ONE",
             ),
@@ -59,7 +59,7 @@ CASH: Final = (
         name="a fee is worth what a lone print says",
         edits=(
             Edit(
-                "tradebotd/trading/doubts.py",
+                "tradebotd/trading/prices/bad_ticks.py",
                 "return None if last is None else last.believed",
                 "return None if last is None else last.current",
             ),
@@ -73,7 +73,7 @@ CASH: Final = (
         name="what fees took of an asset is not missed there",
         edits=(
             Edit(
-                "tradebotd/trading/holdings.py",
+                "tradebotd/trading/reconciliation/holdings.py",
                 "return await asset_sums.select_flows(connection, venue)",
                 "return {}",
             ),
@@ -87,7 +87,7 @@ CASH: Final = (
         name="the paper venue pays no funding into the cash",
         edits=(
             Edit(
-                "tradebotd/venues/paper/desk.py",
+                "tradebotd/venues/paper/matching_engine.py",
                 "self._name, {asset: amount})",
                 "self._name, {asset: ZERO})",
             ),
@@ -98,7 +98,7 @@ CASH: Final = (
         name="the paper venue takes no loss of futures from the cash",
         edits=(
             Edit(
-                "tradebotd/venues/paper/matching.py",
+                "tradebotd/venues/paper/fill_model.py",
                 "changes={instrument.quote_asset: realized - fee}",
                 "changes={instrument.quote_asset: -fee}",
             ),

@@ -9,7 +9,7 @@ EXITS: Final = (
         name="an exit is not compared with what is held when it is committed",
         edits=(
             Edit(
-                "tradebotd/trading/placement.py",
+                "tradebotd/trading/execution/placement.py",
                 "if intent.position_version != locked.position.version:",
                 "if False:",
             ),
@@ -38,7 +38,7 @@ EXITS: Final = (
         name="a trailing stop set by hand loosens at the second fill of the entry",
         edits=(
             Edit(
-                "tradebotd/trading/filled_positions.py",
+                "tradebotd/trading/execution/filled_positions.py",
                 "        levels = replace(levels, trailing_stop=locked.position.trailing_stop)\n",
                 "        levels = replace(levels)\n",
             ),
@@ -62,7 +62,7 @@ EXITS: Final = (
         name="after a restart the best price of a short comes from the highs",
         edits=(
             Edit(
-                "tradebotd/trading/watched.py",
+                "tradebotd/trading/exits/tracked_positions.py",
                 "high if position.side.sign > 0 else low",
                 "high",
             ),
@@ -75,7 +75,7 @@ EXITS: Final = (
         name="a step of a ladder is taken again",
         edits=(
             Edit(
-                "tradebotd/trading/filled_positions.py",
+                "tradebotd/trading/execution/filled_positions.py",
                 "    left = replace(left, step_sold=position.step_sold + sold)\n"
                 "    return left if still_to_sell(left, step, instrument) else climbed(left, step, instrument)\n",
                 "    return left\n",
@@ -87,7 +87,7 @@ EXITS: Final = (
         name="a step of a ladder is taken by its first fill",
         edits=(
             Edit(
-                "tradebotd/trading/filled_positions.py",
+                "tradebotd/trading/execution/filled_positions.py",
                 "return left if still_to_sell(left, step, instrument) else climbed(",
                 "return climbed(",
             ),
@@ -99,7 +99,11 @@ EXITS: Final = (
     Mutation(
         name="a step too small to be sold is forgotten",
         edits=(
-            Edit("tradebotd/trading/filled_positions.py", "step_sold=-carried", "step_sold=ZERO"),
+            Edit(
+                "tradebotd/trading/execution/filled_positions.py",
+                "step_sold=-carried",
+                "step_sold=ZERO",
+            ),
         ),
         tests=(
             "tests/integration/test_ladder.py::test_a_share_that_joined_the_next_step_is_sold_with_it",
@@ -109,7 +113,7 @@ EXITS: Final = (
         name="what may still be added to is written off",
         edits=(
             Edit(
-                "tradebotd/trading/dust.py",
+                "tradebotd/trading/execution/dust.py",
                 "if await orders.is_position_unsettled(connection, position_id):",
                 "if False:",
             ),
@@ -122,7 +126,7 @@ EXITS: Final = (
         name="an unknown exit of spot is released, and sold again",
         edits=(
             Edit(
-                "tradebotd/trading/closing.py",
+                "tradebotd/trading/exits/market_exits.py",
                 "if unknown and (repeats or each.position.position_type is not PositionType.FUTURES):",
                 "if False:",
             ),
@@ -135,7 +139,7 @@ EXITS: Final = (
         name="nothing was sold: balances are not asked",
         edits=(
             Edit(
-                "tradebotd/trading/exit_evidence.py",
+                "tradebotd/trading/reconciliation/exit_evidence.py",
                 "return await self._all_is_there(venue, subject, account, before)",
                 "return True",
             ),
@@ -148,7 +152,7 @@ EXITS: Final = (
         name="a symbol that is paused for a split is sold",
         edits=(
             Edit(
-                "tradebotd/trading/protection.py",
+                "tradebotd/trading/exits/manager.py",
                 "        if position.symbol in self.symbol_pauses.paused:\n            return SPLIT\n",
                 "",
             ),
@@ -159,7 +163,7 @@ EXITS: Final = (
         name="the grace of a resting stop never ends",
         edits=(
             Edit(
-                "tradebotd/trading/protection.py",
+                "tradebotd/trading/exits/manager.py",
                 "        if since is not None and now >= since + self._grace:\n",
                 "        if False:\n",
             ),
@@ -172,7 +176,7 @@ EXITS: Final = (
         name="prices stay fresh for hours",
         edits=(
             Edit(
-                "tradebotd/trading/fresh_prices.py",
+                "tradebotd/trading/prices/fresh_prices.py",
                 "FRESH: Final = timedelta(seconds=90)",
                 "FRESH: Final = timedelta(hours=9)",
             ),
@@ -186,7 +190,7 @@ EXITS: Final = (
         name="of two stops the looser one rests at the venue",
         edits=(
             Edit(
-                "tradebotd/trading/exit_orders.py",
+                "tradebotd/trading/exits/exit_intents.py",
                 "better(position.side, stop, trailing) != stop",
                 "better(position.side, stop, trailing) == stop",
             ),
@@ -196,7 +200,11 @@ EXITS: Final = (
     Mutation(
         name="a step whose answer was lost is sold again where exits only reduce",
         edits=(
-            Edit("tradebotd/trading/exit_steps.py", "    again = terms.part", "    again = False"),
+            Edit(
+                "tradebotd/trading/exits/replacement_plan.py",
+                "    again = terms.part",
+                "    again = False",
+            ),
         ),
         tests=(
             "tests/integration/test_unknown_exits.py::test_a_step_whose_answer_is_lost_is_not_sold_twice",
@@ -206,7 +214,7 @@ EXITS: Final = (
         name="a second exit is capped where another bot holds the symbol",
         edits=(
             Edit(
-                "tradebotd/trading/exit_groups.py",
+                "tradebotd/trading/exits/exit_placement.py",
                 "PositionType.FUTURES and not shared",
                 "PositionType.FUTURES",
             ),
@@ -219,7 +227,9 @@ EXITS: Final = (
         name="no absence is doubted where the holdings can say nothing",
         edits=(
             Edit(
-                "tradebotd/trading/reconcile_plan.py", "if silent and lasted", "if False and lasted"
+                "tradebotd/trading/reconciliation/rules.py",
+                "if silent and lasted",
+                "if False and lasted",
             ),
         ),
         tests=(
@@ -230,7 +240,7 @@ EXITS: Final = (
         name="an exit that the fence holds back counts as refused",
         edits=(
             Edit(
-                "tradebotd/trading/protection.py",
+                "tradebotd/trading/exits/manager.py",
                 "        if held_back is None:\n            return None\n",
                 "        if True:\n            return None\n",
             ),
@@ -243,7 +253,7 @@ EXITS: Final = (
         name="a step in doubt silences the stops, too",
         edits=(
             Edit(
-                "tradebotd/trading/closing.py",
+                "tradebotd/trading/exits/market_exits.py",
                 "            self._watched.release_stops(each.position.id)",
                 "            pass",
             ),
@@ -256,7 +266,7 @@ EXITS: Final = (
         name="a close is named by the exit that was told last",
         edits=(
             Edit(
-                "tradebotd/trading/fill_ledger.py",
+                "tradebotd/trading/execution/fill_ledger.py",
                 "if latest.exited_at is not None and latest.exited_at > at:",
                 "if False:",
             ),

@@ -50,7 +50,7 @@ MONEY: Final = (
         name="the daily limits compare two currencies",
         edits=(
             Edit(
-                "tradebotd/trading/bot_days.py",
+                "tradebotd/trading/account/bot_days.py",
                 "pnl=Decimal(0) if rate is None else pnl * rate",
                 "pnl=pnl",
             ),
@@ -100,7 +100,7 @@ MONEY: Final = (
         name="a fill counts on the day it was heard of",
         edits=(
             Edit(
-                "tradebotd/trading/fill_ledger.py",
+                "tradebotd/trading/execution/fill_ledger.py",
                 "            fill.executed_at,\n            pnl,\n",
                 "            self._clock.now(),\n            pnl,\n",
             ),
@@ -150,7 +150,7 @@ MONEY: Final = (
         name="the margin of futures is free cash",
         edits=(
             Edit(
-                "tradebotd/trading/account.py",
+                "tradebotd/trading/account/valuation.py",
                 "free[holding.venue, holding.quote_asset] -= margin",
                 "free[holding.venue, holding.quote_asset] -= ZERO * margin",
             ),
@@ -161,7 +161,7 @@ MONEY: Final = (
         name="pending entries hold no cash",
         edits=(
             Edit(
-                "tradebotd/trading/account.py",
+                "tradebotd/trading/account/valuation.py",
                 "free[each.venue, quote] -= each.quantity",
                 "free[each.venue, quote] -= ZERO * each.quantity",
             ),
@@ -231,7 +231,7 @@ MONEY: Final = (
         name="a drawdown ends with the day",
         edits=(
             Edit(
-                "tradebotd/trading/account_halts.py",
+                "tradebotd/trading/account/halts.py",
                 "until = day_ends(now, zone) if rule == DAILY_LOSS else None",
                 "until = day_ends(now, zone)",
             ),
@@ -269,7 +269,7 @@ MONEY: Final = (
         name="what is paid back is taken for what had never left",
         edits=(
             Edit(
-                "tradebotd/trading/transfer_books.py",
+                "tradebotd/trading/account/transfers.py",
                 "same = part.amount * late > 0",
                 "same, left = True, abs(part.amount)",
             ),
@@ -280,14 +280,14 @@ MONEY: Final = (
     ),
     Mutation(
         name="the highest equity is that of the snapshots, without the present",
-        edits=(Edit("tradebotd/trading/account.py", "max(peak, current)", "peak"),),
+        edits=(Edit("tradebotd/trading/account/valuation.py", "max(peak, current)", "peak"),),
         equivalent="above the peak there is no drawdown either way",
     ),
     Mutation(
         name="what a bot that its limit has paused wants to enter goes on resting",
         edits=(
             Edit(
-                "tradebotd/trading/entry_orders.py",
+                "tradebotd/trading/entries/resting_entries.py",
                 'return None if limit is None else f"its bot is paused ({limit})"',
                 "return None if limit else None",
             ),

@@ -24,7 +24,7 @@ ORACLE: Final = (
         name="an order is sent again when its answer is lost",
         edits=(
             Edit(
-                "tradebotd/trading/placement.py",
+                "tradebotd/trading/execution/placement.py",
                 "        except (OutcomeUnknownError, TimeoutError) as error:\n",
                 "        except (OutcomeUnknownError, TimeoutError) as error:\n"
                 "            try:\n"
@@ -40,7 +40,7 @@ ORACLE: Final = (
         name="of several fills of a report the first is applied",
         edits=(
             Edit(
-                "tradebotd/trading/recorder.py",
+                "tradebotd/trading/execution/recorder.py",
                 "            for fill in fills:\n                # An algo",
                 "            for fill in fills[:1]:\n                # An algo",
             ),
@@ -52,18 +52,18 @@ ORACLE: Final = (
         name="a lease that is lost keeps nothing back",
         edits=(
             Edit(
-                "tradebotd/trading/placement.py",
+                "tradebotd/trading/execution/placement.py",
                 "        return self._lease.why_not()\n",
                 "        return None\n",
             ),
             # Of who stands still until another has taken over these two keep it back as well.
             Edit(
-                "tradebotd/trading/placement.py",
+                "tradebotd/trading/execution/placement.py",
                 "        if self._host.now() > prepared.order.send_by:\n",
                 "        if self._host.now() > prepared.order.send_by + 600 * SEND_WITHIN:\n",
             ),
             Edit(
-                "tradebotd/trading/placement.py",
+                "tradebotd/trading/execution/placement.py",
                 "SEND_SECONDS: Final = 15.0\n",
                 "SEND_SECONDS: Final = 1500.0\n",
             ),
@@ -87,7 +87,7 @@ ORACLE: Final = (
         name="half of what is held rests at the venue",
         edits=(
             Edit(
-                "tradebotd/trading/exit_orders.py",
+                "tradebotd/trading/exits/exit_intents.py",
                 "    quantity = sellable_now(position, tightest, instrument)\n",
                 "    quantity = sellable_now(\n"
                 "        replace(position, quantity=position.quantity / 2), tightest, instrument\n"
@@ -101,17 +101,17 @@ ORACLE: Final = (
         name="a halt that is answered holds no entry back that is under way",
         edits=(
             Edit(
-                "tradebotd/trading/entry_gate.py",
+                "tradebotd/trading/entries/entry_gate.py",
                 "            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(venue),\n",
                 "            why_not=lambda: None,\n",
             ),
             Edit(
-                "tradebotd/trading/entry_pass.py",
+                "tradebotd/trading/entries/entry_pass.py",
                 "        if why is None and self._stops() != self._begun_at:\n",
                 "        if why is None and self._stops() is None:\n",
             ),
             Edit(
-                "tradebotd/trading/entry_obstacles.py",
+                "tradebotd/trading/execution/entry_obstacles.py",
                 "    halt, stored = await settings.share_halts(connection)\n",
                 "    halt, stored = None, None\n",
             ),
@@ -124,7 +124,7 @@ ORACLE: Final = (
         name="nothing is left, says flatten whatever is",
         edits=(
             Edit(
-                "tradebotd/trading/flatten.py",
+                "tradebotd/trading/operator/flatten.py",
                 "left=left + self.differences",
                 "left=left[:0]",
             ),
@@ -190,7 +190,7 @@ ORACLE: Final = (
         name="a bot that says nothing sells",
         edits=(
             Edit(
-                "tradebotd/trading/daily_limits.py",
+                "tradebotd/trading/account/daily_limits.py",
                 "    if wanted is None:\n        return Decision(\n",
                 "    if wanted is None and held is None:\n        return Decision(\n",
             ),
@@ -202,7 +202,7 @@ ORACLE: Final = (
         name="every position was closed by somebody else",
         edits=(
             Edit(
-                "tradebotd/trading/fill_ledger.py",
+                "tradebotd/trading/execution/fill_ledger.py",
                 "    return CloseReason(word) if word in set(CloseReason) else CloseReason.EXTERNAL\n",
                 "    return CloseReason.EXTERNAL\n",
             ),
@@ -214,7 +214,7 @@ ORACLE: Final = (
         name="a stop that ticks have met waits for eight seconds",
         edits=(
             Edit(
-                "tradebotd/trading/closing.py",
+                "tradebotd/trading/exits/market_exits.py",
                 "    async def _attempt(self, each: Exit, made: list[Prepared], result: SweepResult) -> None:\n",
                 "    async def _attempt(self, each: Exit, made: list[Prepared], result: SweepResult) -> None:\n"
                 "        await anyio.sleep(8)\n",
@@ -225,7 +225,11 @@ ORACLE: Final = (
     ),
     Mutation(
         name="a takeover keeps everything back for longer than it must",
-        edits=(Edit("tradebotd/trading/lease.py", "FENCE_MARGIN = 11.0", "FENCE_MARGIN = 26.0"),),
+        edits=(
+            Edit(
+                "tradebotd/trading/execution/lease.py", "FENCE_MARGIN = 11.0", "FENCE_MARGIN = 26.0"
+            ),
+        ),
         seeds=(1063,),
         says="I4 position",
     ),
@@ -233,7 +237,7 @@ ORACLE: Final = (
         name="dust is closed for what has met the rest",
         edits=(
             Edit(
-                "tradebotd/trading/dust.py",
+                "tradebotd/trading/execution/dust.py",
                 "        reason = close_reason(latest.exit_reason)\n",
                 "        reason = CloseReason.TRAILING_STOP\n",
             ),
@@ -245,7 +249,7 @@ ORACLE: Final = (
         name="a sweep looks at nothing that is short",
         edits=(
             Edit(
-                "tradebotd/trading/sweep.py",
+                "tradebotd/trading/exits/sweep.py",
                 "        self._resting.touch(position)\n        market =",
                 "        if position.side.sign < 0:\n"
                 "            sweep.result.failed[str(position_id)] = 'short'\n"
@@ -260,7 +264,7 @@ ORACLE: Final = (
         name="a reason that is over is said for ever",
         edits=(
             Edit(
-                "tradebotd/trading/unprotected.py",
+                "tradebotd/trading/condition_alerts.py",
                 "            await alerts.clear_others(connection, self._code, list(found), now, silent)\n",
                 "",
             ),
@@ -272,7 +276,7 @@ ORACLE: Final = (
         name="what was there before us is looked at again each time",
         edits=(
             Edit(
-                "tradebotd/trading/holdings.py",
+                "tradebotd/trading/reconciliation/holdings.py",
                 "            if asset not in known\n",
                 "            if asset\n",
             ),
@@ -284,7 +288,7 @@ ORACLE: Final = (
         name="what a hand left of its trades is adopted at twice its price",
         edits=(
             Edit(
-                "tradebotd/trading/adoption.py",
+                "tradebotd/trading/reconciliation/adoption.py",
                 "            price=wanted.price,\n            fee=ZERO,\n",
                 "            price=2 * wanted.price,\n            fee=ZERO,\n",
             ),
@@ -296,7 +300,7 @@ ORACLE: Final = (
         name="an exit by a signal reads what is not there",
         edits=(
             Edit(
-                "tradebotd/trading/act.py",
+                "tradebotd/trading/bots/decision_executor.py",
                 "            return await self._exit(position, ",
                 "            return await self._exit(position.nothing, ",
             ),

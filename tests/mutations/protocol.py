@@ -9,19 +9,19 @@ PROTOCOL: Final = (
         name="the row of an order is written after the venue has answered",
         edits=(
             Edit(
-                "tradebotd/trading/placement.py",
+                "tradebotd/trading/execution/placement.py",
                 "            await orders.insert_order(connection, self._lease.account, self._lease.token, order)\n"
                 "        return Prepared(order=order)\n",
                 "        return Prepared(order=order)\n",
             ),
             Edit(
-                "tradebotd/trading/placement.py",
+                "tradebotd/trading/execution/placement.py",
                 "                await orders.insert_order(connection, self._lease.account, self._lease.token, order)\n"
                 "                prepared.append(",
                 "                prepared.append(",
             ),
             Edit(
-                "tradebotd/trading/placement.py",
+                "tradebotd/trading/execution/placement.py",
                 "        await self._recorder.record(report)\n        return report\n",
                 "        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:\n"
                 "            await orders.insert_order(\n"
@@ -38,7 +38,7 @@ PROTOCOL: Final = (
         name="a fill that comes again is applied again",
         edits=(
             Edit(
-                "tradebotd/trading/fill_ledger.py",
+                "tradebotd/trading/execution/fill_ledger.py",
                 "        if known is not None:\n",
                 "        if False:\n",
             ),
@@ -94,7 +94,7 @@ PROTOCOL: Final = (
         name="the account that was taken over is acted on before the fence has passed",
         edits=(
             Edit(
-                "tradebotd/trading/lease.py",
+                "tradebotd/trading/execution/lease.py",
                 "        return max(0.0, self._fenced_until - self._host.monotonic())\n",
                 "        return 0.0\n",
             ),
@@ -107,7 +107,7 @@ PROTOCOL: Final = (
         name="sending has no limit of time",
         edits=(
             Edit(
-                "tradebotd/trading/placement.py",
+                "tradebotd/trading/execution/placement.py",
                 "with anyio.fail_after(SEND_SECONDS):",
                 "with anyio.fail_after(None):",
             ),
@@ -121,7 +121,7 @@ PROTOCOL: Final = (
         name="an entry is sent though entries were stopped after its row was written",
         edits=(
             Edit(
-                "tradebotd/trading/entries.py",
+                "tradebotd/trading/entries/entries.py",
                 "self._placement.send(prepared, why_not=permit.why_not)",
                 "self._placement.send(prepared)",
             ),
@@ -134,7 +134,7 @@ PROTOCOL: Final = (
         name="the row of an entry is written whatever halt the database knows of",
         edits=(
             Edit(
-                "tradebotd/trading/entry_obstacles.py",
+                "tradebotd/trading/execution/entry_obstacles.py",
                 "    if halt is not None:",
                 "    if halt is not None and not halt:",
             ),
@@ -147,7 +147,7 @@ PROTOCOL: Final = (
         name="an exit by signal is not decided with its order",
         edits=(
             Edit(
-                "tradebotd/trading/act.py",
+                "tradebotd/trading/bots/decision_executor.py",
                 "close_by_hand(position, CloseReason.SIGNAL, record)",
                 "close_by_hand(position, CloseReason.SIGNAL)",
             ),
@@ -160,7 +160,7 @@ PROTOCOL: Final = (
         name="absence counts by our clock alone",
         edits=(
             Edit(
-                "tradebotd/trading/reconcile_plan.py",
+                "tradebotd/trading/reconciliation/rules.py",
                 "if min(answer.venue_time, asked_at) <= speaks_from:",
                 "if asked_at <= speaks_from:",
             ),
@@ -173,7 +173,7 @@ PROTOCOL: Final = (
         name="absence is inferred though the holdings have moved",
         edits=(
             Edit(
-                "tradebotd/trading/reconcile_plan.py",
+                "tradebotd/trading/reconciliation/rules.py",
                 "if often_enough and widely_enough and not moved else",
                 "if often_enough and widely_enough else",
             ),
@@ -186,7 +186,7 @@ PROTOCOL: Final = (
         name="what was inferred absent is asked about for an hour, not a day",
         edits=(
             Edit(
-                "tradebotd/trading/reconcile_plan.py",
+                "tradebotd/trading/reconciliation/rules.py",
                 "ASK_ON: Final = timedelta(hours=24)",
                 "ASK_ON: Final = timedelta(hours=1)",
             ),
@@ -197,7 +197,7 @@ PROTOCOL: Final = (
         name="two adoptions run at once",
         edits=(
             Edit(
-                "tradebotd/trading/adoption.py",
+                "tradebotd/trading/reconciliation/adoption.py",
                 "        async with self._one_at_a_time:\n            return",
                 "        if self._one_at_a_time:\n            return",
             ),
@@ -210,7 +210,7 @@ PROTOCOL: Final = (
         name="what no exit could sell is adopted",
         edits=(
             Edit(
-                "tradebotd/trading/adoption.py",
+                "tradebotd/trading/reconciliation/adoption.py",
                 "    if not sellable(",
                 "    if spec is None and not sellable(",
             ),

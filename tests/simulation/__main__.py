@@ -22,7 +22,7 @@ from tests.simulation.plan import draw
 from tests.simulation.reset import Reset
 from tests.simulation.switches import Draw, parse
 from tradebotd.domain.decimals import forbid_floats
-from tradebotd.storage.database import SERVER_SETTINGS, _prepare_connection
+from tradebotd.storage.postgres.database import SERVER_SETTINGS, _prepare_connection
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import asyncpg
 
 from tests.simulation.host import Faults, Life, Record
 from tests.simulation.loop import VirtualLoop
-from tradebotd.storage.database import DURABLE
+from tradebotd.storage.postgres.database import DURABLE
 
 POOL_SIZE = 8
 EXHAUSTED_SECONDS = 5.0

@@ -33,7 +33,7 @@ from tests.simulation.venue import SimulatedVenue
 from tests.simulation.world import World, open_world, virtual_host
 from tradebotd.domain.errors import AccountTakenError, TradebotError
 from tradebotd.domain.ids import VenueName
-from tradebotd.trading.lease import BEAT_SECONDS, LEASE_SECONDS
+from tradebotd.trading.execution.lease import BEAT_SECONDS, LEASE_SECONDS
 
 SWEEP_SECONDS, RECONCILE_SECONDS, SNAPSHOT_SECONDS, RESET_SECONDS = 5.0, 10.0, 20.0, 30.0
 SETTLED_SECONDS: Final = 120.0  # I7

@@ -27,7 +27,7 @@ from tradebotd.ports.venue import (
     check_may_leave,
     unhindered,
 )
-from tradebotd.storage.database import assert_no_connection_held
+from tradebotd.storage.postgres.database import assert_no_connection_held
 
 ENDPOINTS: Final = frozenset({"open_orders", "order"})
 IMPATIENCE: Final = 25.0  # seconds, longer than anybody waits

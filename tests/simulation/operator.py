@@ -10,7 +10,7 @@ from tests.simulation.switches import Draw
 from tests.simulation.world import World
 from tradebotd.domain.errors import RefusedError, TradebotError
 from tradebotd.domain.ids import BotName, PositionId
-from tradebotd.trading.account_halts import DRAWDOWN
+from tradebotd.trading.account.halts import DRAWDOWN
 
 COMMANDS: Final = (
     *("close", "close", "set", "set", "pause", "resume", "halt", "flatten"),

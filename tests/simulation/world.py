@@ -14,10 +14,10 @@ from tests.simulation.moods import Moods
 from tests.simulation.plan import Plan
 from tests.simulation.tape import QuickCandles, Tape
 from tradebotd.clocks import host as real_host
-from tradebotd.daemon import trading_wiring
-from tradebotd.daemon.market_wiring import Market
-from tradebotd.daemon.standby import beat_once
-from tradebotd.daemon.trading_wiring import Trading, wire_trading
+from tradebotd.daemon.leadership import beat_once
+from tradebotd.daemon.wiring import trading
+from tradebotd.daemon.wiring.market import Market
+from tradebotd.daemon.wiring.trading import Trading, wire_trading
 from tradebotd.domain.bot import AccountLimits, BotSpec
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
@@ -25,17 +25,17 @@ from tradebotd.domain.job import Summary
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.jobs.daily_reset import DailyReset
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
-from tradebotd.jobs.job import RunContext
 from tradebotd.jobs.reconcile import Reconcile
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.calendars import AlwaysOpen
-from tradebotd.market.price_book import PriceBook
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import bots, decisions, leadership
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.process_identity import Holder
 from tradebotd.storage.symbols import sync_symbols
-from tradebotd.trading.lease import Lease
+from tradebotd.trading.execution.lease import Lease
 
 ACCOUNT = "default"
 NONCE = b"nonce"
@@ -235,12 +235,12 @@ async def open_world(
 @contextmanager
 def _venues(lines: Mapping[VenueName, Line]) -> Iterator[None]:
     """The wiring makes paper venues: here it is given ours."""
-    former = trading_wiring._venues
-    trading_wiring._venues = lambda *_, **__: dict(lines)
+    former = trading._venues
+    trading._venues = lambda *_, **__: dict(lines)
     try:
         yield
     finally:
-        trading_wiring._venues = former
+        trading._venues = former
 
 
 @contextmanager

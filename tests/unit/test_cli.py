@@ -19,12 +19,12 @@ from tradebotd.cli import locate
 from tradebotd.cli.commands import COMMANDS
 from tradebotd.cli.completion import DAEMON, script, words_of
 from tradebotd.cli.errors import CommandError, UsageError
-from tradebotd.cli.live import LiveLine, progress_text
+from tradebotd.cli.formatting import ago, cut, fit, money, percent
 from tradebotd.cli.locate import find_socket
 from tradebotd.cli.main import main
 from tradebotd.cli.parser import build_parser, parse
-from tradebotd.cli.words import ago, cut, fit, money, percent
-from tradebotd.daemon import main as daemon_main
+from tradebotd.cli.progress import LiveLine, progress_text
+from tradebotd.daemon.commands import main as daemon_main
 
 NOW = datetime(2022, 1, 14, 7, 32, tzinfo=UTC)
 LATER = {"preflight", "health", "alerts", "budget", "report", "universe"}

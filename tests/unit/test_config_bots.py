@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.config_text import ONE_BOT, SMALLEST, written
 from tradebotd.config.load import load_config
-from tradebotd.daemon import main
+from tradebotd.daemon.commands import main
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.instrument import MarginBracket
 

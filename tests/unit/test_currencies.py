@@ -9,8 +9,8 @@ from tests.fakes.trading import market_symbol
 from tradebotd.domain.candle import PathPoint
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.instrument import Instrument
-from tradebotd.market.price_book import PriceBook
-from tradebotd.trading.currencies import Currencies
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.trading.account.conversion import Currencies
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tradebotd.trading.days import day_began, local_day
+from tradebotd.trading.account.trading_day import day_began, local_day
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tradebotd.domain.candle import PathPoint
-from tradebotd.market.price_book import PriceBook
-from tradebotd.trading.doubts import Doubts
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.trading.prices.bad_ticks import Doubts
 
 SYMBOL = "BTCUSDT"
 NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from tests.unit.config_text import ONE_BOT, written
 # As pydantic does when a signal's exception comes out of a class that it is building.
 WRAPPED = """
 import os, signal
-from tradebotd.daemon.signals import Signals
+from tradebotd.daemon.process_signals import Signals
 
 Signals({words})
 try:
@@ -55,7 +55,14 @@ def test_a_stop_while_a_strategy_is_read_ends_with_one_line(
     """M1.2: reading the file takes most of the start, and a strategy's own imports most of that."""
     (tmp_path / "mine.py").write_text(STOPS_ITSELF.format(name=name))
     config = written(tmp_path, ONE_BOT.replace('"ema_rsi"', '"./mine.py:Mine"'))
-    words = [sys.executable, "-m", "tradebotd.daemon.main", command, "--config", str(config)]
+    words = [
+        sys.executable,
+        "-m",
+        "tradebotd.daemon.commands.main",
+        command,
+        "--config",
+        str(config),
+    ]
     ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
 
     assert ended.returncode == code

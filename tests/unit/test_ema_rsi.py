@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.signal import SignalKind
-from tradebotd.strategies.asking import ask
 from tradebotd.strategies.ema_rsi import EmaRsi, EmaRsiParams
+from tradebotd.strategies.evaluation import ask
 from tradebotd.strategies.registry import load_strategy
 
 START = datetime(2022, 3, 1, tzinfo=UTC)

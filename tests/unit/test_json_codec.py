@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradebotd.domain.side import Side
-from tradebotd.storage.json_codec import dumps, loads
+from tradebotd.storage.postgres.json_codec import dumps, loads
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tradebotd.domain.candle import Candle, PathPoint, path_through
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import AlwaysOpen, ExchangeCalendar, Session
 from tradebotd.market.gap_plan import plan_gaps
-from tradebotd.market.price_book import PriceBook
+from tradebotd.market.price_cache import PriceBook
 from tradebotd.market.validate import outliers, validate
 
 prices = st.floats(0.01, 1e6)

@@ -14,7 +14,7 @@ from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import OrderSearch, VenueTraits
 from tradebotd.storage.order_searches import Search
-from tradebotd.trading.reconcile_plan import (
+from tradebotd.trading.reconciliation.rules import (
     ASK_ON,
     Difference,
     Pair,

@@ -1,5 +1,5 @@
 from tradebotd.domain.ids import JobName
-from tradebotd.jobs.overruns import SAY_AGAIN_SECONDS, Overruns
+from tradebotd.scheduling.overruns import SAY_AGAIN_SECONDS, Overruns
 
 SWEEP = JobName("stop_loss_check")
 

@@ -8,7 +8,7 @@ from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from tradebotd.daemon.app import App
-from tradebotd.daemon.reloading import Reloader
+from tradebotd.daemon.reload import Reloader
 from tradebotd.domain.errors import (
     ConfigError,
     DatabaseUnavailableError,

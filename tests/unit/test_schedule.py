@@ -10,7 +10,7 @@ from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import AfterClose, At, Every, JobOverride
 from tradebotd.domain.timeframe import EPOCH
 from tradebotd.jobs.default_schedule import default_specs, with_overrides
-from tradebotd.jobs.schedule import (
+from tradebotd.scheduling.slots import (
     Due,
     at_instant,
     due_between,

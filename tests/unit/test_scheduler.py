@@ -10,8 +10,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from tests.fakes.clock import FakeClock
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import At, Every, JobSpec
-from tradebotd.jobs.schedule import Due
-from tradebotd.jobs.scheduler import ClockScheduler, SlotTrigger
+from tradebotd.scheduling.scheduler import ClockScheduler, SlotTrigger
+from tradebotd.scheduling.slots import Due
 
 START = datetime(2026, 3, 27, tzinfo=UTC)
 END = START + timedelta(days=4)  # Berlin's clocks change on the 29th

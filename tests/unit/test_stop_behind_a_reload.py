@@ -5,8 +5,8 @@ from typing import cast
 
 import anyio
 
-from tradebotd.daemon.signals import Receiver, Signals
-from tradebotd.daemon.stop_signal import StopRequest, watch_signals
+from tradebotd.daemon.process_signals import Receiver, Signals
+from tradebotd.daemon.stop_request import StopRequest, watch_signals
 
 
 class HandedSignals:

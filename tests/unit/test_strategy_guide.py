@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.tree import ROOT
-from tradebotd.daemon.files import load
+from tradebotd.daemon.wiring.files import load
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.signal import SignalKind
-from tradebotd.strategies.asking import ask
 from tradebotd.strategies.base import AnyStrategy
-from tradebotd.strategies.rehearsal import made_up_candles
+from tradebotd.strategies.evaluation import ask
+from tradebotd.strategies.validation import made_up_candles
 
 GUIDE = ROOT / "docs" / "strategies.md"
 

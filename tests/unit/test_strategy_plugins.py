@@ -7,10 +7,10 @@ import anyio
 import pytest
 
 from tradebotd.domain.errors import ConfigError, StrategyError
-from tradebotd.strategies.asking import ask
-from tradebotd.strategies.confinement import confined
+from tradebotd.strategies.evaluation import ask
 from tradebotd.strategies.registry import load_strategy
-from tradebotd.strategies.rehearsal import made_up_candles
+from tradebotd.strategies.sandbox import confined
+from tradebotd.strategies.validation import made_up_candles
 
 HEAD = """
 import os

@@ -8,9 +8,9 @@ import pytest
 
 from tests.fakes.prices import FakePrices
 from tests.fakes.trading import market_symbol, spec
-from tradebotd.daemon.todays_pnl import TodaysPnl
+from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.domain.ids import BotName
-from tradebotd.trading.currencies import Currencies
+from tradebotd.trading.account.conversion import Currencies
 
 NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
 

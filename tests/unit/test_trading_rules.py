@@ -12,9 +12,9 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.storage.bots import LeasedState
-from tradebotd.trading.daily_limits import reached_limit
-from tradebotd.trading.decide import decide
-from tradebotd.trading.reconcile_plan import differences
+from tradebotd.trading.account.daily_limits import reached_limit
+from tradebotd.trading.bots.decision import decide
+from tradebotd.trading.reconciliation.rules import differences
 
 BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT

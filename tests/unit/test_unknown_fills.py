@@ -9,7 +9,7 @@ from tradebotd.domain.fill import Fill, Forced
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.side import Side
 from tradebotd.storage.order_searches import Doubt
-from tradebotd.trading.unknown_fills import CLOCKS, LATE, evidence
+from tradebotd.trading.reconciliation.unknown_fills import CLOCKS, LATE, evidence
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 OURS = ClientOrderId("ours")

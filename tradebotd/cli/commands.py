@@ -9,8 +9,8 @@ from typing import Any
 
 from tradebotd.cli.client import Answer, Client
 from tradebotd.cli.errors import EXIT_DONE, EXIT_NO, CommandError, UsageError
-from tradebotd.cli.live import LiveLine
-from tradebotd.cli.words import WIDTH, ago, cut, has_colour, money, with_asset
+from tradebotd.cli.formatting import WIDTH, ago, cut, has_colour, money, with_asset
+from tradebotd.cli.progress import LiveLine
 
 WATCH_SECONDS = 2.0
 ALL_ROWS = 10_000
@@ -310,9 +310,9 @@ def reload(client: Client, options: Options) -> int:
 
 def _act(name: str) -> Command:
     def command(client: Client, options: Options) -> int:
-        from tradebotd.cli import acts  # noqa: PLC0415
+        from tradebotd.cli import position_commands  # noqa: PLC0415
 
-        act: Callable[..., int] = getattr(acts, name)
+        act: Callable[..., int] = getattr(position_commands, name)
         return act(client, options, _told)
 
     return command

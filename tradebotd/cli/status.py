@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from tradebotd.cli.words import (
+from tradebotd.cli.formatting import (
     BOLD,
     DIM,
     GREEN,

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tradebotd.cli.words import (
+from tradebotd.cli.formatting import (
     NOTHING,
     WIDTH,
     ago,

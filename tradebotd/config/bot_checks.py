@@ -6,9 +6,9 @@ from typing import Final
 
 from tradebotd.config.exit_checks import exit_problems, stop_fractions
 from tradebotd.config.model import Config
+from tradebotd.config.problem_text import not_yet, percent, unknown_name
 from tradebotd.config.sections import BotSection, RiskSection, SymbolSection
 from tradebotd.config.way_out_checks import way_out_problems
-from tradebotd.config.wording import not_yet, percent, unknown_name
 from tradebotd.domain.decimals import floor_to_step
 from tradebotd.domain.errors import ConfigError, StrategyError
 from tradebotd.domain.side import PositionSide

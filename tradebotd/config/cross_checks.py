@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 from tradebotd.config.bot_checks import bot_problems
 from tradebotd.config.currency_checks import currency_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
+from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_name
 from tradebotd.config.secrets import secret_problems
 from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
 from tradebotd.config.unused_checks import unused_problems
-from tradebotd.config.wording import NAME_WORDS, not_yet, percent, unknown_name
 
 SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
 BUILT_FEEDS: Final = SIMULATED_KINDS

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tradebotd.config.model import Config
+from tradebotd.config.problem_text import percent
 from tradebotd.config.sections import USUAL_EXITS, BotSection, ExitsSection
 from tradebotd.config.values import AtrMultiple, NoStop
-from tradebotd.config.wording import percent
 
 
 def exit_problems(path: str, bot: BotSection) -> Iterator[str]:

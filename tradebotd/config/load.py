@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tradebotd.config.cross_checks import cross_problems
-from tradebotd.config.mending import mended, not_told, path_of
 from tradebotd.config.model import Config
-from tradebotd.config.wording import NAME_WORDS
+from tradebotd.config.problem_text import NAME_WORDS
+from tradebotd.config.recovery import mended, not_told, path_of
 from tradebotd.domain.errors import ConfigError
 
 SEARCHED: Final = (Path("config.toml"), Path("/etc/tradebotd/config.toml"))

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tradebotd.config.exit_checks import stop_fractions
+from tradebotd.config.problem_text import percent
 from tradebotd.config.sections import BotSection, SymbolSection, VenueSection
-from tradebotd.config.wording import percent
 from tradebotd.domain.decimals import ONE, ZERO, floor_to_step, plain
 
 

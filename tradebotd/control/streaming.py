@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from tradebotd.control.errors import refuse
-from tradebotd.storage.json_codec import dumps
+from tradebotd.storage.postgres.json_codec import dumps
 
 NDJSON: Final = "application/x-ndjson"
 WAITING_LINES: Final = 64  # a reader slower than this misses progress, never the result

@@ -13,28 +13,28 @@ from tradebotd.clocks.market import MarketClock
 from tradebotd.config.model import Config
 from tradebotd.daemon.disk_watch import DiskWatch
 from tradebotd.daemon.progress_line import ProgressLine, replay_status
-from tradebotd.daemon.reloading import Reloader
-from tradebotd.daemon.stop_signal import StopRequest
+from tradebotd.daemon.reload import Reloader
+from tradebotd.daemon.stop_request import StopRequest
 from tradebotd.domain.errors import (
     ConfigError,
     DatabaseUnavailableError,
     RefusedError,
 )
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.jobs.catch_up import catch_up
-from tradebotd.jobs.run_ledger import RunLedger
-from tradebotd.jobs.runner import JobRunner
-from tradebotd.jobs.schedule import ClosesAfter
-from tradebotd.jobs.scheduler import ClockScheduler
-from tradebotd.jobs.switches import load_disabled
-from tradebotd.jobs.timeline import PacedPlayer, Timeline
 from tradebotd.market.ingest import Ingest
 from tradebotd.ports.clock import Clock
-from tradebotd.storage.database import Database
-from tradebotd.trading.entry_gate import EntryGate
-from tradebotd.trading.entry_orders import EntryOrders
-from tradebotd.trading.lease import Lease
-from tradebotd.trading.protection import Protection
+from tradebotd.scheduling.catch_up import catch_up
+from tradebotd.scheduling.job_switches import load_disabled
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
+from tradebotd.scheduling.slots import ClosesAfter
+from tradebotd.scheduling.timeline import PacedPlayer, Timeline
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.entries.resting_entries import EntryOrders
+from tradebotd.trading.execution.lease import Lease
+from tradebotd.trading.exits.manager import Protection
 
 log = structlog.get_logger(__name__)
 

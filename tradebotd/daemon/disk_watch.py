@@ -15,10 +15,10 @@ from tradebotd.clocks.host import monotonic
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.health.disk import disk_problem
 from tradebotd.health.guards import Guards
-from tradebotd.storage.database import Database
-from tradebotd.storage.write_probe import probe_writes
-from tradebotd.trading.entry_gate import EntryGate
-from tradebotd.trading.protection import Protection
+from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.postgres.write_probe import probe_writes
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.exits.manager import Protection
 
 log = structlog.get_logger(__name__)
 

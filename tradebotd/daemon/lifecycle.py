@@ -13,21 +13,21 @@ from tradebotd.config.model import Config
 from tradebotd.config.secrets import database_password
 from tradebotd.control.server import serve_standby
 from tradebotd.daemon.app import App
-from tradebotd.daemon.files import Files
+from tradebotd.daemon.leadership import acquire, holding
+from tradebotd.daemon.operator.standby_view import StandbyView
 from tradebotd.daemon.places import refuse_a_second_one
+from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.progress_line import ProgressLine
-from tradebotd.daemon.signals import Signals
-from tradebotd.daemon.standby import acquire, holding
-from tradebotd.daemon.standby_view import StandbyView
-from tradebotd.daemon.stop_signal import StopRequest, watch_signals
+from tradebotd.daemon.stop_request import StopRequest, watch_signals
 from tradebotd.daemon.systemd import notify
-from tradebotd.daemon.wiring import build
+from tradebotd.daemon.wiring.files import Files
+from tradebotd.daemon.wiring.root import build
 from tradebotd.domain.errors import ConfigError, MigrationError, NoDatabaseError
 from tradebotd.storage import leadership
-from tradebotd.storage.database import Database, open_database
-from tradebotd.storage.embedded import open_embedded
-from tradebotd.storage.migrations import migrate, migration_status
-from tradebotd.trading.lease import Lease
+from tradebotd.storage.postgres.database import Database, open_database
+from tradebotd.storage.postgres.embedded import open_embedded
+from tradebotd.storage.postgres.migrations import migrate, migration_status
+from tradebotd.trading.execution.lease import Lease
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Final
 from tradebotd.config.model import Config
 from tradebotd.control.server import answers
 from tradebotd.domain.errors import AccountTakenError, ConfigError, NoDatabaseError
-from tradebotd.storage.embedded import has_cluster
+from tradebotd.storage.postgres.embedded import has_cluster
 
 # StateDirectory= and RuntimeDirectory= of systemd/tradebotd.service.
 SERVICE_STATE: Final = Path("/var/lib/tradebotd")

@@ -5,9 +5,9 @@ from typing import Final
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.levels import DailyLevels
+from tradebotd.scheduling.job import RunContext
 
 NAME: Final = JobName("calculate_pivots")
 

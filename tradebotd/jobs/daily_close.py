@@ -6,10 +6,10 @@ from typing import Final
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.levels import DailyLevels
 from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.job import RunContext
 
 NAME: Final = JobName("daily_close")
 

@@ -10,13 +10,13 @@ import structlog
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.ids import BotName, JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
 from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import bots
 from tradebotd.storage.bots import Counters, PausedBy
-from tradebotd.storage.database import Database
-from tradebotd.trading.daily_limits import reached_limit
-from tradebotd.trading.days import local_day
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.account.daily_limits import reached_limit
+from tradebotd.trading.account.trading_day import local_day
 
 log = structlog.get_logger(__name__)
 

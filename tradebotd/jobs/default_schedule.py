@@ -9,7 +9,7 @@ from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import ALWAYS_OPEN
 from tradebotd.domain.job import AfterClose, At, Every, JobOverride, JobSpec, Slot
-from tradebotd.jobs.schedule import DAY_NAMES, zone
+from tradebotd.scheduling.slots import DAY_NAMES, zone
 
 BERLIN: Final = "Europe/Berlin"
 MONDAY_TO_FRIDAY: Final = DAY_NAMES[:5]

@@ -7,12 +7,12 @@ from typing import Final
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import JobName, VenueName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
 from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import reports
-from tradebotd.storage.database import Database
-from tradebotd.trading.account import Worth
-from tradebotd.trading.entries import Entries
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.account.valuation import Worth
+from tradebotd.trading.entries.entries import Entries
 
 NAME: Final = JobName("equity_snapshot")
 HEAR_SECONDS: Final = 0.2  # how long a venue takes to tell of a fill

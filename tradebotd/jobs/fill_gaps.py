@@ -8,11 +8,11 @@ from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
 from tradebotd.market.gap_plan import Gap, plan_gaps
 from tradebotd.market.ingest import Ingest
+from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import ohlc
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 NAME: Final = JobName("fill_gaps")
 MAX_ASKED: Final = 200  # holes a symbol and run: the rest comes an hour later

@@ -7,8 +7,8 @@ import structlog
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
-from tradebotd.storage.database import Database
+from tradebotd.scheduling.job import RunContext
+from tradebotd.storage.postgres.database import Database
 
 NAME: Final = JobName("ping")
 

@@ -7,11 +7,11 @@ from typing import Final
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
 from tradebotd.market.ingest import Ingest, PullResult
 from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import ohlc
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 NAME: Final = JobName("realtime_pull")
 

@@ -5,9 +5,9 @@ from typing import Final
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
-from tradebotd.trading.entry_gate import EntryGate
-from tradebotd.trading.reconcile import Reconciled, Reconciler
+from tradebotd.scheduling.job import RunContext
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.reconciliation.reconciler import Reconciled, Reconciler
 
 NAME: Final = JobName("reconcile")
 

@@ -8,12 +8,12 @@ from typing import Final
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import partitions
-from tradebotd.storage.database import Database
+from tradebotd.scheduling.job import RunContext
+from tradebotd.storage.postgres import partitions
+from tradebotd.storage.postgres.database import Database
 
 NAME: Final = JobName("retention")
 KEEP: Final[Mapping[str, timedelta]] = MappingProxyType(

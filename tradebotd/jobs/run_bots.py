@@ -14,11 +14,11 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import RefusedError, TradebotError
 from tradebotd.domain.ids import BotName, JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
+from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import reports
-from tradebotd.storage.database import Database
-from tradebotd.trading.bot_cycle import BotCycle, CycleResult
-from tradebotd.trading.entry_orders import HURRIED_SECONDS, EntryOrders
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.bots.cycle import BotCycle, CycleResult
+from tradebotd.trading.entries.resting_entries import HURRIED_SECONDS, EntryOrders
 
 NAME: Final = JobName("run_bots")
 

@@ -10,11 +10,11 @@ from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Outcome, Summary
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.jobs.job import RunContext
 from tradebotd.market.ingest import Ingest
 from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import ohlc
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 NAME: Final = JobName("seed_history")
 MAX_DAYS: Final = 365

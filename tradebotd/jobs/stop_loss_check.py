@@ -8,11 +8,11 @@ import structlog
 from tradebotd.clocks.host import monotonic
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.jobs.job import RunContext
-from tradebotd.market.price_book import PriceBook
+from tradebotd.market.price_cache import PriceBook
 from tradebotd.ports.clock import Clock
-from tradebotd.trading.entry_orders import HURRIED_SECONDS, EntryOrders
-from tradebotd.trading.protection import Protection, SweepResult
+from tradebotd.scheduling.job import RunContext
+from tradebotd.trading.entries.resting_entries import HURRIED_SECONDS, EntryOrders
+from tradebotd.trading.exits.manager import Protection, SweepResult
 
 NAME: Final = JobName("stop_loss_check")
 

@@ -10,7 +10,7 @@ from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.storage import ohlc
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 _MIN_WINDOW: Final = 128
 

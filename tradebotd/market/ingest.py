@@ -13,17 +13,17 @@ from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName, SymbolId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.market import tracks
+from tradebotd.market import ingest_state
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.candles import CandleReader
+from tradebotd.market.ingest_state import Track
 from tradebotd.market.roll_up import period_at, roll_up
-from tradebotd.market.tracks import Track
 from tradebotd.market.validate import outliers, validate
 from tradebotd.market.writer import CandleWriter, WriteCounts, candle_rows
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import Feed
 from tradebotd.storage import ohlc, quarantine
-from tradebotd.storage.database import Database
+from tradebotd.storage.postgres.database import Database
 
 MAX_CANDLES_A_PULL: Final = 10_000  # a week of minutes: what is older comes with the next pull
 LIVE_LOOKBACK: Final = timedelta(days=1)  # how far back the first pull of a live feed goes
@@ -183,7 +183,7 @@ class Ingest:
             result.errors[symbol.symbol] = str(error)
             return None
         async with self._database.connection() as connection:
-            track = await tracks.load(
+            track = await ingest_state.load(
                 connection, symbol, self.symbol_id(symbol), base, self.calendar(symbol)
             )
         self._tracks[symbol.symbol] = track
@@ -343,7 +343,7 @@ class Ingest:
             return
         async with self._database.connection() as connection:
             candles = await ohlc.between(
-                connection, symbol_id, base, begin, end, tracks.PAGE_ROWS * 100
+                connection, symbol_id, base, begin, end, ingest_state.PAGE_ROWS * 100
             )
         until = min(end, max(bounds[1] + base.duration, self.pulled_until(symbol) or bounds[1]))
         for timeframe in targets:

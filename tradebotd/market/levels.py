@@ -10,8 +10,8 @@ from tradebotd.domain.levels import PivotLevels, pivot_levels
 from tradebotd.market.calendars import Session
 from tradebotd.market.ingest import Ingest
 from tradebotd.storage import levels, ohlc
-from tradebotd.storage.database import Database
 from tradebotd.storage.levels import LevelsRow
+from tradebotd.storage.postgres.database import Database
 
 TOLERANCE: Final = 1e-9  # relative; the formula is recomputed in the same arithmetic
 

@@ -13,7 +13,7 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import corrections as correction_log
 from tradebotd.storage import ohlc
-from tradebotd.storage.database import Database, Lane
+from tradebotd.storage.postgres.database import Database, Lane
 
 BULK_ROWS: Final = 500
 CHUNK_ROWS: Final = 2_000

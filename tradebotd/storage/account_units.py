@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Final, LiteralString
 
 from tradebotd.risk.account_units import Units
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 SELECT: Final[LiteralString] = """
     SELECT u.units, u.since,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, Literal, LiteralString
 
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 Severity = Literal["info", "warning", "critical"]
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final, LiteralString
 
 from tradebotd.domain.ids import VenueName
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 # What came and went of each asset besides what positions hold of it: earned and spent as money, taken as fees, and paid
 # in or out. Of transfers only what the venue has told: what was inferred may be a loss.

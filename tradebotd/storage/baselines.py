@@ -11,7 +11,7 @@ from typing import Any, Final
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
 from tradebotd.storage import settings
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 MEASURED_AT: Final = "spot_baselines_at"  # {venue: {asset: time}}
 TOLD_LATER: Final = "spot_baselines_told"  # {venue: {asset: sum of transfers}}

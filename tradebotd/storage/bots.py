@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, LiteralString
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.ids import BotName, PositionId, VenueName
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 PausedBy = Literal["limit", "user"]
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final, LiteralString
 
 from tradebotd.domain.ids import VenueName
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 # What futures cost counts as if it had been paid: so it does not matter which average realized P&L was computed from.
 # A transfer counts when its venue tells it: one that was inferred from the cash would explain whatever is wrong with that.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, LiteralString
 
-from tradebotd.storage.database import Connection
 from tradebotd.storage.ohlc import Difference
+from tradebotd.storage.postgres.database import Connection
 
 _RECORD: Final[LiteralString] = """
 INSERT INTO ohlc_corrections (symbol_id, timeframe, ts, feed, stored, arrived, applied, seen_at)

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, LiteralString
 import asyncpg
 
 from tradebotd.domain.ids import JobName
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 State = Literal["open", "retried", "discarded"]
 

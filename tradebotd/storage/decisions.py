@@ -5,7 +5,7 @@ from typing import Final, LiteralString
 
 from tradebotd.domain.ids import BotName, OrderId
 from tradebotd.storage.bots import DecisionRecord
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 INSERT_DECISION: Final[LiteralString] = """
     INSERT INTO decision_runs (bot, candle_ts, intent, signal, reason, path, indicators, execution_meta, decided_at, order_id)

@@ -5,7 +5,7 @@ from typing import Final, LiteralString
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import OrderId, PositionId, VenueName
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 # What another exit may still sell is not there twice. Once an exit of the position was refused, the next one asks for what
 # the position holds and for nothing else: the dust may not be there any more.

@@ -9,7 +9,7 @@ from typing import Any, Final, LiteralString
 from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
 from tradebotd.domain.side import Side
 from tradebotd.storage.bots import amounts
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 # `pending_new` and `unknown` are not known to rest: reconciliation settles them.
 SELECT_RESTING: Final[LiteralString] = """

@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString
 
 from tradebotd.domain.ids import BotName, OrderId, VenueName
 from tradebotd.domain.instrument import PositionType
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 INSERT_SNAPSHOTS: Final[LiteralString] = """
     INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl, unit_value)

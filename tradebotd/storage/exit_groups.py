@@ -13,7 +13,7 @@ from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName
 from tradebotd.domain.order import OrderStatus, OrderType
 from tradebotd.domain.position import Position
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 INSERT: Final[LiteralString] = """
     INSERT INTO exit_groups (position_id, role, kind, made_at) VALUES ($1, 'active', $2, $3) RETURNING id

@@ -10,7 +10,7 @@ from tradebotd.domain.ids import BotName, ClientOrderId, OrderId, PositionId, Ve
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.storage import fills as stored_fills
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 SELECT_OURS: Final[LiteralString] = """
     SELECT client_order_id FROM orders WHERE client_order_id = ANY ($1::text[])

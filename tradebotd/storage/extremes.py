@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, LiteralString
 
 from tradebotd.domain.ids import PositionId
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 # Minutes that opened at or after the entry: an earlier one may have had its extreme before it.
 # An extreme further than $4 from every print beside it is a lone one: the next beside it counts.

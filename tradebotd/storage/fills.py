@@ -15,7 +15,7 @@ from tradebotd.domain.ids import (
     VenueOrderId,
 )
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 INSERT_FILL: Final[LiteralString] = """
     INSERT INTO fills (order_id, position_id, venue, symbol, trade_id, side, quantity, price, fee, fee_asset, executed_at,

@@ -6,7 +6,7 @@ from typing import Final, LiteralString
 
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, PositionId, VenueName
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 # A venue charges what was opened within seconds after the settlement, too, and tells its instant (Binance: some 15 s).
 JUST_AFTER: Final = timedelta(seconds=30)

@@ -9,7 +9,7 @@ import asyncpg
 
 from tradebotd.domain.ids import JobName, RunId
 from tradebotd.domain.job import JobRun, RunStatus
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 ENSURE_MONTH: Final[LiteralString] = "SELECT ensure_month('job_runs', $1)"
 TAKE_IDS: Final[LiteralString] = "SELECT nextval('job_runs_id') FROM generate_series(1, $1)"

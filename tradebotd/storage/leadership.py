@@ -7,7 +7,7 @@ from typing import Final, LiteralString
 import anyio.to_thread
 
 from tradebotd.domain.errors import AccountTakenError
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 from tradebotd.storage.process_identity import Holder
 
 # The head of an order's INSERT, `WITH ` + LEASE + ` INSERT … SELECT … lease.token … FROM lease`:

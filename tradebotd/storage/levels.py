@@ -9,7 +9,7 @@ import asyncpg
 
 from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.levels import PivotLevels
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

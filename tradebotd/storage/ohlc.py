@@ -10,7 +10,7 @@ import asyncpg
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 # symbol_id, timeframe, ts, open, high, low, close, volume, feed
 CandleRow = tuple[int, str, datetime, float, float, float, float, float, str]

@@ -5,8 +5,8 @@ from typing import Final, LiteralString
 
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.position import Position
-from tradebotd.storage.database import Connection
 from tradebotd.storage.positions import COLUMNS, position_of
+from tradebotd.storage.postgres.database import Connection
 
 PAGE_ROWS: Final = 1000
 

@@ -10,8 +10,8 @@ from tradebotd.domain.ids import ClientOrderId, OrderId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import Side
 from tradebotd.storage import orders
-from tradebotd.storage.database import Connection
 from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.postgres.database import Connection
 
 # Two halves, so that each takes its partial index: whatever is not settled, and what was inferred to be absent.
 SELECT_IN_DOUBT: Final[LiteralString] = """

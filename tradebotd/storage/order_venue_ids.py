@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, LiteralString
 
 from tradebotd.domain.ids import ClientOrderId, OrderId, VenueName, VenueOrderId
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 INSERT: Final[LiteralString] = """
     INSERT INTO order_venue_ids (venue, symbol, venue_order_id, order_id, seen_at)

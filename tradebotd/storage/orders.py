@@ -21,10 +21,10 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import Order, OrderIntent, OrderRole, OrderStatus, OrderType
 from tradebotd.domain.side import Side
 from tradebotd.storage import exit_groups
-from tradebotd.storage.database import Connection
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.leadership import LEASE
 from tradebotd.storage.positions import exits_as_json, exits_from_json
+from tradebotd.storage.postgres.database import Connection
 
 SEND_WITHIN: Final = timedelta(seconds=2)
 

@@ -10,8 +10,8 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import TradeId, VenueName
 from tradebotd.domain.order import OrderRequest
-from tradebotd.storage.database import Connection
 from tradebotd.storage.paper_orders import fill_of
+from tradebotd.storage.postgres.database import Connection
 
 BOOK_STARTING_CASH: Final[LiteralString] = """
     INSERT INTO paper.balances (venue, asset, total)

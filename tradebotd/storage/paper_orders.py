@@ -11,7 +11,7 @@ from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
 from tradebotd.domain.side import Side
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 INSERT_ORDER: Final[LiteralString] = """
     INSERT INTO paper.orders (venue, client_order_id, symbol, side, type, time_in_force, position_type, leverage,

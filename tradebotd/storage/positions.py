@@ -15,8 +15,8 @@ from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.storage import json_codec
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres import json_codec
+from tradebotd.storage.postgres.database import Connection
 
 INSERT_POSITION: Final[LiteralString] = """
     INSERT INTO positions (bot, venue, symbol, side, position_type, leverage, quantity, entry_quantity,

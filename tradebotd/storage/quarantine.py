@@ -6,7 +6,7 @@ from typing import Final, LiteralString
 
 from tradebotd.domain.candle import RejectedCandle
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 _INSERT: Final[LiteralString] = """
 INSERT INTO ohlc_quarantine (source, line, symbol, timeframe, ts, reason, raw, seen_at)

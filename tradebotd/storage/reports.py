@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString
 
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import RunStatus
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 Row = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, LiteralString
 
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 INSTANCE_NONCE: Final = "instance_nonce"  # 5 bytes in hex, drawn by the first migration
 MARKET_CLOCK: Final = "market_clock"  # {"reached": ISO 8601, "ended": bool}

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final, LiteralString
 
 from tradebotd.domain.decimals import from_float
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 SELECT: Final[LiteralString] = "SELECT symbol, code, reason, detail, since FROM symbol_pauses"
 INSERT: Final[LiteralString] = """

@@ -5,7 +5,7 @@ from typing import Final, LiteralString
 
 from tradebotd.domain.ids import SymbolId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 UPSERT_SYMBOL: Final[LiteralString] = """
     INSERT INTO market_symbols (symbol, venue, base_asset, quote_asset, tick_size, lot_size,

@@ -9,8 +9,8 @@ from typing import Final, LiteralString
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
 from tradebotd.risk.account_units import Undone
-from tradebotd.storage.database import Connection
 from tradebotd.storage.equity import Purse
+from tradebotd.storage.postgres.database import Connection
 
 # What was inferred may have been seen by a clock that is a little behind the venue's, or told days later.
 SOONER: Final = timedelta(minutes=5)

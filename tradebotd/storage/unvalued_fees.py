@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, LiteralString
 
 from tradebotd.domain.ids import VenueName
-from tradebotd.storage.database import Connection
+from tradebotd.storage.postgres.database import Connection
 
 SELECT_UNVALUED: Final[LiteralString] = """
     SELECT f.venue, f.fee_asset, f.id, f.executed_at, p.bot, m.quote_asset

@@ -17,11 +17,11 @@ from typing import Any, Final, cast
 from pydantic import TypeAdapter, ValidationError
 
 from tradebotd.domain.errors import ConfigError, StrategyError
-from tradebotd.strategies.asking import in_words
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.ema_rsi import EmaRsi
+from tradebotd.strategies.evaluation import in_words
 from tradebotd.strategies.pivot_levels import PivotLevelsStrategy
-from tradebotd.strategies.rehearsal import rehearse
+from tradebotd.strategies.validation import rehearse
 
 ENTRY_POINTS: Final = "tradebotd.strategies"
 BUILT_IN: Final[Mapping[str, type[Any]]] = {

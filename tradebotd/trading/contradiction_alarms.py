@@ -8,8 +8,8 @@ import structlog
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.storage import alerts, orders
-from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.trading.contradictions import CONTRADICTS, of_clock
 
 log = structlog.get_logger(__name__)

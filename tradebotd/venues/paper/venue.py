@@ -39,11 +39,11 @@ from tradebotd.ports.venue import (
     unhindered,
 )
 from tradebotd.storage import paper_books, paper_orders
-from tradebotd.storage.database import Database, Lane, assert_no_connection_held
-from tradebotd.venues.paper.booking import Outcome
-from tradebotd.venues.paper.desk import Desk
-from tradebotd.venues.paper.matching import PaperTerms
-from tradebotd.venues.paper.resting import locked_by
+from tradebotd.storage.postgres.database import Database, Lane, assert_no_connection_held
+from tradebotd.venues.paper.fill_model import PaperTerms
+from tradebotd.venues.paper.matching_engine import Desk
+from tradebotd.venues.paper.resting_orders import locked_by
+from tradebotd.venues.paper.settlement import Outcome
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,123 @@
+"""`tradebotd flatten`: everything closed while no daemon runs."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from tradebotd.clocks.market import MarketClock
+from tradebotd.config.load import find_config
+from tradebotd.config.model import Config
+from tradebotd.config.secrets import secret_values
+from tradebotd.daemon import logs
+from tradebotd.daemon.lifecycle import open_database_of, the_account
+from tradebotd.daemon.places import located, refuse_beside_a_daemon
+from tradebotd.daemon.process_signals import Signals
+from tradebotd.daemon.root_cause import first_cause
+from tradebotd.daemon.stop_request import StopRequest, watch_signals
+from tradebotd.daemon.wiring.files import Files, load
+from tradebotd.daemon.wiring.market import Market, wire_market
+from tradebotd.daemon.wiring.merged_feed import AllFeeds
+from tradebotd.daemon.wiring.root import synchronise
+from tradebotd.daemon.wiring.trading import wire_trading
+from tradebotd.scheduling.timeline import Playback
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.execution.lease import Lease
+from tradebotd.trading.operator.flatten import FlattenResult
+
+EXIT_FLAT = 0
+EXIT_LEFT = 1
+
+
+def run_flatten(given: Path | None, signals: Signals) -> int:
+    """Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError."""
+    config, files = load(find_config(given))
+    refuse_beside_a_daemon(config)
+    config = located(config)
+    logs.configure(
+        level=config.daemon.log_level,
+        log_format=config.daemon.log_format,
+        secrets=secret_values(config),
+    )
+    ended: list[FlattenResult] = []
+    work = partial(_until_stopped, config, files, signals, ended)
+    try:
+        anyio.run(work, backend="asyncio", backend_options={"use_uvloop": True})
+    except BaseExceptionGroup as group:
+        raise first_cause(group) from group
+    finally:
+        signals.ignore()
+    if not ended:
+        sys.stdout.write("stopped before the end: run it again to see what is left\n")
+        return EXIT_LEFT
+    sys.stdout.write("\n".join(told(ended[0])) + "\n")
+    return EXIT_LEFT if ended[0].left else EXIT_FLAT
+
+
+def told(result: FlattenResult) -> list[str]:
+    """What was done, and what is left, a line each."""
+    lines = [f"closed position {each}" for each in result.closed]
+    lines += [f"cancelled order {each}" for each in result.cancelled]
+    lines += [f"LEFT {each.kind} {each.subject}: {each.why}" for each in result.left]
+    verdict = f"{len(result.left)} left" if result.left else "nothing is left"
+    return [*lines, f"{verdict}; entries stay halted until `tradebotctl resume`"]
+
+
+async def _until_stopped(
+    config: Config, files: Files, signals: Signals, ended: list[FlattenResult]
+) -> None:
+    """An operator may stop it at any moment: what was done is done."""
+    stop = StopRequest()
+    async with anyio.create_task_group() as tasks:
+
+        async def cut() -> None:
+            await stop.wait()
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch_signals, signals, stop, _nothing_to_reload)
+        tasks.start_soon(cut)
+        async with (
+            open_database_of(config, makes=False) as database,
+            the_account(config, files, database, founds=False) as lease,
+        ):
+            ended.append(await _flatten(config, files, database, lease))
+        tasks.cancel_scope.cancel()
+
+
+async def _flatten(config: Config, files: Files, database: Database, lease: Lease) -> FlattenResult:
+    """Wired like the daemon, without its jobs, its strategies at work, or the passing of time."""
+    symbol_ids, nonce = await synchronise(config, files, database)
+    market = await wire_market(config, files, database, symbol_ids)
+    trading = wire_trading(config, files, database, market, lease, nonce)
+    lease.open_fence(max((each.total_seconds() for each in trading.receive_windows), default=0.0))
+    if wait := lease.fence_seconds:
+        sys.stdout.write(f"the account was taken over: no order for {wait:.0f} s\n")
+        sys.stdout.flush()
+        await anyio.sleep(wait)
+    _know_prices(market)
+    await trading.gate.load()
+    await trading.protection.load(market.clock.now())
+    await trading.reconciler.run()
+    return await trading.flatten.run(_nobody_looks)
+
+
+def _know_prices(market: Market) -> None:
+    """A venue of ours fills at the prices of the market time that was reached."""
+    if isinstance(market.clock, MarketClock):
+        Playback(
+            recording=AllFeeds(market.feeds),
+            clock=market.clock,
+            reached=market.reached,
+            on_tick=lambda _: None,
+            prime=market.prices.record,
+        )
+
+
+async def _nothing_to_reload() -> None:
+    pass
+
+
+def _nobody_looks(_: dict[str, Any]) -> None:
+    pass

@@ -1,0 +1,37 @@
+"""`tradebotd run`: from a file to a running loop, and the exit code it ends with."""
+
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from tradebotd.config.load import find_config
+from tradebotd.config.secrets import secret_values
+from tradebotd.daemon import logs
+from tradebotd.daemon.lifecycle import serve
+from tradebotd.daemon.process_signals import Signals
+from tradebotd.daemon.progress_line import terminal_line
+from tradebotd.daemon.root_cause import first_cause
+from tradebotd.daemon.wiring.files import load
+
+EXIT_DONE = 0
+
+
+def run(given: Path | None, signals: Signals) -> int:
+    """Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError."""
+    config, files = load(find_config(given))  # before the loop starts: reading blocks
+    line = terminal_line() if config.simulated else None
+    logs.configure(
+        level=config.daemon.log_level,
+        log_format=config.daemon.log_format,
+        secrets=secret_values(config),
+        stream=line,
+    )
+    life = partial(serve, config, files, line, signals)
+    try:
+        anyio.run(life, backend="asyncio", backend_options={"use_uvloop": True})
+    except BaseExceptionGroup as group:
+        raise first_cause(group) from group
+    finally:
+        signals.ignore()
+    return EXIT_DONE

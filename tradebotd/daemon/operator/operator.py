@@ -1,0 +1,364 @@
+"""What an operator may ask and do: implements `control.handlers.DaemonControl`."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import anyio
+import structlog
+
+from tradebotd.control import acts as a
+from tradebotd.control import messages as m
+from tradebotd.control.order_detail import OrderDetail
+from tradebotd.daemon.operator.services import Services
+from tradebotd.daemon.operator.status_view import StatusView
+from tradebotd.domain.decimals import from_float
+from tradebotd.domain.errors import RefusedError, TradebotError
+from tradebotd.domain.ids import BotName, JobName, PositionId
+from tradebotd.domain.job import JobRun
+from tradebotd.domain.timeframe import Timeframe
+from tradebotd.scheduling.job_status import job_statuses
+from tradebotd.scheduling.job_switches import discard_dead_letter, retry_dead_letter, switch
+from tradebotd.storage import dead_letters, job_runs, reports
+from tradebotd.storage.postgres.json_codec import dumps, loads
+
+log = structlog.get_logger(__name__)
+
+RUN_BOTS: Final = JobName("run_bots")
+CLOSED_WITHIN_SECONDS: Final = 5.0
+LOOK_EVERY_SECONDS: Final = 0.05
+RECENT: Final = 10
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+class Operator:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._view = StatusView(services)
+
+    async def status(self) -> m.Status:
+        return await self._view.status()
+
+    async def health(self) -> m.HealthState:
+        return (await self._view.status()).health
+
+    def state(self) -> m.State:
+        return self._view.state()
+
+    def now(self) -> datetime:
+        return self._services.clock.now()
+
+    # Jobs
+
+    async def jobs(self) -> list[m.Job]:
+        services = self._services
+        statuses = await job_statuses(
+            services.runner, services.scheduler, services.database, services.clock.now()
+        )
+        return [m.Job.model_validate(status) for status in statuses]
+
+    async def job_history(self, name: str, limit: int) -> list[m.JobRun]:
+        spec = self._services.runner.spec_of(name)
+        async with self._services.database.connection() as connection:
+            runs = await job_runs.history(connection, spec.name, limit)
+        return [_run(run) for run in runs]
+
+    async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> m.JobRun:
+        run = await self._services.runner.run_by_hand(name, params, progress)
+        log.info("job run by hand", job=name, params=dict(params), status=run.status)
+        return _run(run)
+
+    async def start_job(self, name: str, params: Mapping[str, str]) -> m.JobRun:
+        """Raises RefusedError now for what can be known now; the rest is told by `job_runs`."""
+        runner = self._services.runner
+        spec = runner.spec_of(name)
+        if spec.name in runner.running:
+            raise RefusedError("already_running", f"{name} is running already")
+        self._services.tasks.start_soon(self._run_detached, spec.name, dict(params))
+        return m.JobRun(
+            run_id=None,
+            job=spec.name,
+            status="running",
+            attempt=1,
+            scheduled_at=None,
+            started_at=self._services.clock.now(),
+            finished_at=None,
+            runs=1,
+            summary=m.RunSummary(),
+            error=None,
+        )
+
+    async def _run_detached(self, name: JobName, params: dict[str, str]) -> None:
+        try:
+            await self.run_job(name, params, _nobody_looks)
+        except TradebotError as error:
+            log.warning("detached run refused", job=name, error=str(error))
+
+    async def switch_job(self, name: str, *, enabled: bool) -> m.Switched:
+        runner = self._services.runner
+        spec = runner.spec_of(name)
+        if runner.is_enabled(spec.name) is enabled:
+            word = "enabled" if enabled else "disabled"
+            raise RefusedError(f"already_{word}", f"{name} is {word} already")
+        await switch(runner, self._services.database, name, enabled=enabled)
+        log.warning("job switched by hand", job=name, enabled=enabled)
+        return m.Switched(name=name, enabled=enabled)
+
+    async def dead_letters(self) -> list[m.DeadLetter]:
+        async with self._services.database.connection() as connection:
+            letters = await dead_letters.select_all(connection)
+        return [m.DeadLetter.model_validate(letter) for letter in letters]
+
+    async def retry_dead_letter(self, letter_id: int, progress: Progress) -> m.JobRun:
+        services = self._services
+        run = await retry_dead_letter(services.runner, services.database, letter_id, progress)
+        log.info(
+            "dead letter retried by hand", dead_letter=letter_id, job=run.job, status=run.status
+        )
+        return _run(run)
+
+    async def discard_dead_letter(self, letter_id: int) -> m.Discarded:
+        await discard_dead_letter(self._services.database, letter_id)
+        log.info("dead letter discarded by hand", dead_letter=letter_id)
+        return m.Discarded(id=letter_id)
+
+    # Bots
+
+    async def bots(self) -> list[m.Bot]:
+        async with self._services.database.connection() as connection:
+            rows = await reports.bots(connection)
+        return [m.Bot(**self._in_currency(row)) for row in rows]
+
+    async def bot(self, name: str) -> m.BotDetail:
+        row = await self._known_bot(name)
+        positions = [each for each in await self.positions() if each.bot == name]
+        async with self._services.database.connection() as connection:
+            return m.BotDetail(
+                **self._in_currency(row),
+                config=await reports.bot_config(connection, name),
+                position=positions[0] if positions else None,
+                trades=[
+                    m.Trade(**each)
+                    for each in await reports.trades(connection, bot=name, limit=RECENT)
+                ],
+                decisions=[
+                    m.Decision(**each) for each in await reports.decisions(connection, name, RECENT)
+                ],
+            )
+
+    async def run_bot(self, name: str, progress: Progress) -> m.JobRun:
+        """One cycle of this bot, through the runner like any other."""
+        await self._known_bot(name)
+        return await self.run_job(RUN_BOTS, {"bot": name}, progress)
+
+    async def pause_bot(self, name: str) -> m.Bot:
+        return await self._act_on_bot(name, self._services.hands.pause_bot)
+
+    async def resume_bot(self, name: str) -> m.Bot:
+        return await self._act_on_bot(name, self._services.hands.resume_bot)
+
+    async def _act_on_bot(self, name: str, act: Callable[[BotName], Awaitable[None]]) -> m.Bot:
+        await self._known_bot(name)
+        with self._services.hold():
+            await act(BotName(name))
+        changed = m.Bot(**self._in_currency(await self._known_bot(name)))
+        log.warning("bot changed by hand", bot=name, act=act.__name__, status=changed.status)
+        return changed
+
+    def _in_currency(self, row: reports.Row) -> reports.Row:
+        known, waiting = self._services.today.counted(row)
+        currency = self._services.today.currencies.currency
+        return {**row, "daily_pnl": known, "daily_unconverted": waiting, "currency": currency}
+
+    async def _known_bot(self, name: str) -> reports.Row:
+        async with self._services.database.connection() as connection:
+            rows = await reports.bots(connection)
+        known = {row["name"]: row for row in rows}
+        if name not in known:
+            raise _unknown("bot", name, sorted(known))
+        return known[name]
+
+    # Books
+
+    async def positions(self) -> list[m.Position]:
+        async with self._services.database.connection() as connection:
+            rows = await reports.open_positions(connection)
+        return [self._position(row) for row in rows]
+
+    def _position(self, row: reports.Row) -> m.Position:
+        return m.Position(
+            **row,
+            **self._price(row["symbol"]),
+            unrealized_pnl=self._view.unrealized(row),
+            protected_by=self._protected_by(row),
+        )
+
+    def _protected_by(self, row: reports.Row) -> m.ProtectedBy:
+        if self._services.protected_by is not None:
+            return self._services.protected_by(row["id"])
+        levels = (row["stop_loss"], row["trailing_stop"])
+        return "daemon" if any(level is not None for level in levels) else "none"
+
+    def _price(self, symbol: str) -> dict[str, Any]:
+        prices, now = self._services.prices, self._services.clock.now()
+        age = prices.age(symbol, now)
+        return {
+            "last_price": prices.price(symbol),
+            "last_price_age_s": None if age is None else age.total_seconds(),
+        }
+
+    async def close_position(self, position_id: int) -> m.Trade:
+        async with self._services.database.connection() as connection:
+            open_ids = [row["id"] for row in await reports.open_positions(connection)]
+        if position_id not in open_ids:
+            raise _unknown("position", str(position_id), [str(each) for each in open_ids])
+        with self._services.hold():
+            await self._services.hands.close_position(PositionId(position_id))
+            log.warning("position's exit sent by hand", position=position_id)
+            return await self._closed(position_id)
+
+    async def _closed(self, position_id: int) -> m.Trade:
+        """Wait for its fills to be applied. Raises TradebotError when they take too long."""
+        with anyio.move_on_after(CLOSED_WITHIN_SECONDS):
+            while True:
+                async with self._services.database.connection() as connection:
+                    row = await reports.trade(connection, position_id)
+                if row is not None:
+                    return m.Trade(**row)
+                await anyio.sleep(LOOK_EVERY_SECONDS)
+        raise TradebotError(
+            f"the exit of position {position_id} was sent but is not filled yet: see orders --open"
+        )
+
+    async def set_exits(self, position_id: int, wish: a.ExitWish) -> m.Position:
+        with self._services.hold():
+            await self._services.hands.set_exits(PositionId(position_id), **wish.model_dump())
+        return await self._one_position(position_id)
+
+    async def adopt(self, wish: a.AdoptWish) -> m.Position:
+        with self._services.hold():
+            adopted = await self._services.hands.adopt(wish.venue, wish.symbol, wish.bot)
+        log.warning("adopted by hand", **wish.model_dump(), position=adopted)
+        return await self._one_position(adopted)
+
+    async def _one_position(self, position_id: int) -> m.Position:
+        """Raises RefusedError: it has been closed meanwhile."""
+        for position in await self.positions():
+            if position.id == position_id:
+                return position
+        raise RefusedError("closed", f"position {position_id} is closed", "see trades")
+
+    async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[m.Order]:
+        async with self._services.database.connection() as connection:
+            rows = await reports.orders(
+                connection, open_only=open_only, unknown_only=unknown_only, limit=limit
+            )
+        return [m.Order(**row) for row in rows]
+
+    async def order(self, order_id: int) -> OrderDetail:
+        async with self._services.database.connection() as connection:
+            row = await reports.order(connection, order_id)
+        if row is None:
+            raise _unknown("order", str(order_id), ())
+        return OrderDetail(**row)
+
+    async def fills(self, limit: int) -> list[m.Fill]:
+        async with self._services.database.connection() as connection:
+            return [m.Fill(**row) for row in await reports.fills(connection, limit=limit)]
+
+    async def trades(self, since: datetime | None, limit: int) -> list[m.Trade]:
+        async with self._services.database.connection() as connection:
+            rows = await reports.trades(connection, since=since, limit=limit)
+        return [m.Trade(**row) for row in rows]
+
+    # Market
+
+    async def symbols(self) -> list[m.Symbol]:
+        async with self._services.database.connection() as connection:
+            rows = await reports.symbols(connection)
+        return [m.Symbol(**row, **self._price(row["symbol"])) for row in rows]
+
+    async def candles(self, symbol: str, timeframe: str, limit: int) -> list[m.Candle]:
+        if timeframe not in set(Timeframe):
+            raise _unknown("timeframe", timeframe, [str(each) for each in Timeframe])
+        await self._check_symbol(symbol)
+        async with self._services.database.connection() as connection:
+            rows = await reports.candles(connection, symbol, timeframe, limit)
+        return [m.Candle(**_exact(row)) for row in rows]
+
+    async def levels(self, symbol: str) -> m.Levels:
+        await self._check_symbol(symbol)
+        async with self._services.database.connection() as connection:
+            row = await reports.levels(connection, symbol)
+        if row is None:
+            raise RefusedError(
+                "unknown_levels",
+                f"{symbol} has no levels yet",
+                "they come with its first completed session",
+            )
+        return m.Levels(**_exact(row))
+
+    async def _check_symbol(self, symbol: str) -> None:
+        async with self._services.database.connection() as connection:
+            known = [row["symbol"] for row in await reports.symbols(connection)]
+        if symbol not in known:
+            raise _unknown("symbol", symbol, known)
+
+    async def resume_symbol(self, symbol: str) -> a.SymbolResumed:
+        await self._check_symbol(symbol)
+        await self._services.hands.resume_symbol(symbol)
+        return a.SymbolResumed(symbol=symbol)
+
+    # The whole
+
+    async def flatten(self, progress: Progress) -> a.Flattened:
+        with self._services.hold():
+            result = await self._services.hands.flatten(progress)
+        return a.Flattened(
+            closed=result.closed,
+            cancelled=result.cancelled,
+            left=[a.Left(kind=e.kind, subject=e.subject, why=e.why) for e in result.left],
+        )
+
+    async def halt(self, reason: str) -> m.EntryGateState:
+        await self._services.gate.halt(reason)
+        return m.EntryGateState(state=self.state(), halt=self._view.halt())
+
+    async def resume(self) -> m.EntryGateState:
+        await self._services.gate.resume()
+        return m.EntryGateState(state=self.state(), halt=self._view.halt())
+
+    async def reload(self) -> m.Reloaded:
+        return m.Reloaded(changes=list(await self._services.reload()))
+
+
+def _nobody_looks(_: dict[str, Any]) -> None:
+    pass
+
+
+def _unknown(kind: str, name: str, known: Sequence[str]) -> RefusedError:
+    hint = f"known: {', '.join(known)}" if known else f"there is no {kind} at present"
+    return RefusedError(f"unknown_{kind}", f"there is no {kind} {name}", hint, tuple(known))
+
+
+def _run(run: JobRun) -> m.JobRun:
+    return m.JobRun(
+        run_id=run.id,
+        job=run.job,
+        status=run.status.value,
+        attempt=run.attempt,
+        scheduled_at=run.scheduled_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        runs=run.runs,
+        summary=loads(dumps(run.summary)),
+        error=run.error,
+    )
+
+
+def _exact(row: reports.Row) -> reports.Row:
+    """Candles are floats in the database; their digits are as they were written."""
+    return {
+        key: from_float(value) if isinstance(value, float) else value for key, value in row.items()
+    }

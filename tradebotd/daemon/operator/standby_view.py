@@ -1,0 +1,80 @@
+"""What a daemon that stands by says of itself: who acts instead of it."""
+
+import os
+from datetime import datetime
+
+from tradebotd import __version__
+from tradebotd.clocks.host import host_now
+from tradebotd.config.model import Config
+from tradebotd.control import messages as m
+from tradebotd.storage.leadership import Held
+from tradebotd.storage.postgres.database import Database
+
+
+class StandbyView:
+    """Implements `control.standby.Standby`; `saw` is told by whoever waits for the account."""
+
+    def __init__(self, config: Config, database: Database) -> None:
+        self._config = config
+        self._database = database
+        self._started_at = host_now()
+        self._held: Held | None = None
+
+    def saw(self, held: Held) -> None:
+        self._held = held
+
+    def now(self) -> datetime:
+        return host_now()
+
+    def status(self) -> m.Status:
+        database = self._database
+        return m.Status(
+            version=__version__,
+            pid=os.getpid(),
+            started_at=self._started_at,
+            uptime_s=round((host_now() - self._started_at).total_seconds(), 1),
+            clock=m.ClockState(kind="wall", now=host_now(), speed=1.0, source="live"),
+            state="standby",
+            verification="verifying",
+            health="ok" if database.available else "critical",
+            problems=[] if database.available else [self._away()],
+            leader=self._leader(),
+            database=m.DatabaseState(
+                ok=database.available,
+                pool_size=database.pool_size,
+                pool_in_use=database.pool_in_use,
+            ),
+            jobs=m.JobCounts(total=0, ok=0, failing=0, late=0, disabled=0),
+            bots=[],
+            positions=0,
+            unknown_orders=0,
+            equity=None,
+            equity_at=None,
+            currency=self._config.risk.currency,
+            realized_pnl_today=None,
+            pnl_verified=False,
+            halt=None,
+            entries_stopped=["standing by: another daemon holds the account"],
+        )
+
+    def _leader(self) -> m.Leader | None:
+        held = self._held
+        if held is None:
+            return None
+        return m.Leader(
+            account=held.account,
+            token=held.token,
+            acquired_at=held.acquired_at,
+            host=held.holder.host,
+            pid=held.holder.pid,
+        )
+
+    def _away(self) -> m.Problem:
+        return m.Problem(
+            code="database_unavailable",
+            severity="critical",
+            subject="database",
+            message="the database is away: nobody can tell who holds the account",
+            since=host_now(),
+            runbook="docs/runbooks/database_unavailable.md",
+        )

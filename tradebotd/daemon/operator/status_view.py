@@ -1,0 +1,270 @@
+"""`tradebotctl status`: one picture of the daemon, also while its database is away."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import anyio
+
+from tradebotd import __version__
+from tradebotd.clocks.host import host_now
+from tradebotd.control import messages as m
+from tradebotd.daemon.operator.services import Services
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.job import RunStatus
+from tradebotd.health import report
+from tradebotd.scheduling.job_status import JobStatus, job_statuses
+from tradebotd.storage import reports
+from tradebotd.storage.process_identity import Holder
+from tradebotd.trading.execution.lease import Lease
+
+PATIENCE_SECONDS: Final = 2.0  # a status that waits for a dead database helps nobody
+LATE_HOST_SECONDS: Final = 5.0  # what a busy machine may take, at any speed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the database said when it last answered."""
+
+    account: reports.Account | None = None
+    bots: Sequence[reports.Row] = ()
+    positions: Sequence[reports.Row] = ()
+    alerts: Sequence[reports.Row] = ()
+    jobs: Sequence[JobStatus] = ()
+    since_start: dict[JobName, reports.SinceStart] = field(default_factory=dict)
+    ok: bool = False
+
+
+class StatusView:
+    """Remembers what was last seen, and when each problem first showed."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._seen = Seen()
+        self._first_seen: dict[tuple[str, str], datetime] = {}
+
+    async def status(self) -> m.Status:
+        services, seen = self._services, await self._look()
+        now = services.clock.now()
+        facts = self._facts(seen, now)
+        problems = report.problems_of(facts)
+        health = report.health_of(problems)
+        verification = report.verification_of(facts.jobs)
+        setup, account = services.setup(), seen.account
+        bots = [self._bot(row, seen.positions, now) for row in seen.bots]
+        priced = not facts.unpriced_symbols
+        verified = verification is report.Verification.VERIFIED
+        return m.Status(
+            version=__version__,
+            pid=os.getpid(),
+            started_at=services.started_at,
+            uptime_s=round((host_now() - services.started_at).total_seconds(), 1),
+            clock=m.ClockState(
+                kind=services.clock.kind, now=now, speed=services.clock.speed, source=setup.source
+            ),
+            state=self.state(),
+            verification=verification.value,
+            health=health.value,
+            problems=self._dated(problems, now),
+            leader=_leader(setup.account, account, services.lease),
+            database=m.DatabaseState(
+                ok=seen.ok,
+                pool_size=services.database.pool_size,
+                pool_in_use=services.database.pool_in_use,
+            ),
+            jobs=_counts(facts.jobs),
+            bots=bots,
+            positions=len(seen.positions),
+            unknown_orders=0 if account is None else account.unknown_orders,
+            equity=None if account is None else account.equity,
+            equity_at=None if account is None else account.equity_at,
+            currency=setup.currency,
+            realized_pnl_today=None if account is None else services.today.sum(seen.bots, now),
+            pnl_verified=health is report.Health.OK and verified and priced,
+            halt=self.halt(),
+            entries_stopped=list(facts.entries_stopped),
+        )
+
+    def state(self) -> m.State:
+        state = self._services.state()
+        if state == "running" and self._services.gate.halt_reason is not None:
+            return "halted"
+        return state
+
+    def halt(self) -> m.Halt | None:
+        gate = self._services.gate
+        if gate.halt_reason is None or gate.halted_since is None:
+            return None
+        return m.Halt(reason=gate.halt_reason, since=gate.halted_since)
+
+    async def _look(self) -> Seen:
+        """Afresh if the database answers soon, else as it was."""
+        with anyio.move_on_after(PATIENCE_SECONDS):
+            try:
+                self._seen = await self._read()
+            except DatabaseUnavailableError:
+                return replace(self._seen, ok=False)
+            else:
+                return self._seen
+        return replace(self._seen, ok=False)
+
+    async def _read(self) -> Seen:
+        services = self._services
+        now, setup = services.clock.now(), services.setup()
+        jobs = await job_statuses(services.runner, services.scheduler, services.database, now)
+        start = services.started_market.replace(second=0, microsecond=0)
+        async with services.database.connection() as connection:
+            return Seen(
+                account=await reports.account(connection, setup.account),
+                bots=await reports.bots(connection),
+                positions=await reports.open_positions(connection),
+                alerts=await reports.open_alerts(connection),
+                jobs=jobs,
+                since_start=await reports.since_start(connection, [j.name for j in jobs], start),
+                ok=True,
+            )
+
+    def _facts(self, seen: Seen, now: datetime) -> report.Facts:
+        gate, account = self._services.gate, seen.account
+        held = {row["symbol"] for row in seen.positions}
+        errors = {
+            row["name"]: row["last_error_message"] or row["status"]
+            for row in seen.bots
+            if row["status"].startswith("error")
+        }
+        return report.Facts(
+            database_ok=seen.ok,
+            cannot_write=self._services.database.writes.failure,
+            guards=self._services.guards(),
+            jobs=[self._job_fact(job, seen, now) for job in seen.jobs],
+            disk_problem=gate.disk_problem,
+            halt_reason=gate.halt_reason,
+            halted_since=gate.halted_since,
+            entries_stopped=tuple(gate.other_reasons),
+            unknown_orders=0 if account is None else account.unknown_orders,
+            unknown_since=None if account is None else account.unknown_since,
+            open_dead_letters=0 if account is None else account.open_dead_letters,
+            bot_errors=errors,
+            stopless_bots=[
+                name
+                for name, spec in self._services.today.specs.items()
+                if spec.active and not spec.exits.has_stop
+            ],
+            stopless={
+                f"position {row['id']}": f"{row['bot']}'s {row['side']} {row['symbol']}"
+                for row in seen.positions
+                if row["stop_loss"] is None and row["trailing_stop"] is None
+            },
+            unpriced_symbols=sorted(s for s in held if self._services.prices.price(s) is None),
+            alerts=[_alert(row) for row in seen.alerts],
+        )
+
+    def _job_fact(self, job: JobStatus, seen: Seen, now: datetime) -> report.JobFact:
+        spec = self._services.runner.spec_of(job.name)
+        slack = timedelta(seconds=LATE_HOST_SECONDS * self._services.clock.speed)
+        late = job.next_run_at is not None and now - job.next_run_at > spec.grace + slack
+        since = seen.since_start.get(job.name)
+        return report.JobFact(
+            name=job.name,
+            enabled=job.enabled,
+            scheduled=bool(spec.slots),
+            late=late and job.name not in self._services.runner.running,
+            last_status=job.last_status,
+            last_started_at=job.last_started_at,
+            outcome=job.outcome,
+            missed_24h=job.missed_24h,
+            ran_well=since is not None and since.ran_well,
+            failed=since is not None and since.last_status is not RunStatus.OK,
+        )
+
+    def _bot(
+        self, row: reports.Row, positions: Sequence[reports.Row], now: datetime
+    ) -> m.BotSummary:
+        daily_pnl, daily_trades = self._services.today.of(row, now)
+        held = next((each for each in positions if each["bot"] == row["name"]), None)
+        short = None
+        if held is not None:
+            short = m.Held(**{key: held[key] for key in ("id", "side", "quantity", "entry_price")})
+        return m.BotSummary(
+            name=row["name"],
+            symbol=row["symbol"],
+            status=row["status"],
+            position=short,
+            unrealized_pnl=self._unrealized(
+                [each for each in positions if each["bot"] == row["name"]]
+            ),
+            daily_pnl=daily_pnl,
+            daily_trades=daily_trades,
+            last_run_at=row["last_run_at"],
+        )
+
+    def _unrealized(self, held: Sequence[reports.Row]) -> Decimal | None:
+        """In the account's currency, of all that a bot holds; None without a price, or a rate."""
+        total = ZERO
+        for each in held:
+            gain = self._services.today.in_currency(each["symbol"], self.unrealized(each))
+            if gain is None:
+                return None
+            total += gain
+        return total
+
+    def unrealized(self, position: reports.Row) -> Decimal | None:
+        """In the quote asset, before fees; None without a price."""
+        price = self._services.prices.price(position["symbol"])
+        if price is None:
+            return None
+        gain: Decimal = (price - position["entry_price"]) * position["quantity"]
+        return gain if position["side"] == "long" else -gain
+
+    def _dated(self, problems: Sequence[report.Problem], now: datetime) -> list[m.Problem]:
+        """Each with its beginning; those that are over are forgotten."""
+        keys = [(problem.code, problem.subject) for problem in problems]
+        self._first_seen = {key: self._first_seen.get(key, now) for key in keys}
+        return [
+            m.Problem(
+                code=problem.code,
+                severity=problem.severity.value,
+                subject=problem.subject,
+                message=problem.message,
+                since=problem.since or self._first_seen[key],
+                runbook=problem.runbook,
+            )
+            for key, problem in zip(keys, problems, strict=True)
+        ]
+
+
+def _counts(jobs: Sequence[report.JobFact]) -> m.JobCounts:
+    enabled = [job for job in jobs if job.enabled]
+    failing = sum(report.is_failing(job) for job in enabled)
+    late = sum(job.late and not report.is_failing(job) for job in enabled)
+    return m.JobCounts(
+        total=len(jobs),
+        ok=len(enabled) - failing - late,
+        failing=failing,
+        late=late,
+        disabled=len(jobs) - len(enabled),
+    )
+
+
+def _leader(name: str, account: reports.Account | None, lease: Lease | None) -> m.Leader | None:
+    """As the database has it; that is us, unless somebody took the account a moment ago."""
+    if account is None or account.token is None or account.acquired_at is None:
+        return None
+    holder = Holder.from_json(account.holder or {})
+    return m.Leader(
+        account=name,
+        token=account.token,
+        acquired_at=account.acquired_at,
+        host=holder.host,
+        pid=holder.pid or None,
+        waits=None if lease is None else lease.why_not(),
+    )
+
+
+def _alert(row: dict[str, Any]) -> report.AlertFact:
+    return report.AlertFact(**{**row, "severity": report.Severity(row["severity"])})

@@ -1,0 +1,68 @@
+"""What the bots have realized today: each in its own day, together in the account's currency."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.ids import BotName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.storage.bots import amounts
+from tradebotd.storage.reports import Row
+from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.trading_day import local_day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodaysPnl:
+    """Net of fees, with funding, of open positions, too: the counters that the daily limits read.
+
+    *rows* are those of `reports.bots`; *specs* is shared with whoever reloads the configuration.
+    """
+
+    specs: Mapping[BotName, BotSpec]
+    symbols: Mapping[str, MarketSymbol]
+    currencies: Currencies
+
+    def of(self, row: Row, now: datetime) -> tuple[Decimal, int]:
+        """P&L in the account's currency, as far as it is known, and trades. Counters of an earlier
+        day are none of today's.
+        """
+        spec = self.specs.get(BotName(row["name"]))
+        today = local_day(now, None if spec is None else spec.day_zone)
+        if row["day"] is None or row["day"] < today:
+            return ZERO, 0
+        known, _ = self.counted(row)
+        return known, row["daily_trades_count"]
+
+    def sum(self, rows: Iterable[Row], now: datetime) -> Decimal | None:
+        """None: something of it cannot be converted now."""
+        total = ZERO
+        for row in rows:
+            pnl, _ = self.of(row, now)
+            total += pnl
+            if self.unconverted(row, now):
+                return None
+        return total
+
+    def in_currency(self, symbol: str, amount: Decimal | None) -> Decimal | None:
+        """*amount* of the symbol's quote asset; None: it cannot be converted now."""
+        known = self.symbols.get(symbol)
+        quote = "" if known is None else known.instrument.quote_asset
+        if amount is None or (amount and not self.currencies.knows(quote)):
+            return None
+        return self.currencies.sum({quote: amount})
+
+    def unconverted(self, row: Row, now: datetime) -> dict[str, Decimal]:
+        """By asset: what of today's P&L has no rate."""
+        spec = self.specs.get(BotName(row["name"]))
+        today = local_day(now, None if spec is None else spec.day_zone)
+        return {} if row["day"] is None or row["day"] < today else self.counted(row)[1]
+
+    def counted(self, row: Row) -> tuple[Decimal, dict[str, Decimal]]:
+        """What is known in the account's currency, and what is not, by asset."""
+        waiting = amounts(row["daily_unconverted"])
+        known = {each: waiting.pop(each) for each in list(waiting) if self.currencies.knows(each)}
+        return row["daily_pnl"] + self.currencies.sum(known), waiting

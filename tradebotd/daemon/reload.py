@@ -1,0 +1,127 @@
+"""Reads the configuration again, and applies what can be applied while running, or nothing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+import structlog
+
+from tradebotd.config.load import load_config
+from tradebotd.config.model import Config
+from tradebotd.config.reload import Change, changes
+from tradebotd.daemon import logs
+from tradebotd.daemon.wiring.files import job_specs, load_strategies
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.ids import BotName
+from tradebotd.domain.job import JobSpec
+from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
+from tradebotd.storage import bots
+from tradebotd.storage.postgres.database import Database
+from tradebotd.strategies.base import AnyStrategy
+from tradebotd.trading.entries.entries import Entries
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.exits.manager import Protection
+
+log = structlog.get_logger(__name__)
+
+
+class Reloader:
+    """*specs* and *strategies* are shared with the order flow, and changed in place."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        database: Database,
+        clock: Clock,
+        runner: JobRunner,
+        scheduler: ClockScheduler,
+        specs: dict[BotName, BotSpec],
+        strategies: dict[BotName, AnyStrategy],
+        entries: Entries,
+        gate: EntryGate,
+        protection: Protection,
+    ) -> None:
+        self.config = config
+        self._database = database
+        self._clock = clock
+        self._runner = runner
+        self._scheduler = scheduler
+        self._specs = specs
+        self._strategies = strategies
+        self._entries = entries
+        self._gate = gate
+        self._protection = protection
+        self._one_at_a_time = anyio.Lock()
+
+    async def reload(self) -> Sequence[str]:
+        """What changed, a line each. Raises ConfigError, or RefusedError where a restart is needed.
+
+        Then nothing was changed.
+        """
+        async with self._one_at_a_time:
+            read = await anyio.to_thread.run_sync(_read, self.config)
+            found = changes(self.config, read.config)
+            if stubborn := [change.path for change in found if change.needs_restart]:
+                raise RefusedError(
+                    "needs_restart",
+                    f"only a restart can change {', '.join(stubborn)}; nothing was changed",
+                    "systemctl restart tradebotd",
+                )
+            if found:
+                await self._apply(read)
+            return [_line(change) for change in found]
+
+    async def _apply(self, read: "_Read") -> None:
+        config = read.config
+        specs = {spec.name: spec for spec in config.bot_specs()}
+        configs = {bot.name: bot.model_dump(mode="json") for bot in config.bots}
+        changed = [name for name, spec in self._specs.items() if specs.get(name) != spec]
+        self._void(changed)
+        async with self._database.transaction(durable=True) as connection:
+            await bots.sync_bots(connection, list(specs.values()), configs, self._clock.now())
+        _become(self._specs, specs)
+        _become(self._strategies, read.strategies)
+        self._void(changed)  # what has begun since, by what was valid until now
+        self._gate.stopped()  # what rests may be a bot's that is stopped now
+        self._entries.limits = config.account_limits()
+        self._protection.doubt_beyond(config.risk.bad_tick)
+        self._runner.set_specs(read.specs)
+        self._scheduler.unschedule()
+        self._scheduler.schedule(self._runner.specs)
+        self._scheduler.wakeup()
+        logs.set_level(config.daemon.log_level)
+        self.config = config
+
+    def _void(self, changed: Sequence[BotName]) -> None:
+        """An entry under way was decided by what is over now."""
+        for name in changed:
+            self._gate.void(name)
+
+
+class _Read:
+    """Everything of the new file that reading or importing could refuse."""
+
+    def __init__(
+        self, config: Config, specs: tuple[JobSpec, ...], strategies: dict[BotName, AnyStrategy]
+    ) -> None:
+        self.config = config
+        self.specs = specs
+        self.strategies = strategies
+
+
+def _read(old: Config) -> _Read:
+    config = load_config(old.source)
+    return _Read(config, job_specs(config), load_strategies(config))
+
+
+def _become(shared: dict[Any, Any], wanted: dict[Any, Any]) -> None:
+    shared.clear()
+    shared.update(wanted)
+
+
+def _line(change: Change) -> str:
+    return f"{change.path}: {change.old} -> {change.new}"

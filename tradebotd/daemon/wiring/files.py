@@ -1,0 +1,111 @@
+"""What is read before the loop starts, since reading blocks: recordings, calendars, schedules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tradebotd.config.load import load_config
+from tradebotd.config.model import Config
+from tradebotd.domain.errors import ConfigError
+from tradebotd.domain.ids import BotName, FeedName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.job import JobSpec
+from tradebotd.feeds.replay import Recordings, load_recordings
+from tradebotd.jobs.default_schedule import default_specs, with_overrides
+from tradebotd.market.calendars import Calendar, load_calendars
+from tradebotd.storage.postgres.migrations import Migration, load_migrations
+from tradebotd.strategies.base import AnyStrategy
+from tradebotd.strategies.registry import load_strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    symbols: tuple[MarketSymbol, ...]
+    calendars: Mapping[str, Calendar]
+    recordings: Mapping[FeedName, Recordings]
+    specs: tuple[JobSpec, ...]
+    strategies: Mapping[BotName, AnyStrategy]
+    migrations: tuple[Migration, ...]
+
+
+def load(path: Path) -> tuple[Config, Files]:
+    """The configuration and what it points to. Raises ConfigError with every problem of both."""
+    read: list[Files] = []
+
+    def problems_of_files(config: Config) -> list[str]:
+        try:
+            read.append(read_files(config))
+        except ConfigError as error:
+            return error.problems
+        return []
+
+    config = load_config(path, problems_of_files)
+    return config, read[0]
+
+
+def read_files(config: Config) -> Files:
+    """Raises ConfigError with every problem of every kind of file."""
+    problems: list[str] = []
+    symbols = config.market_symbols()
+    calendars: dict[str, Calendar] = {}
+    recordings: dict[FeedName, Recordings] = {}
+    specs: tuple[JobSpec, ...] = ()
+    strategies: dict[BotName, AnyStrategy] = {}
+    for number, symbol in enumerate(symbols):
+        if symbol.calendar in calendars:
+            continue
+        try:
+            calendars |= load_calendars({symbol.calendar})
+        except ConfigError as error:
+            problems += [f"symbols[{number}].calendar: {problem}" for problem in error.problems]
+    for name, feed in config.feeds.items():
+        if feed.kind != "replay" or feed.path is None:
+            continue
+        try:
+            loaded = load_recordings(FeedName(name), str(config.path(feed.path)), symbols)
+            recordings[FeedName(name)] = loaded
+        except ConfigError as error:
+            problems += error.problems
+    try:
+        specs = job_specs(config)
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        strategies = load_strategies(config)
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return Files(symbols, calendars, recordings, specs, strategies, load_migrations())
+
+
+def load_strategies(config: Config) -> dict[BotName, AnyStrategy]:
+    """Of every bot. Raises ConfigError."""
+    strategies: dict[BotName, AnyStrategy] = {}
+    problems: list[str] = []
+    for number, bot in enumerate(config.bots):
+        try:
+            strategies[BotName(bot.name)] = load_strategy(
+                bot.strategy, bot.params, base_dir=config.path(".")
+            )
+        except ConfigError as error:
+            problems += [f"bots[{number}].{problem}" for problem in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return strategies
+
+
+def job_specs(config: Config) -> tuple[JobSpec, ...]:
+    """The schedule table with what the configuration changes of it. Raises ConfigError."""
+    calendars = {symbol.calendar for symbol in config.symbols}
+    zones = {config.bot_zone(bot) for bot in config.bots}
+    specs = default_specs(calendars=calendars, zones=zones)
+    return with_overrides(specs, config.job_overrides(), timezone=config.daemon.timezone)
+
+
+def closes_after(
+    calendars: Mapping[str, Calendar], code: str, instant: datetime
+) -> datetime | None:
+    """The first close of *code* later than *instant*."""
+    return calendars[code].next_close(instant)

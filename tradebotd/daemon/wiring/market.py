@@ -1,0 +1,109 @@
+"""Time, prices and candles, wired."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tradebotd.clocks.market import MarketClock
+from tradebotd.clocks.wall import WallClock
+from tradebotd.config.model import Config
+from tradebotd.config.sections import FeedSection
+from tradebotd.daemon.wiring.files import Files
+from tradebotd.domain.errors import ConfigError
+from tradebotd.domain.ids import FeedName, SymbolId
+from tradebotd.feeds.replay import ReplayFeed
+from tradebotd.feeds.synthetic import SyntheticFeed
+from tradebotd.market.candles import CandleReader
+from tradebotd.market.ingest import Ingest
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.writer import CandleWriter
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.feed import SimulatedFeed
+from tradebotd.scheduling.timeline import Reached, read_reached
+from tradebotd.storage.postgres.database import Database
+
+
+@dataclass(slots=True, kw_only=True)
+class Market:
+    clock: Clock
+    begins_at: datetime
+    reached: Reached
+    feeds: Mapping[FeedName, SimulatedFeed]
+    prices: PriceBook
+    ingest: Ingest
+    reader: CandleReader
+    writer: CandleWriter
+    data_ends: datetime | None
+
+
+async def wire_market(
+    config: Config, files: Files, database: Database, symbol_ids: Mapping[str, SymbolId]
+) -> Market:
+    reached = await read_reached(database)
+    since, ends = _span(config, files)
+    clock = _clock(config, reached, since)
+    feeds = {
+        FeedName(name): _feed(FeedName(name), section, files, clock)
+        for name, section in config.feeds.items()
+    }
+    reader = CandleReader(database, symbol_ids)
+    writer = CandleWriter(database, symbol_ids, clock)
+    ingest = Ingest(
+        database=database,
+        symbols=files.symbols,
+        symbol_ids=symbol_ids,
+        feeds=feeds,
+        calendars=files.calendars,
+        writer=writer,
+        reader=reader,
+        clock=clock,
+        since=since,
+    )
+    return Market(
+        clock=clock,
+        begins_at=clock.now() if since is None else reached.at or since,
+        reached=reached,
+        feeds=feeds,
+        prices=PriceBook(config.account_limits().bad_tick),
+        ingest=ingest,
+        reader=reader,
+        writer=writer,
+        data_ends=ends,
+    )
+
+
+def _span(config: Config, files: Files) -> tuple[datetime | None, datetime | None]:
+    """Where simulated data starts and ends; None: on the wall clock, and without an end."""
+    starts = [recordings.span()[0] for recordings in files.recordings.values()]
+    ends: list[datetime | None] = [recordings.span()[1] for recordings in files.recordings.values()]
+    for section in config.feeds.values():
+        if section.kind == "synthetic":
+            starts.append(section.start)
+            ends.append(None)
+    if not starts:
+        return None, None
+    known = [end for end in ends if end is not None]
+    return min(starts), max(known) if len(known) == len(ends) else None
+
+
+def _clock(config: Config, reached: Reached, since: datetime | None) -> Clock:
+    if since is None:
+        return WallClock()
+    return MarketClock(reached.at or since, config.speed)
+
+
+def _feed(name: FeedName, section: FeedSection, files: Files, clock: Clock) -> SimulatedFeed:
+    match section.kind:
+        case "replay":
+            return ReplayFeed(name, files.recordings[name], clock)
+        case "synthetic":
+            return SyntheticFeed(
+                name,
+                files.symbols,
+                seed=section.seed,
+                volatility=float(section.volatility),
+                start=section.start,
+                clock=clock,
+            )
+        case _:
+            raise ConfigError([f"feeds.{name}.kind: {section.kind!r} is not available"])

@@ -1,0 +1,273 @@
+"""The composition root: who gets what. Wired by hand, closed in reverse order."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from datetime import datetime
+from functools import partial
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import anyio
+
+from tradebotd.clocks.host import host_now
+from tradebotd.clocks.market import MarketClock
+from tradebotd.config.model import Config
+from tradebotd.control.messages import State
+from tradebotd.control.server import serve as serve_control
+from tradebotd.daemon.app import App, Player
+from tradebotd.daemon.disk_watch import DiskWatch, guards_of
+from tradebotd.daemon.operator.operator import Operator
+from tradebotd.daemon.operator.services import Services, Setup
+from tradebotd.daemon.operator.todays_pnl import TodaysPnl
+from tradebotd.daemon.progress_line import ProgressLine
+from tradebotd.daemon.reload import Reloader
+from tradebotd.daemon.stop_request import StopRequest
+from tradebotd.daemon.wiring.files import Files, closes_after
+from tradebotd.daemon.wiring.market import Market, wire_market
+from tradebotd.daemon.wiring.merged_feed import AllFeeds
+from tradebotd.daemon.wiring.trading import Trading, wire_trading
+from tradebotd.domain.ids import SymbolId
+from tradebotd.domain.job import JobSpec
+from tradebotd.jobs.calculate_pivots import CalculatePivots
+from tradebotd.jobs.daily_close import DailyClose
+from tradebotd.jobs.daily_reset import DailyReset
+from tradebotd.jobs.equity_snapshot import EquitySnapshot
+from tradebotd.jobs.fill_gaps import FillGaps
+from tradebotd.jobs.ping import Ping
+from tradebotd.jobs.realtime_pull import RealtimePull
+from tradebotd.jobs.reconcile import Reconcile
+from tradebotd.jobs.retention import Retention
+from tradebotd.jobs.run_bots import RunBots
+from tradebotd.jobs.seed_history import SeedHistory
+from tradebotd.jobs.stop_loss_check import StopLossCheck
+from tradebotd.market.levels import DailyLevels
+from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.job import Job
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
+from tradebotd.scheduling.timeline import PacedPlayer, Playback, Timeline
+from tradebotd.storage import bots, settings
+from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.symbols import sync_symbols
+from tradebotd.trading.execution.lease import Lease
+
+
+@asynccontextmanager
+async def build(
+    config: Config,
+    files: Files,
+    database: Database,
+    lease: Lease,
+    stop: StopRequest,
+    line: ProgressLine | None,
+) -> AsyncIterator[App]:
+    """Everything, wired and answering on the control socket; `App.start` sets it going."""
+    symbol_ids, nonce = await synchronise(config, files, database)
+    market = await wire_market(config, files, database, symbol_ids)
+    trading = wire_trading(config, files, database, market, lease, nonce)
+    lease.open_fence(max((each.total_seconds() for each in trading.receive_windows), default=0.0))
+    ledger = RunLedger(database, deferred=market.clock.speed == 0)
+    async with anyio.create_task_group() as tasks:
+        runner = JobRunner(
+            tasks=tasks,
+            clock=market.clock,
+            ledger=ledger,
+            jobs=_jobs(database, market, trading),
+            specs=files.specs,
+            is_open=partial(_any_open, files),
+            hold=_hold(market.clock),
+        )
+        after = partial(closes_after, files.calendars)
+        scheduler = ClockScheduler(market.clock, after, runner.trigger)
+        reloader = Reloader(
+            config=config,
+            database=database,
+            clock=market.clock,
+            runner=runner,
+            scheduler=scheduler,
+            specs=trading.specs,
+            strategies=trading.strategies,
+            entries=trading.entries,
+            gate=trading.gate,
+            protection=trading.protection,
+        )
+        app = App(
+            config=config,
+            tasks=tasks,
+            stop_request=stop,
+            clock=market.clock,
+            database=database,
+            lease=lease,
+            symbols=files.symbols,
+            ledger=ledger,
+            runner=runner,
+            scheduler=scheduler,
+            closes_after=after,
+            ingest=market.ingest,
+            gate=trading.gate,
+            protection=trading.protection,
+            entry_orders=trading.entry_orders,
+            disk=_disk_watch(config, database, trading, reloader),
+            player=None,
+            begins_at=market.begins_at,
+            already_ended=market.reached.ended,
+            reloader=reloader,
+            line=line,
+        )
+        app.player = _player(config, market, trading, runner, scheduler, ledger, app)
+        operator = Operator(_services(config, database, market, trading, app))
+        async with serve_control(operator, config.socket):
+            yield app
+        tasks.cancel_scope.cancel()
+
+
+def _disk_watch(
+    config: Config, database: Database, trading: Trading, reloader: Reloader
+) -> DiskWatch:
+    return DiskWatch(
+        database=database,
+        gate=trading.gate,
+        guards=partial(guards_of, trading.protection),
+        state_dir=config.state_dir,
+        least=lambda: reloader.config.health.min_free_disk,
+    )
+
+
+async def synchronise(
+    config: Config, files: Files, database: Database
+) -> tuple[dict[str, SymbolId], bytes]:
+    """The tables say what the configuration says before anything reads them."""
+    configs = {bot.name: bot.model_dump(mode="json") for bot in config.bots}
+    async with database.transaction(durable=True) as connection:
+        symbol_ids = await sync_symbols(connection, files.symbols)
+        await bots.sync_bots(connection, config.bot_specs(), configs, host_now())
+        nonce = await settings.get(connection, settings.INSTANCE_NONCE)
+    return symbol_ids, bytes.fromhex(str(nonce))
+
+
+# Jobs and time
+
+
+def _jobs(database: Database, market: Market, trading: Trading) -> list[Job]:
+    clock, ingest = market.clock, market.ingest
+    levels = DailyLevels(database, ingest)
+    return [
+        RunBots(
+            cycle=trading.cycle,
+            entry_orders=trading.entry_orders,
+            specs=trading.specs,
+            database=database,
+            sequential=clock.speed == 0,
+        ),
+        StopLossCheck(
+            protection=trading.protection,
+            prices=market.prices,
+            clock=clock,
+            entry_orders=trading.entry_orders,
+        ),
+        Reconcile(reconciler=trading.reconciler, gate=trading.gate),
+        DailyReset(database=database, specs=trading.specs, clock=clock),
+        EquitySnapshot(entries=trading.entries, database=database, clock=clock),
+        RealtimePull(database=database, ingest=ingest, clock=clock, data_ends=market.data_ends),
+        FillGaps(database=database, ingest=ingest),
+        SeedHistory(database=database, ingest=ingest, clock=clock),
+        DailyClose(levels=levels, ingest=ingest, clock=clock),
+        CalculatePivots(levels=levels, ingest=ingest),
+        Retention(database=database, ingest=ingest, writer=market.writer, clock=clock),
+        Ping(database),
+    ]
+
+
+def _player(
+    config: Config,
+    market: Market,
+    trading: Trading,
+    runner: JobRunner,
+    scheduler: ClockScheduler,
+    ledger: RunLedger,
+    app: App,
+) -> Player | None:
+    clock = market.clock
+    if not isinstance(clock, MarketClock):
+        return None
+    playback = Playback(
+        recording=AllFeeds(market.feeds),
+        clock=clock,
+        reached=market.reached,
+        on_tick=trading.points.on_point,
+        prime=market.prices.record,
+    )
+    if config.speed == 0:
+        return Timeline(
+            playback=playback,
+            clock=clock,
+            scheduler=scheduler,
+            runner=runner,
+            ledger=ledger,
+            on_end=app.pull_the_rest,
+        )
+    return PacedPlayer(playback=playback, clock=clock, ledger=ledger, on_end=app.pull_the_rest)
+
+
+def _hold(clock: Clock) -> Callable[[], AbstractContextManager[Any]]:
+    return clock.hold if isinstance(clock, MarketClock) else nullcontext
+
+
+def _any_open(files: Files, _spec: JobSpec, now: datetime) -> bool:
+    """For jobs with `only_when_open`: one of the symbols' markets is."""
+    return any(calendar.is_open(now) for calendar in files.calendars.values())
+
+
+def _services(
+    config: Config,
+    database: Database,
+    market: Market,
+    trading: Trading,
+    app: App,
+) -> Services:
+    return Services(
+        database=database,
+        clock=market.clock,
+        runner=app.runner,
+        scheduler=app.scheduler,
+        prices=market.prices,
+        gate=trading.gate,
+        hands=trading.hands,
+        setup=lambda: _setup(config),
+        state=lambda: _state(app),
+        reload=app.reload,
+        hold=_hold(market.clock),
+        protected_by=trading.protection.protected_by,
+        guards=partial(guards_of, trading.protection),
+        tasks=app.tasks,
+        started_at=host_now(),
+        started_market=market.clock.now(),
+        today=TodaysPnl(
+            specs=trading.specs,
+            symbols=trading.symbols,
+            currencies=trading.account.currencies,
+        ),
+        lease=trading.lease,
+    )
+
+
+def _setup(config: Config) -> Setup:
+    kinds = {feed.kind for feed in config.feeds.values()}
+    source: Literal["live", "replay", "synthetic"] = "live"
+    if "synthetic" in kinds:
+        source = "synthetic"
+    elif "replay" in kinds:
+        source = "replay"
+    return Setup(
+        account=config.daemon.account,
+        currency=config.risk.currency,
+        zone=ZoneInfo(config.daemon.timezone),
+        source=source,
+    )
+
+
+def _state(app: App) -> State:
+    if app.draining:
+        return "stopping"
+    return "running" if app.started else "starting"

@@ -1,0 +1,80 @@
+"""Where a price goes: to the triggers first, then to the orders that rest at a paper venue."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
+
+from tradebotd.domain.candle import PathPoint
+from tradebotd.market.calendars import Calendar
+from tradebotd.ports.prices import PriceSource
+from tradebotd.trading.entries.resting_entries import EntryOrders
+from tradebotd.trading.exits.manager import Protection
+from tradebotd.venues.paper.venue import PaperVenue
+
+
+class Points:
+    """In one order, so that a replay and its repetition meet the same things.
+
+    *hours*: of symbols that do not trade all the time. What trades outside them meets no order
+    that rests, as at a venue whose stops wait for the session; the first price of a session comes
+    after a gap, whatever was traded before it. *prices*: what was recorded until now.
+    *entry_orders*: those that rest and have been stopped are taken back before the next price (at
+    speed 0, where nobody else attends to that).
+    """
+
+    def __init__(
+        self,
+        protection: Protection,
+        papers: Sequence[PaperVenue],
+        hours: Mapping[str, Calendar],
+        prices: PriceSource,
+        entry_orders: EntryOrders | None = None,
+    ) -> None:
+        self._protection = protection
+        self._papers = papers
+        self._hours = hours
+        self._prices = prices
+        self._entry_orders = entry_orders
+
+    def on_point(self, point: PathPoint) -> Awaitable[None] | None:
+        """None when nothing must be done, as for nearly every point."""
+        if self._entry_orders is not None and self._entry_orders.stirred:
+            return self._take_back_and_meet(self._entry_orders, point)
+        return self._meet(point)
+
+    async def _take_back_and_meet(self, entry_orders: EntryOrders, point: PathPoint) -> None:
+        await entry_orders.attend_once()
+        acting = self._meet(point)
+        if acting is not None:
+            await acting
+
+    def _meet(self, point: PathPoint) -> Awaitable[None] | None:
+        hours = self._hours.get(point.symbol)
+        if hours is not None and not point.after_gap and self._has_reopened(point, hours):
+            point = replace(point, after_gap=True)
+        acting = self._protection.on_tick(point)
+        if acting is not None:
+            return self._act_and_meet(acting, point)
+        meeting = self._meeting(point)
+        return _all(meeting) if meeting else None
+
+    def _has_reopened(self, point: PathPoint, hours: Calendar) -> bool:
+        """Whether the price before it is of another session, or of none."""
+        last = self._prices.last_prices(point.symbol)
+        if last is None or not hours.is_open(last.at):
+            return True
+        return hours.session_at(last.at) != hours.session_at(point.at)
+
+    async def _act_and_meet(self, acting: Awaitable[None], point: PathPoint) -> None:
+        await acting
+        await _all(self._meeting(point))
+
+    def _meeting(self, point: PathPoint) -> list[Awaitable[None]]:
+        hours = self._hours.get(point.symbol)
+        if hours is not None and not hours.is_open(point.at):
+            return []
+        return [met for paper in self._papers if (met := paper.on_point(point)) is not None]
+
+
+async def _all(meeting: Sequence[Awaitable[None]]) -> None:
+    for each in meeting:
+        await each

@@ -1,0 +1,103 @@
+"""Where the ingest of one symbol stands, read back from what is stored."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.ids import SymbolId
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.timeframe import Timeframe
+from tradebotd.market.calendars import Calendar
+from tradebotd.market.roll_up import RollUp
+from tradebotd.storage import ohlc
+from tradebotd.storage.postgres.database import Connection
+
+PAGE_ROWS: Final = 5_000
+RECENT: Final = 60  # candles that say what range is usual
+
+
+@dataclass(slots=True)
+class Track:
+    """`until`: everything before it has been asked of the feed. `pending`: made, not stored."""
+
+    symbol: MarketSymbol
+    symbol_id: SymbolId
+    base: Timeframe
+    roll_ups: list[RollUp]
+    newest: datetime | None = None
+    until: datetime | None = None
+    recent: deque[Candle] = field(default_factory=lambda: deque(maxlen=RECENT))
+    pending: list[tuple[Timeframe, Candle]] = field(default_factory=list)
+
+    def take_in(
+        self, candles: Sequence[Candle], until: datetime
+    ) -> list[tuple[Timeframe, list[Candle]]]:
+        """Go on with *candles*, complete up to *until*: the higher candles that this ends."""
+        for candle in candles:
+            self.add(candle)
+        for builder in self.roll_ups:
+            finished = builder.close_until(until)
+            if finished is not None:
+                self.pending.append((builder.timeframe, finished))
+        self.until = until if self.until is None else max(self.until, until)
+        if not self.pending:
+            return []
+        made: dict[Timeframe, list[Candle]] = {}
+        for timeframe, candle in self.pending:
+            made.setdefault(timeframe, []).append(candle)
+        self.pending.clear()
+        return list(made.items())
+
+    def add(self, candle: Candle) -> None:
+        self.newest = candle.ts
+        self.recent.append(candle)
+        for builder in self.roll_ups:
+            finished = builder.add(candle)
+            if finished is not None:
+                self.pending.append((builder.timeframe, finished))
+
+
+async def load(
+    connection: Connection,
+    symbol: MarketSymbol,
+    symbol_id: SymbolId,
+    base: Timeframe,
+    calendar: Calendar,
+) -> Track:
+    """Roll-ups go on behind the last stored one; what a crash left unmade is made."""
+    track = Track(symbol, symbol_id, base, [])
+    stored = await ohlc.bounds(connection, symbol_id, base)
+    first = None if stored is None else stored[0]
+    begins: list[datetime] = []
+    for timeframe in sorted(symbol.timeframes, key=lambda each: each.seconds):
+        if timeframe.seconds <= base.seconds:
+            continue
+        made = await ohlc.bounds(connection, symbol_id, timeframe)
+        newest = None if made is None else made[1]
+        track.roll_ups.append(RollUp(timeframe, calendar, first=first, made=newest))
+        if first is not None:
+            begins.append(
+                first if newest is None else max(first, _after(newest, timeframe, calendar))
+            )
+    if stored is None:
+        return track
+    recent = await ohlc.last(connection, symbol_id, base, stored[1], RECENT)
+    cursor = min([recent[0].ts, *begins])
+    while True:
+        page = await ohlc.between(
+            connection, symbol_id, base, cursor, stored[1] + base.duration, PAGE_ROWS
+        )
+        for candle in page:
+            track.add(candle)
+        if len(page) < PAGE_ROWS:
+            return track
+        cursor = page[-1].ts + base.duration
+
+
+def _after(newest: datetime, timeframe: Timeframe, calendar: Calendar) -> datetime:
+    if timeframe is Timeframe.D1:
+        return calendar.next_session_after(newest.date()).open
+    return newest + timeframe.duration

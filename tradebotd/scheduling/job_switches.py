@@ -1,0 +1,60 @@
+"""Operators' hands on jobs: switching them, and what became of dead letters; both are stored."""
+
+from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.job import JobRun, RunStatus
+from tradebotd.scheduling.job import Progress, no_progress
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.storage import dead_letters, settings
+from tradebotd.storage.postgres.database import Database
+
+DISABLED = "disabled_jobs"
+
+
+async def load_disabled(runner: JobRunner, database: Database) -> None:
+    """At the start: what an operator switched off stays off."""
+    async with database.connection() as connection:
+        names = await settings.get(connection, DISABLED)
+    runner.set_disabled([JobName(name) for name in names or []])
+
+
+async def switch(runner: JobRunner, database: Database, name: str, *, enabled: bool) -> None:
+    """Raises RefusedError: unknown, or switched off in the configuration."""
+    before = runner.disabled
+    if enabled:
+        runner.enable(name)
+    else:
+        runner.disable(name)
+    try:
+        async with database.connection() as connection:
+            await settings.put(connection, DISABLED, sorted(runner.disabled))
+    except BaseException:
+        runner.set_disabled(sorted(before))  # what could not be stored has not been done
+        raise
+
+
+async def retry_dead_letter(
+    runner: JobRunner, database: Database, letter_id: int, progress: Progress = no_progress
+) -> JobRun:
+    """Run it again with its arguments; the entry is closed if that ends well."""
+    async with database.connection() as connection:
+        letter = await dead_letters.select_one(connection, letter_id)
+    if letter is None or letter.state != "open":
+        raise _no_such_letter(letter_id)
+    only = frozenset(letter.args.get("only", ())) or None
+    params = letter.args.get("params", {})
+    run = await runner.run_by_hand(letter.job, params, progress, only=only)
+    if run.status is RunStatus.OK:
+        async with database.connection() as connection:
+            await dead_letters.set_state(connection, letter_id, "retried")
+    return run
+
+
+async def discard_dead_letter(database: Database, letter_id: int) -> None:
+    async with database.connection() as connection:
+        if not await dead_letters.set_state(connection, letter_id, "discarded"):
+            raise _no_such_letter(letter_id)
+
+
+def _no_such_letter(letter_id: int) -> RefusedError:
+    return RefusedError("unknown_dead_letter", f"there is no open dead letter {letter_id}")

@@ -1,0 +1,167 @@
+"""APScheduler on a Clock: its jobs and store; our own triggers, "now", timer and executor.
+
+The only importer of apscheduler. It leans on internals of 3.11.3 (`_process_jobs`, `_modify`, the
+memory store), so that version is pinned and tests compare it with the stock `AsyncIOScheduler`.
+The library's own cron trigger fires twice or an hour late on days when clocks change, and its own
+code reads the wall clock wherever a next run time is not given: neither is used.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from apscheduler.executors.base import BaseExecutor
+from apscheduler.schedulers.base import STATE_RUNNING, BaseScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.job import JobSpec, Slot
+from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.slots import (
+    ClosesAfter,
+    Due,
+    due_between,
+    first_fire,
+    next_fire,
+    order_key,
+)
+
+# The machine's clock may be set, and a timer does not count suspend: look again this often.
+LONGEST_TIMER_SECONDS: Final = 10.0
+
+
+class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
+    """One slot of one job. Asked without a previous time, it answers the first from *now* on."""
+
+    def __init__(self, slot: Slot, closes_after: ClosesAfter) -> None:
+        self.slot = slot
+        self.closes_after = closes_after
+
+    def get_next_fire_time(
+        self, previous_fire_time: datetime | None, now: datetime
+    ) -> datetime | None:
+        if previous_fire_time is None:
+            return first_fire(self.slot, now, self.closes_after)
+        return next_fire(self.slot, previous_fire_time, self.closes_after)
+
+
+class Collect(BaseExecutor):  # type: ignore[misc]  # apscheduler has no types
+    """Keeps what is due for `take_due`; runs nothing, so that shutdown has nothing to cancel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.due: dict[JobName, Due] = {}
+
+    def submit_job(self, job: Any, run_times: list[Due]) -> None:  # noqa: ARG002  # the library's signature
+        for due in run_times:
+            same = self.due.get(due.name)
+            self.due[due.name] = due if same is None else same.joined(due)
+
+    def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
+        raise AssertionError(f"submit_job hands over by itself: {job} {run_times}")
+
+
+class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no types
+    """For every clock. Live and paced, a timer wakes it; at speed 0 the timeline asks instead.
+
+    *hand_over* gets what fell due, in the order of document 3.8.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        closes_after: ClosesAfter,
+        hand_over: Callable[[list[Due]], None],
+    ) -> None:
+        self._clock = clock
+        self._closes_after = closes_after
+        self._hand_over = hand_over
+        self._collect = Collect()
+        self._timer: asyncio.TimerHandle | None = None
+        self._job_names: dict[str, JobName] = {}
+        super().__init__(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": False})
+        self.add_executor(self._collect)
+
+    def schedule(self, specs: Iterable[JobSpec]) -> None:
+        """One library job a slot. Call it once, when the clock stands where it will start."""
+        now = self._clock.now()
+        for spec in specs:
+            for number, slot in enumerate(spec.slots):
+                trigger = SlotTrigger(slot, self._closes_after)
+                first = trigger.get_next_fire_time(None, now)
+                if first is None:
+                    continue
+                job_id = f"{spec.name}#{number}"
+                self._job_names[job_id] = spec.name
+                self.add_job(_nothing, trigger, id=job_id, next_run_time=first)
+
+    def unschedule(self) -> None:
+        """Forget every slot: before `schedule` after a reload."""
+        self.remove_all_jobs()
+        self._job_names.clear()
+
+    def next_due(self) -> datetime | None:
+        """The earliest due time there is; None without schedules."""
+        store = self._jobstores.get("default")  # there from the start on
+        instant: datetime | None = None if store is None else store.get_next_run_time()
+        return instant
+
+    def next_run_at(self, name: JobName) -> datetime | None:
+        """None before the start, too: an operator may ask at any moment."""
+        store = self._jobstores.get("default")
+        jobs = [] if store is None else store.get_all_jobs()
+        times = [job.next_run_time for job in jobs if self._job_names.get(job.id) == name]
+        return min(times, default=None)
+
+    def take_due(self) -> list[Due]:
+        """What is due by now, each job once, in the fixed order; moves the schedules on."""
+        self._process_jobs()
+        taken = sorted(self._collect.due.values(), key=lambda due: order_key(due.name))
+        self._collect.due = {}
+        return taken
+
+    def wakeup(self) -> None:
+        """Called by the timer, and by the library when jobs are added. Nothing to do at speed 0."""
+        if self._clock.speed == 0:
+            return
+        if due := self.take_due():
+            self._hand_over(due)
+        self._arm(self.next_due() if self.state == STATE_RUNNING else None)
+
+    def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002  # the library's signature
+        self._arm(None)
+        super().shutdown(wait)
+
+    def _arm(self, instant: datetime | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if instant is None:
+            return
+        seconds = (instant - self._clock.now()).total_seconds() / self._clock.speed
+        delay = min(max(seconds, 0.0), LONGEST_TIMER_SECONDS)
+        self._timer = asyncio.get_running_loop().call_later(delay, self.wakeup)
+
+    def _process_jobs(self) -> None:
+        """The library's own loop with the clock's now, a row of due times as arithmetic."""
+        if self.state != STATE_RUNNING:
+            return
+        now = self._clock.now()
+        store = self._jobstores["default"]
+        for job in store.get_due_jobs(now):
+            trigger: SlotTrigger = job.trigger
+            due = due_between(
+                self._job_names[job.id], trigger.slot, job.next_run_time, now, self._closes_after
+            )
+            self._collect.submit_job(job, [due])
+            following = trigger.get_next_fire_time(due.at, now)
+            if following is None:
+                self.remove_job(job.id)
+            else:
+                job._modify(next_run_time=following)  # noqa: SLF001  # as the library's loop does
+                store.update_job(job)
+
+
+def _nothing() -> None:
+    """APScheduler wants a callable; the runner runs the job."""

@@ -1,0 +1,283 @@
+"""Time at speed 0: jumps to the next path point or due job, and does everything there in order.
+
+The instant reached is committed before its jobs run, together with the rows of the instants
+before. A killed replay therefore starts again at an instant whose jobs may have run in part: those
+without a row are run again, and each of them must bear that.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+import anyio
+import structlog
+from anyio.lowlevel import checkpoint
+
+from tradebotd.clocks.host import monotonic
+from tradebotd.clocks.market import MarketClock
+from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.ids import JobName
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
+from tradebotd.storage import settings
+from tradebotd.storage.postgres.database import Database
+
+log = structlog.get_logger(__name__)
+
+POINTS_A_CANDLE: Final = 4
+POINTS_BEFORE_YIELDING: Final = 200
+PRIME_LOOK_BACK: Final = timedelta(days=5)  # the longest weekend of an exchange, and a day
+DATABASE_RETRY_SECONDS: Final = 0.5
+LAST_TIMER_SECONDS: Final = 0.1
+
+OnTick = Callable[[PathPoint], Awaitable[None] | None]
+
+
+class Recording(Protocol):
+    """What a simulated feed knows of its own time (ports.feed.SimulatedFeed)."""
+
+    def span(self) -> tuple[datetime, datetime]: ...
+
+    def path(self, after: datetime | None) -> Iterator[PathPoint]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """`market_clock`: how far a replay has come. None: never started."""
+
+    at: datetime | None
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayProgress:
+    """`share` of the recording done, None without an end; `candles_per_second` of host time."""
+
+    market_now: datetime
+    share: float | None
+    candles_per_second: float
+
+
+async def read_reached(database: Database) -> Reached:
+    """Where to go on. Wiring builds the clock with it."""
+    async with database.connection() as connection:
+        stored: Any = await settings.get(connection, "market_clock")
+    if stored is None:
+        return Reached(None, ended=False)
+    return Reached(datetime.fromisoformat(stored["reached"]), bool(stored["ended"]))
+
+
+class Playback:
+    """What both players share: the path from where it was left, and how far it is."""
+
+    def __init__(
+        self,
+        *,
+        recording: Recording,
+        clock: MarketClock,
+        reached: Reached,
+        on_tick: OnTick,
+        prime: Callable[[PathPoint], None],
+        look_back: timedelta = PRIME_LOOK_BACK,
+        host_seconds: Callable[[], float] = monotonic,
+    ) -> None:
+        self.start, self.end = recording.span()
+        self.reached = reached
+        self._clock = clock
+        self._on_tick = on_tick
+        self._host_seconds = host_seconds
+        self._host_start = host_seconds()
+        self._points = 0
+        self._path = recording.path(
+            None
+            if reached.at is None or reached.at - look_back < self.start
+            else reached.at - look_back
+        )
+        self.next = next(self._path, None)
+        self._prime(prime)
+
+    def _prime(self, prime: Callable[[PathPoint], None]) -> None:
+        """Make known again what prices were before *reached*, without acting on them."""
+        if self.reached.at is None:
+            return
+        while self.next is not None and self.next.at <= self.reached.at:
+            prime(self.next)
+            self.next = next(self._path, None)
+
+    async def deliver(self, until: datetime) -> None:
+        """Every path point up to *until*, in order; most ticks need no waiting."""
+        point = self.next
+        while point is not None and point.at <= until:
+            pending = self._on_tick(point)
+            if pending is not None:
+                await pending
+            self._points += 1
+            if self._points % POINTS_BEFORE_YIELDING == 0:
+                await checkpoint()
+            self.next = point = next(self._path, None)
+
+    def progress(self) -> ReplayProgress:
+        now = self._clock.now()
+        seconds = max(self._host_seconds() - self._host_start, 1e-9)
+        endless = self.end.year >= datetime.max.year  # noqa: DTZ901 - only its year is used
+        share = None if endless else (now - self.start) / (self.end - self.start)
+        rate = self._points / POINTS_A_CANDLE / seconds
+        return ReplayProgress(now, share, rate)
+
+
+class Timeline:
+    """Plays at speed 0. The clock stands at `reached`, or at the recording's start, beforehand."""
+
+    def __init__(
+        self,
+        *,
+        playback: Playback,
+        clock: MarketClock,
+        scheduler: ClockScheduler,
+        runner: JobRunner,
+        ledger: RunLedger,
+        on_end: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._playback = playback
+        self._clock = clock
+        self._scheduler = scheduler
+        self._runner = runner
+        self._ledger = ledger
+        self._on_end = on_end
+        self._stopping = anyio.Event()
+
+    def stop(self) -> None:
+        """End between two instants; what was done is committed first."""
+        self._stopping.set()
+
+    def progress(self) -> ReplayProgress:
+        return self._playback.progress()
+
+    async def run(self) -> bool:
+        """Whether the data came to its end; False: stopped before."""
+        if self._playback.reached.ended:
+            return True
+        resumed_at = self._playback.reached.at
+        done = set() if resumed_at is None else await self._ledger.done_at(resumed_at)
+        while not self._stopping.is_set():
+            instant = self._next_instant()
+            await self._jump(instant)
+            await self._playback.deliver(instant)
+            await self._run_jobs(instant, done if instant == resumed_at else set())
+            # Asked to stop meanwhile, jobs of this instant may have been left out: not the end yet.
+            if instant >= self._playback.end and not self._stopping.is_set():
+                await self._on_end()
+                return await self._commit(instant, ended=True)
+        await self._commit(self._clock.now(), ended=False)
+        return False
+
+    def _next_instant(self) -> datetime:
+        point = self._playback.next
+        instants = [self._playback.end, self._scheduler.next_due(), self._clock.next_wake()]
+        if point is not None:
+            instants.append(point.at)
+        return max(min(i for i in instants if i is not None), self._clock.now())
+
+    async def _jump(self, instant: datetime) -> None:
+        if self._clock.is_held:
+            await self._clock.wait_until_free()
+        wake = self._clock.next_wake()
+        self._clock.jump_to(instant)
+        if wake is not None and wake <= instant:
+            await checkpoint()  # sleepers act before anything else does at this instant
+            await self._clock.wait_until_free()
+
+    async def _run_jobs(self, instant: datetime, done: set[JobName]) -> None:
+        next_due = self._scheduler.next_due()
+        if next_due is None or next_due > instant:
+            return
+        dues = [due for due in self._scheduler.take_due() if due.name not in done]
+        if await self._commit(instant, ended=False):
+            await self._runner.run_due(dues)
+
+    async def _commit(self, instant: datetime, *, ended: bool) -> bool:
+        """While the database is away time stands still. False: stopped meanwhile."""
+        warned = False
+        while True:
+            try:
+                await self._ledger.commit_instant(instant, ended=ended)
+            except DatabaseUnavailableError as error:
+                if self._stopping.is_set():
+                    return False
+                if not warned:
+                    log.warning("replay waits for the database", error=str(error))
+                warned = True
+                with anyio.move_on_after(DATABASE_RETRY_SECONDS):
+                    await self._stopping.wait()
+            else:
+                return True
+
+
+class PacedPlayer:
+    """Plays with a speed: each path point when its time has come, none skipped when late."""
+
+    def __init__(
+        self,
+        *,
+        playback: Playback,
+        clock: MarketClock,
+        ledger: RunLedger,
+        on_end: Callable[[], Awaitable[None]],
+        commit_every_seconds: float = 1.0,
+    ) -> None:
+        self._playback = playback
+        self._clock = clock
+        self._ledger = ledger
+        self._on_end = on_end
+        self._commit_every = commit_every_seconds
+        self._stopping = anyio.Event()
+        self._warned = False
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def progress(self) -> ReplayProgress:
+        return self._playback.progress()
+
+    async def run(self) -> bool:
+        """Whether the data came to its end; False: stopped before."""
+        end = self._playback.end
+        self._clock.stop_at(end)
+        if self._playback.reached.ended:
+            return True
+        committed = monotonic()
+        while not self._stopping.is_set():
+            now = self._clock.now()
+            await self._playback.deliver(now)
+            if now >= end:
+                # The scheduler's timer is due in this very moment, too: let its jobs begin.
+                await anyio.sleep(LAST_TIMER_SECONDS)
+                await self._on_end()
+                await self._commit(end, ended=True)
+                return True
+            if monotonic() - committed >= self._commit_every:
+                await self._commit(now, ended=False)
+                committed = monotonic()
+            await self._wait(now)
+        await self._commit(self._clock.now(), ended=False)
+        return False
+
+    async def _wait(self, now: datetime) -> None:
+        point = self._playback.next
+        following = self._playback.end if point is None else min(point.at, self._playback.end)
+        seconds = (following - now).total_seconds() / self._clock.speed
+        with anyio.move_on_after(max(0.0, min(seconds, self._commit_every))):
+            await self._stopping.wait()
+
+    async def _commit(self, now: datetime, *, ended: bool) -> None:
+        try:
+            await self._ledger.commit_instant(now, ended=ended)
+        except DatabaseUnavailableError as error:
+            if not self._warned:
+                log.warning("market time not stored", error=str(error))
+            self._warned = True
+        else:
+            self._warned = False

@@ -1,0 +1,294 @@
+"""The pool: lanes, transactions, and honest words when PostgreSQL is away.
+
+Connections hold no session state that matters to the next user (no SET, LISTEN or advisory lock that
+outlives its transaction; a staging table empties itself), so that releasing one costs no round trip.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from enum import StrEnum
+from typing import Any, Final, LiteralString, TypeAlias
+
+import anyio
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from tradebotd.domain.errors import ConfigError, DatabaseUnavailableError
+from tradebotd.storage.postgres import json_codec
+from tradebotd.storage.postgres.writes import Writes
+
+Connection: TypeAlias = PoolConnectionProxy
+
+RESERVED_FOR_ORDERS: Final = 2
+BULK_WRITERS: Final = 2
+ACQUIRE_SECONDS: Final = 5.0
+CLEAN_UP_SECONDS: Final = 1.0
+STATEMENT_SECONDS: Final = 30
+# Less than a lease and than a statement's time: the locks of a process that was stopped within a
+# transaction are gone before its heir gives up waiting for them.
+IDLE_IN_TRANSACTION_SECONDS: Final = 10
+ANSWER_SECONDS: Final = STATEMENT_SECONDS + 5.0  # a server that does not even time out is frozen
+_LONG_AGO: Final = 1_000_000_000  # queries before asyncpg would replace a connection: never
+
+PING: Final[LiteralString] = "SELECT 1"
+DURABLE: Final[LiteralString] = "SET LOCAL synchronous_commit = on"
+
+SERVER_SETTINGS: Final = {
+    "application_name": "tradebotd",
+    "timezone": "UTC",
+    "synchronous_commit": "off",  # orders, fills, positions and leases ask for `durable`
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
+    "jit": "off",  # compiling costs more than any statement of ours
+}
+
+_TROUBLE: Final = (
+    asyncpg.PostgresConnectionError,  # 08: the connection broke
+    asyncpg.InsufficientResourcesError,  # 53: disk full, too many connections
+    asyncpg.OperatorInterventionError,  # 57: shut down, starting up, statement timeout
+    asyncpg.PostgresSystemError,  # 58: I/O error
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or an operator made it read-only
+    asyncpg.InternalClientError,  # the server ended the session while nobody was listening
+    OSError,  # TimeoutError among them: inside a block only the database is awaited
+)
+_NO_ROOM: Final = (  # nothing can be written, though much can be read
+    asyncpg.DiskFullError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+_BROKEN: Final = (asyncpg.PostgresConnectionError, asyncpg.InternalClientError, OSError)
+_MISCONFIGURED: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+
+_holder: ContextVar["asyncio.Task[Any] | None"] = ContextVar("connection_holder", default=None)
+
+
+class Lane(StrEnum):
+    ORDERS = "orders"
+    WORK = "work"
+    BULK = "bulk"
+
+
+def assert_no_connection_held(what: str) -> None:
+    """Raises RuntimeError while this task holds a connection: *what* would wait on a network."""
+    if _holds_connection():
+        raise RuntimeError(f"{what} while this task holds a database connection")
+
+
+def _holds_connection() -> bool:
+    # A child task inherits the context but not the connection: hence the task, not a flag.
+    holder = _holder.get()
+    return holder is not None and holder is asyncio.current_task()
+
+
+class Database:
+    """Raises DatabaseUnavailableError wherever PostgreSQL cannot be had."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self.pool_size: int = pool.get_max_size()
+        self.pool_in_use = 0
+        self.pool_acquired = 0  # how often, since the start
+        self.available = True
+        self.writes = Writes()
+        self._durable_begun = self._durable_ended = 0
+        shared = max(1, self.pool_size - RESERVED_FOR_ORDERS)
+        self._shared = asyncio.Semaphore(shared)
+        self._bulk = asyncio.Semaphore(min(BULK_WRITERS, max(1, shared - 1)))
+
+    def transaction(
+        self, lane: Lane = Lane.WORK, *, durable: bool = False
+    ) -> AbstractAsyncContextManager[Connection]:
+        """One transaction. `durable`: its commit waits until it is on the disk."""
+        return self._transaction(lane, durable=durable)
+
+    def connection(self, lane: Lane = Lane.WORK) -> AbstractAsyncContextManager[Connection]:
+        """A connection in autocommit, for a single statement."""
+        return self._held(lane)
+
+    @property
+    def durable_state(self) -> int | None:
+        """A number that every durable commit of this process changes; None: one is under way.
+
+        What was read between two equal ones is still so, as far as money and orders go: all that
+        changes them is durable, and nobody else may write them.
+        """
+        return self._durable_begun if self._durable_begun == self._durable_ended else None
+
+    async def ping(self) -> None:
+        async with self.connection(Lane.ORDERS) as connection:
+            await connection.fetchval(PING)
+
+    @asynccontextmanager
+    async def _transaction(self, lane: Lane, *, durable: bool) -> AsyncIterator[Connection]:
+        async with self._held(lane) as connection:
+            transaction = connection.transaction()
+            try:
+                await transaction.start()
+            except BaseException:
+                connection.terminate()  # cancelled in BEGIN: nobody knows whether it is open
+                raise
+            try:
+                if durable:
+                    await connection.execute(DURABLE)
+                yield connection
+            except BaseException:
+                if not connection.is_closed():
+                    with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True) as scope:
+                        await _quietly(transaction.rollback())
+                    _terminate_if(connection, late=scope.cancelled_caught)
+                raise
+            self._durable_begun += durable
+            try:
+                with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True) as scope:
+                    await transaction.commit()
+            finally:  # it counts, too, where nobody knows whether it has happened
+                self._durable_ended += durable
+            if scope.cancelled_caught:
+                connection.terminate()
+                self.available = False
+                self.writes.on_trouble()
+                raise DatabaseUnavailableError(
+                    f"no answer to COMMIT in {CLEAN_UP_SECONDS:g} s: it may or may not have happened"
+                )
+
+    @asynccontextmanager
+    async def _held(self, lane: Lane) -> AsyncIterator[Connection]:
+        if _holds_connection():
+            raise RuntimeError("this task already holds a database connection")
+        async with self._translated(), self._turn(lane):
+            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+            _holder.set(asyncio.current_task())
+            self.pool_in_use += 1
+            self.pool_acquired += 1
+            try:
+                yield connection
+            except _BROKEN:
+                connection.terminate()  # the pool must not hand it out again
+                raise
+            finally:
+                self.pool_in_use -= 1
+                _holder.set(None)
+                await self._release(connection)
+        self.available = True
+
+    async def _release(self, connection: Connection) -> None:
+        with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True) as scope:
+            await _quietly(self._pool.release(connection, timeout=CLEAN_UP_SECONDS))
+        _terminate_if(connection, late=scope.cancelled_caught)
+
+    @asynccontextmanager
+    async def _turn(self, lane: Lane) -> AsyncIterator[None]:
+        """Orders wait for nobody but each other; bulk writers also for other bulk writers."""
+        match lane:
+            case Lane.ORDERS:
+                yield
+            case Lane.WORK:
+                async with self._queued(self._shared):
+                    yield
+            case Lane.BULK:
+                async with self._bulk, self._queued(self._shared):
+                    yield
+
+    @asynccontextmanager
+    async def _queued(self, semaphore: asyncio.Semaphore) -> AsyncIterator[None]:
+        if semaphore.locked():
+            with anyio.fail_after(STATEMENT_SECONDS):
+                await semaphore.acquire()
+        else:
+            await semaphore.acquire()
+        try:
+            yield
+        finally:
+            semaphore.release()
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except _TROUBLE as error:
+            self.available = False
+            if isinstance(error, _NO_ROOM):
+                self.writes.fail(f"{type(error).__name__}: {error}")
+            self.writes.on_trouble()
+            raise unavailable(error) from error
+        except asyncpg.InterfaceError as error:
+            # asyncpg has no class of its own for "the connection is closed".
+            if "closed" not in str(error) and "closing" not in str(error):
+                raise
+            self.available = False
+            raise unavailable(error) from error
+
+
+def unavailable(error: BaseException) -> DatabaseUnavailableError:
+    detail = str(error) or "timed out"
+    return DatabaseUnavailableError(f"PostgreSQL is away: {type(error).__name__}: {detail}")
+
+
+async def _quietly(awaitable: Any) -> None:
+    """What fails while cleaning up a broken connection says nothing new."""
+    try:
+        await awaitable
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        return
+
+
+def _terminate_if(connection: Connection, *, late: bool) -> None:
+    if late and connection._con is not None:  # noqa: SLF001 - None once it is back in the pool
+        connection.terminate()
+
+
+async def _keep_session(_connection: Connection) -> None:
+    """Instead of asyncpg's RESET ALL, UNLISTEN …: a round trip a release, and nothing to reset."""
+
+
+async def _prepare_connection(connection: asyncpg.Connection) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=json_codec.dumps, decoder=json_codec.loads
+        )
+
+
+@asynccontextmanager
+async def open_database(
+    dsn: str, *, pool_min: int, pool_max: int, password: str | None = None
+) -> AsyncIterator[Database]:
+    """The one pool. Raises DatabaseUnavailableError, or ConfigError for a wrong address."""
+    pool = asyncpg.create_pool(
+        dsn,
+        password=password,
+        min_size=min(pool_min, pool_max),
+        max_size=pool_max,
+        max_queries=_LONG_AGO,
+        max_inactive_connection_lifetime=0,
+        reset=_keep_session,
+        init=_prepare_connection,
+        timeout=ACQUIRE_SECONDS,
+        command_timeout=ANSWER_SECONDS,
+        statement_cache_size=500,
+        max_cached_statement_lifetime=0,
+        server_settings=SERVER_SETTINGS,
+    )
+    try:
+        await pool
+    except _MISCONFIGURED as error:
+        raise ConfigError([f"database.url: {error}"]) from error
+    except _TROUBLE as error:
+        raise unavailable(error) from error
+    try:
+        yield Database(pool)
+    finally:
+        await _close(pool)
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    with anyio.move_on_after(CLEAN_UP_SECONDS * 2, shield=True) as scope:
+        await _quietly(pool.close())
+    if scope.cancelled_caught:
+        pool.terminate()

@@ -1,0 +1,140 @@
+"""Migrations: numbered, checksummed, locked, all or nothing."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final, LiteralString
+
+import tradebotd
+from tradebotd.domain.errors import MigrationError
+from tradebotd.storage.postgres.database import Connection, Database
+
+PACKAGE: Final = "tradebotd.migrations"
+FILE_NAME: Final = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
+
+LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtext('tradebotd migrations'))"
+CREATE_LEDGER: Final[LiteralString] = """
+    CREATE TABLE IF NOT EXISTS schema_migrations (
+        version    integer PRIMARY KEY,
+        name       text NOT NULL,
+        checksum   text NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT now()
+    )
+"""
+HAS_LEDGER: Final[LiteralString] = "SELECT to_regclass('schema_migrations') IS NOT NULL"
+SELECT_LEDGER: Final[LiteralString] = (
+    "SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version"
+)
+INSERT_LEDGER: Final[LiteralString] = (
+    "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)"
+)
+NO_TIMEOUT: Final[LiteralString] = "SET LOCAL statement_timeout = 0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    version: int
+    name: str
+    checksum: str  # SHA-256 of the file
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationState:
+    """`applied_at` is None while the migration is pending."""
+
+    version: int
+    name: str
+    applied_at: datetime | None
+
+
+def load_migrations(directory: Traversable | None = None) -> tuple[Migration, ...]:
+    """Every migration in order. Read before the loop starts. Raises MigrationError."""
+    found = [
+        _read(entry)
+        for entry in (directory or _directory()).iterdir()
+        if entry.name.endswith(".sql")
+    ]
+    found.sort(key=lambda migration: migration.version)
+    versions = [migration.version for migration in found]
+    if versions != list(range(1, len(found) + 1)):
+        raise MigrationError(f"migrations must be numbered 1, 2, 3 …, found {versions}")
+    return tuple(found)
+
+
+async def migrate(database: Database, migrations: Sequence[Migration]) -> list[int]:
+    """Apply what is missing, in order; the versions applied. Raises MigrationError."""
+    applied = []
+    async with database.transaction(durable=True) as connection:
+        await connection.execute(NO_TIMEOUT)
+        await connection.execute(LOCK)
+        await connection.execute(CREATE_LEDGER)
+        known = await _compared(connection, migrations)
+        for migration in migrations:
+            if migration.version not in known:
+                await connection.execute(migration.sql)
+                await connection.execute(
+                    INSERT_LEDGER, migration.version, migration.name, migration.checksum
+                )
+                applied.append(migration.version)
+    return applied
+
+
+async def migration_status(
+    database: Database, migrations: Sequence[Migration]
+) -> list[MigrationState]:
+    """Each migration, applied or pending. Changes nothing. Raises MigrationError like `migrate`."""
+    async with database.transaction() as connection:
+        known: dict[int, datetime] = {}
+        if await connection.fetchval(HAS_LEDGER):
+            known = await _compared(connection, migrations)
+    return [
+        MigrationState(version=item.version, name=item.name, applied_at=known.get(item.version))
+        for item in migrations
+    ]
+
+
+async def _compared(connection: Connection, migrations: Sequence[Migration]) -> dict[int, datetime]:
+    """When each applied version was, after comparing the ledger with the files."""
+    files_by_version = {migration.version: migration for migration in migrations}
+    rows = await connection.fetch(SELECT_LEDGER)
+    for row in rows:
+        file = files_by_version.get(row["version"])
+        label = f"{row['version']:04}_{row['name']}"
+        if file is None:
+            raise MigrationError(
+                f"the database has migration {label}, which this tradebotd does not know:"
+                " it was made by a newer one"
+            )
+        if file.checksum != row["checksum"]:
+            raise MigrationError(f"migration {label} was edited after it was applied")
+    return {row["version"]: row["applied_at"] for row in rows}
+
+
+def _read(entry: Traversable) -> Migration:
+    matched = FILE_NAME.fullmatch(entry.name)
+    if matched is None:
+        raise MigrationError(f"{entry.name} is no name for a migration: 0001_words.sql is")
+    content = entry.read_bytes()
+    return Migration(
+        version=int(matched["version"]),
+        name=matched["name"],
+        checksum=hashlib.sha256(content).hexdigest(),
+        sql=content.decode(),
+    )
+
+
+def _directory() -> Traversable:
+    """Installed, the files are a package; in a checkout they lie beside the package."""
+    try:
+        return files(PACKAGE)
+    except ModuleNotFoundError:
+        beside = Path(tradebotd.__file__).parent.parent / "migrations"
+        if not beside.is_dir():
+            raise MigrationError(f"no migrations: neither {PACKAGE} nor {beside} exists") from None
+        return beside

@@ -1,0 +1,61 @@
+"""Asks a strategy and believes nothing: whatever it does wrong is a StrategyError."""
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.errors import StrategyError
+from tradebotd.domain.levels import PivotLevels
+from tradebotd.domain.signal import Signal, SignalKind
+from tradebotd.strategies.base import AnyStrategy, Strategy, needs_levels
+from tradebotd.strategies.sandbox import confined
+
+
+def ask(
+    strategy: AnyStrategy,
+    candles: Sequence[Candle],
+    levels: PivotLevels | None = None,
+    *,
+    pure: bool = True,
+) -> Signal:
+    """Its signal on exactly its `lookback` candles. Raises StrategyError with the line at fault."""
+    said: Any
+    try:
+        with confined(pure=pure):
+            if needs_levels(strategy):
+                said = strategy.decide(candles, levels)
+            else:
+                said = cast("Strategy", strategy).decide(candles)
+    except StrategyError:
+        raise
+    except Exception as error:  # user code at an edge of its own: one bot's failure
+        raise StrategyError(f"{in_words(error)}{_place(error)}") from error
+    if not isinstance(said, Signal):
+        raise StrategyError(f"returned a {type(said).__name__} instead of a Signal")
+    if not isinstance(said.kind, SignalKind):
+        raise StrategyError("returned a Signal whose kind is no SignalKind")
+    words: tuple[Any, ...] = (said.reason, said.path)
+    if not all(isinstance(word, str) for word in words):
+        raise StrategyError("returned a Signal whose reason or path is no text")
+    return replace(said, reason=storable(said.reason), path=storable(said.path))
+
+
+def in_words(error: BaseException) -> str:
+    return storable(f"{type(error).__name__}: {error}")
+
+
+def storable(text: str) -> str:
+    """PostgreSQL has no NUL in text, and no half of a surrogate pair."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _place(error: BaseException) -> str:
+    """Where in somebody else's file it happened."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next(
+        (each for each in reversed(frames) if "strategies/asking" not in each.filename), None
+    )
+    return "" if last is None else f" ({Path(last.filename).name}, line {last.lineno})"

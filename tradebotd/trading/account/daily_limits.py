@@ -1,0 +1,54 @@
+"""The daily limits of a bot, in the account's currency. Pure."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Protocol
+
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.decimals import ZERO
+from tradebotd.trading.account.conversion import Currencies
+
+
+class Counted(Protocol):
+    """A bot's counters, and the day they belong to. `daily_pnl` is in the account's currency,
+    without `daily_unconverted` (by asset), of which no rate was known.
+    """
+
+    @property
+    def day(self) -> date | None: ...
+
+    @property
+    def daily_pnl(self) -> Decimal: ...
+
+    @property
+    def daily_trades_count(self) -> int: ...
+
+    @property
+    def daily_unconverted(self) -> Mapping[str, Decimal]: ...
+
+
+def reached_limit(
+    spec: BotSpec, state: Counted, today: date, currencies: Currencies | None = None
+) -> str | None:
+    """The daily limit that is reached. Counters of an earlier day count for nothing.
+
+    What has no rate still might be anything: as long as there is some, a limit of P&L is taken for
+    reached. *currencies* None: nobody is asked for one.
+    """
+    if state.day != today:
+        return None
+    limits, capital = spec.limits, spec.initial_capital
+    if limits.max_daily_trades is not None and state.daily_trades_count >= limits.max_daily_trades:
+        return "max_daily_trades reached"
+    waiting = {asset: amount for asset, amount in state.daily_unconverted.items() if amount}
+    known = {a: waiting[a] for a in waiting if currencies is not None and currencies.knows(a)}
+    pnl = state.daily_pnl + (ZERO if currencies is None else currencies.sum(known))
+    if limits.max_daily_loss is not None and pnl <= -limits.max_daily_loss * capital:
+        return "max_daily_loss reached"
+    if limits.daily_target is not None and pnl >= limits.daily_target * capital:
+        return "daily target reached"
+    unknown = sorted(waiting.keys() - known.keys())
+    if unknown and (limits.max_daily_loss, limits.daily_target) != (None, None):
+        return f"daily P&L unknown: no rate of {', '.join(unknown)}"
+    return None

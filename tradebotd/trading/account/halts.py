@@ -1,0 +1,142 @@
+"""Losses of the account that stop its entries until a day is over or somebody has looked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+import structlog
+
+from tradebotd.domain.bot import AccountLimits
+from tradebotd.ports.clock import Clock
+from tradebotd.risk.limits import AccountState, reached_account_limit
+from tradebotd.storage import alerts, settings
+from tradebotd.storage.postgres.database import Connection, Database
+from tradebotd.trading.account.trading_day import day_ends
+
+log = structlog.get_logger(__name__)
+
+ALERT: Final = "account_limit_reached"
+DAILY_LOSS: Final = "max_daily_loss"
+DRAWDOWN: Final = "max_drawdown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountHalt:
+    """`until` None: somebody must resume."""
+
+    rule: str
+    detail: str
+    since: datetime
+    until: datetime | None
+
+    def holds(self, now: datetime) -> bool:
+        return self.until is None or self.until > now
+
+    @classmethod
+    def read(cls, stored: dict[str, Any]) -> "AccountHalt":
+        until = stored["until"]
+        return cls(
+            rule=stored["rule"],
+            detail=stored["detail"],
+            since=datetime.fromisoformat(stored["since"]),
+            until=None if until is None else datetime.fromisoformat(until),
+        )
+
+    def as_json(self) -> dict[str, str | None]:
+        return {
+            "rule": self.rule,
+            "detail": self.detail,
+            "since": self.since.isoformat(),
+            "until": None if self.until is None else self.until.isoformat(),
+        }
+
+
+class AccountHalts:
+    """At most one: a drawdown outlasts a bad day. Stored, so that a restart forgives nothing."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._halt: AccountHalt | None = None
+        self.count = 0  # how many there have been since the start
+        self.on_halt: Callable[[], None] | None = None
+
+    async def load(self) -> None:
+        async with self._database.connection() as connection:
+            stored = await settings.get(connection, settings.ACCOUNT_HALT)
+        self._halt = None if stored is None else AccountHalt.read(stored)
+
+    @property
+    def current(self) -> AccountHalt | None:
+        halt = self._halt
+        return halt if halt is not None and halt.holds(self._clock.now()) else None
+
+    def closed_because(self) -> str | None:
+        halt = self.current
+        return None if halt is None else f"account {halt.rule}"
+
+    async def judge(
+        self, account: str, state: AccountState, limits: AccountLimits, zone: tzinfo
+    ) -> AccountHalt | None:
+        """The halt in force, a new one included. Raises DatabaseUnavailableError."""
+        now, current = self._clock.now(), self.current
+        if self._halt is not None and current is None:
+            await self._clear(now)
+        wanted = _wanted(state, limits, zone, now)
+        if wanted is None or (current is not None and current.rule in (wanted.rule, DRAWDOWN)):
+            return current
+        message = f"no entries: {wanted.rule}, {wanted.detail}"
+        before, self._halt = (
+            self._halt,
+            wanted,
+        )  # from here no entry leaves; stored, none is written
+        self.count += 1
+        try:
+            async with self._database.transaction(durable=True) as connection:
+                await settings.put(connection, settings.ACCOUNT_HALT, wanted.as_json())
+                await alerts.raise_alert(connection, ALERT, "critical", account, message, now)
+        except BaseException:
+            self._halt = before
+            raise
+        log.critical("entries stop", rule=wanted.rule, detail=wanted.detail, until=wanted.until)
+        if self.on_halt is not None:
+            self.on_halt()
+        return wanted
+
+    async def resume(self, connection: Connection) -> bool:
+        """In the caller's transaction; `forget` once it has committed. False: nothing to resume.
+
+        The highest equity begins anew: what was lost is not lost again.
+        """
+        halt = self.current
+        if halt is None or halt.rule != DRAWDOWN:
+            return False
+        now = self._clock.now()
+        await settings.put(connection, settings.ACCOUNT_HALT, None)
+        await settings.put(connection, settings.ACCOUNT_PEAK_SINCE, now.isoformat())
+        await alerts.clear_others(connection, ALERT, [], now)
+        return True
+
+    def forget(self) -> None:
+        self._halt = None
+
+    async def _clear(self, now: datetime) -> None:
+        async with self._database.transaction(durable=True) as connection:
+            await settings.put(connection, settings.ACCOUNT_HALT, None)
+            await alerts.clear_others(connection, ALERT, [], now)
+        log.info("entries go on", because="the account's day is over")
+        self._halt = None
+
+
+def _wanted(
+    state: AccountState, limits: AccountLimits, zone: tzinfo, now: datetime
+) -> AccountHalt | None:
+    """Of both, the one that lasts longer."""
+    without_day = replace(state, day_start_equity=state.equity)
+    reached = reached_account_limit(without_day, limits) or reached_account_limit(state, limits)
+    if reached is None:
+        return None
+    rule, detail = reached
+    until = day_ends(now, zone) if rule == DAILY_LOSS else None
+    return AccountHalt(rule=rule, detail=detail, since=now, until=until)

@@ -1,0 +1,341 @@
+"""What came into the account and left it: told by its venues, or inferred from cash that jumped.
+
+The day's first equity and the highest one are moved by its share of the equity
+(`risk/account_units.py`), so that it is neither gain nor loss, and makes none greater or smaller.
+"""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import FeedError, VenueError
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.transfer import Transfer
+from tradebotd.ports.venue import Venue
+from tradebotd.risk.account_units import Units, Weighed, undo, weigh
+from tradebotd.storage import account_units, alerts, baselines, transfers
+from tradebotd.storage.equity import Purse
+from tradebotd.storage.postgres.database import Connection, Database
+from tradebotd.storage.transfers import Part, Seen
+from tradebotd.trading.account.conversion import Currencies
+
+log = structlog.get_logger(__name__)
+
+JUMPED: Final = "cash_jumped"
+ASK_SECONDS: Final = 10.0
+OVERLAP: Final = timedelta(days=1)  # a transfer may be told late
+TOLD_FOR: Final = timedelta(days=1)
+CLEAR_EVERY: Final = timedelta(hours=1)
+NOTICED: Final = Decimal("0.001")  # of the equity: less is fees and interest, and counts as such
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jump:
+    """Of one purse. *booked*: what was inferred earlier, and our books have now. *returned*: what
+    of it went back. *amount*: what is new, in the asset. *worth*: of what went back and what is
+    new, in the account's currency. *absorbed*: what is too little to be noticed, up to now.
+    """
+
+    purse: Purse
+    booked: Sequence[Part]
+    returned: Sequence[Part]
+    amount: Decimal
+    worth: Decimal
+    absorbed: Decimal
+
+
+class TransferBooks:
+    """Of one account, in its currency."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        currencies: Currencies,
+        account: str,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._currencies = currencies
+        self._account = account
+        self._cleared_at: datetime | None = None
+
+    async def pull(self, now: datetime) -> dict[VenueName, str]:
+        """Ask whoever can tell; returns who did not, and why. Raises DatabaseUnavailableError."""
+        failed: dict[VenueName, str] = {}
+        told: dict[VenueName, Sequence[Transfer]] = {}
+        since = await self._since(now)
+        async with anyio.create_task_group() as asking:
+            for name in since:
+                asking.start_soon(self._ask, name, since[name], told, failed)
+        for name in sorted(told):
+            for each in told[name]:
+                await self._book(each, now)
+        return failed
+
+    async def _since(self, now: datetime) -> dict[VenueName, datetime]:
+        """Whom to ask, and from when on; nothing of the others is in any equity yet."""
+        since = {}
+        async with self._database.connection() as connection:
+            for name, venue in sorted(self._venues.items()):
+                if venue.traits.tells_transfers:
+                    seen = await transfers.select_since(connection, self._account, name, now)
+                    if seen is not None:
+                        first, last = seen
+                        since[name] = max(first, last - OVERLAP)
+        return since
+
+    async def _ask(
+        self,
+        name: VenueName,
+        since: datetime,
+        told: dict[VenueName, Sequence[Transfer]],
+        failed: dict[VenueName, str],
+    ) -> None:
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                told[name] = await self._venues[name].transfers_since(since)
+        except (VenueError, TimeoutError) as error:
+            failed[name] = f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
+            trace = traceback.format_exc()  # not by exc_info: renderers read source files
+            log.error("a venue's transfers failed", venue=name, traceback=trace)  # noqa: TRY400
+            failed[name] = f"{type(error).__name__}: {error}"
+
+    async def _book(self, transfer: Transfer, now: datetime) -> None:
+        if not transfer.amount.is_finite():
+            log.error("a transfer is no number", venue=transfer.venue, id=transfer.transfer_id)
+            return
+        try:
+            rate = self._rate(transfer.asset)
+        except FeedError as error:
+            log.warning("a transfer waits for a price", asset=transfer.asset, error=str(error))
+            return
+        async with self._database.transaction(durable=True) as connection:
+            if not await transfers.insert_told(connection, self._account, transfer, rate, now):
+                return
+            await baselines.count_in(connection, transfer)
+            subject = f"{transfer.venue} {transfer.asset}"
+            await alerts.clear(connection, [JUMPED], subject, now)
+        log.info(
+            "transfer booked",
+            venue=transfer.venue,
+            asset=transfer.asset,
+            amount=transfer.amount,
+            at=transfer.at,
+        )
+
+    def _rate(self, asset: str) -> Decimal:
+        """What is not counted as cash is worth nothing here. Raises FeedError."""
+        return self._currencies.rate(asset) if asset in self._currencies.cash else ZERO
+
+    async def units(
+        self,
+        connection: Connection,
+        cash: Mapping[Purse, Decimal],
+        booked: Mapping[Purse, Decimal],
+        equity: Decimal,
+        peak_value: Decimal | None,
+        now: datetime,
+    ) -> Units | None:
+        """As a snapshot of this moment would make them. None: all would begin anew.
+
+        *booked*: what our books say has moved in each purse, of the same moment as *cash*.
+        *peak_value*: the highest of a unit.
+        """
+        stored, told = await account_units.select(connection, self._account)
+        jumps = await self._jumps(connection, cash, booked, equity, now, lock=False)
+        undone, weighed = _weighed(stored, told, jumps, equity, peak_value, now)
+        return None if weighed.against is None or undone.since != stored.since else weighed.units
+
+    async def _jumps(
+        self,
+        connection: Connection,
+        cash: Mapping[Purse, Decimal],
+        booked: Mapping[Purse, Decimal],
+        equity: Decimal,
+        now: datetime,
+        *,
+        lock: bool,
+    ) -> list[Jump]:
+        """By how much each purse has jumped since the last snapshot, for no reason that is known.
+
+        A purse that is counted for the first time has come in, and one that is counted no more has
+        left.
+        """
+        seen = await transfers.select_purses(connection, self._account)
+        jumps: list[Jump] = []
+        for purse in sorted({*seen, *cash}) if seen else ():
+            known = seen.get(purse)
+            moved = booked.get(purse, ZERO)
+            amount = _unexplained(known, cash.get(purse), moved)
+            if not amount or not self._currencies.converts(purse[1]):
+                # Of what nothing converts any more nobody can say what it was worth.
+                jumps.append(_nothing(purse, known))
+                continue
+            late = moved if known is None else moved - known.booked
+            noticed = self._is_noticed(purse, amount, equity)
+            parts: Sequence[Part] = ()
+            if noticed or amount * late < 0:
+                parts, _ = await transfers.inferred_parts(
+                    connection, self._account, purse, -amount, now - transfers.LATER, now, lock=lock
+                )
+            # What was booked later than the venue had counted it comes back with the other sign.
+            first, returned = _split(parts, late)
+            returned = returned if noticed else []
+            left = -amount - sum((part.amount for part in (*first, *returned)), ZERO)
+            late -= sum((part.amount for part in first), ZERO)
+            absorbed = ZERO if known is None else known.absorbed
+            again = _common(left, late, absorbed)
+            left -= again
+            rest = -left if self._is_noticed(purse, left, equity) else ZERO
+            new = rest - sum((part.amount for part in returned), ZERO)
+            jumps.append(
+                Jump(
+                    purse=purse,
+                    booked=first,
+                    returned=returned,
+                    amount=rest,
+                    worth=self._currencies.rate(purse[1]) * new,
+                    absorbed=absorbed - again - left - rest,
+                )
+            )
+        return jumps
+
+    async def settle(
+        self,
+        connection: Connection,
+        cash: Mapping[Purse, Decimal],
+        booked: Mapping[Purse, Decimal],
+        equity: Decimal,
+        peak_value: Decimal | None,
+        now: datetime,
+    ) -> Units:
+        """What has jumped becomes a transfer that is inferred, and is said. In the caller's
+
+        transaction, before its snapshot, which is of these units. For the others: `units`.
+        """
+        stored, told = await account_units.select(connection, self._account)
+        jumps = await self._jumps(connection, cash, booked, equity, now, lock=True)
+        undone, weighed = _weighed(stored, told, jumps, equity, peak_value, now)
+        for jump in jumps:
+            venue, _ = jump.purse
+            take_back = partial(transfers.take_back, connection, self._account, venue)
+            await take_back(jump.booked, weighed=False)
+            await take_back(jump.returned, weighed=True)
+            if jump.amount:
+                # Each as if it were the last: taken back, it leaves what is there without it.
+                alone = equity - self._worth(jump) if equity > 0 else weighed.against
+                against = None if weighed.against is None else alone
+                await self._infer(connection, jump, now, against, undone.since)
+            elif jump.booked or jump.returned:
+                await alerts.clear(connection, [JUMPED], " ".join(jump.purse), now)
+        if told:
+            await transfers.mark_weighed(connection, self._account)
+        if weighed.units != stored:
+            await account_units.put(connection, self._account, weighed.units)
+        absorbed = {jump.purse: jump.absorbed for jump in jumps}
+        await transfers.put_purses(connection, self._account, cash, booked, absorbed, now)
+        if self._cleared_at is None or not self._cleared_at <= now < self._cleared_at + CLEAR_EVERY:
+            await alerts.clear_older(connection, JUMPED, now - TOLD_FOR, now)
+            self._cleared_at = now
+        return weighed.units
+
+    async def _infer(
+        self,
+        connection: Connection,
+        jump: Jump,
+        now: datetime,
+        against: Decimal | None,
+        since_before: datetime | None,
+    ) -> None:
+        (venue, asset), amount = jump.purse, jump.amount
+        inferred = Transfer(
+            venue=venue,
+            transfer_id=f"inferred {asset} {now.isoformat()}",
+            asset=asset,
+            amount=amount,
+            at=now,
+        )
+        await transfers.insert_inferred(
+            connection,
+            self._account,
+            inferred,
+            self._worth(jump),
+            against=against,
+            since_before=since_before,
+        )
+        went = "came in" if amount > 0 else "left"
+        message = (
+            f"{abs(amount):f} {asset} {went}, and no fill, funding or transfer says why:"
+            " no gain and no loss is made of it"
+        )
+        await alerts.raise_alert(connection, JUMPED, "warning", " ".join(jump.purse), message, now)
+        log.warning("cash jumped", venue=venue, asset=asset, amount=amount)
+
+    def _worth(self, jump: Jump) -> Decimal:
+        """Of what is new."""
+        return self._currencies.rate(jump.purse[1]) * jump.amount
+
+    def _is_noticed(self, purse: Purse, amount: Decimal, equity: Decimal) -> bool:
+        return abs(self._currencies.rate(purse[1]) * amount) > NOTICED * abs(equity)
+
+
+def _nothing(purse: Purse, known: Seen | None) -> Jump:
+    absorbed = ZERO if known is None else known.absorbed
+    return Jump(purse=purse, booked=(), returned=(), amount=ZERO, worth=ZERO, absorbed=absorbed)
+
+
+def _common(left: Decimal, late: Decimal, absorbed: Decimal) -> Decimal:
+    """Of *left*, what our books have moved late and was absorbed before: all of one sign."""
+    if left * late <= 0 or left * absorbed <= 0:
+        return ZERO
+    return min(left, late, absorbed, key=abs)
+
+
+def _split(parts: Sequence[Part], late: Decimal) -> tuple[list[Part], list[Part]]:
+    """Those that our books explain, which have moved by *late* since, and those that went back."""
+    booked, returned = [], []
+    left = abs(late)
+    for part in parts:
+        same = part.amount * late > 0
+        first, rest = part.split(left if same else ZERO)
+        if first is not None:
+            booked.append(first)
+            left -= abs(first.amount)
+        if rest is not None:
+            returned.append(rest)
+    return booked, returned
+
+
+def _unexplained(seen: Seen | None, cash: Decimal | None, booked: Decimal) -> Decimal:
+    if seen is None:
+        return ZERO if cash is None else cash
+    if cash is None:
+        return -seen.cash
+    return cash - seen.cash - (booked - seen.booked) - seen.told
+
+
+def _weighed(
+    stored: Units,
+    told: Decimal,
+    jumps: Sequence[Jump],
+    equity: Decimal,
+    peak_value: Decimal | None,
+    now: datetime,
+) -> tuple[Units, Weighed]:
+    """The units without what was inferred wrongly, and with what has come or left since. *told*:
+    what the transfers are worth that were told since the last snapshot.
+    """
+    undone = undo(stored, [part.undone for jump in jumps for part in jump.booked], now)
+    worth = told + sum((jump.worth for jump in jumps), ZERO)
+    return undone, weigh(undone, equity, worth, peak_value, now)

@@ -1,0 +1,372 @@
+"""What the account and each bot are worth, and how near they are to their limits."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Final
+
+import anyio
+
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import EntryPostponedError, FeedError
+from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.ports.prices import BelievedPrices
+from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.risk.limits import AccountState
+from tradebotd.storage import equity
+from tradebotd.storage.equity import (
+    BotFlows,
+    Flows,
+    OpenHolding,
+    PendingEntry,
+    Purse,
+    Snapshot,
+)
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.account import venue_accounts
+from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.trading_day import day_began
+from tradebotd.trading.account.transfers import TransferBooks
+from tradebotd.trading.account.unheard_futures import More, Unheard, futures_behind
+from tradebotd.trading.account.venue_accounts import Told, VenueAccounts, booked_cash
+
+MINUTE: Final = timedelta(minutes=1)
+LOOKS: Final = 5
+LOOK_AGAIN_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """Cash and what is held, at the prices of one moment, in the account's currency.
+
+    `cash`: of each venue and asset, in that asset. A bot whose former trades were in something that
+    nothing converts any more is left out of `bots`. `of_one_moment`: no order was under way, and no
+    fill came in between; `certain`: nor can one have come that we have not heard of. `pending`:
+    entries that may still fill, of before the venues were asked and of after; `entries_moved`: they
+    were not the same, so that one may be counted twice. `silent`: venues that do not answer, and
+    why; they count with what was last known of them, or if `unknown` with nothing. `booked`: what
+    our books have moved in each purse. `behind`: futures of ours of which a venue holds more (by
+    how much) or less, such as what it has closed by force.
+    """
+
+    account: Snapshot
+    bots: Mapping[BotName, Snapshot]
+    cash: Mapping[Purse, Decimal]
+    booked: Mapping[Purse, Decimal]
+    holdings: Sequence[OpenHolding]
+    pending: Sequence[PendingEntry]
+    entries_moved: bool
+    of_one_moment: bool
+    certain: bool
+    silent: Mapping[VenueName, str]
+    unknown: frozenset[VenueName]
+    behind: frozenset[More]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """`state` for the limits; `free`: cash that neither a margin nor a pending entry holds."""
+
+    state: AccountState
+    free: Mapping[Purse, Decimal]
+
+
+class Account:
+    """In one currency; base assets count through open positions only, quote assets are cash.
+
+    *shares*: what a venue has said counts for a moment; not where effects must repeat (speed 0).
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        prices: BelievedPrices,
+        symbols: Mapping[str, MarketSymbol],
+        specs: Mapping[BotName, BotSpec],
+        name: str,
+        currency: str,
+        zone: tzinfo,
+        shares: bool = False,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._told = VenueAccounts(venues)
+        self._shares = shares
+        self._reaching: dict[VenueName, anyio.Lock] = defaultdict(anyio.Lock)
+        self._unheard = Unheard()
+        self._read: tuple[int | None, Flows] | None = None
+        self._prices = prices
+        self._symbols = symbols
+        self._specs = specs
+        instruments = (symbol.instrument for symbol in symbols.values())
+        self.currencies = Currencies(instruments, prices, currency)
+        self.transfers = TransferBooks(
+            database=database, venues=venues, currencies=self.currencies, account=name
+        )
+        self.name = name
+        self.zone = zone
+
+    def base_fee(self, venue: VenueName) -> Decimal:
+        """The fraction of a spot buy that *venue* keeps as its fee."""
+        return self._venues[venue].traits.base_fee
+
+    async def reach(self, venue: VenueName) -> None:
+        """Before an entry at *venue* stands in the queue: so that nobody else waits for its answer.
+
+        Whoever comes meanwhile waits for the same one. Raises EntryPostponedError,
+        DatabaseUnavailableError.
+        """
+        if not self._shares:
+            return
+        async with self._reaching[venue]:
+            if self._told.is_fresh(venue):
+                return
+            if not self._told.is_left_alone(venue):
+                before = await self._flows()
+                asked = await self._told.ask([venue], venue_accounts.ASK_SECONDS)
+                flows = await self._flows()
+                self._remember(asked, before, flows, heard=False)
+            why = self._told.why_silent(venue)
+        if why is not None:
+            raise no_answer(venue, why)
+
+    async def worth(self, *, pause_seconds: float = 0.0, hurried: bool = False) -> Worth:
+        """Raises FeedError when something held has no price, DatabaseUnavailableError.
+
+        *hurried*: others wait; where answers are shared, a recent one will do, a venue that was
+        silent a moment ago is not asked again, and the others have little time.
+
+        Cash is the venues' and positions are ours: they are of one moment only if no order was
+        under way and no fill came in between. A venue may fill what rests there before it tells us;
+        *pause_seconds* is how long we wait to hear of it.
+        """
+        before = await self._flows()
+        hurried = hurried and self._shares
+        told = self._shared(before) if hurried else {}
+        names = [name for name in self._venues if name not in told]
+        if hurried:
+            names = [name for name in names if not self._told.is_left_alone(name)]
+        seconds = venue_accounts.SHORT_SECONDS if hurried else venue_accounts.ASK_SECONDS
+        asked = await self._told.ask(names, seconds)
+        if before.resting and pause_seconds:
+            await anyio.sleep(pause_seconds)
+        flows = await self._flows()
+        holdings = [holding for flow in flows.bots for holding in flow.holdings]
+        heard = pause_seconds > 0
+        told |= self._remember(asked, before, flows, heard=heard)
+        silent: dict[VenueName, str] = {}
+        for name in sorted(set(self._venues) - set(told)):
+            silent[name] = self._told.why_silent(name) or "it was not asked"
+            if (last := self._told.last(name)) is not None:
+                told[name] = last
+        booked, bought = booked_cash(flows), _bought(holdings)
+        cash = self._cash(told, booked, bought)
+        bots = {
+            flow.bot: self._bot_worth(flow)
+            for flow in flows.bots
+            if all(self.currencies.converts(asset) for _, asset in flow.realized)
+        }
+        same = not flows.moving and before == flows
+        same = same and all(name in asked or each.exact for name, each in told.items())
+        same = same and len(told) == len(self._venues)
+        return Worth(
+            account=self._snapshot(None, self._sum(cash), holdings),
+            bots=bots,
+            cash=cash,
+            booked={each: booked.get(each, ZERO) - bought.get(each, ZERO) for each in cash},
+            holdings=holdings,
+            pending=_either(before.pending, flows.pending),
+            entries_moved=before.pending != flows.pending,
+            of_one_moment=same,
+            certain=same and (heard or not flows.resting),
+            silent=silent,
+            unknown=frozenset(self._venues) - set(told),
+            behind=futures_behind(asked, holdings, self._symbols),
+        )
+
+    def _shared(self, flows: Flows) -> dict[VenueName, Told]:
+        found = ((name, self._told.shared(name, flows)) for name in self._venues)
+        return {name: told for name, told in found if told is not None}
+
+    def _remember(
+        self,
+        asked: Mapping[VenueName, VenueAccount],
+        before: Flows,
+        flows: Flows,
+        *,
+        heard: bool,
+    ) -> dict[VenueName, Told]:
+        """*heard*: we have waited for what a venue tells of what rested there."""
+        calm = not flows.moving and before == flows
+        exact = heard or not flows.resting
+        return {
+            name: self._told.remember(name, account, flows, calm=calm, exact=exact)
+            for name, account in asked.items()
+        }
+
+    async def _flows(self) -> Flows:
+        """As it was read, until something durable is written."""
+        state = self._database.durable_state
+        if self._read is not None and self._read[0] == state:
+            return self._read[1]
+        async with self._database.connection() as connection:
+            flows = await equity.select_bot_flows(connection)
+        still = state is not None and state == self._database.durable_state
+        self._read = (state, flows) if still else None
+        return flows
+
+    async def standing(self, worth: Worth, now: datetime) -> Standing:
+        """For the limits; without a snapshot yet, the day and the peak begin now.
+
+        Of an equity that lacks a venue no loss is judged, either; and what came into the account
+        or left it is none, whether a venue has told it or cash has jumped: both are moved by its
+        share of the equity.
+        """
+        async with self._database.connection() as connection:
+            history = await equity.select_history(
+                connection, self.name, day_began(now, self.zone), now - MINUTE
+            )
+            units = await self.transfers.units(
+                connection, worth.cash, worth.booked, worth.account.equity, history.peak, now
+            )
+        current = worth.account.equity
+        day_start = peak = None
+        if units is not None and not worth.unknown:
+            day_start, peak = units.money(history.day_start), units.money(history.peak)
+        exposure = sum((self._notional(each) for each in worth.pending), ZERO)
+        state = AccountState(
+            equity=current,
+            exposure=worth.account.exposure + exposure,
+            open_positions=len(worth.holdings) + sum(each.opens for each in worth.pending),
+            orders_last_minute=history.recent_entries,
+            day_start_equity=current if day_start is None else day_start,
+            peak_equity=current if peak is None else max(peak, current),
+        )
+        return Standing(state=state, free=self._free(worth))
+
+    async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Worth:
+        """Store what everything is worth at *now*; a second one at the same instant is skipped.
+
+        Nor is one that is not `of_one_moment`, because orders are under way: a sale booked on one
+        side only would be a peak that never was, and a drawdown from it ever after.
+        """
+        worth = await self.worth(pause_seconds=pause_seconds)
+        for _ in range(LOOKS - 1):
+            if worth.of_one_moment or worth.silent:
+                break
+            await anyio.sleep(LOOK_AGAIN_SECONDS)
+            worth = await self.worth(pause_seconds=pause_seconds)
+        if not worth.of_one_moment or self._unheard.waits(worth.behind, now):
+            return replace(worth, of_one_moment=False)
+        rows = [worth.account, *worth.bots.values()]
+        async with self._database.transaction() as connection:
+            history = await equity.select_history(
+                connection, self.name, day_began(now, self.zone), now - MINUTE
+            )
+            units = await self.transfers.settle(
+                connection, worth.cash, worth.booked, worth.account.equity, history.peak, now
+            )
+            value = units.value(worth.account.equity)
+            await equity.insert_snapshots(connection, now, self.name, rows, value)
+        return worth
+
+    def _cash(
+        self,
+        told: Mapping[VenueName, Told],
+        booked: Mapping[Purse, Decimal],
+        bought: Mapping[Purse, Decimal],
+    ) -> dict[Purse, Decimal]:
+        return {
+            (venue, asset): each.balance((venue, asset), booked) - bought.get((venue, asset), ZERO)
+            for venue, each in sorted(told.items())
+            for asset in sorted(self.currencies.cash)
+        }
+
+    def _free(self, worth: Worth) -> dict[Purse, Decimal]:
+        free = defaultdict(Decimal, worth.cash)
+        for holding in worth.holdings:
+            if holding.position_type is PositionType.FUTURES:
+                margin = abs(holding.quantity) * holding.entry_price / holding.leverage
+                free[holding.venue, holding.quote_asset] -= margin
+        for each in worth.pending:
+            symbol = self._symbols.get(each.symbol)
+            if symbol is not None:
+                price = each.limit_price or self._price(each.symbol)
+                quote = symbol.instrument.quote_asset
+                free[each.venue, quote] -= each.quantity * price / each.leverage
+        return free
+
+    def _notional(self, pending: PendingEntry) -> Decimal:
+        symbol = self._symbols.get(pending.symbol)
+        if symbol is None:  # it left the configuration while its entry was under way
+            return ZERO
+        rate = self.currencies.rate(symbol.instrument.quote_asset)
+        return pending.quantity * (pending.limit_price or self._price(pending.symbol)) * rate
+
+    def _sum(self, cash: Mapping[Purse, Decimal]) -> Decimal:
+        totals: dict[str, Decimal] = defaultdict(Decimal)
+        for (_, asset), amount in cash.items():
+            totals[asset] += amount
+        return self.currencies.sum(totals)
+
+    def _bot_worth(self, flow: BotFlows) -> Snapshot:
+        """Initial capital and what its fills made of it; a spot holding was paid from its cash."""
+        spec = self._specs.get(flow.bot)
+        cash = ZERO if spec is None else spec.initial_capital
+        cash += self._sum(flow.realized)
+        for holding in flow.holdings:
+            if holding.position_type is PositionType.SPOT:
+                cash -= holding.cost * self.currencies.rate(holding.quote_asset)
+        return self._snapshot(flow.bot, cash, flow.holdings)
+
+    def _snapshot(
+        self, bot: BotName | None, cash: Decimal, holdings: Sequence[OpenHolding]
+    ) -> Snapshot:
+        exposure, value, unrealized = ZERO, ZERO, ZERO
+        for holding in holdings:
+            price, rate = self._price(holding.symbol), self.currencies.rate(holding.quote_asset)
+            gain = (price - holding.entry_price) * holding.quantity * rate
+            exposure += abs(holding.quantity) * price * rate
+            unrealized += gain
+            spot = holding.position_type is PositionType.SPOT
+            value += holding.quantity * price * rate if spot else gain
+        return Snapshot(
+            bot=bot,
+            equity=cash + value,
+            cash=cash,
+            exposure=exposure,
+            unrealized_pnl=unrealized,
+        )
+
+    def _price(self, symbol: str) -> Decimal:
+        price = self._prices.price(symbol)
+        if price is None:
+            raise FeedError(f"{symbol} has no price yet")
+        return price
+
+
+def _bought(holdings: Sequence[OpenHolding]) -> dict[Purse, Decimal]:
+    """What a bot has bought of an asset that is another symbol's money is no cash."""
+    bought: dict[Purse, Decimal] = defaultdict(Decimal)
+    for holding in holdings:
+        if holding.position_type is PositionType.SPOT:
+            bought[holding.venue, holding.base_asset] += holding.quantity
+    return bought
+
+
+def no_answer(venue: VenueName, why: str) -> EntryPostponedError:
+    return EntryPostponedError(f"{venue} does not answer", why)
+
+
+def _either(
+    before: Sequence[PendingEntry], after: Sequence[PendingEntry]
+) -> Sequence[PendingEntry]:
+    """Each once, as it was at first: it could still take the more of the cash then."""
+    known = {each.order_id for each in before}
+    return (*before, *(each for each in after if each.order_id not in known))

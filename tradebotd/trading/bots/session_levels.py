@@ -1,0 +1,31 @@
+"""The pivot levels of the session that a candle belongs to, read once a session."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.levels import PivotLevels
+from tradebotd.market.calendars import Calendar
+from tradebotd.storage import levels
+from tradebotd.storage.postgres.database import Database
+
+
+class SessionLevels:
+    def __init__(self, database: Database, calendars: Mapping[str, Calendar]) -> None:
+        self._database = database
+        self._calendars = calendars
+        self._known: dict[str, tuple[date, PivotLevels]] = {}
+
+    async def of(self, symbol: MarketSymbol, ts: datetime) -> PivotLevels | None:
+        """None outside a session, and while they are not calculated; then it is looked again."""
+        session = self._calendars[symbol.calendar].session_at(ts)
+        if session is None:
+            return None
+        known = self._known.get(symbol.symbol)
+        if known is not None and known[0] == session.date:
+            return known[1]
+        async with self._database.connection() as connection:
+            found = await levels.select_pivots(connection, symbol.symbol, session.date)
+        if found is not None:
+            self._known[symbol.symbol] = (session.date, found)
+        return found

@@ -1,0 +1,60 @@
+"""Says, for as long as it is so, what keeps an exit: one alert a subject."""
+
+from collections.abc import Collection, Mapping
+
+import structlog
+
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import alerts
+from tradebotd.storage.alerts import Severity
+from tradebotd.storage.postgres.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+class Standing:
+    """Alerts of one code; written only when what is so has changed."""
+
+    def __init__(
+        self, database: Database, clock: Clock, code: str, severity: Severity = "critical"
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._code = code
+        self._severity = severity
+        # None: an earlier life's may be open.
+        self._told: tuple[Mapping[str, str], frozenset[VenueName]] | None = None
+
+    async def tell(self, found: Mapping[str, str], silent: Collection[VenueName] = ()) -> None:
+        """*found*: why, by subject. *silent*: venues of which nobody knows whether what was said of
+        them is over. Raises DatabaseUnavailableError; then it is told next time.
+        """
+        telling = (dict(found), frozenset(silent))
+        if telling == self._told:
+            return
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            for subject, why in sorted(found.items()):
+                if await alerts.raise_alert(
+                    connection, self._code, self._severity, subject, why, now
+                ):
+                    log.critical(self._code.replace("_", " "), subject=subject, reason=why)
+            await alerts.clear_others(connection, self._code, list(found), now, silent)
+        self._told = telling
+
+
+def subject(position_id: PositionId) -> str:
+    return f"position {position_id}"
+
+
+class Unprotected:
+    """Which open positions no exit of ours can reach."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._standing = Standing(database, clock, "position_unprotected")
+
+    async def tell(self, found: Mapping[PositionId, str]) -> None:
+        await self._standing.tell(
+            {subject(each): f"no exit can be made: {why}" for each, why in found.items()}
+        )

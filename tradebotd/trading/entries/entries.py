@@ -1,0 +1,263 @@
+"""From a side to an order: price, exits, size, limits, and the row that proves all of them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+import anyio
+
+from tradebotd.domain.bot import AccountLimits, BotSpec, SizingKind
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.errors import EntryPostponedError, FeedError, OrderDeniedError
+from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.order import (
+    OrderIntent,
+    OrderReport,
+    OrderRequest,
+    OrderRole,
+    OrderType,
+    TimeInForce,
+)
+from tradebotd.domain.side import PositionSide
+from tradebotd.risk.limits import EntryTerms, approve_entry, reached_account_limit
+from tradebotd.risk.sellable import least_entry
+from tradebotd.risk.sizing import entry_quantity
+from tradebotd.storage import entry_orders
+from tradebotd.storage.bots import DecisionRecord
+from tradebotd.storage.entry_orders import EntryHistory
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.account.daily_limits import reached_limit
+from tradebotd.trading.account.trading_day import local_day
+from tradebotd.trading.account.valuation import LOOKS, Account, Standing, Worth, no_answer
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.entries.entry_plan import EntryPlan, liquidation_of, plan_entry
+from tradebotd.trading.entries.entry_prices import EntryPrices
+from tradebotd.trading.execution.placement import Placement
+
+MINUTE: Final = timedelta(minutes=1)
+_FIXED: Final = frozenset({SizingKind.FIXED_QUANTITY, SizingKind.FIXED_NOTIONAL})
+
+
+class Entries:
+    """Entries of one account are sized and approved one after the other, and sent side by side:
+
+    two bots must not both fit into the same last share of the exposure.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        account: Account,
+        prices: EntryPrices,
+        placement: Placement,
+        gate: EntryGate,
+        limits: AccountLimits,
+    ) -> None:
+        self._database = database
+        self.account = account
+        self._prices = prices
+        self._placement = placement
+        self._gate = gate
+        self._halts = gate.account_halts
+        self.limits = limits
+        self._one_at_a_time = anyio.Lock()
+
+    async def enter(
+        self,
+        spec: BotSpec,
+        symbol: MarketSymbol,
+        side: PositionSide,
+        decision: DecisionRecord,
+        candles: Sequence[Candle],
+        now: datetime,
+    ) -> OrderReport:
+        """Raises OrderDeniedError (with its rule), FeedError, VenueError.
+
+        What stops entries is asked after each wait, by the row's transaction, and until it leaves.
+        *candles*: the closed ones of the bot's timeframe, as far as its ranges need them. The price
+        is the newest when it is this entry's turn; a venue is asked before what it must be asked
+        for, so that nobody else waits for its answer.
+        """
+        venue = symbol.instrument.venue
+        permit = self._gate.admit(spec.name, venue)
+        quote = await self._prices.quote(symbol)
+        await self.account.reach(venue)
+        async with self._one_at_a_time:
+            permit.check()
+            history = await self._history(spec, now)
+            worth = await self._worth()
+            if venue in worth.silent:
+                raise no_answer(venue, worth.silent[venue])
+            standing = await self.review(worth, now)
+            halt = self._halts.current
+            if halt is not None:
+                raise OrderDeniedError(halt.rule, halt.detail)
+            reached = reached_account_limit(standing.state, self.limits)
+            if reached is not None and not worth.certain:
+                raise EntryPostponedError(*reached)
+            permit.check()
+            price = self._prices.newest(symbol, quote)
+            plan = plan_entry(spec, symbol.instrument, side, price, candles)
+            quantity = self._quantity(spec, symbol, plan, worth, standing)
+            intent = _intent(spec, symbol, plan, quantity, decision, now)
+            approved = approve_entry(
+                intent,
+                plan.price,
+                standing.state,
+                self.limits,
+                self._terms(spec, symbol, plan, history, quantity),
+            )
+            prepared = await self._placement.prepare(
+                approved,
+                exits=plan.exits,
+                decision=decision,
+                limit_of=lambda counted: reached_limit(
+                    spec, counted, local_day(now, spec.day_zone), self.account.currencies
+                ),
+            )
+        with permit.sending():
+            return await self._placement.send(prepared, why_not=permit.why_not)
+
+    async def review(self, worth: Worth, now: datetime) -> Standing:
+        """How the account stands; a limit that is reached beyond doubt halts entries from here on.
+
+        A sum of two moments is no proof: it keeps this entry waiting, and the next snapshot judges.
+        """
+        standing = await self.account.standing(worth, now)
+        if worth.certain:
+            account = self.account
+            await self._halts.judge(account.name, standing.state, self.limits, account.zone)
+        return standing
+
+    async def _history(self, spec: BotSpec, now: datetime) -> EntryHistory:
+        cooldown = spec.cooldown or timedelta()
+        async with self._database.connection() as connection:
+            history = await entry_orders.select_history(
+                connection, spec.name, now - MINUTE, now - cooldown
+            )
+        if spec.cooldown is not None and history.stopped_at is not None:
+            until = history.stopped_at + spec.cooldown
+            raise OrderDeniedError("cooldown", f"a stop closed its position; until {until}")
+        return history
+
+    async def _worth(self) -> Worth:
+        """Another bot's entry may fill while the account is read. Then it is read again; the last
+        reading counts the entry as open and as pending: that sizes too small, never too large.
+        """
+        worth = await self.account.worth(hurried=True)
+        for _ in range(LOOKS - 1):
+            if not worth.entries_moved:
+                break
+            worth = await self.account.worth(hurried=True)
+        return worth
+
+    def _quantity(
+        self,
+        spec: BotSpec,
+        symbol: MarketSymbol,
+        plan: EntryPlan,
+        worth: Worth,
+        standing: Standing,
+    ) -> Decimal:
+        """In the symbol's quote asset; equity and limits are told in the account's currency."""
+        instrument, own = symbol.instrument, worth.bots.get(spec.name)
+        if own is None:
+            raise FeedError(f"{spec.name} traded in something that nothing converts any more")
+        rate = self.account.currencies.rate(instrument.quote_asset)
+        free = standing.free.get((instrument.venue, instrument.quote_asset), Decimal(0))
+        return entry_quantity(
+            spec.sizing,
+            price=plan.price,
+            equity=own.equity / rate,
+            free_cash=min(free, own.cash / rate),
+            instrument=instrument,
+            leverage=spec.leverage,
+            position_type=spec.position_type,
+            stop_distance=plan.stop_distance,
+            exposure_left=self._exposure_left(spec, symbol, plan, standing, rate),
+            stop=plan.stop,
+            base_fee=self.account.base_fee(instrument.venue),
+        )
+
+    def _exposure_left(
+        self,
+        spec: BotSpec,
+        symbol: MarketSymbol,
+        plan: EntryPlan,
+        standing: Standing,
+        rate: Decimal,
+    ) -> Decimal | None:
+        """What a share of the equity may shrink to; a fixed amount is refused as it is.
+
+        Raises OrderDeniedError when not even the least order fits.
+        """
+        if spec.sizing.kind in _FIXED:
+            return None
+        state = standing.state
+        left = (self.limits.max_exposure * state.equity - state.exposure) / rate
+        instrument = symbol.instrument
+        least = least_entry(
+            plan.price,
+            plan.price if plan.stop is None else plan.stop,
+            instrument,
+            self.account.base_fee(instrument.venue),
+            spec.position_type,
+        )
+        if left < least * plan.price:
+            raise OrderDeniedError(
+                "max_exposure",
+                f"{state.exposure} is open of {self.limits.max_exposure} of {state.equity}",
+            )
+        return left
+
+    def _terms(
+        self,
+        spec: BotSpec,
+        symbol: MarketSymbol,
+        plan: EntryPlan,
+        history: EntryHistory,
+        quantity: Decimal,
+    ) -> EntryTerms:
+        instrument = symbol.instrument
+        futures = spec.position_type is PositionType.FUTURES
+        return EntryTerms(
+            bot_orders_last_minute=history.entries,
+            max_bot_orders_per_minute=spec.limits.max_orders_per_minute,
+            reference_price=plan.reference_price,
+            side=plan.side,
+            stop=plan.stop,
+            liquidation_price=liquidation_of(plan, spec, instrument, quantity),
+            max_leverage=instrument.max_leverage if futures else None,
+            rate=self.account.currencies.rate(instrument.quote_asset),
+        )
+
+
+def _intent(
+    spec: BotSpec,
+    symbol: MarketSymbol,
+    plan: EntryPlan,
+    quantity: Decimal,
+    decision: DecisionRecord,
+    now: datetime,
+) -> OrderIntent:
+    rests = plan.limit_price is not None
+    request = OrderRequest(
+        venue=symbol.instrument.venue,
+        symbol=spec.symbol,
+        side=plan.side.entry,
+        type=OrderType.LIMIT if rests else OrderType.MARKET,
+        time_in_force=TimeInForce.GTC if rests else TimeInForce.IOC,
+        quantity=quantity,
+        position_type=spec.position_type,
+        leverage=spec.leverage,
+        limit_price=plan.limit_price,
+    )
+    return OrderIntent(
+        request=request,
+        bot=spec.name,
+        role=OrderRole.ENTRY,
+        reason=decision.reason,
+        expires_at=now + spec.entry.lifetime if rests else None,
+    )

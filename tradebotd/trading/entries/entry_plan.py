@@ -1,0 +1,110 @@
+"""An entry before its size: at which price, with which exits, and why not. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from tradebotd.domain.bot import BotSpec, EntryKind, SizingKind
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.decimals import ONE
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.side import PositionSide
+from tradebotd.risk.exits import in_quote, levels_for, tightest_stop
+from tradebotd.risk.liquidation import liquidation_price
+from tradebotd.trading.entries.atr import average_true_range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPlan:
+    """`price`: where it should fill; `limit_price`: where it rests, None for a market order.
+
+    `exits` has the range it was measured with. `stop`: the tightest that is in force from the
+    entry on. `stop_distance`: what may be lost a unit.
+    """
+
+    side: PositionSide
+    price: Decimal
+    limit_price: Decimal | None
+    reference_price: Decimal | None
+    exits: ExitPlan
+    stop: Decimal | None
+    stop_distance: Decimal | None
+
+
+def plan_entry(
+    spec: BotSpec,
+    instrument: Instrument,
+    side: PositionSide,
+    price: Decimal,
+    candles: Sequence[Candle],
+) -> EntryPlan:
+    """*candles*: the closed ones of the bot's timeframe, whose last close it decided on.
+
+    Raises OrderDeniedError: too few candles for a range, a stop that the tick cannot tell from the
+    entry, an exit at no price.
+    """
+    limit_price = _limit_price(spec, instrument, side, price)
+    expected = price if limit_price is None else limit_price
+    exits = spec.exits
+    if exits.needs_atr:
+        exits = replace(exits, atr=average_true_range(candles, exits.atr_period))
+    levels = levels_for(exits, side, expected, instrument)
+    _check_distances(exits, expected, instrument)
+    for level in (levels.stop_loss, levels.trailing_stop, levels.take_profit):
+        if level is not None and level <= 0:
+            raise OrderDeniedError("exit_below_zero", f"an exit at {level} would never be met")
+    return EntryPlan(
+        side=side,
+        price=expected,
+        limit_price=limit_price,
+        reference_price=Decimal(repr(candles[-1].close)) if candles else None,
+        exits=exits,
+        stop=tightest_stop(side, levels),
+        stop_distance=_stop_distance(spec, candles, expected, levels.stop_loss),
+    )
+
+
+def liquidation_of(
+    plan: EntryPlan, spec: BotSpec, instrument: Instrument, quantity: Decimal
+) -> Decimal | None:
+    """Where the venue would close *quantity* of it by force; spot is never."""
+    if spec.position_type is not PositionType.FUTURES:
+        return None
+    return liquidation_price(plan.side, plan.price, spec.leverage, instrument, quantity)
+
+
+def _limit_price(
+    spec: BotSpec, instrument: Instrument, side: PositionSide, price: Decimal
+) -> Decimal | None:
+    """On the tick, never worse than asked: a buy below the price, a sell above it."""
+    if spec.entry.kind is EntryKind.MARKET:
+        return None
+    wished = price * (ONE - side.sign * spec.entry.offset)
+    is_long = side is PositionSide.LONG
+    on_tick = instrument.price_down(wished) if is_long else instrument.price_up(wished)
+    if on_tick <= 0:
+        raise OrderDeniedError("price_below_tick", f"{wished} is less than a tick")
+    return on_tick
+
+
+def _check_distances(exits: ExitPlan, price: Decimal, instrument: Instrument) -> None:
+    for fraction, multiple in (
+        (exits.stop_loss, exits.stop_loss_atr),
+        (exits.trailing_stop, exits.trailing_stop_atr),
+    ):
+        distance = in_quote(multiple, exits) if fraction is None else fraction * price
+        if distance is not None and distance < instrument.tick_size:
+            raise OrderDeniedError(
+                "stop_within_tick",
+                f"a stop {distance} from {price} is closer than the tick, {instrument.tick_size}",
+            )
+
+
+def _stop_distance(
+    spec: BotSpec, candles: Sequence[Candle], price: Decimal, stop_loss: Decimal | None
+) -> Decimal | None:
+    if spec.sizing.kind is SizingKind.ATR:
+        return spec.sizing.multiple * average_true_range(candles, spec.sizing.period)
+    return None if stop_loss is None else abs(price - stop_loss)

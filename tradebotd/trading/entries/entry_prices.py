@@ -1,0 +1,80 @@
+"""The price that an entry is judged at: the newest there is, and never an old one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from tradebotd.domain.errors import EntryPostponedError, FeedError
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue
+from tradebotd.trading.prices.fresh_prices import FRESH, ask_quotes
+
+NO_PRICE: Final = "no fresh price"
+STEPS_OF_A_PATH: Final = 3  # the longest step through a recorded candle is a third of it
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a venue said at *at*, by the market's clock."""
+
+    price: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPrices:
+    """*resolution*: of the candles that a symbol's prices come from; raises FeedError for none."""
+
+    prices: PriceBook
+    venues: Mapping[VenueName, Venue]
+    clock: Clock
+    resolution: Callable[[MarketSymbol], timedelta] = lambda _: timedelta()
+
+    async def quote(self, symbol: MarketSymbol) -> Quote | None:
+        """The venue's price where the one in memory is old. None: that one will do.
+
+        One call with a bound. Raises EntryPostponedError when the venue has no newer one.
+        """
+        known = self._remembered(symbol)
+        if known is not None and self._is_fresh(symbol, known):
+            return None
+        venue = self.venues[symbol.instrument.venue]
+        if venue.traits.quotes_echo:
+            raise self._none(symbol, known)
+        answer = await ask_quotes(venue, [symbol])
+        if isinstance(answer, str):
+            raise EntryPostponedError(NO_PRICE, f"{symbol.symbol}: {answer}")
+        price = answer.get(symbol.symbol)
+        if price is None or not price.is_finite() or price <= 0:
+            raise EntryPostponedError(NO_PRICE, f"{symbol.symbol}: {venue.name} says {price}")
+        return Quote(price, self.clock.now())
+
+    def newest(self, symbol: MarketSymbol, quote: Quote | None) -> Decimal:
+        """By now. Raises EntryPostponedError when even that has grown old meanwhile."""
+        known = self._remembered(symbol)
+        if quote is not None and (known is None or known.at < quote.at):
+            known = quote
+        if known is None or not self._is_fresh(symbol, known):
+            raise self._none(symbol, known)
+        return known.price
+
+    def _remembered(self, symbol: MarketSymbol) -> Quote | None:
+        last = self.prices.last_prices(symbol.symbol)
+        return None if last is None else Quote(last.current, last.at)
+
+    def _is_fresh(self, symbol: MarketSymbol, quote: Quote) -> bool:
+        try:
+            step = self.resolution(symbol) / STEPS_OF_A_PATH
+        except FeedError:
+            step = FRESH
+        return self.clock.now() - quote.at <= max(FRESH, step)
+
+    def _none(self, symbol: MarketSymbol, known: Quote | None) -> EntryPostponedError:
+        if known is None:
+            return EntryPostponedError(NO_PRICE, f"{symbol.symbol} has no price yet")
+        return EntryPostponedError(NO_PRICE, f"{symbol.symbol} had its last at {known.at}")

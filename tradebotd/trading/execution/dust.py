@@ -1,0 +1,47 @@
+"""The end of a position of which nothing can be sold any more: what is left of it is dust."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.instrument import Instrument
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.storage import fills, orders, positions
+from tradebotd.storage.postgres.database import Connection
+from tradebotd.trading.account.bot_days import BotDays
+from tradebotd.trading.contradictions import horizon
+from tradebotd.trading.execution.fill_ledger import Effects, close_reason
+
+
+async def write_off(
+    connection: Connection,
+    position_id: PositionId,
+    is_dust: Callable[[Position], bool],
+    days: BotDays,
+    instrument: Instrument,
+    now: datetime,
+    effects: Effects,
+) -> None:
+    """Close it for the reason of its latest exit: whatever is due by now sells nothing, and of a
+    rest it is no stop that a bot cools down after. Where nothing of it ever was sold, it is dust.
+
+    Raises OrderDeniedError while an order of it is not settled, or when it is no dust (any more).
+    """
+    locked = await positions.lock(connection, position_id)
+    if locked is None or not locked.is_open:
+        raise OrderDeniedError("position_closed", f"position {position_id} is closed")
+    if await orders.is_position_unsettled(connection, position_id):
+        raise OrderDeniedError("order_unsettled", f"an order of {position_id} is not settled")
+    position, books = locked.position, locked.books.written_off()
+    if not is_dust(position):
+        raise OrderDeniedError("position_changed", f"{position.quantity:f} can be sold now")
+    reason = CloseReason.DUST
+    if books.exit_quantity:
+        latest = await fills.select_latest(connection, position_id, horizon(now))
+        reason = close_reason(latest.exit_reason)
+    await positions.update_books(connection, position_id, books, (now, reason))
+    effects.closed.append((position, books, reason))
+    pnl = books.realized_pnl - locked.books.realized_pnl
+    asset = instrument.quote_asset
+    await days.count(connection, position.bot, now, pnl, asset, in_position=False)

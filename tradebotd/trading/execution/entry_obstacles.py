@@ -1,0 +1,45 @@
+"""What keeps an entry from being written, as the database says it in that very transaction."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
+from tradebotd.domain.order import OrderIntent
+from tradebotd.storage import bots, settings
+from tradebotd.storage.bots import Counters
+from tradebotd.storage.postgres.database import Connection
+from tradebotd.trading.account.halts import AccountHalt
+
+PASSING: Final = frozenset({"order_unknown", "entry_revived", "exit_left_over"})  # once settled
+
+LimitOf = Callable[[Counters], str | None]
+
+
+def unlimited(_: Counters) -> str | None:
+    return None
+
+
+async def check_entry(
+    connection: Connection,
+    intent: OrderIntent,
+    now: datetime,
+    limit_of: LimitOf,
+) -> None:
+    """Raises OrderDeniedError. The halts and the bot's state are held FOR SHARE: a halt or a pause
+
+    that commits later comes after this order, and finds it.
+    """
+    halt, stored = await settings.share_halts(connection)
+    if halt is not None:
+        raise OrderDeniedError("halted", str(halt["reason"]))
+    account_halt = None if stored is None else AccountHalt.read(stored)
+    if account_halt is not None and account_halt.holds(now):
+        raise OrderDeniedError(account_halt.rule, account_halt.detail)
+    request = intent.request
+    obstacle = await bots.entry_obstacle(
+        connection, intent.bot, request.venue, request.symbol, limit_of
+    )
+    if obstacle is not None:
+        error = EntryPostponedError if obstacle in PASSING else OrderDeniedError
+        raise error(obstacle, f"{intent.bot} may not enter {request.symbol} now")

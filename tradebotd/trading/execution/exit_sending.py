@@ -1,0 +1,73 @@
+"""One order, two that are linked, one in the place of another: sent in one call, all recorded."""
+
+from collections.abc import Sequence
+
+from tradebotd.domain.errors import (
+    OrderRejectedError,
+    OutcomeUnknownError,
+    VenueUnavailableError,
+)
+from tradebotd.domain.order import OrderReport
+from tradebotd.ports.venue import Venue, WhyNot
+from tradebotd.storage.exit_groups import GroupOrder
+from tradebotd.trading.execution.placement import NOT_SENT, Placement, Prepared
+
+
+async def send_together(
+    placement: Placement,
+    venue: Venue,
+    prepared: Sequence[Prepared],
+    replacing: GroupOrder | None,
+) -> list[OrderReport]:
+    """Raises as `Placement.send`; the answer is that of all of them."""
+    first, others = prepared[0], prepared[1:]
+    if replacing is not None:
+        old = replacing
+
+        async def replace(why_not: WhyNot) -> OrderReport:
+            return await venue.replace(
+                old.symbol,
+                old.client_order_id,
+                first.client_order_id,
+                first.request,
+                why_not=why_not,
+            )
+
+        return [await placement.send(first, via=replace)]
+    if not others:
+        return [await placement.send(first)]
+    return await _send_linked(placement, venue, first, others)
+
+
+async def _send_linked(
+    placement: Placement, venue: Venue, first: Prepared, others: Sequence[Prepared]
+) -> list[OrderReport]:
+    answers: list[OrderReport] = []
+    recorder = placement.recorder
+
+    async def linked(why_not: WhyNot) -> OrderReport:
+        pairs = [(each.client_order_id, each.request) for each in (first, *others)]
+        answers.extend(await venue.submit_linked(pairs, why_not=why_not))
+        return answers[0]
+
+    ids = [each.client_order_id for each in others]
+    recorder.in_flight.update(ids)
+    try:
+        await placement.send(first, via=linked)
+        for report in answers[1:]:
+            await recorder.record(report)
+    except OrderRejectedError as error:
+        for each in ids:
+            await recorder.record_rejected(each, error.reason)
+        raise
+    except VenueUnavailableError as error:
+        for each in ids:
+            await recorder.record_rejected(each, f"{NOT_SENT}: {error}")
+        raise
+    except OutcomeUnknownError as error:
+        for each in ids:
+            await recorder.record_unknown(each, str(error))
+        raise
+    finally:
+        recorder.in_flight.difference_update(ids)
+    return answers

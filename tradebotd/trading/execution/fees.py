@@ -1,0 +1,69 @@
+"""Fees in whatever asset a venue takes them: what they are worth."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.decimals import ONE
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import Instrument
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import alerts, unvalued_fees
+from tradebotd.storage.postgres.database import Connection
+from tradebotd.trading.account.conversion import Currencies
+
+log = structlog.get_logger(__name__)
+
+RATE_SCALE: Final = Decimal("1e-12")
+UNVALUED: Final = "fee_unvalued"
+
+
+class Fees:
+    """At the prices of the moment when the fill is booked."""
+
+    def __init__(self, *, clock: Clock, currencies: Currencies) -> None:
+        self._clock = clock
+        self._currencies = currencies
+
+    async def rate(
+        self, connection: Connection, fill: Fill, instrument: Instrument
+    ) -> Decimal | None:
+        """What one of its fee's asset is worth in the quote asset. None: nobody knows, which is
+        said; it is never taken for one.
+        """
+        if fill.fee_asset == instrument.base_asset:
+            return fill.price
+        if fill.fee_asset == instrument.quote_asset or not fill.fee:
+            return ONE
+        now = self._clock.now()
+        try:
+            rate = self._currencies.between(fill.fee_asset, instrument.quote_asset)
+        except FeedError as error:
+            await _say(connection, fill, error, now)
+            return None
+        await say_no_more(connection, fill.venue, fill.fee_asset, now)
+        return rate.quantize(RATE_SCALE)
+
+
+async def _say(connection: Connection, fill: Fill, error: FeedError, now: datetime) -> None:
+    subject = _subject(fill.venue, fill.fee_asset)
+    taken = f"{fill.fee:f} {fill.fee_asset} of {fill.symbol} {fill.trade_id}"
+    message = f"{taken} are in no P&L: {error}"
+    if await alerts.raise_alert(connection, UNVALUED, "warning", subject, message, now):
+        log.warning("a fee is worth nobody knows what", subject=subject, detail=message)
+
+
+async def say_no_more(
+    connection: Connection, venue: VenueName, fee_asset: str, now: datetime
+) -> None:
+    """One of them has been valued: the alert ends if no other waits."""
+    if not await unvalued_fees.is_left(connection, venue, fee_asset):
+        await alerts.clear(connection, [UNVALUED], _subject(venue, fee_asset), now)
+
+
+def _subject(venue: VenueName, fee_asset: str) -> str:
+    return f"{venue} {fee_asset}"

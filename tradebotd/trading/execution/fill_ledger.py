@@ -1,0 +1,400 @@
+"""What a fill does to the books: the order, the position, the bot's day. Once each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.books import PositionBooks, paid_elsewhere
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.fill import Fill, split
+from tradebotd.domain.ids import OrderId, PositionId
+from tradebotd.domain.instrument import Instrument
+from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.side import PositionSide, Side
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import alerts, dust, externals, fills, orders, positions, symbols
+from tradebotd.storage.fills import FeeWorth
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.positions import LockedPosition
+from tradebotd.storage.postgres.database import Connection
+from tradebotd.trading.account.bot_days import BotDays
+from tradebotd.trading.contradiction_alarms import counted_now, say_of
+from tradebotd.trading.contradictions import horizon, of_fill
+from tradebotd.trading.execution.fees import Fees
+from tradebotd.trading.execution.filled_positions import entered, left_of
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """The price went through a level: what was asked for, what it came to, and by how much."""
+
+    level: Decimal
+    price: Decimal
+
+    @property
+    def percent(self) -> Decimal:
+        return abs(self.price - self.level) / self.level * 100
+
+    def words(self) -> dict[str, str]:
+        return {
+            "level": f"{self.level:f}",
+            "price": f"{self.price:f}",
+            "percent": f"{self.percent:.2f}",
+        }
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a transaction changed, told once it has committed."""
+
+    opened: list[Position] = field(default_factory=list)
+    changed: list[Position] = field(default_factory=list)
+    closed: list[tuple[Position, PositionBooks, CloseReason]] = field(default_factory=list)
+    released: list[PositionId] = field(default_factory=list)
+    gaps: dict[PositionId, Gap] = field(default_factory=dict)
+    fills: int = 0
+    ignored: int = 0  # fills of nothing
+    is_foreign: bool = False  # the report was of an order that is not ours
+    differs: bool = False  # the report was of an order with our name and other parameters
+    contradiction: str | None = None  # what of the report cannot be so
+
+
+EXCEEDS: Final = "fill_exceeds_position"
+# An exit's fill may be heard of before the last one of its entry is: then it did not fit yet.
+OVERCOME: Final = [EXCEEDS, "fill_not_applied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """Where a fill went: what of it is the position's, and what was more than that held."""
+
+    position_id: PositionId | None
+    part: Fill | None
+    excess: Fill | None = None
+    elsewhere: Decimal = ZERO  # of the part's fee: what neither quote asset nor position has paid
+
+
+class FillLedger:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        instruments: Mapping[str, Instrument],
+        days: BotDays,
+    ) -> None:
+        self._fees = Fees(clock=clock, currencies=days.currencies)
+        self._clock = clock
+        self._instruments = instruments
+        self._days = days
+
+    async def apply(
+        self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
+    ) -> StoredOrder:
+        """One fill, once. A repeated one is compared; a difference is an alarm, not an update."""
+        if not fill.quantity:
+            effects.ignored += 1
+            log.warning("a fill of nothing was ignored", fill=str(fill))
+            return stored
+        known = await fills.select_fill(connection, fill.venue, fill.symbol, fill.trade_id)
+        if known is not None:
+            if known != fill:
+                message = f"it came again with other contents: {known} / {fill}"
+                await self._alarm(connection, "fill_differs", fill, message)
+            return stored
+        instrument = await self._instrument(connection, stored.order.symbol)
+        why_not = _misfit(stored, fill) if instrument else "nothing is known of its symbol any more"
+        if instrument is None or why_not is not None:
+            await self._alarm(connection, "fill_not_applied", fill, f"{why_not}: {fill}")
+            return stored
+        book = self._enter if stored.order.role is OrderRole.ENTRY else self._exit
+        at = fill.executed_at
+        fill = await counted_now(connection, fill, self._clock.now())
+        rate = await self._fees.rate(connection, fill, instrument)
+        booked = await book(connection, stored, fill, instrument, rate or ZERO, effects)
+        if booked is None:
+            return stored
+        effects.fills += 1
+        if booked.excess is None:
+            await alerts.clear(connection, OVERCOME, _subject(fill), self._clock.now())
+        if booked.part is not None and booked.position_id is not None:
+            if not await fills.insert_fill(
+                connection,
+                stored.order.id,
+                booked.position_id,
+                replace(booked.part, executed_at=at),
+                FeeWorth(rate=rate, elsewhere=booked.elsewhere),
+            ):
+                raise AssertionError(f"fill {fill.trade_id} came in behind the order's lock")
+            stored = await self._count(connection, stored, booked.part, booked.position_id)
+        if booked.excess is not None:
+            stored = await self._count_excess(connection, stored, booked.excess)
+        return stored
+
+    async def _instrument(self, connection: Connection, symbol: str) -> Instrument | None:
+        """What left the configuration may still be filled."""
+        known = self._instruments.get(symbol)
+        return known or await symbols.select_instrument(connection, symbol)
+
+    async def _count(
+        self, connection: Connection, stored: StoredOrder, fill: Fill, position_id: PositionId
+    ) -> StoredOrder:
+        order = stored.order
+        filled = order.filled_quantity + fill.quantity
+        paid = (stored.average_price or ZERO) * order.filled_quantity + fill.price * fill.quantity
+        average = paid / filled
+        if filled > order.quantity:
+            why = f"{filled:f} was filled of {order.quantity:f} that were ordered"
+            await say_of(connection, stored, why, self._clock.now())
+        wanted = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTIALLY_FILLED
+        # A fill is a fact: it is applied to a final order, too, whose status then stays.
+        status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
+        at = self._clock.now()
+        await orders.update_filled(connection, order.id, filled, average, position_id, status, at)
+        moved = replace(order, filled_quantity=filled, status=status, position_id=position_id)
+        return replace(stored, order=moved, average_price=average)
+
+    async def _count_excess(
+        self, connection: Connection, stored: StoredOrder, excess: Fill
+    ) -> StoredOrder:
+        """What was not ours to sell is booked with somebody else's, so that the order settles.
+
+        A forced close of more than we hold is said as such.
+        """
+        order = stored.order
+        await externals.insert_excess(connection, excess, order.id)
+        legal = LEGAL_TRANSITIONS[order.status]
+        wanted = (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
+        whole, part = (each if each in legal else order.status for each in wanted)
+        status = await orders.add_excess(
+            connection, order.id, excess.quantity, whole=whole, part=part, at=self._clock.now()
+        )
+        if order.role is OrderRole.EXIT and excess.forced is None:
+            message = f"{excess.quantity:f} more than the position held was exited: {excess}"
+            await self._alarm(connection, EXCEEDS, excess, message)
+        return replace(stored, order=replace(order, status=status))
+
+    async def _enter(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        fill: Fill,
+        instrument: Instrument,
+        rate: Decimal,
+        effects: Effects,
+    ) -> "Booked | None":
+        """Into the position that is open, be it another order's: a bot has one in a symbol.
+
+        One of the other side is not entered: the venue has netted the two, which is said, and
+        settled like an exit of more than is held.
+        """
+        order = stored.order
+        side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
+        open_id = await positions.select_open_id(connection, order.bot, order.symbol)
+        locked = None if open_id is None else await positions.lock(connection, open_id)
+        before = PositionBooks(side=side, position_type=stored.position_type)
+        if locked is not None:
+            before = locked.books
+        if before.side is not side:
+            message = f"it enters {side} where {order.bot} is {before.side}: {fill}"
+            await self._alarm(connection, "fill_not_applied", fill, message)
+            return Booked(None, None, fill)
+        books = before.entered(fill, instrument.base_asset, rate)
+        plan = stored.exits or ExitPlan()
+        position = entered(stored, fill, locked, books, plan, instrument)
+        if locked is None:
+            position_id = await positions.insert_position(
+                connection, position, books, stored.leverage
+            )
+            position = replace(position, id=position_id)
+            effects.opened.append(position)
+        else:
+            await positions.update_books(connection, position.id, books, None)
+            await positions.update_levels(connection, position)
+            effects.changed.append(position)
+        pnl = books.realized_pnl - before.realized_pnl
+        first = 1 if order.filled_quantity == 0 else 0
+        await self._count_day(
+            connection, stored, fill, pnl, instrument, trades=first, in_position=True
+        )
+        elsewhere = paid_elsewhere(before, books, fill, instrument)
+        return Booked(position.id, fill, None, elsewhere)
+
+    async def _exit(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        fill: Fill,
+        instrument: Instrument,
+        rate: Decimal,
+        effects: Effects,
+    ) -> "Booked | None":
+        """As much as is held, and the old dust that the order takes along; both legs of a pair may
+        fill in a fast market, and sell more.
+
+        None: an entry of the bot is not settled, and may still bring what was sold; it is said.
+        """
+        order = stored.order
+        position_id = order.position_id
+        locked = None if position_id is None else await positions.lock(connection, position_id)
+        if locked is None or position_id is None:
+            raise AssertionError(f"exit order {order.id} has no position")
+        held = locked.books.quantity
+        part, swept, excess = await _shares(connection, order.id, fill, held)
+        if excess and await orders.is_entry_unsettled(connection, order.bot, order.symbol):
+            message = f"{fill.quantity:f} exited where {held:f} was held: {fill}"
+            await self._alarm(connection, EXCEEDS, fill, message)
+            return None
+        if part is None and swept is None:
+            return Booked(position_id, None, excess)
+        books, closed, still = locked.books, None, None
+        if part is not None:
+            books = books.exited(part, instrument.base_asset, instrument.lot_size, rate)
+            still = books.quantity > 0
+        if swept is not None:
+            books = books.sweeping(swept, instrument.base_asset, rate)
+        if still is False:
+            closed = await self._last_word(connection, position_id, order.reason, fill)
+            effects.closed.append((locked.position, books, closed[1]))
+        await positions.update_books(connection, position_id, books, closed)
+        if part is not None:
+            await self._follow(connection, stored, locked, books, part, instrument, effects)
+        pnl = books.realized_pnl - locked.books.realized_pnl
+        await self._count_day(
+            connection, stored, fill, pnl, instrument, trades=0, in_position=still
+        )
+        mine = _without(fill, excess)
+        elsewhere = paid_elsewhere(locked.books, books, mine, instrument)
+        return Booked(position_id, mine, excess, elsewhere)
+
+    async def _last_word(
+        self, connection: Connection, position_id: PositionId, reason: str | None, fill: Fill
+    ) -> tuple[datetime, CloseReason]:
+        """When and why it was closed: one that was heard of before may have been executed later."""
+        at = fill.executed_at
+        latest = await fills.select_latest(connection, position_id, horizon(self._clock.now()))
+        if latest.exited_at is not None and latest.exited_at > at:
+            reason = latest.exit_reason
+        return (at if latest.at is None else max(latest.at, at)), close_reason(reason)
+
+    async def _follow(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        locked: LockedPosition,
+        books: PositionBooks,
+        part: Fill,
+        instrument: Instrument,
+        effects: Effects,
+    ) -> None:
+        """The levels of what is left, and how far the price went through the one that was met."""
+        before = locked.position
+        if books.quantity:
+            left = left_of(stored, part.quantity, before, books.quantity, instrument)
+            if replace(left, quantity=before.quantity, version=before.version) != before:
+                await positions.update_levels(connection, left)
+            effects.changed.append(left)
+        await self._tell_gap(connection, stored, before, part, effects)
+
+    async def _tell_gap(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        position: Position,
+        fill: Fill,
+        effects: Effects,
+    ) -> None:
+        """A stop names a level, and the market may have gone through it."""
+        order, level = stored.order, stored.level
+        if level is None or (fill.price - level) * position.side.sign >= 0:
+            return
+        gap = Gap(level=level, price=fill.price)
+        effects.gaps[position.id] = gap
+        detail = {"gap": gap.words()}
+        await orders.note(connection, order.id, self._clock.now(), order.status, detail)
+
+    async def _count_day(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        fill: Fill,
+        pnl: Decimal,
+        instrument: Instrument,
+        *,
+        trades: int,
+        in_position: bool | None,
+    ) -> None:
+        """In the account's currency; the rate, where it is not one, stays with the order."""
+        order, asset = stored.order, instrument.quote_asset
+        currency = self._days.currencies.currency
+        rate = await self._days.count(
+            connection,
+            order.bot,
+            fill.executed_at,
+            pnl,
+            asset,
+            trades=trades,
+            in_position=in_position,
+        )
+        if asset == currency:
+            return
+        told = {"pnl": f"{pnl:f}", "asset": asset, "currency": currency, "trade_id": fill.trade_id}
+        detail = {"counted": {**told, "rate": None if rate is None else f"{rate:f}"}}
+        await orders.note(connection, order.id, self._clock.now(), order.status, detail)
+        if rate is None:
+            log.warning(
+                "nobody knows a rate: the daily limits wait for one",
+                bot=order.bot,
+                pnl=pnl,
+                asset=asset,
+            )
+
+    async def _alarm(self, connection: Connection, code: str, fill: Fill, message: str) -> None:
+        subject, now = _subject(fill), self._clock.now()
+        if await alerts.raise_alert(connection, code, "critical", subject, message, now):
+            log.error("a fill does not fit", code=code, subject=subject, detail=message)
+
+
+def _subject(fill: Fill) -> str:
+    return f"{fill.venue} {fill.symbol} {fill.trade_id}"
+
+
+def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
+    """What makes it no fill of this order."""
+    order = stored.order
+    if (fill.venue, fill.symbol) != (order.venue, order.symbol):
+        return f"its order is of {order.symbol} at {order.venue}"
+    if fill.side is not order.side:
+        return f"its order is to {order.side}"
+    return of_fill(fill)
+
+
+async def _shares(
+    connection: Connection, order_id: OrderId, fill: Fill, held: Decimal
+) -> tuple[Fill | None, Fill | None, Fill | None]:
+    """Of the position, of the old dust that its order takes along, and of neither."""
+    part, rest = split(fill, held)
+    if rest is None:
+        return part, None, None
+    swept, excess = split(rest, await dust.lock_for_order(connection, order_id))
+    return part, swept, excess
+
+
+def _without(fill: Fill, excess: Fill | None) -> Fill:
+    """What of it is booked here, the position's and old dust."""
+    if excess is None:
+        return fill
+    return replace(fill, quantity=fill.quantity - excess.quantity, fee=fill.fee - excess.fee)
+
+
+def close_reason(reason: str | None) -> CloseReason:
+    """The exit order's reason, or its last word: one inferred absent may come after all."""
+    word = (reason or "").rpartition(" ")[2]
+    return CloseReason(word) if word in set(CloseReason) else CloseReason.EXTERNAL

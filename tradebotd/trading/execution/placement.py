@@ -1,0 +1,304 @@
+"""The order protocol: committed before a byte is sent, sent once, the answer recorded.
+
+A kill anywhere leaves a row that says what may be live; only the venue's evidence settles it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.clocks.host import SystemHost
+from tradebotd.domain.errors import (
+    OrderDeniedError,
+    OrderRejectedError,
+    OutcomeUnknownError,
+    VenueUnavailableError,
+)
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName, client_order_id_for
+from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.venue import Venue, WhyNot, unhindered
+from tradebotd.risk.limits import ApprovedOrder
+from tradebotd.storage import decisions, dust, exit_groups, orders, positions
+from tradebotd.storage.bots import DecisionRecord
+from tradebotd.storage.exit_groups import GroupUse
+from tradebotd.storage.orders import SEND_WITHIN, NewOrder
+from tradebotd.storage.postgres.database import Connection, Database, Lane
+from tradebotd.trading.execution.entry_obstacles import LimitOf, check_entry, unlimited
+from tradebotd.trading.execution.lease import HeldBack, Lease
+from tradebotd.trading.execution.order_identity import params_hash
+from tradebotd.trading.execution.recorder import OrderRecorder
+
+log = structlog.get_logger(__name__)
+
+Sender = Callable[[WhyNot], Awaitable[OrderReport]]
+
+SEND_SECONDS: Final = 15.0
+NOT_SENT: Final = "not_sent"
+DECIDED: Final = "decided_already"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A committed row that may be sent, once, by `send`."""
+
+    order: NewOrder
+
+    @property
+    def client_order_id(self) -> ClientOrderId:
+        return self.order.client_order_id
+
+    @property
+    def request(self) -> OrderRequest:
+        return self.order.intent.request
+
+
+class Placement:
+    """*nonce* is the instance's: 5 bytes drawn when its database was made."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        recorder: OrderRecorder,
+        clock: Clock,
+        lease: Lease,
+        nonce: bytes,
+        host: HostClock | None = None,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._recorder = recorder
+        self._clock = clock
+        self._lease = lease
+        self._nonce = nonce
+        self._host = host or SystemHost()
+
+    @property
+    def recorder(self) -> OrderRecorder:
+        """Where every answer is written down."""
+        return self._recorder
+
+    def held_back(self) -> HeldBack | None:
+        """Why no order of whatever kind may leave now: nothing should be made that is to leave."""
+        return self._lease.held_back()
+
+    async def place(
+        self,
+        approved: ApprovedOrder,
+        *,
+        exits: ExitPlan | None = None,
+        decision: DecisionRecord | None = None,
+    ) -> OrderReport:
+        """`prepare` and `send`. Raises what they raise."""
+        prepared = await self.prepare(approved, exits=exits, decision=decision)
+        return await self.send(prepared)
+
+    async def prepare(
+        self,
+        approved: ApprovedOrder,
+        *,
+        exits: ExitPlan | None = None,
+        decision: DecisionRecord | None = None,
+        limit_of: LimitOf = unlimited,
+    ) -> Prepared:
+        """Commit the order's row, synchronously; *decision* with it. *limit_of*: an entry's bot.
+
+        Raises OrderDeniedError (another order is unsettled, the position changed, this candle was
+        acted on), AccountTakenError (the lease is lost), DatabaseUnavailableError. Then nothing
+        was sent, and nothing will be.
+        """
+        intent = approved.intent
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            if intent.role is OrderRole.EXIT:
+                await _check_position(connection, intent)
+            else:
+                await check_entry(connection, intent, self._clock.now(), limit_of)
+            order_id = await orders.next_id(connection)
+            await _decide_once(connection, decision, order_id)
+            order = NewOrder(
+                id=order_id,
+                client_order_id=client_order_id_for(self._nonce, order_id),
+                intent=intent,
+                exits=exits,
+                params_hash=params_hash(intent.request),
+                send_by=self._host.now() + SEND_WITHIN,
+                created_at=self._clock.now(),
+            )
+            await orders.insert_order(connection, self._lease.account, self._lease.token, order)
+        return Prepared(order=order)
+
+    async def prepare_exits(
+        self,
+        approved: Sequence[ApprovedOrder],
+        use: GroupUse,
+        linked_id: str | None = None,
+        decision: DecisionRecord | None = None,
+    ) -> list[Prepared]:
+        """Commit the rows of one exit group, all or none; the group that makes way retires with it,
+        and the *decision* to exit stands with the first.
+
+        Raises as `prepare`; OrderDeniedError, too, when the groups are not as *use* takes them.
+        """
+        prepared: list[Prepared] = []
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            position_id = approved[0].intent.position_id
+            for each in approved:
+                await _check_position(connection, each.intent)
+            if position_id is None:
+                raise ValueError("an exit names its position")
+            now = self._clock.now()
+            group_id = await _use_group(connection, position_id, use, now)
+            for each in approved:
+                order_id = await orders.next_id(connection)
+                order = NewOrder(
+                    id=order_id,
+                    client_order_id=client_order_id_for(self._nonce, order_id),
+                    intent=each.intent,
+                    exits=None,
+                    params_hash=params_hash(each.intent.request),
+                    send_by=self._host.now() + SEND_WITHIN,
+                    created_at=now,
+                    exit_group_id=group_id,
+                    linked_id=linked_id,
+                )
+                await orders.insert_order(connection, self._lease.account, self._lease.token, order)
+                prepared.append(Prepared(order=order))
+            await _decide_once(connection, decision, prepared[0].order.id)
+        return prepared
+
+    async def send(
+        self, prepared: Prepared, via: Sender | None = None, *, why_not: WhyNot = unhindered
+    ) -> OrderReport:
+        """Send once, outside any transaction, and record the answer. *via*: how, if not alone.
+
+        *why_not*: what else may keep it back until it leaves, besides its time and the lease.
+        Raises OrderRejectedError, VenueUnavailableError (both recorded as rejected),
+        OutcomeUnknownError. If this task is cut while it sends, the row stays `pending_new` and
+        reconciliation settles it like any other unknown outcome.
+        """
+        client_order_id = prepared.client_order_id
+
+        def look() -> str | None:
+            return self._may_not_send(prepared) or why_not()
+
+        reason = look()
+        if reason is not None:
+            await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: {reason}")
+            raise VenueUnavailableError(f"{client_order_id} was not sent: {reason}")
+        self._recorder.in_flight.add(client_order_id)
+        try:
+            return await self._send_and_record(prepared, via, look)
+        finally:
+            self._recorder.in_flight.discard(client_order_id)
+
+    def _may_not_send(self, prepared: Prepared) -> str | None:
+        """Looked at before the call and again when it is signed: a venue's limiter may wait in
+        between, and whoever takes the account over counts on both.
+        """
+        if prepared.request.venue not in self._venues:
+            return f"venue {prepared.request.venue} is not configured"
+        if self._host.now() > prepared.order.send_by:
+            return "it waited too long"
+        is_entry = prepared.order.intent.role is OrderRole.ENTRY
+        if is_entry and self._database.writes.failure is not None:
+            return "PostgreSQL cannot write: no exit could follow"
+        return self._lease.why_not()
+
+    async def _send_and_record(
+        self, prepared: Prepared, via: Sender | None, look: WhyNot
+    ) -> OrderReport:
+        """An adapter that fails in a way nobody foresaw may have sent it: unknown, too."""
+        client_order_id, request = prepared.client_order_id, prepared.request
+        log.info("order sent", **_words(prepared))
+        try:
+            with anyio.fail_after(SEND_SECONDS):
+                if via is not None:
+                    report = await via(look)
+                else:
+                    venue = self._venues[request.venue]
+                    report = await venue.submit(client_order_id, request, why_not=look)
+        except OrderRejectedError as error:
+            log.warning("order rejected", **_words(prepared), reason=error.reason)
+            await self._recorder.record_rejected(client_order_id, error.reason)
+            raise
+        except VenueUnavailableError as error:
+            await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: {error}")
+            raise
+        except (OutcomeUnknownError, TimeoutError) as error:
+            log.error("order unknown", **_words(prepared), error=str(error))  # noqa: TRY400
+            await self._recorder.record_unknown(client_order_id, str(error) or "timed out")
+            if isinstance(error, OutcomeUnknownError):
+                raise
+            raise OutcomeUnknownError(client_order_id) from error
+        except Exception as error:
+            log.exception("order unknown", **_words(prepared))
+            why = f"{type(error).__name__}: {error}"
+            await self._recorder.record_unknown(client_order_id, why)
+            raise OutcomeUnknownError(client_order_id) from error
+        await self._recorder.record(report)
+        return report
+
+
+async def _decide_once(
+    connection: Connection, decision: DecisionRecord | None, order_id: OrderId
+) -> None:
+    """Raises OrderDeniedError: an order was made on this candle."""
+    if decision is None:
+        return
+    if not await decisions.insert_decision(connection, decision, order_id):
+        raise OrderDeniedError(DECIDED, f"{decision.bot} {decision.candle_ts}")
+
+
+async def _check_position(connection: Connection, intent: OrderIntent) -> None:
+    """Held FOR UPDATE until the order's row is there: nobody else exits it meanwhile."""
+    if intent.position_id is None or intent.position_version is None:
+        raise ValueError("an exit names its position, and the version it was made from")
+    locked = await positions.lock(connection, intent.position_id)
+    if locked is None or not locked.is_open:
+        raise OrderDeniedError("position_closed", f"position {intent.position_id} is closed")
+    if intent.position_version != locked.position.version:
+        raise OrderDeniedError("position_changed", f"{locked.position.quantity} is held now")
+    if intent.sweeps:
+        request = intent.request
+        available = await dust.lock_available(
+            connection, intent.position_id, request.venue, request.symbol
+        )
+        if available < intent.sweeps:
+            raise OrderDeniedError("position_changed", f"{available} of old dust is there now")
+
+
+async def _use_group(
+    connection: Connection, position_id: PositionId, use: GroupUse, at: datetime
+) -> int:
+    """The position is held FOR UPDATE: only a report may change its groups meanwhile."""
+    if use.retire is not None and not await exit_groups.retire(connection, use.retire, at):
+        raise OrderDeniedError("exit_group_changed", f"group {use.retire} cannot make way")
+    if use.reuse is not None:
+        if not await exit_groups.take_over(connection, use.reuse, use.kind, at, joins=use.joins):
+            raise OrderDeniedError("exit_group_changed", f"group {use.reuse} is in use")
+        return use.reuse
+    return await exit_groups.insert(connection, position_id, use.kind, at)
+
+
+def _words(prepared: Prepared) -> dict[str, object]:
+    """A stop that is laid to rest must not read like one that has been met."""
+    intent, request = prepared.order.intent, prepared.request
+    price = {"stop": request.stop_price, "limit": request.limit_price}
+    return {
+        "client_order_id": prepared.client_order_id,
+        "bot": intent.bot,
+        "symbol": request.symbol,
+        "type": request.type,
+        "side": request.side,
+        "quantity": request.quantity,
+        **{name: at for name, at in price.items() if at is not None},
+        "role": intent.role,
+        "why": intent.reason,
+    }

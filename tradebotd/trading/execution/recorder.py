@@ -1,0 +1,396 @@
+"""What a venue said of an order, written down once: status, fills, position, the bot's day.
+
+Every way in (answer, poll, reconciliation) leads here, and nothing moves backwards.
+"""
+
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final, Protocol
+
+import anyio
+import structlog
+
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.errors import DatabaseUnavailableError, OpenedMeanwhileError, RefusedError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import BotName, ClientOrderId, PositionId, VenueName, VenueOrderId
+from tradebotd.domain.instrument import Instrument
+from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
+from tradebotd.domain.position import Position
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import alerts, externals, order_venue_ids, orders
+from tradebotd.storage.orders import NewOrder, StoredOrder
+from tradebotd.storage.postgres.database import Connection, Database, Lane
+from tradebotd.trading.account.bot_days import BotDays
+from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.contradiction_alarms import say_of
+from tradebotd.trading.contradictions import of_report
+from tradebotd.trading.execution.dust import write_off
+from tradebotd.trading.execution.fill_ledger import Effects, FillLedger
+from tradebotd.trading.execution.order_identity import in_other_words, is_as_sent, was_seen
+
+log = structlog.get_logger(__name__)
+
+RECORD_SECONDS: Final = 5.0
+DIFFERS: Final = "order_differs"
+INFERRED: Final = "inferred_absent"
+
+Choice = Callable[[StoredOrder], OrderStatus]
+AlsoThen = Callable[[Connection, Effects], Awaitable[None]]
+
+
+class PositionWatcher(Protocol):
+    """Who must know at once what is held: protection."""
+
+    def watch(self, position: Position) -> None: ...
+
+    def forget(self, position_id: PositionId) -> None: ...
+
+    def release(self, position_id: PositionId) -> None:
+        """Its exit came to nothing: it may trigger again."""
+        ...
+
+
+class Strangers(Protocol):
+    """Who is told of orders that are not ours."""
+
+    async def saw(self, report: OrderReport) -> None: ...
+
+
+class OrderRecorder:
+    """*specs* by bot name is shared with whoever reloads the configuration."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        instruments: Mapping[str, Instrument],
+        specs: Mapping[BotName, BotSpec],
+        watcher: PositionWatcher,
+        currencies: Currencies,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self.days = BotDays(specs, currencies)
+        self._ledger = FillLedger(clock=clock, instruments=instruments, days=self.days)
+        self._watcher = watcher
+        # Orders that this process is sending: a venue's "never seen" means nothing of them yet.
+        self.in_flight: set[ClientOrderId] = set()
+        self._strangers: Strangers | None = None
+        # Told after each fill: a limit of the bot's day may have been reached by it.
+        self.on_fill: Callable[[], None] | None = None
+
+    def use(self, strangers: Strangers) -> None:
+        """The two know each other: what a stream tells of somebody else's order is passed on."""
+        self._strangers = strangers
+
+    async def record(self, report: OrderReport) -> Effects:
+        """A venue's report and its fills, in one durable transaction.
+
+        Shielded with a deadline of its own: what was sent must not stay unrecorded because
+        somebody lost patience. Raises DatabaseUnavailableError; reconciliation then asks again.
+        """
+        status = report.status
+        return await self._shielded(
+            report.client_order_id, lambda _: status, report.reason, report, report.fills
+        )
+
+    async def record_rejected(self, client_order_id: ClientOrderId, reason: str) -> Effects:
+        return await self._shielded(client_order_id, lambda _: OrderStatus.REJECTED, reason)
+
+    async def record_unknown(self, client_order_id: ClientOrderId, reason: str) -> Effects:
+        return await self._shielded(client_order_id, lambda _: OrderStatus.UNKNOWN, reason)
+
+    async def record_absent(self, stored: StoredOrder, why: str) -> Effects:
+        """An inference. What an exit was made for stays the last word: its fill may come yet."""
+        return await self._shielded(
+            stored.order.client_order_id,
+            lambda now: OrderStatus.CANCELED if was_seen(now) else OrderStatus.REJECTED,
+            f"{INFERRED}: {why}; made for {stored.order.reason}",
+        )
+
+    async def record_fills(self, client_order_id: ClientOrderId, fills: Sequence[Fill]) -> Effects:
+        """Of an order that the venue denies, or says nothing else of."""
+        return await self._shielded(
+            client_order_id, lambda now: now.order.status, None, None, fills
+        )
+
+    async def write_off(
+        self,
+        position_id: PositionId,
+        instrument: Instrument,
+        is_dust: Callable[[Position], bool],
+    ) -> None:
+        """Nothing of it can be sold any more, says *is_dust* of the locked row: it is closed.
+
+        Raises OrderDeniedError (an order of it is not settled; it can be sold now),
+        DatabaseUnavailableError, TimeoutError.
+        """
+        effects = Effects()
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                await write_off(
+                    connection,
+                    position_id,
+                    is_dust,
+                    self.days,
+                    instrument,
+                    self._clock.now(),
+                    effects,
+                )
+        self._tell(effects)
+
+    async def hear(self, report: OrderReport) -> None:
+        """From a venue's order stream, which this never ends. What cannot be written down, or fails
+        in a way that nobody foresaw, reconciliation finds.
+        """
+        try:
+            effects = await self.record(report)
+            if effects.is_foreign and self._strangers is not None:
+                await self._strangers.saw(report)
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning(
+                "an order stream's report was not recorded",
+                order=report.client_order_id,
+                status=report.status,
+                error=str(error) or "timed out",
+            )
+        except Exception:  # noqa: BLE001 - the next report may well be recorded
+            log.error(  # noqa: TRY400
+                "an order stream's report was not recorded",
+                order=report.client_order_id,
+                status=report.status,
+                traceback=traceback.format_exc(),  # not by exc_info: renderers read source files
+            )
+
+    async def adopt(
+        self,
+        account: str,
+        token: int,
+        order: NewOrder,
+        fills: Sequence[Fill],
+        also: AlsoThen | None = None,
+    ) -> Effects:
+        """*order* was never sent: it is what somebody else's *fills* become in our books.
+
+        All of them or none, with what is *also* done then. Raises as `storage.orders.insert_order`,
+        RefusedError when the bot's position is no longer what it was when the order was made.
+        """
+        effects = Effects()
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            try:
+                async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                    await orders.insert_order(
+                        connection, account, token, await _in_group(connection, order)
+                    )
+                    await self._fill_adopted(connection, order, fills, effects)
+                    if also is not None:
+                        await also(connection, effects)
+            except OpenedMeanwhileError as error:
+                raise RefusedError("changed_meanwhile", str(error), "try again") from error
+        self._tell(effects)
+        return effects
+
+    async def _fill_adopted(
+        self, connection: Connection, order: NewOrder, fills: Sequence[Fill], effects: Effects
+    ) -> None:
+        stored = await orders.lock(connection, order.client_order_id)
+        if stored is None:
+            raise AssertionError(f"order {order.id} was inserted and is not there")
+        for fill in fills:
+            stored = await self._ledger.apply(connection, stored, fill, effects)
+        joined = order.intent.position_id is None and not effects.opened
+        is_excess = not (effects.opened or effects.changed or effects.closed)
+        if effects.fills != len(fills) or joined or is_excess:
+            raise RefusedError("changed_meanwhile", f"{order.intent.bot} traded just now")
+        await self._move(connection, stored, OrderStatus.FILLED, None, None, effects)
+
+    async def _shielded(
+        self,
+        client_order_id: ClientOrderId,
+        choose: Choice,
+        reason: str | None,
+        report: OrderReport | None = None,
+        fills: Sequence[Fill] = (),
+    ) -> Effects:
+        """Twice, where the first fills of two orders of a bot were written at once: the second
+        finds the position of the first, and joins it.
+        """
+        told = (client_order_id, choose, reason, report, fills)
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            try:
+                effects = await self._write(*told)
+            except OpenedMeanwhileError:
+                effects = await self._write(*told)
+        self._tell(effects)
+        return effects
+
+    async def _write(
+        self,
+        client_order_id: ClientOrderId,
+        choose: Choice,
+        reason: str | None,
+        report: OrderReport | None,
+        fills: Sequence[Fill],
+    ) -> Effects:
+        effects = Effects()
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            stored = await self._lock(connection, client_order_id, report)
+            if stored is None:
+                log.warning("report of an order that is not ours", order=client_order_id)
+                effects.is_foreign = True
+                return effects
+            if report is not None and not await self._fits(connection, stored, report):
+                effects.differs = True
+                return effects
+            if report is not None and (why := of_report(stored, report)) is not None:
+                effects.contradiction = why
+                await say_of(connection, stored, why, self._clock.now())
+            for fill in fills:
+                # An algo order's execution may bear another name than the order.
+                ours = replace(fill, client_order_id=stored.order.client_order_id)
+                stored = await self._ledger.apply(connection, stored, ours, effects)
+            if effects.contradiction is None:
+                await self._move(connection, stored, choose(stored), report, reason, effects)
+        return effects
+
+    async def _lock(
+        self, connection: Connection, client_order_id: ClientOrderId, report: OrderReport | None
+    ) -> StoredOrder | None:
+        """By our id, else by one of the venue's that we know to be ours."""
+        stored = await orders.lock(connection, client_order_id)
+        place = None if report is None else place_of(report)
+        if stored is not None or report is None or place is None:
+            return stored
+        owner = await order_venue_ids.select_owner(connection, *place, _venue_ids(report))
+        return None if owner is None else await orders.lock(connection, owner)
+
+    async def _fits(self, connection: Connection, stored: StoredOrder, report: OrderReport) -> bool:
+        """Whether it is the order that we sent; its further ids are kept. A contradiction is said.
+
+        A report under another name than ours was recognised by its id at the venue: its parameters
+        are those of what our order became.
+        """
+        order = stored.order
+        if report.client_order_id == order.client_order_id and not is_as_sent(stored, report):
+            await self._alarm(connection, stored, f"the venue has it as {report.asked}")
+            return False
+        if in_other_words(stored, report):
+            log.info("told in other words", order=report.client_order_id, asked=report.asked)
+        if report.other_ids:
+            taken = await order_venue_ids.insert(
+                connection,
+                order.venue,
+                order.symbol,
+                _venue_ids(report),
+                order.id,
+                self._clock.now(),
+            )
+            if taken:
+                words = ", ".join(taken)
+                await self._alarm(connection, stored, f"{words} is another order's at the venue")
+                return False
+        return True
+
+    async def _alarm(self, connection: Connection, stored: StoredOrder, message: str) -> None:
+        order, now = stored.order, self._clock.now()
+        subject = order.client_order_id
+        if await alerts.raise_alert(connection, DIFFERS, "critical", subject, message, now):
+            log.error("an order is not what was sent", order=subject, detail=message)
+            await orders.note(connection, order.id, now, order.status, {"differs": message})
+
+    async def _move(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        status: OrderStatus,
+        report: OrderReport | None,
+        reason: str | None,
+        effects: Effects,
+    ) -> None:
+        order = stored.order
+        if status is order.status or status not in LEGAL_TRANSITIONS[order.status]:
+            status = order.status
+        settled = await orders.update_state(
+            connection,
+            order.id,
+            status,
+            venue_order_id=None if report is None else report.venue_order_id,
+            venue_filled_quantity=None if report is None else report.filled_quantity,
+            reason=reason if _explains(status, reason) else None,
+            at=self._clock.now(),
+        )
+        if settled and stored.exit_group_id is not None:
+            await orders.close_exit_group(connection, stored.exit_group_id)
+            if order.position_id is not None:
+                effects.released.append(order.position_id)
+
+    # After the commit
+
+    def _tell(self, effects: Effects) -> None:
+        closed = {position.id for position, _, _ in effects.closed}
+        if effects.fills and self.on_fill is not None:
+            self.on_fill()
+        for position in effects.opened:
+            self._watcher.watch(position)
+            log.info("position opened", **_words(position, position.entry_price))
+        for position in effects.changed:
+            if position.id not in closed:
+                self._watcher.watch(position)
+        for position, books, reason in effects.closed:
+            self._watcher.forget(position.id)
+            log.info(
+                "position closed",
+                **_words(position, books.exit_price),
+                close_reason=reason,
+                realized_pnl=books.realized_pnl,
+                **({"dust": books.dust} if books.dust else {}),
+                **_gap_words(effects, position.id),
+            )
+        for position_id in effects.released:
+            if position_id not in closed:
+                self._watcher.release(position_id)
+
+
+async def _in_group(connection: Connection, order: NewOrder) -> NewOrder:
+    """An exit that was executed already takes no other exit's place."""
+    position_id = order.intent.position_id
+    if position_id is None:
+        return order
+    group = await externals.insert_closed_group(connection, position_id, order.created_at)
+    return replace(order, exit_group_id=group)
+
+
+def place_of(report: OrderReport) -> tuple[VenueName, str] | None:
+    """Venue and symbol, where the report tells them."""
+    if report.asked is not None:
+        return report.asked.venue, report.asked.symbol
+    return (report.fills[0].venue, report.fills[0].symbol) if report.fills else None
+
+
+def _venue_ids(report: OrderReport) -> list[VenueOrderId]:
+    return [report.venue_order_id, *report.other_ids]
+
+
+def _explains(status: OrderStatus, reason: str | None) -> bool:
+    """Why it came to nothing takes the place of why it was made."""
+    inferred = reason is not None and reason.startswith(INFERRED)
+    return status is OrderStatus.REJECTED or (status is OrderStatus.CANCELED and inferred)
+
+
+def _gap_words(effects: Effects, position_id: PositionId) -> dict[str, object]:
+    gap = effects.gaps.get(position_id)
+    return {} if gap is None else {"gap": gap.words()}
+
+
+def _words(position: Position, price: Decimal | None) -> dict[str, object]:
+    return {
+        "bot": position.bot,
+        "symbol": position.symbol,
+        "side": position.side,
+        "quantity": position.quantity,
+        "price": price,
+    }

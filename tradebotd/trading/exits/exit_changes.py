@@ -1,0 +1,281 @@
+"""`positions set`: an operator moves a position's exits; they are stored with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Final, Protocol
+
+import structlog
+
+from tradebotd.config.values import parse_duration
+from tradebotd.domain.decimals import plain
+from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.domain.position import Position
+from tradebotd.ports.prices import LastPrices, PriceSource
+from tradebotd.risk.exits import (
+    Behind,
+    ExitLevels,
+    better,
+    break_even_price,
+    expired,
+    levels_for,
+    target_in_force,
+    tightest_stop,
+    triggered,
+)
+from tradebotd.risk.liquidation import stop_is_beyond
+from tradebotd.storage import positions
+from tradebotd.storage.postgres.database import Database, Lane
+from tradebotd.trading.execution.recorder import PositionWatcher
+
+log = structlog.get_logger(__name__)
+
+NONE: Final = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A price, or a fraction: of the entry price, of the best price for a trailing stop.
+
+    Neither: none is wanted any more.
+    """
+
+    price: Decimal | None = None
+    fraction: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How long since its entry a position may be held; None: as long as it likes."""
+
+    longest: timedelta | None
+
+
+def parse_holding(text: str) -> Holding:
+    """`30m`, `4h`, or `none`. Raises RefusedError."""
+    if text.strip() == NONE:
+        return Holding(None)
+    try:
+        return Holding(parse_duration(text))
+    except ValueError as error:
+        raise RefusedError("bad_duration", f"{text!r} is {error}") from error
+
+
+def parse_level(text: str) -> Level:
+    """`95.50` is a price, `5%` a percentage, `none` takes it away. Raises RefusedError."""
+    if text.strip() == NONE:
+        return Level()
+    percent = text.strip().endswith("%")
+    try:
+        value = Decimal(text.strip().removesuffix("%"))
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value <= 0:
+        raise RefusedError("bad_level", f"{text!r} is neither a price nor a percentage")
+    if not percent:
+        return Level(price=value)
+    if value >= 100:
+        raise RefusedError("bad_level", f"{text!r}: less than 100 % is meant")
+    return Level(fraction=value / 100)
+
+
+class MovingStops(PositionWatcher, Protocol):
+    """Who moves stops with each price, and stores them with the next sweep only."""
+
+    def as_moved(self, row: Position) -> Position:
+        """*row*, just read, with its best price and its stops where the prices have moved them."""
+        ...
+
+
+class ExitChanges:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        prices: PriceSource,
+        symbols: Mapping[str, MarketSymbol],
+        watcher: MovingStops,
+    ) -> None:
+        self._database = database
+        self._prices = prices
+        self._symbols = symbols
+        self._watcher = watcher
+
+    async def set(
+        self,
+        position_id: PositionId,
+        *,
+        stop_loss: Level | None = None,
+        take_profit: Level | None = None,
+        trailing_stop: Level | None = None,
+        max_holding: Holding | None = None,
+    ) -> Position:
+        """What is None stays as it is. Raises RefusedError, DatabaseUnavailableError.
+
+        What rests at the venue follows at the next sweep; until then the daemon's own check stands.
+        """
+        if all(each is None for each in (stop_loss, take_profit, trailing_stop, max_holding)):
+            raise RefusedError(
+                "nothing_to_set",
+                "name a stop-loss, a take-profit, a trailing stop or a longest holding time",
+            )
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            locked = await positions.lock(connection, position_id)
+            if locked is None or not locked.is_open:
+                raise RefusedError("no_such_position", f"there is no open position {position_id}")
+            before = self._watcher.as_moved(locked.position)
+            instrument, last = self._known(before)
+            if trailing_stop is not None:  # one that did not trail so far has kept no best price
+                best = better(before.side, before.best_price, last.believed)
+                before = replace(before, best_price=best)
+            changed = _changed(before, instrument, stop_loss, take_profit, trailing_stop)
+            if max_holding is not None:
+                plan = replace(changed.exits, max_holding=max_holding.longest)
+                changed = replace(changed, exits=plan)
+            _check(before, changed, last, instrument)
+            await positions.update_plan(connection, changed)
+        self._watcher.watch(changed)
+        self._watcher.release(position_id)
+        log.warning(
+            "exits changed by hand",
+            position=position_id,
+            bot=changed.bot,
+            symbol=changed.symbol,
+            changes=_differences(before, changed),
+        )
+        return changed
+
+    def _known(self, position: Position) -> tuple[Instrument, LastPrices]:
+        symbol = self._symbols.get(position.symbol)
+        if symbol is None:
+            raise RefusedError("unknown_symbol", f"{position.symbol} is not configured")
+        last = self._prices.last_prices(position.symbol)
+        if last is None:
+            raise RefusedError("no_price", f"there is no price of {position.symbol} yet")
+        return symbol.instrument, last
+
+
+def _changed(
+    position: Position,
+    instrument: Instrument,
+    stop_loss: Level | None,
+    take_profit: Level | None,
+    trailing_stop: Level | None,
+) -> Position:
+    for name, level in (("stop-loss", stop_loss), ("take-profit", take_profit)):
+        if level is not None and level.price is not None and level.price % instrument.tick_size:
+            raise RefusedError(
+                "not_on_tick", f"{name} {level.price:f} is no multiple of {instrument.tick_size:f}"
+            )
+    plan, side = position.exits, position.side
+    levels = ExitLevels.of(position)
+    if stop_loss is not None:
+        plan = replace(
+            _without_break_even(position, instrument),
+            stop_loss=stop_loss.fraction,
+            stop_loss_price=stop_loss.price,
+            stop_loss_atr=None,
+        )
+        stop = levels_for(plan, side, position.entry_price, instrument).stop_loss
+        levels = replace(levels, stop_loss=stop)
+    if take_profit is not None:
+        plan = replace(
+            plan,
+            take_profit=take_profit.fraction,
+            take_profit_price=take_profit.price,
+            take_profit_atr=None,
+        )
+        target = target_in_force(plan, side, position.entry_price, position.ladder_done, instrument)
+        levels = replace(levels, take_profit=target)
+    if trailing_stop is not None:
+        fraction = trailing_stop.fraction
+        if fraction is None and trailing_stop.price is not None:
+            best = position.best_price
+            fraction = (best - trailing_stop.price) * side.sign / best
+            if not 0 < fraction < 1:
+                raise RefusedError(
+                    "wrong_side", f"{trailing_stop.price:f} does not trail behind {best:f}"
+                )
+        plan = replace(plan, trailing_stop=fraction, trailing_stop_atr=None)
+        behind = Behind.of(plan)
+        stop = None
+        if behind is not None:
+            stop = behind.level(side, position.best_price, instrument.tick_size)
+        levels = replace(levels, trailing_stop=stop)
+    return replace(
+        position,
+        exits=plan,
+        stop_loss=levels.stop_loss,
+        take_profit=levels.take_profit,
+        trailing_stop=levels.trailing_stop,
+        version=position.version + 1,
+    )
+
+
+def _differences(before: Position, after: Position) -> list[str]:
+    """A line each, in the words of the command."""
+    told = {
+        "stop-loss": (before.stop_loss, after.stop_loss),
+        "take-profit": (before.take_profit, after.take_profit),
+        "trailing-stop": (before.trailing_stop, after.trailing_stop),
+        "max-holding": (before.exits.max_holding, after.exits.max_holding),
+    }
+    return [
+        f"{name}: {_told(old)} -> {_told(new)}" for name, (old, new) in told.items() if old != new
+    ]
+
+
+def _told(exit_: Decimal | timedelta | None) -> str:
+    if exit_ is None:
+        return NONE
+    return plain(exit_) if isinstance(exit_, Decimal) else str(exit_)
+
+
+def _is_stopped(position: Position) -> bool:
+    return position.stop_loss is not None or position.trailing_stop is not None
+
+
+def _without_break_even(position: Position, instrument: Instrument) -> ExitPlan:
+    """A stop set by hand is not moved back to a break even that was earned before."""
+    at = break_even_price(position.exits, position.side, position.entry_price, instrument.tick_size)
+    if at is None or better(position.side, position.best_price, at) != position.best_price:
+        return position.exits
+    return replace(position.exits, break_even=None)
+
+
+def _check(before: Position, position: Position, last: LastPrices, instrument: Instrument) -> None:
+    """A level that the price has met already would end the position at once: close it, then."""
+    price, plan = last.believed, position.exits
+    if _is_stopped(before) and not _is_stopped(position):
+        raise RefusedError("no_stop", "no stop would be left: set another one, or close it")
+    if expired(plan, position.opened_at, last.at):
+        raise RefusedError(
+            "already_over",
+            f"it has been held for {last.at - position.opened_at} already",
+            hint="to end the position, close it",
+        )
+    behind = plan.trailing_stop if plan != before.exits else None
+    if behind is not None and behind * position.best_price < instrument.tick_size:
+        raise RefusedError(
+            "closer_than_a_tick", f"a tick of {position.symbol} is {instrument.tick_size:f}"
+        )
+    met = triggered(position.side, position, price)
+    if met is not None:
+        raise RefusedError(
+            "already_met",
+            f"the price {price:f} has met the {met[0].replace('_', '-')} at {met[1]:f}",
+            hint="to end the position, close it",
+        )
+    for level in (position.stop_loss, position.take_profit, position.trailing_stop):
+        if level is not None and level <= 0:
+            raise RefusedError("bad_level", f"{level:f} is not a price")
+    stop = tightest_stop(position.side, position)
+    if stop_is_beyond(position.side, stop, position.liquidation_price):
+        raise RefusedError(
+            "stop_beyond_liquidation",
+            f"the stop {stop} lies beyond the liquidation at {position.liquidation_price}",
+        )

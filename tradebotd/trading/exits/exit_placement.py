@@ -1,0 +1,406 @@
+"""Places exits beside those that are there, or in their place. Cut anywhere, the next goes on.
+
+Every step is a transaction or a call to the venue; what comes next is read from the database.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.errors import (
+    OrderDeniedError,
+    OrderRejectedError,
+    VenueError,
+    VenueUnavailableError,
+)
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.order import OrderIntent, OrderReport
+from tradebotd.domain.position import Position
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue
+from tradebotd.risk.limits import approve_exit
+from tradebotd.storage import dust, exit_groups, positions
+from tradebotd.storage.bots import DecisionRecord
+from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
+from tradebotd.storage.postgres.database import Database, Lane
+from tradebotd.trading.contradictions import of_answer
+from tradebotd.trading.execution.exit_sending import send_together
+from tradebotd.trading.execution.placement import Placement, Prepared
+from tradebotd.trading.exits.exit_intents import CHANGED, with_dust
+from tradebotd.trading.exits.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
+from tradebotd.trading.exits.replacement_plan import (
+    Ask,
+    Clear,
+    Deny,
+    Place,
+    Retire,
+    Terms,
+    next_step,
+    rests,
+)
+from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
+
+log = structlog.get_logger(__name__)
+
+MOST_STEPS: Final = 8
+ASK_SECONDS: Final = 10.0
+LEFTOVERS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    kind: GroupKind
+    over: anyio.Event = field(default_factory=anyio.Event)
+
+
+@dataclass(slots=True)
+class _Wish:
+    """What is to be placed. `whole`: all that *build* says, no less for what is in doubt."""
+
+    kind: GroupKind
+    build: Build
+    made: list[Prepared]
+    decision: DecisionRecord | None
+    whole: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.whole = self.kind is GroupKind.MARKET
+
+
+class ExitGroups:
+    """One exit of a position at a time: a close waits for an order that is being laid to rest."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        venues: Mapping[VenueName, Venue],
+        symbols: Mapping[str, MarketSymbol],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._venues = venues
+        self._symbols = symbols
+        self._turns: dict[PositionId, _Turn] = {}
+        self._placement: Placement | None = None
+        self._evidence: ExitEvidence | None = None
+        # Told when what rests makes way for an exit at the market.
+        self.on_retire: Callable[[PositionId], None] = _nobody
+
+    def use(self, placement: Placement, evidence: ExitEvidence) -> None:
+        self._placement = placement
+        self._evidence = evidence
+
+    @property
+    def orders(self) -> Placement:
+        if self._placement is None:
+            raise AssertionError("exits are not wired to the order flow")
+        return self._placement
+
+    @property
+    def _proof(self) -> ExitEvidence:
+        if self._evidence is None:
+            raise AssertionError("exits are not wired to the holdings")
+        return self._evidence
+
+    async def place(
+        self,
+        position_id: PositionId,
+        kind: GroupKind,
+        build: Build,
+        made: list[Prepared],
+        decision: DecisionRecord | None = None,
+    ) -> list[OrderReport]:
+        """*build* makes the orders from the position as it is when they are committed (it is asked
+        again when the position moved before that, and may deny); then they are in *made*, and
+        whatever is raised, they may be at the venue. *decision* is committed with them.
+
+        Raises OrderDeniedError (an exit is under way; what it says may be so no longer at the next
+        look), VenueError, DatabaseUnavailableError.
+        """
+        async with self._turn(position_id, kind):
+            return await self._place(position_id, _Wish(kind, build, made, decision))
+
+    async def withdraw(self, position_id: PositionId) -> None:
+        """What rests for the position, and what retires, is cancelled. Raises as `place`."""
+        async with self._turn(position_id, GroupKind.RESTING):
+            _, groups, _ = await self._read(position_id)
+            for group in (groups.retiring, groups.active):
+                if group is not None and group.kind is GroupKind.RESTING:
+                    await self._clear(group)
+
+    async def clear(self, position_id: PositionId, group: ExitGroup) -> None:
+        """Cancel what is left of *group*. Raises as `place`."""
+        async with self._turn(position_id, GroupKind.RESTING):
+            await self._clear(group)
+
+    async def _place(self, position_id: PositionId, wish: _Wish) -> list[OrderReport]:
+        cleared = asked = False
+        for _ in range(MOST_STEPS):
+            position, groups, shared = await self._read(position_id)
+            terms = replace(
+                self._terms(position, wish.kind, shared=shared),
+                part=sells_a_part(wish.build, position),
+                cleared=cleared,
+                asked=asked,
+            )
+            match next_step(groups, terms):
+                case Place() as how:
+                    reports = await self._send_or_lessen(position, groups, terms, wish, how)
+                    if reports is not None:
+                        return reports
+                case Retire(group):
+                    await self._make_room(position, group, wish.kind)
+                    cleared = False
+                case Clear(group):
+                    if wish.kind is GroupKind.MARKET:
+                        self.on_retire(position_id)
+                    await self._clear_for(group, wish)
+                    cleared = True
+                case Ask(orders):
+                    asked = await self._prove_or_lessen(position, orders, terms, wish)
+                case Deny(rule, detail):
+                    raise OrderDeniedError(rule, detail)
+        raise OrderDeniedError(
+            "exit_retiring", "an earlier exit of this position keeps coming back"
+        )
+
+    async def _send_or_lessen(
+        self, position: Position, groups: Groups, terms: Terms, wish: _Wish, how: Place
+    ) -> list[OrderReport] | None:
+        """None: the position moved before the commit, or all of it was refused and an order in
+        doubt may have sold some: it is asked about, and what is left is another order.
+        """
+        try:
+            return await self._send_unless_moved(position, wish, how)
+        except OrderRejectedError:
+            doubtful = [order for order in unsettled(groups) if order.is_in_doubt]
+            if terms.part or not wish.whole or not doubtful:
+                raise
+            for order in doubtful:
+                await self._look_quietly(order)
+            if not await self._lessen(position, wish):
+                raise
+            wish.decision = None  # it stands with the one that was refused
+            return None
+
+    async def _prove_or_lessen(
+        self, position: Position, orders: Sequence[GroupOrder], terms: Terms, wish: _Wish
+    ) -> bool:
+        """True: *orders* sold nothing, or no more than what *wish* leaves. A venue that can prove
+        nothing at this moment keeps that from nobody. Raises as `place`.
+        """
+        failed: Exception = OrderDeniedError("exit_unknown", "nobody knows what an exit became")
+        try:
+            if await self._proof.nothing_was_sold(position, orders):
+                return True
+        except (VenueError, TimeoutError) as error:
+            failed = error
+        if not terms.part and await self._lessen(position, wish):
+            return True
+        raise failed
+
+    async def _lessen(self, judged: Position, wish: _Wish) -> bool:
+        """Wish only for what no order in doubt can have sold. False: that is nothing, or it is so
+        already. Raises as `_read`.
+        """
+        if not wish.whole:
+            return False
+        position, groups, _ = await self._read(judged.id)
+        if not unsettled(groups):
+            return position.version != judged.version  # it is known now
+        instrument = self._symbols[position.symbol].instrument
+        rest = beyond_doubt(wish.build, groups, position, instrument)
+        if rest is None:
+            return False
+        wish.build, wish.whole = rest, False
+        return True
+
+    def _terms(self, position: Position, kind: GroupKind, *, shared: bool) -> Terms:
+        venue = self._venues.get(position.venue)
+        if venue is None:
+            raise VenueUnavailableError(f"venue {position.venue} is not configured")
+        return Terms(
+            kind=kind,
+            replacement=venue.traits.replacement,
+            capped=position.position_type is PositionType.FUTURES and not shared,
+            in_flight=self.orders.recorder.in_flight,
+        )
+
+    async def _read(self, position_id: PositionId) -> tuple[Position, Groups, bool]:
+        """And whether somebody else of ours holds the same at the venue."""
+        async with self._database.connection() as connection:
+            position = await positions.select_one(connection, position_id)
+            groups = await exit_groups.select(connection, [position_id])
+            if position is None:
+                raise OrderDeniedError("position_closed", f"position {position_id} is closed")
+            shared = await exit_groups.is_shared(connection, position)
+        return position, groups[position_id], shared
+
+    async def _make_room(self, position: Position, group: ExitGroup, kind: GroupKind) -> None:
+        """In one transaction: the position never stands without an active group."""
+        now = self._clock.now()
+        if kind is GroupKind.MARKET:
+            self.on_retire(position.id)
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            await positions.lock(connection, position.id)
+            if not await exit_groups.retire(connection, group.id, now):
+                raise OrderDeniedError("exit_group_changed", f"group {group.id} cannot make way")
+            await exit_groups.insert(connection, position.id, kind, now)
+
+    async def _send_unless_moved(
+        self, position: Position, wish: _Wish, how: Place
+    ) -> list[OrderReport] | None:
+        """None: the position moved before the commit, and is to be judged as it is now."""
+        intents = await self._with_dust(position, wish.kind, wish.build(position))
+        try:
+            return await self._send(position, intents, how, wish)
+        except OrderDeniedError as denied:
+            if denied.rule != CHANGED:
+                raise
+            return None
+
+    async def _with_dust(
+        self, position: Position, kind: GroupKind, intents: list[OrderIntent]
+    ) -> list[OrderIntent]:
+        """What ends a position at the market takes old dust of its symbol along."""
+        if kind is GroupKind.RESTING or position.position_type is PositionType.FUTURES:
+            return intents
+        async with self._database.connection() as connection:
+            available = await dust.select_available(
+                connection, position.id, position.venue, position.symbol
+            )
+        instrument = self._symbols[position.symbol].instrument
+        return [with_dust(each, position, instrument, available) for each in intents]
+
+    async def _send(
+        self, position: Position, intents: Sequence[OrderIntent], how: Place, wish: _Wish
+    ) -> list[OrderReport]:
+        kind = wish.kind
+        approved = [approve_exit(intent) for intent in intents]
+        replacing = how.replacing if len(approved) == 1 else None
+        if how.replacing is not None and replacing is None and how.retire is not None:
+            await self._make_room(position, how.retire, kind)
+            raise OrderDeniedError("exit_retiring", "what rests has to be gone first")
+        use = GroupUse(
+            kind=kind,
+            retire=None if how.retire is None else how.retire.id,
+            reuse=how.reuse,
+            joins=how.joins,
+        )
+        linked = f"p{position.id}v{position.version}" if len(approved) > 1 else None
+        if how.retire is not None and kind is GroupKind.MARKET:
+            self.on_retire(position.id)
+        prepared = await self.orders.prepare_exits(approved, use, linked, wish.decision)
+        wish.made[:] = prepared
+        venue = self._venues[position.venue]
+        try:
+            reports = await send_together(self.orders, venue, prepared, replacing)
+        finally:
+            if replacing is not None:
+                with anyio.move_on_after(ASK_SECONDS, shield=True):
+                    await self._look_quietly(replacing)
+        if how.retire is not None:
+            await self._clear_quietly(how.retire)
+        return reports
+
+    # What is there at the venue
+
+    async def _clear(self, group: ExitGroup) -> None:
+        """Cancel what rests, ask after the rest; then the group closes with its last order."""
+        for order in group.unsettled:
+            if order.client_order_id in self.orders.recorder.in_flight:
+                continue
+            if rests(order):
+                await self._cancel(order)
+            else:
+                await self._look(order)
+        async with self._database.connection() as connection:
+            await exit_groups.close(connection, group.id)
+
+    async def _clear_for(self, group: ExitGroup, wish: _Wish) -> None:
+        """What is in doubt may stay so: then less is sold beside it. Raises as `_clear` else."""
+        try:
+            await self._clear(group)
+        except (VenueError, TimeoutError):
+            in_doubt = all(order.is_in_doubt for order in group.unsettled)
+            if wish.kind is not GroupKind.MARKET or not in_doubt:
+                raise
+
+    async def _clear_quietly(self, group: ExitGroup) -> None:
+        """The new exit stands: what keeps the old one is for the next sweep."""
+        try:
+            await self._clear(group)
+        except (VenueError, TimeoutError) as error:
+            log.warning("an exit that made way could not be cancelled yet", error=str(error))
+
+    async def _look_quietly(self, order: GroupOrder) -> None:
+        try:
+            await self._look(order)
+        except (VenueError, TimeoutError) as error:
+            log.warning("an exit that made way could not be looked up yet", error=str(error))
+
+    async def _cancel(self, order: GroupOrder) -> None:
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                report = await self._venues[order.venue].cancel(order.symbol, order.client_order_id)
+        except OrderRejectedError:
+            await self._look(order)  # nothing to cancel: it has filled, or was never there
+        else:
+            await self._take(order, report)
+
+    async def _take(self, order: GroupOrder, report: OrderReport) -> None:
+        """Raises VenueError where it is none about *order*."""
+        if (why := of_answer(order.client_order_id, report)) is not None:
+            raise VenueError(f"{order.client_order_id}: {why}")
+        await self.orders.recorder.record(report)
+
+    async def _look(self, order: GroupOrder) -> bool:
+        """Whether the venue knows it; what it says is recorded."""
+        with anyio.fail_after(ASK_SECONDS):
+            search = await self._venues[order.venue].find_order(order.symbol, order.client_order_id)
+        if search.report is None:
+            return False
+        await self._take(order, search.report)
+        return True
+
+    async def reactivate(self, position_id: PositionId, group: ExitGroup) -> None:
+        """A replacement came to nothing: what still rests is the position's exit again."""
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            await positions.lock(connection, position_id)
+            await exit_groups.reactivate(connection, group.id)
+
+    async def groups(self, position_ids: Sequence[PositionId]) -> dict[PositionId, Groups]:
+        async with self._database.connection() as connection:
+            return await exit_groups.select(connection, position_ids)
+
+    async def leftovers(self) -> dict[PositionId, Groups]:
+        """What outlives its closed position: at most LEFTOVERS of them, by position."""
+        async with self._database.connection() as connection:
+            found = await exit_groups.select_leftover(connection, LEFTOVERS)
+            return await exit_groups.select(connection, found) if found else {}
+
+    @asynccontextmanager
+    async def _turn(self, position_id: PositionId, kind: GroupKind) -> AsyncIterator[None]:
+        while (other := self._turns.get(position_id)) is not None:
+            if kind is GroupKind.RESTING or other.kind is GroupKind.MARKET:
+                raise OrderDeniedError(
+                    "exit_group_active", "an exit of this position is being made"
+                )
+            await other.over.wait()
+        mine = self._turns[position_id] = _Turn(kind)
+        try:
+            yield
+        finally:
+            del self._turns[position_id]
+            mine.over.set()
+
+
+def _nobody(_: PositionId) -> None:
+    """Nothing rests."""

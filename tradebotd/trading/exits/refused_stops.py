@@ -1,0 +1,85 @@
+"""What a venue means that refuses a stop: the price is there already, or it does not want it."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.errors import OrderRejectedError, VenueError
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.prices import PriceSource
+from tradebotd.ports.venue import Venue
+from tradebotd.risk.exits import ExitLevels, triggered
+from tradebotd.trading.exits.exit_intents import Exit, Guard
+from tradebotd.trading.prices.fresh_prices import FRESH
+
+log = structlog.get_logger(__name__)
+
+QUOTE_SECONDS: Final = 10.0
+
+
+class RefusedStops:
+    def __init__(
+        self,
+        clock: Clock,
+        prices: PriceSource,
+        symbols: Mapping[str, MarketSymbol],
+        venues: Mapping[VenueName, Venue],
+    ) -> None:
+        self._clock = clock
+        self._prices = prices
+        self._symbols = symbols
+        self._venues = venues
+
+    async def exit_of(
+        self, position: Position, guard: Guard | None, error: OrderRejectedError
+    ) -> Exit | None:
+        """The exit that a price has met meanwhile; None: it was refused for another reason.
+
+        A pair is refused as one, whichever of its legs has been met: the price tells, a fresh
+        one in memory that is believed, or the venue's. If no price does, it ends at the market all
+        the same.
+        """
+        last = self._prices.last_prices(position.symbol)
+        usable = last is not None and self._clock.now() - last.at <= FRESH
+        found = _met(position, last.believed) if usable and last is not None else None
+        if found is not None or "trigger" not in error.reason:
+            return found
+        price = await self._quote(position)
+        if price is not None:
+            found = _met(position, price)
+        return found or Exit(position=position, reason=_nearest(guard, price))
+
+    async def _quote(self, position: Position) -> Decimal | None:
+        """An adapter may fail in any way; nobody waits for it."""
+        symbol, venue = self._symbols[position.symbol], self._venues[position.venue]
+        try:
+            with anyio.fail_after(QUOTE_SECONDS):
+                return (await venue.quotes([symbol])).get(position.symbol)
+        except (VenueError, TimeoutError) as failed:
+            log.warning("no price behind a refused stop", symbol=position.symbol, error=str(failed))
+        except Exception:
+            log.exception("a venue's quotes failed", venue=position.venue)
+        return None
+
+
+def _met(position: Position, price: Decimal) -> Exit | None:
+    met = triggered(position.side, ExitLevels.of(position), price)
+    if met is None:
+        return None
+    return Exit(position=position, reason=met[0], level=met[1], price=price)
+
+
+def _nearest(guard: Guard | None, price: Decimal | None) -> CloseReason:
+    """Of the leg that *price* is at, though by ours it has not met either."""
+    if guard is None:
+        return CloseReason.STOP_LOSS
+    if price is None or guard.target is None:
+        return guard.reason
+    at_target = abs(price - guard.target) < abs(price - guard.stop)
+    return CloseReason.TAKE_PROFIT if at_target else guard.reason

@@ -1,0 +1,164 @@
+"""When the exits that rest are seen to, also those behind closed positions; how many at once.
+
+Where somebody attends, all of it happens there: ticks and sweeps only say that something is new,
+and wait for no venue. Where nobody does (speed 0, so that effects repeat) they do it themselves.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.position import Position
+from tradebotd.ports.clock import Clock
+from tradebotd.trading.exits.exit_intents import Exit
+from tradebotd.trading.exits.market_exits import SweepResult
+from tradebotd.trading.exits.orphaned_exits import Leftovers
+from tradebotd.trading.exits.resting_stops import RestingExits
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 12  # at a venue
+MOST: Final = 4 * AT_ONCE  # in a round: then those come first again at which nothing rests
+
+End = Callable[[Sequence[Exit], SweepResult], Awaitable[None]]
+
+
+class RestingRounds:
+    """*end* ends positions whose stop has been met meanwhile. *sequential*: one after the other."""
+
+    def __init__(
+        self,
+        resting: RestingExits,
+        *,
+        leftovers: Leftovers,
+        clock: Clock,
+        held: Mapping[PositionId, Position],
+        end: End,
+        sequential: bool,
+    ) -> None:
+        self._resting = resting
+        self._leftovers = leftovers
+        self._clock = clock
+        self._held = held
+        self._end = end
+        self._at_once = 1 if sequential else AT_ONCE
+        self._attended = False
+        self._busy: set[VenueName] = set()
+        self._swept = self._clearing = False
+        self._working = False  # without somebody who attends
+
+    @property
+    def wanted(self) -> bool:
+        """Whether whoever saw something new has to see to it."""
+        return self._resting.stirred and not (self._attended or self._working)
+
+    async def attend(self) -> None:
+        """For ever: one round at a time at a venue, so that none waits for another."""
+        self._attended = True
+        try:
+            async with anyio.create_task_group() as rounds:
+                while True:
+                    await self._resting.wake.wait()
+                    self._resting.listen()
+                    if self._swept and not self._clearing:
+                        self._swept, self._clearing = False, True
+                        rounds.start_soon(self._clear)
+                    for venue in self._resting.new_at(self._held) - self._busy:
+                        self._busy.add(venue)
+                        rounds.start_soon(self._round, venue)
+        finally:
+            self._attended = False
+
+    async def once(self) -> None:
+        """Wait until something is new, and see to it."""
+        await self._resting.wake.wait()
+        await self.quietly()
+
+    async def quietly(self) -> None:
+        result = SweepResult()
+        try:
+            await self._all(result)
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("resting stops wait for the next sweep", error=str(error))
+        if result.failed:
+            log.warning("resting stops not placed", failed=result.failed)
+
+    async def after_a_sweep(self, result: SweepResult) -> None:
+        """What waited may be due again. Raises DatabaseUnavailableError where nobody attends."""
+        if self._attended:
+            result.failed |= self._resting.failing | self._leftovers.failing
+            self._resting.stir_due()
+            self._swept = True
+            self._resting.wake.set()
+        else:
+            await self._all(result)
+            await self._leftovers.clear(result.failed)
+
+    async def _clear(self) -> None:
+        try:
+            await self._leftovers.clear({})
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("exits behind closed positions wait", error=str(error))
+        finally:
+            self._clearing = False
+
+    async def _all(self, result: SweepResult) -> None:
+        if self._working:
+            self._resting.listen()
+            return
+        self._working = True
+        try:
+            self._resting.stir_due()
+            self._resting.listen()
+            for venue in sorted(self._resting.new_at(self._held)):
+                taken = self._resting.take(self._held, venue, self._clock.now())
+                await self._see_to(taken, result)
+        finally:
+            self._working = False
+
+    async def _round(self, venue: VenueName) -> None:
+        result = SweepResult()
+        try:
+            taken = self._resting.take(self._held, venue, self._clock.now(), MOST)
+            await self._see_to(taken, result)
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("resting stops wait for the next sweep", error=str(error))
+        finally:
+            self._busy.discard(venue)
+        if result.failed:
+            log.warning("resting stops not placed", failed=result.failed)
+        if venue in self._resting.new_at(self._held):
+            self._resting.wake.set()
+
+    async def _see_to(self, taken: Sequence[PositionId], result: SweepResult) -> None:
+        """All of them, whatever becomes of one; then the first thing that the database said."""
+        away: list[Exception] = []
+        limiter = anyio.CapacityLimiter(self._at_once)
+
+        async def see_to(position_id: PositionId) -> None:
+            async with limiter:
+                if away:
+                    return  # it stays due
+                try:
+                    met = await self._resting.see_to(position_id, self._held, result.failed)
+                except DatabaseUnavailableError as error:
+                    away.append(error)
+                    return
+            if met is not None:
+                await self._end([met], result)
+
+        if self._at_once == 1:
+            for each in taken:
+                await see_to(each)
+        else:
+            async with anyio.create_task_group() as tending:
+                for each in taken:
+                    tending.start_soon(see_to, each)
+        if away:
+            raise away[0]
+        if taken:
+            await self._resting.tell()

@@ -1,0 +1,348 @@
+"""Stops that rest at a venue, so that a dead daemon leaves no naked position.
+
+What ought to rest follows from the position; what does is read from the database when something may
+have changed. A quiet sweep compares in memory and asks nobody.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.errors import (
+    AccountTakenError,
+    DatabaseUnavailableError,
+    OrderDeniedError,
+    OrderRejectedError,
+    VenueError,
+)
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.order import OrderIntent, OrderType
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.market.calendars import Calendar
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.prices import PriceSource
+from tradebotd.ports.venue import Venue
+from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.condition_alerts import Standing, subject
+from tradebotd.trading.exits.backoff import Backoff, Pauses
+from tradebotd.trading.exits.exit_intents import Exit, Guard, guard_for, near_enough, resting_exits
+from tradebotd.trading.exits.exit_placement import ExitGroups
+from tradebotd.trading.exits.refused_stops import RefusedStops
+
+log = structlog.get_logger(__name__)
+
+GRACE: Final = timedelta(seconds=2)
+IN_DOUBT: Final = frozenset({"exit_unknown", "exit_retiring"})
+
+
+class RestingExits:
+    """*venues*: those where exits may rest. `stirred`, and `wake`, say that something is new; then
+    `take` those it is about, and `see_to` each. `failing`: what could not be placed, and why.
+    """
+
+    def __init__(
+        self,
+        *,
+        groups: ExitGroups,
+        database: Database,
+        clock: Clock,
+        prices: PriceSource,
+        symbols: Mapping[str, MarketSymbol],
+        calendars: Mapping[str, Calendar],
+        venues: Mapping[VenueName, Venue],
+    ) -> None:
+        self._groups = groups
+        self._clock = clock
+        self._refusals = RefusedStops(clock, prices, symbols, venues)
+        self._symbols = symbols
+        self._calendars = calendars
+        self._venues = venues
+        self._known: set[PositionId] = set()  # was looked at since it changed
+        self._due: dict[PositionId, None] = {}
+        self._new: dict[PositionId, None] = {}  # due, and not looked at since it was stirred
+        self._ended: set[PositionId] = set()  # what rested for them may have
+        self._live: dict[PositionId, Guard] = {}
+        self.stirred = False
+        self.wake = anyio.Event()
+        self._pauses = Pauses()
+        self._backoff = Backoff()
+        self._gone: dict[PositionId, str] = {}
+        self.failing: dict[str, str] = {}
+        groups.on_retire = self._taken
+        self._told = Standing(database, clock, "resting_stop_lost", "warning")
+
+    def _stir(self, position_id: PositionId) -> None:
+        self._due[position_id] = self._new[position_id] = None
+        self.stirred = True
+        self.wake.set()
+
+    def stir_due(self) -> None:
+        """What waited for a while may be tried again: its pause is over, its market open."""
+        for position_id in self._due:
+            self._stir(position_id)
+
+    def listen(self) -> None:
+        """To what is new from now on."""
+        self.stirred, self.wake = False, anyio.Event()
+
+    def new_at(self, held: Mapping[PositionId, Position]) -> set[VenueName]:
+        """The venues of what is new."""
+        for position_id in [each for each in self._new if each not in held]:
+            del self._new[position_id]
+            self._due.pop(position_id, None)
+        return {held[each].venue for each in self._new}
+
+    def take(
+        self,
+        held: Mapping[PositionId, Position],
+        venue: VenueName,
+        now: datetime,
+        most: int | None = None,
+    ) -> list[PositionId]:
+        """What is new at *venue* and need not pause, those first for which nothing may rest."""
+        ready = []
+        new = [each for each in self._new if each in held and held[each].venue == venue]
+        for position_id in new:
+            del self._new[position_id]
+            if self._pauses.holds(position_id, now) is None:
+                ready.append(position_id)
+        ready.sort(key=lambda each: (each in self._live and each not in self._ended, each))
+        taken = ready if most is None else ready[:most]
+        self._new |= dict.fromkeys(ready[len(taken) :])
+        return taken
+
+    def live(self, position_id: PositionId) -> Guard | None:
+        return self._live.get(position_id)
+
+    def applies_to(self, position: Position) -> bool:
+        return position.venue in self._venues
+
+    def touch(self, position: Position) -> None:
+        """It is new, or has changed: is what rests what ought to?"""
+        if not self.applies_to(position):
+            return
+        live, wanted = self._live.get(position.id), self._wanted(position)
+        if live == wanted or (live and wanted and near_enough(live, wanted, position.side)):
+            return
+        self._stir(position.id)
+
+    def disturbed(self, position_id: PositionId) -> None:
+        """An order of it has come to its end."""
+        if position_id in self._live or position_id in self._known:
+            self._ended.add(position_id)
+            self._stir(position_id)
+
+    def _taken(self, position_id: PositionId) -> None:
+        """It makes way for an exit at the market, by our own hand."""
+        self._live.pop(position_id, None)
+        self._due[position_id] = None
+
+    def forget(self, position_id: PositionId) -> None:
+        for each in (self._due, self._new, self._live, self._gone):
+            each.pop(position_id, None)
+        self.failing.pop(str(position_id), None)
+        self._known.discard(position_id)
+        self._ended.discard(position_id)
+        self._pauses.forget(position_id)
+        self._backoff.forget(position_id)
+
+    async def see_to(
+        self,
+        position_id: PositionId,
+        held: Mapping[PositionId, Position],
+        failed: dict[str, str],
+    ) -> Exit | None:
+        """What must end at the market, since its stop has been met; *failed* gains what failed.
+
+        Raises DatabaseUnavailableError; then it stays due.
+        """
+        groups = (await self._groups.groups([position_id]))[position_id]
+        position, met = held.get(position_id), None
+        self.failing.pop(str(position_id), None)
+        self._ended.discard(position_id)
+        if position is None:
+            self._due.pop(position_id, None)
+            return None
+        if _any_rests(groups):
+            self._gone.pop(position_id, None)
+        try:
+            met = await self._attempt(position, groups)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:
+            log.exception("a resting stop failed", position=position_id, symbol=position.symbol)
+            self._refused(position, error)
+        finally:
+            if position_id not in held:  # it has ended while its stop was on its way
+                self.forget(position_id)
+        if (why := self.failing.get(str(position_id))) is not None:
+            failed[str(position_id)] = why
+        return met
+
+    async def _attempt(self, position: Position, groups: Groups) -> Exit | None:
+        try:
+            await self._tend(position, groups)
+        except OrderDeniedError as denied:
+            if denied.rule == "position_closed":
+                self.forget(position.id)  # the very stop that is missed has ended it
+            else:
+                self._denied(position.id, groups, denied)
+        except AccountTakenError as error:
+            self.failing[str(position.id)] = f"resting stop: {error}"
+        except OrderRejectedError as error:
+            return await self._met_meanwhile(position, error)
+        except (VenueError, TimeoutError) as error:
+            self._refused(position, error)
+        return None
+
+    async def tell(self) -> None:
+        await self._told.tell({subject(each): why for each, why in self._gone.items()})
+
+    async def _tend(self, position: Position, groups: Groups) -> None:
+        if not self._calendars[self._symbols[position.symbol].calendar].is_open(self._clock.now()):
+            return  # it stays due until orders are taken
+        self._known.add(position.id)
+        active, retiring = groups.active, groups.retiring
+        if retiring is not None and (active is None or not active.unsettled):
+            if active is None and _rests(retiring):
+                await self._groups.reactivate(position.id, retiring)
+                active, retiring = retiring, None
+        elif retiring is not None:
+            if active is not None and _in_doubt(active) and _rests(retiring):
+                return  # the one that rests stays until it is known what became of the other
+            await self._groups.clear(position.id, retiring)
+            return  # the next look sees what is left
+        if active is not None and active.unsettled and active.kind is GroupKind.MARKET:
+            return  # an exit is under way
+        wanted = self._wanted(position)
+        rests = None if active is None else _guard_of(active)
+        if wanted is None:
+            self._live.pop(position.id, None)
+            if rests is not None:
+                await self._groups.withdraw(position.id)
+            self._settled(position.id)
+            return
+        if rests is not None and near_enough(rests, wanted, position.side):
+            self._settled(position.id, replace(rests, reason=wanted.reason))
+            return
+        await self._place(position, wanted, replaces=rests is not None)
+
+    async def _place(self, position: Position, wanted: Guard, *, replaces: bool) -> None:
+        held_back = self._groups.orders.held_back()
+        if held_back is not None:  # nobody has refused it: it is due as soon as it may leave
+            self._pauses.until(position.id, self._clock.now() + held_back.pause)
+            return
+        lost = self._live.pop(position.id, None) is not None and not replaces
+        placed: list[Guard] = []
+
+        def build(now: Position) -> list[OrderIntent]:
+            guard = self._wanted(now) or wanted
+            placed[:] = [guard]
+            return resting_exits(now, guard)
+
+        await self._groups.place(position.id, GroupKind.RESTING, build, [])
+        if lost:  # not to an exit of our own that is under way: that would have been denied
+            self._gone[position.id] = "the stop that rested at the venue was not there any more"
+        self._backoff.forget(position.id)
+        self._live[position.id] = placed[0]
+        log.info(
+            "stop rests at the venue",
+            bot=position.bot,
+            symbol=position.symbol,
+            stop=placed[0].stop,
+            target=placed[0].target,
+            quantity=placed[0].quantity,
+        )
+        # It stays due once more: the next look reads that it is there, and clears what retires.
+
+    def _settled(self, position_id: PositionId, live: Guard | None = None) -> None:
+        self._due.pop(position_id, None)
+        self._gone.pop(position_id, None)
+        if live is not None:
+            self._live[position_id] = live
+
+    def _refused(self, position: Position, error: Exception) -> None:
+        why = f"resting stop: {type(error).__name__}: {error}"
+        self.failing[str(position.id)] = self._gone[position.id] = why
+        self._live.pop(position.id, None)
+        self._wait(position.id, why)
+
+    def _denied(self, position_id: PositionId, groups: Groups, denied: OrderDeniedError) -> None:
+        """One that may rest or may not is no stop to count on, in this process or in the next."""
+        if denied.rule in IN_DOUBT and _unknown(groups):
+            self._gone[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
+        self._wait(position_id, denied.rule)
+
+    def _wait(self, position_id: PositionId, why: str) -> None:
+        pause = self._backoff.refused(position_id, why)
+        self._pauses.until(position_id, self._clock.now() + pause)
+
+    async def _met_meanwhile(self, position: Position, error: OrderRejectedError) -> Exit | None:
+        """A price that was faster than the stop is no failure; one that stays refused is."""
+        found = await self._refusals.exit_of(position, self._wanted(position), error)
+        if found is not None and position.id not in self._backoff.reasons:
+            self._live.pop(position.id, None)
+            self._wait(position.id, error.reason)
+            log.info("the price has met the stop meanwhile", bot=position.bot, reason=error.reason)
+        else:
+            self._refused(position, error)
+        return found
+
+    def _wanted(self, position: Position) -> Guard | None:
+        symbol, venue = self._symbols.get(position.symbol), self._venues.get(position.venue)
+        if symbol is None or venue is None:
+            return None
+        return guard_for(position, symbol.instrument, linked=venue.traits.linked_orders)
+
+
+def resting_venues(
+    venues: Mapping[VenueName, Venue], allowed: Collection[VenueName] | None
+) -> dict[VenueName, Venue]:
+    """Those that take stops to rest, and whose configuration wants it (None: all do)."""
+    return {
+        name: venue
+        for name, venue in venues.items()
+        if venue.traits.resting_stops and (allowed is None or name in allowed)
+    }
+
+
+def _rests(group: ExitGroup) -> bool:
+    return group.kind is GroupKind.RESTING and any(order.is_live for order in group.unsettled)
+
+
+def _in_doubt(group: ExitGroup) -> bool:
+    return all(order.is_in_doubt for order in group.unsettled)
+
+
+def _unknown(groups: Groups) -> bool:
+    """Orders are in doubt, and none is known to rest."""
+    found = [each for each in (groups.active, groups.retiring) if each is not None]
+    doubtful = any(order.is_in_doubt for group in found for order in group.unsettled)
+    return doubtful and not _any_rests(groups)
+
+
+def _any_rests(groups: Groups) -> bool:
+    return any(each is not None and _rests(each) for each in (groups.active, groups.retiring))
+
+
+def _guard_of(group: ExitGroup) -> Guard | None:
+    """What rests; None: not all of it is acknowledged."""
+    orders = group.unsettled
+    stops = [order for order in orders if order.type is OrderType.STOP_MARKET and order.is_live]
+    targets = [
+        order for order in orders if order.type is OrderType.TAKE_PROFIT_MARKET and order.is_live
+    ]
+    if not stops or stops[0].stop_price is None:
+        return None
+    return Guard(
+        reason=CloseReason.STOP_LOSS,
+        stop=stops[0].stop_price,
+        target=targets[0].stop_price if targets else None,
+        quantity=stops[0].quantity,
+    )

@@ -1,0 +1,258 @@
+"""Every open position against its levels and its holding time: the safety net behind the ticks.
+
+It asks the table what is open, and the venues for prices, by itself, and does the whole job alone.
+What is new in the table `Watched` takes over; a position is judged as that holds it at the moment,
+since ticks, fills and an operator go on while a page is read or a venue is asked.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.market.calendars import Calendar
+from tradebotd.ports.venue import Venue
+from tradebotd.risk.exits import expired, triggered
+from tradebotd.risk.trigger_book import Trigger
+from tradebotd.trading.exits.exit_intents import Exit, sellable_now
+from tradebotd.trading.exits.market_exits import Closing, SweepResult
+from tradebotd.trading.exits.replacement_plan import UNDER_WAY
+from tradebotd.trading.exits.resting_stops import RestingExits
+from tradebotd.trading.exits.tracked_positions import Watched
+from tradebotd.trading.prices.bad_ticks import Doubts
+from tradebotd.trading.prices.fresh_prices import FreshPrices, Quotes
+from tradebotd.trading.prices.symbol_pauses import SymbolPauses
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Market:
+    """Of a symbol, the same for all of its positions in a sweep. `ample`: what is not less than
+    this can be sold, whatever its price is; None: that has to be worked out.
+    """
+
+    is_open: bool
+    ample: Decimal | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """One sweep. `waiting`: positions whose price was asked for and has not come, by symbol."""
+
+    now: datetime
+    result: SweepResult
+    asking: TaskGroup
+    quotes: Quotes = field(default_factory=Quotes)
+    lost: dict[PositionId, str] = field(default_factory=dict)
+    waiting: dict[str, list[PositionId]] = field(default_factory=dict)
+    markets: dict[str, _Market] = field(default_factory=dict)
+
+
+class Sweep:
+    """*sequential*: a venue's prices are waited for, where effects must repeat (speed 0)."""
+
+    def __init__(
+        self,
+        *,
+        watched: Watched,
+        fresh: FreshPrices,
+        doubts: Doubts,
+        closing: Closing,
+        resting: RestingExits,
+        pauses: SymbolPauses,
+        symbols: Mapping[str, MarketSymbol],
+        calendars: Mapping[str, Calendar],
+        venues: Mapping[VenueName, Venue],
+        sequential: bool,
+    ) -> None:
+        self._watched = watched
+        self._fresh = fresh
+        self._doubts = doubts
+        self._closing = closing
+        self._resting = resting
+        self._pauses = pauses
+        self._symbols = symbols
+        self._calendars = calendars
+        self._venues = venues
+        self._sequential = sequential
+
+    async def run(self, now: datetime, result: SweepResult) -> dict[PositionId, str]:
+        """Fresh prices come from memory; the rest is asked for in one call a venue.
+
+        Whose price is known is judged at once, whoever else waits for one. Returns what is out of
+        reach, and why. Raises DatabaseUnavailableError, TimeoutError.
+        """
+        failed: Exception | None = None
+        async with anyio.create_task_group() as asking:
+            sweep = _Round(now=now, result=result, asking=asking)
+            try:
+                async for page in self._watched.read():
+                    await self._page(page, sweep)
+            except (DatabaseUnavailableError, TimeoutError) as error:
+                failed = error  # what has been asked for is still judged
+        if failed is not None:
+            raise failed
+        result.failed |= sweep.quotes.failed
+        result.failed |= {str(position_id): why for position_id, why in sweep.lost.items()}
+        result.oldest_price = max(result.oldest_price, sweep.quotes.oldest)
+        return sweep.lost
+
+    def exits(self, met: Iterable[Trigger], price: Decimal) -> list[Exit]:
+        """What a tick at *price* has met, each position as it is held now."""
+        found = []
+        for each in met:
+            position = self._watched.current(each.position_id)
+            if position is not None:
+                found.append(
+                    Exit(position=position, reason=each.reason, level=each.level, price=price)
+                )
+        return found
+
+    def _out_of_reach(self, position: Position) -> str | None:
+        if position.symbol not in self._symbols:
+            return f"{position.symbol} is not configured"
+        if position.venue not in self._venues:
+            return f"venue {position.venue} is not configured"
+        return None
+
+    async def _page(self, page: Sequence[Position], sweep: _Round) -> None:
+        """The first page asks for all that is held, in one call a venue."""
+        sweep.result.checked += len(page)
+        held = self._watched.positions
+        wanted = page if sweep.quotes.looked_at else chain(page, held.values())
+        fresh, stale = self._fresh.sort(sweep.quotes, wanted, sweep.now)
+        for venue, symbols in stale.items():
+            for each in symbols:
+                sweep.waiting.setdefault(each.symbol, [])
+            if self._sequential:
+                await self._ask(venue, symbols, sweep)
+            else:
+                sweep.asking.start_soon(self._ask, venue, symbols, sweep)
+        for name in fresh:
+            self._is_no_split(name, sweep.quotes.known[name], sweep.now)
+        ready: list[PositionId] = []
+        for row in page:
+            if (why := self._out_of_reach(row)) is not None:
+                sweep.lost[row.id] = why
+            elif row.symbol in sweep.waiting and not self._ends_unpriced(row, sweep.now):
+                sweep.waiting[row.symbol].append(row.id)
+            else:
+                ready.append(row.id)
+        await self._close(self._judged(ready, sweep), sweep)
+
+    async def _ask(self, venue: VenueName, symbols: Sequence[MarketSymbol], sweep: _Round) -> None:
+        """What the answer does to the stops and ends, as ticks would; then who waited for it."""
+        new = await self._fresh.ask(venue, symbols, sweep.quotes)
+        is_echo = self._venues[venue].traits.quotes_echo
+        for name, price in sorted(new.items()):
+            why = self._fresh.why_not(name, sweep.now) if is_echo else None
+            if why is not None:
+                sweep.quotes.unusable[name] = why
+                continue
+            if not is_echo:
+                self._doubts.quoted(name, price)
+            sweep.quotes.asked[name] = price
+        await self._close(self._answered(symbols, sweep), sweep)
+
+    def _answered(self, symbols: Sequence[MarketSymbol], sweep: _Round) -> list[Exit]:
+        exits: list[Exit] = []
+        for name in sorted(each.symbol for each in symbols):
+            price = sweep.quotes.asked.get(name)
+            if price is not None and self._is_no_split(name, price, sweep.now):
+                exits += self.exits(self._watched.book.tick(name, price), price)
+        met = {each.position.id for each in exits}
+        waited = [each for one in symbols for each in sweep.waiting.pop(one.symbol, ())]
+        return exits + self._judged([each for each in waited if each not in met], sweep)
+
+    def _is_no_split(self, symbol: str, price: Decimal, now: datetime) -> bool:
+        """Every price is looked at for one; what is no session's price ends nothing."""
+        return self._is_open(symbol, now) and self._pauses.look(symbol, price, now)
+
+    async def _close(self, exits: Sequence[Exit], sweep: _Round) -> None:
+        if exits:
+            await self._closing.close_all(exits, sweep.result)
+
+    def _judged(self, position_ids: Iterable[PositionId], sweep: _Round) -> list[Exit]:
+        """Those that must end. Of one that cannot be judged that is said, and the others are."""
+        found: list[Exit] = []
+        for position_id in position_ids:
+            try:
+                each = self._due(position_id, sweep)
+            except Exception as error:
+                log.exception("a position could not be judged", position=position_id)
+                sweep.result.failed[str(position_id)] = f"{type(error).__name__}: {error}"
+                continue
+            if each is not None:
+                found.append(each)
+        return found
+
+    def _due(self, position_id: PositionId, sweep: _Round) -> Exit | None:
+        """As it is held now: closed since it was read, or on its way out, it is passed over."""
+        position, now = self._watched.current(position_id), sweep.now
+        if position is None:
+            return None
+        if self._closing.ends(position_id):
+            sweep.result.waiting[str(position_id)] = UNDER_WAY
+            return None
+        self._resting.touch(position)
+        market = sweep.markets.get(position.symbol) or self._market(position.symbol, sweep)
+        over, why = self._over(position, market, now), sweep.quotes.unusable.get(position.symbol)
+        if why is not None and over is not CloseReason.DUST:
+            sweep.result.waiting[str(position_id)] = why
+        elif over is not None:
+            return Exit(position=position, reason=over)
+        else:
+            return self._met(position, market, sweep)
+        return None
+
+    def _market(self, symbol: str, sweep: _Round) -> _Market:
+        instrument = self._symbols[symbol].instrument
+        least = instrument.lot_size + instrument.min_quantity
+        ample = least if instrument.max_quantity is None else None
+        sweep.markets[symbol] = found = _Market(self._is_open(symbol, sweep.now), ample)
+        return found
+
+    def _met(self, position: Position, market: _Market, sweep: _Round) -> Exit | None:
+        now = sweep.now
+        price = sweep.quotes.get(position.symbol)
+        if price is None:
+            sweep.result.failed[str(position.id)] = f"{position.symbol} has no fresh price"
+            return None
+        if market.is_open and position.symbol not in self._pauses.paused:
+            moved = self._watched.advance(position, price)
+            if moved is not position:
+                self._resting.touch(moved)
+            position = moved
+        met = triggered(position.side, position, price)
+        if met is None:
+            self._closing.not_met(position.id, now)
+            return None
+        return Exit(position=position, reason=met[0], level=met[1], price=price)
+
+    def _ends_unpriced(self, position: Position, now: datetime) -> bool:
+        """Its time is over: it is sold at whatever its venue pays, which must know a price."""
+        if self._venues[position.venue].traits.quotes_echo:
+            return False
+        return expired(position.exits, position.opened_at, now)
+
+    def _over(self, position: Position, market: _Market, now: datetime) -> CloseReason | None:
+        """Why it ends whatever its price is."""
+        if market.ample is None or position.quantity < market.ample:
+            instrument = self._symbols[position.symbol].instrument
+            if not sellable_now(position, None, instrument):
+                return CloseReason.DUST
+        is_expired = expired(position.exits, position.opened_at, now)
+        return CloseReason.MAX_HOLDING if is_expired else None
+
+    def _is_open(self, symbol: str, now: datetime) -> bool:
+        return self._calendars[self._symbols[symbol].calendar].is_open(now)

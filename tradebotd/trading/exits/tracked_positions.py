@@ -1,0 +1,266 @@
+"""What is held, as ticks see it: positions in the trigger book, and the stops that have moved.
+
+Rows come from many hands, some of them late: an older version takes no newer one's place, and what
+is closed does not come back.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from tradebotd.domain.decimals import from_float
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.position import Position
+from tradebotd.market.calendars import Calendar
+from tradebotd.risk.exits import ExitLevels, better, secured, trail
+from tradebotd.risk.trigger_book import MovedStop, TriggerBook
+from tradebotd.storage import extremes, open_positions, positions
+from tradebotd.storage.positions import MovedExit
+from tradebotd.storage.postgres.database import Database
+
+# Of closed positions: a row that was read before the close is seconds old, not thousands of trades.
+CLOSED_KEPT: Final = 10_000
+
+
+class Watched:
+    """`positions` by id; `book` holds the same ones, of the same versions: without its target each
+    whose exit there is in doubt.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        symbols: Mapping[str, MarketSymbol],
+        calendars: Mapping[str, Calendar],
+        bad_tick: Callable[[], Decimal],
+    ) -> None:
+        self._database = database
+        self._bad_tick = bad_tick
+        self._symbols = symbols
+        self._calendars = calendars
+        self.book = TriggerBook()
+        self.positions: dict[PositionId, Position] = {}
+        self._moved: dict[PositionId, MovedExit] = {}
+        self._closed: dict[PositionId, None] = {}
+        self._untargeted: set[PositionId] = set()
+
+    def watch(self, position: Position) -> bool:
+        """False: its symbol is not configured, it is closed, or this version is known already.
+
+        Within a version only its best price and its stops move, and the ticks move them here.
+        """
+        symbol, known = self._symbols.get(position.symbol), self.positions.get(position.id)
+        if symbol is None or position.id in self._closed:
+            return False
+        if known is None:
+            self.book.add(position, symbol.instrument.tick_size)
+        elif known.version < position.version:
+            self._show(position)
+            self._moved.pop(position.id, None)  # it followed from what is not so any more
+        else:
+            return False
+        self.positions[position.id] = position
+        return True
+
+    def forget(self, position_id: PositionId) -> bool:
+        """It is closed. Whether it was known."""
+        self.book.remove(position_id)
+        self._untargeted.discard(position_id)
+        self._moved.pop(position_id, None)
+        self._closed[position_id] = None
+        if len(self._closed) > CLOSED_KEPT:
+            del self._closed[next(iter(self._closed))]
+        return self.positions.pop(position_id, None) is not None
+
+    def current(self, position_id: PositionId) -> Position | None:
+        """With its stops where the ticks have moved them; None: it is not watched (any more)."""
+        known, book = self.positions.get(position_id), self.book
+        if known is None or not moves(known.exits) or book.is_as(known):
+            return known
+        moved = replace(book.as_moved(position_id), take_profit=known.take_profit)
+        self.positions[position_id] = moved
+        return moved
+
+    def as_moved(self, row: Position) -> Position:
+        """*row*, just read; newer than what is held, it takes its place. As `current`."""
+        self.watch(row)
+        known = self.current(row.id)
+        return row if known is None or known.version != row.version else known
+
+    def advance(self, current: Position, price: Decimal) -> Position:
+        """With its stops where a tick at *price* would have put them."""
+        moved = advanced(current, price, self._symbols)
+        if moved is not current:
+            self.positions[current.id] = moved
+            self._show(moved)
+        return moved
+
+    def _show(self, position: Position) -> None:
+        if position.id in self._untargeted:
+            position = replace(position, take_profit=None)
+        self.book.update(position)
+
+    def release(self, position_id: PositionId) -> None:
+        position = self.current(position_id)
+        if position is None:
+            return
+        if position_id in self._untargeted:
+            self._untargeted.discard(position_id)
+            self._show(position)
+        self.book.release(position_id)
+
+    def release_stops(self, position_id: PositionId) -> None:
+        """Nobody knows what its exit at the target became: no tick meets that again before
+        `release`, and its stops are met as ever.
+        """
+        position = self.current(position_id)
+        if position is not None:
+            self._untargeted.add(position_id)
+            self._show(position)
+            self.book.release(position_id)
+
+    async def load(self, now: datetime) -> list[Position]:
+        """Every open position, its best price the stored one or the candles' since the entry.
+
+        Those are the session minutes that opened at or after the entry. What they move is stored
+        at once, since the sweep reads the table.
+        """
+        loaded: list[Position] = []
+        moved: list[MovedExit] = []
+        async for page in self.pages():
+            extremes = await self._extremes(page, now)
+            for stored in page:
+                extreme = extremes.get(stored.id)
+                position = stored if extreme is None else self._with_candles(stored, extreme)
+                if self.watch(position) and position != stored:
+                    moved.append(_row(position))
+                if position.id not in self._closed:
+                    loaded.append(self.positions.get(position.id, position))
+        await self._store(moved)
+        return loaded
+
+    async def pages(self) -> AsyncIterator[list[Position]]:
+        last = PositionId(0)
+        while True:
+            async with self._database.connection() as connection:
+                page = await open_positions.select_open_page(connection, last)
+            if page:
+                yield page
+                last = page[-1].id
+            if len(page) < open_positions.PAGE_ROWS:
+                return
+
+    async def read(self) -> AsyncIterator[list[Position]]:
+        """`pages`, and watched. A row whose version is known is not read again: within a version
+        the ticks here know better.
+        """
+        last = PositionId(0)
+        while True:
+            async with self._database.connection() as connection:
+                versions = await open_positions.select_versions(connection, last)
+                held = self._of_these_versions(versions)
+                new = [each for each, _ in versions if each not in held]
+                if new:
+                    held |= await open_positions.select_those(connection, new)
+            for position_id in new:
+                if position_id in held:
+                    self.watch(held[position_id])
+            if versions:
+                yield [held[each] for each, _ in versions if each in held]
+                last = versions[-1][0]
+            if len(versions) < open_positions.PAGE_ROWS:
+                return
+
+    def _of_these_versions(
+        self, versions: Sequence[tuple[PositionId, int]]
+    ) -> dict[PositionId, Position]:
+        """What is known of them already, in these versions or in newer ones."""
+        known = self.positions
+        return {
+            position_id: position
+            for position_id, version in versions
+            if (position := known.get(position_id)) is not None and position.version >= version
+        }
+
+    async def persist(self) -> None:
+        """What moved stays to be stored until it is: the sweep reads the table."""
+        for each in self.book.moved_since_last_persist():
+            self._moved[each.position_id] = self._row_of(each)
+        stored = dict(self._moved)
+        await self._store(list(stored.values()))
+        for position_id, row in stored.items():
+            if self._moved.get(position_id) is row:
+                del self._moved[position_id]
+
+    def _row_of(self, each: MovedStop) -> MovedExit:
+        known = self.positions[each.position_id]
+        stop = None if known.exits.break_even is None else each.stop_loss
+        return each.position_id, known.version, each.best_price, stop, each.trailing_stop
+
+    async def _store(self, moved: Sequence[MovedExit]) -> None:
+        if not moved:
+            return
+        async with self._database.connection() as connection:
+            await positions.update_trails(connection, moved)
+
+    async def _extremes(
+        self, page: Sequence[Position], now: datetime
+    ) -> dict[PositionId, tuple[float, float]]:
+        """(low, high) of each position's session minutes since its entry."""
+        spans = [
+            (position.id, max(position.opened_at, session.open), session.close)
+            for position in page
+            if (symbol := self._symbols.get(position.symbol)) is not None
+            for session in self._calendars[symbol.calendar].sessions(position.opened_at, now)
+        ]
+        if not spans:
+            return {}
+        async with self._database.connection() as connection:
+            return await extremes.select_extremes(connection, spans, self._bad_tick())
+
+    def _with_candles(self, position: Position, extremes: tuple[float, float]) -> Position:
+        low, high = (from_float(extreme) for extreme in extremes)
+        return advanced(position, high if position.side.sign > 0 else low, self._symbols)
+
+
+def moves(plan: ExitPlan) -> bool:
+    """Whether prices move a stop of it: trailing, or to break even."""
+    return (
+        plan.trailing_stop is not None
+        or plan.trailing_stop_atr is not None
+        or plan.break_even is not None
+    )
+
+
+def advanced(position: Position, price: Decimal, symbols: Mapping[str, MarketSymbol]) -> Position:
+    """*position* with its stops where *price* puts them, trailing or at break even: only tighter.
+
+    Itself when nothing moves, or when its plan moves nothing.
+    """
+    plan, side = position.exits, position.side
+    if not moves(plan):
+        return position
+    symbol = symbols.get(position.symbol)
+    if symbol is None:
+        return position
+    best = better(side, position.best_price, price)
+    if best == position.best_price:
+        return position
+    instrument = symbol.instrument
+    levels = trail(side, plan, ExitLevels.of(position), best, instrument)
+    levels = secured(plan, side, position.entry_price, best, levels, instrument)
+    return replace(
+        position,
+        best_price=best,
+        stop_loss=levels.stop_loss,
+        trailing_stop=levels.trailing_stop,
+    )
+
+
+def _row(position: Position) -> MovedExit:
+    stop = None if position.exits.break_even is None else position.stop_loss
+    return position.id, position.version, position.best_price, stop, position.trailing_stop

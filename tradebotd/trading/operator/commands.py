@@ -1,0 +1,102 @@
+"""What an operator does to bots and positions."""
+
+from tradebotd.domain.errors import OrderDeniedError, RefusedError
+from tradebotd.domain.ids import BotName, PositionId, VenueName
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.storage import bots, positions
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.exits.exit_changes import ExitChanges, Level, parse_holding, parse_level
+from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.operator.flatten import Flatten, FlattenResult, Progress
+from tradebotd.trading.reconciliation.adoption import Adoption
+
+
+class OperatorHands:
+    """Raises RefusedError where the state does not allow it."""
+
+    def __init__(self, database: Database, protection: Protection, gate: EntryGate) -> None:
+        self._database = database
+        self._protection = protection
+        self._gate = gate
+
+    async def pause_bot(self, bot: BotName) -> None:
+        """No entries until it is resumed; its exits go on."""
+        self._gate.pause(bot)
+        try:
+            async with self._database.connection() as connection:
+                paused = await bots.pause_by_user(connection, bot)
+        except BaseException:
+            self._gate.go_on(bot)
+            raise
+        if not paused:
+            raise RefusedError("already_paused", f"{bot} is paused already")
+        self._gate.stopped()
+
+    async def resume_bot(self, bot: BotName) -> None:
+        async with self._database.connection() as connection:
+            if not await bots.resume(connection, bot):
+                raise RefusedError("not_paused", f"{bot} is not paused")
+        self._gate.go_on(bot)
+
+    async def close_position(self, position_id: PositionId) -> None:
+        """Raises VenueError, too; the exit is then settled like any other."""
+        async with self._database.connection() as connection:
+            position = await positions.select_one(connection, position_id)
+        if position is None:
+            raise RefusedError("no_such_position", f"there is no open position {position_id}")
+        try:
+            await self._protection.close_by_hand(position, CloseReason.MANUAL)
+        except OrderDeniedError as error:
+            raise RefusedError(error.rule, error.detail) from error
+
+
+class AllHands(OperatorHands):
+    """And what changes an exit, takes in what somebody else bought, or ends everything."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        protection: Protection,
+        gate: EntryGate,
+        flatten: Flatten,
+        adoption: Adoption,
+        changes: ExitChanges,
+    ) -> None:
+        super().__init__(database, protection, gate)
+        self._flatten = flatten
+        self._adoption = adoption
+        self._changes = changes
+
+    async def flatten(self, progress: Progress) -> FlattenResult:
+        return await self._flatten.run(progress)
+
+    async def adopt(self, venue: str, symbol: str, bot: str) -> PositionId:
+        """Raises AccountTakenError, too."""
+        return await self._adoption.adopt(VenueName(venue), symbol, BotName(bot))
+
+    async def resume_symbol(self, symbol: str) -> None:
+        await self._protection.symbol_pauses.resume(symbol)
+
+    async def set_exits(
+        self,
+        position_id: PositionId,
+        *,
+        stop_loss: str | None,
+        take_profit: str | None,
+        trailing_stop: str | None,
+        max_holding: str | None,
+    ) -> Position:
+        """Prices, percentages, a duration or "none", as written; None leaves one as it is."""
+        return await self._changes.set(
+            position_id,
+            stop_loss=_level(stop_loss),
+            take_profit=_level(take_profit),
+            trailing_stop=_level(trailing_stop),
+            max_holding=None if max_holding is None else parse_holding(max_holding),
+        )
+
+
+def _level(text: str | None) -> Level | None:
+    return None if text is None else parse_level(text)

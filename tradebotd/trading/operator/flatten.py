@@ -1,0 +1,290 @@
+"""Everything off: no entry any more, nothing rests, nothing is held; and what is left, told.
+
+Needs neither the scheduler nor the strategies. Every step has its limit, every position its own
+fate: one that cannot be closed keeps no other from being closed.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+
+import anyio
+import structlog
+
+from tradebotd.clocks.host import SystemHost
+from tradebotd.domain.errors import (
+    DatabaseUnavailableError,
+    OrderDeniedError,
+    RefusedError,
+    VenueError,
+)
+from tradebotd.domain.ids import OrderId, PositionId
+from tradebotd.domain.position import CloseReason, Position
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.storage import open_positions, orders
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.entries.entry_gate import FLATTEN, EntryGate
+from tradebotd.trading.entries.resting_entries import EntryOrders
+from tradebotd.trading.reconciliation.reconciler import Reconciler
+
+log = structlog.get_logger(__name__)
+
+ROUNDS: Final = 6
+FIRST_PAUSE: Final = 0.5  # host seconds; each one is twice as long
+STEP_SECONDS: Final = 30.0
+AT_ONCE: Final = 12
+MARKET_CLOSED: Final = "market_closed"
+LATE: Final = "the others took too long"
+
+Progress = Callable[[dict[str, Any]], None]
+Step = Callable[["_Attempt"], Awaitable[None]]
+
+
+class Closer(Protocol):
+    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId | None: ...
+
+    async def clear_leftovers(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What is there still, and why."""
+
+    kind: Literal["position", "order", "venue", "step"]
+    subject: str
+    why: str
+
+
+@dataclass(slots=True)
+class FlattenResult:
+    """`closed`: positions. `cancelled`: orders. Flat when nothing is left."""
+
+    closed: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+
+class Flatten:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        gate: EntryGate,
+        entry_orders: EntryOrders,
+        closer: Closer,
+        reconciler: Reconciler,
+        host: HostClock | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._gate = gate
+        self._entry_orders = entry_orders
+        self._closer = closer
+        self._reconciler = reconciler
+        self._host = host or SystemHost()
+        self._one_at_a_time = anyio.Lock()
+
+    async def run(self, progress: Progress) -> FlattenResult:
+        """Raises DatabaseUnavailableError when the halt cannot even be stored.
+
+        The halt stays, whatever comes of the rest: an operator resumes.
+        """
+        async with self._one_at_a_time:
+            await self._halt()
+            attempt = _Attempt(progress)
+            for number in range(ROUNDS):
+                await self._round(attempt)
+                if attempt.is_over:
+                    break
+                if number < ROUNDS - 1:
+                    await self._host.sleep(FIRST_PAUSE * 2**number)
+            result = attempt.result()
+        log.warning(
+            "flattened" if not result.left else "not flat",
+            closed=len(result.closed),
+            cancelled=len(result.cancelled),
+            left=[f"{each.kind} {each.subject}: {each.why}" for each in result.left],
+        )
+        return result
+
+    async def _halt(self) -> None:
+        """Nothing enters behind us: from this instant in memory, then stored."""
+        self._gate.close(FLATTEN, "everything is being closed")
+        try:
+            if self._gate.halt_reason is None:
+                await self._gate.halt(FLATTEN)
+        except RefusedError:
+            return  # somebody else halted meanwhile
+        finally:
+            if self._gate.halt_reason is not None:
+                self._gate.open(FLATTEN)
+
+    async def _round(self, attempt: "_Attempt") -> None:
+        attempt.begin()
+        await self._bounded("orders", attempt, self._cancel)
+        await self._caught("positions", attempt, self._close)
+        await self._bounded("leftovers", attempt, self._clear_leftovers)
+        await self._bounded("entries", attempt, self._await_entries)
+        await self._bounded("venues", attempt, self._verify)
+        await self._bounded("books", attempt, self._look)
+        attempt.tell()
+
+    async def _bounded(
+        self,
+        subject: str,
+        attempt: "_Attempt",
+        step: Step,
+    ) -> None:
+        async def bounded(attempt: "_Attempt") -> None:
+            with anyio.fail_after(STEP_SECONDS):
+                await step(attempt)
+
+        await self._caught(subject, attempt, bounded)
+
+    async def _caught(self, subject: str, attempt: "_Attempt", step: Step) -> None:
+        try:
+            await step(attempt)
+        except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
+            attempt.failed[subject] = _words(error)
+        except Exception as error:  # nobody foresaw it; the other steps are taken all the same
+            log.exception("a step of flatten failed", step=subject)
+            attempt.failed[subject] = _words(error)
+
+    async def _cancel(self, attempt: "_Attempt") -> None:
+        """Entries that rest. Exits that rest make way for the one at the market."""
+        result = await self._entry_orders.sweep(self._clock.now())
+        attempt.cancelled |= result.cancelled
+        attempt.why_orders |= result.failed
+
+    async def _close(self, attempt: "_Attempt") -> None:
+        """When the time is up none begins any more; but what has begun is never cut between being
+        sent and being written down, and each of its waits has a limit of its own.
+        """
+        ends_at = self._host.monotonic() + STEP_SECONDS
+        held = await self._held()
+        attempt.saw(held)
+        limiter = anyio.CapacityLimiter(1 if self._clock.speed == 0 else AT_ONCE)
+
+        async def close(position: Position) -> None:
+            async with limiter:
+                late = self._host.monotonic() >= ends_at
+                attempt.why[position.id] = LATE if late else await self._close_one(position)
+                attempt.tell()
+
+        async with anyio.create_task_group() as closing:
+            for position in held:
+                closing.start_soon(close, position)
+
+    async def _clear_leftovers(self, _: "_Attempt") -> None:
+        await self._closer.clear_leftovers()
+
+    async def _close_one(self, position: Position) -> str:
+        """Why it is there still, if it is."""
+        try:
+            await self._closer.close_by_hand(position, CloseReason.FLATTEN)
+        except OrderDeniedError as denied:
+            return f"{denied.rule}: {denied.detail}"
+        except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
+            return _words(error)
+        except Exception as error:  # of this position; the others are closed all the same
+            log.exception("a position could not be closed", position=position.id)
+            return _words(error)
+        return "its exit was sent and is not filled yet"
+
+    async def _await_entries(self, _: "_Attempt") -> None:
+        """What had left before the gate was shut may be filled; the next round closes that."""
+        await self._gate.none_is_sent()
+
+    async def _verify(self, attempt: "_Attempt") -> None:
+        """The venues have the last word: also on orders whose fate nobody knows."""
+        result = await self._reconciler.run()
+        attempt.failed |= {f"venue {name}": why for name, why in result.failed.items()}
+        attempt.differences = [
+            Left(kind="venue", subject=f"{each.venue} {each.subject}", why=str(each))
+            for each in result.differences
+        ]
+
+    async def _look(self, attempt: "_Attempt") -> None:
+        attempt.held = {position.id: position for position in await self._held()}
+        async with self._database.connection() as connection:
+            unsettled = await orders.select_unsettled(connection)
+        attempt.orders = {
+            each.order.client_order_id: f"{each.order.status}, {each.order.symbol}"
+            for each in unsettled
+            if each.order.position_id not in attempt.held  # an exit goes with its position
+        }
+
+    async def _held(self) -> Sequence[Position]:
+        held: list[Position] = []
+        while True:
+            after = held[-1].id if held else PositionId(0)
+            async with self._database.connection() as connection:
+                page = await open_positions.select_open_page(connection, after)
+            if not page:
+                return held
+            held += page
+
+
+class _Attempt:
+    """What was seen and done so far; `held` and `orders` as they were last seen."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.cancelled: dict[str, str] = {}
+        self.why_orders: dict[str, str] = {}
+        self.why: dict[PositionId, str] = {}
+        self.failed: dict[str, str] = {}
+        self.differences: list[Left] = []
+        self.held: dict[PositionId, Position] = {}
+        self.orders: dict[str, str] = {}
+        self._seen: dict[PositionId, Position] = {}
+
+    def begin(self) -> None:
+        self.failed.clear()
+        self.why_orders.clear()
+
+    def saw(self, held: Sequence[Position]) -> None:
+        self.held = {position.id: position for position in held}
+        self._seen |= self.held
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is left that another try could change."""
+        waits = [self.why.get(each, "") for each in self.held]
+        closed_markets = all(why.startswith(MARKET_CLOSED) for why in waits)
+        return closed_markets and not (self.orders or self.failed or self.differences)
+
+    def tell(self) -> None:
+        self._progress(
+            {
+                "done": len(self._seen) - len(self.held),
+                "total": len(self._seen),
+                "cancelled": len(self.cancelled),
+                "left": len(self.held) + len(self.orders),
+            }
+        )
+
+    def result(self) -> FlattenResult:
+        left = [
+            Left(kind="position", subject=_name(each), why=self.why.get(each.id, "not tried"))
+            for each in self.held.values()
+        ]
+        left += [
+            Left(kind="order", subject=order, why=self.why_orders.get(order, why))
+            for order, why in self.orders.items()
+        ]
+        left += [Left(kind="step", subject=name, why=why) for name, why in self.failed.items()]
+        closed = [_name(each) for key, each in self._seen.items() if key not in self.held]
+        return FlattenResult(
+            closed=closed, cancelled=sorted(self.cancelled), left=left + self.differences
+        )
+
+
+def _name(position: Position) -> str:
+    quantity = f"{position.quantity:f}"
+    return f"{position.id} {position.bot} {position.side} {quantity} {position.symbol}"
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else "it took too long"

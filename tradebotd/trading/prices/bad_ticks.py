@@ -1,0 +1,86 @@
+"""A print far from the one before it ends nothing until another observation says the same.
+
+Another is a later print, or a quote of a venue that does not only hand back what our feed told us:
+asking the same source for the same print again says nothing.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.ports.prices import LastPrices
+from tradebotd.risk.tick_guard import TickGuard
+
+log = structlog.get_logger(__name__)
+
+Observation = tuple[datetime, Decimal]
+
+
+class Doubts:
+    """Ticks ask about those that would move or end something, the sweep about all it acts on.
+
+    What money is worth is asked for, too: it stays in the books at what it was counted at.
+    """
+
+    def __init__(self, prices: PriceBook) -> None:
+        self._prices = prices
+        self._guard = TickGuard(prices.bad_tick)
+        self._believed: dict[str, Observation] = {}
+        self._doubted: dict[str, Observation] = {}
+
+    @property
+    def limit(self) -> Decimal:
+        return self._guard.limit
+
+    def beyond(self, limit: Decimal) -> None:
+        """Doubt from now on what is further from the print before it, a fraction."""
+        self._prices.bad_tick = self._guard.limit = limit
+
+    def price(self, symbol: str) -> Decimal | None:
+        """The last one that is believed. None until the symbol's first tick."""
+        last = self._prices.last_prices(symbol)
+        return None if last is None else last.believed
+
+    def believes(self, symbol: str, price: Decimal) -> bool:
+        """*price* was recorded last; it is compared with the tick before it."""
+        last = self._prices.last_prices(symbol)
+        if last is None:
+            return self._guard.accept(symbol, price)
+        seen = _observed(last)
+        if seen == self._believed.get(symbol):
+            return True
+        if seen == self._doubted.get(symbol):
+            return False
+        if last.previous != self._guard.doubted(symbol):
+            self._guard.confirm(symbol, last.previous)
+        if self._guard.accept(symbol, price):
+            self._believe(symbol, seen)
+            return True
+        self._doubted[symbol] = seen
+        log.warning("price doubted", symbol=symbol, price=price)
+        return False
+
+    def about(self, symbol: str) -> bool:
+        """Whether the last price is one that nothing has confirmed."""
+        last = self._prices.last_prices(symbol)
+        return last is not None and not self.believes(symbol, last.current)
+
+    def quoted(self, symbol: str, price: Decimal) -> None:
+        """By a venue, of its own knowledge: what was doubted is over if it says the same."""
+        last = self._prices.last_prices(symbol)
+        confirms = self._guard.vouches(symbol, price)
+        self._guard.confirm(symbol, price)
+        # Another tick may have come while the quote was on its way.
+        if confirms and last is not None and self._prices.near(price, last.current):
+            self._believe(symbol, _observed(last))
+
+    def _believe(self, symbol: str, seen: Observation) -> None:
+        self._believed[symbol] = seen
+        self._doubted.pop(symbol, None)
+        self._prices.believe(symbol)
+
+
+def _observed(last: LastPrices) -> Observation:
+    return last.seen_at or last.at, last.current

@@ -1,0 +1,121 @@
+"""Prices that the sweep may act on: from memory while they are fresh, the rest from the venues."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.errors import VenueError
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
+from tradebotd.domain.position import Position
+from tradebotd.market.calendars import Calendar
+from tradebotd.market.price_cache import PriceBook
+from tradebotd.ports.venue import Venue
+
+log = structlog.get_logger(__name__)
+
+FRESH: Final = timedelta(seconds=90)  # an older price in memory is asked for again
+QUOTE_SECONDS: Final = 10.0
+
+DOUBTED: Final = "its last price is far from the one before, and nothing confirms it yet"
+EARLY: Final = "its session has no price yet"
+
+
+@dataclass(slots=True)
+class Quotes:
+    """By symbol. `asked` came from a venue just now; `unusable`: why there is none."""
+
+    known: dict[str, Decimal] = field(default_factory=dict)
+    asked: dict[str, Decimal] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    oldest: timedelta = timedelta()
+    looked_at: set[tuple[str, VenueName]] = field(default_factory=set)
+
+    def get(self, symbol: str) -> Decimal | None:
+        return self.asked.get(symbol, self.known.get(symbol))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshPrices:
+    """`doubts`: whether the price in memory is one that a quote has to confirm."""
+
+    prices: PriceBook
+    symbols: Mapping[str, MarketSymbol]
+    calendars: Mapping[str, Calendar]
+    venues: Mapping[VenueName, Venue]
+    doubts: Callable[[str], bool] = lambda _: False
+
+    def sort(
+        self, quotes: Quotes, positions: Iterable[Position], now: datetime
+    ) -> tuple[list[str], dict[VenueName, list[MarketSymbol]]]:
+        """(symbols whose price in memory will do, what each venue has to be asked for).
+
+        Each symbol once for as long as *quotes* last; while a market is closed nothing is stale.
+        """
+        fresh: list[str] = []
+        stale: dict[VenueName, list[MarketSymbol]] = {}
+        for name, venue in dict.fromkeys((each.symbol, each.venue) for each in positions):
+            symbol = self.symbols.get(name)
+            if symbol is None or venue not in self.venues or (name, venue) in quotes.looked_at:
+                continue
+            quotes.looked_at.add((name, venue))
+            price, age = self.prices.price(name), self.prices.age(name, now)
+            closed = not self.calendars[symbol.calendar].is_open(now)
+            usable = price is not None and self.why_not(name, now) is None
+            if usable and price is not None and age is not None and (age <= FRESH or closed):
+                quotes.known[name] = price
+                quotes.oldest = max(quotes.oldest, age)
+                fresh.append(name)
+            else:
+                stale.setdefault(venue, []).append(symbol)
+        return fresh, stale
+
+    def why_not(self, symbol: str, now: datetime) -> str | None:
+        """Why the price in memory ends nothing now, however new it is."""
+        if self._is_early(symbol, now):
+            return EARLY
+        return DOUBTED if self.doubts(symbol) else None
+
+    def _is_early(self, symbol: str, now: datetime) -> bool:
+        """A session is open and has no price yet: what was traded before it is nobody's to have."""
+        market, last = self.symbols.get(symbol), self.prices.last_prices(symbol)
+        if market is None or last is None or market.calendar == ALWAYS_OPEN:
+            return False
+        session = self.calendars[market.calendar].session_at(now)
+        return session is not None and last.at < session.open
+
+    async def ask(
+        self, venue: VenueName, symbols: Sequence[MarketSymbol], quotes: Quotes
+    ) -> dict[str, Decimal]:
+        """One call; that it failed is in *quotes*."""
+        answer = await ask_quotes(self.venues[venue], symbols)
+        if isinstance(answer, str):
+            quotes.failed[f"quotes {venue}"] = answer
+            return {}
+        return answer
+
+
+async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal] | str:
+    """One call with a bound; why there is no answer. An adapter may fail in any way."""
+    try:
+        with anyio.fail_after(QUOTE_SECONDS):
+            answer = await venue.quotes(symbols)
+    except (VenueError, TimeoutError) as error:
+        return f"{type(error).__name__}: {error}"
+    except Exception as error:
+        log.exception("a venue's quotes failed", venue=venue.name)
+        return f"{type(error).__name__}: {error}"
+    nonsense = {each: price for each, price in answer.items() if not _is_price(price)}
+    if nonsense:
+        log.error("a venue's quotes are no prices", venue=venue.name, quotes=nonsense)
+    return {each: price for each, price in answer.items() if each not in nonsense}
+
+
+def _is_price(price: Decimal) -> bool:
+    return price.is_finite() and price > 0

@@ -1,0 +1,334 @@
+"""Makes ours what somebody else's hand did: a position of a bot, or less of the one it has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderDeniedError, RefusedError, VenueError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import (
+    BotName,
+    ClientOrderId,
+    OrderId,
+    PositionId,
+    TradeId,
+    VenueName,
+)
+from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.position import Position
+from tradebotd.domain.side import PositionSide, Side
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.risk.exits import levels_for, tightest_stop
+from tradebotd.risk.sellable import sellable
+from tradebotd.storage import externals, positions
+from tradebotd.storage.positions import HeldSum
+from tradebotd.storage.postgres.database import Connection, Database
+from tradebotd.trading.execution.fill_ledger import Effects
+from tradebotd.trading.execution.recorder import OrderRecorder
+from tradebotd.trading.reconciliation.adopted_orders import (
+    ADOPTED,
+    Adopted,
+    AdoptedOrders,
+    Ownership,
+)
+from tradebotd.trading.reconciliation.excess_fills import ExcessFills
+from tradebotd.trading.reconciliation.forced_closes import ForcedCloses
+from tradebotd.trading.reconciliation.reconciler import Reconciled, Reconciler
+from tradebotd.trading.reconciliation.rules import Difference, net
+
+log = structlog.get_logger(__name__)
+
+ASK_SECONDS: Final = 10.0
+LOOKS: Final = 3  # a fill of ours that comes in between is booked first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What the venue has beyond our books, and where it is to go. `held`: what the bot has now."""
+
+    spec: BotSpec
+    symbol: MarketSymbol
+    more: Decimal
+    held: Position | None
+    fills: tuple[Fill, ...]  # those that explain it; none: nobody knows how it came about
+    price: Decimal
+
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self.more > 0 else Side.SELL
+
+    @property
+    def entry_price(self) -> Decimal:
+        """What a position of it would be entered at."""
+        base = self.symbol.instrument.base_asset
+        if not self.fills:
+            return self.price
+        return sum((net(fill, base) * fill.price for fill in self.fills), ZERO) / self.more
+
+
+class Adoption:
+    """Only when it is asked for. Nothing is sent: our books follow what the venue says."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        symbols: Mapping[str, MarketSymbol],
+        specs: Mapping[BotName, BotSpec],
+        recorder: OrderRecorder,
+        reconciler: Reconciler,
+        clock: Clock,
+        lease: Ownership,
+        nonce: bytes,
+        host: HostClock | None = None,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._symbols = symbols
+        self._specs = specs
+        self._reconciler = reconciler
+        self._holdings = reconciler.holdings
+        self._externals = reconciler.externals
+        self._clock = clock
+        self._orders = AdoptedOrders(
+            database=database,
+            recorder=recorder,
+            clock=clock,
+            lease=lease,
+            nonce=nonce,
+            host=host,
+        )
+        self._externals.use(
+            ForcedCloses(database=database, clock=clock, orders=self._orders),
+            ExcessFills(database=database, holdings=self._holdings, orders=self._orders),
+        )
+        self._one_at_a_time = anyio.Lock()  # of two askers the second finds what the first left
+
+    async def adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:
+        """The position that it went into, or out of.
+
+        Raises RefusedError when it does not fit, AccountTakenError, DatabaseUnavailableError.
+        """
+        async with self._one_at_a_time:
+            return await self._adopt(venue, symbol, bot)
+
+    async def _adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:
+        spec, market = self._known(venue, symbol, bot)
+        before, account, seen = await self._look(venue, symbol)
+        difference = await self._difference(venue, market, spec, account, before)
+        if difference not in (*seen.external, *seen.differences):
+            raise _changed(symbol)  # since the account was asked for
+        async with self._database.connection() as connection:
+            open_id = await positions.select_open_id(connection, bot, symbol)
+            held = None if open_id is None else await positions.select_one(connection, open_id)
+        fills = await self._externals.fills_behind(difference)
+        if not fills and (doubtful := await self._externals.in_doubt_behind(difference)):
+            raise _may_be(doubtful)
+        wanted = _Wanted(
+            spec=spec,
+            symbol=market,
+            more=difference.more,
+            held=held,
+            fills=_one_way(fills, symbol, difference.more),
+            price=await self._price(market, account, difference),
+        )
+        _check(wanted)
+        if await self._holdings.moving(before, [venue]):
+            raise _changed(symbol)
+        return await self._book(wanted, [fill.trade_id for fill in fills])
+
+    # What there is
+
+    def _known(self, venue: VenueName, symbol: str, bot: BotName) -> tuple[BotSpec, MarketSymbol]:
+        spec, market = self._specs.get(bot), self._symbols.get(symbol)
+        if spec is None:
+            raise RefusedError("no_such_bot", f"there is no bot {bot}", known=tuple(self._specs))
+        if spec.symbol != symbol or market is None:
+            raise RefusedError("other_symbol", f"{bot} trades {spec.symbol}, not {symbol}")
+        if venue not in self._venues or market.instrument.venue != venue:
+            raise RefusedError("other_venue", f"{symbol} is traded at {market.instrument.venue}")
+        return spec, market
+
+    async def _look(
+        self, venue: VenueName, symbol: str
+    ) -> tuple[Sequence[HeldSum], VenueAccount, Reconciled]:
+        """What we hold, what the venue says, and what the orders behind it have come to since.
+
+        What rests of ours may have been filled unheard before the account was asked for, and is no
+        difference; what somebody else's hand traded is told only on asking. So all that is known
+        at the venue is taken into the books behind it, and nothing there may have changed them.
+        """
+        for _ in range(LOOKS):
+            before = await self._holdings.sums()
+            account = await self._account(self._venues[venue])
+            seen = await self._reconciler.run()
+            if venue in seen.failed:
+                raise RefusedError("venue_unavailable", f"{venue}: {seen.failed[venue]}")
+            if not await self._holdings.moving(before, [venue]):
+                return before, account, seen
+        raise _changed(symbol)
+
+    async def _account(self, venue: Venue) -> VenueAccount:
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                return await venue.account()
+        except (VenueError, TimeoutError) as error:
+            words = str(error) or "timed out"
+            raise RefusedError("venue_unavailable", f"{venue.name}: {words}") from error
+
+    async def _difference(
+        self,
+        venue: VenueName,
+        market: MarketSymbol,
+        spec: BotSpec,
+        account: VenueAccount,
+        before: Sequence[HeldSum],
+    ) -> Difference:
+        is_futures = spec.position_type is PositionType.FUTURES
+        subject = market.symbol if is_futures else market.instrument.base_asset
+        for each in await self._holdings.differences(before, {venue: account}):
+            if each.subject == subject:
+                break
+        else:
+            raise RefusedError("nothing_to_adopt", f"our {subject} is what {venue} says it is")
+        async with self._database.connection() as connection:
+            doubtful = await externals.select_doubtful(connection, venue, market.symbol)
+        if doubtful is not None:
+            raise _may_be(doubtful)
+        return each
+
+    async def _price(
+        self, market: MarketSymbol, account: VenueAccount, difference: Difference
+    ) -> Decimal:
+        """The venue's entry price of a futures position of which nothing is ours, else the last."""
+        told = account.entry_prices.get(difference.subject)  # by symbol: an asset has none
+        if told is not None and difference.ours == 0 and told > 0:
+            return told
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                quotes = await self._venues[difference.venue].quotes([market])
+        except (VenueError, TimeoutError) as error:
+            raise RefusedError("venue_unavailable", f"no price: {error}") from error
+        price = quotes.get(market.symbol)
+        if price is None or price <= 0:
+            raise RefusedError("no_price", f"{market.symbol} has no price yet")
+        return price
+
+    # Into the books
+
+    async def _book(self, wanted: _Wanted, trade_ids: Sequence[TradeId]) -> PositionId:
+        name = await self._orders.next()
+        spec, held = wanted.spec, wanted.held
+        adopted = Adopted(
+            bot=spec.name,
+            fills=wanted.fills or (self._made_up(wanted, *name),),
+            position_type=spec.position_type if held is None else held.position_type,
+            leverage=spec.leverage if held is None else held.leverage,
+            exits=spec.exits,
+            held=held,
+        )
+        venue, symbol = wanted.symbol.instrument.venue, wanted.symbol.symbol
+
+        async def mark(connection: Connection, effects: Effects) -> None:
+            await externals.adopt(connection, venue, symbol, trade_ids, _touched(effects))
+
+        try:
+            effects = await self._orders.book(adopted, name=name, also=mark)
+        except OrderDeniedError as error:
+            raise RefusedError(error.rule, error.detail) from error
+        position_id = _touched(effects)
+        log.warning(
+            "somebody else's trade adopted",
+            bot=spec.name,
+            symbol=symbol,
+            quantity=wanted.more,
+            position=position_id,
+        )
+        return position_id
+
+    def _made_up(self, wanted: _Wanted, order_id: OrderId, name: ClientOrderId) -> Fill:
+        """How it came about is not known: at once, at one price, without a fee."""
+        instrument = wanted.symbol.instrument
+        return Fill(
+            venue=instrument.venue,
+            symbol=instrument.symbol,
+            trade_id=TradeId(f"{ADOPTED}-{order_id}"),
+            client_order_id=name,
+            side=wanted.side,
+            quantity=abs(wanted.more),
+            price=wanted.price,
+            fee=ZERO,
+            fee_asset=instrument.quote_asset,
+            executed_at=self._clock.now(),
+        )
+
+
+def _may_be(order: str) -> RefusedError:
+    return RefusedError(
+        "order_unknown",
+        f"it may be our own order {order}, of which nothing is known yet",
+        "wait until it is settled",
+    )
+
+
+def _changed(symbol: str) -> RefusedError:
+    return RefusedError("changed_meanwhile", f"{symbol} was traded just now", "try again")
+
+
+def _touched(effects: Effects) -> PositionId:
+    """What it went into, or out of."""
+    every = [*effects.opened, *effects.changed, *(each for each, _, _ in effects.closed)]
+    return every[0].id
+
+
+def _one_way(fills: Sequence[Fill], symbol: str, more: Decimal) -> tuple[Fill, ...]:
+    """Only fills of this symbol to the one side can be told as one order."""
+    fits = all(fill.symbol == symbol and fill.side.sign * more > 0 for fill in fills)
+    return tuple(fills) if fits else ()
+
+
+def _check(wanted: _Wanted) -> None:
+    """Raises RefusedError when it does not fit the bot and what it holds."""
+    spec, held, more = wanted.spec, wanted.held, wanted.more
+    if held is not None:
+        if held.signed_quantity * more > 0:
+            raise RefusedError("position_open", f"{spec.name} holds a position already")
+        if abs(more) > held.quantity:
+            raise RefusedError(
+                "too_much", f"{abs(more):f} is gone, {spec.name} holds {held.quantity:f} of it"
+            )
+        if abs(more) < wanted.symbol.instrument.lot_size:
+            raise RefusedError("too_small", f"{abs(more):f} is less than a lot")
+        return
+    if spec.exits.needs_atr:
+        raise RefusedError(
+            "needs_range",
+            f"the exits of {spec.name} are multiples of a range measured at its own entry",
+            "adopt it for a bot whose exits are fractions, then set its levels",
+        )
+    is_futures = spec.position_type is PositionType.FUTURES
+    if more < 0 and not is_futures:
+        raise RefusedError("nothing_held", f"{spec.name} holds nothing that could be less")
+    if more < 0 and not spec.allow_short:
+        raise RefusedError("short_not_allowed", f"{spec.name} may not be short")
+    way_out = _way_out(wanted)
+    if not sellable(abs(more), way_out, wanted.symbol.instrument, position_type=spec.position_type):
+        raise RefusedError(
+            "too_small", f"of {abs(more):f} no exit could sell anything at {way_out:f}"
+        )
+
+
+def _way_out(wanted: _Wanted) -> Decimal:
+    """The worst price that it may have to be sold at: now, or at its own stop."""
+    side = PositionSide.LONG if wanted.more > 0 else PositionSide.SHORT
+    levels = levels_for(wanted.spec.exits, side, wanted.entry_price, wanted.symbol.instrument)
+    stop = tightest_stop(side, levels)
+    return wanted.price if stop is None or stop <= 0 else min(wanted.price, stop)

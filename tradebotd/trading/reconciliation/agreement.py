@@ -1,0 +1,57 @@
+"""Whether anything can have changed since our books and the venues were last found to agree.
+
+Comparing costs a dozen statements, every minute, mostly on what is as it was. What is compared
+depends on what we have written durably (money, orders, holdings: every one of our commits that must
+not be lost), on what the venues say they hold, and on nothing else: where neither has changed, the
+comparison could only end as it did.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from tradebotd.domain.ids import VenueName
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import VenueAccount
+from tradebotd.storage.postgres.database import Database
+
+# In full all the same: a database is also changed by hand. Funding is asked for as often.
+IN_FULL_EVERY: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreed:
+    state: int
+    accounts: Mapping[VenueName, VenueAccount]
+    at: datetime
+
+
+class Agreement:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._last: _Agreed | None = None
+
+    def may_stand(self) -> bool:
+        """Before a venue is asked: nothing was written since, and it is not long ago."""
+        last = self._last
+        return (
+            last is not None
+            and last.state == self._database.durable_state
+            and last.at <= self._clock.now() < last.at + IN_FULL_EVERY
+        )
+
+    def stands(self, accounts: Mapping[VenueName, VenueAccount]) -> bool:
+        """After they have answered: all of them, as before, and nothing was written meanwhile."""
+        return self._last is not None and self.may_stand() and self._last.accounts == accounts
+
+    def keep(self, state: int | None, accounts: Mapping[VenueName, VenueAccount]) -> None:
+        """*state*: the database's from before the books were read. All of it is equal."""
+        if state is not None and state == self._database.durable_state:
+            self._last = _Agreed(state, dict(accounts), self._clock.now())
+        else:
+            self._last = None
+
+    def end(self) -> None:
+        self._last = None

@@ -1,0 +1,136 @@
+"""Money adds up: the cash of a venue of our own is what our books make it, to the last digit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.storage import cash, settings
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.condition_alerts import Standing
+from tradebotd.trading.reconciliation.holdings import Holdings
+
+BASELINES: Final = "cash_baselines"  # what an account held of each money before we came
+ROUNDED: Final = Decimal("1e-12")  # an average of several entries is kept to 28 digits
+
+Purse = tuple[VenueName, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CashDifference:
+    venue: VenueName
+    asset: str
+    ours: Decimal
+    theirs: Decimal
+
+    def __str__(self) -> str:
+        more = self.theirs - self.ours
+        return (
+            f"our books make it {self.ours:f} {self.asset}, {self.venue} says {self.theirs:f}:"
+            f" {abs(more):f} {'more' if more > 0 else 'less'}"
+        )
+
+
+class CashCheck:
+    """Of venues where nobody else trades (`traits.cash_is_ours`).
+
+    A difference is told when two looks in a row see the same one: what the venue has booked in the
+    very moment, and funding that was not asked for yet, is no difference.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        symbols: Mapping[str, MarketSymbol],
+        holdings: Holdings,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._symbols = symbols
+        self._holdings = holdings
+        self._told = Standing(database, clock, "cash_differs")
+        self._baselines: dict[VenueName, dict[str, Decimal]] | None = None
+        self._seen: dict[Purse, Decimal] = {}
+
+    async def compare(self, accounts: Mapping[VenueName, VenueAccount]) -> list[CashDifference]:
+        """*accounts*: where nothing changed around the venue's answer. Of the others nothing is
+        known, and what was seen and said of them stays so. Raises DatabaseUnavailableError.
+        """
+        found: list[CashDifference] = []
+        for name, account in sorted(accounts.items()):
+            if self._venues[name].traits.cash_is_ours:
+                found += await self._compare(name, account)
+        before = self._seen
+        self._seen = {purse: more for purse, more in before.items() if purse[0] not in accounts}
+        self._seen |= {(each.venue, each.asset): each.theirs - each.ours for each in found}
+        told = [each for each in found if self._is_the_same(each, before)]
+        words = {f"{each.venue} {each.asset}": str(each) for each in told}
+        await self._told.tell(words, self._venues.keys() - accounts.keys())
+        return told
+
+    @property
+    def suspects(self) -> bool:
+        """Whether the last look saw a difference, told or not."""
+        return bool(self._seen)
+
+    def _is_the_same(self, each: CashDifference, before: Mapping[Purse, Decimal]) -> bool:
+        return before.get((each.venue, each.asset)) == each.theirs - each.ours
+
+    async def _compare(self, name: VenueName, account: VenueAccount) -> list[CashDifference]:
+        assets = sorted(
+            symbol.instrument.quote_asset
+            for symbol in self._symbols.values()
+            if symbol.instrument.venue == name
+        )
+        async with self._database.connection() as connection:
+            expected = await cash.select_expected(connection, name, sorted(set(assets)))
+        theirs = {asset: await self._held(asset, account) for asset in expected}
+        baseline = await self._baseline(name, expected, theirs)
+        return [
+            CashDifference(
+                venue=name, asset=asset, ours=amount + baseline[asset], theirs=theirs[asset]
+            )
+            for asset, amount in sorted(expected.items())
+            if abs(theirs[asset] - amount - baseline[asset]) >= ROUNDED
+        ]
+
+    async def _held(self, asset: str, account: VenueAccount) -> Decimal:
+        """Cash, as if what futures are held had been paid for, also where the symbol is no more."""
+        held = account.balances.get(asset, ZERO)
+        for symbol, quantity in account.positions.items():
+            if (await self._holdings.pair(symbol)).quote_asset == asset:
+                held -= quantity * account.entry_prices.get(symbol, ZERO)
+        return held
+
+    async def _baseline(
+        self, name: VenueName, expected: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
+    ) -> dict[str, Decimal]:
+        """What was there before us, stored at the first look."""
+        if self._baselines is None:
+            async with self._database.connection() as connection:
+                stored: Any = await settings.get(connection, BASELINES) or {}
+            self._baselines = {
+                VenueName(venue): {asset: Decimal(amount) for asset, amount in assets.items()}
+                for venue, assets in stored.items()
+            }
+        known = self._baselines.get(name, {})
+        new = [asset for asset in expected if asset not in known]
+        if new:
+            known = known | {asset: theirs[asset] - expected[asset] for asset in new}
+            every = self._baselines | {name: known}
+            written = {
+                venue: {asset: str(amount) for asset, amount in assets.items()}
+                for venue, assets in every.items()
+            }
+            async with self._database.transaction(durable=True) as connection:
+                await settings.put(connection, BASELINES, written)
+            self._baselines = every
+        return known

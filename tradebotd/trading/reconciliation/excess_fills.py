@@ -1,0 +1,126 @@
+"""What our own fills exited beyond what was held: settled against what the venue says is there.
+
+Both legs of a pair may fill in a fast market, and a late fill may meet a position that is closed.
+On spot the coins of somebody else were sold: of the account's owner, if all of ours are still
+there. Of futures the position was turned round: what that opened is ours, and is closed at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.errors import AccountTakenError, OrderDeniedError, RefusedError
+from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.position import Position
+from tradebotd.ports.venue import VenueAccount
+from tradebotd.storage import externals, positions
+from tradebotd.storage.externals import Excess
+from tradebotd.storage.postgres.database import Connection, Database, Lane
+from tradebotd.trading.execution.fill_ledger import Effects
+from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
+from tradebotd.trading.reconciliation.holdings import Holdings
+from tradebotd.trading.reconciliation.rules import Difference, net
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = ExitPlan(max_holding=timedelta())
+
+
+class ExcessFills:
+    def __init__(self, *, database: Database, holdings: Holdings, orders: AdoptedOrders) -> None:
+        self._database = database
+        self._holdings = holdings
+        self._orders = orders
+
+    async def settle(
+        self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
+    ) -> int:
+        """How many were settled; then *found* is no longer so. Raises DatabaseUnavailableError."""
+        settled = 0
+        for venue in sorted({each.venue for each in found}):
+            async with self._database.connection() as connection:
+                open_ones = await externals.select_excess(connection, venue)
+            here = {each.subject: each for each in found if each.venue == venue}
+            for excess in open_ones:
+                settled += await self._settle(excess, here, accounts[venue])
+        return settled
+
+    async def _settle(
+        self, excess: Excess, here: dict[str, Difference], account: VenueAccount
+    ) -> bool:
+        """Only as far as the venue shows it; the difference is less by it then."""
+        fill, futures = excess.fill, excess.position_type is PositionType.FUTURES
+        base = await self._holdings.base_asset(fill.symbol)
+        subject = fill.symbol if futures else base
+        difference, change = here.get(subject), net(fill, base)
+        if futures:
+            change = fill.quantity * fill.side.sign
+        if difference is None or difference.more * change < 0:
+            return False
+        if abs(difference.more) < abs(change):
+            return False
+        done = await (
+            self._turned(excess) if futures else self._of_the_owner(excess, difference, account)
+        )
+        if done:
+            here[subject] = replace(difference, theirs=difference.theirs - change)
+        return done
+
+    async def _of_the_owner(
+        self, excess: Excess, difference: Difference, account: VenueAccount
+    ) -> bool:
+        """All that our positions count on is there: what was sold had been there before us."""
+        fill, asset = excess.fill, difference.subject
+        if excess.position_id is None:  # only a long can be entered on spot
+            return False
+        if account.balances.get(asset, Decimal(0)) < difference.ours:
+            return False
+        change = net(fill, asset)
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            if not await self._holdings.move_baseline(connection, fill.venue, asset, change):
+                return False
+            await self._mark(connection, fill, excess.position_id)
+        self._holdings.forget_baselines()
+        log.warning("the account's own coins were sold", asset=asset, quantity=change)
+        return True
+
+    async def _turned(self, excess: Excess) -> bool:
+        """Less of what the bot holds by now, else a position of its own without any patience."""
+        fill = excess.fill
+        async with self._database.connection() as connection:
+            open_id = await positions.select_open_id(connection, excess.bot, fill.symbol)
+            held = None if open_id is None else await positions.select_one(connection, open_id)
+        adopted = Adopted(
+            bot=excess.bot,
+            fills=[fill],
+            position_type=excess.position_type,
+            leverage=excess.leverage,
+            exits=AT_ONCE,
+            held=held if held is not None and _reduces(fill, held) else None,
+        )
+
+        async def mark(connection: Connection, effects: Effects) -> None:
+            touched = [*effects.opened, *effects.changed, *(each for each, _, _ in effects.closed)]
+            await self._mark(connection, fill, touched[0].id)
+
+        try:
+            await self._orders.book(adopted, also=mark)
+        except (RefusedError, OrderDeniedError, AccountTakenError) as error:
+            log.info("an excess waits for the next look", trade=fill.trade_id, why=str(error))
+            return False
+        log.error("a position was turned round by its own exits", symbol=fill.symbol)
+        return True
+
+    async def _mark(self, connection: Connection, fill: Fill, position_id: PositionId) -> None:
+        await externals.adopt(connection, fill.venue, fill.symbol, [fill.trade_id], position_id)
+
+
+def _reduces(fill: Fill, held: Position) -> bool:
+    return held.side.exit is fill.side

@@ -1,0 +1,103 @@
+"""What a venue closes by force is ours: liquidation, auto-deleveraging, settlement."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderDeniedError, RefusedError
+from tradebotd.domain.fill import Fill, Forced
+from tradebotd.domain.position import Position
+from tradebotd.domain.side import PositionSide, Side
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import alerts, externals, positions
+from tradebotd.storage.postgres.database import Connection, Database
+from tradebotd.trading.execution.fill_ledger import Effects
+from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
+
+log = structlog.get_logger(__name__)
+
+CODE: Final = "forced_close"
+MOST_AT_ONCE: Final = 500
+
+
+class ForcedCloses:
+    """Fills that a venue calls forced, into the futures position that they went against.
+
+    The configuration lets one bot trade a futures symbol of an account, so there is one; a second
+    one only behind a bot that left the configuration, and the older is closed first. What is
+    beyond our positions was somebody else's.
+    """
+
+    def __init__(self, *, database: Database, clock: Clock, orders: AdoptedOrders) -> None:
+        self._database = database
+        self._clock = clock
+        self._orders = orders
+        self._one_at_a_time = anyio.Lock()
+
+    async def take(self) -> int:
+        """How many fills became ours. Raises DatabaseUnavailableError, AccountTakenError."""
+        async with self._one_at_a_time:
+            async with self._database.connection() as connection:
+                told = await externals.select_forced(connection, MOST_AT_ONCE)
+            taken = 0
+            for (venue, symbol, side), fills in groupby(
+                sorted(told, key=_place), key=lambda each: (each.venue, each.symbol, each.side)
+            ):
+                closed = PositionSide.LONG if side is Side.SELL else PositionSide.SHORT
+                async with self._database.connection() as connection:
+                    held = await positions.select_open_futures(connection, venue, symbol, closed)
+                taken += await self._close(held, list(fills))
+            return taken
+
+    async def _close(self, held: Sequence[Position], fills: list[Fill]) -> int:
+        taken = 0
+        for position in held:
+            mine, left = list[Fill](), position.quantity
+            while fills and left > 0 and fills[0].executed_at >= position.opened_at:
+                mine.append(fills.pop(0))
+                left -= mine[-1].quantity
+            if mine and await self._close_one(position, mine):
+                taken += len(mine)
+        return taken
+
+    async def _close_one(self, position: Position, fills: Sequence[Fill]) -> bool:
+        async def tell(connection: Connection, effects: Effects) -> None:
+            await self._tell(connection, position, fills, effects)
+
+        adopted = Adopted(
+            bot=position.bot,
+            fills=fills,
+            position_type=position.position_type,
+            leverage=position.leverage,
+            held=position,
+        )
+        try:
+            await self._orders.book(adopted, also=tell)
+        except (RefusedError, OrderDeniedError) as error:
+            log.info("a forced close waits for the next look", position=position.id, why=str(error))
+            return False
+        return True
+
+    async def _tell(
+        self, connection: Connection, position: Position, fills: Sequence[Fill], effects: Effects
+    ) -> None:
+        """In the transaction of the fills."""
+        kind = next(fill.forced for fill in fills if fill.forced is not None)
+        quantity = sum((fill.quantity for fill in fills), ZERO)
+        left = next((each.quantity for each in effects.changed), ZERO)
+        message = (
+            f"{kind}: {position.venue} closed {quantity:f} of the {position.side} of"
+            f" {position.bot} at {fills[-1].price:f}, {left:f} is left"
+        )
+        severity: alerts.Severity = "critical" if kind is Forced.LIQUIDATION else "warning"
+        subject, now = f"{position.venue} {position.symbol}", self._clock.now()
+        await alerts.raise_alert(connection, CODE, severity, subject, message, now)
+        log.error("position closed by the venue", subject=subject, detail=message)
+
+
+def _place(fill: Fill) -> tuple[str, ...]:
+    return fill.venue, fill.symbol, fill.side, fill.executed_at.isoformat(), fill.trade_id

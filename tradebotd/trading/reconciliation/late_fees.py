@@ -1,0 +1,63 @@
+"""Fees that nobody could value when their fills were booked: valued once there is a price.
+
+What is found at a start is booked before the first price of the asset that its fee was taken in.
+"""
+
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.ids import BotName
+from tradebotd.ports.clock import Clock
+from tradebotd.storage import unvalued_fees
+from tradebotd.storage.postgres.database import Database, Lane
+from tradebotd.storage.unvalued_fees import FIRST, Unvalued, place_of
+from tradebotd.trading.account.bot_days import BotDays
+from tradebotd.trading.execution.fees import RATE_SCALE, say_no_more
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 200
+
+
+class LateFees:
+    def __init__(self, *, database: Database, clock: Clock, days: BotDays) -> None:
+        self._database = database
+        self._clock = clock
+        self._days = days
+        self._after = FIRST  # what nothing ever converts keeps no other from its turn
+        self._none_at: int | None = None  # the database's durable state when there was none
+
+    async def value(self) -> int:
+        """How many of the next few are valued now. Raises DatabaseUnavailableError."""
+        state = self._database.durable_state
+        if state is not None and self._none_at == state:
+            return 0
+        from_the_first = self._after == FIRST
+        async with self._database.connection() as connection:
+            page = await unvalued_fees.select_page(connection, self._after, AT_ONCE)
+        self._after = place_of(page[-1]) if len(page) == AT_ONCE else FIRST
+        self._none_at = state if from_the_first and not page else None
+        valued = 0
+        for each in page:
+            valued += await self._value(each)
+        return valued
+
+    async def _value(self, each: Unvalued) -> bool:
+        try:
+            rate = self._days.currencies.between(each.fee_asset, each.quote_asset)
+        except FeedError:
+            return False  # its alert says so
+        rate = rate.quantize(RATE_SCALE)
+        now = self._clock.now()
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            worth = await unvalued_fees.value(connection, each.id, rate)
+            if worth is None:
+                return False
+            at = min(each.executed_at, now)  # as one from the future was counted
+            bot, asset = BotName(each.bot), each.quote_asset
+            await self._days.count(connection, bot, at, -worth, asset)
+            await say_no_more(connection, each.venue, each.fee_asset, now)
+        log.info("a fee was valued late", bot=bot, asset=each.fee_asset, rate=rate, worth=worth)
+        return True

@@ -1,0 +1,322 @@
+"""Asks the venues what is so, and makes our books say it: orders, fills, holdings."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.clocks.host import SystemHost
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.errors import VenueError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.storage import alerts
+from tradebotd.storage.positions import HeldSum
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.contradiction_alarms import say_of_answer
+from tradebotd.trading.contradictions import BALANCE, is_readable, of_account, of_answer
+from tradebotd.trading.execution.recorder import OrderRecorder
+from tradebotd.trading.reconciliation.agreement import Agreement
+from tradebotd.trading.reconciliation.cash_check import CashCheck, CashDifference
+from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
+from tradebotd.trading.reconciliation.external_activity import Externals
+from tradebotd.trading.reconciliation.funding import FundingBooks
+from tradebotd.trading.reconciliation.holdings import Holdings
+from tradebotd.trading.reconciliation.late_fees import LateFees
+from tradebotd.trading.reconciliation.rules import Difference
+from tradebotd.trading.reconciliation.unknown_orders import OVERLAP, OrderSearches, Settled
+from tradebotd.trading.reconciliation.venue_round import VenueRound, words
+
+log = structlog.get_logger(__name__)
+
+MARGIN: Final = 0.05
+LOOK_BACK: Final = timedelta(days=1)  # for fills, from before the start
+LATE_TRADES: Final = timedelta(hours=1)  # a venue may tell one so long after it has told later ones
+DIFFERS: Final = "position_differs"
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """`waiting`: orders that may still be on their way. `failed`: venues that did not answer.
+
+    `external`: differences that somebody else's fills explain. `uncompared`: venues of which not
+    all could be told.
+    """
+
+    asked: int = 0
+    resolved: int = 0
+    waiting: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    external: list[Difference] = field(default_factory=list)
+    cash: list[CashDifference] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    uncompared: set[VenueName] = field(default_factory=set)
+
+
+class Reconciler:
+    """One at a time. What a venue has and we do not is reported and left alone."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        symbols: Mapping[str, MarketSymbol],
+        specs: Mapping[BotName, BotSpec],
+        recorder: OrderRecorder,
+        clock: Clock,
+        host: HostClock | None = None,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._recorder = recorder
+        self._clock = clock
+        self._host = host or SystemHost()
+        self._holdings = Holdings(
+            database=database, symbols=symbols, specs=specs, recorder=recorder, clock=clock
+        )
+        self._externals = Externals(
+            database=database, venues=venues, holdings=self._holdings, clock=clock
+        )
+        self._searches = OrderSearches(
+            database=database,
+            venues=venues,
+            recorder=recorder,
+            holdings=self._holdings,
+            externals=self._externals,
+            clock=clock,
+            host=self._host,
+        )
+        self._evidence = ExitEvidence(
+            database=database,
+            venues=venues,
+            recorder=recorder,
+            holdings=self._holdings,
+            externals=self._externals,
+        )
+        recorder.use(self._externals)
+        self._funding = FundingBooks(
+            database=database,
+            venues=venues,
+            symbols=symbols,
+            clock=clock,
+            days=recorder.days,
+        )
+        self._late_fees = LateFees(database=database, clock=clock, days=recorder.days)
+        self._cash = CashCheck(
+            database=database,
+            venues=venues,
+            symbols=symbols,
+            holdings=self._holdings,
+            clock=clock,
+        )
+        self._agreement = Agreement(database, clock)
+        self._one_at_a_time = anyio.Lock()
+        self._differed = True  # until proven otherwise: an alert of an earlier life may be open
+        self._contradicted = True
+        self._settled_since_start = False
+        # From when on trades may be missing: since it agreed with our books, or told all it knew.
+        self._told_until: dict[VenueName, datetime] = dict.fromkeys(venues, clock.now() - LOOK_BACK)
+
+    @property
+    def holdings(self) -> Holdings:
+        return self._holdings
+
+    @property
+    def externals(self) -> Externals:
+        return self._externals
+
+    @property
+    def evidence(self) -> ExitEvidence:
+        return self._evidence
+
+    async def run(self) -> Reconciled:
+        """Orders in doubt first, then holdings. Raises DatabaseUnavailableError.
+
+        The first one after a start waits until nothing of an earlier life can still be on its way:
+        market time may jump by hours in the two seconds that this takes.
+        """
+        async with self._one_at_a_time:
+            venues = VenueRound(self._venues)
+            settled = await self._searches.settle(venues)
+            sendable = self._sendable_for(settled)
+            if sendable > 0 and not self._settled_since_start:
+                await self._host.sleep(sendable + MARGIN)
+                settled = await self._searches.settle(venues)
+            self._settled_since_start = True
+            result = Reconciled(
+                asked=settled.asked,
+                resolved=settled.resolved,
+                waiting=[str(each) for each in settled.waiting],
+                failed=settled.failed,
+            )
+            await self._late_fees.value()
+            await self._externals.compare_orders(venues, settled.open, result.failed)
+            await self._compare_holdings(venues, settled.waiting_at, result)
+            await self._externals.forget_old()
+            result.uncompared |= settled.troubled
+            result.uncompared |= {name for name in self._venues if name in result.failed}
+            return result
+
+    def _sendable_for(self, settled: Settled) -> float:
+        """Seconds until nothing that waits may be sent any more."""
+        now = self._host.now()
+        return max(((by - now).total_seconds() for by in settled.waiting.values()), default=0.0)
+
+    # Holdings
+
+    async def _compare_holdings(
+        self, venues: VenueRound, waiting_at: Collection[VenueName], result: Reconciled
+    ) -> None:
+        """Only what did not change around the venue's answer is compared: each venue by itself."""
+        still = not waiting_at and not result.failed and not self._recorder.in_flight
+        if still and self._agreement.may_stand():
+            accounts = await self._accounts(venues, result)
+            if self._agreement.stands(accounts) and not self._recorder.in_flight:
+                return
+            self._agreement.end()
+        state = self._database.durable_state
+        before = await self._holdings.sums()
+        await self._funding.book(before, venues, result.failed)
+        accounts = await self._accounts(venues, result)
+        await self._say_contradictions(accounts, result)
+        if not accounts:
+            return
+        began = self._clock.now()
+        found = await self._holdings.differences(before, accounts)
+        differing = {each.venue for each in found}
+        self._told_until |= dict.fromkeys(accounts.keys() - differing, began)
+        # The venue may have filled what is being written down: the next look compares.
+        moving = await self._holdings.moving(before, differing)
+        await self._apply_late_fills(differing - moving, venues, result)
+        moving |= await self._holdings.moving(before, differing)
+        for name in sorted(differing - moving):
+            here = [each for each in found if each.venue == name]
+            if await self._externals.settle_excess(here, accounts):
+                moving.add(name)
+        agreeing = {name: accounts[name] for name in accounts.keys() - differing}
+        await self._compare_cash(before, waiting_at, agreeing, result)
+        told = {name: account for name, account in accounts.items() if name not in moving}
+        found = [each for each in found if each.venue in told]
+        foreign = self._holdings.foreign(before, told)
+        silent = self._venues.keys() - told.keys()
+        result.uncompared |= silent
+        result.external, result.differences = await self._externals.explain(found, foreign, silent)
+        await self._report(result.differences, silent)
+        doubtful = result.failed or result.uncompared or moving or found or self._cash.suspects
+        if still and not doubtful:
+            self._agreement.keep(state, accounts)
+        else:
+            self._agreement.end()
+
+    async def _accounts(
+        self, venues: VenueRound, result: Reconciled
+    ) -> dict[VenueName, VenueAccount]:
+        return await venues.ask_all(self._venues, lambda venue: venue.account(), result.failed)
+
+    async def _say_contradictions(
+        self, accounts: dict[VenueName, VenueAccount], result: Reconciled
+    ) -> None:
+        """What cannot be so is said; an account that is no numbers counts as not told."""
+        silent = self._venues.keys() - accounts.keys()
+        found = {
+            f"{name} {subject}": why
+            for name, account in accounts.items()
+            for subject, why in of_account(account).items()
+        }
+        for name in [each for each, account in accounts.items() if not is_readable(account)]:
+            del accounts[name]
+            result.failed[name] = "its account is no numbers"
+        if not found and not self._contradicted:
+            return
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            for subject, why in found.items():
+                if await alerts.raise_alert(connection, BALANCE, "critical", subject, why, now):
+                    log.error("a venue contradicts itself", subject=subject, detail=why)
+            await alerts.clear_others(connection, BALANCE, list(found), now, silent)
+        self._contradicted = bool(found or silent)
+
+    async def _compare_cash(
+        self,
+        before: Sequence[HeldSum],
+        waiting_at: Collection[VenueName],
+        accounts: Mapping[VenueName, VenueAccount],
+        result: Reconciled,
+    ) -> None:
+        """Where all that is held agrees, and no order is on its way."""
+        uncertain = {*waiting_at, *await self._holdings.moving(before, accounts.keys())}
+        certain = {name: each for name, each in accounts.items() if name not in uncertain}
+        result.cash = await self._cash.compare(certain)
+        if self._cash.suspects:
+            self._funding.ask_again()
+
+    async def _apply_late_fills(
+        self, differing: Iterable[VenueName], venues: VenueRound, result: Reconciled
+    ) -> None:
+        """A difference may be a fill of an order that we took for settled: late evidence counts.
+
+        What is of no order of ours is somebody else's; it is kept, and not asked for again.
+        """
+        began = self._clock.now()
+        since = {name: self._told_until.get(name, began - LOOK_BACK) for name in differing}
+        told = await venues.ask_all(
+            since, lambda venue: venue.fills_since(since[venue.name] - OVERLAP), result.failed
+        )
+        for name, fills in told.items():
+            try:
+                attributed = await self._externals.attribute(fills)
+                contradicted = False
+                for client_order_id, news in attributed.news.items():
+                    why = await self._apply(client_order_id, news, venues)
+                    if why is not None:
+                        result.failed[client_order_id] = why
+                        result.uncompared.add(name)
+                        contradicted = True
+                if contradicted:
+                    continue  # its fills are asked for again, until the venue tells whose they are
+                self._told_until[name] = max(since[name], began - LATE_TRADES)
+            except (VenueError, TimeoutError) as error:
+                result.failed[name] = words(error)
+        await self._externals.take_forced()
+
+    async def _apply(
+        self, client_order_id: ClientOrderId, fills: Sequence[Fill], venues: VenueRound
+    ) -> str | None:
+        """Why the venue's answer is none: then the order is in doubt, and nothing is taken."""
+        if client_order_id in self._recorder.in_flight:
+            return None
+        symbol = fills[0].symbol
+        search = await venues.ask(
+            fills[0].venue, lambda venue: venue.find_order(symbol, client_order_id)
+        )
+        why = None if search.report is None else of_answer(client_order_id, search.report)
+        if why is not None:
+            await say_of_answer(self._database, client_order_id, why, self._clock.now())
+            await self._recorder.record_unknown(client_order_id, why)
+        elif search.report is not None:
+            await self._recorder.record(search.report)
+        else:  # its fills are evidence enough
+            await self._recorder.record_fills(client_order_id, fills)
+        return why
+
+    async def _report(self, found: Sequence[Difference], silent: Collection[VenueName]) -> None:
+        """*silent*: venues of which nobody knows whether they still differ."""
+        if not found and not self._differed:
+            return
+        now = self._clock.now()
+        subjects = [f"{each.venue} {each.subject}" for each in found]
+        async with self._database.transaction() as connection:
+            for subject, each in zip(subjects, found, strict=True):
+                if await alerts.raise_alert(
+                    connection, DIFFERS, "critical", subject, str(each), now
+                ):
+                    log.error("position differs", subject=subject, detail=str(each))
+            await alerts.clear_others(connection, DIFFERS, subjects, now, silent)
+        self._differed = bool(found or silent)

@@ -1,0 +1,189 @@
+"""What to believe about an order, and what a difference in holdings is. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.order import OrderReport, OrderType
+from tradebotd.domain.side import Side
+from tradebotd.ports.venue import OrderSearch, VenueTraits
+from tradebotd.storage.order_searches import Search
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.trading.execution.order_identity import is_as_sent, was_seen
+
+ASK_ON: Final = timedelta(hours=24)  # after an inference: it may still prove wrong
+SOONEST: Final = timedelta(minutes=1)
+SLOWER: Final = 4  # asked again after a quarter of the time that the absence has lasted
+
+
+class Verdict(StrEnum):
+    WAIT = "wait"  # it may still be on its way, or the venue has not said it often enough
+    CANCEL = "cancel"  # it may rest there: cancel it by its id, and go on asking
+    ABSENT = "absent"  # it never arrived, and cannot arrive any more
+
+
+def counted(
+    search: Search | None,
+    answer: OrderSearch,
+    *,
+    send_by: datetime,
+    asked_at: datetime,
+    traits: VenueTraits,
+) -> Search | None:
+    """*search* after one more "never seen". One that came too early says nothing: as it was.
+
+    By the venue's clock, and by ours when we asked, whichever is behind.
+    """
+    speaks_from = send_by + traits.receive_window + traits.absence_margin
+    if min(answer.venue_time, asked_at) <= speaks_from:
+        return search
+    before = search or Search(began_at=asked_at, last_asked_at=asked_at)
+    return replace(
+        before,
+        last_asked_at=asked_at,
+        negatives=before.negatives + 1,
+        endpoints=before.endpoints | answer.endpoints,
+    )
+
+
+def judge(
+    search: Search | None,
+    *,
+    can_rest: bool,
+    moved: bool,
+    traits: VenueTraits,
+    silent: bool = False,
+) -> Verdict:
+    """Of an order that the venue says it has never seen. *moved*: its holdings say otherwise.
+    *silent*: they could say nothing either way, so that its answers have to last for longer.
+
+    The paper venue's books are authoritative: its traits make the first such answer enough.
+    """
+    if search is None:
+        return Verdict.WAIT
+    lasted = search.last_asked_at - search.began_at
+    if can_rest and search.cancel_acknowledged_at is None and lasted < traits.resting_margin:
+        return Verdict.CANCEL
+    if silent and lasted < traits.resting_margin:
+        return Verdict.WAIT
+    often_enough = search.negatives >= traits.negatives
+    widely_enough = len(search.endpoints) >= traits.endpoints
+    return Verdict.ABSENT if often_enough and widely_enough and not moved else Verdict.WAIT
+
+
+def can_rest(stored: StoredOrder) -> bool:
+    """What the venue has acknowledged did arrive, so that its absence proves less."""
+    return stored.order.type is not OrderType.MARKET or was_seen(stored)
+
+
+def is_due(search: Search | None, now: datetime) -> bool:
+    """Each time while its outcome is unknown; once it was inferred, ever more seldom."""
+    if search is None or search.inferred_absent_at is None:
+        return True
+    lasted = search.last_asked_at - search.inferred_absent_at
+    slower = search.last_asked_at + max(SOONEST, lasted / SLOWER)
+    return now >= min(slower, search.inferred_absent_at + ASK_ON)  # once more at the end
+
+
+def is_over(search: Search, now: datetime) -> bool:
+    inferred = search.inferred_absent_at
+    return inferred is not None and now >= inferred + ASK_ON
+
+
+def is_news(stored: StoredOrder, report: OrderReport) -> bool:
+    """Whether *report* says anything that our row does not: what rests is asked about each time."""
+    order = stored.order
+    return (
+        report.status is not order.status
+        or report.venue_order_id != order.venue_order_id
+        or report.filled_quantity != (stored.venue_filled_quantity or ZERO)
+        or sum((fill.quantity for fill in report.fills), ZERO) != order.filled_quantity
+        or bool(report.other_ids)
+        or not is_as_sent(stored, report)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    venue: VenueName
+    subject: str  # an asset (spot) or a symbol (futures)
+    ours: Decimal
+    theirs: Decimal
+
+    @property
+    def more(self) -> Decimal:
+        """What the venue has beyond our books; negative: what it lacks."""
+        return self.theirs - self.ours
+
+    def __str__(self) -> str:
+        return f"we hold {self.ours:f} {self.subject}, {self.venue} says {self.theirs:f}"
+
+
+def differences(
+    venue: VenueName, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
+) -> list[Difference]:
+    """Every subject whose two sums are not equal; what one side does not name is zero."""
+    return [
+        Difference(
+            venue=venue,
+            subject=subject,
+            ours=ours.get(subject, ZERO),
+            theirs=theirs.get(subject, ZERO),
+        )
+        for subject in sorted(ours.keys() | theirs.keys())
+        if ours.get(subject, ZERO) != theirs.get(subject, ZERO)
+    ]
+
+
+def speaks_for(difference: Difference, side: Side) -> bool:
+    """Whether an execution to *side* that we do not know of would explain it, in part at least."""
+    return difference.more * side.sign > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a symbol trades against what."""
+
+    base_asset: str
+    quote_asset: str | None = None  # None: nobody knows it any more
+
+
+def net(fill: Fill, base_asset: str) -> Decimal:
+    """What it changed in the holding; a fee taken in the base asset has left it, too."""
+    return change_of(fill, base_asset, Pair(base_asset))
+
+
+def change_of(fill: Fill, subject: str, pair: Pair) -> Decimal:
+    """What it changed in *subject*: its symbol's futures, its base asset, the money that paid for
+    it, or its fee's asset.
+    """
+    if subject == fill.symbol:
+        return fill.quantity * fill.side.sign
+    change = ZERO
+    if subject == pair.base_asset:
+        change += fill.quantity * fill.side.sign
+    if subject == pair.quote_asset:
+        change -= fill.quantity * fill.price * fill.side.sign
+    return change - (fill.fee if subject == fill.fee_asset else ZERO)
+
+
+def explanation(
+    fills: Sequence[Fill], difference: Difference, pairs: Mapping[str, Pair]
+) -> list[Fill]:
+    """The latest of *fills* (oldest first) that together make up the *difference*, if any do.
+
+    Older ones may have been there before us, or were undone again.
+    """
+    total = ZERO
+    for place in range(len(fills) - 1, -1, -1):
+        each = fills[place]
+        total += change_of(each, difference.subject, pairs[each.symbol])
+        if total == difference.more:
+            return list(fills[place:])
+    return []

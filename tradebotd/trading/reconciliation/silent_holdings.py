@@ -1,0 +1,29 @@
+"""When what an account holds says nothing about an order, however it compares."""
+
+from collections.abc import Iterable
+
+from tradebotd.domain.order import FINAL
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.trading.reconciliation.holdings import Holdings
+
+
+async def says_nothing(
+    holdings: Holdings, stored: StoredOrder, doubtful: Iterable[StoredOrder]
+) -> bool:
+    """The holdings are as they should be, executed or not: what was there before us has not been
+    counted, or one of the *doubtful* at its venue, to the other side, makes up for it.
+    """
+    subject = await _subject(holdings, stored)
+    if subject is None:
+        return True
+    opposite = (stored.order.venue, stored.order.side.opposite)
+    for each in doubtful:
+        opposes = (each.order.venue, each.order.side) == opposite and each.order.status not in FINAL
+        if opposes and await _subject(holdings, each) == subject:
+            return True
+    return False
+
+
+async def _subject(holdings: Holdings, stored: StoredOrder) -> str | None:
+    order = stored.order
+    return await holdings.subject(order.venue, order.symbol, stored.position_type)

@@ -1,0 +1,397 @@
+"""Orders in doubt: sought at their venues until it is known, or inferred, what became of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderRejectedError, VenueError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.order import FINAL, Order, OrderReport, OrderStatus
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.venue import Venue
+from tradebotd.storage import alerts, order_searches
+from tradebotd.storage.order_searches import Search
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.contradiction_alarms import say_of_answer
+from tradebotd.trading.contradictions import is_readable, of_answer
+from tradebotd.trading.execution.recorder import OrderRecorder
+from tradebotd.trading.reconciliation.external_activity import Externals
+from tradebotd.trading.reconciliation.holdings import Holdings
+from tradebotd.trading.reconciliation.order_answers import Answer, OrderAnswers, cancelled
+from tradebotd.trading.reconciliation.rules import (
+    Difference,
+    Verdict,
+    can_rest,
+    counted,
+    is_due,
+    is_news,
+    is_over,
+    judge,
+    speaks_for,
+)
+from tradebotd.trading.reconciliation.silent_holdings import says_nothing
+from tradebotd.trading.reconciliation.unknown_fills import LATE
+from tradebotd.trading.reconciliation.venue_round import VenueRound, words
+
+log = structlog.get_logger(__name__)
+
+OVERLAP: Final = timedelta(minutes=5)
+UNKNOWN: Final = "order_unknown"
+NEVER_SEEN: Final = "the venue has never seen it"
+SILENT_FOR: Final = timedelta(minutes=10)  # then nobody knows what became of one that rested
+LOST: Final = frozenset({OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN})
+
+_RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+
+
+@dataclass(slots=True)
+class Settled:
+    """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
+
+    `unanswered`: id to why nobody can say what became of it; `unheard`: all of which nothing was
+    said in this round. `troubled`: venues of orders that failed.
+    """
+
+    venues: VenueRound
+    asked: int = 0
+    resolved: int = 0
+    waiting: dict[ClientOrderId, datetime] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    unanswered: dict[ClientOrderId, str] = field(default_factory=dict)
+    unheard: list[StoredOrder] = field(default_factory=list)
+    open: dict[VenueName, Sequence[OrderReport]] = field(default_factory=dict)
+    troubled: set[VenueName] = field(default_factory=set)
+    waiting_at: set[VenueName] = field(default_factory=set)
+
+    def fail(self, order: Order, why: str) -> None:
+        self.failed[order.client_order_id] = why
+        self.troubled.add(order.venue)
+
+    def wait(self, stored: StoredOrder) -> None:
+        self.waiting[stored.order.client_order_id] = stored.send_by
+        self.waiting_at.add(stored.order.venue)
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """An order that its venue has just denied; the search with that answer counted."""
+
+    stored: StoredOrder
+    search: Search | None
+    venue: Venue
+
+    @property
+    def client_order_id(self) -> ClientOrderId:
+        return self.stored.order.client_order_id
+
+
+class OrderSearches:
+    """One at a time (the reconciler sees to it)."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        venues: Mapping[VenueName, Venue],
+        recorder: OrderRecorder,
+        holdings: Holdings,
+        externals: Externals,
+        clock: Clock,
+        host: HostClock,
+    ) -> None:
+        self._database = database
+        self._venues = venues
+        self._recorder = recorder
+        self._holdings = holdings
+        self._externals = externals
+        self._clock = clock
+        self._host = host
+        self._answers = OrderAnswers(host)
+        self._told: set[str] | None = None  # alerts of an earlier life may be open
+        self._silent_since: dict[ClientOrderId, datetime] = {}
+        self._trades_asked: dict[ClientOrderId, datetime] = {}
+
+    async def settle(self, venues: VenueRound) -> Settled:
+        """Ask about each once. Raises DatabaseUnavailableError."""
+        result = Settled(venues)
+        async with self._database.connection() as connection:
+            doubtful = await order_searches.select_in_doubt(connection)
+        known = {stored.order.client_order_id for stored, _ in doubtful}
+        self._trades_asked = {each: at for each, at in self._trades_asked.items() if each in known}
+        now = self._host.now()
+        doubtful = [each for each in doubtful if is_due(each[1], now)]
+        missing: list[_Missing] = []
+        left = await self._without_resting(doubtful, result)
+        asked = [stored.order for stored, _ in left]
+        answers = await self._answers.ask_for(asked, venues, self._recorder.in_flight)
+        for stored, search in left:
+            answer = answers.get(stored.order.client_order_id)
+            if answer is None:
+                continue
+            result.asked += 1
+            try:
+                found = await self._take(stored, search, answer, result)
+            except TimeoutError as error:  # of the database
+                self._no_answer(stored, words(error), result)
+                continue
+            if found is not None:
+                missing.append(found)
+        await self._weigh(missing, result)
+        self._silent_since = {
+            each: since for each, since in self._silent_since.items() if each in result.failed
+        }
+        await self._tell(result)
+        return result
+
+    def _no_answer(self, stored: StoredOrder, why: str, result: Settled) -> None:
+        """Unknown is unknown, whoever does not answer; what rested may do so for a while."""
+        order, now = stored.order, self._host.now()
+        result.fail(order, why)
+        result.unheard.append(stored)
+        since = self._silent_since.setdefault(order.client_order_id, now)
+        for_long = order.venue not in self._venues or now >= since + SILENT_FOR
+        if not stored.settled and stored.send_by < now and (order.status in LOST or for_long):
+            result.unanswered[order.client_order_id] = why
+
+    async def _without_resting(
+        self, doubtful: Sequence[tuple[StoredOrder, Search | None]], result: Settled
+    ) -> list[tuple[StoredOrder, Search | None]]:
+        """Those that rest are asked about all at once; what is as our row says needs no more."""
+        names = {each.order.venue for each, _ in doubtful if each.order.status in _RESTS}
+        result.open = await result.venues.ask_all(
+            names & self._venues.keys(), lambda venue: venue.open_orders(), result.failed
+        )
+        resting = {
+            (name, report.client_order_id): report
+            for name, reports in result.open.items()
+            for report in reports
+        }
+        left = []
+        for stored, search in doubtful:
+            report = resting.get((stored.order.venue, stored.order.client_order_id))
+            if report is None or is_news(stored, report):
+                left.append((stored, search))
+            elif search is not None:
+                await self._found(stored, search)
+        return left
+
+    async def _take(
+        self, stored: StoredOrder, search: Search | None, answer: Answer, result: Settled
+    ) -> _Missing | None:
+        """None: it was found, and what the venue said is recorded; or nothing was said."""
+        if answer.search is None:
+            self._no_answer(stored, answer.why, result)
+            return None
+        order, report = stored.order, answer.search.report
+        why = None if report is None else of_answer(order.client_order_id, report)
+        if why is not None:
+            await say_of_answer(self._database, order.client_order_id, why, self._clock.now())
+            self._no_answer(stored, why, result)
+            return None
+        if report is not None:
+            await self._record(stored, search, report, result)
+            return None
+        venue = self._venues[order.venue]
+        search = counted(
+            search,
+            answer.search,
+            send_by=stored.send_by,
+            asked_at=answer.asked_at,
+            traits=venue.traits,
+        )
+        return _Missing(stored, search, venue)
+
+    async def _record(
+        self, stored: StoredOrder, search: Search | None, report: OrderReport, result: Settled
+    ) -> None:
+        order = stored.order
+        if is_news(stored, report):
+            effects = await self._recorder.record(report)
+            if effects.differs:
+                result.fail(order, "the venue has another order by its name")
+                return
+            if effects.contradiction is not None:
+                self._no_answer(stored, effects.contradiction, result)
+                return
+        if search is not None:
+            await self._found(stored, search)
+        if (untold := _untold(report)) is not None:
+            self._no_answer(stored, untold, result)
+            return
+        result.resolved += 1
+        if order.status in {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN, OrderStatus.REJECTED}:
+            log.info("order resolved", **_named(stored), status=report.status)
+
+    async def _found(self, stored: StoredOrder, search: Search) -> None:
+        async with self._database.transaction(durable=True) as connection:
+            await order_searches.end(connection, stored.order.id, self._host.now())
+        if search.inferred_absent_at is not None:
+            log.error("an order that was inferred absent is there", **_named(stored))
+
+    # What is missing
+
+    async def _weigh(self, missing: Sequence[_Missing], result: Settled) -> None:
+        for venue in {each.stored.order.venue: each.venue for each in missing}.values():
+            here = [each for each in missing if each.stored.order.venue == venue.name]
+            try:
+                await self._weigh_at(venue, here, result)
+            except (VenueError, TimeoutError) as error:
+                result.failed[venue.name] = words(error)
+                for each in here:
+                    if each.client_order_id not in result.waiting:
+                        self._no_answer(each.stored, words(error), result)
+
+    async def _weigh_at(self, venue: Venue, here: Sequence[_Missing], result: Settled) -> None:
+        differences: list[Difference] | None = None
+        fills: Mapping[ClientOrderId, Sequence[Fill]] = {}
+        unknown: Mapping[ClientOrderId, Sequence[Fill]] = {}
+        if any(_verdict(each, moved=False) is Verdict.ABSENT for each in here):
+            differences, fills = await self._evidence(venue, here, result.venues)
+            unknown = await self._externals.evidence(venue.name)
+        for each in here:
+            its_fills = fills.get(each.client_order_id, ())
+            if its_fills:
+                await self._recorder.record_fills(each.client_order_id, its_fills)
+            moved = bool(its_fills) or each.stored.order.filled_quantity > 0
+            moved = moved or await self._has_moved(each, differences)
+            moved = moved or self._is_recent(unknown.get(each.client_order_id, ()))
+            doubtful = [*(other.stored for other in here), *result.unheard]
+            silent = not moved and await says_nothing(self._holdings, each.stored, doubtful)
+            verdict = _verdict(each, moved=moved, silent=silent)
+            cancels = verdict is Verdict.CANCEL and each.stored.order.status not in FINAL
+            if not (cancels and await self._cancel(each, result)):
+                await self._conclude(each, verdict, result)
+
+    async def _evidence(
+        self, venue: Venue, here: Sequence[_Missing], venues: VenueRound
+    ) -> tuple[list[Difference] | None, Mapping[ClientOrderId, Sequence[Fill]]]:
+        """How the holdings differ, and what was filled since, by order of ours; None: it cannot be
+        told at this moment.
+
+        What somebody else's fills explain speaks for no order of ours.
+        """
+        before, asked_at = await self._holdings.sums(), self._clock.now()
+        since = min(self._untold_since(each) for each in here) - OVERLAP
+        fills = await venues.ask(venue.name, lambda each: each.fills_since(since))
+        account = await venues.ask(venue.name, lambda each: each.account())
+        ours = (await self._externals.attribute(fills)).ours
+        self._trades_asked |= dict.fromkeys((each.client_order_id for each in here), asked_at)
+        if not is_readable(account):
+            return None, ours
+        found = await self._holdings.differences(before, {venue.name: account})
+        if await self._holdings.moving(before, [venue.name]):
+            return None, ours
+        return [each for each in found if not await self._externals.fills_behind(each)], ours
+
+    def _untold_since(self, missing: _Missing) -> datetime:
+        """What was told before is kept: it is not asked for again, however long this lasts."""
+        created = missing.stored.order.created_at
+        asked = self._trades_asked.get(missing.client_order_id)
+        return created if asked is None else max(created, asked - LATE)
+
+    def _is_recent(self, fills: Sequence[Fill]) -> bool:
+        """Evidence although nothing has moved: the holdings may be told later than the trades.
+
+        What has been undone meanwhile keeps no order unknown for ever.
+        """
+        return any(self._clock.now() < fill.executed_at + LATE for fill in fills)
+
+    async def _has_moved(self, missing: _Missing, differences: Sequence[Difference] | None) -> bool:
+        if differences is None:
+            return True
+        order = missing.stored.order
+        subject = order.symbol
+        if missing.stored.position_type is PositionType.SPOT:
+            subject = await self._holdings.base_asset(order.symbol)
+        return any(each.subject == subject and speaks_for(each, order.side) for each in differences)
+
+    async def _cancel(self, missing: _Missing, result: Settled) -> bool:
+        """By its id, whether or not it is there: then it cannot come any more. True: it was."""
+        order = missing.stored.order
+        try:
+            report = await cancelled(order, result.venues)
+        except OrderRejectedError:
+            return False  # one more "never seen", or it is final: asked about again
+        except (VenueError, TimeoutError) as error:
+            result.fail(order, words(error))
+            return False
+        now = self._host.now()
+        search = missing.search or Search(began_at=now, last_asked_at=now)
+        async with self._database.transaction(durable=True) as connection:
+            acknowledged = replace(search, cancel_acknowledged_at=now)
+            await order_searches.upsert(connection, order.id, acknowledged)
+        await self._record(missing.stored, search, report, result)
+        return True
+
+    async def _conclude(self, missing: _Missing, verdict: Verdict, result: Settled) -> None:
+        stored, search, now = missing.stored, missing.search, self._host.now()
+        order = stored.order
+        inferred_before = search is not None and search.inferred_absent_at is not None
+        if order.status in FINAL and not inferred_before:  # only its fills are missing
+            result.wait(stored)
+            return
+        if search is not None:
+            if verdict is Verdict.ABSENT and not inferred_before:
+                search = replace(search, inferred_absent_at=now)
+            async with self._database.transaction(durable=True) as connection:
+                await order_searches.upsert(connection, order.id, search)
+                if is_over(search, now):
+                    await order_searches.end(connection, order.id, now)
+        if order.status in FINAL:
+            return
+        if verdict is Verdict.ABSENT:
+            await self._recorder.record_absent(stored, NEVER_SEEN)
+            log.warning("order inferred absent", **_named(stored))
+            result.resolved += 1
+            return
+        result.wait(stored)
+        if search is not None and order.status is not OrderStatus.UNKNOWN:
+            await self._recorder.record_unknown(order.client_order_id, NEVER_SEEN)
+
+    async def _tell(self, result: Settled) -> None:
+        """An alert an order for as long as it could have been sent and nobody knows of it."""
+        now = self._host.now()
+        unknown = {name: NEVER_SEEN for name, send_by in result.waiting.items() if send_by < now}
+        unknown |= result.unanswered
+        if set(unknown) == self._told == set():
+            return
+        at = self._clock.now()
+        async with self._database.transaction() as connection:
+            for name, why in sorted(unknown.items()):
+                if await alerts.raise_alert(connection, UNKNOWN, "critical", name, why, at):
+                    log.error("order still unknown", order=name, why=why)
+            still = unknown.keys() | {str(each) for each in result.failed}
+            await alerts.clear_others(connection, UNKNOWN, sorted(still), at)
+        self._told = set(unknown) | ((self._told or set()) & still)
+
+
+def _verdict(missing: _Missing, *, moved: bool, silent: bool = False) -> Verdict:
+    return judge(
+        missing.search,
+        can_rest=can_rest(missing.stored),
+        moved=moved,
+        silent=silent,
+        traits=missing.venue.traits,
+    )
+
+
+def _untold(report: OrderReport) -> str | None:
+    """What is missing in the answer of a venue that knows the order."""
+    if report.status in LOST:
+        return f"the venue knows it, and not what became of it: {report.status}"
+    missing = report.filled_quantity - sum((fill.quantity for fill in report.fills), ZERO)
+    if missing > 0:
+        return f"the venue has filled {report.filled_quantity:f}, and tells no fill of {missing:f}"
+    return None
+
+
+def _named(stored: StoredOrder) -> dict[str, object]:
+    order = stored.order
+    return {"client_order_id": order.client_order_id, "bot": order.bot, "symbol": order.symbol}

@@ -1,0 +1,398 @@
+"""What the paper venue does with orders, inside one transaction of its books."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderRejectedError
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import Instrument
+from tradebotd.domain.order import (
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
+from tradebotd.domain.side import Side
+from tradebotd.ports.prices import LastPrices
+from tradebotd.storage import paper_books, paper_orders
+from tradebotd.storage.paper_books import PaperPosition
+from tradebotd.storage.paper_orders import RestingOrder
+from tradebotd.storage.postgres.database import Connection
+from tradebotd.venues.paper.fill_model import (
+    Execution,
+    Locked,
+    PaperTerms,
+    execute,
+    fill_price,
+    worsened,
+)
+from tradebotd.venues.paper.filters import filtered
+from tradebotd.venues.paper.futures import (
+    close_out,
+    exit_price,
+    funding_amount,
+    funding_instant,
+    funding_instants,
+    liquidated_at,
+)
+from tradebotd.venues.paper.resting_orders import (
+    AT_ONCE,
+    TRIGGERED,
+    Met,
+    level_of,
+    locked_by,
+    met_by,
+    what_is_left,
+    would_trigger,
+)
+from tradebotd.venues.paper.settlement import (
+    DUPLICATE,
+    Outcome,
+    book,
+    book_refused,
+    end,
+    resting_report,
+)
+
+NOTHING_RESTS: Final = "nothing rests under that id"
+RESTS: Final = frozenset({*TRIGGERED, OrderType.LIMIT})
+
+
+class Desk:
+    """Memory of what rests and of futures positions; it changes by `follow`, after the commit."""
+
+    def __init__(
+        self, name: VenueName, terms: PaperTerms, instruments: Mapping[str, Instrument]
+    ) -> None:
+        self._name = name
+        self._terms = terms
+        self._instruments = instruments
+        self._resting: dict[str, dict[int, RestingOrder]] = {}
+        self._futures: dict[str, PaperPosition] = {}
+        self._funded: dict[str, datetime] = {}
+
+    async def read(self, connection: Connection) -> None:
+        """Memory as the books are."""
+        self._resting.clear()
+        for order in await paper_orders.select_resting(connection, self._name):
+            self._resting.setdefault(order.request.symbol, {})[order.id] = order
+        positions = await paper_books.select_positions(connection, self._name)
+        self._futures = {position.symbol: position for position in positions}
+        for symbol, touched in await paper_books.select_touched(connection, self._name):
+            self._funded[symbol] = funding_instant(touched, self._terms.funding_every)
+
+    def follow(self, outcome: Outcome) -> None:
+        for symbol in list(self._resting):
+            for order_id in outcome.ended & self._resting[symbol].keys():
+                del self._resting[symbol][order_id]
+            if not self._resting[symbol]:
+                del self._resting[symbol]
+        for order in outcome.rested:
+            if order.id not in outcome.ended:
+                self._resting.setdefault(order.request.symbol, {})[order.id] = order
+        self._funded |= outcome.funded
+        for symbol, position in outcome.positions.items():
+            if position.quantity:
+                if symbol not in self._futures:
+                    every = self._terms.funding_every
+                    self._funded[symbol] = funding_instant(outcome.at, every)
+                self._futures[symbol] = position
+            else:
+                self._futures.pop(symbol, None)
+
+    def is_concerned(self, symbol: str) -> bool:
+        return symbol in self._resting or symbol in self._futures
+
+    def open_orders(self) -> list[OrderReport]:
+        return [
+            resting_report(
+                order.client_order_id, order.id, OrderStatus.NEW, order.accepted_at, order
+            )
+            for order in self.all_resting()
+        ]
+
+    # Orders
+
+    async def take(
+        self,
+        outcome: Outcome,
+        orders: Sequence[tuple[ClientOrderId, OrderRequest]],
+        prices: LastPrices,
+        *,
+        gone: frozenset[int] = frozenset(),
+    ) -> None:
+        """All of them or none. *gone*: resting orders that this transaction has ended."""
+        # Before the order changes what is held: a period is paid by who held when it ended.
+        await self._fund(outcome, orders[0][1].symbol, outcome.at, prices.current)
+        balances = await paper_books.lock_balances(outcome.connection, self._name)
+        locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
+        linked_id = orders[0][0] if len(orders) > 1 else None
+        for _, request in orders:
+            if linked_id is not None and self._fills_at_once(request, prices):
+                outcome.refused = AT_ONCE  # its twin would rest alone
+            else:
+                outcome.refused = self._refusal(request, prices, balances, locked)
+            if outcome.refused is not None:
+                break
+        for client_order_id, request in orders:
+            if outcome.refused is not None:
+                if not gone:  # a replacement that fails leaves no trace
+                    await book_refused(outcome, client_order_id, request)
+            elif self._fills_at_once(request, prices):
+                await self._fill_at_once(
+                    outcome, client_order_id, request, prices, balances, locked
+                )
+            else:
+                await self._rest(outcome, client_order_id, request, linked_id)
+
+    async def replace(
+        self,
+        outcome: Outcome,
+        old: ClientOrderId,
+        new: tuple[ClientOrderId, OrderRequest],
+        prices: LastPrices,
+    ) -> None:
+        """The old one, what is linked to it, and the new one: in one transaction."""
+        family = self._family(old)
+        if not family:
+            outcome.refused = NOTHING_RESTS
+            return
+        gone = frozenset(order.id for order in family)
+        await self.take(outcome, [new], prices, gone=gone)
+        if outcome.refused is None:
+            await end(outcome, family, OrderStatus.CANCELED, "replaced")
+
+    async def cancel(self, outcome: Outcome, client_order_id: ClientOrderId) -> None:
+        family = self._family(client_order_id)
+        if not family:
+            outcome.refused = NOTHING_RESTS
+            return
+        await end(outcome, family, OrderStatus.CANCELED, None)
+
+    # Prices
+
+    def would_act(self, symbol: str, prices: LastPrices) -> bool:
+        """Without a statement, since most points meet nothing."""
+        position = self._futures.get(symbol)
+        if position is not None:
+            if liquidated_at(position, prices, self._instruments[symbol]) is not None:
+                return True
+            if self._funding_is_due(symbol, prices.at):
+                return True
+        return bool(self._met(symbol, prices))
+
+    async def meet(self, outcome: Outcome, symbol: str, prices: LastPrices) -> None:
+        """Funding, resting orders, liquidation: each once, however often a point is played."""
+        cursor = await paper_books.select_cursor(outcome.connection, self._name, symbol)
+        if cursor is not None and cursor >= prices.at:
+            return
+        await self._fund(outcome, symbol, prices.at, prices.current)
+        for met in self._met(symbol, prices):
+            if met.order.id not in outcome.ended:
+                await self._fill_resting(outcome, met.order, met.price, met.fee_rate)
+        await self._liquidate(outcome, symbol, prices)
+        if outcome.reports:
+            await paper_books.put_cursor(outcome.connection, self._name, symbol, prices.at)
+
+    def _met(self, symbol: str, prices: LastPrices) -> list[Met]:
+        orders = self._resting.get(symbol)
+        if not orders:
+            return []
+        position, instrument = self._futures.get(symbol), self._instruments[symbol]
+        return met_by(orders.values(), prices, instrument, self._terms, position)
+
+    def _funding_is_due(self, symbol: str, at: datetime) -> bool:
+        if not self._terms.funding_rate or symbol not in self._futures:
+            return False
+        return self._funded[symbol] < funding_instant(at, self._terms.funding_every)
+
+    async def _fund(self, outcome: Outcome, symbol: str, at: datetime, price: Decimal) -> None:
+        """At the first point or order of each period, for what was held before it; once.
+
+        Periods without a point are paid at the first price after them.
+        """
+        if not self._funding_is_due(symbol, at):
+            return
+        every, since = self._terms.funding_every, self._funded[symbol]
+        latest, position = funding_instant(at, every), self._futures[symbol]
+        asset = self._instruments[symbol].quote_asset
+        amount = funding_amount(position, price, self._terms.funding_rate)
+        for due in funding_instants(since, latest, every):
+            if await paper_books.insert_funding(
+                outcome.connection, self._name, symbol, amount, asset, due
+            ):
+                await paper_books.add_to_balances(outcome.connection, self._name, {asset: amount})
+        outcome.funded[symbol] = latest
+
+    async def _liquidate(self, outcome: Outcome, symbol: str, prices: LastPrices) -> None:
+        position = outcome.positions.get(symbol) or self._futures.get(symbol)
+        if position is None or not position.quantity:
+            return
+        instrument = self._instruments[symbol]
+        price = liquidated_at(position, prices, instrument)
+        if price is None:
+            return
+        request = close_out(position, self._name)
+        name = ClientOrderId(f"autoclose-{symbol}-{prices.at:%Y%m%d%H%M%S}"[:36])
+        balances = await paper_books.lock_balances(outcome.connection, self._name)
+        done = execute(request, price, instrument, self._terms.taker, balances, [position])
+        if isinstance(done, Execution):
+            await book(outcome, name, request, done, order_id=None)
+        mine = [each for each in self.all_resting() if each.request.symbol == symbol]
+        await end(
+            outcome,
+            [each for each in mine if each.request.reduce_only and each.id not in outcome.ended],
+            OrderStatus.EXPIRED,
+            "the position was liquidated",
+        )
+
+    # Books
+
+    def _refusal(
+        self,
+        request: OrderRequest,
+        prices: LastPrices,
+        balances: Mapping[str, Decimal],
+        locked: Locked,
+    ) -> str | None:
+        instrument = self._instruments[request.symbol]
+        if request.type is not OrderType.MARKET and request.type not in RESTS:
+            return f"the paper venue takes no {request.type} orders"
+        why_not = filtered(request, _worth(request, prices), instrument)
+        if why_not is not None:
+            return why_not
+        if would_trigger(request, prices.current):
+            return AT_ONCE
+        if self._fills_at_once(request, prices):
+            price = self._price_at_once(request, prices)
+        else:
+            price = level_of(request)
+        done = self._execution(request, price, self._terms.taker, balances, locked)
+        return done if isinstance(done, str) else None
+
+    def _fills_at_once(self, request: OrderRequest, prices: LastPrices) -> bool:
+        if request.type is OrderType.MARKET:
+            return True
+        if request.type is not OrderType.LIMIT:
+            return False
+        taken = worsened(
+            request.side, prices.current, self._instruments[request.symbol], self._terms
+        )
+        limit = level_of(request)
+        return taken <= limit if request.side is Side.BUY else taken >= limit
+
+    def _price_at_once(self, request: OrderRequest, prices: LastPrices) -> Decimal:
+        instrument = self._instruments[request.symbol]
+        price = fill_price(request, prices, instrument, self._terms)
+        return exit_price(request, price, prices, self._futures.get(request.symbol), instrument)
+
+    def _execution(
+        self,
+        request: OrderRequest,
+        price: Decimal,
+        fee_rate: Decimal,
+        balances: Mapping[str, Decimal],
+        locked: Locked,
+        positions: Iterable[PaperPosition] | None = None,
+    ) -> Execution | str:
+        return execute(
+            request,
+            price,
+            self._instruments[request.symbol],
+            fee_rate,
+            balances,
+            self._futures.values() if positions is None else positions,
+            locked=locked,
+            fee_in_base=self._terms.fee_in_base,
+        )
+
+    async def _fill_at_once(
+        self,
+        outcome: Outcome,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        prices: LastPrices,
+        balances: Mapping[str, Decimal],
+        locked: Locked,
+    ) -> None:
+        price = self._price_at_once(request, prices)
+        done = self._execution(request, price, self._terms.taker, balances, locked)
+        if isinstance(done, str):
+            raise OrderRejectedError(done)  # a linked order took what was there
+        await book(outcome, client_order_id, request, done, order_id=None)
+
+    async def _rest(
+        self,
+        outcome: Outcome,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        linked_id: str | None,
+    ) -> None:
+        rests = request.time_in_force in {TimeInForce.GTC, TimeInForce.DAY}
+        status = OrderStatus.NEW if rests else OrderStatus.EXPIRED
+        order_id = await paper_orders.insert_order(
+            outcome.connection,
+            client_order_id,
+            request,
+            outcome.at,
+            status=status,
+            filled=ZERO,
+            linked_id=linked_id,
+        )
+        if order_id is None:
+            raise OrderRejectedError(DUPLICATE)
+        order = RestingOrder(
+            id=order_id,
+            client_order_id=client_order_id,
+            request=request,
+            filled_quantity=ZERO,
+            accepted_at=outcome.at,
+            linked_id=linked_id,
+        )
+        if rests:
+            outcome.rested.append(order)
+        outcome.reports.append(resting_report(client_order_id, order_id, status, outcome.at, order))
+
+    async def _fill_resting(
+        self, outcome: Outcome, order: RestingOrder, price: Decimal, fee_rate: Decimal
+    ) -> None:
+        balances = await paper_books.lock_balances(outcome.connection, self._name)
+        family = self._family(order.client_order_id)
+        gone = frozenset({*outcome.ended, *(each.id for each in family)})
+        locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
+        positions = list({**self._futures, **outcome.positions}.values())
+        request = what_is_left(order.request, positions)
+        done = self._execution(request, price, fee_rate, balances, locked, positions)
+        if isinstance(done, str):  # nothing is left to reduce, or no cash for it
+            await end(outcome, [order], OrderStatus.EXPIRED, done)
+            return
+        outcome.ended.add(order.id)
+        asked = None if request is order.request else order.request
+        await book(outcome, order.client_order_id, request, done, order_id=order.id, asked=asked)
+        await paper_orders.fill_order(outcome.connection, order.id, outcome.reports[-1])
+        others = [each for each in family if each.id != order.id]
+        await end(outcome, others, OrderStatus.CANCELED, "its twin was filled")
+
+    def all_resting(self) -> list[RestingOrder]:
+        return [order for orders in self._resting.values() for order in orders.values()]
+
+    def _family(self, client_order_id: ClientOrderId) -> list[RestingOrder]:
+        """The order and what is linked to it; empty when it does not rest."""
+        resting = self.all_resting()
+        mine = [each for each in resting if each.client_order_id == client_order_id]
+        if not mine or mine[0].linked_id is None:
+            return mine
+        return [each for each in resting if each.linked_id == mine[0].linked_id]
+
+
+def _worth(request: OrderRequest, prices: LastPrices) -> Decimal:
+    """A unit of it, before spread and slippage: at its level, or at the market."""
+    if request.type is not OrderType.MARKET:
+        return level_of(request)
+    if request.trigger_price is not None and prices.went_through(request.trigger_price):
+        return request.trigger_price
+    return prices.current

@@ -1,0 +1,123 @@
+"""Orders that wait at the paper venue: whom a point meets, at which price, what they lock. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from tradebotd.domain.decimals import ONE, ZERO
+from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.order import OrderRequest, OrderType
+from tradebotd.domain.side import Side
+from tradebotd.ports.prices import LastPrices
+from tradebotd.storage.paper_books import PaperPosition
+from tradebotd.storage.paper_orders import RestingOrder
+from tradebotd.venues.paper.fill_model import Locked, PaperTerms, worsened
+from tradebotd.venues.paper.futures import exit_price
+
+TRIGGERED: Final = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
+AT_ONCE: Final = "order would trigger immediately"
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A resting order whose price has come: what it fills at, and at which fee."""
+
+    order: RestingOrder
+    price: Decimal
+    fee_rate: Decimal
+
+
+def met_by(
+    orders: Iterable[RestingOrder],
+    prices: LastPrices,
+    instrument: Instrument,
+    terms: PaperTerms,
+    position: PaperPosition | None = None,
+) -> list[Met]:
+    """Those that were accepted before the current point, by number; of linked ones the first met.
+
+    A level that the path went through fills there, one that was jumped over at the current price:
+    to the trader's cost for a stop, to the trader's gain for a limit or a target. *position*: the
+    futures position of the symbol, whose liquidation no exit betters.
+    """
+    found: list[Met] = []
+    linked: set[str] = set()
+    for order in orders:
+        level = level_of(order.request)
+        if order.accepted_at >= prices.at or not _has_come(order.request, level, prices.current):
+            continue
+        if order.linked_id is not None:
+            if order.linked_id in linked:
+                continue
+            linked.add(order.linked_id)
+        price = level if prices.went_through(level) else prices.current
+        fee_rate = terms.maker
+        if order.request.type is not OrderType.LIMIT:
+            price = worsened(order.request.side, price, instrument, terms)
+            fee_rate = terms.taker
+        price = exit_price(order.request, price, prices, position, instrument)
+        found.append(Met(order, price, fee_rate))
+    return found
+
+
+def would_trigger(request: OrderRequest, current: Decimal) -> bool:
+    """A stop or a target that the market has met already is refused, as venues do."""
+    return request.type in TRIGGERED and _has_come(request, level_of(request), current)
+
+
+def level_of(request: OrderRequest) -> Decimal:
+    level = request.limit_price if request.type is OrderType.LIMIT else request.stop_price
+    if level is None:
+        raise ValueError(f"a {request.type} order has no price")
+    return level
+
+
+def _has_come(request: OrderRequest, level: Decimal, price: Decimal) -> bool:
+    """A buy limit, a sell stop and a buy target wait below the market, the others above it."""
+    buys = request.side is Side.BUY
+    waits_below = buys is (request.type is not OrderType.STOP_MARKET)
+    return price <= level if waits_below else price >= level
+
+
+def locked_by(
+    orders: Iterable[RestingOrder],
+    instruments: Mapping[str, Instrument],
+    terms: PaperTerms,
+    *,
+    but: frozenset[int] = frozenset(),
+) -> Locked:
+    """Inventory behind resting sells, cash behind resting buys; linked ones hold it once.
+
+    Reduce-only futures orders hold nothing, nor does what left the configuration: it meets no price
+    any more. *but*: orders that are being filled or cancelled.
+    """
+    largest: dict[tuple[str, str], Decimal] = {}
+    for order in orders:
+        request = order.request
+        futures = request.position_type is PositionType.FUTURES
+        instrument = instruments.get(request.symbol)
+        if instrument is None or order.id in but or (futures and request.reduce_only):
+            continue
+        left = request.quantity - order.filled_quantity
+        if not futures and request.side is Side.SELL:
+            asset, amount = instrument.base_asset, left
+        else:
+            price = level_of(request)
+            share = ONE / request.leverage
+            asset, amount = instrument.quote_asset, left * price * (share + terms.taker)
+        key = (asset, order.linked_id or order.client_order_id)
+        largest[key] = max(largest.get(key, ZERO), amount)
+    by_asset: dict[str, Decimal] = {}
+    for (asset, _), amount in largest.items():
+        by_asset[asset] = by_asset.get(asset, ZERO) + amount
+    return Locked(by_asset=by_asset)
+
+
+def what_is_left(request: OrderRequest, positions: Iterable[PaperPosition]) -> OrderRequest:
+    """A reduce-only order that waited takes what is left of its position, as venues do."""
+    if not request.reduce_only:
+        return request
+    held = next((each.quantity for each in positions if each.symbol == request.symbol), ZERO)
+    left = -held * request.side.sign
+    return replace(request, quantity=left) if ZERO < left < request.quantity else request

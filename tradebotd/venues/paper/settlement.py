@@ -1,0 +1,147 @@
+"""One transaction of the paper venue's books: what it changed, and how each change is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderRejectedError
+from tradebotd.domain.fill import Fill, forced_by_name
+from tradebotd.domain.ids import ClientOrderId, VenueOrderId
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.storage import paper_books, paper_orders
+from tradebotd.storage.paper_books import PaperPosition
+from tradebotd.storage.paper_orders import RestingOrder
+from tradebotd.storage.postgres.database import Connection
+from tradebotd.venues.paper.fill_model import Execution
+
+DUPLICATE: Final = "duplicate client order id"
+NO_MORE: Final = "nothing more was left to reduce"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One transaction: what was changed in it, for memory to follow and for others to be told."""
+
+    connection: Connection
+    at: datetime
+    reports: list[OrderReport] = field(default_factory=list)
+    refused: str | None = None
+    rested: list[RestingOrder] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
+    positions: dict[str, PaperPosition] = field(default_factory=dict)
+    funded: dict[str, datetime] = field(default_factory=dict)
+
+
+async def end(
+    outcome: Outcome,
+    orders: Sequence[RestingOrder],
+    status: OrderStatus,
+    reason: str | None,
+) -> None:
+    if not orders:
+        return
+    numbers = [order.id for order in orders]
+    ended = await paper_orders.end_orders(
+        outcome.connection, orders[0].request.venue, numbers, status, outcome.at, reason
+    )
+    outcome.ended |= ended
+    for order in orders:
+        if order.id in ended:
+            outcome.reports.append(
+                resting_report(order.client_order_id, order.id, status, outcome.at, order, reason)
+            )
+
+
+async def book_refused(
+    outcome: Outcome, client_order_id: ClientOrderId, request: OrderRequest
+) -> None:
+    order_id = await paper_orders.insert_order(
+        outcome.connection,
+        client_order_id,
+        request,
+        outcome.at,
+        status=OrderStatus.REJECTED,
+        filled=ZERO,
+        reason=outcome.refused,
+    )
+    if order_id is None:
+        raise OrderRejectedError(DUPLICATE)
+
+
+async def book(
+    outcome: Outcome,
+    client_order_id: ClientOrderId,
+    request: OrderRequest,
+    done: Execution,
+    *,
+    order_id: int | None,
+    asked: OrderRequest | None = None,
+) -> None:
+    """*request* is what trades; *asked* what the order was, where that is more."""
+    connection = outcome.connection
+    if order_id is None:
+        order_id = await paper_orders.insert_order(
+            connection,
+            client_order_id,
+            request,
+            outcome.at,
+            status=OrderStatus.FILLED,
+            filled=request.quantity,
+        )
+    if order_id is None:
+        raise OrderRejectedError(DUPLICATE)  # and nothing of this transaction stays
+    trade_id = await paper_books.insert_fill(
+        connection, order_id, request, done.price, done.fee, done.fee_asset, outcome.at
+    )
+    await paper_books.add_to_balances(connection, request.venue, done.changes)
+    if done.position is not None:
+        await paper_books.put_position(connection, request.venue, done.position)
+        outcome.positions[done.position.symbol] = done.position
+    fill = Fill(
+        venue=request.venue,
+        symbol=request.symbol,
+        trade_id=trade_id,
+        client_order_id=client_order_id,
+        side=request.side,
+        quantity=request.quantity,
+        price=done.price,
+        fee=done.fee,
+        fee_asset=done.fee_asset,
+        executed_at=outcome.at,
+        venue_order_id=VenueOrderId(str(order_id)),
+        forced=forced_by_name(client_order_id),
+    )
+    outcome.reports.append(
+        OrderReport(
+            client_order_id=client_order_id,
+            venue_order_id=VenueOrderId(str(order_id)),
+            status=OrderStatus.FILLED if asked is None else OrderStatus.EXPIRED,
+            filled_quantity=request.quantity,
+            reason=None if asked is None else NO_MORE,
+            at=outcome.at,
+            fills=(fill,),
+            asked=replace(asked or request, trigger_price=None),  # no venue is told of it
+            forced=fill.forced,
+        )
+    )
+
+
+def resting_report(
+    client_order_id: ClientOrderId,
+    order_id: int,
+    status: OrderStatus,
+    at: datetime,
+    order: RestingOrder,
+    reason: str | None = None,
+) -> OrderReport:
+    return OrderReport(
+        client_order_id=client_order_id,
+        venue_order_id=VenueOrderId(str(order_id)),
+        status=status,
+        filled_quantity=order.filled_quantity,
+        reason=reason,
+        at=at,
+        asked=order.request,
+    )
