@@ -16,7 +16,7 @@ from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.tick_guard import TickGuard
+from tradebotd.risk.tick_guard import TickFilter
 from tradebotd.risk.trigger_book import TriggerBook
 
 POSITIONS: Final = 1_000
@@ -92,7 +92,7 @@ def _rate(prices: Sequence[Decimal], count: int, *, trailing: bool) -> float:
 
 
 def _guard_rate(prices: Sequence[Decimal]) -> float:
-    accept = TickGuard(Decimal("0.1")).accept
+    accept = TickFilter(Decimal("0.1")).accept
     doubted = 0
     gc.collect()
     with stopwatch() as elapsed:

@@ -14,7 +14,7 @@ import anyio
 from tradebotd.clocks.host import host_now
 from tradebotd.clocks.wall import WallClock
 from tradebotd.domain.bot import BotSpec, DailyLimits, SizingKind, SizingRule
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
@@ -24,10 +24,10 @@ from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.domain.transfer import Transfer
 from tradebotd.market.calendars import AlwaysOpen
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import (
     Listener,
-    OrderSearch,
+    OrderLookup,
     VenueAccount,
     VenueTraits,
     WhyNot,
@@ -42,11 +42,11 @@ from tradebotd.storage.postgres.database import (
     assert_no_connection_held,
 )
 from tradebotd.storage.symbols import sync_symbols
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.execution.recorder import OrderRecorder
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.reconciliation.reconciler import Reconciler
 
 FEED: Final = FeedName("bench")
@@ -160,9 +160,9 @@ class SlowVenue:
         self,
         symbol: str,  # noqa: ARG002 - the port's signature, here and below
         client_order_id: ClientOrderId,  # noqa: ARG002
-    ) -> OrderSearch:
+    ) -> OrderLookup:
         await self._answer()
-        return OrderSearch(report=None, endpoints=frozenset({"orders"}), venue_time=host_now())
+        return OrderLookup(report=None, endpoints=frozenset({"orders"}), venue_time=host_now())
 
     @property
     def traits(self) -> VenueTraits:
@@ -226,8 +226,8 @@ class SlowVenue:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepCase:
     database: WatchedDatabase
-    protection: Protection
-    prices: PriceBook
+    protection: ExitManager
+    prices: PriceCache
     symbols: Sequence[MarketSymbol]
     venue: SlowVenue
 
@@ -245,9 +245,9 @@ async def sweep_case(
     token, nonce = await _fill(database, listed, list(specs.values()))
     prices = {each.symbol: PRICE for each in listed}
     prices |= {each.symbol: BELOW_THE_STOP for each in listed[:to_close]}
-    venue, clock, book = SlowVenue(answer_seconds, prices), WallClock(), PriceBook()
+    venue, clock, book = SlowVenue(answer_seconds, prices), WallClock(), PriceCache()
     by_name = {each.symbol: each for each in listed}
-    protection = Protection(
+    protection = ExitManager(
         database=database,
         clock=clock,
         prices=book,
@@ -262,7 +262,7 @@ async def sweep_case(
         instruments={name: each.instrument for name, each in by_name.items()},
         specs=specs,
         watcher=protection,
-        currencies=Currencies((each.instrument for each in listed), book, "USDT"),
+        currencies=CurrencyConverter((each.instrument for each in listed), book, "USDT"),
     )
     placement = Placement(
         database=database,
@@ -330,4 +330,4 @@ def stream_prices(case: SweepCase) -> None:
     now = host_now()
     for each in case.symbols:
         price = case.venue.prices[each.symbol]
-        case.prices.record(PathPoint(now, each.symbol, price))
+        case.prices.record(Tick(now, each.symbol, price))

@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.prices import FakePrices
 from tests.fakes.venue import AUTHORITATIVE, ScriptedVenue
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
 from tradebotd.domain.order import (
@@ -57,7 +57,7 @@ class Case:
     clock: FakeClock
     prices: FakePrices
     symbol: MarketSymbol
-    meet: Callable[[PathPoint], Awaitable[object]]
+    meet: Callable[[Tick], Awaitable[object]]
     limiter: Callable[[], AbstractAsyncContextManager[object]]
     heard: list[OrderReport] = field(default_factory=list)
 
@@ -86,7 +86,7 @@ class Case:
 
     async def move(self, price: str) -> None:
         self.clock.advance(timedelta(seconds=20))
-        point = PathPoint(self.clock.now(), "BTCUSDT", Decimal(price))
+        point = Tick(self.clock.now(), "BTCUSDT", Decimal(price))
         self.prices.record(point)
         await self.meet(point)
 
@@ -157,7 +157,7 @@ def case(venue_name: str, fee_asset: str, filters: dict[str, Any], database: Dat
         )
         paper = PaperVenue(VenueName("paper"), clock, prices, database, terms, {"BTCUSDT": traded})
 
-        async def meet(point: PathPoint) -> None:
+        async def meet(point: Tick) -> None:
             meeting = paper.on_point(point)
             if meeting is not None:
                 await meeting

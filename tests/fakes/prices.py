@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.ports.prices import LastPrices
 
 
@@ -13,9 +13,9 @@ class FakePrices:
 
     def move(self, symbol: str, price: str) -> None:
         """To *price*, from wherever it was."""
-        self.record(PathPoint(datetime(2022, 3, 1, tzinfo=UTC), symbol, Decimal(price)))
+        self.record(Tick(datetime(2022, 3, 1, tzinfo=UTC), symbol, Decimal(price)))
 
-    def record(self, point: PathPoint) -> None:
+    def record(self, point: Tick) -> None:
         known = self._last.get(point.symbol)
         previous = point.price if known is None else known.current
         self._last[point.symbol] = LastPrices(previous, point.price, point.at, point.after_gap)

@@ -5,14 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 from tests.fakes.clock import FakeClock
-from tests.fakes.trading import NOON, SYMBOL, Desk, market_symbol, open_desk, spec
+from tests.fakes.trading import NOON, SYMBOL, TradingHarness, market_symbol, open_harness, spec
 from tests.fakes.venue import ScriptedVenue
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement, VenueTraits
 from tradebotd.storage.postgres.database import Database
 
@@ -43,94 +43,96 @@ def one(replacement: Replacement, **changes: Any) -> BotSpec:
     return spec(**(defaults | changes))
 
 
-async def open_resting_desk(
+async def open_resting_harness(
     database: Database,
     replacement: Replacement,
     *specs: BotSpec,
     linked: bool = False,
     **changes: Any,
-) -> Desk:
+) -> TradingHarness:
     wanted = specs or (one(replacement),)
     names = sorted({each.symbol for each in wanted})
     venue = ScriptedVenue(
         FakeClock(NOON),
-        PriceBook(),
+        PriceCache(),
         {name: market_symbol(name).instrument for name in names},
         {"USDT": Decimal(1_000_000)},
         traits=traits(replacement, linked=linked),
     )
-    desk = await open_desk(database, *wanted, venue=venue, **changes)
-    listen(desk)
-    return desk
+    harness = await open_harness(database, *wanted, venue=venue, **changes)
+    listen(harness)
+    return harness
 
 
-async def restart(desk: Desk, *specs: BotSpec, **changes: Any) -> Desk:
+async def restart(harness: TradingHarness, *specs: BotSpec, **changes: Any) -> TradingHarness:
     """Another daemon on the same database, at the same venue, and at the same time."""
-    last = {name: desk.prices.price(name) for name in desk.symbols}
-    wanted = specs or tuple(desk.specs.values())
-    after = await open_desk(desk.database, *wanted, venue=desk.venue, restarted=True, **changes)
-    after.clock.set(desk.clock.now())
+    last = {name: harness.prices.price(name) for name in harness.symbols}
+    wanted = specs or tuple(harness.specs.values())
+    after = await open_harness(
+        harness.database, *wanted, venue=harness.venue, restarted=True, **changes
+    )
+    after.clock.set(harness.clock.now())
     for name, price in last.items():
         after.tick(str(price), name)
     listen(after)
     return after
 
 
-def listen(desk: Desk) -> None:
+def listen(harness: TradingHarness) -> None:
     async def hear(report: Any) -> None:
-        await desk.recorder.record(report)
+        await harness.recorder.record(report)
 
-    desk.venue.listen(hear)
+    harness.venue.listen(hear)
 
 
-async def sweep(desk: Desk, times: int = 1) -> None:
+async def sweep(harness: TradingHarness, times: int = 1) -> None:
     for _ in range(times):
-        desk.clock.advance(timedelta(seconds=5))
-        await desk.protection.sweep(desk.clock.now())
+        harness.clock.advance(timedelta(seconds=5))
+        await harness.protection.sweep(harness.clock.now())
 
 
-async def move(desk: Desk, price: str, symbol: str = SYMBOL) -> None:
+async def move(harness: TradingHarness, price: str, symbol: str = SYMBOL) -> None:
     """A path point: our own triggers first, then what rests at the venue."""
-    await desk.stream(price, symbol)
-    await desk.venue.match(symbol)
+    await harness.stream(price, symbol)
+    await harness.venue.match(symbol)
 
 
-def resting(desk: Desk) -> dict[ClientOrderId, OrderRequest]:
-    return desk.venue.resting
+def resting(harness: TradingHarness) -> dict[ClientOrderId, OrderRequest]:
+    return harness.venue.resting
 
 
-def stops(desk: Desk) -> list[tuple[Decimal | None, Decimal]]:
+def stops(harness: TradingHarness) -> list[tuple[Decimal | None, Decimal]]:
     """(level, quantity) of the stops that rest at the venue."""
     return sorted(
         (each.stop_price, each.quantity)
-        for each in resting(desk).values()
+        for each in resting(harness).values()
         if each.type is OrderType.STOP_MARKET
     )
 
 
-def at_venue(desk: Desk, symbol: str = SYMBOL) -> Decimal:
-    if symbol in desk.venue.positions:
-        return desk.venue.positions[symbol]
-    return desk.venue.balances.get(symbol.removesuffix("USDT"), Decimal(0))
+def at_venue(harness: TradingHarness, symbol: str = SYMBOL) -> Decimal:
+    if symbol in harness.venue.positions:
+        return harness.venue.positions[symbol]
+    return harness.venue.balances.get(symbol.removesuffix("USDT"), Decimal(0))
 
 
-async def settle(desk: Desk, rounds: int = 4) -> None:
+async def settle(harness: TradingHarness, rounds: int = 4) -> None:
     """Reconciliation and sweeps until nothing is left to do."""
-    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    await harness.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
     for _ in range(rounds):
-        desk.clock.advance(timedelta(seconds=61))
-        for name in desk.symbols:
-            price = desk.prices.price(name)
+        harness.clock.advance(timedelta(seconds=61))
+        for name in harness.symbols:
+            price = harness.prices.price(name)
             if price is not None:
-                desk.tick(str(price), name)
-        await desk.reconciler.run()
-        await desk.protection.sweep(desk.clock.now())
-        for name in desk.symbols:
-            await desk.venue.match(name)
+                harness.tick(str(price), name)
+        await harness.reconciler.run()
+        await harness.protection.sweep(harness.clock.now())
+        for name in harness.symbols:
+            await harness.venue.match(name)
 
 
-async def held(desk: Desk, symbol: str = SYMBOL) -> Decimal:
-    row = await desk.row(
+async def held(harness: TradingHarness, symbol: str = SYMBOL) -> Decimal:
+    row = await harness.row(
         "SELECT coalesce(sum(quantity + dust - swept), 0) AS held FROM positions WHERE symbol = $1",
         symbol,
     )
@@ -138,23 +140,23 @@ async def held(desk: Desk, symbol: str = SYMBOL) -> Decimal:
     return quantity
 
 
-async def assert_one_truth(desk: Desk, symbol: str = SYMBOL) -> None:
+async def assert_one_truth(harness: TradingHarness, symbol: str = SYMBOL) -> None:
     """The books are the venue's, to the last lot; nothing was sold twice."""
-    assert await desk.broken_books() == []
-    assert await held(desk, symbol) == at_venue(desk, symbol)
-    assert at_venue(desk, symbol) >= 0
-    roles = await desk.rows(
+    assert await harness.broken_books() == []
+    assert await held(harness, symbol) == at_venue(harness, symbol)
+    assert at_venue(harness, symbol) >= 0
+    roles = await harness.rows(
         "SELECT position_id, role FROM exit_groups WHERE role <> 'closed' GROUP BY 1, 2 HAVING count(*) > 1"
     )
     assert roles == []
-    assert await behind_closed(desk) == []
+    assert await behind_closed(harness) == []
 
 
-async def behind_closed(desk: Desk) -> list[str]:
+async def behind_closed(harness: TradingHarness) -> list[str]:
     """What rests at the venue for a position that is gone: it would sell somebody else's."""
-    rows = await desk.rows(
+    rows = await harness.rows(
         "SELECT o.client_order_id FROM orders AS o JOIN positions AS p ON p.id = o.position_id"
         " WHERE p.closed_at IS NOT NULL AND o.role = 'exit'"
     )
     gone = {row["client_order_id"] for row in rows}
-    return sorted(each for each in resting(desk) if each in gone)
+    return sorted(each for each in resting(harness) if each in gone)

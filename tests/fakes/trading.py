@@ -10,7 +10,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.venue import SCRIPTED, ScriptedVenue
 from tradebotd.clocks.host import host_now
 from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
-from tradebotd.domain.candle import Candle, PathPoint
+from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName, FeedName, SymbolId, VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
@@ -20,7 +20,7 @@ from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import AlwaysOpen, Calendar
 from tradebotd.market.candles import CandleReader
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.venue import Venue
 from tradebotd.scheduling.job import RunContext
@@ -29,17 +29,17 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.strategies.base import Strategy
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.valuation import Account
 from tradebotd.trading.bots.cycle import BotCycle, CycleResult
 from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_prices import EntryPrices
-from tradebotd.trading.entries.resting_entries import EntryOrders
+from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.execution.recorder import OrderRecorder
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.reconciliation.adoption import Adoption
 from tradebotd.trading.reconciliation.reconciler import Reconciler
 from tradebotd.venues.paper.fill_model import PaperTerms
@@ -113,8 +113,8 @@ class ScriptedStrategy:
         return Signal(kind=word, reason=f"told to {word}", indicators={"close": candles[-1].close})
 
 
-class Desk:
-    """Made by `open_desk`. `bots` may be changed as a reload does."""
+class TradingHarness:
+    """Made by `open_harness`. `bots` may be changed as a reload does."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Desk:
         code = ALWAYS_OPEN if calendar is None else calendar.code
         self.database = database
         self.clock = FakeClock(NOON, speed)
-        self.prices = PriceBook(bad_tick)
+        self.prices = PriceCache(bad_tick)
         self.symbols = {name: market_symbol(name, code) for name in symbols}
         instruments = {name: symbol.instrument for name, symbol in self.symbols.items()}
         self.venue = venue or ScriptedVenue(
@@ -154,7 +154,7 @@ class Desk:
         self.token = token
         self.gate = EntryGate(database, self.clock)
         self.gate.open("reconcile")
-        self.protection = Protection(
+        self.protection = ExitManager(
             database=database,
             clock=self.clock,
             prices=self.prices,
@@ -170,7 +170,7 @@ class Desk:
             instruments=instruments,
             specs=self.specs,
             watcher=self.protection,
-            currencies=Currencies(instruments.values(), self.protection.doubts, "USDT"),
+            currencies=CurrencyConverter(instruments.values(), self.protection.doubts, "USDT"),
         )
         self.lease = Lease(account=ACCOUNT, token=token)
         self.placement = Placement(
@@ -200,7 +200,7 @@ class Desk:
             gate=self.gate,
             limits=limits,
         )
-        self.entry_orders = EntryOrders(
+        self.entry_orders = RestingEntries(
             database=database,
             clock=self.clock,
             venues=venues,
@@ -260,11 +260,11 @@ class Desk:
 
     def tick(self, price: str, symbol: str = SYMBOL) -> None:
         """A price that nobody acts on."""
-        self.prices.record(PathPoint(self.clock.now(), symbol, Decimal(price)))
+        self.prices.record(Tick(self.clock.now(), symbol, Decimal(price)))
 
     async def stream(self, price: str, symbol: str = SYMBOL) -> None:
         """A price that goes through the trigger book."""
-        acting = self.protection.on_tick(PathPoint(self.clock.now(), symbol, Decimal(price)))
+        acting = self.protection.on_tick(Tick(self.clock.now(), symbol, Decimal(price)))
         if acting is not None:
             await acting
 
@@ -369,7 +369,7 @@ class Desk:
         )
 
 
-async def open_desk(
+async def open_harness(
     database: Database,
     *specs: BotSpec,
     calendar: Calendar | None = None,
@@ -382,12 +382,12 @@ async def open_desk(
     bad_tick: Decimal = Decimal(100),
     speed: float = 0.0,
     paper: PaperTerms | None = None,
-) -> Desk:
+) -> TradingHarness:
     """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database.
 
     *watched*: symbols that nobody trades; *silent*: more of them, without a price. *venue*: one of
-    an earlier desk, or of another kind. *bad_tick*: prices of tests jump; those of doubts ask for
-    less. *paper*: trade at a paper venue (`desk.paper`) instead, under the same name.
+    an earlier harness, or of another kind. *bad_tick*: prices of tests jump; those of doubts ask for
+    less. *paper*: trade at a paper venue (`harness.paper`) instead, under the same name.
     """
     wanted = specs or (spec(),)
     names = sorted({*watched, *silent, *(each.symbol for each in wanted)})
@@ -399,7 +399,7 @@ async def open_desk(
         ids = await sync_symbols(connection, [market_symbol(name, code) for name in names])
         await bots.sync_bots(connection, wanted, {}, NOON)
         await decisions.ensure_month(connection, NOON)
-    desk = Desk(
+    harness = TradingHarness(
         database,
         specs=wanted,
         symbols=names,
@@ -416,5 +416,5 @@ async def open_desk(
     )
     for name in names:
         if name not in silent:
-            desk.tick("100", name)
-    return desk
+            harness.tick("100", name)
+    return harness

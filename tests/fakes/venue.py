@@ -13,7 +13,7 @@ from tests.fakes.prices import FakePrices
 from tests.fakes.scripted_books import has_come
 from tests.fakes.scripted_engine import AUTHORITATIVE, SCRIPTED, ScriptedBooks
 from tradebotd.clocks.host import host_now
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import (
     OrderRejectedError,
     OutcomeUnknownError,
@@ -31,10 +31,10 @@ from tradebotd.domain.order import (
 )
 from tradebotd.domain.side import Side
 from tradebotd.domain.transfer import Transfer
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import (
     Listener,
-    OrderSearch,
+    OrderLookup,
     Replacement,
     Venue,
     VenueAccount,
@@ -115,11 +115,11 @@ class ScriptedVenue(ScriptedBooks):
             raise OutcomeUnknownError(client_order_id)
         return report
 
-    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
         await self._read("find_order")
         report = None if self._hides(client_order_id) else self.orders.get(client_order_id)
         known = self.asked.get(client_order_id)
-        return OrderSearch(
+        return OrderLookup(
             report=report if known is None or known.symbol == symbol else None,
             endpoints=self.endpoints,
             venue_time=host_now() + self.ahead,
@@ -252,8 +252,8 @@ class ScriptedVenue(ScriptedBooks):
 
     async def move(self, symbol: str, price: Decimal | str) -> list[OrderReport]:
         """To *price*; what rests meets it, and whoever listens is told."""
-        assert isinstance(self.prices, FakePrices | PriceBook), "prices that a test moves"
-        self.prices.record(PathPoint(self.clock.now(), symbol, Decimal(price)))
+        assert isinstance(self.prices, FakePrices | PriceCache), "prices that a test moves"
+        self.prices.record(Tick(self.clock.now(), symbol, Decimal(price)))
         return await self.match(symbol)
 
     async def match(self, symbol: str) -> list[OrderReport]:

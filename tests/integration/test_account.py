@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.trading import LIMITS, MINUTE, NOON, Desk, open_desk, spec
+from tests.fakes.trading import LIMITS, MINUTE, NOON, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError, RefusedError
@@ -23,8 +23,8 @@ from tradebotd.trading.operator.commands import OperatorHands
 TWO_UNITS = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(2))
 
 
-async def snapshots(desk: Desk) -> dict[str | None, dict[str, Any]]:
-    rows = await desk.rows("SELECT * FROM equity_snapshots WHERE ts = $1", desk.clock.now())
+async def snapshots(harness: TradingHarness) -> dict[str | None, dict[str, Any]]:
+    rows = await harness.rows("SELECT * FROM equity_snapshots WHERE ts = $1", harness.clock.now())
     return {row["bot"]: row for row in rows}
 
 
@@ -32,21 +32,21 @@ async def test_equity_is_cash_and_positions_for_the_account_and_each_bot(
     database: Database,
 ) -> None:
     """3.8: spot holdings at their price; futures by their gain alone; fees are gone."""
-    desk = await open_desk(
+    harness = await open_harness(
         database,
         spec("spot", sizing=TWO_UNITS),
         spec("futures", "ETHUSDT", position_type=PositionType.FUTURES, leverage=2),
         spec("idle"),
     )
-    desk.venue.balances = {"USDT": Decimal(10_000)}
-    await desk.enter("spot")
-    await desk.enter("futures")
-    desk.tick("110")
-    desk.tick("95", "ETHUSDT")
+    harness.venue.balances = {"USDT": Decimal(10_000)}
+    await harness.enter("spot")
+    await harness.enter("futures")
+    harness.tick("110")
+    harness.tick("95", "ETHUSDT")
 
-    worth = await desk.account.snapshot(desk.clock.now())
+    worth = await harness.account.snapshot(harness.clock.now())
 
-    found = await snapshots(desk)
+    found = await snapshots(harness)
     assert worth.of_one_moment
     fees = Decimal("0.08") + Decimal("0.04")
     account = found[None]
@@ -68,19 +68,19 @@ async def test_equity_is_cash_and_positions_for_the_account_and_each_bot(
 
 async def test_a_snapshot_at_the_same_instant_is_taken_once(database: Database) -> None:
     """2.4, M3.5."""
-    desk = await open_desk(database)
-    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
+    harness = await open_harness(database)
+    job = EquitySnapshot(entries=harness.entries, database=database, clock=harness.clock)
     assert (await job.outcome()).ok
-    await desk.enter()
-    await job.run(desk.context())
-    first = await snapshots(desk)
-    desk.tick("120")
-    await job.run(desk.context())
+    await harness.enter()
+    await job.run(harness.context())
+    first = await snapshots(harness)
+    harness.tick("120")
+    await job.run(harness.context())
 
-    assert await snapshots(desk) == first
+    assert await snapshots(harness) == first
     assert len(first) == 2
     assert (await job.outcome()).ok
-    desk.clock.advance(timedelta(hours=1))
+    harness.clock.advance(timedelta(hours=1))
     assert not (await job.outcome()).ok
 
 
@@ -89,52 +89,52 @@ async def test_no_snapshot_is_taken_of_two_moments(
 ) -> None:
     """M4.8: a sale the venue has booked and we have not would be a peak that never was."""
     monkeypatch.setattr("tradebotd.trading.account.valuation.LOOK_AGAIN_SECONDS", 0.001)
-    desk = await open_desk(database)
-    await desk.enter()
-    desk.venue.script.append(Behaviour.DROP_AFTER)
-    held = next(iter(desk.protection.held.values()))
+    harness = await open_harness(database)
+    await harness.enter()
+    harness.venue.script.append(Behaviour.DROP_AFTER)
+    held = next(iter(harness.protection.held.values()))
     with pytest.raises(OutcomeUnknownError):
-        await desk.protection.close_by_hand(held, CloseReason.MANUAL)
-    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
+        await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    job = EquitySnapshot(entries=harness.entries, database=database, clock=harness.clock)
 
-    under_way = await job.run(desk.context())
-    await desk.reconciler.run()
-    settled = await job.run(desk.context())
+    under_way = await job.run(harness.context())
+    await harness.reconciler.run()
+    settled = await job.run(harness.context())
 
     assert (under_way.skipped, under_way.inserted, under_way.failed) == (1, 0, 0)
     assert settled.inserted == 2
-    equity = (await snapshots(desk))[None]["equity"]
+    equity = (await snapshots(harness))[None]["equity"]
     assert equity == 1_000_000 - Decimal("0.08")
 
 
 async def test_something_held_without_a_price_is_a_failed_snapshot(database: Database) -> None:
     """M2.2: a wrong number is worse than none."""
-    desk = await open_desk(database)
-    await desk.enter()
-    desk.prices._last.clear()
-    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
+    harness = await open_harness(database)
+    await harness.enter()
+    harness.prices._last.clear()
+    job = EquitySnapshot(entries=harness.entries, database=database, clock=harness.clock)
 
-    assert (await job.run(desk.context())).failed == 1
-    assert await desk.rows("SELECT * FROM equity_snapshots") == []
-
-
-Prepare = Callable[[Desk], Any]
+    assert (await job.run(harness.context())).failed == 1
+    assert await harness.rows("SELECT * FROM equity_snapshots") == []
 
 
-async def lose_the_day(desk: Desk) -> None:
-    await desk.earns(-40)
+Prepare = Callable[[TradingHarness], Any]
 
 
-async def fall_from_the_peak(desk: Desk) -> None:
-    await desk.execute(
+async def lose_the_day(harness: TradingHarness) -> None:
+    await harness.earns(-40)
+
+
+async def fall_from_the_peak(harness: TradingHarness) -> None:
+    await harness.execute(
         "INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl,"
         " unit_value) VALUES ($1, 'default', NULL, 1300, 1300, 0, 0, 1300)",
         NOON - timedelta(days=3),
     )
 
 
-async def hold_another(desk: Desk) -> None:
-    await desk.enter("two")
+async def hold_another(harness: TradingHarness) -> None:
+    await harness.enter("two")
 
 
 @pytest.mark.parametrize(
@@ -151,65 +151,67 @@ async def test_a_limit_of_the_account_halts_entries_never_exits(
     database: Database, rule: str, limits: dict[str, Any], prepare: Prepare
 ) -> None:
     """M4.8: of the day's first equity, of the highest, of what is open; 1000 in cash."""
-    desk = await open_desk(database, spec("one"), spec("two"), limits=replace(LIMITS, **limits))
-    desk.venue.balances["USDT"] = Decimal(1000)
-    await desk.account.snapshot(desk.clock.now())
-    await prepare(desk)
+    harness = await open_harness(
+        database, spec("one"), spec("two"), limits=replace(LIMITS, **limits)
+    )
+    harness.venue.balances["USDT"] = Decimal(1000)
+    await harness.account.snapshot(harness.clock.now())
+    await prepare(harness)
 
     with pytest.raises(OrderDeniedError) as denied:
-        await desk.enter("one")
-    for held in list(desk.protection.held.values()):
-        await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+        await harness.enter("one")
+    for held in list(harness.protection.held.values()):
+        await harness.protection.close_by_hand(held, CloseReason.MANUAL)
 
     assert denied.value.rule == rule
-    assert desk.protection.held == {}
+    assert harness.protection.held == {}
 
 
 async def test_an_entry_under_way_counts_into_the_exposure(database: Database) -> None:
     """M4.8: two bots do not both fit into the same last share."""
-    desk = await open_desk(
+    harness = await open_harness(
         database, spec("one"), spec("two"), limits=replace(LIMITS, max_exposure=Decimal("0.15"))
     )
-    desk.venue.balances["USDT"] = Decimal(1000)
+    harness.venue.balances["USDT"] = Decimal(1000)
     denied: list[str] = []
 
     async def another(_: ClientOrderId) -> None:
-        desk.venue.before_submit = None
+        harness.venue.before_submit = None
         with pytest.raises(OrderDeniedError) as error:
-            await desk.enter("two")
+            await harness.enter("two")
         denied.append(error.value.rule)
 
-    desk.venue.before_submit = another
-    await desk.enter("one")
+    harness.venue.before_submit = another
+    await harness.enter("one")
 
     assert denied == ["max_exposure"]
-    assert [row["bot"] for row in await desk.orders()] == ["one"]
+    assert [row["bot"] for row in await harness.orders()] == ["one"]
 
 
 async def test_a_limit_of_yesterday_is_over_today(database: Database) -> None:
     """M4.8: the daily loss is of the day's first equity."""
-    desk = await open_desk(database)
-    desk.venue.balances["USDT"] = Decimal(1000)
-    await desk.account.snapshot(desk.clock.now())
-    await desk.earns(-100)
+    harness = await open_harness(database)
+    harness.venue.balances["USDT"] = Decimal(1000)
+    await harness.account.snapshot(harness.clock.now())
+    await harness.earns(-100)
     with pytest.raises(OrderDeniedError):
-        await desk.enter()
-    desk.clock.advance(timedelta(hours=12) + MINUTE)
-    await desk.account.snapshot(desk.clock.now())
+        await harness.enter()
+    harness.clock.advance(timedelta(hours=12) + MINUTE)
+    await harness.account.snapshot(harness.clock.now())
 
-    await desk.enter(minute=1)
+    await harness.enter(minute=1)
 
-    assert len(desk.venue.submitted) == 1
+    assert len(harness.venue.submitted) == 1
 
 
 async def test_a_halt_survives_a_restart(database: Database) -> None:
     """M5.8."""
-    desk = await open_desk(database)
-    await desk.gate.halt("by hand")
+    harness = await open_harness(database)
+    await harness.gate.halt("by hand")
     with pytest.raises(RefusedError):
-        await desk.gate.halt("again")
+        await harness.gate.halt("again")
 
-    after = EntryGate(database, desk.clock)
+    after = EntryGate(database, harness.clock)
     await after.load()
     assert (after.halt_reason, after.halted_since) == ("by hand", NOON)
     assert after.closed_because() == "halted"
@@ -217,7 +219,7 @@ async def test_a_halt_survives_a_restart(database: Database) -> None:
     with pytest.raises(RefusedError):
         await after.resume()
 
-    again = EntryGate(database, desk.clock)
+    again = EntryGate(database, harness.clock)
     await again.load()
     assert again.halt_reason is None
     assert again.closed_because() == "not reconciled with the venue yet"
@@ -227,10 +229,10 @@ async def test_a_halt_survives_a_restart(database: Database) -> None:
 
 async def test_an_operator_closes_a_position_once(database: Database) -> None:
     """3.1: reason `manual`; what is not there is refused."""
-    desk = await open_desk(database)
-    hands = OperatorHands(database, desk.protection, desk.gate)
-    await desk.enter()
-    held = PositionId((await desk.position())["id"])
+    harness = await open_harness(database)
+    hands = OperatorHands(database, harness.protection, harness.gate)
+    await harness.enter()
+    held = PositionId((await harness.position())["id"])
 
     await hands.close_position(held)
     with pytest.raises(RefusedError):
@@ -238,19 +240,19 @@ async def test_an_operator_closes_a_position_once(database: Database) -> None:
     with pytest.raises(RefusedError):
         await hands.close_position(PositionId(999))
 
-    assert (await desk.row("SELECT * FROM trades"))["close_reason"] == "manual"
-    assert len(desk.venue.submitted) == 2
+    assert (await harness.row("SELECT * FROM trades"))["close_reason"] == "manual"
+    assert len(harness.venue.submitted) == 2
 
 
 async def test_a_bot_is_paused_and_resumed_by_hand_once(database: Database) -> None:
     """M4.9, 3.1: already so is refused."""
-    desk = await open_desk(database)
-    hands = OperatorHands(database, desk.protection, desk.gate)
-    (name,) = desk.specs
+    harness = await open_harness(database)
+    hands = OperatorHands(database, harness.protection, harness.gate)
+    (name,) = harness.specs
     with pytest.raises(RefusedError):
         await hands.resume_bot(name)
     await hands.pause_bot(name)
     with pytest.raises(RefusedError):
         await hands.pause_bot(name)
     await hands.resume_bot(name)
-    assert (await desk.state(name))["status"] == "pending"
+    assert (await harness.state(name))["status"] == "pending"

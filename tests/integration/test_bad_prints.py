@@ -5,14 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.trading import MINUTE, NOON, SYMBOL, open_desk, spec
+from tests.fakes.trading import MINUTE, NOON, SYMBOL, open_harness, spec
 from tests.integration.test_gaps import FUTURES, LONG, SHORT, SPOT, Floor, bot, opened
-from tradebotd.domain.candle import Candle, PathPoint
+from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.exits.market_exits import SweepResult
 from tradebotd.trading.prices.fresh_prices import DOUBTED, FRESH
@@ -26,13 +26,13 @@ SECOND = timedelta(seconds=1)
 
 async def swept(floor: Floor, after: timedelta = 5 * SECOND) -> SweepResult:
     """As `stop_loss_check`, again and again: it asks the venue for what nobody believes."""
-    await floor.desk.protection.sweep(floor.desk.clock.now())
-    floor.desk.clock.advance(after)
-    return await floor.desk.protection.sweep(floor.desk.clock.now())
+    await floor.harness.protection.sweep(floor.harness.clock.now())
+    floor.harness.clock.advance(after)
+    return await floor.harness.protection.sweep(floor.harness.clock.now())
 
 
 async def is_open(floor: Floor) -> bool:
-    return (await floor.desk.position())["closed_at"] is None
+    return (await floor.harness.position())["closed_at"] is None
 
 
 @pytest.mark.parametrize("eye", EYES)
@@ -47,7 +47,7 @@ async def test_a_lone_print_ends_nothing_however_often_the_same_source_is_asked(
     await floor.point(bad)
     result = await swept(floor)
     assert (list(result.waiting.values()), result.failed) == ([DOUBTED], {})
-    assert await floor.desk.protection.beyond_their_stop(floor.desk.clock.now()) == []
+    assert await floor.harness.protection.beyond_their_stop(floor.harness.clock.now()) == []
     await swept(floor, FRESH + MINUTE)
     assert await is_open(floor)
 
@@ -121,7 +121,7 @@ async def test_a_candle_that_shows_a_print_twice_has_seen_it_once(
 
     await floor.candle(candle(4, side, 60, 60, 60, 60))
     await floor.candle(candle(5, side, 60, 61, 60, 61))
-    position = await floor.desk.position()
+    position = await floor.harness.position()
     assert position["exit_price"] == (60 if side is LONG else 140)
     assert position["closed_at"] == NOON + 5 * MINUTE
 
@@ -142,14 +142,14 @@ async def test_a_restart_believes_no_print_that_was_doubted(
         candle(2, mirror, *bad),
         candle(3, side, 101, 102, 101, 101),
     ]
-    await floor.desk.writer.write(SYMBOL, Timeframe.M1, rows, FeedName("hand"))
+    await floor.harness.writer.write(SYMBOL, Timeframe.M1, rows, FeedName("hand"))
 
     after = await opened(database, "tick", one, bad_tick=USUAL, restarted=True)
-    after.desk.clock.set(NOON + 4 * MINUTE)
-    await after.desk.protection.load(after.desk.clock.now())
+    after.harness.clock.set(NOON + 4 * MINUTE)
+    await after.harness.protection.load(after.harness.clock.now())
     await after.point("100", after=SECOND)
 
-    (held,) = after.desk.protection.held.values()
+    (held,) = after.harness.protection.held.values()
     assert held.best_price == (102 if side is LONG else 98)
 
 
@@ -163,12 +163,12 @@ async def test_a_restart_believes_what_later_candles_confirm(
     await floor.enter(side)
     rows = [candle(1, side, 100, 100, 100, 100), candle(2, side, 130, 130, 130, 130)]
     rows.append(candle(3, side, 131, 131, 129, 129))
-    await floor.desk.writer.write(SYMBOL, Timeframe.M1, rows, FeedName("hand"))
+    await floor.harness.writer.write(SYMBOL, Timeframe.M1, rows, FeedName("hand"))
 
     after = await opened(database, "tick", one, bad_tick=USUAL, restarted=True)
-    await after.desk.protection.load(NOON + 4 * MINUTE)
+    await after.harness.protection.load(NOON + 4 * MINUTE)
 
-    (held,) = after.desk.protection.held.values()
+    (held,) = after.harness.protection.held.values()
     assert held.best_price == (131 if side is LONG else 69)
 
 
@@ -176,8 +176,8 @@ async def test_the_same_print_delivered_twice_is_one_observation(database: Datab
     """M3.10: a stream that begins anew repeats the last trade."""
     floor = await opened(database, "tick", bot(SPOT), bad_tick=USUAL)
     await floor.enter()
-    bad = PathPoint(NOON + MINUTE, SYMBOL, D(50))
-    floor.desk.clock.set(bad.at)
+    bad = Tick(NOON + MINUTE, SYMBOL, D(50))
+    floor.harness.clock.set(bad.at)
 
     for _ in range(3):
         await floor.meet(bad)
@@ -192,32 +192,34 @@ async def test_what_the_stream_believes_later_the_sweep_believes(database: Datab
     floor = await opened(database, "tick", bot(SPOT), bad_tick=USUAL)
     await floor.enter()
     await floor.point("80")
-    floor.desk.clock.advance(SECOND)
-    floor.desk.tick("80")
+    floor.harness.clock.advance(SECOND)
+    floor.harness.tick("80")
 
-    floor.desk.clock.advance(FRESH + MINUTE)
-    await floor.desk.protection.sweep(floor.desk.clock.now())
+    floor.harness.clock.advance(FRESH + MINUTE)
+    await floor.harness.protection.sweep(floor.harness.clock.now())
 
     assert await floor.ended() == ("stop_loss", D(80))
 
 
 async def test_a_venue_of_its_own_is_another_source(database: Database) -> None:
     """M3.10: what it says counts, and the print it contradicts stays doubted afterwards."""
-    desk = await open_desk(database, spec(exits=ExitPlan(stop_loss=D("0.05"))), bad_tick=USUAL)
-    await desk.enter()
-    venues_own = PriceBook()
-    venues_own.record(PathPoint(desk.clock.now(), SYMBOL, D(100)))
-    desk.venue.prices = venues_own
-    await desk.stream("50")
+    harness = await open_harness(
+        database, spec(exits=ExitPlan(stop_loss=D("0.05"))), bad_tick=USUAL
+    )
+    await harness.enter()
+    venues_own = PriceCache()
+    venues_own.record(Tick(harness.clock.now(), SYMBOL, D(100)))
+    harness.venue.prices = venues_own
+    await harness.stream("50")
 
     for _ in range(3):
-        await desk.protection.sweep(desk.clock.now())
-        desk.clock.advance(5 * SECOND)
-    assert (await desk.position())["closed_at"] is None
+        await harness.protection.sweep(harness.clock.now())
+        harness.clock.advance(5 * SECOND)
+    assert (await harness.position())["closed_at"] is None
 
-    venues_own.record(PathPoint(desk.clock.now(), SYMBOL, D(50)))
-    await desk.protection.sweep(desk.clock.now())
-    assert (await desk.position())["close_reason"] == "stop_loss"
+    venues_own.record(Tick(harness.clock.now(), SYMBOL, D(50)))
+    await harness.protection.sweep(harness.clock.now())
+    assert (await harness.position())["close_reason"] == "stop_loss"
 
 
 async def test_a_holding_time_that_ends_at_a_bad_print_is_not_sold_at_it(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.trading import BOT, Desk, open_desk, spec
+from tests.fakes.trading import BOT, TradingHarness, open_harness, spec
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.job import RunStatus, Summary
@@ -18,15 +18,15 @@ BUY, SELL = SignalKind.BUY, SignalKind.SELL
 ANY: Any = "buy"
 
 
-async def run_bots(desk: Desk, *, sequential: bool = False) -> Summary:
+async def run_bots(harness: TradingHarness, *, sequential: bool = False) -> Summary:
     job = RunBots(
-        cycle=desk.cycle,
-        entry_orders=desk.entry_orders,
-        specs=desk.specs,
-        database=desk.database,
+        cycle=harness.cycle,
+        entry_orders=harness.entry_orders,
+        specs=harness.specs,
+        database=harness.database,
         sequential=sequential,
     )
-    return await job.run(desk.context())
+    return await job.run(harness.context())
 
 
 @pytest.mark.parametrize(
@@ -42,26 +42,26 @@ async def test_a_signal_of_nonsense_is_an_error_and_no_order(
     database: Database, nonsense: Signal
 ) -> None:
     """M2.6, M4.4a: what is neither buy nor sell must not pass for a sell."""
-    desk = await open_desk(database)
-    await desk.candles(100.0, 100.0)
-    await desk.enter(minute=-5)
-    await desk.minute()
-    desk.says(nonsense)
+    harness = await open_harness(database)
+    await harness.candles(100.0, 100.0)
+    await harness.enter(minute=-5)
+    await harness.minute()
+    harness.says(nonsense)
 
-    assert (await desk.run()).status == "error (strategy)"
-    assert [order["role"] for order in await desk.orders()] == ["entry"]
+    assert (await harness.run()).status == "error (strategy)"
+    assert [order["role"] for order in await harness.orders()] == ["entry"]
 
 
 async def test_words_that_no_table_can_hold_are_mended(database: Database) -> None:
     """M4.2: a record with an odd character is worth more than none."""
-    desk = await open_desk(database)
-    await desk.candles(100.0, 100.0)
-    desk.says(Signal(kind=SignalKind.NONE, reason="\0 and \ud800"), ValueError("\0\ud800"))
-    assert (await desk.run()).error is None
+    harness = await open_harness(database)
+    await harness.candles(100.0, 100.0)
+    harness.says(Signal(kind=SignalKind.NONE, reason="\0 and \ud800"), ValueError("\0\ud800"))
+    assert (await harness.run()).error is None
 
-    await desk.minute()
-    assert (await desk.run()).status == "error (strategy)"
-    assert await desk.rows("SELECT reason FROM decision_runs") == [{"reason": "\ufffd and ?"}]
+    await harness.minute()
+    assert (await harness.run()).status == "error (strategy)"
+    assert await harness.rows("SELECT reason FROM decision_runs") == [{"reason": "\ufffd and ?"}]
 
 
 @pytest.mark.parametrize("sequential", [True, False])
@@ -69,10 +69,10 @@ async def test_a_mistake_of_ours_in_one_bot_stops_no_other(
     database: Database, monkeypatch: pytest.MonkeyPatch, *, sequential: bool
 ) -> None:
     """M2.6, M2.2: one bot's numbers break the sizing; the run is partial, and its state says so."""
-    desk = await open_desk(database, spec("one"), spec("two"))
-    await desk.candles(100.0, 100.0)
-    desk.says(BUY, bot="one")
-    desk.says(BUY, bot="two")
+    harness = await open_harness(database, spec("one"), spec("two"))
+    await harness.candles(100.0, 100.0)
+    harness.says(BUY, bot="one")
+    harness.says(BUY, bot="two")
     wanted = iter([KeyError("surprise")])
 
     def sized(*args: Any, **values: Any) -> Any:
@@ -81,52 +81,52 @@ async def test_a_mistake_of_ours_in_one_bot_stops_no_other(
         return sizing.entry_quantity(*args, **values)
 
     monkeypatch.setattr(entries, "entry_quantity", sized)
-    summary = await run_bots(desk, sequential=sequential)
+    summary = await run_bots(harness, sequential=sequential)
 
     assert summary.status() is RunStatus.PARTIAL
-    states = {(await desk.state(name))["status"] for name in ("one", "two")}
+    states = {(await harness.state(name))["status"] for name in ("one", "two")}
     assert states == {"error (cycle)", "running"}
-    assert len(desk.venue.submitted) == 1
+    assert len(harness.venue.submitted) == 1
 
 
 async def test_a_bot_that_a_reload_took_out_a_moment_ago_is_skipped(database: Database) -> None:
     """M2.6: the list was made before."""
-    desk = await open_desk(database)
-    desk.specs.pop(BotName(BOT))
+    harness = await open_harness(database)
+    harness.specs.pop(BotName(BOT))
 
-    assert (await desk.cycle.run(BotName(BOT), desk.clock.now())).skipped
+    assert (await harness.cycle.run(BotName(BOT), harness.clock.now())).skipped
 
 
 async def test_a_position_that_memory_lacks_is_still_closed_by_a_signal(
     database: Database,
 ) -> None:
     """M4.4a: the table says what is held, also when an answer to a COMMIT was lost."""
-    desk = await open_desk(database)
-    await desk.candles(100.0, 100.0)
-    await desk.enter(minute=-5)
-    (position,) = desk.protection.held
-    desk.protection.forget(position)
-    await desk.minute()
-    desk.says(SELL)
+    harness = await open_harness(database)
+    await harness.candles(100.0, 100.0)
+    await harness.enter(minute=-5)
+    (position,) = harness.protection.held
+    harness.protection.forget(position)
+    await harness.minute()
+    harness.says(SELL)
 
-    await desk.run()
-    assert (await desk.position())["close_reason"] == "signal"
+    await harness.run()
+    assert (await harness.position())["close_reason"] == "signal"
 
 
 async def test_an_account_that_cannot_be_read_is_said_and_makes_no_order(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M4.2, M5.2: the venue fails before there is an order; the candle is not decided."""
-    desk = await open_desk(database)
-    await desk.candles(100.0, 100.0)
-    desk.says(BUY)
+    harness = await open_harness(database)
+    await harness.candles(100.0, 100.0)
+    harness.says(BUY)
 
     async def away() -> None:
         raise VenueUnavailableError("503")
 
-    monkeypatch.setattr(desk.venue, "account", away)
-    result = await desk.run()
+    monkeypatch.setattr(harness.venue, "account", away)
+    result = await harness.run()
 
     assert result.status == "waiting (scripted does not answer)"
-    assert await desk.orders() == []
-    assert await desk.rows("SELECT * FROM decision_runs") == []
+    assert await harness.orders() == []
+    assert await harness.rows("SELECT * FROM decision_runs") == []

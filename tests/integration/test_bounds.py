@@ -7,8 +7,8 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from tests.fakes.trading import SYMBOL, Desk, open_desk, spec
-from tradebotd.domain.candle import PathPoint
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
@@ -21,18 +21,18 @@ WAIT = 30.0
 STOP = ExitPlan(stop_loss=Decimal("0.05"))
 
 
-async def with_a_quote(database: Database, quote: str) -> tuple[Desk, list[str]]:
+async def with_a_quote(database: Database, quote: str) -> tuple[TradingHarness, list[str]]:
     """Long at 100 with its stop at 95; the venue says *quote*, and notes that it was asked."""
-    desk = await open_desk(database, spec(exits=STOP))
-    await desk.enter()
+    harness = await open_harness(database, spec(exits=STOP))
+    await harness.enter()
     asked: list[str] = []
 
     async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
         asked.extend(each.symbol for each in symbols)
         return {each.symbol: Decimal(quote) for each in symbols}
 
-    desk.venue.quotes = quotes  # type: ignore[method-assign]
-    return desk, asked
+    harness.venue.quotes = quotes  # type: ignore[method-assign]
+    return harness, asked
 
 
 @pytest.mark.parametrize("old", [timedelta(minutes=2), timedelta(minutes=30)])
@@ -43,26 +43,26 @@ async def test_the_sweep_asks_for_another_price_where_the_last_is_minutes_old(
     database: Database, remembered: str, quote: str, closed: str | None, old: timedelta
 ) -> None:
     """M3.10: an exit is judged by what the venue says now, not by what was so minutes ago."""
-    desk, asked = await with_a_quote(database, quote)
-    desk.tick(remembered)
-    desk.clock.advance(old)
+    harness, asked = await with_a_quote(database, quote)
+    harness.tick(remembered)
+    harness.clock.advance(old)
 
-    await desk.protection.sweep(desk.clock.now())
+    await harness.protection.sweep(harness.clock.now())
 
     assert asked == [SYMBOL]
-    assert (await desk.position())["close_reason"] == closed
+    assert (await harness.position())["close_reason"] == closed
 
 
 async def test_the_sweep_takes_a_price_of_a_minute_as_it_is(database: Database) -> None:
     """M3.10: no venue is asked for what a candle a minute says."""
-    desk, asked = await with_a_quote(database, "100")
-    desk.tick("94")
-    desk.clock.advance(timedelta(minutes=1))
+    harness, asked = await with_a_quote(database, "100")
+    harness.tick("94")
+    harness.clock.advance(timedelta(minutes=1))
 
-    await desk.protection.sweep(desk.clock.now())
+    await harness.protection.sweep(harness.clock.now())
 
     assert asked == []
-    assert (await desk.position())["close_reason"] == "stop_loss"
+    assert (await harness.position())["close_reason"] == "stop_loss"
 
 
 @pytest.mark.parametrize(("late", "acts"), [(timedelta(minutes=2), False), (timedelta(0), True)])
@@ -70,15 +70,15 @@ async def test_a_tick_that_comes_minutes_late_sells_nothing(
     database: Database, late: timedelta, *, acts: bool
 ) -> None:
     """M3.10: a stream that was held up tells of prices that are over."""
-    desk, _ = await with_a_quote(database, "100")
-    at = desk.clock.now() + timedelta(seconds=1)
-    desk.clock.advance(timedelta(seconds=1) + late)
+    harness, _ = await with_a_quote(database, "100")
+    at = harness.clock.now() + timedelta(seconds=1)
+    harness.clock.advance(timedelta(seconds=1) + late)
 
-    acting = desk.protection.on_tick(PathPoint(at, SYMBOL, Decimal(94)))
+    acting = harness.protection.on_tick(Tick(at, SYMBOL, Decimal(94)))
     if acting is not None:
         await acting
 
-    assert ((await desk.position())["closed_at"] is not None) is acts
+    assert ((await harness.position())["closed_at"] is not None) is acts
 
 
 @pytest.fixture
@@ -95,15 +95,15 @@ async def test_an_entry_that_is_not_answered_is_unknown_when_its_time_is_over(
     database: Database,
 ) -> None:
     """M5.5: sending ends; whether it arrived is for reconciliation to find out."""
-    desk = await open_desk(database)
-    desk.venue.before_submit = hang
+    harness = await open_harness(database)
+    harness.venue.before_submit = hang
 
     with anyio.fail_after(WAIT), pytest.raises(OutcomeUnknownError):
-        await desk.enter()
+        await harness.enter()
 
-    (order,) = await desk.orders()
+    (order,) = await harness.orders()
     assert (order["status"], order["settled"]) == ("unknown", False)
-    assert desk.recorder.in_flight == set()
+    assert harness.recorder.in_flight == set()
 
 
 @pytest.mark.usefixtures("briefly")
@@ -112,17 +112,17 @@ async def test_an_exit_that_is_not_answered_is_unknown_when_its_time_is_over(
 ) -> None:
     """M5.5: by hand and by its stop; no other exit waits behind it."""
     monkeypatch.setattr(placement, "SEND_SECONDS", WAIT)
-    desk = await open_desk(database, spec(exits=STOP))
-    await desk.enter()
+    harness = await open_harness(database, spec(exits=STOP))
+    await harness.enter()
     monkeypatch.setattr(placement, "SEND_SECONDS", 0.01)
-    desk.venue.before_submit = hang
-    (position,) = desk.protection.held.values()
+    harness.venue.before_submit = hang
+    (position,) = harness.protection.held.values()
 
     with anyio.fail_after(WAIT), pytest.raises(OutcomeUnknownError):
-        await desk.protection.close_by_hand(position, CloseReason.MANUAL)
+        await harness.protection.close_by_hand(position, CloseReason.MANUAL)
 
-    assert [each["status"] for each in await desk.orders()] == ["filled", "unknown"]
-    assert desk.recorder.in_flight == set()
+    assert [each["status"] for each in await harness.orders()] == ["filled", "unknown"]
+    assert harness.recorder.in_flight == set()
 
 
 def test_sending_ends_while_a_client_may_still_wait_for_it() -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.fakes.trading import MINUTE, NOON, SYMBOL, Desk, open_desk
+from tests.fakes.trading import MINUTE, NOON, SYMBOL, TradingHarness, open_harness
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.fill import Fill
@@ -26,26 +26,26 @@ Lie = Callable[[OrderReport], OrderReport]
 
 
 @pytest.fixture
-async def desk(database: Database) -> Desk:
-    desk = await open_desk(database)
-    await desk.reconciler.run()
-    return desk
+async def harness(database: Database) -> TradingHarness:
+    harness = await open_harness(database)
+    await harness.reconciler.run()
+    return harness
 
 
-async def lost(desk: Desk) -> ClientOrderId:
+async def lost(harness: TradingHarness) -> ClientOrderId:
     """An entry of 1 that was executed, and nobody has told us."""
-    desk.venue.script.append(Behaviour.DROP_AFTER)
+    harness.venue.script.append(Behaviour.DROP_AFTER)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter()
-    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
-    return ClientOrderId((await desk.orders())[-1]["client_order_id"])
+        await harness.enter()
+    await harness.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    return ClientOrderId((await harness.orders())[-1]["client_order_id"])
 
 
-async def look(desk: Desk, times: int = 1) -> None:
+async def look(harness: TradingHarness, times: int = 1) -> None:
     for _ in range(times):
-        desk.clock.advance(MINUTE)
-        desk.tick("100")
-        await desk.reconciler.run()
+        harness.clock.advance(MINUTE)
+        harness.tick("100")
+        await harness.reconciler.run()
 
 
 def with_fill(**changes: Any) -> Lie:
@@ -111,108 +111,110 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
-async def test_a_report_that_cannot_be_so(desk: Desk, kind: Kind) -> None:
+async def test_a_report_that_cannot_be_so(harness: TradingHarness, kind: Kind) -> None:
     """M5.2, M5.4, I7: said by name while it lasts; the truth ends it, and nothing was sent twice."""
-    order = await lost(desk)
-    truth, trades = desk.venue.orders[order], desk.venue.fills
+    order = await lost(harness)
+    truth, trades = harness.venue.orders[order], harness.venue.fills
     lie = kind.lie(truth)
-    desk.venue.orders[order] = lie
-    desk.venue.fills = [fill for fill in lie.fills if fill.executed_at.tzinfo is not None]
+    harness.venue.orders[order] = lie
+    harness.venue.fills = [fill for fill in lie.fills if fill.executed_at.tzinfo is not None]
 
-    await look(desk)
-    assert await desk.open_alerts() == sorted(kind.said)
-    await look(desk, 2)
+    await look(harness)
+    assert await harness.open_alerts() == sorted(kind.said)
+    await look(harness, 2)
 
-    held = await desk.row("SELECT coalesce(sum(quantity), 0) AS held FROM positions")
+    held = await harness.row("SELECT coalesce(sum(quantity), 0) AS held FROM positions")
     assert held["held"] == Decimal(kind.held)
-    assert (await desk.orders())[0]["status"] != "rejected"
-    assert len(desk.venue.submitted) == len(await desk.orders()) == 1
+    assert (await harness.orders())[0]["status"] != "rejected"
+    assert len(harness.venue.submitted) == len(await harness.orders()) == 1
 
-    desk.venue.orders[order], desk.venue.fills = truth, trades
-    await look(desk, 2)
+    harness.venue.orders[order], harness.venue.fills = truth, trades
+    await look(harness, 2)
 
-    assert (await desk.position())["quantity"] == 1
-    assert [(row["status"], row["settled"]) for row in await desk.orders()] == [("filled", True)]
-    assert set(await desk.open_alerts()) <= {CONTRADICTS}
-    assert await desk.broken_books() == []
+    assert (await harness.position())["quantity"] == 1
+    assert [(row["status"], row["settled"]) for row in await harness.orders()] == [("filled", True)]
+    assert set(await harness.open_alerts()) <= {CONTRADICTS}
+    assert await harness.broken_books() == []
 
 
-async def test_another_order_than_was_asked_for_is_no_answer(desk: Desk) -> None:
+async def test_another_order_than_was_asked_for_is_no_answer(harness: TradingHarness) -> None:
     """M5.2, M5.4: a fill of an order that we took for absent is told, and asked for it the venue
     tells of another: nothing is taken, that is said, and hours later the truth is still looked for.
     """
-    order = await lost(desk)
-    truth = desk.venue.orders.pop(order)
-    trades, desk.venue.fills = desk.venue.fills, []
-    held = desk.venue.balances.pop("BTC")
-    await look(desk)
-    assert [row["status"] for row in await desk.orders()] == ["rejected"]
+    order = await lost(harness)
+    truth = harness.venue.orders.pop(order)
+    trades, harness.venue.fills = harness.venue.fills, []
+    held = harness.venue.balances.pop("BTC")
+    await look(harness)
+    assert [row["status"] for row in await harness.orders()] == ["rejected"]
 
-    desk.venue.fills, desk.venue.balances["BTC"] = trades, held
-    desk.venue.orders[order] = but(client_order_id=ClientOrderId("another"))(truth)
-    desk.clock.advance(timedelta(hours=3))
-    desk.tick("100")
-    result = await desk.reconciler.run()
+    harness.venue.fills, harness.venue.balances["BTC"] = trades, held
+    harness.venue.orders[order] = but(client_order_id=ClientOrderId("another"))(truth)
+    harness.clock.advance(timedelta(hours=3))
+    harness.tick("100")
+    result = await harness.reconciler.run()
     assert "tells of another" in result.failed[order]
-    assert await desk.open_alerts() == [DIFFERS, CONTRADICTS]
-    assert await desk.rows("SELECT * FROM positions") == []
+    assert await harness.open_alerts() == [DIFFERS, CONTRADICTS]
+    assert await harness.rows("SELECT * FROM positions") == []
 
-    desk.venue.orders[order] = truth
-    desk.clock.advance(timedelta(hours=3))
-    desk.tick("100")
-    await look(desk, 2)
+    harness.venue.orders[order] = truth
+    harness.clock.advance(timedelta(hours=3))
+    harness.tick("100")
+    await look(harness, 2)
 
-    assert (await desk.position())["quantity"] == 1
-    assert [(row["status"], row["settled"]) for row in await desk.orders()] == [("filled", True)]
-    assert set(await desk.open_alerts()) <= {CONTRADICTS}
-    assert await desk.broken_books() == []
+    assert (await harness.position())["quantity"] == 1
+    assert [(row["status"], row["settled"]) for row in await harness.orders()] == [("filled", True)]
+    assert set(await harness.open_alerts()) <= {CONTRADICTS}
+    assert await harness.broken_books() == []
 
 
-async def test_what_was_executed_beyond_what_was_ordered_is_held_and_said(desk: Desk) -> None:
+async def test_what_was_executed_beyond_what_was_ordered_is_held_and_said(
+    harness: TradingHarness,
+) -> None:
     """M5.4: fills are facts; they are in the position, with its stop, and at the venue."""
-    order = await lost(desk)
-    report = desk.venue.orders[order]
+    order = await lost(harness)
+    report = harness.venue.orders[order]
     more = Decimal("1.5")
     lie = with_fill(quantity=more)(replace(report, filled_quantity=more))
-    desk.venue.orders[order], desk.venue.fills = lie, list(lie.fills)
-    desk.venue.balances["BTC"] = more
+    harness.venue.orders[order], harness.venue.fills = lie, list(lie.fills)
+    harness.venue.balances["BTC"] = more
 
-    await look(desk, 2)
+    await look(harness, 2)
 
-    assert (await desk.position())["quantity"] == more
-    assert [held.quantity for held in desk.protection.held.values()] == [more]
-    assert set(await desk.open_alerts()) == {CONTRADICTS}
-    assert (await desk.orders())[0]["settled"]
+    assert (await harness.position())["quantity"] == more
+    assert [held.quantity for held in harness.protection.held.values()] == [more]
+    assert set(await harness.open_alerts()) == {CONTRADICTS}
+    assert (await harness.orders())[0]["settled"]
 
 
-async def test_a_fill_from_the_future_counts_now_and_is_said(desk: Desk) -> None:
+async def test_a_fill_from_the_future_counts_now_and_is_said(harness: TradingHarness) -> None:
     """M4.9: neither tomorrow's limits nor a position that is opened tomorrow."""
-    order = await lost(desk)
+    order = await lost(harness)
     tomorrow = NOON + timedelta(days=1)
-    lie = with_fill(executed_at=tomorrow)(desk.venue.orders[order])
-    desk.venue.orders[order], desk.venue.fills = lie, list(lie.fills)
+    lie = with_fill(executed_at=tomorrow)(harness.venue.orders[order])
+    harness.venue.orders[order], harness.venue.fills = lie, list(lie.fills)
 
-    await look(desk, 2)
+    await look(harness, 2)
 
-    assert (await desk.position())["opened_at"] == NOON + MINUTE
-    assert (await desk.state())["day"] == NOON.date()
-    assert (await desk.row("SELECT executed_at FROM fills"))["executed_at"] == tomorrow
-    assert await desk.open_alerts() == [CONTRADICTS]
+    assert (await harness.position())["opened_at"] == NOON + MINUTE
+    assert (await harness.state())["day"] == NOON.date()
+    assert (await harness.row("SELECT executed_at FROM fills"))["executed_at"] == tomorrow
+    assert await harness.open_alerts() == [CONTRADICTS]
 
 
 async def test_an_order_that_rested_is_told_by_name_when_its_fills_are_missing_for_long(
-    desk: Desk,
+    harness: TradingHarness,
 ) -> None:
     """I7: executed at the venue, and ten minutes later nobody has told what at which price."""
-    order = await lost(desk)
-    lie = replace(desk.venue.orders[order], fills=())
-    await desk.recorder.record(lie)
-    desk.venue.orders[order], desk.venue.fills = lie, []
+    order = await lost(harness)
+    lie = replace(harness.venue.orders[order], fills=())
+    await harness.recorder.record(lie)
+    harness.venue.orders[order], harness.venue.fills = lie, []
 
-    await look(desk)
+    await look(harness)
 
-    assert (await desk.orders())[0]["status"] == "filled"
-    assert DIFFERS in await desk.open_alerts()
+    assert (await harness.orders())[0]["status"] == "filled"
+    assert DIFFERS in await harness.open_alerts()
 
 
 ACCOUNTS = {
@@ -230,61 +232,61 @@ ACCOUNTS = {
 
 @pytest.mark.parametrize(("balances", "locked", "words"), ACCOUNTS.values(), ids=ACCOUNTS.keys())
 async def test_an_account_that_cannot_be_so(
-    desk: Desk,
+    harness: TradingHarness,
     monkeypatch: pytest.MonkeyPatch,
     balances: dict[str, Decimal],
     locked: dict[str, Decimal],
     words: str,
 ) -> None:
     """M5.6, I2: said by name; one that is no numbers is compared with nothing."""
-    await desk.enter()
+    await harness.enter()
 
     async def account() -> VenueAccount:
         return VenueAccount(balances=balances, locked=locked)
 
     with monkeypatch.context() as patched:
-        patched.setattr(desk.venue, "account", account)
-        await look(desk, 2)
-        result = await desk.reconciler.run()
+        patched.setattr(harness.venue, "account", account)
+        await look(harness, 2)
+        result = await harness.reconciler.run()
 
-    told = await desk.row(
+    told = await harness.row(
         "SELECT subject, message FROM alerts WHERE code = $1 AND cleared_at IS NULL", BALANCE
     )
     assert told == {"subject": "scripted BTC", "message": words}
     assert ("scripted" in result.failed) == (not balances["BTC"].is_finite())
-    assert (await desk.position())["quantity"] == 1
+    assert (await harness.position())["quantity"] == 1
 
-    await look(desk)
-    assert await desk.open_alerts() == []
+    await look(harness)
+    assert await harness.open_alerts() == []
 
 
 @pytest.mark.parametrize("price", [Decimal(0), Decimal(-1), NAN, Decimal("Infinity")])
 async def test_a_quote_that_is_no_price_ends_nothing(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, price: Decimal
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch, price: Decimal
 ) -> None:
     """M4.5: no stop has been met; that there is no price is in the sweep's outcome."""
-    await desk.enter()
-    desk.clock.advance(timedelta(minutes=10))
+    await harness.enter()
+    harness.clock.advance(timedelta(minutes=10))
 
     async def quotes(_: object) -> dict[str, Decimal]:
         return {SYMBOL: price}
 
-    monkeypatch.setattr(desk.venue, "quotes", quotes)
-    swept = await desk.protection.sweep(desk.clock.now())
+    monkeypatch.setattr(harness.venue, "quotes", quotes)
+    swept = await harness.protection.sweep(harness.clock.now())
 
-    assert (await desk.position())["quantity"] == 1
+    assert (await harness.position())["quantity"] == 1
     assert swept.failed
 
 
-async def test_a_trade_of_nobody_that_is_none_stops_no_look(desk: Desk) -> None:
+async def test_a_trade_of_nobody_that_is_none_stops_no_look(harness: TradingHarness) -> None:
     """M5.6: one line of a list of trades is no number; the others are read."""
-    await desk.venue.trade_by_hand(SYMBOL, Side.BUY, "1")
-    (trade,) = desk.venue.fills
+    await harness.venue.trade_by_hand(SYMBOL, Side.BUY, "1")
+    (trade,) = harness.venue.fills
     nonsense: Fill = replace(trade, trade_id=TradeId("x"), quantity=NAN)
-    desk.venue.fills.append(nonsense)
+    harness.venue.fills.append(nonsense)
 
-    await look(desk)
+    await look(harness)
 
-    kept = await desk.rows("SELECT trade_id, quantity FROM external_fills")
+    kept = await harness.rows("SELECT trade_id, quantity FROM external_fills")
     assert kept == [{"trade_id": trade.trade_id, "quantity": Decimal(1)}]
-    assert await desk.open_alerts() == ["external_position"]
+    assert await harness.open_alerts() == ["external_position"]

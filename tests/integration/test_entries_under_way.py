@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from tests.fakes.host import ShiftedHost
-from tests.fakes.trading import ACCOUNT, BOT, LIMITS, MINUTE, Desk, open_desk, spec
+from tests.fakes.trading import ACCOUNT, BOT, LIMITS, MINUTE, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.bot import DailyLimits
 from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
@@ -43,64 +43,64 @@ class Hold:
             await self.go.wait()
 
 
-async def cycle(desk: Desk, bot: str = BOT) -> None:
+async def cycle(harness: TradingHarness, bot: str = BOT) -> None:
     """Who has lost the account is told so."""
     with suppress(AccountTakenError):
-        await desk.run(bot)
+        await harness.run(bot)
 
 
 # Where an entry waits
 
 
 @asynccontextmanager
-async def at_the_account(desk: Desk) -> AsyncIterator[Hold]:
+async def at_the_account(harness: TradingHarness) -> AsyncIterator[Hold]:
     hold = Hold()
-    desk.venue.before_account_answers = hold.once
+    harness.venue.before_account_answers = hold.once
     yield hold
 
 
 @asynccontextmanager
-async def at_the_quotes(desk: Desk) -> AsyncIterator[Hold]:
+async def at_the_quotes(harness: TradingHarness) -> AsyncIterator[Hold]:
     """The last price is old, and the venue is asked for one."""
     hold = Hold()
-    ask = desk.venue.quotes
+    ask = harness.venue.quotes
 
     async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
         await hold.once()
         return await ask(symbols)
 
-    desk.venue.quotes = quotes  # type: ignore[method-assign]
-    desk.clock.advance(timedelta(seconds=100))
+    harness.venue.quotes = quotes  # type: ignore[method-assign]
+    harness.clock.advance(timedelta(seconds=100))
     yield hold
 
 
 @asynccontextmanager
-async def at_the_lock(desk: Desk) -> AsyncIterator[Hold]:
+async def at_the_lock(harness: TradingHarness) -> AsyncIterator[Hold]:
     """Behind an entry of another bot, whose account is being read."""
     hold = Hold()
-    desk.venue.before_account_answers = hold.once
+    harness.venue.before_account_answers = hold.once
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(cycle, desk, "two")
+        tasks.start_soon(cycle, harness, "two")
         await hold.reached.wait()
         yield hold
         hold.go.set()
 
 
 @asynccontextmanager
-async def at_the_row(desk: Desk) -> AsyncIterator[Hold]:
+async def at_the_row(harness: TradingHarness) -> AsyncIterator[Hold]:
     """Its transaction has read what stops entries, and cannot insert the row yet."""
     hold = Hold()
     async with anyio.create_task_group() as tasks:
         held = anyio.Event()
 
         async def hold_the_lease() -> None:
-            async with desk.database.transaction() as connection:
+            async with harness.database.transaction() as connection:
                 await connection.execute("SELECT 1 FROM leadership FOR UPDATE")
                 held.set()
                 await hold.go.wait()
 
         async def see_it_wait() -> None:
-            while not await desk.rows(WAITING):
+            while not await harness.rows(WAITING):
                 pass
             hold.reached.set()
 
@@ -112,18 +112,18 @@ async def at_the_row(desk: Desk) -> AsyncIterator[Hold]:
 
 
 @asynccontextmanager
-async def at_the_limiter(desk: Desk) -> AsyncIterator[Hold]:
+async def at_the_limiter(harness: TradingHarness) -> AsyncIterator[Hold]:
     """Its row is committed; the venue's limiter lets nothing through."""
     hold = Hold()
-    desk.venue.limiter = hold.once
+    harness.venue.limiter = hold.once
     yield hold
 
 
 @asynccontextmanager
-async def at_the_venue(desk: Desk) -> AsyncIterator[Hold]:
+async def at_the_venue(harness: TradingHarness) -> AsyncIterator[Hold]:
     """It has left, and is not answered."""
     hold = Hold()
-    desk.venue.before_submit = hold.once
+    harness.venue.before_submit = hold.once
     yield hold
 
 
@@ -135,32 +135,32 @@ PLACES = {
 # What stops it
 
 
-async def halt(desk: Desk) -> None:
-    await desk.gate.halt("operator")
+async def halt(harness: TradingHarness) -> None:
+    await harness.gate.halt("operator")
 
 
-async def flatten(desk: Desk) -> None:
-    assert (await flattened(desk)).left == []
+async def flatten(harness: TradingHarness) -> None:
+    assert (await flattened(harness)).left == []
 
 
-async def pause(desk: Desk) -> None:
-    hands = OperatorHands(desk.database, desk.protection, desk.gate)
-    for bot in desk.specs:
+async def pause(harness: TradingHarness) -> None:
+    hands = OperatorHands(harness.database, harness.protection, harness.gate)
+    for bot in harness.specs:
         await hands.pause_bot(bot)
 
 
-async def take_over(desk: Desk) -> None:
+async def take_over(harness: TradingHarness) -> None:
     """Somebody else has the account; the beat has found it out."""
-    desk.lease.lose()
-    await desk.execute("UPDATE leadership SET token = token + 1")
+    harness.lease.lose()
+    await harness.execute("UPDATE leadership SET token = token + 1")
 
 
-async def take_over_unseen(desk: Desk) -> None:
+async def take_over_unseen(harness: TradingHarness) -> None:
     """Somebody else has the account, and no beat has told us yet."""
-    await desk.execute("UPDATE leadership SET token = token + 1")
+    await harness.execute("UPDATE leadership SET token = token + 1")
 
 
-async def lose_too_much(desk: Desk) -> None:
+async def lose_too_much(harness: TradingHarness) -> None:
     bad = AccountState(
         equity=Decimal(70),
         day_start_equity=Decimal(100),
@@ -169,15 +169,15 @@ async def lose_too_much(desk: Desk) -> None:
         open_positions=0,
         orders_last_minute=0,
     )
-    await desk.gate.account_halts.judge(ACCOUNT, bad, LIMITS, UTC)
+    await harness.gate.account_halts.judge(ACCOUNT, bad, LIMITS, UTC)
 
 
-async def fail_to_write(desk: Desk) -> None:
-    desk.database.writes.fail("DiskFullError: could not extend file")
+async def fail_to_write(harness: TradingHarness) -> None:
+    harness.database.writes.fail("DiskFullError: could not extend file")
 
 
-async def stop_the_daemon(desk: Desk) -> None:
-    desk.gate.close("stopping", "the daemon is stopping")
+async def stop_the_daemon(harness: TradingHarness) -> None:
+    harness.gate.close("stopping", "the daemon is stopping")
 
 
 DEEDS = {
@@ -186,35 +186,39 @@ DEEDS = {
 }
 
 
-async def flattened(desk: Desk) -> FlattenResult:
+async def flattened(harness: TradingHarness) -> FlattenResult:
     return await Flatten(
-        database=desk.database,
-        clock=desk.clock,
-        gate=desk.gate,
-        entry_orders=desk.entry_orders,
-        closer=desk.protection,
-        reconciler=desk.reconciler,
+        database=harness.database,
+        clock=harness.clock,
+        gate=harness.gate,
+        entry_orders=harness.entry_orders,
+        closer=harness.protection,
+        reconciler=harness.reconciler,
         host=ShiftedHost(),
     ).run(lambda _: None)
 
 
-async def decided(database: Database) -> Desk:
+async def decided(database: Database) -> TradingHarness:
     """Two bots that want to buy."""
-    desk = await open_desk(database, spec("one"), spec("two", "ETHUSDT"))
+    harness = await open_harness(database, spec("one"), spec("two", "ETHUSDT"))
     for symbol in ("BTCUSDT", "ETHUSDT"):
-        await desk.candles(100, 100, 100, symbol=symbol)
-    desk.says(SignalKind.BUY)
-    desk.says(SignalKind.BUY, bot="two")
-    return desk
+        await harness.candles(100, 100, 100, symbol=symbol)
+    harness.says(SignalKind.BUY)
+    harness.says(SignalKind.BUY, bot="two")
+    return harness
 
 
-def is_stopped(desk: Desk) -> bool:
-    gate = desk.gate
-    return gate.admit(BOT, SCRIPTED).why_not() is not None or not desk.lease.may_send()
+def is_stopped(harness: TradingHarness) -> bool:
+    gate = harness.gate
+    return gate.admit(BOT, SCRIPTED).why_not() is not None or not harness.lease.may_send()
 
 
 async def in_the_middle(
-    desk: Desk, hold: Hold, deed: Callable[[Desk], Awaitable[None]], *, answers_first: bool
+    harness: TradingHarness,
+    hold: Hold,
+    deed: Callable[[TradingHarness], Awaitable[None]],
+    *,
+    answers_first: bool,
 ) -> None:
     """A cycle of BOT reaches *hold*; there *deed* is done, or (where it may wait for the entry) at
 
@@ -223,33 +227,33 @@ async def in_the_middle(
     done = anyio.Event()
 
     async def do() -> None:
-        await deed(desk)
+        await deed(harness)
         done.set()
 
     with anyio.fail_after(WAIT):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(cycle, desk)
+            tasks.start_soon(cycle, harness)
             await hold.reached.wait()
             tasks.start_soon(do)
-            while not (done.is_set() if answers_first else is_stopped(desk)):
+            while not (done.is_set() if answers_first else is_stopped(harness)):
                 await anyio.lowlevel.checkpoint()
             hold.go.set()
 
 
-async def five_minutes_later(desk: Desk) -> None:
+async def five_minutes_later(harness: TradingHarness) -> None:
     """The reconciler and the sweep have been there again and again."""
-    desk.database.writes.succeed()
+    harness.database.writes.succeed()
     for _ in range(5):
-        desk.clock.advance(MINUTE)
-        desk.tick("100")
-        desk.tick("100", "ETHUSDT")
-        await desk.reconciler.run()
-        await desk.protection.sweep(desk.clock.now())
+        harness.clock.advance(MINUTE)
+        harness.tick("100")
+        harness.tick("100", "ETHUSDT")
+        await harness.reconciler.run()
+        await harness.protection.sweep(harness.clock.now())
 
 
-async def nothing_is_there(desk: Desk) -> bool:
-    held = await desk.rows("SELECT 1 FROM positions WHERE closed_at IS NULL")
-    return not held and not desk.protection.held and not desk.venue.balances.get("BTC")
+async def nothing_is_there(harness: TradingHarness) -> bool:
+    held = await harness.rows("SELECT 1 FROM positions WHERE closed_at IS NULL")
+    return not held and not harness.protection.held and not harness.venue.balances.get("BTC")
 
 
 @pytest.mark.parametrize("deed", DEEDS)
@@ -258,16 +262,16 @@ async def test_an_entry_under_way_is_not_sent_once_entries_are_stopped(
     database: Database, place: str, deed: str
 ) -> None:
     """M5.8: whatever stops entries is a fact for those that are being made, wherever they wait."""
-    desk = await decided(database)
+    harness = await decided(database)
     waits_for_it = place in {"at_the_row", "at_the_limiter"}
 
-    async with PLACES[place](desk) as hold:
-        await in_the_middle(desk, hold, DEEDS[deed], answers_first=not waits_for_it)
+    async with PLACES[place](harness) as hold:
+        await in_the_middle(harness, hold, DEEDS[deed], answers_first=not waits_for_it)
 
-    await five_minutes_later(desk)
-    assert desk.venue.submitted == []
-    assert await nothing_is_there(desk)
-    assert await desk.rows("SELECT 1 FROM orders WHERE NOT settled") == []
+    await five_minutes_later(harness)
+    assert harness.venue.submitted == []
+    assert await nothing_is_there(harness)
+    assert await harness.rows("SELECT 1 FROM orders WHERE NOT settled") == []
 
 
 @pytest.mark.parametrize("place", ["at_the_lock", "at_the_account"])
@@ -275,13 +279,13 @@ async def test_a_takeover_that_no_beat_has_told_yet_keeps_the_row_out(
     database: Database, place: str
 ) -> None:
     """M5.8, lease: the token is compared by the statement that inserts the row."""
-    desk = await decided(database)
+    harness = await decided(database)
 
-    async with PLACES[place](desk) as hold:
-        await in_the_middle(desk, hold, take_over_unseen, answers_first=True)
+    async with PLACES[place](harness) as hold:
+        await in_the_middle(harness, hold, take_over_unseen, answers_first=True)
 
-    assert desk.venue.submitted == []
-    assert await desk.orders() == []
+    assert harness.venue.submitted == []
+    assert await harness.orders() == []
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -289,73 +293,73 @@ async def test_a_halt_that_is_lifted_meanwhile_has_voided_the_decision(
     database: Database, place: str
 ) -> None:
     """M5.8: an entry of before a halt is not sent behind it, however short the halt was."""
-    desk = await decided(database)
+    harness = await decided(database)
     waits_for_it = place in {"at_the_row", "at_the_limiter"}
 
-    async def halt_and_resume(desk: Desk) -> None:
-        await halt(desk)
-        await desk.gate.resume()
+    async def halt_and_resume(harness: TradingHarness) -> None:
+        await halt(harness)
+        await harness.gate.resume()
 
-    async with PLACES[place](desk) as hold:
-        await in_the_middle(desk, hold, halt_and_resume, answers_first=not waits_for_it)
+    async with PLACES[place](harness) as hold:
+        await in_the_middle(harness, hold, halt_and_resume, answers_first=not waits_for_it)
 
-    assert desk.venue.submitted == []
-    await desk.minute()
-    await desk.candles(100, 100, 100, symbol="ETHUSDT")
-    desk.says(SignalKind.BUY)
-    assert (await desk.run()).acted  # the next candle's is
+    assert harness.venue.submitted == []
+    await harness.minute()
+    await harness.candles(100, 100, 100, symbol="ETHUSDT")
+    harness.says(SignalKind.BUY)
+    assert (await harness.run()).acted  # the next candle's is
 
 
 async def test_flatten_waits_for_what_has_left_already_and_closes_it(database: Database) -> None:
     """M4: "nothing is left" is true five minutes later, too."""
-    desk = await decided(database)
+    harness = await decided(database)
 
-    async with at_the_venue(desk) as hold:
-        await in_the_middle(desk, hold, flatten, answers_first=False)
+    async with at_the_venue(harness) as hold:
+        await in_the_middle(harness, hold, flatten, answers_first=False)
 
-    assert [order["role"] for order in await desk.orders()] == ["entry", "exit"]
-    await five_minutes_later(desk)
-    assert await nothing_is_there(desk)
+    assert [order["role"] for order in await harness.orders()] == ["entry", "exit"]
+    await five_minutes_later(harness)
+    assert await nothing_is_there(harness)
 
 
 async def test_what_the_database_says_stops_an_entry_that_memory_would_let_in(
     database: Database,
 ) -> None:
     """M5.8: a halt whose commit was not answered is stored, and the row's transaction reads it."""
-    desk = await decided(database)
-    await desk.execute(
+    harness = await decided(database)
+    await harness.execute(
         "UPDATE settings SET value = $1 WHERE key = 'halt'",
-        {"reason": "operator", "since": desk.clock.now().isoformat()},
+        {"reason": "operator", "since": harness.clock.now().isoformat()},
     )
-    assert desk.gate.closed_because() is None
+    assert harness.gate.closed_because() is None
 
-    assert (await desk.run()).status == "waiting (halted)"
+    assert (await harness.run()).status == "waiting (halted)"
 
-    assert desk.venue.submitted == []
-    await desk.gate.resume()
-    await desk.minute()
-    desk.says(SignalKind.BUY)
-    assert (await desk.run()).acted
+    assert harness.venue.submitted == []
+    await harness.gate.resume()
+    await harness.minute()
+    harness.says(SignalKind.BUY)
+    assert (await harness.run()).acted
 
 
 async def test_a_stored_halt_of_the_account_counts_until_it_is_over(database: Database) -> None:
     """3.5: the account's day has an end, also for the transaction that reads it."""
-    desk = await decided(database)
-    until = desk.clock.now() + timedelta(minutes=3)
+    harness = await decided(database)
+    until = harness.clock.now() + timedelta(minutes=3)
     stored = {
         "rule": "max_daily_loss",
         "detail": "lost",
-        "since": desk.clock.now().isoformat(),
+        "since": harness.clock.now().isoformat(),
         "until": until.isoformat(),
     }
-    await desk.execute("UPDATE settings SET value = $1 WHERE key = 'account_halt'", stored)
+    await harness.execute("UPDATE settings SET value = $1 WHERE key = 'account_halt'", stored)
 
-    assert (await desk.run()).status == "waiting (account max_daily_loss)"
+    assert (await harness.run()).status == "waiting (account max_daily_loss)"
 
     for _ in range(3):
-        await desk.minute()
-    desk.says(SignalKind.BUY)
-    assert (await desk.run()).acted
+        await harness.minute()
+    harness.says(SignalKind.BUY)
+    assert (await harness.run()).acted
 
 
 @pytest.mark.parametrize("place", ["at_the_lock", "at_the_account"])
@@ -363,47 +367,47 @@ async def test_a_limit_of_the_day_that_is_reached_meanwhile_keeps_the_row_out(
     database: Database, place: str
 ) -> None:
     """M4.8: the counters are read again where the row is written: a late fill has moved them."""
-    desk = await decided(database)
+    harness = await decided(database)
     limits = DailyLimits(max_daily_loss=Decimal("0.03"))
-    for name, each in desk.specs.items():
-        desk.specs[name] = replace(each, limits=limits)
+    for name, each in harness.specs.items():
+        harness.specs[name] = replace(each, limits=limits)
 
-    async def lose(desk: Desk) -> None:
-        await desk.execute(
-            "UPDATE bot_states SET day = $1, daily_pnl = -30", desk.clock.now().date()
+    async def lose(harness: TradingHarness) -> None:
+        await harness.execute(
+            "UPDATE bot_states SET day = $1, daily_pnl = -30", harness.clock.now().date()
         )
 
-    async with PLACES[place](desk) as hold:
-        await in_the_middle(desk, hold, lose, answers_first=True)
+    async with PLACES[place](harness) as hold:
+        await in_the_middle(harness, hold, lose, answers_first=True)
 
-    assert desk.venue.submitted == []
-    assert (await desk.state())["status"] == "waiting (max_daily_loss reached)"
+    assert harness.venue.submitted == []
+    assert (await harness.state())["status"] == "waiting (max_daily_loss reached)"
 
 
 async def test_a_pause_keeps_only_its_own_bot_out(database: Database) -> None:
     """M5.8: while one bot's entry waits, another one is paused."""
-    desk = await decided(database)
+    harness = await decided(database)
 
-    async def pause_two(desk: Desk) -> None:
-        hands = OperatorHands(desk.database, desk.protection, desk.gate)
+    async def pause_two(harness: TradingHarness) -> None:
+        hands = OperatorHands(harness.database, harness.protection, harness.gate)
         await hands.pause_bot(BotName("two"))
 
-    async with at_the_account(desk) as hold:
-        await in_the_middle(desk, hold, pause_two, answers_first=True)
+    async with at_the_account(harness) as hold:
+        await in_the_middle(harness, hold, pause_two, answers_first=True)
 
-    assert [request.symbol for _, request in desk.venue.submitted] == ["BTCUSDT"]
+    assert [request.symbol for _, request in harness.venue.submitted] == ["BTCUSDT"]
 
 
 async def test_an_entry_that_waited_for_a_fill_of_its_bot_sees_the_position(
     database: Database,
 ) -> None:
     """M4.3: a late fill holds the bot's state; whoever waits for it must not see what was before."""
-    desk = await open_desk(database, spec())
-    await desk.enter()
-    (held,) = desk.protection.held.values()
-    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
-    desk.clock.advance(MINUTE)
-    desk.tick("100")
+    harness = await open_harness(database, spec())
+    await harness.enter()
+    (held,) = harness.protection.held.values()
+    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    harness.clock.advance(MINUTE)
+    harness.tick("100")
     ready, go = anyio.Event(), anyio.Event()
 
     async def fill() -> None:
@@ -415,13 +419,13 @@ async def test_an_entry_that_waited_for_a_fill_of_its_bot_sees_the_position(
 
     async def enter() -> None:
         with pytest.raises(OrderDeniedError, match="position_open"):
-            await desk.enter(minute=3)
+            await harness.enter(minute=3)
 
     with anyio.fail_after(WAIT):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(fill)
             await ready.wait()
             tasks.start_soon(enter)
-            while not await desk.rows(WAITING):
+            while not await harness.rows(WAITING):
                 await anyio.lowlevel.checkpoint()
             go.set()

@@ -8,9 +8,9 @@ import anyio
 import pytest
 
 from tests.fakes.prices import FakePrices
-from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import SizingKind, SizingRule
-from tradebotd.domain.candle import Candle, PathPoint
+from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.signal import SignalKind
 from tradebotd.domain.timeframe import Timeframe
@@ -26,23 +26,23 @@ PAPER = PaperTerms(
 )
 
 
-async def closed(desk: Desk, timeframe: Timeframe, ago: int) -> None:
+async def closed(harness: TradingHarness, timeframe: Timeframe, ago: int) -> None:
     """Two candles at 100, the newest of which began *ago* periods before noon."""
     first = NOON.replace(hour=0) if timeframe is Timeframe.D1 else NOON
     step = timeframe.duration
     rows = [Candle(first - n * step, 100.0, 100.0, 100.0, 100.0, 1.0) for n in (ago + 1, ago)]
-    await desk.writer.write(SYMBOL, timeframe, rows, FeedName("hand"))
+    await harness.writer.write(SYMBOL, timeframe, rows, FeedName("hand"))
 
 
-async def status(desk: Desk, bot: str = BOT) -> str:
-    await desk.run(bot)
-    found: str = (await desk.state(bot))["status"]
+async def status(harness: TradingHarness, bot: str = BOT) -> str:
+    await harness.run(bot)
+    found: str = (await harness.state(bot))["status"]
     return found
 
 
-async def nothing_was_done(desk: Desk) -> None:
-    assert await desk.orders() == []
-    assert await desk.rows("SELECT * FROM decision_runs") == []
+async def nothing_was_done(harness: TradingHarness) -> None:
+    assert await harness.orders() == []
+    assert await harness.rows("SELECT * FROM decision_runs") == []
 
 
 @pytest.mark.parametrize("timeframe", [Timeframe.H1, Timeframe.D1])
@@ -50,53 +50,53 @@ async def test_a_price_of_hours_ago_is_not_bought_at_and_the_candle_is_asked_abo
     database: Database, timeframe: Timeframe
 ) -> None:
     """M3.10: the stream is silent since the candle began; the first fresh price is bought at."""
-    desk = await open_desk(database, spec(timeframe=timeframe, sizing=WORTH_103), paper=PAPER)
-    await closed(desk, timeframe, 1)
-    desk.clock.advance(HOUR - MINUTE)
-    strategy = desk.says(BUY, BUY, BUY, NONE)
+    harness = await open_harness(database, spec(timeframe=timeframe, sizing=WORTH_103), paper=PAPER)
+    await closed(harness, timeframe, 1)
+    harness.clock.advance(HOUR - MINUTE)
+    strategy = harness.says(BUY, BUY, BUY, NONE)
 
-    assert await status(desk) == WAITS
-    assert await status(desk) == WAITS
-    await nothing_was_done(desk)
-    desk.tick("103")
-    assert await status(desk) == "running"
+    assert await status(harness) == WAITS
+    assert await status(harness) == WAITS
+    await nothing_was_done(harness)
+    harness.tick("103")
+    assert await status(harness) == "running"
 
-    assert (await desk.position())["entry_price"] == 103
-    assert await status(desk) == "running"
+    assert (await harness.position())["entry_price"] == 103
+    assert await status(harness) == "running"
     assert len(strategy.asked) == 3
 
 
 async def test_a_venue_that_knows_a_newer_price_is_asked_once(database: Database) -> None:
     """M3.10: and the size is made of what it says."""
-    desk = await open_desk(database, spec(timeframe=Timeframe.H1, sizing=WORTH_103))
-    await closed(desk, Timeframe.H1, 1)
-    desk.clock.advance(HOUR)
+    harness = await open_harness(database, spec(timeframe=Timeframe.H1, sizing=WORTH_103))
+    await closed(harness, Timeframe.H1, 1)
+    harness.clock.advance(HOUR)
     elsewhere = FakePrices()
     elsewhere.move(SYMBOL, "103")
-    desk.venue.prices = elsewhere
-    desk.says(BUY)
+    harness.venue.prices = elsewhere
+    harness.says(BUY)
 
-    assert await status(desk) == "running"
+    assert await status(harness) == "running"
 
-    assert desk.venue.quote_calls == [{SYMBOL}]
-    assert (await desk.position())["quantity"] == 1
-
-
-async def fails(desk: Desk) -> None:
-    desk.venue.reads_fail = True
+    assert harness.venue.quote_calls == [{SYMBOL}]
+    assert (await harness.position())["quantity"] == 1
 
 
-async def hangs(desk: Desk) -> None:
-    desk.venue.gate = anyio.Event()
+async def fails(harness: TradingHarness) -> None:
+    harness.venue.reads_fail = True
 
 
-async def knows_nothing(desk: Desk) -> None:
-    desk.prices._last.clear()
+async def hangs(harness: TradingHarness) -> None:
+    harness.venue.gate = anyio.Event()
 
 
-async def says_zero(desk: Desk) -> None:
-    desk.venue.prices = prices = FakePrices()
-    prices.record(PathPoint(NOON, SYMBOL, Decimal(0)))
+async def knows_nothing(harness: TradingHarness) -> None:
+    harness.prices._last.clear()
+
+
+async def says_zero(harness: TradingHarness) -> None:
+    harness.venue.prices = prices = FakePrices()
+    prices.record(Tick(NOON, SYMBOL, Decimal(0)))
 
 
 @pytest.mark.parametrize("trouble", [fails, hangs, knows_nothing, says_zero])
@@ -105,77 +105,77 @@ async def test_a_venue_that_does_not_say_leaves_the_bot_waiting(
 ) -> None:
     """M3.10, M2.3: the question has a bound, and no candle is lost by it."""
     monkeypatch.setattr("tradebotd.trading.prices.fresh_prices.QUOTE_SECONDS", 0.01)
-    desk = await open_desk(database, spec(timeframe=Timeframe.H1))
-    await closed(desk, Timeframe.H1, 1)
-    desk.clock.advance(HOUR)
-    await trouble(desk)
-    desk.says(BUY)
+    harness = await open_harness(database, spec(timeframe=Timeframe.H1))
+    await closed(harness, Timeframe.H1, 1)
+    harness.clock.advance(HOUR)
+    await trouble(harness)
+    harness.says(BUY)
 
-    assert await status(desk) == WAITS
+    assert await status(harness) == WAITS
 
-    await nothing_was_done(desk)
+    await nothing_was_done(harness)
 
 
-async def two_that_queue(database: Database, price: str) -> Desk:
+async def two_that_queue(database: Database, price: str) -> TradingHarness:
     """The account is asked for while *price* comes; both bots had seen 100."""
     sizing = SizingRule(kind=SizingKind.FIXED_NOTIONAL, value=Decimal(103))
-    desk = await open_desk(database, spec("one", sizing=sizing), spec("two", sizing=sizing))
-    await desk.candles(100.0, 100.0)
+    harness = await open_harness(database, spec("one", sizing=sizing), spec("two", sizing=sizing))
+    await harness.candles(100.0, 100.0)
 
     async def moves() -> None:
-        desk.tick(price)
+        harness.tick(price)
 
-    desk.venue.before_account_answers = moves
+    harness.venue.before_account_answers = moves
     for name in ("one", "two"):
-        desk.says(BUY, bot=name)
+        harness.says(BUY, bot=name)
     async with anyio.create_task_group() as cycles:
         for name in ("one", "two"):
-            cycles.start_soon(desk.run, name)
-    return desk
+            cycles.start_soon(harness.run, name)
+    return harness
 
 
 async def test_entries_that_queue_are_sized_at_the_price_of_their_turn(
     database: Database,
 ) -> None:
     """M4.6: not at that of their arrival."""
-    desk = await two_that_queue(database, "103")
+    harness = await two_that_queue(database, "103")
 
-    assert [request.quantity for _, request in desk.venue.submitted] == [1, 1]
+    assert [request.quantity for _, request in harness.venue.submitted] == [1, 1]
 
 
 async def test_the_collar_is_held_against_the_price_of_the_turn(database: Database) -> None:
     """M4.4a: what was decided on 100 is not bought at 106, although it was 100 on arrival."""
-    desk = await two_that_queue(database, "106")
+    harness = await two_that_queue(database, "106")
 
-    assert desk.venue.submitted == []
-    states = [(await desk.state(name))["status"] for name in ("one", "two")]
+    assert harness.venue.submitted == []
+    states = [(await harness.state(name))["status"] for name in ("one", "two")]
     assert states == ["waiting (price_collar)"] * 2
 
 
 async def test_a_price_that_grows_old_in_the_queue_is_not_used(database: Database) -> None:
     """M3.10: two minutes pass while the account is asked for."""
-    desk = await open_desk(database)
-    await desk.candles(100.0, 100.0)
+    harness = await open_harness(database)
+    await harness.candles(100.0, 100.0)
 
     async def passes() -> None:
-        desk.clock.advance(2 * MINUTE)
+        harness.clock.advance(2 * MINUTE)
 
-    desk.venue.before_account_answers = passes
-    desk.says(BUY)
+    harness.venue.before_account_answers = passes
+    harness.says(BUY)
 
-    assert await status(desk) == WAITS
-    await nothing_was_done(desk)
+    assert await status(harness) == WAITS
+    await nothing_was_done(harness)
 
 
 async def test_a_daily_candle_of_long_ago_gives_no_signal(database: Database) -> None:
     """M3.6: two sessions have closed since; of one it is still the newest there can be."""
-    desk = await open_desk(database, spec("one", timeframe=Timeframe.D1))
-    await closed(desk, Timeframe.D1, 3)
-    strategy = desk.says(BUY)
-    assert await status(desk) == "waiting (no fresh candle)"
+    harness = await open_harness(database, spec("one", timeframe=Timeframe.D1))
+    await closed(harness, Timeframe.D1, 3)
+    strategy = harness.says(BUY)
+    assert await status(harness) == "waiting (no fresh candle)"
     assert strategy.asked == []
 
-    desk.clock.set(NOON - DAY)
-    desk.tick("100")
-    assert await status(desk) == "running"
-    assert desk.specs[BotName("one")].timeframe is Timeframe.D1
+    harness.clock.set(NOON - DAY)
+    harness.tick("100")
+    assert await status(harness) == "running"
+    assert harness.specs[BotName("one")].timeframe is Timeframe.D1

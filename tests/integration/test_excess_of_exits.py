@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.resting import CAPABILITIES, one, open_resting_desk, sweep
-from tests.fakes.trading import MINUTE, NOON, SYMBOL, Desk
+from tests.fakes.resting import CAPABILITIES, one, open_resting_harness, sweep
+from tests.fakes.trading import MINUTE, NOON, SYMBOL, TradingHarness
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import BotName, ClientOrderId, TradeId
@@ -25,78 +25,80 @@ D = Decimal
 CODE, DIFFERS, EXTERNAL = "fill_exceeds_position", "position_differs", "external_position"
 
 
-def leg(desk: Desk, type_: OrderType) -> ClientOrderId:
-    (found,) = (each for each, asked in desk.venue.resting.items() if asked.type is type_)
+def leg(harness: TradingHarness, type_: OrderType) -> ClientOrderId:
+    (found,) = (each for each, asked in harness.venue.resting.items() if asked.type is type_)
     return found
 
 
-def also_filled(desk: Desk, name: ClientOrderId, quantity: str, price: str) -> OrderReport:
+def also_filled(
+    harness: TradingHarness, name: ClientOrderId, quantity: str, price: str
+) -> OrderReport:
     """The venue executed it, too; its books have it, and nobody was told yet."""
-    asked = desk.venue.asked[name]
+    asked = harness.venue.asked[name]
     fill = Fill(
         venue=SCRIPTED,
         symbol=asked.symbol,
-        trade_id=TradeId(f"too-{len(desk.venue.fills)}"),
+        trade_id=TradeId(f"too-{len(harness.venue.fills)}"),
         client_order_id=name,
         side=asked.side,
         quantity=D(quantity),
         price=D(price),
         fee=D("0.04"),
         fee_asset="USDT",
-        executed_at=desk.clock.now(),
+        executed_at=harness.clock.now(),
     )
-    desk.venue.fills.append(fill)
+    harness.venue.fills.append(fill)
     signed = fill.quantity * fill.side.sign
     if asked.position_type is PositionType.FUTURES:
-        desk.venue.positions[asked.symbol] += signed
+        harness.venue.positions[asked.symbol] += signed
     else:
-        desk.venue.balances["BTC"] += signed
-        desk.venue.balances["USDT"] -= signed * fill.price
-    desk.venue.resting.pop(name, None)
+        harness.venue.balances["BTC"] += signed
+        harness.venue.balances["USDT"] -= signed * fill.price
+    harness.venue.resting.pop(name, None)
     report = replace(
-        desk.venue.orders[name],
+        harness.venue.orders[name],
         status=OrderStatus.FILLED,
         filled_quantity=fill.quantity,
         fills=(fill,),
     )
-    desk.venue.orders[name] = report
+    harness.venue.orders[name] = report
     return report
 
 
 async def with_pair(
     database: Database, replacement: Replacement, *specs: Any, own: str = "0"
-) -> Desk:
+) -> TradingHarness:
     """A stop at 95 and a target at 110 rest; *own*: what the account's owner has besides."""
-    desk = await open_resting_desk(database, replacement, *specs, linked=True)
-    desk.venue.balances["BTC"] = D(own)
-    await desk.reconciler.run()
-    await desk.enter()
-    await sweep(desk, 2)
-    return desk
+    harness = await open_resting_harness(database, replacement, *specs, linked=True)
+    harness.venue.balances["BTC"] = D(own)
+    await harness.reconciler.run()
+    await harness.enter()
+    await sweep(harness, 2)
+    return harness
 
 
-async def both_fill(desk: Desk, *, streamed: bool = True) -> OrderReport:
-    stop, target = leg(desk, OrderType.STOP_MARKET), leg(desk, OrderType.TAKE_PROFIT_MARKET)
-    desk.tick("110")
-    await desk.venue.fill_and_tell(target, D(1))
-    report = also_filled(desk, stop, "1", "95")
+async def both_fill(harness: TradingHarness, *, streamed: bool = True) -> OrderReport:
+    stop, target = leg(harness, OrderType.STOP_MARKET), leg(harness, OrderType.TAKE_PROFIT_MARKET)
+    harness.tick("110")
+    await harness.venue.fill_and_tell(target, D(1))
+    report = also_filled(harness, stop, "1", "95")
     if streamed:
-        await desk.recorder.hear(report)
+        await harness.recorder.hear(report)
     return report
 
 
-async def later(desk: Desk, price: str = "100") -> None:
-    desk.clock.advance(MINUTE)
-    for symbol in desk.symbols:
-        desk.tick(price, symbol)
-    await desk.reconciler.run()
-    await desk.protection.sweep(desk.clock.now())
+async def later(harness: TradingHarness, price: str = "100") -> None:
+    harness.clock.advance(MINUTE)
+    for symbol in harness.symbols:
+        harness.tick(price, symbol)
+    await harness.reconciler.run()
+    await harness.protection.sweep(harness.clock.now())
 
 
-async def assert_settled(desk: Desk) -> None:
-    unsettled = await desk.rows("SELECT client_order_id FROM orders WHERE NOT settled")
+async def assert_settled(harness: TradingHarness) -> None:
+    unsettled = await harness.rows("SELECT client_order_id FROM orders WHERE NOT settled")
     assert unsettled == []
-    assert await desk.broken_books() == []
+    assert await harness.broken_books() == []
 
 
 @pytest.mark.parametrize("streamed", [True, False])
@@ -104,45 +106,47 @@ async def test_both_legs_of_a_pair_on_spot_sell_the_owners_coins_and_end(
     database: Database, *, streamed: bool
 ) -> None:
     """I2, M5.4: the bot gets its target, the baseline is less by one, and it is said."""
-    desk = await with_pair(database, Replacement.CANCEL_FIRST, own="5")
-    report = await both_fill(desk, streamed=streamed)
+    harness = await with_pair(database, Replacement.CANCEL_FIRST, own="5")
+    report = await both_fill(harness, streamed=streamed)
     for _ in range(3):
-        await later(desk)
-        await desk.recorder.hear(report)
+        await later(harness)
+        await harness.recorder.hear(report)
 
-    await assert_settled(desk)
-    position = await desk.position()
+    await assert_settled(harness)
+    position = await harness.position()
     assert (position["close_reason"], position["exit_price"]) == (CloseReason.TAKE_PROFIT, D(110))
-    assert await desk.open_alerts() == [CODE]
-    stored = await desk.row("SELECT value FROM settings WHERE key = 'spot_baselines'")
+    assert await harness.open_alerts() == [CODE]
+    stored = await harness.row("SELECT value FROM settings WHERE key = 'spot_baselines'")
     assert D(stored["value"][SCRIPTED]["BTC"]) == 4
-    kept = await desk.row("SELECT quantity, price, adopted_by FROM external_fills")
+    kept = await harness.row("SELECT quantity, price, adopted_by FROM external_fills")
     assert kept == {"quantity": D(1), "price": D(95), "adopted_by": position["id"]}
 
-    await desk.enter(minute=9)
-    desk.clock.advance(timedelta(hours=26))
-    await later(desk)
-    assert CODE not in await desk.open_alerts()
+    await harness.enter(minute=9)
+    harness.clock.advance(timedelta(hours=26))
+    await later(harness)
+    assert CODE not in await harness.open_alerts()
 
 
 async def test_another_bots_coins_were_sold_and_adopting_ends_it(database: Database) -> None:
     """I2: nothing was there before us, so the other bot's position is what is gone."""
     other = one(Replacement.CANCEL_FIRST, name="two")
-    desk = await with_pair(database, Replacement.CANCEL_FIRST, one(Replacement.CANCEL_FIRST), other)
-    await desk.enter("two")
-    await both_fill(desk)
-    await later(desk)
+    harness = await with_pair(
+        database, Replacement.CANCEL_FIRST, one(Replacement.CANCEL_FIRST), other
+    )
+    await harness.enter("two")
+    await both_fill(harness)
+    await later(harness)
 
-    await assert_settled(desk)
-    assert {EXTERNAL, CODE} <= set(await desk.open_alerts())
-    position_id = await desk.adoption.adopt(SCRIPTED, SYMBOL, BotName("two"))
+    await assert_settled(harness)
+    assert {EXTERNAL, CODE} <= set(await harness.open_alerts())
+    position_id = await harness.adoption.adopt(SCRIPTED, SYMBOL, BotName("two"))
 
-    gone = await desk.row("SELECT * FROM positions WHERE id = $1", position_id)
+    gone = await harness.row("SELECT * FROM positions WHERE id = $1", position_id)
     assert (gone["bot"], gone["close_reason"], gone["exit_price"]) == ("two", "external", D(95))
-    await later(desk)
-    assert await desk.open_alerts() == [CODE]
-    await desk.enter("two", minute=9)
-    assert await desk.broken_books() == []
+    await later(harness)
+    assert await harness.open_alerts() == [CODE]
+    await harness.enter("two", minute=9)
+    assert await harness.broken_books() == []
 
 
 @pytest.mark.parametrize("side", [PositionSide.LONG, PositionSide.SHORT])
@@ -151,45 +155,45 @@ async def test_futures_that_were_turned_round_are_closed_at_once(
 ) -> None:
     """I2, I4: what the second leg opened is ours until it is gone, and counts in the bot's day."""
     one_ = one(Replacement.OVERLAP, allow_short=True, leverage=5)
-    desk = await open_resting_desk(database, Replacement.OVERLAP, one_)
-    await desk.reconciler.run()
-    await desk.enter(side=side)
-    await sweep(desk, 2)
-    stop = leg(desk, OrderType.STOP_MARKET)
-    (held,) = desk.protection.held.values()
-    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
-    await desk.recorder.hear(also_filled(desk, stop, "1", "100"))
-    await later(desk)
-    await later(desk)
+    harness = await open_resting_harness(database, Replacement.OVERLAP, one_)
+    await harness.reconciler.run()
+    await harness.enter(side=side)
+    await sweep(harness, 2)
+    stop = leg(harness, OrderType.STOP_MARKET)
+    (held,) = harness.protection.held.values()
+    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.recorder.hear(also_filled(harness, stop, "1", "100"))
+    await later(harness)
+    await later(harness)
 
-    await assert_settled(desk)
-    assert desk.venue.positions[SYMBOL] == 0
-    first, second = await desk.rows("SELECT * FROM positions ORDER BY id")
+    await assert_settled(harness)
+    assert harness.venue.positions[SYMBOL] == 0
+    first, second = await harness.rows("SELECT * FROM positions ORDER BY id")
     assert first["close_reason"] == CloseReason.SIGNAL
     assert second["side"] != side
     assert (second["quantity"], second["leverage"]) == (0, 5)
     assert second["closed_at"] - second["opened_at"] <= 2 * MINUTE
-    assert (await desk.state())["daily_pnl"] == first["realized_pnl"] + second["realized_pnl"]
-    assert await desk.open_alerts() == [CODE]
-    await desk.enter(minute=9, side=side)
+    assert (await harness.state())["daily_pnl"] == first["realized_pnl"] + second["realized_pnl"]
+    assert await harness.open_alerts() == [CODE]
+    await harness.enter(minute=9, side=side)
 
 
 async def test_a_part_beyond_what_is_held_is_the_excess(database: Database) -> None:
     """M5.4: 0.4 are left of the position, and 1 is sold."""
-    desk = await with_pair(database, Replacement.CANCEL_FIRST, own="5")
-    stop, target = leg(desk, OrderType.STOP_MARKET), leg(desk, OrderType.TAKE_PROFIT_MARKET)
-    desk.tick("110")
-    await desk.recorder.record(desk.venue.fill(target, D("0.6")))
-    await desk.recorder.hear(also_filled(desk, stop, "1", "95"))
+    harness = await with_pair(database, Replacement.CANCEL_FIRST, own="5")
+    stop, target = leg(harness, OrderType.STOP_MARKET), leg(harness, OrderType.TAKE_PROFIT_MARKET)
+    harness.tick("110")
+    await harness.recorder.record(harness.venue.fill(target, D("0.6")))
+    await harness.recorder.hear(also_filled(harness, stop, "1", "95"))
 
-    position = await desk.position()
+    position = await harness.position()
     assert position["exit_price"] == D("0.6") * 110 + D("0.4") * 95
-    order = await desk.row("SELECT * FROM orders WHERE client_order_id = $1", stop)
+    order = await harness.row("SELECT * FROM orders WHERE client_order_id = $1", stop)
     told = ("status", "settled", "filled_quantity", "excess_quantity", "venue_filled_quantity")
     assert [order[each] for each in told] == ["filled", True, D("0.4"), D("0.6"), D(1)]
-    kept = await desk.row("SELECT quantity, fee FROM external_fills")
+    kept = await harness.row("SELECT quantity, fee FROM external_fills")
     assert kept == {"quantity": D("0.6"), "fee": D("0.024")}
-    assert await desk.broken_books() == []
+    assert await harness.broken_books() == []
 
 
 @pytest.mark.parametrize("capability", CAPABILITIES)
@@ -197,26 +201,26 @@ async def test_the_excess_is_told_again_and_changes_nothing(
     database: Database, capability: Replacement
 ) -> None:
     """M5.4, R5: compared with what was told, in both its parts."""
-    desk = await with_pair(database, capability, own="5")
-    report = await both_fill(desk)
+    harness = await with_pair(database, capability, own="5")
+    report = await both_fill(harness)
     for _ in range(3):
-        await desk.recorder.hear(report)
+        await harness.recorder.hear(report)
 
-    assert await desk.open_alerts() == [CODE]
-    assert len(await desk.rows("SELECT 1 FROM external_fills")) == 1
+    assert await harness.open_alerts() == [CODE]
+    assert len(await harness.rows("SELECT 1 FROM external_fills")) == 1
     other = replace(report, fills=(replace(report.fills[0], price=D(94)),))
-    await desk.recorder.hear(other)
-    assert await desk.open_alerts() == ["fill_differs", CODE]
+    await harness.recorder.hear(other)
+    assert await harness.open_alerts() == ["fill_differs", CODE]
 
 
 async def test_fills_alone_settle_it_too(database: Database) -> None:
     """2.3: the order's end point denies it, the list of trades has it."""
-    desk = await with_pair(database, Replacement.CANCEL_FIRST, own="5")
-    stop = leg(desk, OrderType.STOP_MARKET)
-    report = await both_fill(desk, streamed=False)
-    await desk.recorder.record_fills(stop, report.fills)
+    harness = await with_pair(database, Replacement.CANCEL_FIRST, own="5")
+    stop = leg(harness, OrderType.STOP_MARKET)
+    report = await both_fill(harness, streamed=False)
+    await harness.recorder.record_fills(stop, report.fills)
 
-    await assert_settled(desk)
+    await assert_settled(harness)
 
 
 @given(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.resting import open_resting_desk, restart, stops, sweep
-from tests.fakes.trading import NOON, Desk, open_desk, spec
+from tests.fakes.resting import open_resting_harness, restart, stops, sweep
+from tests.fakes.trading import NOON, TradingHarness, open_harness, spec
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.exits import BreakEven, ExitPlan
 from tradebotd.domain.ids import PositionId
@@ -20,17 +20,17 @@ from tradebotd.trading.exits.exit_changes import ExitChanges, Level, parse_holdi
 FAR = Decimal("0.5")
 
 
-def changes(desk: Desk) -> ExitChanges:
+def changes(harness: TradingHarness) -> ExitChanges:
     return ExitChanges(
-        database=desk.database,
-        prices=desk.prices,
-        symbols=desk.symbols,
-        watcher=desk.protection,
+        database=harness.database,
+        prices=harness.prices,
+        symbols=harness.symbols,
+        watcher=harness.protection,
     )
 
 
-def only(desk: Desk) -> PositionId:
-    (position_id,) = desk.protection.held
+def only(harness: TradingHarness) -> PositionId:
+    (position_id,) = harness.protection.held
     return position_id
 
 
@@ -38,10 +38,10 @@ async def test_a_stop_set_by_hand_is_in_force_at_once_and_after_a_restart(
     database: Database,
 ) -> None:
     """M4.7: stored with the position."""
-    desk = await open_desk(database)
-    await desk.enter()
-    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(98)))
-    after = await restart(desk)
+    harness = await open_harness(database)
+    await harness.enter()
+    await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(98)))
+    after = await restart(harness)
     await after.protection.load(NOON)
 
     await after.stream("98.5")
@@ -52,10 +52,12 @@ async def test_a_stop_set_by_hand_is_in_force_at_once_and_after_a_restart(
 
 async def test_percentages_are_of_the_entry_and_of_the_best_price(database: Database) -> None:
     """M4.7: on the tick, mirrored for shorts."""
-    desk = await open_desk(database, spec(position_type=PositionType.FUTURES, allow_short=True))
-    await desk.enter(side=PositionSide.SHORT)
-    position = await changes(desk).set(
-        only(desk),
+    harness = await open_harness(
+        database, spec(position_type=PositionType.FUTURES, allow_short=True)
+    )
+    await harness.enter(side=PositionSide.SHORT)
+    position = await changes(harness).set(
+        only(harness),
         stop_loss=parse_level("3%"),
         take_profit=parse_level("7%"),
         trailing_stop=parse_level("2%"),
@@ -64,7 +66,7 @@ async def test_percentages_are_of_the_entry_and_of_the_best_price(database: Data
     assert position.stop_loss == 103
     assert position.take_profit == 93
     assert position.trailing_stop == 102
-    row = await desk.position()
+    row = await harness.position()
     assert (row["stop_loss"], row["take_profit"], row["trailing_stop"]) == (103, 93, 102)
 
 
@@ -85,30 +87,30 @@ async def test_what_makes_no_sense_is_refused_and_changes_nothing(
     database: Database, given: dict[str, Any], code: str
 ) -> None:
     """M4.7: the wrong side, off the tick, or met already."""
-    desk = await open_desk(database)
-    await desk.enter()
-    desk.clock.advance(timedelta(seconds=2))
-    desk.tick("100")
-    before = await desk.position()
+    harness = await open_harness(database)
+    await harness.enter()
+    harness.clock.advance(timedelta(seconds=2))
+    harness.tick("100")
+    before = await harness.position()
 
     with pytest.raises(RefusedError) as refused:
-        await changes(desk).set(only(desk), **given)
+        await changes(harness).set(only(harness), **given)
 
     assert refused.value.code == code
-    assert await desk.position() == before
+    assert await harness.position() == before
 
 
 async def test_a_stop_beyond_the_liquidation_is_refused(database: Database) -> None:
     """M4.7: it would never be reached."""
-    desk = await open_desk(
+    harness = await open_harness(
         database, spec(position_type=PositionType.FUTURES, leverage=10, allow_short=True)
     )
-    await desk.enter()
-    row = await desk.position()
+    await harness.enter()
+    row = await harness.position()
     assert row["liquidation_price"] == Decimal("90.46")
 
     with pytest.raises(RefusedError) as refused:
-        await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(90)))
+        await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(90)))
     assert refused.value.code == "stop_beyond_liquidation"
 
 
@@ -117,45 +119,45 @@ async def test_a_trailing_stop_that_is_left_alone_must_lie_before_the_liquidatio
 ) -> None:
     """M4.7: the tightest of those in force counts; one beyond it protects nothing."""
     both = ExitPlan(stop_loss=Decimal("0.05"), trailing_stop=Decimal("0.15"))
-    desk = await open_desk(
+    harness = await open_harness(
         database, spec(exits=both, position_type=PositionType.FUTURES, leverage=10)
     )
-    await desk.enter()
+    await harness.enter()
 
     for given in (Level(), Level(price=Decimal("90.46"))):
         with pytest.raises(RefusedError) as refused:
-            await changes(desk).set(only(desk), stop_loss=given)
+            await changes(harness).set(only(harness), stop_loss=given)
         assert refused.value.code == "stop_beyond_liquidation"
-    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal("90.47")))
+    await changes(harness).set(only(harness), stop_loss=Level(price=Decimal("90.47")))
 
 
 async def test_a_stop_set_by_hand_is_not_moved_back_to_break_even(database: Database) -> None:
     """M4.7: the operator's word is the last one."""
     plan = ExitPlan(stop_loss=Decimal("0.05"), break_even=BreakEven(at=Decimal("0.02")))
-    desk = await open_desk(database, spec(exits=plan))
-    await desk.enter()
-    await desk.stream("103")
-    await desk.protection.sweep(desk.clock.now())
-    assert (await desk.position())["stop_loss"] == 100
+    harness = await open_harness(database, spec(exits=plan))
+    await harness.enter()
+    await harness.stream("103")
+    await harness.protection.sweep(harness.clock.now())
+    assert (await harness.position())["stop_loss"] == 100
 
-    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(97)))
-    await desk.stream("98")
-    await desk.protection.sweep(desk.clock.now())
+    await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(97)))
+    await harness.stream("98")
+    await harness.protection.sweep(harness.clock.now())
 
-    row = await desk.position()
+    row = await harness.position()
     assert (row["stop_loss"], row["closed_at"]) == (97, None)
 
 
 @pytest.mark.parametrize("replacement", tuple(Replacement))
 async def test_the_stop_at_the_venue_follows(database: Database, replacement: Replacement) -> None:
     """M5.7: replaced by the next sweep."""
-    desk = await open_resting_desk(database, replacement)
-    await desk.enter()
-    await sweep(desk, 2)
-    await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(97)))
-    await sweep(desk, 2)
+    harness = await open_resting_harness(database, replacement)
+    await harness.enter()
+    await sweep(harness, 2)
+    await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(97)))
+    await sweep(harness, 2)
 
-    assert stops(desk) == [(Decimal(97), Decimal(1))]
+    assert stops(harness) == [(Decimal(97), Decimal(1))]
 
 
 @pytest.mark.parametrize("text", ["", "-1", "nan", "100%", "0%", "five"])
@@ -170,30 +172,30 @@ async def test_none_takes_an_exit_away_where_a_stop_is_left(database: Database) 
     plan = ExitPlan(
         stop_loss=Decimal("0.05"), take_profit=Decimal("0.1"), max_holding=timedelta(hours=1)
     )
-    desk = await open_desk(database, spec(exits=plan))
-    await desk.enter()
-    position_id = only(desk)
+    harness = await open_harness(database, spec(exits=plan))
+    await harness.enter()
+    position_id = only(harness)
     none = parse_level("none")
-    await changes(desk).set(position_id, take_profit=none, max_holding=parse_holding("none"))
-    await desk.stream("120")
-    desk.clock.advance(timedelta(hours=2))
-    desk.tick("120")
-    await desk.protection.sweep(desk.clock.now())
-    assert (await desk.position())["closed_at"] is None
+    await changes(harness).set(position_id, take_profit=none, max_holding=parse_holding("none"))
+    await harness.stream("120")
+    harness.clock.advance(timedelta(hours=2))
+    harness.tick("120")
+    await harness.protection.sweep(harness.clock.now())
+    assert (await harness.position())["closed_at"] is None
 
-    await changes(desk).set(position_id, stop_loss=none, trailing_stop=parse_level("10%"))
-    row = await desk.position()
+    await changes(harness).set(position_id, stop_loss=none, trailing_stop=parse_level("10%"))
+    row = await harness.position()
     assert (row["stop_loss"], row["take_profit"], row["trailing_stop"]) == (None, None, 108)
-    await desk.stream("108")
-    assert (await desk.position())["close_reason"] == "trailing_stop"
+    await harness.stream("108")
+    assert (await harness.position())["close_reason"] == "trailing_stop"
 
 
 async def test_a_holding_time_set_by_hand_ends_the_position(database: Database) -> None:
     """M4.7: counted from the entry, also by the next daemon."""
-    desk = await open_desk(database)
-    await desk.enter()
-    await changes(desk).set(only(desk), max_holding=parse_holding("30m"))
-    after = await restart(desk)
+    harness = await open_harness(database)
+    await harness.enter()
+    await changes(harness).set(only(harness), max_holding=parse_holding("30m"))
+    after = await restart(harness)
     await after.protection.load(NOON)
     after.clock.set(NOON + timedelta(minutes=29))
     after.tick("100")
@@ -223,16 +225,16 @@ async def test_a_stop_set_by_hand_stays_below_a_break_even_that_was_earned_just_
         stop_loss=Decimal("0.05"), break_even=BreakEven(at=Decimal("0.02"), lock=Decimal(0))
     )
     futures = spec(exits=plan, position_type=PositionType.FUTURES, allow_short=True)
-    desk = await open_desk(database, futures)
-    await desk.enter(side=PositionSide(side))
-    await desk.stream(earned)
+    harness = await open_harness(database, futures)
+    await harness.enter(side=PositionSide(side))
+    await harness.stream(earned)
 
-    await changes(desk).set(only(desk), stop_loss=parse_level(wanted))
-    stored = (await desk.position())["stop_loss"]
-    in_memory = desk.protection.held[only(desk)].stop_loss
-    await desk.protection.sweep(desk.clock.now())
+    await changes(harness).set(only(harness), stop_loss=parse_level(wanted))
+    stored = (await harness.position())["stop_loss"]
+    in_memory = harness.protection.held[only(harness)].stop_loss
+    await harness.protection.sweep(harness.clock.now())
 
-    swept = (await desk.position())["stop_loss"]
+    swept = (await harness.position())["stop_loss"]
     assert (stored, in_memory, swept) == (Decimal(wanted),) * 3
 
 
@@ -242,23 +244,23 @@ async def test_a_trailing_stop_set_at_a_lone_print_trails_behind_what_is_believe
 ) -> None:
     """M3.10, M4.7: the next true price would end what was to be protected."""
     one = spec(position_type=PositionType.FUTURES, allow_short=True, exits=ExitPlan(stop_loss=FAR))
-    desk = await open_desk(database, one, bad_tick=Decimal("0.1"))
-    await desk.enter(side=PositionSide(side))
-    desk.tick(bad)
+    harness = await open_harness(database, one, bad_tick=Decimal("0.1"))
+    await harness.enter(side=PositionSide(side))
+    harness.tick(bad)
 
-    position = await changes(desk).set(only(desk), trailing_stop=parse_level("5%"))
+    position = await changes(harness).set(only(harness), trailing_stop=parse_level("5%"))
 
     assert (position.best_price, position.trailing_stop) == (Decimal(100), Decimal(stop))
-    await desk.stream("100")
-    assert (await desk.position())["closed_at"] is None
+    await harness.stream("100")
+    assert (await harness.position())["closed_at"] is None
 
 
 async def test_a_stop_that_only_a_lone_print_has_met_may_be_set(database: Database) -> None:
     """M3.10, M4.7: 98 is below the price that is believed."""
-    desk = await open_desk(database, bad_tick=Decimal("0.1"))
-    await desk.enter()
-    desk.tick("50")
+    harness = await open_harness(database, bad_tick=Decimal("0.1"))
+    await harness.enter()
+    harness.tick("50")
 
-    position = await changes(desk).set(only(desk), stop_loss=Level(price=Decimal(98)))
+    position = await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(98)))
 
     assert position.stop_loss == 98

@@ -13,7 +13,7 @@ from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
     one,
-    open_resting_desk,
+    open_resting_harness,
     restart,
     resting,
     settle,
@@ -21,7 +21,7 @@ from tests.fakes.resting import (
     sweep,
 )
 from tests.fakes.steps import cancelled_at
-from tests.fakes.trading import Desk, spec
+from tests.fakes.trading import TradingHarness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import PositionType
@@ -33,24 +33,24 @@ MOST_WAITS = 400
 capabilities = pytest.mark.parametrize("replacement", CAPABILITIES)
 
 
-async def place(desk: Desk) -> Awaitable[Any]:
-    return desk.protection.sweep(desk.clock.now())
+async def place(harness: TradingHarness) -> Awaitable[Any]:
+    return harness.protection.sweep(harness.clock.now())
 
 
-async def move_up(desk: Desk) -> Awaitable[Any]:
-    await sweep(desk, 2)
-    await desk.stream("108")
-    return desk.protection.sweep(desk.clock.now())
+async def move_up(harness: TradingHarness) -> Awaitable[Any]:
+    await sweep(harness, 2)
+    await harness.stream("108")
+    return harness.protection.sweep(harness.clock.now())
 
 
-async def close(desk: Desk) -> Awaitable[Any]:
+async def close(harness: TradingHarness) -> Awaitable[Any]:
     """The daemon's trigger is tighter than what rests: 102.6 against 95."""
-    await sweep(desk, 2)
-    await desk.stream("108")
-    return desk.stream("102")
+    await sweep(harness, 2)
+    await harness.stream("108")
+    return harness.stream("102")
 
 
-Scene = Callable[[Desk], Awaitable[Awaitable[Any]]]
+Scene = Callable[[TradingHarness], Awaitable[Awaitable[Any]]]
 scenes = pytest.mark.parametrize("scene", [place, move_up, close])
 
 
@@ -63,15 +63,15 @@ async def test_cut_at_any_wait_nothing_is_sold_twice_and_nothing_is_forgotten(
     cuts = 0
     for step in range(1, MOST_WAITS):
         await clean(database)
-        desk = await open_resting_desk(
+        harness = await open_resting_harness(
             database, replacement, one(replacement, exits=TRAIL), sequential=True
         )
-        await desk.enter()
-        work = await scene(desk)
+        await harness.enter()
+        work = await scene(harness)
         if not await cancelled_at(step, work):
             break
         cuts += 1
-        after = await restart(desk)
+        after = await restart(harness)
         await after.protection.load(after.clock.now())
         await settle(after)
         await assert_one_truth(after)
@@ -98,16 +98,16 @@ async def test_a_refused_replacement_leaves_a_stop_behind(
     database: Database, replacement: Replacement
 ) -> None:
     """2.3: what is active always has an order, or the next sweep gives it one."""
-    desk = await open_resting_desk(database, replacement, one(replacement, exits=TRAIL))
-    await desk.enter()
-    await sweep(desk, 2)
-    await desk.stream("108")
-    desk.venue.script.append(Behaviour.REJECT)
-    await sweep(desk)
-    await sweep(desk, 4)
+    harness = await open_resting_harness(database, replacement, one(replacement, exits=TRAIL))
+    await harness.enter()
+    await sweep(harness, 2)
+    await harness.stream("108")
+    harness.venue.script.append(Behaviour.REJECT)
+    await sweep(harness)
+    await sweep(harness, 4)
 
-    assert stops(desk) == [(Decimal("102.60"), Decimal(1))]
-    await assert_one_truth(desk)
+    assert stops(harness) == [(Decimal("102.60"), Decimal(1))]
+    await assert_one_truth(harness)
 
 
 @capabilities
@@ -117,34 +117,34 @@ async def test_a_replacement_whose_answer_is_lost_ends_with_one_stop(
     """M5.2: executed or not, the venue is asked; nothing is sent again blindly."""
     for behaviour in (Behaviour.DROP_AFTER, Behaviour.DROP_BEFORE):
         await clean(database)
-        desk = await open_resting_desk(database, replacement, one(replacement, exits=TRAIL))
-        await desk.enter()
-        await sweep(desk, 2)
-        await desk.stream("108")
-        desk.venue.script.append(behaviour)
-        await sweep(desk)
-        await settle(desk, 6)
+        harness = await open_resting_harness(database, replacement, one(replacement, exits=TRAIL))
+        await harness.enter()
+        await sweep(harness, 2)
+        await harness.stream("108")
+        harness.venue.script.append(behaviour)
+        await sweep(harness)
+        await settle(harness, 6)
 
-        assert stops(desk) == [(Decimal("102.60"), Decimal(1))], behaviour
-        await assert_one_truth(desk)
+        assert stops(harness) == [(Decimal("102.60"), Decimal(1))], behaviour
+        await assert_one_truth(harness)
 
 
 async def test_a_second_exit_goes_at_once_where_it_can_only_reduce(database: Database) -> None:
     """2.3: an unknown exit retires; two reduce-only ones cannot sell more than is there."""
-    desk = await open_resting_desk(database, Replacement.OVERLAP)
-    desk.venue.script.clear()
-    await desk.enter()
-    await sweep(desk, 2)
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
-    await desk.stream("111")
-    groups = await desk.rows("SELECT role, kind FROM exit_groups ORDER BY id")
+    harness = await open_resting_harness(database, Replacement.OVERLAP)
+    harness.venue.script.clear()
+    await harness.enter()
+    await sweep(harness, 2)
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
+    await harness.stream("111")
+    groups = await harness.rows("SELECT role, kind FROM exit_groups ORDER BY id")
     assert [each["role"] for each in groups].count("retiring") <= 1
 
-    await sweep(desk, 2)
+    await sweep(harness, 2)
 
-    assert at_venue(desk) == 0
-    await settle(desk)
-    await assert_one_truth(desk)
+    assert at_venue(harness) == 0
+    await settle(harness)
+    await assert_one_truth(harness)
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour.DROP_BEFORE, Behaviour.DROP_AFTER])
@@ -152,36 +152,36 @@ async def test_a_second_exit_that_could_sell_more_waits_for_evidence(
     database: Database, behaviour: Behaviour
 ) -> None:
     """2.3: on spot, until fills and balances were asked; then one of them sells, not both."""
-    desk = await open_resting_desk(database, Replacement.CANCEL_FIRST)
-    desk.venue.balances["BTC"] = Decimal(4)  # somebody else's: they are not ours to sell
-    await desk.reconciler.run()
-    await desk.enter()
-    await sweep(desk, 2)
-    desk.venue.script.append(behaviour)
-    await desk.stream("111")
-    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST)
+    harness.venue.balances["BTC"] = Decimal(4)  # somebody else's: they are not ours to sell
+    await harness.reconciler.run()
+    await harness.enter()
+    await sweep(harness, 2)
+    harness.venue.script.append(behaviour)
+    await harness.stream("111")
+    await harness.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
 
-    await sweep(desk, 3)
+    await sweep(harness, 3)
 
-    assert at_venue(desk) == 4
-    assert (await desk.position())["close_reason"] == "take_profit"
-    assert await desk.broken_books() == []
+    assert at_venue(harness) == 4
+    assert (await harness.position())["close_reason"] == "take_profit"
+    assert await harness.broken_books() == []
 
 
 async def test_no_second_exit_while_the_first_may_still_arrive(database: Database) -> None:
     """2.3: on spot; the venue's receive window has not passed, whatever it says of the first."""
-    desk = await open_resting_desk(database, Replacement.CANCEL_FIRST)
-    desk.venue.traits = replace(desk.venue.traits, receive_window=timedelta(minutes=10))
-    await desk.enter()
-    await sweep(desk, 2)
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
-    await desk.stream("111")
-    sent = len(desk.venue.submitted)
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST)
+    harness.venue.traits = replace(harness.venue.traits, receive_window=timedelta(minutes=10))
+    await harness.enter()
+    await sweep(harness, 2)
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
+    await harness.stream("111")
+    sent = len(harness.venue.submitted)
 
-    await sweep(desk, 3)
+    await sweep(harness, 3)
 
-    assert len(desk.venue.submitted) == sent
-    assert (await desk.position())["closed_at"] is None
+    assert len(harness.venue.submitted) == sent
+    assert (await harness.position())["closed_at"] is None
 
 
 @capabilities
@@ -199,25 +199,27 @@ async def test_a_hundred_positions_are_replaced_and_closed_without_one_too_many(
         )
         for n in range(100)
     ]
-    desk = await open_resting_desk(database, replacement, *specs)
+    harness = await open_resting_harness(database, replacement, *specs)
     for each in specs:
-        await desk.enter(each.name)
-    await sweep(desk, 2)
-    assert len(stops(desk)) == 100
+        await harness.enter(each.name)
+    await sweep(harness, 2)
+    assert len(stops(harness)) == 100
     for each in specs:
-        await desk.stream("108", each.symbol)
-    await sweep(desk, 2)
-    assert {level for level, _ in stops(desk)} == {Decimal("102.60")}
+        await harness.stream("108", each.symbol)
+    await sweep(harness, 2)
+    assert {level for level, _ in stops(harness)} == {Decimal("102.60")}
 
     for each in specs:
-        desk.tick("101", each.symbol)
-    await desk.protection.sweep(desk.clock.now())
-    await desk.protection.sweep(desk.clock.now())
-    await settle(desk, 2)
+        harness.tick("101", each.symbol)
+    await harness.protection.sweep(harness.clock.now())
+    await harness.protection.sweep(harness.clock.now())
+    await settle(harness, 2)
 
-    assert resting(desk) == {}
+    assert resting(harness) == {}
     for each in specs:
-        assert at_venue(desk, each.symbol) == 0
-    assert await desk.broken_books() == []
-    rows = await desk.row("SELECT count(*) AS n FROM trades WHERE close_reason = 'trailing_stop'")
+        assert at_venue(harness, each.symbol) == 0
+    assert await harness.broken_books() == []
+    rows = await harness.row(
+        "SELECT count(*) AS n FROM trades WHERE close_reason = 'trailing_stop'"
+    )
     assert rows["n"] == 100

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.fakes.host import ShiftedHost
-from tests.fakes.resting import open_resting_desk, restart, stops
-from tests.fakes.trading import Desk, open_desk, spec
+from tests.fakes.resting import open_resting_harness, restart, stops
+from tests.fakes.trading import TradingHarness, open_harness, spec
 from tests.integration.test_exits_in_trouble import STOP
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.position import CloseReason
@@ -19,18 +19,18 @@ FENCE = int(WINDOW + FENCE_MARGIN)
 
 
 class Behind:
-    """The desk's account, taken over just now; its clocks run together."""
+    """The harness's account, taken over just now; its clocks run together."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk, self.host = desk, ShiftedHost()
+    def __init__(self, harness: TradingHarness) -> None:
+        self.harness, self.host = harness, ShiftedHost()
         self.lease = Lease(
-            account="default", token=desk.token, host=self.host, seconds=3600.0, taken_over=True
+            account="default", token=harness.token, host=self.host, seconds=3600.0, taken_over=True
         )
         self.lease.open_fence(WINDOW)
-        desk.placement._lease = self.lease
+        harness.placement._lease = self.lease
 
     def wait(self, seconds: float) -> None:
-        self.desk.clock.advance(timedelta(seconds=seconds))
+        self.harness.clock.advance(timedelta(seconds=seconds))
         self.host.shift += timedelta(seconds=seconds)
 
 
@@ -39,77 +39,79 @@ async def test_a_stop_that_is_met_behind_the_fence_leaves_as_soon_as_it_may(
     database: Database, way: str
 ) -> None:
     """I4, M1.6: no pause grows meanwhile, no order is made in vain, and nobody is told of a refusal."""
-    desk = await open_desk(database, spec(exits=STOP))
-    await desk.enter()
-    behind = Behind(desk)
+    harness = await open_harness(database, spec(exits=STOP))
+    await harness.enter()
+    behind = Behind(harness)
 
     async def look() -> None:
         if way == "tick":
-            await desk.stream("89")
+            await harness.stream("89")
         else:
-            desk.tick("89")
-            await desk.protection.sweep(desk.clock.now())
+            harness.tick("89")
+            await harness.protection.sweep(harness.clock.now())
 
     for _ in range(FENCE):
         await look()
         behind.wait(1)
-    alerts = await desk.open_alerts()
+    alerts = await harness.open_alerts()
     behind.wait(0.5)
     await look()
 
-    assert (await desk.position())["close_reason"] == "stop_loss"
-    assert (len(await desk.orders()), alerts) == (2, [])
+    assert (await harness.position())["close_reason"] == "stop_loss"
+    assert (len(await harness.orders()), alerts) == (2, [])
 
 
 async def test_a_signal_waits_for_the_fence(database: Database) -> None:
     """M1.6, M4.5: it is asked again on its candle, and leaves no order behind."""
-    desk = await open_desk(database, spec(exits=STOP))
-    await desk.enter()
-    (position,) = desk.protection.held.values()
-    behind = Behind(desk)
+    harness = await open_harness(database, spec(exits=STOP))
+    await harness.enter()
+    (position,) = harness.protection.held.values()
+    behind = Behind(harness)
     with pytest.raises(OrderDeniedError, match="taken over"):
-        await desk.protection.close_by_hand(position, CloseReason.SIGNAL)
-    assert len(await desk.orders()) == 1
+        await harness.protection.close_by_hand(position, CloseReason.SIGNAL)
+    assert len(await harness.orders()) == 1
 
     behind.wait(FENCE + 0.5)
-    await desk.protection.close_by_hand(position, CloseReason.SIGNAL)
-    assert (await desk.position())["close_reason"] == "signal"
+    await harness.protection.close_by_hand(position, CloseReason.SIGNAL)
+    assert (await harness.position())["close_reason"] == "signal"
 
 
 async def test_an_exit_that_waited_for_a_beat_leaves_with_the_next_tick_after_it(
     database: Database,
 ) -> None:
     """2.5, I4: a database that was away for longer than the lease costs no pause of its own."""
-    desk = await open_desk(database, spec(exits=STOP))
-    await desk.enter()
-    behind = Behind(desk)
-    desk.placement._lease = lease = Lease(account="default", token=desk.token, host=behind.host)
+    harness = await open_harness(database, spec(exits=STOP))
+    await harness.enter()
+    behind = Behind(harness)
+    harness.placement._lease = lease = Lease(
+        account="default", token=harness.token, host=behind.host
+    )
     behind.wait(LEASE_SECONDS + 1)
     for _ in range(7):
-        await desk.stream("89")
+        await harness.stream("89")
         behind.wait(1)
-    assert len(await desk.orders()) == 1
+    assert len(await harness.orders()) == 1
 
     lease.beaten(behind.host.monotonic())
     behind.wait(1)
-    await desk.stream("89")
-    assert (await desk.position())["close_reason"] == "stop_loss"
+    await harness.stream("89")
+    assert (await harness.position())["close_reason"] == "stop_loss"
 
 
 async def test_a_stop_is_laid_to_rest_by_the_first_sweep_behind_the_fence(
     database: Database,
 ) -> None:
     """M5.7, M1.6: what may not be sent yet was refused by nobody."""
-    before = await open_resting_desk(database, Replacement.OVERLAP)
+    before = await open_resting_harness(database, Replacement.OVERLAP)
     await before.enter()
-    desk = await restart(before)
-    behind = Behind(desk)
+    harness = await restart(before)
+    behind = Behind(harness)
     for _ in range(3):
-        await desk.protection.sweep(desk.clock.now())
+        await harness.protection.sweep(harness.clock.now())
         behind.wait(5)
-    assert (stops(desk), len(await desk.orders())) == ([], 1)
-    assert await desk.open_alerts() == []
+    assert (stops(harness), len(await harness.orders())) == ([], 1)
+    assert await harness.open_alerts() == []
 
     behind.wait(5)
-    await desk.protection.sweep(desk.clock.now())
-    assert len(stops(desk)) == 1
+    await harness.protection.sweep(harness.clock.now())
+    assert len(stops(harness)) == 1

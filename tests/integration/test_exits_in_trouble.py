@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes.prices import FakePrices
-from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.storage import positions
@@ -31,11 +31,11 @@ def away(patch: pytest.MonkeyPatch, owner: object, name: str) -> Iterator[None]:
         yield
 
 
-def stalled_stream(desk: Desk) -> FakePrices:
+def stalled_stream(harness: TradingHarness) -> FakePrices:
     """From now on only the venue knows the price."""
     seen = FakePrices()
-    desk.venue.prices = seen
-    desk.clock.advance(FRESH + timedelta(seconds=1))
+    harness.venue.prices = seen
+    harness.clock.advance(FRESH + timedelta(seconds=1))
     return seen
 
 
@@ -43,66 +43,66 @@ async def test_an_exit_that_was_sent_and_not_recorded_is_settled_by_the_next_loo
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M5.1, 2.3: it stays latched, so that nothing tries again what was done."""
-    desk = await open_desk(database, spec(exits=STOP))
-    await desk.enter()
-    with away(monkeypatch, desk.recorder, "record"):
-        await desk.stream("89")
-    (position,) = desk.protection.held
-    assert desk.protection._book.latched(position)
+    harness = await open_harness(database, spec(exits=STOP))
+    await harness.enter()
+    with away(monkeypatch, harness.recorder, "record"):
+        await harness.stream("89")
+    (position,) = harness.protection.held
+    assert harness.protection._book.latched(position)
 
-    await desk.stream("88")
-    await desk.protection.sweep(desk.clock.now())
-    assert len(desk.venue.submitted) == 2  # the entry, and one exit
+    await harness.stream("88")
+    await harness.protection.sweep(harness.clock.now())
+    assert len(harness.venue.submitted) == 2  # the entry, and one exit
 
-    await desk.reconciler.run()
-    assert (await desk.position())["close_reason"] == "stop_loss"
-    assert desk.protection.held == {}
+    await harness.reconciler.run()
+    assert (await harness.position())["close_reason"] == "stop_loss"
+    assert harness.protection.held == {}
 
 
 async def test_an_exit_that_could_not_be_stored_is_tried_at_the_next_tick(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M5.1, 3.8: nothing is sent; it is not forgotten either."""
-    desk = await open_desk(database, spec(exits=STOP))
-    await desk.enter()
-    with away(monkeypatch, desk.placement, "prepare_exits"):
-        await desk.stream("89")
-    assert len(desk.venue.submitted) == 1
+    harness = await open_harness(database, spec(exits=STOP))
+    await harness.enter()
+    with away(monkeypatch, harness.placement, "prepare_exits"):
+        await harness.stream("89")
+    assert len(harness.venue.submitted) == 1
 
-    await desk.stream("88")
-    assert (await desk.position())["close_reason"] == "stop_loss"
+    await harness.stream("88")
+    assert (await harness.position())["close_reason"] == "stop_loss"
 
 
 async def test_a_trailing_stop_that_could_not_be_stored_is_stored_by_the_next_sweep(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M4.7, 3.8: the sweep and a restart read it in the table."""
-    desk = await open_desk(database, spec(exits=TRAIL))
-    await desk.enter()
-    await desk.stream("200")
+    harness = await open_harness(database, spec(exits=TRAIL))
+    await harness.enter()
+    await harness.stream("200")
     with (
         away(monkeypatch, positions, "update_trails"),
         pytest.raises(DatabaseUnavailableError),
     ):
-        await desk.protection.sweep(desk.clock.now())
+        await harness.protection.sweep(harness.clock.now())
 
-    await desk.protection.sweep(desk.clock.now())
-    assert (await desk.position())["trailing_stop"] == 190
+    await harness.protection.sweep(harness.clock.now())
+    assert (await harness.position())["trailing_stop"] == 190
 
 
 async def test_the_sweep_alone_trails_and_closes(database: Database) -> None:
     """M4.7: without one tick, on the prices that it asks for."""
-    desk = await open_desk(database, spec(exits=TRAIL))
-    await desk.enter()
-    seen = stalled_stream(desk)
+    harness = await open_harness(database, spec(exits=TRAIL))
+    await harness.enter()
+    seen = stalled_stream(harness)
     seen.move(SYMBOL, "200")
-    assert (await desk.protection.sweep(desk.clock.now())).closed == 0
+    assert (await harness.protection.sweep(harness.clock.now())).closed == 0
 
     seen.move(SYMBOL, "189")
-    result = await desk.protection.sweep(desk.clock.now())
+    result = await harness.protection.sweep(harness.clock.now())
 
     assert (result.closed, result.failed) == (1, {})
-    position = await desk.position()
+    position = await harness.position()
     assert (position["close_reason"], position["exit_price"]) == ("trailing_stop", 189)
 
 
@@ -111,36 +111,36 @@ async def test_a_position_nobody_can_close_is_said_until_it_is_protected_again(
 ) -> None:
     """M4.7, M2.6: its symbol left the configuration; the other position is swept all the same."""
     one, two = spec(exits=STOP), spec("two", "ETHUSDT", exits=STOP)
-    desk = await open_desk(database, one, two)
-    await desk.enter(BOT)
-    await desk.enter("two")
+    harness = await open_harness(database, one, two)
+    await harness.enter(BOT)
+    await harness.enter("two")
 
-    desk = await open_desk(database, two, restarted=True)
-    desk.venue.balances["ETH"] = Decimal(1)
-    await desk.protection.load(desk.clock.now())
-    desk.tick("80", "ETHUSDT")
-    result = await desk.protection.sweep(desk.clock.now())
-    assert await desk.open_alerts() == ["position_unprotected"]
+    harness = await open_harness(database, two, restarted=True)
+    harness.venue.balances["ETH"] = Decimal(1)
+    await harness.protection.load(harness.clock.now())
+    harness.tick("80", "ETHUSDT")
+    result = await harness.protection.sweep(harness.clock.now())
+    assert await harness.open_alerts() == ["position_unprotected"]
     assert (result.checked, result.closed) == (2, 1)
     assert list(result.failed.values()) == [f"{SYMBOL} is not configured"]
 
-    desk = await open_desk(database, one, two, restarted=True)
-    await desk.protection.sweep(desk.clock.now())
-    assert await desk.open_alerts() == []
+    harness = await open_harness(database, one, two, restarted=True)
+    await harness.protection.sweep(harness.clock.now())
+    assert await harness.open_alerts() == []
 
 
 async def test_exits_of_a_lost_account_are_not_sent_and_break_nothing(database: Database) -> None:
     """M1.6, I5: ten at once; the lease's own watch ends the daemon, no error of a tick does."""
     specs = [spec(f"bot{number}", exits=STOP) for number in range(10)]
-    desk = await open_desk(database, *specs)
+    harness = await open_harness(database, *specs)
     for each in specs:
-        await desk.enter(each.name)
-    await desk.execute("UPDATE leadership SET token = token + 1")
+        await harness.enter(each.name)
+    await harness.execute("UPDATE leadership SET token = token + 1")
 
-    await desk.stream("89")
-    result = await desk.protection.sweep(desk.clock.now())
+    await harness.stream("89")
+    result = await harness.protection.sweep(harness.clock.now())
 
-    assert len(desk.venue.submitted) == 10, "the entries alone"
-    assert len(desk.protection.held) == 10
-    assert all(desk.protection._book.latched(each) for each in desk.protection.held)
+    assert len(harness.venue.submitted) == 10, "the entries alone"
+    assert len(harness.protection.held) == 10
+    assert all(harness.protection._book.latched(each) for each in harness.protection.held)
     assert all("taken" in why or "account" in why for why in result.failed.values())

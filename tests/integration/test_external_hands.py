@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.errors import OutcomeUnknownError, RefusedError
 from tradebotd.domain.exits import ExitPlan
@@ -22,47 +22,54 @@ ORDER, POSITION, DIFFERS = "external_order", "external_position", "position_diff
 
 
 @pytest.fixture
-async def desk(database: Database) -> Desk:
+async def harness(database: Database) -> TradingHarness:
     """Two bots on one symbol, and 5 BTC that were there before."""
-    desk = await open_desk(database, spec("one"), spec("two"))
-    desk.venue.balances["BTC"] = Decimal(5)
-    await desk.reconciler.run()
-    return desk
+    harness = await open_harness(database, spec("one"), spec("two"))
+    harness.venue.balances["BTC"] = Decimal(5)
+    await harness.reconciler.run()
+    return harness
 
 
 @pytest.fixture
-async def futures(database: Database) -> Desk:
-    desk = await open_desk(database, spec(position_type=PositionType.FUTURES, allow_short=True))
-    await desk.reconciler.run()
-    return desk
+async def futures(database: Database) -> TradingHarness:
+    harness = await open_harness(
+        database, spec(position_type=PositionType.FUTURES, allow_short=True)
+    )
+    await harness.reconciler.run()
+    return harness
 
 
 def trade(
-    desk: Desk, quantity: str, price: str = "100", *, fee: str = "0", futures: bool = False
+    harness: TradingHarness,
+    quantity: str,
+    price: str = "100",
+    *,
+    fee: str = "0",
+    futures: bool = False,
 ) -> Fill:
     """By hand; a negative *quantity* sells. The fee is taken in BTC."""
     signed = Decimal(quantity)
     fill = Fill(
         venue=SCRIPTED,
         symbol=SYMBOL,
-        trade_id=TradeId(f"hand-{len(desk.venue.fills)}"),
+        trade_id=TradeId(f"hand-{len(harness.venue.fills)}"),
         client_order_id=HAND,
         side=Side.BUY if signed > 0 else Side.SELL,
         quantity=abs(signed),
         price=Decimal(price),
         fee=Decimal(fee),
         fee_asset="BTC",
-        executed_at=desk.clock.now(),
+        executed_at=harness.clock.now(),
     )
-    desk.venue.fills.append(fill)
+    harness.venue.fills.append(fill)
     if futures:
-        desk.venue.positions[SYMBOL] = desk.venue.positions.get(SYMBOL, Decimal(0)) + signed
+        harness.venue.positions[SYMBOL] = harness.venue.positions.get(SYMBOL, Decimal(0)) + signed
     else:
-        desk.venue.balances["BTC"] += signed - Decimal(fee)
+        harness.venue.balances["BTC"] += signed - Decimal(fee)
     return fill
 
 
-def resting(desk: Desk, name: ClientOrderId = HAND) -> OrderReport:
+def resting(harness: TradingHarness, name: ClientOrderId = HAND) -> OrderReport:
     request = OrderRequest(
         venue=SCRIPTED,
         symbol=SYMBOL,
@@ -78,92 +85,94 @@ def resting(desk: Desk, name: ClientOrderId = HAND) -> OrderReport:
         status=OrderStatus.NEW,
         asked=request,
     )
-    desk.venue.orders[name], desk.venue.resting[name] = report, request
+    harness.venue.orders[name], harness.venue.resting[name] = report, request
     return report
 
 
-async def alerts_of(desk: Desk, code: str) -> list[dict[str, Any]]:
-    return await desk.rows(
+async def alerts_of(harness: TradingHarness, code: str) -> list[dict[str, Any]]:
+    return await harness.rows(
         "SELECT subject, severity, message FROM alerts WHERE code = $1 AND cleared_at IS NULL", code
     )
 
 
-async def adopt(desk: Desk, bot: str = BOT) -> dict[str, Any]:
-    position_id = await desk.adoption.adopt(SCRIPTED, SYMBOL, BotName(bot))
-    return await desk.row("SELECT * FROM positions WHERE id = $1", position_id)
+async def adopt(harness: TradingHarness, bot: str = BOT) -> dict[str, Any]:
+    position_id = await harness.adoption.adopt(SCRIPTED, SYMBOL, BotName(bot))
+    return await harness.row("SELECT * FROM positions WHERE id = $1", position_id)
 
 
-async def test_an_order_by_hand_is_said_once_and_left_alone(desk: Desk) -> None:
+async def test_an_order_by_hand_is_said_once_and_left_alone(harness: TradingHarness) -> None:
     """M5.6, R13: kept while it rests, cleared when it is gone."""
-    resting(desk)
+    resting(harness)
     for _ in range(3):
-        await desk.reconciler.run()
+        await harness.reconciler.run()
 
-    (alert,) = await alerts_of(desk, ORDER)
+    (alert,) = await alerts_of(harness, ORDER)
     assert alert["subject"] == "scripted h1"
     assert alert["message"] == "sell 2 BTCUSDT (limit) is not ours"
-    kept = await desk.row("SELECT client_order_id, side, quantity, gone_at FROM external_orders")
+    kept = await harness.row("SELECT client_order_id, side, quantity, gone_at FROM external_orders")
     assert kept == {
         "client_order_id": HAND,
         "side": "sell",
         "quantity": Decimal(2),
         "gone_at": None,
     }
-    assert desk.venue.cancelled == []
+    assert harness.venue.cancelled == []
 
-    desk.venue.resting.clear()
-    await desk.reconciler.run()
-    assert await alerts_of(desk, ORDER) == []
-    assert (await desk.row("SELECT gone_at FROM external_orders"))["gone_at"] is not None
+    harness.venue.resting.clear()
+    await harness.reconciler.run()
+    assert await alerts_of(harness, ORDER) == []
+    assert (await harness.row("SELECT gone_at FROM external_orders"))["gone_at"] is not None
 
 
-async def test_an_order_of_ours_that_rests_is_nobody_elses(desk: Desk) -> None:
+async def test_an_order_of_ours_that_rests_is_nobody_elses(harness: TradingHarness) -> None:
     """M5.6: by its id, in the table of orders."""
-    await desk.enter()
-    (order,) = await desk.orders()
-    resting(desk, ClientOrderId(order["client_order_id"]))
+    await harness.enter()
+    (order,) = await harness.orders()
+    resting(harness, ClientOrderId(order["client_order_id"]))
 
-    await desk.reconciler.run()
+    await harness.reconciler.run()
 
-    assert await alerts_of(desk, ORDER) == []
+    assert await alerts_of(harness, ORDER) == []
 
 
-async def test_fills_by_hand_explain_a_difference_and_nothing_is_done(desk: Desk) -> None:
+async def test_fills_by_hand_explain_a_difference_and_nothing_is_done(
+    harness: TradingHarness,
+) -> None:
     """M5.6, R13: said as somebody else's; critical where we count on what is gone."""
-    await desk.enter()
-    trade(desk, "0.4", fee="0.001")
-    result = await desk.reconciler.run()
+    await harness.enter()
+    trade(harness, "0.4", fee="0.001")
+    result = await harness.reconciler.run()
 
     assert (result.differences, [str(each) for each in result.external]) == (
         [],
         ["we hold 1 BTC, scripted says 1.399"],
     )
-    assert [row["severity"] for row in await alerts_of(desk, POSITION)] == ["warning"]
-    trade(desk, "-0.9")
-    await desk.reconciler.run()
-    assert [row["severity"] for row in await alerts_of(desk, POSITION)] == ["critical"]
-    assert (await desk.position())["quantity"] == 1
-    assert len(desk.venue.submitted) == 1
+    assert [row["severity"] for row in await alerts_of(harness, POSITION)] == ["warning"]
+    trade(harness, "-0.9")
+    await harness.reconciler.run()
+    assert [row["severity"] for row in await alerts_of(harness, POSITION)] == ["critical"]
+    assert (await harness.position())["quantity"] == 1
+    assert len(harness.venue.submitted) == 1
 
-    trade(desk, "0.501")
-    assert (await desk.reconciler.run()).external == []
-    assert await desk.open_alerts() == []
+    trade(harness, "0.501")
+    assert (await harness.reconciler.run()).external == []
+    assert await harness.open_alerts() == []
 
 
-async def test_what_no_fill_explains_stays_a_difference(desk: Desk) -> None:
+async def test_what_no_fill_explains_stays_a_difference(harness: TradingHarness) -> None:
     """I2: a transfer, or a fill that the venue does not tell."""
-    trade(desk, "0.4")
-    desk.venue.balances["BTC"] += 1
-    result = await desk.reconciler.run()
+    trade(harness, "0.4")
+    harness.venue.balances["BTC"] += 1
+    result = await harness.reconciler.run()
 
     assert (result.external, len(result.differences)) == ([], 1)
-    assert await desk.open_alerts() == [DIFFERS]
+    assert await harness.open_alerts() == [DIFFERS]
 
 
-async def test_a_stream_tells_of_somebody_elses_order(desk: Desk) -> None:
+async def test_a_stream_tells_of_somebody_elses_order(harness: TradingHarness) -> None:
     """M5.6, R5: kept, and no order of ours is touched."""
-    fill = trade(desk, "1")
-    await desk.recorder.hear(
+    fill = trade(harness, "1")
+    await harness.recorder.hear(
         OrderReport(
             client_order_id=HAND,
             venue_order_id=VenueOrderId("h2"),
@@ -173,69 +182,71 @@ async def test_a_stream_tells_of_somebody_elses_order(desk: Desk) -> None:
         )
     )
 
-    kept = await desk.row("SELECT client_order_id, quantity, adopted_by FROM external_fills")
+    kept = await harness.row("SELECT client_order_id, quantity, adopted_by FROM external_fills")
     assert kept == {"client_order_id": HAND, "quantity": Decimal(1), "adopted_by": None}
-    assert await desk.orders() == []
+    assert await harness.orders() == []
 
 
-async def test_more_at_the_venue_becomes_a_position_with_exits(desk: Desk) -> None:
+async def test_more_at_the_venue_becomes_a_position_with_exits(harness: TradingHarness) -> None:
     """Issue 3: adopted by the fills that made it; from then on it is like any other."""
-    trade(desk, "0.4", "90", fee="0.001")
-    trade(desk, "0.6", "110")
-    await desk.reconciler.run()
+    trade(harness, "0.4", "90", fee="0.001")
+    trade(harness, "0.6", "110")
+    await harness.reconciler.run()
 
-    position = await adopt(desk)
+    position = await adopt(harness)
 
     assert (position["quantity"], position["bot"]) == (Decimal("0.999"), BOT)
     assert position["entry_price"] == (Decimal("0.399") * 90 + Decimal("0.6") * 110) / Decimal(
         "0.999"
     )
     assert position["stop_loss"] is not None
-    (order,) = await desk.orders()
+    (order,) = await harness.orders()
     assert (order["status"], order["settled"], order["reason"]) == ("filled", True, "adopted")
-    adopted = await desk.rows("SELECT adopted_by FROM external_fills")
+    adopted = await harness.rows("SELECT adopted_by FROM external_fills")
     assert [row["adopted_by"] for row in adopted] == [position["id"]] * 2
-    result = await desk.reconciler.run()
+    result = await harness.reconciler.run()
     assert (result.differences, result.external) == ([], [])
-    assert await desk.open_alerts() == []
-    assert len(desk.venue.submitted) == 0
-    await desk.stream("80")
-    assert (await desk.position())["close_reason"] == "stop_loss"
+    assert await harness.open_alerts() == []
+    assert len(harness.venue.submitted) == 0
+    await harness.stream("80")
+    assert (await harness.position())["close_reason"] == "stop_loss"
 
 
-async def test_without_known_fills_it_is_taken_at_the_price_of_the_moment(desk: Desk) -> None:
+async def test_without_known_fills_it_is_taken_at_the_price_of_the_moment(
+    harness: TradingHarness,
+) -> None:
     """Issue 3: one made-up fill, without a fee."""
-    desk.venue.balances["BTC"] += 2
-    desk.tick("123")
+    harness.venue.balances["BTC"] += 2
+    harness.tick("123")
 
-    position = await adopt(desk)
+    position = await adopt(harness)
 
     assert (position["quantity"], position["entry_price"], position["fees"]) == (2, 123, 0)
-    assert (await desk.reconciler.run()).differences == []
-    assert await desk.broken_books() == []
+    assert (await harness.reconciler.run()).differences == []
+    assert await harness.broken_books() == []
 
 
-async def test_less_at_the_venue_shrinks_and_then_closes(desk: Desk) -> None:
+async def test_less_at_the_venue_shrinks_and_then_closes(harness: TradingHarness) -> None:
     """Issue 3: with the reason `external`, at the prices of the fills."""
-    await desk.enter()
-    trade(desk, "-0.4", "150")
-    await desk.reconciler.run()
-    assert (await adopt(desk))["quantity"] == Decimal("0.6")
+    await harness.enter()
+    trade(harness, "-0.4", "150")
+    await harness.reconciler.run()
+    assert (await adopt(harness))["quantity"] == Decimal("0.6")
 
-    trade(desk, "-0.6", "50")
-    await desk.reconciler.run()
-    position = await adopt(desk)
+    trade(harness, "-0.6", "50")
+    await harness.reconciler.run()
+    position = await adopt(harness)
 
     assert (position["quantity"], position["close_reason"]) == (0, "external")
     assert position["exit_price"] == 90
-    groups = await desk.rows("SELECT role FROM exit_groups")
+    groups = await harness.rows("SELECT role FROM exit_groups")
     assert {row["role"] for row in groups} == {"closed"}
-    assert (await desk.reconciler.run()).differences == []
-    assert desk.protection.held == {}
-    assert await desk.broken_books() == []
+    assert (await harness.reconciler.run()).differences == []
+    assert harness.protection.held == {}
+    assert await harness.broken_books() == []
 
 
-async def test_a_short_by_hand_becomes_a_short(futures: Desk) -> None:
+async def test_a_short_by_hand_becomes_a_short(futures: TradingHarness) -> None:
     """Issue 3: futures, at the venue's own entry price."""
     trade(futures, "-2", "100", futures=True)
     await futures.reconciler.run()
@@ -264,31 +275,37 @@ async def test_a_short_by_hand_becomes_a_short(futures: Desk) -> None:
     ],
 )
 async def test_what_does_not_fit_is_refused(
-    desk: Desk, more: str, held: str | None, bot: str, symbol: str, venue: str, code: str
+    harness: TradingHarness,
+    more: str,
+    held: str | None,
+    bot: str,
+    symbol: str,
+    venue: str,
+    code: str,
 ) -> None:
     """Issue 3: and nothing of our books changes."""
     if held is not None:
-        await desk.enter(held)
-    before = await desk.orders(), await desk.rows("SELECT * FROM positions")
-    desk.venue.balances["BTC"] += Decimal(more)
+        await harness.enter(held)
+    before = await harness.orders(), await harness.rows("SELECT * FROM positions")
+    harness.venue.balances["BTC"] += Decimal(more)
 
     with pytest.raises(RefusedError) as refused:
-        await desk.adoption.adopt(VenueName(venue), symbol, BotName(bot))
+        await harness.adoption.adopt(VenueName(venue), symbol, BotName(bot))
 
     assert refused.value.code == code
-    assert (await desk.orders(), await desk.rows("SELECT * FROM positions")) == before
+    assert (await harness.orders(), await harness.rows("SELECT * FROM positions")) == before
 
 
-async def test_what_may_be_our_own_unknown_order_is_not_adopted(desk: Desk) -> None:
+async def test_what_may_be_our_own_unknown_order_is_not_adopted(harness: TradingHarness) -> None:
     """2.3: it would be there twice once its fill is told."""
-    desk.venue.script.append(Behaviour.DROP_AFTER)
+    harness.venue.script.append(Behaviour.DROP_AFTER)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter()
-    desk.venue.hidden.update(order for order, _ in desk.venue.submitted)
-    desk.venue.fills_are_late = True
+        await harness.enter()
+    harness.venue.hidden.update(order for order, _ in harness.venue.submitted)
+    harness.venue.fills_are_late = True
 
     with pytest.raises(RefusedError) as refused:
-        await adopt(desk, "two")
+        await adopt(harness, "two")
 
     assert refused.value.code == "order_unknown"
 
@@ -297,26 +314,26 @@ async def test_exits_measured_at_an_entry_cannot_be_given_to_what_was_not_entere
     database: Database,
 ) -> None:
     """M4.7: a multiple of a range that nobody measured."""
-    desk = await open_desk(database, spec(exits=ExitPlan(stop_loss_atr=Decimal(2))))
-    await desk.reconciler.run()
-    desk.venue.balances["BTC"] = Decimal(1)
+    harness = await open_harness(database, spec(exits=ExitPlan(stop_loss_atr=Decimal(2))))
+    await harness.reconciler.run()
+    harness.venue.balances["BTC"] = Decimal(1)
 
     with pytest.raises(RefusedError) as refused:
-        await adopt(desk)
+        await adopt(harness)
 
     assert refused.value.code == "needs_range"
 
 
 async def test_what_was_sold_of_it_is_taken_out_whatever_its_exits_are_measured_by(
-    desk: Desk,
+    harness: TradingHarness,
 ) -> None:
     """M5.6: nothing has to be planned for what is gone; the rest could be sold by no exit."""
-    await desk.enter("one")
+    await harness.enter("one")
     one = BotName("one")
-    desk.specs[one] = replace(desk.specs[one], exits=ExitPlan(stop_loss_atr=Decimal(2)))
-    desk.venue.balances["BTC"] -= Decimal("0.25")
+    harness.specs[one] = replace(harness.specs[one], exits=ExitPlan(stop_loss_atr=Decimal(2)))
+    harness.venue.balances["BTC"] -= Decimal("0.25")
 
-    await adopt(desk)
+    await adopt(harness)
 
-    assert (await desk.position())["quantity"] == Decimal("0.75")
-    assert (await desk.reconciler.run()).differences == []
+    assert (await harness.position())["quantity"] == Decimal("0.75")
+    assert (await harness.reconciler.run()).differences == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.trading import BOT, NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import BOT, NOON, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.exits import ExitPlan
@@ -47,99 +47,99 @@ def report(order: ClientOrderId, status: OrderStatus, *fills: Fill) -> OrderRepo
     )
 
 
-async def lost_entry(desk: Desk, minute: int = 0) -> ClientOrderId:
+async def lost_entry(harness: TradingHarness, minute: int = 0) -> ClientOrderId:
     """An entry that never arrived; what the venue says of it comes by reports."""
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter(minute=minute)
-    return ClientOrderId((await desk.orders())[-1]["client_order_id"])
+        await harness.enter(minute=minute)
+    return ClientOrderId((await harness.orders())[-1]["client_order_id"])
 
 
 async def test_a_second_fill_does_not_loosen_a_trailing_stop(database: Database) -> None:
     """M4.7: it only ever tightens, whatever the new average."""
-    desk = await open_desk(database, TRAILING)
-    order = await lost_entry(desk)
+    harness = await open_harness(database, TRAILING)
+    order = await lost_entry(harness)
     first, second = fill(order, 1), fill(order, 2, "102")
-    await desk.recorder.record(report(order, OrderStatus.PARTIALLY_FILLED, first))
-    await desk.stream("120")
-    await desk.protection.sweep(NOON)
-    assert (await desk.position())["trailing_stop"] == 114
+    await harness.recorder.record(report(order, OrderStatus.PARTIALLY_FILLED, first))
+    await harness.stream("120")
+    await harness.protection.sweep(NOON)
+    assert (await harness.position())["trailing_stop"] == 114
 
-    await desk.recorder.record(report(order, OrderStatus.FILLED, first, second))
+    await harness.recorder.record(report(order, OrderStatus.FILLED, first, second))
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["trailing_stop"], position["best_price"]) == (114, 120)
     assert (position["quantity"], position["entry_price"]) == (2, 101)
-    desk.venue.balances["BTC"] = Decimal(2)  # the reports were ours: let the venue agree
-    await desk.stream("113.99")
-    assert (await desk.position())["close_reason"] == "trailing_stop"
+    harness.venue.balances["BTC"] = Decimal(2)  # the reports were ours: let the venue agree
+    await harness.stream("113.99")
+    assert (await harness.position())["close_reason"] == "trailing_stop"
 
 
 async def test_what_protection_holds_has_the_version_of_the_table(database: Database) -> None:
     """M4.7: after a partial exit, too: what is older than the table is known to be."""
-    desk = await open_desk(database, TRAILING)
-    entry = await lost_entry(desk)
+    harness = await open_harness(database, TRAILING)
+    entry = await lost_entry(harness)
     filled = report(entry, OrderStatus.FILLED, fill(entry, 1), fill(entry, 2))
-    await desk.recorder.record(filled)
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
-    await desk.stream("80")
-    order = ClientOrderId((await desk.orders())[-1]["client_order_id"])
+    await harness.recorder.record(filled)
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
+    await harness.stream("80")
+    order = ClientOrderId((await harness.orders())[-1]["client_order_id"])
 
     part = fill(order, 1, "80", Side.SELL)
-    await desk.recorder.record(report(order, OrderStatus.PARTIALLY_FILLED, part))
+    await harness.recorder.record(report(order, OrderStatus.PARTIALLY_FILLED, part))
 
-    position, (held,) = await desk.position(), desk.protection.held.values()
+    position, (held,) = await harness.position(), harness.protection.held.values()
     assert (held.quantity, held.version) == (position["quantity"], position["version"]) == (1, 3)
 
 
-async def lost_in_two_symbols(database: Database) -> Desk:
+async def lost_in_two_symbols(database: Database) -> TradingHarness:
     """Restarted without the first of them in the configuration."""
     two = spec("two", "ETHUSDT")
-    desk = await open_desk(database, spec(), two)
+    harness = await open_harness(database, spec(), two)
     for bot in (BOT, BotName("two")):
-        desk.venue.script.append(Behaviour.DROP_AFTER)
+        harness.venue.script.append(Behaviour.DROP_AFTER)
         with pytest.raises(OutcomeUnknownError):
-            await desk.enter(bot)
-    return await open_desk(database, two, restarted=True)
+            await harness.enter(bot)
+    return await open_harness(database, two, restarted=True)
 
 
-async def fill_both(desk: Desk) -> None:
-    for number, order in enumerate(await desk.orders()):
+async def fill_both(harness: TradingHarness) -> None:
+    for number, order in enumerate(await harness.orders()):
         name = ClientOrderId(order["client_order_id"])
         filled = replace(fill(name, number), symbol=order["symbol"])
-        await desk.recorder.record(report(name, OrderStatus.FILLED, filled))
+        await harness.recorder.record(report(name, OrderStatus.FILLED, filled))
 
 
 async def test_a_fill_of_a_symbol_that_left_the_configuration_is_applied(
     database: Database,
 ) -> None:
     """M5.4, M4.2: by the filters it had; its exits are those of its entry."""
-    desk = await lost_in_two_symbols(database)
+    harness = await lost_in_two_symbols(database)
 
-    await fill_both(desk)
+    await fill_both(harness)
 
-    assert await desk.open_alerts() == []
-    assert [order["settled"] for order in await desk.orders()] == [True, True]
-    held = await desk.row("SELECT * FROM positions WHERE symbol = $1", SYMBOL)
+    assert await harness.open_alerts() == []
+    assert [order["settled"] for order in await harness.orders()] == [True, True]
+    held = await harness.row("SELECT * FROM positions WHERE symbol = $1", SYMBOL)
     assert (held["quantity"], held["stop_loss"]) == (1, 95)
-    assert await desk.broken_books() == []
+    assert await harness.broken_books() == []
 
 
 async def test_a_fill_of_a_symbol_that_nobody_knows_is_an_alert_and_stops_nobody(
     database: Database,
 ) -> None:
     """M5.4, M2.6: its order waits, unsettled; the other's is reconciled all the same."""
-    desk = await lost_in_two_symbols(database)
-    await desk.execute("DELETE FROM market_symbols WHERE symbol = $1", SYMBOL)
+    harness = await lost_in_two_symbols(database)
+    await harness.execute("DELETE FROM market_symbols WHERE symbol = $1", SYMBOL)
 
-    await fill_both(desk)
+    await fill_both(harness)
 
-    assert await desk.open_alerts() == ["fill_not_applied"]
-    assert [(o["symbol"], o["settled"]) for o in await desk.orders()] == [
+    assert await harness.open_alerts() == ["fill_not_applied"]
+    assert [(o["symbol"], o["settled"]) for o in await harness.orders()] == [
         (SYMBOL, False),
         ("ETHUSDT", True),
     ]
-    assert await desk.broken_books() == []
+    assert await harness.broken_books() == []
 
 
 @pytest.mark.parametrize(
@@ -154,64 +154,64 @@ async def test_a_fill_that_is_none_of_its_order_is_an_alert(
     database: Database, changes: dict[str, Any], why: str
 ) -> None:
     """M5.4, R5: nothing is applied, and the order waits for what is."""
-    desk = await open_desk(database)
-    order = await lost_entry(desk)
+    harness = await open_harness(database)
+    order = await lost_entry(harness)
 
-    await desk.recorder.record(
+    await harness.recorder.record(
         report(order, OrderStatus.FILLED, replace(fill(order, 1), **changes))
     )
 
-    (alert,) = await desk.rows("SELECT code, message FROM alerts")
+    (alert,) = await harness.rows("SELECT code, message FROM alerts")
     assert alert["code"] == "fill_not_applied"
     assert why in alert["message"]
-    assert await desk.rows("SELECT * FROM positions") == []
-    assert [row["settled"] for row in await desk.orders()] == [False]
+    assert await harness.rows("SELECT * FROM positions") == []
+    assert [row["settled"] for row in await harness.orders()] == [False]
 
 
 async def test_a_fill_of_nothing_is_ignored_and_counted(database: Database) -> None:
     """M5.4, R5: the one beside it is applied."""
-    desk = await open_desk(database)
-    order = await lost_entry(desk)
+    harness = await open_harness(database)
+    order = await lost_entry(harness)
     nothing = replace(fill(order, 1), quantity=Decimal(0))
     told = replace(
         report(order, OrderStatus.FILLED, nothing, fill(order, 2)), filled_quantity=Decimal(1)
     )
 
-    effects = await desk.recorder.record(told)
+    effects = await harness.recorder.record(told)
 
     assert (effects.ignored, effects.fills) == (1, 1)
-    assert (await desk.position())["quantity"] == 1
-    assert [row["settled"] for row in await desk.orders()] == [True]
+    assert (await harness.position())["quantity"] == 1
+    assert [row["settled"] for row in await harness.orders()] == [True]
 
 
 async def test_a_late_entry_adds_to_the_position_that_is_open(database: Database) -> None:
     """2.3, M5.4: taken for absent, then evidence came; one open position of a bot and symbol."""
-    desk = await open_desk(database)
-    late = await lost_entry(desk)
-    await desk.recorder.record_rejected(late, "not_sent: the venue has never seen it")
-    await desk.enter(minute=1)
+    harness = await open_harness(database)
+    late = await lost_entry(harness)
+    await harness.recorder.record_rejected(late, "not_sent: the venue has never seen it")
+    await harness.enter(minute=1)
 
-    await desk.recorder.record(report(late, OrderStatus.FILLED, fill(late, 1, "110")))
+    await harness.recorder.record(report(late, OrderStatus.FILLED, fill(late, 1, "110")))
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["quantity"], position["entry_price"]) == (2, 105)
-    assert [order["status"] for order in await desk.orders()] == ["filled", "filled"]
-    assert await desk.broken_books() == []
+    assert [order["status"] for order in await harness.orders()] == ["filled", "filled"]
+    assert await harness.broken_books() == []
 
 
 async def test_a_fill_that_came_again_otherwise_is_told_for_a_day(database: Database) -> None:
     """M5.4, M8.2: the venue tells of a settled order no more, and no command ends an alert."""
-    desk = await open_desk(database)
-    order = await lost_entry(desk)
+    harness = await open_harness(database)
+    order = await lost_entry(harness)
     for price in ("100", "101"):
-        await desk.recorder.record(report(order, OrderStatus.FILLED, fill(order, 1, price)))
-    assert await desk.open_alerts() == ["fill_differs"]
+        await harness.recorder.record(report(order, OrderStatus.FILLED, fill(order, 1, price)))
+    assert await harness.open_alerts() == ["fill_differs"]
 
-    await desk.reconciler.run()
-    assert "fill_differs" in await desk.open_alerts()
-    desk.clock.advance(timedelta(days=1, minutes=1))
-    await desk.reconciler.run()
-    assert "fill_differs" not in await desk.open_alerts()
+    await harness.reconciler.run()
+    assert "fill_differs" in await harness.open_alerts()
+    harness.clock.advance(timedelta(days=1, minutes=1))
+    await harness.reconciler.run()
+    assert "fill_differs" not in await harness.open_alerts()
 
 
 @pytest.mark.parametrize("code", ["fill_not_applied", "order_differs"])
@@ -219,27 +219,27 @@ async def test_what_is_told_of_an_order_no_more_is_over_after_a_day(
     database: Database, code: str
 ) -> None:
     """M8.2: of one that does not settle it is told at each look, and so it lasts."""
-    desk = await open_desk(database)
+    harness = await open_harness(database)
     async with database.transaction() as connection:
-        await alerts.raise_alert(connection, code, "critical", "x", "y", desk.clock.now())
+        await alerts.raise_alert(connection, code, "critical", "x", "y", harness.clock.now())
 
-    await desk.reconciler.run()
-    assert await desk.open_alerts() == [code]
-    desk.clock.advance(timedelta(days=1, minutes=1))
-    await desk.reconciler.run()
-    assert await desk.open_alerts() == []
+    await harness.reconciler.run()
+    assert await harness.open_alerts() == [code]
+    harness.clock.advance(timedelta(days=1, minutes=1))
+    await harness.reconciler.run()
+    assert await harness.open_alerts() == []
 
 
 async def test_a_late_entry_of_the_other_side_is_an_alert(database: Database) -> None:
     """M5.4: a long and a short do not make one position."""
     futures = spec(position_type="futures", allow_short=True)
-    desk = await open_desk(database, futures)
-    late = await lost_entry(desk)
-    await desk.recorder.record_rejected(late, "not_sent: the venue has never seen it")
-    await desk.enter(minute=1)
-    await desk.execute("UPDATE positions SET side = 'short'")
+    harness = await open_harness(database, futures)
+    late = await lost_entry(harness)
+    await harness.recorder.record_rejected(late, "not_sent: the venue has never seen it")
+    await harness.enter(minute=1)
+    await harness.execute("UPDATE positions SET side = 'short'")
 
-    await desk.recorder.record(report(late, OrderStatus.FILLED, fill(late, 1)))
+    await harness.recorder.record(report(late, OrderStatus.FILLED, fill(late, 1)))
 
-    assert await desk.open_alerts() == ["fill_not_applied"]
-    assert (await desk.position())["quantity"] == 1
+    assert await harness.open_alerts() == ["fill_not_applied"]
+    assert (await harness.position())["quantity"] == 1

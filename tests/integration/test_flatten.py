@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.fakes.host import ShiftedHost
-from tests.fakes.resting import CAPABILITIES, one, open_resting_desk, resting, sweep
-from tests.fakes.trading import NOON, Desk, open_desk, spec
+from tests.fakes.resting import CAPABILITIES, one, open_resting_harness, resting, sweep
+from tests.fakes.trading import NOON, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import DatabaseUnavailableError, OrderRejectedError
@@ -30,55 +30,55 @@ def quiet(_: dict[str, Any]) -> None:
     pass
 
 
-async def two_held(database: Database) -> Desk:
-    desk = await open_desk(database, spec("one"), spec("two", "ETHUSDT"))
-    await desk.enter("one")
-    await desk.enter("two")
-    return desk
+async def two_held(database: Database) -> TradingHarness:
+    harness = await open_harness(database, spec("one"), spec("two", "ETHUSDT"))
+    await harness.enter("one")
+    await harness.enter("two")
+    return harness
 
 
-async def flatten(desk: Desk, host: ShiftedHost | None = None) -> FlattenResult:
+async def flatten(harness: TradingHarness, host: ShiftedHost | None = None) -> FlattenResult:
     return await Flatten(
-        database=desk.database,
-        clock=desk.clock,
-        gate=desk.gate,
-        entry_orders=desk.entry_orders,
-        closer=desk.protection,
-        reconciler=desk.reconciler,
+        database=harness.database,
+        clock=harness.clock,
+        gate=harness.gate,
+        entry_orders=harness.entry_orders,
+        closer=harness.protection,
+        reconciler=harness.reconciler,
         host=host or ShiftedHost(),
     ).run(quiet)
 
 
-async def open_positions(desk: Desk) -> int:
-    return len(await desk.rows("SELECT id FROM positions WHERE closed_at IS NULL"))
+async def open_positions(harness: TradingHarness) -> int:
+    return len(await harness.rows("SELECT id FROM positions WHERE closed_at IS NULL"))
 
 
 async def test_everything_is_closed_and_the_halt_stays(database: Database) -> None:
     """M4, interface 3.1: halt, close with reason `flatten`, verify; only `resume` ends the halt."""
-    desk = await two_held(database)
+    harness = await two_held(database)
 
-    result = await flatten(desk)
+    result = await flatten(harness)
 
     assert result.left == []
     assert len(result.closed) == 2
-    rows = await desk.rows("SELECT close_reason FROM positions")
+    rows = await harness.rows("SELECT close_reason FROM positions")
     assert {row["close_reason"] for row in rows} == {"flatten"}
-    assert desk.gate.halt_reason == "flatten"
-    assert desk.gate.closed_because() == "halted"
-    assert await desk.rows("SELECT 1 FROM settings WHERE key = 'halt' AND value IS NOT NULL")
+    assert harness.gate.halt_reason == "flatten"
+    assert harness.gate.closed_because() == "halted"
+    assert await harness.rows("SELECT 1 FROM settings WHERE key = 'halt' AND value IS NOT NULL")
 
 
 async def test_one_refusal_keeps_no_other_position_and_is_tried_again(database: Database) -> None:
     """Each position on its own: a refused exit is sent anew, a closed one is not."""
-    desk = await two_held(database)
-    desk.venue.script.extend([Behaviour.REJECT])
+    harness = await two_held(database)
+    harness.venue.script.extend([Behaviour.REJECT])
 
     host = ShiftedHost()
-    result = await flatten(desk, host)
+    result = await flatten(harness, host)
 
     assert result.left == []
     assert len(result.closed) == 2
-    exits = await desk.rows("SELECT status FROM orders WHERE role = 'exit'")
+    exits = await harness.rows("SELECT status FROM orders WHERE role = 'exit'")
     assert sorted(row["status"] for row in exits) == ["filled", "filled", "rejected"]
 
 
@@ -86,36 +86,36 @@ async def test_a_venue_that_refuses_always_ends_it_with_what_is_left_and_why(
     database: Database,
 ) -> None:
     """Bounded: after the last round it says what is there still, and sends no more."""
-    desk = await two_held(database)
-    desk.venue.script.extend([Behaviour.REJECT] * 100)
+    harness = await two_held(database)
+    harness.venue.script.extend([Behaviour.REJECT] * 100)
 
-    result = await flatten(desk)
+    result = await flatten(harness)
 
     assert [each.kind for each in result.left] == ["position", "position"]
     assert all(each.why for each in result.left)
-    assert await open_positions(desk) == 2
-    assert len(await desk.rows("SELECT 1 FROM orders WHERE role = 'exit'")) <= 2 * ROUNDS
+    assert await open_positions(harness) == 2
+    assert len(await harness.rows("SELECT 1 FROM orders WHERE role = 'exit'")) <= 2 * ROUNDS
 
 
 async def test_an_answer_that_is_lost_sells_nothing_twice(database: Database) -> None:
     """M5: an exit whose fate is unknown is settled by the venue's word before another is sent."""
-    desk = await open_desk(database)
-    await desk.enter()
-    held = (await desk.position())["quantity"]
-    desk.venue.script.extend([Behaviour.DROP_AFTER])
+    harness = await open_harness(database)
+    await harness.enter()
+    held = (await harness.position())["quantity"]
+    harness.venue.script.extend([Behaviour.DROP_AFTER])
 
-    result = await flatten(desk)
+    result = await flatten(harness)
 
     assert result.left == []
-    sold = sum(r.quantity for _, r in desk.venue.submitted if r.side.value == "sell")
+    sold = sum(r.quantity for _, r in harness.venue.submitted if r.side.value == "sell")
     assert sold == held
-    assert await desk.broken_books() == []
+    assert await harness.broken_books() == []
 
 
 async def test_with_nothing_held_it_is_over_at_once(database: Database) -> None:
-    desk, host = await open_desk(database), ShiftedHost()
+    harness, host = await open_harness(database), ShiftedHost()
 
-    result = await flatten(desk, host)
+    result = await flatten(harness, host)
 
     assert (result.closed, result.cancelled, result.left) == ([], [], [])
     assert host.slept == []
@@ -123,44 +123,44 @@ async def test_with_nothing_held_it_is_over_at_once(database: Database) -> None:
 
 async def test_an_earlier_halt_keeps_its_reason(database: Database) -> None:
     """An operator's words are not overwritten by what they ask for next."""
-    desk = await two_held(database)
-    await desk.gate.halt("lunch")
+    harness = await two_held(database)
+    await harness.gate.halt("lunch")
 
-    assert (await flatten(desk)).left == []
-    assert desk.gate.halt_reason == "lunch"
+    assert (await flatten(harness)).left == []
+    assert harness.gate.halt_reason == "lunch"
 
 
 async def test_a_hundred_positions_are_closed_each_by_one_exit(database: Database) -> None:
     """M4: at the size where it goes wrong: many at once, none twice, none forgotten."""
     names = [f"C{number}USDT" for number in range(100)]
-    desk = await open_desk(database, *(spec(name.lower(), name) for name in names), speed=1.0)
+    harness = await open_harness(database, *(spec(name.lower(), name) for name in names), speed=1.0)
     for name in names:
-        await desk.enter(name.lower())
-    assert await open_positions(desk) == len(names)
+        await harness.enter(name.lower())
+    assert await open_positions(harness) == len(names)
 
-    result = await flatten(desk)
+    result = await flatten(harness)
 
     assert (result.left, len(result.closed)) == ([], len(names))
-    exits = await desk.rows("SELECT position_id FROM orders WHERE role = 'exit'")
+    exits = await harness.rows("SELECT position_id FROM orders WHERE role = 'exit'")
     assert len({row["position_id"] for row in exits}) == len(exits) == len(names)
-    assert await desk.broken_books() == []
+    assert await harness.broken_books() == []
 
 
 async def test_some_refused_symbols_keep_no_other_open(database: Database) -> None:
     """M4: what the venue does not take stays and is named; the others are closed."""
     names = [f"C{number}USDT" for number in range(8)]
-    desk = await open_desk(database, *(spec(name.lower(), name) for name in names), speed=1.0)
+    harness = await open_harness(database, *(spec(name.lower(), name) for name in names), speed=1.0)
     for name in names:
-        await desk.enter(name.lower())
+        await harness.enter(name.lower())
     refused = names[::4]
 
     async def refuses(client_order_id: ClientOrderId) -> None:
         sql = "SELECT symbol FROM orders WHERE client_order_id = $1"
-        if (await desk.row(sql, client_order_id))["symbol"] in refused:
+        if (await harness.row(sql, client_order_id))["symbol"] in refused:
             raise OrderRejectedError("trading of it is suspended")
 
-    desk.venue.before_submit = refuses
-    result = await flatten(desk)
+    harness.venue.before_submit = refuses
+    result = await flatten(harness)
 
     assert len(result.closed) == len(names) - len(refused)
     assert [each.subject.split()[-1] for each in result.left] == refused
@@ -176,17 +176,17 @@ async def test_a_closed_market_keeps_its_position_and_that_is_said_at_once(
         open=NOON - timedelta(hours=1),
         close=NOON + timedelta(hours=1),
     )
-    desk = await open_desk(database, calendar=ExchangeCalendar("XTST", [session]))
-    await desk.enter()
-    desk.clock.set(NOON + timedelta(hours=2))
-    sent, host = len(desk.venue.submitted), ShiftedHost()
+    harness = await open_harness(database, calendar=ExchangeCalendar("XTST", [session]))
+    await harness.enter()
+    harness.clock.set(NOON + timedelta(hours=2))
+    sent, host = len(harness.venue.submitted), ShiftedHost()
 
-    result = await flatten(desk, host)
+    result = await flatten(harness, host)
 
     (left,) = result.left
     assert (left.kind, left.why.startswith("market_closed")) == ("position", True)
-    assert (len(desk.venue.submitted), host.slept) == (sent, [])
-    assert desk.gate.closed_because() == "halted"
+    assert (len(harness.venue.submitted), host.slept) == (sent, [])
+    assert harness.gate.closed_because() == "halted"
 
 
 async def test_an_entry_that_rests_is_cancelled_before_anything_is_closed(
@@ -194,40 +194,40 @@ async def test_an_entry_that_rests_is_cancelled_before_anything_is_closed(
 ) -> None:
     """M4: an entry that filled behind us would be held again."""
     limited = spec("two", "ETHUSDT", entry=EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01")))
-    desk = await open_desk(database, spec("one"), limited)
-    await desk.enter("one")
-    await desk.enter("two")
+    harness = await open_harness(database, spec("one"), limited)
+    await harness.enter("one")
+    await harness.enter("two")
     resting_at_exit: list[int] = []
 
     async def looks(_: ClientOrderId) -> None:
-        resting_at_exit.append(len(desk.venue.resting))
+        resting_at_exit.append(len(harness.venue.resting))
 
-    desk.venue.before_submit = looks
-    result = await flatten(desk)
+    harness.venue.before_submit = looks
+    result = await flatten(harness)
 
     assert (result.left, len(result.closed), len(result.cancelled)) == ([], 1, 1)
     assert resting_at_exit == [0]
-    assert desk.venue.resting == {}
+    assert harness.venue.resting == {}
 
 
 async def test_twice_in_a_row_sends_nothing_the_second_time(database: Database) -> None:
     """Interface 3.1: an operator in doubt asks again, at no cost."""
-    desk = await two_held(database)
-    assert (await flatten(desk)).left == []
-    sent = len(desk.venue.submitted)
+    harness = await two_held(database)
+    assert (await flatten(harness)).left == []
+    sent = len(harness.venue.submitted)
 
-    again = await flatten(desk)
+    again = await flatten(harness)
 
     assert (again.closed, again.cancelled, again.left) == ([], [], [])
-    assert len(desk.venue.submitted) == sent
+    assert len(harness.venue.submitted) == sent
 
 
 async def test_the_halt_is_there_after_a_restart(database: Database) -> None:
     """M4, deliver 6: whoever starts next enters nothing."""
-    desk = await two_held(database)
-    await flatten(desk)
+    harness = await two_held(database)
+    await flatten(harness)
 
-    restarted = EntryGate(database, desk.clock)
+    restarted = EntryGate(database, harness.clock)
     await restarted.load()
     restarted.open("reconcile")
 
@@ -251,18 +251,18 @@ class Away:
 class Interrupted:
     """Closes one position; then the database is away for all that follow."""
 
-    def __init__(self, desk: Desk, away: Away) -> None:
-        self.desk, self.away = desk, away
+    def __init__(self, harness: TradingHarness, away: Away) -> None:
+        self.harness, self.away = harness, away
 
     async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId | None:
         if self.away.is_away:
             raise DatabaseUnavailableError("connection refused")
-        closed = await self.desk.protection.close_by_hand(position, reason)
-        self.away.is_away = len(self.desk.venue.submitted) == 3  # two entries and this exit
+        closed = await self.harness.protection.close_by_hand(position, reason)
+        self.away.is_away = len(self.harness.venue.submitted) == 3  # two entries and this exit
         return closed
 
     async def clear_leftovers(self) -> None:
-        await self.desk.protection.clear_leftovers()
+        await self.harness.protection.clear_leftovers()
 
 
 class Returning(ShiftedHost):
@@ -280,46 +280,46 @@ async def test_a_database_lost_half_way_is_said_and_the_rest_is_closed_when_it_i
     database: Database, after: int
 ) -> None:
     """M4, deliver 6: never "nothing is left" of what could not be looked at."""
-    desk = await two_held(database)
+    harness = await two_held(database)
     away = Away(database)
     result = await Flatten(
         database=away,  # type: ignore[arg-type]
-        clock=desk.clock,
-        gate=desk.gate,
-        entry_orders=desk.entry_orders,
-        closer=Interrupted(desk, away),
-        reconciler=desk.reconciler,
+        clock=harness.clock,
+        gate=harness.gate,
+        entry_orders=harness.entry_orders,
+        closer=Interrupted(harness, away),
+        reconciler=harness.reconciler,
         host=Returning(away, after=after),
     ).run(quiet)
 
     if after < ROUNDS:
         assert (result.left, len(result.closed)) == ([], 2)
-        assert await open_positions(desk) == 0
+        assert await open_positions(harness) == 0
     else:
         assert {each.kind for each in result.left} == {"position", "step"}
-        assert await open_positions(desk) == 1
-    assert desk.gate.closed_because() == "halted"
-    assert len(desk.venue.submitted) == (4 if after < ROUNDS else 3)
+        assert await open_positions(harness) == 1
+    assert harness.gate.closed_because() == "halted"
+    assert len(harness.venue.submitted) == (4 if after < ROUNDS else 3)
 
 
 async def test_a_venue_that_does_not_answer_is_asked_again_before_it_is_over(
     database: Database,
 ) -> None:
     """M4: flat is what the venue says, not what our books say."""
-    desk = await open_desk(database)
-    desk.venue.reads_fail = True
+    harness = await open_harness(database)
+    harness.venue.reads_fail = True
     answering = ShiftedHost()
 
     class Answers(ShiftedHost):
         async def sleep(self, seconds: float) -> None:
             await super().sleep(seconds)
-            desk.venue.reads_fail = False
+            harness.venue.reads_fail = False
 
-    never = await flatten(desk, answering)
+    never = await flatten(harness, answering)
     assert [(each.kind, each.subject) for each in never.left] == [("step", "venue scripted")]
     assert len(answering.slept) == ROUNDS - 1
     host = Answers()
-    assert (await flatten(desk, host)).left == []
+    assert (await flatten(harness, host)).left == []
     assert len(host.slept) == 1
 
 
@@ -331,50 +331,50 @@ async def test_what_rests_behind_the_positions_is_gone_with_them(
     specs = [
         one(replacement, name=f"bot{number:02}", symbol=f"C{number:02}USDT") for number in range(20)
     ]
-    desk = await open_resting_desk(database, replacement, *specs)
+    harness = await open_resting_harness(database, replacement, *specs)
     for each in specs:
-        desk.tick("100", each.symbol)
-        await desk.enter(each.name)
-    await sweep(desk, 2)
-    assert len(resting(desk)) == 20
+        harness.tick("100", each.symbol)
+        await harness.enter(each.name)
+    await sweep(harness, 2)
+    assert len(resting(harness)) == 20
 
-    result = await flatten(desk)
+    result = await flatten(harness)
 
     assert (result.left, len(result.closed)) == ([], 20)
-    assert resting(desk) == {}
-    assert await open_positions(desk) == 0
-    assert await desk.rows("SELECT 1 FROM orders WHERE NOT settled") == []
+    assert resting(harness) == {}
+    assert await open_positions(harness) == 0
+    assert await harness.rows("SELECT 1 FROM orders WHERE NOT settled") == []
 
 
 async def test_a_stop_that_cannot_be_cancelled_is_left_and_said(database: Database) -> None:
     """M5.8: the position is closed, and yet the account is not flat: the stop may open another."""
-    desk = await open_resting_desk(database, Replacement.OVERLAP)
-    await desk.enter()
-    await sweep(desk, 2)
-    desk.venue.cancel_script.extend([Behaviour.UNREACHABLE] * 100)
+    harness = await open_resting_harness(database, Replacement.OVERLAP)
+    await harness.enter()
+    await sweep(harness, 2)
+    harness.venue.cancel_script.extend([Behaviour.UNREACHABLE] * 100)
 
-    result = await flatten(desk)
+    result = await flatten(harness)
 
     assert len(result.closed) == 1
-    (order,) = resting(desk)
+    (order,) = resting(harness)
     assert order in str(result.left)
 
-    desk.venue.cancel_script.clear()
-    assert (await flatten(desk)).left == []
-    assert resting(desk) == {}
+    harness.venue.cancel_script.clear()
+    assert (await flatten(harness)).left == []
+    assert resting(harness) == {}
 
 
 async def test_an_answer_that_nobody_foresaw_ends_no_flatten(database: Database) -> None:
     """M2.6: the balances of the venue cannot be read; all is closed, and that is said."""
-    desk = await two_held(database)
+    harness = await two_held(database)
 
     async def surprise() -> None:
         raise KeyError("totalWalletBalance")
 
-    desk.venue.before_account_answers = surprise
-    result = await flatten(desk)
+    harness.venue.before_account_answers = surprise
+    result = await flatten(harness)
 
-    assert await open_positions(desk) == 0
+    assert await open_positions(harness) == 0
     assert [(each.kind, each.subject) for each in result.left] == [("step", "venues")]
     assert "KeyError" in result.left[0].why
 
@@ -382,9 +382,9 @@ async def test_an_answer_that_nobody_foresaw_ends_no_flatten(database: Database)
 async def test_no_exit_is_cut_between_sending_and_writing_down(database: Database) -> None:
     """M5.2: when many close at a slow venue, those that were sent are heard, the others wait."""
     specs = [spec(f"b{n:02}", f"S{n:02}USDT") for n in range(AT_ONCE + 3)]
-    desk = await open_desk(database, *specs, speed=1.0)
+    harness = await open_harness(database, *specs, speed=1.0)
     for each in specs:
-        await desk.enter(each.name)
+        await harness.enter(each.name)
     host, sent, answer = ShiftedHost(), list[ClientOrderId](), anyio.Event()
     statuses: list[set[str]] = []
 
@@ -396,15 +396,15 @@ async def test_no_exit_is_cut_between_sending_and_writing_down(database: Databas
         await answer.wait()
 
     async def reconciled() -> Reconciled:
-        rows = await desk.rows("SELECT status FROM orders WHERE role = 'exit'")
+        rows = await harness.rows("SELECT status FROM orders WHERE role = 'exit'")
         statuses.append({row["status"] for row in rows})
         assert len(rows) == (AT_ONCE if len(statuses) == 1 else AT_ONCE + 3)
         return await run()
 
-    run = desk.reconciler.run
-    desk.reconciler.run = reconciled  # type: ignore[method-assign]
-    desk.venue.before_submit = slowly
-    result = await flatten(desk, host)
+    run = harness.reconciler.run
+    harness.reconciler.run = reconciled  # type: ignore[method-assign]
+    harness.venue.before_submit = slowly
+    result = await flatten(harness, host)
 
     assert statuses == [{"filled"}, {"filled"}]
     assert (result.left, len(result.closed)) == ([], AT_ONCE + 3)
@@ -412,8 +412,8 @@ async def test_no_exit_is_cut_between_sending_and_writing_down(database: Databas
 
 async def test_what_nobody_foresaw_in_one_exit_cuts_no_other(database: Database) -> None:
     """M2.6: each position on its own, also while an answer is on its way."""
-    desk = await two_held(database)
-    close = desk.protection.close_by_hand
+    harness = await two_held(database)
+    close = harness.protection.close_by_hand
     broken = anyio.Event()
 
     async def close_or_break(
@@ -427,14 +427,14 @@ async def test_what_nobody_foresaw_in_one_exit_cuts_no_other(database: Database)
     async def late(_: ClientOrderId) -> None:
         await broken.wait()
 
-    desk.protection.close_by_hand = close_or_break  # type: ignore[method-assign]
-    desk.venue.before_submit = late
+    harness.protection.close_by_hand = close_or_break  # type: ignore[method-assign]
+    harness.venue.before_submit = late
     with capture_logs() as said:
-        result = await flatten(desk)
+        result = await flatten(harness)
 
     assert "a position could not be closed" in {each["event"] for each in said}
     assert (result.left, len(result.closed)) == ([], 2)
-    exits = await desk.rows("SELECT status FROM orders WHERE role = 'exit'")
+    exits = await harness.rows("SELECT status FROM orders WHERE role = 'exit'")
     assert [row["status"] for row in exits] == ["filled", "filled"]
 
 
@@ -442,17 +442,17 @@ async def test_a_halt_that_could_not_be_stored_is_lifted_by_resume(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M5.8, N16: nothing enters behind a flatten that failed, and `resume` says what is so."""
-    desk = await open_desk(database, spec())
+    harness = await open_harness(database, spec())
 
     async def gone(_: str) -> None:
         raise DatabaseUnavailableError("gone")
 
     with monkeypatch.context() as away:
-        away.setattr(desk.gate, "halt", gone)
+        away.setattr(harness.gate, "halt", gone)
         with pytest.raises(DatabaseUnavailableError):
-            await flatten(desk)
-    assert desk.gate.closed_because() == "everything is being closed"
+            await flatten(harness)
+    assert harness.gate.closed_because() == "everything is being closed"
 
-    await desk.gate.resume()
+    await harness.gate.resume()
 
-    assert desk.gate.closed_because() is None
+    assert harness.gate.closed_because() is None

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.resting import assert_one_truth, open_resting_desk, stops, sweep
-from tests.fakes.trading import BOT, MINUTE, SYMBOL, Desk, open_desk, spec
+from tests.fakes.resting import assert_one_truth, open_resting_harness, stops, sweep
+from tests.fakes.trading import BOT, MINUTE, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
-from tests.integration.test_limit_entries_on_paper import PaperDesk
+from tests.integration.test_limit_entries_on_paper import PaperHarness
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill
@@ -30,24 +30,28 @@ LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 CODE = "forced_close"
 
 
-async def opened(database: Database, side: PositionSide = LONG) -> Desk:
+async def opened(database: Database, side: PositionSide = LONG) -> TradingHarness:
     one = spec(
         position_type=PositionType.FUTURES,
         allow_short=True,
         leverage=10,
         exits=ExitPlan(stop_loss=D("0.05")),
     )
-    desk = await open_desk(database, one)
-    await desk.reconciler.run()
-    await desk.enter(side=side)
-    return desk
+    harness = await open_harness(database, one)
+    await harness.reconciler.run()
+    await harness.enter(side=side)
+    return harness
 
 
 async def forced(
-    desk: Desk, price: str, quantity: str = "1", name: str = "autoclose-1", side: Side = Side.SELL
+    harness: TradingHarness,
+    price: str,
+    quantity: str = "1",
+    name: str = "autoclose-1",
+    side: Side = Side.SELL,
 ) -> OrderReport:
     """The venue closes so much of it at *price*, and takes the loss since 100 from the cash."""
-    desk.tick(price)
+    harness.tick(price)
     request = OrderRequest(
         venue=SCRIPTED,
         symbol=SYMBOL,
@@ -58,36 +62,36 @@ async def forced(
         position_type=PositionType.FUTURES,
         reduce_only=True,
     )
-    report = await desk.venue.order_by_hand(name, request)
-    desk.venue.balances["USDT"] += (D(price) - 100) * D(quantity) * -side.sign
+    report = await harness.venue.order_by_hand(name, request)
+    harness.venue.balances["USDT"] += (D(price) - 100) * D(quantity) * -side.sign
     return report
 
 
-async def again(desk: Desk) -> None:
+async def again(harness: TradingHarness) -> None:
     """A minute later: what reconciliation and the sweep do."""
-    desk.clock.advance(MINUTE)
-    price = desk.prices.price(SYMBOL)
-    desk.tick(str(price))
-    await desk.reconciler.run()
-    await desk.protection.sweep(desk.clock.now())
+    harness.clock.advance(MINUTE)
+    price = harness.prices.price(SYMBOL)
+    harness.tick(str(price))
+    await harness.reconciler.run()
+    await harness.protection.sweep(harness.clock.now())
 
 
-async def alerts(desk: Desk) -> list[dict[str, Any]]:
-    return await desk.rows(
+async def alerts(harness: TradingHarness) -> list[dict[str, Any]]:
+    return await harness.rows(
         "SELECT code, severity, subject, message FROM alerts WHERE cleared_at IS NULL"
     )
 
 
-async def assert_closed_once(desk: Desk, price: str, pnl: str) -> None:
-    position = await desk.position()
+async def assert_closed_once(harness: TradingHarness, price: str, pnl: str) -> None:
+    position = await harness.position()
     assert (position["quantity"], position["close_reason"]) == (0, CloseReason.EXTERNAL)
     assert position["exit_price"] == D(price)
     assert position["realized_pnl"] == D(pnl)
-    assert (await desk.state())["daily_pnl"] == D(pnl)
-    assert not (await desk.state())["in_position"]
-    assert desk.protection.held == {}
-    assert [each["code"] for each in await alerts(desk)] == [CODE]
-    assert await desk.broken_books() == []
+    assert (await harness.state())["daily_pnl"] == D(pnl)
+    assert not (await harness.state())["in_position"]
+    assert harness.protection.held == {}
+    assert [each["code"] for each in await alerts(harness)] == [CODE]
+    assert await harness.broken_books() == []
 
 
 @pytest.mark.parametrize("streamed", [True, False])
@@ -98,19 +102,19 @@ async def test_a_liquidation_is_ours_by_stream_and_by_reconcile_and_once(
     database: Database, side: PositionSide, price: str, pnl: str, *, streamed: bool
 ) -> None:
     """R13, M4.8: closed as `external` at its price; in the bot's day; no exit is sent after it."""
-    desk = await opened(database, side)
+    harness = await opened(database, side)
     if streamed:
-        listen_as_daemon(desk)
-    report = await forced(desk, price, side=side.exit)
+        listen_as_daemon(harness)
+    report = await forced(harness, price, side=side.exit)
     if streamed:
-        await assert_closed_once(desk, price, pnl)
+        await assert_closed_once(harness, price, pnl)
     for _ in range(3):
-        await again(desk)
-        await desk.recorder.hear(report)
+        await again(harness)
+        await harness.recorder.hear(report)
 
-    await assert_closed_once(desk, price, pnl)
-    assert len(desk.venue.submitted) == 1
-    (alert,) = await alerts(desk)
+    await assert_closed_once(harness, price, pnl)
+    assert len(harness.venue.submitted) == 1
+    (alert,) = await alerts(harness)
     assert alert["severity"] == "critical"
     assert alert["subject"] == f"scripted {SYMBOL}"
     assert "liquidation" in alert["message"]
@@ -122,29 +126,29 @@ async def test_a_stop_that_is_refused_because_the_venue_has_just_closed_it_is_no
     database: Database, answer: Behaviour
 ) -> None:
     """M5.7: the position ends while its stop is on its way; no alert about it stays open."""
-    desk = await open_resting_desk(database, Replacement.OVERLAP)
-    listen_as_daemon(desk)
-    await desk.enter()
-    desk.venue.script.append(answer)
+    harness = await open_resting_harness(database, Replacement.OVERLAP)
+    listen_as_daemon(harness)
+    await harness.enter()
+    harness.venue.script.append(answer)
 
     async def closed_first(client_order_id: ClientOrderId) -> None:
-        desk.venue.before_submit = None
+        harness.venue.before_submit = None
         del client_order_id
-        await forced(desk, "96")
+        await forced(harness, "96")
 
-    desk.venue.before_submit = closed_first
-    await sweep(desk, 3)
+    harness.venue.before_submit = closed_first
+    await sweep(harness, 3)
 
-    assert desk.protection.held == {}
-    assert [each["code"] for each in await alerts(desk)] == [CODE]
+    assert harness.protection.held == {}
+    assert [each["code"] for each in await alerts(harness)] == [CODE]
 
 
-async def snapshot(desk: Desk) -> str:
+async def snapshot(harness: TradingHarness) -> str:
     """What becomes of the equity snapshot of a minute later."""
-    desk.clock.advance(MINUTE)
-    desk.tick(str(desk.prices.price(SYMBOL)))
-    job = EquitySnapshot(entries=desk.entries, database=desk.database, clock=desk.clock)
-    return str((await job.run(desk.context())).items)
+    harness.clock.advance(MINUTE)
+    harness.tick(str(harness.prices.price(SYMBOL)))
+    job = EquitySnapshot(entries=harness.entries, database=harness.database, clock=harness.clock)
+    return str((await job.run(harness.context())).items)
 
 
 @pytest.mark.parametrize(
@@ -154,19 +158,19 @@ async def test_a_liquidation_that_nobody_has_told_yet_is_no_withdrawal(
     database: Database, side: PositionSide, price: str, cash: str
 ) -> None:
     """M4.8: the cash has lost it, and our books hold the position: the snapshot waits for them."""
-    desk = await opened(database, side)
-    desk.venue.balances = {"USDT": D(1000)}
-    await snapshot(desk)
-    await forced(desk, price, side=side.exit)
-    desk.venue.balances["USDT"] += 10  # the venue takes it from the cash itself, too
+    harness = await opened(database, side)
+    harness.venue.balances = {"USDT": D(1000)}
+    await snapshot(harness)
+    await forced(harness, price, side=side.exit)
+    harness.venue.balances["USDT"] += 10  # the venue takes it from the cash itself, too
 
-    assert "skipped" in await snapshot(desk)
-    await again(desk)
-    assert await snapshot(desk) == "{}"
+    assert "skipped" in await snapshot(harness)
+    await again(harness)
+    assert await snapshot(harness) == "{}"
 
-    assert await desk.rows("SELECT * FROM transfers") == []
-    assert [each["code"] for each in await alerts(desk)] == [CODE]
-    row = await desk.row(
+    assert await harness.rows("SELECT * FROM transfers") == []
+    assert [each["code"] for each in await alerts(harness)] == [CODE]
+    row = await harness.row(
         "SELECT equity FROM equity_snapshots WHERE bot IS NULL ORDER BY ts DESC LIMIT 1"
     )
     assert row["equity"] == D(cash)
@@ -176,39 +180,39 @@ async def test_a_difference_that_lasts_keeps_no_snapshot_waiting_for_ever(
     database: Database,
 ) -> None:
     """R13: somebody else's position in our symbol: nobody books it, and the limits go on."""
-    desk = await opened(database)
-    desk.venue.positions[SYMBOL] += 1
+    harness = await opened(database)
+    harness.venue.positions[SYMBOL] += 1
 
-    assert "skipped" in await snapshot(desk)
-    assert "skipped" in await snapshot(desk)
-    desk.clock.advance(MINUTE)
+    assert "skipped" in await snapshot(harness)
+    assert "skipped" in await snapshot(harness)
+    harness.clock.advance(MINUTE)
 
-    assert await snapshot(desk) == "{}"
+    assert await snapshot(harness) == "{}"
 
 
 async def test_differences_of_which_none_lasts_keep_no_snapshot_waiting_for_ever(
     database: Database,
 ) -> None:
     """R13: somebody trades in our symbol all the time: each size is new, and the limits go on."""
-    desk = await opened(database)
+    harness = await opened(database)
     taken = 0
     for _ in range(10):
-        desk.venue.positions[SYMBOL] += 1
-        taken += await snapshot(desk) == "{}"
+        harness.venue.positions[SYMBOL] += 1
+        taken += await snapshot(harness) == "{}"
 
     assert taken
 
 
 async def test_less_than_a_lot_keeps_no_snapshot_waiting(database: Database) -> None:
     """R13: what earlier positions have left there; a venue closes whole lots."""
-    desk = await opened(database)
-    desk.venue.positions[SYMBOL] += D("0.0005")
+    harness = await opened(database)
+    harness.venue.positions[SYMBOL] += D("0.0005")
 
-    assert await snapshot(desk) == "{}"
+    assert await snapshot(harness) == "{}"
 
 
-def listen_as_daemon(desk: Desk) -> None:
-    desk.venue.listen(desk.recorder.hear)
+def listen_as_daemon(harness: TradingHarness) -> None:
+    harness.venue.listen(harness.recorder.hear)
 
 
 @pytest.mark.parametrize("streamed", [True, False])
@@ -216,50 +220,50 @@ async def test_deleveraging_takes_a_part_and_then_another_by_the_same_name(
     database: Database, *, streamed: bool
 ) -> None:
     """R13: `adl_autoclose` is the client id of each of them; the rest keeps its stop."""
-    desk = await opened(database)
+    harness = await opened(database)
     if streamed:
-        listen_as_daemon(desk)
-    await forced(desk, "110", "0.4", "adl_autoclose")
-    await again(desk)
-    (held,) = desk.protection.held.values()
+        listen_as_daemon(harness)
+    await forced(harness, "110", "0.4", "adl_autoclose")
+    await again(harness)
+    (held,) = harness.protection.held.values()
     assert (held.quantity, held.stop_loss) == (D("0.6"), D(95))
-    (alert,) = await alerts(desk)
+    (alert,) = await alerts(harness)
     assert (alert["severity"], "0.6 is left" in alert["message"]) == ("warning", True)
 
-    del desk.venue.orders[ClientOrderId("adl_autoclose")]  # the venue has it by its own number
-    await forced(desk, "108", "0.1", "adl_autoclose")
-    await again(desk)
-    assert (await desk.position())["quantity"] == D("0.5")
-    desk.tick("94")
-    await desk.protection.sweep(desk.clock.now())
+    del harness.venue.orders[ClientOrderId("adl_autoclose")]  # the venue has it by its own number
+    await forced(harness, "108", "0.1", "adl_autoclose")
+    await again(harness)
+    assert (await harness.position())["quantity"] == D("0.5")
+    harness.tick("94")
+    await harness.protection.sweep(harness.clock.now())
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["quantity"], position["close_reason"]) == (0, CloseReason.STOP_LOSS)
     assert position["exit_price"] == D("0.4") * 110 + D("0.1") * 108 + D("0.5") * 94
-    assert await desk.broken_books() == []
+    assert await harness.broken_books() == []
 
 
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_what_rests_for_it_follows_and_goes(database: Database, *, streamed: bool) -> None:
     """M5.7: the stop at the venue is of what is left; behind a closed position there is none."""
-    desk = await open_resting_desk(database, Replacement.OVERLAP)
-    desk.venue.listen(desk.recorder.hear if streamed else nobody)
-    await desk.reconciler.run()
-    await desk.enter()
-    await sweep(desk, 2)
-    assert stops(desk) == [(D("95.00"), D(1))]
+    harness = await open_resting_harness(database, Replacement.OVERLAP)
+    harness.venue.listen(harness.recorder.hear if streamed else nobody)
+    await harness.reconciler.run()
+    await harness.enter()
+    await sweep(harness, 2)
+    assert stops(harness) == [(D("95.00"), D(1))]
 
-    await forced(desk, "100", "0.4", "adl_autoclose")
-    await again(desk)
-    await sweep(desk, 3)
-    assert stops(desk) == [(D("95.00"), D("0.6"))]
-    await forced(desk, "96", "0.6", "settlement_autoclose-1")
-    await again(desk)
-    await sweep(desk, 3)
+    await forced(harness, "100", "0.4", "adl_autoclose")
+    await again(harness)
+    await sweep(harness, 3)
+    assert stops(harness) == [(D("95.00"), D("0.6"))]
+    await forced(harness, "96", "0.6", "settlement_autoclose-1")
+    await again(harness)
+    await sweep(harness, 3)
 
-    assert stops(desk) == []
-    assert (await desk.position())["close_reason"] == CloseReason.EXTERNAL
-    await assert_one_truth(desk)
+    assert stops(harness) == []
+    assert (await harness.position())["close_reason"] == CloseReason.EXTERNAL
+    await assert_one_truth(harness)
 
 
 async def nobody(_: OrderReport) -> None:
@@ -268,20 +272,20 @@ async def nobody(_: OrderReport) -> None:
 
 async def test_a_forced_close_while_our_own_exit_is_on_its_way(database: Database) -> None:
     """I1: the venue was faster; the exit finds nothing to reduce, and leaves nothing behind."""
-    desk = await opened(database)
-    listen_as_daemon(desk)
+    harness = await opened(database)
+    listen_as_daemon(harness)
 
     async def first(_: ClientOrderId) -> None:
-        desk.venue.before_submit = None
-        await forced(desk, "90")
+        harness.venue.before_submit = None
+        await forced(harness, "90")
 
-    desk.venue.before_submit = first
-    desk.tick("94")
-    await desk.protection.sweep(desk.clock.now())
-    await again(desk)
+    harness.venue.before_submit = first
+    harness.tick("94")
+    await harness.protection.sweep(harness.clock.now())
+    await again(harness)
 
-    await assert_closed_once(desk, "90", "-10.076")
-    statuses = [(row["role"], row["status"], row["settled"]) for row in await desk.orders()]
+    await assert_closed_once(harness, "90", "-10.076")
+    statuses = [(row["role"], row["status"], row["settled"]) for row in await harness.orders()]
     assert sorted(statuses) == [
         ("entry", "filled", True),
         ("exit", "filled", True),
@@ -291,42 +295,42 @@ async def test_a_forced_close_while_our_own_exit_is_on_its_way(database: Databas
 
 async def test_a_part_before_our_own_exit_that_is_told_after_it(database: Database) -> None:
     """R5: our exit got what was left; the earlier fill closes the position when it is told."""
-    desk = await opened(database)
-    await forced(desk, "98", "0.4", "adl_autoclose")
-    desk.venue.thin.append(D("0.6"))
-    desk.tick("94")
-    desk.venue.positions[SYMBOL] = D(1)  # reduce-only: the venue trims it to what is there
-    await desk.protection.sweep(desk.clock.now())
-    desk.venue.positions[SYMBOL] = D(0)
-    assert (await desk.position())["quantity"] == D("0.4")
+    harness = await opened(database)
+    await forced(harness, "98", "0.4", "adl_autoclose")
+    harness.venue.thin.append(D("0.6"))
+    harness.tick("94")
+    harness.venue.positions[SYMBOL] = D(1)  # reduce-only: the venue trims it to what is there
+    await harness.protection.sweep(harness.clock.now())
+    harness.venue.positions[SYMBOL] = D(0)
+    assert (await harness.position())["quantity"] == D("0.4")
 
-    await again(desk)
+    await again(harness)
 
-    assert (await desk.position())["close_reason"] == CloseReason.EXTERNAL
-    assert await desk.broken_books() == []
-    assert [each["code"] for each in await alerts(desk)] == [CODE]
+    assert (await harness.position())["close_reason"] == CloseReason.EXTERNAL
+    assert await harness.broken_books() == []
+    assert [each["code"] for each in await alerts(harness)] == [CODE]
 
 
 async def test_a_forced_close_that_comes_after_our_own_exit_is_somebody_elses(
     database: Database,
 ) -> None:
     """M5.6: the account holds more of it by hand; what was closed by force was not ours."""
-    desk = await opened(database)
-    (held,) = desk.protection.held.values()
-    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
-    await desk.venue.trade_by_hand(SYMBOL, Side.BUY, "1")
-    desk.clock.advance(MINUTE)
-    await desk.enter(minute=1)  # of a later position it is none either
-    early = desk.clock.now() - timedelta(seconds=1)
-    report = await forced(desk, "99")
+    harness = await opened(database)
+    (held,) = harness.protection.held.values()
+    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.venue.trade_by_hand(SYMBOL, Side.BUY, "1")
+    harness.clock.advance(MINUTE)
+    await harness.enter(minute=1)  # of a later position it is none either
+    early = harness.clock.now() - timedelta(seconds=1)
+    report = await forced(harness, "99")
     late = replace(report.fills[0], executed_at=early)
-    desk.venue.fills[-1] = late
+    harness.venue.fills[-1] = late
 
-    await desk.recorder.hear(replace(report, fills=(late,)))
-    await again(desk)
+    await harness.recorder.hear(replace(report, fills=(late,)))
+    await again(harness)
 
-    assert [row["close_reason"] for row in await desk.rows(POSITIONS)] == ["signal", None]
-    assert CODE not in [each["code"] for each in await alerts(desk)]
+    assert [row["close_reason"] for row in await harness.rows(POSITIONS)] == ["signal", None]
+    assert CODE not in [each["code"] for each in await alerts(harness)]
 
 
 POSITIONS = "SELECT close_reason FROM positions ORDER BY id"
@@ -334,47 +338,47 @@ POSITIONS = "SELECT close_reason FROM positions ORDER BY id"
 
 async def test_more_than_we_hold_closes_ours_and_the_rest_is_not_ours(database: Database) -> None:
     """M5.6, R13: one liquidation of our 1 and of somebody's 2."""
-    desk = await opened(database)
-    await desk.venue.trade_by_hand(SYMBOL, Side.BUY, "2")
-    await again(desk)
-    await forced(desk, "90", "3")
-    await again(desk)
-    await again(desk)
+    harness = await opened(database)
+    await harness.venue.trade_by_hand(SYMBOL, Side.BUY, "2")
+    await again(harness)
+    await forced(harness, "90", "3")
+    await again(harness)
+    await again(harness)
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["quantity"], position["close_reason"]) == (0, CloseReason.EXTERNAL)
     assert position["exit_price"] == 90
-    assert [each["code"] for each in await alerts(desk)] == [CODE]
-    assert await desk.broken_books() == []
+    assert [each["code"] for each in await alerts(harness)] == [CODE]
+    assert await harness.broken_books() == []
 
 
 async def test_a_forced_close_is_told_for_a_day(database: Database) -> None:
     """M8: nothing has to be done for it to end."""
-    desk = await opened(database)
-    await forced(desk, "90")
-    await again(desk)
+    harness = await opened(database)
+    await forced(harness, "90")
+    await again(harness)
     for _ in range(2):
-        desk.clock.advance(timedelta(hours=11))
-        await again(desk)
-        assert [each["code"] for each in await alerts(desk)] == [CODE]
-    desk.clock.advance(timedelta(hours=2))
+        harness.clock.advance(timedelta(hours=11))
+        await again(harness)
+        assert [each["code"] for each in await alerts(harness)] == [CODE]
+    harness.clock.advance(timedelta(hours=2))
 
-    await again(desk)
+    await again(harness)
 
-    assert await alerts(desk) == []
+    assert await alerts(harness) == []
 
 
 async def test_one_that_was_kept_and_not_booked_is_booked_after_a_restart(
     database: Database,
 ) -> None:
     """I1: killed between the two."""
-    desk = await opened(database)
-    report = await forced(desk, "90")
+    harness = await opened(database)
+    report = await forced(harness, "90")
     async with database.transaction(durable=True) as connection:
         await externals.insert_fills(connection, report.fills)
-    one = desk.specs[BotName(BOT)]
+    one = harness.specs[BotName(BOT)]
 
-    after = await open_desk(database, one, venue=desk.venue, restarted=True)
+    after = await open_harness(database, one, venue=harness.venue, restarted=True)
     after.tick("90")
     await after.reconciler.run()
 
@@ -394,21 +398,21 @@ async def test_the_paper_venues_own_liquidation(
         leverage=10,
         exits=ExitPlan(take_profit=D("0.5")),
     )
-    desk = await open_desk(database, one)
-    paper = PaperDesk(desk)
-    await desk.reconciler.run()
-    await desk.enter(side=side)
+    harness = await open_harness(database, one)
+    paper = PaperHarness(harness)
+    await harness.reconciler.run()
+    await harness.enter(side=side)
 
     await paper.point(price)
-    await again(desk)
+    await again(harness)
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["quantity"], position["close_reason"]) == (0, CloseReason.EXTERNAL)
     assert D(least) < position["realized_pnl"] < D(-9)
     cash = (await paper.venue.account()).balances["USDT"]
     assert abs(cash - 10_000 - position["realized_pnl"]) < D("1e-18")
-    assert [each["code"] for each in await alerts(desk)] == [CODE]
-    assert desk.protection.held == {}
+    assert [each["code"] for each in await alerts(harness)] == [CODE]
+    assert harness.protection.held == {}
 
 
 async def test_what_is_adopted_out_of_a_position_that_has_closed_is_refused(
@@ -417,14 +421,14 @@ async def test_what_is_adopted_out_of_a_position_that_has_closed_is_refused(
     """M5.6: it closed between the look and the booking; nothing of somebody else's trade is booked
     as an exit of ours beyond what was held, and the next look judges it again.
     """
-    desk = await opened(database)
-    (held,) = desk.protection.held.values()
-    await desk.protection.close_by_hand(held, CloseReason.SIGNAL)
+    harness = await opened(database)
+    (held,) = harness.protection.held.values()
+    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
     orders = AdoptedOrders(
         database=database,
-        recorder=desk.recorder,
-        clock=desk.clock,
-        lease=desk.lease,
+        recorder=harness.recorder,
+        clock=harness.clock,
+        lease=harness.lease,
         nonce=b"nonce",
     )
     theirs = Fill(
@@ -437,7 +441,7 @@ async def test_what_is_adopted_out_of_a_position_that_has_closed_is_refused(
         price=D(100),
         fee=D(0),
         fee_asset="USDT",
-        executed_at=desk.clock.now(),
+        executed_at=harness.clock.now(),
     )
     adopted = Adopted(
         bot=held.bot,
@@ -450,6 +454,6 @@ async def test_what_is_adopted_out_of_a_position_that_has_closed_is_refused(
     with pytest.raises(RefusedError, match="traded just now"):
         await orders.book(adopted)
 
-    assert len(await desk.orders()) == 2
-    assert await desk.rows("SELECT * FROM external_fills") == []
-    assert await desk.open_alerts() == []
+    assert len(await harness.orders()) == 2
+    assert await harness.rows("SELECT * FROM external_fills") == []
+    assert await harness.open_alerts() == []

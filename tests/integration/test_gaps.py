@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.trading import MINUTE, NOON, SYMBOL, Desk, open_desk, spec
-from tradebotd.daemon.wiring.tick_router import Points
+from tests.fakes.trading import MINUTE, NOON, SYMBOL, TradingHarness, open_harness, spec
+from tradebotd.daemon.wiring.tick_router import TickRouter
 from tradebotd.domain.bot import BotSpec, EntryKind, EntryRule
-from tradebotd.domain.candle import Candle, PathPoint, points_of
+from tradebotd.domain.candle import Candle, Tick, points_of
 from tradebotd.domain.exits import ExitPlan, LadderStep
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
@@ -35,46 +35,46 @@ def bot(kind: PositionType, plan: ExitPlan = STOP_AND_TARGET, **changes: Any) ->
 
 
 class Floor:
-    """A desk at a paper venue, and the one eye that is open."""
+    """A harness at a paper venue, and the one eye that is open."""
 
-    def __init__(self, desk: Desk, eye: str) -> None:
-        self.desk = desk
+    def __init__(self, harness: TradingHarness, eye: str) -> None:
+        self.harness = harness
         self.eye = eye
-        hours = desk.protection.hours
-        self.points = Points(desk.protection, [desk.paper], hours, desk.prices)
+        hours = harness.protection.hours
+        self.points = TickRouter(harness.protection, [harness.paper], hours, harness.prices)
 
     async def enter(self, side: PositionSide = LONG) -> None:
-        await self.desk.enter(side=side)
+        await self.harness.enter(side=side)
         if self.eye == "resting":
-            await self.desk.protection.sweep(self.desk.clock.now())
+            await self.harness.protection.sweep(self.harness.clock.now())
 
     async def point(self, price: str, *, after: timedelta = MINUTE, gap: bool = False) -> None:
-        self.desk.clock.advance(after)
-        await self.meet(PathPoint(self.desk.clock.now(), SYMBOL, D(price), after_gap=gap))
+        self.harness.clock.advance(after)
+        await self.meet(Tick(self.harness.clock.now(), SYMBOL, D(price), after_gap=gap))
 
-    async def meet(self, point: PathPoint) -> None:
+    async def meet(self, point: Tick) -> None:
         if self.eye == "tick":
             acting = self.points.on_point(point)
             if acting is not None:
                 await acting
             return
-        self.desk.prices.record(point)
-        meeting = self.desk.paper.on_point(point)
+        self.harness.prices.record(point)
+        meeting = self.harness.paper.on_point(point)
         if meeting is not None:
             await meeting
         if self.eye == "sweep":
-            await self.desk.protection.sweep(self.desk.clock.now())
+            await self.harness.protection.sweep(self.harness.clock.now())
 
     async def candle(self, candle: Candle, timeframe: Timeframe = Timeframe.M1) -> None:
         """As the replay plays it."""
         for point in points_of(SYMBOL, candle, timeframe):
-            self.desk.clock.set(point.at)
+            self.harness.clock.set(point.at)
             await self.meet(point)
 
     async def ended(self) -> tuple[str, Decimal]:
-        position = await self.desk.position()
-        assert position["closed_at"] == self.desk.clock.now(), "not in the same instant"
-        assert await self.desk.broken_books() == []
+        position = await self.harness.position()
+        assert position["closed_at"] == self.harness.clock.now(), "not in the same instant"
+        assert await self.harness.broken_books() == []
         return position["close_reason"], position["exit_price"]
 
 
@@ -84,7 +84,7 @@ async def opened(
     paper = PaperTerms(
         starting_cash=CASH, resting_stops=eye == "resting", **{**FREE, **(terms or {})}
     )
-    return Floor(await open_desk(database, *specs, paper=paper, sequential=True, **more), eye)
+    return Floor(await open_harness(database, *specs, paper=paper, sequential=True, **more), eye)
 
 
 @pytest.mark.parametrize("eye", EYES)
@@ -146,7 +146,7 @@ async def test_a_stop_over_a_gap_is_no_better_than_the_liquidation_and_costs_the
     await floor.point(first, after=timedelta(minutes=30), gap=True)
 
     assert await floor.ended() == ("stop_loss", D(worst))
-    assert (await floor.desk.paper.account()).positions == {}
+    assert (await floor.harness.paper.account()).positions == {}
 
 
 @pytest.mark.parametrize("eye", EYES)
@@ -159,7 +159,7 @@ async def test_a_trailing_stop_over_a_gap_ends_at_the_first_price(
     await floor.point("110", gap=True)
     if eye == "resting":
         for _ in range(2):  # the stop moves, and with it what rests at the venue
-            await floor.desk.protection.sweep(floor.desk.clock.now())
+            await floor.harness.protection.sweep(floor.harness.clock.now())
 
     await floor.point("99", gap=True)
 
@@ -177,7 +177,7 @@ async def test_a_step_of_a_ladder_over_a_gap_is_sold_at_the_first_price(
 
     await floor.point("104", gap=True)
 
-    (step,) = [o for o in await floor.desk.orders() if o["role"] == "exit"]
+    (step,) = [o for o in await floor.harness.orders() if o["role"] == "exit"]
     assert (step["average_price"], step["quantity"]) == (104, D("0.5"))
 
 
@@ -190,13 +190,13 @@ async def test_a_limit_entry_over_a_gap_fills_at_the_open_and_never_worse_than_i
     """M4.4a, 3.8: the better price is the trader's."""
     rule = EntryRule(kind=EntryKind.LIMIT, offset=D("0.01"), lifetime=timedelta(hours=5))
     floor = await opened(database, "tick", bot(SPOT, entry=rule))
-    await floor.desk.candles(100.0, 100.0)
-    floor.desk.says(SignalKind.BUY)
-    await floor.desk.run()
+    await floor.harness.candles(100.0, 100.0)
+    floor.harness.says(SignalKind.BUY)
+    await floor.harness.run()
 
     await floor.point("96", gap=gap)
 
-    assert (await floor.desk.position())["entry_price"] == D(filled)
+    assert (await floor.harness.position())["entry_price"] == D(filled)
 
 
 @pytest.mark.parametrize("eye", EYES)
@@ -210,10 +210,10 @@ async def test_from_one_candles_close_to_the_next_ones_open_is_a_gap(
     await floor.candle(Candle(NOON + MINUTE, 100, 101, 99, 99, 1))
     later = NOON + (2 + missing) * MINUTE
 
-    await floor.desk.protection.sweep(floor.desk.clock.now())
+    await floor.harness.protection.sweep(floor.harness.clock.now())
     await floor.candle(Candle(later, 92, 92.5, 91.5, 92, 1))
 
-    position = await floor.desk.position()
+    position = await floor.harness.position()
     assert (position["exit_price"], position["closed_at"]) == (92, later)
 
 
@@ -227,7 +227,7 @@ async def test_a_candle_that_goes_through_the_stop_ends_it_there(
 
     await floor.candle(Candle(NOON + MINUTE, 99, 101, 91, 92, 1))
 
-    position = await floor.desk.position()
+    position = await floor.harness.position()
     assert (position["exit_price"], position["close_reason"]) == (98, "stop_loss")
 
 
@@ -241,7 +241,7 @@ async def test_a_holding_time_that_ended_in_the_gap_ends_at_the_first_price(
     await floor.enter()
 
     await floor.point("97", after=timedelta(hours=3), gap=True)
-    await floor.desk.protection.sweep(floor.desk.clock.now())
+    await floor.harness.protection.sweep(floor.harness.clock.now())
 
     assert await floor.ended() == ("max_holding", D(97))
 
@@ -269,9 +269,9 @@ async def test_the_first_price_of_a_session_comes_after_a_gap_whatever_was_trade
     await floor.enter()
     # 13:59 is the last of the session; 14:00 to 15:00 nobody may sell; 15:00 is 20 minutes in.
     await floor.candle(Candle(NOON + timedelta(minutes=100), 99, 100, 98.5, 99, 1), Timeframe.H1)
-    assert (await floor.desk.position())["closed_at"] is None
+    assert (await floor.harness.position())["closed_at"] is None
 
-    floor.desk.clock.set(datetime(2022, 3, 1, 15, 0, tzinfo=UTC))
+    floor.harness.clock.set(datetime(2022, 3, 1, 15, 0, tzinfo=UTC))
     await floor.point("93", after=timedelta(minutes=20))
 
     assert await floor.ended() == ("stop_loss", D(93))

@@ -7,7 +7,7 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from tests.fakes.trading import MINUTE, Desk, open_desk, spec
+from tests.fakes.trading import MINUTE, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour, ScriptedVenue
 from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.ids import VenueName
@@ -25,27 +25,29 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tradebotd.trading.reconciliation.venue_round.ASK_SECONDS", 0.05)
 
 
-async def opened(database: Database) -> tuple[Desk, list[ScriptedVenue]]:
-    """One bot at the desk's venue, and one of futures at each of three others."""
+async def opened(database: Database) -> tuple[TradingHarness, list[ScriptedVenue]]:
+    """One bot at the harness's venue, and one of futures at each of three others."""
     futures = {"position_type": PositionType.FUTURES, "leverage": 2}
     others = [spec(f"b{number}", each, **futures) for number, each in enumerate(THERE)]
-    desk = await open_desk(database, spec(), *others)
+    harness = await open_harness(database, spec(), *others)
     venues = []
     for symbol in THERE:
-        known, name = desk.symbols[symbol], VenueName(f"at-{symbol.lower()}")
-        desk.symbols[symbol] = replace(known, instrument=replace(known.instrument, venue=name))
-        there = {symbol: desk.symbols[symbol].instrument}
-        venue = ScriptedVenue(desk.clock, desk.prices, there, {"USDT": Decimal(100_000)}, name=name)
-        desk.venues[name] = venue
+        known, name = harness.symbols[symbol], VenueName(f"at-{symbol.lower()}")
+        harness.symbols[symbol] = replace(known, instrument=replace(known.instrument, venue=name))
+        there = {symbol: harness.symbols[symbol].instrument}
+        venue = ScriptedVenue(
+            harness.clock, harness.prices, there, {"USDT": Decimal(100_000)}, name=name
+        )
+        harness.venues[name] = venue
         venues.append(venue)
-    return desk, venues
+    return harness, venues
 
 
-async def lost(desk: Desk, venue: ScriptedVenue, bot: str) -> None:
+async def lost(harness: TradingHarness, venue: ScriptedVenue, bot: str) -> None:
     """An entry that was executed, and nobody has told us."""
     venue.script.append(Behaviour.DROP_AFTER)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter(bot)
+        await harness.enter(bot)
 
 
 async def test_who_does_not_answer_is_asked_once_and_the_others_are_compared(
@@ -54,20 +56,20 @@ async def test_who_does_not_answer_is_asked_once_and_the_others_are_compared(
     """M5.6: three hang in whatever they are asked, an order of each is in doubt, and the fourth,
     which holds less than our books, is compared; the next reconciliation asks everybody again.
     """
-    desk, others = await opened(database)
-    await desk.reconciler.run()
-    await desk.enter()
+    harness, others = await opened(database)
+    await harness.reconciler.run()
+    await harness.enter()
     for number, venue in enumerate(others):
-        await lost(desk, venue, f"b{number}")
-    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
-    desk.venue.balances["BTC"] -= Decimal("0.4")
+        await lost(harness, venue, f"b{number}")
+    await harness.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    harness.venue.balances["BTC"] -= Decimal("0.4")
     for venue in others:
         venue.gate = anyio.Event()
         venue.asked_for.clear()
-    desk.clock.advance(MINUTE)
+    harness.clock.advance(MINUTE)
 
     for times in (1, 2):
-        result = await desk.reconciler.run()
+        result = await harness.reconciler.run()
 
         assert [len(venue.asked_for) for venue in others] == [times] * 3
         assert result.failed.keys() > {venue.name for venue in others}
@@ -76,7 +78,7 @@ async def test_who_does_not_answer_is_asked_once_and_the_others_are_compared(
     for venue in others:
         assert venue.gate is not None
         venue.gate.set()
-    result = await desk.reconciler.run()
+    result = await harness.reconciler.run()
     assert result.failed == {}
     assert [each.subject for each in result.differences] == ["BTC"]
 
@@ -90,13 +92,13 @@ async def test_venues_are_asked_side_by_side(
 ) -> None:
     """M2.3: each answers only once all of them have been asked."""
     monkeypatch.setattr("tradebotd.trading.reconciliation.venue_round.ASK_SECONDS", LONG_ENOUGH)
-    desk, others = await opened(database)
-    await desk.reconciler.run()
+    harness, others = await opened(database)
+    await harness.reconciler.run()
     for number, venue in enumerate(others):
         if read == "find_order":
-            await lost(desk, venue, f"b{number}")
+            await lost(harness, venue, f"b{number}")
         else:
-            await desk.enter(f"b{number}")
+            await harness.enter(f"b{number}")
     for venue in others:
         venue.positions = {symbol: held / 2 for symbol, held in venue.positions.items()}
     waiting, all_asked = set[VenueName](), anyio.Event()
@@ -117,7 +119,7 @@ async def test_venues_are_asked_side_by_side(
     for venue in others:
         monkeypatch.setattr(venue, "_read", waits(venue))
     with anyio.fail_after(LONG_ENOUGH / 2):
-        result = await desk.reconciler.run()
+        result = await harness.reconciler.run()
 
     assert waiting == {venue.name for venue in others}
     assert result.failed == {}
@@ -129,33 +131,33 @@ async def test_who_hangs_at_the_start_holds_up_its_own_entries_and_no_others(
     """M5.6, M5.8: status says which venue waits; it takes entries once it has been compared, and
     is not shut again when it hangs later.
     """
-    desk, (slow, *_) = await opened(database)
-    desk.gate.close("reconcile", "not reconciled with the venue yet")
-    await desk.candles(100.0, 100.0, symbol=THERE[0])
-    await desk.candles(100.0, 100.0)
-    desk.says(SignalKind.BUY, SignalKind.BUY)
-    desk.says(SignalKind.BUY, SignalKind.BUY, bot="b0")
+    harness, (slow, *_) = await opened(database)
+    harness.gate.close("reconcile", "not reconciled with the venue yet")
+    await harness.candles(100.0, 100.0, symbol=THERE[0])
+    await harness.candles(100.0, 100.0)
+    harness.says(SignalKind.BUY, SignalKind.BUY)
+    harness.says(SignalKind.BUY, SignalKind.BUY, bot="b0")
     slow.gate = anyio.Event()
-    job = Reconcile(reconciler=desk.reconciler, gate=desk.gate)
+    job = Reconcile(reconciler=harness.reconciler, gate=harness.gate)
 
-    await job.run(desk.context())
-    (why,) = desk.gate.other_reasons
+    await job.run(harness.context())
+    (why,) = harness.gate.other_reasons
     assert f"not reconciled with {slow.name} yet" in why
-    await desk.run("b0")
-    await desk.run()
-    waiting = await desk.state("b0")
+    await harness.run("b0")
+    await harness.run()
+    waiting = await harness.state("b0")
     assert waiting["status"] == f"waiting (not reconciled with {slow.name} yet)"
-    assert (len(slow.submitted), len(desk.venue.submitted)) == (0, 1)
+    assert (len(slow.submitted), len(harness.venue.submitted)) == (0, 1)
 
     slow.gate.set()
-    await job.run(desk.context())
-    assert desk.gate.other_reasons == ()
-    await desk.run("b0")
+    await job.run(harness.context())
+    assert harness.gate.other_reasons == ()
+    await harness.run("b0")
     assert len(slow.submitted) == 1
 
     slow.gate = anyio.Event()
-    await job.run(desk.context())
-    assert desk.gate.closed_because(slow.name) is None
+    await job.run(harness.context())
+    assert harness.gate.closed_because(slow.name) is None
 
 
 class Watch:
@@ -180,26 +182,26 @@ async def test_many_orders_in_doubt_leave_a_slow_venue_time_to_prove_them_absent
         "tradebotd.trading.reconciliation.order_answers.current_time", watch, raising=False
     )
     bots = [spec(f"s{number}", f"S{number}USDT") for number in range(9)]
-    desk = await open_desk(database, *bots)
-    await desk.reconciler.run()
+    harness = await open_harness(database, *bots)
+    await harness.reconciler.run()
     for each in bots:
-        desk.venue.script.append(Behaviour.DROP_BEFORE)
+        harness.venue.script.append(Behaviour.DROP_BEFORE)
         with pytest.raises(OutcomeUnknownError):
-            await desk.enter(each.name)
-    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
-    real = desk.venue._read
+            await harness.enter(each.name)
+    await harness.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    real = harness.venue._read
 
     async def slowly(what: str) -> None:
         watch.seconds += 9.0
         await real(what)
 
-    monkeypatch.setattr(desk.venue, "_read", slowly)
+    monkeypatch.setattr(harness.venue, "_read", slowly)
     rounds = []
     for _ in range(6):
-        desk.clock.advance(MINUTE)
-        rounds.append(await desk.reconciler.run())
+        harness.clock.advance(MINUTE)
+        rounds.append(await harness.reconciler.run())
 
-    assert {row["status"] for row in await desk.orders()} == {"rejected"}
+    assert {row["status"] for row in await harness.orders()} == {"rejected"}
     assert rounds[-1].uncompared == set()
 
 
@@ -209,18 +211,18 @@ async def test_an_order_under_way_at_one_venue_keeps_no_order_unknown_at_another
     """M5.2: at each look some bot is just sending one elsewhere; what the venue has never seen and
     nothing speaks for is over all the same.
     """
-    desk, (busy, *_) = await opened(database)
-    await desk.reconciler.run()
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    harness, (busy, *_) = await opened(database)
+    await harness.reconciler.run()
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter()
-    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+        await harness.enter()
+    await harness.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
 
     async def look_meanwhile(_: object) -> None:
         busy.before_submit = None
-        await desk.reconciler.run()
+        await harness.reconciler.run()
 
     busy.before_submit = look_meanwhile
-    await desk.enter("b0")
+    await harness.enter("b0")
 
-    assert [row["status"] for row in await desk.orders()] == ["rejected", "filled"]
+    assert [row["status"] for row in await harness.orders()] == ["rejected", "filled"]

@@ -8,9 +8,9 @@ from typing import Literal
 import pytest
 
 from tests.fakes.host import ShiftedHost
-from tests.fakes.trading import ACCOUNT, HOLDER, open_desk
+from tests.fakes.trading import ACCOUNT, HOLDER, open_harness
 from tradebotd.clocks.host import host_now
-from tradebotd.daemon.leadership import Candidate, beat_once
+from tradebotd.daemon.leadership import LeadershipCandidate, beat_once
 from tradebotd.domain.errors import AccountTakenError, VenueUnavailableError
 from tradebotd.storage import leadership, process_identity
 from tradebotd.storage.postgres.database import Database
@@ -45,9 +45,9 @@ async def taken(database: Database) -> int:
 
 def candidate(
     database: Database, host: ShiftedHost, when_taken: Literal["exit", "standby"]
-) -> Candidate:
+) -> LeadershipCandidate:
     here = replace(HOLDER, pid_started=7)
-    return Candidate(database, ACCOUNT, here, when_taken=when_taken, host=host)
+    return LeadershipCandidate(database, ACCOUNT, here, when_taken=when_taken, host=host)
 
 
 async def test_a_silent_holder_elsewhere_is_taken_over_after_its_lease_behind_a_fence(
@@ -134,15 +134,15 @@ async def test_a_beat_that_finds_another_token_ends_it_for_good(database: Databa
 
 async def test_an_order_past_the_lease_never_reaches_the_venue(database: Database) -> None:
     """2.3 'Order': looked at right before the call; the row says `not_sent`."""
-    desk, host = await open_desk(database), ShiftedHost()
-    desk.placement._lease = Lease(account=ACCOUNT, token=desk.token, host=host)
+    harness, host = await open_harness(database), ShiftedHost()
+    harness.placement._lease = Lease(account=ACCOUNT, token=harness.token, host=host)
     host.shift += timedelta(seconds=LEASE_SECONDS + 1)
 
     with pytest.raises(VenueUnavailableError, match="lease lost"):
-        await desk.enter()
+        await harness.enter()
 
-    assert desk.venue.submitted == []
-    (order,) = await desk.orders()
+    assert harness.venue.submitted == []
+    (order,) = await harness.orders()
     assert order["status"] == "rejected"
     assert order["reason"].startswith("not_sent: lease lost")
     assert order["filled_quantity"] == Decimal(0)

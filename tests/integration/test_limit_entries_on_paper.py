@@ -4,10 +4,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.fakes.trading import SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.bot import EntryKind, EntryRule
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.signal import SignalKind
 from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.fill_model import PaperTerms
@@ -19,11 +19,11 @@ LIMITED = spec(
 )
 
 
-class PaperDesk:
-    """A desk whose one venue is a paper venue that tells it of its fills."""
+class PaperHarness:
+    """A harness whose one venue is a paper venue that tells it of its fills."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, harness: TradingHarness) -> None:
+        self.harness = harness
         terms = PaperTerms(
             starting_cash={"USDT": Decimal(10_000)},
             maker=Decimal("0.0002"),
@@ -31,35 +31,35 @@ class PaperDesk:
             slippage_bps=Decimal(1),
             spread_bps=Decimal(1),
         )
-        instruments = {name: symbol.instrument for name, symbol in desk.symbols.items()}
+        instruments = {name: symbol.instrument for name, symbol in harness.symbols.items()}
         self.venue = PaperVenue(
-            SCRIPTED, desk.clock, desk.prices, desk.database, terms, instruments
+            SCRIPTED, harness.clock, harness.prices, harness.database, terms, instruments
         )
         self.venue.listen(self._hear)
-        desk.placement._venues[SCRIPTED] = self.venue  # type: ignore[index]
+        harness.placement._venues[SCRIPTED] = self.venue  # type: ignore[index]
 
     async def _hear(self, report: Any) -> None:
-        await self.desk.recorder.record(report)
+        await self.harness.recorder.record(report)
 
     async def point(self, price: str) -> None:
         """As the playback does: our own triggers first, then what rests at the venue."""
-        self.desk.clock.advance(timedelta(seconds=20))
-        at = PathPoint(self.desk.clock.now(), SYMBOL, Decimal(price))
-        for acting in (self.desk.protection.on_tick(at), self.venue.on_point(at)):
+        self.harness.clock.advance(timedelta(seconds=20))
+        at = Tick(self.harness.clock.now(), SYMBOL, Decimal(price))
+        for acting in (self.harness.protection.on_tick(at), self.venue.on_point(at)):
             if acting is not None:
                 await acting
 
 
-async def opened(database: Database, *, restarted: bool = False) -> PaperDesk:
-    desk = await open_desk(database, LIMITED, restarted=restarted)
-    return PaperDesk(desk)
+async def opened(database: Database, *, restarted: bool = False) -> PaperHarness:
+    harness = await open_harness(database, LIMITED, restarted=restarted)
+    return PaperHarness(harness)
 
 
-async def buy(paper: PaperDesk) -> dict[str, Any]:
-    await paper.desk.candles(100.0, 100.0)
-    paper.desk.says(BUY)
-    await paper.desk.run()
-    (order,) = await paper.desk.orders()
+async def buy(paper: PaperHarness) -> dict[str, Any]:
+    await paper.harness.candles(100.0, 100.0)
+    paper.harness.says(BUY)
+    await paper.harness.run()
+    (order,) = await paper.harness.orders()
     return order
 
 
@@ -68,16 +68,16 @@ async def test_the_path_fills_it_at_its_limit_as_a_maker(database: Database) -> 
     paper = await opened(database)
     assert (await buy(paper))["status"] == "new"
     await paper.point("99.01")
-    assert await paper.desk.rows("SELECT * FROM positions") == []
+    assert await paper.harness.rows("SELECT * FROM positions") == []
 
     await paper.point("98.5")
 
-    position = await paper.desk.position()
+    position = await paper.harness.position()
     assert (position["entry_price"], position["stop_loss"]) == (Decimal(99), Decimal("94.05"))
     assert position["fees"] == 99 * Decimal("0.0002")
     await paper.point("94")
-    assert (await paper.desk.position())["close_reason"] == "stop_loss"
-    assert await paper.desk.broken_books() == []
+    assert (await paper.harness.position())["close_reason"] == "stop_loss"
+    assert await paper.harness.broken_books() == []
 
 
 async def test_after_a_restart_it_still_fills_or_ends(database: Database) -> None:
@@ -85,33 +85,33 @@ async def test_after_a_restart_it_still_fills_or_ends(database: Database) -> Non
     before = await opened(database)
     await buy(before)
     after = await opened(database, restarted=True)
-    after.desk.clock.advance(timedelta(minutes=1))
+    after.harness.clock.advance(timedelta(minutes=1))
     await after.point("99.5")
 
     await after.point("98.9")
 
-    assert (await after.desk.position())["entry_price"] == 99
-    assert (await after.desk.entry_orders.sweep(after.desk.clock.now())).resting == 0
+    assert (await after.harness.position())["entry_price"] == 99
+    assert (await after.harness.entry_orders.sweep(after.harness.clock.now())).resting == 0
 
 
 async def test_its_end_frees_the_cash_it_held(database: Database) -> None:
     """M4.6: and a path that comes later meets nothing."""
     paper = await opened(database)
     await buy(paper)
-    held = await paper.desk.account.standing(
-        await paper.desk.account.worth(), paper.desk.clock.now()
+    held = await paper.harness.account.standing(
+        await paper.harness.account.worth(), paper.harness.clock.now()
     )
     assert held.free[SCRIPTED, "USDT"] == 10_000 - 99
     await paper.point("99.5")
-    paper.desk.clock.advance(timedelta(minutes=5))
+    paper.harness.clock.advance(timedelta(minutes=5))
 
-    result = await paper.desk.entry_orders.sweep(paper.desk.clock.now())
+    result = await paper.harness.entry_orders.sweep(paper.harness.clock.now())
 
     assert list(result.cancelled.values()) == ["its lifetime is over"]
     await paper.point("98")
-    assert await paper.desk.rows("SELECT * FROM positions") == []
-    standing = await paper.desk.account.standing(
-        await paper.desk.account.worth(), paper.desk.clock.now()
+    assert await paper.harness.rows("SELECT * FROM positions") == []
+    standing = await paper.harness.account.standing(
+        await paper.harness.account.worth(), paper.harness.clock.now()
     )
     assert standing.free[SCRIPTED, "USDT"] == 10_000
 
@@ -126,9 +126,9 @@ async def test_a_reconciliation_finds_what_was_filled_unheard(database: Database
 
     paper.venue.listen(deaf)
     await paper.point("98.5")
-    assert await paper.desk.rows("SELECT * FROM positions") == []
+    assert await paper.harness.rows("SELECT * FROM positions") == []
 
-    await paper.desk.reconciler.run()
+    await paper.harness.reconciler.run()
 
-    assert (await paper.desk.position())["entry_price"] == 99
-    assert len(paper.desk.protection.held) == 1
+    assert (await paper.harness.position())["entry_price"] == 99
+    assert len(paper.harness.protection.held) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from tests.fakes.trading import BOT, Desk, open_desk, spec
+from tests.fakes.trading import BOT, TradingHarness, open_harness, spec
 from tradebotd.daemon import disk_watch
 from tradebotd.daemon.disk_watch import DiskWatch, guards_of
 from tradebotd.domain.errors import DatabaseUnavailableError, VenueUnavailableError
@@ -32,44 +32,46 @@ GROW = "INSERT INTO dead_letters (job, args, error, first_failed_at, last_failed
 
 
 @pytest.fixture
-async def desk(database: Database) -> Desk:
-    return await open_desk(database, spec())
+async def harness(database: Database) -> TradingHarness:
+    return await open_harness(database, spec())
 
 
 @asynccontextmanager
-async def full(desk: Desk) -> AsyncIterator[None]:
+async def full(harness: TradingHarness) -> AsyncIterator[None]:
     """One write fails at once; the probe fails as long as the block lasts."""
-    await desk.execute(FULL)
-    await desk.execute(FULL_SETTINGS)
+    await harness.execute(FULL)
+    await harness.execute(FULL_SETTINGS)
     with pytest.raises(DatabaseUnavailableError, match="No space left"):
-        await desk.execute(GROW)
+        await harness.execute(GROW)
     yield
-    await desk.execute(ROOM)
+    await harness.execute(ROOM)
 
 
-def watch(desk: Desk, least: int = 0) -> DiskWatch:
+def watch(harness: TradingHarness, least: int = 0) -> DiskWatch:
     return DiskWatch(
-        database=desk.database,
-        gate=desk.gate,
-        guards=lambda: guards_of(desk.protection),
+        database=harness.database,
+        gate=harness.gate,
+        guards=lambda: guards_of(harness.protection),
         state_dir=Path("/"),
         least=lambda: least,
     )
 
 
-async def test_a_write_that_fails_anywhere_stops_entries_in_the_same_instant(desk: Desk) -> None:
+async def test_a_write_that_fails_anywhere_stops_entries_in_the_same_instant(
+    harness: TradingHarness,
+) -> None:
     """N4: nobody has looked at the disk yet, and the orders' table still has gaps."""
-    desk.says(SignalKind.BUY)
-    await desk.candles(100, 100)
-    async with full(desk):
-        await desk.run()
+    harness.says(SignalKind.BUY)
+    await harness.candles(100, 100)
+    async with full(harness):
+        await harness.run()
 
-        assert desk.venue.submitted == []
-        assert (await desk.state())["status"] == "waiting (PostgreSQL cannot write)"
+        assert harness.venue.submitted == []
+        assert (await harness.state())["status"] == "waiting (PostgreSQL cannot write)"
 
 
 async def test_an_entry_that_is_written_is_not_sent_once_a_write_has_failed(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N4: the gate is asked again between the commit and the sending; an exit goes on."""
     send = Placement.send
@@ -77,73 +79,73 @@ async def test_an_entry_that_is_written_is_not_sent_once_a_write_has_failed(
     async def fail_before_sending(
         placement: Placement, prepared: Prepared, *, why_not: WhyNot
     ) -> object:
-        desk.database.writes.fail("DiskFullError: could not extend file")
+        harness.database.writes.fail("DiskFullError: could not extend file")
         return await send(placement, prepared, why_not=why_not)
 
     monkeypatch.setattr(Placement, "send", fail_before_sending)
     with pytest.raises(VenueUnavailableError, match="PostgreSQL cannot write"):
-        await desk.enter()
-    assert desk.venue.submitted == []
-    (order,) = await desk.orders()
+        await harness.enter()
+    assert harness.venue.submitted == []
+    (order,) = await harness.orders()
     assert (order["status"], order["filled_quantity"]) == ("rejected", 0)
 
     monkeypatch.undo()
-    desk.database.writes.succeed()
-    await desk.enter(minute=1)
-    desk.database.writes.fail("DiskFullError: could not extend file")
-    await desk.stream("90")
-    assert (await desk.position())["close_reason"] == "stop_loss"
+    harness.database.writes.succeed()
+    await harness.enter(minute=1)
+    harness.database.writes.fail("DiskFullError: could not extend file")
+    await harness.stream("90")
+    assert (await harness.position())["close_reason"] == "stop_loss"
 
 
 async def test_it_is_said_at_critical_at_once_and_that_it_is_over(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N4: what rests and what nothing guards; exits first, entries when it has been quiet."""
     monkeypatch.setattr(disk_watch, "QUIET_SECONDS", 0.0)
-    await desk.enter()
-    position = f"{BOT} BTCUSDT (position {(await desk.position())['id']})"
-    looking = watch(desk)
+    await harness.enter()
+    position = f"{BOT} BTCUSDT (position {(await harness.position())['id']})"
+    looking = watch(harness)
     with capture_logs() as said:
-        async with full(desk):
+        async with full(harness):
             (alarm,) = [each for each in said if each["log_level"] == "critical"]
             assert alarm["event"] == "exits cannot be sent"
             assert "DiskFullError" in alarm["reason"]
             assert (alarm["resting"], alarm["unguarded"]) == ([], [position])
-            assert desk.protection.protected_by(next(iter(desk.protection.held))) == "none"
+            assert harness.protection.protected_by(next(iter(harness.protection.held))) == "none"
             await looking.look()
             await looking.look()
-        assert desk.gate.closed_because() == "PostgreSQL cannot write"
+        assert harness.gate.closed_because() == "PostgreSQL cannot write"
         await looking.look()
 
     assert [each["event"] for each in said].count("exits cannot be sent") == 1
     assert said[-1]["event"] == "exits can be sent again"
-    assert desk.gate.closed_because() is None
-    assert desk.protection.protected_by(next(iter(desk.protection.held))) == "daemon"
+    assert harness.gate.closed_because() is None
+    assert harness.protection.protected_by(next(iter(harness.protection.held))) == "daemon"
 
 
-async def test_entries_wait_for_room_and_for_quiet(desk: Desk) -> None:
+async def test_entries_wait_for_room_and_for_quiet(harness: TradingHarness) -> None:
     """N4: a first write that succeeds says that exits go on, and not yet that all is well."""
-    looking = watch(desk)
-    async with full(desk):
+    looking = watch(harness)
+    async with full(harness):
         pass
 
     await looking.look()
 
-    assert desk.database.writes.failure is None
-    assert desk.gate.closed_because() == "disk nearly full"
-    assert "a write failed" in str(desk.gate.disk_problem)
+    assert harness.database.writes.failure is None
+    assert harness.gate.closed_because() == "disk nearly full"
+    assert "a write failed" in str(harness.gate.disk_problem)
 
 
-async def test_a_database_that_is_away_is_loud_too(desk: Desk) -> None:
+async def test_a_database_that_is_away_is_loud_too(harness: TradingHarness) -> None:
     """3.8 Trouble: if PostgreSQL cannot commit at all, that is the loudest alarm."""
-    looking = watch(desk)
-    await desk.execute(FULL.replace("'disk_full'", "'cannot_connect_now'"))
-    await desk.execute(FULL_SETTINGS)
+    looking = watch(harness)
+    await harness.execute(FULL.replace("'disk_full'", "'cannot_connect_now'"))
+    await harness.execute(FULL_SETTINGS)
     with capture_logs() as said:
         with pytest.raises(DatabaseUnavailableError):
-            await desk.execute(GROW)
+            await harness.execute(GROW)
         await looking.look()
-        await desk.execute(ROOM)
+        await harness.execute(ROOM)
         await looking.look()
 
     events = [each["event"] for each in said if each["log_level"] in {"critical", "warning"}]

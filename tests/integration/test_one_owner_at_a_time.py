@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from tests.fakes.host import ShiftedHost
-from tests.fakes.resting import one, open_resting_desk, settle
-from tests.fakes.trading import Desk
+from tests.fakes.resting import one, open_resting_harness, settle
+from tests.fakes.trading import TradingHarness
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import OrderDeniedError, VenueError
 from tradebotd.domain.exits import ExitPlan, LadderStep
@@ -29,49 +29,49 @@ LADDER: Final = ExitPlan(
         LadderStep(at=Decimal("0.03"), share=Decimal("0.3")),
     ),
 )
-Owner = Callable[[Desk, Position, str], Awaitable[object]]
+Owner = Callable[[TradingHarness, Position, str], Awaitable[object]]
 
 
-async def tick(desk: Desk, _: Position, price: str) -> None:
-    await desk.stream(price)
+async def tick(harness: TradingHarness, _: Position, price: str) -> None:
+    await harness.stream(price)
 
 
-async def sweep(desk: Desk, _: Position, __: str) -> None:
-    await desk.protection.sweep(desk.clock.now())
+async def sweep(harness: TradingHarness, _: Position, __: str) -> None:
+    await harness.protection.sweep(harness.clock.now())
 
 
-async def resting(desk: Desk, _: Position, __: str) -> None:
+async def resting(harness: TradingHarness, _: Position, __: str) -> None:
     """A stop is laid to rest, and the price has met it already."""
-    await desk.stream("100", ELSEWHERE)
+    await harness.stream("100", ELSEWHERE)
 
 
-async def operator(desk: Desk, position: Position, _: str) -> None:
-    await by_hand(desk, position, CloseReason.MANUAL)
+async def operator(harness: TradingHarness, position: Position, _: str) -> None:
+    await by_hand(harness, position, CloseReason.MANUAL)
 
 
-async def signal(desk: Desk, position: Position, _: str) -> None:
-    await by_hand(desk, position, CloseReason.SIGNAL)
+async def signal(harness: TradingHarness, position: Position, _: str) -> None:
+    await by_hand(harness, position, CloseReason.SIGNAL)
 
 
-async def by_hand(desk: Desk, position: Position, reason: CloseReason) -> None:
+async def by_hand(harness: TradingHarness, position: Position, reason: CloseReason) -> None:
     try:
-        await desk.protection.close_by_hand(position, reason)
+        await harness.protection.close_by_hand(position, reason)
     except (OrderDeniedError, VenueError):
         return
 
 
-async def reconciliation(desk: Desk, _: Position, __: str) -> None:
-    await desk.reconciler.run()
+async def reconciliation(harness: TradingHarness, _: Position, __: str) -> None:
+    await harness.reconciler.run()
 
 
-async def flatten(desk: Desk, _: Position, __: str) -> None:
+async def flatten(harness: TradingHarness, _: Position, __: str) -> None:
     await Flatten(
-        database=desk.database,
-        clock=desk.clock,
-        gate=desk.gate,
-        entry_orders=desk.entry_orders,
-        closer=desk.protection,
-        reconciler=desk.reconciler,
+        database=harness.database,
+        clock=harness.clock,
+        gate=harness.gate,
+        entry_orders=harness.entry_orders,
+        closer=harness.protection,
+        reconciler=harness.reconciler,
         host=ShiftedHost(),
     ).run(lambda _: None)
 
@@ -84,14 +84,16 @@ seconds = pytest.mark.parametrize("second", OWNERS, ids=lambda each: each.__name
 class Door:
     """The first order of the position waits before the venue has it; later ones do not."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, harness: TradingHarness) -> None:
         self.came: list[ClientOrderId] = []
         self.go = anyio.Event()
-        self._desk = desk
-        desk.venue.before_submit = self.arrive
+        self._harness = harness
+        harness.venue.before_submit = self.arrive
 
     async def arrive(self, order: ClientOrderId) -> None:
-        row = await self._desk.row("SELECT bot, type FROM orders WHERE client_order_id = $1", order)
+        row = await self._harness.row(
+            "SELECT bot, type FROM orders WHERE client_order_id = $1", order
+        )
         if (row["bot"], row["type"]) != ("one", "market"):
             return
         self.came.append(order)
@@ -99,13 +101,15 @@ class Door:
             await self.go.wait()
 
 
-async def at_once(desk: Desk, door: Door, first: Owner, second: Owner, price: str) -> None:
+async def at_once(
+    harness: TradingHarness, door: Door, first: Owner, second: Owner, price: str
+) -> None:
     """*second* acts while the exit of *first* is on its way, if it has sent one."""
-    position = next(each for each in desk.protection.held.values() if each.bot == "one")
+    position = next(each for each in harness.protection.held.values() if each.bot == "one")
     over = anyio.Event()
 
     async def begin() -> None:
-        await first(desk, position, price)
+        await first(harness, position, price)
         over.set()
 
     with anyio.fail_after(GENEROUS):
@@ -115,28 +119,28 @@ async def at_once(desk: Desk, door: Door, first: Owner, second: Owner, price: st
                 await anyio.lowlevel.checkpoint()
             if over.is_set():  # nothing is on its way
                 door.go.set()
-            await second(desk, position, price)
+            await second(harness, position, price)
             door.go.set()
 
 
-async def two_bots(database: Database, plan: ExitPlan) -> Desk:
+async def two_bots(database: Database, plan: ExitPlan) -> TradingHarness:
     """On one spot symbol: what is sold twice would be the other one's."""
     far = ExitPlan(stop_loss=Decimal("0.5"))
-    desk = await open_resting_desk(
+    harness = await open_resting_harness(
         database,
         Replacement.CANCEL_FIRST,
         one(Replacement.CANCEL_FIRST, exits=plan),
         one(Replacement.CANCEL_FIRST, name="two", exits=far),
         watched=(ELSEWHERE,),
     )
-    await desk.reconciler.run()
-    await desk.enter()
-    await desk.enter("two")
-    return desk
+    await harness.reconciler.run()
+    await harness.enter()
+    await harness.enter("two")
+    return harness
 
 
-async def exits_of(desk: Desk, bot: str = "one") -> list[tuple[str, Decimal]]:
-    rows = await desk.rows(
+async def exits_of(harness: TradingHarness, bot: str = "one") -> list[tuple[str, Decimal]]:
+    rows = await harness.rows(
         "SELECT type, filled_quantity FROM orders WHERE bot = $1 AND role = 'exit' AND filled_quantity > 0",
         bot,
     )
@@ -149,19 +153,19 @@ async def test_two_who_end_a_position_at_one_version_sell_it_once(
     database: Database, first: Owner, second: Owner
 ) -> None:
     """M5.4, 2.3: by the version in the exit, the group, the turn and the latch, not by luck."""
-    desk = await two_bots(database, ExitPlan(stop_loss=Decimal("0.05")))
-    desk.tick("94")
-    door = Door(desk)
+    harness = await two_bots(database, ExitPlan(stop_loss=Decimal("0.05")))
+    harness.tick("94")
+    door = Door(harness)
 
-    await at_once(desk, door, first, second, "94")
-    await settle(desk, 2)
+    await at_once(harness, door, first, second, "94")
+    await settle(harness, 2)
 
     assert len(door.came) == 1
-    assert await exits_of(desk) == [("market", Decimal(1))]
-    held = await desk.row("SELECT count(*) AS n FROM positions WHERE closed_at IS NULL")
+    assert await exits_of(harness) == [("market", Decimal(1))]
+    held = await harness.row("SELECT count(*) AS n FROM positions WHERE closed_at IS NULL")
     assert held["n"] == (0 if flatten in {first, second} else 1)
-    assert desk.venue.balances.get("BTC", Decimal(0)) == held["n"]
-    assert await desk.broken_books() == []
+    assert harness.venue.balances.get("BTC", Decimal(0)) == held["n"]
+    assert await harness.broken_books() == []
 
 
 @pytest.mark.parametrize("second", [tick, sweep], ids=lambda each: each.__name__)
@@ -170,15 +174,15 @@ async def test_two_who_see_the_same_step_sell_it_once(
     database: Database, first: Owner, second: Owner
 ) -> None:
     """M4.7: and not the next one at the price of this one."""
-    desk = await two_bots(database, LADDER)
-    desk.tick("102.5")
-    door = Door(desk)
+    harness = await two_bots(database, LADDER)
+    harness.tick("102.5")
+    door = Door(harness)
 
-    await at_once(desk, door, first, second, "102.5")
+    await at_once(harness, door, first, second, "102.5")
 
     assert len(door.came) == 1
-    assert await exits_of(desk) == [("market", Decimal("0.3"))]
-    assert desk.venue.balances["BTC"] == Decimal("1.7")
+    assert await exits_of(harness) == [("market", Decimal("0.3"))]
+    assert harness.venue.balances["BTC"] == Decimal("1.7")
 
 
 @seconds
@@ -186,19 +190,19 @@ async def test_whoever_comes_behind_a_lost_answer_sells_nothing_twice(
     database: Database, second: Owner
 ) -> None:
     """2.3: the exit was executed, its answer lost, the order denied, the list of trades late."""
-    desk = await two_bots(database, ExitPlan(stop_loss=Decimal("0.05")))
-    desk.tick("94")
-    position = next(each for each in desk.protection.held.values() if each.bot == "one")
-    desk.venue.script.append(Behaviour.DROP_AFTER)
-    await tick(desk, position, "94")
-    exits = await desk.rows("SELECT client_order_id FROM orders WHERE role = 'exit'")
-    desk.venue.hidden |= {each["client_order_id"] for each in exits}
-    desk.venue.fills_are_late = True
-    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
-    desk.clock.advance(timedelta(seconds=5))
+    harness = await two_bots(database, ExitPlan(stop_loss=Decimal("0.05")))
+    harness.tick("94")
+    position = next(each for each in harness.protection.held.values() if each.bot == "one")
+    harness.venue.script.append(Behaviour.DROP_AFTER)
+    await tick(harness, position, "94")
+    exits = await harness.rows("SELECT client_order_id FROM orders WHERE role = 'exit'")
+    harness.venue.hidden |= {each["client_order_id"] for each in exits}
+    harness.venue.fills_are_late = True
+    await harness.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    harness.clock.advance(timedelta(seconds=5))
 
-    await second(desk, position, "94")
+    await second(harness, position, "94")
 
-    sold = [fill for fill in desk.venue.fills if fill.side == "sell"]
+    sold = [fill for fill in harness.venue.fills if fill.side == "sell"]
     assert len(sold) == (2 if second is flatten else 1)
-    assert desk.venue.balances.get("BTC", Decimal(0)) == 2 - len(sold)
+    assert harness.venue.balances.get("BTC", Decimal(0)) == 2 - len(sold)

@@ -8,16 +8,16 @@ from typing import Any, cast
 
 import pytest
 
-from tests.fakes.trading import MINUTE, NOON, SYMBOL, Desk, open_desk
+from tests.fakes.trading import MINUTE, NOON, SYMBOL, TradingHarness, open_harness
 from tests.integration.test_gaps import CASH, FREE, FUTURES, LONG, SHORT, SPOT, bot, hours
-from tradebotd.daemon.wiring.tick_router import Points
-from tradebotd.domain.candle import Candle, PathPoint, points_of
+from tradebotd.daemon.wiring.tick_router import TickRouter
+from tradebotd.domain.candle import Candle, Tick, points_of
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.venues.paper.fill_model import PaperTerms
 
 D = Decimal
@@ -92,10 +92,10 @@ def mirrored(price: float, side: PositionSide) -> float:
 class Blind:
     """The eye of the ticks, closed: a price is known, and nobody acts on it."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._prices = desk.prices
+    def __init__(self, harness: TradingHarness) -> None:
+        self._prices = harness.prices
 
-    def on_tick(self, point: PathPoint) -> None:
+    def on_tick(self, point: Tick) -> None:
         self._prices.record(point)
 
 
@@ -113,30 +113,34 @@ class Play:
         leverage = self.path.leverage if self.kind is FUTURES else 1
         one = bot(self.kind, self.path.plan, leverage=leverage, allow_short=self.kind is FUTURES)
         calendar = hours(*self.path.sessions) if self.path.sessions else None
-        self.desk = await open_desk(
+        self.harness = await open_harness(
             self.database, one, paper=terms, sequential=True, calendar=calendar, **more
         )
-        eye = self.desk.protection if self.eye in {"tick", "restart", "all"} else Blind(self.desk)
-        self.points = Points(
-            cast("Protection", eye),
-            [self.desk.paper],
-            self.desk.protection.hours,
-            self.desk.prices,
+        eye = (
+            self.harness.protection
+            if self.eye in {"tick", "restart", "all"}
+            else Blind(self.harness)
+        )
+        self.points = TickRouter(
+            cast("ExitManager", eye),
+            [self.harness.paper],
+            self.harness.protection.hours,
+            self.harness.prices,
         )
 
     async def enter(self, side: PositionSide) -> None:
-        await self.desk.reconciler.run()
-        await self.desk.enter(side=side)
+        await self.harness.reconciler.run()
+        await self.harness.enter(side=side)
         await self._sweep("resting", "sweep", "all")
 
     async def restart(self) -> None:
         """As the next daemon finds it: what is known of prices is that of the candles."""
-        now, last = self.desk.clock.now(), self.desk.prices.last_prices(SYMBOL)
+        now, last = self.harness.clock.now(), self.harness.prices.last_prices(SYMBOL)
         await self.open(restarted=True)
-        self.desk.clock.set(now)
+        self.harness.clock.set(now)
         assert last is not None
-        self.desk.prices.record(PathPoint(last.at, SYMBOL, last.current))
-        await self.desk.protection.load(now)
+        self.harness.prices.record(Tick(last.at, SYMBOL, last.current))
+        await self.harness.protection.load(now)
 
     async def candle(self, candle: Candle) -> None:
         """Swept before each of its points, at the very instant of it, and behind it.
@@ -145,8 +149,8 @@ class Play:
         """
         for point in points_of(SYMBOL, candle, Timeframe.M1):
             for early in (timedelta(seconds=1), timedelta()):
-                if point.at - early >= self.desk.clock.now():
-                    self.desk.clock.set(point.at - early)
+                if point.at - early >= self.harness.clock.now():
+                    self.harness.clock.set(point.at - early)
                     await self._sweep("sweep", "all")
             acting = self.points.on_point(point)
             if acting is not None:
@@ -155,7 +159,7 @@ class Play:
 
     async def _sweep(self, *eyes: str) -> None:
         if self.eye in eyes or self.path.plan.max_holding is not None:
-            await self.desk.protection.sweep(self.desk.clock.now())
+            await self.harness.protection.sweep(self.harness.clock.now())
 
 
 @pytest.mark.parametrize("eye", EYES)
@@ -177,8 +181,8 @@ async def test_an_exit_ends_at_the_price_of_its_path_whoever_saw_it(
         low, high = sorted((low, high))
         await play.candle(Candle(NOON + minute * MINUTE, first, high, low, last, 1))
 
-    await play.desk.reconciler.run()  # what the venue has ended by force
-    position = await play.desk.position()
+    await play.harness.reconciler.run()  # what the venue has ended by force
+    position = await play.harness.position()
     assert position["exit_price"] == Decimal(str(mirrored(float(path.price), side)))
     assert position["close_reason"] in {path.reason, "external"}  # by force
-    assert await play.desk.broken_books() == []
+    assert await play.harness.broken_books() == []

@@ -21,13 +21,13 @@ from tradebotd.daemon.operator.operator import Operator
 from tradebotd.daemon.operator.services import Services, Setup
 from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName, JobName, PositionId
 from tradebotd.domain.job import Every, JobSpec, Summary
 from tradebotd.jobs.ping import Ping
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.scheduling.job import RunContext
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
@@ -35,7 +35,7 @@ from tradebotd.scheduling.scheduler import ClockScheduler
 from tradebotd.scheduling.slots import Due
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.postgres.writes import Writes
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.operator.flatten import FlattenResult, Left, Progress
 
@@ -187,7 +187,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             clock=clock,
             runner=runner,
             scheduler=scheduler,
-            prices=PriceBook(),
+            prices=PriceCache(),
             gate=gate,
             hands=hands,
             setup=lambda: Setup(account="default", currency="USDT", zone=UTC, source="replay"),
@@ -200,7 +200,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             today=TodaysPnl(
                 specs=bot_specs,
                 symbols={"BTCUSDT": market_symbol("BTCUSDT")},
-                currencies=Currencies([], PriceBook(), "USDT"),
+                currencies=CurrencyConverter([], PriceCache(), "USDT"),
             ),
         )
         yield Bench(Operator(services), services, hands, clock, runner, bots_job, bot_specs)
@@ -212,7 +212,7 @@ def ignore(_: dict[str, Any]) -> None:
 
 
 def price(bench: Bench, value: str) -> None:
-    bench.services.prices.record(PathPoint(NOON, "BTCUSDT", Decimal(value)))
+    bench.services.prices.record(Tick(NOON, "BTCUSDT", Decimal(value)))
 
 
 def codes(status: m.Status) -> set[str]:

@@ -8,7 +8,7 @@ from itertools import count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.trading import ACCOUNT, NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import ACCOUNT, NOON, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.clocks.host import host_now
 from tradebotd.domain.fill import Fill
@@ -46,7 +46,7 @@ statuses = st.sampled_from([each for each in OrderStatus if each is not OrderSta
 reports = st.builds(Said, statuses, st.lists(st.integers(0, 4), max_size=5, unique=True).map(tuple))
 
 
-async def pending(desk: Desk, bot: BotName) -> ClientOrderId:
+async def pending(harness: TradingHarness, bot: BotName) -> ClientOrderId:
     """The row of an order that was sent, and that nobody has said anything of."""
     request = OrderRequest(
         venue=SCRIPTED,
@@ -57,7 +57,7 @@ async def pending(desk: Desk, bot: BotName) -> ClientOrderId:
         quantity=QUANTITY,
     )
     intent = OrderIntent(request=request, bot=bot, role=OrderRole.ENTRY, reason="because")
-    async with desk.database.transaction(durable=True) as connection:
+    async with harness.database.transaction(durable=True) as connection:
         await bots.sync_bots(connection, [spec(bot)], {}, NOON)
         number = await orders.next_id(connection)
         row = NewOrder(
@@ -69,7 +69,7 @@ async def pending(desk: Desk, bot: BotName) -> ClientOrderId:
             send_by=host_now(),
             created_at=NOON,
         )
-        await orders.insert_order(connection, ACCOUNT, desk.token, row)
+        await orders.insert_order(connection, ACCOUNT, harness.token, row)
     return row.client_order_id
 
 
@@ -108,23 +108,23 @@ async def test_reports_in_any_order_move_an_order_forward_and_apply_each_fill_on
 ) -> None:
     """M5.3, M5.4, R5: against a model that knows only the table of legal transitions and a set."""
     number = next(NUMBERS)
-    desk = await open_desk(database, restarted=number > 1)
-    order = await pending(desk, BotName(f"bot{number}"))
+    harness = await open_harness(database, restarted=number > 1)
+    order = await pending(harness, BotName(f"bot{number}"))
     applied: set[int] = set()
     before = OrderStatus.PENDING_NEW
     for each in said:
-        await desk.recorder.record(report(order, each))
+        await harness.recorder.record(report(order, each))
         applied |= set(each.fills)
-        row = await desk.row("SELECT * FROM orders WHERE client_order_id = $1", order)
+        row = await harness.row("SELECT * FROM orders WHERE client_order_id = $1", order)
 
         now = OrderStatus(row["status"])
         assert now is before or _reachable(before, now), f"{before} -> {now}"
         assert row["filled_quantity"] == 2 * len(applied)
         assert not row["settled"] or now in FINAL
         before = now
-    held = await desk.rows("SELECT entry_quantity FROM positions WHERE bot = $1", f"bot{number}")
+    held = await harness.rows("SELECT entry_quantity FROM positions WHERE bot = $1", f"bot{number}")
     assert [row["entry_quantity"] for row in held] == ([Decimal(2 * len(applied))] * bool(applied))
-    assert await desk.broken_books() == []
+    assert await harness.broken_books() == []
 
 
 def _reachable(start: OrderStatus, end: OrderStatus) -> bool:

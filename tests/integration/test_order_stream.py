@@ -6,7 +6,7 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from tests.fakes.trading import SYMBOL, Desk, open_desk
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tests.integration.test_venue_order_ids import part, said
 from tradebotd.domain.errors import OutcomeUnknownError, RefusedError
@@ -19,15 +19,15 @@ Insert = Callable[..., Awaitable[PositionId]]
 
 
 @pytest.fixture
-async def desk(database: Database) -> Desk:
-    return await open_desk(database)
+async def harness(database: Database) -> TradingHarness:
+    return await open_harness(database)
 
 
-async def lost(desk: Desk, minute: int = 0) -> ClientOrderId:
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
+async def lost(harness: TradingHarness, minute: int = 0) -> ClientOrderId:
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter(minute=minute)
-    return ClientOrderId((await desk.orders())[-1]["client_order_id"])
+        await harness.enter(minute=minute)
+    return ClientOrderId((await harness.orders())[-1]["client_order_id"])
 
 
 class Meeting:
@@ -47,78 +47,78 @@ class Meeting:
 
 
 async def test_the_first_fills_of_a_revived_and_a_new_entry_at_once(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M5.4, R4: both find no position; the second to write finds that of the first, and joins."""
-    first = await lost(desk)
-    await desk.recorder.record_rejected(first, "inferred_absent: never seen")
-    second = await lost(desk, minute=1)
+    first = await lost(harness)
+    await harness.recorder.record_rejected(first, "inferred_absent: never seen")
+    second = await lost(harness, minute=1)
     meeting = Meeting(positions.insert_position)
     monkeypatch.setattr(positions, "insert_position", meeting.insert)
 
     async with anyio.create_task_group() as both:
         for number, order in enumerate((first, second)):
             told = said(order, OrderStatus.FILLED, part(order, number, "1"))
-            both.start_soon(desk.recorder.hear, told)
+            both.start_soon(harness.recorder.hear, told)
 
     assert meeting.came == 2
-    position = await desk.position()
+    position = await harness.position()
     assert (position["quantity"], position["entry_price"]) == (2, 100)
-    assert {held.quantity for held in desk.protection.held.values()} == {Decimal(2)}
-    assert [row["status"] for row in await desk.orders()] == ["filled"] * 2
-    assert await desk.broken_books() == []
+    assert {held.quantity for held in harness.protection.held.values()} == {Decimal(2)}
+    assert [row["status"] for row in await harness.orders()] == ["filled"] * 2
+    assert await harness.broken_books() == []
 
 
 async def test_an_adoption_that_meets_a_first_fill_is_refused(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M5.6: the bot has traded just now; it is asked for again."""
-    await desk.reconciler.run()
-    order = await lost(desk)
-    await desk.recorder.record_rejected(order, "inferred_absent: never seen")
-    desk.venue.balances["BTC"] = Decimal(1)
+    await harness.reconciler.run()
+    order = await lost(harness)
+    await harness.recorder.record_rejected(order, "inferred_absent: never seen")
+    harness.venue.balances["BTC"] = Decimal(1)
     meeting = Meeting(positions.insert_position)
     monkeypatch.setattr(positions, "insert_position", meeting.insert)
     refused: list[str] = []
 
     async def adopt() -> None:
         try:
-            await desk.adoption.adopt(SCRIPTED, SYMBOL, BotName("one"))
+            await harness.adoption.adopt(SCRIPTED, SYMBOL, BotName("one"))
         except RefusedError as error:
             refused.append(error.code)
 
     async with anyio.create_task_group() as both:
         both.start_soon(adopt)
-        both.start_soon(desk.recorder.hear, said(order, OrderStatus.FILLED, part(order, 1, "1")))
+        both.start_soon(harness.recorder.hear, said(order, OrderStatus.FILLED, part(order, 1, "1")))
 
     assert meeting.came == 2
-    assert len(await desk.rows("SELECT 1 FROM positions WHERE closed_at IS NULL")) == 1
-    position = await desk.position()
+    assert len(await harness.rows("SELECT 1 FROM positions WHERE closed_at IS NULL")) == 1
+    position = await harness.position()
     assert position["quantity"] == (1 if refused else 2)
     assert refused in ([], ["changed_meanwhile"])
-    assert await desk.broken_books() == []
+    assert await harness.broken_books() == []
 
 
 @pytest.mark.parametrize("error", [KeyError("executedQty"), AssertionError("never"), OSError()])
 async def test_the_listener_outlives_whatever_a_report_does(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """M2.6, R5: it is logged, and reconciliation brings what was missed."""
-    await desk.reconciler.run()
-    desk.venue.script.append(Behaviour.DROP_AFTER)
+    await harness.reconciler.run()
+    harness.venue.script.append(Behaviour.DROP_AFTER)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter()
-    (report,) = desk.venue.orders.values()
+        await harness.enter()
+    (report,) = harness.venue.orders.values()
 
     async def broken(*_: object) -> PositionId:
         raise error
 
     with monkeypatch.context() as patched:
         patched.setattr(positions, "insert_position", broken)
-        await desk.recorder.hear(report)
-    assert await desk.rows("SELECT 1 FROM positions") == []
+        await harness.recorder.hear(report)
+    assert await harness.rows("SELECT 1 FROM positions") == []
 
-    await desk.reconciler.run()
+    await harness.reconciler.run()
 
-    assert (await desk.position())["quantity"] == 1
-    assert await desk.open_alerts() == []
+    assert (await harness.position())["quantity"] == 1
+    assert await harness.open_alerts() == []

@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.integration.test_paper_venue import ASSETS, CASH, PAPER, instrument
 from tests.simulators.ledger import recompute
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
@@ -24,7 +24,7 @@ from tradebotd.domain.order import (
     TimeInForce,
 )
 from tradebotd.domain.side import Side
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -48,7 +48,7 @@ class Floor:
         self.database = database
         self.given = terms
         self.clock = clock or FakeClock(NOW)
-        self.prices = PriceBook()
+        self.prices = PriceCache()
         self.terms = PaperTerms(starting_cash=CASH, **{**FREE, **terms})
         instruments = {symbol: instrument(symbol) for symbol in ASSETS}
         self.venue = PaperVenue(PAPER, self.clock, self.prices, database, self.terms, instruments)
@@ -62,8 +62,8 @@ class Floor:
         again.sent = self.sent
         last = self.prices.last_prices("BTCUSDT")
         assert last is not None
-        again.prices.record(PathPoint(last.at, "BTCUSDT", last.previous))
-        again.prices.record(PathPoint(last.at, "BTCUSDT", last.current))
+        again.prices.record(Tick(last.at, "BTCUSDT", last.previous))
+        again.prices.record(Tick(last.at, "BTCUSDT", last.current))
         return again
 
     async def _hear(self, report: OrderReport) -> None:
@@ -71,7 +71,7 @@ class Floor:
 
     async def point(self, price: str, *, seconds: int = 20, symbol: str = "BTCUSDT") -> None:
         self.clock.advance(timedelta(seconds=seconds))
-        point = PathPoint(self.clock.now(), symbol, Decimal(price))
+        point = Tick(self.clock.now(), symbol, Decimal(price))
         self.prices.record(point)
         meeting = self.venue.on_point(point)
         if meeting is not None:
@@ -169,7 +169,7 @@ async def test_a_stop_that_was_jumped_over_fills_where_the_price_landed(database
     await floor.point("100")
     await bought(floor)
     await floor.send(SELL, STOP, "95")
-    floor.prices.record(PathPoint(floor.clock.now(), "BTCUSDT", Decimal(90)))  # unseen by the venue
+    floor.prices.record(Tick(floor.clock.now(), "BTCUSDT", Decimal(90)))  # unseen by the venue
 
     await floor.point("80")
 
@@ -180,7 +180,7 @@ async def test_an_order_meets_only_points_after_its_acceptance(floor: Floor) -> 
     """M6.1, document 2.4: a point played again after a kill finds a younger order, and passes by."""
     await bought(floor)
     await floor.send(SELL, STOP, "95")
-    past = PathPoint(floor.clock.now() - timedelta(seconds=20), "BTCUSDT", Decimal(94))
+    past = Tick(floor.clock.now() - timedelta(seconds=20), "BTCUSDT", Decimal(94))
 
     meeting = floor.venue.on_point(past)
     assert meeting is not None
@@ -226,7 +226,7 @@ async def test_both_levels_in_one_point_fill_one_of_them(floor: Floor) -> None:
     """M5.7, I1: stop and target may lie within one jump of the path; the first one placed fills."""
     await bought(floor)
     await floor.bracket("95", "105")
-    floor.prices.record(PathPoint(floor.clock.now(), "BTCUSDT", Decimal(110)))
+    floor.prices.record(Tick(floor.clock.now(), "BTCUSDT", Decimal(110)))
 
     await floor.point("94")
 
@@ -422,7 +422,7 @@ async def _anything(floor: Floor, chance: Random) -> None:
 
 async def test_a_symbol_where_nothing_rests_costs_no_waiting(floor: Floor) -> None:
     """B6: neither before the first order, nor beside one of another symbol, nor after the last."""
-    point = PathPoint(floor.clock.now(), "BTCUSDT", Decimal(100))
+    point = Tick(floor.clock.now(), "BTCUSDT", Decimal(100))
     assert floor.venue.on_point(point) is None
 
     await floor.point("10", symbol="ETHUSDT")
@@ -438,7 +438,7 @@ async def test_a_point_that_meets_nothing_takes_no_connection(floor: Floor) -> N
     """B6: an order rests, and its price is far."""
     await bought(floor)
     await floor.send(SELL, STOP, "95")
-    point = PathPoint(floor.clock.now() + timedelta(seconds=20), "BTCUSDT", Decimal(99))
+    point = Tick(floor.clock.now() + timedelta(seconds=20), "BTCUSDT", Decimal(99))
     floor.prices.record(point)
     meeting = floor.venue.on_point(point)
     assert meeting is not None

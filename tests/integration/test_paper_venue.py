@@ -40,7 +40,7 @@ def instrument(symbol: str) -> Instrument:
     )
 
 
-class Desk:
+class PaperHarness:
     def __init__(self, database: Database, terms: PaperTerms | None = None) -> None:
         self.clock, self.prices, self.sent = FakeClock(NOW), FakePrices(), 0
         self.venue = PaperVenue(
@@ -90,8 +90,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return Desk(database)
+def harness(database: Database) -> PaperHarness:
+    return PaperHarness(database)
 
 
 @pytest.mark.parametrize(
@@ -105,21 +105,23 @@ def desk(database: Database) -> Desk:
     ],
 )
 async def test_an_exit_fills_at_its_level_if_the_path_crossed_it(
-    desk: Desk, before: str, after: str, trigger: str | None, price: str
+    harness: PaperHarness, before: str, after: str, trigger: str | None, price: str
 ) -> None:
     """M6.1, 3.8: else at the point's price; worse by half the spread and the slippage."""
-    await desk.spot(BUY, "1")
-    desk.prices.move("BTCUSDT", before)
-    desk.prices.move("BTCUSDT", after)
+    await harness.spot(BUY, "1")
+    harness.prices.move("BTCUSDT", before)
+    harness.prices.move("BTCUSDT", after)
 
-    report = await desk.spot(SELL, "1", trigger)
+    report = await harness.spot(SELL, "1", trigger)
 
     assert report.fills[0].price == Decimal(price)
 
 
-async def test_buyers_pay_more_and_the_fee_is_a_share_of_the_notional_in_quote(desk: Desk) -> None:
+async def test_buyers_pay_more_and_the_fee_is_a_share_of_the_notional_in_quote(
+    harness: PaperHarness,
+) -> None:
     """M6.1: spread, fees, slippage; rounded to the tick against the trader."""
-    (fill,) = (await desk.spot(BUY, "2")).fills
+    (fill,) = (await harness.spot(BUY, "2")).fills
     assert (fill.price, fill.fee, fill.fee_asset) == (
         Decimal("100.02"),
         Decimal("200.04") * Decimal("0.0004"),
@@ -128,12 +130,14 @@ async def test_buyers_pay_more_and_the_fee_is_a_share_of_the_notional_in_quote(d
     assert fill.executed_at == NOW
 
 
-async def test_the_starting_cash_is_booked_once(desk: Desk, database: Database) -> None:
+async def test_the_starting_cash_is_booked_once(harness: PaperHarness, database: Database) -> None:
     """M6.1: its state in PostgreSQL; a restart, even with another configuration, adds nothing."""
-    await desk.spot(BUY, "1")
-    before = await desk.venue.account()
+    await harness.spot(BUY, "1")
+    before = await harness.venue.account()
 
-    again = Desk(database, PaperTerms(starting_cash={"USDT": Decimal(5), "EUR": Decimal(5)}))
+    again = PaperHarness(
+        database, PaperTerms(starting_cash={"USDT": Decimal(5), "EUR": Decimal(5)})
+    )
 
     assert await again.venue.account() == before
     assert len(await again.venue.fills_since(NOW)) == 1
@@ -144,44 +148,46 @@ async def test_a_long_and_a_short_realize_into_the_quote_balance(database: Datab
     free = PaperTerms(
         starting_cash=CASH, taker=Decimal(0), spread_bps=Decimal(0), slippage_bps=Decimal(0)
     )
-    desk = Desk(database, free)
-    await desk.futures(BUY, "10")
-    desk.prices.move("ETHUSDT", "12")
-    await desk.futures(BUY, "10")
-    assert (await desk.venue.account()).positions == {"ETHUSDT": Decimal(20)}
+    harness = PaperHarness(database, free)
+    await harness.futures(BUY, "10")
+    harness.prices.move("ETHUSDT", "12")
+    await harness.futures(BUY, "10")
+    assert (await harness.venue.account()).positions == {"ETHUSDT": Decimal(20)}
 
-    desk.prices.move("ETHUSDT", "13")
-    await desk.futures(SELL, "30")  # through zero
-    account = await desk.venue.account()
+    harness.prices.move("ETHUSDT", "13")
+    await harness.futures(SELL, "30")  # through zero
+    account = await harness.venue.account()
     assert account.balances == {"USDT": Decimal(1040)}
     assert account.positions == {"ETHUSDT": Decimal(-10)}
 
-    desk.prices.move("ETHUSDT", "12")
-    await desk.futures(BUY, "10", reduce_only=True)
-    account = await desk.venue.account()
+    harness.prices.move("ETHUSDT", "12")
+    await harness.futures(BUY, "10", reduce_only=True)
+    account = await harness.venue.account()
     assert (account.balances, account.positions) == ({"USDT": Decimal(1050)}, {})
 
 
-async def test_margin_bounds_what_futures_may_open_but_not_what_they_may_close(desk: Desk) -> None:
+async def test_margin_bounds_what_futures_may_open_but_not_what_they_may_close(
+    harness: PaperHarness,
+) -> None:
     """M6.1"""
     with pytest.raises(OrderRejectedError, match="insufficient balance"):
-        await desk.futures(SELL, "500", leverage=5)
-    await desk.futures(SELL, "490", leverage=5)
+        await harness.futures(SELL, "500", leverage=5)
+    await harness.futures(SELL, "490", leverage=5)
     with pytest.raises(OrderRejectedError, match="insufficient balance"):
-        await desk.spot(BUY, "1")  # the margin is not free
+        await harness.spot(BUY, "1")  # the margin is not free
     with pytest.raises(OrderRejectedError, match="reduce-only"):
-        await desk.futures(SELL, "1", reduce_only=True)
+        await harness.futures(SELL, "1", reduce_only=True)
 
-    desk.prices.move("ETHUSDT", "30")  # a ruinous loss is still closed
-    await desk.futures(BUY, "490", reduce_only=True)
-    account = await desk.venue.account()
+    harness.prices.move("ETHUSDT", "30")  # a ruinous loss is still closed
+    await harness.futures(BUY, "490", reduce_only=True)
+    account = await harness.venue.account()
     assert account.positions == {}
     assert account.balances["USDT"] < 0
 
 
-async def test_other_orders_than_market_and_broken_lots_are_refused(desk: Desk) -> None:
+async def test_other_orders_than_market_and_broken_lots_are_refused(harness: PaperHarness) -> None:
     """M6.1"""
-    await desk.spot(BUY, "1")
+    await harness.spot(BUY, "1")
     request = OrderRequest(
         venue=PAPER,
         symbol="BTCUSDT",
@@ -193,31 +199,33 @@ async def test_other_orders_than_market_and_broken_lots_are_refused(desk: Desk) 
         stop_price=Decimal(91),
     )
     with pytest.raises(OrderRejectedError, match="takes no stop_limit orders"):
-        await desk.send(request)
+        await harness.send(request)
     for quantity in ("0.0001", "0", "-1"):
         with pytest.raises(OrderRejectedError):
-            await desk.spot(BUY, quantity)
+            await harness.spot(BUY, quantity)
     with pytest.raises(OrderRejectedError):
-        await desk.send(replace(request, venue=VenueName("other")))
+        await harness.send(replace(request, venue=VenueName("other")))
 
 
-async def test_orders_at_one_time_spend_the_cash_only_once(desk: Desk, database: Database) -> None:
+async def test_orders_at_one_time_spend_the_cash_only_once(
+    harness: PaperHarness, database: Database
+) -> None:
     """M6.1: also from two processes on one set of books."""
-    other = Desk(database)
+    other = PaperHarness(database)
     other.sent = 100
     refused = []
 
-    async def buy(place: Desk) -> None:
+    async def buy(place: PaperHarness) -> None:
         try:
             await place.spot(BUY, "3")
         except OrderRejectedError as error:
             refused.append(error.reason)
 
     async with anyio.create_task_group() as group:
-        for place in (desk, other) * 3:
+        for place in (harness, other) * 3:
             group.start_soon(buy, place)
 
-    account = await desk.venue.account()
+    account = await harness.venue.account()
     assert account.balances["BTC"] == 9
     assert account.balances["USDT"] > 0
     assert refused == ["insufficient balance"] * 3
@@ -225,24 +233,24 @@ async def test_orders_at_one_time_spend_the_cash_only_once(desk: Desk, database:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_balances_and_positions_are_what_the_fills_add_up_to(
-    desk: Desk, database: Database, seed: int
+    harness: PaperHarness, database: Database, seed: int
 ) -> None:
     """M6.1: recomputed by a ledger that shares no code with the venue."""
     chance = Random(seed)
     for _ in range(60):
-        desk.clock.advance(timedelta(seconds=20))
-        desk.prices.move("BTCUSDT", f"{chance.uniform(50, 150):.2f}")
-        desk.prices.move("ETHUSDT", f"{chance.uniform(8, 12):.2f}")
+        harness.clock.advance(timedelta(seconds=20))
+        harness.prices.move("BTCUSDT", f"{chance.uniform(50, 150):.2f}")
+        harness.prices.move("ETHUSDT", f"{chance.uniform(8, 12):.2f}")
         quantity, side = f"{chance.uniform(0.1, 4):.3f}", chance.choice([BUY, SELL])
         try:
             if chance.random() < 0.5:
-                await desk.spot(side, quantity)
+                await harness.spot(side, quantity)
             else:
-                await desk.futures(side, quantity, leverage=chance.choice([1, 5]))
+                await harness.futures(side, quantity, leverage=chance.choice([1, 5]))
         except OrderRejectedError:
             continue
 
-    account = await desk.venue.account()
+    account = await harness.venue.account()
     async with database.connection() as connection:
         ledger = await recompute(connection, PAPER, CASH, ASSETS)
     assert account.positions.keys() == ledger.positions.keys()
@@ -250,10 +258,10 @@ async def test_balances_and_positions_are_what_the_fills_add_up_to(
     for found, told in ((account.positions, ledger.positions), (account.balances, ledger.balances)):
         for name, amount in found.items():
             assert abs(Fraction(amount) - told[name]) < Fraction(1, 10**18)
-    fills = await desk.venue.fills_since(NOW)
+    fills = await harness.venue.fills_since(NOW)
     assert len(fills) > 20
     order = fills[0].client_order_id
     assert order is not None
-    found_order = (await desk.venue.find_order(fills[0].symbol, order)).report
+    found_order = (await harness.venue.find_order(fills[0].symbol, order)).report
     assert found_order is not None
     assert found_order.fills == (fills[0],)

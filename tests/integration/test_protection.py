@@ -7,7 +7,7 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.candle import Candle
@@ -36,21 +36,21 @@ class Shop(AlwaysOpen):
         return self.open
 
 
-async def sweep(desk: Desk) -> None:
-    await desk.protection.sweep(desk.clock.now())
+async def sweep(harness: TradingHarness) -> None:
+    await harness.protection.sweep(harness.clock.now())
 
 
-async def by_tick(desk: Desk, price: str) -> None:
-    await desk.stream(price)
+async def by_tick(harness: TradingHarness, price: str) -> None:
+    await harness.stream(price)
 
 
-async def by_sweep(desk: Desk, price: str) -> None:
+async def by_sweep(harness: TradingHarness, price: str) -> None:
     """The price has come, and no tick was acted on: the safety net alone."""
-    desk.tick(price)
-    await sweep(desk)
+    harness.tick(price)
+    await sweep(harness)
 
 
-Way = Callable[[Desk, str], Awaitable[None]]
+Way = Callable[[TradingHarness, str], Awaitable[None]]
 ways = pytest.mark.parametrize("way", [by_tick, by_sweep])
 
 
@@ -69,35 +69,35 @@ async def test_a_level_that_is_met_closes_the_position(
 ) -> None:
     """M4.7: longs and shorts mirrored; the stream and the sweep do the same."""
     futures = spec(position_type=PositionType.FUTURES, allow_short=True)
-    desk = await open_desk(database, futures)
-    await desk.enter(side=side)
+    harness = await open_harness(database, futures)
+    await harness.enter(side=side)
 
-    await way(desk, "100.5")
-    assert len(desk.venue.submitted) == 1
-    await way(desk, price)
+    await way(harness, "100.5")
+    assert len(harness.venue.submitted) == 1
+    await way(harness, price)
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["close_reason"], position["quantity"]) == (reason, 0)
-    assert desk.venue.submitted[-1][1].reduce_only
-    assert desk.venue.submitted[-1][1].trigger_price == Decimal(price)
-    assert desk.protection.held == {}
-    assert await desk.protection.beyond_their_stop(desk.clock.now()) == []
+    assert harness.venue.submitted[-1][1].reduce_only
+    assert harness.venue.submitted[-1][1].trigger_price == Decimal(price)
+    assert harness.protection.held == {}
+    assert await harness.protection.beyond_their_stop(harness.clock.now()) == []
 
 
 async def test_a_trailing_stop_follows_the_best_price_and_is_stored_by_the_sweep(
     database: Database,
 ) -> None:
     """M4.7: it only ever tightens."""
-    desk = await open_desk(database, spec(exits=TRAILING))
-    await desk.enter()
+    harness = await open_harness(database, spec(exits=TRAILING))
+    await harness.enter()
     for price in ("104", "110", "108.5"):
-        await desk.stream(price)
-    await sweep(desk)
-    stored = await desk.position()
-    await desk.stream("107.8")
+        await harness.stream(price)
+    await sweep(harness)
+    stored = await harness.position()
+    await harness.stream("107.8")
 
     assert (stored["best_price"], stored["trailing_stop"]) == (110, Decimal("107.80"))
-    assert (await desk.position())["close_reason"] == "trailing_stop"
+    assert (await harness.position())["close_reason"] == "trailing_stop"
 
 
 @ways
@@ -105,56 +105,56 @@ async def test_the_holding_time_ends_a_position_whatever_its_price(
     database: Database, way: Way
 ) -> None:
     """M4.7: at the next sweep, in market time."""
-    desk = await open_desk(database, spec(exits=ExitPlan(max_holding=timedelta(hours=1))))
-    await desk.enter()
-    desk.clock.advance(timedelta(minutes=59))
-    await way(desk, "100")
-    await sweep(desk)
-    assert len(desk.venue.submitted) == 1
+    harness = await open_harness(database, spec(exits=ExitPlan(max_holding=timedelta(hours=1))))
+    await harness.enter()
+    harness.clock.advance(timedelta(minutes=59))
+    await way(harness, "100")
+    await sweep(harness)
+    assert len(harness.venue.submitted) == 1
 
-    desk.clock.advance(MINUTE)
-    await way(desk, "100")
-    await sweep(desk)
+    harness.clock.advance(MINUTE)
+    await way(harness, "100")
+    await sweep(harness)
 
-    assert (await desk.position())["close_reason"] == "max_holding"
+    assert (await harness.position())["close_reason"] == "max_holding"
 
 
 async def test_a_triggered_position_is_sold_once_however_many_ticks_come(
     database: Database,
 ) -> None:
     """M5.4: latched while its exit is under way; a sweep meanwhile is denied by the database."""
-    desk = await open_desk(database)
-    await desk.enter()
+    harness = await open_harness(database)
+    await harness.enter()
     seen: list[dict[str, str]] = []
 
     async def meanwhile(_: ClientOrderId) -> None:
-        desk.venue.before_submit = None
-        await desk.stream("93")
-        seen.append((await desk.protection.sweep(desk.clock.now())).waiting)
+        harness.venue.before_submit = None
+        await harness.stream("93")
+        seen.append((await harness.protection.sweep(harness.clock.now())).waiting)
 
-    desk.venue.before_submit = meanwhile
-    await desk.stream("94")
+    harness.venue.before_submit = meanwhile
+    await harness.stream("94")
 
     assert [list(each.values()) for each in seen] == [["exit_group_active"]]
-    assert len(desk.venue.submitted) == 2
-    assert (await desk.position())["quantity"] == 0
+    assert len(harness.venue.submitted) == 2
+    assert (await harness.position())["quantity"] == 0
 
 
 async def test_an_unknown_exit_keeps_its_latch_until_it_is_resolved(database: Database) -> None:
     """M5.2, M5.4: then the next tick may sell what is still there."""
-    desk = await open_desk(database)
-    await desk.enter()
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
-    await desk.stream("94")
-    await desk.stream("93")
-    assert len(await desk.orders()) == 2
+    harness = await open_harness(database)
+    await harness.enter()
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
+    await harness.stream("94")
+    await harness.stream("93")
+    assert len(await harness.orders()) == 2
 
-    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
-    await desk.reconciler.run()
-    await desk.stream("92")
+    await harness.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    await harness.reconciler.run()
+    await harness.stream("92")
 
-    assert len(await desk.orders()) == 3
-    assert (await desk.position())["close_reason"] == "stop_loss"
+    assert len(await harness.orders()) == 3
+    assert (await harness.position())["close_reason"] == "stop_loss"
 
 
 async def test_a_closed_market_keeps_the_exit_until_it_opens_and_says_so(
@@ -162,16 +162,16 @@ async def test_a_closed_market_keeps_the_exit_until_it_opens_and_says_so(
 ) -> None:
     """M4.7."""
     shop = Shop()
-    desk = await open_desk(database, calendar=shop)
-    await desk.enter()
+    harness = await open_harness(database, calendar=shop)
+    await harness.enter()
     shop.open = False
 
-    desk.tick("90")
-    closed = await desk.protection.sweep(desk.clock.now())
-    await desk.stream("90")
-    beyond = await desk.protection.beyond_their_stop(desk.clock.now())
+    harness.tick("90")
+    closed = await harness.protection.sweep(harness.clock.now())
+    await harness.stream("90")
+    beyond = await harness.protection.beyond_their_stop(harness.clock.now())
     shop.open = True
-    opened = await desk.protection.sweep(desk.clock.now())
+    opened = await harness.protection.sweep(harness.clock.now())
 
     assert (list(closed.waiting.values()), closed.closed, beyond) == (["market closed"], 0, [])
     assert (opened.waiting, opened.closed) == ({}, 1)
@@ -179,23 +179,23 @@ async def test_a_closed_market_keeps_the_exit_until_it_opens_and_says_so(
 
 async def test_a_position_without_a_price_is_a_failure_not_a_silence(database: Database) -> None:
     """M3.10, M2.6: one symbol's missing price does not keep another's exit."""
-    desk = await open_desk(database, spec("one"), spec("two", "ETHUSDT"))
-    await desk.enter("one")
-    await desk.enter("two")
-    desk.clock.advance(FRESH + MINUTE)
-    desk.venue.reads_fail = True
-    desk.tick("90", "ETHUSDT")
+    harness = await open_harness(database, spec("one"), spec("two", "ETHUSDT"))
+    await harness.enter("one")
+    await harness.enter("two")
+    harness.clock.advance(FRESH + MINUTE)
+    harness.venue.reads_fail = True
+    harness.tick("90", "ETHUSDT")
 
-    result = await desk.protection.sweep(desk.clock.now())
+    result = await harness.protection.sweep(harness.clock.now())
 
     assert result.closed == 1
     assert any("no fresh price" in each for each in result.failed.values())
     assert "quotes scripted" in result.failed
 
 
-async def hold_many(desk: Desk, count: int) -> None:
+async def hold_many(harness: TradingHarness, count: int) -> None:
     """Positions without orders or fills: what a sweep reads."""
-    await desk.execute(
+    await harness.execute(
         """
         WITH b AS (
             INSERT INTO bot_configs (name, symbol, config, active, updated_at)
@@ -208,11 +208,11 @@ async def hold_many(desk: Desk, count: int) -> None:
           FROM generate_series(1, $1::int) AS n
         """,
         count,
-        len(desk.symbols),
-        desk.clock.now(),
+        len(harness.symbols),
+        harness.clock.now(),
     )
-    for symbol in desk.symbols.values():
-        desk.venue.balances[symbol.instrument.base_asset] = Decimal(count)
+    for symbol in harness.symbols.values():
+        harness.venue.balances[symbol.instrument.base_asset] = Decimal(count)
 
 
 async def test_a_hundred_positions_cost_one_quote_call_and_close_side_by_side(
@@ -220,11 +220,13 @@ async def test_a_hundred_positions_cost_one_quote_call_and_close_side_by_side(
 ) -> None:
     """M1.3, M1.4, B3: 50 symbols, 10 to close: one batched call, no connection held meanwhile."""
     names = [f"S{n}USDT" for n in range(50)]
-    desk = await open_desk(database, *(spec(f"owner{n}", name) for n, name in enumerate(names)))
-    await hold_many(desk, 100)
+    harness = await open_harness(
+        database, *(spec(f"owner{n}", name) for n, name in enumerate(names))
+    )
+    await hold_many(harness, 100)
     for name in names:
-        desk.tick("98", name)
-    desk.clock.advance(FRESH + MINUTE)
+        harness.tick("98", name)
+    harness.clock.advance(FRESH + MINUTE)
     under_way, most = 0, 0
     all_there = anyio.Event()
 
@@ -239,25 +241,25 @@ async def test_a_hundred_positions_cost_one_quote_call_and_close_side_by_side(
         with anyio.fail_after(30):
             await all_there.wait()
 
-    desk.venue.before_submit = meet
+    harness.venue.before_submit = meet
 
-    result = await desk.protection.sweep(desk.clock.now())
+    result = await harness.protection.sweep(harness.clock.now())
 
     assert (result.checked, result.closed, most) == (100, 10, 10)
-    assert desk.venue.quote_calls == [set(names)]
-    reasons = await desk.rows("SELECT close_reason, count(*) AS n FROM trades GROUP BY 1")
+    assert harness.venue.quote_calls == [set(names)]
+    reasons = await harness.rows("SELECT close_reason, count(*) AS n FROM trades GROUP BY 1")
     assert reasons == [{"close_reason": "stop_loss", "n": 10}]
 
 
 async def test_fresh_prices_in_memory_ask_nobody(database: Database) -> None:
     """M3.10, M1.4."""
-    desk = await open_desk(database)
-    await desk.enter()
-    await sweep(desk)
-    desk.clock.advance(FRESH + MINUTE)
-    await sweep(desk)
+    harness = await open_harness(database)
+    await harness.enter()
+    await sweep(harness)
+    harness.clock.advance(FRESH + MINUTE)
+    await sweep(harness)
 
-    assert desk.venue.quote_calls == [{SYMBOL}]
+    assert harness.venue.quote_calls == [{SYMBOL}]
 
 
 async def test_a_sweep_reads_more_than_a_page(
@@ -265,29 +267,29 @@ async def test_a_sweep_reads_more_than_a_page(
 ) -> None:
     """B2: by pages, each position once."""
     monkeypatch.setattr(open_positions, "PAGE_ROWS", 7)
-    desk = await open_desk(database, spec("owner", "S0USDT"))
-    await hold_many(desk, 24)
-    desk.tick("100", "S0USDT")
+    harness = await open_harness(database, spec("owner", "S0USDT"))
+    await hold_many(harness, 24)
+    harness.tick("100", "S0USDT")
 
-    result = await desk.protection.sweep(desk.clock.now())
+    result = await harness.protection.sweep(harness.clock.now())
 
     assert (result.checked, result.closed, result.failed) == (24, 0, {})
 
 
 async def test_a_sweep_sees_what_another_hand_wrote_into_the_table(database: Database) -> None:
     """M1.4, B2: a row is read whole where its version is not the known one, in any page of them."""
-    desk = await open_desk(database, spec("owner", "S0USDT"))
-    await hold_many(desk, 24)
-    desk.tick("100", "S0USDT")
-    await sweep(desk)
-    await desk.execute(
+    harness = await open_harness(database, spec("owner", "S0USDT"))
+    await hold_many(harness, 24)
+    harness.tick("100", "S0USDT")
+    await sweep(harness)
+    await harness.execute(
         "UPDATE positions SET stop_loss = 101, version = version + 1 WHERE bot IN ('b7', 'b20')"
     )
-    await desk.execute("DELETE FROM positions WHERE bot = 'b24'")
+    await harness.execute("DELETE FROM positions WHERE bot = 'b24'")
 
-    result = await desk.protection.sweep(desk.clock.now())
+    result = await harness.protection.sweep(harness.clock.now())
 
-    rows = await desk.rows("SELECT bot FROM positions WHERE close_reason = 'stop_loss'")
+    rows = await harness.rows("SELECT bot FROM positions WHERE close_reason = 'stop_loss'")
     assert (result.checked, result.closed, result.failed) == (23, 2, {})
     assert {row["bot"] for row in rows} == {"b7", "b20"}
 
@@ -296,12 +298,12 @@ async def test_exits_come_one_after_the_other_where_effects_must_repeat(
     database: Database,
 ) -> None:
     """2.4: speed 0, by position."""
-    desk = await open_desk(database, spec("owner", "S0USDT"), sequential=True)
-    await hold_many(desk, 40)
-    desk.tick("98", "S0USDT")
-    await sweep(desk)
+    harness = await open_harness(database, spec("owner", "S0USDT"), sequential=True)
+    await hold_many(harness, 40)
+    harness.tick("98", "S0USDT")
+    await sweep(harness)
 
-    rows = await desk.rows("SELECT position_id FROM orders ORDER BY id")
+    rows = await harness.rows("SELECT position_id FROM orders ORDER BY id")
     ids = [row["position_id"] for row in rows]
     assert len(ids) == 4
     assert ids == sorted(ids)
@@ -309,16 +311,16 @@ async def test_exits_come_one_after_the_other_where_effects_must_repeat(
 
 async def test_a_restart_changes_nothing_about_the_exits(database: Database) -> None:
     """M4.7: levels come from the table, the best price from the candles since the entry."""
-    desk = await open_desk(database, spec(exits=TRAILING))
-    await desk.enter()
+    harness = await open_harness(database, spec(exits=TRAILING))
+    await harness.enter()
     rows = [
         Candle(NOON - MINUTE, 100, 500, 100, 100, 1),  # before the entry: not ours
         Candle(NOON, 100, 110, 99, 108.5, 1),
     ]
-    await desk.writer.write(SYMBOL, Timeframe.M1, rows, FeedName("hand"))
+    await harness.writer.write(SYMBOL, Timeframe.M1, rows, FeedName("hand"))
 
-    after = await open_desk(database, spec(exits=TRAILING), restarted=True)
-    after.venue = desk.venue
+    after = await open_harness(database, spec(exits=TRAILING), restarted=True)
+    after.venue = harness.venue
     watched = await after.protection.load(NOON + MINUTE)
 
     (held,) = after.protection.held.values()
@@ -326,33 +328,35 @@ async def test_a_restart_changes_nothing_about_the_exits(database: Database) -> 
     assert watched == 1
     assert (held.best_price, held.trailing_stop) == (Decimal(110), Decimal("107.80"))
     assert (stored["best_price"], stored["trailing_stop"]) == (110, Decimal("107.80"))
-    assert after.token == desk.token + 1
+    assert after.token == harness.token + 1
 
 
 async def test_a_position_opened_elsewhere_is_found_by_the_sweep(database: Database) -> None:
     """2.3: the sweep alone does the whole job, and the stream has it from then on."""
-    desk = await open_desk(database, spec("owner", "S0USDT"))
-    await hold_many(desk, 1)
-    desk.tick("100", "S0USDT")
-    assert desk.protection.held == {}
+    harness = await open_harness(database, spec("owner", "S0USDT"))
+    await hold_many(harness, 1)
+    harness.tick("100", "S0USDT")
+    assert harness.protection.held == {}
 
-    await sweep(desk)
+    await sweep(harness)
 
-    assert len(desk.protection.held) == 1
-    await desk.stream("89", "S0USDT")
-    assert [row["close_reason"] for row in await desk.rows("SELECT * FROM trades")] == ["stop_loss"]
+    assert len(harness.protection.held) == 1
+    await harness.stream("89", "S0USDT")
+    assert [row["close_reason"] for row in await harness.rows("SELECT * FROM trades")] == [
+        "stop_loss"
+    ]
 
 
 async def test_a_quiet_tick_makes_nobody_wait(database: Database) -> None:
     """2.3: nothing to await while no level is met."""
-    desk = await open_desk(
+    harness = await open_harness(
         database, spec(sizing=SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(2)))
     )
-    await desk.enter()
-    point = desk.prices.last_prices(SYMBOL)
+    await harness.enter()
+    point = harness.prices.last_prices(SYMBOL)
     assert point is not None
-    assert isinstance(desk.symbols[SYMBOL], MarketSymbol)
-    await desk.stream("101")
+    assert isinstance(harness.symbols[SYMBOL], MarketSymbol)
+    await harness.stream("101")
 
-    assert (await desk.state(BOT))["in_position"]
-    assert len(desk.venue.submitted) == 1
+    assert (await harness.state(BOT))["in_position"]
+    assert len(harness.venue.submitted) == 1

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
-from tests.fakes.trading import ACCOUNT, BOT, NOON, SYMBOL, open_desk, spec
+from tests.fakes.trading import ACCOUNT, BOT, NOON, SYMBOL, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.decimals import ONE
 from tradebotd.storage import (
@@ -229,7 +229,7 @@ async def read_by(connection: Connection, sql: str, values: tuple[object, ...]) 
 
 async def test_a_longer_history_is_read_no_more(database: Database) -> None:
     """M5.8: ten times the trades, and each statement of the order path reads as many rows."""
-    await open_desk(database, spec(BOT), spec("two"))
+    await open_harness(database, spec(BOT), spec("two"))
     async with database.connection() as connection:
         await settings.put(connection, settings.ACCOUNT_PEAK_SINCE, RESUMED.isoformat())
         await lives(connection, 1, FEW)
@@ -249,7 +249,7 @@ async def test_cash_is_compared_without_the_history_of_a_venue_of_our_own(
     database: Database,
 ) -> None:
     """M5.8: where no other hand trades, as on paper."""
-    await open_desk(database, spec(BOT), spec("two"))
+    await open_harness(database, spec(BOT), spec("two"))
     asked = cash.SELECT_EXPECTED, (SCRIPTED, ["USDT"])
     async with database.connection() as connection:
         for first, last in ((1, FEW), (FEW + 1, MANY)):

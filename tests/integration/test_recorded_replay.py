@@ -12,7 +12,7 @@ from tests.fakes.jobs import ScriptedJob
 from tests.fakes.market_data import MINUTE, START, market_symbol, minutes
 from tests.integration.test_market_jobs import aggregated
 from tradebotd.clocks.market import MarketClock
-from tradebotd.domain.candle import Candle, PathPoint
+from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.ids import FeedName, JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Every, JobSpec
@@ -68,7 +68,7 @@ class Played:
     def __init__(self, database: Database, recordings: Recordings) -> None:
         self.database = database
         self.recordings = recordings
-        self.points: list[PathPoint] = []
+        self.points: list[Tick] = []
         self.bots = ScriptedJob(BOTS)
 
     async def run(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.trading import BOT, Desk, open_desk, spec
+from tests.fakes.trading import BOT, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import DatabaseUnavailableError, OutcomeUnknownError
 from tradebotd.domain.signal import SignalKind
@@ -13,35 +13,35 @@ from tradebotd.storage.postgres.database import Database
 
 BUY = SignalKind.BUY
 
-Deed = Callable[[Desk], Any]
+Deed = Callable[[TradingHarness], Any]
 
 
-async def is_not_reconciled(desk: Desk) -> Deed:
-    desk.gate.close("reconcile", "not reconciled with the venue yet")
-    return lambda _: desk.gate.open("reconcile")
+async def is_not_reconciled(harness: TradingHarness) -> Deed:
+    harness.gate.close("reconcile", "not reconciled with the venue yet")
+    return lambda _: harness.gate.open("reconcile")
 
 
-async def is_nearly_full(desk: Desk) -> Deed:
-    desk.gate.set_disk_problem("100 MB free")
-    return lambda _: desk.gate.set_disk_problem(None)
+async def is_nearly_full(harness: TradingHarness) -> Deed:
+    harness.gate.set_disk_problem("100 MB free")
+    return lambda _: harness.gate.set_disk_problem(None)
 
 
-async def does_not_answer(desk: Desk) -> Deed:
-    desk.venue.reads_fail = True
+async def does_not_answer(harness: TradingHarness) -> Deed:
+    harness.venue.reads_fail = True
 
-    def answers(_: Desk) -> None:
-        desk.venue.reads_fail = False
+    def answers(_: TradingHarness) -> None:
+        harness.venue.reads_fail = False
 
     return answers
 
 
-async def closes_meanwhile(desk: Desk) -> Deed:
+async def closes_meanwhile(harness: TradingHarness) -> Deed:
     async def close() -> None:
-        desk.venue.before_account_answers = None
-        desk.gate.set_disk_problem("100 MB free")
+        harness.venue.before_account_answers = None
+        harness.gate.set_disk_problem("100 MB free")
 
-    desk.venue.before_account_answers = close
-    return lambda _: desk.gate.set_disk_problem(None)
+    harness.venue.before_account_answers = close
+    return lambda _: harness.gate.set_disk_problem(None)
 
 
 @pytest.mark.parametrize(
@@ -49,90 +49,90 @@ async def closes_meanwhile(desk: Desk) -> Deed:
     [is_not_reconciled, is_nearly_full, does_not_answer, closes_meanwhile],
 )
 async def test_what_passes_costs_no_candle(
-    database: Database, trouble: Callable[[Desk], Any]
+    database: Database, trouble: Callable[[TradingHarness], Any]
 ) -> None:
     """A bot of a day that was started a second too early does not lose its day."""
-    desk = await open_desk(database)
-    await desk.candles(100.0, 100.0)
-    over = await trouble(desk)
-    desk.says(BUY, BUY)
+    harness = await open_harness(database)
+    await harness.candles(100.0, 100.0)
+    over = await trouble(harness)
+    harness.says(BUY, BUY)
 
-    assert not (await desk.run()).acted
-    assert await desk.rows("SELECT * FROM decision_runs") == []
-    over(desk)
-    assert (await desk.run()).acted
+    assert not (await harness.run()).acted
+    assert await harness.rows("SELECT * FROM decision_runs") == []
+    over(harness)
+    assert (await harness.run()).acted
 
-    assert (await desk.row("SELECT intent FROM decision_runs"))["intent"] == "entry"
+    assert (await harness.row("SELECT intent FROM decision_runs"))["intent"] == "entry"
 
 
 async def test_a_database_that_is_away_costs_no_candle(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M2.1."""
-    desk = await open_desk(database)
-    await desk.candles(100.0, 100.0)
-    desk.says(BUY, BUY)
+    harness = await open_harness(database)
+    await harness.candles(100.0, 100.0)
+    harness.says(BUY, BUY)
 
     async def away() -> None:
         raise DatabaseUnavailableError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk.account, "_flows", away)
+        patch.setattr(harness.account, "_flows", away)
         with pytest.raises(DatabaseUnavailableError):
-            await desk.run()
-    assert (await desk.run()).acted
+            await harness.run()
+    assert (await harness.run()).acted
 
 
 async def test_an_order_that_nobody_knows_of_costs_another_bots_candle_nothing(
     database: Database,
 ) -> None:
     """M5.3: it keeps others out of the symbol until it is settled; then they are asked again."""
-    desk = await open_desk(database, spec("one"), spec("two"))
-    await desk.candles(100.0, 100.0)
-    desk.venue.script.append(Behaviour.DROP_AFTER)
+    harness = await open_harness(database, spec("one"), spec("two"))
+    await harness.candles(100.0, 100.0)
+    harness.venue.script.append(Behaviour.DROP_AFTER)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter("two", minute=-9)
-    desk.says(BUY, BUY)
+        await harness.enter("two", minute=-9)
+    harness.says(BUY, BUY)
 
-    assert (await desk.run()).status == "waiting (order_unknown)"
-    assert await desk.rows("SELECT * FROM decision_runs WHERE bot = 'one'") == []
-    await desk.reconciler.run()
-    assert (await desk.run()).acted
+    assert (await harness.run()).status == "waiting (order_unknown)"
+    assert await harness.rows("SELECT * FROM decision_runs WHERE bot = 'one'") == []
+    await harness.reconciler.run()
+    assert (await harness.run()).acted
 
 
 async def test_a_loss_that_is_not_beyond_doubt_costs_no_candle(database: Database) -> None:
     """M4.8: money that an order of unknown outcome may have taken; no halt, and no decision."""
-    desk = await open_desk(database, spec("one"), spec("two", "ETHUSDT"))
-    await desk.account.snapshot(desk.clock.now())
-    await desk.candles(100.0, 100.0)
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    harness = await open_harness(database, spec("one"), spec("two", "ETHUSDT"))
+    await harness.account.snapshot(harness.clock.now())
+    await harness.candles(100.0, 100.0)
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter("two", minute=-9)
-    await desk.earns(-500_000)
-    desk.says(BUY)
+        await harness.enter("two", minute=-9)
+    await harness.earns(-500_000)
+    harness.says(BUY)
 
-    assert (await desk.run()).status == "waiting (account max_daily_loss)"
+    assert (await harness.run()).status == "waiting (account max_daily_loss)"
 
-    assert await desk.rows("SELECT * FROM decision_runs WHERE bot = 'one'") == []
-    assert desk.gate.account_halts.current is None
+    assert await harness.rows("SELECT * FROM decision_runs WHERE bot = 'one'") == []
+    assert harness.gate.account_halts.current is None
 
 
-async def test_a_halt_is_a_decision_on_the_candle(desk_halted: Desk) -> None:
+async def test_a_halt_is_a_decision_on_the_candle(desk_halted: TradingHarness) -> None:
     """M5.8: what an operator has stopped is not made up for afterwards."""
-    desk = desk_halted
-    desk.says(BUY, BUY)
-    assert (await desk.run()).status == "waiting (halted)"
-    await desk.gate.resume()
+    harness = desk_halted
+    harness.says(BUY, BUY)
+    assert (await harness.run()).status == "waiting (halted)"
+    await harness.gate.resume()
 
-    assert not (await desk.run()).acted
+    assert not (await harness.run()).acted
 
-    assert (await desk.row("SELECT reason FROM decision_runs"))["reason"] == "denied (halted)"
-    assert desk.specs[BOT].active
+    assert (await harness.row("SELECT reason FROM decision_runs"))["reason"] == "denied (halted)"
+    assert harness.specs[BOT].active
 
 
 @pytest.fixture
-async def desk_halted(database: Database) -> Desk:
-    desk = await open_desk(database)
-    await desk.candles(100.0, 100.0)
-    await desk.gate.halt("by hand")
-    return desk
+async def desk_halted(database: Database) -> TradingHarness:
+    harness = await open_harness(database)
+    await harness.candles(100.0, 100.0)
+    await harness.gate.halt("by hand")
+    return harness

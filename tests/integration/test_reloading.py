@@ -9,11 +9,11 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from tests.fakes.trading import MINUTE, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import MINUTE, SYMBOL, TradingHarness, open_harness, spec
 from tests.unit.config_text import ONE_BOT, written
 from tradebotd.config.load import load_config
 from tradebotd.daemon.reload import Reloader
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
@@ -27,31 +27,31 @@ RISK = '[risk]\nmax_open_positions = 3\nbad_tick = "60%"\n'
 
 
 @asynccontextmanager
-async def reloading(desk: Desk, directory: Path, text: str) -> AsyncIterator[Reloader]:
+async def reloading(harness: TradingHarness, directory: Path, text: str) -> AsyncIterator[Reloader]:
     """Of ONE_BOT, whose file has become *text*."""
     path = await anyio.to_thread.run_sync(written, directory, ONE_BOT)
     config = await anyio.to_thread.run_sync(load_config, path)
-    desk.protection.doubt_beyond(config.risk.bad_tick)
+    harness.protection.doubt_beyond(config.risk.bad_tick)
     async with anyio.create_task_group() as tasks:
         runner = JobRunner(
             tasks=tasks,
-            clock=desk.clock,
-            ledger=RunLedger(desk.database, deferred=False),
+            clock=harness.clock,
+            ledger=RunLedger(harness.database, deferred=False),
             jobs=[],
             specs=[],
         )
         await anyio.to_thread.run_sync(written, directory, text)
         yield Reloader(
             config=config,
-            database=desk.database,
-            clock=desk.clock,
+            database=harness.database,
+            clock=harness.clock,
             runner=runner,
-            scheduler=ClockScheduler(desk.clock, lambda _code, _at: None, lambda _dues: None),
-            specs=desk.specs,
-            strategies=cast("dict[Any, AnyStrategy]", desk.strategies),
-            entries=desk.entries,
-            gate=desk.gate,
-            protection=desk.protection,
+            scheduler=ClockScheduler(harness.clock, lambda _code, _at: None, lambda _dues: None),
+            specs=harness.specs,
+            strategies=cast("dict[Any, AnyStrategy]", harness.strategies),
+            entries=harness.entries,
+            gate=harness.gate,
+            protection=harness.protection,
         )
 
 
@@ -59,25 +59,25 @@ async def test_the_limits_of_the_account_hold_from_the_reload_on(
     database: Database, tmp_path: Path
 ) -> None:
     """M1.5: each of them, and what prices may be believed."""
-    desk = await open_desk(database, spec("btc-ema"))
-    await desk.enter("btc-ema")
-    async with reloading(desk, tmp_path, ONE_BOT + RISK) as reloader:
+    harness = await open_harness(database, spec("btc-ema"))
+    await harness.enter("btc-ema")
+    async with reloading(harness, tmp_path, ONE_BOT + RISK) as reloader:
         changes = await reloader.reload()
 
     assert len(changes) == 2
-    assert desk.entries.limits.max_open_positions == 3
-    desk.clock.advance(MINUTE)
-    acting = desk.protection.on_tick(PathPoint(desk.clock.now(), SYMBOL, Decimal(60)))
+    assert harness.entries.limits.max_open_positions == 3
+    harness.clock.advance(MINUTE)
+    acting = harness.protection.on_tick(Tick(harness.clock.now(), SYMBOL, Decimal(60)))
     assert acting is not None
     await acting
-    assert (await desk.position())["close_reason"] == "stop_loss"
+    assert (await harness.position())["close_reason"] == "stop_loss"
 
 
 async def test_an_entry_of_a_bot_that_a_reload_stops_is_not_sent(
     database: Database, tmp_path: Path
 ) -> None:
     """M5.8: its row is written, and the venue's limiter holds it; what rests is looked at, too."""
-    desk = await open_desk(database, spec("btc-ema"))
+    harness = await open_harness(database, spec("btc-ema"))
     waits, go = anyio.Event(), anyio.Event()
 
     async def hold() -> None:
@@ -86,30 +86,30 @@ async def test_an_entry_of_a_bot_that_a_reload_stops_is_not_sent(
 
     async def enter() -> None:
         with pytest.raises(VenueUnavailableError, match="stopped meanwhile"):
-            await desk.enter("btc-ema")
+            await harness.enter("btc-ema")
 
-    desk.venue.limiter = hold
+    harness.venue.limiter = hold
     with anyio.fail_after(30):
         async with (
-            reloading(desk, tmp_path, ONE_BOT + "active = false\n") as reloader,
+            reloading(harness, tmp_path, ONE_BOT + "active = false\n") as reloader,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(enter)
             await waits.wait()
-            desk.entry_orders.stirred = False
+            harness.entry_orders.stirred = False
             await reloader.reload()
-            assert desk.entry_orders.stirred
+            assert harness.entry_orders.stirred
             go.set()
 
-    assert desk.venue.submitted == []
-    assert [order["status"] for order in await desk.orders()] == ["rejected"]
+    assert harness.venue.submitted == []
+    assert [order["status"] for order in await harness.orders()] == ["rejected"]
 
 
 async def test_an_entry_that_began_while_a_reload_was_being_stored_is_not_sent(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M5.8: it was sized by what is over once the reload has ended."""
-    desk = await open_desk(database, spec("btc-ema"))
+    harness = await open_harness(database, spec("btc-ema"))
     waits, go, kept, release, reloaded = (anyio.Event() for _ in range(5))
 
     async def hold() -> None:
@@ -127,14 +127,14 @@ async def test_an_entry_that_began_while_a_reload_was_being_stored_is_not_sent(
 
     async def enter() -> None:
         with pytest.raises(VenueUnavailableError, match="stopped meanwhile"):
-            await desk.enter("btc-ema")
+            await harness.enter("btc-ema")
 
     monkeypatch.setattr(bots, "sync_bots", slowly)
-    desk.venue.limiter = hold
+    harness.venue.limiter = hold
     text = ONE_BOT + "[bots.limits]\nmax_daily_trades = 5\n"
     with anyio.fail_after(30):
         async with (
-            reloading(desk, tmp_path, text) as reloader,
+            reloading(harness, tmp_path, text) as reloader,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(reload, reloader)
@@ -145,4 +145,4 @@ async def test_an_entry_that_began_while_a_reload_was_being_stored_is_not_sent(
             await reloaded.wait()
             go.set()
 
-    assert desk.venue.submitted == []
+    assert harness.venue.submitted == []

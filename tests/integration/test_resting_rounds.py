@@ -11,13 +11,13 @@ from tests.fakes.resting import (
     behind_closed,
     move,
     one,
-    open_resting_desk,
+    open_resting_harness,
     restart,
     resting,
     stops,
     sweep,
 )
-from tests.fakes.trading import NOON, Desk
+from tests.fakes.trading import NOON, TradingHarness
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
@@ -37,20 +37,20 @@ INSERT_OPEN = """
 
 
 @asynccontextmanager
-async def attended(desk: Desk) -> AsyncIterator[None]:
+async def attended(harness: TradingHarness) -> AsyncIterator[None]:
     """Somebody lays stops to rest, as in the daemon."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(desk.protection.attend)
+        tasks.start_soon(harness.protection.attend)
         await anyio.lowlevel.checkpoint()
         with anyio.fail_after(GENEROUS):
             yield
         tasks.cancel_scope.cancel()
 
 
-async def until_resting(desk: Desk, count: int) -> None:
+async def until_resting(harness: TradingHarness, count: int) -> None:
     """In the books, too."""
     while True:
-        row = await desk.row("SELECT count(*) AS n FROM orders WHERE status = 'new'")
+        row = await harness.row("SELECT count(*) AS n FROM orders WHERE status = 'new'")
         if row["n"] == count:
             return
         await anyio.lowlevel.checkpoint()
@@ -59,13 +59,13 @@ async def until_resting(desk: Desk, count: int) -> None:
 class SlowStops:
     """A venue that answers to no stop before `go`; what is sold at the market is answered at once."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.waiting, self.most, self.go, self.desk = 0, 0, anyio.Event(), desk
+    def __init__(self, harness: TradingHarness) -> None:
+        self.waiting, self.most, self.go, self.harness = 0, 0, anyio.Event(), harness
         self.came: list[ClientOrderId] = []
-        desk.venue.before_submit = self.arrive
+        harness.venue.before_submit = self.arrive
 
     async def arrive(self, order: ClientOrderId) -> None:
-        row = await self.desk.row("SELECT type FROM orders WHERE client_order_id = $1", order)
+        row = await self.harness.row("SELECT type FROM orders WHERE client_order_id = $1", order)
         if row["type"] != OrderType.STOP_MARKET:
             return
         self.came.append(order)
@@ -79,44 +79,44 @@ class SlowStops:
             await anyio.lowlevel.checkpoint()
 
 
-async def many(database: Database, count: int, plan: ExitPlan = TRAIL) -> Desk:
+async def many(database: Database, count: int, plan: ExitPlan = TRAIL) -> TradingHarness:
     specs = [
         one(Replacement.REPLACE, name=f"b{n:02}", symbol=f"S{n:02}USDT", exits=plan)
         for n in range(count)
     ]
-    desk = await open_resting_desk(database, Replacement.REPLACE, *specs)
+    harness = await open_resting_harness(database, Replacement.REPLACE, *specs)
     for each in specs:
-        await desk.enter(each.name)
-    return desk
+        await harness.enter(each.name)
+    return harness
 
 
 async def test_ticks_and_sweeps_wait_for_no_stop(database: Database) -> None:
     """I4: a venue that is slow with stops keeps no position from being ended."""
-    desk = await many(database, 20)
-    slow = SlowStops(desk)
-    async with attended(desk):
+    harness = await many(database, 20)
+    slow = SlowStops(harness)
+    async with attended(harness):
         await slow.until(AT_ONCE)
-        await sweep(desk)
-        await desk.stream("94", "S19USDT")
-        closed = await desk.rows("SELECT bot FROM positions WHERE closed_at IS NOT NULL")
+        await sweep(harness)
+        await harness.stream("94", "S19USDT")
+        closed = await harness.rows("SELECT bot FROM positions WHERE closed_at IS NOT NULL")
         assert [each["bot"] for each in closed] == ["b19"]
-        assert (slow.waiting, resting(desk)) == (AT_ONCE, {})
+        assert (slow.waiting, resting(harness)) == (AT_ONCE, {})
 
         slow.go.set()
-        await until_resting(desk, 19)
+        await until_resting(harness, 19)
     assert slow.most == AT_ONCE
 
 
 async def test_a_sweep_waits_for_no_exit_behind_a_closed_position(database: Database) -> None:
     """I4: a cancel that is not answered keeps no position from being ended."""
     specs = [one(Replacement.OVERLAP, name=f"b{n}", symbol=f"S{n}USDT") for n in range(2)]
-    desk = await open_resting_desk(database, Replacement.OVERLAP, *specs)
+    harness = await open_resting_harness(database, Replacement.OVERLAP, *specs)
     for each in specs:
-        await desk.enter(each.name)
-    await sweep(desk, 2)
-    desk.venue.cancel_script.append(Behaviour.UNREACHABLE)
-    await desk.stream("111", "S0USDT")
-    assert len(await behind_closed(desk)) == 1
+        await harness.enter(each.name)
+    await sweep(harness, 2)
+    harness.venue.cancel_script.append(Behaviour.UNREACHABLE)
+    await harness.stream("111", "S0USDT")
+    assert len(await behind_closed(harness)) == 1
     asked, answer, cut = anyio.Event(), anyio.Event(), list[ClientOrderId]()
 
     async def slowly(order: ClientOrderId) -> None:
@@ -125,13 +125,13 @@ async def test_a_sweep_waits_for_no_exit_behind_a_closed_position(database: Data
         await answer.wait()
         cut.remove(order)
 
-    desk.venue.before_cancel = slowly
-    async with attended(desk):
-        await sweep(desk)
+    harness.venue.before_cancel = slowly
+    async with attended(harness):
+        await sweep(harness)
         await asked.wait()
-        assert (await desk.protection.sweep(desk.clock.now())).checked == 1
+        assert (await harness.protection.sweep(harness.clock.now())).checked == 1
         answer.set()
-        while await behind_closed(desk):
+        while await behind_closed(harness):
             await anyio.lowlevel.checkpoint()
     assert cut == [], "the sweep waited for as long as anybody waits for a venue"
 
@@ -145,12 +145,12 @@ async def test_a_thousand_positions_get_their_stops_side_by_side_after_a_restart
         one(Replacement.CANCEL_FIRST, name=f"b{n:03}", symbol=f"S{n % symbols}USDT")
         for n in range(count)
     ]
-    desk = await open_resting_desk(database, Replacement.CANCEL_FIRST, *specs)
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST, *specs)
     names, traded = [each.name for each in specs], [each.symbol for each in specs]
-    await desk.execute(INSERT_OPEN, names, traded, NOON)
+    await harness.execute(INSERT_OPEN, names, traded, NOON)
     for n in range(symbols):
-        desk.venue.balances[f"S{n}"] = Decimal(count // symbols)
-    after = await restart(desk)
+        harness.venue.balances[f"S{n}"] = Decimal(count // symbols)
+    after = await restart(harness)
     slow = SlowStops(after)
     await after.protection.load(after.clock.now())
     async with attended(after):
@@ -164,19 +164,19 @@ async def test_a_thousand_positions_get_their_stops_side_by_side_after_a_restart
 async def test_what_is_naked_comes_before_what_only_moves(database: Database) -> None:
     """M5.7: whose stop is gone, or who is new, does not wait until all others have moved."""
     count, symbol = 2 * A_ROUND, f"S{2 * A_ROUND - 1:02}USDT"
-    desk = await many(database, count)
-    await sweep(desk, 2)
+    harness = await many(database, count)
+    await sweep(harness, 2)
     for n in range(count):
-        await desk.stream("108", f"S{n:02}USDT")
-    slow = SlowStops(desk)
-    async with attended(desk):
-        await sweep(desk)
+        await harness.stream("108", f"S{n:02}USDT")
+    slow = SlowStops(harness)
+    async with attended(harness):
+        await sweep(harness)
         await slow.until(AT_ONCE)
-        (lost,) = [each for each, request in resting(desk).items() if request.symbol == symbol]
-        await desk.recorder.record(await desk.venue.cancel(symbol, lost))
+        (lost,) = [each for each, request in resting(harness).items() if request.symbol == symbol]
+        await harness.recorder.record(await harness.venue.cancel(symbol, lost))
         slow.go.set()
-        await until_resting(desk, count)
-    moves = [request.symbol for _, request in desk.venue.submitted][2 * count :]
+        await until_resting(harness, count)
+    moves = [request.symbol for _, request in harness.venue.submitted][2 * count :]
     assert A_ROUND <= moves.index(symbol) < A_ROUND + AT_ONCE
 
 
@@ -187,19 +187,19 @@ async def test_a_stop_that_trails_is_moved_by_more_than_a_tick_at_the_venue(
     database: Database, price: str, moved: str
 ) -> None:
     """M5.7: a call for each cent is a limit reached for nothing; our own check knows the cent."""
-    desk = await open_resting_desk(
+    harness = await open_resting_harness(
         database, Replacement.REPLACE, one(Replacement.REPLACE, exits=TRAIL)
     )
-    await desk.enter()
-    await desk.stream("108")
-    await sweep(desk, 3)
-    sent = len(desk.venue.submitted)
+    await harness.enter()
+    await harness.stream("108")
+    await sweep(harness, 3)
+    sent = len(harness.venue.submitted)
 
-    await desk.stream(price)
-    await sweep(desk, 3)
+    await harness.stream(price)
+    await sweep(harness, 3)
 
-    assert stops(desk) == [(Decimal(moved), Decimal(1))]
-    assert len(desk.venue.submitted) - sent == (price == "108.2")
-    (held,) = desk.protection.held.values()
-    await move(desk, str(held.trailing_stop))
-    assert (await desk.position())["close_reason"] == "trailing_stop"
+    assert stops(harness) == [(Decimal(moved), Decimal(1))]
+    assert len(harness.venue.submitted) - sent == (price == "108.2")
+    (held,) = harness.protection.held.values()
+    await move(harness, str(held.trailing_stop))
+    assert (await harness.position())["close_reason"] == "trailing_stop"

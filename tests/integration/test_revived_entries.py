@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tests.integration.test_fills import fill, report
 from tradebotd.domain.bot import EntryKind, EntryRule
@@ -17,30 +17,32 @@ LIMIT = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"))
 
 
 @pytest.fixture
-async def desk(database: Database) -> Desk:
-    return await open_desk(database, spec(entry=LIMIT))
+async def harness(database: Database) -> TradingHarness:
+    return await open_harness(database, spec(entry=LIMIT))
 
 
-async def test_a_revived_entry_is_recorded_beside_the_one_that_rests(desk: Desk) -> None:
+async def test_a_revived_entry_is_recorded_beside_the_one_that_rests(
+    harness: TradingHarness,
+) -> None:
     """M5.2, M5.4, I3: an inference may be wrong, and its correction must never be refused."""
-    desk.venue.script.append(Behaviour.DROP_BEFORE)
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter()
-    (first,) = await desk.orders()
+        await harness.enter()
+    (first,) = await harness.orders()
     lost = ClientOrderId(first["client_order_id"])
-    await desk.recorder.record_rejected(lost, "inferred_absent: never seen")
-    await desk.enter(minute=1)  # a newer one rests
+    await harness.recorder.record_rejected(lost, "inferred_absent: never seen")
+    await harness.enter(minute=1)  # a newer one rests
 
     late = [fill(lost, 77, "0.4", "99")]
-    await report(desk, OrderStatus.PARTIALLY_FILLED, "0.4", late, lost)
+    await report(harness, OrderStatus.PARTIALLY_FILLED, "0.4", late, lost)
 
-    first, second = await desk.orders()
+    first, second = await harness.orders()
     assert (first["status"], first["revived"]) == ("partially_filled", True)
     assert (second["status"], second["revived"]) == ("new", False)
-    assert (await desk.position())["quantity"] == Decimal("0.4")
+    assert (await harness.position())["quantity"] == Decimal("0.4")
     with pytest.raises(OrderDeniedError):
-        await desk.enter(minute=2)
-    state = await desk.rows(
+        await harness.enter(minute=2)
+    state = await harness.rows(
         "SELECT count(*) FROM orders WHERE bot = $1 AND symbol = $2", BOT, SYMBOL
     )
     assert state[0]["count"] == 2

@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from tests.database import PostgresServer
-from tests.fakes.trading import BOT, NOON, PLAN, SYMBOL, open_desk, spec
+from tests.fakes.trading import BOT, NOON, PLAN, SYMBOL, open_harness, spec
 from tests.fakes.venue import SCRIPTED
-from tradebotd.domain.books import PositionBooks
+from tradebotd.domain.books import PositionTotals
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.instrument import PositionType
@@ -60,7 +60,7 @@ class History:
     def __init__(self, connection: Connection, draw: Random) -> None:
         self._connection = connection
         self._draw = draw
-        self._open: dict[BotName, tuple[PositionId, PositionBooks]] = {}
+        self._open: dict[BotName, tuple[PositionId, PositionTotals]] = {}
         self._unvalued: list[int] = []
         self._paid = 0
 
@@ -81,7 +81,7 @@ class History:
             if kind is PositionType.SPOT
             else self._draw.choice(list(PositionSide))
         )
-        books = PositionBooks(
+        books = PositionTotals(
             side=side,
             position_type=kind,
             entry_quantity=Decimal(3),
@@ -159,12 +159,12 @@ class History:
             fill = self._unvalued.pop(self._draw.randrange(len(self._unvalued)))
             await unvalued_fees.value(self._connection, fill, self._amount(500))
 
-    async def _books(self, bot: BotName) -> PositionBooks:
+    async def _books(self, bot: BotName) -> PositionTotals:
         locked = await positions.lock(self._connection, self._open[bot][0])
         assert locked is not None
         return locked.books
 
-    async def _keep(self, bot: BotName, books: PositionBooks, *, closes: bool = False) -> None:
+    async def _keep(self, bot: BotName, books: PositionTotals, *, closes: bool = False) -> None:
         closed = (NOON + timedelta(hours=1), CloseReason.SIGNAL) if closes else None
         await positions.update_books(self._connection, self._open[bot][0], books, closed)
 
@@ -193,7 +193,7 @@ async def test_what_a_bot_has_realized_is_the_sum_of_its_positions(
     database: Database, seed: int
 ) -> None:
     """M5.8: whatever was booked: entries, exits, dust, funding, fees that were valued late."""
-    await open_desk(database, *(spec(bot, symbol) for bot, symbol in BOTS.items()))
+    await open_harness(database, *(spec(bot, symbol) for bot, symbol in BOTS.items()))
     async with database.transaction() as connection:
         history = History(connection, Random(seed))
         for _ in range(EVENTS):
@@ -214,7 +214,7 @@ async def test_a_history_of_before_the_sums_is_in_them(postgres_server: Postgres
         open_database(dsn, pool_min=1, pool_max=3) as database,
     ):
         await migrate(database, tuple(older))
-        await open_desk(database, *(spec(bot, symbol) for bot, symbol in BOTS.items()))
+        await open_harness(database, *(spec(bot, symbol) for bot, symbol in BOTS.items()))
         async with database.transaction() as connection:
             history = History(connection, Random(1))
             for _ in range(EVENTS):

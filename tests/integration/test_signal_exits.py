@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from tests.fakes.trading import BOT, Desk, open_desk, spec
+from tests.fakes.trading import BOT, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
@@ -24,29 +24,29 @@ BUY, SELL = SignalKind.BUY, SignalKind.SELL
 PLAN = ExitPlan(stop_loss=Decimal("0.05"))
 
 
-async def held(database: Database, side: SignalKind = BUY) -> Desk:
+async def held(database: Database, side: SignalKind = BUY) -> TradingHarness:
     """A bot that may turn round holds *side*; the newest candle is undecided."""
-    desk = await open_desk(
+    harness = await open_harness(
         database, spec(position_type=PositionType.FUTURES, allow_short=True, exits=PLAN)
     )
-    await desk.candles(100, 100, 100)
-    desk.says(side)
-    assert (await desk.run()).acted
-    await desk.minute()
-    return desk
+    await harness.candles(100, 100, 100)
+    harness.says(side)
+    assert (await harness.run()).acted
+    await harness.minute()
+    return harness
 
 
-async def settle(desk: Desk) -> None:
+async def settle(harness: TradingHarness) -> None:
     """The venue is asked after what was sent, and swept, all within the same candle."""
-    desk.clock.advance(timedelta(seconds=20))
-    desk.tick("100")
-    await desk.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
-    await desk.reconciler.run()
-    await desk.protection.sweep(desk.clock.now())
+    harness.clock.advance(timedelta(seconds=20))
+    harness.tick("100")
+    await harness.execute("UPDATE orders SET send_by = send_by - interval '1 minute'")
+    await harness.reconciler.run()
+    await harness.protection.sweep(harness.clock.now())
 
 
-async def shape(desk: Desk) -> list[tuple[str, Decimal]]:
-    rows = await desk.rows("SELECT side, quantity FROM positions WHERE closed_at IS NULL")
+async def shape(harness: TradingHarness) -> list[tuple[str, Decimal]]:
+    rows = await harness.rows("SELECT side, quantity FROM positions WHERE closed_at IS NULL")
     return [(row["side"], row["quantity"]) for row in rows]
 
 
@@ -56,27 +56,29 @@ async def test_a_lost_answer_does_not_turn_the_position_round(
     database: Database, side: SignalKind, *, lost: bool
 ) -> None:
     """M4.2: a candle whose exit was made is decided, whether its answer came or not."""
-    desk = await held(database, side)
+    harness = await held(database, side)
     if lost:
-        desk.venue.script.append(Behaviour.DROP_AFTER)
+        harness.venue.script.append(Behaviour.DROP_AFTER)
     against = SELL if side is BUY else BUY
-    desk.says(*[against] * 4)
-    await desk.run()
-    await settle(desk)
+    harness.says(*[against] * 4)
+    await harness.run()
+    await settle(harness)
 
     for _ in range(3):
-        await desk.run()
+        await harness.run()
 
-    assert await shape(desk) == []
-    assert [each["role"] for each in await desk.orders()] == ["entry", "exit"]
-    rows = await desk.rows("SELECT intent, order_id FROM decision_runs ORDER BY candle_ts")
+    assert await shape(harness) == []
+    assert [each["role"] for each in await harness.orders()] == ["entry", "exit"]
+    rows = await harness.rows("SELECT intent, order_id FROM decision_runs ORDER BY candle_ts")
     assert [(row["intent"], row["order_id"]) for row in rows] == [
-        (order["role"], order["id"]) for order in await desk.orders()
+        (order["role"], order["id"]) for order in await harness.orders()
     ]
-    await desk.minute()
-    desk.says(against)
-    await desk.run()
-    assert await shape(desk) == [("short" if side is BUY else "long", Decimal(1))]  # the next one
+    await harness.minute()
+    harness.says(against)
+    await harness.run()
+    assert await shape(harness) == [
+        ("short" if side is BUY else "long", Decimal(1))
+    ]  # the next one
 
 
 @pytest.mark.parametrize("executed", [False, True])
@@ -84,11 +86,11 @@ async def test_a_process_killed_with_the_exit_under_way_does_not_turn_round_eith
     database: Database, *, executed: bool
 ) -> None:
     """M4.2: the decision stands with the order's row, and the next process reads it."""
-    desk = await held(database)
-    desk.says(SELL)
+    harness = await held(database)
+    harness.says(SELL)
 
     async with anyio.create_task_group() as tasks:
-        submit = desk.venue.submit
+        submit = harness.venue.submit
 
         async def killed(
             client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot = unhindered
@@ -99,13 +101,15 @@ async def test_a_process_killed_with_the_exit_under_way_does_not_turn_round_eith
             await anyio.lowlevel.checkpoint()
             raise AssertionError("it is dead")
 
-        desk.venue.submit = killed  # type: ignore[method-assign]
-        tasks.start_soon(desk.run)
-    desk.venue.submit = submit  # type: ignore[method-assign]
-    assert [each["status"] for each in await desk.orders()] == ["filled", "pending_new"]
+        harness.venue.submit = killed  # type: ignore[method-assign]
+        tasks.start_soon(harness.run)
+    harness.venue.submit = submit  # type: ignore[method-assign]
+    assert [each["status"] for each in await harness.orders()] == ["filled", "pending_new"]
 
-    after = await open_desk(database, *desk.specs.values(), restarted=True, venue=desk.venue)
-    after.clock.advance(desk.clock.now() - after.clock.now())
+    after = await open_harness(
+        database, *harness.specs.values(), restarted=True, venue=harness.venue
+    )
+    after.clock.advance(harness.clock.now() - after.clock.now())
     await after.candles(100, 100, 100)
     await after.protection.load(after.clock.now())
     after.says(*[SELL] * 6)
@@ -123,55 +127,57 @@ async def test_an_exit_that_came_to_nothing_is_made_again_on_its_candle(
     database: Database, what: Behaviour
 ) -> None:
     """M4.2: the strategy wants it closed, and it is there still; once only, and never more."""
-    desk = await held(database)
-    desk.venue.script.append(what)
-    desk.says(*[SELL] * 8)
-    assert (await desk.run()).error
+    harness = await held(database)
+    harness.venue.script.append(what)
+    harness.says(*[SELL] * 8)
+    assert (await harness.run()).error
 
     for _ in range(3):
-        await settle(desk)
-        await desk.run()
+        await settle(harness)
+        await harness.run()
 
-    assert await shape(desk) == []
-    assert desk.venue.positions.get("BTCUSDT", Decimal(0)) == 0
-    orders = await desk.orders()
+    assert await shape(harness) == []
+    assert harness.venue.positions.get("BTCUSDT", Decimal(0)) == 0
+    orders = await harness.orders()
     assert [each["role"] for each in orders] == ["entry", "exit", "exit"]
-    decision = await desk.row("SELECT order_id FROM decision_runs WHERE intent = 'exit'")
+    decision = await harness.row("SELECT order_id FROM decision_runs WHERE intent = 'exit'")
     assert decision["order_id"] == orders[-1]["id"]
 
 
-async def by_the_stop(desk: Desk) -> None:
-    desk.clock.advance(timedelta(seconds=1))
-    await desk.stream("94")
+async def by_the_stop(harness: TradingHarness) -> None:
+    harness.clock.advance(timedelta(seconds=1))
+    await harness.stream("94")
 
 
-async def by_an_operator(desk: Desk) -> None:
-    (position,) = desk.protection.held.values()
-    await desk.protection.close_by_hand(position, CloseReason.MANUAL)
+async def by_an_operator(harness: TradingHarness) -> None:
+    (position,) = harness.protection.held.values()
+    await harness.protection.close_by_hand(position, CloseReason.MANUAL)
 
 
 @pytest.mark.parametrize("close", [by_the_stop, by_an_operator])
 async def test_an_exit_that_is_denied_is_decided_all_the_same(
-    database: Database, monkeypatch: pytest.MonkeyPatch, close: Callable[[Desk], Awaitable[None]]
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    close: Callable[[TradingHarness], Awaitable[None]],
 ) -> None:
     """M4.2: somebody else closes the position while its signal is being followed."""
-    desk = await held(database)
-    desk.says(*[SELL] * 4)
+    harness = await held(database)
+    harness.says(*[SELL] * 4)
     look = BotCycle._held
 
     async def look_and_lose(cycle: BotCycle, state: object) -> object:
         position = await look(cycle, state)  # type: ignore[arg-type]
         monkeypatch.undo()
-        await close(desk)
+        await close(harness)
         return position
 
     monkeypatch.setattr(BotCycle, "_held", look_and_lose)
-    assert (await desk.run()).status == "waiting (position_closed)"
+    assert (await harness.run()).status == "waiting (position_closed)"
 
     for _ in range(2):
-        await settle(desk)
-        await desk.run()
+        await settle(harness)
+        await harness.run()
 
-    assert await shape(desk) == []
-    assert len(await desk.orders()) == 2
-    assert (await desk.state(BOT))["last_error_message"] is None
+    assert await shape(harness) == []
+    assert len(await harness.orders()) == 2
+    assert (await harness.state(BOT))["last_error_message"] is None

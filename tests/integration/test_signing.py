@@ -8,8 +8,8 @@ import anyio.lowlevel
 import pytest
 
 from tests.fakes.host import ShiftedHost
-from tests.fakes.resting import open_resting_desk, resting, stops, sweep
-from tests.fakes.trading import ACCOUNT, Desk, open_desk
+from tests.fakes.resting import open_resting_harness, resting, stops, sweep
+from tests.fakes.trading import ACCOUNT, TradingHarness, open_harness
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
@@ -19,16 +19,16 @@ from tradebotd.trading.execution.lease import Lease
 Meanwhile = Callable[[], None]
 
 
-def hosted(desk: Desk) -> tuple[ShiftedHost, Lease]:
+def hosted(harness: TradingHarness) -> tuple[ShiftedHost, Lease]:
     """Sending goes by a host whose time is set by hand."""
     host = ShiftedHost()
-    lease = Lease(account=ACCOUNT, token=desk.token, host=host)
-    desk.placement._host, desk.placement._lease = host, lease
+    lease = Lease(account=ACCOUNT, token=harness.token, host=host)
+    harness.placement._host, harness.placement._lease = host, lease
     return host, lease
 
 
 async def wait_at_the_limiter(
-    desk: Desk, act: Callable[[], Awaitable[object]], meanwhile: Meanwhile
+    harness: TradingHarness, act: Callable[[], Awaitable[object]], meanwhile: Meanwhile
 ) -> None:
     """*act* comes to the venue's limiter; when it leaves it, *meanwhile* has happened."""
 
@@ -36,10 +36,10 @@ async def wait_at_the_limiter(
         await anyio.lowlevel.checkpoint()
         meanwhile()
 
-    desk.venue.limiter = limiter
+    harness.venue.limiter = limiter
     with contextlib.suppress(VenueUnavailableError):
         await act()
-    desk.venue.limiter = None
+    harness.venue.limiter = None
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ async def test_an_order_that_waits_at_the_limiter_for_too_long_is_not_sent(
     database: Database, how: str, why: str
 ) -> None:
     """2.3: `send_by` and the lease are looked at when it is signed, not only before the call."""
-    desk = await open_desk(database)
-    host, lease = hosted(desk)
+    harness = await open_harness(database)
+    host, lease = hosted(harness)
 
     def meanwhile() -> None:
         if how == "taken":
@@ -61,53 +61,53 @@ async def test_an_order_that_waits_at_the_limiter_for_too_long_is_not_sent(
             if how == "beatless":
                 host.now = ShiftedHost().now  # type: ignore[method-assign]
 
-    await wait_at_the_limiter(desk, desk.enter, meanwhile)
+    await wait_at_the_limiter(harness, harness.enter, meanwhile)
 
-    assert desk.venue.submitted == []
-    (order,) = await desk.orders()
+    assert harness.venue.submitted == []
+    (order,) = await harness.orders()
     assert (order["status"], order["settled"]) == ("rejected", True)
     assert order["reason"].startswith(f"not_sent: {why}")
-    assert await desk.rows("SELECT * FROM positions") == []
+    assert await harness.rows("SELECT * FROM positions") == []
 
 
 async def test_a_pair_that_waits_at_the_limiter_for_too_long_goes_not_at_all(
     database: Database,
 ) -> None:
     """2.3: both of its orders are `not_sent`, and the next sweep makes another pair."""
-    desk = await open_resting_desk(database, Replacement.OVERLAP, linked=True)
-    host, _ = hosted(desk)
-    await desk.enter()
+    harness = await open_resting_harness(database, Replacement.OVERLAP, linked=True)
+    host, _ = hosted(harness)
+    await harness.enter()
 
     await wait_at_the_limiter(
-        desk,
-        lambda: desk.protection.sweep(desk.clock.now()),
+        harness,
+        lambda: harness.protection.sweep(harness.clock.now()),
         lambda: setattr(host, "shift", timedelta(seconds=3)),
     )
 
-    assert resting(desk) == {}
-    exits = [each for each in await desk.orders() if each["role"] == "exit"]
+    assert resting(harness) == {}
+    exits = [each for each in await harness.orders() if each["role"] == "exit"]
     assert [each["status"] for each in exits] == ["rejected", "rejected"]
-    await sweep(desk, 10)
-    assert len(resting(desk)) == 2
+    await sweep(harness, 10)
+    assert len(resting(harness)) == 2
 
 
 async def test_what_rests_stays_when_its_replacement_waited_for_too_long(
     database: Database,
 ) -> None:
     """2.3: the stop is not cancelled by a request that was not sent."""
-    desk = await open_resting_desk(database, Replacement.REPLACE)
-    host, _ = hosted(desk)
-    await desk.enter()
-    await sweep(desk)
-    before = stops(desk)
-    (held,) = desk.protection.held.values()
+    harness = await open_resting_harness(database, Replacement.REPLACE)
+    host, _ = hosted(harness)
+    await harness.enter()
+    await sweep(harness)
+    before = stops(harness)
+    (held,) = harness.protection.held.values()
 
     await wait_at_the_limiter(
-        desk,
-        lambda: desk.protection.close_by_hand(held, CloseReason.MANUAL),
+        harness,
+        lambda: harness.protection.close_by_hand(held, CloseReason.MANUAL),
         lambda: setattr(host, "shift", timedelta(seconds=3)),
     )
 
     assert len(before) == 1
-    assert stops(desk) == before
-    assert (await desk.position())["quantity"] == 1
+    assert stops(harness) == before
+    assert (await harness.position())["quantity"] == 1

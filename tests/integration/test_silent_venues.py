@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.fakes.trading import MINUTE, Desk, open_desk, spec
+from tests.fakes.trading import MINUTE, TradingHarness, open_harness, spec
 from tests.fakes.venue import ScriptedVenue
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.ids import VenueName
@@ -55,30 +55,30 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tradebotd.trading.account.venue_accounts.SHARED_SECONDS", NEVER)
 
 
-async def opened(database: Database, *, speed: float = 0.0) -> tuple[Desk, ScriptedVenue]:
-    """`one` trades at the desk's venue, `two` at the other one; each account has 1000."""
-    desk = await open_desk(database, spec("one"), spec("two", THERE), speed=speed)
-    symbol = desk.symbols[THERE]
-    desk.symbols[THERE] = replace(symbol, instrument=replace(symbol.instrument, venue=OTHER))
+async def opened(database: Database, *, speed: float = 0.0) -> tuple[TradingHarness, ScriptedVenue]:
+    """`one` trades at the harness's venue, `two` at the other one; each account has 1000."""
+    harness = await open_harness(database, spec("one"), spec("two", THERE), speed=speed)
+    symbol = harness.symbols[THERE]
+    harness.symbols[THERE] = replace(symbol, instrument=replace(symbol.instrument, venue=OTHER))
     other = ScriptedVenue(
-        desk.clock,
-        desk.prices,
-        {THERE: desk.symbols[THERE].instrument},
+        harness.clock,
+        harness.prices,
+        {THERE: harness.symbols[THERE].instrument},
         {"USDT": Decimal(1000)},
         name=OTHER,
     )
-    desk.venues[OTHER] = other
-    desk.venue.balances = {"USDT": Decimal(1000)}
-    await desk.candles(100.0, 100.0)
-    await desk.candles(100.0, 100.0, symbol=THERE)
-    return desk, other
+    harness.venues[OTHER] = other
+    harness.venue.balances = {"USDT": Decimal(1000)}
+    await harness.candles(100.0, 100.0)
+    await harness.candles(100.0, 100.0, symbol=THERE)
+    return harness, other
 
 
-async def says(desk: Desk, bot: str) -> str:
-    desk.says(BUY, bot=bot)
+async def says(harness: TradingHarness, bot: str) -> str:
+    harness.says(BUY, bot=bot)
     with anyio.fail_after(LONG_ENOUGH):
-        await desk.run(bot)
-    status: str = (await desk.state(bot))["status"]
+        await harness.run(bot)
+    status: str = (await harness.state(bot))["status"]
     return status
 
 
@@ -88,15 +88,15 @@ async def test_it_keeps_its_own_symbols_waiting_and_no_others(
     database: Database, trouble: Trouble, speed: float
 ) -> None:
     """M2.3: a venue that is down delays no other; its own candle is not lost."""
-    desk, other = await opened(database, speed=speed)
-    await desk.account.worth()
+    harness, other = await opened(database, speed=speed)
+    await harness.account.worth()
     trouble(other)
 
-    assert await says(desk, "two") == WAITS
-    assert await says(desk, "one") == "running"
+    assert await says(harness, "two") == WAITS
+    assert await says(harness, "one") == "running"
 
     assert other.submitted == []
-    assert await desk.rows("SELECT * FROM decision_runs WHERE bot = 'two'") == []
+    assert await harness.rows("SELECT * FROM decision_runs WHERE bot = 'two'") == []
 
 
 @TROUBLES
@@ -104,20 +104,20 @@ async def test_it_counts_with_what_it_was_last_known_to_have(
     database: Database, trouble: Trouble
 ) -> None:
     """M4.8: and with what our own fills have moved since; it is of one moment, and stored."""
-    desk, other = await opened(database)
-    await desk.enter("two", minute=-9)
-    assert (await desk.account.snapshot(desk.clock.now())).of_one_moment
-    (held,) = desk.protection.held.values()
-    await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+    harness, other = await opened(database)
+    await harness.enter("two", minute=-9)
+    assert (await harness.account.snapshot(harness.clock.now())).of_one_moment
+    (held,) = harness.protection.held.values()
+    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
     trouble(other)
-    desk.clock.advance(MINUTE)
-    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
+    harness.clock.advance(MINUTE)
+    job = EquitySnapshot(entries=harness.entries, database=database, clock=harness.clock)
 
-    summary = await job.run(desk.context())
+    summary = await job.run(harness.context())
 
     assert (summary.inserted, summary.failed) == (3, 1)
     assert "last known" in str(summary.items)
-    row = await desk.row(
+    row = await harness.row(
         "SELECT cash FROM equity_snapshots WHERE bot IS NULL ORDER BY ts DESC LIMIT 1"
     )
     assert row["cash"] == 1000 + other.balances["USDT"] == Decimal("1999.92")
@@ -128,20 +128,20 @@ async def test_one_that_has_never_answered_is_left_out_and_said(
     database: Database, trouble: Trouble
 ) -> None:
     """M4.8: of an equity that lacks a venue no loss is judged; the bots elsewhere go on."""
-    desk, other = await opened(database)
-    await desk.execute(
+    harness, other = await opened(database)
+    await harness.execute(
         "INSERT INTO equity_snapshots (ts, account, bot, equity, cash, exposure, unrealized_pnl,"
         " unit_value) VALUES ($1, 'default', NULL, 2000, 2000, 0, 0, 2000)",
-        desk.clock.now() - MINUTE,
+        harness.clock.now() - MINUTE,
     )
     trouble(other)
 
-    assert await says(desk, "one") == "running"
-    assert await says(desk, "two") == WAITS
+    assert await says(harness, "one") == "running"
+    assert await says(harness, "two") == WAITS
 
-    assert desk.gate.account_halts.current is None
-    job = EquitySnapshot(entries=desk.entries, database=database, clock=desk.clock)
-    summary = await job.run(desk.context())
+    assert harness.gate.account_halts.current is None
+    job = EquitySnapshot(entries=harness.entries, database=database, clock=harness.clock)
+    summary = await job.run(harness.context())
     assert (summary.inserted, summary.failed) == (0, 1)
     assert "max_daily_loss and max_drawdown are not judged" in str(summary.items)
 
@@ -152,8 +152,8 @@ async def test_venues_are_asked_side_by_side(
     """M2.3: each answers only once the other has been asked, too."""
     for name in ("ASK_SECONDS", "SHORT_SECONDS"):
         monkeypatch.setattr(f"tradebotd.trading.account.venue_accounts.{name}", LONG_ENOUGH)
-    desk, other = await opened(database)
-    asked = {desk.venue.name: anyio.Event(), other.name: anyio.Event()}
+    harness, other = await opened(database)
+    asked = {harness.venue.name: anyio.Event(), other.name: anyio.Event()}
 
     def waits_for(mine: ScriptedVenue, theirs: ScriptedVenue) -> Callable[[], Any]:
         async def wait() -> None:
@@ -162,22 +162,22 @@ async def test_venues_are_asked_side_by_side(
 
         return wait
 
-    desk.venue.before_account_answers = waits_for(desk.venue, other)
-    other.before_account_answers = waits_for(other, desk.venue)
+    harness.venue.before_account_answers = waits_for(harness.venue, other)
+    other.before_account_answers = waits_for(other, harness.venue)
 
     with anyio.fail_after(LONG_ENOUGH / 2):
-        worth = await desk.account.worth()
+        worth = await harness.account.worth()
     assert worth.account.cash == 2000
 
 
 async def bots_of_one_minute(
     database: Database, monkeypatch: pytest.MonkeyPatch, shared: float = 3600.0
-) -> Desk:
+) -> TradingHarness:
     monkeypatch.setattr("tradebotd.trading.account.venue_accounts.SHARED_SECONDS", shared)
     names = [f"b{number}" for number in range(4)]
-    desk = await open_desk(database, *(spec(name, sizing=SHARE) for name in names), speed=1.0)
-    desk.venue.balances = {"USDT": Decimal(1000)}
-    return desk
+    harness = await open_harness(database, *(spec(name, sizing=SHARE) for name in names), speed=1.0)
+    harness.venue.balances = {"USDT": Decimal(1000)}
+    return harness
 
 
 @pytest.mark.parametrize(("shared", "asked"), [(3600.0, 1), (NEVER, 4)])
@@ -185,65 +185,65 @@ async def test_the_entries_of_a_minute_share_what_a_venue_has_said(
     database: Database, monkeypatch: pytest.MonkeyPatch, shared: float, asked: int
 ) -> None:
     """M4.6: the second has what the first has left, just as if it had been asked again."""
-    desk = await bots_of_one_minute(database, monkeypatch, shared)
+    harness = await bots_of_one_minute(database, monkeypatch, shared)
 
-    await desk.enter("b0")
-    await desk.enter("b1")
+    await harness.enter("b0")
+    await harness.enter("b1")
 
-    assert desk.venue.asked_for.count("account") == asked
-    assert [request.quantity for _, request in desk.venue.submitted] == [6, Decimal("3.989")]
-    worth = await desk.account.worth()
-    assert worth.account.cash == desk.venue.balances["USDT"]
-    assert desk.venue.asked_for.count("account") == asked + 1
+    assert harness.venue.asked_for.count("account") == asked
+    assert [request.quantity for _, request in harness.venue.submitted] == [6, Decimal("3.989")]
+    worth = await harness.account.worth()
+    assert worth.account.cash == harness.venue.balances["USDT"]
+    assert harness.venue.asked_for.count("account") == asked + 1
 
 
 async def test_what_was_sold_meanwhile_is_asked_for_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M4.6: a venue may have counted a sale before it told of it: it would count twice."""
-    desk = await bots_of_one_minute(database, monkeypatch)
-    await desk.enter("b0")
-    await desk.account.worth()
-    (held,) = desk.protection.held.values()
-    await desk.protection.close_by_hand(held, CloseReason.MANUAL)
+    harness = await bots_of_one_minute(database, monkeypatch)
+    await harness.enter("b0")
+    await harness.account.worth()
+    (held,) = harness.protection.held.values()
+    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
 
-    await desk.enter("b1")
+    await harness.enter("b1")
 
-    assert desk.venue.asked_for.count("account") == 3
-    assert desk.venue.submitted[-1][1].quantity == 6
+    assert harness.venue.asked_for.count("account") == 3
+    assert harness.venue.submitted[-1][1].quantity == 6
 
 
 async def test_an_account_that_is_no_numbers_counts_as_silent(database: Database) -> None:
     """M2.3, M4.6: nobody is sized by it, and the other venue goes on."""
-    desk, other = await opened(database)
-    await desk.account.worth()
+    harness, other = await opened(database)
+    await harness.account.worth()
     other.balances["USDT"] = Decimal("NaN")
 
-    assert await says(desk, "two") == WAITS
-    assert await says(desk, "one") == "running"
+    assert await says(harness, "two") == WAITS
+    assert await says(harness, "one") == "running"
 
-    worth = await desk.account.worth()
+    worth = await harness.account.worth()
     assert worth.account.cash + worth.account.exposure == 2000 - Decimal("0.04")
 
 
 async def test_what_was_said_of_it_is_not_over_because_it_is_silent(database: Database) -> None:
     """M5.6, M8.2: its holdings differed; while it does not answer nobody knows that they agree."""
-    desk, other = await opened(database)
-    await desk.enter("two")
-    await desk.reconciler.run()
+    harness, other = await opened(database)
+    await harness.enter("two")
+    await harness.reconciler.run()
     other.balances["ETH"] -= 1
     other.balances["DOGE"] = Decimal("NaN")
-    await desk.reconciler.run()
+    await harness.reconciler.run()
     del other.balances["DOGE"]
-    await desk.reconciler.run()
-    assert await desk.open_alerts() == ["position_differs"]
+    await harness.reconciler.run()
+    assert await harness.open_alerts() == ["position_differs"]
 
     answers_503(other)
     for _ in range(2):
-        await desk.reconciler.run()
-    assert await desk.open_alerts() == ["position_differs"]
+        await harness.reconciler.run()
+    assert await harness.open_alerts() == ["position_differs"]
 
     other.reads_fail = False
     other.balances["ETH"] += 1
-    await desk.reconciler.run()
-    assert await desk.open_alerts() == []
+    await harness.reconciler.run()
+    assert await harness.open_alerts() == []

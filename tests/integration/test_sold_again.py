@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes.resting import one as resting_one
-from tests.fakes.resting import open_resting_desk, stops, sweep
-from tests.fakes.trading import BOT, open_desk, spec
+from tests.fakes.resting import open_resting_harness, stops, sweep
+from tests.fakes.trading import BOT, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule, SizingKind, SizingRule
 from tradebotd.domain.errors import OrderDeniedError
@@ -29,12 +29,12 @@ def fixed(quantity: str) -> SizingRule:
 async def test_what_could_not_be_sold_at_its_stop_is_not_bought(database: Database) -> None:
     """M4.6: 10.00 is the minimum, and 9.50 is what it would be worth at the stop."""
     exits = ExitPlan(stop_loss=Decimal("0.05"))
-    desk = await open_desk(database, spec(exits=exits, sizing=fixed("0.1")))
-    desk.set_filters(min_notional=Decimal(10))
+    harness = await open_harness(database, spec(exits=exits, sizing=fixed("0.1")))
+    harness.set_filters(min_notional=Decimal(10))
     with pytest.raises(OrderDeniedError, match="could be sold again at 95"):
-        await desk.enter()
+        await harness.enter()
 
-    assert desk.venue.submitted == []
+    assert harness.venue.submitted == []
 
 
 @pytest.mark.parametrize("where", ["scripted", "paper"])
@@ -44,14 +44,14 @@ async def test_a_lot_that_the_fee_makes_less_of_is_not_bought(
     """M4.6: 0.000999 of a lot of 0.001 could be sold nowhere."""
     fee = Decimal("0.001")
     terms = PaperTerms(starting_cash={"USDT": Decimal(1000)}, taker=fee, fee_in_base=True)
-    desk = await open_desk(
+    harness = await open_harness(
         database, spec(sizing=fixed("0.001")), paper=terms if where == "paper" else None
     )
-    desk.venue.traits = replace(desk.venue.traits, base_fee=fee)
+    harness.venue.traits = replace(harness.venue.traits, base_fee=fee)
     with pytest.raises(OrderDeniedError, match="could be sold again"):
-        await desk.enter()
+        await harness.enter()
 
-    assert await desk.orders() == []
+    assert await harness.orders() == []
 
 
 TEN = Decimal(10)
@@ -60,22 +60,22 @@ STOP = ExitPlan(stop_loss=Decimal("0.05"))
 
 async def test_less_than_a_lot_is_closed_as_dust_once(database: Database) -> None:
     """M4.6: booked as dust, not as an open position: the bot may enter again."""
-    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.001")))
-    desk.venue.fee_in_base, desk.venue.fee = True, Decimal("0.001")  # nobody was told of it
-    await desk.enter()
-    result = await desk.protection.sweep(desk.clock.now())
+    harness = await open_harness(database, spec(exits=STOP, sizing=fixed("0.001")))
+    harness.venue.fee_in_base, harness.venue.fee = True, Decimal("0.001")  # nobody was told of it
+    await harness.enter()
+    result = await harness.protection.sweep(harness.clock.now())
     assert (result.waiting, result.failed) == ({}, {})
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["close_reason"], position["quantity"]) == ("dust", 0)
     assert position["dust"] == Decimal("0.000999")
-    assert len(desk.venue.submitted) == 1
-    assert not desk.protection.held
-    assert not (await desk.state())["in_position"]
-    assert (await desk.reconciler.run()).differences == []
+    assert len(harness.venue.submitted) == 1
+    assert not harness.protection.held
+    assert not (await harness.state())["in_position"]
+    assert (await harness.reconciler.run()).differences == []
 
-    await desk.enter(minute=1)
-    assert len(desk.venue.submitted) == 2
+    await harness.enter(minute=1)
+    assert len(harness.venue.submitted) == 2
 
 
 @pytest.mark.parametrize("way", ["tick", "sweep"])
@@ -83,28 +83,28 @@ async def test_what_a_stop_leaves_below_the_minimum_notional_is_dust(
     database: Database, way: str
 ) -> None:
     """M4.6: 0.05 worth 4.70 of a minimum of 10: not one order more, and not one try more."""
-    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.2")))
-    desk.set_filters(min_notional=TEN)
-    await desk.enter()
-    desk.venue.thin.append(Decimal("0.15"))
-    await desk.stream("94")
-    assert (await desk.position())["quantity"] == Decimal("0.05")
+    harness = await open_harness(database, spec(exits=STOP, sizing=fixed("0.2")))
+    harness.set_filters(min_notional=TEN)
+    await harness.enter()
+    harness.venue.thin.append(Decimal("0.15"))
+    await harness.stream("94")
+    assert (await harness.position())["quantity"] == Decimal("0.05")
 
     for _ in range(3):
-        desk.clock.advance(timedelta(seconds=30))
+        harness.clock.advance(timedelta(seconds=30))
         if way == "tick":
-            await desk.stream("94")
+            await harness.stream("94")
         else:
-            desk.tick("94")
-            await desk.protection.sweep(desk.clock.now())
-    position = await desk.position()
+            harness.tick("94")
+            await harness.protection.sweep(harness.clock.now())
+    position = await harness.position()
     assert (position["close_reason"], position["dust"]) == ("stop_loss", Decimal("0.05"))
     assert position["exit_quantity"] == Decimal("0.15")
-    lost = Decimal("14.10") - 20 - Decimal("34.10") * desk.venue.fee  # the dust with it
-    assert position["realized_pnl"] == (await desk.state())["daily_pnl"] == lost
-    assert len(desk.venue.submitted) == 2
-    assert "exit_refused" not in await desk.open_alerts()
-    assert await desk.broken_books() == []
+    lost = Decimal("14.10") - 20 - Decimal("34.10") * harness.venue.fee  # the dust with it
+    assert position["realized_pnl"] == (await harness.state())["daily_pnl"] == lost
+    assert len(harness.venue.submitted) == 2
+    assert "exit_refused" not in await harness.open_alerts()
+    assert await harness.broken_books() == []
 
 
 @pytest.mark.parametrize(
@@ -115,39 +115,39 @@ async def test_dust_bears_the_reason_for_which_the_last_of_it_was_sold(
     database: Database, first: CloseReason, then: str
 ) -> None:
     """M4.4a, M4.6: what is written off later was sold by nobody, whatever has met it then."""
-    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.2")))
-    desk.set_filters(min_notional=TEN)
-    await desk.enter()
-    desk.venue.thin.append(Decimal("0.15"))
+    harness = await open_harness(database, spec(exits=STOP, sizing=fixed("0.2")))
+    harness.set_filters(min_notional=TEN)
+    await harness.enter()
+    harness.venue.thin.append(Decimal("0.15"))
     if first is CloseReason.SIGNAL:
-        await desk.protection.close_by_hand(next(iter(desk.protection.held.values())), first)
+        await harness.protection.close_by_hand(next(iter(harness.protection.held.values())), first)
     else:
-        await desk.stream("94")
-    (left,) = desk.protection.held.values()
+        await harness.stream("94")
+    (left,) = harness.protection.held.values()
     if then == "hand":
-        await desk.protection.close_by_hand(left, CloseReason.MANUAL)
+        await harness.protection.close_by_hand(left, CloseReason.MANUAL)
     else:
-        await desk.stream(then)
+        await harness.stream(then)
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["close_reason"], position["dust"]) == (first, Decimal("0.05"))
-    assert len(desk.venue.submitted) == 2
-    assert await desk.broken_books() == []
+    assert len(harness.venue.submitted) == 2
+    assert await harness.broken_books() == []
 
 
 async def test_a_rest_that_no_price_makes_sellable_does_not_hide_why_the_others_were_sold(
     database: Database,
 ) -> None:
     """M4.6: only a trade of which nothing was ever sold says `dust`."""
-    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.2")))
-    desk.set_filters(min_quantity=Decimal("0.1"))
-    await desk.enter()
-    desk.venue.thin.append(Decimal("0.15"))
-    await desk.stream("94")
-    desk.tick("100")
-    await desk.protection.sweep(desk.clock.now())
+    harness = await open_harness(database, spec(exits=STOP, sizing=fixed("0.2")))
+    harness.set_filters(min_quantity=Decimal("0.1"))
+    await harness.enter()
+    harness.venue.thin.append(Decimal("0.15"))
+    await harness.stream("94")
+    harness.tick("100")
+    await harness.protection.sweep(harness.clock.now())
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["close_reason"], position["dust"]) == ("stop_loss", Decimal("0.05"))
 
 
@@ -156,14 +156,14 @@ async def test_reduce_only_exits_end_what_is_below_the_minimum_notional(
 ) -> None:
     """M4.6: venues exempt them from it."""
     futures = spec(exits=STOP, sizing=fixed("0.2"), position_type=PositionType.FUTURES)
-    desk = await open_desk(database, futures)
-    desk.set_filters(min_notional=TEN)
-    await desk.enter()
-    desk.venue.thin.append(Decimal("0.15"))
-    await desk.stream("94")
-    await desk.stream("94")
+    harness = await open_harness(database, futures)
+    harness.set_filters(min_notional=TEN)
+    await harness.enter()
+    harness.venue.thin.append(Decimal("0.15"))
+    await harness.stream("94")
+    await harness.stream("94")
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["exit_quantity"], position["dust"]) == (Decimal("0.2"), 0)
 
 
@@ -171,52 +171,52 @@ async def test_a_price_that_jumped_below_the_minimum_is_tried_once_and_then_dust
     database: Database,
 ) -> None:
     """M4.6: worth enough at its stop, and the venue says no at the price there is."""
-    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.106")))
-    desk.set_filters(min_notional=TEN)
-    await desk.enter()
-    desk.venue.script.append(Behaviour.REJECT)
+    harness = await open_harness(database, spec(exits=STOP, sizing=fixed("0.106")))
+    harness.set_filters(min_notional=TEN)
+    await harness.enter()
+    harness.venue.script.append(Behaviour.REJECT)
     for _ in range(4):
-        await desk.stream("90")
-        desk.clock.advance(timedelta(seconds=30))
-    position = await desk.position()
+        await harness.stream("90")
+        harness.clock.advance(timedelta(seconds=30))
+    position = await harness.position()
     assert (position["close_reason"], position["dust"]) == ("dust", Decimal("0.106"))
-    assert len(desk.venue.submitted) == 2
+    assert len(harness.venue.submitted) == 2
 
 
 async def test_dust_is_closed_at_once_by_a_signal_or_by_hand(database: Database) -> None:
     """M4.6, M5.8: an operator's close and flatten end it, too."""
-    desk = await open_desk(database, spec(exits=STOP, sizing=fixed("0.2")))
-    desk.set_filters(min_notional=TEN)
-    await desk.enter()
-    (position,) = desk.protection.held.values()
-    desk.tick("49")
-    assert await desk.protection.close_by_hand(position, CloseReason.MANUAL) is None
-    assert (await desk.position())["close_reason"] == "dust"
+    harness = await open_harness(database, spec(exits=STOP, sizing=fixed("0.2")))
+    harness.set_filters(min_notional=TEN)
+    await harness.enter()
+    (position,) = harness.protection.held.values()
+    harness.tick("49")
+    assert await harness.protection.close_by_hand(position, CloseReason.MANUAL) is None
+    assert (await harness.position())["close_reason"] == "dust"
 
 
 async def test_a_signal_waits_for_a_price_at_which_a_whole_position_can_be_sold(
     database: Database,
 ) -> None:
     """M4.6: 9.99 of a minimum of 10 is no dust yet; no order is sent meanwhile."""
-    desk = await open_desk(database, spec(exits=ExitPlan(), sizing=fixed("0.1")))
-    desk.set_filters(min_notional=TEN)
-    await desk.candles(100, 100)
-    desk.says(SignalKind.BUY)
-    await desk.run()
-    await desk.minute(99.9)
-    desk.says(SignalKind.SELL, SignalKind.SELL)
-    assert (await desk.run()).status == "waiting (below_venue_minimum)"
-    assert len(desk.venue.submitted) == 1
-    assert (await desk.position())["closed_at"] is None
+    harness = await open_harness(database, spec(exits=ExitPlan(), sizing=fixed("0.1")))
+    harness.set_filters(min_notional=TEN)
+    await harness.candles(100, 100)
+    harness.says(SignalKind.BUY)
+    await harness.run()
+    await harness.minute(99.9)
+    harness.says(SignalKind.SELL, SignalKind.SELL)
+    assert (await harness.run()).status == "waiting (below_venue_minimum)"
+    assert len(harness.venue.submitted) == 1
+    assert (await harness.position())["closed_at"] is None
 
-    desk.tick("100.1")
-    await desk.run()
-    assert (await desk.position())["close_reason"] == "signal"
+    harness.tick("100.1")
+    await harness.run()
+    assert (await harness.position())["close_reason"] == "signal"
 
 
 async def test_dust_is_not_closed_while_an_order_may_still_add_to_it(database: Database) -> None:
     """M5.4: the entry that rests brings more."""
-    desk = await open_desk(
+    harness = await open_harness(
         database,
         spec(
             exits=STOP,
@@ -224,38 +224,41 @@ async def test_dust_is_not_closed_while_an_order_may_still_add_to_it(database: D
             entry=EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01")),
         ),
     )
-    desk.set_filters(min_quantity=Decimal("0.01"))
-    await desk.enter()
-    (entry,) = desk.venue.resting
-    await desk.recorder.record(desk.venue.fill(entry, Decimal("0.005")))
-    result = await desk.protection.sweep(desk.clock.now())
+    harness.set_filters(min_quantity=Decimal("0.01"))
+    await harness.enter()
+    (entry,) = harness.venue.resting
+    await harness.recorder.record(harness.venue.fill(entry, Decimal("0.005")))
+    result = await harness.protection.sweep(harness.clock.now())
     assert list(result.waiting.values()) == ["order_unsettled"]
-    assert (await desk.position())["closed_at"] is None
+    assert (await harness.position())["closed_at"] is None
 
-    await desk.recorder.record(desk.venue.fill(entry, Decimal("0.195")))
-    result = await desk.protection.sweep(desk.clock.now())
-    assert (result.waiting, await desk.open_alerts()) == ({}, [])
-    assert (await desk.position())["quantity"] == Decimal("0.2")
+    await harness.recorder.record(harness.venue.fill(entry, Decimal("0.195")))
+    result = await harness.protection.sweep(harness.clock.now())
+    assert (result.waiting, await harness.open_alerts()) == ({}, [])
+    assert (await harness.position())["quantity"] == Decimal("0.2")
 
 
 async def test_no_stop_rests_that_the_venue_would_refuse(database: Database) -> None:
     """M5.7: worth less than the minimum at its stop; the daemon alone guards it."""
-    desk = await open_resting_desk(
+    harness = await open_resting_harness(
         database, Replacement.CANCEL_FIRST, resting_one(Replacement.CANCEL_FIRST, exits=STOP)
     )
-    desk.set_filters(min_notional=Decimal("95.01"))
-    desk.specs[BOT] = replace(desk.specs[BOT], exits=ExitPlan())
-    await desk.enter()
-    (position_id,) = desk.protection.held
+    harness.set_filters(min_notional=Decimal("95.01"))
+    harness.specs[BOT] = replace(harness.specs[BOT], exits=ExitPlan())
+    await harness.enter()
+    (position_id,) = harness.protection.held
     changes = ExitChanges(
-        database=database, prices=desk.prices, symbols=desk.symbols, watcher=desk.protection
+        database=database,
+        prices=harness.prices,
+        symbols=harness.symbols,
+        watcher=harness.protection,
     )
     await changes.set(position_id, stop_loss=Level(price=Decimal(95)))
-    await sweep(desk, 3)
-    assert stops(desk) == []
-    assert await desk.open_alerts() == []
-    assert desk.protection.protected_by(position_id) == "daemon"
+    await sweep(harness, 3)
+    assert stops(harness) == []
+    assert await harness.open_alerts() == []
+    assert harness.protection.protected_by(position_id) == "daemon"
 
     await changes.set(position_id, stop_loss=Level(price=Decimal("95.01")))
-    await sweep(desk, 3)
-    assert stops(desk) == [(Decimal("95.01"), Decimal(1))]
+    await sweep(harness, 3)
+    assert stops(harness) == [(Decimal("95.01"), Decimal(1))]

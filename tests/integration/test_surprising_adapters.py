@@ -6,7 +6,7 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from tests.fakes.trading import BOT, SYMBOL, Desk, open_desk, spec
+from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
@@ -17,16 +17,18 @@ from tradebotd.trading.prices.fresh_prices import FRESH
 OTHER = "ETHUSDT"
 
 
-async def two_held(database: Database) -> Desk:
-    desk = await open_desk(database, spec(), spec("two", OTHER))
-    await desk.enter(BOT)
-    await desk.enter("two")
-    return desk
+async def two_held(database: Database) -> TradingHarness:
+    harness = await open_harness(database, spec(), spec("two", OTHER))
+    await harness.enter(BOT)
+    await harness.enter("two")
+    return harness
 
 
-def stumble_over(desk: Desk, monkeypatch: pytest.MonkeyPatch, symbol: str) -> anyio.Event:
+def stumble_over(
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch, symbol: str
+) -> anyio.Event:
     """The adapter cannot read the answer to *symbol*'s order while another's is on its way."""
-    stumbled, real = anyio.Event(), desk.venue.submit
+    stumbled, real = anyio.Event(), harness.venue.submit
 
     async def submit(
         client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot
@@ -40,13 +42,13 @@ def stumble_over(desk: Desk, monkeypatch: pytest.MonkeyPatch, symbol: str) -> an
             await anyio.lowlevel.checkpoint()
         return report
 
-    monkeypatch.setattr(desk.venue, "submit", submit)
+    monkeypatch.setattr(harness.venue, "submit", submit)
     return stumbled
 
 
-async def exits(desk: Desk) -> dict[str, str]:
+async def exits(harness: TradingHarness) -> dict[str, str]:
     return {
-        each["symbol"]: each["status"] for each in await desk.orders() if each["role"] == "exit"
+        each["symbol"]: each["status"] for each in await harness.orders() if each["role"] == "exit"
     }
 
 
@@ -55,24 +57,24 @@ async def test_one_exit_that_fails_cuts_no_other(
     database: Database, monkeypatch: pytest.MonkeyPatch, eye: str
 ) -> None:
     """M2.6, 2.3: it may have been executed, so it is unknown; the other is booked as it is told."""
-    desk = await two_held(database)
-    stumble_over(desk, monkeypatch, SYMBOL)
+    harness = await two_held(database)
+    stumble_over(harness, monkeypatch, SYMBOL)
 
     if eye == "sweep":
-        desk.tick("90")
-        desk.tick("90", OTHER)
-        result = await desk.protection.sweep(desk.clock.now())
+        harness.tick("90")
+        harness.tick("90", OTHER)
+        result = await harness.protection.sweep(harness.clock.now())
         assert [why for why in result.failed.values() if "unknown" in why]
     else:
         async with anyio.create_task_group() as ticks:
-            ticks.start_soon(desk.stream, "90")
-            ticks.start_soon(desk.stream, "90", OTHER)
+            ticks.start_soon(harness.stream, "90")
+            ticks.start_soon(harness.stream, "90", OTHER)
 
-    assert await exits(desk) == {SYMBOL: "unknown", OTHER: "filled"}
+    assert await exits(harness) == {SYMBOL: "unknown", OTHER: "filled"}
     monkeypatch.undo()
-    await desk.reconciler.run()
-    assert desk.protection.held == {}
-    assert len(desk.venue.submitted) == 4  # none was sent twice
+    await harness.reconciler.run()
+    assert harness.protection.held == {}
+    assert len(harness.venue.submitted) == 4  # none was sent twice
 
 
 @pytest.mark.parametrize("eye", ["sweep", "tick"])
@@ -80,37 +82,37 @@ async def test_a_venue_that_left_the_configuration_breaks_no_tick(
     database: Database, eye: str
 ) -> None:
     """M2.6, M4.7: its symbol is there, at another venue; it is said, and the others go on."""
-    desk = await two_held(database)
-    await desk.execute("UPDATE positions SET venue = 'former' WHERE symbol = 'BTCUSDT'")
-    desk = await open_desk(database, spec(), spec("two", OTHER), restarted=True)
-    desk.venue.balances["ETH"] = Decimal(1)
-    await desk.protection.load(desk.clock.now())
+    harness = await two_held(database)
+    await harness.execute("UPDATE positions SET venue = 'former' WHERE symbol = 'BTCUSDT'")
+    harness = await open_harness(database, spec(), spec("two", OTHER), restarted=True)
+    harness.venue.balances["ETH"] = Decimal(1)
+    await harness.protection.load(harness.clock.now())
 
     if eye == "sweep":
-        desk.tick("90")
-        desk.tick("90", OTHER)
+        harness.tick("90")
+        harness.tick("90", OTHER)
     else:
-        await desk.stream("90")
-        await desk.stream("90", OTHER)
-    await desk.protection.sweep(desk.clock.now())
+        await harness.stream("90")
+        await harness.stream("90", OTHER)
+    await harness.protection.sweep(harness.clock.now())
 
-    assert await exits(desk) == {OTHER: "filled"}
-    assert "position_unprotected" in await desk.open_alerts()
+    assert await exits(harness) == {OTHER: "filled"}
+    assert "position_unprotected" in await harness.open_alerts()
 
 
 async def test_quotes_that_cannot_be_read_leave_the_other_prices(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M2.6: a sweep goes on with what is in memory, and says what it could not judge."""
-    desk = await two_held(database)
+    harness = await two_held(database)
 
     async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
         raise KeyError(f"{len(symbols)} prices")
 
-    monkeypatch.setattr(desk.venue, "quotes", quotes)
-    desk.clock.advance(2 * FRESH)
-    desk.tick("90", OTHER)
-    result = await desk.protection.sweep(desk.clock.now())
+    monkeypatch.setattr(harness.venue, "quotes", quotes)
+    harness.clock.advance(2 * FRESH)
+    harness.tick("90", OTHER)
+    result = await harness.protection.sweep(harness.clock.now())
 
-    assert await exits(desk) == {OTHER: "filled"}
+    assert await exits(harness) == {OTHER: "filled"}
     assert result.failed

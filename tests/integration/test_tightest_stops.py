@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.resting import one, open_resting_desk, restart, resting, stops, sweep
-from tests.fakes.trading import SYMBOL, open_desk, spec
+from tests.fakes.resting import one, open_resting_harness, restart, resting, stops, sweep
+from tests.fakes.trading import SYMBOL, open_harness, spec
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import PositionType
@@ -32,18 +32,18 @@ async def test_a_second_entry_fill_loosens_no_trailing_stop(
     """M4.7: whoever has tightened it, the position's row says where it is."""
     entry = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"), lifetime=timedelta(minutes=5))
     bot = one(Replacement.OVERLAP, exits=TRAIL, entry=entry, allow_short=True)
-    desk = await open_resting_desk(database, Replacement.OVERLAP, bot)
-    await desk.enter(side=side)
-    (order,) = resting(desk)
-    await desk.recorder.record(desk.venue.fill(order, Decimal("0.4")))
+    harness = await open_resting_harness(database, Replacement.OVERLAP, bot)
+    await harness.enter(side=side)
+    (order,) = resting(harness)
+    await harness.recorder.record(harness.venue.fill(order, Decimal("0.4")))
     stop = of(side, "97.5")
-    await desk.execute("UPDATE positions SET trailing_stop = $1", stop)
+    await harness.execute("UPDATE positions SET trailing_stop = $1", stop)
 
-    await desk.recorder.record(desk.venue.fill(order, Decimal("0.6")))
+    await harness.recorder.record(harness.venue.fill(order, Decimal("0.6")))
 
-    (held,) = desk.protection.held.values()
+    (held,) = harness.protection.held.values()
     assert (held.quantity, held.trailing_stop) == (Decimal(1), stop)
-    assert (await desk.position())["trailing_stop"] == stop
+    assert (await harness.position())["trailing_stop"] == stop
 
 
 @sides
@@ -54,15 +54,15 @@ async def test_a_restart_takes_the_best_price_of_the_candles_since_the_entry(
     moves nothing.
     """
     bot = spec(exits=TRAIL, position_type=PositionType.FUTURES, allow_short=True)
-    desk = await open_desk(database, bot)
-    await desk.candles(150, 50)
-    desk.tick("100")
-    await desk.enter(side=side)
+    harness = await open_harness(database, bot)
+    await harness.candles(150, 50)
+    harness.tick("100")
+    await harness.enter(side=side)
     for price in ("96", "110", "107"):
-        await desk.minute(float(of(side, price)))
+        await harness.minute(float(of(side, price)))
 
-    after = await open_desk(database, bot, restarted=True, venue=desk.venue)
-    after.clock.set(desk.clock.now())
+    after = await open_harness(database, bot, restarted=True, venue=harness.venue)
+    after.clock.set(harness.clock.now())
     await after.protection.load(after.clock.now())
 
     (held,) = after.protection.held.values()
@@ -94,18 +94,18 @@ async def test_the_tightest_of_two_stops_rests(
     """M5.7: a dead daemon must leave the one that it would have kept."""
     plan = ExitPlan(stop_loss=Decimal(stop_loss), trailing_stop=Decimal(trailing))
     bot = one(Replacement.OVERLAP, exits=plan, allow_short=True)
-    desk = await open_resting_desk(database, Replacement.OVERLAP, bot)
-    await desk.enter(side=side)
-    await sweep(desk, 2)
+    harness = await open_resting_harness(database, Replacement.OVERLAP, bot)
+    await harness.enter(side=side)
+    await sweep(harness, 2)
 
-    assert stops(desk) == [(of(side, tightest), Decimal(1))]
-    (held,) = desk.protection.held.values()
-    guard = guard_for(held, desk.symbols[SYMBOL].instrument, linked=False)
+    assert stops(harness) == [(of(side, tightest), Decimal(1))]
+    (held,) = harness.protection.held.values()
+    guard = guard_for(held, harness.symbols[SYMBOL].instrument, linked=False)
     assert guard is not None
     assert guard.reason is reason
-    desk.venue.listener = None
-    desk.tick(str(of(side, tightest)))
-    await desk.venue.match(SYMBOL)
-    after = await restart(desk)
+    harness.venue.listener = None
+    harness.tick(str(of(side, tightest)))
+    await harness.venue.match(SYMBOL)
+    after = await restart(harness)
     await after.reconciler.run()
     assert (await after.position())["close_reason"] == reason

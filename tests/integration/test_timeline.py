@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from tests.fakes.jobs import ScriptedJob
 from tradebotd.clocks.market import MarketClock
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Every, JobSpec, RunStatus, Summary
@@ -39,12 +39,12 @@ class Recorded:
     def span(self) -> tuple[datetime, datetime]:
         return START, END
 
-    def path(self, after: datetime | None) -> Iterator[PathPoint]:
+    def path(self, after: datetime | None) -> Iterator[Tick]:
         for minute in range(MINUTES):
             for second in (0, 20, 40, 59):
                 at = START + timedelta(minutes=minute, seconds=second)
                 if after is None or at > after:
-                    yield PathPoint(at, "BTCUSDT", Decimal(minute * 100 + second))
+                    yield Tick(at, "BTCUSDT", Decimal(minute * 100 + second))
 
 
 class Replay:
@@ -257,7 +257,7 @@ async def test_paced_it_delivers_every_point_and_remembers_how_far_it_came(
     database: Database,
 ) -> None:
     clock = MarketClock(START, 100_000)
-    seen: list[PathPoint] = []
+    seen: list[Tick] = []
     ended: list[bool] = []
 
     async def at_end() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.resting import move, open_resting_desk, sweep
-from tests.fakes.trading import Desk, open_desk, spec
+from tests.fakes.resting import move, open_resting_harness, sweep
+from tests.fakes.trading import TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import OutcomeUnknownError
@@ -22,22 +22,22 @@ DIFFERS = "order_differs"
 LIMIT = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"))
 
 
-async def lost(desk: Desk) -> ClientOrderId:
-    desk.venue.script.append(Behaviour.DROP_AFTER)
+async def lost(harness: TradingHarness) -> ClientOrderId:
+    harness.venue.script.append(Behaviour.DROP_AFTER)
     with pytest.raises(OutcomeUnknownError):
-        await desk.enter()
-    return ClientOrderId((await desk.orders())[-1]["client_order_id"])
+        await harness.enter()
+    return ClientOrderId((await harness.orders())[-1]["client_order_id"])
 
 
-def tell(desk: Desk, order: ClientOrderId, **changes: Any) -> None:
-    report = desk.venue.orders[order]
+def tell(harness: TradingHarness, order: ClientOrderId, **changes: Any) -> None:
+    report = harness.venue.orders[order]
     assert report.asked is not None
-    desk.venue.orders[order] = replace(report, asked=replace(report.asked, **changes))
+    harness.venue.orders[order] = replace(report, asked=replace(report.asked, **changes))
 
 
-async def look(desk: Desk) -> None:
-    desk.clock.advance(timedelta(minutes=1))
-    await desk.reconciler.run()
+async def look(harness: TradingHarness) -> None:
+    harness.clock.advance(timedelta(minutes=1))
+    await harness.reconciler.run()
 
 
 @pytest.mark.parametrize(
@@ -54,35 +54,37 @@ async def test_a_truthful_report_in_other_words_is_applied(
     database: Database, words: dict[str, Any]
 ) -> None:
     """M5.1, R4: executed, and protected from then on."""
-    desk = await open_desk(database)
-    tell(desk, await lost(desk), **words)
+    harness = await open_harness(database)
+    tell(harness, await lost(harness), **words)
 
-    await look(desk)
+    await look(harness)
 
-    assert [row["status"] for row in await desk.orders()] == ["filled"]
-    assert (await desk.position())["stop_loss"] == 95
-    assert await desk.open_alerts() == []
+    assert [row["status"] for row in await harness.orders()] == ["filled"]
+    assert (await harness.position())["stop_loss"] == 95
+    assert await harness.open_alerts() == []
 
 
 async def test_a_stop_that_has_been_triggered_is_told_as_a_market_order(
     database: Database,
 ) -> None:
     """M5.7, R5: without its stop price, too."""
-    desk = await open_resting_desk(database, Replacement.OVERLAP)
-    await desk.enter()
-    await sweep(desk)
+    harness = await open_resting_harness(database, Replacement.OVERLAP)
+    await harness.enter()
+    await sweep(harness)
     (stop,) = (
-        order for order, asked in desk.venue.resting.items() if asked.type is OrderType.STOP_MARKET
+        order
+        for order, asked in harness.venue.resting.items()
+        if asked.type is OrderType.STOP_MARKET
     )
-    desk.venue.listener = None
-    await move(desk, "94")
-    tell(desk, stop, type=OrderType.MARKET, stop_price=None)
+    harness.venue.listener = None
+    await move(harness, "94")
+    tell(harness, stop, type=OrderType.MARKET, stop_price=None)
 
-    await look(desk)
+    await look(harness)
 
-    position = await desk.position()
+    position = await harness.position()
     assert (position["quantity"], position["close_reason"]) == (0, "stop_loss")
-    assert DIFFERS not in await desk.open_alerts()
+    assert DIFFERS not in await harness.open_alerts()
 
 
 @pytest.mark.parametrize(
@@ -98,13 +100,13 @@ async def test_what_trades_something_else_is_not_ours(
     database: Database, other: dict[str, Any]
 ) -> None:
     """M5.1: said, and nothing of it is applied."""
-    desk = await open_desk(database, spec(entry=LIMIT))
-    order = await lost(desk)
-    tell(desk, order, **other)
-    real = desk.venue.asked[order]
-    desk.venue.asked[order] = replace(real, symbol="BTCUSDT")
+    harness = await open_harness(database, spec(entry=LIMIT))
+    order = await lost(harness)
+    tell(harness, order, **other)
+    real = harness.venue.asked[order]
+    harness.venue.asked[order] = replace(real, symbol="BTCUSDT")
 
-    await look(desk)
+    await look(harness)
 
-    assert [row["status"] for row in await desk.orders()] == ["unknown"]
-    assert DIFFERS in await desk.open_alerts()
+    assert [row["status"] for row in await harness.orders()] == ["unknown"]
+    assert DIFFERS in await harness.open_alerts()

@@ -17,7 +17,7 @@ from tests.kills.books import violations
 from tests.kills.scenarios import SCENARIOS, Scenario
 from tests.kills.victim import run_daemon
 from tradebotd.config.model import Config
-from tradebotd.daemon.wiring.files import Files, load
+from tradebotd.daemon.wiring.files import LoadedFiles, load
 
 RUN_SECONDS = 120
 NEAR_BEFORE, NEAR_AFTER = 60, 120
@@ -100,12 +100,12 @@ def _draw(chance: random.Random, rehearsal: Rehearsal) -> int:
     return chance.randint(1, rehearsal.steps)
 
 
-def _read(scenario: Scenario, folder: Path, dsn: str) -> tuple[Config, Files]:
+def _read(scenario: Scenario, folder: Path, dsn: str) -> tuple[Config, LoadedFiles]:
     return load(scenario.write(folder, dsn))
 
 
 def _run(
-    config: Config, files: Files, folder: Path, stop_at: int | None, marks: Path | None
+    config: Config, files: LoadedFiles, folder: Path, stop_at: int | None, marks: Path | None
 ) -> None:
     run_daemon(config, files, folder / "daemon.log", stop_at=stop_at, marks=marks)
 

@@ -17,7 +17,7 @@ from tradebotd.config.model import Config
 from tradebotd.daemon import logs
 from tradebotd.daemon.lifecycle import serve
 from tradebotd.daemon.process_signals import Signals
-from tradebotd.daemon.wiring.files import Files
+from tradebotd.daemon.wiring.files import LoadedFiles
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -46,7 +46,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 
 def run_daemon(
-    config: Config, files: Files, log: Path, *, stop_at: int | None, marks: Path | None
+    config: Config, files: LoadedFiles, log: Path, *, stop_at: int | None, marks: Path | None
 ) -> None:
     """In a child process; it leaves by itself. *marks*: where steps and hot steps are written."""
     loops: list[CountingLoop] = []

@@ -19,7 +19,7 @@ from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import (
     Listener,
-    OrderSearch,
+    OrderLookup,
     Venue,
     VenueAccount,
     VenueTraits,
@@ -143,7 +143,7 @@ class Line:
         await self._arrive()
         return order.report()
 
-    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
         await self._ask("order", client_order_id)
         street = self.venue.street
         order = self.venue.ledger.orders.get(client_order_id)
@@ -156,7 +156,7 @@ class Line:
         if seen and order is not None:
             late = order.fills and street.faults.strikes("fills_later", 20.0)
             report = order.report(fills=len(order.fills) - 1 if late else None)
-        return OrderSearch(report=report, endpoints=ENDPOINTS, venue_time=street.time.now())
+        return OrderLookup(report=report, endpoints=ENDPOINTS, venue_time=street.time.now())
 
     async def open_orders(self) -> Sequence[OrderReport]:
         await self._ask("open_orders")

@@ -14,7 +14,7 @@ from tests.simulation.street import Street
 from tests.simulation.switches import Draw
 from tests.simulation.venue import SimulatedVenue
 from tests.simulation.world import World
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import VenueName
 
@@ -73,7 +73,7 @@ class Pulse:
                     self.street.prices[symbol] * Decimal(self.chance.choice(LIES))
                 )
             price = self.street.show(symbol, world.life.number, "tick", lie)
-            acting = world.trading.protection.on_tick(PathPoint(world.time.now(), symbol, price))
+            acting = world.trading.protection.on_tick(Tick(world.time.now(), symbol, price))
             if acting is not None:
                 await acting
 

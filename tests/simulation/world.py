@@ -29,7 +29,7 @@ from tradebotd.jobs.reconcile import Reconcile
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.calendars import AlwaysOpen
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import bots, decisions, leadership
 from tradebotd.storage.postgres.database import Database
@@ -99,7 +99,7 @@ class World:
     life: Life
     time: VirtualTime
     database: Database
-    prices: PriceBook
+    prices: PriceCache
     trading: Trading
     moods: dict[BotName, Moods]
     lease: Lease
@@ -197,7 +197,7 @@ async def open_world(
     windows = (venue.traits.receive_window.total_seconds() for venue in plan.venues)
     lease.open_fence(max(windows))
     moods = {spec.name: Moods(plan.seed, spec.name) for spec in specs}
-    prices = PriceBook()
+    prices = PriceCache()
     calendars: dict[str, Any] = {"24/7": AlwaysOpen()}
     if plan.hours is not None:
         calendars[plan.hours.code] = plan.hours

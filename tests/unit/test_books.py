@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.trading import market_symbol
-from tradebotd.domain.books import PositionBooks, paid_elsewhere
+from tradebotd.domain.books import PositionTotals, paid_elsewhere
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
 from tradebotd.domain.instrument import PositionType
@@ -57,8 +57,8 @@ def histories(draw: st.DrawFn) -> tuple[PositionSide, list[Fill], list[Fill]]:
     return side, entered, exited
 
 
-def booked(side: PositionSide, entered: Sequence[Fill], exited: Sequence[Fill]) -> PositionBooks:
-    books = PositionBooks(side=side)
+def booked(side: PositionSide, entered: Sequence[Fill], exited: Sequence[Fill]) -> PositionTotals:
+    books = PositionTotals(side=side)
     for each in entered:
         books = books.entered(each, BASE)
     for each in exited:
@@ -128,7 +128,7 @@ def mixed_histories(draw: st.DrawFn) -> tuple[list[Fill | Decimal], Decimal]:
     asset = draw(st.sampled_from([BASE, QUOTE]))
     rate = draw(st.sampled_from(["0", "0.0004", "0.001"]).map(Decimal))
     history: list[Fill | Decimal] = []
-    books = PositionBooks(side=PositionSide.LONG)
+    books = PositionTotals(side=PositionSide.LONG)
     for wanted, price, amount in draw(
         st.lists(st.tuples(lots, cents, fees), min_size=2, max_size=9)
     ):
@@ -154,7 +154,7 @@ def test_a_ledger_of_fractions_finds_the_same_quantity_and_profit(
 ) -> None:
     """M5.4: fees of either asset on the way in and out, funding in between, dust at the end."""
     events, lot = history
-    books = PositionBooks(side=PositionSide.LONG)
+    books = PositionTotals(side=PositionSide.LONG)
     entered = exited = dust = spent = proceeds = other = Fraction(0)
     for event in events:
         if isinstance(event, Decimal):
@@ -280,7 +280,7 @@ def test_what_neither_the_quote_nor_the_position_paid_was_paid_elsewhere(
 def test_a_fee_counts_at_the_rate_of_its_asset() -> None:
     """M5.4: 0.002 of what is worth 500 is 1 of the quote asset, on the way in and out."""
     fees = [fill(side, 1000, 10_000, Decimal("0.002"), "BNB") for side in (Side.BUY, Side.SELL)]
-    books = PositionBooks(side=PositionSide.LONG).entered(fees[0], BASE, Decimal(500))
+    books = PositionTotals(side=PositionSide.LONG).entered(fees[0], BASE, Decimal(500))
     books = books.exited(fees[1], BASE, LOT, Decimal(500))
 
     assert (books.fees, books.realized_pnl) == (Decimal(2), Decimal(-2))
@@ -288,7 +288,7 @@ def test_a_fee_counts_at_the_rate_of_its_asset() -> None:
 
 def test_futures_hold_none_of_the_base_asset_that_a_fee_is_taken_in() -> None:
     """M5.4: contracts are as many as were traded; the fee is a cost."""
-    books = PositionBooks(side=PositionSide.LONG, position_type=PositionType.FUTURES)
+    books = PositionTotals(side=PositionSide.LONG, position_type=PositionType.FUTURES)
     books = books.entered(fill(Side.BUY, 1000, 10_000, Decimal("0.001"), BASE), BASE)
 
     assert (books.quantity, books.fees) == (Decimal(1), Decimal("0.1"))
@@ -300,7 +300,7 @@ def test_money_adds_up_to_the_last_digit(
 ) -> None:
     """I8: what was realized less what the open part cost is the cash, whatever was averaged."""
     side, entered, exited = history
-    books = PositionBooks(side=side)
+    books = PositionTotals(side=side)
     fills: list[Fill] = []
     for each in (*entered, *exited):
         step = books.entered(each, BASE) if each in entered else books.exited(each, BASE, LOT)
@@ -311,7 +311,7 @@ def test_money_adds_up_to_the_last_digit(
 
 def test_what_futures_leave_below_a_lot_is_held_on_and_costs_nothing() -> None:
     """M5.4: the lot grew meanwhile: 0.5 contracts stay at the venue, and nothing was paid for them."""
-    books = PositionBooks(side=PositionSide.SHORT, position_type=PositionType.FUTURES)
+    books = PositionTotals(side=PositionSide.SHORT, position_type=PositionType.FUTURES)
     books = books.entered(fill(Side.SELL, 1500, 10_000, Decimal(0)), BASE)
     books = books.exited(fill(Side.BUY, 1000, 9_000, Decimal(0)), BASE, Decimal(1))
 

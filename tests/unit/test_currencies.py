@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes.trading import market_symbol
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.instrument import Instrument
-from tradebotd.market.price_cache import PriceBook
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.market.price_cache import PriceCache
+from tradebotd.trading.account.conversion import CurrencyConverter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -30,11 +30,11 @@ def instrument(symbol: str, base: str, quote: str) -> Instrument:
 PRICES = {"EURUSDT": "1.25", "USDTBRL": "5", "BTCEUR": "40000", "BTCBRL": "250000", "XY": "1"}
 
 
-def currencies(**prices: str) -> Currencies:
-    book = PriceBook()
+def currencies(**prices: str) -> CurrencyConverter:
+    book = PriceCache()
     for symbol, price in prices.items():
-        book.record(PathPoint(NOW, symbol, Decimal(price)))
-    return Currencies(
+        book.record(Tick(NOW, symbol, Decimal(price)))
+    return CurrencyConverter(
         [
             instrument("EURUSDT", "EUR", "USDT"),
             instrument("USDTBRL", "USDT", "BRL"),

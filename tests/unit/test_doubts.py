@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from tradebotd.domain.candle import PathPoint
-from tradebotd.market.price_cache import PriceBook
-from tradebotd.trading.prices.bad_ticks import Doubts
+from tradebotd.domain.candle import Tick
+from tradebotd.market.price_cache import PriceCache
+from tradebotd.trading.prices.bad_ticks import BadTickFilter
 
 SYMBOL = "BTCUSDT"
 NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)
@@ -13,12 +13,12 @@ NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)
 
 def test_a_quote_confirms_no_print_that_came_while_it_was_on_its_way() -> None:
     """M3.10: 150 was asked about, and is true; of 300 nobody has said anything."""
-    book = PriceBook()
-    doubts = Doubts(book)
+    book = PriceCache()
+    doubts = BadTickFilter(book)
     for second, price in enumerate(["100", "150"]):
-        book.record(PathPoint(NOON + timedelta(seconds=second), SYMBOL, Decimal(price)))
+        book.record(Tick(NOON + timedelta(seconds=second), SYMBOL, Decimal(price)))
     assert not doubts.believes(SYMBOL, Decimal(150))
-    book.record(PathPoint(NOON + timedelta(seconds=2), SYMBOL, Decimal(300)))
+    book.record(Tick(NOON + timedelta(seconds=2), SYMBOL, Decimal(300)))
 
     doubts.quoted(SYMBOL, Decimal(150))
 

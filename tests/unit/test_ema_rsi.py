@@ -13,7 +13,7 @@ from tradebotd.domain.candle import Candle
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.signal import SignalKind
 from tradebotd.strategies.ema_rsi import EmaRsi, EmaRsiParams
-from tradebotd.strategies.evaluation import ask
+from tradebotd.strategies.evaluation import evaluate
 from tradebotd.strategies.registry import load_strategy
 
 START = datetime(2022, 3, 1, tzinfo=UTC)
@@ -127,7 +127,7 @@ def test_flat_prices_are_no_signal() -> None:
     """M4.4: no division by zero."""
     for smoothing in ("wilder", "sma"):
         strategy = load_strategy("ema_rsi", {"smoothing": smoothing})
-        signal = ask(strategy, candles([100.0] * 400))
+        signal = evaluate(strategy, candles([100.0] * 400))
         assert (signal.kind, signal.indicators["rsi"]) == (SignalKind.NONE, 0.0)
 
 
@@ -177,7 +177,7 @@ def test_a_strategy_may_come_from_a_file_or_a_module(tmp_path: Path) -> None:
     """M4.5: without touching the package."""
     (tmp_path / "my_strategy.py").write_text(OWN)
     mine = load_strategy("./my_strategy.py:Mine", {"level": 4}, tmp_path)
-    assert ask(mine, []).reason == "4"
+    assert evaluate(mine, []).reason == "4"
     assert isinstance(load_strategy("tradebotd.strategies.ema_rsi:EmaRsi", {}), EmaRsi)
 
 

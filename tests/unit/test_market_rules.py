@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.market_data import MINUTE, START, minutes
-from tradebotd.domain.candle import Candle, PathPoint, path_through
+from tradebotd.domain.candle import Candle, Tick, path_through
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import AlwaysOpen, ExchangeCalendar, Session
 from tradebotd.market.gap_plan import plan_gaps
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.market.validate import outliers, validate
 
 prices = st.floats(0.01, 1e6)
@@ -81,16 +81,16 @@ def test_a_market_that_never_closes_keeps_its_holes_whole(start: int, length: in
 
 
 def test_the_price_book_knows_the_last_two_ticks() -> None:
-    book = PriceBook()
+    book = PriceCache()
     at = datetime(2022, 3, 1, tzinfo=UTC)
     assert book.last_prices("BTC") is None
 
-    book.record(PathPoint(at, "BTC", Decimal(10)))
+    book.record(Tick(at, "BTC", Decimal(10)))
     first = book.last_prices("BTC")
     assert first is not None
     assert first.previous == first.current == Decimal(10)
 
-    book.record(PathPoint(at + MINUTE, "BTC", Decimal(11)))
+    book.record(Tick(at + MINUTE, "BTC", Decimal(11)))
     second = book.last_prices("BTC")
     assert second is not None
     assert (second.previous, second.current) == (Decimal(10), Decimal(11))

@@ -12,13 +12,13 @@ from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.side import Side
-from tradebotd.ports.venue import OrderSearch, VenueTraits
-from tradebotd.storage.order_searches import Search
+from tradebotd.ports.venue import OrderLookup, VenueTraits
+from tradebotd.storage.order_searches import OrderSearchState
 from tradebotd.trading.reconciliation.rules import (
     ASK_ON,
     Difference,
+    MissingOrderVerdict,
     Pair,
-    Verdict,
     counted,
     explanation,
     is_due,
@@ -50,11 +50,11 @@ asked = st.builds(
 )
 
 
-def answers(asks: list[Asked]) -> Search | None:
+def answers(asks: list[Asked]) -> OrderSearchState | None:
     search = None
     for each in asks:
         at = SENT_BY + timedelta(seconds=each.after)
-        answer = OrderSearch(
+        answer = OrderLookup(
             report=None, endpoints=each.places, venue_time=at + timedelta(seconds=each.ahead)
         )
         search = counted(search, answer, send_by=SENT_BY, asked_at=at, traits=TRAITS)
@@ -76,34 +76,38 @@ def test_absence_takes_time_answers_places_and_holdings_that_did_not_move(
     verdict = judge(answers(asks), can_rest=can_rest, moved=moved, traits=TRAITS)
 
     if not late:
-        assert verdict is Verdict.WAIT
+        assert verdict is MissingOrderVerdict.WAIT
     elif can_rest and lasted < 3600:
-        assert verdict is Verdict.CANCEL
+        assert verdict is MissingOrderVerdict.CANCEL
     else:
-        assert verdict is (Verdict.ABSENT if enough and not moved else Verdict.WAIT)
+        assert verdict is (
+            MissingOrderVerdict.ABSENT if enough and not moved else MissingOrderVerdict.WAIT
+        )
 
 
 def test_an_acknowledged_cancel_ends_the_hour() -> None:
     """2.3: what was cancelled by its id cannot come any more."""
-    search = Search(
+    search = OrderSearchState(
         began_at=SENT_BY,
         last_asked_at=SENT_BY,
         negatives=3,
         endpoints=frozenset(PLACES),
         cancel_acknowledged_at=SENT_BY,
     )
-    assert judge(search, can_rest=True, moved=False, traits=TRAITS) is Verdict.ABSENT
+    assert judge(search, can_rest=True, moved=False, traits=TRAITS) is MissingOrderVerdict.ABSENT
 
 
 def test_one_inferred_absent_is_asked_about_for_a_day_ever_more_seldom() -> None:
     """2.3, R4: bounded, and never more than a quarter of the absence goes by unasked."""
-    search = Search(began_at=SENT_BY, last_asked_at=SENT_BY, inferred_absent_at=SENT_BY)
+    search = OrderSearchState(began_at=SENT_BY, last_asked_at=SENT_BY, inferred_absent_at=SENT_BY)
     now, asks = SENT_BY, []
     while not is_over(search, now):
         now += timedelta(seconds=30)
         if is_due(search, now):
             asks.append(now)
-            search = Search(began_at=SENT_BY, last_asked_at=now, inferred_absent_at=SENT_BY)
+            search = OrderSearchState(
+                began_at=SENT_BY, last_asked_at=now, inferred_absent_at=SENT_BY
+            )
 
     assert now - SENT_BY == ASK_ON
     assert len([each for each in asks if each - SENT_BY <= timedelta(minutes=40)]) >= 8

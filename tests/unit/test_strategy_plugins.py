@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from tradebotd.domain.errors import ConfigError, StrategyError
-from tradebotd.strategies.evaluation import ask
+from tradebotd.strategies.evaluation import evaluate
 from tradebotd.strategies.registry import load_strategy
-from tradebotd.strategies.sandbox import confined
+from tradebotd.strategies.sandbox import sandboxed
 from tradebotd.strategies.validation import made_up_candles
 
 HEAD = """
@@ -171,7 +171,7 @@ async def test_an_endless_strategy_is_interrupted_and_the_loop_goes_on() -> None
 
 
 def _endless(seconds: float) -> None:
-    with confined(seconds):
+    with sandboxed(seconds):
         while True:
             with suppress(Exception):  # as careless code does
                 sum(n * n for n in range(1000))
@@ -179,7 +179,7 @@ def _endless(seconds: float) -> None:
 
 async def test_outside_of_a_strategy_nothing_is_refused(tmp_path: Path) -> None:
     """M4.5: the daemon opens files as before, once a strategy has been asked."""
-    with confined():
+    with sandboxed():
         pass
     path = anyio.Path(tmp_path / "file")
     await path.write_text("written")
@@ -200,7 +200,7 @@ def test_a_strategy_from_an_entry_point(tmp_path: Path, monkeypatch: pytest.Monk
 
     strategy = load_strategy("mine", {"level": 7})
 
-    assert ask(strategy, made_up_candles(2)).reason == "no"
+    assert evaluate(strategy, made_up_candles(2)).reason == "no"
     with pytest.raises(ConfigError, match="ModuleNotFoundError"):
         load_strategy("broken", {})
     with pytest.raises(ConfigError, match="known are broken, ema_rsi, mine, pivot_levels"):

@@ -10,7 +10,7 @@ from tests.fakes.prices import FakePrices
 from tests.fakes.trading import market_symbol, spec
 from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.domain.ids import BotName
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 
 NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
 
@@ -23,7 +23,9 @@ def today(rate: str | None) -> TodaysPnl:
     return TodaysPnl(
         specs={BotName(name): spec(name) for name in ("one", "two")},
         symbols=symbols,
-        currencies=Currencies((each.instrument for each in symbols.values()), prices, "USDT"),
+        currencies=CurrencyConverter(
+            (each.instrument for each in symbols.values()), prices, "USDT"
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from tradebotd.config.cross_checks import cross_problems
 from tradebotd.config.model import Config
 from tradebotd.config.problem_text import NAME_WORDS
-from tradebotd.config.recovery import mended, not_told, path_of
+from tradebotd.config.recovery import not_told, path_of, recover
 from tradebotd.domain.errors import ConfigError
 
 SEARCHED: Final = (Path("config.toml"), Path("/etc/tradebotd/config.toml"))
@@ -68,7 +68,7 @@ def load_config(path: Path, further: Callable[[Config], list[str]] | None = None
     except ValidationError as error:
         errors = error.errors(include_url=False)
         problems = [_line(detail) for detail in errors]
-        draft, touched = mended(raw, errors, _meant)
+        draft, touched = recover(raw, errors, _meant)
         if draft is None:
             raise ConfigError(problems) from error
         config = draft

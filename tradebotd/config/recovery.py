@@ -31,7 +31,7 @@ def path_of(location: Iterable[str | int]) -> str:
     return path or "the file"
 
 
-def mended(
+def recover(
     raw: dict[str, Any], errors: list[ErrorDetails], meant: Callable[[Location], str | None]
 ) -> tuple[Config | None, list[str]]:
     """*raw* without its mistakes, and the paths that were changed; None where it cannot be.

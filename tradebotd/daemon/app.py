@@ -32,9 +32,9 @@ from tradebotd.scheduling.slots import ClosesAfter
 from tradebotd.scheduling.timeline import PacedPlayer, Timeline
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.entries.entry_gate import EntryGate
-from tradebotd.trading.entries.resting_entries import EntryOrders
+from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.execution.lease import Lease
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.exits.manager import ExitManager
 
 log = structlog.get_logger(__name__)
 
@@ -63,8 +63,8 @@ class App:
     closes_after: ClosesAfter
     ingest: Ingest
     gate: EntryGate
-    protection: Protection
-    entry_orders: EntryOrders
+    protection: ExitManager
+    entry_orders: RestingEntries
     disk: DiskWatch
     player: Player | None
     begins_at: datetime

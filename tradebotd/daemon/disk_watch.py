@@ -18,7 +18,7 @@ from tradebotd.health.guards import Guards
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.postgres.write_probe import probe_writes
 from tradebotd.trading.entries.entry_gate import EntryGate
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.exits.manager import ExitManager
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +121,7 @@ class DiskWatch:
         )
 
 
-def guards_of(protection: Protection) -> Guards:
+def guards_of(protection: ExitManager) -> Guards:
     """Of the positions that are watched; those guarded by the daemon alone have nobody."""
     resting: list[str] = []
     unguarded: list[str] = []

@@ -26,7 +26,7 @@ RELEASE_SECONDS = 2.0
 Seen = Callable[[Held], None]
 
 
-class Candidate:
+class LeadershipCandidate:
     """*when_taken* `exit`: raise AccountTakenError while the holder lives; `standby`: wait.
 
     Judges by its own host's time alone: two hosts' clocks are never compared. *seen* is told who
@@ -143,7 +143,9 @@ async def acquire(
 ) -> Lease:
     """Raises AccountTakenError. Hand it to `holding` at once: the lease is running."""
     holder = await anyio.to_thread.run_sync(process_identity.current)
-    candidate = Candidate(database, account, holder, when_taken=when_taken, host=host, seen=seen)
+    candidate = LeadershipCandidate(
+        database, account, holder, when_taken=when_taken, host=host, seen=seen
+    )
     return await candidate.acquire()
 
 

@@ -20,7 +20,7 @@ from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.progress_line import ProgressLine
 from tradebotd.daemon.stop_request import StopRequest, watch_signals
 from tradebotd.daemon.systemd import notify
-from tradebotd.daemon.wiring.files import Files
+from tradebotd.daemon.wiring.files import LoadedFiles
 from tradebotd.daemon.wiring.root import build
 from tradebotd.domain.errors import ConfigError, MigrationError, NoDatabaseError
 from tradebotd.storage import leadership
@@ -34,7 +34,9 @@ log = structlog.get_logger(__name__)
 DRAIN_SECONDS: Final = 10.0
 
 
-async def serve(config: Config, files: Files, line: ProgressLine | None, signals: Signals) -> None:
+async def serve(
+    config: Config, files: LoadedFiles, line: ProgressLine | None, signals: Signals
+) -> None:
     """The whole life of the daemon. Returns when it was asked to stop, or when the data ended."""
     stop = StopRequest()
     async with anyio.create_task_group() as tasks:
@@ -70,7 +72,11 @@ async def _cancel_when_asked(
 
 
 async def _live(
-    config: Config, files: Files, line: ProgressLine | None, stop: StopRequest, ready: AppReady
+    config: Config,
+    files: LoadedFiles,
+    line: ProgressLine | None,
+    stop: StopRequest,
+    ready: AppReady,
 ) -> None:
     async with AsyncExitStack() as stack:
         await anyio.to_thread.run_sync(refuse_a_second_one, config)
@@ -92,7 +98,7 @@ async def _live(
 
 @asynccontextmanager
 async def the_account(
-    config: Config, files: Files, database: Database, *, founds: bool = True
+    config: Config, files: LoadedFiles, database: Database, *, founds: bool = True
 ) -> AsyncIterator[Lease]:
     """The account is ours inside the block, and the schema is current. Raises AccountTakenError.
 
@@ -158,7 +164,7 @@ def make_private(directory: Path) -> None:
         raise ConfigError([f"daemon.state_dir: {directory}: {error.strerror or error}"]) from error
 
 
-async def bring_up_to_date(database: Database, files: Files, *, allowed: bool) -> None:
+async def bring_up_to_date(database: Database, files: LoadedFiles, *, allowed: bool) -> None:
     """Migrate at the start, where the configuration allows it. Raises MigrationError."""
     if allowed:
         if applied := await migrate(database, files.migrations):

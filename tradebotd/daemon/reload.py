@@ -23,7 +23,7 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.exits.manager import ExitManager
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Reloader:
         strategies: dict[BotName, AnyStrategy],
         entries: Entries,
         gate: EntryGate,
-        protection: Protection,
+        protection: ExitManager,
     ) -> None:
         self.config = config
         self._database = database

@@ -14,7 +14,7 @@ COST_SCALE: Final = Decimal("1e-12")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PositionBooks:
+class PositionTotals:
     """What the fills of a position add up to; always `quantity = entered - exited - dust`.
 
     `entry_cost` and `exit_proceeds` are sums over the fills without fees, and exact; prices are
@@ -69,7 +69,7 @@ class PositionBooks:
         gained = (self.exit_proceeds - (self.entry_cost - self.cost)) * self.side.sign
         return gained + self.swept_income - self.fees + self.funding
 
-    def entered(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionBooks":
+    def entered(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionTotals":
         """*rate*: what one of the fee's asset is worth in the quote asset.
 
         A fee taken in the base asset makes less of it held than was bought.
@@ -86,7 +86,7 @@ class PositionBooks:
 
     def exited(
         self, fill: Fill, base_asset: str, lot_size: Decimal, rate: Decimal = ONE
-    ) -> "PositionBooks":
+    ) -> "PositionTotals":
         """What is left below one lot cannot be sold: it is booked as dust. Raises ValueError.
 
         A fee taken in the base asset leaves the position, too, as if it had been sold at the
@@ -105,11 +105,11 @@ class PositionBooks:
             dust=self.dust + (left if left < lot_size else ZERO),
         )
 
-    def written_off(self) -> "PositionBooks":
+    def written_off(self) -> "PositionTotals":
         """Nothing of what is held can be sold any more: all of it is dust."""
         return replace(self, dust=self.dust + self.quantity)
 
-    def sweeping(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionBooks":
+    def sweeping(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionTotals":
         """What of an exit's fill was dust of earlier positions."""
         return replace(
             self,
@@ -118,7 +118,7 @@ class PositionBooks:
             fees=self.fees + fee_in_quote(fill, base_asset, rate),
         )
 
-    def funded(self, received: Decimal) -> "PositionBooks":
+    def funded(self, received: Decimal) -> "PositionTotals":
         """Funding in the quote asset; negative when paid. It may come after the last exit."""
         return replace(self, funding=self.funding + received)
 
@@ -134,7 +134,7 @@ def fee_in_quote(fill: Fill, base_asset: str, rate: Decimal = ONE) -> Decimal:
 
 
 def paid_elsewhere(
-    before: PositionBooks, after: PositionBooks, fill: Fill, instrument: Instrument
+    before: PositionTotals, after: PositionTotals, fill: Fill, instrument: Instrument
 ) -> Decimal:
     """What of the fee, in its asset, neither the quote asset nor the position has paid."""
     if fill.fee_asset == instrument.quote_asset:

@@ -32,7 +32,7 @@ class RejectedCandle:
 
 
 @dataclass(frozen=True, slots=True)
-class PathPoint:
+class Tick:
     """The price of *symbol* at one instant: a tick, live or derived from a recorded candle.
 
     `after_gap`: nothing is known of the way here from the price before, as at a candle's open, over
@@ -64,15 +64,13 @@ def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, 
     )
 
 
-def points_of(symbol: str, candle: Candle, timeframe: Timeframe) -> list[PathPoint]:
+def points_of(symbol: str, candle: Candle, timeframe: Timeframe) -> list[Tick]:
     """The path through *candle*; its open may be anywhere, whatever the close before it was."""
     before: float | None = None
-    points: list[PathPoint] = []
+    points: list[Tick] = []
     for at, price in path_through(candle, timeframe):
         points.append(
-            PathPoint(
-                at, symbol, from_float(price), after_gap=before is None, repeats=price == before
-            )
+            Tick(at, symbol, from_float(price), after_gap=before is None, repeats=price == before)
         )
         before = price
     return points

@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal
 
-from tradebotd.domain.candle import Candle, PathPoint, RejectedCandle, path_through, points_of
+from tradebotd.domain.candle import Candle, RejectedCandle, Tick, path_through, points_of
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import ConfigError, FeedError
 from tradebotd.domain.ids import FeedName
@@ -178,7 +178,7 @@ class ReplayFeed:
     def span(self) -> tuple[datetime, datetime]:
         return self._recordings.span()
 
-    def path(self, after: datetime | None) -> Iterator[PathPoint]:
+    def path(self, after: datetime | None) -> Iterator[Tick]:
         walks = [
             _walk(symbol, series, after)
             for symbol, shelf in sorted(self._recordings.shelves.items())
@@ -195,7 +195,7 @@ class ReplayFeed:
         return shelf
 
 
-def _walk(symbol: str, series: _Series, after: datetime | None) -> Iterator[PathPoint]:
+def _walk(symbol: str, series: _Series, after: datetime | None) -> Iterator[Tick]:
     candles: Sequence[Candle] = series.recording.candles
     start = 0 if after is None else max(0, bisect_right(series.times, after) - 1)
     for place in range(start, len(candles)):

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from anyio.lowlevel import checkpoint
 
-from tradebotd.domain.candle import Candle, PathPoint, path_through, points_of
+from tradebotd.domain.candle import Candle, Tick, path_through, points_of
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName
@@ -156,13 +156,13 @@ class SyntheticFeed:
     def span(self) -> tuple[datetime, datetime]:
         return self._start, datetime.max.replace(tzinfo=UTC)
 
-    def path(self, after: datetime | None) -> Iterator[PathPoint]:
+    def path(self, after: datetime | None) -> Iterator[Tick]:
         walks = [self._points(symbol, walk, after) for symbol, walk in self._walks.items()]
         if len(walks) == 1:
             return walks[0]
         return heapq.merge(*walks, key=attrgetter("at", "symbol"))
 
-    def _points(self, symbol: str, walk: _Walk, after: datetime | None) -> Iterator[PathPoint]:
+    def _points(self, symbol: str, walk: _Walk, after: datetime | None) -> Iterator[Tick]:
         begin = self._start if after is None else max(self._start, Timeframe.M1.floor(after))
         midnight = _midnight(begin)
         while True:

@@ -11,7 +11,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import reports
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.account.valuation import Worth
+from tradebotd.trading.account.valuation import Valuation
 from tradebotd.trading.entries.entries import Entries
 
 NAME: Final = JobName("equity_snapshot")
@@ -66,7 +66,7 @@ class EquitySnapshot:
         return Outcome(ok=True, message=f"newest at {newest:%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _counted(worth: Worth, venue: VenueName) -> str:
+def _counted(worth: Valuation, venue: VenueName) -> str:
     if venue not in worth.unknown:
         return "does not answer, counts with what was last known"
     return "has not answered yet, max_daily_loss and max_drawdown are not judged"

@@ -18,7 +18,7 @@ from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import reports
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.bots.cycle import BotCycle, CycleResult
-from tradebotd.trading.entries.resting_entries import HURRIED_SECONDS, EntryOrders
+from tradebotd.trading.entries.resting_entries import HURRIED_SECONDS, RestingEntries
 
 NAME: Final = JobName("run_bots")
 
@@ -33,7 +33,7 @@ class RunBots:
     """
 
     cycle: BotCycle
-    entry_orders: EntryOrders
+    entry_orders: RestingEntries
     specs: Mapping[BotName, BotSpec]
     database: Database
     sequential: bool

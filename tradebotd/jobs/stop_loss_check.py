@@ -8,11 +8,11 @@ import structlog
 from tradebotd.clocks.host import monotonic
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import RunContext
-from tradebotd.trading.entries.resting_entries import HURRIED_SECONDS, EntryOrders
-from tradebotd.trading.exits.manager import Protection, SweepResult
+from tradebotd.trading.entries.resting_entries import HURRIED_SECONDS, RestingEntries
+from tradebotd.trading.exits.manager import ExitManager, SweepResult
 
 NAME: Final = JobName("stop_loss_check")
 
@@ -21,10 +21,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopLossCheck:
-    protection: Protection
-    prices: PriceBook
+    protection: ExitManager
+    prices: PriceCache
     clock: Clock
-    entry_orders: EntryOrders | None = None
+    entry_orders: RestingEntries | None = None
 
     @property
     def name(self) -> JobName:

@@ -16,7 +16,7 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market import ingest_state
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.candles import CandleReader
-from tradebotd.market.ingest_state import Track
+from tradebotd.market.ingest_state import SymbolState
 from tradebotd.market.roll_up import period_at, roll_up
 from tradebotd.market.validate import outliers, validate
 from tradebotd.market.writer import CandleWriter, WriteCounts, candle_rows
@@ -83,7 +83,7 @@ class Ingest:
         self._reader = reader
         self._clock = clock
         self.since = since
-        self._tracks: dict[str, Track] = {}
+        self._tracks: dict[str, SymbolState] = {}
         self._seen_rejects: set[tuple[str, RejectedCandle]] = set()
         self._lock = anyio.Lock()
 
@@ -173,7 +173,7 @@ class Ingest:
         for symbol in self.symbols:
             self._reader.forget(symbol.symbol)
 
-    async def _track(self, symbol: MarketSymbol, result: PullResult) -> Track | None:
+    async def _track(self, symbol: MarketSymbol, result: PullResult) -> SymbolState | None:
         known = self._tracks.get(symbol.symbol)
         if known is not None:
             return known
@@ -190,13 +190,13 @@ class Ingest:
         return track
 
     async def _fetch_all(
-        self, ready: Sequence[Track], now: datetime, result: PullResult
-    ) -> list[tuple[Track, _Fetched, datetime]]:
+        self, ready: Sequence[SymbolState], now: datetime, result: PullResult
+    ) -> list[tuple[SymbolState, _Fetched, datetime]]:
         """In the order of *ready*, whoever answers first."""
-        found: dict[str, tuple[Track, _Fetched, datetime]] = {}
+        found: dict[str, tuple[SymbolState, _Fetched, datetime]] = {}
         limiter = anyio.CapacityLimiter(CONCURRENT_FETCHES)
 
-        async def fetch_one(track: Track) -> None:
+        async def fetch_one(track: SymbolState) -> None:
             start = self._start(track, now)
             end = min(track.base.floor(now), start + MAX_CANDLES_A_PULL * track.base.duration)
             try:
@@ -206,7 +206,7 @@ class Ingest:
             else:
                 found[track.symbol.symbol] = (track, fetched, end)
 
-        async def fetch_in_turn(track: Track) -> None:
+        async def fetch_in_turn(track: SymbolState) -> None:
             async with limiter:
                 await fetch_one(track)
 
@@ -219,7 +219,7 @@ class Ingest:
                     group.start_soon(fetch_in_turn, track)
         return [found[t.symbol.symbol] for t in ready if t.symbol.symbol in found]
 
-    def _start(self, track: Track, now: datetime) -> datetime:
+    def _start(self, track: SymbolState, now: datetime) -> datetime:
         if track.newest is not None:
             after = track.newest + track.base.duration
         else:
@@ -260,7 +260,7 @@ class Ingest:
 
     async def _store(
         self,
-        fetched: Sequence[tuple[Track, _Fetched, datetime]],
+        fetched: Sequence[tuple[SymbolState, _Fetched, datetime]],
         result: PullResult,
     ) -> None:
         rows: list[ohlc.CandleRow] = []

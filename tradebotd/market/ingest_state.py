@@ -20,7 +20,7 @@ RECENT: Final = 60  # candles that say what range is usual
 
 
 @dataclass(slots=True)
-class Track:
+class SymbolState:
     """`until`: everything before it has been asked of the feed. `pending`: made, not stored."""
 
     symbol: MarketSymbol
@@ -66,9 +66,9 @@ async def load(
     symbol_id: SymbolId,
     base: Timeframe,
     calendar: Calendar,
-) -> Track:
+) -> SymbolState:
     """Roll-ups go on behind the last stored one; what a crash left unmade is made."""
-    track = Track(symbol, symbol_id, base, [])
+    track = SymbolState(symbol, symbol_id, base, [])
     stored = await ohlc.bounds(connection, symbol_id, base)
     first = None if stored is None else stored[0]
     begins: list[datetime] = []

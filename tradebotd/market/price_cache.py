@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.ports.prices import LastPrices
 
 USUAL_BAD_TICK: Final = Decimal("0.1")
 
 
-class PriceBook:
+class PriceCache:
     """The two latest ticks of each symbol; fed by the stream or by the replay's path.
 
     *bad_tick*, a fraction: a price further from the one before it, and from the last one that was
@@ -22,7 +22,7 @@ class PriceBook:
         self.bad_tick = bad_tick
         self._last: dict[str, LastPrices] = {}
 
-    def record(self, point: PathPoint) -> None:
+    def record(self, point: Tick) -> None:
         known = self._last.get(point.symbol)
         previous = point.price if known is None else known.current
         seen_at = instead = None

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from tradebotd.domain.candle import Candle, PathPoint, RejectedCandle
+from tradebotd.domain.candle import Candle, RejectedCandle, Tick
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.timeframe import Timeframe
@@ -53,6 +53,6 @@ class SimulatedFeed(Feed, Protocol):
         """
         ...
 
-    def path(self, after: datetime | None) -> Iterator[PathPoint]:
+    def path(self, after: datetime | None) -> Iterator[Tick]:
         """Every symbol's path points later than *after* (None: from the start), by (at, symbol)."""
         ...

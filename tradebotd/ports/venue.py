@@ -91,7 +91,7 @@ class VenueTraits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderSearch:
+class OrderLookup:
     """`report` None: every one of `endpoints` says that it has never seen the id."""
 
     report: OrderReport | None
@@ -175,7 +175,7 @@ class Venue(Protocol):
         """
         ...
 
-    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
         """Sought everywhere the venue keeps orders; the report has all its fills, and this id.
 
         A status that the adapter does not know is `unknown`, with the venue's word as its reason.

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 
-class TickGuard:
+class TickFilter:
     """By symbol; *limit* is a fraction of the last price that was believed."""
 
     def __init__(self, limit: Decimal) -> None:

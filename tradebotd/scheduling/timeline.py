@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 
 from tradebotd.clocks.host import monotonic
 from tradebotd.clocks.market import MarketClock
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import JobName
 from tradebotd.scheduling.run_ledger import RunLedger
@@ -33,7 +33,7 @@ PRIME_LOOK_BACK: Final = timedelta(days=5)  # the longest weekend of an exchange
 DATABASE_RETRY_SECONDS: Final = 0.5
 LAST_TIMER_SECONDS: Final = 0.1
 
-OnTick = Callable[[PathPoint], Awaitable[None] | None]
+OnTick = Callable[[Tick], Awaitable[None] | None]
 
 
 class Recording(Protocol):
@@ -41,7 +41,7 @@ class Recording(Protocol):
 
     def span(self) -> tuple[datetime, datetime]: ...
 
-    def path(self, after: datetime | None) -> Iterator[PathPoint]: ...
+    def path(self, after: datetime | None) -> Iterator[Tick]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Playback:
         clock: MarketClock,
         reached: Reached,
         on_tick: OnTick,
-        prime: Callable[[PathPoint], None],
+        prime: Callable[[Tick], None],
         look_back: timedelta = PRIME_LOOK_BACK,
         host_seconds: Callable[[], float] = monotonic,
     ) -> None:
@@ -99,7 +99,7 @@ class Playback:
         self.next = next(self._path, None)
         self._prime(prime)
 
-    def _prime(self, prime: Callable[[PathPoint], None]) -> None:
+    def _prime(self, prime: Callable[[Tick], None]) -> None:
         """Make known again what prices were before *reached*, without acting on them."""
         if self.reached.at is None:
             return

@@ -91,7 +91,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class OrderSearchState:
     """`negatives`: answers "never seen" that count, from all of `endpoints`, since `began_at`."""
 
     began_at: datetime
@@ -102,7 +102,9 @@ class Search:
     cancel_acknowledged_at: datetime | None = None
 
 
-async def select_in_doubt(connection: Connection) -> list[tuple[StoredOrder, Search | None]]:
+async def select_in_doubt(
+    connection: Connection,
+) -> list[tuple[StoredOrder, OrderSearchState | None]]:
     """Orders that are not settled, and those inferred to be absent that are still asked about."""
     rows = await connection.fetch(SELECT_IN_DOUBT)
     return [(orders.from_row(row), _search(row)) for row in rows]
@@ -141,7 +143,7 @@ async def select_doubts(connection: Connection, venue: VenueName) -> list[Doubt]
     ]
 
 
-async def upsert(connection: Connection, order_id: OrderId, search: Search) -> None:
+async def upsert(connection: Connection, order_id: OrderId, search: OrderSearchState) -> None:
     await connection.execute(
         UPSERT,
         order_id,
@@ -159,10 +161,10 @@ async def end(connection: Connection, order_id: OrderId, at: datetime) -> None:
     await connection.execute(END, order_id, at)
 
 
-def _search(row: Any) -> Search | None:
+def _search(row: Any) -> OrderSearchState | None:
     if row["began_at"] is None:
         return None
-    return Search(
+    return OrderSearchState(
         began_at=row["began_at"],
         last_asked_at=row["last_asked_at"],
         negatives=row["negatives"],

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.books import PositionBooks
+from tradebotd.domain.books import PositionTotals
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OpenedMeanwhileError
 from tradebotd.domain.exits import USUAL_ATR_PERIOD, BreakEven, ExitPlan, LadderStep
@@ -123,7 +123,7 @@ class LockedPosition:
     """A row held FOR UPDATE, with its books."""
 
     position: Position
-    books: PositionBooks
+    books: PositionTotals
     is_open: bool
     close_reason: CloseReason | None
 
@@ -171,7 +171,7 @@ def exits_from_json(stored: dict[str, Any]) -> ExitPlan:
 
 
 async def insert_position(
-    connection: Connection, position: Position, books: PositionBooks, leverage: int
+    connection: Connection, position: Position, books: PositionTotals, leverage: int
 ) -> PositionId:
     """*position* without its id: the row's number is returned.
 
@@ -208,7 +208,7 @@ async def insert_position(
 async def update_books(
     connection: Connection,
     position_id: PositionId,
-    books: PositionBooks,
+    books: PositionTotals,
     closed: tuple[datetime, CloseReason] | None,
 ) -> None:
     """*closed* None: as it was; what is closed is never opened again."""
@@ -271,7 +271,7 @@ async def lock(connection: Connection, position_id: PositionId) -> LockedPositio
     row = await connection.fetchrow(SELECT_FOR_UPDATE, position_id)
     if row is None:
         return None
-    books = PositionBooks(
+    books = PositionTotals(
         side=PositionSide(row["side"]),
         position_type=PositionType(row["position_type"]),
         entry_quantity=row["entry_quantity"],

@@ -11,10 +11,10 @@ from tradebotd.domain.errors import StrategyError
 from tradebotd.domain.levels import PivotLevels
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.strategies.base import AnyStrategy, Strategy, needs_levels
-from tradebotd.strategies.sandbox import confined
+from tradebotd.strategies.sandbox import sandboxed
 
 
-def ask(
+def evaluate(
     strategy: AnyStrategy,
     candles: Sequence[Candle],
     levels: PivotLevels | None = None,
@@ -24,7 +24,7 @@ def ask(
     """Its signal on exactly its `lookback` candles. Raises StrategyError with the line at fault."""
     said: Any
     try:
-        with confined(pure=pure):
+        with sandboxed(pure=pure):
             if needs_levels(strategy):
                 said = strategy.decide(candles, levels)
             else:

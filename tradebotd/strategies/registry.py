@@ -21,7 +21,7 @@ from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.ema_rsi import EmaRsi
 from tradebotd.strategies.evaluation import in_words
 from tradebotd.strategies.pivot_levels import PivotLevelsStrategy
-from tradebotd.strategies.validation import rehearse
+from tradebotd.strategies.validation import validate
 
 ENTRY_POINTS: Final = "tradebotd.strategies"
 BUILT_IN: Final[Mapping[str, type[Any]]] = {
@@ -41,7 +41,7 @@ def load_strategy(
     made = _strategy_class(name, base_dir or Path())
     strategy = _shaped(_construct(made, name, _checked(made, name, params)), name)
     try:
-        rehearse(strategy)
+        validate(strategy)
     except StrategyError as error:
         raise _problem(name, str(error)) from error
     return strategy

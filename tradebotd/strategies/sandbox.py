@@ -52,7 +52,7 @@ _confinement: Final = _Confinement()
 
 
 @contextmanager
-def confined(seconds: float = DECIDE_SECONDS, *, pure: bool = True) -> Iterator[None]:
+def sandboxed(seconds: float = DECIDE_SECONDS, *, pure: bool = True) -> Iterator[None]:
     """Raises StrategyError when what runs inside takes longer, or reaches outside (*pure*).
 
     Off the main thread there is no alarm: the time is looked at afterwards.

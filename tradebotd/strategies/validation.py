@@ -10,14 +10,14 @@ from tradebotd.domain.candle import Candle
 from tradebotd.domain.errors import StrategyError
 from tradebotd.domain.levels import pivot_levels
 from tradebotd.strategies.base import AnyStrategy
-from tradebotd.strategies.evaluation import ask
+from tradebotd.strategies.evaluation import evaluate
 
 LONGEST_LOOKBACK: Final = 20_000
 _START: Final = datetime(2026, 1, 5, tzinfo=UTC)
 _LEVELS: Final = pivot_levels(102.0, 98.0, 101.0)
 
 
-def rehearse(strategy: AnyStrategy) -> None:
+def validate(strategy: AnyStrategy) -> None:
     """Raises StrategyError when it fails on them, is too slow, reaches outside, or is not pure.
 
     The first time it may still import what it needs; then it must say the same twice.
@@ -28,12 +28,12 @@ def rehearse(strategy: AnyStrategy) -> None:
     if not 1 <= lookback <= LONGEST_LOOKBACK:
         raise StrategyError(f"lookback must be from 1 to {LONGEST_LOOKBACK}, was {lookback}")
     candles = made_up_candles(lookback)
-    ask(strategy, candles, _LEVELS, pure=False)
+    evaluate(strategy, candles, _LEVELS, pure=False)
     given = list(candles)
-    first = ask(strategy, given, _LEVELS)
+    first = evaluate(strategy, given, _LEVELS)
     if given != candles:
         raise StrategyError("is not pure: it changed the candles that it was given")
-    second = ask(strategy, list(candles), _LEVELS)
+    second = evaluate(strategy, list(candles), _LEVELS)
     same = (first.kind, first.reason, first.path) == (second.kind, second.reason, second.path)
     if not same or not _same_values(first.indicators, second.indicators):
         raise StrategyError("is not pure: asked twice about the same candles it said two things")

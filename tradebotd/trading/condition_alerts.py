@@ -13,7 +13,7 @@ from tradebotd.storage.postgres.database import Database
 log = structlog.get_logger(__name__)
 
 
-class Standing:
+class ConditionAlerts:
     """Alerts of one code; written only when what is so has changed."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Unprotected:
     """Which open positions no exit of ours can reach."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._standing = Standing(database, clock, "position_unprotected")
+        self._standing = ConditionAlerts(database, clock, "position_unprotected")
 
     async def tell(self, found: Mapping[PositionId, str]) -> None:
         await self._standing.tell(

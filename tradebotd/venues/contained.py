@@ -20,7 +20,7 @@ from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import (
     Listener,
-    OrderSearch,
+    OrderLookup,
     Venue,
     VenueAccount,
     VenueTraits,
@@ -85,7 +85,7 @@ class ContainedVenue:
             log.exception(UNFORESEEN, venue=self.name, call="cancel")
             raise OutcomeUnknownError(client_order_id) from error
 
-    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
         return await self._contained("find_order", self._venue.find_order(symbol, client_order_id))
 
     async def open_orders(self) -> Sequence[OrderReport]:

@@ -17,7 +17,7 @@ from tradebotd.daemon.places import located, refuse_beside_a_daemon
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.root_cause import first_cause
 from tradebotd.daemon.stop_request import StopRequest, watch_signals
-from tradebotd.daemon.wiring.files import Files, load
+from tradebotd.daemon.wiring.files import LoadedFiles, load
 from tradebotd.daemon.wiring.market import Market, wire_market
 from tradebotd.daemon.wiring.merged_feed import AllFeeds
 from tradebotd.daemon.wiring.root import synchronise
@@ -66,7 +66,7 @@ def told(result: FlattenResult) -> list[str]:
 
 
 async def _until_stopped(
-    config: Config, files: Files, signals: Signals, ended: list[FlattenResult]
+    config: Config, files: LoadedFiles, signals: Signals, ended: list[FlattenResult]
 ) -> None:
     """An operator may stop it at any moment: what was done is done."""
     stop = StopRequest()
@@ -86,7 +86,9 @@ async def _until_stopped(
         tasks.cancel_scope.cancel()
 
 
-async def _flatten(config: Config, files: Files, database: Database, lease: Lease) -> FlattenResult:
+async def _flatten(
+    config: Config, files: LoadedFiles, database: Database, lease: Lease
+) -> FlattenResult:
     """Wired like the daemon, without its jobs, its strategies at work, or the passing of time."""
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)

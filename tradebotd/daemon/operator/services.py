@@ -13,7 +13,7 @@ from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.position import Position
 from tradebotd.health.guards import Guards
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler
@@ -106,7 +106,7 @@ class Services:
     clock: Clock
     runner: JobRunner
     scheduler: ClockScheduler
-    prices: PriceBook
+    prices: PriceCache
     gate: EntryGate
     hands: TradingHands
     setup: Callable[[], Setup]

@@ -11,7 +11,7 @@ from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.storage.bots import amounts
 from tradebotd.storage.reports import Row
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.trading_day import local_day
 
 
@@ -24,7 +24,7 @@ class TodaysPnl:
 
     specs: Mapping[BotName, BotSpec]
     symbols: Mapping[str, MarketSymbol]
-    currencies: Currencies
+    currencies: CurrencyConverter
 
     def of(self, row: Row, now: datetime) -> tuple[Decimal, int]:
         """P&L in the account's currency, as far as it is known, and trades. Counters of an earlier

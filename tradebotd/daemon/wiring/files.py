@@ -20,7 +20,7 @@ from tradebotd.strategies.registry import load_strategy
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class LoadedFiles:
     symbols: tuple[MarketSymbol, ...]
     calendars: Mapping[str, Calendar]
     recordings: Mapping[FeedName, Recordings]
@@ -29,9 +29,9 @@ class Files:
     migrations: tuple[Migration, ...]
 
 
-def load(path: Path) -> tuple[Config, Files]:
+def load(path: Path) -> tuple[Config, LoadedFiles]:
     """The configuration and what it points to. Raises ConfigError with every problem of both."""
-    read: list[Files] = []
+    read: list[LoadedFiles] = []
 
     def problems_of_files(config: Config) -> list[str]:
         try:
@@ -44,7 +44,7 @@ def load(path: Path) -> tuple[Config, Files]:
     return config, read[0]
 
 
-def read_files(config: Config) -> Files:
+def read_files(config: Config) -> LoadedFiles:
     """Raises ConfigError with every problem of every kind of file."""
     problems: list[str] = []
     symbols = config.market_symbols()
@@ -77,7 +77,7 @@ def read_files(config: Config) -> Files:
         problems += error.problems
     if problems:
         raise ConfigError(problems)
-    return Files(symbols, calendars, recordings, specs, strategies, load_migrations())
+    return LoadedFiles(symbols, calendars, recordings, specs, strategies, load_migrations())
 
 
 def load_strategies(config: Config) -> dict[BotName, AnyStrategy]:

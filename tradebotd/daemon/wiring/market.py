@@ -8,14 +8,14 @@ from tradebotd.clocks.market import MarketClock
 from tradebotd.clocks.wall import WallClock
 from tradebotd.config.model import Config
 from tradebotd.config.sections import FeedSection
-from tradebotd.daemon.wiring.files import Files
+from tradebotd.daemon.wiring.files import LoadedFiles
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName, SymbolId
 from tradebotd.feeds.replay import ReplayFeed
 from tradebotd.feeds.synthetic import SyntheticFeed
 from tradebotd.market.candles import CandleReader
 from tradebotd.market.ingest import Ingest
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import SimulatedFeed
@@ -29,7 +29,7 @@ class Market:
     begins_at: datetime
     reached: Reached
     feeds: Mapping[FeedName, SimulatedFeed]
-    prices: PriceBook
+    prices: PriceCache
     ingest: Ingest
     reader: CandleReader
     writer: CandleWriter
@@ -37,7 +37,7 @@ class Market:
 
 
 async def wire_market(
-    config: Config, files: Files, database: Database, symbol_ids: Mapping[str, SymbolId]
+    config: Config, files: LoadedFiles, database: Database, symbol_ids: Mapping[str, SymbolId]
 ) -> Market:
     reached = await read_reached(database)
     since, ends = _span(config, files)
@@ -64,7 +64,7 @@ async def wire_market(
         begins_at=clock.now() if since is None else reached.at or since,
         reached=reached,
         feeds=feeds,
-        prices=PriceBook(config.account_limits().bad_tick),
+        prices=PriceCache(config.account_limits().bad_tick),
         ingest=ingest,
         reader=reader,
         writer=writer,
@@ -72,7 +72,7 @@ async def wire_market(
     )
 
 
-def _span(config: Config, files: Files) -> tuple[datetime | None, datetime | None]:
+def _span(config: Config, files: LoadedFiles) -> tuple[datetime | None, datetime | None]:
     """Where simulated data starts and ends; None: on the wall clock, and without an end."""
     starts = [recordings.span()[0] for recordings in files.recordings.values()]
     ends: list[datetime | None] = [recordings.span()[1] for recordings in files.recordings.values()]
@@ -92,7 +92,7 @@ def _clock(config: Config, reached: Reached, since: datetime | None) -> Clock:
     return MarketClock(reached.at or since, config.speed)
 
 
-def _feed(name: FeedName, section: FeedSection, files: Files, clock: Clock) -> SimulatedFeed:
+def _feed(name: FeedName, section: FeedSection, files: LoadedFiles, clock: Clock) -> SimulatedFeed:
     match section.kind:
         case "replay":
             return ReplayFeed(name, files.recordings[name], clock)

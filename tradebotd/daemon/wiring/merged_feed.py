@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from operator import attrgetter
 
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.ids import FeedName
 from tradebotd.ports.feed import SimulatedFeed
 
@@ -18,6 +18,6 @@ class AllFeeds:
         spans = [feed.span() for feed in self._feeds]
         return min(start for start, _ in spans), max(end for _, end in spans)
 
-    def path(self, after: datetime | None) -> Iterator[PathPoint]:
+    def path(self, after: datetime | None) -> Iterator[Tick]:
         paths = [feed.path(after) for feed in self._feeds]
         return paths[0] if len(paths) == 1 else heapq.merge(*paths, key=attrgetter("at", "symbol"))

@@ -22,7 +22,7 @@ from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.daemon.progress_line import ProgressLine
 from tradebotd.daemon.reload import Reloader
 from tradebotd.daemon.stop_request import StopRequest
-from tradebotd.daemon.wiring.files import Files, closes_after
+from tradebotd.daemon.wiring.files import LoadedFiles, closes_after
 from tradebotd.daemon.wiring.market import Market, wire_market
 from tradebotd.daemon.wiring.merged_feed import AllFeeds
 from tradebotd.daemon.wiring.trading import Trading, wire_trading
@@ -56,7 +56,7 @@ from tradebotd.trading.execution.lease import Lease
 @asynccontextmanager
 async def build(
     config: Config,
-    files: Files,
+    files: LoadedFiles,
     database: Database,
     lease: Lease,
     stop: StopRequest,
@@ -135,7 +135,7 @@ def _disk_watch(
 
 
 async def synchronise(
-    config: Config, files: Files, database: Database
+    config: Config, files: LoadedFiles, database: Database
 ) -> tuple[dict[str, SymbolId], bytes]:
     """The tables say what the configuration says before anything reads them."""
     configs = {bot.name: bot.model_dump(mode="json") for bot in config.bots}
@@ -214,7 +214,7 @@ def _hold(clock: Clock) -> Callable[[], AbstractContextManager[Any]]:
     return clock.hold if isinstance(clock, MarketClock) else nullcontext
 
 
-def _any_open(files: Files, _spec: JobSpec, now: datetime) -> bool:
+def _any_open(files: LoadedFiles, _spec: JobSpec, now: datetime) -> bool:
     """For jobs with `only_when_open`: one of the symbols' markets is."""
     return any(calendar.is_open(now) for calendar in files.calendars.values())
 

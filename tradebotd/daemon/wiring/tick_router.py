@@ -3,15 +3,15 @@
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.prices import PriceSource
-from tradebotd.trading.entries.resting_entries import EntryOrders
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.entries.resting_entries import RestingEntries
+from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.venues.paper.venue import PaperVenue
 
 
-class Points:
+class TickRouter:
     """In one order, so that a replay and its repetition meet the same things.
 
     *hours*: of symbols that do not trade all the time. What trades outside them meets no order
@@ -23,11 +23,11 @@ class Points:
 
     def __init__(
         self,
-        protection: Protection,
+        protection: ExitManager,
         papers: Sequence[PaperVenue],
         hours: Mapping[str, Calendar],
         prices: PriceSource,
-        entry_orders: EntryOrders | None = None,
+        entry_orders: RestingEntries | None = None,
     ) -> None:
         self._protection = protection
         self._papers = papers
@@ -35,19 +35,19 @@ class Points:
         self._prices = prices
         self._entry_orders = entry_orders
 
-    def on_point(self, point: PathPoint) -> Awaitable[None] | None:
+    def on_point(self, point: Tick) -> Awaitable[None] | None:
         """None when nothing must be done, as for nearly every point."""
         if self._entry_orders is not None and self._entry_orders.stirred:
             return self._take_back_and_meet(self._entry_orders, point)
         return self._meet(point)
 
-    async def _take_back_and_meet(self, entry_orders: EntryOrders, point: PathPoint) -> None:
+    async def _take_back_and_meet(self, entry_orders: RestingEntries, point: Tick) -> None:
         await entry_orders.attend_once()
         acting = self._meet(point)
         if acting is not None:
             await acting
 
-    def _meet(self, point: PathPoint) -> Awaitable[None] | None:
+    def _meet(self, point: Tick) -> Awaitable[None] | None:
         hours = self._hours.get(point.symbol)
         if hours is not None and not point.after_gap and self._has_reopened(point, hours):
             point = replace(point, after_gap=True)
@@ -57,18 +57,18 @@ class Points:
         meeting = self._meeting(point)
         return _all(meeting) if meeting else None
 
-    def _has_reopened(self, point: PathPoint, hours: Calendar) -> bool:
+    def _has_reopened(self, point: Tick, hours: Calendar) -> bool:
         """Whether the price before it is of another session, or of none."""
         last = self._prices.last_prices(point.symbol)
         if last is None or not hours.is_open(last.at):
             return True
         return hours.session_at(last.at) != hours.session_at(point.at)
 
-    async def _act_and_meet(self, acting: Awaitable[None], point: PathPoint) -> None:
+    async def _act_and_meet(self, acting: Awaitable[None], point: Tick) -> None:
         await acting
         await _all(self._meeting(point))
 
-    def _meeting(self, point: PathPoint) -> list[Awaitable[None]]:
+    def _meeting(self, point: Tick) -> list[Awaitable[None]]:
         hours = self._hours.get(point.symbol)
         if hours is not None and not hours.is_open(point.at):
             return []

@@ -6,9 +6,9 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from tradebotd.config.model import Config
-from tradebotd.daemon.wiring.files import Files
+from tradebotd.daemon.wiring.files import LoadedFiles
 from tradebotd.daemon.wiring.market import Market
-from tradebotd.daemon.wiring.tick_router import Points
+from tradebotd.daemon.wiring.tick_router import TickRouter
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, VenueName
@@ -16,18 +16,18 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.valuation import Account
 from tradebotd.trading.bots.cycle import BotCycle
 from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_prices import EntryPrices
-from tradebotd.trading.entries.resting_entries import EntryOrders
+from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.exits.exit_changes import ExitChanges
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.operator.commands import AllHands
 from tradebotd.trading.operator.flatten import Flatten
 from tradebotd.trading.reconciliation.adoption import Adoption
@@ -45,12 +45,12 @@ class Trading:
     symbols: Mapping[str, MarketSymbol]
     strategies: dict[BotName, AnyStrategy]
     gate: EntryGate
-    protection: Protection
-    points: Points
+    protection: ExitManager
+    points: TickRouter
     reconciler: Reconciler
     account: Account
     entries: Entries
-    entry_orders: EntryOrders
+    entry_orders: RestingEntries
     cycle: BotCycle
     adoption: Adoption
     lease: Lease
@@ -64,12 +64,12 @@ class Trading:
         return [venue.traits.receive_window for venue in self.venues.values()]
 
 
-OrderPath = tuple[Protection, OrderRecorder, Placement]
+OrderPath = tuple[ExitManager, OrderRecorder, Placement]
 
 
 def wire_trading(
     config: Config,
-    files: Files,
+    files: LoadedFiles,
     database: Database,
     market: Market,
     lease: Lease,
@@ -138,12 +138,12 @@ def wire_trading(
 def _points(
     market: Market,
     adapters: Mapping[VenueName, Venue],
-    protection: Protection,
-    entry_orders: EntryOrders,
-) -> Points:
+    protection: ExitManager,
+    entry_orders: RestingEntries,
+) -> TickRouter:
     papers = [venue for venue in adapters.values() if isinstance(venue, PaperVenue)]
     nobody_attends = market.clock.speed == 0
-    return Points(
+    return TickRouter(
         protection,
         papers,
         protection.hours,
@@ -154,7 +154,7 @@ def _points(
 
 def _order_path(
     config: Config,
-    files: Files,
+    files: LoadedFiles,
     database: Database,
     market: Market,
     symbols: Mapping[str, MarketSymbol],
@@ -163,7 +163,7 @@ def _order_path(
     lease: Lease,
     nonce: bytes,
 ) -> OrderPath:
-    protection = Protection(
+    protection = ExitManager(
         database=database,
         clock=market.clock,
         prices=market.prices,
@@ -179,7 +179,7 @@ def _order_path(
         instruments={name: symbol.instrument for name, symbol in symbols.items()},
         specs=specs,
         watcher=protection,
-        currencies=Currencies(
+        currencies=CurrencyConverter(
             (symbol.instrument for symbol in symbols.values()),
             protection.doubts,
             config.risk.currency,
@@ -203,9 +203,9 @@ def _entry_orders(
     recorder: OrderRecorder,
     gate: EntryGate,
     specs: Mapping[BotName, BotSpec],
-) -> EntryOrders:
+) -> RestingEntries:
     """Hears of everything that may stop what rests."""
-    entry_orders = EntryOrders(
+    entry_orders = RestingEntries(
         database=database,
         clock=market.clock,
         venues=venues,
@@ -226,9 +226,9 @@ def _by_hand(
     specs: Mapping[BotName, BotSpec],
     venues: Mapping[VenueName, Venue],
     recorder: OrderRecorder,
-    protection: Protection,
+    protection: ExitManager,
     gate: EntryGate,
-    entry_orders: EntryOrders,
+    entry_orders: RestingEntries,
     lease: Lease,
     nonce: bytes,
 ) -> tuple[Reconciler, Adoption, Flatten, AllHands]:

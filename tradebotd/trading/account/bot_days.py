@@ -8,14 +8,14 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.ids import BotName
 from tradebotd.storage import bots
 from tradebotd.storage.postgres.database import Connection
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.trading_day import local_day
 
 
 class BotDays:
     """*specs* by bot name is shared with whoever reloads the configuration."""
 
-    def __init__(self, specs: Mapping[BotName, BotSpec], currencies: Currencies) -> None:
+    def __init__(self, specs: Mapping[BotName, BotSpec], currencies: CurrencyConverter) -> None:
         self._specs = specs
         self.currencies = currencies
 

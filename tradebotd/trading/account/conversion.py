@@ -9,7 +9,7 @@ from tradebotd.domain.instrument import Instrument
 from tradebotd.ports.prices import BelievedPrices
 
 
-class Currencies:
+class CurrencyConverter:
     """One hop, by a configured symbol that has both assets, in either direction.
 
     *prices* are believed: what is booked at one stays so.

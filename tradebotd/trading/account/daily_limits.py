@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 
 
 class Counted(Protocol):
@@ -29,7 +29,7 @@ class Counted(Protocol):
 
 
 def reached_limit(
-    spec: BotSpec, state: Counted, today: date, currencies: Currencies | None = None
+    spec: BotSpec, state: Counted, today: date, currencies: CurrencyConverter | None = None
 ) -> str | None:
     """The daily limit that is reached. Counters of an earlier day count for nothing.
 

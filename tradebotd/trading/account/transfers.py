@@ -25,7 +25,7 @@ from tradebotd.storage import account_units, alerts, baselines, transfers
 from tradebotd.storage.equity import Purse
 from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.storage.transfers import Part, Seen
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Jump:
     absorbed: Decimal
 
 
-class TransferBooks:
+class TransferRecorder:
     """Of one account, in its currency."""
 
     def __init__(
@@ -60,7 +60,7 @@ class TransferBooks:
         *,
         database: Database,
         venues: Mapping[VenueName, Venue],
-        currencies: Currencies,
+        currencies: CurrencyConverter,
         account: str,
     ) -> None:
         self._database = database

@@ -28,19 +28,19 @@ from tradebotd.storage.equity import (
 )
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account import venue_accounts
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.trading_day import day_began
-from tradebotd.trading.account.transfers import TransferBooks
+from tradebotd.trading.account.transfers import TransferRecorder
 from tradebotd.trading.account.unheard_futures import More, Unheard, futures_behind
 from tradebotd.trading.account.venue_accounts import Told, VenueAccounts, booked_cash
 
 MINUTE: Final = timedelta(minutes=1)
-LOOKS: Final = 5
+VALUATION_ATTEMPTS: Final = 5
 LOOK_AGAIN_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worth:
+class Valuation:
     """Cash and what is held, at the prices of one moment, in the account's currency.
 
     `cash`: of each venue and asset, in that asset. A bot whose former trades were in something that
@@ -68,7 +68,7 @@ class Worth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class AccountStanding:
     """`state` for the limits; `free`: cash that neither a margin nor a pending entry holds."""
 
     state: AccountState
@@ -105,8 +105,8 @@ class Account:
         self._symbols = symbols
         self._specs = specs
         instruments = (symbol.instrument for symbol in symbols.values())
-        self.currencies = Currencies(instruments, prices, currency)
-        self.transfers = TransferBooks(
+        self.currencies = CurrencyConverter(instruments, prices, currency)
+        self.transfers = TransferRecorder(
             database=database, venues=venues, currencies=self.currencies, account=name
         )
         self.name = name
@@ -136,7 +136,7 @@ class Account:
         if why is not None:
             raise no_answer(venue, why)
 
-    async def worth(self, *, pause_seconds: float = 0.0, hurried: bool = False) -> Worth:
+    async def worth(self, *, pause_seconds: float = 0.0, hurried: bool = False) -> Valuation:
         """Raises FeedError when something held has no price, DatabaseUnavailableError.
 
         *hurried*: others wait; where answers are shared, a recent one will do, a venue that was
@@ -175,7 +175,7 @@ class Account:
         same = not flows.moving and before == flows
         same = same and all(name in asked or each.exact for name, each in told.items())
         same = same and len(told) == len(self._venues)
-        return Worth(
+        return Valuation(
             account=self._snapshot(None, self._sum(cash), holdings),
             bots=bots,
             cash=cash,
@@ -221,7 +221,7 @@ class Account:
         self._read = (state, flows) if still else None
         return flows
 
-    async def standing(self, worth: Worth, now: datetime) -> Standing:
+    async def standing(self, worth: Valuation, now: datetime) -> AccountStanding:
         """For the limits; without a snapshot yet, the day and the peak begin now.
 
         Of an equity that lacks a venue no loss is judged, either; and what came into the account
@@ -248,16 +248,16 @@ class Account:
             day_start_equity=current if day_start is None else day_start,
             peak_equity=current if peak is None else max(peak, current),
         )
-        return Standing(state=state, free=self._free(worth))
+        return AccountStanding(state=state, free=self._free(worth))
 
-    async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Worth:
+    async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Valuation:
         """Store what everything is worth at *now*; a second one at the same instant is skipped.
 
         Nor is one that is not `of_one_moment`, because orders are under way: a sale booked on one
         side only would be a peak that never was, and a drawdown from it ever after.
         """
         worth = await self.worth(pause_seconds=pause_seconds)
-        for _ in range(LOOKS - 1):
+        for _ in range(VALUATION_ATTEMPTS - 1):
             if worth.of_one_moment or worth.silent:
                 break
             await anyio.sleep(LOOK_AGAIN_SECONDS)
@@ -288,7 +288,7 @@ class Account:
             for asset in sorted(self.currencies.cash)
         }
 
-    def _free(self, worth: Worth) -> dict[Purse, Decimal]:
+    def _free(self, worth: Valuation) -> dict[Purse, Decimal]:
         free = defaultdict(Decimal, worth.cash)
         for holding in worth.holdings:
             if holding.position_type is PositionType.FUTURES:

@@ -28,7 +28,7 @@ from tradebotd.storage import bots, decisions, positions
 from tradebotd.storage.bots import CycleEnd, LeasedState, PausedBy
 from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy, needs_levels
-from tradebotd.strategies.evaluation import ask, in_words
+from tradebotd.strategies.evaluation import evaluate, in_words
 from tradebotd.trading.account.daily_limits import reached_limit
 from tradebotd.trading.account.trading_day import local_day
 from tradebotd.trading.bots.decision import (
@@ -38,13 +38,13 @@ from tradebotd.trading.bots.decision import (
     rests_already,
     wanted_side,
 )
-from tradebotd.trading.bots.decision_executor import Actor, Verdict
+from tradebotd.trading.bots.decision_executor import CycleOutcome, DecisionExecutor
 from tradebotd.trading.bots.session_levels import SessionLevels
 from tradebotd.trading.entries.atr import candles_needed, candles_wanted
 from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
-from tradebotd.trading.entries.resting_entries import EntryOrders
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.entries.resting_entries import RestingEntries
+from tradebotd.trading.exits.manager import ExitManager
 
 log = structlog.get_logger(__name__)
 
@@ -75,9 +75,9 @@ class BotCycle:
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         candles: CandleReader,
-        protection: Protection,
+        protection: ExitManager,
         entries: Entries,
-        entry_orders: EntryOrders,
+        entry_orders: RestingEntries,
         gate: EntryGate,
         token: int,
     ) -> None:
@@ -90,7 +90,7 @@ class BotCycle:
         self._protection = protection
         self._entry_orders = entry_orders
         self._entries = entries
-        self._actor = Actor(protection=protection, entries=entries, gate=gate)
+        self._actor = DecisionExecutor(protection=protection, entries=entries, gate=gate)
         self._token = token
         self._levels = SessionLevels(database, calendars)
         self._decided: dict[BotName, datetime | None] = {}
@@ -116,7 +116,7 @@ class BotCycle:
             state = await bots.take_lease(connection, name, self._token)
         if state is None:
             return CycleResult(status="skipped", skipped=True)
-        verdict = Verdict(status=state.status, paused_by=state.paused_by)
+        verdict = CycleOutcome(status=state.status, paused_by=state.paused_by)
         try:
             with structlog.contextvars.bound_contextvars(bot=name):
                 verdict = await self._judge(spec, state, now)
@@ -140,7 +140,7 @@ class BotCycle:
             self._decided[name] = await decisions.select_latest(connection, name)
 
     async def _release(
-        self, name: BotName, state: LeasedState, verdict: Verdict, now: datetime
+        self, name: BotName, state: LeasedState, verdict: CycleOutcome, now: datetime
     ) -> None:
         decision = verdict.decision
         end = CycleEnd(
@@ -159,18 +159,18 @@ class BotCycle:
         elif state.paused_by == "limit" and end.paused_by is None:
             log.warning("bot goes on", bot=name, because="a new day of its limits")
 
-    async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> Verdict:
+    async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> CycleOutcome:
         if not spec.active:
-            return Verdict(status="stopped", paused_by=state.paused_by)
+            return CycleOutcome(status="stopped", paused_by=state.paused_by)
         if state.paused_by == "user" and state.position_id is None:
-            return Verdict(status="paused (by user)", paused_by="user")
+            return CycleOutcome(status="paused (by user)", paused_by="user")
         today, currencies = local_day(now, spec.day_zone), self._entries.account.currencies
         limit = reached_limit(spec, state, today, currencies)
         paused_by: PausedBy | None = state.paused_by if state.paused_by == "user" else None
         if limit is not None and paused_by is None:
             paused_by = "limit"
             if state.position_id is None:
-                return Verdict(status=f"paused ({limit})", paused_by="limit")
+                return CycleOutcome(status=f"paused ({limit})", paused_by="limit")
         verdict = await self._trade(spec, state, paused_by, now)
         if paused_by is not None and not verdict.status.startswith("waiting (market closed"):
             word = "by user" if paused_by == "user" else str(limit)
@@ -179,13 +179,13 @@ class BotCycle:
 
     async def _trade(
         self, spec: BotSpec, state: LeasedState, paused_by: PausedBy | None, now: datetime
-    ) -> Verdict:
+    ) -> CycleOutcome:
         symbol = self._symbols[spec.symbol]
         if state.position_symbol not in (None, spec.symbol):
             # It traded something else when it entered: that position has its exits, and no signals.
-            return Verdict(status=f"waiting (position of {state.position_symbol} open)")
+            return CycleOutcome(status=f"waiting (position of {state.position_symbol} open)")
         if not self._calendars[symbol.calendar].is_open(now):
-            return Verdict(status="waiting (market closed)")
+            return CycleOutcome(status="waiting (market closed)")
         return await self._look(spec, symbol, state, paused_by, now)
 
     async def _look(
@@ -195,25 +195,25 @@ class BotCycle:
         state: LeasedState,
         paused_by: PausedBy | None,
         now: datetime,
-    ) -> Verdict:
+    ) -> CycleOutcome:
         strategy = self._strategies[spec.name]
         count = max(strategy.lookback, candles_wanted(spec))
         candles = await self._candles.closed(symbol, spec.timeframe, count, now)
         if len(candles) < max(strategy.lookback, candles_needed(spec)):
-            return Verdict(status="waiting (warming up)")
+            return CycleOutcome(status="waiting (warming up)")
         newest = candles[-1]
         if _is_stale(newest, spec.timeframe, self._calendars[symbol.calendar], now):
-            return Verdict(status="waiting (no fresh candle)")
+            return CycleOutcome(status="waiting (no fresh candle)")
         decided = self._decided[spec.name]
         if decided is not None and newest.ts <= decided:
-            return Verdict(status=_standing(state))
+            return CycleOutcome(status=_standing(state))
         await self._ensure_month(newest.ts)
         try:
             levels = await self._levels.of(symbol, newest.ts) if needs_levels(strategy) else None
-            signal = ask(strategy, candles[-strategy.lookback :], levels)
+            signal = evaluate(strategy, candles[-strategy.lookback :], levels)
         except StrategyError as error:
             log.error("strategy failed", error=str(error))  # noqa: TRY400
-            return Verdict(status="error (strategy)", error=str(error))
+            return CycleOutcome(status="error (strategy)", error=str(error))
         return await self._decide(spec, symbol, state, paused_by, signal, candles, now)
 
     async def _decide(
@@ -225,20 +225,20 @@ class BotCycle:
         signal: Signal,
         candles: Sequence[Candle],
         now: datetime,
-    ) -> Verdict:
+    ) -> CycleOutcome:
         position = await self._held(state)
         decision = decide(spec, signal, None if position is None else position.side)
         if state.entry_resting and signal.kind is not SignalKind.NONE:
             found = await self._among_resting(spec, signal)
             if found is None:
-                return Verdict(status=ORDER_PENDING)
+                return CycleOutcome(status=ORDER_PENDING)
             position, decision = found
         if paused_by is not None and decision.action == "enter":
             decision = replace(decision, action="nothing", reason=f"paused; {decision.reason}")
         if state.order_pending and decision.action != "nothing":
-            return Verdict(status=ORDER_PENDING)
+            return CycleOutcome(status=ORDER_PENDING)
         if decision.action == "enter" and self._specs.get(spec.name) != spec:
-            return Verdict(status=RELOADED)  # what it is by now decides in the next cycle
+            return CycleOutcome(status=RELOADED)  # what it is by now decides in the next cycle
         return await self._actor.act(spec, symbol, position, signal, decision, candles, now)
 
     async def _among_resting(

@@ -24,11 +24,11 @@ from tradebotd.trading.bots.decision import ENTRY_RESTING, Decision
 from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.execution.placement import DECIDED
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.exits.manager import ExitManager
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class CycleOutcome:
     """How a cycle ends: the bot's status, and the decision to record with it (if it is new).
 
     `decided`: the candle of a decision that was recorded with its order already. `again`: what was
@@ -44,14 +44,14 @@ class Verdict:
     paused_by: PausedBy | None = None
 
 
-class Actor:
+class DecisionExecutor:
     """Every way an order may fail to come about ends in a verdict.
 
     What stands in the way of an entry only for now is no decision on the candle: it is asked about
     again as long as it is the newest. An operator's halt and a limit are one.
     """
 
-    def __init__(self, *, protection: Protection, entries: Entries, gate: EntryGate) -> None:
+    def __init__(self, *, protection: ExitManager, entries: Entries, gate: EntryGate) -> None:
         self._protection = protection
         self._entries = entries
         self._gate = gate
@@ -65,7 +65,7 @@ class Actor:
         decision: Decision,
         candles: Sequence[Candle],
         now: datetime,
-    ) -> Verdict:
+    ) -> CycleOutcome:
         record = DecisionRecord(
             bot=spec.name,
             candle_ts=candles[-1].ts,
@@ -81,7 +81,7 @@ class Actor:
             return await self._enter(spec, symbol, decision, record, candles, now)
         if decision.action == "exit" and position is not None:
             return await self._exit(position, decision, replace(record, intent="exit"))
-        return Verdict(status=decision.status, decision=record)
+        return CycleOutcome(status=decision.status, decision=record)
 
     async def _enter(
         self,
@@ -91,15 +91,15 @@ class Actor:
         record: DecisionRecord,
         candles: Sequence[Candle],
         now: datetime,
-    ) -> Verdict:
+    ) -> CycleOutcome:
         venue = symbol.instrument.venue
         closed = self._gate.closed_because(venue)
         if closed is not None and self._gate.is_closed_for_now():
-            return Verdict(status=f"waiting ({closed})")
+            return CycleOutcome(status=f"waiting ({closed})")
         if closed is not None:
             meta = {**record.execution_meta, "denied": closed}
             denied = replace(record, reason=f"denied ({closed})", execution_meta=meta)
-            return Verdict(status=f"waiting ({closed})", decision=denied)
+            return CycleOutcome(status=f"waiting ({closed})", decision=denied)
         if decision.side is None:
             raise AssertionError("an entry has a side")
         wish = replace(record, intent="entry")
@@ -108,23 +108,25 @@ class Actor:
         except OrderDeniedError as error:
             return _denied(record, error)
         except FeedError as error:
-            return Verdict(status="error (price fetch)", error=str(error))
+            return CycleOutcome(status="error (price fetch)", error=str(error))
         except VenueError as error:
             return self._not_entered(record, error, venue)
         rests = spec.entry.kind is EntryKind.LIMIT and report.status not in FINAL
         status = ENTRY_RESTING if rests else "running"
-        return Verdict(status=status, decided=record.candle_ts, acted=True)
+        return CycleOutcome(status=status, decided=record.candle_ts, acted=True)
 
-    def _not_entered(self, record: DecisionRecord, error: VenueError, venue: VenueName) -> Verdict:
+    def _not_entered(
+        self, record: DecisionRecord, error: VenueError, venue: VenueName
+    ) -> CycleOutcome:
         closed = self._gate.closed_because(venue)
         if closed is not None and isinstance(error, VenueUnavailableError):
             # It was kept back after its row had been written.
-            return Verdict(status=f"waiting ({closed})", decided=record.candle_ts)
-        return Verdict(status="error (order)", decided=record.candle_ts, error=str(error))
+            return CycleOutcome(status=f"waiting ({closed})", decided=record.candle_ts)
+        return CycleOutcome(status="error (order)", decided=record.candle_ts, error=str(error))
 
     async def _exit(
         self, position: Position, decision: Decision, record: DecisionRecord
-    ) -> Verdict:
+    ) -> CycleOutcome:
         """The decision is stored with the order. One whose order came to nothing is made again:
 
         the position is there still, and the strategy wants it closed. Whatever becomes of it, and
@@ -135,21 +137,23 @@ class Actor:
         except OrderDeniedError as error:
             status = f"waiting ({error.rule})"
             if error.rule == DECIDED:
-                return Verdict(status=status, decided=record.candle_ts)
-            return Verdict(status=status, decision=record, again=True)
+                return CycleOutcome(status=status, decided=record.candle_ts)
+            return CycleOutcome(status=status, decision=record, again=True)
         except VenueError as error:
-            return Verdict(status="error (order)", decision=record, again=True, error=str(error))
+            return CycleOutcome(
+                status="error (order)", decision=record, again=True, error=str(error)
+            )
         if made is None:  # closed as dust, without an order
-            return Verdict(status=decision.status, decision=record, acted=True)
-        return Verdict(status=decision.status, decided=record.candle_ts, acted=True)
+            return CycleOutcome(status=decision.status, decision=record, acted=True)
+        return CycleOutcome(status=decision.status, decided=record.candle_ts, acted=True)
 
 
-def _denied(record: DecisionRecord, error: OrderDeniedError) -> Verdict:
+def _denied(record: DecisionRecord, error: OrderDeniedError) -> CycleOutcome:
     if error.rule == DECIDED:
-        return Verdict(status="waiting (no signal)", decided=record.candle_ts)
+        return CycleOutcome(status="waiting (no signal)", decided=record.candle_ts)
     whose = "account " if error.rule in {DAILY_LOSS, DRAWDOWN} else ""
     if isinstance(error, EntryPostponedError):
-        return Verdict(status=f"waiting ({whose}{error.rule})")
+        return CycleOutcome(status=f"waiting ({whose}{error.rule})")
     meta = {**record.execution_meta, "rule": error.rule, "detail": error.detail}
     denied = replace(record, reason=f"denied ({error.rule})", execution_meta=meta)
-    return Verdict(status=f"waiting ({whose}{error.rule})", decision=denied)
+    return CycleOutcome(status=f"waiting ({whose}{error.rule})", decision=denied)

@@ -29,7 +29,13 @@ from tradebotd.storage.entry_orders import EntryHistory
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account.daily_limits import reached_limit
 from tradebotd.trading.account.trading_day import local_day
-from tradebotd.trading.account.valuation import LOOKS, Account, Standing, Worth, no_answer
+from tradebotd.trading.account.valuation import (
+    VALUATION_ATTEMPTS,
+    Account,
+    AccountStanding,
+    Valuation,
+    no_answer,
+)
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_plan import EntryPlan, liquidation_of, plan_entry
 from tradebotd.trading.entries.entry_prices import EntryPrices
@@ -120,7 +126,7 @@ class Entries:
         with permit.sending():
             return await self._placement.send(prepared, why_not=permit.why_not)
 
-    async def review(self, worth: Worth, now: datetime) -> Standing:
+    async def review(self, worth: Valuation, now: datetime) -> AccountStanding:
         """How the account stands; a limit that is reached beyond doubt halts entries from here on.
 
         A sum of two moments is no proof: it keeps this entry waiting, and the next snapshot judges.
@@ -142,12 +148,12 @@ class Entries:
             raise OrderDeniedError("cooldown", f"a stop closed its position; until {until}")
         return history
 
-    async def _worth(self) -> Worth:
+    async def _worth(self) -> Valuation:
         """Another bot's entry may fill while the account is read. Then it is read again; the last
         reading counts the entry as open and as pending: that sizes too small, never too large.
         """
         worth = await self.account.worth(hurried=True)
-        for _ in range(LOOKS - 1):
+        for _ in range(VALUATION_ATTEMPTS - 1):
             if not worth.entries_moved:
                 break
             worth = await self.account.worth(hurried=True)
@@ -158,8 +164,8 @@ class Entries:
         spec: BotSpec,
         symbol: MarketSymbol,
         plan: EntryPlan,
-        worth: Worth,
-        standing: Standing,
+        worth: Valuation,
+        standing: AccountStanding,
     ) -> Decimal:
         """In the symbol's quote asset; equity and limits are told in the account's currency."""
         instrument, own = symbol.instrument, worth.bots.get(spec.name)
@@ -186,7 +192,7 @@ class Entries:
         spec: BotSpec,
         symbol: MarketSymbol,
         plan: EntryPlan,
-        standing: Standing,
+        standing: AccountStanding,
         rate: Decimal,
     ) -> Decimal | None:
         """What a share of the equity may shrink to; a fixed amount is refused as it is.

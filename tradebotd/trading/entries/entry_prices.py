@@ -9,7 +9,7 @@ from typing import Final
 from tradebotd.domain.errors import EntryPostponedError, FeedError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.trading.prices.fresh_prices import FRESH, ask_quotes
@@ -30,7 +30,7 @@ class Quote:
 class EntryPrices:
     """*resolution*: of the candles that a symbol's prices come from; raises FeedError for none."""
 
-    prices: PriceBook
+    prices: PriceCache
     venues: Mapping[VenueName, Venue]
     clock: Clock
     resolution: Callable[[MarketSymbol], timedelta] = lambda _: timedelta()

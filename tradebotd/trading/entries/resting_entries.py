@@ -20,7 +20,7 @@ from tradebotd.ports.venue import Venue
 from tradebotd.storage import entry_orders
 from tradebotd.storage.entry_orders import RestingEntry
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.daily_limits import reached_limit
 from tradebotd.trading.account.trading_day import local_day
 from tradebotd.trading.contradictions import of_answer
@@ -63,7 +63,7 @@ class _Asking:
     failed: str | None = "the cancel was cut short"
 
 
-class EntryOrders:
+class RestingEntries:
     """A cancel that raced a fill leaves a position like any other; nothing is sent anew.
 
     They are cancelled side by side: one that its venue does not answer keeps no other.
@@ -224,7 +224,7 @@ class EntryOrders:
 
 
 def _paused(
-    order: RestingEntry, spec: BotSpec, now: datetime, currencies: Currencies
+    order: RestingEntry, spec: BotSpec, now: datetime, currencies: CurrencyConverter
 ) -> str | None:
     """By the user, or by the counters as they are: a pause of yesterday's is none."""
     if order.paused_by_user:

@@ -14,7 +14,7 @@ from tradebotd.domain.instrument import Instrument
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, unvalued_fees
 from tradebotd.storage.postgres.database import Connection
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ UNVALUED: Final = "fee_unvalued"
 class Fees:
     """At the prices of the moment when the fill is booked."""
 
-    def __init__(self, *, clock: Clock, currencies: Currencies) -> None:
+    def __init__(self, *, clock: Clock, currencies: CurrencyConverter) -> None:
         self._clock = clock
         self._currencies = currencies
 

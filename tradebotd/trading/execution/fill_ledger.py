@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from tradebotd.domain.books import PositionBooks, paid_elsewhere
+from tradebotd.domain.books import PositionTotals, paid_elsewhere
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill, split
@@ -57,7 +57,7 @@ class Effects:
 
     opened: list[Position] = field(default_factory=list)
     changed: list[Position] = field(default_factory=list)
-    closed: list[tuple[Position, PositionBooks, CloseReason]] = field(default_factory=list)
+    closed: list[tuple[Position, PositionTotals, CloseReason]] = field(default_factory=list)
     released: list[PositionId] = field(default_factory=list)
     gaps: dict[PositionId, Gap] = field(default_factory=dict)
     fills: int = 0
@@ -199,7 +199,7 @@ class FillLedger:
         side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
         open_id = await positions.select_open_id(connection, order.bot, order.symbol)
         locked = None if open_id is None else await positions.lock(connection, open_id)
-        before = PositionBooks(side=side, position_type=stored.position_type)
+        before = PositionTotals(side=side, position_type=stored.position_type)
         if locked is not None:
             before = locked.books
         if before.side is not side:
@@ -289,7 +289,7 @@ class FillLedger:
         connection: Connection,
         stored: StoredOrder,
         locked: LockedPosition,
-        books: PositionBooks,
+        books: PositionTotals,
         part: Fill,
         instrument: Instrument,
         effects: Effects,

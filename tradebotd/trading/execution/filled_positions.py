@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.books import PositionBooks
+from tradebotd.domain.books import PositionTotals
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill
@@ -30,7 +30,7 @@ def entered(
     stored: StoredOrder,
     fill: Fill,
     locked: LockedPosition | None,
-    books: PositionBooks,
+    books: PositionTotals,
     plan: ExitPlan,
     instrument: Instrument,
 ) -> Position:

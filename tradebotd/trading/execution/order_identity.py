@@ -8,7 +8,7 @@ from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.storage.orders import StoredOrder
 
 
-def params_hash(request: OrderRequest) -> str:
+def request_fingerprint(request: OrderRequest) -> str:
     """The same for the same numbers, however many zeros they are written with."""
     words = "|".join(
         plain(part) if isinstance(part, Decimal) else str(part)
@@ -55,4 +55,4 @@ def in_other_words(stored: StoredOrder, report: OrderReport) -> bool:
     """Whether any parameter is told otherwise than it was sent: an adapter's mistake, or the
     venue's way to speak.
     """
-    return report.asked is not None and params_hash(report.asked) != stored.params_hash
+    return report.asked is not None and request_fingerprint(report.asked) != stored.params_hash

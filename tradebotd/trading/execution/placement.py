@@ -31,7 +31,7 @@ from tradebotd.storage.orders import SEND_WITHIN, NewOrder
 from tradebotd.storage.postgres.database import Connection, Database, Lane
 from tradebotd.trading.execution.entry_obstacles import LimitOf, check_entry, unlimited
 from tradebotd.trading.execution.lease import HeldBack, Lease
-from tradebotd.trading.execution.order_identity import params_hash
+from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
@@ -127,7 +127,7 @@ class Placement:
                 client_order_id=client_order_id_for(self._nonce, order_id),
                 intent=intent,
                 exits=exits,
-                params_hash=params_hash(intent.request),
+                params_hash=request_fingerprint(intent.request),
                 send_by=self._host.now() + SEND_WITHIN,
                 created_at=self._clock.now(),
             )
@@ -162,7 +162,7 @@ class Placement:
                     client_order_id=client_order_id_for(self._nonce, order_id),
                     intent=each.intent,
                     exits=None,
-                    params_hash=params_hash(each.intent.request),
+                    params_hash=request_fingerprint(each.intent.request),
                     send_by=self._host.now() + SEND_WITHIN,
                     created_at=now,
                     exit_group_id=group_id,

@@ -24,7 +24,7 @@ from tradebotd.storage import alerts, externals, order_venue_ids, orders
 from tradebotd.storage.orders import NewOrder, StoredOrder
 from tradebotd.storage.postgres.database import Connection, Database, Lane
 from tradebotd.trading.account.bot_days import BotDays
-from tradebotd.trading.account.conversion import Currencies
+from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.contradiction_alarms import say_of
 from tradebotd.trading.contradictions import of_report
 from tradebotd.trading.execution.dust import write_off
@@ -70,7 +70,7 @@ class OrderRecorder:
         instruments: Mapping[str, Instrument],
         specs: Mapping[BotName, BotSpec],
         watcher: PositionWatcher,
-        currencies: Currencies,
+        currencies: CurrencyConverter,
     ) -> None:
         self._database = database
         self._clock = clock

@@ -10,7 +10,7 @@ FIRST: Final = timedelta(seconds=1)
 LONGEST: Final = timedelta(seconds=30)
 
 
-class Pauses:
+class RetryTimers:
     """`next` is the earliest end of any, so that a tick asks one comparison."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ UNSELLABLE = "below_venue_minimum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
+class ExitIntent:
     """A position that must end, as it was when that was judged.
 
     `level`: what a price crossed (None: at the market). `price`: the one that crossed it.
@@ -40,7 +40,7 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
+class RestingPair:
     """What rests at a venue for a position: a stop, and with it a target where both are linked."""
 
     reason: CloseReason  # of the stop
@@ -48,7 +48,7 @@ class Guard:
     target: Decimal | None
     quantity: Decimal
 
-    def covers(self, position: Position, each: Exit) -> bool:
+    def covers(self, position: Position, each: ExitIntent) -> bool:
         """Whether the price that met *each* has met an order that rests, too."""
         if each.level is None:
             return False
@@ -57,7 +57,7 @@ class Guard:
         return better(position.side, self.stop, each.level) == self.stop
 
 
-def judged_anew(each: Exit, now: Position, at: datetime) -> Exit:
+def judged_anew(each: ExitIntent, now: Position, at: datetime) -> ExitIntent:
     """*each* of the position as it is *now*.
 
     Whoever judged it may have waited since: for a quote, for another exit. Raises OrderDeniedError
@@ -79,7 +79,7 @@ def judged_anew(each: Exit, now: Position, at: datetime) -> Exit:
     return replace(each, position=now, reason=met[0], level=met[1])
 
 
-def _is_the_same(each: Exit, now: Position, met: tuple[CloseReason, Decimal]) -> bool:
+def _is_the_same(each: ExitIntent, now: Position, met: tuple[CloseReason, Decimal]) -> bool:
     """A stop ends all that is held, whichever it is; a target may be a step of a ladder."""
     target = CloseReason.TAKE_PROFIT
     if each.reason is target:
@@ -89,7 +89,7 @@ def _is_the_same(each: Exit, now: Position, met: tuple[CloseReason, Decimal]) ->
 
 
 def market_exit(
-    each: Exit, position: Position, instrument: Instrument, price: Decimal | None = None
+    each: ExitIntent, position: Position, instrument: Instrument, price: Decimal | None = None
 ) -> OrderIntent:
     """Of what is held now, worth *price* a unit (None: nobody knows one).
 
@@ -168,7 +168,7 @@ def with_dust(
     )
 
 
-def guard_for(position: Position, instrument: Instrument, *, linked: bool) -> Guard | None:
+def guard_for(position: Position, instrument: Instrument, *, linked: bool) -> RestingPair | None:
     """None: there is no stop to rest, or less to sell than the venue takes at its price."""
     stop, trailing = position.stop_loss, position.trailing_stop
     if stop is None and trailing is None:
@@ -182,10 +182,10 @@ def guard_for(position: Position, instrument: Instrument, *, linked: bool) -> Gu
     if not quantity:
         return None
     target = position.take_profit if linked and not position.exits.ladder else None
-    return Guard(reason=reason, stop=tightest, target=target, quantity=quantity)
+    return RestingPair(reason=reason, stop=tightest, target=target, quantity=quantity)
 
 
-def near_enough(rests: Guard, wanted: Guard, side: PositionSide) -> bool:
+def near_enough(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> bool:
     """Whether what rests may stay: it is what is wanted, or a stop that trails by so little more
     that moving it is not worth a call. Until then our own check stands at the tighter one.
     """
@@ -198,7 +198,7 @@ def near_enough(rests: Guard, wanted: Guard, side: PositionSide) -> bool:
     return tighter and small and wanted.reason is CloseReason.TRAILING_STOP
 
 
-def resting_exits(position: Position, guard: Guard) -> list[OrderIntent]:
+def resting_exits(position: Position, guard: RestingPair) -> list[OrderIntent]:
     orders = [(OrderType.STOP_MARKET, guard.reason, guard.stop)]
     if guard.target is not None:
         orders.append((OrderType.TAKE_PROFIT_MARKET, CloseReason.TAKE_PROFIT, guard.target))

@@ -34,12 +34,12 @@ from tradebotd.trading.execution.placement import Placement, Prepared
 from tradebotd.trading.exits.exit_intents import CHANGED, with_dust
 from tradebotd.trading.exits.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
 from tradebotd.trading.exits.replacement_plan import (
-    Ask,
-    Clear,
+    CancelAll,
     Deny,
     Place,
+    ReplacementContext,
     Retire,
-    Terms,
+    VerifyNotExecuted,
     next_step,
     rests,
 )
@@ -72,7 +72,7 @@ class _Wish:
         self.whole = self.kind is GroupKind.MARKET
 
 
-class ExitGroups:
+class ExitPlacement:
     """One exit of a position at a time: a close waits for an order that is being laid to rest."""
 
     def __init__(
@@ -158,12 +158,12 @@ class ExitGroups:
                 case Retire(group):
                     await self._make_room(position, group, wish.kind)
                     cleared = False
-                case Clear(group):
+                case CancelAll(group):
                     if wish.kind is GroupKind.MARKET:
                         self.on_retire(position_id)
                     await self._clear_for(group, wish)
                     cleared = True
-                case Ask(orders):
+                case VerifyNotExecuted(orders):
                     asked = await self._prove_or_lessen(position, orders, terms, wish)
                 case Deny(rule, detail):
                     raise OrderDeniedError(rule, detail)
@@ -172,7 +172,7 @@ class ExitGroups:
         )
 
     async def _send_or_lessen(
-        self, position: Position, groups: Groups, terms: Terms, wish: _Wish, how: Place
+        self, position: Position, groups: Groups, terms: ReplacementContext, wish: _Wish, how: Place
     ) -> list[OrderReport] | None:
         """None: the position moved before the commit, or all of it was refused and an order in
         doubt may have sold some: it is asked about, and what is left is another order.
@@ -191,7 +191,11 @@ class ExitGroups:
             return None
 
     async def _prove_or_lessen(
-        self, position: Position, orders: Sequence[GroupOrder], terms: Terms, wish: _Wish
+        self,
+        position: Position,
+        orders: Sequence[GroupOrder],
+        terms: ReplacementContext,
+        wish: _Wish,
     ) -> bool:
         """True: *orders* sold nothing, or no more than what *wish* leaves. A venue that can prove
         nothing at this moment keeps that from nobody. Raises as `place`.
@@ -222,11 +226,11 @@ class ExitGroups:
         wish.build, wish.whole = rest, False
         return True
 
-    def _terms(self, position: Position, kind: GroupKind, *, shared: bool) -> Terms:
+    def _terms(self, position: Position, kind: GroupKind, *, shared: bool) -> ReplacementContext:
         venue = self._venues.get(position.venue)
         if venue is None:
             raise VenueUnavailableError(f"venue {position.venue} is not configured")
-        return Terms(
+        return ReplacementContext(
             kind=kind,
             replacement=venue.traits.replacement,
             capped=position.position_type is PositionType.FUTURES and not shared,

@@ -1,6 +1,6 @@
 """Exits: every tick through the trigger book, and a sweep over the database behind it.
 
-Each can do the whole job alone, and both end in the same `Closing`. A position that triggered stays
+Each can do the whole job alone, and both end in the same `MarketExits`. A position that triggered stays
 latched until its exit is settled, so that no tick sells it twice.
 """
 
@@ -11,13 +11,13 @@ from typing import Literal
 
 import structlog
 
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.exits import ExitLevels, expired, triggered
@@ -26,27 +26,27 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import Unprotected
 from tradebotd.trading.execution.placement import Placement
-from tradebotd.trading.exits.exit_intents import Exit
-from tradebotd.trading.exits.exit_placement import ExitGroups
-from tradebotd.trading.exits.market_exits import Closing, SweepResult
-from tradebotd.trading.exits.orphaned_exits import Leftovers
+from tradebotd.trading.exits.exit_intents import ExitIntent
+from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
+from tradebotd.trading.exits.orphaned_exits import OrphanedExits
 from tradebotd.trading.exits.resting_rounds import RestingRounds
-from tradebotd.trading.exits.resting_stops import GRACE, RestingExits, resting_venues
+from tradebotd.trading.exits.resting_stops import GRACE, RestingStops, resting_venues
 from tradebotd.trading.exits.sweep import Sweep
-from tradebotd.trading.exits.tracked_positions import Watched
-from tradebotd.trading.prices.bad_ticks import Doubts
+from tradebotd.trading.exits.tracked_positions import TrackedPositions
+from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FRESH, FreshPrices
 from tradebotd.trading.prices.symbol_pauses import SPLIT, SymbolPauses
 from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
 
-__all__ = ["Protection", "SweepResult"]
+__all__ = ["ExitManager", "SweepResult"]
 
 log = structlog.get_logger(__name__)
 
 ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
 
-class Protection:
+class ExitManager:
     """Implements `recorder.PositionWatcher`; `use` gives it the order flow once that stands.
 
     *sequential*: exits one after the other, by position, where effects must repeat (speed 0).
@@ -58,7 +58,7 @@ class Protection:
         *,
         database: Database,
         clock: Clock,
-        prices: PriceBook,
+        prices: PriceCache,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         venues: Mapping[VenueName, Venue],
@@ -69,14 +69,14 @@ class Protection:
         self._clock = clock
         self._prices = prices
         self.hours = _hours_of(symbols, calendars)
-        self.doubts = Doubts(prices)
-        self._watched = Watched(database, symbols, calendars, lambda: self.doubts.limit)
+        self.doubts = BadTickFilter(prices)
+        self._watched = TrackedPositions(database, symbols, calendars, lambda: self.doubts.limit)
         self._book = self._watched.book
         self._unprotected = Unprotected(database, clock)
         self._lost: Collection[PositionId] = ()
         self.symbol_pauses = SymbolPauses(database, clock, self.hours)
-        self._groups = ExitGroups(database=database, clock=clock, venues=venues, symbols=symbols)
-        self._resting = RestingExits(
+        self._groups = ExitPlacement(database=database, clock=clock, venues=venues, symbols=symbols)
+        self._resting = RestingStops(
             groups=self._groups,
             database=database,
             clock=clock,
@@ -85,8 +85,8 @@ class Protection:
             calendars=calendars,
             venues=resting_venues(venues, resting),
         )
-        self._leftovers = Leftovers(self._groups, clock, sequential=sequential)
-        self._closing = Closing(
+        self._leftovers = OrphanedExits(self._groups, clock, sequential=sequential)
+        self._closing = MarketExits(
             groups=self._groups,
             database=database,
             clock=clock,
@@ -191,7 +191,7 @@ class Protection:
 
     # Ticks
 
-    def on_tick(self, point: PathPoint) -> Awaitable[None] | None:
+    def on_tick(self, point: Tick) -> Awaitable[None] | None:
         """None when nothing must be done, which costs two comparisons.
 
         What trades outside a symbol's session moves no stop: nothing could be sold there. Nor does
@@ -216,7 +216,7 @@ class Protection:
             return self._end(self._sweep.exits(met, price), at)
         return self._rounds.quietly() if self._rounds.wanted else None
 
-    async def _end(self, exits: Sequence[Exit], at: datetime) -> None:
+    async def _end(self, exits: Sequence[ExitIntent], at: datetime) -> None:
         """A price that is too old is not acted on: the sweep asks for a fresh one."""
         result = SweepResult()
         age = self._clock.now() - at
@@ -245,7 +245,7 @@ class Protection:
         """Wait until something is new, and see to it."""
         await self._rounds.once()
 
-    def _hold_back(self, each: Exit) -> str | None:
+    def _hold_back(self, each: ExitIntent) -> str | None:
         """Why an exit must wait: its symbol is paused, a stop that rests has just been met, or no
         order may leave. That is nobody's refusal: no pause grows, and it leaves as soon as it may.
         """
@@ -260,7 +260,7 @@ class Protection:
         self._closing.pauses.until(position.id, self._clock.now() + held_back.pause)
         return held_back.why
 
-    def _rests_just_met(self, each: Exit) -> bool:
+    def _rests_just_met(self, each: ExitIntent) -> bool:
         position = each.position
         resting = self._resting.live(position.id)
         if resting is None or not resting.covers(position, each):

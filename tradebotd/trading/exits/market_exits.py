@@ -21,29 +21,29 @@ from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.risk.exits import better, still_to_sell
 from tradebotd.storage import positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.condition_alerts import Standing, subject
+from tradebotd.trading.condition_alerts import ConditionAlerts, subject
 from tradebotd.trading.execution.filled_positions import climbed
 from tradebotd.trading.execution.placement import Prepared
 from tradebotd.trading.execution.recorder import PositionWatcher
-from tradebotd.trading.exits.backoff import Backoff, Pauses
+from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_intents import (
     STEP_TOO_SMALL,
     UNSELLABLE,
-    Exit,
+    ExitIntent,
     judged_anew,
     market_exit,
     sellable_now,
 )
-from tradebotd.trading.exits.exit_placement import ExitGroups
+from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.replacement_plan import UNDER_WAY
-from tradebotd.trading.exits.tracked_positions import Watched
+from tradebotd.trading.exits.tracked_positions import TrackedPositions
 
 log = structlog.get_logger(__name__)
 
@@ -60,21 +60,21 @@ class SweepResult:
     oldest_price: timedelta = timedelta()
 
 
-class Closing:
+class MarketExits:
     """*hold_back*: why an exit must wait all the same (a symbol that is paused, a resting stop)."""
 
     def __init__(
         self,
         *,
-        groups: ExitGroups,
+        groups: ExitPlacement,
         database: Database,
         clock: Clock,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         watcher: PositionWatcher,
-        watched: Watched,
-        prices: PriceBook,
-        hold_back: Callable[[Exit], str | None],
+        watched: TrackedPositions,
+        prices: PriceCache,
+        hold_back: Callable[[ExitIntent], str | None],
         sequential: bool,
     ) -> None:
         self._groups = groups
@@ -88,9 +88,9 @@ class Closing:
         self._hold_back = hold_back
         self._sequential = sequential
         self._ending: set[PositionId] = set()  # here, at this moment
-        self.pauses = Pauses()
+        self.pauses = RetryTimers()
         self._backoff = Backoff()
-        self._refusals = Standing(database, clock, "exit_refused")
+        self._refusals = ConditionAlerts(database, clock, "exit_refused")
 
     def forget(self, position_id: PositionId) -> None:
         self.pauses.forget(position_id)
@@ -131,7 +131,7 @@ class Closing:
         """
         if not self.is_open(position):
             raise OrderDeniedError("market_closed", f"{position.symbol} cannot be sold now")
-        each = Exit(position=position, reason=reason)
+        each = ExitIntent(position=position, reason=reason)
         if reason not in BY_HAND and (why := self._hold_back(each)) is not None:
             raise OrderDeniedError("exit_waits", why)
         made: list[Prepared] = []
@@ -144,9 +144,9 @@ class Closing:
             return None
         return made[0].order.id
 
-    async def close_all(self, exits: Sequence[Exit], result: SweepResult) -> None:
+    async def close_all(self, exits: Sequence[ExitIntent], result: SweepResult) -> None:
         """Whatever happens to one of them keeps no other, and is told in *result*, not raised."""
-        ready: list[Exit] = []
+        ready: list[ExitIntent] = []
         for each in exits:
             try:
                 why = self._waits_for(each)
@@ -166,7 +166,7 @@ class Closing:
         if ready and self._backoff.reasons:
             await self._tell_quietly()
 
-    def _waits_for(self, each: Exit) -> str | None:
+    def _waits_for(self, each: ExitIntent) -> str | None:
         position_id = each.position.id
         if self.ends(position_id):
             return UNDER_WAY
@@ -178,17 +178,17 @@ class Closing:
             return f"tried again at {until:%H:%M:%S}"
         return self._hold_back(each)
 
-    async def _end(self, ready: Sequence[Exit], result: SweepResult) -> None:
+    async def _end(self, ready: Sequence[ExitIntent], result: SweepResult) -> None:
         if self._sequential:
             for each in sorted(ready, key=lambda e: e.position.id):
                 await self._close(each, result)
         else:
             await self._close_side_by_side(ready, result)
 
-    async def _close_side_by_side(self, ready: Sequence[Exit], result: SweepResult) -> None:
+    async def _close_side_by_side(self, ready: Sequence[ExitIntent], result: SweepResult) -> None:
         limiter = anyio.CapacityLimiter(CLOSES_AT_ONCE)
 
-        async def close(each: Exit) -> None:
+        async def close(each: ExitIntent) -> None:
             async with limiter:
                 await self._close(each, result)
 
@@ -204,7 +204,7 @@ class Closing:
         except Exception:
             log.exception("a refused exit could not be told: the next sweep does")
 
-    async def _close(self, each: Exit, result: SweepResult) -> None:
+    async def _close(self, each: ExitIntent, result: SweepResult) -> None:
         """What nobody foresaw (an adapter's mistake, ours) fails this position alone."""
         made: list[Prepared] = []
         try:
@@ -216,7 +216,7 @@ class Closing:
             self._ending.discard(each.position.id)
 
     def _failed(
-        self, each: Exit, error: Exception, made: Sequence[Prepared], result: SweepResult
+        self, each: ExitIntent, error: Exception, made: Sequence[Prepared], result: SweepResult
     ) -> None:
         """Latched: for a while, or where it may be at the venue until that is settled."""
         position_id, why = each.position.id, f"{type(error).__name__}: {error}"
@@ -227,7 +227,7 @@ class Closing:
         else:
             self.pauses.until(position_id, self._clock.now() + pause)
 
-    async def _attempt(self, each: Exit, made: list[Prepared], result: SweepResult) -> None:
+    async def _attempt(self, each: ExitIntent, made: list[Prepared], result: SweepResult) -> None:
         position_id = each.position.id
         key = str(position_id)
         try:
@@ -256,7 +256,9 @@ class Closing:
             self._backoff.forget(position_id)
             result.closed += 1
 
-    async def _denied(self, each: Exit, denied: OrderDeniedError, result: SweepResult) -> None:
+    async def _denied(
+        self, each: ExitIntent, denied: OrderDeniedError, result: SweepResult
+    ) -> None:
         """An exit is under way, or the position changed: the next look sees what is so then."""
         position_id = each.position.id
         result.waiting[str(position_id)] = denied.rule
@@ -269,7 +271,7 @@ class Closing:
         else:
             self._doubtful(each)
 
-    def _doubtful(self, each: Exit) -> None:
+    def _doubtful(self, each: ExitIntent) -> None:
         """It stays latched; one at the target keeps no tick from a stop. What that may sell beside
         an order in doubt the groups know, as for the sweep.
         """
@@ -277,7 +279,7 @@ class Closing:
             self._watched.release_stops(each.position.id)
 
     def _refused(
-        self, each: Exit, error: VenueError, made: Sequence[Prepared], result: SweepResult
+        self, each: ExitIntent, error: VenueError, made: Sequence[Prepared], result: SweepResult
     ) -> None:
         """No storm: the next try comes after a pause. An unknown one stays latched where a second
         one might sell what is not there, or a step's share twice; the sweep still sees the stop.
@@ -312,7 +314,7 @@ class Closing:
         self._watched.release(position.id)
 
     async def _place(
-        self, each: Exit, made: list[Prepared], decision: DecisionRecord | None = None
+        self, each: ExitIntent, made: list[Prepared], decision: DecisionRecord | None = None
     ) -> None:
         def build(read: Position) -> list[OrderIntent]:
             still = judged_anew(each, self._watched.as_moved(read), self._clock.now())
@@ -321,7 +323,7 @@ class Closing:
 
         await self._groups.place(each.position.id, GroupKind.MARKET, build, made, decision)
 
-    def _worth(self, each: Exit) -> Decimal | None:
+    def _worth(self, each: ExitIntent) -> Decimal | None:
         """What a unit is taken to fetch: the price that met the exit, or else the last one.
 
         The level, if that is better, as long as no venue has refused it: the price may have gone
@@ -334,7 +336,7 @@ class Closing:
         refused = position.id in self._backoff.reasons
         return price if refused else better(position.side, price, each.level)
 
-    def _may_be_sold_yet(self, each: Exit) -> bool:
+    def _may_be_sold_yet(self, each: ExitIntent) -> bool:
         """A signal can wait where nothing but the price makes a whole position too little."""
         position = each.position
         whole = position.quantity == position.entry_quantity
@@ -342,7 +344,7 @@ class Closing:
         by_price = bool(sellable_now(position, None, instrument))
         return each.reason is CloseReason.SIGNAL and whole and by_price
 
-    async def _write_off(self, each: Exit) -> None:
+    async def _write_off(self, each: ExitIntent) -> None:
         """It is closed as dust; nothing of it is tried to be sold again. Raises as `_place`."""
         position = each.position
         instrument = self._symbols[position.symbol].instrument

@@ -15,26 +15,26 @@ from tradebotd.domain.ids import PositionId
 from tradebotd.ports.clock import Clock
 from tradebotd.storage.exit_groups import Groups
 from tradebotd.trading.condition_alerts import subject
-from tradebotd.trading.exits.backoff import Backoff, Pauses
-from tradebotd.trading.exits.exit_placement import ExitGroups
+from tradebotd.trading.exits.backoff import Backoff, RetryTimers
+from tradebotd.trading.exits.exit_placement import ExitPlacement
 
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE: Final = 12
 
 
-class Leftovers:
+class OrphanedExits:
     """A close may leave some, and so may the death of a process: `stir` says that one may have.
 
     While there are any, each sweep sees to them; a quiet sweep asks nobody.
     """
 
-    def __init__(self, groups: ExitGroups, clock: Clock, *, sequential: bool) -> None:
+    def __init__(self, groups: ExitPlacement, clock: Clock, *, sequential: bool) -> None:
         self._groups = groups
         self._clock = clock
         self._at_once = 1 if sequential else MOST_AT_ONCE
         self._stirred = True  # what the process before this one has left
-        self._pauses = Pauses()
+        self._pauses = RetryTimers()
         self._backoff = Backoff()
 
     def stir(self) -> None:

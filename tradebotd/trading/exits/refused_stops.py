@@ -15,7 +15,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.exits import ExitLevels, triggered
-from tradebotd.trading.exits.exit_intents import Exit, Guard
+from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
 from tradebotd.trading.prices.fresh_prices import FRESH
 
 log = structlog.get_logger(__name__)
@@ -37,8 +37,8 @@ class RefusedStops:
         self._venues = venues
 
     async def exit_of(
-        self, position: Position, guard: Guard | None, error: OrderRejectedError
-    ) -> Exit | None:
+        self, position: Position, guard: RestingPair | None, error: OrderRejectedError
+    ) -> ExitIntent | None:
         """The exit that a price has met meanwhile; None: it was refused for another reason.
 
         A pair is refused as one, whichever of its legs has been met: the price tells, a fresh
@@ -53,7 +53,7 @@ class RefusedStops:
         price = await self._quote(position)
         if price is not None:
             found = _met(position, price)
-        return found or Exit(position=position, reason=_nearest(guard, price))
+        return found or ExitIntent(position=position, reason=_nearest(guard, price))
 
     async def _quote(self, position: Position) -> Decimal | None:
         """An adapter may fail in any way; nobody waits for it."""
@@ -68,14 +68,14 @@ class RefusedStops:
         return None
 
 
-def _met(position: Position, price: Decimal) -> Exit | None:
+def _met(position: Position, price: Decimal) -> ExitIntent | None:
     met = triggered(position.side, ExitLevels.of(position), price)
     if met is None:
         return None
-    return Exit(position=position, reason=met[0], level=met[1], price=price)
+    return ExitIntent(position=position, reason=met[0], level=met[1], price=price)
 
 
-def _nearest(guard: Guard | None, price: Decimal | None) -> CloseReason:
+def _nearest(guard: RestingPair | None, price: Decimal | None) -> CloseReason:
     """Of the leg that *price* is at, though by ours it has not met either."""
     if guard is None:
         return CloseReason.STOP_LOSS

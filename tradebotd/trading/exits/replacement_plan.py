@@ -34,14 +34,14 @@ class Retire:
 
 
 @dataclass(frozen=True, slots=True)
-class Clear:
+class CancelAll:
     """The venue must have nothing left of the group."""
 
     group: ExitGroup
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class VerifyNotExecuted:
     """Nobody knows what became of these: balances and fills must say that nothing was sold."""
 
     orders: tuple[GroupOrder, ...]
@@ -55,11 +55,11 @@ class Deny:
 
 _UNSETTLED = Deny("exit_retiring", "an earlier exit of this position is not settled yet")
 
-Step = Place | Retire | Clear | Ask | Deny
+Step = Place | Retire | CancelAll | VerifyNotExecuted | Deny
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ReplacementContext:
     """`capped`: all exits together sell no more than is held (reduce-only, where nobody else holds
     the symbol). `part`: this one sells less than that, and no cap tells it from the one before.
     `cleared`: it was tried.
@@ -74,7 +74,7 @@ class Terms:
     asked: bool = False
 
 
-def next_step(groups: Groups, terms: Terms) -> Step:
+def next_step(groups: Groups, terms: ReplacementContext) -> Step:
     active, retiring = groups.active, groups.retiring
     overlaps = terms.capped and terms.replacement is Replacement.OVERLAP
     if active is not None and active.unsettled:
@@ -86,7 +86,9 @@ def next_step(groups: Groups, terms: Terms) -> Step:
     return Place(reuse=None if active is None else active.id)
 
 
-def _beside(active: ExitGroup, retiring: ExitGroup | None, terms: Terms, *, overlaps: bool) -> Step:
+def _beside(
+    active: ExitGroup, retiring: ExitGroup | None, terms: ReplacementContext, *, overlaps: bool
+) -> Step:
     """There is an exit, and it is not settled."""
     in_flight = any(order.client_order_id in terms.in_flight for order in active.unsettled)
     sells_now = active.kind is GroupKind.MARKET and any(
@@ -97,7 +99,7 @@ def _beside(active: ExitGroup, retiring: ExitGroup | None, terms: Terms, *, over
     if retiring is not None:
         if terms.cleared and retiring.unsettled:
             return _behind_both(active, retiring, terms)
-        return Clear(retiring)
+        return CancelAll(retiring)
     if active.kind is GroupKind.RESTING:
         live = [order for order in active.unsettled if order.is_live]
         if overlaps:
@@ -107,7 +109,7 @@ def _beside(active: ExitGroup, retiring: ExitGroup | None, terms: Terms, *, over
     return Retire(active)
 
 
-def _behind_both(active: ExitGroup, retiring: ExitGroup, terms: Terms) -> Step:
+def _behind_both(active: ExitGroup, retiring: ExitGroup, terms: ReplacementContext) -> Step:
     """A third group there is none. What rests in the active one makes way; where nobody knows of
     either, the exit joins it. Both on the terms on which it would go beside one in doubt.
     """
@@ -117,23 +119,23 @@ def _behind_both(active: ExitGroup, retiring: ExitGroup, terms: Terms) -> Step:
         return _UNSETTLED
     repeats = terms.part and GroupKind.MARKET in {active.kind, retiring.kind}
     if terms.asked or (terms.capped and not repeats):
-        return Clear(active) if rests_now else Place(reuse=active.id, joins=True)
+        return CancelAll(active) if rests_now else Place(reuse=active.id, joins=True)
     unsettled = (*active.unsettled, *retiring.unsettled)
-    return Ask(tuple(order for order in unsettled if order.is_in_doubt))
+    return VerifyNotExecuted(tuple(order for order in unsettled if order.is_in_doubt))
 
 
-def _held_up(retiring: ExitGroup, terms: Terms, *, overlaps: bool) -> Step | None:
+def _held_up(retiring: ExitGroup, terms: ReplacementContext, *, overlaps: bool) -> Step | None:
     """What must come before an order while an earlier group is not settled; None: nothing."""
     if not retiring.unsettled:
-        return None if terms.cleared else Clear(retiring)
+        return None if terms.cleared else CancelAll(retiring)
     again = terms.part and retiring.kind is GroupKind.MARKET
     at_once = overlaps or (terms.capped and _in_doubt(retiring))
     if terms.kind is GroupKind.MARKET and at_once and not again:
         return None
     if not terms.cleared:
-        return Clear(retiring)
+        return CancelAll(retiring)
     if _in_doubt(retiring):
-        return Ask(retiring.unsettled)
+        return VerifyNotExecuted(retiring.unsettled)
     return _UNSETTLED
 
 

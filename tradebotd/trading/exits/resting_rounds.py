@@ -14,17 +14,17 @@ from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
-from tradebotd.trading.exits.exit_intents import Exit
+from tradebotd.trading.exits.exit_intents import ExitIntent
 from tradebotd.trading.exits.market_exits import SweepResult
-from tradebotd.trading.exits.orphaned_exits import Leftovers
-from tradebotd.trading.exits.resting_stops import RestingExits
+from tradebotd.trading.exits.orphaned_exits import OrphanedExits
+from tradebotd.trading.exits.resting_stops import RestingStops
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 12  # at a venue
 MOST: Final = 4 * AT_ONCE  # in a round: then those come first again at which nothing rests
 
-End = Callable[[Sequence[Exit], SweepResult], Awaitable[None]]
+End = Callable[[Sequence[ExitIntent], SweepResult], Awaitable[None]]
 
 
 class RestingRounds:
@@ -32,9 +32,9 @@ class RestingRounds:
 
     def __init__(
         self,
-        resting: RestingExits,
+        resting: RestingStops,
         *,
-        leftovers: Leftovers,
+        leftovers: OrphanedExits,
         clock: Clock,
         held: Mapping[PositionId, Position],
         end: End,

@@ -29,10 +29,16 @@ from tradebotd.ports.prices import PriceSource
 from tradebotd.ports.venue import Venue
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.condition_alerts import Standing, subject
-from tradebotd.trading.exits.backoff import Backoff, Pauses
-from tradebotd.trading.exits.exit_intents import Exit, Guard, guard_for, near_enough, resting_exits
-from tradebotd.trading.exits.exit_placement import ExitGroups
+from tradebotd.trading.condition_alerts import ConditionAlerts, subject
+from tradebotd.trading.exits.backoff import Backoff, RetryTimers
+from tradebotd.trading.exits.exit_intents import (
+    ExitIntent,
+    RestingPair,
+    guard_for,
+    near_enough,
+    resting_exits,
+)
+from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.refused_stops import RefusedStops
 
 log = structlog.get_logger(__name__)
@@ -41,7 +47,7 @@ GRACE: Final = timedelta(seconds=2)
 IN_DOUBT: Final = frozenset({"exit_unknown", "exit_retiring"})
 
 
-class RestingExits:
+class RestingStops:
     """*venues*: those where exits may rest. `stirred`, and `wake`, say that something is new; then
     `take` those it is about, and `see_to` each. `failing`: what could not be placed, and why.
     """
@@ -49,7 +55,7 @@ class RestingExits:
     def __init__(
         self,
         *,
-        groups: ExitGroups,
+        groups: ExitPlacement,
         database: Database,
         clock: Clock,
         prices: PriceSource,
@@ -67,15 +73,15 @@ class RestingExits:
         self._due: dict[PositionId, None] = {}
         self._new: dict[PositionId, None] = {}  # due, and not looked at since it was stirred
         self._ended: set[PositionId] = set()  # what rested for them may have
-        self._live: dict[PositionId, Guard] = {}
+        self._live: dict[PositionId, RestingPair] = {}
         self.stirred = False
         self.wake = anyio.Event()
-        self._pauses = Pauses()
+        self._pauses = RetryTimers()
         self._backoff = Backoff()
         self._gone: dict[PositionId, str] = {}
         self.failing: dict[str, str] = {}
         groups.on_retire = self._taken
-        self._told = Standing(database, clock, "resting_stop_lost", "warning")
+        self._told = ConditionAlerts(database, clock, "resting_stop_lost", "warning")
 
     def _stir(self, position_id: PositionId) -> None:
         self._due[position_id] = self._new[position_id] = None
@@ -117,7 +123,7 @@ class RestingExits:
         self._new |= dict.fromkeys(ready[len(taken) :])
         return taken
 
-    def live(self, position_id: PositionId) -> Guard | None:
+    def live(self, position_id: PositionId) -> RestingPair | None:
         return self._live.get(position_id)
 
     def applies_to(self, position: Position) -> bool:
@@ -157,7 +163,7 @@ class RestingExits:
         position_id: PositionId,
         held: Mapping[PositionId, Position],
         failed: dict[str, str],
-    ) -> Exit | None:
+    ) -> ExitIntent | None:
         """What must end at the market, since its stop has been met; *failed* gains what failed.
 
         Raises DatabaseUnavailableError; then it stays due.
@@ -185,7 +191,7 @@ class RestingExits:
             failed[str(position_id)] = why
         return met
 
-    async def _attempt(self, position: Position, groups: Groups) -> Exit | None:
+    async def _attempt(self, position: Position, groups: Groups) -> ExitIntent | None:
         try:
             await self._tend(position, groups)
         except OrderDeniedError as denied:
@@ -233,13 +239,13 @@ class RestingExits:
             return
         await self._place(position, wanted, replaces=rests is not None)
 
-    async def _place(self, position: Position, wanted: Guard, *, replaces: bool) -> None:
+    async def _place(self, position: Position, wanted: RestingPair, *, replaces: bool) -> None:
         held_back = self._groups.orders.held_back()
         if held_back is not None:  # nobody has refused it: it is due as soon as it may leave
             self._pauses.until(position.id, self._clock.now() + held_back.pause)
             return
         lost = self._live.pop(position.id, None) is not None and not replaces
-        placed: list[Guard] = []
+        placed: list[RestingPair] = []
 
         def build(now: Position) -> list[OrderIntent]:
             guard = self._wanted(now) or wanted
@@ -261,7 +267,7 @@ class RestingExits:
         )
         # It stays due once more: the next look reads that it is there, and clears what retires.
 
-    def _settled(self, position_id: PositionId, live: Guard | None = None) -> None:
+    def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
         self._due.pop(position_id, None)
         self._gone.pop(position_id, None)
         if live is not None:
@@ -283,7 +289,9 @@ class RestingExits:
         pause = self._backoff.refused(position_id, why)
         self._pauses.until(position_id, self._clock.now() + pause)
 
-    async def _met_meanwhile(self, position: Position, error: OrderRejectedError) -> Exit | None:
+    async def _met_meanwhile(
+        self, position: Position, error: OrderRejectedError
+    ) -> ExitIntent | None:
         """A price that was faster than the stop is no failure; one that stays refused is."""
         found = await self._refusals.exit_of(position, self._wanted(position), error)
         if found is not None and position.id not in self._backoff.reasons:
@@ -294,7 +302,7 @@ class RestingExits:
             self._refused(position, error)
         return found
 
-    def _wanted(self, position: Position) -> Guard | None:
+    def _wanted(self, position: Position) -> RestingPair | None:
         symbol, venue = self._symbols.get(position.symbol), self._venues.get(position.venue)
         if symbol is None or venue is None:
             return None
@@ -331,7 +339,7 @@ def _any_rests(groups: Groups) -> bool:
     return any(each is not None and _rests(each) for each in (groups.active, groups.retiring))
 
 
-def _guard_of(group: ExitGroup) -> Guard | None:
+def _guard_of(group: ExitGroup) -> RestingPair | None:
     """What rests; None: not all of it is acknowledged."""
     orders = group.unsettled
     stops = [order for order in orders if order.type is OrderType.STOP_MARKET and order.is_live]
@@ -340,7 +348,7 @@ def _guard_of(group: ExitGroup) -> Guard | None:
     ]
     if not stops or stops[0].stop_price is None:
         return None
-    return Guard(
+    return RestingPair(
         reason=CloseReason.STOP_LOSS,
         stop=stops[0].stop_price,
         target=targets[0].stop_price if targets else None,

@@ -1,7 +1,7 @@
 """Every open position against its levels and its holding time: the safety net behind the ticks.
 
 It asks the table what is open, and the venues for prices, by itself, and does the whole job alone.
-What is new in the table `Watched` takes over; a position is judged as that holds it at the moment,
+What is new in the table `TrackedPositions` takes over; a position is judged as that holds it at the moment,
 since ticks, fills and an operator go on while a page is read or a venue is asked.
 """
 
@@ -23,12 +23,12 @@ from tradebotd.market.calendars import Calendar
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.exits import expired, triggered
 from tradebotd.risk.trigger_book import Trigger
-from tradebotd.trading.exits.exit_intents import Exit, sellable_now
-from tradebotd.trading.exits.market_exits import Closing, SweepResult
+from tradebotd.trading.exits.exit_intents import ExitIntent, sellable_now
+from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
 from tradebotd.trading.exits.replacement_plan import UNDER_WAY
-from tradebotd.trading.exits.resting_stops import RestingExits
-from tradebotd.trading.exits.tracked_positions import Watched
-from tradebotd.trading.prices.bad_ticks import Doubts
+from tradebotd.trading.exits.resting_stops import RestingStops
+from tradebotd.trading.exits.tracked_positions import TrackedPositions
+from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FreshPrices, Quotes
 from tradebotd.trading.prices.symbol_pauses import SymbolPauses
 
@@ -64,11 +64,11 @@ class Sweep:
     def __init__(
         self,
         *,
-        watched: Watched,
+        watched: TrackedPositions,
         fresh: FreshPrices,
-        doubts: Doubts,
-        closing: Closing,
-        resting: RestingExits,
+        doubts: BadTickFilter,
+        closing: MarketExits,
+        resting: RestingStops,
         pauses: SymbolPauses,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
@@ -107,14 +107,14 @@ class Sweep:
         result.oldest_price = max(result.oldest_price, sweep.quotes.oldest)
         return sweep.lost
 
-    def exits(self, met: Iterable[Trigger], price: Decimal) -> list[Exit]:
+    def exits(self, met: Iterable[Trigger], price: Decimal) -> list[ExitIntent]:
         """What a tick at *price* has met, each position as it is held now."""
         found = []
         for each in met:
             position = self._watched.current(each.position_id)
             if position is not None:
                 found.append(
-                    Exit(position=position, reason=each.reason, level=each.level, price=price)
+                    ExitIntent(position=position, reason=each.reason, level=each.level, price=price)
                 )
         return found
 
@@ -164,8 +164,8 @@ class Sweep:
             sweep.quotes.asked[name] = price
         await self._close(self._answered(symbols, sweep), sweep)
 
-    def _answered(self, symbols: Sequence[MarketSymbol], sweep: _Round) -> list[Exit]:
-        exits: list[Exit] = []
+    def _answered(self, symbols: Sequence[MarketSymbol], sweep: _Round) -> list[ExitIntent]:
+        exits: list[ExitIntent] = []
         for name in sorted(each.symbol for each in symbols):
             price = sweep.quotes.asked.get(name)
             if price is not None and self._is_no_split(name, price, sweep.now):
@@ -178,13 +178,13 @@ class Sweep:
         """Every price is looked at for one; what is no session's price ends nothing."""
         return self._is_open(symbol, now) and self._pauses.look(symbol, price, now)
 
-    async def _close(self, exits: Sequence[Exit], sweep: _Round) -> None:
+    async def _close(self, exits: Sequence[ExitIntent], sweep: _Round) -> None:
         if exits:
             await self._closing.close_all(exits, sweep.result)
 
-    def _judged(self, position_ids: Iterable[PositionId], sweep: _Round) -> list[Exit]:
+    def _judged(self, position_ids: Iterable[PositionId], sweep: _Round) -> list[ExitIntent]:
         """Those that must end. Of one that cannot be judged that is said, and the others are."""
-        found: list[Exit] = []
+        found: list[ExitIntent] = []
         for position_id in position_ids:
             try:
                 each = self._due(position_id, sweep)
@@ -196,7 +196,7 @@ class Sweep:
                 found.append(each)
         return found
 
-    def _due(self, position_id: PositionId, sweep: _Round) -> Exit | None:
+    def _due(self, position_id: PositionId, sweep: _Round) -> ExitIntent | None:
         """As it is held now: closed since it was read, or on its way out, it is passed over."""
         position, now = self._watched.current(position_id), sweep.now
         if position is None:
@@ -210,7 +210,7 @@ class Sweep:
         if why is not None and over is not CloseReason.DUST:
             sweep.result.waiting[str(position_id)] = why
         elif over is not None:
-            return Exit(position=position, reason=over)
+            return ExitIntent(position=position, reason=over)
         else:
             return self._met(position, market, sweep)
         return None
@@ -222,7 +222,7 @@ class Sweep:
         sweep.markets[symbol] = found = _Market(self._is_open(symbol, sweep.now), ample)
         return found
 
-    def _met(self, position: Position, market: _Market, sweep: _Round) -> Exit | None:
+    def _met(self, position: Position, market: _Market, sweep: _Round) -> ExitIntent | None:
         now = sweep.now
         price = sweep.quotes.get(position.symbol)
         if price is None:
@@ -237,7 +237,7 @@ class Sweep:
         if met is None:
             self._closing.not_met(position.id, now)
             return None
-        return Exit(position=position, reason=met[0], level=met[1], price=price)
+        return ExitIntent(position=position, reason=met[0], level=met[1], price=price)
 
     def _ends_unpriced(self, position: Position, now: datetime) -> bool:
         """Its time is over: it is sold at whatever its venue pays, which must know a price."""

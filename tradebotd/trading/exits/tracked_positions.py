@@ -26,7 +26,7 @@ from tradebotd.storage.postgres.database import Database
 CLOSED_KEPT: Final = 10_000
 
 
-class Watched:
+class TrackedPositions:
     """`positions` by id; `book` holds the same ones, of the same versions: without its target each
     whose exit there is in doubt.
     """

@@ -7,7 +7,7 @@ from tradebotd.storage import bots, positions
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.exits.exit_changes import ExitChanges, Level, parse_holding, parse_level
-from tradebotd.trading.exits.manager import Protection
+from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.operator.flatten import Flatten, FlattenResult, Progress
 from tradebotd.trading.reconciliation.adoption import Adoption
 
@@ -15,7 +15,7 @@ from tradebotd.trading.reconciliation.adoption import Adoption
 class OperatorHands:
     """Raises RefusedError where the state does not allow it."""
 
-    def __init__(self, database: Database, protection: Protection, gate: EntryGate) -> None:
+    def __init__(self, database: Database, protection: ExitManager, gate: EntryGate) -> None:
         self._database = database
         self._protection = protection
         self._gate = gate
@@ -58,7 +58,7 @@ class AllHands(OperatorHands):
         self,
         *,
         database: Database,
-        protection: Protection,
+        protection: ExitManager,
         gate: EntryGate,
         flatten: Flatten,
         adoption: Adoption,

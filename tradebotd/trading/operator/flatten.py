@@ -24,7 +24,7 @@ from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.storage import open_positions, orders
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.entries.entry_gate import FLATTEN, EntryGate
-from tradebotd.trading.entries.resting_entries import EntryOrders
+from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.reconciliation.reconciler import Reconciler
 
 log = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ class Flatten:
         database: Database,
         clock: Clock,
         gate: EntryGate,
-        entry_orders: EntryOrders,
+        entry_orders: RestingEntries,
         closer: Closer,
         reconciler: Reconciler,
         host: HostClock | None = None,

@@ -9,24 +9,24 @@ from decimal import Decimal
 
 import structlog
 
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.prices import LastPrices
-from tradebotd.risk.tick_guard import TickGuard
+from tradebotd.risk.tick_guard import TickFilter
 
 log = structlog.get_logger(__name__)
 
 Observation = tuple[datetime, Decimal]
 
 
-class Doubts:
+class BadTickFilter:
     """Ticks ask about those that would move or end something, the sweep about all it acts on.
 
     What money is worth is asked for, too: it stays in the books at what it was counted at.
     """
 
-    def __init__(self, prices: PriceBook) -> None:
+    def __init__(self, prices: PriceCache) -> None:
         self._prices = prices
-        self._guard = TickGuard(prices.bad_tick)
+        self._guard = TickFilter(prices.bad_tick)
         self._believed: dict[str, Observation] = {}
         self._doubted: dict[str, Observation] = {}
 

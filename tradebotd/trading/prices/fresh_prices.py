@@ -14,7 +14,7 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
 from tradebotd.domain.position import Position
 from tradebotd.market.calendars import Calendar
-from tradebotd.market.price_cache import PriceBook
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Venue
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class Quotes:
 class FreshPrices:
     """`doubts`: whether the price in memory is one that a quote has to confirm."""
 
-    prices: PriceBook
+    prices: PriceCache
     symbols: Mapping[str, MarketSymbol]
     calendars: Mapping[str, Calendar]
     venues: Mapping[VenueName, Venue]

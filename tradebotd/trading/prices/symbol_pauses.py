@@ -17,7 +17,7 @@ from tradebotd.risk.split import suspected_split
 from tradebotd.storage import symbol_pauses
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbol_pauses import SymbolPause
-from tradebotd.trading.condition_alerts import Standing
+from tradebotd.trading.condition_alerts import ConditionAlerts
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class SymbolPauses:
         self._hours = hours
         self._last: dict[str, tuple[Decimal, datetime]] = {}
         self._unsaved: dict[str, SymbolPause] = {}
-        self._standing = Standing(database, clock, SPLIT)
+        self._standing = ConditionAlerts(database, clock, SPLIT)
         self.paused: dict[str, SymbolPause] = {}
 
     async def load(self) -> None:

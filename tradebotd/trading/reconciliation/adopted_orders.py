@@ -17,7 +17,7 @@ from tradebotd.storage import orders
 from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.execution.fill_ledger import Effects
-from tradebotd.trading.execution.order_identity import params_hash
+from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.recorder import AlsoThen, OrderRecorder
 
 ADOPTED = "adopted"  # the reason of an entry that stands for it
@@ -86,7 +86,7 @@ class AdoptedOrders:
             client_order_id=client_order_id,
             intent=intent,
             exits=adopted.exits if adopted.held is None else None,
-            params_hash=params_hash(intent.request),
+            params_hash=request_fingerprint(intent.request),
             send_by=self._host.now(),
             created_at=self._clock.now(),
         )

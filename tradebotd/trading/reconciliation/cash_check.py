@@ -12,7 +12,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import cash, settings
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.condition_alerts import Standing
+from tradebotd.trading.condition_alerts import ConditionAlerts
 from tradebotd.trading.reconciliation.holdings import Holdings
 
 BASELINES: Final = "cash_baselines"  # what an account held of each money before we came
@@ -56,7 +56,7 @@ class CashCheck:
         self._venues = venues
         self._symbols = symbols
         self._holdings = holdings
-        self._told = Standing(database, clock, "cash_differs")
+        self._told = ConditionAlerts(database, clock, "cash_differs")
         self._baselines: dict[VenueName, dict[str, Decimal]] | None = None
         self._seen: dict[Purse, Decimal] = {}
 

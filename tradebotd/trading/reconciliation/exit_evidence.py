@@ -18,7 +18,7 @@ from tradebotd.storage.positions import HeldSum
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.contradictions import of_answer
 from tradebotd.trading.execution.recorder import OrderRecorder
-from tradebotd.trading.reconciliation.external_activity import Externals
+from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.holdings import Holdings
 
 ASK_SECONDS: Final = 10.0
@@ -37,7 +37,7 @@ class ExitEvidence:
         venues: Mapping[VenueName, Venue],
         recorder: OrderRecorder,
         holdings: Holdings,
-        externals: Externals,
+        externals: ExternalActivity,
     ) -> None:
         self._database = database
         self._venues = venues

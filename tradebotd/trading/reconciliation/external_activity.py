@@ -57,7 +57,7 @@ class ExcessSettlement(Protocol):
     ) -> int: ...
 
 
-class Externals:
+class ExternalActivity:
     """Told by the reconciler and by order streams. It never sends anything."""
 
     def __init__(

@@ -28,7 +28,7 @@ LOOK_BACK: Final = timedelta(
 )  # what an earlier process closed, or one fill opened and closed
 
 
-class FundingBooks:
+class FundingRecorder:
     """Spot costs nothing: a venue is asked while futures are held there, and for an hour after.
 
     A new process asks once for what was closed within a day, by whomever: a payment is told after

@@ -11,7 +11,7 @@ from tradebotd.domain.errors import VenueError
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.order import Order, OrderReport
 from tradebotd.ports.clock import HostClock
-from tradebotd.ports.venue import OrderSearch
+from tradebotd.ports.venue import OrderLookup
 from tradebotd.trading.contradictions import of_answer
 from tradebotd.trading.reconciliation.venue_round import VenueRound, side_by_side, words
 
@@ -25,7 +25,7 @@ class Answer:
     """Without a `search`: `why` there is none. `asked_at`: host time."""
 
     asked_at: datetime
-    search: OrderSearch | None = None
+    search: OrderLookup | None = None
     why: str = ""
 
 

@@ -25,12 +25,16 @@ from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.reconciliation.agreement import Agreement
 from tradebotd.trading.reconciliation.cash_check import CashCheck, CashDifference
 from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
-from tradebotd.trading.reconciliation.external_activity import Externals
-from tradebotd.trading.reconciliation.funding import FundingBooks
+from tradebotd.trading.reconciliation.external_activity import ExternalActivity
+from tradebotd.trading.reconciliation.funding import FundingRecorder
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.late_fees import LateFees
 from tradebotd.trading.reconciliation.rules import Difference
-from tradebotd.trading.reconciliation.unknown_orders import OVERLAP, OrderSearches, Settled
+from tradebotd.trading.reconciliation.unknown_orders import (
+    OVERLAP,
+    ResolutionResult,
+    UnknownOrderResolver,
+)
 from tradebotd.trading.reconciliation.venue_round import VenueRound, words
 
 log = structlog.get_logger(__name__)
@@ -81,10 +85,10 @@ class Reconciler:
         self._holdings = Holdings(
             database=database, symbols=symbols, specs=specs, recorder=recorder, clock=clock
         )
-        self._externals = Externals(
+        self._externals = ExternalActivity(
             database=database, venues=venues, holdings=self._holdings, clock=clock
         )
-        self._searches = OrderSearches(
+        self._searches = UnknownOrderResolver(
             database=database,
             venues=venues,
             recorder=recorder,
@@ -101,7 +105,7 @@ class Reconciler:
             externals=self._externals,
         )
         recorder.use(self._externals)
-        self._funding = FundingBooks(
+        self._funding = FundingRecorder(
             database=database,
             venues=venues,
             symbols=symbols,
@@ -129,7 +133,7 @@ class Reconciler:
         return self._holdings
 
     @property
-    def externals(self) -> Externals:
+    def externals(self) -> ExternalActivity:
         return self._externals
 
     @property
@@ -164,7 +168,7 @@ class Reconciler:
             result.uncompared |= {name for name in self._venues if name in result.failed}
             return result
 
-    def _sendable_for(self, settled: Settled) -> float:
+    def _sendable_for(self, settled: ResolutionResult) -> float:
         """Seconds until nothing that waits may be sent any more."""
         now = self._host.now()
         return max(((by - now).total_seconds() for by in settled.waiting.values()), default=0.0)

@@ -12,8 +12,8 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.order import OrderReport, OrderType
 from tradebotd.domain.side import Side
-from tradebotd.ports.venue import OrderSearch, VenueTraits
-from tradebotd.storage.order_searches import Search
+from tradebotd.ports.venue import OrderLookup, VenueTraits
+from tradebotd.storage.order_searches import OrderSearchState
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.trading.execution.order_identity import is_as_sent, was_seen
 
@@ -22,20 +22,20 @@ SOONEST: Final = timedelta(minutes=1)
 SLOWER: Final = 4  # asked again after a quarter of the time that the absence has lasted
 
 
-class Verdict(StrEnum):
+class MissingOrderVerdict(StrEnum):
     WAIT = "wait"  # it may still be on its way, or the venue has not said it often enough
     CANCEL = "cancel"  # it may rest there: cancel it by its id, and go on asking
     ABSENT = "absent"  # it never arrived, and cannot arrive any more
 
 
 def counted(
-    search: Search | None,
-    answer: OrderSearch,
+    search: OrderSearchState | None,
+    answer: OrderLookup,
     *,
     send_by: datetime,
     asked_at: datetime,
     traits: VenueTraits,
-) -> Search | None:
+) -> OrderSearchState | None:
     """*search* after one more "never seen". One that came too early says nothing: as it was.
 
     By the venue's clock, and by ours when we asked, whichever is behind.
@@ -43,7 +43,7 @@ def counted(
     speaks_from = send_by + traits.receive_window + traits.absence_margin
     if min(answer.venue_time, asked_at) <= speaks_from:
         return search
-    before = search or Search(began_at=asked_at, last_asked_at=asked_at)
+    before = search or OrderSearchState(began_at=asked_at, last_asked_at=asked_at)
     return replace(
         before,
         last_asked_at=asked_at,
@@ -53,28 +53,32 @@ def counted(
 
 
 def judge(
-    search: Search | None,
+    search: OrderSearchState | None,
     *,
     can_rest: bool,
     moved: bool,
     traits: VenueTraits,
     silent: bool = False,
-) -> Verdict:
+) -> MissingOrderVerdict:
     """Of an order that the venue says it has never seen. *moved*: its holdings say otherwise.
     *silent*: they could say nothing either way, so that its answers have to last for longer.
 
     The paper venue's books are authoritative: its traits make the first such answer enough.
     """
     if search is None:
-        return Verdict.WAIT
+        return MissingOrderVerdict.WAIT
     lasted = search.last_asked_at - search.began_at
     if can_rest and search.cancel_acknowledged_at is None and lasted < traits.resting_margin:
-        return Verdict.CANCEL
+        return MissingOrderVerdict.CANCEL
     if silent and lasted < traits.resting_margin:
-        return Verdict.WAIT
+        return MissingOrderVerdict.WAIT
     often_enough = search.negatives >= traits.negatives
     widely_enough = len(search.endpoints) >= traits.endpoints
-    return Verdict.ABSENT if often_enough and widely_enough and not moved else Verdict.WAIT
+    return (
+        MissingOrderVerdict.ABSENT
+        if often_enough and widely_enough and not moved
+        else MissingOrderVerdict.WAIT
+    )
 
 
 def can_rest(stored: StoredOrder) -> bool:
@@ -82,7 +86,7 @@ def can_rest(stored: StoredOrder) -> bool:
     return stored.order.type is not OrderType.MARKET or was_seen(stored)
 
 
-def is_due(search: Search | None, now: datetime) -> bool:
+def is_due(search: OrderSearchState | None, now: datetime) -> bool:
     """Each time while its outcome is unknown; once it was inferred, ever more seldom."""
     if search is None or search.inferred_absent_at is None:
         return True
@@ -91,7 +95,7 @@ def is_due(search: Search | None, now: datetime) -> bool:
     return now >= min(slower, search.inferred_absent_at + ASK_ON)  # once more at the end
 
 
-def is_over(search: Search, now: datetime) -> bool:
+def is_over(search: OrderSearchState, now: datetime) -> bool:
     inferred = search.inferred_absent_at
     return inferred is not None and now >= inferred + ASK_ON
 

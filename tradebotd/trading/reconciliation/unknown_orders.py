@@ -16,18 +16,18 @@ from tradebotd.domain.order import FINAL, Order, OrderReport, OrderStatus
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue
 from tradebotd.storage import alerts, order_searches
-from tradebotd.storage.order_searches import Search
+from tradebotd.storage.order_searches import OrderSearchState
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.contradiction_alarms import say_of_answer
 from tradebotd.trading.contradictions import is_readable, of_answer
 from tradebotd.trading.execution.recorder import OrderRecorder
-from tradebotd.trading.reconciliation.external_activity import Externals
+from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.order_answers import Answer, OrderAnswers, cancelled
 from tradebotd.trading.reconciliation.rules import (
     Difference,
-    Verdict,
+    MissingOrderVerdict,
     can_rest,
     counted,
     is_due,
@@ -52,7 +52,7 @@ _RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
 
 @dataclass(slots=True)
-class Settled:
+class ResolutionResult:
     """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
 
     `unanswered`: id to why nobody can say what became of it; `unheard`: all of which nothing was
@@ -84,7 +84,7 @@ class _Missing:
     """An order that its venue has just denied; the search with that answer counted."""
 
     stored: StoredOrder
-    search: Search | None
+    search: OrderSearchState | None
     venue: Venue
 
     @property
@@ -92,7 +92,7 @@ class _Missing:
         return self.stored.order.client_order_id
 
 
-class OrderSearches:
+class UnknownOrderResolver:
     """One at a time (the reconciler sees to it)."""
 
     def __init__(
@@ -102,7 +102,7 @@ class OrderSearches:
         venues: Mapping[VenueName, Venue],
         recorder: OrderRecorder,
         holdings: Holdings,
-        externals: Externals,
+        externals: ExternalActivity,
         clock: Clock,
         host: HostClock,
     ) -> None:
@@ -118,9 +118,9 @@ class OrderSearches:
         self._silent_since: dict[ClientOrderId, datetime] = {}
         self._trades_asked: dict[ClientOrderId, datetime] = {}
 
-    async def settle(self, venues: VenueRound) -> Settled:
+    async def settle(self, venues: VenueRound) -> ResolutionResult:
         """Ask about each once. Raises DatabaseUnavailableError."""
-        result = Settled(venues)
+        result = ResolutionResult(venues)
         async with self._database.connection() as connection:
             doubtful = await order_searches.select_in_doubt(connection)
         known = {stored.order.client_order_id for stored, _ in doubtful}
@@ -150,7 +150,7 @@ class OrderSearches:
         await self._tell(result)
         return result
 
-    def _no_answer(self, stored: StoredOrder, why: str, result: Settled) -> None:
+    def _no_answer(self, stored: StoredOrder, why: str, result: ResolutionResult) -> None:
         """Unknown is unknown, whoever does not answer; what rested may do so for a while."""
         order, now = stored.order, self._host.now()
         result.fail(order, why)
@@ -161,8 +161,10 @@ class OrderSearches:
             result.unanswered[order.client_order_id] = why
 
     async def _without_resting(
-        self, doubtful: Sequence[tuple[StoredOrder, Search | None]], result: Settled
-    ) -> list[tuple[StoredOrder, Search | None]]:
+        self,
+        doubtful: Sequence[tuple[StoredOrder, OrderSearchState | None]],
+        result: ResolutionResult,
+    ) -> list[tuple[StoredOrder, OrderSearchState | None]]:
         """Those that rest are asked about all at once; what is as our row says needs no more."""
         names = {each.order.venue for each, _ in doubtful if each.order.status in _RESTS}
         result.open = await result.venues.ask_all(
@@ -183,7 +185,11 @@ class OrderSearches:
         return left
 
     async def _take(
-        self, stored: StoredOrder, search: Search | None, answer: Answer, result: Settled
+        self,
+        stored: StoredOrder,
+        search: OrderSearchState | None,
+        answer: Answer,
+        result: ResolutionResult,
     ) -> _Missing | None:
         """None: it was found, and what the venue said is recorded; or nothing was said."""
         if answer.search is None:
@@ -209,7 +215,11 @@ class OrderSearches:
         return _Missing(stored, search, venue)
 
     async def _record(
-        self, stored: StoredOrder, search: Search | None, report: OrderReport, result: Settled
+        self,
+        stored: StoredOrder,
+        search: OrderSearchState | None,
+        report: OrderReport,
+        result: ResolutionResult,
     ) -> None:
         order = stored.order
         if is_news(stored, report):
@@ -229,7 +239,7 @@ class OrderSearches:
         if order.status in {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN, OrderStatus.REJECTED}:
             log.info("order resolved", **_named(stored), status=report.status)
 
-    async def _found(self, stored: StoredOrder, search: Search) -> None:
+    async def _found(self, stored: StoredOrder, search: OrderSearchState) -> None:
         async with self._database.transaction(durable=True) as connection:
             await order_searches.end(connection, stored.order.id, self._host.now())
         if search.inferred_absent_at is not None:
@@ -237,7 +247,7 @@ class OrderSearches:
 
     # What is missing
 
-    async def _weigh(self, missing: Sequence[_Missing], result: Settled) -> None:
+    async def _weigh(self, missing: Sequence[_Missing], result: ResolutionResult) -> None:
         for venue in {each.stored.order.venue: each.venue for each in missing}.values():
             here = [each for each in missing if each.stored.order.venue == venue.name]
             try:
@@ -248,11 +258,13 @@ class OrderSearches:
                     if each.client_order_id not in result.waiting:
                         self._no_answer(each.stored, words(error), result)
 
-    async def _weigh_at(self, venue: Venue, here: Sequence[_Missing], result: Settled) -> None:
+    async def _weigh_at(
+        self, venue: Venue, here: Sequence[_Missing], result: ResolutionResult
+    ) -> None:
         differences: list[Difference] | None = None
         fills: Mapping[ClientOrderId, Sequence[Fill]] = {}
         unknown: Mapping[ClientOrderId, Sequence[Fill]] = {}
-        if any(_verdict(each, moved=False) is Verdict.ABSENT for each in here):
+        if any(_verdict(each, moved=False) is MissingOrderVerdict.ABSENT for each in here):
             differences, fills = await self._evidence(venue, here, result.venues)
             unknown = await self._externals.evidence(venue.name)
         for each in here:
@@ -265,7 +277,9 @@ class OrderSearches:
             doubtful = [*(other.stored for other in here), *result.unheard]
             silent = not moved and await says_nothing(self._holdings, each.stored, doubtful)
             verdict = _verdict(each, moved=moved, silent=silent)
-            cancels = verdict is Verdict.CANCEL and each.stored.order.status not in FINAL
+            cancels = (
+                verdict is MissingOrderVerdict.CANCEL and each.stored.order.status not in FINAL
+            )
             if not (cancels and await self._cancel(each, result)):
                 await self._conclude(each, verdict, result)
 
@@ -312,7 +326,7 @@ class OrderSearches:
             subject = await self._holdings.base_asset(order.symbol)
         return any(each.subject == subject and speaks_for(each, order.side) for each in differences)
 
-    async def _cancel(self, missing: _Missing, result: Settled) -> bool:
+    async def _cancel(self, missing: _Missing, result: ResolutionResult) -> bool:
         """By its id, whether or not it is there: then it cannot come any more. True: it was."""
         order = missing.stored.order
         try:
@@ -323,14 +337,16 @@ class OrderSearches:
             result.fail(order, words(error))
             return False
         now = self._host.now()
-        search = missing.search or Search(began_at=now, last_asked_at=now)
+        search = missing.search or OrderSearchState(began_at=now, last_asked_at=now)
         async with self._database.transaction(durable=True) as connection:
             acknowledged = replace(search, cancel_acknowledged_at=now)
             await order_searches.upsert(connection, order.id, acknowledged)
         await self._record(missing.stored, search, report, result)
         return True
 
-    async def _conclude(self, missing: _Missing, verdict: Verdict, result: Settled) -> None:
+    async def _conclude(
+        self, missing: _Missing, verdict: MissingOrderVerdict, result: ResolutionResult
+    ) -> None:
         stored, search, now = missing.stored, missing.search, self._host.now()
         order = stored.order
         inferred_before = search is not None and search.inferred_absent_at is not None
@@ -338,7 +354,7 @@ class OrderSearches:
             result.wait(stored)
             return
         if search is not None:
-            if verdict is Verdict.ABSENT and not inferred_before:
+            if verdict is MissingOrderVerdict.ABSENT and not inferred_before:
                 search = replace(search, inferred_absent_at=now)
             async with self._database.transaction(durable=True) as connection:
                 await order_searches.upsert(connection, order.id, search)
@@ -346,7 +362,7 @@ class OrderSearches:
                     await order_searches.end(connection, order.id, now)
         if order.status in FINAL:
             return
-        if verdict is Verdict.ABSENT:
+        if verdict is MissingOrderVerdict.ABSENT:
             await self._recorder.record_absent(stored, NEVER_SEEN)
             log.warning("order inferred absent", **_named(stored))
             result.resolved += 1
@@ -355,7 +371,7 @@ class OrderSearches:
         if search is not None and order.status is not OrderStatus.UNKNOWN:
             await self._recorder.record_unknown(order.client_order_id, NEVER_SEEN)
 
-    async def _tell(self, result: Settled) -> None:
+    async def _tell(self, result: ResolutionResult) -> None:
         """An alert an order for as long as it could have been sent and nobody knows of it."""
         now = self._host.now()
         unknown = {name: NEVER_SEEN for name, send_by in result.waiting.items() if send_by < now}
@@ -372,7 +388,7 @@ class OrderSearches:
         self._told = set(unknown) | ((self._told or set()) & still)
 
 
-def _verdict(missing: _Missing, *, moved: bool, silent: bool = False) -> Verdict:
+def _verdict(missing: _Missing, *, moved: bool, silent: bool = False) -> MissingOrderVerdict:
     return judge(
         missing.search,
         can_rest=can_rest(missing.stored),

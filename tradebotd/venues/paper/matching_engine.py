@@ -51,7 +51,7 @@ from tradebotd.venues.paper.resting_orders import (
 )
 from tradebotd.venues.paper.settlement import (
     DUPLICATE,
-    Outcome,
+    BookChanges,
     book,
     book_refused,
     end,
@@ -62,7 +62,7 @@ NOTHING_RESTS: Final = "nothing rests under that id"
 RESTS: Final = frozenset({*TRIGGERED, OrderType.LIMIT})
 
 
-class Desk:
+class MatchingEngine:
     """Memory of what rests and of futures positions; it changes by `follow`, after the commit."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Desk:
         for symbol, touched in await paper_books.select_touched(connection, self._name):
             self._funded[symbol] = funding_instant(touched, self._terms.funding_every)
 
-    def follow(self, outcome: Outcome) -> None:
+    def follow(self, outcome: BookChanges) -> None:
         for symbol in list(self._resting):
             for order_id in outcome.ended & self._resting[symbol].keys():
                 del self._resting[symbol][order_id]
@@ -119,7 +119,7 @@ class Desk:
 
     async def take(
         self,
-        outcome: Outcome,
+        outcome: BookChanges,
         orders: Sequence[tuple[ClientOrderId, OrderRequest]],
         prices: LastPrices,
         *,
@@ -151,7 +151,7 @@ class Desk:
 
     async def replace(
         self,
-        outcome: Outcome,
+        outcome: BookChanges,
         old: ClientOrderId,
         new: tuple[ClientOrderId, OrderRequest],
         prices: LastPrices,
@@ -166,7 +166,7 @@ class Desk:
         if outcome.refused is None:
             await end(outcome, family, OrderStatus.CANCELED, "replaced")
 
-    async def cancel(self, outcome: Outcome, client_order_id: ClientOrderId) -> None:
+    async def cancel(self, outcome: BookChanges, client_order_id: ClientOrderId) -> None:
         family = self._family(client_order_id)
         if not family:
             outcome.refused = NOTHING_RESTS
@@ -185,7 +185,7 @@ class Desk:
                 return True
         return bool(self._met(symbol, prices))
 
-    async def meet(self, outcome: Outcome, symbol: str, prices: LastPrices) -> None:
+    async def meet(self, outcome: BookChanges, symbol: str, prices: LastPrices) -> None:
         """Funding, resting orders, liquidation: each once, however often a point is played."""
         cursor = await paper_books.select_cursor(outcome.connection, self._name, symbol)
         if cursor is not None and cursor >= prices.at:
@@ -210,7 +210,7 @@ class Desk:
             return False
         return self._funded[symbol] < funding_instant(at, self._terms.funding_every)
 
-    async def _fund(self, outcome: Outcome, symbol: str, at: datetime, price: Decimal) -> None:
+    async def _fund(self, outcome: BookChanges, symbol: str, at: datetime, price: Decimal) -> None:
         """At the first point or order of each period, for what was held before it; once.
 
         Periods without a point are paid at the first price after them.
@@ -228,7 +228,7 @@ class Desk:
                 await paper_books.add_to_balances(outcome.connection, self._name, {asset: amount})
         outcome.funded[symbol] = latest
 
-    async def _liquidate(self, outcome: Outcome, symbol: str, prices: LastPrices) -> None:
+    async def _liquidate(self, outcome: BookChanges, symbol: str, prices: LastPrices) -> None:
         position = outcome.positions.get(symbol) or self._futures.get(symbol)
         if position is None or not position.quantity:
             return
@@ -312,7 +312,7 @@ class Desk:
 
     async def _fill_at_once(
         self,
-        outcome: Outcome,
+        outcome: BookChanges,
         client_order_id: ClientOrderId,
         request: OrderRequest,
         prices: LastPrices,
@@ -327,7 +327,7 @@ class Desk:
 
     async def _rest(
         self,
-        outcome: Outcome,
+        outcome: BookChanges,
         client_order_id: ClientOrderId,
         request: OrderRequest,
         linked_id: str | None,
@@ -358,7 +358,7 @@ class Desk:
         outcome.reports.append(resting_report(client_order_id, order_id, status, outcome.at, order))
 
     async def _fill_resting(
-        self, outcome: Outcome, order: RestingOrder, price: Decimal, fee_rate: Decimal
+        self, outcome: BookChanges, order: RestingOrder, price: Decimal, fee_rate: Decimal
     ) -> None:
         balances = await paper_books.lock_balances(outcome.connection, self._name)
         family = self._family(order.client_order_id)

@@ -21,7 +21,7 @@ NO_MORE: Final = "nothing more was left to reduce"
 
 
 @dataclass(slots=True)
-class Outcome:
+class BookChanges:
     """One transaction: what was changed in it, for memory to follow and for others to be told."""
 
     connection: Connection
@@ -35,7 +35,7 @@ class Outcome:
 
 
 async def end(
-    outcome: Outcome,
+    outcome: BookChanges,
     orders: Sequence[RestingOrder],
     status: OrderStatus,
     reason: str | None,
@@ -55,7 +55,7 @@ async def end(
 
 
 async def book_refused(
-    outcome: Outcome, client_order_id: ClientOrderId, request: OrderRequest
+    outcome: BookChanges, client_order_id: ClientOrderId, request: OrderRequest
 ) -> None:
     order_id = await paper_orders.insert_order(
         outcome.connection,
@@ -71,7 +71,7 @@ async def book_refused(
 
 
 async def book(
-    outcome: Outcome,
+    outcome: BookChanges,
     client_order_id: ClientOrderId,
     request: OrderRequest,
     done: Execution,

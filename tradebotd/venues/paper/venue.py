@@ -14,7 +14,7 @@ import anyio
 import structlog
 
 from tradebotd.clocks.host import host_now
-from tradebotd.domain.candle import PathPoint
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     OrderRejectedError,
@@ -31,7 +31,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.ports.venue import (
     Listener,
-    OrderSearch,
+    OrderLookup,
     VenueAccount,
     VenueTraits,
     WhyNot,
@@ -41,9 +41,9 @@ from tradebotd.ports.venue import (
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.postgres.database import Database, Lane, assert_no_connection_held
 from tradebotd.venues.paper.fill_model import PaperTerms
-from tradebotd.venues.paper.matching_engine import Desk
+from tradebotd.venues.paper.matching_engine import MatchingEngine
 from tradebotd.venues.paper.resting_orders import locked_by
-from tradebotd.venues.paper.settlement import Outcome
+from tradebotd.venues.paper.settlement import BookChanges
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class PaperVenue:
         self._database = database
         self._terms = terms
         self._instruments = instruments
-        self._desk = Desk(name, terms, instruments)
+        self._desk = MatchingEngine(name, terms, instruments)
         self._one_at_a_time = anyio.Lock()
         self._is_open = False
         self._listener: Listener | None = None
@@ -143,7 +143,7 @@ class PaperVenue:
         state = "unknown" if found is None else f"already {found.status}"
         raise OrderRejectedError(f"nothing to cancel: order {client_order_id} is {state}")
 
-    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderSearch:
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
         assert_no_connection_held("an order is sought")
         asked_at = host_now()
         try:
@@ -153,7 +153,7 @@ class PaperVenue:
                 )
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
-        return OrderSearch(report=report, endpoints=ENDPOINTS, venue_time=asked_at)
+        return OrderLookup(report=report, endpoints=ENDPOINTS, venue_time=asked_at)
 
     async def open_orders(self) -> Sequence[OrderReport]:
         assert_no_connection_held("open orders are fetched")
@@ -207,7 +207,7 @@ class PaperVenue:
 
     # Prices
 
-    def on_point(self, point: PathPoint) -> Awaitable[None] | None:
+    def on_point(self, point: Tick) -> Awaitable[None] | None:
         """A price that resting orders and futures positions meet; None when there are none.
 
         Call it after the price has been recorded. While the books cannot be written nothing
@@ -217,13 +217,13 @@ class PaperVenue:
             return None
         return self._meet(point)
 
-    async def _meet(self, point: PathPoint) -> None:
+    async def _meet(self, point: Tick) -> None:
         try:
             await self._match(point)
         except (VenueUnavailableError, OutcomeUnknownError) as error:
             log.warning("paper venue away", venue=self._name, error=str(error))
 
-    async def _match(self, point: PathPoint) -> None:
+    async def _match(self, point: Tick) -> None:
         await self._open()
         last = self._prices.last_prices(point.symbol)
         if last is None:
@@ -253,7 +253,7 @@ class PaperVenue:
     @asynccontextmanager
     async def _acting(
         self, client_order_id: ClientOrderId, why_not: WhyNot = unhindered
-    ) -> AsyncIterator[Outcome]:
+    ) -> AsyncIterator[BookChanges]:
         """One transaction of the venue's books, alone; memory follows once it has committed.
 
         An order is on its way until the books are its own: *why_not* is looked at then.
@@ -268,7 +268,7 @@ class PaperVenue:
                     async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
                         check_may_leave(why_not)
                         begun = True
-                        outcome = Outcome(connection=connection, at=self._clock.now())
+                        outcome = BookChanges(connection=connection, at=self._clock.now())
                         yield outcome
                 except BaseException:
                     if begun:  # what stands in the books is no longer known here
@@ -280,7 +280,7 @@ class PaperVenue:
                 raise OutcomeUnknownError(client_order_id) from error
             raise VenueUnavailableError(str(error)) from error
 
-    async def _answered(self, outcome: Outcome, client_order_id: ClientOrderId) -> OrderReport:
+    async def _answered(self, outcome: BookChanges, client_order_id: ClientOrderId) -> OrderReport:
         """The report of that order; of the others whoever listens is told."""
         if outcome.refused is not None:
             raise OrderRejectedError(outcome.refused)
