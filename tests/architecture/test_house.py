@@ -98,7 +98,7 @@ def test_sql_lives_in_storage_only() -> None:
     found = {
         name_of(path): statement
         for path in modules("tradebotd")
-        if path.parent != PACKAGE / "storage"
+        if PACKAGE / "storage" not in path.parents
         for statement in statements(parsed(path))
     }
 

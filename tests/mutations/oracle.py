@@ -190,7 +190,7 @@ ORACLE: Final = (
         name="a bot that says nothing sells",
         edits=(
             Edit(
-                "tradebotd/trading/account/daily_limits.py",
+                "tradebotd/trading/bots/decision.py",
                 "    if wanted is None:\n        return Decision(\n",
                 "    if wanted is None and held is None:\n        return Decision(\n",
             ),
@@ -215,8 +215,8 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/market_exits.py",
-                "    async def _attempt(self, each: Exit, made: list[Prepared], result: SweepResult) -> None:\n",
-                "    async def _attempt(self, each: Exit, made: list[Prepared], result: SweepResult) -> None:\n"
+                "    async def _attempt(self, each: ExitIntent, made: list[Prepared], result: SweepResult) -> None:\n",
+                "    async def _attempt(self, each: ExitIntent, made: list[Prepared], result: SweepResult) -> None:\n"
                 "        await anyio.sleep(8)\n",
             ),
         ),

@@ -174,8 +174,8 @@ PROTOCOL: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/reconciliation/rules.py",
-                "if often_enough and widely_enough and not moved else",
-                "if often_enough and widely_enough else",
+                "if often_enough and widely_enough and not moved\n",
+                "if often_enough and widely_enough\n",
             ),
         ),
         tests=(

@@ -1,7 +1,7 @@
 """Exits: every tick through the trigger book, and a sweep over the database behind it.
 
-Each can do the whole job alone, and both end in the same `MarketExits`. A position that triggered stays
-latched until its exit is settled, so that no tick sells it twice.
+Each can do the whole job alone, and both end in the same `MarketExits`. A position that triggered
+stays latched until its exit is settled, so that no tick sells it twice.
 """
 
 from collections.abc import Awaitable, Collection, Mapping, Sequence

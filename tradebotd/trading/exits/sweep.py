@@ -1,8 +1,8 @@
 """Every open position against its levels and its holding time: the safety net behind the ticks.
 
 It asks the table what is open, and the venues for prices, by itself, and does the whole job alone.
-What is new in the table `TrackedPositions` takes over; a position is judged as that holds it at the moment,
-since ticks, fills and an operator go on while a page is read or a venue is asked.
+`TrackedPositions` takes over what is new in the table; a position is judged as that holds it at the
+moment, since ticks, fills and an operator go on while a page is read or a venue is asked.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -29,12 +29,9 @@ from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.funding import FundingRecorder
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.late_fees import LateFees
+from tradebotd.trading.reconciliation.resolution import ResolutionResult
 from tradebotd.trading.reconciliation.rules import Difference
-from tradebotd.trading.reconciliation.unknown_orders import (
-    OVERLAP,
-    ResolutionResult,
-    UnknownOrderResolver,
-)
+from tradebotd.trading.reconciliation.unknown_orders import OVERLAP, UnknownOrderResolver
 from tradebotd.trading.reconciliation.venue_round import VenueRound, words
 
 log = structlog.get_logger(__name__)

@@ -1,7 +1,7 @@
 """Orders in doubt: sought at their venues until it is known, or inferred, what became of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,7 +12,7 @@ from tradebotd.domain.errors import OrderRejectedError, VenueError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import PositionType
-from tradebotd.domain.order import FINAL, Order, OrderReport, OrderStatus
+from tradebotd.domain.order import FINAL, OrderReport, OrderStatus
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue
 from tradebotd.storage import alerts, order_searches
@@ -25,6 +25,7 @@ from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.order_answers import Answer, OrderAnswers, cancelled
+from tradebotd.trading.reconciliation.resolution import ResolutionResult
 from tradebotd.trading.reconciliation.rules import (
     Difference,
     MissingOrderVerdict,
@@ -49,34 +50,6 @@ SILENT_FOR: Final = timedelta(minutes=10)  # then nobody knows what became of on
 LOST: Final = frozenset({OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN})
 
 _RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
-
-
-@dataclass(slots=True)
-class ResolutionResult:
-    """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
-
-    `unanswered`: id to why nobody can say what became of it; `unheard`: all of which nothing was
-    said in this round. `troubled`: venues of orders that failed.
-    """
-
-    venues: VenueRound
-    asked: int = 0
-    resolved: int = 0
-    waiting: dict[ClientOrderId, datetime] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    unanswered: dict[ClientOrderId, str] = field(default_factory=dict)
-    unheard: list[StoredOrder] = field(default_factory=list)
-    open: dict[VenueName, Sequence[OrderReport]] = field(default_factory=dict)
-    troubled: set[VenueName] = field(default_factory=set)
-    waiting_at: set[VenueName] = field(default_factory=set)
-
-    def fail(self, order: Order, why: str) -> None:
-        self.failed[order.client_order_id] = why
-        self.troubled.add(order.venue)
-
-    def wait(self, stored: StoredOrder) -> None:
-        self.waiting[stored.order.client_order_id] = stored.send_by
-        self.waiting_at.add(stored.order.venue)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,38 @@
+"""What one round of asking about orders in doubt came to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.order import Order, OrderReport
+from tradebotd.storage.orders import StoredOrder
+from tradebotd.trading.reconciliation.venue_round import VenueRound
+
+
+@dataclass(slots=True)
+class ResolutionResult:
+    """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
+
+    `unanswered`: id to why nobody can say what became of it; `unheard`: all of which nothing was
+    said in this round. `troubled`: venues of orders that failed.
+    """
+
+    venues: VenueRound
+    asked: int = 0
+    resolved: int = 0
+    waiting: dict[ClientOrderId, datetime] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    unanswered: dict[ClientOrderId, str] = field(default_factory=dict)
+    unheard: list[StoredOrder] = field(default_factory=list)
+    open: dict[VenueName, Sequence[OrderReport]] = field(default_factory=dict)
+    troubled: set[VenueName] = field(default_factory=set)
+    waiting_at: set[VenueName] = field(default_factory=set)
+
+    def fail(self, order: Order, why: str) -> None:
+        self.failed[order.client_order_id] = why
+        self.troubled.add(order.venue)
+
+    def wait(self, stored: StoredOrder) -> None:
+        self.waiting[stored.order.client_order_id] = stored.send_by
+        self.waiting_at.add(stored.order.venue)
