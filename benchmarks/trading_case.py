@@ -13,6 +13,8 @@ import anyio
 
 from tradebotd.clocks.host import host_now
 from tradebotd.clocks.wall import WallClock
+from tradebotd.daemon.wiring.core import TradingCore
+from tradebotd.daemon.wiring.order_path import wire_order_path
 from tradebotd.domain.bot import BotSpec, DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.exits import ExitPlan
@@ -42,12 +44,8 @@ from tradebotd.storage.postgres.database import (
     assert_no_connection_held,
 )
 from tradebotd.storage.symbols import sync_symbols
-from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.execution.lease import Lease
-from tradebotd.trading.execution.placement import Placement
-from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.exits.manager import ExitManager
-from tradebotd.trading.reconciliation.reconciler import Reconciler
 
 FEED: Final = FeedName("bench")
 VENUE: Final = VenueName("slow")
@@ -247,40 +245,20 @@ async def sweep_case(
     prices |= {each.symbol: BELOW_THE_STOP for each in listed[:to_close]}
     venue, clock, book = SlowVenue(answer_seconds, prices), WallClock(), PriceCache()
     by_name = {each.symbol: each for each in listed}
-    protection = ExitManager(
+    core = TradingCore(
         database=database,
         clock=clock,
-        prices=book,
+        venues={VENUE: venue},
         symbols=by_name,
         calendars={ALWAYS_OPEN: AlwaysOpen()},
-        venues={VENUE: venue},
-        sequential=False,
-    )
-    recorder = OrderRecorder(
-        database=database,
-        clock=clock,
-        instruments={name: each.instrument for name, each in by_name.items()},
+        prices=book,
         specs=specs,
-        watcher=protection,
-        currencies=CurrencyConverter((each.instrument for each in listed), book, "USDT"),
-    )
-    placement = Placement(
-        database=database,
-        venues={VENUE: venue},
-        recorder=recorder,
-        clock=clock,
         lease=Lease(account=ACCOUNT, token=token),
         nonce=nonce,
+        currency="USDT",
+        sequential=False,
     )
-    reconciler = Reconciler(
-        database=database,
-        venues={VENUE: venue},
-        symbols=by_name,
-        specs=specs,
-        recorder=recorder,
-        clock=clock,
-    )
-    protection.use(placement, reconciler.evidence)
+    protection = wire_order_path(core).exits
     await protection.load(host_now())
     database.held_ms.clear()
     return SweepCase(

@@ -9,6 +9,8 @@ from typing import Any
 from tests.fakes.clock import FakeClock
 from tests.fakes.venue import SCRIPTED, ScriptedVenue
 from tradebotd.clocks.host import host_now
+from tradebotd.daemon.wiring.core import TradingCore
+from tradebotd.daemon.wiring.order_path import wire_order_path
 from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.exits import ExitPlan
@@ -29,7 +31,6 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.strategies.base import Strategy
-from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.valuation import Account
 from tradebotd.trading.bots.cycle import BotCycle, CycleResult
 from tradebotd.trading.entries.entries import Entries
@@ -37,11 +38,9 @@ from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_prices import EntryPrices
 from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.execution.lease import Lease
-from tradebotd.trading.execution.placement import Placement
-from tradebotd.trading.execution.recorder import OrderRecorder
-from tradebotd.trading.exits.manager import ExitManager
-from tradebotd.trading.reconciliation.adoption import Adoption
-from tradebotd.trading.reconciliation.reconciler import Reconciler
+from tradebotd.trading.exits.exit_changes import ExitChanges
+from tradebotd.trading.operator.commands import OperatorCommands
+from tradebotd.trading.operator.flatten import Flatten
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
@@ -151,36 +150,31 @@ class TradingHarness:
         calendars: dict[str, Calendar] = {code: calendar or AlwaysOpen()}
         self.specs = {each.name: each for each in specs}
         self.strategies: dict[BotName, Strategy] = {each.name: ScriptedStrategy() for each in specs}
-        self.token = token
+        self.token, self.nonce = token, nonce
         self.gate = EntryGate(database, self.clock)
         self.gate.open("reconcile")
-        self.protection = ExitManager(
-            database=database,
-            clock=self.clock,
-            prices=self.prices,
-            symbols=self.symbols,
-            calendars=calendars,
-            venues=venues,
-            sequential=sequential,
+        self.lease = Lease(account=ACCOUNT, token=token)
+        self.path = wire_order_path(
+            TradingCore(
+                database=database,
+                clock=self.clock,
+                venues=venues,
+                symbols=self.symbols,
+                calendars=calendars,
+                prices=self.prices,
+                specs=self.specs,
+                lease=self.lease,
+                nonce=nonce,
+                currency="USDT",
+                sequential=sequential,
+            ),
             resting=None if paper is None or paper.resting_stops else (),
         )
-        self.recorder = OrderRecorder(
-            database=database,
-            clock=self.clock,
-            instruments=instruments,
-            specs=self.specs,
-            watcher=self.protection,
-            currencies=CurrencyConverter(instruments.values(), self.protection.doubts, "USDT"),
-        )
-        self.lease = Lease(account=ACCOUNT, token=token)
-        self.placement = Placement(
-            database=database,
-            venues=venues,
-            recorder=self.recorder,
-            clock=self.clock,
-            lease=self.lease,
-            nonce=nonce,
-        )
+        self.protection = self.path.exits
+        self.recorder = self.path.recorder
+        self.placement = self.path.placement
+        self.reconciler = self.path.reconciliation.reconciler
+        self.adoption = self.path.reconciliation.adoption
         self.account = Account(
             database=database,
             venues=venues,
@@ -210,7 +204,7 @@ class TradingHarness:
             sequential=sequential,
         )
         self.gate.listen(self.entry_orders.stir)
-        self.recorder.on_fill = self.entry_orders.stir
+        self.recorder.subscribe_to_fills(self.entry_orders.stir)
         self.reader = CandleReader(database, symbol_ids)
         self.writer = CandleWriter(database, symbol_ids, self.clock)
         self.cycle = BotCycle(
@@ -226,28 +220,29 @@ class TradingHarness:
             gate=self.gate,
             token=token,
         )
-        self.reconciler = Reconciler(
+        self.flatten = Flatten(
             database=database,
-            venues=venues,
-            symbols=self.symbols,
-            specs=self.specs,
-            recorder=self.recorder,
             clock=self.clock,
-        )
-        self.protection.use(self.placement, self.reconciler.evidence)
-        self.adoption = Adoption(
-            database=database,
-            venues=venues,
-            symbols=self.symbols,
-            specs=self.specs,
-            recorder=self.recorder,
+            gate=self.gate,
+            entry_orders=self.entry_orders,
+            closer=self.protection,
             reconciler=self.reconciler,
-            clock=self.clock,
-            lease=Lease(account=ACCOUNT, token=token),
-            nonce=nonce,
+        )
+        self.commands = OperatorCommands(
+            database=database,
+            exits=self.protection,
+            gate=self.gate,
+            flatten=self.flatten,
+            adoption=self.adoption,
+            changes=ExitChanges(
+                database=database,
+                prices=self.prices,
+                symbols=self.symbols,
+                watcher=self.protection,
+            ),
         )
         if paper is not None:
-            self.paper.listen(self.recorder.hear)
+            self.paper.listen(self.recorder.on_order_report)
 
     def set_filters(self, symbol: str = SYMBOL, **changes: Decimal) -> None:
         """The instrument as everybody knows it; to be called before anything is traded."""

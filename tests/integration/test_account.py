@@ -18,7 +18,6 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.entries.entry_gate import EntryGate
-from tradebotd.trading.operator.commands import OperatorHands
 
 TWO_UNITS = SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(2))
 
@@ -230,7 +229,7 @@ async def test_a_halt_survives_a_restart(database: Database) -> None:
 async def test_an_operator_closes_a_position_once(database: Database) -> None:
     """3.1: reason `manual`; what is not there is refused."""
     harness = await open_harness(database)
-    hands = OperatorHands(database, harness.protection, harness.gate)
+    hands = harness.commands
     await harness.enter()
     held = PositionId((await harness.position())["id"])
 
@@ -247,7 +246,7 @@ async def test_an_operator_closes_a_position_once(database: Database) -> None:
 async def test_a_bot_is_paused_and_resumed_by_hand_once(database: Database) -> None:
     """M4.9, 3.1: already so is refused."""
     harness = await open_harness(database)
-    hands = OperatorHands(database, harness.protection, harness.gate)
+    hands = harness.commands
     (name,) = harness.specs
     with pytest.raises(RefusedError):
         await hands.resume_bot(name)

@@ -19,7 +19,6 @@ from tradebotd.jobs.daily_reset import DailyReset
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.operator.commands import OperatorHands
 
 BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
 
@@ -359,7 +358,7 @@ async def test_the_reset_lifts_a_pause_of_yesterday_though_a_fill_came_first(
 
 async def test_a_pause_by_the_user_holds_while_a_cycle_runs(harness: TradingHarness) -> None:
     """M4.9: what the cycle had read does not overrule what was said meanwhile."""
-    hands = OperatorHands(harness.database, harness.protection, harness.gate)
+    hands = harness.commands
     harness.says(BUY, BUY)
 
     async def pause(_: ClientOrderId) -> None:

@@ -21,7 +21,6 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.risk.limits import AccountState
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.operator.commands import OperatorHands
 from tradebotd.trading.operator.flatten import Flatten, FlattenResult
 
 WAIT = 30.0
@@ -144,7 +143,7 @@ async def flatten(harness: TradingHarness) -> None:
 
 
 async def pause(harness: TradingHarness) -> None:
-    hands = OperatorHands(harness.database, harness.protection, harness.gate)
+    hands = harness.commands
     for bot in harness.specs:
         await hands.pause_bot(bot)
 
@@ -389,7 +388,7 @@ async def test_a_pause_keeps_only_its_own_bot_out(database: Database) -> None:
     harness = await decided(database)
 
     async def pause_two(harness: TradingHarness) -> None:
-        hands = OperatorHands(harness.database, harness.protection, harness.gate)
+        hands = harness.commands
         await hands.pause_bot(BotName("two"))
 
     async with at_the_account(harness) as hold:

@@ -83,7 +83,7 @@ async def both_fill(harness: TradingHarness, *, streamed: bool = True) -> OrderR
     await harness.venue.fill_and_tell(target, D(1))
     report = also_filled(harness, stop, "1", "95")
     if streamed:
-        await harness.recorder.hear(report)
+        await harness.recorder.on_order_report(report)
     return report
 
 
@@ -110,7 +110,7 @@ async def test_both_legs_of_a_pair_on_spot_sell_the_owners_coins_and_end(
     report = await both_fill(harness, streamed=streamed)
     for _ in range(3):
         await later(harness)
-        await harness.recorder.hear(report)
+        await harness.recorder.on_order_report(report)
 
     await assert_settled(harness)
     position = await harness.position()
@@ -162,7 +162,7 @@ async def test_futures_that_were_turned_round_are_closed_at_once(
     stop = leg(harness, OrderType.STOP_MARKET)
     (held,) = harness.protection.held.values()
     await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
-    await harness.recorder.hear(also_filled(harness, stop, "1", "100"))
+    await harness.recorder.on_order_report(also_filled(harness, stop, "1", "100"))
     await later(harness)
     await later(harness)
 
@@ -184,7 +184,7 @@ async def test_a_part_beyond_what_is_held_is_the_excess(database: Database) -> N
     stop, target = leg(harness, OrderType.STOP_MARKET), leg(harness, OrderType.TAKE_PROFIT_MARKET)
     harness.tick("110")
     await harness.recorder.record(harness.venue.fill(target, D("0.6")))
-    await harness.recorder.hear(also_filled(harness, stop, "1", "95"))
+    await harness.recorder.on_order_report(also_filled(harness, stop, "1", "95"))
 
     position = await harness.position()
     assert position["exit_price"] == D("0.6") * 110 + D("0.4") * 95
@@ -204,12 +204,12 @@ async def test_the_excess_is_told_again_and_changes_nothing(
     harness = await with_pair(database, capability, own="5")
     report = await both_fill(harness)
     for _ in range(3):
-        await harness.recorder.hear(report)
+        await harness.recorder.on_order_report(report)
 
     assert await harness.open_alerts() == [CODE]
     assert len(await harness.rows("SELECT 1 FROM external_fills")) == 1
     other = replace(report, fills=(replace(report.fills[0], price=D(94)),))
-    await harness.recorder.hear(other)
+    await harness.recorder.on_order_report(other)
     assert await harness.open_alerts() == ["fill_differs", CODE]
 
 

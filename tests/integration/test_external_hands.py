@@ -172,7 +172,7 @@ async def test_what_no_fill_explains_stays_a_difference(harness: TradingHarness)
 async def test_a_stream_tells_of_somebody_elses_order(harness: TradingHarness) -> None:
     """M5.6, R5: kept, and no order of ours is touched."""
     fill = trade(harness, "1")
-    await harness.recorder.hear(
+    await harness.recorder.on_order_report(
         OrderReport(
             client_order_id=HAND,
             venue_order_id=VenueOrderId("h2"),

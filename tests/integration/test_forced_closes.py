@@ -110,7 +110,7 @@ async def test_a_liquidation_is_ours_by_stream_and_by_reconcile_and_once(
         await assert_closed_once(harness, price, pnl)
     for _ in range(3):
         await again(harness)
-        await harness.recorder.hear(report)
+        await harness.recorder.on_order_report(report)
 
     await assert_closed_once(harness, price, pnl)
     assert len(harness.venue.submitted) == 1
@@ -212,7 +212,7 @@ async def test_less_than_a_lot_keeps_no_snapshot_waiting(database: Database) -> 
 
 
 def listen_as_daemon(harness: TradingHarness) -> None:
-    harness.venue.listen(harness.recorder.hear)
+    harness.venue.listen(harness.recorder.on_order_report)
 
 
 @pytest.mark.parametrize("streamed", [True, False])
@@ -247,7 +247,7 @@ async def test_deleveraging_takes_a_part_and_then_another_by_the_same_name(
 async def test_what_rests_for_it_follows_and_goes(database: Database, *, streamed: bool) -> None:
     """M5.7: the stop at the venue is of what is left; behind a closed position there is none."""
     harness = await open_resting_harness(database, Replacement.OVERLAP)
-    harness.venue.listen(harness.recorder.hear if streamed else nobody)
+    harness.venue.listen(harness.recorder.on_order_report if streamed else nobody)
     await harness.reconciler.run()
     await harness.enter()
     await sweep(harness, 2)
@@ -326,7 +326,7 @@ async def test_a_forced_close_that_comes_after_our_own_exit_is_somebody_elses(
     late = replace(report.fills[0], executed_at=early)
     harness.venue.fills[-1] = late
 
-    await harness.recorder.hear(replace(report, fills=(late,)))
+    await harness.recorder.on_order_report(replace(report, fills=(late,)))
     await again(harness)
 
     assert [row["close_reason"] for row in await harness.rows(POSITIONS)] == ["signal", None]

@@ -19,7 +19,6 @@ from tradebotd.domain.side import Side
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.operator.commands import OperatorHands
 
 BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
 RESTS = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"), lifetime=timedelta(minutes=5))
@@ -119,7 +118,7 @@ Unwanted = Callable[[TradingHarness], Awaitable[object]]
 
 
 async def pause(harness: TradingHarness) -> None:
-    await OperatorHands(harness.database, harness.protection, harness.gate).pause_bot(BOT)
+    await harness.commands.pause_bot(BOT)
 
 
 async def halt(harness: TradingHarness) -> None:

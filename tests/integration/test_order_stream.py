@@ -59,7 +59,7 @@ async def test_the_first_fills_of_a_revived_and_a_new_entry_at_once(
     async with anyio.create_task_group() as both:
         for number, order in enumerate((first, second)):
             told = said(order, OrderStatus.FILLED, part(order, number, "1"))
-            both.start_soon(harness.recorder.hear, told)
+            both.start_soon(harness.recorder.on_order_report, told)
 
     assert meeting.came == 2
     position = await harness.position()
@@ -89,7 +89,9 @@ async def test_an_adoption_that_meets_a_first_fill_is_refused(
 
     async with anyio.create_task_group() as both:
         both.start_soon(adopt)
-        both.start_soon(harness.recorder.hear, said(order, OrderStatus.FILLED, part(order, 1, "1")))
+        both.start_soon(
+            harness.recorder.on_order_report, said(order, OrderStatus.FILLED, part(order, 1, "1"))
+        )
 
     assert meeting.came == 2
     assert len(await harness.rows("SELECT 1 FROM positions WHERE closed_at IS NULL")) == 1
@@ -115,7 +117,7 @@ async def test_the_listener_outlives_whatever_a_report_does(
 
     with monkeypatch.context() as patched:
         patched.setattr(positions, "insert_position", broken)
-        await harness.recorder.hear(report)
+        await harness.recorder.on_order_report(report)
     assert await harness.rows("SELECT 1 FROM positions") == []
 
     await harness.reconciler.run()

@@ -22,7 +22,6 @@ from tradebotd.jobs import run_bots
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.bots.cycle import CycleResult
-from tradebotd.trading.operator.commands import OperatorHands
 from tradebotd.venues.paper.fill_model import PaperTerms
 
 WAIT = 30.0
@@ -64,7 +63,7 @@ async def halt(harness: TradingHarness) -> None:
 
 
 async def pause(harness: TradingHarness) -> None:
-    await OperatorHands(harness.database, harness.protection, harness.gate).pause_bot(BOT)
+    await harness.commands.pause_bot(BOT)
 
 
 async def lose_too_much(harness: TradingHarness) -> None:

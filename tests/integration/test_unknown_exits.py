@@ -204,7 +204,7 @@ async def test_futures_of_two_bots_are_one_holding(
     assert active is not None
     assert [each.client_order_id for each in active.unsettled] == [order]
 
-    proven = await harness.reconciler.evidence.nothing_was_sold(position, active.unsettled)
+    proven = await harness.path.reconciliation.evidence.nothing_was_sold(position, active.unsettled)
 
     assert proven is (behaviour is Behaviour.DROP_BEFORE)
 

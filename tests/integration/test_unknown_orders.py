@@ -10,6 +10,8 @@ import pytest
 from tests.fakes.host import ShiftedHost
 from tests.fakes.trading import BOT, NOON, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
+from tradebotd.daemon.wiring.core import TradingCore
+from tradebotd.daemon.wiring.reconciliation import wire_reconciliation
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError, VenueUnavailableError
 from tradebotd.domain.fill import Fill
@@ -19,7 +21,7 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import OrderLookup, Venue, VenueTraits
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.reconciliation.reconciler import Reconciled, Reconciler
+from tradebotd.trading.reconciliation.reconciler import Reconciled
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -36,15 +38,21 @@ class Doubt:
         self.host = ShiftedHost()
         harness.venue.traits = VenueTraits()
         harness.venue.endpoints = frozenset({"open", "history"})
-        self.reconciler = Reconciler(
+        core = TradingCore(
             database=harness.database,
-            venues={SCRIPTED: harness.venue} if venues is None else venues,
-            symbols=harness.symbols,
-            specs=harness.specs,
-            recorder=harness.recorder,
             clock=harness.clock,
             host=self.host,
+            venues={SCRIPTED: harness.venue} if venues is None else venues,
+            symbols=harness.symbols,
+            calendars={},
+            prices=harness.prices,
+            specs=harness.specs,
+            lease=harness.lease,
+            nonce=harness.nonce,
+            currency="USDT",
+            sequential=True,
         )
+        self.reconciler = wire_reconciliation(core, harness.recorder).reconciler
 
     async def after(self, passed: timedelta) -> Reconciled:
         """So much host time later, at the venue too, it is asked again."""

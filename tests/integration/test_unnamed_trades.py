@@ -135,7 +135,7 @@ async def test_a_name_that_is_told_later_says_whose_it_was(
     await look(harness)
     assert [row["status"] for row in await harness.orders()] == ["unknown"]
 
-    await harness.recorder.hear(report)
+    await harness.recorder.on_order_report(report)
     await look(harness)
 
     assert [row["status"] for row in await harness.orders()] == ["rejected"]

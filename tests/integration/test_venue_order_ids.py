@@ -76,13 +76,13 @@ async def test_a_fill_under_another_name_is_known_by_the_id_at_the_venue(
     parent = replace(
         said(order, OrderStatus.NEW), other_ids=(VenueOrderId("v2"),), asked=asked("1")
     )
-    await harness.recorder.hear(parent)
+    await harness.recorder.on_order_report(parent)
     child = replace(
         said(CHILD, OrderStatus.FILLED, part(CHILD, 1, "1")), venue_order_id=VenueOrderId("v2")
     )
 
-    await harness.recorder.hear(child)
-    await harness.recorder.hear(child)
+    await harness.recorder.on_order_report(child)
+    await harness.recorder.on_order_report(child)
 
     (row,) = await harness.orders()
     assert (row["status"], row["settled"], row["filled_quantity"]) == ("filled", True, 1)
@@ -98,9 +98,9 @@ async def test_a_report_under_another_name_is_ours_by_the_venues_own_id(
 ) -> None:
     """M5.4, R5: some venues tell of an order by the name of the request that changed it."""
     order = await lost(harness)
-    await harness.recorder.hear(said(order, OrderStatus.NEW))
+    await harness.recorder.on_order_report(said(order, OrderStatus.NEW))
 
-    await harness.recorder.hear(said(CHILD, OrderStatus.FILLED, part(CHILD, 1, "1")))
+    await harness.recorder.on_order_report(said(CHILD, OrderStatus.FILLED, part(CHILD, 1, "1")))
 
     (row,) = await harness.orders()
     assert (row["status"], row["settled"], row["venue_order_id"]) == ("filled", True, "v1")
@@ -140,10 +140,12 @@ async def test_a_cancel_that_raced_a_fill_loses_nothing(harness: TradingHarness)
     (row,) = await harness.orders()
     assert (row["status"], row["settled"]) == ("canceled", True)
 
-    await harness.recorder.hear(said(order, OrderStatus.PARTIALLY_FILLED, part(order, 2, "0.2")))
+    await harness.recorder.on_order_report(
+        said(order, OrderStatus.PARTIALLY_FILLED, part(order, 2, "0.2"))
+    )
     assert [row["status"] for row in await harness.orders()] == ["canceled"]
     assert (await harness.position())["quantity"] == Decimal("0.7")
-    await harness.recorder.hear(said(order, OrderStatus.FILLED, part(order, 3, "0.3")))
+    await harness.recorder.on_order_report(said(order, OrderStatus.FILLED, part(order, 3, "0.3")))
 
     (row,) = await harness.orders()
     assert (row["status"], row["settled"], row["filled_quantity"]) == ("filled", True, 1)
@@ -158,7 +160,7 @@ async def test_a_status_before_its_fills_keeps_the_order_open(harness: TradingHa
     settled = []
     for number in (3, 1, 2):
         quantity = {1: "0.5", 2: "0.3", 3: "0.2"}[number]
-        await harness.recorder.hear(
+        await harness.recorder.on_order_report(
             said(order, OrderStatus.PARTIALLY_FILLED, part(order, number, quantity))
         )
         settled.append((await harness.orders())[0]["settled"])
@@ -172,11 +174,15 @@ async def test_a_status_before_its_fills_keeps_the_order_open(harness: TradingHa
 async def test_a_position_is_protected_from_its_first_fill(harness: TradingHarness) -> None:
     """M5.4: a part is enough to be watched, and the rest is watched as well."""
     order = await lost(harness)
-    await harness.recorder.hear(said(order, OrderStatus.PARTIALLY_FILLED, part(order, 1)))
+    await harness.recorder.on_order_report(
+        said(order, OrderStatus.PARTIALLY_FILLED, part(order, 1))
+    )
     (held,) = harness.protection.held.values()
     assert (held.quantity, held.stop_loss) == (Decimal("0.5"), Decimal(95))
 
-    await harness.recorder.hear(said(order, OrderStatus.FILLED, part(order, 2), filled="1"))
+    await harness.recorder.on_order_report(
+        said(order, OrderStatus.FILLED, part(order, 2), filled="1")
+    )
 
     (held,) = harness.protection.held.values()
     assert held.quantity == 1
@@ -212,7 +218,11 @@ async def test_the_stream_goes_on_while_the_database_is_away(
 
     with monkeypatch.context() as patched:
         patched.setattr(harness.database, "transaction", away)
-        await harness.recorder.hear(said(order, OrderStatus.PARTIALLY_FILLED, part(order, 1)))
-    await harness.recorder.hear(said(order, OrderStatus.FILLED, part(order, 1), part(order, 2)))
+        await harness.recorder.on_order_report(
+            said(order, OrderStatus.PARTIALLY_FILLED, part(order, 1))
+        )
+    await harness.recorder.on_order_report(
+        said(order, OrderStatus.FILLED, part(order, 1), part(order, 2))
+    )
 
     assert (await harness.position())["quantity"] == 1

@@ -152,8 +152,8 @@ EXITS: Final = (
         name="a symbol that is paused for a split is sold",
         edits=(
             Edit(
-                "tradebotd/trading/exits/manager.py",
-                "        if position.symbol in self.symbol_pauses.paused:\n            return SPLIT\n",
+                "tradebotd/trading/exits/exit_holds.py",
+                "        if position.symbol in self._pauses.paused:\n            return SPLIT\n",
                 "",
             ),
         ),
@@ -163,7 +163,7 @@ EXITS: Final = (
         name="the grace of a resting stop never ends",
         edits=(
             Edit(
-                "tradebotd/trading/exits/manager.py",
+                "tradebotd/trading/exits/exit_holds.py",
                 "        if since is not None and now >= since + self._grace:\n",
                 "        if False:\n",
             ),
@@ -240,7 +240,7 @@ EXITS: Final = (
         name="an exit that the fence holds back counts as refused",
         edits=(
             Edit(
-                "tradebotd/trading/exits/manager.py",
+                "tradebotd/trading/exits/exit_holds.py",
                 "        if held_back is None:\n            return None\n",
                 "        if True:\n            return None\n",
             ),

@@ -127,7 +127,7 @@ class Operator:
         return asked
 
     async def _done(self, deed: Deed, world: World) -> Any:
-        hands, gate = world.trading.hands, world.trading.gate
+        hands, gate = world.trading.commands, world.trading.gate
         position = PositionId(deed.position or 0)
         asked: Any = deed.asked
         bot = next((name for name in world.trading.specs if name == deed.bot), BotName(""))

@@ -107,7 +107,7 @@ class Pulse:
                 "adopt", self.street.time.monotonic(), world.life.number, bot=str(spec.name)
             )
             try:
-                deed.answer = await world.trading.hands.adopt(
+                deed.answer = await world.trading.commands.adopt(
                     str(instrument.venue), spec.symbol, str(spec.name)
                 )
             except RefusedError as refused:

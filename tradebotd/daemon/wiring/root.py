@@ -233,7 +233,7 @@ def _services(
         scheduler=app.scheduler,
         prices=market.prices,
         gate=trading.gate,
-        hands=trading.hands,
+        hands=trading.commands,
         setup=lambda: _setup(config),
         state=lambda: _state(app),
         reload=app.reload,

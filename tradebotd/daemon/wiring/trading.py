@@ -6,8 +6,10 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from tradebotd.config.model import Config
+from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.files import LoadedFiles
 from tradebotd.daemon.wiring.market import Market
+from tradebotd.daemon.wiring.order_path import OrderPath, wire_order_path
 from tradebotd.daemon.wiring.tick_router import TickRouter
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import ConfigError
@@ -16,7 +18,6 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy
-from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.valuation import Account
 from tradebotd.trading.bots.cycle import BotCycle
 from tradebotd.trading.entries.entries import Entries
@@ -24,11 +25,10 @@ from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_prices import EntryPrices
 from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.execution.lease import Lease
-from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.exits.exit_changes import ExitChanges
 from tradebotd.trading.exits.manager import ExitManager
-from tradebotd.trading.operator.commands import AllHands
+from tradebotd.trading.operator.commands import OperatorCommands
 from tradebotd.trading.operator.flatten import Flatten
 from tradebotd.trading.reconciliation.adoption import Adoption
 from tradebotd.trading.reconciliation.reconciler import Reconciler
@@ -57,14 +57,11 @@ class Trading:
     venues: Mapping[VenueName, Venue]
     recorder: OrderRecorder
     flatten: Flatten
-    hands: AllHands
+    commands: OperatorCommands
 
     @property
     def receive_windows(self) -> list[timedelta]:
         return [venue.traits.receive_window for venue in self.venues.values()]
-
-
-OrderPath = tuple[ExitManager, OrderRecorder, Placement]
 
 
 def wire_trading(
@@ -76,238 +73,163 @@ def wire_trading(
     nonce: bytes,
 ) -> Trading:
     symbols = {symbol.symbol: symbol for symbol in files.symbols}
-    specs = {spec.name: spec for spec in config.bot_specs()}
-    strategies = dict(files.strategies)
     adapters = _venues(config, symbols, database, market)
-    venues = contained(adapters)
-    path = _order_path(config, files, database, market, symbols, specs, venues, lease, nonce)
-    protection, recorder, placement = path
-    gate = EntryGate(database, market.clock)
-    entries = _entries(config, database, market, symbols, specs, venues, path, gate, lease)
-    entry_orders = _entry_orders(database, market, venues, recorder, gate, specs)
-    cycle = BotCycle(
+    core = TradingCore(
         database=database,
-        specs=specs,
-        strategies=strategies,
+        clock=market.clock,
+        venues=contained(adapters),
         symbols=symbols,
         calendars=files.calendars,
-        candles=market.reader,
-        protection=protection,
-        entries=entries,
-        entry_orders=entry_orders,
+        prices=market.prices,
+        specs={spec.name: spec for spec in config.bot_specs()},
+        lease=lease,
+        nonce=nonce,
+        currency=config.risk.currency,
+        sequential=market.clock.speed == 0,
+    )
+    resting = {VenueName(name) for name, venue in config.venues.items() if venue.resting_stops}
+    return _compose(config, files, market, core, adapters, wire_order_path(core, resting=resting))
+
+
+def _compose(
+    config: Config,
+    files: LoadedFiles,
+    market: Market,
+    core: TradingCore,
+    adapters: Mapping[VenueName, Venue],
+    path: OrderPath,
+) -> Trading:
+    gate = EntryGate(core.database, core.clock)
+    resting_entries = _resting_entries(core, path.recorder, gate)
+    entries = _entries(config, market, core, path, gate)
+    strategies = dict(files.strategies)
+    reconciler = path.reconciliation.reconciler
+    flatten = Flatten(
+        database=core.database,
+        clock=core.clock,
         gate=gate,
-        token=lease.token,
+        entry_orders=resting_entries,
+        closer=path.exits,
+        reconciler=reconciler,
     )
-    reconciler, adoption, flatten, hands = _by_hand(
-        database,
-        market,
-        symbols,
-        specs,
-        venues,
-        recorder,
-        protection,
-        gate,
-        entry_orders,
-        lease,
-        nonce,
-    )
-    protection.use(placement, reconciler.evidence)
-    for venue in venues.values():
-        venue.listen(recorder.hear)
+    for venue in core.venues.values():
+        venue.listen(path.recorder.on_order_report)
     return Trading(
-        points=_points(market, adapters, protection, entry_orders),
-        specs=specs,
-        symbols=symbols,
+        specs=core.specs,
+        symbols=core.symbols,
         strategies=strategies,
         gate=gate,
-        protection=protection,
+        protection=path.exits,
+        points=_tick_router(market, adapters, path.exits, resting_entries),
         reconciler=reconciler,
         account=entries.account,
         entries=entries,
-        entry_orders=entry_orders,
-        cycle=cycle,
-        adoption=adoption,
-        lease=lease,
-        venues=venues,
-        recorder=recorder,
+        entry_orders=resting_entries,
+        cycle=_cycle(core, market, path, strategies, entries, resting_entries, gate),
+        adoption=path.reconciliation.adoption,
+        lease=core.lease,
+        venues=core.venues,
+        recorder=path.recorder,
         flatten=flatten,
-        hands=hands,
+        commands=_commands(core, path, gate, flatten),
     )
 
 
-def _points(
+def _tick_router(
     market: Market,
     adapters: Mapping[VenueName, Venue],
-    protection: ExitManager,
-    entry_orders: RestingEntries,
+    exits: ExitManager,
+    resting_entries: RestingEntries,
 ) -> TickRouter:
     papers = [venue for venue in adapters.values() if isinstance(venue, PaperVenue)]
     nobody_attends = market.clock.speed == 0
     return TickRouter(
-        protection,
-        papers,
-        protection.hours,
-        market.prices,
-        entry_orders if nobody_attends else None,
+        exits, papers, exits.hours, market.prices, resting_entries if nobody_attends else None
     )
 
 
-def _order_path(
-    config: Config,
-    files: LoadedFiles,
-    database: Database,
-    market: Market,
-    symbols: Mapping[str, MarketSymbol],
-    specs: Mapping[BotName, BotSpec],
-    venues: Mapping[VenueName, Venue],
-    lease: Lease,
-    nonce: bytes,
-) -> OrderPath:
-    protection = ExitManager(
-        database=database,
-        clock=market.clock,
-        prices=market.prices,
-        symbols=symbols,
-        calendars=files.calendars,
-        venues=venues,
-        sequential=market.clock.speed == 0,
-        resting={VenueName(name) for name, venue in config.venues.items() if venue.resting_stops},
-    )
-    recorder = OrderRecorder(
-        database=database,
-        clock=market.clock,
-        instruments={name: symbol.instrument for name, symbol in symbols.items()},
-        specs=specs,
-        watcher=protection,
-        currencies=CurrencyConverter(
-            (symbol.instrument for symbol in symbols.values()),
-            protection.doubts,
-            config.risk.currency,
-        ),
-    )
-    placement = Placement(
-        database=database,
-        venues=venues,
-        recorder=recorder,
-        clock=market.clock,
-        lease=lease,
-        nonce=nonce,
-    )
-    return protection, recorder, placement
-
-
-def _entry_orders(
-    database: Database,
-    market: Market,
-    venues: Mapping[VenueName, Venue],
-    recorder: OrderRecorder,
-    gate: EntryGate,
-    specs: Mapping[BotName, BotSpec],
-) -> RestingEntries:
+def _resting_entries(core: TradingCore, recorder: OrderRecorder, gate: EntryGate) -> RestingEntries:
     """Hears of everything that may stop what rests."""
-    entry_orders = RestingEntries(
-        database=database,
-        clock=market.clock,
-        venues=venues,
+    resting = RestingEntries(
+        database=core.database,
+        clock=core.clock,
+        venues=core.venues,
         recorder=recorder,
         gate=gate,
-        specs=specs,
-        sequential=market.clock.speed == 0,
+        specs=core.specs,
+        sequential=core.sequential,
     )
-    gate.listen(entry_orders.stir)
-    recorder.on_fill = entry_orders.stir
-    return entry_orders
-
-
-def _by_hand(
-    database: Database,
-    market: Market,
-    symbols: Mapping[str, MarketSymbol],
-    specs: Mapping[BotName, BotSpec],
-    venues: Mapping[VenueName, Venue],
-    recorder: OrderRecorder,
-    protection: ExitManager,
-    gate: EntryGate,
-    entry_orders: RestingEntries,
-    lease: Lease,
-    nonce: bytes,
-) -> tuple[Reconciler, Adoption, Flatten, AllHands]:
-    """What asks the venues, and what an operator can ask for."""
-    reconciler = Reconciler(
-        database=database,
-        venues=venues,
-        symbols=symbols,
-        specs=specs,
-        recorder=recorder,
-        clock=market.clock,
-    )
-    adoption = Adoption(
-        database=database,
-        venues=venues,
-        symbols=symbols,
-        specs=specs,
-        recorder=recorder,
-        reconciler=reconciler,
-        clock=market.clock,
-        lease=lease,
-        nonce=nonce,
-    )
-    flatten = Flatten(
-        database=database,
-        clock=market.clock,
-        gate=gate,
-        entry_orders=entry_orders,
-        closer=protection,
-        reconciler=reconciler,
-    )
-    hands = AllHands(
-        database=database,
-        protection=protection,
-        gate=gate,
-        flatten=flatten,
-        adoption=adoption,
-        changes=ExitChanges(
-            database=database, prices=market.prices, symbols=symbols, watcher=protection
-        ),
-    )
-    return reconciler, adoption, flatten, hands
+    gate.listen(resting.stir)
+    recorder.subscribe_to_fills(resting.stir)
+    return resting
 
 
 def _entries(
-    config: Config,
-    database: Database,
-    market: Market,
-    symbols: Mapping[str, MarketSymbol],
-    specs: Mapping[BotName, BotSpec],
-    venues: Mapping[VenueName, Venue],
-    path: OrderPath,
-    gate: EntryGate,
-    lease: Lease,
+    config: Config, market: Market, core: TradingCore, path: OrderPath, gate: EntryGate
 ) -> Entries:
-    protection, _, placement = path
     account = Account(
-        database=database,
-        venues=venues,
-        prices=protection.doubts,
-        symbols=symbols,
-        specs=specs,
-        name=lease.account,
-        currency=config.risk.currency,
+        database=core.database,
+        venues=core.venues,
+        prices=path.exits.doubts,
+        symbols=core.symbols,
+        specs=core.specs,
+        name=core.lease.account,
+        currency=core.currency,
         zone=ZoneInfo(config.daemon.timezone),
-        shares=market.clock.speed > 0,
+        shares=core.clock.speed > 0,
     )
     return Entries(
-        database=database,
+        database=core.database,
         account=account,
         prices=EntryPrices(
-            prices=market.prices,
-            venues=venues,
-            clock=market.clock,
+            prices=core.prices,
+            venues=core.venues,
+            clock=core.clock,
             resolution=lambda symbol: market.ingest.base(symbol).duration,
         ),
-        placement=placement,
+        placement=path.placement,
         gate=gate,
         limits=config.account_limits(),
+    )
+
+
+def _cycle(
+    core: TradingCore,
+    market: Market,
+    path: OrderPath,
+    strategies: dict[BotName, AnyStrategy],
+    entries: Entries,
+    resting: RestingEntries,
+    gate: EntryGate,
+) -> BotCycle:
+    return BotCycle(
+        database=core.database,
+        specs=core.specs,
+        strategies=strategies,
+        symbols=core.symbols,
+        calendars=core.calendars,
+        candles=market.reader,
+        protection=path.exits,
+        entries=entries,
+        entry_orders=resting,
+        gate=gate,
+        token=core.lease.token,
+    )
+
+
+def _commands(
+    core: TradingCore, path: OrderPath, gate: EntryGate, flatten: Flatten
+) -> OperatorCommands:
+    changes = ExitChanges(
+        database=core.database, prices=core.prices, symbols=core.symbols, watcher=path.exits
+    )
+    return OperatorCommands(
+        database=core.database,
+        exits=path.exits,
+        gate=gate,
+        flatten=flatten,
+        adoption=path.reconciliation.adoption,
+        changes=changes,
     )
 
 

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 import structlog
@@ -29,6 +29,11 @@ from tradebotd.trading.contradiction_alarms import say_of
 from tradebotd.trading.contradictions import of_report
 from tradebotd.trading.execution.dust import write_off
 from tradebotd.trading.execution.fill_ledger import Effects, FillLedger
+from tradebotd.trading.execution.listeners import (
+    ExternalOrderListener,
+    PositionListener,
+    PositionListeners,
+)
 from tradebotd.trading.execution.order_identity import in_other_words, is_as_sent, was_seen
 
 log = structlog.get_logger(__name__)
@@ -41,24 +46,6 @@ Choice = Callable[[StoredOrder], OrderStatus]
 AlsoThen = Callable[[Connection, Effects], Awaitable[None]]
 
 
-class PositionWatcher(Protocol):
-    """Who must know at once what is held: protection."""
-
-    def watch(self, position: Position) -> None: ...
-
-    def forget(self, position_id: PositionId) -> None: ...
-
-    def release(self, position_id: PositionId) -> None:
-        """Its exit came to nothing: it may trigger again."""
-        ...
-
-
-class Strangers(Protocol):
-    """Who is told of orders that are not ours."""
-
-    async def saw(self, report: OrderReport) -> None: ...
-
-
 class OrderRecorder:
     """*specs* by bot name is shared with whoever reloads the configuration."""
 
@@ -69,23 +56,29 @@ class OrderRecorder:
         clock: Clock,
         instruments: Mapping[str, Instrument],
         specs: Mapping[BotName, BotSpec],
-        watcher: PositionWatcher,
         currencies: CurrencyConverter,
     ) -> None:
         self._database = database
         self._clock = clock
         self.days = BotDays(specs, currencies)
         self._ledger = FillLedger(clock=clock, instruments=instruments, days=self.days)
-        self._watcher = watcher
+        self.positions = PositionListeners()
         # Orders that this process is sending: a venue's "never seen" means nothing of them yet.
         self.in_flight: set[ClientOrderId] = set()
-        self._strangers: Strangers | None = None
-        # Told after each fill: a limit of the bot's day may have been reached by it.
-        self.on_fill: Callable[[], None] | None = None
+        self._fill_listeners: list[Callable[[], None]] = []
+        self._external_orders: list[ExternalOrderListener] = []
 
-    def use(self, strangers: Strangers) -> None:
-        """The two know each other: what a stream tells of somebody else's order is passed on."""
-        self._strangers = strangers
+    def subscribe(self, listener: PositionListener) -> None:
+        """*listener* is told after each commit that opens, changes or closes a position."""
+        self.positions.add(listener)
+
+    def subscribe_to_fills(self, listener: Callable[[], None]) -> None:
+        """*listener* is told after each fill: a limit of the bot's day may be reached by it."""
+        self._fill_listeners.append(listener)
+
+    def subscribe_to_external_orders(self, listener: ExternalOrderListener) -> None:
+        """*listener* is told what a stream says of an order that is not ours."""
+        self._external_orders.append(listener)
 
     async def record(self, report: OrderReport) -> Effects:
         """A venue's report and its fills, in one durable transaction.
@@ -143,14 +136,15 @@ class OrderRecorder:
                 )
         self._tell(effects)
 
-    async def hear(self, report: OrderReport) -> None:
+    async def on_order_report(self, report: OrderReport) -> None:
         """From a venue's order stream, which this never ends. What cannot be written down, or fails
         in a way that nobody foresaw, reconciliation finds.
         """
         try:
             effects = await self.record(report)
-            if effects.is_foreign and self._strangers is not None:
-                await self._strangers.saw(report)
+            if effects.is_foreign:
+                for listener in self._external_orders:
+                    await listener.on_external_order(report)
         except (DatabaseUnavailableError, TimeoutError) as error:
             log.warning(
                 "an order stream's report was not recorded",
@@ -332,16 +326,17 @@ class OrderRecorder:
 
     def _tell(self, effects: Effects) -> None:
         closed = {position.id for position, _, _ in effects.closed}
-        if effects.fills and self.on_fill is not None:
-            self.on_fill()
+        if effects.fills:
+            for listener in self._fill_listeners:
+                listener()
         for position in effects.opened:
-            self._watcher.watch(position)
+            self.positions.watch(position)
             log.info("position opened", **_words(position, position.entry_price))
         for position in effects.changed:
             if position.id not in closed:
-                self._watcher.watch(position)
+                self.positions.watch(position)
         for position, books, reason in effects.closed:
-            self._watcher.forget(position.id)
+            self.positions.forget(position.id)
             log.info(
                 "position closed",
                 **_words(position, books.exit_price),
@@ -352,7 +347,7 @@ class OrderRecorder:
             )
         for position_id in effects.released:
             if position_id not in closed:
-                self._watcher.release(position_id)
+                self.positions.release(position_id)
 
 
 async def _in_group(connection: Connection, order: NewOrder) -> NewOrder:

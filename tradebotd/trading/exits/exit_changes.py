@@ -30,7 +30,7 @@ from tradebotd.risk.exits import (
 from tradebotd.risk.liquidation import stop_is_beyond
 from tradebotd.storage import positions
 from tradebotd.storage.postgres.database import Database, Lane
-from tradebotd.trading.execution.recorder import PositionWatcher
+from tradebotd.trading.execution.listeners import PositionListener
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ def parse_level(text: str) -> Level:
     return Level(fraction=value / 100)
 
 
-class MovingStops(PositionWatcher, Protocol):
+class MovingStops(PositionListener, Protocol):
     """Who moves stops with each price, and stores them with the next sweep only."""
 
     def as_moved(self, row: Position) -> Position:

@@ -82,32 +82,25 @@ class ExitPlacement:
         clock: Clock,
         venues: Mapping[VenueName, Venue],
         symbols: Mapping[str, MarketSymbol],
+        placement: Placement,
+        evidence: ExitEvidence,
     ) -> None:
         self._database = database
         self._clock = clock
         self._venues = venues
         self._symbols = symbols
         self._turns: dict[PositionId, _Turn] = {}
-        self._placement: Placement | None = None
-        self._evidence: ExitEvidence | None = None
-        # Told when what rests makes way for an exit at the market.
-        self.on_retire: Callable[[PositionId], None] = _nobody
-
-    def use(self, placement: Placement, evidence: ExitEvidence) -> None:
-        self._placement = placement
+        self.orders = placement
         self._evidence = evidence
+        self._retirements: list[Callable[[PositionId], None]] = []
 
-    @property
-    def orders(self) -> Placement:
-        if self._placement is None:
-            raise AssertionError("exits are not wired to the order flow")
-        return self._placement
+    def subscribe_to_retirements(self, listener: Callable[[PositionId], None]) -> None:
+        """*listener* is told when what rests makes way for an exit at the market."""
+        self._retirements.append(listener)
 
-    @property
-    def _proof(self) -> ExitEvidence:
-        if self._evidence is None:
-            raise AssertionError("exits are not wired to the holdings")
-        return self._evidence
+    def _on_retired(self, position_id: PositionId) -> None:
+        for listener in self._retirements:
+            listener(position_id)
 
     async def place(
         self,
@@ -160,7 +153,7 @@ class ExitPlacement:
                     cleared = False
                 case CancelAll(group):
                     if wish.kind is GroupKind.MARKET:
-                        self.on_retire(position_id)
+                        self._on_retired(position_id)
                     await self._clear_for(group, wish)
                     cleared = True
                 case VerifyNotExecuted(orders):
@@ -202,7 +195,7 @@ class ExitPlacement:
         """
         failed: Exception = OrderDeniedError("exit_unknown", "nobody knows what an exit became")
         try:
-            if await self._proof.nothing_was_sold(position, orders):
+            if await self._evidence.nothing_was_sold(position, orders):
                 return True
         except (VenueError, TimeoutError) as error:
             failed = error
@@ -251,7 +244,7 @@ class ExitPlacement:
         """In one transaction: the position never stands without an active group."""
         now = self._clock.now()
         if kind is GroupKind.MARKET:
-            self.on_retire(position.id)
+            self._on_retired(position.id)
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             await positions.lock(connection, position.id)
             if not await exit_groups.retire(connection, group.id, now):
@@ -300,7 +293,7 @@ class ExitPlacement:
         )
         linked = f"p{position.id}v{position.version}" if len(approved) > 1 else None
         if how.retire is not None and kind is GroupKind.MARKET:
-            self.on_retire(position.id)
+            self._on_retired(position.id)
         prepared = await self.orders.prepare_exits(approved, use, linked, wish.decision)
         wish.made[:] = prepared
         venue = self._venues[position.venue]
@@ -404,7 +397,3 @@ class ExitPlacement:
         finally:
             del self._turns[position_id]
             mine.over.set()
-
-
-def _nobody(_: PositionId) -> None:
-    """Nothing rests."""

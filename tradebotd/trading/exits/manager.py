@@ -5,7 +5,8 @@ stays latched until its exit is settled, so that no tick sells it twice.
 """
 
 from collections.abc import Awaitable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -13,31 +14,27 @@ import structlog
 
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
-from tradebotd.domain.ids import OrderId, PositionId, VenueName
-from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
+from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
-from tradebotd.ports.venue import Venue
 from tradebotd.risk.exits import ExitLevels, expired, triggered
 from tradebotd.risk.trigger_book import Trigger
 from tradebotd.storage.bots import DecisionRecord
-from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.postgres.writes import Writes
 from tradebotd.trading.condition_alerts import Unprotected
-from tradebotd.trading.execution.placement import Placement
+from tradebotd.trading.exits.exit_holds import ExitHolds
 from tradebotd.trading.exits.exit_intents import ExitIntent
-from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
 from tradebotd.trading.exits.orphaned_exits import OrphanedExits
 from tradebotd.trading.exits.resting_rounds import RestingRounds
-from tradebotd.trading.exits.resting_stops import GRACE, RestingStops, resting_venues
+from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FRESH, FreshPrices
-from tradebotd.trading.prices.symbol_pauses import SPLIT, SymbolPauses
-from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
+from tradebotd.trading.prices.symbol_pauses import SymbolPauses
 
 __all__ = ["ExitManager", "SweepResult"]
 
@@ -46,94 +43,48 @@ log = structlog.get_logger(__name__)
 ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
 
-class ExitManager:
-    """Implements `recorder.PositionWatcher`; `use` gives it the order flow once that stands.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitParts:
+    """What ends positions, composed by the wiring. *hours*: of symbols that do not always trade."""
 
-    *sequential*: exits one after the other, by position, where effects must repeat (speed 0).
-    *resting*: the venues whose configuration lets stops rest there (None: all that take them).
-    """
+    tracked: TrackedPositions
+    bad_ticks: BadTickFilter
+    symbol_pauses: SymbolPauses
+    fresh: FreshPrices
+    market_exits: MarketExits
+    holds: ExitHolds
+    resting: RestingStops
+    rounds: RestingRounds
+    orphaned: OrphanedExits
+    sweep: Sweep
+    unprotected: Unprotected
+    hours: Mapping[str, Calendar]
+
+
+class ExitManager:
+    """A `PositionListener` of the recorder; ticks, the sweep and whoever closes by hand come in."""
 
     def __init__(
-        self,
-        *,
-        database: Database,
-        clock: Clock,
-        prices: PriceCache,
-        symbols: Mapping[str, MarketSymbol],
-        calendars: Mapping[str, Calendar],
-        venues: Mapping[VenueName, Venue],
-        sequential: bool,
-        resting: Collection[VenueName] | None = None,
+        self, parts: ExitParts, *, clock: Clock, prices: PriceCache, writes: Writes
     ) -> None:
-        self._writes = database.writes
+        self._writes = writes
         self._clock = clock
         self._prices = prices
-        self.hours = _hours_of(symbols, calendars)
-        self.doubts = BadTickFilter(prices)
-        self._watched = TrackedPositions(database, symbols, calendars, lambda: self.doubts.limit)
-        self._book = self._watched.book
-        self._unprotected = Unprotected(database, clock)
+        self.hours = parts.hours
+        self.doubts = parts.bad_ticks
+        self.symbol_pauses = parts.symbol_pauses
+        self._watched = parts.tracked
+        self._book = parts.tracked.book
+        self._unprotected = parts.unprotected
+        self._resting = parts.resting
+        self._leftovers = parts.orphaned
+        self._closing = parts.market_exits
+        self._holds = parts.holds
+        self._fresh = parts.fresh
+        self._rounds = parts.rounds
+        self._sweep = parts.sweep
         self._lost: Collection[PositionId] = ()
-        self.symbol_pauses = SymbolPauses(database, clock, self.hours)
-        self._groups = ExitPlacement(database=database, clock=clock, venues=venues, symbols=symbols)
-        self._resting = RestingStops(
-            groups=self._groups,
-            database=database,
-            clock=clock,
-            prices=prices,
-            symbols=symbols,
-            calendars=calendars,
-            venues=resting_venues(venues, resting),
-        )
-        self._leftovers = OrphanedExits(self._groups, clock, sequential=sequential)
-        self._closing = MarketExits(
-            groups=self._groups,
-            database=database,
-            clock=clock,
-            symbols=symbols,
-            calendars=calendars,
-            watcher=self,
-            watched=self._watched,
-            prices=prices,
-            hold_back=self._hold_back,
-            sequential=sequential,
-        )
-        self._fresh = FreshPrices(
-            prices=prices,
-            symbols=symbols,
-            calendars=calendars,
-            venues=venues,
-            doubts=self.doubts.about,
-        )
-        self._rounds = self._rounds_of(clock, sequential=sequential)
-        self._sweep = Sweep(
-            watched=self._watched,
-            fresh=self._fresh,
-            doubts=self.doubts,
-            closing=self._closing,
-            resting=self._resting,
-            pauses=self.symbol_pauses,
-            symbols=symbols,
-            calendars=calendars,
-            venues=venues,
-            sequential=sequential,
-        )
-        self._grace = GRACE if clock.speed else timedelta()
-        self._met_at: dict[PositionId, datetime] = {}  # the price met what rests at the venue
         self.trades_closed = 0  # since the start
-
-    def _rounds_of(self, clock: Clock, *, sequential: bool) -> RestingRounds:
-        return RestingRounds(
-            self._resting,
-            leftovers=self._leftovers,
-            clock=clock,
-            held=self._watched.positions,
-            end=self._closing.close_all,
-            sequential=sequential,
-        )
-
-    def use(self, placement: Placement, evidence: ExitEvidence) -> None:
-        self._groups.use(placement, evidence)
 
     def doubt_beyond(self, bad_tick: Decimal) -> None:
         """A fraction of the price before; it may change while running."""
@@ -159,7 +110,7 @@ class ExitManager:
             return "both" if by_daemon else "resting"
         return "daemon" if by_daemon else "none"
 
-    # PositionWatcher
+    # PositionListener
 
     def watch(self, position: Position) -> None:
         if self._watched.watch(position):
@@ -174,7 +125,7 @@ class ExitManager:
         self._resting.forget(position_id)
         self._closing.forget(position_id)
         self._leftovers.stir()
-        self._met_at.pop(position_id, None)
+        self._holds.forget(position_id)
 
     def release(self, position_id: PositionId) -> None:
         if position_id not in self._closing.pauses:
@@ -245,35 +196,6 @@ class ExitManager:
         """Wait until something is new, and see to it."""
         await self._rounds.once()
 
-    def _hold_back(self, each: ExitIntent) -> str | None:
-        """Why an exit must wait: its symbol is paused, a stop that rests has just been met, or no
-        order may leave. That is nobody's refusal: no pause grows, and it leaves as soon as it may.
-        """
-        position = each.position
-        if position.symbol in self.symbol_pauses.paused:
-            return SPLIT
-        if self._rests_just_met(each):
-            return "a stop rests at the venue"
-        held_back = self._groups.orders.held_back()
-        if held_back is None:
-            return None
-        self._closing.pauses.until(position.id, self._clock.now() + held_back.pause)
-        return held_back.why
-
-    def _rests_just_met(self, each: ExitIntent) -> bool:
-        position = each.position
-        resting = self._resting.live(position.id)
-        if resting is None or not resting.covers(position, each):
-            return False
-        now = self._clock.now()
-        since = self._met_at.get(position.id)
-        if since is not None and now >= since + self._grace:
-            return False
-        if since is None:
-            self._met_at[position.id] = now
-            self._closing.pauses.until(position.id, now + self._grace)
-        return True
-
     # The sweep
 
     async def sweep(self, now: datetime) -> SweepResult:
@@ -322,14 +244,3 @@ class ExitManager:
     async def clear_leftovers(self) -> None:
         """Exits behind closed positions, all of them, now. Raises DatabaseUnavailableError."""
         await self._leftovers.clear({}, patient=False)
-
-
-def _hours_of(
-    symbols: Mapping[str, MarketSymbol], calendars: Mapping[str, Calendar]
-) -> dict[str, Calendar]:
-    """The calendars of the symbols that do not trade all the time."""
-    return {
-        name: calendars[symbol.calendar]
-        for name, symbol in symbols.items()
-        if symbol.calendar != ALWAYS_OPEN
-    }

@@ -1,6 +1,6 @@
 """Sends exits at the market: side by side or in order, with growing pauses where one is refused."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -30,9 +30,10 @@ from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts, subject
 from tradebotd.trading.execution.filled_positions import climbed
+from tradebotd.trading.execution.listeners import PositionListener
 from tradebotd.trading.execution.placement import Prepared
-from tradebotd.trading.execution.recorder import PositionWatcher
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
+from tradebotd.trading.exits.exit_holds import ExitHolds
 from tradebotd.trading.exits.exit_intents import (
     STEP_TOO_SMALL,
     UNSELLABLE,
@@ -61,7 +62,7 @@ class SweepResult:
 
 
 class MarketExits:
-    """*hold_back*: why an exit must wait all the same (a symbol that is paused, a resting stop)."""
+    """*listeners* learn of positions that change here; *timers*: when which may be tried again."""
 
     def __init__(
         self,
@@ -71,10 +72,11 @@ class MarketExits:
         clock: Clock,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
-        watcher: PositionWatcher,
+        listeners: PositionListener,
         watched: TrackedPositions,
         prices: PriceCache,
-        hold_back: Callable[[ExitIntent], str | None],
+        holds: ExitHolds,
+        timers: RetryTimers,
         sequential: bool,
     ) -> None:
         self._groups = groups
@@ -82,13 +84,13 @@ class MarketExits:
         self._clock = clock
         self._symbols = symbols
         self._calendars = calendars
-        self._watcher = watcher
+        self._listeners = listeners
         self._watched = watched
         self._prices = prices
-        self._hold_back = hold_back
+        self._holds = holds
         self._sequential = sequential
         self._ending: set[PositionId] = set()  # here, at this moment
-        self.pauses = RetryTimers()
+        self.pauses = timers
         self._backoff = Backoff()
         self._refusals = ConditionAlerts(database, clock, "exit_refused")
 
@@ -132,7 +134,7 @@ class MarketExits:
         if not self.is_open(position):
             raise OrderDeniedError("market_closed", f"{position.symbol} cannot be sold now")
         each = ExitIntent(position=position, reason=reason)
-        if reason not in BY_HAND and (why := self._hold_back(each)) is not None:
+        if reason not in BY_HAND and (why := self._holds.reason(each)) is not None:
             raise OrderDeniedError("exit_waits", why)
         made: list[Prepared] = []
         try:
@@ -176,7 +178,7 @@ class MarketExits:
         until = self.pauses.holds(position_id, self._clock.now())
         if until is not None:
             return f"tried again at {until:%H:%M:%S}"
-        return self._hold_back(each)
+        return self._holds.reason(each)
 
     async def _end(self, ready: Sequence[ExitIntent], result: SweepResult) -> None:
         if self._sequential:
@@ -263,7 +265,7 @@ class MarketExits:
         position_id = each.position.id
         result.waiting[str(position_id)] = denied.rule
         if denied.rule == "position_closed":
-            self._watcher.forget(position_id)
+            self._listeners.forget(position_id)
         elif denied.rule == STEP_TOO_SMALL:
             await self._skip_step(each.position)
         elif denied.rule in {"position_changed", "exit_group_changed", "exit_retiring"}:
@@ -310,7 +312,7 @@ class MarketExits:
             )
             position = replace(position, version=position.version + 1)
             await positions.update_plan(connection, position)
-        self._watcher.watch(position)
+        self._listeners.watch(position)
         self._watched.release(position.id)
 
     async def _place(

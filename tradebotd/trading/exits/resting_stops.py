@@ -80,7 +80,7 @@ class RestingStops:
         self._backoff = Backoff()
         self._gone: dict[PositionId, str] = {}
         self.failing: dict[str, str] = {}
-        groups.on_retire = self._taken
+        groups.subscribe_to_retirements(self._on_retired)
         self._told = ConditionAlerts(database, clock, "resting_stop_lost", "warning")
 
     def _stir(self, position_id: PositionId) -> None:
@@ -144,7 +144,7 @@ class RestingStops:
             self._ended.add(position_id)
             self._stir(position_id)
 
-    def _taken(self, position_id: PositionId) -> None:
+    def _on_retired(self, position_id: PositionId) -> None:
         """It makes way for an exit at the market, by our own hand."""
         self._live.pop(position_id, None)
         self._due[position_id] = None

@@ -1,4 +1,4 @@
-"""What an operator does to bots and positions."""
+"""What an operator may command: of bots, positions, symbols, and the end of everything."""
 
 from tradebotd.domain.errors import OrderDeniedError, RefusedError
 from tradebotd.domain.ids import BotName, PositionId, VenueName
@@ -12,13 +12,25 @@ from tradebotd.trading.operator.flatten import Flatten, FlattenResult, Progress
 from tradebotd.trading.reconciliation.adoption import Adoption
 
 
-class OperatorHands:
-    """Raises RefusedError where the state does not allow it."""
+class OperatorCommands:
+    """Each raises RefusedError where the state does not allow it."""
 
-    def __init__(self, database: Database, protection: ExitManager, gate: EntryGate) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        exits: ExitManager,
+        gate: EntryGate,
+        flatten: Flatten,
+        adoption: Adoption,
+        changes: ExitChanges,
+    ) -> None:
         self._database = database
-        self._protection = protection
+        self._exits = exits
         self._gate = gate
+        self._flatten = flatten
+        self._adoption = adoption
+        self._changes = changes
 
     async def pause_bot(self, bot: BotName) -> None:
         """No entries until it is resumed; its exits go on."""
@@ -46,28 +58,9 @@ class OperatorHands:
         if position is None:
             raise RefusedError("no_such_position", f"there is no open position {position_id}")
         try:
-            await self._protection.close_by_hand(position, CloseReason.MANUAL)
+            await self._exits.close_by_hand(position, CloseReason.MANUAL)
         except OrderDeniedError as error:
             raise RefusedError(error.rule, error.detail) from error
-
-
-class AllHands(OperatorHands):
-    """And what changes an exit, takes in what somebody else bought, or ends everything."""
-
-    def __init__(
-        self,
-        *,
-        database: Database,
-        protection: ExitManager,
-        gate: EntryGate,
-        flatten: Flatten,
-        adoption: Adoption,
-        changes: ExitChanges,
-    ) -> None:
-        super().__init__(database, protection, gate)
-        self._flatten = flatten
-        self._adoption = adoption
-        self._changes = changes
 
     async def flatten(self, progress: Progress) -> FlattenResult:
         return await self._flatten.run(progress)
@@ -77,7 +70,7 @@ class AllHands(OperatorHands):
         return await self._adoption.adopt(VenueName(venue), symbol, BotName(bot))
 
     async def resume_symbol(self, symbol: str) -> None:
-        await self._protection.symbol_pauses.resume(symbol)
+        await self._exits.symbol_pauses.resume(symbol)
 
     async def set_exits(
         self,

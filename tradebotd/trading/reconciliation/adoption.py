@@ -23,7 +23,7 @@ from tradebotd.domain.ids import (
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide, Side
-from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.risk.exits import levels_for, tightest_stop
 from tradebotd.risk.sellable import sellable
@@ -31,15 +31,9 @@ from tradebotd.storage import externals, positions
 from tradebotd.storage.positions import HeldSum
 from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.trading.execution.fill_ledger import Effects
-from tradebotd.trading.execution.recorder import OrderRecorder
-from tradebotd.trading.reconciliation.adopted_orders import (
-    ADOPTED,
-    Adopted,
-    AdoptedOrders,
-    Ownership,
-)
-from tradebotd.trading.reconciliation.excess_fills import ExcessFills
-from tradebotd.trading.reconciliation.forced_closes import ForcedCloses
+from tradebotd.trading.reconciliation.adopted_orders import ADOPTED, Adopted, AdoptedOrders
+from tradebotd.trading.reconciliation.external_activity import ExternalActivity
+from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.reconciler import Reconciled, Reconciler
 from tradebotd.trading.reconciliation.rules import Difference, net
 
@@ -83,33 +77,21 @@ class Adoption:
         venues: Mapping[VenueName, Venue],
         symbols: Mapping[str, MarketSymbol],
         specs: Mapping[BotName, BotSpec],
-        recorder: OrderRecorder,
+        holdings: Holdings,
+        external: ExternalActivity,
+        orders: AdoptedOrders,
         reconciler: Reconciler,
         clock: Clock,
-        lease: Ownership,
-        nonce: bytes,
-        host: HostClock | None = None,
     ) -> None:
         self._database = database
         self._venues = venues
         self._symbols = symbols
         self._specs = specs
         self._reconciler = reconciler
-        self._holdings = reconciler.holdings
-        self._externals = reconciler.externals
+        self._holdings = holdings
+        self._externals = external
+        self._orders = orders
         self._clock = clock
-        self._orders = AdoptedOrders(
-            database=database,
-            recorder=recorder,
-            clock=clock,
-            lease=lease,
-            nonce=nonce,
-            host=host,
-        )
-        self._externals.use(
-            ForcedCloses(database=database, clock=clock, orders=self._orders),
-            ExcessFills(database=database, holdings=self._holdings, orders=self._orders),
-        )
         self._one_at_a_time = anyio.Lock()  # of two askers the second finds what the first left
 
     async def adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:

@@ -67,22 +67,19 @@ class ExternalActivity:
         venues: Mapping[VenueName, Venue],
         holdings: Holdings,
         clock: Clock,
+        forced: ForcedFills,
+        excess: ExcessSettlement,
     ) -> None:
         self._database = database
         self._venues = venues
         self._holdings = holdings
         self._clock = clock
+        self._forced = forced
+        self._excess = excess
         self._ours: set[ClientOrderId] = set()
         self._orders: dict[VenueName, dict[str, str]] = {}  # alerts by subject: what was told
         self._explained = True  # alerts of an earlier life may be open
-        self._forced: ForcedFills | None = None
-        self._excess: ExcessSettlement | None = None
         self._forgotten_at: datetime | None = None
-
-    def use(self, forced: ForcedFills, excess: ExcessSettlement) -> None:
-        """Once the order flow stands: what is ours after all is booked as an order of ours."""
-        self._forced = forced
-        self._excess = excess
 
     # Orders
 
@@ -127,7 +124,7 @@ class ExternalActivity:
                 self._ours |= await externals.select_ours(connection, sorted(new))
         return self._ours & resting
 
-    async def saw(self, report: OrderReport) -> None:
+    async def on_external_order(self, report: OrderReport) -> None:
         """From an order stream. Raises DatabaseUnavailableError."""
         now = self._clock.now()
         fills = [
@@ -142,9 +139,10 @@ class ExternalActivity:
             await self.take_forced()
 
     async def take_forced(self) -> None:
-        """What a venue closed of ours becomes ours, from what is kept. Raises as `saw`."""
-        if self._forced is None:
-            return
+        """What a venue closed of ours becomes ours, from what is kept.
+
+        Raises as `on_external_order`.
+        """
         try:
             await self._forced.take()
         except AccountTakenError as error:
@@ -154,7 +152,7 @@ class ExternalActivity:
         self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
     ) -> int:
         """How many of our own excesses were settled: then *found* is no longer so."""
-        return 0 if self._excess is None else await self._excess.settle(found, accounts)
+        return await self._excess.settle(found, accounts)
 
     async def forget_old(self) -> None:
         """What happened once is told for a day: nothing has to be done for it to end."""

@@ -9,11 +9,9 @@ import anyio
 import structlog
 
 from tradebotd.clocks.host import SystemHost
-from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
-from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts
@@ -24,7 +22,6 @@ from tradebotd.trading.contradictions import BALANCE, is_readable, of_account, o
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.reconciliation.agreement import Agreement
 from tradebotd.trading.reconciliation.cash_check import CashCheck, CashDifference
-from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
 from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.funding import FundingRecorder
 from tradebotd.trading.reconciliation.holdings import Holdings
@@ -60,16 +57,28 @@ class Reconciled:
     uncompared: set[VenueName] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconciliationParts:
+    """What a reconciliation goes through, composed by the wiring."""
+
+    unknown_orders: UnknownOrderResolver
+    holdings: Holdings
+    external: ExternalActivity
+    funding: FundingRecorder
+    late_fees: LateFees
+    cash: CashCheck
+    agreement: Agreement
+
+
 class Reconciler:
     """One at a time. What a venue has and we do not is reported and left alone."""
 
     def __init__(
         self,
+        parts: ReconciliationParts,
         *,
         database: Database,
         venues: Mapping[VenueName, Venue],
-        symbols: Mapping[str, MarketSymbol],
-        specs: Mapping[BotName, BotSpec],
         recorder: OrderRecorder,
         clock: Clock,
         host: HostClock | None = None,
@@ -79,63 +88,19 @@ class Reconciler:
         self._recorder = recorder
         self._clock = clock
         self._host = host or SystemHost()
-        self._holdings = Holdings(
-            database=database, symbols=symbols, specs=specs, recorder=recorder, clock=clock
-        )
-        self._externals = ExternalActivity(
-            database=database, venues=venues, holdings=self._holdings, clock=clock
-        )
-        self._searches = UnknownOrderResolver(
-            database=database,
-            venues=venues,
-            recorder=recorder,
-            holdings=self._holdings,
-            externals=self._externals,
-            clock=clock,
-            host=self._host,
-        )
-        self._evidence = ExitEvidence(
-            database=database,
-            venues=venues,
-            recorder=recorder,
-            holdings=self._holdings,
-            externals=self._externals,
-        )
-        recorder.use(self._externals)
-        self._funding = FundingRecorder(
-            database=database,
-            venues=venues,
-            symbols=symbols,
-            clock=clock,
-            days=recorder.days,
-        )
-        self._late_fees = LateFees(database=database, clock=clock, days=recorder.days)
-        self._cash = CashCheck(
-            database=database,
-            venues=venues,
-            symbols=symbols,
-            holdings=self._holdings,
-            clock=clock,
-        )
-        self._agreement = Agreement(database, clock)
+        self._searches = parts.unknown_orders
+        self._holdings = parts.holdings
+        self._externals = parts.external
+        self._funding = parts.funding
+        self._late_fees = parts.late_fees
+        self._cash = parts.cash
+        self._agreement = parts.agreement
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier life may be open
         self._contradicted = True
         self._settled_since_start = False
         # From when on trades may be missing: since it agreed with our books, or told all it knew.
         self._told_until: dict[VenueName, datetime] = dict.fromkeys(venues, clock.now() - LOOK_BACK)
-
-    @property
-    def holdings(self) -> Holdings:
-        return self._holdings
-
-    @property
-    def externals(self) -> ExternalActivity:
-        return self._externals
-
-    @property
-    def evidence(self) -> ExitEvidence:
-        return self._evidence
 
     async def run(self) -> Reconciled:
         """Orders in doubt first, then holdings. Raises DatabaseUnavailableError.

@@ -1,0 +1,40 @@
+"""What nearly every part of the order flow is made of; for wiring functions only, never kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.market.calendars import Calendar
+from tradebotd.market.price_cache import PriceCache
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.venue import Venue
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.execution.lease import Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingCore:
+    """*sequential*: exits one after the other, by position, where effects must repeat (speed 0).
+
+    *specs*, by bot name, are shared with whoever reloads the configuration; *currency* is the
+    account's. *host* None: the machine's clock.
+    """
+
+    database: Database
+    clock: Clock
+    host: HostClock | None = None
+    venues: Mapping[VenueName, Venue]
+    symbols: Mapping[str, MarketSymbol]
+    calendars: Mapping[str, Calendar]
+    prices: PriceCache
+    specs: dict[BotName, BotSpec]
+    lease: Lease
+    nonce: bytes
+    currency: str
+    sequential: bool
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        return {name: symbol.instrument for name, symbol in self.symbols.items()}

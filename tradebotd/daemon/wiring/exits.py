@@ -1,0 +1,136 @@
+"""The parts of the exits, each from finished ones; `trading/exits/__init__.py` says who may act."""
+
+from collections.abc import Collection
+
+from tradebotd.daemon.wiring.core import TradingCore
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import ALWAYS_OPEN
+from tradebotd.market.calendars import Calendar
+from tradebotd.trading.condition_alerts import Unprotected
+from tradebotd.trading.execution.placement import Placement
+from tradebotd.trading.execution.recorder import OrderRecorder
+from tradebotd.trading.exits.backoff import RetryTimers
+from tradebotd.trading.exits.exit_holds import ExitHolds
+from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.manager import ExitManager, ExitParts
+from tradebotd.trading.exits.market_exits import MarketExits
+from tradebotd.trading.exits.orphaned_exits import OrphanedExits
+from tradebotd.trading.exits.resting_rounds import RestingRounds
+from tradebotd.trading.exits.resting_stops import RestingStops, resting_venues
+from tradebotd.trading.exits.sweep import Sweep
+from tradebotd.trading.exits.tracked_positions import TrackedPositions
+from tradebotd.trading.prices.bad_ticks import BadTickFilter
+from tradebotd.trading.prices.fresh_prices import FreshPrices
+from tradebotd.trading.prices.symbol_pauses import SymbolPauses
+from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
+
+
+def wire_exits(
+    core: TradingCore,
+    *,
+    bad_ticks: BadTickFilter,
+    recorder: OrderRecorder,
+    placement: Placement,
+    evidence: ExitEvidence,
+    resting: Collection[VenueName] | None,
+) -> ExitManager:
+    """*resting*: venues whose configuration lets stops rest there (None: all that take them)."""
+    hours = _hours(core)
+    tracked = TrackedPositions(core.database, core.symbols, core.calendars, lambda: bad_ticks.limit)
+    pauses = SymbolPauses(core.database, core.clock, hours)
+    groups, stops = _resting(core, placement, evidence, resting)
+    timers = RetryTimers()
+    holds = ExitHolds(
+        clock=core.clock, pauses=pauses, resting=stops, placement=placement, timers=timers
+    )
+    market_exits = MarketExits(
+        groups=groups,
+        database=core.database,
+        clock=core.clock,
+        symbols=core.symbols,
+        calendars=core.calendars,
+        listeners=recorder.positions,
+        watched=tracked,
+        prices=core.prices,
+        holds=holds,
+        timers=timers,
+        sequential=core.sequential,
+    )
+    orphaned = OrphanedExits(groups, core.clock, sequential=core.sequential)
+    fresh = FreshPrices(
+        prices=core.prices,
+        symbols=core.symbols,
+        calendars=core.calendars,
+        venues=core.venues,
+        doubts=bad_ticks.about,
+    )
+    parts = ExitParts(
+        tracked=tracked,
+        bad_ticks=bad_ticks,
+        symbol_pauses=pauses,
+        fresh=fresh,
+        market_exits=market_exits,
+        holds=holds,
+        resting=stops,
+        rounds=RestingRounds(
+            stops,
+            leftovers=orphaned,
+            clock=core.clock,
+            held=tracked.positions,
+            end=market_exits.close_all,
+            sequential=core.sequential,
+        ),
+        orphaned=orphaned,
+        sweep=Sweep(
+            watched=tracked,
+            fresh=fresh,
+            doubts=bad_ticks,
+            closing=market_exits,
+            resting=stops,
+            pauses=pauses,
+            symbols=core.symbols,
+            calendars=core.calendars,
+            venues=core.venues,
+            sequential=core.sequential,
+        ),
+        unprotected=Unprotected(core.database, core.clock),
+        hours=hours,
+    )
+    manager = ExitManager(parts, clock=core.clock, prices=core.prices, writes=core.database.writes)
+    recorder.subscribe(manager)
+    return manager
+
+
+def _resting(
+    core: TradingCore,
+    placement: Placement,
+    evidence: ExitEvidence,
+    where: Collection[VenueName] | None,
+) -> tuple[ExitPlacement, RestingStops]:
+    groups = ExitPlacement(
+        database=core.database,
+        clock=core.clock,
+        venues=core.venues,
+        symbols=core.symbols,
+        placement=placement,
+        evidence=evidence,
+    )
+    stops = RestingStops(
+        groups=groups,
+        database=core.database,
+        clock=core.clock,
+        prices=core.prices,
+        symbols=core.symbols,
+        calendars=core.calendars,
+        venues=resting_venues(core.venues, where),
+    )
+    return groups, stops
+
+
+def _hours(core: TradingCore) -> dict[str, Calendar]:
+    """The calendars of the symbols that do not trade all the time."""
+    return {
+        name: core.calendars[symbol.calendar]
+        for name, symbol in core.symbols.items()
+        if symbol.calendar != ALWAYS_OPEN
+    }

@@ -1,0 +1,57 @@
+"""From an order to what is held, what ends it and what the venue says of it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tradebotd.daemon.wiring.core import TradingCore
+from tradebotd.daemon.wiring.exits import wire_exits
+from tradebotd.daemon.wiring.reconciliation import Reconciliation, wire_reconciliation
+from tradebotd.domain.ids import VenueName
+from tradebotd.trading.account.conversion import CurrencyConverter
+from tradebotd.trading.execution.placement import Placement
+from tradebotd.trading.execution.recorder import OrderRecorder
+from tradebotd.trading.exits.manager import ExitManager
+from tradebotd.trading.prices.bad_ticks import BadTickFilter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPath:
+    recorder: OrderRecorder
+    placement: Placement
+    exits: ExitManager
+    reconciliation: Reconciliation
+
+
+def wire_order_path(
+    core: TradingCore, *, resting: Collection[VenueName] | None = None
+) -> OrderPath:
+    """*resting*: venues whose configuration lets stops rest there (None: all that take them)."""
+    bad_ticks = BadTickFilter(core.prices)
+    recorder = OrderRecorder(
+        database=core.database,
+        clock=core.clock,
+        instruments=core.instruments,
+        specs=core.specs,
+        currencies=CurrencyConverter(core.instruments.values(), bad_ticks, core.currency),
+    )
+    placement = Placement(
+        database=core.database,
+        venues=core.venues,
+        recorder=recorder,
+        clock=core.clock,
+        lease=core.lease,
+        nonce=core.nonce,
+    )
+    reconciliation = wire_reconciliation(core, recorder)
+    recorder.subscribe_to_external_orders(reconciliation.external)
+    exits = wire_exits(
+        core,
+        bad_ticks=bad_ticks,
+        recorder=recorder,
+        placement=placement,
+        evidence=reconciliation.evidence,
+        resting=resting,
+    )
+    return OrderPath(
+        recorder=recorder, placement=placement, exits=exits, reconciliation=reconciliation
+    )

@@ -1,0 +1,62 @@
+"""Why an exit at the market must wait though nobody has refused it: no retry pause grows by it."""
+
+from datetime import datetime, timedelta
+
+from tradebotd.domain.ids import PositionId
+from tradebotd.ports.clock import Clock
+from tradebotd.trading.execution.placement import Placement
+from tradebotd.trading.exits.backoff import RetryTimers
+from tradebotd.trading.exits.exit_intents import ExitIntent
+from tradebotd.trading.exits.resting_stops import GRACE, RestingStops
+from tradebotd.trading.prices.symbol_pauses import SPLIT, SymbolPauses
+
+
+class ExitHolds:
+    """*timers* are those of the exits at the market: a hold of known length is waited out there."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        pauses: SymbolPauses,
+        resting: RestingStops,
+        placement: Placement,
+        timers: RetryTimers,
+    ) -> None:
+        self._clock = clock
+        self._pauses = pauses
+        self._resting = resting
+        self._placement = placement
+        self._timers = timers
+        self._grace = GRACE if clock.speed else timedelta()
+        self._triggered_at: dict[PositionId, datetime] = {}  # the price met what rests
+
+    def reason(self, exit_: ExitIntent) -> str | None:
+        """Its symbol is paused, a stop that rests has just been met, or no order may leave."""
+        position = exit_.position
+        if position.symbol in self._pauses.paused:
+            return SPLIT
+        if self._rests_just_met(exit_):
+            return "a stop rests at the venue"
+        held_back = self._placement.held_back()
+        if held_back is None:
+            return None
+        self._timers.until(position.id, self._clock.now() + held_back.pause)
+        return held_back.why
+
+    def forget(self, position_id: PositionId) -> None:
+        self._triggered_at.pop(position_id, None)
+
+    def _rests_just_met(self, exit_: ExitIntent) -> bool:
+        position = exit_.position
+        resting = self._resting.live(position.id)
+        if resting is None or not resting.covers(position, exit_):
+            return False
+        now = self._clock.now()
+        since = self._triggered_at.get(position.id)
+        if since is not None and now >= since + self._grace:
+            return False
+        if since is None:
+            self._triggered_at[position.id] = now
+            self._timers.until(position.id, now + self._grace)
+        return True
