@@ -9,11 +9,11 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob, nothing_due
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Every, JobSpec, Summary
-from tradebotd.jobs.job import RunContext
-from tradebotd.jobs.run_ledger import RunLedger
-from tradebotd.jobs.runner import JobRunner
-from tradebotd.jobs.schedule import Due
-from tradebotd.storage.database import Database
+from tradebotd.scheduling.job import RunContext
+from tradebotd.scheduling.run_ledger import RunLedger
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.slots import Due
+from tradebotd.storage.postgres.database import Database
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NAME = JobName("work")

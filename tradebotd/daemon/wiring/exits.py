@@ -81,18 +81,7 @@ def wire_exits(
             sequential=core.sequential,
         ),
         orphaned=orphaned,
-        sweep=Sweep(
-            watched=tracked,
-            fresh=fresh,
-            doubts=bad_ticks,
-            closing=market_exits,
-            resting=stops,
-            pauses=pauses,
-            symbols=core.symbols,
-            calendars=core.calendars,
-            venues=core.venues,
-            sequential=core.sequential,
-        ),
+        sweep=_sweep(core, tracked, fresh, bad_ticks, market_exits, stops, pauses),
         unprotected=Unprotected(core.database, core.clock),
         hours=hours,
     )
@@ -125,6 +114,29 @@ def _resting(
         venues=resting_venues(core.venues, where),
     )
     return groups, stops
+
+
+def _sweep(
+    core: TradingCore,
+    tracked: TrackedPositions,
+    fresh: FreshPrices,
+    bad_ticks: BadTickFilter,
+    market_exits: MarketExits,
+    stops: RestingStops,
+    pauses: SymbolPauses,
+) -> Sweep:
+    return Sweep(
+        watched=tracked,
+        fresh=fresh,
+        doubts=bad_ticks,
+        closing=market_exits,
+        resting=stops,
+        pauses=pauses,
+        symbols=core.symbols,
+        calendars=core.calendars,
+        venues=core.venues,
+        sequential=core.sequential,
+    )
 
 
 def _hours(core: TradingCore) -> dict[str, Calendar]:
