@@ -232,7 +232,7 @@ MONEY: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/account/halts.py",
-                "until = day_ends(now, zone) if rule == DAILY_LOSS else None",
+                "until = day_ends(now, zone) if rule == DenialRule.MAX_DAILY_LOSS else None",
                 "until = day_ends(now, zone)",
             ),
         ),
@@ -312,7 +312,11 @@ MONEY: Final = (
     ),
     Mutation(
         name="an entry is made where an exit has outlived its position",
-        edits=(Edit("tradebotd/storage/bots.py", ', "left_over": "exit_left_over"', ""),),
+        edits=(
+            Edit(
+                "tradebotd/storage/bots.py", '        "left_over": DenialRule.EXIT_LEFT_OVER,\n', ""
+            ),
+        ),
         tests=(
             "tests/integration/test_exit_leftovers.py::test_nobody_enters_where_an_exit_has_outlived_its_position",
         ),

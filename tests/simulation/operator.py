@@ -8,9 +8,9 @@ from typing import Any, Final
 from tests.simulation.host import HURRIED, Record, VirtualTime
 from tests.simulation.switches import Draw
 from tests.simulation.world import World
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import RefusedError, TradebotError
 from tradebotd.domain.ids import BotName, PositionId
-from tradebotd.trading.account.halts import DRAWDOWN
 
 COMMANDS: Final = (
     *("close", "close", "set", "set", "pause", "resume", "halt", "flatten"),
@@ -56,7 +56,9 @@ class Operator:
         """Whatever stops entries."""
         gate = world.trading.gate
         fell = gate.account_halts.current
-        if gate.halt_reason is not None or (fell is not None and fell.rule == DRAWDOWN):
+        if gate.halt_reason is not None or (
+            fell is not None and fell.rule == DenialRule.MAX_DRAWDOWN
+        ):
             await self.do(Deed("resume_all", self.time.monotonic(), world.life.number), world)
 
     async def do(self, deed: Deed, world: World) -> None:

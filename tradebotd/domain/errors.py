@@ -19,6 +19,7 @@ TradebotError
 └─ RefusedError              an operator's wish does not fit the state; exit 4
 """
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.ids import ClientOrderId
 
 
@@ -35,8 +36,11 @@ class ConfigError(TradebotError):
 
 
 class OrderDeniedError(TradebotError):
-    def __init__(self, rule: str, detail: str) -> None:
-        super().__init__(f"{rule}: {detail}")
+    """*shown*: what the bot's status says instead of the rule's name, where more is known."""
+
+    def __init__(self, rule: DenialRule, detail: str, *, shown: str | None = None) -> None:
+        self.shown = rule.value if shown is None else shown
+        super().__init__(f"{self.shown}: {detail}")
         self.rule = rule
         self.detail = detail
 

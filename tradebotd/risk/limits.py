@@ -6,6 +6,7 @@ from typing import Final
 
 from tradebotd.domain.bot import AccountLimits
 from tradebotd.domain.decimals import ONE
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole
 from tradebotd.domain.side import PositionSide
@@ -80,18 +81,20 @@ def approve_entry(
     _check_terms(intent.request, price, limits, terms)
     if state.open_positions >= limits.max_open_positions:
         raise OrderDeniedError(
-            "max_open_positions", f"{state.open_positions} of {limits.max_open_positions} are open"
+            DenialRule.MAX_OPEN_POSITIONS,
+            f"{state.open_positions} of {limits.max_open_positions} are open",
         )
     if state.orders_last_minute >= limits.max_orders_per_minute:
         raise OrderDeniedError(
-            "max_orders_per_minute",
+            DenialRule.MAX_ORDERS_PER_MINUTE,
             f"{state.orders_last_minute} of {limits.max_orders_per_minute} were made",
         )
     _check_bot_rate(terms)
     exposure = state.exposure + intent.request.quantity * price * terms.rate
     if exposure > limits.max_exposure * state.equity:
         raise OrderDeniedError(
-            "max_exposure", f"{exposure} would be over {limits.max_exposure} of {state.equity}"
+            DenialRule.MAX_EXPOSURE,
+            f"{exposure} would be over {limits.max_exposure} of {state.equity}",
         )
     return ApprovedOrder(intent, _PROOF)
 
@@ -103,14 +106,16 @@ def approve_exit(intent: OrderIntent) -> ApprovedOrder:
     return ApprovedOrder(intent, _PROOF)
 
 
-def reached_account_limit(state: AccountState, limits: AccountLimits) -> tuple[str, str] | None:
+def reached_account_limit(
+    state: AccountState, limits: AccountLimits
+) -> tuple[DenialRule, str] | None:
     """(rule, detail) of the loss that stops all entries; met exactly, a limit is reached."""
     lost_today = state.day_start_equity - state.equity
     if lost_today > 0 and lost_today >= limits.max_daily_loss * state.day_start_equity:
-        return "max_daily_loss", f"{lost_today} lost since {state.day_start_equity}"
+        return DenialRule.MAX_DAILY_LOSS, f"{lost_today} lost since {state.day_start_equity}"
     drawdown = state.peak_equity - state.equity
     if drawdown > 0 and drawdown >= limits.max_drawdown * state.peak_equity:
-        return "max_drawdown", f"{drawdown} below the peak {state.peak_equity}"
+        return DenialRule.MAX_DRAWDOWN, f"{drawdown} below the peak {state.peak_equity}"
     return None
 
 
@@ -121,21 +126,23 @@ def _check_terms(
     reference = terms.reference_price
     if reference is not None and abs(asked - reference) > limits.price_collar * reference:
         raise OrderDeniedError(
-            "price_collar", f"{asked} is more than {limits.price_collar:%} from {reference}"
+            DenialRule.PRICE_COLLAR,
+            f"{asked} is more than {limits.price_collar:%} from {reference}",
         )
     if terms.max_leverage is not None and request.leverage > terms.max_leverage:
         raise OrderDeniedError(
-            "max_leverage", f"{request.leverage} where {terms.max_leverage} is allowed"
+            DenialRule.MAX_LEVERAGE, f"{request.leverage} where {terms.max_leverage} is allowed"
         )
     liquidation = terms.liquidation_price
     if stop_is_beyond(terms.side, terms.stop, liquidation):
         raise OrderDeniedError(
-            "stop_beyond_liquidation",
+            DenialRule.STOP_BEYOND_LIQUIDATION,
             f"the stop {terms.stop} lies beyond the liquidation at {liquidation}",
         )
     if is_liquidated_at(terms.side, asked, liquidation):
         raise OrderDeniedError(
-            "liquidated_at_once", f"it would be liquidated at {liquidation}, entered at {asked}"
+            DenialRule.LIQUIDATED_AT_ONCE,
+            f"it would be liquidated at {liquidation}, entered at {asked}",
         )
 
 
@@ -143,5 +150,6 @@ def _check_bot_rate(terms: EntryTerms) -> None:
     most = terms.max_bot_orders_per_minute
     if most is not None and terms.bot_orders_last_minute >= most:
         raise OrderDeniedError(
-            "bot_max_orders_per_minute", f"{terms.bot_orders_last_minute} of {most} were made"
+            DenialRule.BOT_MAX_ORDERS_PER_MINUTE,
+            f"{terms.bot_orders_last_minute} of {most} were made",
         )

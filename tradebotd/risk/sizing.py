@@ -6,14 +6,10 @@ from typing import Final
 
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.decimals import ONE, ZERO, floor_to_step
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.risk.sellable import least_entry, sellable
-
-INSUFFICIENT_BALANCE: Final = "insufficient balance"
-BELOW_FILTERS: Final = "quantity below filters"
-ABOVE_FILTERS: Final = "quantity above filters"
-NO_STOP: Final = "no stop distance"
 
 # Taker fee, half a spread and slippage of a common venue: a market order costs more than its price.
 DEFAULT_COST_BUFFER: Final = Decimal("0.002")
@@ -70,7 +66,7 @@ def entry_quantity(
         quantity = least_entry(price, way_out, instrument, base_fee, position_type)
         if quantity > affordable:
             raise OrderDeniedError(
-                BELOW_FILTERS,
+                DenialRule.BELOW_FILTERS,
                 f"the minimum notional {instrument.min_notional} is more than cash pays for",
             )
     if rule.kind in _SHARES:
@@ -81,7 +77,7 @@ def entry_quantity(
     _check_way_out(quantity, way_out, instrument, base_fee, position_type)
     if quantity > affordable:
         raise OrderDeniedError(
-            INSUFFICIENT_BALANCE,
+            DenialRule.INSUFFICIENT_BALANCE,
             f"{quantity} {instrument.symbol} at {price} needs more than {free_cash} free",
         )
     return quantity
@@ -105,7 +101,8 @@ def _wanted(
         case SizingKind.RISK_PERCENT | SizingKind.ATR:
             if stop_distance is None or stop_distance <= 0:
                 raise OrderDeniedError(
-                    NO_STOP, f"{rule.kind} needs a distance, has {stop_distance}"
+                    DenialRule.NO_STOP_DISTANCE,
+                    f"{rule.kind} needs a distance, has {stop_distance}",
                 )
             return share / stop_distance
 
@@ -146,14 +143,17 @@ def _lacks_notional(
 def _check_filters(quantity: Decimal, price: Decimal, instrument: Instrument) -> None:
     if quantity <= 0 or quantity < instrument.min_quantity:
         least = max(instrument.min_quantity, instrument.lot_size)
-        raise OrderDeniedError(BELOW_FILTERS, f"{quantity} is less than the minimum {least}")
+        raise OrderDeniedError(
+            DenialRule.BELOW_FILTERS, f"{quantity} is less than the minimum {least}"
+        )
     if instrument.max_quantity is not None and quantity > instrument.max_quantity:
         raise OrderDeniedError(
-            ABOVE_FILTERS, f"{quantity} is more than the maximum {instrument.max_quantity}"
+            DenialRule.ABOVE_FILTERS,
+            f"{quantity} is more than the maximum {instrument.max_quantity}",
         )
     if quantity * price < instrument.min_notional:
         raise OrderDeniedError(
-            BELOW_FILTERS,
+            DenialRule.BELOW_FILTERS,
             f"notional {quantity * price} is less than the minimum {instrument.min_notional}",
         )
 
@@ -167,7 +167,7 @@ def _check_way_out(
 ) -> None:
     if not sellable(quantity, way_out, instrument, base_fee, position_type):
         raise OrderDeniedError(
-            BELOW_FILTERS,
+            DenialRule.BELOW_FILTERS,
             f"of {quantity} {instrument.symbol} nothing could be sold again at {way_out:f}: the"
             f" minimum notional is {instrument.min_notional}, and {base_fee:%} is kept as a fee",
         )

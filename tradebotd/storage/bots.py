@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, LiteralString
 
 from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.storage.postgres.database import Connection
 
@@ -266,8 +267,8 @@ async def entry_obstacle(
     venue: VenueName,
     symbol: str,
     limit_of: Callable[[Counters], str | None],
-) -> str | None:
-    """Why *bot* may not enter now, read again in the transaction that writes the order.
+) -> tuple[DenialRule, str] | None:
+    """Why *bot* may not enter now (the rule, and how it is shown), read again in the transaction that writes the order.
 
     *limit_of*: the limit that the counters have reached. An exit that has outlived its position
     would end the next one, whosesoever it is.
@@ -275,15 +276,25 @@ async def entry_obstacle(
     await connection.execute(SHARE_STATE, bot)
     row = await connection.fetchrow(SELECT_FOR_ENTRY, bot, venue, symbol)
     if row is None or not row["active"]:
-        return "bot_stopped"
+        return _named(DenialRule.BOT_STOPPED)
     if row["paused_by"] == "user":
-        return "paused_by_user"
+        return _named(DenialRule.PAUSED_BY_USER)
     counters = _counters(row)
-    named = {"holds": "position_open", "revived": "entry_revived", "left_over": "exit_left_over"}
-    obstacles = [rule for column, rule in named.items() if row[column]]
-    if obstacles:
-        return obstacles[0]
-    return "order_unknown" if row["unknown"] else limit_of(counters)
+    obstacles = {
+        "holds": DenialRule.POSITION_OPEN,
+        "revived": DenialRule.ENTRY_REVIVED,
+        "left_over": DenialRule.EXIT_LEFT_OVER,
+        "unknown": DenialRule.ORDER_UNKNOWN,
+    }
+    for column, rule in obstacles.items():
+        if row[column]:
+            return _named(rule)
+    limit = limit_of(counters)
+    return None if limit is None else (DenialRule.DAILY_LIMIT, limit)
+
+
+def _named(rule: DenialRule) -> tuple[DenialRule, str]:
+    return rule, rule.value
 
 
 async def count_day(

@@ -9,6 +9,7 @@ from typing import Any, Final, LiteralString
 
 import asyncpg
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName
 from tradebotd.domain.order import OrderStatus, OrderType
@@ -66,8 +67,6 @@ SELECT_LEFTOVER: Final[LiteralString] = """
      ORDER BY g.position_id
      LIMIT $1
 """
-
-ACTIVE: Final = "exit_group_active"  # the constraint, and the rule it denies by
 
 
 class GroupKind(StrEnum):
@@ -149,9 +148,11 @@ async def insert(
     try:
         group_id: int = await connection.fetchval(INSERT, position_id, kind, at)
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name != ACTIVE:
+        if error.constraint_name != DenialRule.EXIT_GROUP_ACTIVE:
             raise
-        raise OrderDeniedError(ACTIVE, "an exit of this position is not settled yet") from error
+        raise OrderDeniedError(
+            DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is not settled yet"
+        ) from error
     return group_id
 
 

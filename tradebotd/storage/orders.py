@@ -7,6 +7,7 @@ from typing import Any, Final, LiteralString
 
 import asyncpg
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import (
@@ -29,10 +30,6 @@ from tradebotd.storage.postgres.database import Connection
 SEND_WITHIN: Final = timedelta(seconds=2)
 
 # Constraints of migration 0001 that are rules of trading, and what they deny.
-RULES: Final = {
-    "order_one_unsettled_entry": "an entry of this bot is not settled yet",
-}
-
 NEXT_ID: Final[LiteralString] = "SELECT nextval('orders_id_seq')"
 _INSERT_FROM_LEASE: Final = """
     INSERT INTO orders (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side,
@@ -186,10 +183,10 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
             intent.sweeps,
         )
     except asyncpg.UniqueViolationError as error:
-        rule = error.constraint_name or ""
-        if rule not in RULES:
+        if error.constraint_name != DenialRule.UNSETTLED_ENTRY:
             raise
-        raise OrderDeniedError(rule, RULES[rule]) from error
+        rule = DenialRule.UNSETTLED_ENTRY  # named after the constraint
+        raise OrderDeniedError(rule, rule.meaning) from error
     if row_id is None:
         raise AccountTakenError(f"the lease of account {account!r} is no longer ours")
 

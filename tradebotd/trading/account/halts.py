@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 
 from tradebotd.domain.bot import AccountLimits
+from tradebotd.domain.denial import DenialRule
 from tradebotd.ports.clock import Clock
 from tradebotd.risk.limits import AccountState, reached_account_limit
 from tradebotd.storage import alerts, settings
@@ -17,15 +18,13 @@ from tradebotd.trading.account.trading_day import day_ends
 log = structlog.get_logger(__name__)
 
 ALERT: Final = "account_limit_reached"
-DAILY_LOSS: Final = "max_daily_loss"
-DRAWDOWN: Final = "max_drawdown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHalt:
     """`until` None: somebody must resume."""
 
-    rule: str
+    rule: DenialRule
     detail: str
     since: datetime
     until: datetime | None
@@ -37,7 +36,7 @@ class AccountHalt:
     def read(cls, stored: dict[str, Any]) -> "AccountHalt":
         until = stored["until"]
         return cls(
-            rule=stored["rule"],
+            rule=DenialRule.named(stored["rule"]),
             detail=stored["detail"],
             since=datetime.fromisoformat(stored["since"]),
             until=None if until is None else datetime.fromisoformat(until),
@@ -84,7 +83,9 @@ class AccountHalts:
         if self._halt is not None and current is None:
             await self._clear(now)
         wanted = _wanted(state, limits, zone, now)
-        if wanted is None or (current is not None and current.rule in (wanted.rule, DRAWDOWN)):
+        if wanted is None or (
+            current is not None and current.rule in (wanted.rule, DenialRule.MAX_DRAWDOWN)
+        ):
             return current
         message = f"no entries: {wanted.rule}, {wanted.detail}"
         before, self._halt = (
@@ -110,7 +111,7 @@ class AccountHalts:
         The highest equity begins anew: what was lost is not lost again.
         """
         halt = self.current
-        if halt is None or halt.rule != DRAWDOWN:
+        if halt is None or halt.rule != DenialRule.MAX_DRAWDOWN:
             return False
         now = self._clock.now()
         await settings.put(connection, settings.ACCOUNT_HALT, None)
@@ -138,5 +139,5 @@ def _wanted(
     if reached is None:
         return None
     rule, detail = reached
-    until = day_ends(now, zone) if rule == DAILY_LOSS else None
+    until = day_ends(now, zone) if rule == DenialRule.MAX_DAILY_LOSS else None
     return AccountHalt(rule=rule, detail=detail, since=now, until=until)

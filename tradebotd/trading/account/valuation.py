@@ -11,6 +11,7 @@ import anyio
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import EntryPostponedError, FeedError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
@@ -361,7 +362,7 @@ def _bought(holdings: Sequence[OpenHolding]) -> dict[Purse, Decimal]:
 
 
 def no_answer(venue: VenueName, why: str) -> EntryPostponedError:
-    return EntryPostponedError(f"{venue} does not answer", why)
+    return EntryPostponedError(DenialRule.VENUE_SILENT, why, shown=f"{venue} does not answer")
 
 
 def _either(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tradebotd.domain.bot import BotSpec, EntryKind
 from tradebotd.domain.candle import Candle
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     EntryPostponedError,
     FeedError,
@@ -19,11 +20,9 @@ from tradebotd.domain.order import FINAL
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.signal import Signal
 from tradebotd.storage.bots import DecisionRecord, PausedBy
-from tradebotd.trading.account.halts import DAILY_LOSS, DRAWDOWN
 from tradebotd.trading.bots.decision import ENTRY_RESTING, Decision
 from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
-from tradebotd.trading.execution.placement import DECIDED
 from tradebotd.trading.exits.manager import ExitManager
 
 
@@ -135,8 +134,8 @@ class DecisionExecutor:
         try:
             made = await self._protection.close_by_hand(position, CloseReason.SIGNAL, record)
         except OrderDeniedError as error:
-            status = f"waiting ({error.rule})"
-            if error.rule == DECIDED:
+            status = f"waiting ({error.shown})"
+            if error.rule == DenialRule.DECIDED_ALREADY:
                 return CycleOutcome(status=status, decided=record.candle_ts)
             return CycleOutcome(status=status, decision=record, again=True)
         except VenueError as error:
@@ -149,11 +148,11 @@ class DecisionExecutor:
 
 
 def _denied(record: DecisionRecord, error: OrderDeniedError) -> CycleOutcome:
-    if error.rule == DECIDED:
+    if error.rule == DenialRule.DECIDED_ALREADY:
         return CycleOutcome(status="waiting (no signal)", decided=record.candle_ts)
-    whose = "account " if error.rule in {DAILY_LOSS, DRAWDOWN} else ""
+    whose = "account " if error.rule in {DenialRule.MAX_DAILY_LOSS, DenialRule.MAX_DRAWDOWN} else ""
     if isinstance(error, EntryPostponedError):
-        return CycleOutcome(status=f"waiting ({whose}{error.rule})")
-    meta = {**record.execution_meta, "rule": error.rule, "detail": error.detail}
-    denied = replace(record, reason=f"denied ({error.rule})", execution_meta=meta)
-    return CycleOutcome(status=f"waiting ({whose}{error.rule})", decision=denied)
+        return CycleOutcome(status=f"waiting ({whose}{error.shown})")
+    meta = {**record.execution_meta, "rule": error.shown, "detail": error.detail}
+    denied = replace(record, reason=f"denied ({error.shown})", execution_meta=meta)
+    return CycleOutcome(status=f"waiting ({whose}{error.shown})", decision=denied)

@@ -10,11 +10,11 @@ import talib
 
 from tradebotd.domain.bot import BotSpec, SizingKind
 from tradebotd.domain.candle import Candle
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 
 # Wilder's average remembers its start; after so many periods less than a billionth of it is left.
 MEMORY: Final = 21
-WARMING_UP: Final = "warming up"
 
 
 def periods_of(spec: BotSpec) -> tuple[int, ...]:
@@ -41,7 +41,8 @@ def average_true_range(candles: Sequence[Candle], period: int) -> Decimal:
     """Raises OrderDeniedError with too few candles, or where nothing has moved."""
     if len(candles) <= period:
         raise OrderDeniedError(
-            WARMING_UP, f"ATR({period}) needs {period + 1} candles, {len(candles)} are there"
+            DenialRule.WARMING_UP,
+            f"ATR({period}) needs {period + 1} candles, {len(candles)} are there",
         )
     recent = candles[-MEMORY * period :]
     highs = np.array([candle.high for candle in recent], np.float64)
@@ -49,5 +50,7 @@ def average_true_range(candles: Sequence[Candle], period: int) -> Decimal:
     closes = np.array([candle.close for candle in recent], np.float64)
     value = float(talib.ATR(highs, lows, closes, period)[-1])
     if not math.isfinite(value) or value <= 0:
-        raise OrderDeniedError("no_range", f"ATR({period}) is {value}: nothing to measure by")
+        raise OrderDeniedError(
+            DenialRule.NO_RANGE, f"ATR({period}) is {value}: nothing to measure by"
+        )
     return Decimal(repr(value))

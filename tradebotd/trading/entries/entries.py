@@ -9,6 +9,7 @@ import anyio
 
 from tradebotd.domain.bot import AccountLimits, BotSpec, SizingKind
 from tradebotd.domain.candle import Candle
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import EntryPostponedError, FeedError, OrderDeniedError
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import (
@@ -145,7 +146,9 @@ class Entries:
             )
         if spec.cooldown is not None and history.stopped_at is not None:
             until = history.stopped_at + spec.cooldown
-            raise OrderDeniedError("cooldown", f"a stop closed its position; until {until}")
+            raise OrderDeniedError(
+                DenialRule.COOLDOWN, f"a stop closed its position; until {until}"
+            )
         return history
 
     async def _worth(self) -> Valuation:
@@ -213,7 +216,7 @@ class Entries:
         )
         if left < least * plan.price:
             raise OrderDeniedError(
-                "max_exposure",
+                DenialRule.MAX_EXPOSURE,
                 f"{state.exposure} is open of {self.limits.max_exposure} of {state.equity}",
             )
         return left

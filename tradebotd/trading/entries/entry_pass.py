@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import anyio
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
 
 
@@ -63,9 +64,13 @@ class EntryPass:
         """Raises OrderDeniedError; EntryPostponedError by what passes."""
         why = self.why_not()
         if self._why_not() is not None and self._passes():
-            raise EntryPostponedError(str(why), "entries are stopped for a while")
+            raise EntryPostponedError(
+                DenialRule.ENTRIES_STOPPED, "entries are stopped for a while", shown=str(why)
+            )
         if why is not None:
-            raise OrderDeniedError(why, "it was decided before entries were stopped")
+            raise OrderDeniedError(
+                DenialRule.ENTRIES_STOPPED, "it was decided before entries were stopped", shown=why
+            )
 
     @contextmanager
     def sending(self) -> Iterator[None]:

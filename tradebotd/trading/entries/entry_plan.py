@@ -7,6 +7,7 @@ from decimal import Decimal
 from tradebotd.domain.bot import BotSpec, EntryKind, SizingKind
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.decimals import ONE
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import Instrument, PositionType
@@ -54,7 +55,9 @@ def plan_entry(
     _check_distances(exits, expected, instrument)
     for level in (levels.stop_loss, levels.trailing_stop, levels.take_profit):
         if level is not None and level <= 0:
-            raise OrderDeniedError("exit_below_zero", f"an exit at {level} would never be met")
+            raise OrderDeniedError(
+                DenialRule.EXIT_BELOW_ZERO, f"an exit at {level} would never be met"
+            )
     return EntryPlan(
         side=side,
         price=expected,
@@ -85,7 +88,7 @@ def _limit_price(
     is_long = side is PositionSide.LONG
     on_tick = instrument.price_down(wished) if is_long else instrument.price_up(wished)
     if on_tick <= 0:
-        raise OrderDeniedError("price_below_tick", f"{wished} is less than a tick")
+        raise OrderDeniedError(DenialRule.PRICE_BELOW_TICK, f"{wished} is less than a tick")
     return on_tick
 
 
@@ -97,7 +100,7 @@ def _check_distances(exits: ExitPlan, price: Decimal, instrument: Instrument) ->
         distance = in_quote(multiple, exits) if fraction is None else fraction * price
         if distance is not None and distance < instrument.tick_size:
             raise OrderDeniedError(
-                "stop_within_tick",
+                DenialRule.STOP_WITHIN_TICK,
                 f"a stop {distance} from {price} is closer than the tick, {instrument.tick_size}",
             )
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import EntryPostponedError, FeedError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
@@ -14,7 +15,6 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.trading.prices.fresh_prices import FRESH, ask_quotes
 
-NO_PRICE: Final = "no fresh price"
 STEPS_OF_A_PATH: Final = 3  # the longest step through a recorded candle is a third of it
 
 
@@ -48,10 +48,12 @@ class EntryPrices:
             raise self._none(symbol, known)
         answer = await ask_quotes(venue, [symbol])
         if isinstance(answer, str):
-            raise EntryPostponedError(NO_PRICE, f"{symbol.symbol}: {answer}")
+            raise EntryPostponedError(DenialRule.NO_PRICE, f"{symbol.symbol}: {answer}")
         price = answer.get(symbol.symbol)
         if price is None or not price.is_finite() or price <= 0:
-            raise EntryPostponedError(NO_PRICE, f"{symbol.symbol}: {venue.name} says {price}")
+            raise EntryPostponedError(
+                DenialRule.NO_PRICE, f"{symbol.symbol}: {venue.name} says {price}"
+            )
         return Quote(price, self.clock.now())
 
     def newest(self, symbol: MarketSymbol, quote: Quote | None) -> Decimal:
@@ -76,5 +78,7 @@ class EntryPrices:
 
     def _none(self, symbol: MarketSymbol, known: Quote | None) -> EntryPostponedError:
         if known is None:
-            return EntryPostponedError(NO_PRICE, f"{symbol.symbol} has no price yet")
-        return EntryPostponedError(NO_PRICE, f"{symbol.symbol} had its last at {known.at}")
+            return EntryPostponedError(DenialRule.NO_PRICE, f"{symbol.symbol} has no price yet")
+        return EntryPostponedError(
+            DenialRule.NO_PRICE, f"{symbol.symbol} had its last at {known.at}"
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument
@@ -30,12 +31,16 @@ async def write_off(
     """
     locked = await positions.lock(connection, position_id)
     if locked is None or not locked.is_open:
-        raise OrderDeniedError("position_closed", f"position {position_id} is closed")
+        raise OrderDeniedError(DenialRule.POSITION_CLOSED, f"position {position_id} is closed")
     if await orders.is_position_unsettled(connection, position_id):
-        raise OrderDeniedError("order_unsettled", f"an order of {position_id} is not settled")
+        raise OrderDeniedError(
+            DenialRule.ORDER_UNSETTLED, f"an order of {position_id} is not settled"
+        )
     position, books = locked.position, locked.books.written_off()
     if not is_dust(position):
-        raise OrderDeniedError("position_changed", f"{position.quantity:f} can be sold now")
+        raise OrderDeniedError(
+            DenialRule.POSITION_CHANGED, f"{position.quantity:f} can be sold now"
+        )
     reason = CloseReason.DUST
     if books.exit_quantity:
         latest = await fills.select_latest(connection, position_id, horizon(now))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
 from tradebotd.domain.order import OrderIntent
 from tradebotd.storage import bots, settings
@@ -11,7 +12,9 @@ from tradebotd.storage.bots import Counters
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.halts import AccountHalt
 
-PASSING: Final = frozenset({"order_unknown", "entry_revived", "exit_left_over"})  # once settled
+PASSING: Final = frozenset(  # once settled
+    {DenialRule.ORDER_UNKNOWN, DenialRule.ENTRY_REVIVED, DenialRule.EXIT_LEFT_OVER}
+)
 
 LimitOf = Callable[[Counters], str | None]
 
@@ -32,7 +35,7 @@ async def check_entry(
     """
     halt, stored = await settings.share_halts(connection)
     if halt is not None:
-        raise OrderDeniedError("halted", str(halt["reason"]))
+        raise OrderDeniedError(DenialRule.HALTED, str(halt["reason"]))
     account_halt = None if stored is None else AccountHalt.read(stored)
     if account_halt is not None and account_halt.holds(now):
         raise OrderDeniedError(account_halt.rule, account_halt.detail)
@@ -41,5 +44,6 @@ async def check_entry(
         connection, intent.bot, request.venue, request.symbol, limit_of
     )
     if obstacle is not None:
-        error = EntryPostponedError if obstacle in PASSING else OrderDeniedError
-        raise error(obstacle, f"{intent.bot} may not enter {request.symbol} now")
+        rule, shown = obstacle
+        error = EntryPostponedError if rule in PASSING else OrderDeniedError
+        raise error(rule, f"{intent.bot} may not enter {request.symbol} now", shown=shown)

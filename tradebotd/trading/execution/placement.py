@@ -12,6 +12,7 @@ import anyio
 import structlog
 
 from tradebotd.clocks.host import SystemHost
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     OrderDeniedError,
     OrderRejectedError,
@@ -40,7 +41,6 @@ Sender = Callable[[WhyNot], Awaitable[OrderReport]]
 
 SEND_SECONDS: Final = 15.0
 NOT_SENT: Final = "not_sent"
-DECIDED: Final = "decided_already"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +253,7 @@ async def _decide_once(
     if decision is None:
         return
     if not await decisions.insert_decision(connection, decision, order_id):
-        raise OrderDeniedError(DECIDED, f"{decision.bot} {decision.candle_ts}")
+        raise OrderDeniedError(DenialRule.DECIDED_ALREADY, f"{decision.bot} {decision.candle_ts}")
 
 
 async def _check_position(connection: Connection, intent: OrderIntent) -> None:
@@ -262,16 +262,22 @@ async def _check_position(connection: Connection, intent: OrderIntent) -> None:
         raise ValueError("an exit names its position, and the version it was made from")
     locked = await positions.lock(connection, intent.position_id)
     if locked is None or not locked.is_open:
-        raise OrderDeniedError("position_closed", f"position {intent.position_id} is closed")
+        raise OrderDeniedError(
+            DenialRule.POSITION_CLOSED, f"position {intent.position_id} is closed"
+        )
     if intent.position_version != locked.position.version:
-        raise OrderDeniedError("position_changed", f"{locked.position.quantity} is held now")
+        raise OrderDeniedError(
+            DenialRule.POSITION_CHANGED, f"{locked.position.quantity} is held now"
+        )
     if intent.sweeps:
         request = intent.request
         available = await dust.lock_available(
             connection, intent.position_id, request.venue, request.symbol
         )
         if available < intent.sweeps:
-            raise OrderDeniedError("position_changed", f"{available} of old dust is there now")
+            raise OrderDeniedError(
+                DenialRule.POSITION_CHANGED, f"{available} of old dust is there now"
+            )
 
 
 async def _use_group(
@@ -279,10 +285,10 @@ async def _use_group(
 ) -> int:
     """The position is held FOR UPDATE: only a report may change its groups meanwhile."""
     if use.retire is not None and not await exit_groups.retire(connection, use.retire, at):
-        raise OrderDeniedError("exit_group_changed", f"group {use.retire} cannot make way")
+        raise OrderDeniedError(DenialRule.EXIT_GROUP_CHANGED, f"group {use.retire} cannot make way")
     if use.reuse is not None:
         if not await exit_groups.take_over(connection, use.reuse, use.kind, at, joins=use.joins):
-            raise OrderDeniedError("exit_group_changed", f"group {use.reuse} is in use")
+            raise OrderDeniedError(DenialRule.EXIT_GROUP_CHANGED, f"group {use.reuse} is in use")
         return use.reuse
     return await exit_groups.insert(connection, position_id, use.kind, at)
 

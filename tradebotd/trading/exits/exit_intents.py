@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from tradebotd.domain.decimals import ZERO, floor_to_step
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
@@ -20,10 +21,7 @@ from tradebotd.risk.exits import (
 )
 from tradebotd.risk.sellable import sellable
 
-STEP_TOO_SMALL = "ladder_step_too_small"
-CHANGED = "position_changed"
 LEAST_MOVE = Decimal("0.0005")  # of the level: by less no stop that trails is replaced at a venue
-UNSELLABLE = "below_venue_minimum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +67,17 @@ def judged_anew(each: ExitIntent, now: Position, at: datetime) -> ExitIntent:
     if each.reason is CloseReason.MAX_HOLDING:
         if expired(now.exits, now.opened_at, at):
             return replace(each, position=now)
-        raise OrderDeniedError(CHANGED, f"position {now.id} may be held for longer now")
+        raise OrderDeniedError(
+            DenialRule.POSITION_CHANGED, f"position {now.id} may be held for longer now"
+        )
     price = each.level if each.price is None else each.price
     if price is None:  # a signal or an operator ends whatever is held
         return replace(each, position=now)
     met = triggered(now.side, now, price)
     if met is None or not _is_the_same(each, now, met):
-        raise OrderDeniedError(CHANGED, f"{price:f} does not end position {now.id} so any more")
+        raise OrderDeniedError(
+            DenialRule.POSITION_CHANGED, f"{price:f} does not end position {now.id} so any more"
+        )
     return replace(each, position=now, reason=met[0], level=met[1])
 
 
@@ -100,10 +102,13 @@ def market_exit(
     if not quantity:
         at = "" if price is None else f" at {price:f}"
         raise OrderDeniedError(
-            UNSELLABLE, f"{position.venue} sells no {position.quantity:f} {position.symbol}{at}"
+            DenialRule.BELOW_VENUE_MINIMUM,
+            f"{position.venue} sells no {position.quantity:f} {position.symbol}{at}",
         )
     if each.reason is CloseReason.DUST:
-        raise OrderDeniedError(CHANGED, f"position {position.id} can be sold now")
+        raise OrderDeniedError(
+            DenialRule.POSITION_CHANGED, f"position {position.id} can be sold now"
+        )
     if each.reason is CloseReason.TAKE_PROFIT and each.level is not None:
         step = ladder_step(
             position.exits,
@@ -138,7 +143,9 @@ def _step_quantity(
     wanted = still_to_sell(position, step, instrument)
     quantity = sellable(wanted, price, instrument, position_type=kind)
     if not quantity:
-        raise OrderDeniedError(STEP_TOO_SMALL, f"step {step} is too small: {wanted:f}")
+        raise OrderDeniedError(
+            DenialRule.LADDER_STEP_TOO_SMALL, f"step {step} is too small: {wanted:f}"
+        )
     stop = tightest_stop(position.side, position)
     rest = replace(position, quantity=position.quantity - quantity)
     return quantity if sellable_now(rest, price if stop is None else stop, instrument) else most

@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     OrderDeniedError,
     OrderRejectedError,
@@ -31,7 +32,7 @@ from tradebotd.storage.postgres.database import Database, Lane
 from tradebotd.trading.contradictions import of_answer
 from tradebotd.trading.execution.exit_sending import send_together
 from tradebotd.trading.execution.placement import Placement, Prepared
-from tradebotd.trading.exits.exit_intents import CHANGED, with_dust
+from tradebotd.trading.exits.exit_intents import with_dust
 from tradebotd.trading.exits.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
 from tradebotd.trading.exits.replacement_plan import (
     CancelAll,
@@ -161,7 +162,7 @@ class ExitPlacement:
                 case Deny(rule, detail):
                     raise OrderDeniedError(rule, detail)
         raise OrderDeniedError(
-            "exit_retiring", "an earlier exit of this position keeps coming back"
+            DenialRule.EXIT_RETIRING, "an earlier exit of this position keeps coming back"
         )
 
     async def _send_or_lessen(
@@ -193,7 +194,9 @@ class ExitPlacement:
         """True: *orders* sold nothing, or no more than what *wish* leaves. A venue that can prove
         nothing at this moment keeps that from nobody. Raises as `place`.
         """
-        failed: Exception = OrderDeniedError("exit_unknown", "nobody knows what an exit became")
+        failed: Exception = OrderDeniedError(
+            DenialRule.EXIT_UNKNOWN, "nobody knows what an exit became"
+        )
         try:
             if await self._evidence.nothing_was_sold(position, orders):
                 return True
@@ -236,7 +239,9 @@ class ExitPlacement:
             position = await positions.select_one(connection, position_id)
             groups = await exit_groups.select(connection, [position_id])
             if position is None:
-                raise OrderDeniedError("position_closed", f"position {position_id} is closed")
+                raise OrderDeniedError(
+                    DenialRule.POSITION_CLOSED, f"position {position_id} is closed"
+                )
             shared = await exit_groups.is_shared(connection, position)
         return position, groups[position_id], shared
 
@@ -248,7 +253,9 @@ class ExitPlacement:
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             await positions.lock(connection, position.id)
             if not await exit_groups.retire(connection, group.id, now):
-                raise OrderDeniedError("exit_group_changed", f"group {group.id} cannot make way")
+                raise OrderDeniedError(
+                    DenialRule.EXIT_GROUP_CHANGED, f"group {group.id} cannot make way"
+                )
             await exit_groups.insert(connection, position.id, kind, now)
 
     async def _send_unless_moved(
@@ -259,7 +266,7 @@ class ExitPlacement:
         try:
             return await self._send(position, intents, how, wish)
         except OrderDeniedError as denied:
-            if denied.rule != CHANGED:
+            if denied.rule != DenialRule.POSITION_CHANGED:
                 raise
             return None
 
@@ -284,7 +291,7 @@ class ExitPlacement:
         replacing = how.replacing if len(approved) == 1 else None
         if how.replacing is not None and replacing is None and how.retire is not None:
             await self._make_room(position, how.retire, kind)
-            raise OrderDeniedError("exit_retiring", "what rests has to be gone first")
+            raise OrderDeniedError(DenialRule.EXIT_RETIRING, "what rests has to be gone first")
         use = GroupUse(
             kind=kind,
             retire=None if how.retire is None else how.retire.id,
@@ -388,7 +395,7 @@ class ExitPlacement:
         while (other := self._turns.get(position_id)) is not None:
             if kind is GroupKind.RESTING or other.kind is GroupKind.MARKET:
                 raise OrderDeniedError(
-                    "exit_group_active", "an exit of this position is being made"
+                    DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is being made"
                 )
             await other.over.wait()
         mine = self._turns[position_id] = _Turn(kind)

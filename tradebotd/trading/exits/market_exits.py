@@ -9,6 +9,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     AccountTakenError,
     DatabaseUnavailableError,
@@ -35,15 +36,12 @@ from tradebotd.trading.execution.placement import Prepared
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_holds import ExitHolds
 from tradebotd.trading.exits.exit_intents import (
-    STEP_TOO_SMALL,
-    UNSELLABLE,
     ExitIntent,
     judged_anew,
     market_exit,
     sellable_now,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
-from tradebotd.trading.exits.replacement_plan import UNDER_WAY
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 
 log = structlog.get_logger(__name__)
@@ -132,15 +130,17 @@ class MarketExits:
         Raises OrderDeniedError, VenueError, StorageError.
         """
         if not self.is_open(position):
-            raise OrderDeniedError("market_closed", f"{position.symbol} cannot be sold now")
+            raise OrderDeniedError(
+                DenialRule.MARKET_CLOSED, f"{position.symbol} cannot be sold now"
+            )
         each = ExitIntent(position=position, reason=reason)
         if reason not in BY_HAND and (why := self._holds.reason(each)) is not None:
-            raise OrderDeniedError("exit_waits", why)
+            raise OrderDeniedError(DenialRule.EXIT_WAITS, why)
         made: list[Prepared] = []
         try:
             await self._place(each, made, decision)
         except OrderDeniedError as denied:
-            if denied.rule != UNSELLABLE or self._may_be_sold_yet(each):
+            if denied.rule != DenialRule.BELOW_VENUE_MINIMUM or self._may_be_sold_yet(each):
                 raise
             await self._write_off(each)
             return None
@@ -171,7 +171,7 @@ class MarketExits:
     def _waits_for(self, each: ExitIntent) -> str | None:
         position_id = each.position.id
         if self.ends(position_id):
-            return UNDER_WAY
+            return DenialRule.EXIT_GROUP_ACTIVE
         if not self.is_open(each.position):
             self._watched.release(position_id)
             return "market closed"
@@ -236,7 +236,7 @@ class MarketExits:
             try:
                 await self._place(each, made)
             except OrderDeniedError as denied:
-                if denied.rule != UNSELLABLE:
+                if denied.rule != DenialRule.BELOW_VENUE_MINIMUM:
                     raise
                 await self._write_off(each)
         except OrderDeniedError as denied:
@@ -264,11 +264,15 @@ class MarketExits:
         """An exit is under way, or the position changed: the next look sees what is so then."""
         position_id = each.position.id
         result.waiting[str(position_id)] = denied.rule
-        if denied.rule == "position_closed":
+        if denied.rule is DenialRule.POSITION_CLOSED:
             self._listeners.forget(position_id)
-        elif denied.rule == STEP_TOO_SMALL:
+        elif denied.rule == DenialRule.LADDER_STEP_TOO_SMALL:
             await self._skip_step(each.position)
-        elif denied.rule in {"position_changed", "exit_group_changed", "exit_retiring"}:
+        elif denied.rule in {
+            DenialRule.POSITION_CHANGED,
+            DenialRule.EXIT_GROUP_CHANGED,
+            DenialRule.EXIT_RETIRING,
+        }:
             self._watched.release(position_id)
         else:
             self._doubtful(each)

@@ -6,12 +6,11 @@ An exit that rests locks what it would sell (spot), or is reduce-only and overla
 from collections.abc import Container
 from dataclasses import dataclass
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderType
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups
-
-UNDER_WAY = "exit_group_active"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +48,11 @@ class VerifyNotExecuted:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    rule: str
+    rule: DenialRule
     detail: str
 
 
-_UNSETTLED = Deny("exit_retiring", "an earlier exit of this position is not settled yet")
+_UNSETTLED = Deny(DenialRule.EXIT_RETIRING, "an earlier exit of this position is not settled yet")
 
 Step = Place | Retire | CancelAll | VerifyNotExecuted | Deny
 
@@ -95,7 +94,7 @@ def _beside(
         not rests(order) and not order.is_in_doubt for order in active.unsettled
     )
     if in_flight or sells_now or (active.kind, terms.kind) == (GroupKind.MARKET, GroupKind.RESTING):
-        return Deny(UNDER_WAY, "an exit of this position is not settled yet")
+        return Deny(DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is not settled yet")
     if retiring is not None:
         if terms.cleared and retiring.unsettled:
             return _behind_both(active, retiring, terms)

@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     AccountTakenError,
     DatabaseUnavailableError,
@@ -44,7 +45,7 @@ from tradebotd.trading.exits.refused_stops import RefusedStops
 log = structlog.get_logger(__name__)
 
 GRACE: Final = timedelta(seconds=2)
-IN_DOUBT: Final = frozenset({"exit_unknown", "exit_retiring"})
+IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 
 
 class RestingStops:
@@ -195,7 +196,7 @@ class RestingStops:
         try:
             await self._tend(position, groups)
         except OrderDeniedError as denied:
-            if denied.rule == "position_closed":
+            if denied.rule is DenialRule.POSITION_CLOSED:
                 self.forget(position.id)  # the very stop that is missed has ended it
             else:
                 self._denied(position.id, groups, denied)

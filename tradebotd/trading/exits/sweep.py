@@ -15,6 +15,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
@@ -25,7 +26,6 @@ from tradebotd.risk.exits import expired, triggered
 from tradebotd.risk.trigger_book import Trigger
 from tradebotd.trading.exits.exit_intents import ExitIntent, sellable_now
 from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
-from tradebotd.trading.exits.replacement_plan import UNDER_WAY
 from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
@@ -202,7 +202,7 @@ class Sweep:
         if position is None:
             return None
         if self._closing.ends(position_id):
-            sweep.result.waiting[str(position_id)] = UNDER_WAY
+            sweep.result.waiting[str(position_id)] = DenialRule.EXIT_GROUP_ACTIVE
             return None
         self._resting.touch(position)
         market = sweep.markets.get(position.symbol) or self._market(position.symbol, sweep)

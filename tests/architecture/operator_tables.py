@@ -1,0 +1,46 @@
+"""The tables of docs/operations.md that are made from the code.
+
+`python -m tests.architecture.operator_tables` writes them anew; a test compares.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tests.architecture.tree import ROOT
+from tradebotd.domain.denial import DenialRule
+
+PAGE = ROOT / "docs" / "operations.md"
+
+
+def tables() -> dict[str, str]:
+    """By the name between the marks."""
+    return {"denials": _table(("rule", "an order was denied because"), denials())}
+
+
+def denials() -> Iterable[tuple[str, str]]:
+    return ((f"`{rule}`", rule.meaning) for rule in DenialRule)
+
+
+def filled(text: str, made: Mapping[str, str]) -> str:
+    """*text* with each table between its marks. Raises ValueError where marks are missing."""
+    for name, table in made.items():
+        begin, end = f"<!-- {name}: made from the code -->\n", f"<!-- end of {name} -->"
+        before, found, rest = text.partition(begin)
+        _, ends, after = rest.partition(end)
+        if not (found and ends):
+            raise ValueError(f"{PAGE.name} has no place for the table of {name}")
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    return text
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write(page: Path = PAGE) -> None:
+    page.write_text(filled(page.read_text(), tables()))
+
+
+if __name__ == "__main__":
+    write()
