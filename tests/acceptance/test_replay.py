@@ -44,7 +44,7 @@ def test_two_recorded_days_are_traded_and_every_book_agrees(
 def test_the_same_replay_gives_the_same_trades_and_again_on_its_database_adds_nothing(
     tmp_path: Path, empty_database: Callable[[], str], btc: ReplayCase
 ) -> None:
-    """M3.5, document 3.8 'End of data': two databases, one history; a finished one stays as it is."""
+    """M3.5, at the end of the data: two databases, one history; a finished one stays as it is."""
     first, second = empty_database(), empty_database()
     one_day = ReplayCase(symbol="BTCPERP", tick_size="1", rows=1440)
     run_to_end(one_day.write(tmp_path / "a", first), 120)

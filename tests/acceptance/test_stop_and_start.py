@@ -44,7 +44,7 @@ def case() -> ReplayCase:
 def test_sigterm_at_any_moment_ends_with_zero_and_no_open_run(
     tmp_path: Path, empty_database: Callable[[], str], case: ReplayCase
 ) -> None:
-    """M1.2, document 2.3 'Stop': eight seeded moments from the first import to the trading."""
+    """M1.2: eight seeded moments from the first import to the trading."""
     dsn = empty_database()
     config = case.write(tmp_path, dsn)
     chance = random.Random(7)
@@ -150,7 +150,7 @@ def test_the_oracle_itself_finds_a_missing_candle(tmp_path: Path) -> None:
 def test_a_disk_that_is_nearly_full_stops_entries_and_nothing_else(
     tmp_path: Path, empty_database: Callable[[], str]
 ) -> None:
-    """M2.2, document 3.8 'Trouble': no entry is made, it is said loudly, and the replay goes on."""
+    """M2.2: no entry is made, it is said loudly, and the replay goes on."""
     dsn = empty_database()
     case = ReplayCase(symbol="BTCPERP", tick_size="1", rows=600)
     config = case.write(tmp_path, dsn)

@@ -30,7 +30,7 @@ SQL = re.compile(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_import_goes_down() -> None:
-    """Document 2.1: floors, the pure core, asyncpg in storage only, adapters for the daemon only."""
+    """The floors of docs/architecture.md, the pure core, asyncpg in storage only, adapters for the daemon only."""
     linter = Path(sys.executable).with_name("lint-imports")
     ran = subprocess.run(
         [linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False

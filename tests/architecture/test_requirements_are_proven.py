@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.architecture.tree import modules, parsed
+from tests.architecture.tree import ROOT, modules, parsed
 
 NOT_PROOF = "test_requirements_are_proven"
 PROVEN = [
@@ -33,3 +33,26 @@ def named() -> set[str]:
 @pytest.mark.parametrize("requirement", PROVEN)
 def test_a_requirement_is_named_by_the_test_that_proves_it(requirement: str) -> None:
     assert requirement in named()
+
+
+def test_the_list_of_requirements_says_which_are_met() -> None:
+    """One line an id in docs/requirements.md; what is met there is proven here, and the reverse."""
+    text = (ROOT / "docs" / "requirements.md").read_text()
+    lines = re.findall(r"^\| (M\d+(?:\.\d+a?)?) \| .+ \| (.*)\|$", text, re.MULTILINE)
+    met = {requirement for requirement, word in lines if word.strip() in {"yes", "paper"}}
+
+    assert len(lines) == len({requirement for requirement, _ in lines}) > 50
+    assert met == set(PROVEN)
+
+
+def test_no_name_points_to_a_paper_outside_the_repository() -> None:
+    papers = re.compile(r"\bdocument \d", re.IGNORECASE)
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in ("tradebotd", "tests", "benchmarks", "docs")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".md"} and path.stem != NOT_PROOF
+        if papers.search(path.read_text())
+    ]
+
+    assert not found

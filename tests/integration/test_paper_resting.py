@@ -177,7 +177,7 @@ async def test_a_stop_that_was_jumped_over_fills_where_the_price_landed(database
 
 
 async def test_an_order_meets_only_points_after_its_acceptance(floor: Floor) -> None:
-    """M6.1, document 2.4: a point played again after a kill finds a younger order, and passes by."""
+    """M6.1: a point played again after a kill finds a younger order, and passes by."""
     await bought(floor)
     await floor.send(SELL, STOP, "95")
     past = Tick(floor.clock.now() - timedelta(seconds=20), "BTCUSDT", Decimal(94))

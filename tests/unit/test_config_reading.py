@@ -16,7 +16,7 @@ from tradebotd.domain.bot import AccountLimits, DailyLimits, SizingKind
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.exits import ExitPlan
 
-# Document 3.3, word for word where it states a default.
+# docs/configuration.md, where it states a default.
 DOCUMENTED = """
 [daemon]
 timezone = "UTC"

@@ -1,4 +1,4 @@
-"""What ends a command other than well, with the exit code of document 3.1."""
+"""What ends a command other than well, with its exit code."""
 
 EXIT_DONE = 0
 EXIT_NO = 1

@@ -43,7 +43,7 @@ BOUNDS: Final = {
 
 
 def find_config(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The first there is of document 3.1's search order. Raises ConfigError."""
+    """The first there is, in the order of docs/configuration.md. Raises ConfigError."""
     if given is not None:
         return given
     if named := environment.get("TRADEBOTD_CONFIG"):

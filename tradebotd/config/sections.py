@@ -1,4 +1,4 @@
-"""The tables of the file, each with the defaults of document 3.3."""
+"""The tables of the file, each with its defaults."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

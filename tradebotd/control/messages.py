@@ -1,4 +1,4 @@
-"""The JSON shapes of document 3: money and quantities are strings, times ISO 8601 with Z."""
+"""The JSON shapes of the control API: money and quantities are strings, times ISO 8601 with Z."""
 
 from datetime import date
 from decimal import Decimal

@@ -1,0 +1,1 @@
+"""One file a job; `default_schedule` says when."""

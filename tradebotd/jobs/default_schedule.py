@@ -1,4 +1,4 @@
-"""The jobs and their schedules (document 1, M2), and what a configuration may change of them."""
+"""The jobs and their schedules, and what a configuration may change of them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace

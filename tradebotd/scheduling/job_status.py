@@ -17,7 +17,7 @@ WINDOW: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
-    """One element of the `jobs` JSON (document 3.2). `success_rate_24h`: 0 to 1, None unrun."""
+    """One element of the `jobs` JSON. `success_rate_24h`: 0 to 1, None unrun."""
 
     name: JobName
     enabled: bool

@@ -65,7 +65,7 @@ class Collect(BaseExecutor):  # type: ignore[misc]  # apscheduler has no types
 class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no types
     """For every clock. Live and paced, a timer wakes it; at speed 0 the timeline asks instead.
 
-    *hand_over* gets what fell due, in the order of document 3.8.
+    *hand_over* gets what fell due, in the order of `slots.ORDER`.
     """
 
     def __init__(

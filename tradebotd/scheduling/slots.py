@@ -22,7 +22,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 DAY: Final = timedelta(days=1)
 LOOK_BACK: Final = timedelta(days=14)  # the longest holidays of an exchange are shorter
 
-# Document 3.8: what is due at one instant runs in this order, then the others by name.
+# What is due at one instant runs in this order, then the others by name.
 ORDER: Final = (
     "daily_reset",
     "realtime_pull",

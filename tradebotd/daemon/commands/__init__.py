@@ -1,0 +1,1 @@
+"""What `tradebotd` does: run, check, schema, migrate, flatten."""

@@ -32,7 +32,7 @@ EARLY_STOPS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code of document 3.1; usage errors leave through argparse with 2."""
+    """Returns the exit code (docs/operations.md); usage errors leave through argparse with 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
     early = EARLY_STOPS.get(arguments[0]) if arguments else None
     signals = None if early is None else Signals(*early)  # before all else: a stop may come now

@@ -1,0 +1,1 @@
+"""The composition root: who gets what, wired by hand."""

@@ -1,0 +1,1 @@
+"""PostgreSQL itself: pool, transactions, migrations, partitions, the embedded server."""

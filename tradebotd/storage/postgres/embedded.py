@@ -1,6 +1,6 @@
 """An own PostgreSQL below the state directory: nothing to install, nobody else may connect.
 
-postgres is a direct child that dies with us (document 6.4). The interface of the packaged binaries
+postgres is a direct child that dies with us. The interface of the packaged binaries
 is not used: as root it makes users and opens directories, and it never stops an orphaned server.
 """
 
