@@ -1,6 +1,6 @@
 """B4: ticks through 1,000 and 10,000 positions of one symbol, quiet, then all of them trailing.
 
-No floor is taken: a peer (nautilus) needs 80 µs a tick, and 3.8 ms where stops trail.
+No floor is taken: a peer (nautilus) needs 0.08 ms a tick, and 3.8 ms where stops trail.
 """
 
 import gc

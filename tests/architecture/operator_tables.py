@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.architecture.tree import ROOT
+from tradebotd.domain.bot_status import BotStatusKind
 from tradebotd.domain.denial import DenialRule
 
 PAGE = ROOT / "docs" / "operations.md"
@@ -14,11 +15,14 @@ PAGE = ROOT / "docs" / "operations.md"
 
 def tables() -> dict[str, str]:
     """By the name between the marks."""
-    return {"denials": _table(("rule", "an order was denied because"), denials())}
+    return {
+        "statuses": _table(("status of a bot", "means"), meanings(BotStatusKind)),
+        "denials": _table(("rule", "an order was denied because"), meanings(DenialRule)),
+    }
 
 
-def denials() -> Iterable[tuple[str, str]]:
-    return ((f"`{rule}`", rule.meaning) for rule in DenialRule)
+def meanings(of: Iterable[BotStatusKind] | Iterable[DenialRule]) -> Iterable[tuple[str, str]]:
+    return ((f"`{each}`", each.meaning) for each in of)
 
 
 def filled(text: str, made: Mapping[str, str]) -> str:

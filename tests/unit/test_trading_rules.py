@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.trading import spec
 from tradebotd.domain.bot import DailyLimits
+from tradebotd.domain.bot_status import RUNNING
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
@@ -53,7 +54,7 @@ def test_a_signal_means_what_is_held_makes_of_it(
     )
     decision = decide(bot, Signal(kind=kind, reason="said so"), held)
 
-    assert (decision.action, decision.side, decision.status) == (action, side, status)
+    assert (str(decision.action), decision.side, str(decision.status)) == (action, side, status)
 
 
 def test_spot_is_never_short_even_if_it_is_allowed() -> None:
@@ -64,7 +65,7 @@ def test_spot_is_never_short_even_if_it_is_allowed() -> None:
 
 def state(pnl: str = "0", trades: int = 0, day: date | None = TODAY) -> LeasedState:
     return LeasedState(
-        status="running",
+        status=RUNNING,
         paused_by=None,
         day=day,
         daily_pnl=Decimal(pnl),

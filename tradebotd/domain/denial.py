@@ -22,8 +22,11 @@ class DenialRule(StrEnum):
 
     @classmethod
     def named(cls, value: str) -> Self:
-        """The rule of that name, as it is stored. Raises StopIteration."""
-        return next(rule for rule in cls if rule.value == value)
+        """The rule of that name, as it is stored. Raises ValueError."""
+        for rule in cls:
+            if rule.value == value:
+                return rule
+        raise ValueError(f"{value!r} is no rule that denies an order")
 
     # Entries: the account
     HALTED = "halted", "an operator has halted entries"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, LiteralString
 
 from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.bot_status import BotStatus
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.storage.postgres.database import Connection
@@ -145,7 +146,7 @@ class LeasedState:
     `order_pending`: the outcome of an order is awaited. `entry_resting`: an entry waits at its venue.
     """
 
-    status: str
+    status: BotStatus
     paused_by: PausedBy | None
     day: date | None
     daily_pnl: Decimal
@@ -171,7 +172,7 @@ class Counters:
 class CycleEnd:
     """`was_paused_by`: as the cycle read it; a change meanwhile stands."""
 
-    status: str
+    status: BotStatus
     paused_by: PausedBy | None
     was_paused_by: PausedBy | None
     at: datetime
@@ -213,7 +214,7 @@ async def take_lease(connection: Connection, bot: BotName, token: int) -> Leased
         return None
     position_id = row["position_id"]
     return LeasedState(
-        status=row["status"],
+        status=BotStatus.parse(row["status"]),
         paused_by=row["paused_by"],
         day=row["day"],
         daily_pnl=row["daily_pnl"],
@@ -244,7 +245,7 @@ async def release_lease(
     decision: DecisionRecord | None = None,
 ) -> None:
     """The new state, and with it the decision, in one statement."""
-    state = (bot, token, end.status, end.paused_by, end.at, end.error, end.was_paused_by)
+    state = (bot, token, str(end.status), end.paused_by, end.at, end.error, end.was_paused_by)
     if decision is None:
         await connection.execute(RELEASE_LEASE, *state)
         return

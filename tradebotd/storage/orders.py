@@ -234,6 +234,7 @@ async def update_filled(
     order_id: OrderId,
     filled_quantity: Decimal,
     average_price: Decimal,
+    *,
     position_id: PositionId,
     status: OrderStatus,
     at: datetime,

@@ -111,6 +111,7 @@ async def insert_fill(
     order_id: int,
     request: OrderRequest,
     price: Decimal,
+    *,
     fee: Decimal,
     fee_asset: str,
     at: datetime,

@@ -115,7 +115,9 @@ async def build(
             reloader=reloader,
             line=line,
         )
-        app.player = _player(config, market, trading, runner, scheduler, ledger, app)
+        app.player = _player(
+            config, market, trading, app, runner=runner, scheduler=scheduler, ledger=ledger
+        )
         operator = Operator(_services(config, database, market, trading, app))
         async with serve_control(operator, config.socket):
             yield app
@@ -183,10 +185,11 @@ def _player(
     config: Config,
     market: Market,
     trading: Trading,
+    app: App,
+    *,
     runner: JobRunner,
     scheduler: ClockScheduler,
     ledger: RunLedger,
-    app: App,
 ) -> Player | None:
     clock = market.clock
     if not isinstance(clock, MarketClock):

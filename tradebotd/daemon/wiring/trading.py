@@ -125,7 +125,9 @@ def _compose(
         account=entries.account,
         entries=entries,
         entry_orders=resting_entries,
-        cycle=_cycle(core, market, path, strategies, entries, resting_entries, gate),
+        cycle=_cycle(
+            core, market, path, strategies, entries=entries, resting=resting_entries, gate=gate
+        ),
         adoption=path.reconciliation.adoption,
         lease=core.lease,
         venues=core.venues,
@@ -198,6 +200,7 @@ def _cycle(
     market: Market,
     path: OrderPath,
     strategies: dict[BotName, AnyStrategy],
+    *,
     entries: Entries,
     resting: RestingEntries,
     gate: EntryGate,

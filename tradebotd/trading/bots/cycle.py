@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.bot_status import error
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.errors import (
     StrategyError,
@@ -20,25 +21,32 @@ from tradebotd.domain.errors import (
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import Position
-from tradebotd.domain.signal import Signal, SignalKind
+from tradebotd.domain.side import PositionSide
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.candles import CandleReader
 from tradebotd.storage import bots, decisions, positions
-from tradebotd.storage.bots import CycleEnd, LeasedState, PausedBy
+from tradebotd.storage.bots import CycleEnd, LeasedState
 from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy, needs_levels
 from tradebotd.strategies.evaluation import evaluate, in_words
 from tradebotd.trading.account.daily_limits import reached_limit
 from tradebotd.trading.account.trading_day import local_day
-from tradebotd.trading.bots.decision import (
-    ENTRY_RESTING,
-    Decision,
-    decide,
-    rests_already,
-    wanted_side,
+from tradebotd.trading.bots.decision_executor import CycleOutcome, DecidedCycle, DecisionExecutor
+from tradebotd.trading.bots.next_action import (
+    CancelResting,
+    Candles,
+    CycleContext,
+    Enter,
+    Evaluate,
+    Evaluated,
+    Exit,
+    ReadCandles,
+    Record,
+    Wait,
+    Withdrawn,
+    next_action,
 )
-from tradebotd.trading.bots.decision_executor import CycleOutcome, DecisionExecutor
 from tradebotd.trading.bots.session_levels import SessionLevels
 from tradebotd.trading.entries.atr import candles_needed, candles_wanted
 from tradebotd.trading.entries.entries import Entries
@@ -49,8 +57,7 @@ from tradebotd.trading.exits.manager import ExitManager
 log = structlog.get_logger(__name__)
 
 STALE_AFTER_PERIODS: Final = 2
-ORDER_PENDING: Final = "waiting (order pending)"
-RELOADED: Final = "waiting (configuration changed)"
+MOST_STEPS: Final = 5  # candles, signal, an entry taken back, the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +97,7 @@ class BotCycle:
         self._protection = protection
         self._entry_orders = entry_orders
         self._entries = entries
-        self._actor = DecisionExecutor(protection=protection, entries=entries, gate=gate)
+        self._executor = DecisionExecutor(exits=protection, entries=entries, gate=gate)
         self._token = token
         self._levels = SessionLevels(database, calendars)
         self._decided: dict[BotName, datetime | None] = {}
@@ -116,149 +123,138 @@ class BotCycle:
             state = await bots.take_lease(connection, name, self._token)
         if state is None:
             return CycleResult(status="skipped", skipped=True)
-        verdict = CycleOutcome(status=state.status, paused_by=state.paused_by)
+        outcome = CycleOutcome(status=state.status, paused_by=state.paused_by)
         try:
             with structlog.contextvars.bound_contextvars(bot=name):
-                verdict = await self._judge(spec, state, now)
-            if verdict.decided is not None:
-                self._decided[name] = verdict.decided
-        except TradebotError as error:
-            verdict = replace(verdict, status="error (cycle)", error=str(error))
+                outcome = await self._judge(spec, state, now)
+            if outcome.decided is not None:
+                self._decided[name] = outcome.decided
+        except TradebotError as failure:
+            outcome = replace(outcome, status=error("cycle"), error=str(failure))
             raise
-        except Exception as error:  # noqa: BLE001 - our mistake in one bot: the others go on
+        except Exception as failure:  # noqa: BLE001 - our mistake in one bot: the others go on
             trace = traceback.format_exc()  # not by exc_info: renderers read source files
             log.error("bot cycle failed", bot=name, traceback=trace)  # noqa: TRY400
-            verdict = replace(verdict, status="error (cycle)", error=in_words(error))
+            outcome = replace(outcome, status=error("cycle"), error=in_words(failure))
         finally:
-            await self._release(name, state, verdict, now)
-        if verdict.decision is not None or verdict.acted:
-            log.debug("bot cycle complete", bot=name, status=verdict.status)
-        return CycleResult(status=verdict.status, acted=verdict.acted, error=verdict.error)
+            await self._release(name, state, outcome, now)
+        if outcome.decision is not None or outcome.acted:
+            log.debug("bot cycle complete", bot=name, status=str(outcome.status))
+        return CycleResult(status=str(outcome.status), acted=outcome.acted, error=outcome.error)
 
     async def _recall(self, name: BotName) -> None:
         async with self._database.connection() as connection:
             self._decided[name] = await decisions.select_latest(connection, name)
 
     async def _release(
-        self, name: BotName, state: LeasedState, verdict: CycleOutcome, now: datetime
+        self, name: BotName, state: LeasedState, outcome: CycleOutcome, now: datetime
     ) -> None:
-        decision = verdict.decision
+        decision = outcome.decision
         end = CycleEnd(
-            status=verdict.status,
-            paused_by=verdict.paused_by,
+            status=outcome.status,
+            paused_by=outcome.paused_by,
             was_paused_by=state.paused_by,
             at=now,
-            error=verdict.error,
+            error=outcome.error,
         )
         async with self._database.connection() as connection:
             await bots.release_lease(connection, name, self._token, end, decision)
-        if decision is not None and not verdict.again:
+        if decision is not None and not outcome.again:
             self._decided[name] = decision.candle_ts
         if end.paused_by == "limit" != state.paused_by:
-            log.warning("bot paused", bot=name, status=end.status)
+            log.warning("bot paused", bot=name, status=str(end.status))
         elif state.paused_by == "limit" and end.paused_by is None:
             log.warning("bot goes on", bot=name, because="a new day of its limits")
 
     async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> CycleOutcome:
-        if not spec.active:
-            return CycleOutcome(status="stopped", paused_by=state.paused_by)
-        if state.paused_by == "user" and state.position_id is None:
-            return CycleOutcome(status="paused (by user)", paused_by="user")
-        today, currencies = local_day(now, spec.day_zone), self._entries.account.currencies
-        limit = reached_limit(spec, state, today, currencies)
-        paused_by: PausedBy | None = state.paused_by if state.paused_by == "user" else None
-        if limit is not None and paused_by is None:
-            paused_by = "limit"
-            if state.position_id is None:
-                return CycleOutcome(status=f"paused ({limit})", paused_by="limit")
-        verdict = await self._trade(spec, state, paused_by, now)
-        if paused_by is not None and not verdict.status.startswith("waiting (market closed"):
-            word = "by user" if paused_by == "user" else str(limit)
-            return replace(verdict, status=f"paused ({word})", paused_by=paused_by)
-        return replace(verdict, paused_by=paused_by)
-
-    async def _trade(
-        self, spec: BotSpec, state: LeasedState, paused_by: PausedBy | None, now: datetime
-    ) -> CycleOutcome:
+        """Gather what is asked for, until nothing more is: see `next_action`."""
         symbol = self._symbols[spec.symbol]
-        if state.position_symbol not in (None, spec.symbol):
-            # It traded something else when it entered: that position has its exits, and no signals.
-            return CycleOutcome(status=f"waiting (position of {state.position_symbol} open)")
-        if not self._calendars[symbol.calendar].is_open(now):
-            return CycleOutcome(status="waiting (market closed)")
-        return await self._look(spec, symbol, state, paused_by, now)
+        currencies = self._entries.account.currencies
+        context = CycleContext(
+            spec=spec,
+            state=state,
+            limit=reached_limit(spec, state, local_day(now, spec.day_zone), currencies),
+            is_open=self._calendars[symbol.calendar].is_open(now),
+            decided=self._decided[spec.name],
+        )
+        for _ in range(MOST_STEPS):
+            try:
+                following = await self._perform(context, symbol, now)
+            except StrategyError as failure:
+                log.error("strategy failed", error=str(failure))  # noqa: TRY400
+                following = CycleOutcome(status=error("strategy"), error=str(failure))
+            if isinstance(following, CycleOutcome):
+                status = context.status_of(following.status)
+                return replace(following, status=status, paused_by=context.paused_by)
+            context = following
+        raise AssertionError("a cycle has no more steps")
 
-    async def _look(
-        self,
-        spec: BotSpec,
-        symbol: MarketSymbol,
-        state: LeasedState,
-        paused_by: PausedBy | None,
-        now: datetime,
-    ) -> CycleOutcome:
+    async def _perform(
+        self, context: CycleContext, symbol: MarketSymbol, now: datetime
+    ) -> CycleContext | CycleOutcome:
+        """Raises StrategyError."""
+        action = next_action(context)
+        match action:
+            case Wait():
+                return CycleOutcome(status=action.status)
+            case ReadCandles():
+                return replace(context, candles=await self._read(context.spec, symbol, now))
+            case Evaluate():
+                return replace(context, evaluated=await self._evaluate(context, symbol))
+            case CancelResting():
+                withdrawn = await self._withdraw(context, action.unless)
+                return replace(self._read_again(context), withdrawn=withdrawn)
+            case Enter() | Exit() | Record():
+                return await self._execute(action, _decided(context, symbol, now))
+
+    async def _execute(self, action: Enter | Exit | Record, cycle: DecidedCycle) -> CycleOutcome:
+        match action:
+            case Enter():
+                return await self._executor.enter(cycle, action.decision)
+            case Exit():
+                return await self._executor.exit(cycle, action.decision, action.position)
+            case Record():
+                return self._executor.note(cycle, action.decision)
+
+    async def _read(self, spec: BotSpec, symbol: MarketSymbol, now: datetime) -> Candles:
         strategy = self._strategies[spec.name]
         count = max(strategy.lookback, candles_wanted(spec))
-        candles = await self._candles.closed(symbol, spec.timeframe, count, now)
-        if len(candles) < max(strategy.lookback, candles_needed(spec)):
-            return CycleOutcome(status="waiting (warming up)")
-        newest = candles[-1]
-        if _is_stale(newest, spec.timeframe, self._calendars[symbol.calendar], now):
-            return CycleOutcome(status="waiting (no fresh candle)")
-        decided = self._decided[spec.name]
-        if decided is not None and newest.ts <= decided:
-            return CycleOutcome(status=_standing(state))
+        rows = await self._candles.closed(symbol, spec.timeframe, count, now)
+        enough = len(rows) >= max(strategy.lookback, candles_needed(spec))
+        calendar = self._calendars[symbol.calendar]
+        stale = enough and _is_stale(rows[-1], spec.timeframe, calendar, now)
+        return Candles(rows, enough=enough, stale=stale)
+
+    async def _evaluate(self, context: CycleContext, symbol: MarketSymbol) -> Evaluated:
+        spec, rows = context.spec, _rows(context)
+        strategy, newest = self._strategies[spec.name], rows[-1]
         await self._ensure_month(newest.ts)
-        try:
-            levels = await self._levels.of(symbol, newest.ts) if needs_levels(strategy) else None
-            signal = evaluate(strategy, candles[-strategy.lookback :], levels)
-        except StrategyError as error:
-            log.error("strategy failed", error=str(error))  # noqa: TRY400
-            return CycleOutcome(status="error (strategy)", error=str(error))
-        return await self._decide(spec, symbol, state, paused_by, signal, candles, now)
+        levels = await self._levels.of(symbol, newest.ts) if needs_levels(strategy) else None
+        signal = evaluate(strategy, rows[-strategy.lookback :], levels)
+        position = await self._held(context.state)
+        return Evaluated(signal, position, is_current=self._is_current(spec))
 
-    async def _decide(
-        self,
-        spec: BotSpec,
-        symbol: MarketSymbol,
-        state: LeasedState,
-        paused_by: PausedBy | None,
-        signal: Signal,
-        candles: Sequence[Candle],
-        now: datetime,
-    ) -> CycleOutcome:
-        position = await self._held(state)
-        decision = decide(spec, signal, None if position is None else position.side)
-        if state.entry_resting and signal.kind is not SignalKind.NONE:
-            found = await self._among_resting(spec, signal)
-            if found is None:
-                return CycleOutcome(status=ORDER_PENDING)
-            position, decision = found
-        if paused_by is not None and decision.action == "enter":
-            decision = replace(decision, action="nothing", reason=f"paused; {decision.reason}")
-        if state.order_pending and decision.action != "nothing":
-            return CycleOutcome(status=ORDER_PENDING)
-        if decision.action == "enter" and self._specs.get(spec.name) != spec:
-            return CycleOutcome(status=RELOADED)  # what it is by now decides in the next cycle
-        return await self._actor.act(spec, symbol, position, signal, decision, candles, now)
+    def _is_current(self, spec: BotSpec) -> bool:
+        """Not changed by a reload since the cycle began."""
+        return self._specs.get(spec.name) == spec
 
-    async def _among_resting(
-        self, spec: BotSpec, signal: Signal
-    ) -> tuple[Position | None, Decision] | None:
-        """What *signal* means where an entry rests: one against it takes it back first.
+    def _read_again(self, context: CycleContext) -> CycleContext:
+        if context.evaluated is None:
+            raise AssertionError("an entry is taken back on a signal")
+        now = replace(context.evaluated, is_current=self._is_current(context.spec))
+        return replace(context, evaluated=now)
 
-        None: that could not be done yet. What had filled by then is held, and decided about.
-        """
-        wanted = wanted_side(signal)
-        taken = await self._entry_orders.withdraw(spec.name, "the signal turned", unless=wanted)
+    async def _withdraw(self, context: CycleContext, unless: PositionSide | None) -> Withdrawn:
+        """What had filled by then is held, and decided about."""
+        name, symbol = context.spec.name, context.spec.symbol
+        taken = await self._entry_orders.withdraw(name, "the signal turned", unless=unless)
         if taken.failed:
-            return None
+            return Withdrawn(failed=True, rests=True, position=None)
         async with self._database.connection() as connection:
-            held = await positions.select_open_id(connection, spec.name, spec.symbol)
+            held = await positions.select_open_id(connection, name, symbol)
             position = None if held is None else await positions.select_one(connection, held)
-        if taken.resting and not taken.cancelled:
-            return position, rests_already(signal)
-        decision = decide(spec, signal, None if position is None else position.side)
-        return position, replace(decision, reason=f"its entry was taken back; {decision.reason}")
+        rests = bool(taken.resting) and not taken.cancelled
+        return Withdrawn(failed=False, rests=rests, position=position)
 
     async def _held(self, state: LeasedState) -> Position | None:
         """What the table says is open, from memory where it is known there."""
@@ -280,17 +276,19 @@ class BotCycle:
         self._months.add(month)
 
 
-def _standing(state: LeasedState) -> str:
-    """The status of a candle decided before: without what kept an earlier cycle from looking."""
-    if state.entry_resting and state.position_id is None:
-        return ENTRY_RESTING
-    over = (
-        *("paused", "pending", "stopped", "orphaned", "waiting (market", "waiting (no fresh"),
-        *(ENTRY_RESTING, "waiting (position of", ORDER_PENDING),
+def _rows(context: CycleContext) -> Sequence[Candle]:
+    if context.candles is None:
+        raise AssertionError("the candles have been read")
+    return context.candles.rows
+
+
+def _decided(context: CycleContext, symbol: MarketSymbol, now: datetime) -> DecidedCycle:
+    if context.evaluated is None:
+        raise AssertionError("a strategy was asked")
+    signal = context.evaluated.signal
+    return DecidedCycle(
+        spec=context.spec, symbol=symbol, signal=signal, candles=_rows(context), now=now
     )
-    if not state.status.startswith(over):
-        return state.status
-    return "waiting (no signal)" if state.position_id is None else "running"
 
 
 def _is_stale(newest: Candle, timeframe: Timeframe, calendar: Calendar, now: datetime) -> bool:

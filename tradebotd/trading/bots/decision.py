@@ -1,14 +1,13 @@
 """What a signal means for a bot, given what it holds and what it may. Pure."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.bot_status import ENTRY_RESTING, NO_SIGNAL, RUNNING, BotStatus
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
-
-ENTRY_RESTING: Final = "waiting (entry resting)"
 
 Action = Literal["enter", "exit", "nothing"]
 
@@ -19,7 +18,7 @@ class Decision:
 
     action: Action
     reason: str
-    status: str
+    status: BotStatus
     side: PositionSide | None = None
 
 
@@ -43,19 +42,19 @@ def decide(spec: BotSpec, signal: Signal, held: PositionSide | None) -> Decision
         return Decision(
             action="nothing",
             reason=signal.reason,
-            status="running" if held else "waiting (no signal)",
+            status=RUNNING if held else NO_SIGNAL,
         )
     if held is wanted:
-        return Decision(action="nothing", reason=f"{held} already", status="running")
+        return Decision(action="nothing", reason=f"{held} already", status=RUNNING)
     if held is not None:
-        return Decision(action="exit", reason=signal.reason, status="running", side=held)
+        return Decision(action="exit", reason=signal.reason, status=RUNNING, side=held)
     if wanted is PositionSide.SHORT and not _may_short(spec):
         return Decision(
             action="nothing",
             reason=f"{signal.reason}; nothing is held, and shorts are not allowed",
-            status="waiting (no signal)",
+            status=NO_SIGNAL,
         )
-    return Decision(action="enter", reason=signal.reason, status="running", side=wanted)
+    return Decision(action="enter", reason=signal.reason, status=RUNNING, side=wanted)
 
 
 def _may_short(spec: BotSpec) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tradebotd.domain.bot import BotSpec, EntryKind
+from tradebotd.domain.bot_status import ENTRY_RESTING, NO_SIGNAL, RUNNING, BotStatus, error, waiting
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
@@ -20,7 +21,7 @@ from tradebotd.domain.order import FINAL
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.signal import Signal
 from tradebotd.storage.bots import DecisionRecord, PausedBy
-from tradebotd.trading.bots.decision import ENTRY_RESTING, Decision
+from tradebotd.trading.bots.decision import Decision
 from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.exits.manager import ExitManager
@@ -34,13 +35,24 @@ class CycleOutcome:
     decided has not come about, and is asked for anew in the next cycle.
     """
 
-    status: str
+    status: BotStatus
     decision: DecisionRecord | None = None
     decided: datetime | None = None
     again: bool = False
     acted: bool = False
     error: str | None = None
     paused_by: PausedBy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedCycle:
+    """What a decision was made of. *candles*: closed ones, oldest first."""
+
+    spec: BotSpec
+    symbol: MarketSymbol
+    signal: Signal
+    candles: Sequence[Candle]
+    now: datetime
 
 
 class DecisionExecutor:
@@ -50,109 +62,95 @@ class DecisionExecutor:
     again as long as it is the newest. An operator's halt and a limit are one.
     """
 
-    def __init__(self, *, protection: ExitManager, entries: Entries, gate: EntryGate) -> None:
-        self._protection = protection
+    def __init__(self, *, exits: ExitManager, entries: Entries, gate: EntryGate) -> None:
+        self._exits = exits
         self._entries = entries
         self._gate = gate
 
-    async def act(
-        self,
-        spec: BotSpec,
-        symbol: MarketSymbol,
-        position: Position | None,
-        signal: Signal,
-        decision: Decision,
-        candles: Sequence[Candle],
-        now: datetime,
-    ) -> CycleOutcome:
-        record = DecisionRecord(
-            bot=spec.name,
-            candle_ts=candles[-1].ts,
+    def record(self, cycle: DecidedCycle, decision: Decision) -> DecisionRecord:
+        signal, newest = cycle.signal, cycle.candles[-1]
+        return DecisionRecord(
+            bot=cycle.spec.name,
+            candle_ts=newest.ts,
             intent="none",
             signal=signal.kind,
             reason=decision.reason,
             path=signal.path,
             indicators=signal.indicators,
-            execution_meta={"close": candles[-1].close, "status": decision.status},
-            decided_at=now,
+            execution_meta={"close": newest.close, "status": str(decision.status)},
+            decided_at=cycle.now,
         )
-        if decision.action == "enter":
-            return await self._enter(spec, symbol, decision, record, candles, now)
-        if decision.action == "exit" and position is not None:
-            return await self._exit(position, decision, replace(record, intent="exit"))
-        return CycleOutcome(status=decision.status, decision=record)
 
-    async def _enter(
-        self,
-        spec: BotSpec,
-        symbol: MarketSymbol,
-        decision: Decision,
-        record: DecisionRecord,
-        candles: Sequence[Candle],
-        now: datetime,
-    ) -> CycleOutcome:
-        venue = symbol.instrument.venue
+    def note(self, cycle: DecidedCycle, decision: Decision) -> CycleOutcome:
+        """Nothing is done."""
+        return CycleOutcome(status=decision.status, decision=self.record(cycle, decision))
+
+    async def enter(self, cycle: DecidedCycle, decision: Decision) -> CycleOutcome:
+        record, venue = self.record(cycle, decision), cycle.symbol.instrument.venue
         closed = self._gate.closed_because(venue)
         if closed is not None and self._gate.is_closed_for_now():
-            return CycleOutcome(status=f"waiting ({closed})")
+            return CycleOutcome(status=waiting(closed))
         if closed is not None:
             meta = {**record.execution_meta, "denied": closed}
             denied = replace(record, reason=f"denied ({closed})", execution_meta=meta)
-            return CycleOutcome(status=f"waiting ({closed})", decision=denied)
+            return CycleOutcome(status=waiting(closed), decision=denied)
         if decision.side is None:
             raise AssertionError("an entry has a side")
-        wish = replace(record, intent="entry")
+        request = replace(record, intent="entry")
         try:
-            report = await self._entries.enter(spec, symbol, decision.side, wish, candles, now)
-        except OrderDeniedError as error:
-            return _denied(record, error)
-        except FeedError as error:
-            return CycleOutcome(status="error (price fetch)", error=str(error))
-        except VenueError as error:
-            return self._not_entered(record, error, venue)
-        rests = spec.entry.kind is EntryKind.LIMIT and report.status not in FINAL
-        status = ENTRY_RESTING if rests else "running"
+            report = await self._entries.enter(
+                cycle.spec, cycle.symbol, decision.side, request, cycle.candles, cycle.now
+            )
+        except OrderDeniedError as denial:
+            return _denied(record, denial)
+        except FeedError as failure:
+            return CycleOutcome(status=error("price fetch"), error=str(failure))
+        except VenueError as failure:
+            return self._not_entered(record, failure, venue)
+        rests = cycle.spec.entry.kind is EntryKind.LIMIT and report.status not in FINAL
+        status = ENTRY_RESTING if rests else RUNNING
         return CycleOutcome(status=status, decided=record.candle_ts, acted=True)
 
     def _not_entered(
-        self, record: DecisionRecord, error: VenueError, venue: VenueName
+        self, record: DecisionRecord, failure: VenueError, venue: VenueName
     ) -> CycleOutcome:
         closed = self._gate.closed_because(venue)
-        if closed is not None and isinstance(error, VenueUnavailableError):
+        if closed is not None and isinstance(failure, VenueUnavailableError):
             # It was kept back after its row had been written.
-            return CycleOutcome(status=f"waiting ({closed})", decided=record.candle_ts)
-        return CycleOutcome(status="error (order)", decided=record.candle_ts, error=str(error))
+            return CycleOutcome(status=waiting(closed), decided=record.candle_ts)
+        return CycleOutcome(status=error("order"), decided=record.candle_ts, error=str(failure))
 
-    async def _exit(
-        self, position: Position, decision: Decision, record: DecisionRecord
+    async def exit(
+        self, cycle: DecidedCycle, decision: Decision, position: Position
     ) -> CycleOutcome:
         """The decision is stored with the order. One whose order came to nothing is made again:
-
         the position is there still, and the strategy wants it closed. Whatever becomes of it, and
         whoever closes the position meanwhile: nothing is entered on this candle any more.
         """
+        record = replace(self.record(cycle, decision), intent="exit")
         try:
-            made = await self._protection.close_by_hand(position, CloseReason.SIGNAL, record)
-        except OrderDeniedError as error:
-            status = f"waiting ({error.shown})"
-            if error.rule == DenialRule.DECIDED_ALREADY:
+            made = await self._exits.close_by_hand(position, CloseReason.SIGNAL, record)
+        except OrderDeniedError as denial:
+            status = waiting(denial.shown)
+            if denial.rule is DenialRule.DECIDED_ALREADY:
                 return CycleOutcome(status=status, decided=record.candle_ts)
             return CycleOutcome(status=status, decision=record, again=True)
-        except VenueError as error:
+        except VenueError as failure:
             return CycleOutcome(
-                status="error (order)", decision=record, again=True, error=str(error)
+                status=error("order"), decision=record, again=True, error=str(failure)
             )
         if made is None:  # closed as dust, without an order
             return CycleOutcome(status=decision.status, decision=record, acted=True)
         return CycleOutcome(status=decision.status, decided=record.candle_ts, acted=True)
 
 
-def _denied(record: DecisionRecord, error: OrderDeniedError) -> CycleOutcome:
-    if error.rule == DenialRule.DECIDED_ALREADY:
-        return CycleOutcome(status="waiting (no signal)", decided=record.candle_ts)
-    whose = "account " if error.rule in {DenialRule.MAX_DAILY_LOSS, DenialRule.MAX_DRAWDOWN} else ""
-    if isinstance(error, EntryPostponedError):
-        return CycleOutcome(status=f"waiting ({whose}{error.shown})")
-    meta = {**record.execution_meta, "rule": error.shown, "detail": error.detail}
-    denied = replace(record, reason=f"denied ({error.shown})", execution_meta=meta)
-    return CycleOutcome(status=f"waiting ({whose}{error.shown})", decision=denied)
+def _denied(record: DecisionRecord, denial: OrderDeniedError) -> CycleOutcome:
+    if denial.rule is DenialRule.DECIDED_ALREADY:
+        return CycleOutcome(status=NO_SIGNAL, decided=record.candle_ts)
+    of_account = denial.rule in {DenialRule.MAX_DAILY_LOSS, DenialRule.MAX_DRAWDOWN}
+    status = waiting(f"account {denial.shown}" if of_account else denial.shown)
+    if isinstance(denial, EntryPostponedError):
+        return CycleOutcome(status=status)
+    meta = {**record.execution_meta, "rule": denial.shown, "detail": denial.detail}
+    reason = f"denied ({denial.shown})"
+    return CycleOutcome(status=status, decision=replace(record, reason=reason, execution_meta=meta))

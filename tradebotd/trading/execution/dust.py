@@ -19,10 +19,11 @@ async def write_off(
     connection: Connection,
     position_id: PositionId,
     is_dust: Callable[[Position], bool],
+    effects: Effects,
+    *,
     days: BotDays,
     instrument: Instrument,
     now: datetime,
-    effects: Effects,
 ) -> None:
     """Close it for the reason of its latest exit: whatever is due by now sells nothing, and of a
     rest it is no stop that a bot cools down after. Where nothing of it ever was sold, it is dust.

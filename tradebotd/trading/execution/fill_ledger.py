@@ -157,7 +157,9 @@ class FillLedger:
         # A fill is a fact: it is applied to a final order, too, whose status then stays.
         status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
         at = self._clock.now()
-        await orders.update_filled(connection, order.id, filled, average, position_id, status, at)
+        await orders.update_filled(
+            connection, order.id, filled, average, position_id=position_id, status=status, at=at
+        )
         moved = replace(order, filled_quantity=filled, status=status, position_id=position_id)
         return replace(stored, order=moved, average_price=average)
 
@@ -265,7 +267,9 @@ class FillLedger:
             effects.closed.append((locked.position, books, closed[1]))
         await positions.update_books(connection, position_id, books, closed)
         if part is not None:
-            await self._follow(connection, stored, locked, books, part, instrument, effects)
+            await self._follow(
+                connection, stored, locked, books, part=part, instrument=instrument, effects=effects
+            )
         pnl = books.realized_pnl - locked.books.realized_pnl
         await self._count_day(
             connection, stored, fill, pnl, instrument, trades=0, in_position=still
@@ -290,6 +294,7 @@ class FillLedger:
         stored: StoredOrder,
         locked: LockedPosition,
         books: PositionTotals,
+        *,
         part: Fill,
         instrument: Instrument,
         effects: Effects,

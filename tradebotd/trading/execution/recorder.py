@@ -129,10 +129,10 @@ class OrderRecorder:
                     connection,
                     position_id,
                     is_dust,
-                    self.days,
-                    instrument,
-                    self._clock.now(),
                     effects,
+                    days=self.days,
+                    instrument=instrument,
+                    now=self._clock.now(),
                 )
         self._tell(effects)
 

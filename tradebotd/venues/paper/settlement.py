@@ -93,7 +93,13 @@ async def book(
     if order_id is None:
         raise OrderRejectedError(DUPLICATE)  # and nothing of this transaction stays
     trade_id = await paper_books.insert_fill(
-        connection, order_id, request, done.price, done.fee, done.fee_asset, outcome.at
+        connection,
+        order_id,
+        request,
+        done.price,
+        fee=done.fee,
+        fee_asset=done.fee_asset,
+        at=outcome.at,
     )
     await paper_books.add_to_balances(connection, request.venue, done.changes)
     if done.position is not None:

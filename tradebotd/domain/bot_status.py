@@ -1,0 +1,77 @@
+"""What a bot does at the moment, in the words that `tradebotctl` and `bot_states` have.
+
+`docs/operations.md` shows them as a table that is made from this file.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
+
+
+class BotStatusKind(StrEnum):
+    """Each with its *meaning* for an operator."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        kind = str.__new__(cls, value)
+        kind._value_ = value
+        kind.meaning = meaning
+        return kind
+
+    PENDING = "pending", "it has had no cycle yet, or was resumed a moment ago"
+    RUNNING = "running", "it holds a position, or has just acted"
+    WAITING = "waiting", "it makes no order now, and why"
+    PAUSED = "paused", "it makes no entries: until it is resumed, or its day is over; exits go on"
+    STOPPED = "stopped", "it is not active, or has left the configuration with nothing held"
+    ORPHANED = "orphaned", "it has left the configuration and holds a position, whose exits go on"
+    ERROR = "error", "its cycle did not come to an end; the next one tries again"
+
+    @classmethod
+    def named(cls, value: str) -> Self:
+        """The kind of that name. Raises ValueError."""
+        for kind in cls:
+            if kind.value == value:
+                return kind
+        raise ValueError(f"{value!r} is no status of a bot")
+
+
+@dataclass(frozen=True, slots=True)
+class BotStatus:
+    """`str` is the contract's word: `running`, `waiting (no signal)`."""
+
+    kind: BotStatusKind
+    detail: str | None = None
+
+    def __str__(self) -> str:
+        return self.kind.value if self.detail is None else f"{self.kind} ({self.detail})"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The reverse of `str`. Raises ValueError for what is no status."""
+        kind, _, rest = text.partition(" (")
+        return cls(BotStatusKind.named(kind), rest.removesuffix(")") if rest else None)
+
+
+def waiting(detail: str) -> BotStatus:
+    return BotStatus(BotStatusKind.WAITING, detail)
+
+
+def paused(detail: str) -> BotStatus:
+    return BotStatus(BotStatusKind.PAUSED, detail)
+
+
+def error(detail: str) -> BotStatus:
+    return BotStatus(BotStatusKind.ERROR, detail)
+
+
+RUNNING: Final = BotStatus(BotStatusKind.RUNNING)
+STOPPED: Final = BotStatus(BotStatusKind.STOPPED)
+NO_SIGNAL: Final = waiting("no signal")
+MARKET_CLOSED: Final = waiting("market closed")
+WARMING_UP: Final = waiting("warming up")
+NO_FRESH_CANDLE: Final = waiting("no fresh candle")
+ENTRY_RESTING: Final = waiting("entry resting")
+ORDER_PENDING: Final = waiting("order pending")
+CONFIGURATION_CHANGED: Final = waiting("configuration changed")
+PAUSED_BY_USER: Final = paused("by user")
