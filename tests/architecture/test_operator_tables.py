@@ -14,7 +14,7 @@ def test_the_tables_of_the_operator_are_those_of_the_code() -> None:
 
 
 def test_a_page_without_a_place_for_them_is_noticed() -> None:
-    with pytest.raises(ValueError, match="denials"):
+    with pytest.raises(ValueError, match="no place for the table"):
         filled("nothing", tables())
 
 

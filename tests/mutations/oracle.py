@@ -301,8 +301,8 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/bots/decision_executor.py",
-                "            return await self._exit(position, ",
-                "            return await self._exit(position.nothing, ",
+                "made = await self._exits.close_by_hand(position, ",
+                "made = await self._exits.close_by_hand(position.nothing, ",
             ),
         ),
         seeds=SEEDS,
