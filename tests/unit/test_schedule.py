@@ -198,6 +198,7 @@ def test_the_default_table_is_that_of_the_mission() -> None:
         "daily_close",
         "calculate_pivots",
         "daily_reset",
+        "extend_calendars",
         "retention",
     }
 

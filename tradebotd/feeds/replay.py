@@ -61,6 +61,17 @@ class Recordings:
             max(series.times[-1] + series.timeframe.duration for series in found),
         )
 
+    def span_of(self, symbol: str) -> tuple[datetime, datetime] | None:
+        """Over all its timeframes, close of the last candle; None: nothing of it can be read."""
+        shelf = self.shelves.get(symbol)
+        if shelf is None or not shelf.series:
+            return None
+        found = shelf.series.values()
+        return (
+            min(series.times[0] for series in found),
+            max(series.times[-1] + series.timeframe.duration for series in found),
+        )
+
 
 def load_recordings(name: FeedName, pattern: str, symbols: Sequence[MarketSymbol]) -> Recordings:
     """Files matching *pattern* (a glob, or a directory) of the symbols that use this feed.

@@ -39,6 +39,7 @@ def default_specs(*, calendars: Collection[str], zones: Collection[str]) -> tupl
     if always_open:
         closes += (At(at=time(0, 1), timezone="UTC"),)
         pivots += (At(at=time(0, 5), timezone="UTC"),)
+    ahead = (_daily("extend_calendars", At(at=time(2, 40), timezone="UTC")),) if exchanges else ()
     resets = tuple(At(at=time(0), timezone=name) for name in sorted(set(zones) or {"UTC"}))
     return (
         _often("run_bots", timedelta(seconds=60), grace=RUN_BOTS_EXPIRY),
@@ -48,6 +49,7 @@ def default_specs(*, calendars: Collection[str], zones: Collection[str]) -> tupl
         _daily("daily_close", *closes),
         _daily("calculate_pivots", *pivots),
         _daily("daily_reset", *resets),
+        *ahead,
         _daily("retention", At(at=time(3, 30), timezone="UTC")),
         _hourly("fill_gaps", timedelta(hours=1)),
         _hourly("equity_snapshot", timedelta(minutes=5)),

@@ -32,7 +32,7 @@ class RealtimePull:
         return summarize(await self.ingest.pull(context.now, symbols))
 
     async def outcome(self) -> Outcome:
-        """Newest candle of each symbol younger than two intervals, while its session is open."""
+        """Newest candle of each symbol younger than two intervals, while its market is open."""
         now = self.clock.now()
         stale: list[str] = []
         for symbol in self.ingest.symbols:
@@ -47,11 +47,11 @@ class RealtimePull:
     async def _late(self, symbol: MarketSymbol, now: datetime) -> str | None:
         base = self.ingest.base(symbol)
         limit = 2 * base.duration
-        session = self.ingest.calendar(symbol).session_at(now)
+        hours = self.ingest.calendar(symbol).hours_at(now)
         until = self.ingest.pulled_until(symbol)
-        if session is None:
+        if hours is None:
             return None
-        begun = max(session.open, self.ingest.since or session.open)
+        begun = max(hours.open, self.ingest.since or hours.open)
         if now - begun <= limit:
             return None
         if self.data_ends is not None and (

@@ -1,177 +1,271 @@
-"""Sessions of exchanges. The library's tables are read once into plain lists."""
+"""Sessions of exchanges. The library's tables are read into plain lists."""
 
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+import structlog
+
+from tradebotd.clocks.host import host_now
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.instrument import ALWAYS_OPEN
+from tradebotd.market.assumed_sessions import RegularHours, regular_hours
+from tradebotd.market.calendar_names import CODES, nearest
+from tradebotd.market.sessions import (
+    DAY,
+    AlwaysOpen,
+    Break,
+    Calendar,
+    Hours,
+    Session,
+)
 
-_FIRST_DAY: Final = "1997-12-01"  # the oldest recorded data we were asked to replay is of 1998
-_DAY: Final = timedelta(days=1)
+__all__ = [
+    "AlwaysOpen",
+    "Calendar",
+    "ExchangeCalendar",
+    "Hours",
+    "KnownSessions",
+    "Session",
+    "load_calendar",
+    "read_known",
+]
 
+log = structlog.get_logger(__name__)
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """`open` <= instant < `close` is in the session; `date` is the exchange's own."""
+FIRST_DAY: Final = date(1997, 12, 1)  # or the first day of older data, or of the calendar
+HORIZON: Final = timedelta(days=730)  # how far ahead a table is read
+LIBRARY: Final = "exchange_calendars"
+PINNED: Final = "requirements-calendars.txt"
 
-    date: date
-    open: datetime
-    close: datetime
-
-
-class Calendar(Protocol):
-    @property
-    def code(self) -> str: ...
-
-    def is_open(self, instant: datetime) -> bool: ...
-
-    def session_at(self, instant: datetime) -> Session | None: ...
-
-    def last_completed(self, now: datetime) -> Session | None:
-        """The latest session that has closed; None before the first one known."""
-        ...
-
-    def next_session_after(self, day: date) -> Session:
-        """Raises ConfigError where the calendar's table ends."""
-        ...
-
-    def sessions(self, start: datetime, end: datetime) -> Sequence[Session]:
-        """Those that share an instant with [start, end), oldest first."""
-        ...
-
-    def next_open(self, instant: datetime) -> datetime:
-        """*instant* itself while open, else the next session's open."""
-        ...
-
-    def next_close(self, instant: datetime) -> datetime:
-        """The first close later than *instant*."""
-        ...
+_OFFSETS: Final = timedelta(days=2)  # a session may open the day before its date, by any clock
+_STEP: Final = timedelta(days=14)
+_STEPS: Final = 27  # a year without a session: there is no next one
 
 
-class AlwaysOpen:
-    """Every UTC day is a session."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSessions:
+    """What the library tells of [known_from, known_until], ascending and apart from each other.
 
-    code = ALWAYS_OPEN
+    `ends`: the last day that it knows at all; None: it works them out by rule.
+    """
 
-    def is_open(self, instant: datetime) -> bool:  # noqa: ARG002
-        return True
-
-    def session_at(self, instant: datetime) -> Session:
-        return _utc_day(instant.astimezone(UTC).date())
-
-    def last_completed(self, now: datetime) -> Session:
-        return _utc_day(now.astimezone(UTC).date() - _DAY)
-
-    def next_session_after(self, day: date) -> Session:
-        return _utc_day(day + _DAY)
-
-    def sessions(self, start: datetime, end: datetime) -> Sequence[Session]:
-        day = start.astimezone(UTC).date()
-        found = []
-        while start < end and (session := _utc_day(day)).open < end:
-            found.append(session)
-            day += _DAY
-        return found
-
-    def next_open(self, instant: datetime) -> datetime:
-        return instant
-
-    def next_close(self, instant: datetime) -> datetime:
-        return self.session_at(instant).close
+    sessions: tuple[Session, ...]
+    known_from: date
+    known_until: date
+    ends: date | None
+    zone: tzinfo
 
 
 class ExchangeCalendar:
-    """Sessions given as a list, ascending and apart from each other."""
+    """Sessions given as a list, ascending and apart from each other.
+
+    Behind `known_until` they are assumed from the regular ones, so that what is held stays guarded;
+    without a table (`from_table`) there are none, and asking for the next one raises ConfigError.
+    """
 
     def __init__(self, code: str, sessions: Sequence[Session]) -> None:
         self.code = code
-        self._sessions = tuple(sessions)
-        self._opens = [session.open for session in self._sessions]
-        self._closes = [session.close for session in self._sessions]
-        self._dates = [session.date for session in self._sessions]
+        self.known_from = sessions[0].date if sessions else date.min
+        self.known_until = sessions[-1].date if sessions else date.min
+        self.ends: date | None = None
+        self._regular: RegularHours | None = None
+        self._lay(sessions)
+        self._listed_until = self.known_until
+        self._listed_before = datetime.max.replace(tzinfo=UTC)
+
+    @classmethod
+    def from_table(cls, code: str, known: KnownSessions) -> "ExchangeCalendar":
+        calendar = cls(code, ())
+        calendar.extend(known)
+        return calendar
+
+    def extend(self, known: KnownSessions) -> None:
+        """Take *known* in the place of what was known and assumed."""
+        self.known_from, self.known_until = known.known_from, known.known_until
+        self.ends = known.ends
+        self._regular = regular_hours(known.sessions, known.zone)
+        self._lay(known.sessions)
+        self._listed_until = known.known_until
+        self._listed_before = _start_of(self._listed_until - _OFFSETS)
 
     def is_open(self, instant: datetime) -> bool:
-        return self.session_at(instant) is not None
+        return self.hours_at(instant) is not None
+
+    def hours_at(self, instant: datetime) -> Hours | None:
+        if instant >= self._listed_before:
+            self._assume_until(instant)
+        place = bisect_right(self._starts, instant) - 1
+        if place < 0 or instant >= self._hours[place].close:
+            return None
+        return self._hours[place]
 
     def session_at(self, instant: datetime) -> Session | None:
+        if instant >= self._listed_before:
+            self._assume_until(instant)
         place = bisect_right(self._opens, instant) - 1
         if place < 0 or instant >= self._closes[place]:
             return None
         return self._sessions[place]
 
     def last_completed(self, now: datetime) -> Session | None:
+        if now >= self._listed_before:
+            self._assume_until(now)
         place = bisect_right(self._closes, now) - 1
         return self._sessions[place] if place >= 0 else None
 
     def next_session_after(self, day: date) -> Session:
-        return self._at(bisect_right(self._dates, day))
+        return self._at(self._dates, day, bisect_right)
 
     def sessions(self, start: datetime, end: datetime) -> Sequence[Session]:
+        if end >= self._listed_before:
+            self._assume_until(end)
         return self._sessions[bisect_right(self._closes, start) : bisect_left(self._opens, end)]
 
+    def hours(self, start: datetime, end: datetime) -> Sequence[Hours]:
+        if end >= self._listed_before:
+            self._assume_until(end)
+        return self._hours[bisect_right(self._ends, start) : bisect_left(self._starts, end)]
+
     def next_open(self, instant: datetime) -> datetime:
-        if self.session_at(instant) is not None:
+        if self.hours_at(instant) is not None:
             return instant
-        return self._at(bisect_left(self._opens, instant)).open
+        self._at(self._opens, instant, bisect_left)
+        return self._starts[bisect_left(self._starts, instant)]
 
     def next_close(self, instant: datetime) -> datetime:
-        return self._at(bisect_right(self._closes, instant)).close
+        return self._at(self._closes, instant, bisect_right).close
 
-    def _at(self, place: int) -> Session:
-        if place >= len(self._sessions):
-            last = self._dates[-1] if self._dates else "the start"
-            raise ConfigError([f"calendar {self.code} knows no session after {last}"])
-        return self._sessions[place]
+    def _lay(self, sessions: Sequence[Session]) -> None:
+        self._sessions = list(sessions)
+        self._opens = [session.open for session in sessions]
+        self._closes = [session.close for session in sessions]
+        self._dates = [session.date for session in sessions]
+        self._hours = [hours for session in sessions for hours in session.hours]
+        self._starts = [hours.open for hours in self._hours]
+        self._ends = [hours.close for hours in self._hours]
+
+    def _at(
+        self, keys: Sequence[Any], key: date, bisect: Callable[[Sequence[Any], date], int]
+    ) -> Session:
+        """The first session whose key is behind *key*. Raises ConfigError where there is none."""
+        if isinstance(key, datetime) and key >= self._listed_before:
+            self._assume_until(key)
+        for _ in range(_STEPS):
+            place = bisect(keys, key)
+            if place < len(keys):
+                return self._sessions[place]
+            if self._regular is None:
+                break
+            self._assume_until_day(self._listed_until + _STEP)
+        raise ConfigError([f"calendar {self.code} has no session after {key}"])
+
+    def _assume_until(self, instant: datetime) -> None:
+        self._assume_until_day(instant.astimezone(UTC).date() + _OFFSETS + _STEP)
+
+    def _assume_until_day(self, until: date) -> None:
+        """Let the lists reach to *until*; market time bounds the loop."""
+        if self._regular is None:
+            return
+        if self._listed_until == self.known_until:
+            log.warning("sessions assumed", calendar=self.code, after=str(self.known_until))
+        day = self._listed_until
+        while day < until:
+            day += DAY
+            session = self._regular.session(day)
+            if session is not None:
+                self._append(session)
+        self._listed_until = day
+        self._listed_before = _start_of(day - _OFFSETS)
+
+    def _append(self, session: Session) -> None:
+        if self._closes and session.open < self._closes[-1]:
+            return  # the last known one went on for longer than usual
+        self._sessions.append(session)
+        self._opens.append(session.open)
+        self._closes.append(session.close)
+        self._dates.append(session.date)
+        for hours in session.hours:
+            self._hours.append(hours)
+            self._starts.append(hours.open)
+            self._ends.append(hours.close)
 
 
-def load_calendar(code: str) -> Calendar:
-    """Raises ConfigError for an unknown code, and where the `calendars` extra is missing.
+def load_calendar(code: str, first: date | None = None, now: date | None = None) -> Calendar:
+    """From *first* (or FIRST_DAY, if that is earlier) to HORIZON after *now*, or what is known.
 
-    Takes about a second for an exchange (pandas): called before anything is traded.
+    Raises ConfigError for an unknown code, one that cannot be built, and where the `calendars`
+    extra is missing. Takes a second or more for an exchange (pandas): it blocks.
     """
     if code == ALWAYS_OPEN:
         return AlwaysOpen()
-    if find_spec("exchange_calendars") is None:
-        raise ConfigError(
-            [f"calendar {code} needs exchange_calendars: pip install 'tradebotd[calendars]'"]
-        )
-    import exchange_calendars  # noqa: PLC0415 - an optional extra, 75 MB with pandas
-    from exchange_calendars.errors import CalendarError  # noqa: PLC0415
+    begin = FIRST_DAY if first is None else min(first, FIRST_DAY)
+    return ExchangeCalendar.from_table(code, read_known(code, begin, now or host_now().date()))
 
+
+def read_known(code: str, first: date, now: date) -> KnownSessions:
+    """As `load_calendar`. Of a calendar that begins after *first* or ends early, what there is."""
+    if find_spec(LIBRARY) is None:
+        raise ConfigError([_not_installed(code)])
     try:
         with warnings.catch_warnings():
-            # The library's own use of pandas is not ours to mend.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            table = exchange_calendars.get_calendar(code, start=_FIRST_DAY).schedule
-    except CalendarError as error:
-        raise ConfigError([f"calendar {code} is unknown to exchange_calendars"]) from error
-    return ExchangeCalendar(code, _read(table))
+            warnings.simplefilter("ignore")  # the library's own use of pandas is not ours to mend
+            known = _built(code, first, now + HORIZON)
+    except ConfigError:
+        raise
+    except Exception as error:  # the library, pandas and what they read may raise anything
+        raise ConfigError([_cannot_be_built(code, error)]) from error
+    if not known.sessions:
+        raise ConfigError([f"calendar {code!r} has no session between {first} and {now + HORIZON}"])
+    return known
 
 
-def load_calendars(codes: Iterable[str]) -> dict[str, Calendar]:
-    """Each code once. Raises ConfigError with every problem."""
-    calendars: dict[str, Calendar] = {}
-    problems: list[str] = []
-    for code in sorted(set(codes)):
-        try:
-            calendars[code] = load_calendar(code)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return calendars
+def _built(code: str, first: date, last: date) -> KnownSessions:
+    import exchange_calendars  # noqa: PLC0415 - an optional extra, 75 MB with pandas
+
+    names = exchange_calendars.get_calendar_names()
+    if code not in names:
+        raise ConfigError([_unknown(code, names)])
+    try:
+        built = exchange_calendars.get_calendar(code, start=str(first), end=str(last))
+    except ValueError:
+        # A bound of the calendar's own may lie within. Only a calendar tells its bounds, and the
+        # span that the library itself chooses is within them.
+        within = exchange_calendars.get_calendar(code)
+        begin, end = _day(within.bound_min()) or first, _day(within.bound_max()) or last
+        if begin <= first and last <= end:
+            raise
+        first, last = max(first, begin), min(last, end)
+        if first > last:
+            words = f"calendar {code!r} is known until {end} only, and {first} is asked for"
+            raise ConfigError([words]) from None
+        built = exchange_calendars.get_calendar(code, start=str(first), end=str(last))
+    return KnownSessions(
+        sessions=tuple(_read(built.schedule)),
+        known_from=first,
+        known_until=last,
+        ends=_day(built.bound_max()),
+        zone=built.tz,
+    )
 
 
 def _read(table: Any) -> list[Session]:
+    columns = (table[name] for name in ("open", "close", "break_start", "break_end"))
     return [
-        Session(day.date(), _utc(open_), _utc(close))
-        for day, open_, close in zip(table.index, table["open"], table["close"], strict=True)
+        Session(day.date(), _utc(open_), _utc(close), _breaks(start, end))
+        for day, open_, close, start, end in zip(table.index, *columns, strict=True)
     ]
+
+
+def _breaks(start: Any, end: Any) -> tuple[Break, ...]:
+    if start != start or end != end:  # noqa: PLR0124 - NaT, which is a datetime to isinstance
+        return ()
+    return (Break(_utc(start), _utc(end)),)
 
 
 def _utc(stamp: Any) -> datetime:
@@ -179,6 +273,48 @@ def _utc(stamp: Any) -> datetime:
     return plain.astimezone(UTC)
 
 
-def _utc_day(day: date) -> Session:
-    start = datetime.combine(day, time(), UTC)
-    return Session(day, start, start + _DAY)
+def _day(stamp: Any) -> date | None:
+    if stamp is None:
+        return None
+    day: date = stamp.date()
+    return day
+
+
+def _start_of(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _not_installed(code: str) -> str:
+    if code not in CODES:
+        return _unknown(code, CODES)
+    return (
+        f"calendar {code!r} needs {LIBRARY}, which is not installed:"
+        f" pip install --require-hashes -r {PINNED}"
+    )
+
+
+def _unknown(code: str, known: Collection[str]) -> str:
+    near = nearest(code, known)
+    hint = (
+        f"did you mean {' or '.join(repr(each) for each in near)}?"
+        if near
+        else f"it is '24/7', or a code that {LIBRARY} knows, such as 'XNYS'"
+    )
+    return f"there is no calendar {code!r}; {hint}"
+
+
+def _cannot_be_built(code: str, error: Exception) -> str:
+    words = " ".join(str(error).split()) or "no reason given"
+    cause = f"{type(error).__name__}: {words[:160]}{'…' if len(words) > 160 else ''}"
+    return (
+        f"calendar {code!r} cannot be built by {_release(LIBRARY)} with {_release('pandas')}"
+        f" ({cause}); the versions of {PINNED} build every calendar:"
+        f" pip install --require-hashes -r {PINNED}"
+    )
+
+
+def _release(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return package

@@ -11,11 +11,11 @@ Gap = tuple[datetime, datetime]
 def plan_gaps(
     holes: Iterable[Gap], calendar: Calendar, unfetchable: Collection[Gap] = ()
 ) -> list[Gap]:
-    """Ranges [start, end) of *holes* within sessions, without those known as unfetchable."""
+    """Ranges [start, end) of *holes* in hours of trading, without those known as unfetchable."""
     planned: list[Gap] = []
     for start, end in holes:
-        for session in calendar.sessions(start, end):
-            gap = (max(start, session.open), min(end, session.close))
+        for hours in calendar.hours(start, end):
+            gap = (max(start, hours.open), min(end, hours.close))
             if gap[0] < gap[1]:
                 planned.append(gap)
     return [gap for gap in _joined(planned) if gap not in unfetchable]

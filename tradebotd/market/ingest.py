@@ -348,7 +348,12 @@ class Ingest:
         until = min(end, max(bounds[1] + base.duration, self.pulled_until(symbol) or bounds[1]))
         for timeframe in targets:
             periods = roll_up(
-                candles, timeframe, calendar, first=max(bounds[0], begin), until=until
+                candles,
+                timeframe,
+                calendar,
+                first=max(bounds[0], begin),
+                until=until,
+                base=base,
             )
             counts = await self._writer.write(
                 symbol.symbol, timeframe, periods, fetched.feed, corrections=True

@@ -77,7 +77,7 @@ async def load(
             continue
         made = await ohlc.bounds(connection, symbol_id, timeframe)
         newest = None if made is None else made[1]
-        track.roll_ups.append(RollUp(timeframe, calendar, first=first, made=newest))
+        track.roll_ups.append(RollUp(timeframe, calendar, first=first, made=newest, base=base))
         if first is not None:
             begins.append(
                 first if newest is None else max(first, _after(newest, timeframe, calendar))

@@ -7,8 +7,9 @@ from typing import Final
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.levels import PivotLevels, pivot_levels
-from tradebotd.market.calendars import Session
+from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.ingest import Ingest
+from tradebotd.market.sessions import Session
 from tradebotd.storage import levels, ohlc
 from tradebotd.storage.levels import LevelsRow
 from tradebotd.storage.postgres.database import Database
@@ -129,7 +130,23 @@ class DailyLevels:
             bounds = await ohlc.bounds(connection, symbol_id, base)
             if bounds is None or bounds[0] > session.open:
                 return None
-            return await ohlc.extremes(connection, symbol_id, base, session.open, session.close)
+            found = [
+                of_hours
+                for start, end in _spans(session, base)
+                if (of_hours := await ohlc.extremes(connection, symbol_id, base, start, end))
+            ]
+        if not found:
+            return None
+        return max(high for high, _, _ in found), min(low for _, low, _ in found), found[-1][2]
+
+
+def _spans(session: Session, base: Timeframe) -> list[tuple[datetime, datetime]]:
+    """Where the candles of its hours open. One that a break ends in holds what came after it."""
+    first, *others = session.hours
+    return [
+        (first.open, first.close),
+        *((base.floor(hours.open), hours.close) for hours in others),
+    ]
 
 
 def _agree(stored: PivotLevels, expected: PivotLevels) -> bool:

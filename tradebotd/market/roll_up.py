@@ -2,20 +2,25 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.market.calendars import Calendar
+from tradebotd.market.sessions import Break, Calendar
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What one higher candle is made of: base candles with start <= ts < end."""
+    """What one higher candle is made of: base candles with start <= ts < end, outside `breaks`."""
 
     ts: datetime
     start: datetime
     end: datetime
+    breaks: tuple[Break, ...] = ()
+
+    def passes_over(self, begin: datetime, duration: timedelta) -> bool:
+        """Whether a base candle lies in a break as a whole: nothing of it was traded."""
+        return any(each.start <= begin and begin + duration <= each.end for each in self.breaks)
 
 
 def period_at(timeframe: Timeframe, calendar: Calendar, instant: datetime) -> Period | None:
@@ -26,7 +31,8 @@ def period_at(timeframe: Timeframe, calendar: Calendar, instant: datetime) -> Pe
     session = calendar.session_at(instant)
     if session is None:
         return None
-    return Period(datetime.combine(session.date, time(), UTC), session.open, session.close)
+    midnight = datetime.combine(session.date, time(), UTC)
+    return Period(midnight, session.open, session.close, session.breaks)
 
 
 class RollUp:
@@ -34,6 +40,7 @@ class RollUp:
 
     `first`: the oldest base candle that is held: a period that began before it is never made.
     `made`: the open time of the newest candle that is stored already.
+    `base`: how long a base candle is.
     """
 
     def __init__(
@@ -43,8 +50,10 @@ class RollUp:
         *,
         first: datetime | None = None,
         made: datetime | None = None,
+        base: Timeframe = Timeframe.M1,
     ) -> None:
         self.timeframe = timeframe
+        self._base = base.duration
         self._calendar = calendar
         self._first = first
         self._made = made
@@ -57,6 +66,8 @@ class RollUp:
         if self._first is None:
             self._first = candle.ts
         if period is not None and candle.ts < period.end:
+            if period.breaks and period.passes_over(candle.ts, self._base):
+                return None
             self._high = max(self._high, candle.high)
             self._low = min(self._low, candle.low)
             self._close = candle.close
@@ -64,6 +75,8 @@ class RollUp:
             return None
         finished = self._finish()
         self._period = period_at(self.timeframe, self._calendar, candle.ts)
+        if self._period is not None and self._period.passes_over(candle.ts, self._base):
+            self._period = None
         self._open, self._high, self._low = candle.open, candle.high, candle.low
         self._close, self._volume = candle.close, candle.volume
         return finished
@@ -90,9 +103,10 @@ def roll_up(
     *,
     first: datetime,
     until: datetime,
+    base: Timeframe = Timeframe.M1,
 ) -> list[Candle]:
     """All complete periods of *candles*: begun at or after *first*, ended at or before *until*."""
-    builder = RollUp(timeframe, calendar, first=first)
+    builder = RollUp(timeframe, calendar, first=first, base=base)
     made = [done for candle in candles if (done := builder.add(candle)) is not None]
     last = builder.close_until(until)
     return [*made, last] if last is not None else made

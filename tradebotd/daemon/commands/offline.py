@@ -10,6 +10,7 @@ import anyio
 from tradebotd.config.exit_checks import standing_warnings
 from tradebotd.config.load import find_config, load_config
 from tradebotd.config.model import Config
+from tradebotd.daemon.calendar_files import calendar_warnings, data_spans
 from tradebotd.daemon.lifecycle import open_database_of
 from tradebotd.daemon.places import located, placed
 from tradebotd.daemon.root_cause import first_cause
@@ -30,7 +31,9 @@ def check(given: Path | None) -> int:
         f"{path}: good: {_count(len(files.symbols), 'symbol')}, {_count(len(config.bots), 'bot')},"
         f" {_count(len(files.specs), 'job')}, {_state(config)}\n"
     )
-    for warning in standing_warnings(config):
+    spans = data_spans(config, files.symbols, files.recordings)
+    ends = calendar_warnings(files.symbols, files.calendars, spans)
+    for warning in [*standing_warnings(config), *ends]:
         sys.stdout.write(f"  warning: {warning}\n")
     return 0
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
+from tradebotd.daemon.calendar_files import data_spans, read_calendars
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import JobSpec
 from tradebotd.feeds.replay import Recordings, load_recordings
 from tradebotd.jobs.default_schedule import default_specs, with_overrides
-from tradebotd.market.calendars import Calendar, load_calendars
+from tradebotd.market.sessions import Calendar
 from tradebotd.storage.postgres.migrations import Migration, load_migrations
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.registry import load_strategy
@@ -52,13 +53,6 @@ def read_files(config: Config) -> LoadedFiles:
     recordings: dict[FeedName, Recordings] = {}
     specs: tuple[JobSpec, ...] = ()
     strategies: dict[BotName, AnyStrategy] = {}
-    for number, symbol in enumerate(symbols):
-        if symbol.calendar in calendars:
-            continue
-        try:
-            calendars |= load_calendars({symbol.calendar})
-        except ConfigError as error:
-            problems += [f"symbols[{number}].calendar: {problem}" for problem in error.problems]
     for name, feed in config.feeds.items():
         if feed.kind != "replay" or feed.path is None:
             continue
@@ -67,6 +61,10 @@ def read_files(config: Config) -> LoadedFiles:
             recordings[FeedName(name)] = loaded
         except ConfigError as error:
             problems += error.problems
+    try:
+        calendars = read_calendars(symbols, data_spans(config, symbols, recordings))
+    except ConfigError as error:
+        problems += error.problems
     try:
         specs = job_specs(config)
     except ConfigError as error:

@@ -13,6 +13,7 @@ from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName, SymbolId
 from tradebotd.feeds.replay import ReplayFeed
 from tradebotd.feeds.synthetic import SyntheticFeed
+from tradebotd.market.calendar_ends import exchanges, extend_all
 from tradebotd.market.candles import CandleReader
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_cache import PriceCache
@@ -42,6 +43,8 @@ async def wire_market(
     reached = await read_reached(database)
     since, ends = _span(config, files)
     clock = _clock(config, reached, since)
+    # A simulation that goes on may be years behind what was read for its start.
+    await extend_all(exchanges(files.calendars), clock.now().date())
     feeds = {
         FeedName(name): _feed(FeedName(name), section, files, clock)
         for name, section in config.feeds.items()

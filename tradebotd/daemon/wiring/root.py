@@ -32,6 +32,7 @@ from tradebotd.jobs.calculate_pivots import CalculatePivots
 from tradebotd.jobs.daily_close import DailyClose
 from tradebotd.jobs.daily_reset import DailyReset
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
+from tradebotd.jobs.extend_calendars import CALENDAR_ENDS, ExtendCalendars
 from tradebotd.jobs.fill_gaps import FillGaps
 from tradebotd.jobs.ping import Ping
 from tradebotd.jobs.realtime_pull import RealtimePull
@@ -47,7 +48,7 @@ from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler
 from tradebotd.scheduling.timeline import PacedPlayer, Playback, Timeline
-from tradebotd.storage import bots, settings
+from tradebotd.storage import alerts, bots, settings
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.trading.execution.lease import Lease
@@ -73,7 +74,7 @@ async def build(
             tasks=tasks,
             clock=market.clock,
             ledger=ledger,
-            jobs=_jobs(database, market, trading),
+            jobs=_jobs(database, files, market, trading),
             specs=files.specs,
             is_open=partial(_any_open, files),
             hold=_hold(market.clock),
@@ -144,6 +145,8 @@ async def synchronise(
     async with database.transaction(durable=True) as connection:
         symbol_ids = await sync_symbols(connection, files.symbols)
         await bots.sync_bots(connection, config.bot_specs(), configs, host_now())
+        # Of a calendar that no symbol has any more nobody else would say that it is over.
+        await alerts.clear_others(connection, CALENDAR_ENDS, sorted(files.calendars), host_now())
         nonce = await settings.get(connection, settings.INSTANCE_NONCE)
     return symbol_ids, bytes.fromhex(str(nonce))
 
@@ -151,7 +154,7 @@ async def synchronise(
 # Jobs and time
 
 
-def _jobs(database: Database, market: Market, trading: Trading) -> list[Job]:
+def _jobs(database: Database, files: LoadedFiles, market: Market, trading: Trading) -> list[Job]:
     clock, ingest = market.clock, market.ingest
     levels = DailyLevels(database, ingest)
     return [
@@ -176,6 +179,7 @@ def _jobs(database: Database, market: Market, trading: Trading) -> list[Job]:
         SeedHistory(database=database, ingest=ingest, clock=clock),
         DailyClose(levels=levels, ingest=ingest, clock=clock),
         CalculatePivots(levels=levels, ingest=ingest),
+        ExtendCalendars(calendars=files.calendars, database=database, clock=clock),
         Retention(database=database, ingest=ingest, writer=market.writer, clock=clock),
         Ping(database),
     ]

@@ -15,10 +15,10 @@ class TickRouter:
     """In one order, so that a replay and its repetition meet the same things.
 
     *hours*: of symbols that do not trade all the time. What trades outside them meets no order
-    that rests, as at a venue whose stops wait for the session; the first price of a session comes
-    after a gap, whatever was traded before it. *prices*: what was recorded until now.
-    *entry_orders*: those that rest and have been stopped are taken back before the next price (at
-    speed 0, where nobody else attends to that).
+    that rests, as at a venue whose stops wait for the session; the first price of a session, or
+    after a break, comes after a gap, whatever was traded before it. *prices*: what was recorded
+    until now. *entry_orders*: those that rest and have been stopped are taken back before the next
+    price (at speed 0, where nobody else attends to that).
     """
 
     def __init__(
@@ -58,11 +58,10 @@ class TickRouter:
         return _all(meeting) if meeting else None
 
     def _has_reopened(self, point: Tick, hours: Calendar) -> bool:
-        """Whether the price before it is of another session, or of none."""
+        """Whether the price before it is of another session, of before a break, or of none."""
         last = self._prices.last_prices(point.symbol)
-        if last is None or not hours.is_open(last.at):
-            return True
-        return hours.session_at(last.at) != hours.session_at(point.at)
+        before = None if last is None else hours.hours_at(last.at)
+        return before is None or before != hours.hours_at(point.at)
 
     async def _act_and_meet(self, acting: Awaitable[None], point: Tick) -> None:
         await acting

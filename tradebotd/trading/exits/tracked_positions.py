@@ -212,10 +212,10 @@ class TrackedPositions:
     ) -> dict[PositionId, tuple[float, float]]:
         """(low, high) of each position's session minutes since its entry."""
         spans = [
-            (position.id, max(position.opened_at, session.open), session.close)
+            (position.id, max(position.opened_at, hours.open), hours.close)
             for position in page
             if (symbol := self._symbols.get(position.symbol)) is not None
-            for session in self._calendars[symbol.calendar].sessions(position.opened_at, now)
+            for hours in self._calendars[symbol.calendar].hours(position.opened_at, now)
         ]
         if not spans:
             return {}

@@ -23,7 +23,7 @@ FRESH: Final = timedelta(seconds=90)  # an older price in memory is asked for ag
 QUOTE_SECONDS: Final = 10.0
 
 DOUBTED: Final = "its last price is far from the one before, and nothing confirms it yet"
-EARLY: Final = "its session has no price yet"
+EARLY: Final = "its session has no price yet, or none since the break"
 
 
 @dataclass(slots=True)
@@ -83,12 +83,15 @@ class FreshPrices:
         return DOUBTED if self.doubts(symbol) else None
 
     def _is_early(self, symbol: str, now: datetime) -> bool:
-        """A session is open and has no price yet: what was traded before it is nobody's to have."""
+        """A session is open, or goes on after a break, and has no price yet: what was traded before
+
+        it is not to be had.
+        """
         market, last = self.symbols.get(symbol), self.prices.last_prices(symbol)
         if market is None or last is None or market.calendar == ALWAYS_OPEN:
             return False
-        session = self.calendars[market.calendar].session_at(now)
-        return session is not None and last.at < session.open
+        hours = self.calendars[market.calendar].hours_at(now)
+        return hours is not None and last.at < hours.open
 
     async def ask(
         self, venue: VenueName, symbols: Sequence[MarketSymbol], quotes: Quotes

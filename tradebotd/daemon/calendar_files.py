@@ -1,0 +1,109 @@
+"""The calendars of a configuration, read over the time that its data take."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from tradebotd.clocks.host import host_now
+from tradebotd.config.model import Config
+from tradebotd.domain.errors import ConfigError
+from tradebotd.domain.ids import FeedName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.feeds.replay import Recordings
+from tradebotd.market.calendar_ends import ending, exchanges
+from tradebotd.market.calendars import ExchangeCalendar, load_calendar
+from tradebotd.market.sessions import Calendar
+
+BEFORE: Final = timedelta(days=31)  # "the last completed session" of the first candle
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpan:
+    """When the data of one symbol at one feed begin and end; invented ones do not end."""
+
+    source: str
+    begins: datetime
+    ends: datetime | None
+
+
+def data_spans(
+    config: Config, symbols: Sequence[MarketSymbol], recordings: Mapping[FeedName, Recordings]
+) -> dict[str, list[DataSpan]]:
+    """By symbol, one of each of its feeds."""
+    spans: dict[str, list[DataSpan]] = {}
+    for symbol in symbols:
+        spans[symbol.symbol] = found = []
+        for name in symbol.feeds:
+            section = config.feeds.get(name)
+            if section is None:
+                continue
+            if section.kind == "synthetic":
+                found.append(DataSpan(f"feeds.{name}.start", section.start, None))
+            elif name in recordings and (span := recordings[name].span_of(symbol.symbol)):
+                found.append(DataSpan(f"the recording of {symbol.symbol}", *span))
+    return spans
+
+
+def read_calendars(
+    symbols: Sequence[MarketSymbol], spans: Mapping[str, Sequence[DataSpan]]
+) -> dict[str, Calendar]:
+    """Each code once, told by the first symbol that has it. Raises ConfigError with every problem.
+
+    Nothing may begin before its calendar does: it would be taken for a market that never opens.
+    """
+    calendars: dict[str, Calendar] = {}
+    problems: list[str] = []
+    refused: set[str] = set()
+    for number, symbol in enumerate(symbols):
+        code, path = symbol.calendar, f"symbols[{number}].calendar"
+        if code not in calendars and code not in refused:
+            of_code = [
+                span
+                for each in symbols
+                if each.calendar == code
+                for span in spans.get(each.symbol, ())
+            ]
+            try:
+                calendars[code] = load_calendar(code, _first(of_code), _latest(of_code))
+            except ConfigError as error:
+                refused.add(code)
+                problems += [f"{path}: {problem}" for problem in error.problems]
+        calendar = calendars.get(code)
+        if isinstance(calendar, ExchangeCalendar):
+            problems += [
+                f"{path}: {code} knows no session before {calendar.known_from}, and {span.source}"
+                f" begins on {span.begins:%Y-%m-%d}: leave out what is older"
+                for span in spans.get(symbol.symbol, ())
+                if span.begins.date() < calendar.known_from
+            ]
+    if problems:
+        raise ConfigError(problems)
+    return calendars
+
+
+def calendar_warnings(
+    symbols: Sequence[MarketSymbol],
+    calendars: Mapping[str, Calendar],
+    spans: Mapping[str, Sequence[DataSpan]],
+) -> list[str]:
+    """What `tradebotd check` says of tables that end soon after the data, or before."""
+    found = []
+    for calendar in exchanges(calendars):
+        having = [n for n, symbol in enumerate(symbols) if symbol.calendar == calendar.code]
+        of_code = [span for n in having for span in spans.get(symbols[n].symbol, ())]
+        words = ending(calendar, _latest(of_code))
+        if words is not None:
+            found.append(f"symbols[{having[0]}].calendar: {words}")
+    return found
+
+
+def _first(spans: Sequence[DataSpan]) -> date | None:
+    return min(span.begins.date() for span in spans) - BEFORE if spans else None
+
+
+def _latest(spans: Sequence[DataSpan]) -> date:
+    """The day from which on a table has to reach ahead: today, where nothing is simulated."""
+    if not spans:
+        return host_now().date()
+    return max((span.ends or span.begins).date() for span in spans)

@@ -1,0 +1,87 @@
+"""Keeps the calendars of exchanges ahead of market time, and tells weeks before one ends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.errors import ConfigError
+from tradebotd.domain.ids import JobName
+from tradebotd.domain.job import Outcome, Summary
+from tradebotd.market.calendar_ends import ending, exchanges, extend, has_ended, is_short
+from tradebotd.market.sessions import Calendar
+from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.job import RunContext
+from tradebotd.storage import alerts
+from tradebotd.storage.postgres.database import Database
+
+log = structlog.get_logger(__name__)
+
+NAME: Final = JobName("extend_calendars")
+CALENDAR_ENDS: Final = "calendar_ends"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendCalendars:
+    """There only where a symbol has the calendar of an exchange."""
+
+    calendars: Mapping[str, Calendar]
+    database: Database
+    clock: Clock
+
+    @property
+    def name(self) -> JobName:
+        return NAME
+
+    async def run(self, context: RunContext) -> Summary:
+        summary = Summary()
+        today = context.now.date()
+        for calendar in exchanges(self.calendars):
+            if not context.wants(calendar.code):
+                continue
+            summary.attempted += 1
+            try:
+                extended = await extend(calendar, today)
+            except ConfigError as error:
+                summary.fail(calendar.code, "; ".join(error.problems))
+                continue
+            if extended:
+                summary.updated += 1
+                summary.acted += 1
+                summary.items[calendar.code] = {"known_until": str(calendar.known_until)}
+            else:
+                summary.skipped += 1
+        await self._tell()
+        return summary
+
+    async def outcome(self) -> Outcome:
+        """Every table reaches a year ahead, or as far as the library knows."""
+        today = self.clock.now().date()
+        found = exchanges(self.calendars)
+        short = [f"{each.code} until {each.known_until}" for each in found if is_short(each, today)]
+        if short:
+            return Outcome(ok=False, message=f"known less than a year ahead: {', '.join(short)}")
+        nearest = min(found, key=lambda each: (each.known_until, each.code), default=None)
+        if nearest is None:
+            return Outcome(ok=True, message="no calendar of an exchange")
+        words = f"{len(found)} known, {nearest.code} the shortest: until {nearest.known_until}"
+        return Outcome(ok=True, message=words)
+
+    async def _tell(self) -> None:
+        """Of all of them, whichever were wanted. Raises DatabaseUnavailableError."""
+        now = self.clock.now()
+        today = now.date()
+        told: list[str] = []
+        async with self.database.transaction() as connection:
+            for calendar in exchanges(self.calendars):
+                words = ending(calendar, today)
+                if words is None:
+                    continue
+                severity: alerts.Severity = "critical" if has_ended(calendar, today) else "warning"
+                told.append(calendar.code)
+                if await alerts.raise_alert(
+                    connection, CALENDAR_ENDS, severity, calendar.code, words, now
+                ):
+                    log.warning("calendar ends", calendar=calendar.code, reason=words)
+            await alerts.clear_others(connection, CALENDAR_ENDS, told, now)

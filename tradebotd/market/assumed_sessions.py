@@ -1,0 +1,68 @@
+"""Sessions that no table tells: those of the weekdays on which an exchange regularly trades. Pure.
+
+Holidays and half days are unknown there, so that it is open too often rather than too seldom: a
+position is guarded on a day without trading, which costs nothing, and none is left alone.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Final
+
+from tradebotd.market.sessions import DAY, Break, Session
+
+JUDGED: Final = timedelta(days=91)  # long enough for holidays, short enough for new hours
+_Place = tuple[int, time]  # days after the session's date, and the exchange's own time
+_Shape = tuple[_Place, ...]  # open, then start and end of each break, then close
+
+
+@dataclass(frozen=True, slots=True)
+class RegularHours:
+    """The hours of each weekday on which an exchange regularly trades, in its own time."""
+
+    zone: tzinfo
+    days: Mapping[int, _Shape]  # 0: Monday
+
+    def session(self, day: date) -> Session | None:
+        shape = self.days.get(day.weekday())
+        if shape is None:
+            return None
+        at = [
+            datetime.combine(day + offset * DAY, local, self.zone).astimezone(UTC)
+            for offset, local in shape
+        ]
+        breaks = tuple(Break(at[n], at[n + 1]) for n in range(1, len(at) - 1, 2))
+        return Session(day, at[0], at[-1], breaks, assumed=True)
+
+
+def regular_hours(sessions: Sequence[Session], zone: tzinfo) -> RegularHours | None:
+    """Judged by the last quarter of *sessions* (ascending): None where nothing is regular.
+
+    A weekday counts when at least half of its dates had a session; its hours are the usual ones.
+    """
+    if not sessions:
+        return None
+    last = sessions[-1].date
+    first = max(sessions[0].date, last - JUDGED + DAY)
+    recent = [each for each in reversed(sessions) if each.date >= first]
+    dates = Counter((first + n * DAY).weekday() for n in range((last - first).days + 1))
+    shapes: dict[int, Counter[_Shape]] = {}
+    for each in recent:  # the newest first: among equals it is the usual one
+        shapes.setdefault(each.date.weekday(), Counter())[_shape(each, zone)] += 1
+    days = {
+        weekday: found.most_common(1)[0][0]
+        for weekday, found in shapes.items()
+        if 2 * found.total() >= dates[weekday]
+    }
+    return RegularHours(zone, days) if days else None
+
+
+def _shape(session: Session, zone: tzinfo) -> _Shape:
+    breaks = [at for each in session.breaks for at in (each.start, each.end)]
+    return tuple(_place(session.date, at, zone) for at in (session.open, *breaks, session.close))
+
+
+def _place(day: date, instant: datetime, zone: tzinfo) -> _Place:
+    local = instant.astimezone(zone)
+    return (local.date() - day).days, local.time()

@@ -1,0 +1,27 @@
+"""The codes that exchange_calendars knows, for telling a typo where it is not installed. Pure."""
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from typing import Final
+
+# fmt: off
+CODES: Final = frozenset({
+    "24/5", "24/7", "AIXK", "ARCX", "ASEX", "ASX", "BATS", "BMF", "BSE", "BVB", "BVMF", "CBOT",
+    "CFE", "CME", "CMES", "COMEX", "FWB", "HKEX", "ICE", "ICEUS", "IEPA", "JKT", "JPX", "LSE",
+    "LUXSE", "NASDAQ", "NYFE", "NYMEX", "NYSE", "OOTC", "OSE", "SIX", "SSE", "TASE", "TSX",
+    "XAMS", "XASE", "XASX", "XBDA", "XBEL", "XBKK", "XBOG", "XBOM", "XBRA", "XBRU", "XBSE",
+    "XBUD", "XBUE", "XCBF", "XCSE", "XCYS", "XDUB", "XDUS", "XEEE", "XETR", "XEUR", "XFRA",
+    "XHAM", "XHEL", "XHKG", "XICE", "XIDX", "XIST", "XJSE", "XKAR", "XKLS", "XKRX", "XLIM",
+    "XLIS", "XLIT", "XLJU", "XLON", "XLUX", "XMAD", "XMEX", "XMIL", "XMOS", "XNAS", "XNYS",
+    "XNZE", "XOSL", "XPAR", "XPHS", "XPRA", "XRIS", "XSAU", "XSES", "XSGO", "XSHG", "XSTO",
+    "XSTU", "XSWX", "XTAE", "XTAI", "XTAL", "XTKS", "XTSE", "XTSX", "XWAR", "XWBO", "XZAG",
+    "us_futures",
+})
+# fmt: on
+
+
+def nearest(code: str, known: Collection[str]) -> list[str]:
+    """At most three of *known* that look like *code*, in whatever case it is written."""
+    folded = {each.casefold(): each for each in known}
+    near = get_close_matches(code.casefold(), sorted(folded), n=3, cutoff=0.6)
+    return [folded[each] for each in near]
