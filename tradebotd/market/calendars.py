@@ -154,8 +154,9 @@ class ExchangeCalendar:
         self, keys: Sequence[Any], key: date, bisect: Callable[[Sequence[Any], date], int]
     ) -> Session:
         """The first session whose key is behind *key*. Raises ConfigError where there is none."""
-        if isinstance(key, datetime) and key >= self._listed_before:
-            self._assume_until(key)
+        day = key.astimezone(UTC).date() if isinstance(key, datetime) else key
+        if self._regular is not None and day + _OFFSETS >= self._listed_until:
+            self._assume_until_day(day + _OFFSETS + _STEP)
         for _ in range(_STEPS):
             place = bisect(keys, key)
             if place < len(keys):
