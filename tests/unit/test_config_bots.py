@@ -196,7 +196,9 @@ def test_check_warns_of_a_bot_that_wants_no_stop(
 
     good, warning = capsys.readouterr().out.splitlines()
     assert good.startswith(f"{config}: good: ")
-    assert warning.startswith("  warning: bots[1].exits.stop_loss: bare has no stop at all")
+    assert warning.startswith(
+        "  warning: bots[1].exits.stop_loss ('bare', line 19): bare has no stop at all"
+    )
 
 
 POSSIBLE = [

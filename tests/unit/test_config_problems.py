@@ -38,6 +38,9 @@ WRONG_VALUES = [
         "never stands in this file",
     ),
     ('[database]\npassword = "inline"', "database.password", "must be a table"),
+    ('[database]\npassword = "canary"', "database.password", '{ file = "…" } (chmod 600), { env ='),
+    ('[alerts]\nurls = ["canary"]', "alerts.urls[0]", '{ credential = "NAME" }'),
+    ("[jobs.run_bots]\nevery = true", "jobs.run_bots.every", "not a duration"),
     ('[risk]\nmax_exposure = "50"', "risk.max_exposure", "not a percentage"),
     ("[risk]\nmax_exposure = 0.5", "risk.max_exposure", "with its sign"),
     ('[risk]\nmax_drawdown = "0%"', "risk.max_drawdown", "above 0%"),
@@ -180,7 +183,7 @@ def test_a_standby_needs_a_database_that_two_can_reach(tmp_path: Path) -> None:
 def test_names_stand_once(tmp_path: Path) -> None:
     twice = ONE_BOT + ONE_BOT[len(SMALLEST) :]
 
-    assert problems(tmp_path, twice) == ["bots: 'btc-ema' stands there 2 times; once is allowed"]
+    assert problems(tmp_path, twice) == ["bots[1].name: 'btc-ema' is taken by bots[0]"]
 
 
 def test_feeds_of_one_clock_have_one_speed(tmp_path: Path) -> None:

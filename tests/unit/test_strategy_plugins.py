@@ -1,6 +1,7 @@
 """Strategies of one's own: where they come from, and what is refused before they may trade."""
 
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -144,8 +145,122 @@ def test_every_wrong_parameter_is_told_at_once_with_the_nearest_known_one(tmp_pa
         load_strategy("./mine.py:Mine", {"levle": 1, "other": "x"}, tmp_path)
     assert error.value.problems == [
         "params.levle: unknown key; did you mean 'level'?",
-        "params.other: Input should be a valid integer, unable to parse string as an integer",
+        "params.other: must be a whole number",
     ]
+
+
+TYPES = """
+class Side(Enum):
+    UP = "up"
+
+@dataclass(frozen=True)
+class Params:
+    whole: int = 3
+    real: float = 4.5
+    money: Decimal = Decimal(1)
+    maybe: int | None = None
+    on: bool = True
+    word: str = "a"
+    side: Side = Side.UP
+    pair: tuple[int, ...] = (1, 2)
+    table: dict[str, float] = field(default_factory=dict)
+    for_: timedelta = timedelta(1)
+
+class Mine:
+"""
+
+
+def typed(folder: Path) -> None:
+    head = HEAD[: HEAD.index("@dataclass")] + TYPES + HEAD[HEAD.index("    Params = Params") :]
+    imports = "from datetime import timedelta\nfrom decimal import Decimal\nfrom enum import Enum\n"
+    write(folder, NOTHING, imports + head)
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"whole": "3"}, "params.whole: must be a number, without quotes: 3"),
+        ({"real": " 3.5"}, "params.real: must be a number, without quotes: 3.5"),
+        ({"money": "3.5"}, "params.money: must be a number, without quotes: 3.5"),
+        ({"maybe": "3"}, "params.maybe: must be a number, without quotes: 3"),
+        ({"pair": [1, "2"]}, "params.pair: must be a number, without quotes: 2"),
+        ({"table": {"a": "2"}}, "params.table: must be a number, without quotes: 2"),
+        ({"whole": True}, "params.whole: must be a number"),
+        ({"on": 1}, "params.on: must be true or false"),
+        ({"on": "yes"}, "params.on: must be true or false"),
+        ({"whole": Decimal("2.5")}, "params.whole: must be a whole number"),
+        ({"whole": "many"}, "params.whole: must be a whole number"),
+        ({"real": "abc"}, "params.real: must be a number"),
+        ({"money": "abc"}, "params.money: must be a number"),
+        ({"on": "abc"}, "params.on: must be true or false"),
+        ({"word": 5}, "params.word: must be text in quotes"),
+        ({"side": "down"}, "params.side: not allowed; one of 'up'"),
+        ({"pair": 5}, "params.pair: must be a list: [ … ]"),
+        ({"table": 5}, "params.table: must be a table: { … }"),
+        ({"for_": "abc"}, "params.for_: must be a valid timedelta, "),
+    ],
+)
+def test_a_parameter_of_another_type_is_told_in_the_words_of_the_file(
+    params: dict[str, object], problem: str, tmp_path: Path
+) -> None:
+    """N36: text is no number, though it could be read as one."""
+    typed(tmp_path)
+
+    with pytest.raises(ConfigError) as error:
+        load_strategy("./mine.py:Mine", params, tmp_path)
+
+    (found,) = error.value.problems
+    assert found.startswith(problem)
+    assert "Input" not in found
+
+
+def test_a_parameter_of_its_own_type_is_taken(tmp_path: Path) -> None:
+    """M4.5: TOML's numbers with a point are decimals, its lists tuples, its words enums."""
+    typed(tmp_path)
+
+    strategy = load_strategy(
+        "./mine.py:Mine",
+        {
+            "whole": Decimal("3.0"),
+            "real": Decimal("2.5"),
+            "money": Decimal("0.1"),
+            "maybe": 3,
+            "on": False,
+            "word": "3",
+            "side": "up",
+            "pair": [3, 4],
+            "table": {"a": 1},
+            "for_": "1 day",
+        },
+        tmp_path,
+    )
+
+    assert strategy.params.whole == 3  # type: ignore[union-attr]
+    assert strategy.params.pair == (3, 4)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("field", "problem"),
+    [
+        ("level: Strange = 1", "its Params cannot be read: NameError"),
+        ("level: object() = 1", "its Params cannot be read: "),
+        ("level: int = 1\n    def __post_init__(self): 1 / 0", "cannot be made: ZeroDivisionError"),
+    ],
+)
+def test_parameters_that_cannot_be_made_are_a_problem_not_a_crash(
+    field: str, problem: str, tmp_path: Path
+) -> None:
+    """M4.5: never a traceback, whatever somebody else's file does."""
+    head = "from __future__ import annotations\n" + HEAD.replace("level: int = 3", field)
+    head = head.replace("\n    other: int = 4", "")
+    write(tmp_path, NOTHING, head)
+
+    with pytest.raises(ConfigError) as error:
+        load_strategy("./mine.py:Mine", {}, tmp_path)
+
+    (found,) = error.value.problems
+    assert found.startswith("strategy: ./mine.py:Mine: ")
+    assert problem in found
 
 
 async def test_an_endless_strategy_is_interrupted_and_the_loop_goes_on() -> None:

@@ -1,7 +1,6 @@
 """What is wrong between the tables: references, clocks, and what this version does not have."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from glob import glob
@@ -10,6 +9,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from tradebotd.config.bot_checks import bot_problems
+from tradebotd.config.cash_warnings import cash_problems
 from tradebotd.config.currency_checks import currency_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_name
@@ -32,6 +32,7 @@ def cross_problems(config: Config) -> list[str]:
         *_venues(config),
         *_symbols(config),
         *currency_problems(config),
+        *cash_problems(config),
         *bot_problems(config),
         *_jobs(config),
         *_paths(config),
@@ -59,13 +60,15 @@ def _names(config: Config) -> Iterator[str]:
         for name in keys:
             if not re.fullmatch(NAME_PATTERN, name):
                 yield f'{table}."{name}": {NAME_WORDS}'
-    for table, names in (
-        ("symbols", [symbol.symbol for symbol in config.symbols]),
-        ("bots", [bot.name for bot in config.bots]),
+    for table, key, names in (
+        ("symbols", "symbol", [symbol.symbol for symbol in config.symbols]),
+        ("bots", "name", [bot.name for bot in config.bots]),
     ):
-        for name, count in Counter(names).items():
-            if count > 1:
-                yield f"{table}: {name!r} stands there {count} times; once is allowed"
+        seen: dict[str, int] = {}
+        for number, name in enumerate(names):
+            first = seen.setdefault(name, number)
+            if first < number:
+                yield f"{table}[{number}].{key}: {name!r} is taken by {table}[{first}]"
 
 
 def _database(config: Config) -> Iterator[str]:
@@ -97,7 +100,7 @@ def _feeds(config: Config) -> Iterator[str]:
             yield not_yet(f"{path}.kind", feed.kind, BUILT_FEEDS)
         if feed.kind == "replay" and feed.path is None:
             yield f"{path}.path: required for a replay; files are named SYMBOL_TIMEFRAME.csv"
-        elif feed.kind == "replay" and not glob(str(config.path(str(feed.path)))):  # noqa: PTH207
+        elif feed.kind == "replay" and not any_file(config, str(feed.path)):
             yield f"{path}.path: no file matches {config.path(str(feed.path))}"
     speeds = {
         name: feed.speed for name, feed in config.feeds.items() if feed.kind in SIMULATED_KINDS
@@ -109,11 +112,18 @@ def _feeds(config: Config) -> Iterator[str]:
         yield "feeds: recorded or synthetic feeds and live ones cannot share one clock"
 
 
+def any_file(config: Config, pattern: str) -> bool:
+    """Whether a replay's `path` leads to anything."""
+    return bool(glob(str(config.path(pattern))))  # noqa: PTH207 - an absolute pattern
+
+
 def _venues(config: Config) -> Iterator[str]:
     for name, venue in config.venues.items():
         path = f"venues.{name}"
         if venue.kind not in BUILT_VENUES:
             yield not_yet(f"{path}.kind", venue.kind, BUILT_VENUES)
+            if venue.base_url is None:
+                continue  # the kind alone is the mistake
         if config.simulated and venue.kind != "paper" and not _on_loopback(venue.base_url):
             yield f"{path}: a simulated clock trades on paper or on loopback only"
 

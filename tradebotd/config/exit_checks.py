@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
-from tradebotd.config.model import Config
 from tradebotd.config.problem_text import percent
 from tradebotd.config.sections import USUAL_EXITS, BotSection, ExitsSection
 from tradebotd.config.values import AtrMultiple, NoStop
@@ -36,16 +35,6 @@ def stop_fractions(exits: ExitsSection) -> dict[str, Decimal | None]:
         for name, stop in (("stop_loss", exits.stop_loss), ("trailing_stop", exits.trailing_stop))
         if stop is not None and not isinstance(stop, NoStop)
     }
-
-
-def standing_warnings(config: Config) -> list[str]:
-    """What may be so, and should be known: each bot that says it wants no stop."""
-    return [
-        f"bots[{number}].exits.stop_loss: {bot.name} has no stop at all, as it says: nothing ends"
-        " a loss of it but an operator, or the liquidation"
-        for number, bot in enumerate(config.bots)
-        if not stop_fractions(bot.exits)
-    ]
 
 
 def _ladder(path: str, exits: ExitsSection) -> Iterator[str]:

@@ -13,8 +13,10 @@ from pydantic_core import ErrorDetails
 
 from tradebotd.config.cross_checks import cross_problems
 from tradebotd.config.model import Config
-from tradebotd.config.problem_text import NAME_WORDS
+from tradebotd.config.problem_text import NAME_WORDS, WHERE_SECRETS_ARE
 from tradebotd.config.recovery import not_told, path_of, recover
+from tradebotd.config.told_places import ToldPlaces
+from tradebotd.config.values import SecretReference
 from tradebotd.domain.errors import ConfigError
 
 SEARCHED: Final = (Path("config.toml"), Path("/etc/tradebotd/config.toml"))
@@ -33,6 +35,7 @@ PLAIN_WORDS: Final = {
     "dict_type": "must be a table: { … }",
     "model_type": "must be a table: { … }",
     "model_attributes_type": "must be a table: { … }",
+    "secret": WHERE_SECRETS_ARE,
 }
 BOUNDS: Final = {
     "greater_than": ("gt", "above"),
@@ -60,7 +63,7 @@ def load_config(path: Path, further: Callable[[Config], list[str]] | None = None
     Its problems are all there are, of the keys as of what they point to; *further* names those that
     only higher floors can see.
     """
-    raw = _read(path)
+    raw, places = _read(path)
     problems: list[str] = []
     touched: list[str] = []
     try:
@@ -70,19 +73,25 @@ def load_config(path: Path, further: Callable[[Config], list[str]] | None = None
         problems = [_line(detail) for detail in errors]
         draft, touched = recover(raw, errors, _meant)
         if draft is None:
-            raise ConfigError(problems) from error
+            raise _refused(problems, places) from error
         config = draft
-    config = config.read_from(path)
+    config = config.read_from(path, places)
     found = [*cross_problems(config), *(further(config) if further is not None else ())]
     problems += not_told(found, touched)
     if problems:
-        raise ConfigError(problems)
+        raise _refused(problems, places)
     return config
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _refused(problems: list[str], places: ToldPlaces) -> ConfigError:
+    return ConfigError(problems, [places.told(problem) for problem in problems])
+
+
+def _read(path: Path) -> tuple[dict[str, Any], ToldPlaces]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text, parse_float=Decimal)
+        return raw, ToldPlaces.of(raw, text)
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror or error}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -109,6 +118,8 @@ def _words(detail: ErrorDetails) -> str:
         percent = isinstance(detail["input"], str) and detail["input"].strip().endswith("%")
         told = f"{Decimal(bound) * 100:f}%" if percent else str(bound)
         return f"out of range; must be {word} {told}"
+    if context.get("class_name") == SecretReference.__name__:
+        kind = "secret"
     return PLAIN_WORDS.get(kind, detail["msg"])
 
 

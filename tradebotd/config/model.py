@@ -22,6 +22,7 @@ from tradebotd.config.sections import (
     SymbolSection,
     VenueSection,
 )
+from tradebotd.config.told_places import ToldPlaces
 from tradebotd.config.values import AtrMultiple, NoStop, Section
 from tradebotd.domain.bot import (
     AccountLimits,
@@ -62,17 +63,23 @@ class Config(Section):
     alerts: AlertsSection = AlertsSection()
 
     _source: Path = PrivateAttr(default_factory=lambda: Path.cwd() / "config.toml")
+    _places: ToldPlaces = PrivateAttr(default_factory=ToldPlaces)
 
     @property
     def source(self) -> Path:
         """The file it was read from."""
         return self._source
 
-    def read_from(self, source: Path) -> "Config":
+    def read_from(self, source: Path, places: ToldPlaces | None = None) -> "Config":
         """The same, with relative paths starting from the directory of *source*."""
         placed = self.model_copy()
         placed._source = source.absolute()  # noqa: SLF001  # our own, of a copy
+        placed._places = places or ToldPlaces()  # noqa: SLF001
         return placed
+
+    def told(self, problem: str) -> str:
+        """*problem* (`PATH: words`) with the name and the line of what it is about."""
+        return self._places.told(problem)
 
     def path(self, written: str) -> Path:
         return self._source.parent / Path(written).expanduser()

@@ -7,6 +7,11 @@ from typing import Final
 
 NAME_WORDS: Final = "letters, digits and . _ - only, at most 64, a letter or digit first"
 
+WHERE_SECRETS_ARE: Final = (
+    'must be a table: { file = "…" } (chmod 600), { env = "NAME" } or { credential = "NAME" };'
+    " a secret never stands in this file"
+)
+
 
 def unknown_name(path: str, name: str, known: Iterable[str], noun: str) -> str:
     names = sorted(known)

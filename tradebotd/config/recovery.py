@@ -50,7 +50,10 @@ def recover(
                 touched.append(path_of((*location[:-1], key)))
                 _rename(draft, location, key)
             elif not _mend(draft, location, missing=error["type"] == "missing"):
-                return None, []
+                above = _of_a_key(location[:-1])
+                if len(above) < 2 or not _mend(draft, above, missing=False):
+                    return None, []
+                touched.append(path_of(above))
         try:
             return Config.model_validate(draft), touched
         except ValidationError as error:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from tradebotd.config.problem_text import percent
 from tradebotd.config.values import (
     AmountNotNegative,
     AtrMultiple,
@@ -73,11 +74,44 @@ class FeedSection(Section):
     credits_per_day: Annotated[int, Field(gt=0)] | None = None
 
 
+HIGHEST_FEE: Final = Decimal("0.1")
+HIGHEST_REBATE: Final = Decimal("0.01")
+
+
+def _fee(value: Decimal) -> Decimal:
+    """A share of the notional; more than 10 % was meant as per cent, or is no fee."""
+    if value > HIGHEST_FEE:
+        raise ValueError(
+            f"{value} is a fraction of the notional, {percent(value)}: at most {HIGHEST_FEE} is"
+            ' allowed; a tenth of a per cent is "0.001"'
+        )
+    return value
+
+
+def _rebate(value: Decimal) -> Decimal:
+    if value < -HIGHEST_REBATE:
+        raise ValueError(
+            f"{value} is a rebate of {percent(-value)} of the notional: at most"
+            f" -{HIGHEST_REBATE} is allowed"
+        )
+    return value
+
+
+def _funding(value: Decimal) -> Decimal:
+    if abs(value) > HIGHEST_FEE:
+        raise ValueError(
+            f"{value} is a fraction of the notional, {percent(value)} each time: from"
+            f" -{HIGHEST_FEE} to {HIGHEST_FEE} is allowed; a hundredth of a per cent is"
+            ' "0.0001"'
+        )
+    return value
+
+
 class FeesSection(Section):
     """Fractions of the notional; a maker's may be a rebate."""
 
-    maker: Annotated[Money, Field(lt=1)] = Decimal("0.0002")
-    taker: Annotated[AmountNotNegative, Field(lt=1)] = Decimal("0.0004")
+    maker: Annotated[Money, AfterValidator(_fee), AfterValidator(_rebate)] = Decimal("0.0002")
+    taker: Annotated[AmountNotNegative, AfterValidator(_fee)] = Decimal("0.0004")
 
 
 class VenueSection(Section):
@@ -87,7 +121,7 @@ class VenueSection(Section):
     fee_asset: Literal["quote", "base"] = "quote"
     resting_stops: bool = True
     replacement: Literal["overlap", "replace", "cancel_first"] = "replace"
-    funding_rate: Money = Decimal(0)
+    funding_rate: Annotated[Money, AfterValidator(_funding)] = Decimal(0)
     funding_every: Duration = timedelta(hours=8)
     slippage_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)
     spread_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)

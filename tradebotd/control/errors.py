@@ -43,7 +43,7 @@ def explain(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
                 _refusal_status(error.code), error.code, error.message, error.hint, error.known
             )
         case ConfigError():
-            message = "; ".join(error.problems)
+            message = "; ".join(error.told)
             answer = _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "configuration", message)
         case DatabaseUnavailableError():
             answer = _answer(

@@ -1,20 +1,26 @@
 """Reads the configuration again, and applies what can be applied while running, or nothing."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Final
 
 import anyio
 import structlog
 
+from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
 from tradebotd.config.reload import Change, changes
+from tradebotd.config.warning import ConfigWarning
 from tradebotd.daemon import logs
+from tradebotd.daemon.doubtful import config_facts, log_warnings
 from tradebotd.daemon.wiring.files import job_specs, load_strategies
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.job import JobSpec
+from tradebotd.health.report import ConfigFact
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler
@@ -26,6 +32,8 @@ from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.exits.manager import ExitManager
 
 log = structlog.get_logger(__name__)
+
+_NO_PRICES: Final[Mapping[str, Decimal]] = MappingProxyType({})
 
 
 class Reloader:
@@ -44,6 +52,7 @@ class Reloader:
         entries: Entries,
         gate: EntryGate,
         protection: ExitManager,
+        prices: Mapping[str, Decimal] = _NO_PRICES,
     ) -> None:
         self.config = config
         self._database = database
@@ -56,6 +65,12 @@ class Reloader:
         self._gate = gate
         self._protection = protection
         self._one_at_a_time = anyio.Lock()
+        self._prices = prices
+        self._warnings = config_warnings(config, prices)
+
+    def doubtful(self) -> Sequence[ConfigFact]:
+        """What `check` warns of in the configuration in force."""
+        return config_facts(self.config, self._warnings)
 
     async def reload(self) -> Sequence[str]:
         """What changed, a line each. Raises ConfigError, or RefusedError where a restart is needed.
@@ -63,7 +78,7 @@ class Reloader:
         Then nothing was changed.
         """
         async with self._one_at_a_time:
-            read = await anyio.to_thread.run_sync(_read, self.config)
+            read = await anyio.to_thread.run_sync(_read, self.config, self._prices)
             found = changes(self.config, read.config)
             if stubborn := [change.path for change in found if change.needs_restart]:
                 raise RefusedError(
@@ -95,6 +110,8 @@ class Reloader:
         self._scheduler.wakeup()
         logs.set_level(config.daemon.log_level)
         self.config = config
+        before, self._warnings = self._warnings, read.warnings
+        log_warnings(config, [warning for warning in read.warnings if warning not in before])
 
     def _void(self, changed: Sequence[BotName]) -> None:
         """An entry under way was decided by what is over now."""
@@ -106,16 +123,22 @@ class _Read:
     """Everything of the new file that reading or importing could refuse."""
 
     def __init__(
-        self, config: Config, specs: tuple[JobSpec, ...], strategies: dict[BotName, AnyStrategy]
+        self,
+        config: Config,
+        specs: tuple[JobSpec, ...],
+        strategies: dict[BotName, AnyStrategy],
+        warnings: list[ConfigWarning],
     ) -> None:
         self.config = config
+        self.warnings = warnings
         self.specs = specs
         self.strategies = strategies
 
 
-def _read(old: Config) -> _Read:
+def _read(old: Config, prices: Mapping[str, Decimal]) -> _Read:
     config = load_config(old.source)
-    return _Read(config, job_specs(config), load_strategies(config))
+    warnings = config_warnings(config, prices)
+    return _Read(config, job_specs(config), load_strategies(config), warnings)
 
 
 def _become(shared: dict[Any, Any], wanted: dict[Any, Any]) -> None:

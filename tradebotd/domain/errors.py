@@ -28,11 +28,15 @@ class TradebotError(Exception):
 
 
 class ConfigError(TradebotError):
-    """Carries every problem found, not only the first."""
+    """Carries every problem found, not only the first.
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
+    `told`: the same for people, with what helps to find the place in the file.
+    """
+
+    def __init__(self, problems: list[str], told: list[str] | None = None) -> None:
+        super().__init__("\n".join(problems if told is None else told))
         self.problems = problems
+        self.told = problems if told is None else told
 
 
 class OrderDeniedError(TradebotError):

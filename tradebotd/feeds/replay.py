@@ -72,6 +72,15 @@ class Recordings:
             max(series.times[-1] + series.timeframe.duration for series in found),
         )
 
+    def last_closes(self) -> dict[str, Decimal]:
+        """By symbol, of the finest recording there is."""
+        found = {symbol: shelf.finest() for symbol, shelf in self.shelves.items()}
+        return {
+            symbol: from_float(series.recording.candles[-1].close)
+            for symbol, series in found.items()
+            if series is not None and series.recording.candles
+        }
+
 
 def load_recordings(name: FeedName, pattern: str, symbols: Sequence[MarketSymbol]) -> Recordings:
     """Files matching *pattern* (a glob, or a directory) of the symbols that use this feed.

@@ -54,6 +54,7 @@ class Code(StrEnum):
     BOT_ERROR = "bot_error"
     PRICE_MISSING = "price_missing"
     NO_STOP = "no_stop"
+    CONFIG_DOUBTFUL = "config_doubtful"
     ALERT = "alert"
 
 
@@ -86,6 +87,15 @@ class AlertFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFact:
+    """A warning of `check` about the configuration in force; *serious*: something guards less."""
+
+    place: str
+    why: str
+    serious: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """`entries_stopped`: reasons beyond the halt; `bot_errors`: bot to error text.
 
@@ -109,6 +119,7 @@ class Facts:
     stopless_bots: Sequence[str] = ()
     stopless: Mapping[str, str] = field(default_factory=dict)
     alerts: Sequence[AlertFact] = ()
+    config: Sequence[ConfigFact] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +144,7 @@ def problems_of(facts: Facts) -> list[Problem]:
     for job in facts.jobs:
         found += _of_job(job)
     found += [_of_alert(alert) for alert in facts.alerts]
+    found += [_of_config(fact) for fact in facts.config]
     ranks = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
     return sorted(found, key=lambda problem: ranks[problem.severity])
 
@@ -247,6 +259,11 @@ def _of_alert(alert: AlertFact) -> Problem:
         since=alert.raised_at,
         page=alert.runbook or f"{RUNBOOKS}/{Code.ALERT}.md",
     )
+
+
+def _of_config(fact: ConfigFact) -> Problem:
+    severity = Severity.WARNING if fact.serious else Severity.INFO
+    return _problem(severity, Code.CONFIG_DOUBTFUL, fact.place, fact.why)
 
 
 def _critical(code: Code, subject: str, message: str, since: datetime | None = None) -> Problem:

@@ -76,6 +76,8 @@ def with_overrides(
     changed = []
     for spec in specs:
         override = overrides.get(spec.name)
+        if override is not None:
+            problems += _without_effect(spec, override)
         changed.append(spec if override is None else _overridden(spec, override, timezone))
     problems += [problem for spec in changed for problem in _problems(spec)]
     if problems:
@@ -111,6 +113,20 @@ def _overridden(spec: JobSpec, override: JobOverride, timezone: str) -> JobSpec:
     if override.hard_limit is not None and override.soft_limit is None:
         changes["soft_limit"] = min(spec.soft_limit, override.hard_limit)
     return replace(spec, slots=slots, **changes)
+
+
+def _without_effect(spec: JobSpec, override: JobOverride) -> list[str]:
+    """`days` or `timezone` alone, of a job that has no time of day."""
+    if override.every is not None or override.at is not None:
+        return []
+    if any(isinstance(slot, At) for slot in spec.slots):
+        return []
+    given = {"days": override.days, "timezone": override.timezone}
+    return [
+        f"jobs.{spec.name}.{key}: belongs to a time of day, and this job has none; say `at`, too"
+        for key, value in given.items()
+        if value
+    ]
 
 
 def _moved(slot: Slot, override: JobOverride) -> Slot:

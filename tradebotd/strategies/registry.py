@@ -3,16 +3,18 @@
 A name is one of ours or an entry point of the group `tradebotd.strategies`.
 """
 
+import hashlib
 import importlib
 import importlib.util
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +22,7 @@ from tradebotd.domain.errors import ConfigError, StrategyError
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.ema_rsi import EmaRsi
 from tradebotd.strategies.evaluation import in_words
+from tradebotd.strategies.param_words import coerced, problems_of
 from tradebotd.strategies.pivot_levels import PivotLevelsStrategy
 from tradebotd.strategies.validation import validate
 
@@ -95,10 +98,12 @@ def _module(place: str, name: str) -> ModuleType:
 
 
 def _file(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"tradebotd_strategy_{path.stem}", path)
+    own = hashlib.sha256(str(path.absolute()).encode(errors="replace")).hexdigest()[:8]
+    spec = importlib.util.spec_from_file_location(f"tradebotd_strategy_{path.stem}_{own}", path)
     if spec is None or spec.loader is None:
         raise _problem(name, f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where annotations that are text are looked up
     try:
         spec.loader.exec_module(module)
     except FileNotFoundError as error:
@@ -117,18 +122,31 @@ def _checked(made: type[Any], name: str, params: Mapping[str, Any]) -> Any:
     params_class = getattr(made, "Params", None)
     if not isinstance(params_class, type) or not is_dataclass(params_class):
         raise _problem(name, "the class has no Params (a dataclass)")
+    try:
+        hints = get_type_hints(params_class, include_extras=True)
+        adapter = TypeAdapter(params_class)
+    except Exception as error:  # somebody else's annotations: whatever they raise is their own
+        raise _problem(name, f"its Params cannot be read: {in_words(error)}") from error
     known = [field.name for field in fields(params_class)]
     unknown = [_unknown(key, known) for key in params if key not in known]
+    wrong = coerced(hints, params)
     try:
         # Params come from TOML, whose numbers with a point are Decimal here.
-        checked = TypeAdapter(params_class).validate_python(
+        checked = adapter.validate_python(
             {key: value for key, value in params.items() if key in known}
         )
     except ValidationError as error:
-        raise ConfigError(unknown + _problems(error)) from error
-    if unknown:
-        raise ConfigError(unknown)
+        told = {**problems_of(error), **wrong}
+        raise ConfigError([*unknown, *_lines(told)]) from error
+    except Exception as error:  # somebody else's __post_init__, beyond ValueError
+        raise _problem(name, f"its Params cannot be made: {in_words(error)}") from error
+    if unknown or wrong:
+        raise ConfigError([*unknown, *_lines(wrong)])
     return checked
+
+
+def _lines(problems: Mapping[str, str]) -> list[str]:
+    return [f"{path}: {words}" for path, words in problems.items()]
 
 
 def _unknown(key: str, known: list[str]) -> str:
@@ -157,12 +175,3 @@ def _shaped(strategy: Any, name: str) -> AnyStrategy:
     except TypeError as error:
         raise _problem(name, f"decide must take ({', '.join(wanted)}): {error}") from error
     return cast("AnyStrategy", strategy)
-
-
-def _problems(error: ValidationError) -> list[str]:
-    """`params.slow: slow must be more than fast (8), was 5`."""
-    lines = []
-    for detail in error.errors():
-        path = ".".join(["params", *(str(part) for part in detail["loc"])])
-        lines.append(f"{path}: {detail['msg'].removeprefix('Value error, ')}")
-    return lines

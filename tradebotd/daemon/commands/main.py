@@ -131,7 +131,7 @@ def _config_report(error: ConfigError) -> str:
     count = len(error.problems)
     noun = "problem" if count == 1 else "problems"
     lines = [f"tradebotd: {count} {noun} in the configuration, nothing was started"]
-    return "\n".join([*lines, *(f"  {problem}" for problem in error.problems)])
+    return "\n".join([*lines, *(f"  {problem}" for problem in error.told)])
 
 
 if __name__ == "__main__":

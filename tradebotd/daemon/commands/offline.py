@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio
 
-from tradebotd.config.exit_checks import standing_warnings
+from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.load import find_config, load_config
 from tradebotd.config.model import Config
 from tradebotd.daemon.calendar_files import calendar_warnings, data_spans
@@ -24,7 +24,10 @@ from tradebotd.storage.postgres.migrations import (
 
 
 def check(given: Path | None) -> int:
-    """Everything that can be known without starting. Raises ConfigError with every problem."""
+    """Everything that can be known without starting, and what may be so but should be known.
+
+    Raises ConfigError with every problem.
+    """
     path = find_config(given)
     config, files = load(path)
     sys.stdout.write(
@@ -33,8 +36,9 @@ def check(given: Path | None) -> int:
     )
     spans = data_spans(config, files.symbols, files.recordings)
     ends = calendar_warnings(files.symbols, files.calendars, spans)
-    for warning in [*standing_warnings(config), *ends]:
-        sys.stdout.write(f"  warning: {warning}\n")
+    doubted = [str(warning) for warning in config_warnings(config, files.prices())]
+    for warning in [*doubted, *ends]:
+        sys.stdout.write(f"  warning: {config.told(warning)}\n")
     return 0
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import anyio
 
+from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.load import find_config
 from tradebotd.config.secrets import secret_values
 from tradebotd.daemon import logs
+from tradebotd.daemon.doubtful import log_warnings
 from tradebotd.daemon.lifecycle import serve
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.progress_line import terminal_line
@@ -27,6 +29,7 @@ def run(given: Path | None, signals: Signals) -> int:
         secrets=secret_values(config),
         stream=line,
     )
+    log_warnings(config, config_warnings(config, files.prices()))
     life = partial(serve, config, files, line, signals)
     try:
         anyio.run(life, backend="asyncio", backend_options={"use_uvloop": True})

@@ -13,6 +13,7 @@ from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.position import Position
 from tradebotd.health.guards import Guards
+from tradebotd.health.report import ConfigFact
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.runner import JobRunner
@@ -119,4 +120,5 @@ class Services:
     started_at: datetime
     started_market: datetime
     today: TodaysPnl
+    doubtful: Callable[[], Sequence[ConfigFact]] = tuple
     lease: Lease | None = None

@@ -162,6 +162,7 @@ class StatusView:
             },
             unpriced_symbols=sorted(s for s in held if self._services.prices.price(s) is None),
             alerts=[_alert(row) for row in seen.alerts],
+            config=self._services.doubtful(),
         )
 
     def _job_fact(self, job: JobStatus, seen: Seen, now: datetime) -> report.JobFact:

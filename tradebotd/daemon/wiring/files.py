@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
+from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
 from tradebotd.daemon.calendar_files import data_spans, read_calendars
@@ -28,6 +30,13 @@ class LoadedFiles:
     specs: tuple[JobSpec, ...]
     strategies: Mapping[BotName, AnyStrategy]
     migrations: tuple[Migration, ...]
+
+    def prices(self) -> dict[str, Decimal]:
+        """By symbol, the last of its recording: what sizes and distances can be held against."""
+        prices: dict[str, Decimal] = {}
+        for recorded in self.recordings.values():
+            prices = {**recorded.last_closes(), **prices}
+        return prices
 
 
 def load(path: Path) -> tuple[Config, LoadedFiles]:
@@ -54,7 +63,7 @@ def read_files(config: Config) -> LoadedFiles:
     specs: tuple[JobSpec, ...] = ()
     strategies: dict[BotName, AnyStrategy] = {}
     for name, feed in config.feeds.items():
-        if feed.kind != "replay" or feed.path is None:
+        if feed.kind != "replay" or feed.path is None or not any_file(config, feed.path):
             continue
         try:
             loaded = load_recordings(FeedName(name), str(config.path(feed.path)), symbols)

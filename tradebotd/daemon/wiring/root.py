@@ -92,6 +92,7 @@ async def build(
             entries=trading.entries,
             gate=trading.gate,
             protection=trading.protection,
+            prices=files.prices(),
         )
         app = App(
             config=config,
@@ -255,6 +256,7 @@ def _services(
             symbols=trading.symbols,
             currencies=trading.account.currencies,
         ),
+        doubtful=app.reloader.doubtful,
         lease=trading.lease,
     )
 

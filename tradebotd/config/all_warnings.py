@@ -1,0 +1,77 @@
+"""All that `check` warns of, in the order of the file's tables."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
+
+from tradebotd.config.cash_warnings import cash_warnings
+from tradebotd.config.exit_warnings import exit_warnings
+from tradebotd.config.job_warnings import job_warnings
+from tradebotd.config.model import Config
+from tradebotd.config.problem_text import percent
+from tradebotd.config.size_warnings import size_warnings
+from tradebotd.config.warning import ConfigWarning, WarningKind
+
+_NO_PRICES: Final[Mapping[str, Decimal]] = MappingProxyType({})
+_LEAST_COST_BPS: Final = Decimal("0.01")
+_LEAST_FREE_DISK: Final = 50 * 10**6  # PostgreSQL's write-ahead log alone grows by 16 MB at a time
+
+_BEYOND_ALL: Final = {
+    "max_daily_loss": "all is lost before this limit stops anything",
+    "max_drawdown": "all is lost before this limit stops anything",
+    "price_collar": "no price is too far below the last close",
+    "bad_tick": "no fall is ever doubted, only rises",
+}
+
+
+def config_warnings(
+    config: Config, prices: Mapping[str, Decimal] = _NO_PRICES
+) -> list[ConfigWarning]:
+    """*prices*: by symbol, the last of a recording; what needs one is told only where it is known.
+
+    *config* must have passed its checks.
+    """
+    return [
+        *_costs(config),
+        *cash_warnings(config),
+        *exit_warnings(config, prices),
+        *size_warnings(config, prices),
+        *_limits(config),
+        *job_warnings(config),
+    ]
+
+
+def _costs(config: Config) -> Iterator[ConfigWarning]:
+    for name, venue in config.venues.items():
+        for key in ("slippage_bps", "spread_bps"):
+            value = getattr(venue, key)
+            if 0 < value < _LEAST_COST_BPS:
+                yield ConfigWarning(
+                    WarningKind.COSTS_TINY,
+                    f"venues.{name}.{key}",
+                    f"{value} basis points are {percent(value / 10_000)}; a basis point is 0.01%",
+                )
+
+
+def _limits(config: Config) -> Iterator[ConfigWarning]:
+    """Limits that nothing can reach: no price falls, and no equity is lost, by more than all."""
+    for key, words in _BEYOND_ALL.items():
+        value = getattr(config.risk, key)
+        if value >= 1:
+            yield ConfigWarning(WarningKind.LIMIT_OFF, f"risk.{key}", f"{percent(value)}: {words}")
+    for number, bot in enumerate(config.bots):
+        loss = bot.limits.max_daily_loss
+        if loss is not None and loss >= 1:
+            yield ConfigWarning(
+                WarningKind.LIMIT_OFF,
+                f"bots[{number}].limits.max_daily_loss",
+                f"{percent(loss)}: {_BEYOND_ALL['max_daily_loss']}",
+            )
+    if config.health.min_free_disk < _LEAST_FREE_DISK:
+        yield ConfigWarning(
+            WarningKind.LIMIT_OFF,
+            "health.min_free_disk",
+            f"{config.health.min_free_disk // 10**6} MB leave PostgreSQL no room to write exits:"
+            " entries stop too late; at least 50 MB",
+        )

@@ -1,0 +1,95 @@
+"""On which line of the file a table or a key stands: `tomllib` does not say.
+
+Only of text that `tomllib` has read: what is no TOML never comes here.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+Location = tuple[str | int, ...]
+
+# Strings and comments whole, so that what looks like a table in them is none.
+_TOKEN: Final = re.compile(
+    r'"""(?:\\.|[^\\])*?"""(?!")'
+    r"|'''.*?'''(?!')"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'"
+    r"|\#[^\n]*"
+    r"|[\[\]{}=\n]"
+    r"""|[^"'\#\[\]{}=\n]+""",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """`[table]`, `[[list of tables]]`, or the key before an `=`, and its line."""
+
+    head: str
+    line: int
+
+
+def lines_of(text: str) -> dict[Location, int]:
+    """The line (from 1) of each table and key that has one of its own, by its location."""
+    lines: dict[Location, int] = {}
+    newest: dict[Location, int] = {}  # the last index of each list of tables
+    table: Location = ()
+    for statement in _statements(text):
+        head = statement.head
+        if head.startswith("[["):
+            *above, last = _parts(head[2:-2])
+            name = (*_located(tuple(above), newest), last)
+            newest[name] = newest.get(name, -1) + 1
+            table = (*name, newest[name])
+        elif head.startswith("["):
+            table = _located(_parts(head[1:-1]), newest)
+        else:
+            location = (*table, *_parts(head))
+            lines.setdefault(location, statement.line)
+            continue
+        lines.setdefault(table, statement.line)
+    return lines
+
+
+def _located(parts: Location, newest: dict[Location, int]) -> Location:
+    """*parts* with the index of the newest element after each list of tables."""
+    location: Location = ()
+    for part in parts:
+        location = (*location, part)
+        if location in newest:
+            location = (*location, newest[location])
+    return location
+
+
+def _parts(dotted: str) -> Location:
+    """The parts of a dotted key; quoted ones may hold anything."""
+    table: Any = tomllib.loads(f"{dotted} = 0")
+    parts: list[str] = []
+    while isinstance(table, dict):
+        ((part, table),) = table.items()
+        parts.append(part)
+    return tuple(parts)
+
+
+def _statements(text: str) -> Iterator[_Statement]:
+    line, begun, head, in_value, depth = 1, 1, "", False, 0
+    for found in _TOKEN.finditer(text):
+        piece = found[0]
+        if piece == "\n" and depth == 0:
+            if head.strip() and not in_value:
+                yield _Statement(head.strip(), begun)
+            head, in_value = "", False
+        elif in_value:
+            depth += (piece in "[{") - (piece in "]}") if len(piece) == 1 else 0
+        elif piece == "=":
+            yield _Statement(head.strip(), begun)
+            in_value = True
+        elif not piece.startswith("#"):
+            begun = begun if head.strip() else line
+            head += piece
+        line += piece.count("\n")
+    if head.strip() and not in_value:
+        yield _Statement(head.strip(), begun)

@@ -1,0 +1,41 @@
+"""What a good file may say, and should be known: a warning of `check`, never a refusal."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class WarningKind(StrEnum):
+    """Each stands in the table of docs/configuration.md."""
+
+    NO_STOP = "no_stop"
+    STOP_WITHIN_COSTS = "stop_within_costs"
+    STOP_WITHIN_TICK = "stop_within_tick"
+    TARGET_WITHIN_COSTS = "target_within_costs"
+    HOLDING_WITHIN_CANDLE = "holding_within_candle"
+    COOLDOWN_LONG = "cooldown_long"
+    STOP_ABOVE_DAILY_LOSS = "stop_above_daily_loss"
+    RISK_HIGH = "risk_high"
+    SIZE_TINY = "size_tiny"
+    SIZE_ABOVE_CAPITAL = "size_above_capital"
+    SIZE_ABOVE_EXPOSURE = "size_above_exposure"
+    CAPITAL_ABOVE_CASH = "capital_above_cash"
+    CASH_MISSING = "cash_missing"
+    CASH_UNUSED = "cash_unused"
+    COSTS_TINY = "costs_tiny"
+    LIMIT_OFF = "limit_off"
+    GUARD_DISABLED = "guard_disabled"
+    GUARD_SLOW = "guard_slow"
+    JOB_DISABLED = "job_disabled"
+    JOB_SLOW = "job_slow"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigWarning:
+    """`place`: the path in the file."""
+
+    kind: WarningKind
+    place: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.words}"

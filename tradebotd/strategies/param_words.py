@@ -1,0 +1,92 @@
+"""What is wrong with a strategy's parameters, in the words of the rest of the file.
+
+Text and truth values are no numbers here, though they could be read as some.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+_WORDS: Final = {
+    "missing": "required, and not there",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text in quotes",
+    "list_type": "must be a list: [ … ]",
+    "tuple_type": "must be a list: [ … ]",
+    "dict_type": "must be a table: { … }",
+}
+_LITERAL: Final = ("literal_error", "enum")
+_PYDANTIC: Final = re.compile(r"^(Value error, |Assertion failed, |Input should be )")
+
+
+def problems_of(error: ValidationError) -> dict[str, str]:
+    """By path (`params.slow`): `slow must be more than fast (8), was 5`."""
+    found: dict[str, str] = {}
+    for detail in error.errors(include_url=False):
+        path = ".".join(["params", *(str(part) for part in detail["loc"])])
+        found.setdefault(path, _words(detail))  # a union tells once a member
+    return found
+
+
+def coerced(hints: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, str]:
+    """By path, text that would pass as a number, and the like: what the file says is another type.
+
+    *hints*: the types of the parameters, by name.
+    """
+    found: dict[str, str] = {}
+    for name, written in params.items():
+        if name not in hints:
+            continue
+        try:
+            read = TypeAdapter(hints[name]).validate_python(written)
+        except (ValidationError, PydanticUserError):
+            continue  # the class as a whole says it
+        if (words := _changed(written, read)) is not None:
+            found[f"params.{name}"] = words
+    return found
+
+
+def _changed(written: Any, read: Any) -> str | None:
+    """What is wrong with *written* if it became another kind of thing as *read*."""
+    if isinstance(read, bool):
+        return None if isinstance(written, bool) else "must be true or false"
+    if isinstance(read, int | float | Decimal):
+        if isinstance(written, str):
+            return f"must be a number, without quotes: {written.strip()}"
+        return "must be a number" if isinstance(written, bool) else None
+    if isinstance(written, Mapping) and isinstance(read, Mapping):
+        return _first(list(written.values()), list(read.values()))
+    if isinstance(written, list) and isinstance(read, list | tuple):
+        return _first(written, read)
+    return None
+
+
+def _first(written: Sequence[Any], read: Sequence[Any]) -> str | None:
+    if len(written) != len(read):
+        return None
+    changed = (_changed(old, new) for old, new in zip(written, read, strict=True))
+    return next((words for words in changed if words is not None), None)
+
+
+def _words(detail: ErrorDetails) -> str:
+    kind = detail["type"]
+    if kind in _LITERAL:
+        return f"not allowed; one of {detail.get('ctx', {})['expected']}"
+    if kind in _WORDS:
+        return _WORDS[kind]
+    message = detail["msg"]
+    plain = _PYDANTIC.sub("", message)
+    return f"must be {plain}" if message.startswith("Input should be ") else plain
