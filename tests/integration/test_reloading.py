@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from tests.fakes.trading import MINUTE, SYMBOL, TradingHarness, open_harness, spec
 from tests.unit.config_text import ONE_BOT, written
@@ -146,3 +147,21 @@ async def test_an_entry_that_began_while_a_reload_was_being_stored_is_not_sent(
             go.set()
 
     assert harness.venue.submitted == []
+
+
+async def test_what_a_reload_brings_that_hardly_is_meant_is_told(
+    database: Database, tmp_path: Path
+) -> None:
+    """M1.5, M8.1: in the log once, and in the status for as long as it is so."""
+    harness = await open_harness(database, spec("btc-ema"))
+    async with reloading(harness, tmp_path, ONE_BOT + 'cooldown = "2d"\n') as reloader:
+        before = list(reloader.doubtful())
+        with capture_logs() as logs:
+            await reloader.reload()
+            await anyio.to_thread.run_sync(written, tmp_path, ONE_BOT + 'cooldown = "2d"\n' + RISK)
+            await reloader.reload()
+
+    told = [entry["kind"] for entry in logs if entry["event"] == "setting doubted"]
+    (after,) = reloader.doubtful()
+    assert (before, told) == ([], ["cooldown_long"])
+    assert (after.place, after.serious) == ("bots[0].cooldown ('btc-ema', line 15)", False)

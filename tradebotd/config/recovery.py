@@ -1,5 +1,6 @@
 """A file with mistakes, made readable, so that what else is wrong with it is named at once, too."""
 
+import re
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any, Final
@@ -19,6 +20,9 @@ _STAND_INS: Final[dict[str, Callable[[str], Any]]] = {
     "strategy": lambda _place: "ema_rsi",
     "value": lambda _place: "1",
 }
+
+_MISSED: Final = re.compile(r": there is no (symbol|feed|venue) '(.*?)'; ")
+_NAME_OF_A_SYMBOL: Final = re.compile(r"symbols\[\d+\]\.symbol")
 
 Location = tuple[str | int, ...]
 
@@ -62,12 +66,23 @@ def recover(
 
 
 def not_told(problems: Iterable[str], touched: list[str]) -> list[str]:
-    """*problems* of places that were not mended."""
+    """*problems* of places that were not mended, nor point to what was."""
     return [
         problem
         for problem in dict.fromkeys(problems)
         if not any(problem.startswith((f"{at}:", f"{at}.", f"{at}[", f"{at} ")) for at in touched)
+        and not _points_to_what_was_mended(problem, touched)
     ]
+
+
+def _points_to_what_was_mended(problem: str, touched: list[str]) -> bool:
+    """A symbol without its name may be the one that is missed; a table that was none was there."""
+    missed = _MISSED.search(problem)
+    if missed is None:
+        return False
+    if missed[1] == "symbol":
+        return any(_NAME_OF_A_SYMBOL.fullmatch(at) for at in touched)
+    return f"{missed[1]}s.{missed[2]}" in touched
 
 
 def _of_a_key(location: Location) -> Location:
