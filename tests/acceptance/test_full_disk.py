@@ -113,6 +113,8 @@ def test_a_full_disk_is_told_at_once_and_no_entry_is_sent_until_there_is_room(
         assert told[0]["code"] == "writes_fail", told
         assert "exits cannot be sent: PostgreSQL cannot write" in told[0]["message"]
         assert not [each for each in told if "exits go on" in each["message"]]
+        (doubted,) = [each for each in told if each["code"] == "config_doubtful"]
+        assert (doubted["severity"], doubted["subject"]) == ("info", "health.min_free_disk")
         time.sleep(5)  # a quarter of an hour of the market
         filler.unlink()
         wait_for_log(daemon, "exits can be sent again", 20)
@@ -121,6 +123,7 @@ def test_a_full_disk_is_told_at_once_and_no_entry_is_sent_until_there_is_room(
 
     lines = [json.loads(line) for line in daemon.log().splitlines() if line.startswith("{")]
     events = [line["event"] for line in lines]
+    assert events.count("setting doubted") == 1
     began, ended = events.index("exits cannot be sent"), events.index("disk space is enough again")
     sent = [n for n, line in enumerate(lines) if line.get("role") == "entry"]
     assert [lines[n]["event"] for n in sent if began < n < ended] == []
