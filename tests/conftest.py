@@ -1,7 +1,9 @@
-# ruff: noqa: E402 - the first line of code comes before the other imports on purpose
+# ruff: noqa: E402 - the first lines of code come before the other imports on purpose
+from tradebotd.config.zone_database import in_force
 from tradebotd.domain.decimals import forbid_floats
 
 forbid_floats()  # first of all: the decimal context is copied into every task when it is made
+in_force()  # before a test reads a zone of its own
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any

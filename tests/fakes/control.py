@@ -204,6 +204,7 @@ class FakeControl:
             started_at=NOW,
             uptime_s=200.0,
             clock=m.ClockState(kind="market", now=NOW, speed=60, source="synthetic"),
+            time_zones=m.TimeZones(version="2026f", source="package", place="/zones"),
             state=self.state_now,
             verification="verifying",
             health=self.health_now,

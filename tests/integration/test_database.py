@@ -237,3 +237,14 @@ async def test_a_database_that_is_not_there_is_a_wrong_configuration(
     with pytest.raises(ConfigError, match=r"database\.url"):
         async with open_database(postgres_server.dsn("nowhere"), pool_min=1, pool_max=2):
             pass
+
+
+async def test_postgresql_reads_no_zone_but_utc(dsn: str, database: Database) -> None:
+    """M2.10: its own database of time zones may be of any age; no day of ours depends on it."""
+    name = await fetch(database, "SELECT quote_ident(current_database())")
+    await fetch(database, f"ALTER DATABASE {name} SET timezone = 'America/Vancouver'")
+    joint = "&" if "?" in dsn else "?"
+
+    asked = f"{dsn}{joint}timezone=America/Edmonton"
+    async with open_database(asked, pool_min=1, pool_max=2) as opened:
+        assert await fetch(opened, "SHOW timezone") == "UTC"

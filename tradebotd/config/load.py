@@ -17,6 +17,7 @@ from tradebotd.config.problem_text import NAME_WORDS, WHERE_SECRETS_ARE
 from tradebotd.config.recovery import not_told, path_of, recover
 from tradebotd.config.told_places import ToldPlaces
 from tradebotd.config.values import SecretReference
+from tradebotd.config.zone_database import in_force
 from tradebotd.domain.errors import ConfigError
 
 SEARCHED: Final = (Path("config.toml"), Path("/etc/tradebotd/config.toml"))
@@ -63,6 +64,7 @@ def load_config(path: Path, further: Callable[[Config], list[str]] | None = None
     Its problems are all there are, of the keys as of what they point to; *further* names those that
     only higher floors can see.
     """
+    in_force()  # before a zone is read, by us or by what a strategy imports
     raw, places = _read(path)
     problems: list[str] = []
     touched: list[str] = []

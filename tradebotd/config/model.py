@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr
 
@@ -24,6 +23,7 @@ from tradebotd.config.sections import (
 )
 from tradebotd.config.told_places import ToldPlaces
 from tradebotd.config.values import AtrMultiple, NoStop, Section
+from tradebotd.config.zone_database import zone
 from tradebotd.domain.bot import (
     AccountLimits,
     BotSpec,
@@ -227,7 +227,7 @@ class Config(Section):
                 daily_target=bot.limits.daily_target,
                 max_orders_per_minute=bot.limits.max_orders_per_minute,
             ),
-            day_zone=ZoneInfo(self.bot_zone(bot)),
+            day_zone=zone(self.bot_zone(bot)),
         )
 
 

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+
+from tradebotd.config.zone_database import zone
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST: Final = timedelta(days=36_500)  # further ahead dates end
@@ -146,10 +147,7 @@ def _days(value: Any) -> Any:
 def _zone(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError('not a time zone; write "Europe/Berlin"')  # noqa: TRY004
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f'{value!r} is no time zone; write "UTC" or "Europe/Berlin"') from None
+    zone(value)
     return value
 
 

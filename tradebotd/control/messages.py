@@ -92,12 +92,21 @@ class Halt(Message):
     since: Instant
 
 
+class TimeZones(Message):
+    """The database of time zones in force; `version` is IANA's."""
+
+    version: str
+    source: Literal["package", "system"]
+    place: str
+
+
 class Status(Message):
     version: str
     pid: int
     started_at: Instant
     uptime_s: float
     clock: ClockState
+    time_zones: TimeZones
     state: State
     verification: VerificationState
     health: HealthState

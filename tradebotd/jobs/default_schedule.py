@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import UTC, time, timedelta
 from typing import Any, Final
 
+from tradebotd.config.zone_database import ZoneError, zone
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import ALWAYS_OPEN
 from tradebotd.domain.job import AfterClose, At, Every, JobOverride, JobSpec, Slot
-from tradebotd.scheduling.slots import DAY_NAMES, zone
+from tradebotd.scheduling.slots import DAY_NAMES
 
 BERLIN: Final = "Europe/Berlin"
 MONDAY_TO_FRIDAY: Final = DAY_NAMES[:5]
@@ -165,8 +166,8 @@ def _at_problems(path: str, slot: At) -> list[str]:
     ]
     try:
         zone(slot.timezone)
-    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        problems.append(f"{path}.timezone: {slot.timezone!r} is no time zone")
+    except ZoneError as error:
+        problems.append(f"{path}.timezone: {error}")
     if slot.at.tzinfo not in {None, UTC}:
         problems.append(f"{path}.at: a time of day without an offset")
     return problems

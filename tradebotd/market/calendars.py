@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from tradebotd.clocks.host import host_now
+from tradebotd.config.zone_database import must_be_current
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.instrument import ALWAYS_OPEN
 from tradebotd.market.assumed_sessions import RegularHours, regular_hours
@@ -213,6 +214,7 @@ def read_known(code: str, first: date, now: date) -> KnownSessions:
     """As `load_calendar`. Of a calendar that begins after *first* or ends early, what there is."""
     if find_spec(LIBRARY) is None:
         raise ConfigError([_not_installed(code)])
+    must_be_current(f"calendar {code}")  # the library reads its zones while it is imported
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library's own use of pandas is not ours to mend

@@ -6,10 +6,10 @@ An instant is aware UTC. Local dates and times appear only inside `at_instant`.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Final, assert_never
 from zoneinfo import ZoneInfo
 
+from tradebotd.config.zone_database import zone
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import AfterClose, At, Every, JobSpec, Slot
 from tradebotd.domain.timeframe import EPOCH
@@ -60,12 +60,6 @@ class Due:
 
 def order_key(name: str) -> tuple[int, str]:
     return _RANK.get(name, len(ORDER)), name
-
-
-@cache
-def zone(name: str) -> ZoneInfo:
-    """Read from disk once, while the configuration is checked; the loop must not wait for files."""
-    return ZoneInfo(name)
 
 
 def at_instant(slot: At, day: date) -> datetime:

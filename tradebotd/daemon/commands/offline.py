@@ -15,6 +15,7 @@ from tradebotd.daemon.lifecycle import open_database_of
 from tradebotd.daemon.places import located, placed
 from tradebotd.daemon.root_cause import first_cause
 from tradebotd.daemon.wiring.files import load
+from tradebotd.daemon.zone_view import time_zones_in_words
 from tradebotd.storage.postgres.migrations import (
     Migration,
     load_migrations,
@@ -32,7 +33,7 @@ def check(given: Path | None) -> int:
     config, files = load(path)
     sys.stdout.write(
         f"{path}: good: {_count(len(files.symbols), 'symbol')}, {_count(len(config.bots), 'bot')},"
-        f" {_count(len(files.specs), 'job')}, {_state(config)}\n"
+        f" {_count(len(files.specs), 'job')}, {_state(config)}, {time_zones_in_words()}\n"
     )
     spans = data_spans(config, files.symbols, files.recordings)
     ends = calendar_warnings(files.symbols, files.calendars, spans)

@@ -7,6 +7,7 @@ from tradebotd import __version__
 from tradebotd.clocks.host import host_now
 from tradebotd.config.model import Config
 from tradebotd.control import messages as m
+from tradebotd.daemon.zone_view import time_zones
 from tradebotd.storage.leadership import Held
 from tradebotd.storage.postgres.database import Database
 
@@ -34,6 +35,7 @@ class StandbyView:
             started_at=self._started_at,
             uptime_s=round((host_now() - self._started_at).total_seconds(), 1),
             clock=m.ClockState(kind="wall", now=host_now(), speed=1.0, source="live"),
+            time_zones=time_zones(),
             state="standby",
             verification="verifying",
             health="ok" if database.available else "critical",

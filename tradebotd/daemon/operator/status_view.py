@@ -13,6 +13,7 @@ from tradebotd import __version__
 from tradebotd.clocks.host import host_now
 from tradebotd.control import messages as m
 from tradebotd.daemon.operator.services import Services
+from tradebotd.daemon.zone_view import time_zones
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import JobName
@@ -67,6 +68,7 @@ class StatusView:
             clock=m.ClockState(
                 kind=services.clock.kind, now=now, speed=services.clock.speed, source=setup.source
             ),
+            time_zones=time_zones(),
             state=self.state(),
             verification=verification.value,
             health=health.value,

@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 import anyio
 
 from tradebotd.clocks.host import host_now
 from tradebotd.clocks.market import MarketClock
 from tradebotd.config.model import Config
+from tradebotd.config.zone_database import zone
 from tradebotd.control.messages import State
 from tradebotd.control.server import serve as serve_control
 from tradebotd.daemon.app import App, Player
@@ -271,7 +271,7 @@ def _setup(config: Config) -> Setup:
     return Setup(
         account=config.daemon.account,
         currency=config.risk.currency,
-        zone=ZoneInfo(config.daemon.timezone),
+        zone=zone(config.daemon.timezone),
         source=source,
     )
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from tradebotd.config.model import Config
+from tradebotd.config.zone_database import zone
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.files import LoadedFiles
 from tradebotd.daemon.wiring.market import Market
@@ -177,7 +177,7 @@ def _entries(
         specs=core.specs,
         name=core.lease.account,
         currency=core.currency,
-        zone=ZoneInfo(config.daemon.timezone),
+        zone=zone(config.daemon.timezone),
         shares=core.clock.speed > 0,
     )
     return Entries(
