@@ -133,9 +133,10 @@ def test_a_zone_that_only_the_older_one_has_is_refused_at_its_place(tmp_path: Pa
     code, said = checked(tmp_path, "US/Pacific", system=newer)
 
     assert code == 78
+    there = f"{tzdata.IANA_VERSION} (the package tzdata)"
+    what = f"{there} has it, 2099a (the system's, {newer}) has not"
     assert said.splitlines()[1:] == [
-        "  bots[0].timezone: 'US/Pacific' is no time zone any more:"
-        f" {tzdata.IANA_VERSION} (the package tzdata) has it, 2099a (the system's, {newer}) has not"
+        f"  bots[0].timezone: 'US/Pacific' is no time zone any more: {what}"
     ]
 
     older = database(tmp_path / "older", "2025b", {name: name for name in NAMES} | {"Own": "UTC"})
