@@ -12,13 +12,10 @@ from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
-import talib
 
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.signal import Signal, SignalKind
-
-Closes = npt.NDArray[np.float64]
+from tradebotd.strategies.indicators import Floats, exponential_average, relative_strength
 
 _close = attrgetter("close")
 
@@ -81,11 +78,12 @@ class EmaRsi:
         if len(candles) < self._lookback:
             return Signal(kind=SignalKind.NONE, reason="warming up")
         recent = candles[-self._lookback :]
-        closes: Closes = np.fromiter(map(_close, recent), np.float64, self._lookback)
+        closes: Floats = np.fromiter(map(_close, recent), np.float64, self._lookback)
         if not math.isfinite(closes.sum()):  # TA-Lib carries one NaN on to all that follow
             return Signal(kind=SignalKind.NONE, reason="a close is not finite")
         params = self.params
-        fast, slow = talib.EMA(closes, params.fast), talib.EMA(closes, params.slow)
+        fast = exponential_average(closes, params.fast)
+        slow = exponential_average(closes, params.slow)
         rsi = self._rsi(closes)
         above, was_above = bool(fast[-1] > slow[-1]), bool(fast[-2] > slow[-2])
         below, was_below = bool(fast[-1] < slow[-1]), bool(fast[-2] < slow[-2])
@@ -109,9 +107,9 @@ class EmaRsi:
             return SignalKind.SELL, f"fast EMA {crosses} below slow"
         return SignalKind.NONE, "no signal"
 
-    def _rsi(self, closes: Closes) -> float:
+    def _rsi(self, closes: Floats) -> float:
         if self.params.smoothing == "wilder":
-            return float(talib.RSI(closes, self.params.rsi_period)[-1])
+            return float(relative_strength(closes, self.params.rsi_period)[-1])
         changes = np.diff(closes[-self.params.rsi_period - 1 :])
         gained, moved = float(changes[changes > 0].sum()), float(np.abs(changes).sum())
         # TA-Lib says 0 where nothing moved; the same here, so that the two agree on flat prices.

@@ -20,16 +20,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from tradebotd.domain.errors import ConfigError, StrategyError
 from tradebotd.strategies.base import AnyStrategy
-from tradebotd.strategies.ema_rsi import EmaRsi
 from tradebotd.strategies.evaluation import in_words
 from tradebotd.strategies.param_words import coerced, problems_of
-from tradebotd.strategies.pivot_levels import PivotLevelsStrategy
 from tradebotd.strategies.validation import validate
 
 ENTRY_POINTS: Final = "tradebotd.strategies"
-BUILT_IN: Final[Mapping[str, type[Any]]] = {
-    "ema_rsi": EmaRsi,
-    "pivot_levels": PivotLevelsStrategy,
+# Imported when a bot names it: the first brings numpy.
+BUILT_IN: Final[Mapping[str, tuple[str, str]]] = {
+    "ema_rsi": ("tradebotd.strategies.ema_rsi", "EmaRsi"),
+    "pivot_levels": ("tradebotd.strategies.pivot_levels", "PivotLevelsStrategy"),
 }
 
 
@@ -59,7 +58,9 @@ def _problem(name: str, what: str) -> ConfigError:
 
 def _strategy_class(name: str, base_dir: Path) -> type[Any]:
     if name in BUILT_IN:
-        return BUILT_IN[name]
+        place, class_name = BUILT_IN[name]
+        built_in: type[Any] = getattr(importlib.import_module(place), class_name)
+        return built_in
     place, colon, class_name = name.rpartition(":")
     if not colon:
         return _from_entry_point(name)

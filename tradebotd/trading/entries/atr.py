@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Final
 
 import numpy as np
-import talib
 
 from tradebotd.domain.bot import BotSpec, SizingKind
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.strategies import indicators
 
 # Wilder's average remembers its start; after so many periods less than a billionth of it is left.
 MEMORY: Final = 21
@@ -48,7 +48,7 @@ def average_true_range(candles: Sequence[Candle], period: int) -> Decimal:
     highs = np.array([candle.high for candle in recent], np.float64)
     lows = np.array([candle.low for candle in recent], np.float64)
     closes = np.array([candle.close for candle in recent], np.float64)
-    value = float(talib.ATR(highs, lows, closes, period)[-1])
+    value = float(indicators.average_true_range(highs, lows, closes, period)[-1])
     if not math.isfinite(value) or value <= 0:
         raise OrderDeniedError(
             DenialRule.NO_RANGE, f"ATR({period}) is {value}: nothing to measure by"

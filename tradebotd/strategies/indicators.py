@@ -1,0 +1,103 @@
+"""TA-Lib's functions on arrays of float64, without the two libraries it imports where it can.
+
+TA-Lib imports pandas and polars, if they are installed, to take their series and frames as well:
+half of the daemon's start and a quarter of its memory, for what is never passed here. Its compiled
+half is loaded alone. Whoever imports talib all the same, such as a strategy, gets all of it.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+_PACKAGE: Final = "talib"
+_COMPILED: Final = "talib._ta_lib"
+_LIBRARIES: Final = ("pandas", "polars")
+
+
+class _GivesTheRest:
+    """A finder that finds nothing: it hears that talib is imported, before it is."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name == _PACKAGE:
+            sys.meta_path.remove(self)
+            for library in _LIBRARIES:
+                self._teach(library)
+        return None
+
+    def _teach(self, library: str) -> None:
+        """What the compiled half does by itself where it finds *library*."""
+        try:
+            module = __import__(library)
+        except ImportError:
+            return
+        compiled, name = self._compiled, library.upper()
+        setattr(compiled, f"_{name}_DATAFRAME", module.DataFrame)
+        setattr(compiled, f"_{name}_SERIES", module.Series)
+        if module.DataFrame not in compiled._INPUT_ARRAYS_TYPES:  # noqa: SLF001
+            compiled._INPUT_ARRAYS_TYPES += (module.DataFrame,)  # noqa: SLF001
+
+
+@contextmanager
+def _hidden(names: Sequence[str]) -> Iterator[None]:
+    """To import one of *names* fails inside the block, as if it were not installed."""
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]  # None: refused
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+def _compiled() -> ModuleType:
+    """TA-Lib's compiled half, as `talib/__init__.py` of 0.8 loads it."""
+    if _COMPILED in sys.modules:
+        return sys.modules[_COMPILED]
+    package = find_spec(_PACKAGE)
+    where = None if package is None else package.submodule_search_locations
+    spec = PathFinder.find_spec(_COMPILED, where)
+    if spec is None or spec.loader is None:
+        import talib  # noqa: PLC0415 - says what is missing, or is made otherwise
+
+        return talib
+    with _hidden([name for name in _LIBRARIES if name not in sys.modules]):
+        module = module_from_spec(spec)
+        sys.modules[_COMPILED] = module
+        spec.loader.exec_module(module)
+    module._ta_initialize()
+    sys.meta_path.insert(0, _GivesTheRest(module))
+    return module
+
+
+_functions: Final[Any] = _compiled()
+# As they are now: once talib is imported whole, it puts wrappers in their places.
+_ema, _rsi, _atr = _functions.EMA, _functions.RSI, _functions.ATR
+
+
+def exponential_average(values: Floats, period: int) -> Floats:
+    averages: Floats = _ema(values, period)
+    return averages
+
+
+def relative_strength(values: Floats, period: int) -> Floats:
+    """Wilder's, from 0 to 100."""
+    strengths: Floats = _rsi(values, period)
+    return strengths
+
+
+def average_true_range(highs: Floats, lows: Floats, closes: Floats, period: int) -> Floats:
+    """Wilder's smoothing."""
+    ranges: Floats = _atr(highs, lows, closes, period)
+    return ranges
