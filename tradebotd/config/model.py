@@ -51,16 +51,16 @@ SIMULATED_KINDS = frozenset({"replay", "synthetic"})
 class Config(Section):
     """Relative paths are relative to the directory of the file, wherever it was started from."""
 
-    daemon: DaemonSection = DaemonSection()
-    database: DatabaseSection = DatabaseSection()
+    daemon: DaemonSection = DaemonSection.model_construct()
+    database: DatabaseSection = DatabaseSection.model_construct()
     feeds: Annotated[dict[str, FeedSection], Field(min_length=1)]
     venues: Annotated[dict[str, VenueSection], Field(min_length=1)]
     symbols: Annotated[list[SymbolSection], Field(min_length=1)]
     bots: list[BotSection] = Field(default_factory=list)
-    risk: RiskSection = RiskSection()
+    risk: RiskSection = RiskSection.model_construct()
     jobs: dict[str, JobSection] = Field(default_factory=dict)
-    health: HealthSection = HealthSection()
-    alerts: AlertsSection = AlertsSection()
+    health: HealthSection = HealthSection.model_construct()
+    alerts: AlertsSection = AlertsSection.model_construct()
 
     _source: Path = PrivateAttr(default_factory=lambda: Path.cwd() / "config.toml")
     _places: ToldPlaces = PrivateAttr(default_factory=ToldPlaces)

@@ -117,7 +117,7 @@ class FeesSection(Section):
 class VenueSection(Section):
     kind: Literal["paper", "binance_spot", "binance_usdm", "alpaca"]
     starting_cash: dict[str, PositiveMoney] | None = None
-    fees: FeesSection = FeesSection()
+    fees: FeesSection = FeesSection.model_construct()
     fee_asset: Literal["quote", "base"] = "quote"
     resting_stops: bool = True
     replacement: Literal["overlap", "replace", "cancel_first"] = "replace"
@@ -217,12 +217,16 @@ class LimitsSection(Section):
 
 
 # Where the table is left out. Where it stands, it says all there is: an exit left out is none.
-USUAL_SIZING: Final = SizingSection.model_validate({"kind": "percent_equity", "value": "10"})
-USUAL_EXITS: Final = ExitsSection.model_validate(
-    {"stop_loss": "0.5%", "take_profit": "1.5%", "trailing_stop": "0.3%", "max_holding": "3d"}
+# Made without a validator: one would be built for that alone.
+USUAL_SIZING: Final = SizingSection.model_construct(kind="percent_equity", value=Decimal(10))
+USUAL_EXITS: Final = ExitsSection.model_construct(
+    stop_loss=Decimal("0.005"),
+    take_profit=Decimal("0.015"),
+    trailing_stop=Decimal("0.003"),
+    max_holding=timedelta(days=3),
 )
-USUAL_LIMITS: Final = LimitsSection.model_validate(
-    {"max_daily_trades": 20, "max_daily_loss": "3%", "daily_target": "5%"}
+USUAL_LIMITS: Final = LimitsSection.model_construct(
+    max_daily_trades=20, max_daily_loss=Decimal("0.03"), daily_target=Decimal("0.05")
 )
 
 

@@ -27,7 +27,7 @@ def unused_problems(config: Config) -> Iterator[str]:
     for name, venue in config.venues.items():
         if venue.kind == "paper":
             yield from _venue(f"venues.{name}", venue)
-    usual = HealthSection()
+    usual = HealthSection.model_construct()
     for key in LATER_OF_HEALTH:
         if getattr(config.health, key) != getattr(usual, key):
             yield f"health.{key}: its monitor comes later; leave it out"

@@ -35,7 +35,13 @@ class NoStop(StrEnum):
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, nothing changes after it was read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # the whole file's validator is built once, and no table's own
+    )
 
 
 def _duration(value: Any) -> Any:

@@ -81,6 +81,13 @@ def available() -> list[ZoneDatabase]:
     return [*_of_the_package(), *_of_the_system()]
 
 
+def in_words() -> str:
+    """For `tradebotd check`, and what is set aside because it is older."""
+    used = in_force()
+    others = [str(each) for each in available() if each.place != used.place]
+    return f"time zones {used}" + (f", not {' or '.join(others)}" if others else "")
+
+
 def must_be_current(what: str) -> None:
     """Raises ConfigError when *what* would be read from a database older than needed."""
     if in_force().is_too_old:

@@ -20,7 +20,7 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.csv_candles import SUFFIXES, Recording, load_recording, parse_name
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import FetchedCandles
-from tradebotd.storage.postgres.database import assert_no_connection_held
+from tradebotd.storage.held import assert_no_connection_held
 
 _NOTHING_RECORDED: Final = datetime(2000, 1, 1, tzinfo=UTC)  # where time stands without any data
 

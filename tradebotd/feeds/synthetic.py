@@ -20,7 +20,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import FetchedCandles
-from tradebotd.storage.postgres.database import assert_no_connection_held
+from tradebotd.storage.held import assert_no_connection_held
 
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)

@@ -29,7 +29,10 @@ class _GivesTheRest:
         self._compiled = compiled
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self,
+        name: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002  # the protocol of finders
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         if name == _PACKAGE:
             sys.meta_path.remove(self)
@@ -61,6 +64,17 @@ def _hidden(names: Sequence[str]) -> Iterator[None]:
             del sys.modules[name]
 
 
+@contextmanager
+def _empty_package() -> Iterator[None]:
+    """The compiled half looks for its own imports in its package first: there it finds none."""
+    package = sys.modules[_PACKAGE] = ModuleType(_PACKAGE)
+    package.__path__ = []
+    try:
+        yield
+    finally:
+        del sys.modules[_PACKAGE]
+
+
 def _compiled() -> ModuleType:
     """TA-Lib's compiled half, as `talib/__init__.py` of 0.8 loads it."""
     if _COMPILED in sys.modules:
@@ -72,11 +86,11 @@ def _compiled() -> ModuleType:
         import talib  # noqa: PLC0415 - says what is missing, or is made otherwise
 
         return talib
-    with _hidden([name for name in _LIBRARIES if name not in sys.modules]):
+    with _hidden([name for name in _LIBRARIES if name not in sys.modules]), _empty_package():
         module = module_from_spec(spec)
         sys.modules[_COMPILED] = module
         spec.loader.exec_module(module)
-    module._ta_initialize()
+    module._ta_initialize()  # noqa: SLF001
     sys.meta_path.insert(0, _GivesTheRest(module))
     return module
 

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, cast, get_type_hints
@@ -75,6 +74,8 @@ def _strategy_class(name: str, base_dir: Path) -> type[Any]:
 
 
 def _from_entry_point(name: str) -> type[Any]:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - reads every package's metadata
+
     points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name not in points:
         known = sorted({*BUILT_IN, *points})

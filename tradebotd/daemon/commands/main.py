@@ -112,7 +112,7 @@ def _dispatch(options: argparse.Namespace, signals: Signals | None) -> int:
 
             return check(options.config)
         case "migrate":
-            from tradebotd.daemon.commands.offline import run_migrations  # noqa: PLC0415
+            from tradebotd.daemon.migrating import run_migrations  # noqa: PLC0415
 
             return run_migrations(options.config, only_list=options.status)
         case "flatten" if signals is not None:

@@ -17,7 +17,7 @@ from tradebotd.domain.job import JobSpec
 from tradebotd.feeds.replay import Recordings, load_recordings
 from tradebotd.jobs.default_schedule import default_specs, with_overrides
 from tradebotd.market.sessions import Calendar
-from tradebotd.storage.postgres.migrations import Migration, load_migrations
+from tradebotd.storage.migration_files import Migration, load_migrations
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.registry import load_strategy
 

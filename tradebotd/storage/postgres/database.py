@@ -7,7 +7,6 @@ outlives its transaction; a staging table empties itself), so that releasing one
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import ContextVar
 from enum import StrEnum
 from typing import Any, Final, LiteralString, TypeAlias
 
@@ -16,6 +15,8 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from tradebotd.domain.errors import ConfigError, DatabaseUnavailableError
+from tradebotd.storage.held import assert_no_connection_held as assert_no_connection_held  # noqa: PLC0414  # also known from here
+from tradebotd.storage.held import hold, holds_connection, let_go
 from tradebotd.storage.postgres import json_codec
 from tradebotd.storage.postgres.writes import Writes
 
@@ -66,25 +67,11 @@ _MISCONFIGURED: Final = (
     asyncpg.ClientConfigurationError,
 )
 
-_holder: ContextVar["asyncio.Task[Any] | None"] = ContextVar("connection_holder", default=None)
-
 
 class Lane(StrEnum):
     ORDERS = "orders"
     WORK = "work"
     BULK = "bulk"
-
-
-def assert_no_connection_held(what: str) -> None:
-    """Raises RuntimeError while this task holds a connection: *what* would wait on a network."""
-    if _holds_connection():
-        raise RuntimeError(f"{what} while this task holds a database connection")
-
-
-def _holds_connection() -> bool:
-    # A child task inherits the context but not the connection: hence the task, not a flag.
-    holder = _holder.get()
-    return holder is not None and holder is asyncio.current_task()
 
 
 class Database:
@@ -160,11 +147,11 @@ class Database:
 
     @asynccontextmanager
     async def _held(self, lane: Lane) -> AsyncIterator[Connection]:
-        if _holds_connection():
+        if holds_connection():
             raise RuntimeError("this task already holds a database connection")
         async with self._translated(), self._turn(lane):
             connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-            _holder.set(asyncio.current_task())
+            hold()
             self.pool_in_use += 1
             self.pool_acquired += 1
             try:
@@ -174,7 +161,7 @@ class Database:
                 raise
             finally:
                 self.pool_in_use -= 1
-                _holder.set(None)
+                let_go()
                 await self._release(connection)
         self.available = True
 

@@ -1,21 +1,15 @@
 """Migrations: numbered, checksummed, locked, all or nothing."""
 
-import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Final, LiteralString
 
-import tradebotd
 from tradebotd.domain.errors import MigrationError
+from tradebotd.storage.migration_files import Migration, load_migrations
 from tradebotd.storage.postgres.database import Connection, Database
 
-PACKAGE: Final = "tradebotd.migrations"
-FILE_NAME: Final = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
+__all__ = ["Migration", "MigrationState", "load_migrations", "migrate", "migration_status"]
 
 LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtext('tradebotd migrations'))"
 CREATE_LEDGER: Final[LiteralString] = """
@@ -37,34 +31,12 @@ NO_TIMEOUT: Final[LiteralString] = "SET LOCAL statement_timeout = 0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
-    version: int
-    name: str
-    checksum: str  # SHA-256 of the file
-    sql: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationState:
     """`applied_at` is None while the migration is pending."""
 
     version: int
     name: str
     applied_at: datetime | None
-
-
-def load_migrations(directory: Traversable | None = None) -> tuple[Migration, ...]:
-    """Every migration in order. Read before the loop starts. Raises MigrationError."""
-    found = [
-        _read(entry)
-        for entry in (directory or _directory()).iterdir()
-        if entry.name.endswith(".sql")
-    ]
-    found.sort(key=lambda migration: migration.version)
-    versions = [migration.version for migration in found]
-    if versions != list(range(1, len(found) + 1)):
-        raise MigrationError(f"migrations must be numbered 1, 2, 3 …, found {versions}")
-    return tuple(found)
 
 
 async def migrate(database: Database, migrations: Sequence[Migration]) -> list[int]:
@@ -114,27 +86,3 @@ async def _compared(connection: Connection, migrations: Sequence[Migration]) -> 
         if file.checksum != row["checksum"]:
             raise MigrationError(f"migration {label} was edited after it was applied")
     return {row["version"]: row["applied_at"] for row in rows}
-
-
-def _read(entry: Traversable) -> Migration:
-    matched = FILE_NAME.fullmatch(entry.name)
-    if matched is None:
-        raise MigrationError(f"{entry.name} is no name for a migration: 0001_words.sql is")
-    content = entry.read_bytes()
-    return Migration(
-        version=int(matched["version"]),
-        name=matched["name"],
-        checksum=hashlib.sha256(content).hexdigest(),
-        sql=content.decode(),
-    )
-
-
-def _directory() -> Traversable:
-    """Installed, the files are a package; in a checkout they lie beside the package."""
-    try:
-        return files(PACKAGE)
-    except ModuleNotFoundError:
-        beside = Path(tradebotd.__file__).parent.parent / "migrations"
-        if not beside.is_dir():
-            raise MigrationError(f"no migrations: neither {PACKAGE} nor {beside} exists") from None
-        return beside

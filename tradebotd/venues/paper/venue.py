@@ -39,7 +39,8 @@ from tradebotd.ports.venue import (
     unhindered,
 )
 from tradebotd.storage import paper_books, paper_orders
-from tradebotd.storage.postgres.database import Database, Lane, assert_no_connection_held
+from tradebotd.storage.held import assert_no_connection_held
+from tradebotd.storage.postgres.database import Database, Lane
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.matching_engine import MatchingEngine
 from tradebotd.venues.paper.resting_orders import locked_by
