@@ -6,16 +6,16 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from tradebotd.control.states import ProtectedBy as ProtectedBy  # noqa: PLC0414  # theirs, too
+from tradebotd.control.states import State as State  # noqa: PLC0414
 from tradebotd.control.wire import Instant, Message, Money
 
-State = Literal["starting", "standby", "running", "halted", "stopping"]
 VerificationState = Literal["verifying", "verified", "failed"]
 HealthState = Literal["ok", "degraded", "critical"]
 Severity = Literal["info", "warning", "critical"]
 RunState = Literal["running", "ok", "partial", "failed", "timeout", "missed", "skipped", "lost"]
 FinalState = Literal["filled", "canceled", "rejected", "expired"]
 OrderState = Literal["pending_new", "new", "partially_filled", "unknown"] | FinalState
-ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
 
 # Status

@@ -73,6 +73,7 @@ class App:
     line: ProgressLine | None
     draining: bool = False
     started: bool = False
+    settled: anyio.Event = field(default_factory=anyio.Event)  # ready: time for what can wait
     _playing: bool = False
     _played: anyio.Event = field(default_factory=anyio.Event)
 
