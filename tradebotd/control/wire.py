@@ -26,7 +26,7 @@ Instant = Annotated[AwareDatetime, PlainSerializer(iso, return_type=str)]
 
 
 class Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", from_attributes=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
 class ErrorDetail(Message):
