@@ -1,0 +1,54 @@
+"""What each command must not import: it would be paid at every start, and in memory for ever."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.tree import ROOT
+
+FRAMES = {"pandas", "polars", "talib", "exchange_calendars", "pyarrow"}
+API = {
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "tradebotd.control.messages",
+    "tradebotd.daemon.operator.operator",
+}
+LOOP = {"asyncio", "anyio", "uvloop", "asyncpg", "apscheduler", "structlog", "tzlocal"}
+CONFIG = {"pydantic", "numpy", "tradebotd.config", "tradebotd.domain", "httpx"}
+FORBIDDEN = {
+    "tradebotctl": FRAMES | API | LOOP | CONFIG | {"rich"},
+    "tradebotd check": FRAMES | API | LOOP | {"httpx"},
+    "tradebotd run": FRAMES | API | {"httpx"},
+}
+EXAMPLE = "config.example.toml"
+# The last as far as it comes before the loop: nothing of ours is imported later, but the API.
+PROGRAMS = {
+    "tradebotctl": (
+        "from tradebotd.cli.main import main;"
+        "main(['--socket', '/nowhere/tradebotd.sock', 'status'])"
+    ),
+    "tradebotd check": f"from tradebotd.daemon.commands.main import main; main(['check', '--config', '{EXAMPLE}'])",
+    "tradebotd run": (
+        "from pathlib import Path; import tradebotd.daemon.commands.run; from tradebotd.daemon.wiring.files import load;"
+        f"load(Path('{EXAMPLE}'))"
+    ),
+}
+
+
+@pytest.mark.parametrize("command", sorted(PROGRAMS))
+def test_a_command_imports_no_more_than_it_uses(command: str) -> None:
+    text = f"import sys; {PROGRAMS[command]}; print('imported:', *sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", text],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+
+    imported = set(ended.stdout.splitlines()[-1].split()[1:])
+    assert imported, ended.stderr
+    assert not imported & FORBIDDEN[command]
