@@ -1,9 +1,10 @@
-"""B7: start to ready on a server database with the current schema; two commands; `python -c pass`.
+"""B7: start to ready on a server database with the current schema; commands; memory; a floor.
 
 Ready is when the daemon says `READY=1` to the service manager.
 """
 
 import gc
+import os
 import shutil
 import subprocess
 import sys
@@ -14,9 +15,14 @@ from statistics import median
 from typing import Final
 
 from benchmarks.cluster import Cluster
-from benchmarks.daemon_process import BINARIES, running
+from benchmarks.daemon_process import BINARIES, ROOT, running
 from benchmarks.measure import Limit, Options, Row, stopwatch
 
+EXAMPLE: Final = ROOT / "config.example.toml"
+READY_RATIO: Final = 25
+STATUS_RATIO: Final = 2.5
+CHECK_RATIO: Final = 8
+MEGABYTES: Final = 80
 CALLS_A_ROUND: Final = 3  # of a command, since it is short; their median is the round's figure
 
 CONFIG: Final = """
@@ -66,6 +72,8 @@ def measure(cluster: Cluster, options: Options) -> list[Row]:
     ready: list[float] = []
     status: list[float] = []
     version: list[float] = []
+    check: list[float] = []
+    memory: list[float] = []
     floors: list[float] = []
     home = Path(tempfile.mkdtemp(prefix="tb-b7-"))  # short, as the path of a socket must be
     ask: list[str | Path] = [BINARIES / "tradebotctl", "--socket", home / "daemon.sock"]
@@ -78,17 +86,36 @@ def measure(cluster: Cluster, options: Options) -> list[Row]:
                 with running(config) as daemon:
                     ready.append(daemon.ready_seconds * 1000)
                     status.append(_milliseconds([*ask, "status"]))
+                    memory.append(_resident_megabytes(daemon.process.pid))
                 version.append(_milliseconds([BINARIES / "tradebotd", "--version"]))
+                check.append(_milliseconds([BINARIES / "tradebotd", "check", "--config", EXAMPLE]))
     finally:
         shutil.rmtree(home, ignore_errors=True)
     return [
         _row("start to ready", ready, floors, 1_500),
+        _row("the same beside its floor", ready, floors, READY_RATIO, of_floor=True),
         _row("`tradebotctl status`, wall", status, floors, 100),
+        _row("the same beside its floor", status, floors, STATUS_RATIO, of_floor=True),
+        _row("`tradebotd check` of the example", check, floors, CHECK_RATIO, of_floor=True),
         _row("`tradebotd --version`", version, floors, 60),
+        Row(
+            budget="B7",
+            work="memory of that daemon once it has answered, RSS",
+            unit="MB",
+            rounds=tuple(memory),
+            limit=Limit(sense="at most", value=MEGABYTES),
+        ),
     ]
 
 
-def _row(work: str, rounds: Sequence[float], floors: Sequence[float], limit: float) -> Row:
+def _row(
+    work: str,
+    rounds: Sequence[float],
+    floors: Sequence[float],
+    limit: float,
+    *,
+    of_floor: bool = False,
+) -> Row:
     return Row(
         budget="B7",
         work=work,
@@ -96,8 +123,14 @@ def _row(work: str, rounds: Sequence[float], floors: Sequence[float], limit: flo
         rounds=tuple(rounds),
         floors=tuple(floors),
         floor="python -c pass",
-        limit=Limit(sense="at most", value=limit),
+        limit=Limit(sense="at most", value=limit, of="ratio" if of_floor else "figure"),
     )
+
+
+def _resident_megabytes(process: int) -> float:
+    """As the kernel counts it: shared libraries included, PostgreSQL's processes not."""
+    pages = int((Path("/proc") / str(process) / "statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
 
 
 def _milliseconds(command: Sequence[str | Path]) -> float:
