@@ -16,7 +16,7 @@ from tests.acceptance.daemon_process import run_to_end
 from tests.acceptance.test_small_replays import BUY, STRATEGY
 
 pytest.importorskip("exchange_calendars")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MONDAY = date(2025, 3, 3)
 MINUTE = timedelta(minutes=1)
@@ -167,7 +167,7 @@ def test_a_week_with_a_lunch_in_it(
     path, dsn = tmp_path / "config.toml", empty_database()
     path.write_text(config(tmp_path, lunch, dsn))
 
-    ended = run_to_end(path, 200)
+    ended = run_to_end(path, 560)
 
     assert ended.exit_code == 0, ended.log[-4000:]
     found = anyio.run(books, dsn)

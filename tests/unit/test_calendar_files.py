@@ -129,6 +129,15 @@ def test_an_end_that_is_near_is_told_before_anything_is_started(
     assert "are known until 2026-12-31 only: regular hours" in warning
 
 
+def test_a_lunch_that_the_library_leaves_out_is_told() -> None:
+    symbols = [market_symbol("A", calendar="XSES"), market_symbol("B", calendar="XTKS")]
+    spans = {name: [data("2024-12-01", "2024-12-20")] for name in ("A", "B")}
+    (warning,) = calendar_warnings(symbols, read_calendars(symbols, spans), spans)
+    assert warning.startswith(
+        "symbols[0].calendar: XSES breaks for lunch, which exchange_calendars"
+    )
+
+
 def test_check_ends_with_78_and_its_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

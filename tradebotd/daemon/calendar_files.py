@@ -11,7 +11,7 @@ from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.feeds.replay import Recordings
-from tradebotd.market.calendar_ends import ending, exchanges
+from tradebotd.market.calendar_ends import ending, exchanges, without_its_lunch
 from tradebotd.market.calendars import ExchangeCalendar, load_calendar
 from tradebotd.market.sessions import Calendar
 
@@ -87,14 +87,13 @@ def calendar_warnings(
     calendars: Mapping[str, Calendar],
     spans: Mapping[str, Sequence[DataSpan]],
 ) -> list[str]:
-    """What `tradebotd check` says of tables that end soon after the data, or before."""
+    """What `tradebotd check` says of tables that end soon, by the data, and of lunches."""
     found = []
     for calendar in exchanges(calendars):
         having = [n for n, symbol in enumerate(symbols) if symbol.calendar == calendar.code]
         of_code = [span for n in having for span in spans.get(symbols[n].symbol, ())]
-        words = ending(calendar, _latest(of_code))
-        if words is not None:
-            found.append(f"symbols[{having[0]}].calendar: {words}")
+        said = (ending(calendar, _latest(of_code)), without_its_lunch(calendar))
+        found += [f"symbols[{having[0]}].calendar: {words}" for words in said if words is not None]
     return found
 
 

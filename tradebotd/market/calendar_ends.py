@@ -8,12 +8,13 @@ import anyio.to_thread
 import structlog
 
 from tradebotd.domain.errors import ConfigError
-from tradebotd.market.calendars import ExchangeCalendar, read_known
+from tradebotd.market.calendars import LIBRARY, ExchangeCalendar, read_known
 from tradebotd.market.sessions import Calendar
 
 log = structlog.get_logger(__name__)
 
 KEPT_AHEAD: Final = timedelta(days=365)  # a shorter table is read again
+LUNCH_UNKNOWN: Final = frozenset({"XBKK", "XIDX", "XKLS", "XPHS", "XSES"})
 TOLD_BEFORE: Final = timedelta(days=42)  # a release of the library comes about every two months
 
 
@@ -67,6 +68,15 @@ def ending(calendar: ExchangeCalendar, today: date) -> str | None:
     return (
         f"sessions of {calendar.code} are known until {calendar.known_until} only"
         f" ({days} from {today}): then {after}"
+    )
+
+
+def without_its_lunch(calendar: ExchangeCalendar) -> str | None:
+    """What there is to say of an exchange whose break the library leaves out; None: nothing."""
+    if calendar.code not in LUNCH_UNKNOWN:
+        return None
+    return (
+        f"{calendar.code} breaks for lunch, which {LIBRARY} leaves out: it is taken for open then"
     )
 
 
