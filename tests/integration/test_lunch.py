@@ -135,9 +135,8 @@ def morning_and_afternoon() -> tuple[ExchangeCalendar, list[Candle]]:
         start + 90 * MINUTE,
         (Break(start + 30 * MINUTE, start + 60 * MINUTE),),
     )
-    following = Session(
-        start.date() + timedelta(days=1), *[start + n * timedelta(days=1) for n in (1, 2)]
-    )
+    opens = start + timedelta(days=1)
+    following = Session(opens.date(), opens, opens + 90 * MINUTE)
     there = [*range(28), 45, *range(62, 90)]
     candles = [
         Candle(start + n * MINUTE, p, p, p, p, 1.0)
