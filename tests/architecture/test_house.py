@@ -130,6 +130,7 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
         "tradebotd.trading.account.transfers",  # and of what came in or left
         "tradebotd.trading.exits.refused_stops",  # the same, behind a stop that was refused
         "tradebotd.trading.operator.flatten",  # one step, or one position, of emptying an account
+        "tradebotd.market.calendars",  # a library of tables, and pandas below it
         "tradebotd.venues.contained",  # an adapter's answer, whoever asked
         "tradebotd.strategies.evaluation",  # a strategy is somebody else's code
         "tradebotd.strategies.registry",  # and so is the module that it comes from
