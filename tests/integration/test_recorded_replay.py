@@ -191,12 +191,14 @@ def spoiled() -> tuple[list[str], dict[int, str]]:
         "2022-03-01T00:10:30Z,10,11,9,10,3": "ts is off the grid of 1m",
         "2022-02-27T00:00:00Z,10,11,9,10,3": "out of order",
         "2099-01-01T00:00:00Z,10,11,9,10,3": "far from the times of the other rows",
-        line(GOOD[3]).replace(",3", ",4") + "1": "differs from line 5",
     }
     rows = lines(GOOD)
     rows[15:15] = bad
+    unfinished = line(GOOD[3]).rpartition(",")[0] + ",0.001"
+    rows.insert(4, unfinished)
     rows.append(line(GOOD[-1]))  # an identical duplicate: skipped
-    return rows, dict(enumerate(bad.values(), start=16))
+    replaced = {5: "differs from line 6, a later row of the same time"}
+    return rows, replaced | dict(enumerate(bad.values(), start=17))
 
 
 ROWS, REASONS = spoiled()

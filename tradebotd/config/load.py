@@ -91,7 +91,8 @@ def _refused(problems: list[str], places: ToldPlaces) -> ConfigError:
 
 def _read(path: Path) -> tuple[dict[str, Any], ToldPlaces]:
     try:
-        text = path.read_text(encoding="utf-8")
+        # With a byte order mark, as some editors write it, or without.
+        text = path.read_text(encoding="utf-8-sig")
         raw = tomllib.loads(text, parse_float=Decimal)
         return raw, ToldPlaces.of(raw, text)
     except OSError as error:

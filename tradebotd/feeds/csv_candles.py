@@ -1,40 +1,33 @@
 """Recorded candles from CSV, gzipped CSV or Parquet, row by row judged."""
 
-import csv
+import codecs
 import gzip
+import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.util import find_spec
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TextIO
 
 from tradebotd.domain.candle import Candle, RejectedCandle
 from tradebotd.domain.candle_rules import candle_flaw
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.feeds.row_order import RowCandle, in_order
+from tradebotd.feeds.candle_times import read_time
+from tradebotd.feeds.csv_layout import Row, is_preamble, layout_of, rows_of
+from tradebotd.feeds.parquet_candles import open_parquet
+from tradebotd.feeds.recording import COLUMNS, FileFlawError, Recording, as_row, flawed, placed
+from tradebotd.feeds.row_order import arrange
 
-COLUMNS: Final = ("ts", "open", "high", "low", "close", "volume")
 SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 _RAW_LIMIT: Final = 2_000
-_UNDECODABLE: Final = "\N{REPLACEMENT CHARACTER}"
-
-_NumberedRow = tuple[int, Sequence[str]]
-
-
-@dataclass(slots=True)
-class Recording:
-    """One file. `rejected` and `duplicates` carry the time at which they count, both ascending.
-
-    `flaw` is set when the file as a whole is no recording: then there are no candles.
-    """
-
-    candles: list[Candle] = field(default_factory=list)
-    rejected: list[tuple[datetime, RejectedCandle]] = field(default_factory=list)
-    duplicates: list[datetime] = field(default_factory=list)
-    flaw: RejectedCandle | None = None
+_PREAMBLE_LINES: Final = 20
+# BTCUSDT_1m, and with the month or the day of an archive: BTCUSDT-1m-2025-01.
+_NAME: Final = re.compile(
+    rf"(.+)[_-]({'|'.join(Timeframe)})(?:[_-]\d{{4}}(?:-\d{{2}}){{0,2}})?", re.DOTALL
+)
 
 
 def parse_name(path: Path) -> tuple[str, Timeframe] | None:
@@ -42,176 +35,160 @@ def parse_name(path: Path) -> tuple[str, Timeframe] | None:
     suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
     if suffix is None:
         return None
-    name, _, timeframe = path.name.removesuffix(suffix).rpartition("_")
-    if not name or timeframe not in tuple(Timeframe):
-        return None
-    return name, Timeframe(timeframe)
+    found = _NAME.fullmatch(path.name.removesuffix(suffix))
+    return None if found is None else (found[1], Timeframe(found[2]))
 
 
-def load_recording(path: Path, timeframe: Timeframe) -> Recording:
-    """Read and judge *path*. Never raises for what the file holds."""
+def load_recording(
+    path: Path, timeframe: Timeframe, *, symbol: str | None = None, source: str | None = None
+) -> Recording:
+    """Read and judge *path*. Never raises for what the file holds.
+
+    *symbol*: what the file's name calls it; *source*: what the file is called where it is named.
+    """
+    source = source or path.name
+    if symbol is None:
+        symbol = (parse_name(path) or (path.name, timeframe))[0]
     try:
         if path.name.endswith(".parquet"):
-            return _judge(path.name, _parquet_rows(path), timeframe)
+            time_name, rows = open_parquet(path, symbol)
+            return _Judge(source, timeframe, time_name).recording(rows)
         with _open_text(path) as file:
-            return _judge(path.name, _csv_rows(file), timeframe)
-    except _FileFlawError as flaw:
-        return _flawed(path, str(flaw))
+            recording, wanted = _from_csv(file, source, symbol, timeframe)
+        if wanted:
+            _add_raw(path, recording, wanted)
+    except FileFlawError as flaw:
+        return flawed(source, str(flaw))
     except (OSError, EOFError, zlib.error) as error:
-        return _flawed(path, f"unreadable: {type(error).__name__}: {error}")
-
-
-class _FileFlawError(Exception):
-    """The file as a whole is no recording."""
-
-
-def _flawed(path: Path, reason: str) -> Recording:
-    return Recording(flaw=RejectedCandle(path.name, None, None, reason, ""))
+        return flawed(source, f"unreadable: {type(error).__name__}: {error}")
+    return recording
 
 
 @contextmanager
 def _open_text(path: Path) -> Iterator[TextIO]:
     """Bytes that are no text spoil their row only."""
-    if path.name.endswith(".gz"):
-        with gzip.open(path, "rt", encoding="utf-8-sig", errors="replace") as packed:
-            yield packed
+    packed = path.name.endswith(".gz")
+    with gzip.open(path, "rb") if packed else path.open("rb") as head:
+        encoding = _encoding_of(head.read(4))
+    if packed:
+        with gzip.open(path, "rt", encoding=encoding, errors="replace") as text:
+            yield text
     else:
-        with path.open(encoding="utf-8-sig", errors="replace") as plain:
-            yield plain
+        with path.open(encoding=encoding, errors="replace") as text:
+            yield text
 
 
-def _csv_rows(file: TextIO) -> Iterator[_NumberedRow]:
-    """Line number (the header is line 1) and the six columns, in their order, as text."""
-    header = file.readline()
-    if not header.strip():
-        raise _FileFlawError("the file is empty")
-    if _UNDECODABLE in header:
-        raise _FileFlawError("unreadable: the first line is no text")
-    names = [name.strip().lower() for name in _split(header)]
-    missing = [name for name in COLUMNS if name not in names]
-    if missing:
-        raise _FileFlawError(f"columns are missing: {', '.join(missing)}")
-    places = [names.index(name) for name in COLUMNS]
-    as_written = places == list(range(len(COLUMNS))) == list(range(len(names)))
-    for number, line in enumerate(file, start=2):
-        if line.isspace():
-            continue
-        row = _split(line)
-        if as_written:
-            yield number, row
-        elif len(row) == len(names):
-            yield number, [row[place] for place in places]
-        else:
-            yield number, [*row, *[""] * len(COLUMNS)] if len(row) > len(names) else row
+def _encoding_of(head: bytes) -> str:
+    """A byte order mark says it; without one a text is UTF-8."""
+    is_utf_16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "utf-16" if is_utf_16 else "utf-8-sig"
 
 
-def _split(line: str) -> list[str]:
-    """A row is a line: a quote that is never closed must not swallow the rows behind it."""
-    if '"' not in line:
-        return line.rstrip("\r\n").split(",")
-    try:
-        return next(csv.reader([line]))
-    except csv.Error:
-        return [line]
+def _from_csv(
+    file: TextIO, source: str, symbol: str, timeframe: Timeframe
+) -> tuple[Recording, AbstractSet[int]]:
+    """And the lines whose text is still wanted. Raises FileFlawError."""
+    lines = enumerate(file, start=1)
+    number, first = next(
+        ((number, line) for number, line in lines if not is_preamble(line)), (0, "")
+    )
+    if not number:
+        raise FileFlawError("the file is empty")
+    if number > _PREAMBLE_LINES:
+        raise FileFlawError(f"no header in the first {_PREAMBLE_LINES} lines")
+    layout = layout_of(first, symbol, timeframe)
+    judge = _Judge(source, timeframe, layout.time_name)
+    rest = lines if layout.has_header else _again(number, first, lines)
+    return judge.recording(rows_of(rest, layout)), judge.wanted
 
 
-def _parquet_rows(path: Path) -> Iterator[_NumberedRow]:
-    if find_spec("pyarrow") is None:
-        raise _FileFlawError("Parquet needs pyarrow, which is not installed")
-    from pyarrow import ArrowException, parquet  # noqa: PLC0415 - an optional extra
-
-    try:
-        table: Mapping[str, Sequence[object]] = parquet.read_table(path).to_pydict()
-    except ArrowException as error:
-        raise _FileFlawError(f"unreadable: {error}") from error
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise _FileFlawError(f"columns are missing: {', '.join(missing)}")
-    for number, row in enumerate(zip(*(table[name] for name in COLUMNS), strict=True), start=2):
-        yield number, [str(value) for value in row]
+def _again(number: int, first: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    yield number, first
+    yield from lines
 
 
-def _judge(source: str, rows: Iterable[_NumberedRow], timeframe: Timeframe) -> Recording:
-    found = Recording()
-    loose: list[tuple[datetime | None, RejectedCandle]] = []
-    at_time: dict[datetime, RowCandle] = {}
-    newest: datetime | None = None
-    empty = True
-
-    def reject(line: int, row: Sequence[str], ts: datetime | None, reason: str) -> None:
-        loose.append((ts or newest, RejectedCandle(source, line, ts, reason, _raw(row))))
-
-    for line, row in rows:
-        empty = False
-        candle = _parse(row, timeframe)
-        if not isinstance(candle, Candle):
-            reject(line, row, *candle)
-            continue
-        newest = candle.ts
-        known = at_time.setdefault(candle.ts, RowCandle(line, candle, row))
-        if known.line == line:
-            continue
-        if known.candle == candle:
-            found.duplicates.append(candle.ts)
-        else:
-            reject(line, row, candle.ts, f"differs from line {known.line}")
-    if empty:
-        raise _FileFlawError("the file holds no rows")
-    kept, wrong = in_order(list(at_time.values()), timeframe)
-    for bad, reason in wrong:
-        reject(bad.line, bad.row, bad.candle.ts, reason)
-    if not kept:
-        raise _FileFlawError(f"no row is a candle; the first: {loose[0][1].reason}")
-    found.candles = [row.candle for row in kept]
-    found.rejected = _placed(loose, timeframe, kept[0].candle.ts, kept[-1].candle.ts)
-    held = {row.candle.ts for row in kept} if found.duplicates else set()
-    found.duplicates = sorted(ts for ts in found.duplicates if ts in held)
-    return found
-
-
-def _placed(
-    loose: list[tuple[datetime | None, RejectedCandle]],
-    timeframe: Timeframe,
-    first: datetime,
-    last: datetime,
-) -> list[tuple[datetime, RejectedCandle]]:
-    """A row that is bad counts at a time that a reader of the good ones will come by: on the grid.
-
-    Between two grid times nobody looks: who asks for what is newer begins at the next one.
-    """
-    placed = [
-        (min(max(timeframe.floor(at) if at else first, first), last), row) for at, row in loose
+def _add_raw(path: Path, recording: Recording, wanted: AbstractSet[int]) -> None:
+    """Rows that were sound by themselves, and left out for others: few, so read once more."""
+    found: dict[int | None, str] = {}
+    with _open_text(path) as file:
+        for number, line in enumerate(file, start=1):
+            if number in wanted:
+                found[number] = _raw(line)
+                if len(found) == len(wanted):
+                    break
+    recording.rejected = [
+        (at, _with_raw(row, found[row.line]) if row.line in found else row)
+        for at, row in recording.rejected
     ]
-    return sorted(placed, key=lambda each: each[0])
 
 
-def _parse(row: Sequence[str], timeframe: Timeframe) -> Candle | tuple[datetime | None, str]:
-    """The candle, or when and why it is none."""
-    if len(row) != len(COLUMNS):
-        return _time_of(row), f"{len(row)} columns instead of {len(COLUMNS)}"
-    try:
-        ts = datetime.fromisoformat(row[0])
-        if ts.tzinfo is None:
-            return None, "ts has no time zone"
-        if ts.tzinfo is not UTC:
-            ts = ts.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None, "ts is no ISO 8601 time"
-    try:
-        open_, high, low, close, volume = map(float, row[1:])
-    except ValueError:
-        return ts, "a value is not a number"
-    flaw = candle_flaw(ts, (open_, high, low, close), volume, timeframe)
-    return (ts, flaw) if flaw else Candle(ts, open_, high, low, close, volume)
+def _with_raw(row: RejectedCandle, raw: str) -> RejectedCandle:
+    return RejectedCandle(row.source, row.line, row.ts, row.reason, raw)
 
 
-def _time_of(row: Sequence[str]) -> datetime | None:
-    try:
-        ts = datetime.fromisoformat(row[0])
-        return None if ts.tzinfo is None else ts.astimezone(UTC)
-    except (ValueError, IndexError, OverflowError):
-        return None
+class _Judge:
+    """Of the rows of one file. `wanted`: lines left out whose text was not kept."""
+
+    def __init__(self, source: str, timeframe: Timeframe, time_name: str) -> None:
+        self._source = source
+        self._timeframe = timeframe
+        self._time_name = time_name
+        self._loose: list[tuple[datetime | None, RejectedCandle]] = []
+        self.wanted: set[int] = set()
+
+    def recording(self, rows: Iterable[Row]) -> Recording:
+        """Raises FileFlawError where nothing is left."""
+        candles: list[Candle] = []
+        lines = array("L")
+        newest: datetime | None = None
+        ascends = True
+        count = 0
+        for count, (line, values, raw) in enumerate(rows, start=1):  # noqa: B007 - counted
+            candle = self._parse(values)
+            if not isinstance(candle, Candle):
+                ts, reason = candle
+                rejected = RejectedCandle(self._source, line, ts, reason, _raw(raw))
+                self._loose.append((ts or newest, rejected))
+                continue
+            if newest is not None and candle.ts <= newest:
+                ascends = False
+            newest = candle.ts
+            candles.append(candle)
+            lines.append(line)
+        if not count:
+            raise FileFlawError("the file holds no rows")
+        if not candles:
+            bad = self._loose[0][1]
+            raise FileFlawError(f"no row is a candle; the first: line {bad.line}: {bad.reason}")
+        arranged = arrange(candles, lines, self._timeframe, ascends=ascends)
+        for line, candle, reason in arranged.left_out:
+            self.wanted.add(line)
+            row = RejectedCandle(self._source, line, candle.ts, reason, as_row(candle))
+            self._loose.append((candle.ts, row))
+        kept = arranged.candles
+        return Recording(
+            candles=kept,
+            rejected=placed(self._loose, self._timeframe, kept[0].ts, kept[-1].ts),
+            duplicates=arranged.duplicates,
+            rows=count,
+            replaced=arranged.replaced,
+            notes=[] if arranged.note is None else [f"{arranged.note}: sorted"],
+        )
+
+    def _parse(self, values: Sequence[str]) -> Candle | tuple[datetime | None, str]:
+        """The candle, or when and why it is none."""
+        if len(values) != len(COLUMNS):
+            return None, values[0]
+        ts = read_time(values[0], self._timeframe)
+        if isinstance(ts, str):
+            return None, f"{self._time_name} {ts}"
+        try:
+            open_, high, low, close, volume = map(float, values[1:])
+        except ValueError:
+            return ts, "a value is not a number"
+        flaw = candle_flaw(ts, (open_, high, low, close), volume, self._timeframe)
+        return (ts, flaw) if flaw else Candle(ts, open_, high, low, close, volume)
 
 
-def _raw(row: Sequence[str]) -> str:
-    return ",".join(row)[:_RAW_LIMIT].replace("\x00", "\\0")  # PostgreSQL's text knows no NUL
+def _raw(line: str) -> str:
+    return line.rstrip("\r\n")[:_RAW_LIMIT].replace("\x00", "\\0")  # PostgreSQL's text knows no NUL

@@ -2,6 +2,7 @@
 
 import glob
 import heapq
+import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,14 @@ from tradebotd.domain.errors import ConfigError, FeedError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.feeds.csv_candles import SUFFIXES, Recording, load_recording, parse_name
+from tradebotd.feeds.csv_candles import load_recording, parse_name
+from tradebotd.feeds.merging import merge
+from tradebotd.feeds.recording import Recording
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import FetchedCandles
 from tradebotd.storage.held import assert_no_connection_held
 
+_DATA_SUFFIXES: Final = (".csv", ".gz", ".parquet", ".txt", ".tsv", ".zip", ".json", ".feather")
 _NOTHING_RECORDED: Final = datetime(2000, 1, 1, tzinfo=UTC)  # where time stands without any data
 
 
@@ -33,6 +37,29 @@ class _Series:
     recording: Recording
     times: list[datetime]
     rejected_at: list[datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """One file of a symbol: what of it is loaded, and in words what is not.
+
+    `left_out`: rows that are no candles, be it that another one of their time counts (`replaced`).
+    `first`: the first of them, with its line. `flaw`: why nothing of the file is loaded.
+    """
+
+    symbol: str
+    source: str
+    rows: int
+    left_out: int
+    replaced: int
+    first: str
+    notes: Sequence[str]
+    flaw: str | None
+
+    @property
+    def lost(self) -> int:
+        """Rows of whose time nothing is loaded from this file."""
+        return self.left_out - self.replaced
 
 
 @dataclass(slots=True)
@@ -47,10 +74,20 @@ class _Shelf:
 
 
 class Recordings:
-    """What the files hold. Read before the loop starts: it takes 0.2 s for 45,000 rows."""
+    """What the files hold. Read before the loop starts: it takes 0.2 s for 45,000 rows.
 
-    def __init__(self, shelves: dict[str, _Shelf]) -> None:
+    `unread`: files of the pattern whose names say neither symbol nor timeframe.
+    """
+
+    def __init__(
+        self,
+        shelves: dict[str, _Shelf],
+        reports: Sequence[FileReport] = (),
+        unread: Sequence[str] = (),
+    ) -> None:
         self.shelves = shelves
+        self.reports = reports
+        self.unread = unread
 
     def span(self) -> tuple[datetime, datetime]:
         found = [series for shelf in self.shelves.values() if (series := shelf.finest())]
@@ -82,18 +119,33 @@ class Recordings:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file by its name. `source` is what it is called, unlike any other of its feed."""
+
+    path: Path
+    source: str
+    timeframe: Timeframe
+
+
 def load_recordings(name: FeedName, pattern: str, symbols: Sequence[MarketSymbol]) -> Recordings:
     """Files matching *pattern* (a glob, or a directory) of the symbols that use this feed.
 
     Raises ConfigError naming each symbol without a file.
     """
     paths = sorted(Path(found) for found in glob.glob(_all_in(pattern)))  # noqa: PTH207 - an absolute pattern
-    by_name: dict[str, list[tuple[Timeframe, Path]]] = {}
+    by_name: dict[str, list[_Found]] = {}
+    unread: list[str] = []
+    common = os.path.commonpath([path.parent for path in paths]) if paths else ""
     for path in paths:
         parsed = parse_name(path)
+        source = str(path.relative_to(common))
         if parsed is not None:
-            by_name.setdefault(parsed[0], []).append((parsed[1], path))
+            by_name.setdefault(parsed[0], []).append(_Found(path, source, parsed[1]))
+        elif path.suffix.lower() in _DATA_SUFFIXES:
+            unread.append(source)
     shelves: dict[str, _Shelf] = {}
+    reports: list[FileReport] = []
     problems: list[str] = []
     for symbol in symbols:
         if name not in symbol.feeds:
@@ -102,36 +154,68 @@ def load_recordings(name: FeedName, pattern: str, symbols: Sequence[MarketSymbol
         if outside not in by_name:
             problems.append(
                 f"feeds.{name}: no file {outside}_TIMEFRAME.csv for symbol {symbol.symbol}"
-                f" matches {pattern}"
+                f" matches {pattern}{_named_otherwise(unread)}"
             )
             continue
-        shelves[symbol.symbol] = _shelve(by_name[outside])
+        shelves[symbol.symbol] = _shelve(symbol.symbol, by_name[outside], outside, reports)
     if problems:
         raise ConfigError(problems)
-    return Recordings(shelves)
+    return Recordings(shelves, reports, unread)
 
 
 def _all_in(pattern: str) -> str:
     return f"{glob.escape(pattern)}/*" if Path(pattern).is_dir() else pattern
 
 
-def _shelve(files: Sequence[tuple[Timeframe, Path]]) -> _Shelf:
+def _named_otherwise(unread: Sequence[str]) -> str:
+    if not unread:
+        return ""
+    others = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+    return f"; {unread[0]}{others} is named otherwise"
+
+
+def _shelve(
+    symbol: str, files: Sequence[_Found], outside: str, reports: list[FileReport]
+) -> _Shelf:
+    """What was loaded of each file is added to *reports*."""
     shelf = _Shelf()
-    for timeframe, path in sorted(files, key=lambda each: each[0].seconds):
-        recording = load_recording(path, timeframe)
-        if recording.flaw is not None:
-            shelf.flaws.append(recording.flaw)
-        elif timeframe not in shelf.series:
+    by_timeframe: dict[Timeframe, list[tuple[str, Recording]]] = {}
+    for file in sorted(files, key=lambda each: each.timeframe.seconds):
+        recording = load_recording(file.path, file.timeframe, symbol=outside, source=file.source)
+        by_timeframe.setdefault(file.timeframe, []).append((file.source, recording))
+    for timeframe, loaded in by_timeframe.items():
+        counted = [each for each in loaded if each[1].flaw is not None]
+        if sound := [each for each in loaded if each[1].flaw is None]:
+            merged, of_files = merge(sound, timeframe)
+            counted += of_files
             shelf.series[timeframe] = _Series(
                 timeframe,
-                recording,
-                [candle.ts for candle in recording.candles],
-                [at for at, _ in recording.rejected],
+                merged,
+                [candle.ts for candle in merged.candles],
+                [at for at, _ in merged.rejected],
             )
-        else:
-            reason = f"another file of the same timeframe comes before it ({', '.join(SUFFIXES)})"
-            shelf.flaws.append(RejectedCandle(path.name, None, None, reason, ""))
+        shelf.flaws += [each.flaw for _, each in counted if each.flaw is not None]
+        reports += [_report(symbol, source, each) for source, each in counted]
     return shelf
+
+
+def _report(symbol: str, source: str, recording: Recording) -> FileReport:
+    rejected = [row for _, row in recording.rejected]
+    first = min(rejected, key=lambda row: row.line or 0, default=None)
+    words = ""
+    if first is not None:
+        place = f"line {first.line}" if first.line else str(first.ts)
+        words = f"{place}: {first.reason}"
+    return FileReport(
+        symbol=symbol,
+        source=source,
+        rows=recording.rows,
+        left_out=len(rejected),
+        replaced=recording.replaced,
+        first=words,
+        notes=tuple(recording.notes),
+        flaw=None if recording.flaw is None else recording.flaw.reason,
+    )
 
 
 class ReplayFeed:

@@ -1,68 +1,168 @@
-"""Which rows of a file stand at a wrong place: as few as possible, so that the rest is loaded."""
+"""The rows of one file in the order of time, each time once; what is odd among them is left out."""
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.feeds.recording import FileFlawError
 
 # Longer than any holiday of an exchange: beyond such a hole a few rows are wrongly dated ones.
 _SHORTEST_HOLE: Final = timedelta(days=31)
 _HOLE_CANDLES: Final = 1_000
 _FEW: Final = 100  # one row in so many, at least one
+_ALONE_CANDLES: Final = 60  # a row at a wrong place, so far from all others, is wrongly dated
+
+OUT_OF_ORDER: Final = "out of order"
+FAR_OFF: Final = "far from the times of the other rows"
 
 
-class RowCandle(NamedTuple):
-    """A sound row: its line, what it says, and how it was written."""
+@dataclass(slots=True)
+class Arranged:
+    """`candles` ascend; `left_out`: line, candle and reason; `replaced`: how many of them are those
 
-    line: int
-    candle: Candle
-    row: Sequence[str]
+    of a time that a later row has, too. `note`: whether rows were moved, in words.
+    """
 
-
-def in_order(
-    rows: Sequence[RowCandle], timeframe: Timeframe
-) -> tuple[list[RowCandle], list[tuple[RowCandle, str]]]:
-    """Rows as the file has them, each time once: those to keep, and the others with the reason."""
-    far = _strays(rows, timeframe)
-    near = [row for place, row in enumerate(rows) if place not in far]
-    odd = _misplaced(near)
-    kept = [row for place, row in enumerate(near) if place not in odd]
-    wrong = [(rows[place], "far from the times of the other rows") for place in sorted(far)]
-    wrong += [(near[place], "out of order") for place in sorted(odd)]
-    return kept, wrong
+    candles: list[Candle]
+    left_out: list[tuple[int, Candle, str]] = field(default_factory=list)
+    duplicates: list[datetime] = field(default_factory=list)
+    replaced: int = 0
+    note: str | None = None
 
 
-def _strays(rows: Sequence[RowCandle], timeframe: Timeframe) -> set[int]:
+def arrange(
+    candles: list[Candle], lines: Sequence[int], timeframe: Timeframe, *, ascends: bool
+) -> Arranged:
+    """Sound rows as the file has them, *lines* beside them; *ascends*: each is later than the last.
+
+    Of two rows of one time the later one counts. Rows of any order are sorted, but for the few that
+    stand at a wrong place and far from all others: those are wrongly dated. Raises FileFlawError
+    where rows of one time differ, and the order does not say which of them is the later one.
+    """
+    if ascends and not _has_hole(candles, timeframe):
+        return Arranged(candles)
+    found = Arranged([])
+    numbers: Sequence[int] = lines
+    if not ascends:
+        candles, numbers = _each_time_once(candles, lines, found)
+    far = _strays(candles, timeframe)
+    kept = [place for place in range(len(candles)) if place not in far]
+    odd = _misplaced([candles[place].ts for place in kept])
+    moved = False
+    if odd:
+        wrong = {kept[place] for place in odd}
+        alone = _alone(candles, kept, wrong, timeframe)
+        moved = len(alone) < len(wrong)
+        kept = [place for place in kept if place not in alone]
+        found.left_out += [(numbers[p], candles[p], OUT_OF_ORDER) for p in sorted(alone)]
+    if moved:
+        if found.replaced:
+            _, __, reason = found.left_out[0]
+            raise FileFlawError(
+                f"line {found.left_out[0][0]} {reason}, and the rows are in no order that says"
+                " which of them is right"
+            )
+        newest_first = len(odd) == len(kept) - 1
+        found.note = "the newest row stood first" if newest_first else "rows stood in no order"
+        kept.sort(key=lambda place: candles[place].ts)
+    found.left_out += [(numbers[place], candles[place], FAR_OFF) for place in sorted(far)]
+    found.candles = [candles[place] for place in kept]
+    if found.duplicates:
+        held = {candle.ts for candle in found.candles}
+        found.duplicates = sorted(ts for ts in found.duplicates if ts in held)
+    return found
+
+
+def _each_time_once(
+    candles: list[Candle], lines: Sequence[int], found: Arranged
+) -> tuple[list[Candle], Sequence[int]]:
+    """At the first place of each time the last row of it."""
+    place_of: dict[datetime, int] = {}
+    once: list[Candle] = []
+    numbers = array("L")
+    for candle, line in zip(candles, lines, strict=True):
+        place = place_of.setdefault(candle.ts, len(once))
+        if place == len(once):
+            once.append(candle)
+            numbers.append(line)
+        elif once[place] == candle:
+            found.duplicates.append(candle.ts)
+        else:
+            reason = f"differs from line {line}, a later row of the same time"
+            found.left_out.append((numbers[place], once[place], reason))
+            found.replaced += 1
+            once[place], numbers[place] = candle, line
+    return once, numbers
+
+
+def _has_hole(candles: Sequence[Candle], timeframe: Timeframe) -> bool:
+    """Of rows that ascend: whether some may be astray."""
+    hole = _hole(timeframe)
+    if not candles or candles[-1].ts - candles[0].ts <= hole:
+        return False
+    return any(after.ts - before.ts > hole for before, after in pairwise(candles))
+
+
+def _hole(timeframe: Timeframe) -> timedelta:
+    return max(_SHORTEST_HOLE, _HOLE_CANDLES * timeframe.duration)
+
+
+def _strays(candles: Sequence[Candle], timeframe: Timeframe) -> set[int]:
     """Places of rows whose times lie so far from the others that they would stretch the recording.
 
     A group of rows before or behind a hole is astray when it is small beside the rest. Where the
     groups are of one size nobody can say which is right, and all stay.
     """
-    hole = max(_SHORTEST_HOLE, _HOLE_CANDLES * timeframe.duration)
-    if not rows or _latest(rows) - _earliest(rows) <= hole:
+    hole = _hole(timeframe)
+    ordered = sorted(range(len(candles)), key=lambda place: candles[place].ts)
+    if not ordered or candles[ordered[-1]].ts - candles[ordered[0]].ts <= hole:
         return set()
-    ordered = sorted(range(len(rows)), key=lambda place: rows[place].candle.ts)
     groups: list[list[int]] = [[ordered[0]]]
     for before, place in pairwise(ordered):
-        if rows[place].candle.ts - rows[before].candle.ts > hole:
+        if candles[place].ts - candles[before].ts > hole:
             groups.append([])
         groups[-1].append(place)
     largest = max(len(group) for group in groups)
-    small = min(max(1, len(rows) // _FEW), largest - 1)
+    small = min(_few(candles), largest - 1)
     return {place for group in groups if len(group) <= small for place in group}
 
 
-def _misplaced(rows: Sequence[RowCandle]) -> set[int]:
+def _alone(
+    candles: Sequence[Candle], kept: Sequence[int], wrong: set[int], timeframe: Timeframe
+) -> set[int]:
+    """Of the rows at a *wrong* place those that are wrongly dated: few, and far from all others.
+
+    Where many are misplaced the file has another order, and nobody can say so.
+    """
+    if len(wrong) > _few(candles):
+        return set()
+    most = _ALONE_CANDLES * timeframe.duration
+    times = sorted(candles[place].ts for place in kept if place not in wrong)
+
+    def is_alone(ts: datetime) -> bool:
+        at = bisect_left(times, ts)
+        near = times[max(0, at - 1) : at + 1]
+        return all(abs(other - ts) > most for other in near)
+
+    return {place for place in wrong if is_alone(candles[place].ts)}
+
+
+def _few(candles: Sequence[Candle]) -> int:
+    return max(1, len(candles) // _FEW)
+
+
+def _misplaced(times: Sequence[datetime]) -> set[int]:
     """Places of rows that break the order of time.
 
     Rows are taken as they come, each later than the one before it, unless another choice keeps
     more of them: one row that is dated ahead must not make all that follow it wrong.
     """
-    times = [row.candle.ts for row in rows]
     if all(before < after for before, after in pairwise(times)):
         return set()
     as_they_come: list[int] = []
@@ -93,11 +193,3 @@ def _longest_ascent(times: Sequence[datetime]) -> list[int]:
         ascent.append(place)
         place = before[place]
     return ascent[::-1]
-
-
-def _earliest(rows: Sequence[RowCandle]) -> datetime:
-    return min(row.candle.ts for row in rows)
-
-
-def _latest(rows: Sequence[RowCandle]) -> datetime:
-    return max(row.candle.ts for row in rows)

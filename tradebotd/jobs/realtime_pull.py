@@ -80,8 +80,7 @@ def summarize(pulled: PullResult) -> Summary:
     if pulled.rolled_up:
         summary.counts["rolled_up"] = pulled.rolled_up
     for symbol, count in pulled.rejected.items():
-        words = f"{count} rows quarantined, the first: {pulled.reasons[symbol]}"
-        summary.items[symbol] = {"error": words, "quarantined": count}
+        summary.items[symbol] = {"error": pulled.quarantined(symbol), "quarantined": count}
         summary.failed += count
         summary.attempted += count + 1
     for symbol, message in pulled.errors.items():

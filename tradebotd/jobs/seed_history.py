@@ -59,8 +59,7 @@ class SeedHistory:
             summary.skipped += pulled.counts.skipped
             rolled_up += pulled.rolled_up
             for symbol, count in pulled.rejected.items():
-                words = f"{count} rows quarantined, the first: {pulled.reasons[symbol]}"
-                summary.items[symbol] = {"error": words}
+                summary.items[symbol] = {"error": pulled.quarantined(symbol)}
                 summary.failed += count
                 summary.attempted += count + 1
             cursor = until

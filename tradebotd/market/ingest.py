@@ -41,10 +41,18 @@ class PullResult:
     rolled_up: int = 0
     rejected: dict[str, int] = field(default_factory=dict)  # new quarantine rows by symbol
     reasons: dict[str, str] = field(default_factory=dict)  # the first of them
+    whole_files: set[str] = field(default_factory=set)  # symbols with a file of which nothing came
     outliers: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)  # symbols of which nothing came
     answered: int = 0  # symbols whose feed answered, be it with nothing new
     feeds: dict[str, FeedName] = field(default_factory=dict)  # who delivered candles
+
+    def quarantined(self, symbol: str) -> str:
+        """How much of *symbol* was no candle, in words."""
+        count, reason = self.rejected[symbol], self.reasons[symbol]
+        if symbol in self.whole_files:
+            return reason
+        return f"{count} {'row' if count == 1 else 'rows'} quarantined, the first: {reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,10 +319,12 @@ class Ingest:
         if count:
             result.rejected[symbol.symbol] = result.rejected.get(symbol.symbol, 0) + count
             first = fresh[0]
-            place = (
-                f"line {first.line}" if first.line is not None else str(first.ts or first.source)
-            )
-            result.reasons[symbol.symbol] = f"{place}: {first.reason}"
+            if first.line is None and first.ts is None:
+                result.whole_files.add(symbol.symbol)
+                result.reasons[symbol.symbol] = f"nothing of {first.source} came: {first.reason}"
+            else:
+                place = str(first.ts) if first.line is None else f"line {first.line}"
+                result.reasons[symbol.symbol] = f"{place}: {first.reason}"
 
     async def _make_again(
         self,

@@ -9,6 +9,7 @@ from tradebotd.config.load import find_config
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import in_words
 from tradebotd.daemon.calendar_files import calendar_warnings, data_spans
+from tradebotd.daemon.recording_words import notes_of, warnings_of
 from tradebotd.daemon.wiring.files import load
 
 
@@ -24,10 +25,16 @@ def check(given: Path | None) -> int:
         f" {_count(len(files.specs), 'job')}, {_state(config)}, {in_words()}\n"
     )
     spans = data_spans(config, files.symbols, files.recordings)
-    ends = calendar_warnings(files.symbols, files.calendars, spans)
-    doubted = [str(warning) for warning in config_warnings(config, files.prices())]
-    for warning in [*doubted, *ends]:
+    warnings = [str(warning) for warning in config_warnings(config, files.prices())]
+    warnings += calendar_warnings(files.symbols, files.calendars, spans)
+    notes: list[str] = []
+    for feed, recordings in files.recordings.items():
+        warnings += warnings_of(feed, recordings)
+        notes += notes_of(feed, recordings)
+    for warning in warnings:
         sys.stdout.write(f"  warning: {config.told(warning)}\n")
+    for note in notes:
+        sys.stdout.write(f"  note: {note}\n")
     return 0
 
 

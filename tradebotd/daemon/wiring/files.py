@@ -1,6 +1,6 @@
 """What is read before the loop starts, since reading blocks: recordings, calendars, schedules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
 from tradebotd.daemon.calendar_files import data_spans, read_calendars
+from tradebotd.daemon.recording_words import problems_of
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.instrument import MarketSymbol
@@ -59,17 +60,9 @@ def read_files(config: Config) -> LoadedFiles:
     problems: list[str] = []
     symbols = config.market_symbols()
     calendars: dict[str, Calendar] = {}
-    recordings: dict[FeedName, Recordings] = {}
     specs: tuple[JobSpec, ...] = ()
     strategies: dict[BotName, AnyStrategy] = {}
-    for name, feed in config.feeds.items():
-        if feed.kind != "replay" or feed.path is None or not any_file(config, feed.path):
-            continue
-        try:
-            loaded = load_recordings(FeedName(name), str(config.path(feed.path)), symbols)
-            recordings[FeedName(name)] = loaded
-        except ConfigError as error:
-            problems += error.problems
+    recordings = _recordings(config, symbols, problems)
     try:
         calendars = read_calendars(symbols, data_spans(config, symbols, recordings))
     except ConfigError as error:
@@ -85,6 +78,31 @@ def read_files(config: Config) -> LoadedFiles:
     if problems:
         raise ConfigError(problems)
     return LoadedFiles(symbols, calendars, recordings, specs, strategies, load_migrations())
+
+
+def _recordings(
+    config: Config, symbols: Sequence[MarketSymbol], problems: list[str]
+) -> dict[FeedName, Recordings]:
+    """Every file that a feed names is read; what is wrong with one is added to *problems*."""
+    recordings: dict[FeedName, Recordings] = {}
+    used = used_feeds(symbols)
+    for key, feed in config.feeds.items():
+        name = FeedName(key)
+        replays = feed.kind == "replay" and feed.path is not None and name in used
+        if not replays or feed.path is None or not any_file(config, feed.path):
+            continue
+        try:
+            recordings[name] = load_recordings(name, str(config.path(feed.path)), symbols)
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            problems += problems_of(name, recordings[name])
+    return recordings
+
+
+def used_feeds(symbols: Sequence[MarketSymbol]) -> frozenset[FeedName]:
+    """What a symbol names. Any other feed holds nothing, and must not say when time begins."""
+    return frozenset(name for symbol in symbols for name in symbol.feeds)
 
 
 def load_strategies(config: Config) -> dict[BotName, AnyStrategy]:

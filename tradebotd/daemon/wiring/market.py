@@ -8,7 +8,7 @@ from tradebotd.clocks.market import MarketClock
 from tradebotd.clocks.wall import WallClock
 from tradebotd.config.model import Config
 from tradebotd.config.sections import FeedSection
-from tradebotd.daemon.wiring.files import LoadedFiles
+from tradebotd.daemon.wiring.files import LoadedFiles, used_feeds
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName, SymbolId
 from tradebotd.feeds.replay import ReplayFeed
@@ -40,14 +40,14 @@ class Market:
 async def wire_market(
     config: Config, files: LoadedFiles, database: Database, symbol_ids: Mapping[str, SymbolId]
 ) -> Market:
-    reached = await read_reached(database)
     since, ends = _span(config, files)
+    reached = _still_reached(await read_reached(database), since, ends)
     clock = _clock(config, reached, since)
     # A simulation that goes on may be years behind what was read for its start.
     await extend_all(exchanges(files.calendars), clock.now().date())
     feeds = {
         FeedName(name): _feed(FeedName(name), section, files, clock)
-        for name, section in config.feeds.items()
+        for name, section in _used(config, files)
     }
     reader = CandleReader(database, symbol_ids)
     writer = CandleWriter(database, symbol_ids, clock)
@@ -79,7 +79,7 @@ def _span(config: Config, files: LoadedFiles) -> tuple[datetime | None, datetime
     """Where simulated data starts and ends; None: on the wall clock, and without an end."""
     starts = [recordings.span()[0] for recordings in files.recordings.values()]
     ends: list[datetime | None] = [recordings.span()[1] for recordings in files.recordings.values()]
-    for section in config.feeds.values():
+    for _, section in _used(config, files):
         if section.kind == "synthetic":
             starts.append(section.start)
             ends.append(None)
@@ -87,6 +87,22 @@ def _span(config: Config, files: LoadedFiles) -> tuple[datetime | None, datetime
         return None, None
     known = [end for end in ends if end is not None]
     return min(starts), max(known) if len(known) == len(ends) else None
+
+
+def _used(config: Config, files: LoadedFiles) -> list[tuple[str, FeedSection]]:
+    used = used_feeds(files.symbols)
+    return [(name, section) for name, section in config.feeds.items() if name in used]
+
+
+def _still_reached(reached: Reached, since: datetime | None, ends: datetime | None) -> Reached:
+    """A replay that had ended goes on where there is more of it now.
+
+    Where it had ended before the first candle, it had played nothing, and begins.
+    """
+    if not reached.ended or reached.at is None or ends is None or reached.at >= ends:
+        return reached
+    begun = since is not None and reached.at >= since
+    return Reached(reached.at if begun else None, ended=False)
 
 
 def _clock(config: Config, reached: Reached, since: datetime | None) -> Clock:

@@ -19,6 +19,7 @@ from tradebotd.daemon.disk_watch import DiskWatch, guards_of
 from tradebotd.daemon.operator.services import Services, Setup
 from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.daemon.progress_line import ProgressLine
+from tradebotd.daemon.recording_alerts import tell_of_recordings
 from tradebotd.daemon.reload import Reloader
 from tradebotd.daemon.stop_request import StopRequest
 from tradebotd.daemon.wiring.files import LoadedFiles, closes_after
@@ -68,6 +69,7 @@ async def build(
     """Everything, wired and answering on the control socket; `App.start` sets it going."""
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
+    await tell_of_recordings(database, files, market.begins_at)
     trading = wire_trading(config, files, database, market, lease, nonce)
     lease.open_fence(max((each.total_seconds() for each in trading.receive_windows), default=0.0))
     ledger = RunLedger(database, deferred=market.clock.speed == 0)

@@ -1,0 +1,75 @@
+"""The open time of a candle as files write it: read where only one instant can be meant."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from tradebotd.domain.timeframe import Timeframe
+
+# Unix times of these years, in any unit: the ranges of seconds, ms, us and ns do not meet.
+_FIRST: Final = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp())
+_LAST: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
+_UNITS: Final = (1, 10**3, 10**6, 10**9)  # to a second
+_MOST_DIGITS: Final = 19
+_DAY_LENGTHS: Final = (8, 10)  # 20250131, 2025-01-31
+
+NO_ZONE: Final = "has no time zone"
+NO_TIME: Final = "is no ISO 8601 time"
+NO_UNIX_TIME: Final = "is no unix time of the years 1990 to 2099"
+
+
+def read_time(text: str, timeframe: Timeframe) -> datetime | str:
+    """The instant in UTC, or why *text* is none, to be read behind the column's name.
+
+    ISO 8601 with a zone; unix seconds, milliseconds, microseconds or nanoseconds, told apart by
+    their size; a plain day where candles are of a day, since those begin at 00:00 UTC only.
+    """
+    try:
+        if text[4:5] != "-":
+            return _written_otherwise(text, timeframe)
+        ts = datetime.fromisoformat(text)
+        if ts.tzinfo is UTC:
+            return ts
+        return _in_utc(ts, text, timeframe)
+    except (ValueError, OverflowError):
+        return _last_try(text)
+
+
+def _written_otherwise(text: str, timeframe: Timeframe) -> datetime | str:
+    number = text.strip().removesuffix(".0")  # a float, as pandas writes a column with a hole
+    if number.isascii() and number.isdigit() and len(number) != _DAY_LENGTHS[0]:
+        return unix_time(number) or NO_UNIX_TIME
+    ts = datetime.fromisoformat(text.strip())
+    return _in_utc(ts, text.strip(), timeframe)
+
+
+def unix_time(digits: str) -> datetime | None:
+    """None where the number is none of a plausible year."""
+    if len(digits) > _MOST_DIGITS:
+        return None
+    number = int(digits)
+    for unit in _UNITS:
+        if _FIRST * unit <= number < _LAST * unit:
+            seconds, rest = divmod(number, unit)
+            ts = datetime.fromtimestamp(seconds, UTC)
+            return ts + timedelta(microseconds=max(1, rest * 10**6 // unit)) if rest else ts
+    return None
+
+
+def _in_utc(ts: datetime, text: str, timeframe: Timeframe) -> datetime | str:
+    if ts.tzinfo is not None:
+        return ts.astimezone(UTC)
+    if timeframe is Timeframe.D1 and len(text) in _DAY_LENGTHS:
+        return ts.replace(tzinfo=UTC)
+    return NO_ZONE
+
+
+def _last_try(text: str) -> datetime | str:
+    """`2025-01-31 23:00:00 UTC`: no ISO 8601, and no doubt either."""
+    plain = text.strip()
+    if not plain.endswith(" UTC"):
+        return NO_TIME
+    try:
+        ts = datetime.fromisoformat(plain.removesuffix(" UTC"))
+    except ValueError:
+        return NO_TIME
+    return ts.replace(tzinfo=UTC) if ts.tzinfo is None else NO_TIME

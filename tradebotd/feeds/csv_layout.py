@@ -1,0 +1,200 @@
+"""Which column of a CSV holds what, and how its numbers are written: from its first lines."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Final
+
+from tradebotd.domain.timeframe import Timeframe
+from tradebotd.feeds.candle_times import unix_time
+from tradebotd.feeds.recording import COLUMNS, FileFlawError
+
+# In order of preference; the last two are a nameless index, as pandas writes it to CSV and Parquet.
+TIME_COLUMNS: Final = (
+    *("ts", "timestamp", "open_time", "open time", "unix", "datetime", "time", "date"),
+    *("", "__index_level_0__"),
+)
+SEPARATORS: Final = (",", ";", "\t")
+_UNDECODABLE: Final = "\N{REPLACEMENT CHARACTER}"
+_HEADER: Final = ",".join(COLUMNS)
+# Binance's public archive: open_time, open, high, low, close, volume, close_time, quote_volume, …
+_KLINE_WIDTH: Final = 12
+_KLINE_CLOSE: Final = 6
+_LOOKED_AT: Final = 200  # rows, to tell how numbers are written
+_COMMA: Final = re.compile(r"-?(\d*),(\d+)")
+
+
+# The line's number, from 1; the values of the six columns, in their order, or as the only one why
+# there are none; the line as it came. A plain tuple: there are half a million a year.
+Row = tuple[int, Sequence[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`places`: of the six columns among *width*; `time_name`: what the first of them is called."""
+
+    separator: str
+    places: tuple[int, ...]
+    width: int
+    time_name: str
+    has_header: bool
+
+
+def is_preamble(line: str) -> bool:
+    """A remark or an address above the header, as CryptoDataDownload writes it; an empty line."""
+    return not line.strip() or line.startswith(("#", "http://", "https://"))
+
+
+def layout_of(first: str, symbol: str, timeframe: Timeframe) -> Layout:
+    """From the *first* line that says something. Raises FileFlawError."""
+    text = first.strip("\r\n")
+    if _UNDECODABLE in text or not text.replace("\t", "").isprintable():
+        raise FileFlawError("unreadable: the first line is no text")
+    separator = max(SEPARATORS, key=text.count)  # a comma where none stands there
+    names = [name.strip().lower() for name in split(text, separator)]
+    if any(_is_number(name) for name in names):
+        return _without_header(names, separator, timeframe)
+    places = columns_of(names, symbol)
+    return Layout(
+        separator=separator,
+        places=places,
+        width=len(names),
+        time_name=names[places[0]] or "the first column",
+        has_header=True,
+    )
+
+
+def columns_of(names: Sequence[str], symbol: str) -> tuple[int, ...]:
+    """Where the six columns stand among these, in lower case. Raises FileFlawError."""
+    named = {"ts": _time_column(names), "volume": _volume_column(names, symbol)}
+    wanted = [named.get(column, column) for column in COLUMNS]
+    missing = [
+        column
+        for column, name in zip(COLUMNS, wanted, strict=True)
+        if name is None or name not in names
+    ]
+    if missing:
+        raise FileFlawError(f"columns are missing: {', '.join(missing)}")
+    found = [name for name in wanted if name is not None]
+    if twice := [name for name in found if names.count(name) > 1]:
+        raise FileFlawError(f"two columns are named {twice[0]}")
+    return tuple(names.index(name) for name in found)
+
+
+def _time_column(names: Sequence[str]) -> str | None:
+    found = [name for name in TIME_COLUMNS if name in names]
+    if found[:2] == ["time", "date"]:
+        raise FileFlawError("date and time stand in two columns; write them as one, with a zone")
+    if found == [""] and names[0]:
+        return None
+    return found[0] if found else None
+
+
+def _volume_column(names: Sequence[str], symbol: str) -> str | None:
+    """`volume`; else `volume btc` where the other column is the quote asset's, by the symbol."""
+    if "volume" in names:
+        return "volume"
+    of_asset = [name for name in names if name.startswith("volume ")]
+    if len(of_asset) != 2:
+        return None
+    plain = re.sub("[^a-z0-9]", "", symbol.lower())
+    for base, quote in (of_asset, of_asset[::-1]):
+        pair = base.removeprefix("volume ") + quote.removeprefix("volume ")
+        if plain.endswith(pair):
+            return base
+    return None
+
+
+def _without_header(values: Sequence[str], separator: str, timeframe: Timeframe) -> Layout:
+    """Binance's public klines say by themselves what they are. Raises FileFlawError for others."""
+    if len(values) != _KLINE_WIDTH or separator != ",":
+        raise FileFlawError(f"line 1 is data, not a header; write {_HEADER} above it, or as it is")
+    opened, closed = unix_time(values[0]), unix_time(values[_KLINE_CLOSE])
+    if opened is None or closed is None:
+        raise FileFlawError("12 columns without a header, and no Binance klines: write a header")
+    # The close is the last millisecond or microsecond before the next candle's open.
+    seconds = round((closed - opened).total_seconds())
+    if seconds != timeframe.seconds:
+        raise FileFlawError(
+            f"Binance klines of {seconds} s; by the file's name they are of {timeframe}"
+        )
+    return Layout(
+        separator=separator,
+        places=tuple(range(len(COLUMNS))),
+        width=_KLINE_WIDTH,
+        time_name="open_time",
+        has_header=False,
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def split(line: str, separator: str) -> list[str]:
+    """A row is a line: a quote that is never closed must not swallow the rows behind it."""
+    if '"' not in line:
+        return line.rstrip("\r\n").split(separator)
+    try:
+        return next(csv.reader([line], delimiter=separator))
+    except csv.Error:
+        return [line]
+
+
+def rows_of(lines: Iterable[tuple[int, str]], layout: Layout) -> Iterator[Row]:
+    """The six columns of each numbered line. Raises FileFlawError for an unclear decimal comma."""
+    rows = _cut(lines, layout)
+    return rows if layout.separator == "," else _with_points(rows)
+
+
+def _cut(lines: Iterable[tuple[int, str]], layout: Layout) -> Iterator[Row]:
+    separator, places, width = layout.separator, layout.places, layout.width
+    as_written = places == tuple(range(width))
+    for number, line in lines:
+        if line.isspace():
+            continue
+        row = split(line, separator)
+        if len(row) != width:
+            yield number, (f"{len(row)} columns instead of {width}",), line
+        elif as_written:
+            yield number, row, line
+        else:
+            yield number, [row[place] for place in places], line
+
+
+def _with_points(rows: Iterator[Row]) -> Iterator[Row]:
+    """Decimal commas become points, where the first rows leave no doubt that they are such."""
+    looked_at = list(islice(rows, _LOOKED_AT))
+    if not _has_decimal_commas(looked_at):
+        yield from looked_at
+        yield from rows
+        return
+    for number, (first, *others), raw in chain(looked_at, rows):
+        # A point is a thousands one then: such a value is no number for us.
+        values = ["" if "." in value else value.replace(",", ".", 1) for value in others]
+        yield number, [first, *values], raw
+
+
+def _has_decimal_commas(rows: Sequence[Row]) -> bool:
+    """Raises FileFlawError where `93,576` may be either, or where points stand beside commas."""
+    values = [value.strip() for _, (__, *others), ___ in rows for value in others]
+    commas = [found for value in values if (found := _COMMA.fullmatch(value))]
+    if not commas:
+        return False
+    if any("." in value for value in values):
+        raise FileFlawError("numbers with a decimal comma and with a point stand side by side")
+    if all(_may_be_thousands(found[1], found[2]) for found in commas):
+        raise FileFlawError(
+            f"the comma of {commas[0][0]} may be a decimal or a thousands one; write points"
+        )
+    return True
+
+
+def _may_be_thousands(whole: str, part: str) -> bool:
+    return len(part) == 3 and whole not in {"", "0"}

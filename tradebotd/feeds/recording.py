@@ -1,0 +1,60 @@
+"""What became of one recorded file: its candles, what was left out of it, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from tradebotd.domain.candle import Candle, RejectedCandle
+from tradebotd.domain.timeframe import Timeframe
+
+COLUMNS: Final = ("ts", "open", "high", "low", "close", "volume")
+
+
+class FileFlawError(Exception):
+    """The file as a whole is no recording; the text says why."""
+
+
+@dataclass(slots=True)
+class Recording:
+    """One file. `rejected` and `duplicates` carry the time at which they count, both ascending.
+
+    `rows`: those of the file, good or bad. `replaced`: how many of the rejected ones are there
+    again with other values, so that nothing is missing for them. `notes`: what was done to the
+    rows, in words. `flaw` is set when the file as a whole is no recording: then there are no
+    candles.
+    """
+
+    candles: list[Candle] = field(default_factory=list)
+    rejected: list[tuple[datetime, RejectedCandle]] = field(default_factory=list)
+    duplicates: list[datetime] = field(default_factory=list)
+    flaw: RejectedCandle | None = None
+    rows: int = 0
+    replaced: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def flawed(source: str, reason: str) -> Recording:
+    return Recording(flaw=RejectedCandle(source, None, None, reason, ""))
+
+
+def as_row(candle: Candle) -> str:
+    """As a line of a CSV, where the file's own is not at hand."""
+    values = (candle.open, candle.high, candle.low, candle.close, candle.volume)
+    return ",".join([candle.ts.isoformat(), *map(str, values)])
+
+
+def placed(
+    loose: Sequence[tuple[datetime | None, RejectedCandle]],
+    timeframe: Timeframe,
+    first: datetime,
+    last: datetime,
+) -> list[tuple[datetime, RejectedCandle]]:
+    """A row that is bad counts at a time that a reader of the good ones will come by: on the grid.
+
+    Between two grid times nobody looks: who asks for what is newer begins at the next one.
+    """
+    found = [
+        (min(max(timeframe.floor(at) if at else first, first), last), row) for at, row in loose
+    ]
+    return sorted(found, key=lambda each: each[0])
