@@ -14,6 +14,7 @@ from tradebotd.config.model import Config
 from tradebotd.daemon.disk_watch import DiskWatch
 from tradebotd.daemon.progress_line import ProgressLine, replay_status
 from tradebotd.daemon.reload import Reloader
+from tradebotd.daemon.replay_summary import ReplaySummary, read_summary
 from tradebotd.daemon.stop_request import StopRequest
 from tradebotd.domain.errors import (
     ConfigError,
@@ -74,6 +75,7 @@ class App:
     draining: bool = False
     started: bool = False
     settled: anyio.Event = field(default_factory=anyio.Event)  # ready: time for what can wait
+    ended_by_data: bool = False
     _playing: bool = False
     _played: anyio.Event = field(default_factory=anyio.Event)
 
@@ -83,6 +85,7 @@ class App:
         A stop may cut it anywhere: what it began is ended by `stop`.
         """
         if self.already_ended and self._stops_at_end():
+            self.ended_by_data = True
             self.stop_request.ask("the data had ended")
             return
         await self.ledger.recover(self.clock.now())
@@ -172,6 +175,18 @@ class App:
         except (ConfigError, RefusedError, DatabaseUnavailableError) as error:
             log.error("not reloaded", error=str(error), by="SIGHUP")  # noqa: TRY400
 
+    async def summary(self) -> ReplaySummary | None:
+        """Of a replay at speed 0 whose data has come to its end; None of anything else."""
+        if not self.ended_by_data or self.clock.speed:
+            return None
+        try:
+            return await read_summary(
+                self.database, self.config.daemon.account, self.config.risk.currency
+            )
+        except DatabaseUnavailableError as error:
+            log.warning("no summary", error=str(error))
+            return None
+
     def _stops_at_end(self) -> bool:
         return any(feed.on_end == "stop" for feed in self.config.feeds.values())
 
@@ -185,6 +200,7 @@ class App:
         if ended and not self.stop_request.is_asked:
             log.info("data ended", now=self.clock.now().isoformat())
             if self._stops_at_end():
+                self.ended_by_data = True
                 self.stop_request.ask("the data ended")
 
     async def pull_the_rest(self) -> None:

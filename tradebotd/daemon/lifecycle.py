@@ -18,6 +18,7 @@ from tradebotd.daemon.operator.standby_view import StandbyView
 from tradebotd.daemon.places import refuse_a_second_one
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.progress_line import ProgressLine
+from tradebotd.daemon.replay_summary import ReplaySummary
 from tradebotd.daemon.stop_request import StopRequest, watch_signals
 from tradebotd.daemon.systemd import notify
 from tradebotd.daemon.wiring.files import LoadedFiles
@@ -36,17 +37,22 @@ DRAIN_SECONDS: Final = 10.0
 
 async def serve(
     config: Config, files: LoadedFiles, line: ProgressLine | None, signals: Signals
-) -> None:
-    """The whole life of the daemon. Returns when it was asked to stop, or when the data ended."""
+) -> ReplaySummary | None:
+    """The whole life of the daemon. Returns when it was asked to stop, or when the data ended:
+
+    then with what a replay at speed 0 came to.
+    """
+    summary: ReplaySummary | None = None
     stop = StopRequest()
     async with anyio.create_task_group() as tasks:
         app_ready = AppReady()
         tasks.start_soon(watch_signals, signals, stop, app_ready.reload)
         with anyio.CancelScope() as starting:
             tasks.start_soon(_cancel_when_asked, stop, starting, app_ready)
-            await _live(config, files, line, stop, app_ready)
+            summary = await _live(config, files, line, stop, app_ready)
         tasks.cancel_scope.cancel()
     log.info("daemon stopped", reason=stop.reason)
+    return summary
 
 
 class AppReady:
@@ -77,7 +83,7 @@ async def _live(
     line: ProgressLine | None,
     stop: StopRequest,
     ready: AppReady,
-) -> None:
+) -> ReplaySummary | None:
     async with AsyncExitStack() as stack:
         await anyio.to_thread.run_sync(refuse_a_second_one, config)
         database = await stack.enter_async_context(open_database_of(config))
@@ -95,6 +101,7 @@ async def _live(
         notify("STOPPING=1")
         with anyio.CancelScope(shield=True):
             await app.stop(DRAIN_SECONDS)
+            return await app.summary()
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from tradebotd.daemon.doubtful import log_warnings
 from tradebotd.daemon.lifecycle import serve
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.progress_line import terminal_line
+from tradebotd.daemon.replay_summary import show_summary
 from tradebotd.daemon.root_cause import first_cause
 from tradebotd.daemon.wiring.files import load
 
@@ -32,9 +33,11 @@ def run(given: Path | None, signals: Signals) -> int:
     log_warnings(config, config_warnings(config, files.prices()))
     life = partial(serve, config, files, line, signals)
     try:
-        anyio.run(life, backend="asyncio", backend_options={"use_uvloop": True})
+        summary = anyio.run(life, backend="asyncio", backend_options={"use_uvloop": True})
     except BaseExceptionGroup as group:
         raise first_cause(group) from group
     finally:
         signals.ignore()
+    if summary is not None:
+        show_summary(summary)
     return EXIT_DONE

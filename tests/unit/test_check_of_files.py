@@ -1,0 +1,158 @@
+"""`tradebotd check` opens every file that a feed names, and says what is wrong with it."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tradebotd.daemon.commands import main
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+HEADER = "ts,open,high,low,close,volume"
+CONFIG = """
+[feeds.h]
+kind = "replay"
+path = "data/*"
+speed = 0
+[venues.paper]
+kind = "paper"
+[[symbols]]
+symbol = "AAAUSDT"
+feeds = ["h"]
+venue = "paper"
+"""
+
+
+def rows(count: int, first: int = 0) -> list[str]:
+    times = [START + timedelta(minutes=first + number) for number in range(count)]
+    return [f"{at.isoformat()},10,11,9,10,{at.minute}" for at in times]
+
+
+def written(folder: Path, files: dict[str, Sequence[str]], text: str = CONFIG) -> list[str]:
+    """The arguments of `check`."""
+    for name, lines in files.items():
+        path = folder / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + ("\n" if lines else ""))
+    config = folder / "c.toml"
+    config.write_text(text)
+    return ["check", "--config", str(config)]
+
+
+BAD = [*rows(3), "2025-01-01T00:03:00Z,10,9,11,10,1", *rows(2, 4)]
+
+REFUSED: dict[str, tuple[dict[str, Sequence[str]], str]] = {
+    "empty": ({"AAAUSDT_1m.csv": []}, "AAAUSDT_1m.csv: the file is empty"),
+    "another header": (
+        {"AAAUSDT_1m.csv": ["Day,Open,High,Low,Close,Volume", *rows(3)]},
+        "AAAUSDT_1m.csv: columns are missing: ts",
+    ),
+    "no zone": (
+        {"AAAUSDT_1m.csv": [HEADER, "2025-01-01 00:00:00,10,11,9,10,1"]},
+        "AAAUSDT_1m.csv: no row is a candle; the first: line 2: ts has no time zone",
+    ),
+    "half": (
+        {"AAAUSDT_1m.csv": [HEADER, *(f"{row},9" if n % 2 else row for n, row in enumerate(rows(20)))]},
+        "AAAUSDT_1m.csv: 10 of 20 rows are left out; the first, line 3: 7 columns instead of 6",
+    ),
+    "two instruments in one": (
+        {"AAAUSDT_1m.csv": [HEADER, *(f"{row}{x}" for row in rows(20) for x in ("", "1"))]},
+        "AAAUSDT_1m.csv: 20 of 40 rows are left out; the first, line 2: differs from line 3",
+    ),
+    "one month of two": (
+        {"1/AAAUSDT_1m.csv": [HEADER, *rows(9)], "2/AAAUSDT_1m.csv": [HEADER]},
+        "2/AAAUSDT_1m.csv: the file holds no rows",
+    ),
+    "two sources": (
+        {
+            "a/AAAUSDT_1m.csv": [HEADER, *rows(9)],
+            "b/AAAUSDT_1m.csv": [HEADER, *(f"{row}5" for row in rows(9, 1))],
+        },
+        "a/AAAUSDT_1m.csv: contradicts b/AAAUSDT_1m.csv, which ends later: 8 of 8 common times",
+    ),
+    "another name": (
+        {"AAAUSDT_1min.csv": [HEADER, *rows(3)]},
+        "data/*; AAAUSDT_1min.csv is named otherwise",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_feed_of_which_nothing_or_half_is_loaded_is_never_good(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    files: dict[str, Sequence[str]],
+    words: str,
+) -> None:
+    """N9, N10: 78, with the file, the line and the reason."""
+    deeper = "/" in next(iter(files))
+    text = CONFIG.replace("data/*", "data/*/*.csv") if deeper else CONFIG
+
+    assert main.main(written(tmp_path, files, text)) == 78
+    said = capsys.readouterr()
+    assert "good" not in said.out
+    assert said.err.count("feeds.h") == 1
+    assert words in said.err
+
+
+def test_parquet_without_its_extra_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """README: what it says of Parquet is so, or is said."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    assert main.main(written(tmp_path, {"AAAUSDT_1m.parquet": ["PAR1"]})) == 78
+    assert "requirements-parquet.txt" in capsys.readouterr().err
+
+
+def test_what_is_missing_of_a_file_that_is_loaded_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """M3.4: some bad rows are quarantined, and known before the start."""
+    files = {
+        "AAAUSDT_1m.csv": [HEADER, *BAD],
+        "AAAUSDT_1min.csv": [HEADER],
+        "BBBUSDT_1m.csv": [HEADER],  # of no symbol here
+        "README.md": ["none"],
+    }
+    assert main.main(written(tmp_path, files)) == 0
+    said = capsys.readouterr().out
+    assert (
+        "warning: feeds.h: AAAUSDT_1m.csv: 1 of 6 rows are left out; the first, line 5: high"
+        in said
+    )
+    assert (
+        "warning: feeds.h: AAAUSDT_1min.csv is not read: it is not named SYMBOL_TIMEFRAME" in said
+    )
+    assert "BBB" not in said
+    assert "README" not in said
+
+
+def test_what_was_done_to_rows_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sorted, replaced by a later row, twice in two files: nothing is missing, and it is no secret."""
+    files = {
+        "AAAUSDT_1m_2024.csv": [HEADER, *rows(9)[::-1]],
+        "AAAUSDT_1m_2025.csv": [HEADER, *rows(2, 7), rows(1, 9)[0] + "5", *rows(9, 9)],
+    }
+    assert main.main(written(tmp_path, files)) == 0
+    said = capsys.readouterr().out
+    assert "note: feeds.h: AAAUSDT_1m_2024.csv: the newest row stood first: sorted" in said
+    assert (
+        "note: feeds.h: AAAUSDT_1m_2024.csv: 2 of its times are in a file that ends later" in said
+    )
+    assert (
+        "note: feeds.h: AAAUSDT_1m_2025.csv: 1 of 12 rows are replaced; the first, line 4" in said
+    )
+    assert "warning: feeds.h" not in said
+
+
+def test_a_feed_that_no_symbol_uses_is_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = '[feeds.old]\nkind = "replay"\npath = "data/*"\nspeed = 0\n'
+    files = {"AAAUSDT_1m.csv": [HEADER, *rows(3)]}
+
+    assert main.main(written(tmp_path, files, other + CONFIG)) == 0
+    assert "warning: feeds" not in capsys.readouterr().out

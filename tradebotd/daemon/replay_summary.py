@@ -1,0 +1,93 @@
+"""What a replay at speed 0 came to, printed once its data has ended: from what is stored."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.replay_results import (
+    BotTrades,
+    EquityCurve,
+    equity_curves,
+    trades_by_bot,
+)
+
+NO_BOTS: Final = "no bot is configured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaySummary:
+    """`curves` by bot, None for the account, whose money is *currency*."""
+
+    currency: str
+    bots: Sequence[BotTrades]
+    curves: Mapping[str | None, EquityCurve]
+
+
+async def read_summary(database: Database, account: str, currency: str) -> ReplaySummary:
+    """Raises DatabaseUnavailableError."""
+    async with database.connection() as connection:
+        bots = await trades_by_bot(connection)
+        curves = await equity_curves(connection, account)
+    return ReplaySummary(currency=currency, bots=bots, curves=curves)
+
+
+def show_summary(summary: ReplaySummary) -> None:
+    """A table as tradebotctl's, on standard output; then a line of the account."""
+    from tradebotd.cli.tables import Column, quoted, show  # noqa: PLC0415 - rich, for this alone
+
+    columns = (
+        Column("bot", "bot"),
+        Column("symbol", "symbol"),
+        Column("trades", "trades", right=True),
+        Column("won", "won", right=True),
+        Column("P&L", quoted("realized_pnl"), right=True),
+        Column("fees", _fees, right=True),
+        Column("drawdown", "drawdown", right=True),
+        Column("still open", "open", right=True),
+    )
+    show(columns, [_row(each, summary.curves) for each in summary.bots], None, empty=NO_BOTS)
+    sys.stdout.write(account_line(summary) + "\n")
+    sys.stdout.flush()
+
+
+def account_line(summary: ReplaySummary) -> str:
+    """`account: equity 10,000.00 -> 9,958.12 USDT (-0.42 %), drawdown 1.20 %, 2025-01-01 …`."""
+    from tradebotd.cli.formatting import money  # noqa: PLC0415 - only where it is shown
+
+    curve = summary.curves.get(None)
+    if curve is None:
+        return "account: its equity was never taken"
+    change = f" ({(curve.last / curve.first - 1) * 100:+.2f} %)" if curve.first > 0 else ""
+    return (
+        f"account: equity {money(str(curve.first))} -> {money(str(curve.last))} {summary.currency}"
+        f"{change}, drawdown {_percent(curve.drawdown)},"
+        f" {curve.since:%Y-%m-%d %H:%M} to {curve.until:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _row(bot: BotTrades, curves: Mapping[str | None, EquityCurve]) -> dict[str, Any]:
+    curve = curves.get(bot.bot)
+    return {
+        "bot": bot.bot,
+        "symbol": bot.symbol,
+        "quote_asset": bot.quote_asset,
+        "trades": bot.trades,
+        "won": bot.won,
+        "realized_pnl": str(bot.realized_pnl),
+        "fees": str(bot.fees),
+        "drawdown": None if curve is None else _percent(curve.drawdown),
+        "open": bot.open,
+    }
+
+
+def _fees(row: dict[str, Any], _now: object) -> str:
+    from tradebotd.cli.formatting import money  # noqa: PLC0415 - only where it is shown
+
+    return money(row["fees"])
+
+
+def _percent(share: Decimal) -> str:
+    return f"{share * 100:.2f} %"
