@@ -18,7 +18,8 @@ FUNCTION_LINES = 70
 TOP_LEVEL = {
     "tradebotd", "migrations", "tests", "systemd", "benchmarks", "docs", "findings",
     "pyproject.toml", "config.example.toml", "README.md", "LICENSE", ".ci",
-    "requirements.txt", "requirements-calendars.txt", "requirements-test.txt",
+    "requirements.txt", "requirements-calendars.txt", "requirements-parquet.txt",
+    "requirements-test.txt",
 }  # fmt: skip
 SQL = re.compile(
     r"^\s*(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s*\("

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from tests.architecture.tree import ROOT
 
 FILES = ["requirements.txt", "requirements-calendars.txt", "requirements-test.txt"]
+PARQUET = "requirements-parquet.txt"
 PIN = re.compile(r"^([a-z0-9-]+)(?:\[([a-z0-9,-]+)\])?==([^ ]+) \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 
@@ -51,7 +52,7 @@ def unpinned_extras(pinned: dict[str, set[str]]) -> list[str]:
     return missing
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [*FILES, PARQUET])
 def test_each_line_is_a_pin_or_one_of_its_hashes(file: str) -> None:
     lines = (ROOT / file).read_text().splitlines()
 
@@ -60,7 +61,7 @@ def test_each_line_is_a_pin_or_one_of_its_hashes(file: str) -> None:
     assert len(pins(file)) > 20
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [*FILES, PARQUET])
 def test_no_address_of_any_index_is_told(file: str) -> None:
     text = (ROOT / file).read_text()
 
@@ -74,7 +75,14 @@ def test_the_files_agree_with_each_other() -> None:
     assert "exchange-calendars" not in base
 
 
-@pytest.mark.parametrize("file", FILES)
+def test_parquet_is_one_package_more() -> None:
+    base, parquet, tests = (pins(file) for file in (FILES[0], PARQUET, FILES[2]))
+
+    assert base.items() < parquet.items() < tests.items()
+    assert parquet.keys() - base.keys() == {"pyarrow"}
+
+
+@pytest.mark.parametrize("file", [*FILES, PARQUET])
 def test_what_is_required_with_an_extra_is_pinned_with_that_extra(file: str) -> None:
     """Read from the metadata of each pinned package, as it is installed here."""
     assert not unpinned_extras(pinned_extras(file))
@@ -102,6 +110,7 @@ def test_what_the_project_asks_for_is_pinned() -> None:
     base = names(project["dependencies"]) | names(extras["embedded"])
     assert base <= pins(FILES[0]).keys()
     assert base | names(extras["calendars"]) <= pins(FILES[1]).keys()
+    assert base | names(extras["parquet"]) <= pins(PARQUET).keys()
     assert base | names(extras["calendars"]) | names(extras["test"]) <= pins(FILES[2]).keys()
 
 

@@ -1,5 +1,6 @@
 """What a good file becomes: defaults, values, paths, domain objects."""
 
+import codecs
 import tomllib
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -226,3 +227,23 @@ def test_the_schema_knows_every_table_of_the_documented_file() -> None:
 
     assert set(tomllib.loads(DOCUMENTED)) <= set(schema["properties"])
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path, mark: bytes) -> None:
+    """N38: some editors write one, and show nothing of it."""
+    file = tmp_path / "config.toml"
+    file.write_bytes(mark + ONE_BOT.strip().encode())
+
+    assert load_config(file).bot_specs()[0].name == "btc-ema"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_a_file_in_another_encoding_is_said_to_be_so(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(f"# Währung\n{ONE_BOT}".encode(encoding))
+
+    with pytest.raises(
+        ConfigError, match=r"config\.toml: not TOML: it is not UTF-8; save it as UTF-8"
+    ):
+        load_config(file)

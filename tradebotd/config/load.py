@@ -97,7 +97,9 @@ def _read(path: Path) -> tuple[dict[str, Any], ToldPlaces]:
         return raw, ToldPlaces.of(raw, text)
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror or error}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: not TOML: it is not UTF-8; save it as UTF-8"]) from error
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: not TOML: {error}"]) from error
 
 

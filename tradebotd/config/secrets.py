@@ -50,7 +50,7 @@ def _read(file: Path, path: str) -> str:
             raise ConfigError([f"{path}: {file} can be written by everybody; chmod 600 it"])
         if mode & stat.S_IROTH:
             raise ConfigError([f"{path}: {file} can be read by everybody; chmod 600 it"])
-        text = file.read_text(encoding="utf-8").rstrip("\r\n")
+        text = file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise ConfigError([f"{path}: {file}: {error.strerror or error}"]) from error
     except UnicodeDecodeError as error:
