@@ -1,6 +1,6 @@
 """Recorded files as people have them, through the installed daemon: all of them, or a refusal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def klines(first: int, last: int) -> list[str]:
     return found
 
 
-def write(folder: Path, dsn: str, files: dict[str, Sequence[str]], path: str = "*.csv") -> Path:
+def write(folder: Path, dsn: str, files: Mapping[str, Sequence[str]], path: str = "*.csv") -> Path:
     (folder / "script.py").write_text(STRATEGY)
     for name, lines in files.items():
         file = folder / "data" / name
@@ -146,7 +146,7 @@ def quarantined(dsn: str) -> list[tuple[Any, ...]]:
 def test_every_candle_is_played(
     tmp_path: Path,
     empty_database: Callable[[], str],
-    files: dict[str, Sequence[str]],
+    files: Mapping[str, Sequence[str]],
     path: str,
 ) -> None:
     """M3.1, 3.8: whatever order and layout the files have; nothing is quarantined."""

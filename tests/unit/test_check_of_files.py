@@ -1,7 +1,7 @@
 """`tradebotd check` opens every file that a feed names, and says what is wrong with it."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def rows(count: int, first: int = 0) -> list[str]:
     return [f"{at.isoformat()},10,11,9,10,{at.minute}" for at in times]
 
 
-def written(folder: Path, files: dict[str, Sequence[str]], text: str = CONFIG) -> list[str]:
+def written(folder: Path, files: Mapping[str, Sequence[str]], text: str = CONFIG) -> list[str]:
     """The arguments of `check`."""
     for name, lines in files.items():
         path = folder / "data" / name
@@ -83,7 +83,7 @@ REFUSED: dict[str, tuple[dict[str, Sequence[str]], str]] = {
 def test_a_feed_of_which_nothing_or_half_is_loaded_is_never_good(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    files: dict[str, Sequence[str]],
+    files: Mapping[str, Sequence[str]],
     words: str,
 ) -> None:
     """N9, N10: 78, with the file, the line and the reason."""

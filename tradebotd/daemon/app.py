@@ -43,6 +43,7 @@ PROGRESS_SECONDS: Final = 0.5
 FENCE: Final = "fence"
 FENCE_IS_OVER: Final = "orders may be sent: what the former holder sent counts no more"
 PLAYER_SECONDS: Final = 5.0
+SUMMARY_SECONDS: Final = 30.0
 
 Player = Timeline | PacedPlayer
 
@@ -179,13 +180,18 @@ class App:
         """Of a replay at speed 0 whose data has come to its end; None of anything else."""
         if not self.ended_by_data or self.clock.speed:
             return None
+        found: ReplaySummary | None = None
+        why = f"it was not read within {SUMMARY_SECONDS:.0f} s"
         try:
-            return await read_summary(
-                self.database, self.config.daemon.account, self.config.risk.currency
-            )
+            with anyio.move_on_after(SUMMARY_SECONDS):
+                found = await read_summary(
+                    self.database, self.config.daemon.account, self.config.risk.currency
+                )
         except DatabaseUnavailableError as error:
-            log.warning("no summary", error=str(error))
-            return None
+            why = str(error)
+        if found is None:
+            log.warning("replay summary missing", error=why)
+        return found
 
     def _stops_at_end(self) -> bool:
         return any(feed.on_end == "stop" for feed in self.config.feeds.values())

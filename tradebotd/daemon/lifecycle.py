@@ -84,6 +84,7 @@ async def _live(
     stop: StopRequest,
     ready: AppReady,
 ) -> ReplaySummary | None:
+    summary: ReplaySummary | None = None
     async with AsyncExitStack() as stack:
         await anyio.to_thread.run_sync(refuse_a_second_one, config)
         database = await stack.enter_async_context(open_database_of(config))
@@ -101,7 +102,8 @@ async def _live(
         notify("STOPPING=1")
         with anyio.CancelScope(shield=True):
             await app.stop(DRAIN_SECONDS)
-            return await app.summary()
+            summary = await app.summary()
+    return summary
 
 
 @asynccontextmanager
