@@ -168,3 +168,38 @@ async def test_a_server_that_cannot_start_names_its_log(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailableError, match=r"postgres/log.*no_such_setting"):
         async with open_embedded(tmp_path / "state", tmp_path / "run"):
             pass
+
+
+async def test_two_databases_may_have_their_sockets_in_one_folder(tmp_path: Path) -> None:
+    """N12: two daemons, each with its own state_dir and socket, the sockets side by side."""
+    run = tmp_path / "run"
+    async with (
+        open_embedded(tmp_path / "one", run) as first,
+        open_embedded(tmp_path / "two", run) as second,
+    ):
+        assert first != second
+        await remember(second)
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await recalled(first)
+    async with open_embedded(tmp_path / "two", run) as alone:
+        assert alone == first, "a lock file whose process has ended keeps nobody out"
+        assert await recalled(alone) == 42
+
+
+async def test_a_server_that_cannot_start_says_why_and_not_what_an_earlier_start_said(
+    tmp_path: Path,
+) -> None:
+    """N12: of this start alone."""
+    async with open_embedded(tmp_path / "state", tmp_path / "run"):
+        pass
+    settings = tmp_path / "state/postgres/data/postgresql.conf"
+    before = await anyio.Path(settings).read_text()
+    for said in ("no_such_setting = 1", "port = 70000"):
+        await anyio.Path(settings).write_text(f"{before}\n{said}\n")
+        with pytest.raises(DatabaseUnavailableError) as refused:
+            async with open_embedded(tmp_path / "state", tmp_path / "run"):
+                pass
+
+    told = str(refused.value)
+    assert "no_such_setting" not in told
+    assert "70000" in told

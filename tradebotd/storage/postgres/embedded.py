@@ -33,6 +33,7 @@ from tradebotd.domain.errors import (
 )
 from tradebotd.storage import process_identity
 from tradebotd.storage.postgres.unprivileged import Owner, mortal, unprivileged
+from tradebotd.storage.socket_folder import is_used_by_another
 
 HOME: Final = "postgres"  # below the state directory
 USER: Final = "tradebotd"
@@ -200,9 +201,10 @@ async def open_embedded(
             await _wait_for_old_server(cluster)
         else:
             await _initdb(cluster)
+        said_before = await anyio.to_thread.run_sync(_size, cluster.log)
         process = await _start(cluster)
         try:
-            await _wait_until_ready(cluster, process)
+            await _wait_until_ready(cluster, process, said_before)
             yield socket_dsn(cluster.socket_dir)
         finally:
             with anyio.CancelScope(shield=True):
@@ -233,7 +235,7 @@ def _prepare(home: Path, runtime_dir: Path) -> _Cluster:
     major = version.read_text().strip() if version.exists() else None
     shutil.rmtree(_unfinished(home), ignore_errors=True)
     owner = _somebody_else(home)
-    return _Cluster(home, _socket_dir(runtime_dir, owner), find_binaries(major), owner)
+    return _Cluster(home, _socket_dir(runtime_dir, owner, home), find_binaries(major), owner)
 
 
 def _somebody_else(home: Path) -> Owner | None:
@@ -249,8 +251,12 @@ def _unfinished(home: Path) -> Path:
     return home / "data.new"
 
 
-def _socket_dir(runtime_dir: Path, owner: Owner | None = None) -> Path:
+def _socket_dir(runtime_dir: Path, owner: Owner | None = None, home: Path | None = None) -> Path:
+    """Where PostgreSQL's socket goes: beside ours, in a folder of its own."""
     directory = (runtime_dir / HOME).absolute()
+    if home is not None and is_used_by_another(directory, _data(home)):
+        own = hashlib.sha256(os.fsencode(home)).hexdigest()[:8]  # two daemons, one folder
+        directory = directory.with_name(f"{HOME}-{own}")
     user = os.geteuid() if owner is None else owner[0]
     if len(os.fsencode(directory)) >= SOCKET_PATH_LIMIT:
         # Derived from the path, so that the next start finds the same one.
@@ -350,21 +356,27 @@ def _open_log(path: Path, owner: Owner | None) -> int:
     return log
 
 
-async def _wait_until_ready(cluster: _Cluster, process: Process) -> None:
+async def _wait_until_ready(cluster: _Cluster, process: Process, said_before: int) -> None:
     with anyio.move_on_after(START_SECONDS):
         while process.returncode is None:
             if await anyio.to_thread.run_sync(cluster.is_accepting, process.pid):
                 return
             await anyio.sleep(POLL_SECONDS)
-    tail = await anyio.to_thread.run_sync(_tail, cluster.log)
+    tail = await anyio.to_thread.run_sync(_tail, cluster.log, said_before)
     raise DatabaseUnavailableError(
         f"the embedded PostgreSQL did not start, see {cluster.log}: {tail}{_hint(tail)}"
     )
 
 
-def _tail(path: Path) -> str:
-    lines = path.read_text(errors="replace").split("\n")
-    return " | ".join(line for line in lines[-6:] if line)
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _tail(path: Path, said_before: int) -> str:
+    """What this start has said last, not an earlier one."""
+    whole = path.read_bytes()
+    said = whole[said_before:] if len(whole) >= said_before else whole  # it began a new log
+    return " | ".join(line for line in said.decode(errors="replace").split("\n")[-6:] if line)
 
 
 async def _stop(process: Process) -> None:
