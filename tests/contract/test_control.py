@@ -536,7 +536,7 @@ async def test_flatten_says_what_is_left_and_ends_with_one(
 async def test_an_exit_is_set_as_it_was_written_and_refused_in_the_daemons_words(
     served: Path, control: FakeControl
 ) -> None:
-    """Interface 3.1: `positions set`: what is not named is not asked for."""
+    """Interface 3.1, N42: `positions set`; what is wrong by itself is usage, 2."""
     done = await ctl("--socket", served, "positions", "set", "5", "--stop-loss", "0.5%")
     refused = await ctl("--socket", served, "positions", "set", "5", "--stop-loss", "nonsense")
     nothing = await ctl("--socket", served, "positions", "set", "5")
@@ -547,7 +547,7 @@ async def test_an_exit_is_set_as_it_was_written_and_refused_in_the_daemons_words
         5,
         {"stop_loss": "0.5%", "take_profit": None, "trailing_stop": None, "max_holding": None},
     )
-    assert (refused.code, "neither a price" in refused.err) == (4, True)
+    assert (refused.code, "neither a price" in refused.err) == (2, True)
     assert nothing.code == 2
 
 

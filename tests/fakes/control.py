@@ -439,8 +439,9 @@ class FakeControl:
         figures = dict.fromkeys(("y_high", "y_low", "y_close", "pp", "r1", "r2", "s1", "s2"), WIDE)
         return m.Levels(symbol=symbol, trade_date=date(2022, 1, 14), **figures)
 
-    async def halt(self, reason: str) -> m.EntryGateState:
+    async def halt(self, reason: str | None) -> m.EntryGateState:
         self.asked.append(("halt", reason))
+        reason = reason or "by hand"
         self.asked_by.append(get_contextvars().get("by"))
         return m.EntryGateState(state="halted", halt=m.Halt(reason=reason, since=NOW))
 

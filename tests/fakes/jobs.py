@@ -1,8 +1,9 @@
 """A job that does what it is told."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
 from tradebotd.scheduling.job import RunContext
@@ -22,10 +23,15 @@ class ScriptedJob:
     work: Work = nothing_due
     contexts: list[RunContext] = field(default_factory=list)
     outcomes_read: int = 0
+    refusal: RefusedError | None = None  # of any parameters
 
     async def run(self, context: RunContext) -> Summary:
         self.contexts.append(context)
         return await self.work(context)
+
+    def check(self, _params: Mapping[str, str]) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
     async def outcome(self) -> Outcome:
         self.outcomes_read += 1

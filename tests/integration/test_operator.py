@@ -20,6 +20,7 @@ from tradebotd.daemon.operator import status_view
 from tradebotd.daemon.operator.operator import Operator
 from tradebotd.daemon.operator.services import Services, Setup
 from tradebotd.daemon.operator.todays_pnl import TodaysPnl
+from tradebotd.daemon.reload import NotReloaded
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
@@ -425,11 +426,17 @@ async def test_a_position_closed_by_hand_comes_back_as_its_trade(bench: Bench) -
     assert bench.hands.done == [("close", 1)]
 
 
-async def test_halt_and_resume_are_refused_twice(bench: Bench) -> None:
-    """Interface 3.1: 4, already so."""
-    assert (await bench.operator.halt("lunch")).state == "halted"
-    with pytest.raises(RefusedError):
-        await bench.operator.halt("again")
+async def test_a_halt_takes_another_reason_and_a_resume_is_refused_twice(bench: Bench) -> None:
+    """N23: `halt || page_someone` must not page while it is halted; resume: 4, already so."""
+    first = await bench.operator.halt("lunch")
+    assert (first.state, first.halt) == ("halted", m.Halt(reason="lunch", since=NOON))
+    bench.clock.advance(timedelta(minutes=5))
+    for reason, stands in ((None, "lunch"), ("a look", "a look"), ("a look", "a look")):
+        halted = (await bench.operator.halt(reason)).halt
+        assert halted == m.Halt(reason=stands, since=NOON), "since it began, whatever it is called"
+    again = EntryGate(bench.services.database, bench.clock)
+    await again.load()
+    assert again.halt_reason == "a look"
     assert "halted" in codes(await bench.operator.status())
     assert (await bench.operator.resume()).state == "running"
     with pytest.raises(RefusedError):
@@ -510,3 +517,85 @@ async def test_a_switch_that_cannot_be_stored_has_not_been_done(bench: Bench) ->
             await connection.execute("ALTER TABLE away RENAME TO settings")
 
     assert bench.runner.is_enabled(PING)
+
+
+async def test_what_is_verified_later_says_what_it_waits_for(bench: Bench) -> None:
+    """N17: by job and time, the next one first; nothing any more once it is verified."""
+    waits = (await bench.operator.status()).verification_waits
+    assert [(each.job, each.next_run_at) for each in waits] == [
+        ("ping", NOON),
+        ("run_bots", NOON),
+    ]
+    await bench.run_all()
+    assert (await bench.operator.status()).verification_waits == []
+
+
+@pytest.mark.parametrize(("speed", "told"), [(1.0, True), (60.0, False)])
+async def test_runs_that_a_made_up_speed_missed_are_no_problem(
+    bench: Bench, speed: float, *, told: bool
+) -> None:
+    """N18: the example is at 60x; what its speed makes late is no fault to look into."""
+    async with bench.services.database.transaction() as connection:
+        await connection.execute("SELECT ensure_month('job_runs', '2022-01-14T11:00Z')")
+        await connection.execute(
+            "INSERT INTO job_runs (job, scheduled_at, slot_at, started_at, finished_at, status)"
+            " VALUES ('ping', $1, $1, $1, $1, 'missed')",
+            NOON - timedelta(minutes=1),
+        )
+    bench.clock._speed = speed
+
+    assert ("job_missed" in codes(await bench.operator.status())) is told
+    assert [job.missed_24h for job in await bench.operator.jobs()] == [0, 1]
+
+
+async def test_a_refused_reload_is_a_problem_of_the_daemon(bench: Bench) -> None:
+    """N22: the next restart would end with 78."""
+
+    async def refused() -> NotReloaded:
+        return NotReloaded(why="bots[0].leverage: out of range", since=NOON, fingerprint="")
+
+    services = {f: getattr(bench.services, f) for f in bench.services.__slots__}
+    status = await Operator(Services(**{**services, "not_reloaded": refused})).status()
+
+    (problem,) = [each for each in status.problems if each.code == "config_not_reloaded"]
+    assert (problem.subject, problem.severity, problem.since) == ("configuration", "warning", NOON)
+    assert "bots[0].leverage" in problem.message
+
+
+async def test_bots_say_what_they_wait_for_wherever_they_are_listed(bench: Bench) -> None:
+    """N29: also while halted, which none of their own words knows of."""
+    async with bench.services.database.transaction() as connection:
+        await connection.execute("UPDATE bot_states SET status = 'running'")
+    status = await bench.operator.status()
+    assert [bot.doing for bot in status.bots] == ["in position", "waits for a signal"]
+    await bench.operator.halt("lunch")
+    listed = [bot.doing for bot in await bench.operator.bots()]
+    assert listed == [bot.doing for bot in (await bench.operator.status()).bots]
+    assert listed == ["in position, halted", "halted"]
+    assert (await bench.operator.bot("new")).doing == "halted"
+
+
+async def test_an_order_that_is_not_there_names_the_latest(bench: Bench) -> None:
+    """N41: "there is no order at present" was said beside 800 of them."""
+    with pytest.raises(RefusedError) as refused:
+        await bench.operator.order(99)
+    assert refused.value.hint == "the latest is 2"
+
+
+async def test_positions_carry_their_exits(bench: Bench) -> None:
+    """N25: what is stored with them, and how far it is from the last price."""
+    price(bench, "43000")
+    async with bench.services.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE positions SET exits = exits || '{\"max_holding\": 7200}' WHERE closed_at IS NULL"
+        )
+    (position,) = await bench.operator.positions()
+    shown = (await bench.operator.bot("btc-ema")).position
+
+    assert shown == position
+    assert (position.stop_kind, position.stop_distance_percent) == ("stop_loss", Decimal("0.50"))
+    assert position.at_risk == Decimal("21.5")
+    assert [(each.kind, each.left_s) for each in position.exits] == [
+        ("stop_loss", None),
+        ("max_holding", 3600.0),
+    ]

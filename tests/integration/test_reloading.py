@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 from tests.fakes.trading import MINUTE, SYMBOL, TradingHarness, open_harness, spec
 from tests.unit.config_text import ONE_BOT, written
 from tradebotd.config.load import load_config
+from tradebotd.daemon import reload as reloading_module
 from tradebotd.daemon.reload import Reloader
 from tradebotd.domain.candle import Tick
-from tradebotd.domain.errors import VenueUnavailableError
+from tradebotd.domain.errors import ConfigError, RefusedError, VenueUnavailableError
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler
@@ -165,3 +166,55 @@ async def test_what_a_reload_brings_that_hardly_is_meant_is_told(
     (after,) = reloader.doubtful()
     assert (before, told) == ([], ["cooldown_long"])
     assert (after.place, after.serious) == ("bots[0].cooldown ('btc-ema', line 15)", False)
+
+
+async def test_a_reload_that_failed_stands_until_a_good_one_or_the_old_file(
+    database: Database, tmp_path: Path
+) -> None:
+    """N22: the next restart would end with 78, so it is a problem of the daemon, not of one call."""
+    harness = await open_harness(database, spec("btc-ema"))
+    bad, restart = ONE_BOT + "leverage = 0\n", ONE_BOT + '[daemon]\naccount = "other"\n'
+
+    async def write(text: str) -> None:
+        await anyio.to_thread.run_sync(written, tmp_path, text)
+
+    async with reloading(harness, tmp_path, bad) as reloader:
+        assert await reloader.standing_failure() is None
+        for text, why in ((bad, "bots[0].leverage"), (restart, "daemon.account")):
+            await write(text)
+            with pytest.raises((ConfigError, RefusedError)):
+                await reloader.reload()
+            failed = await reloader.standing_failure()
+            assert failed is not None
+            assert why in failed.why
+            assert failed.since == harness.clock.now()
+        await write(ONE_BOT)
+        assert await reloader.standing_failure() is None, "the file is the loaded one again"
+
+        await (anyio.Path(tmp_path) / "config.toml").unlink()
+        with pytest.raises(ConfigError):
+            await reloader.reload()
+        assert await reloader.standing_failure() is not None
+        await write(ONE_BOT + RISK)
+        assert await reloader.standing_failure() is not None, "good perhaps, but not loaded"
+        await reloader.reload()
+        assert await reloader.standing_failure() is None
+
+
+async def test_what_was_refused_beside_the_file_stands_until_a_good_reload(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N22: a strategy that cannot be imported any more is not mended by an unchanged file."""
+    harness = await open_harness(database, spec("btc-ema"))
+
+    def broken(_: object) -> None:
+        raise ConfigError(["bots[0].strategy: no such module"])
+
+    async with reloading(harness, tmp_path, ONE_BOT) as reloader:
+        with monkeypatch.context() as broke:
+            broke.setattr(reloading_module, "load_strategies", broken)
+            with pytest.raises(ConfigError):
+                await reloader.reload()
+        assert await reloader.standing_failure() is not None
+        await reloader.reload()
+        assert await reloader.standing_failure() is None

@@ -1,5 +1,6 @@
 """The whole file, and what the rest of the program gets of it: domain objects."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from decimal import Decimal
@@ -64,17 +65,24 @@ class Config(Section):
 
     _source: Path = PrivateAttr(default_factory=lambda: Path.cwd() / "config.toml")
     _places: ToldPlaces = PrivateAttr(default_factory=ToldPlaces)
+    _fingerprint: str = PrivateAttr(default="")
 
     @property
     def source(self) -> Path:
         """The file it was read from."""
         return self._source
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the file as it was read."""
+        return self._fingerprint
+
     def read_from(self, source: Path, places: ToldPlaces | None = None) -> "Config":
-        """The same, with relative paths starting from the directory of *source*."""
+        """The same, with relative paths starting from the directory of *source*. Blocks."""
         placed = self.model_copy()
         placed._source = source.absolute()  # noqa: SLF001  # our own, of a copy
         placed._places = places or ToldPlaces()  # noqa: SLF001
+        placed._fingerprint = fingerprint(source)  # noqa: SLF001
         return placed
 
     def told(self, problem: str) -> str:
@@ -229,6 +237,14 @@ class Config(Section):
             ),
             day_zone=zone(self.bot_zone(bot)),
         )
+
+
+def fingerprint(path: Path) -> str:
+    """Tells one text of a file from another; empty where it cannot be read. Blocks."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _exit_plan(exits: ExitsSection) -> ExitPlan:

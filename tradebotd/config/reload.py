@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tradebotd.config.model import Config
+from tradebotd.config.written import AS_WRITTEN
 
 # The rest is built once at the start: pool, clock, feeds, venues, symbols, paths.
 APPLIED_LIVE: Final = ("bots", "risk", "jobs", "health", "daemon.log_level")
@@ -31,7 +32,7 @@ def changes(old: Config, new: Config) -> list[Change]:
 
 
 def _plain(config: Config) -> dict[str, Any]:
-    raw = config.model_dump(mode="json")
+    raw = config.model_dump(mode="json", context=AS_WRITTEN)
     raw["bots"] = {bot["name"]: bot for bot in raw["bots"]}
     raw["symbols"] = {symbol["symbol"]: symbol for symbol in raw["symbols"]}
     return raw

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from tradebotd.config.zone_database import zone
+from tradebotd.config.written import as_written
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST: Final = timedelta(days=36_500)  # further ahead dates end
@@ -194,15 +195,19 @@ def _text(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern})
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), _text(r"^\d+[smhd]$")]
-Percent = Annotated[Decimal, BeforeValidator(_percent), _text(r"^\d+(\.\d+)?%$")]
+Duration = Annotated[timedelta, BeforeValidator(_duration), _text(r"^\d+[smhd]$"), as_written()]
+Percent = Annotated[Decimal, BeforeValidator(_percent), _text(r"^\d+(\.\d+)?%$"), as_written()]
 Distance = Annotated[
-    Decimal | AtrMultiple, BeforeValidator(_distance), _text(r"^\d+(\.\d+)?(%| ?atr)$")
+    Decimal | AtrMultiple,
+    BeforeValidator(_distance),
+    _text(r"^\d+(\.\d+)?(%| ?atr)$"),
+    as_written(),
 ]
 StopDistance = Annotated[
     Decimal | AtrMultiple | NoStop,
     BeforeValidator(_stop),
     _text(r"^(\d+(\.\d+)?(%| ?atr)|none)$"),
+    as_written(),
 ]
 Money = Annotated[Decimal, BeforeValidator(_money), _text(r"^-?\d+(\.\d+)?$")]
 PositiveMoney = Annotated[
@@ -215,11 +220,11 @@ AmountNotNegative = Annotated[
     BeforeValidator(lambda value: _not_negative(_money(value))),
     _text(r"^\d+(\.\d+)?$"),
 ]
-TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), _text(r"^\d\d:\d\d$")]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), _text(r"^\d\d:\d\d$"), as_written()]
 Days = Annotated[tuple[str, ...], BeforeValidator(_days), _text(r"^[a-z,-]+$")]
 ZoneName = Annotated[str, BeforeValidator(_zone)]
 Start = Annotated[datetime, BeforeValidator(_start), _text(r"^\d{4}-\d\d-\d\d.*$")]
-Size = Annotated[int, BeforeValidator(_size), _text(r"^\d+(\.\d+)? ?[KMGT]?B$")]
+Size = Annotated[int, BeforeValidator(_size), _text(r"^\d+(\.\d+)? ?[KMGT]?B$"), as_written()]
 Speed = Annotated[Decimal, BeforeValidator(_factor), WithJsonSchema({"type": "number"})]
 
 

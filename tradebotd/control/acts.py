@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+from pydantic import Field
+
+from tradebotd.control.messages import Trade
 from tradebotd.control.wire import Message
 
 
@@ -31,8 +34,13 @@ class Left(Message):
 
 
 class Flattened(Message):
-    """Flat when `left` is empty; entries stay halted in either case."""
+    """Flat when `left` is empty; entries stay halted in either case.
+
+    `trades`: what became of the positions in `closed`. `cancelled`: orders that rested, entries
+    and exits, by their client ids.
+    """
 
     closed: list[str]
     cancelled: list[str]
+    trades: list[Trade] = Field(default_factory=list)
     left: list[Left]

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 UNKNOWN = "unknown_"  # RefusedError codes that begin so: there is no such thing
 USAGE = "usage"
+# Wrong by themselves, whatever the state of the daemon is.
+WRONG_VALUES = frozenset({USAGE, "bad_level", "bad_duration", "nothing_to_set"})
 
 
 def refuse(error: Exception) -> JSONResponse:
@@ -65,7 +67,7 @@ def explain(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
 
 
 def _refusal_status(code: str) -> HTTPStatus:
-    if code == USAGE:
+    if code in WRONG_VALUES:
         return HTTPStatus.BAD_REQUEST
     return HTTPStatus.NOT_FOUND if code.startswith(UNKNOWN) else HTTPStatus.CONFLICT
 

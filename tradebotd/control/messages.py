@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from tradebotd.control.states import ProtectedBy as ProtectedBy  # noqa: PLC0414  # theirs, too
 from tradebotd.control.states import State as State  # noqa: PLC0414
+from tradebotd.control.details import JobWait, PositionExit, StopKind
 from tradebotd.control.wire import Instant, Message, Money
 
 VerificationState = Literal["verifying", "verified", "failed"]
@@ -80,6 +81,7 @@ class BotSummary(Message):
     name: str
     symbol: str
     status: str
+    doing: str = ""  # what it waits for, in words
     position: Held | None
     unrealized_pnl: Money | None
     daily_pnl: Money
@@ -109,6 +111,7 @@ class Status(Message):
     time_zones: TimeZones
     state: State
     verification: VerificationState
+    verification_waits: list[JobWait] = Field(default_factory=list)
     health: HealthState
     problems: list[Problem]
     leader: Leader | None
@@ -183,6 +186,7 @@ class JobRun(Message):
     runs: int
     summary: RunSummary
     error: str | None
+    duration_s: float | None = None  # host time
 
 
 class RunRequest(Message):
@@ -223,6 +227,7 @@ class Bot(Message):
     active: bool
     orphaned: bool
     status: str
+    doing: str = ""
     in_position: bool
     paused_by: Literal["limit", "user"] | None
     day: date | None
@@ -264,6 +269,11 @@ class Position(Message):
     unrealized_pnl: Money | None
     quote_asset: str | None = None  # of its prices and its P&L
     protected_by: ProtectedBy
+    stop_kind: StopKind | None = None  # of the stop that is met first
+    stop_distance_percent: Money | None = None  # from the last price
+    pnl_at_stop: Money | None = None  # should it fill at its price, before fees
+    at_risk: Money | None = None  # what would be lost of the entry then
+    exits: list[PositionExit] = Field(default_factory=list)
 
 
 class Trade(Message):
@@ -382,7 +392,7 @@ class Levels(Message):
 
 
 class HaltRequest(Message):
-    reason: str = "by hand"
+    reason: str | None = None  # "by hand", or what it is already
 
 
 class EntryGateState(Message):

@@ -1,6 +1,8 @@
 """Reads the configuration again, and applies what can be applied while running, or nothing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
@@ -10,14 +12,14 @@ import structlog
 
 from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.load import load_config
-from tradebotd.config.model import Config
-from tradebotd.config.reload import Change, changes
+from tradebotd.config.model import Config, fingerprint
+from tradebotd.config.reload import changes
 from tradebotd.config.warning import ConfigWarning
-from tradebotd.daemon import logs
+from tradebotd.daemon import logs, reload_words
 from tradebotd.daemon.doubtful import config_facts, log_warnings
 from tradebotd.daemon.wiring.files import job_specs, load_strategies
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.errors import ConfigError, RefusedError, TradebotError
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.job import JobSpec
 from tradebotd.health.report import ConfigFact
@@ -34,6 +36,15 @@ from tradebotd.trading.exits.manager import ExitManager
 log = structlog.get_logger(__name__)
 
 _NO_PRICES: Final[Mapping[str, Decimal]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReloaded:
+    """Why the file that is there is not in force, and since when (market time)."""
+
+    why: str
+    since: datetime
+    fingerprint: str  # of the file that was refused
 
 
 class Reloader:
@@ -67,6 +78,7 @@ class Reloader:
         self._one_at_a_time = anyio.Lock()
         self._prices = prices
         self._warnings = config_warnings(config, prices)
+        self._failed: NotReloaded | None = None
 
     def doubtful(self) -> Sequence[ConfigFact]:
         """What `check` warns of in the configuration in force."""
@@ -75,20 +87,45 @@ class Reloader:
     async def reload(self) -> Sequence[str]:
         """What changed, a line each. Raises ConfigError, or RefusedError where a restart is needed.
 
-        Then nothing was changed.
+        Then nothing was changed, and `standing_failure` tells it until the next one goes well.
         """
         async with self._one_at_a_time:
-            read = await anyio.to_thread.run_sync(_read, self.config, self._prices)
-            found = changes(self.config, read.config)
-            if stubborn := [change.path for change in found if change.needs_restart]:
-                raise RefusedError(
-                    "needs_restart",
-                    f"only a restart can change {', '.join(stubborn)}; nothing was changed",
-                    "systemctl restart tradebotd",
+            try:
+                lines = await self._reload()
+            except TradebotError as error:
+                self._failed = NotReloaded(
+                    why="; ".join(error.told) if isinstance(error, ConfigError) else str(error),
+                    since=self._clock.now() if self._failed is None else self._failed.since,
+                    fingerprint=await anyio.to_thread.run_sync(fingerprint, self.config.source),
                 )
-            if found:
-                await self._apply(read)
-            return [_line(change) for change in found]
+                raise
+            self._failed = None
+            return lines
+
+    async def standing_failure(self) -> NotReloaded | None:
+        """Of the last reload; None once one went well, or the file is again what is in force."""
+        failed = self._failed
+        if failed is None or failed.fingerprint == self.config.fingerprint:
+            return failed  # what was refused is not in the file, but in what it points to
+        now = await anyio.to_thread.run_sync(fingerprint, self.config.source)
+        if now == self.config.fingerprint and self._failed is failed:
+            self._failed = None
+        return self._failed
+
+    async def _reload(self) -> Sequence[str]:
+        read = await anyio.to_thread.run_sync(_read, self.config, self._prices)
+        found = changes(self.config, read.config)
+        if stubborn := [change.path for change in found if change.needs_restart]:
+            raise RefusedError(
+                "needs_restart",
+                f"only a restart can change {', '.join(stubborn)}; nothing was changed",
+                "systemctl restart tradebotd",
+            )
+        if found:
+            await self._apply(read)
+        else:
+            self.config = read.config  # other remarks, the same words
+        return reload_words.told(found, self._protection.held.values())
 
     async def _apply(self, read: "_Read") -> None:
         config = read.config
@@ -144,7 +181,3 @@ def _read(old: Config, prices: Mapping[str, Decimal]) -> _Read:
 def _become(shared: dict[Any, Any], wanted: dict[Any, Any]) -> None:
     shared.clear()
     shared.update(wanted)
-
-
-def _line(change: Change) -> str:
-    return f"{change.path}: {change.old} -> {change.new}"

@@ -154,6 +154,7 @@ class JobRun:
     runs: int = 1
     summary: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    duration_s: float | None = None  # host time
 
     def closed(
         self, status: RunStatus, finished_at: datetime, summary: dict[str, Any], error: str | None

@@ -5,7 +5,7 @@ Health is the worst of its problems: a critical one means that money may be ungu
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -55,6 +55,7 @@ class Code(StrEnum):
     PRICE_MISSING = "price_missing"
     NO_STOP = "no_stop"
     CONFIG_DOUBTFUL = "config_doubtful"
+    CONFIG_NOT_RELOADED = "config_not_reloaded"
     ALERT = "alert"
 
 
@@ -72,6 +73,7 @@ class JobFact:
     missed_24h: int
     ran_well: bool
     failed: bool
+    next_run_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,8 @@ class Facts:
     stopless: Mapping[str, str] = field(default_factory=dict)
     alerts: Sequence[AlertFact] = ()
     config: Sequence[ConfigFact] = ()
+    not_reloaded: str | None = None
+    not_reloaded_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +170,13 @@ def verification_of(jobs: Sequence[JobFact]) -> Verification:
     return Verification.VERIFYING
 
 
+def waits_of(jobs: Sequence[JobFact]) -> list[JobFact]:
+    """The jobs that keep it from being verified, the next one first."""
+    waiting = [job for job in jobs if job.enabled and job.scheduled and not job.ran_well]
+    last = datetime.max.replace(tzinfo=UTC)  # those that only a hand starts
+    return sorted(waiting, key=lambda job: (job.next_run_at or last, job.name))
+
+
 def is_failing(job: JobFact) -> bool:
     """Its last run did not end well, or what it is for was not reached."""
     bad_run = job.last_status in {
@@ -181,7 +192,7 @@ def _standing(facts: Facts) -> list[Problem]:
     found = _of_writing(facts)
     exits = "; exits go on" if facts.database_ok and facts.cannot_write is None else ""
     if facts.unknown_orders:
-        message = f"{facts.unknown_orders} order(s) may or may not be live at the venue"
+        message = f"{_count(facts.unknown_orders, 'order')} may or may not be live at the venue"
         found.append(_critical(Code.ORDERS_UNKNOWN, "orders", message, facts.unknown_since))
     if facts.disk_problem is not None:
         message = f"{facts.disk_problem}: entries stopped{exits}"
@@ -193,8 +204,12 @@ def _standing(facts: Facts) -> list[Problem]:
         message = f"no entries: {'; '.join(facts.entries_stopped)}{exits}"
         found.append(_warning(Code.ENTRIES_STOPPED, "entries", message))
     if facts.open_dead_letters:
-        message = f"{facts.open_dead_letters} failed run(s) wait for a decision"
+        message = f"waiting for a decision: {_count(facts.open_dead_letters, 'failed run')}"
         found.append(_warning(Code.DEAD_LETTERS, "dead letters", message))
+    if facts.not_reloaded is not None:
+        message = f"the last reload was refused, what was loaded goes on: {facts.not_reloaded}"
+        since = facts.not_reloaded_since
+        found.append(_warning(Code.CONFIG_NOT_RELOADED, "configuration", message, since))
     return found
 
 
@@ -243,7 +258,7 @@ def _of_job(job: JobFact) -> list[Problem]:
     if job.late:
         found.append(bad(Code.JOB_LATE, job.name, "it is due and has not started"))
     if job.missed_24h:
-        message = f"{job.missed_24h} run(s) missed in 24 h"
+        message = f"{_count(job.missed_24h, 'run')} missed in 24 h"
         found.append(
             Problem(code=Code.JOB_MISSED, severity=Severity.INFO, subject=job.name, message=message)
         )
@@ -264,6 +279,10 @@ def _of_alert(alert: AlertFact) -> Problem:
 def _of_config(fact: ConfigFact) -> Problem:
     severity = Severity.WARNING if fact.serious else Severity.INFO
     return _problem(severity, Code.CONFIG_DOUBTFUL, fact.place, fact.why)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _critical(code: Code, subject: str, message: str, since: datetime | None = None) -> Problem:

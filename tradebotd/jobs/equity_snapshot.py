@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from tradebotd.domain.durations import spoken
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import JobName, VenueName
 from tradebotd.domain.job import Outcome, Summary
@@ -62,7 +63,7 @@ class EquitySnapshot:
             return Outcome(ok=True, message="none is due yet")
         age = self.clock.now() - newest
         if age > TOO_OLD:
-            return Outcome(ok=False, message=f"the newest snapshot is {age} old")
+            return Outcome(ok=False, message=f"the newest snapshot is {spoken(age)} old")
         return Outcome(ok=True, message=f"newest at {newest:%Y-%m-%dT%H:%M:%SZ}")
 
 

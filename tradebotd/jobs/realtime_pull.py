@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from tradebotd.domain.durations import spoken
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Outcome, Summary
@@ -63,7 +64,7 @@ class RealtimePull:
         if bounds is None:
             return f"{symbol.symbol}: no candle yet"
         age = now - (bounds[1] + base.duration)
-        return f"{symbol.symbol}: newest candle {age} old" if age >= limit else None
+        return f"{symbol.symbol}: newest candle {spoken(age)} old" if age >= limit else None
 
 
 def summarize(pulled: PullResult) -> Summary:

@@ -60,11 +60,20 @@ class RunBots:
             log.debug("bot cycle complete", bots=len(names))
         return summary
 
-    def _wanted(self, context: RunContext) -> list[BotName]:
-        one = context.params.get("bot")
+    def check(self, params: Mapping[str, str]) -> None:
+        if others := sorted(set(params) - {"bot"}):
+            hint = "run_bots takes bot"
+            raise RefusedError("usage", f"unknown parameter {', '.join(others)}", hint)
+        one = params.get("bot")
         if one is not None and one not in self.specs:
             known = tuple(sorted(self.specs))
-            raise RefusedError("unknown_bot", f"there is no bot {one}", ", ".join(known), known)
+            raise RefusedError(
+                "unknown_bot", f"there is no bot {one}", f"known: {', '.join(known)}", known
+            )
+
+    def _wanted(self, context: RunContext) -> list[BotName]:
+        one = context.params.get("bot")
+        self.check(context.params)
         names = [BotName(one)] if one is not None else sorted(self.specs)
         return [name for name in names if context.wants(name)]
 

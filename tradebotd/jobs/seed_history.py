@@ -93,24 +93,31 @@ class SeedHistory:
         fetchable = self.ingest.fetchable(wish.symbol)
         return wish.interval if wish.interval in fetchable else self.ingest.base(wish.symbol)
 
+    def check(self, params: Mapping[str, str]) -> None:
+        self._understand(params)
+
     def _understand(self, params: Mapping[str, str]) -> _Wish:
         unknown = sorted(set(params) - {"symbol", "interval", "days"})
         if unknown:
             raise RefusedError(
-                "bad_params", f"unknown parameter {', '.join(unknown)}",
+                "usage", f"unknown parameter {', '.join(unknown)}",
                 "seed_history takes symbol, interval, days", ("symbol", "interval", "days"),
             )  # fmt: skip
         symbols = {each.symbol: each for each in self.ingest.symbols}
         symbol = symbols.get(params.get("symbol", ""))
         if symbol is None:
-            raise RefusedError(
-                "bad_params", f"no such symbol: {params.get('symbol', '(none given)')}",
-                "--param symbol=NAME", tuple(symbols),
-            )  # fmt: skip
+            known = tuple(sorted(symbols))
+            hint = f"known: {', '.join(known)}"
+            if "symbol" not in params:
+                raise RefusedError("usage", "no symbol is named: --param symbol=NAME", hint)
+            message = f"there is no symbol {params['symbol']}"
+            raise RefusedError("unknown_symbol", message, hint, known)
         interval = params.get("interval", Timeframe.H1.value)
         if interval not in tuple(Timeframe):
-            raise RefusedError("bad_params", f"no such interval: {interval}", "", tuple(Timeframe))
+            known = tuple(Timeframe)
+            hint = f"known: {', '.join(known)}"
+            raise RefusedError("unknown_timeframe", f"there is no interval {interval}", hint, known)
         days = params.get("days", "7")
         if not days.isdecimal() or not 1 <= int(days) <= MAX_DAYS:
-            raise RefusedError("bad_params", f"days is 1 to {MAX_DAYS}, was {days}")
+            raise RefusedError("usage", f"days is 1 to {MAX_DAYS}, was {days}")
         return _Wish(symbol=symbol, interval=Timeframe(interval), days=int(days))

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
 
@@ -44,3 +45,20 @@ class Job(Protocol):
     async def outcome(self) -> Outcome:
         """Whether the job had its intended effect, read off the database or the venue."""
         ...
+
+
+@runtime_checkable
+class TakesParams(Protocol):
+    """A job that an operator may tell more."""
+
+    def check(self, params: Mapping[str, str], /) -> None:
+        """Raises RefusedError for what can be known before a run: then there is none."""
+        ...
+
+
+def check_params(job: Job, params: Mapping[str, str]) -> None:
+    """Raises RefusedError."""
+    if isinstance(job, TakesParams):
+        job.check(params)
+    elif params:
+        raise RefusedError("usage", f"{job.name} takes no parameters, not {', '.join(params)}")

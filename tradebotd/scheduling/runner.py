@@ -11,12 +11,13 @@ import structlog
 from anyio.abc import TaskGroup
 
 from tradebotd.clocks.host import monotonic
+from tradebotd.domain.durations import spoken
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Every, JobRun, JobSpec, Outcome, RunStatus
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.attempts import Backoff, Result, run_with_retries
-from tradebotd.scheduling.job import Job, Progress, RunContext, no_progress
+from tradebotd.scheduling.job import Job, Progress, RunContext, check_params, no_progress
 from tradebotd.scheduling.outcomes import Outcomes
 from tradebotd.scheduling.overruns import Overruns
 from tradebotd.scheduling.run_ledger import Letter, OpenRun, RunLedger
@@ -117,10 +118,10 @@ class JobRunner:
 
     def spec_of(self, name: str) -> JobSpec:
         """Raises RefusedError, which lists the known names."""
-        spec = self._specs.get(JobName(name))
-        if spec is None:
+        if (spec := self._specs.get(JobName(name))) is None:
             known = tuple(sorted(self._specs))
-            raise RefusedError("unknown_job", f"there is no job {name}", ", ".join(known), known)
+            hint = f"known: {', '.join(known)}"
+            raise RefusedError("unknown_job", f"there is no job {name}", hint, known)
         return spec
 
     # Scheduled runs
@@ -158,7 +159,7 @@ class JobRunner:
             if due.earlier:
                 await self._miss(spec, due.first, due.earlier, "made up by a later start")
             if now - due.at > spec.grace:
-                await self._miss(spec, due.at, 1, f"{now - due.at} late")
+                await self._miss(spec, due.at, 1, f"{spoken(now - due.at)} late")
             else:
                 context = RunContext(scheduled_at=due.at, now=now)
                 await self._run(_Plan(spec, self._jobs[spec.name], context, by_hand=False))
@@ -209,6 +210,7 @@ class JobRunner:
             raise RefusedError("stopping", "the daemon is stopping")
         if spec.name in self._running:
             raise RefusedError("already_running", f"{name} is running already")
+        self.check_params(spec.name, params)
         self._begin(spec)
         try:
             with self._hold():
@@ -225,6 +227,10 @@ class JobRunner:
         if run is None:
             raise AssertionError("a run by hand has no occurrence that could be done already")
         return run
+
+    def check_params(self, name: JobName, params: Mapping[str, str]) -> None:
+        """Raises RefusedError: a typo is no run that has failed."""
+        check_params(self._jobs[name], params)
 
     async def run_made_up(self, name: JobName, scheduled_at: datetime) -> None:
         """Run an occurrence that was lost or missed while the daemon was down, late as it is."""
@@ -268,6 +274,7 @@ class JobRunner:
             attempt=record.attempt,
             summary=record.summary,
             error=record.error,
+            duration_s=record.duration_s,
         )
 
     async def _attempts(self, plan: _Plan, run: OpenRun) -> Result:

@@ -90,16 +90,19 @@ SELECT_LATEST_SLOTS: Final[LiteralString] = """
 """
 SELECT_FIRST_SLOT: Final[LiteralString] = "SELECT min(slot_at) FROM job_runs"
 SELECT_HISTORY: Final[LiteralString] = """
-    SELECT id, job, scheduled_at, started_at, finished_at, status, attempt, runs, summary, error
+    SELECT id, job, scheduled_at, started_at, finished_at, status, attempt, runs, summary, error, duration_s
       FROM job_runs WHERE job = $1 ORDER BY slot_at DESC, id DESC LIMIT $2
 """
+# The latest run: a slot that passed while one was still running is none.
 SELECT_FIGURES: Final[LiteralString] = """
     SELECT names.job, latest.started_at, latest.duration_s, latest.status,
            coalesce(window_.runs, 0) AS runs, coalesce(window_.good, 0) AS good,
            coalesce(window_.missed, 0) AS missed
       FROM unnest($1::text[]) AS names (job)
       LEFT JOIN LATERAL (SELECT started_at, duration_s, status FROM job_runs
-                          WHERE job = names.job ORDER BY slot_at DESC LIMIT 1) AS latest ON true
+                          WHERE job = names.job
+                            AND NOT (status = 'skipped' AND summary ->> 'reason' = 'still running')
+                          ORDER BY slot_at DESC LIMIT 1) AS latest ON true
       LEFT JOIN (SELECT job,
                         sum(runs) FILTER (WHERE status IN ('ok', 'partial', 'failed', 'timeout', 'lost')) AS runs,
                         sum(runs) FILTER (WHERE status = 'ok') AS good,
@@ -286,4 +289,5 @@ def _run(row: asyncpg.Record) -> JobRun:
         runs=row["runs"],
         summary=row["summary"],
         error=row["error"],
+        duration_s=row["duration_s"],
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.ids import JobName
+from tradebotd.domain.ids import JobName, PositionId
 from tradebotd.domain.job import RunStatus
 from tradebotd.storage.postgres.database import Connection
 
@@ -69,6 +69,11 @@ SELECT_ORDER: Final[LiteralString] = """
            AS venue_order_ids
       FROM orders WHERE id = $1
 """
+SELECT_CANCELLED_EXITS: Final[LiteralString] = """
+    SELECT client_order_id FROM orders
+     WHERE position_id = ANY ($1::bigint[]) AND role = 'exit' AND status = 'canceled' AND updated_at >= $2
+"""
+SELECT_LATEST_ORDER: Final[LiteralString] = "SELECT max(id) FROM orders"
 SELECT_SEARCH: Final[LiteralString] = """
     SELECT began_at, last_asked_at, negatives, endpoints, inferred_absent_at, cancel_acknowledged_at, ended_at
       FROM order_searches WHERE order_id = $1
@@ -208,6 +213,19 @@ async def order(connection: Connection, order_id: int) -> Row | None:
         "fills": await fills(connection, order_id=order_id),
         "search": None if search is None else dict(search),
     }
+
+
+async def latest_order(connection: Connection) -> int | None:
+    latest: int | None = await connection.fetchval(SELECT_LATEST_ORDER)
+    return latest
+
+
+async def cancelled_exits(
+    connection: Connection, position_ids: Sequence[PositionId], since: datetime
+) -> list[str]:
+    """Client ids of exits of these positions that were cancelled since then."""
+    rows = await connection.fetch(SELECT_CANCELLED_EXITS, position_ids, since)
+    return [row["client_order_id"] for row in rows]
 
 
 async def fills(

@@ -22,8 +22,10 @@ from tradebotd.daemon.wiring.market import Market, wire_market
 from tradebotd.daemon.wiring.merged_feed import AllFeeds
 from tradebotd.daemon.wiring.root import synchronise
 from tradebotd.daemon.wiring.trading import wire_trading
+from tradebotd.domain.decimals import plain
 from tradebotd.scheduling.timeline import Playback
 from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.reports import Row
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.operator.flatten import FlattenResult
 
@@ -58,11 +60,22 @@ def run_flatten(given: Path | None, signals: Signals) -> int:
 
 def told(result: FlattenResult) -> list[str]:
     """What was done, and what is left, a line each."""
-    lines = [f"closed position {each}" for each in result.closed]
+    trades = {trade["id"]: trade for trade in result.trades}
+    lines = [
+        f"closed position {name}{_brought(trades.get(position_id))}"
+        for name, position_id in zip(result.closed, result.closed_ids, strict=True)
+    ]
     lines += [f"cancelled order {each}" for each in result.cancelled]
     lines += [f"LEFT {each.kind} {each.subject}: {each.why}" for each in result.left]
     verdict = f"{len(result.left)} left" if result.left else "nothing is left"
     return [*lines, f"{verdict}; entries stay halted until `tradebotctl resume`"]
+
+
+def _brought(trade: Row | None) -> str:
+    if trade is None or trade["exit_price"] is None:
+        return ""
+    pnl = f"{plain(trade['realized_pnl'])} {trade['quote_asset'] or ''}".strip()
+    return f" at {plain(trade['exit_price'])}, P&L {pnl}"
 
 
 async def _until_stopped(

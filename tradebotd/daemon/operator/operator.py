@@ -10,16 +10,19 @@ import structlog
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
 from tradebotd.control.order_detail import OrderDetail
+from tradebotd.daemon.exit_view import ExitView
 from tradebotd.daemon.operator.services import Services
 from tradebotd.daemon.operator.status_view import StatusView
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import RefusedError, TradebotError
 from tradebotd.domain.ids import BotName, JobName, PositionId
 from tradebotd.domain.job import JobRun
+from tradebotd.domain.position import Position
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.scheduling.job_status import job_statuses
 from tradebotd.scheduling.job_switches import discard_dead_letter, retry_dead_letter, switch
 from tradebotd.storage import dead_letters, job_runs, reports
+from tradebotd.storage.open_positions import select_those
 from tradebotd.storage.postgres.json_codec import dumps, loads
 
 log = structlog.get_logger(__name__)
@@ -75,6 +78,7 @@ class Operator:
         spec = runner.spec_of(name)
         if spec.name in runner.running:
             raise RefusedError("already_running", f"{name} is running already")
+        runner.check_params(spec.name, params)
         self._services.tasks.start_soon(self._run_detached, spec.name, dict(params))
         return m.JobRun(
             run_id=None,
@@ -128,14 +132,14 @@ class Operator:
     async def bots(self) -> list[m.Bot]:
         async with self._services.database.connection() as connection:
             rows = await reports.bots(connection)
-        return [m.Bot(**self._in_currency(row)) for row in rows]
+        return [m.Bot(**self._shown(row)) for row in rows]
 
     async def bot(self, name: str) -> m.BotDetail:
         row = await self._known_bot(name)
         positions = [each for each in await self.positions() if each.bot == name]
         async with self._services.database.connection() as connection:
             return m.BotDetail(
-                **self._in_currency(row),
+                **self._shown(row),
                 config=await reports.bot_config(connection, name),
                 position=positions[0] if positions else None,
                 trades=[
@@ -162,14 +166,17 @@ class Operator:
         await self._known_bot(name)
         with self._services.hold():
             await act(BotName(name))
-        changed = m.Bot(**self._in_currency(await self._known_bot(name)))
+        changed = m.Bot(**self._shown(await self._known_bot(name)))
         log.warning("bot changed by hand", bot=name, act=act.__name__, status=changed.status)
         return changed
 
-    def _in_currency(self, row: reports.Row) -> reports.Row:
+    def _shown(self, row: reports.Row) -> reports.Row:
+        """With its P&L in the account's currency, and what it is doing."""
         known, waiting = self._services.today.counted(row)
         currency = self._services.today.currencies.currency
-        return {**row, "daily_pnl": known, "daily_unconverted": waiting, "currency": currency}
+        money = {"daily_pnl": known, "daily_unconverted": waiting, "currency": currency}
+        held = bool(row["in_position"])
+        return {**row, **money, "doing": self._view.doing(row, self.now(), held=held)}
 
     async def _known_bot(self, name: str) -> reports.Row:
         async with self._services.database.connection() as connection:
@@ -184,14 +191,21 @@ class Operator:
     async def positions(self) -> list[m.Position]:
         async with self._services.database.connection() as connection:
             rows = await reports.open_positions(connection)
-        return [self._position(row) for row in rows]
+            held = await select_those(connection, [row["id"] for row in rows])
+        return [self._position(row, held.get(row["id"])) for row in rows]
 
-    def _position(self, row: reports.Row) -> m.Position:
+    def _position(self, row: reports.Row, held: Position | None) -> m.Position:
+        services = self._services
+        known = services.today.symbols.get(row["symbol"])
+        instrument = None if known is None else known.instrument
+        last = services.prices.price(row["symbol"])
+        exits = None if held is None else ExitView(held, instrument, last, self.now())
         return m.Position(
             **row,
             **self._price(row["symbol"]),
             unrealized_pnl=self._view.unrealized(row),
             protected_by=self._protected_by(row),
+            **({} if exits is None else exits.fields()),
         )
 
     def _protected_by(self, row: reports.Row) -> m.ProtectedBy:
@@ -259,8 +273,9 @@ class Operator:
     async def order(self, order_id: int) -> OrderDetail:
         async with self._services.database.connection() as connection:
             row = await reports.order(connection, order_id)
+            latest = None if row is not None else await reports.latest_order(connection)
         if row is None:
-            raise _unknown("order", str(order_id), ())
+            raise _unknown("order", str(order_id), (), latest)
         return OrderDetail(**row)
 
     async def fills(self, limit: int) -> list[m.Fill]:
@@ -318,10 +333,11 @@ class Operator:
         return a.Flattened(
             closed=result.closed,
             cancelled=result.cancelled,
+            trades=[m.Trade(**trade) for trade in result.trades],
             left=[a.Left(kind=e.kind, subject=e.subject, why=e.why) for e in result.left],
         )
 
-    async def halt(self, reason: str) -> m.EntryGateState:
+    async def halt(self, reason: str | None) -> m.EntryGateState:
         await self._services.gate.halt(reason)
         return m.EntryGateState(state=self.state(), halt=self._view.halt())
 
@@ -337,8 +353,10 @@ def _nobody_looks(_: dict[str, Any]) -> None:
     pass
 
 
-def _unknown(kind: str, name: str, known: Sequence[str]) -> RefusedError:
+def _unknown(kind: str, name: str, known: Sequence[str], latest: int | None = None) -> RefusedError:
     hint = f"known: {', '.join(known)}" if known else f"there is no {kind} at present"
+    if latest is not None:
+        hint = f"the latest is {latest}"
     return RefusedError(f"unknown_{kind}", f"there is no {kind} {name}", hint, tuple(known))
 
 
@@ -354,6 +372,7 @@ def _run(run: JobRun) -> m.JobRun:
         runs=run.runs,
         summary=loads(dumps(run.summary)),
         error=run.error,
+        duration_s=run.duration_s,
     )
 
 

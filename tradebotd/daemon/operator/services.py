@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 
 from tradebotd.control.states import ProtectedBy, State
 from tradebotd.daemon.operator.todays_pnl import TodaysPnl
+from tradebotd.daemon.reload import NotReloaded
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.position import Position
 from tradebotd.health.guards import Guards
@@ -42,8 +43,8 @@ class EntryGate(Protocol):
         """Beyond halt and disk: drain, a venue that is not ready."""
         ...
 
-    async def halt(self, reason: str) -> None:
-        """Stored: it survives a restart. Raises RefusedError when it is halted already."""
+    async def halt(self, reason: str | None) -> None:
+        """Stored: it survives a restart. Halted already: *reason*, if any, is the new one."""
         ...
 
     async def resume(self) -> None:
@@ -95,12 +96,17 @@ class Setup:
     source: Literal["live", "replay", "synthetic"]
 
 
+async def _nothing_was_refused() -> NotReloaded | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`reload` returns what changed, a line each; `state` leaves `halted` to us.
 
     `started_at` is host time, `started_market` market time. *tasks* must outlive the control
-    server: detached runs live there. `hold` keeps a jumping clock still.
+    server: detached runs live there. `hold` keeps a jumping clock still. `not_reloaded`: why the
+    last reload was refused, while that stands.
     """
 
     database: Database
@@ -116,6 +122,7 @@ class Services:
     hold: Callable[[], AbstractContextManager[Any]]
     protected_by: Callable[[PositionId], ProtectedBy] | None = None
     guards: Callable[[], Guards] = Guards
+    not_reloaded: Callable[[], Awaitable[NotReloaded | None]] = _nothing_was_refused
     tasks: TaskGroup
     started_at: datetime
     started_market: datetime

@@ -12,11 +12,14 @@ import anyio
 from tradebotd import __version__
 from tradebotd.clocks.host import host_now
 from tradebotd.control import messages as m
+from tradebotd.control.details import JobWait
+from tradebotd.daemon.bot_words import doing
 from tradebotd.daemon.operator.services import Services
 from tradebotd.daemon.zone_view import time_zones
+from tradebotd.daemon.reload import NotReloaded
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import DatabaseUnavailableError
-from tradebotd.domain.ids import JobName
+from tradebotd.domain.ids import BotName, JobName
 from tradebotd.domain.job import RunStatus
 from tradebotd.health import report
 from tradebotd.scheduling.job_status import JobStatus, job_statuses
@@ -52,7 +55,8 @@ class StatusView:
     async def status(self) -> m.Status:
         services, seen = self._services, await self._look()
         now = services.clock.now()
-        facts = self._facts(seen, now)
+        not_reloaded = await services.not_reloaded()
+        facts = self._facts(seen, now, not_reloaded)
         problems = report.problems_of(facts)
         health = report.health_of(problems)
         verification = report.verification_of(facts.jobs)
@@ -71,6 +75,7 @@ class StatusView:
             time_zones=time_zones(),
             state=self.state(),
             verification=verification.value,
+            verification_waits=_waits(facts.jobs, verification),
             health=health.value,
             problems=self._dated(problems, now),
             leader=_leader(setup.account, account, services.lease),
@@ -131,7 +136,9 @@ class StatusView:
                 ok=True,
             )
 
-    def _facts(self, seen: Seen, now: datetime) -> report.Facts:
+    def _facts(
+        self, seen: Seen, now: datetime, not_reloaded: NotReloaded | None = None
+    ) -> report.Facts:
         gate, account = self._services.gate, seen.account
         held = {row["symbol"] for row in seen.positions}
         errors = {
@@ -165,11 +172,14 @@ class StatusView:
             unpriced_symbols=sorted(s for s in held if self._services.prices.price(s) is None),
             alerts=[_alert(row) for row in seen.alerts],
             config=self._services.doubtful(),
+            not_reloaded=None if not_reloaded is None else not_reloaded.why,
+            not_reloaded_since=None if not_reloaded is None else not_reloaded.since,
         )
 
     def _job_fact(self, job: JobStatus, seen: Seen, now: datetime) -> report.JobFact:
         spec = self._services.runner.spec_of(job.name)
-        slack = timedelta(seconds=LATE_HOST_SECONDS * self._services.clock.speed)
+        speed = self._services.clock.speed
+        slack = timedelta(seconds=LATE_HOST_SECONDS * speed)
         late = job.next_run_at is not None and now - job.next_run_at > spec.grace + slack
         since = seen.since_start.get(job.name)
         return report.JobFact(
@@ -180,9 +190,11 @@ class StatusView:
             last_status=job.last_status,
             last_started_at=job.last_started_at,
             outcome=job.outcome,
-            missed_24h=job.missed_24h,
+            # Where market time is made to run, a run is missed by the speed that was asked for.
+            missed_24h=0 if speed > 1 else job.missed_24h,
             ran_well=since is not None and since.ran_well,
             failed=since is not None and since.last_status is not RunStatus.OK,
+            next_run_at=job.next_run_at,
         )
 
     def _bot(
@@ -197,6 +209,7 @@ class StatusView:
             name=row["name"],
             symbol=row["symbol"],
             status=row["status"],
+            doing=self.doing(row, now, held=held is not None),
             position=short,
             unrealized_pnl=self._unrealized(
                 [each for each in positions if each["bot"] == row["name"]]
@@ -204,6 +217,17 @@ class StatusView:
             daily_pnl=daily_pnl,
             daily_trades=daily_trades,
             last_run_at=row["last_run_at"],
+        )
+
+    def doing(self, row: reports.Row, now: datetime, *, held: bool) -> str:
+        """In words that say what the bot waits for."""
+        today = self._services.today
+        return doing(
+            row,
+            held=held,
+            trades=today.of(row, now)[1],
+            spec=today.specs.get(BotName(row["name"])),
+            halted=self._services.gate.halt_reason is not None,
         )
 
     def _unrealized(self, held: Sequence[reports.Row]) -> Decimal | None:
@@ -252,6 +276,12 @@ def _counts(jobs: Sequence[report.JobFact]) -> m.JobCounts:
         late=late,
         disabled=len(jobs) - len(enabled),
     )
+
+
+def _waits(jobs: Sequence[report.JobFact], verification: report.Verification) -> list[JobWait]:
+    if verification is not report.Verification.VERIFYING:
+        return []
+    return [JobWait(job=job.name, next_run_at=job.next_run_at) for job in report.waits_of(jobs)]
 
 
 def _leader(name: str, account: reports.Account | None, lease: Lease | None) -> m.Leader | None:

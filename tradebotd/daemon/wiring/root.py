@@ -258,6 +258,7 @@ def _services(
         hold=_hold(market.clock),
         protected_by=trading.protection.protected_by,
         guards=partial(guards_of, trading.protection),
+        not_reloaded=app.reloader.standing_failure,
         tasks=app.tasks,
         started_at=host_now(),
         started_market=market.clock.now(),

@@ -16,6 +16,7 @@ from tradebotd.trading.account.halts import AccountHalts
 from tradebotd.trading.entries.entry_pass import EntryPass, Sendings
 
 HALTED: Final = "halted"
+BY_HAND: Final = "by hand"
 FLATTEN: Final = (
     "flatten"  # what keeps entries out from its first instant, until its halt is stored
 )
@@ -135,12 +136,16 @@ class EntryGate:
             return NO_WRITES
         return self.account_halts.closed_because()
 
-    async def halt(self, reason: str) -> None:
-        """Raises RefusedError when it is halted already, DatabaseUnavailableError."""
+    async def halt(self, reason: str | None = None) -> None:
+        """Halted already: another *reason* replaces the one that stands, None leaves it.
+
+        Raises DatabaseUnavailableError.
+        """
         async with self._one_at_a_time:
-            if self._halt is not None:
-                raise RefusedError("already_halted", f"halted already: {self.halt_reason}")
-            halt = {"reason": reason, "since": self._clock.now().isoformat()}
+            before = self._halt or {"reason": BY_HAND, "since": self._clock.now().isoformat()}
+            halt = {**before, "reason": reason or before["reason"]}
+            if halt == self._halt:
+                return
             self._stops += 1
             self._halting = True
             try:
@@ -149,7 +154,7 @@ class EntryGate:
                 self._halt = halt
             finally:
                 self._halting = False
-        log.warning("halted", reason=reason)
+        log.warning("halted", reason=halt["reason"])
         self.stopped()
 
     async def resume(self) -> None:

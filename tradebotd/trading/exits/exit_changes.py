@@ -9,7 +9,9 @@ from typing import Final, Protocol
 import structlog
 
 from tradebotd.config.values import parse_duration
+from tradebotd.config.written import written_duration
 from tradebotd.domain.decimals import plain
+from tradebotd.domain.durations import spoken
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import PositionId
@@ -73,9 +75,11 @@ def parse_level(text: str) -> Level:
     try:
         value = Decimal(text.strip().removesuffix("%"))
     except InvalidOperation:
-        value = Decimal(-1)
-    if not value.is_finite() or value <= 0:
+        value = Decimal("NaN")
+    if not value.is_finite():
         raise RefusedError("bad_level", f"{text!r} is neither a price nor a percentage")
+    if value <= 0:
+        raise RefusedError("bad_level", f"{text!r}: more than 0 is meant")
     if not percent:
         return Level(price=value)
     if value >= 100:
@@ -168,9 +172,8 @@ def _changed(
 ) -> Position:
     for name, level in (("stop-loss", stop_loss), ("take-profit", take_profit)):
         if level is not None and level.price is not None and level.price % instrument.tick_size:
-            raise RefusedError(
-                "not_on_tick", f"{name} {level.price:f} is no multiple of {instrument.tick_size:f}"
-            )
+            tick = plain(instrument.tick_size)
+            raise RefusedError("not_on_tick", f"{name} {level.price:f} is no multiple of {tick}")
     plan, side = position.exits, position.side
     levels = ExitLevels.of(position)
     if stop_loss is not None:
@@ -197,9 +200,8 @@ def _changed(
             best = position.best_price
             fraction = (best - trailing_stop.price) * side.sign / best
             if not 0 < fraction < 1:
-                raise RefusedError(
-                    "wrong_side", f"{trailing_stop.price:f} does not trail behind {best:f}"
-                )
+                stop_at = plain(trailing_stop.price)
+                raise RefusedError("wrong_side", f"{stop_at} does not trail behind {plain(best)}")
         plan = replace(plan, trailing_stop=fraction, trailing_stop_atr=None)
         behind = Behind.of(plan)
         stop = None
@@ -232,7 +234,7 @@ def _differences(before: Position, after: Position) -> list[str]:
 def _told(exit_: Decimal | timedelta | None) -> str:
     if exit_ is None:
         return NONE
-    return plain(exit_) if isinstance(exit_, Decimal) else str(exit_)
+    return plain(exit_) if isinstance(exit_, Decimal) else written_duration(exit_)
 
 
 def _is_stopped(position: Position) -> bool:
@@ -255,19 +257,19 @@ def _check(before: Position, position: Position, last: LastPrices, instrument: I
     if expired(plan, position.opened_at, last.at):
         raise RefusedError(
             "already_over",
-            f"it has been held for {last.at - position.opened_at} already",
+            f"it has been held for {spoken(last.at - position.opened_at)} already",
             hint="to end the position, close it",
         )
     behind = plan.trailing_stop if plan != before.exits else None
     if behind is not None and behind * position.best_price < instrument.tick_size:
         raise RefusedError(
-            "closer_than_a_tick", f"a tick of {position.symbol} is {instrument.tick_size:f}"
+            "closer_than_a_tick", f"a tick of {position.symbol} is {plain(instrument.tick_size)}"
         )
     met = triggered(position.side, position, price)
     if met is not None:
         raise RefusedError(
             "already_met",
-            f"the price {price:f} has met the {met[0].replace('_', '-')} at {met[1]:f}",
+            f"the price {plain(price)} has met the {met[0].replace('_', '-')} at {plain(met[1])}",
             hint="to end the position, close it",
         )
     for level in (position.stop_loss, position.take_profit, position.trailing_stop):

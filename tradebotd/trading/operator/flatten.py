@@ -5,7 +5,9 @@ fate: one that cannot be closed keeps no other from being closed.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 
 import anyio
@@ -15,14 +17,14 @@ from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     OrderDeniedError,
-    RefusedError,
     VenueError,
 )
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.clock import Clock, HostClock
-from tradebotd.storage import open_positions, orders
+from tradebotd.storage import open_positions, orders, reports
 from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.reports import Row
 from tradebotd.trading.entries.entry_gate import FLATTEN, EntryGate
 from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.reconciliation.reconciler import Reconciler
@@ -57,9 +59,14 @@ class Left:
 
 @dataclass(slots=True)
 class FlattenResult:
-    """`closed`: positions. `cancelled`: orders. Flat when nothing is left."""
+    """`closed`: positions. `cancelled`: orders. Flat when nothing is left.
+
+    `closed_ids`, `trades`: what became of them, in the same order where it is known.
+    """
 
     closed: list[str] = field(default_factory=list)
+    closed_ids: list[PositionId] = field(default_factory=list)
+    trades: list[Row] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
 
@@ -91,6 +98,7 @@ class Flatten:
         The halt stays, whatever comes of the rest: an operator resumes.
         """
         async with self._one_at_a_time:
+            began_at = self._clock.now()
             await self._halt()
             attempt = _Attempt(progress)
             for number in range(ROUNDS):
@@ -100,6 +108,7 @@ class Flatten:
                 if number < ROUNDS - 1:
                     await self._host.sleep(FIRST_PAUSE * 2**number)
             result = attempt.result()
+            await self._look_back(result, began_at)
         log.warning(
             "flattened" if not result.left else "not flat",
             closed=len(result.closed),
@@ -114,11 +123,19 @@ class Flatten:
         try:
             if self._gate.halt_reason is None:
                 await self._gate.halt(FLATTEN)
-        except RefusedError:
-            return  # somebody else halted meanwhile
         finally:
             if self._gate.halt_reason is not None:
                 self._gate.open(FLATTEN)
+
+    async def _look_back(self, result: FlattenResult, began_at: datetime) -> None:
+        """What the closed positions brought, and which of their exits were cancelled for it."""
+        with suppress(DatabaseUnavailableError):  # it is done; only its figures are missing
+            async with self._database.connection() as connection:
+                for position_id in result.closed_ids:
+                    if (trade := await reports.trade(connection, position_id)) is not None:
+                        result.trades.append(trade)
+                exits = await reports.cancelled_exits(connection, result.closed_ids, began_at)
+            result.cancelled = sorted({*result.cancelled, *exits})
 
     async def _round(self, attempt: "_Attempt") -> None:
         attempt.begin()
@@ -275,9 +292,12 @@ class _Attempt:
             for order, why in self.orders.items()
         ]
         left += [Left(kind="step", subject=name, why=why) for name, why in self.failed.items()]
-        closed = [_name(each) for key, each in self._seen.items() if key not in self.held]
+        closed = [each for key, each in self._seen.items() if key not in self.held]
         return FlattenResult(
-            closed=closed, cancelled=sorted(self.cancelled), left=left + self.differences
+            closed=[_name(each) for each in closed],
+            closed_ids=[each.id for each in closed],
+            cancelled=sorted(self.cancelled),
+            left=left + self.differences,
         )
 
 

@@ -180,7 +180,8 @@ class Adoption:
             if each.subject == subject:
                 break
         else:
-            raise RefusedError("nothing_to_adopt", f"our {subject} is what {venue} says it is")
+            message = f"nothing to adopt: our books and {venue} hold the same {subject}"
+            raise RefusedError("nothing_to_adopt", message)
         async with self._database.connection() as connection:
             doubtful = await externals.select_doubtful(connection, venue, market.symbol)
         if doubtful is not None:

@@ -1,0 +1,70 @@
+"""What a reload has changed, a line each, and what it means for positions that are open. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from tradebotd.config.reload import Change
+from tradebotd.config.written import NOT_SET, written
+from tradebotd.domain.position import Position
+
+SET_BY_HAND: Final = ("stop_loss", "take_profit", "trailing_stop", "max_holding")
+NONE: Final = "none"
+
+
+def told(changes: Sequence[Change], held: Iterable[Position]) -> list[str]:
+    """In the words of the file. A position keeps the exits that it was opened with."""
+    by_bot: dict[str, list[Position]] = {}
+    for position in sorted(held, key=lambda each: each.id):
+        by_bot.setdefault(position.bot, []).append(position)
+    lines = [_line(change, by_bot) for change in changes]
+    moved: dict[str, dict[str, Any]] = {}
+    for change in changes:
+        match change.path.split("."):
+            case ["bots", *name, "exits", exit_] if name:
+                moved.setdefault(".".join(name), {})[exit_] = change.new
+            case ["bots", *name, "exits", _, _] if name:
+                moved.setdefault(".".join(name), {})
+    for bot, exits in moved.items():
+        lines += [_keeps(position, exits) for position in by_bot.get(bot, ())]
+    return lines
+
+
+def _line(change: Change, held: Mapping[str, Sequence[Position]]) -> str:
+    bot = change.path.removeprefix("bots.")
+    if bot != change.path and isinstance(change.new or change.old, Mapping) and "." not in bot:
+        if change.new is None:
+            return f"{change.path}: removed{_holding(held.get(bot, ()))}"
+        return f"{change.path}: added, {change.new['strategy']} on {change.new['symbol']}"
+    if change.old is None and isinstance(change.new, Mapping):
+        return f"{change.path}: added {written(change.new)}"
+    if change.new is None and isinstance(change.old, Mapping):
+        return f"{change.path}: removed {written(change.old)}"
+    line = f"{change.path}: {written(change.old)} -> {written(change.new)}"
+    if bot.endswith(".active") and change.new is False:
+        line += _holding(held.get(bot.removesuffix(".active"), ()))
+    return line
+
+
+def _holding(held: Sequence[Position]) -> str:
+    if not held:
+        return ""
+    if len(held) == 1:
+        return f"; it holds position {held[0].id}, whose exits go on"
+    return f"; it holds positions {', '.join(str(each.id) for each in held)}, whose exits go on"
+
+
+def _keeps(position: Position, exits: Mapping[str, Any]) -> str:
+    """With the command that moves them, as far as a command can."""
+    line = f"position {position.id} of {position.bot} keeps the exits that it has"
+    options, others = [], []
+    for exit_ in sorted(exits, key=lambda each: (each not in SET_BY_HAND, each)):
+        text = written(exits[exit_])
+        if exit_ not in SET_BY_HAND or text.endswith("atr"):
+            others.append(exit_)
+        else:
+            options.append(f"--{exit_.replace('_', '-')} {NONE if text == NOT_SET else text}")
+    if options:
+        line += f"; to move them: tradebotctl positions set {position.id} {' '.join(options)}"
+    if others or not options:
+        line += f"; its {', '.join(others) or 'ladder and break-even'} cannot be moved"
+    return line
