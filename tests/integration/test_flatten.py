@@ -13,7 +13,9 @@ from tests.fakes.host import ShiftedHost
 from tests.fakes.resting import CAPABILITIES, one, open_resting_harness, resting, sweep
 from tests.fakes.trading import NOON, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
+from tradebotd.daemon.commands.flatten import told
 from tradebotd.domain.bot import EntryKind, EntryRule
+from tradebotd.domain.decimals import plain
 from tradebotd.domain.errors import DatabaseUnavailableError, OrderRejectedError
 from tradebotd.domain.ids import ClientOrderId, OrderId
 from tradebotd.domain.position import CloseReason, Position
@@ -456,3 +458,33 @@ async def test_a_halt_that_could_not_be_stored_is_lifted_by_resume(
     await harness.gate.resume()
 
     assert harness.gate.closed_because() is None
+
+
+async def test_what_was_closed_says_what_it_cost_and_what_was_cancelled_for_it(
+    database: Database,
+) -> None:
+    """N24: price and P&L of each; exits that rested are cancelled, too; earlier ones not again."""
+    harness = await open_resting_harness(database, Replacement.REPLACE)
+    harness.tick("100")
+    await harness.enter()
+    await sweep(harness, 2)
+    rested = list(resting(harness))
+    await harness.execute(
+        "INSERT INTO orders (client_order_id, position_id, bot, venue, symbol, role, side, type,"
+        " time_in_force, position_type, reduce_only, quantity, status, params_hash, leader_token,"
+        " send_by, created_at, updated_at, stop_price) SELECT 'earlier', position_id, bot, venue, symbol, role,"
+        " side, type, time_in_force, position_type, reduce_only, quantity, 'canceled', params_hash,"
+        " leader_token, send_by, created_at, created_at - interval '1 minute', stop_price FROM orders"
+        " WHERE role = 'exit' LIMIT 1"
+    )
+    result = await flatten(harness)
+
+    (trade,) = result.trades
+    assert result.closed_ids == [trade["id"]]
+    assert trade["exit_price"] is not None
+    assert rested
+    assert result.cancelled == sorted(rested)
+    (closed, *cancelled, verdict) = told(result)
+    assert f" at {plain(trade['exit_price'])}, P&L {plain(trade['realized_pnl'])}" in closed
+    assert len(cancelled) == len(rested)
+    assert verdict.startswith("nothing is left")

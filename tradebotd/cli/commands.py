@@ -9,7 +9,7 @@ from typing import Any
 
 from tradebotd.cli.client import Answer, Client
 from tradebotd.cli.errors import EXIT_DONE, EXIT_NO, CommandError, UsageError
-from tradebotd.cli.formatting import WIDTH, ago, cut, has_colour, money, with_asset
+from tradebotd.cli.formatting import has_colour, plain, with_asset
 from tradebotd.cli.progress import LiveLine
 
 WATCH_SECONDS = 2.0
@@ -46,21 +46,37 @@ def print_json(data: Any) -> None:
 
 def status(client: Client, options: Options) -> int:
     if options.watch and options.json:
-        raise UsageError("usage: tradebotctl status [--watch | --json]\n", "--watch is for eyes")
+        usage = "usage: tradebotctl status [--watch | --json]\n"
+        raise UsageError(usage, "--watch draws a screen, --json prints one document: say one")
     while True:
-        text = _status_text(client, options)
+        data = client.get("status").data
+        text = _status_text(client, data, options)
         if not options.watch:
             print(text)
-            return EXIT_DONE
-        clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
-        print(clear + text, flush=True)
+            return EXIT_NO if options.check and data["health"] == "critical" else EXIT_DONE
+        _draw(text)
         time.sleep(WATCH_SECONDS)
 
 
-def _status_text(client: Client, options: Options) -> str:
-    data = client.get("status").data
+def _draw(text: str) -> None:
+    """A screen of it on a terminal, cut at its bottom: what matters stands at the top."""
+    if not sys.stdout.isatty():
+        print(text, flush=True)
+        return
+    import shutil  # noqa: PLC0415
+
+    lines, height = text.splitlines(), shutil.get_terminal_size().lines
+    if len(lines) > height:
+        below = len(lines) - (height - 1)
+        lines = [*lines[: height - 1], f"… {below} more lines: tradebotctl status"]
+    sys.stdout.write("\x1b[H\x1b[2J" + "\n".join(lines))
+    sys.stdout.flush()
+
+
+def _status_text(client: Client, data: Any, options: Options) -> str:
     if options.json:
         return json.dumps(data, ensure_ascii=False, indent=2)
+    from tradebotd.cli.columns import terminal_width  # noqa: PLC0415
     from tradebotd.cli.status import StatusText  # noqa: PLC0415
 
     positions: list[Any] | None = []
@@ -69,7 +85,7 @@ def _status_text(client: Client, options: Options) -> str:
             positions = client.get("positions").data
         except CommandError:  # the status itself says why
             positions = None
-    return str(StatusText(data, positions, colour=has_colour()))
+    return str(StatusText(data, positions, colour=has_colour(), width=terminal_width()))
 
 
 def _list(columns: str, empty: str, *path: str) -> Command:
@@ -112,8 +128,40 @@ def bots_run(client: Client, options: Options) -> int:
 
 
 def dead_letters_retry(client: Client, options: Options) -> int:
-    title = f"dead letter {options.id}"
-    return _followed(client, options, title, "dead-letters", options.id, "retry")
+    if not options.all:
+        title = f"dead letter {options.id}"
+        return _followed(client, options, title, "dead-letters", options.id, "retry")
+    runs = []
+    for letter in _open_letters(client):
+        title = f"dead letter {letter['id']}"
+        runs.append(_follow(client, title, "dead-letters", letter["id"], "retry").data)
+        if not options.json:
+            _tell_run(runs[-1])
+    if options.json:
+        print_json(runs)
+    elif not runs:
+        print("no open dead letters")
+    return EXIT_DONE if all(run["status"] in GOOD_ENDS for run in runs) else EXIT_NO
+
+
+def dead_letters_discard(client: Client, options: Options) -> int:
+    if not options.all:
+        answer = client.post("dead-letters", options.id, "discard")
+        return _told(answer, options, f"dead letter {options.id} discarded")
+    done = [
+        client.post("dead-letters", letter["id"], "discard").data
+        for letter in _open_letters(client)
+    ]
+    if options.json:
+        print_json(done)
+    else:
+        told = ", ".join(str(each["id"]) for each in done)
+        print(f"discarded: {told}" if done else "no open dead letters")
+    return EXIT_DONE
+
+
+def _open_letters(client: Client) -> list[dict[str, Any]]:
+    return [each for each in client.get("dead-letters").data if each["state"] == "open"]
 
 
 def _followed(
@@ -123,12 +171,17 @@ def _followed(
     *path: str | int,
     body: dict[str, Any] | None = None,
 ) -> int:
+    return _ended(_follow(client, title, *path, body=body), options)
+
+
+def _follow(
+    client: Client, title: str, *path: str | int, body: dict[str, Any] | None = None
+) -> Answer:
     line = LiveLine(title)
     try:
-        answer = client.follow(*path, progress=line, body=body)
+        return client.follow(*path, progress=line, body=body)
     finally:
         line.finish()
-    return _ended(answer, options)
 
 
 def _ended(answer: Answer, options: Options) -> int:
@@ -150,7 +203,7 @@ def _tell_run(run: dict[str, Any]) -> None:
     print(f"{run['job']} run {run['run_id']}: {run['status']}{again}: {counts(run['summary'])}")
     for name, word in run["summary"]["items"].items():
         told = word.get("error", word) if isinstance(word, dict) else word
-        print(f"  {name}: {told}")
+        print(f"  {name}: {plain(told)}")
     if run["error"]:
         print(f"  {last_line(run['error'])}")
 
@@ -168,11 +221,6 @@ def _switch(verb: str) -> Command:
     return command
 
 
-def dead_letters_discard(client: Client, options: Options) -> int:
-    answer = client.post("dead-letters", options.id, "discard")
-    return _told(answer, options, f"dead letter {options.id} discarded")
-
-
 def _told(answer: Answer, options: Options, text: str) -> int:
     if options.json:
         print_json(answer.data)
@@ -181,38 +229,10 @@ def _told(answer: Answer, options: Options, text: str) -> int:
     return EXIT_DONE
 
 
-def bots_show(client: Client, options: Options) -> int:
-    answer = client.get("bots", options.name)
-    bot = answer.data
-    if options.json:
-        print_json(bot)
-        return EXIT_DONE
-    from tradebotd.cli import tables  # noqa: PLC0415
-
-    print(cut(f"{bot['name']}: {bot['status']}", WIDTH))
-    print(f"  {bot['symbol']} {bot['timeframe']} {bot['strategy']}, last run", end=" ")
-    print(ago(bot["last_run_at"], answer.now))
-    today = money(bot["daily_pnl"], signed=True)
-    print(f"  today {today} {bot['currency']}, {bot['daily_trades_count']} trades")
-    for asset, amount in bot["daily_unconverted"].items():
-        print(f"  and {money(amount, signed=True)} {asset}, which no rate is known of")
-    if bot["last_error_message"]:
-        print(cut(f"  last error: {bot['last_error_message']}", WIDTH))
-    held = [bot["position"]] if bot["position"] else []
-    for columns, rows, empty in (
-        (tables.POSITIONS, held, "no open position"),
-        (tables.TRADES, bot["trades"], "no trades yet"),
-        (tables.DECISIONS, bot["decisions"], "no decisions yet"),
-    ):
-        print()
-        tables.show(columns, rows, answer.now, empty=empty)
-    return EXIT_DONE
-
-
 def _switch_bot(verb: str) -> Command:
     def command(client: Client, options: Options) -> int:
         answer = client.post("bots", options.name, verb)
-        return _told(answer, options, f"{options.name}: {answer.data['status']}")
+        return _told(answer, options, f"{options.name}: {answer.data['doing']}")
 
     return command
 
@@ -238,31 +258,6 @@ def orders(client: Client, options: Options) -> int:
     elif options.open:
         empty = "no open orders"
     return _table(answer, options, "ORDERS", empty)
-
-
-def orders_show(client: Client, options: Options) -> int:
-    answer = client.get("orders", options.id)
-    if options.json:
-        print_json(answer.data)
-        return EXIT_DONE
-    from tradebotd.cli import tables  # noqa: PLC0415
-
-    order = answer.data
-    for key, value in order.items():
-        if not isinstance(value, list | dict) and value is not None:
-            print(f"{key:<22} {value}")
-    if order["venue_order_ids"]:
-        print(f"{'venue_order_ids':<22} {', '.join(order['venue_order_ids'])}")
-    if order["search"] is not None:
-        print()
-        print("nobody knew of it; the venue was asked:")
-        for key, value in order["search"].items():
-            if value is not None:
-                print(f"  {key:<22} {', '.join(value) if isinstance(value, list) else value}")
-    for columns, key in ((tables.EVENTS, "events"), (tables.FILLS, "fills")):
-        print()
-        tables.show(columns, order[key], answer.now, empty=f"no {key}")
-    return EXIT_DONE
 
 
 def fills(client: Client, options: Options) -> int:
@@ -295,7 +290,8 @@ def levels(client: Client, options: Options) -> int:
 
 def halt(client: Client, options: Options) -> int:
     answer = client.post("halt", body={"reason": options.reason})
-    return _told(answer, options, f"entries halted ({options.reason}); exits go on")
+    reason = answer.data["halt"]["reason"]
+    return _told(answer, options, f"entries halted ({reason}); exits go on")
 
 
 def resume(client: Client, options: Options) -> int:
@@ -318,6 +314,22 @@ def _act(name: str) -> Command:
     return command
 
 
+def _one(name: str) -> Command:
+    """All that is known of one thing."""
+
+    def command(client: Client, options: Options) -> int:
+        from tradebotd.cli import shown  # noqa: PLC0415
+
+        answer: Answer = getattr(shown, name)(client, options)
+        if options.json:
+            print_json(answer.data)
+        else:
+            getattr(shown, f"tell_{name}")(answer)
+        return EXIT_DONE
+
+    return command
+
+
 COMMANDS: dict[str, Command] = {
     "status": status,
     "jobs": _list("JOBS", "no jobs", "jobs"),
@@ -326,10 +338,11 @@ COMMANDS: dict[str, Command] = {
     "jobs enable": _switch("enable"),
     "jobs disable": _switch("disable"),
     "dead-letters": _list("DEAD_LETTERS", "no dead letters", "dead-letters"),
+    "dead-letters show": _one("dead_letter"),
     "dead-letters retry": dead_letters_retry,
     "dead-letters discard": dead_letters_discard,
     "bots": _list("BOTS", "no bots", "bots"),
-    "bots show": bots_show,
+    "bots show": _one("bot"),
     "bots run": bots_run,
     "bots pause": _switch_bot("pause"),
     "bots resume": _switch_bot("resume"),
@@ -340,7 +353,7 @@ COMMANDS: dict[str, Command] = {
     "symbols resume": _act("resume_symbol"),
     "flatten": _act("flatten"),
     "orders": orders,
-    "orders show": orders_show,
+    "orders show": _one("order"),
     "fills": fills,
     "trades": trades,
     "symbols": _list("SYMBOLS", "no symbols", "symbols"),

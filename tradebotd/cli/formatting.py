@@ -37,6 +37,68 @@ def duration(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
+def ago_short(instant: str | datetime | None, now: datetime | None) -> str:
+    """`3m`, `in 20s`: what is left where room is short; in the past unless it says otherwise."""
+    told = ago(instant, now)
+    if now is None or not told.endswith(" ago"):
+        return told.replace(" min", "m").replace(" s", "s").replace(" h", "h").replace(" d", "d")
+    number, unit, _ = told.split()
+    return number + unit.replace("min", "m")
+
+
+def plain(value: object) -> str:
+    """A value of JSON in words: no braces, no quotes, yes and no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        parts = []
+        for key, each in value.items():
+            if each is None or each in ("", [], {}):
+                continue
+            told = plain(each)
+            parts.append(
+                f"{key.replace('_', ' ')} {f'({told})' if isinstance(each, dict) else told}"
+            )
+        return ", ".join(parts) or NOTHING
+    if isinstance(value, list):
+        return ", ".join(plain(each) for each in value) or NOTHING
+    return NOTHING if value is None else str(value)
+
+
+def even_figures(values: Sequence[str | None]) -> list[str]:
+    """As they are, each with the decimals of the one that has most."""
+    known = [Decimal(value) for value in values if value is not None]
+    places = max((_places(value) for value in known), default=0)
+    return [NOTHING if value is None else f"{Decimal(value):.{places}f}" for value in values]
+
+
+def even_money(values: Sequence[str | None], *, signed: bool = True) -> list[str]:
+    """With so many decimals, two at least, that the smallest shows two of its digits."""
+    known = [abs(Decimal(value)) for value in values if value is not None]
+    smallest = min((value for value in known if value), default=Decimal(1))
+    places = min(8, max(2, 1 - smallest.adjusted()))
+    return [NOTHING if each is None else _rounded(each, places, signed=signed) for each in values]
+
+
+def _rounded(text: str, places: int, *, signed: bool) -> str:
+    value = Decimal(text)
+    sign = "+" if signed and value > 0 else ""
+    return f"{sign}{value:,.{places}f}"
+
+
+def _places(value: Decimal) -> int:
+    exponent = value.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def rounded(text: str | None) -> str | None:
+    """A candle's figure: what a binary fraction adds behind its eighth decimal is nobody's."""
+    if text is None:
+        return None
+    value = Decimal(text)
+    return f"{round(value, 8):f}" if _places(value) > 8 else text
+
+
 def money(text: str | None, *, signed: bool = False) -> str:
     """Two places from 1 up, eight below it; grouped by thousands."""
     if text is None:
@@ -83,11 +145,11 @@ def cut(text: str, width: int) -> str:
     return flat if len(flat) <= width else flat[: max(0, width - 1)] + "…"
 
 
-def wrapped(words: Iterable[str], width: int) -> list[str]:
-    """Lines of at most *width*; a word that is longer is cut."""
+def wrapped(words: Iterable[str], width: int, *, cuts: bool = True) -> list[str]:
+    """Lines of at most *width*; a word that is longer is cut, or stands out."""
     lines: list[str] = []
     for word in words:
-        short = cut(word, width)
+        short = cut(word, width) if cuts else word
         if lines and len(lines[-1]) + 1 + len(short) <= width:
             lines[-1] += " " + short
         else:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from tradebotd import __version__
 from tradebotd.cli.errors import UsageError
 
 EXIT_CODES = (
@@ -54,15 +55,21 @@ def build_parser() -> Parser:
         allow_abbrev=False,
     )
     _common(parser, None)
+    parser.add_argument("--version", action="version", version=f"tradebotctl {__version__}")
     commands = _Commands(parser, "", required=True)
     status = commands.add("status", "health first, then problems, jobs, bots, positions, P&L last")
     status.add_argument("--watch", action="store_true", help="again every 2 s, until Ctrl-C")
+    status.add_argument(
+        "--check", action="store_true", help="exit 1 when health is critical (3: no daemon)"
+    )
     _jobs(commands)
     _bots(commands)
     _books(commands)
     _market(commands)
     halt = commands.add("halt", "stop entries; exits go on; survives a restart")
-    halt.add_argument("--reason", default="by hand", metavar="TEXT")
+    halt.add_argument(
+        "--reason", metavar="TEXT", help='default: "by hand"; halted already: takes its place'
+    )
     commands.add("resume", "let bots enter again")
     flatten = commands.add("flatten", "halt, cancel, close everything; 1: something is left")
     flatten.add_argument("--yes", action="store_true", help="do not ask; needed off a terminal")
@@ -117,8 +124,15 @@ def _jobs(commands: _Commands) -> None:
     below.add("disable", "keep its schedule from starting it").add_argument("name", metavar="NAME")
     letters = commands.add("dead-letters", "runs that failed for good")
     below = _Commands(letters, "dead-letters", required=False)
-    below.add("retry", "run it again with its arguments").add_argument("id", type=int, metavar="ID")
-    below.add("discard", "it no longer matters").add_argument("id", type=int, metavar="ID")
+    below.add("show", "one of them with its whole error").add_argument("id", type=_id, metavar="ID")
+    for name, words in (
+        ("retry", "run it again with its arguments"),
+        ("discard", "it no longer matters"),
+    ):
+        letter = below.add(name, words)
+        which = letter.add_mutually_exclusive_group(required=True)
+        which.add_argument("id", type=_id, nargs="?", metavar="ID")
+        which.add_argument("--all", action="store_true", help="every one that is open")
 
 
 def _bots(commands: _Commands) -> None:
@@ -136,9 +150,9 @@ def _bots(commands: _Commands) -> None:
 def _books(commands: _Commands) -> None:
     positions = commands.add("positions", "open positions")
     below = _Commands(positions, "positions", required=False)
-    below.add("close", "close one at the market").add_argument("id", type=int, metavar="ID")
+    below.add("close", "close one at the market").add_argument("id", type=_id, metavar="ID")
     change = below.add("set", "change its exits; what is not named stays as it is")
-    change.add_argument("id", type=int, metavar="ID")
+    change.add_argument("id", type=_id, metavar="ID")
     for name, words in (
         ("--stop-loss", "a price, or a percentage of the entry price: 61000, 2%%; or none"),
         ("--take-profit", "a price, or a percentage of the entry price; or none"),
@@ -160,7 +174,7 @@ def _books(commands: _Commands) -> None:
     _count(orders, 50)
     below = _Commands(orders, "orders", required=False)
     below.add("show", "one order with its events and fills").add_argument(
-        "id", type=int, metavar="ID"
+        "id", type=_id, metavar="ID"
     )
     _count(commands.add("fills", "the latest fills"), 50)
     trades = commands.add("trades", "closed positions, the latest first")
@@ -206,6 +220,12 @@ def _count(parser: argparse.ArgumentParser, default: int) -> None:
 def _positive(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 10_000:
         raise argparse.ArgumentTypeError(f"a number from 1 to 10000, was {text!r}")
+    return int(text)
+
+
+def _id(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 2**63:
+        raise argparse.ArgumentTypeError(f"a number like 17, was {text!r}")
     return int(text)
 
 

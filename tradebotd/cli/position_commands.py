@@ -7,6 +7,7 @@ from typing import Any
 
 from tradebotd.cli.client import Answer, Client
 from tradebotd.cli.errors import EXIT_DONE, EXIT_NO, UsageError
+from tradebotd.cli.formatting import NOTHING, with_asset
 from tradebotd.cli.progress import LiveLine
 
 Options = argparse.Namespace
@@ -29,18 +30,25 @@ def set_exits(client: Client, options: Options, told: Told) -> int:
         raise UsageError(SET_USAGE, "name at least one exit")
     answer = client.post("positions", options.id, "exits", body=wish)
     levels = ", ".join(
-        f"{name.replace('_', '-')} {_told_level(answer.data.get(name), wish[name])}"
+        f"{name.replace('_', '-')} {_told_level(answer.data, name, wish[name])}"
         for name in wish
-        if wish[name] or answer.data.get(name)
+        if wish[name] or _level(answer.data, name)
     )
     stops = (answer.data.get("stop_loss"), answer.data.get("trailing_stop"))
     naked = "" if any(stops) else "; it has no stop"
     return told(answer, options, f"position {options.id} of {answer.data['bot']}: {levels}{naked}")
 
 
-def _told_level(level: str | None, wished: str | None) -> str:
-    """As it is now; a holding time is not among what is told of a position."""
-    return level or wished or "none"
+def _level(position: dict[str, Any], name: str) -> str | None:
+    """As it is now: a price; of a holding time how long it was set to."""
+    if name != "max_holding":
+        level: str | None = position[name]
+        return level
+    return next((each["rule"] for each in position["exits"] if each["kind"] == name), None)
+
+
+def _told_level(position: dict[str, Any], name: str, wished: str | None) -> str:
+    return _level(position, name) or wished or "none"
 
 
 def adopt(client: Client, options: Options, told: Told) -> int:
@@ -84,7 +92,18 @@ def _agreed(client: Client) -> bool:
 
 
 def _verdict(done: dict[str, Any]) -> str:
-    lines = [f"closed {each}" for each in done["closed"]]
-    lines += [f"cancelled {each}" for each in done["cancelled"]]
+    trades = {str(trade["id"]): trade for trade in done["trades"]}
+    lines = [
+        f"closed {each}{_brought(trades.get(each.partition(' ')[0]))}" for each in done["closed"]
+    ]
+    if done["cancelled"]:
+        lines.append(f"cancelled {', '.join(done['cancelled'])}")
     left = f"{len(done['left'])} left" if done["left"] else "nothing is left"
     return "\n".join([*lines, f"{left}; entries stay halted until `tradebotctl resume`"])
+
+
+def _brought(trade: dict[str, Any] | None) -> str:
+    if trade is None:
+        return ""
+    pnl = with_asset(trade["realized_pnl"], trade["quote_asset"])
+    return f" at {trade['exit_price'] or NOTHING}, P&L {pnl}"

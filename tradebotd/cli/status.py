@@ -3,12 +3,12 @@
 Written without rich, whose import alone would take a third of the time this command may.
 """
 
-import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from tradebotd.cli.columns import Column, Figures, Money, Times, fitted
 from tradebotd.cli.formatting import (
     BOLD,
     DIM,
@@ -21,9 +21,7 @@ from tradebotd.cli.formatting import (
     ago,
     cut,
     duration,
-    fit,
-    money,
-    number,
+    even_money,
     paint,
     with_asset,
     wrapped,
@@ -32,18 +30,61 @@ from tradebotd.cli.formatting import (
 HEALTH_STYLE = {"ok": f"1;{GREEN}", "degraded": f"1;{YELLOW}", "critical": f"1;{RED}"}
 SEVERITY_STYLE = {"critical": f"1;{RED}", "warning": YELLOW, "info": DIM}
 LABEL = 10
+MOST_WAITS = 3
 Json = dict[str, Any]
 
 
-class StatusText:
-    """`positions` is None when they could not be read."""
+def _position(row: Json) -> str:
+    held = row["position"]
+    return NOTHING if held is None else f"{held['side']} {held['quantity']}"
 
-    def __init__(self, status: Json, positions: Sequence[Json] | None, *, colour: bool) -> None:
+
+def _stop(row: Json) -> str | None:
+    """The one that is met first."""
+    stops = [row[key] for key in ("stop_loss", "trailing_stop") if row[key] is not None]
+    tightest = max if row["side"] == "long" else min
+    return tightest(stops, key=Decimal) if stops else None
+
+
+def _away(row: Json, _now: datetime | None) -> str:
+    distance, kind = row["stop_distance_percent"], row["stop_kind"]
+    if kind is None:
+        return "no stop"
+    return f"{kind.replace('_', '-')}{'' if distance is None else f' {distance} %'}"
+
+
+POSITIONS = (
+    Column("position", "id"),
+    Column("bot", "bot"),
+    Column("side", "side"),
+    Figures("held", "quantity", drop=3),
+    Figures("entry", "entry_price", drop=1),
+    Figures("last", "last_price", drop=2),
+    Figures("stop", _stop, drop=4),
+    Column("which, away", _away),
+    Money("unrealized", "unrealized_pnl"),
+    Column("guard", "protected_by"),
+)
+
+
+class StatusText:
+    """`positions` is None when they could not be read; `width` when it is no terminal's."""
+
+    def __init__(
+        self,
+        status: Json,
+        positions: Sequence[Json] | None,
+        *,
+        colour: bool,
+        width: int | None = None,
+    ) -> None:
         self._status = status
         self._positions = positions
         self._colour = colour
         self._now = datetime.fromisoformat(status["clock"]["now"])
-        self._width = min(WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns) if colour else WIDTH
+        self._room = width
+        self._width = WIDTH if width is None else min(WIDTH, width)  # of sentences
+        self._simulated = status["clock"]["kind"] != "wall"
 
     def __str__(self) -> str:
         blocks = [
@@ -66,14 +107,17 @@ class StatusText:
         shown = self._paint(state, "" if state == "running" else f"1;{YELLOW}")
         facts = (
             f"{status['verification']} · pid {status['pid']} · up {duration(status['uptime_s'])}"
-            f" · tradebotd {status['version']}"
+            f"{' (host time)' if self._simulated else ''} · tradebotd {status['version']}"
         )
         lines = [f"{health} · {shown} · {facts}", self._clock()]
         if status["halt"] is not None:
             since, reason = ago(status["halt"]["since"], self._now), status["halt"]["reason"]
-            halt = cut(f"ENTRIES HALTED {since}: {reason}", self._width)
+            halt = self._cut(f"ENTRIES HALTED {since}: {reason}")
             lines.append(self._paint(halt, f"1;{YELLOW}"))
         return lines
+
+    def _cut(self, text: str, less: int = 0) -> str:
+        return text if self._room is None else cut(text, self._width - less)
 
     def _clock(self) -> str:
         clock = self._status["clock"]
@@ -96,11 +140,12 @@ class StatusText:
             severity = f"{problem['severity'].upper():<8}"
             since = ago(problem["since"], self._now)
             room = self._width - 14 - len(since)
-            subject = cut(problem["subject"], room)
+            subject = self._cut(problem["subject"], self._width - room)
             gap = " " * max(2, room + 2 - len(subject))
             painted = self._paint(severity, SEVERITY_STYLE[problem["severity"]])
             lines.append(f"  {painted}  {self._paint(subject, BOLD)}{gap}{since}")
-            text = wrapped(problem["message"].split(), self._width - 12)
+            words = problem["message"].split()
+            text = wrapped(words, self._width - 12, cuts=self._room is not None)
             lines += [" " * 12 + line for line in text]
             lines.append(" " * 12 + self._paint(f"see {problem['runbook']}", DIM))
         return lines
@@ -123,90 +168,93 @@ class StatusText:
         bots = self._status["bots"]
         if not bots:
             return [f"{'bots':<{LABEL}}none"]
-        rows = [
-            (
-                bot["name"],
-                bot["symbol"],
-                bot["status"],
-                _position(bot["position"]),
-                money(bot["daily_pnl"], signed=True),
-                str(bot["daily_trades"]),
-                ago(bot["last_run_at"], self._now),
-            )
-            for bot in bots
-        ]
-        today = f"today {self._status['currency']}"
-        heads = ("bots", "symbol", "status", "position", today, "trades", "last run")
-        return self._table(heads, rows, right={4, 5})
+        columns = (
+            Column("bots", "name"),
+            Column("symbol", "symbol"),
+            Column("status", "doing"),
+            Column("position", lambda row, _: _position(row), drop=4),
+            Money(f"today {self._status['currency']}", "daily_pnl", asset="-", drop=3),
+            Column("entries", "daily_trades", right=True, drop=1),
+            Times("last run", "last_run_at", drop=2),
+        )
+        return self._table(columns, bots)
 
     def _held(self) -> list[str]:
         status = self._status
         unknown = status["unknown_orders"]
         lines = []
         if unknown:
-            text = f"{unknown} order(s) with an unknown outcome"
+            text = f"{unknown} with an unknown outcome"
             lines.append(f"{'orders':<{LABEL}}{self._paint(text, f'1;{RED}')}")
         if not status["positions"]:
             return [*lines, f"{'positions':<{LABEL}}none"]
         if self._positions is None:
             return [*lines, f"{'positions':<{LABEL}}{status['positions']} open"]
-        rows = [
-            (
-                str(each["id"]),
-                each["bot"],
-                each["side"],
-                number(each["quantity"]),
-                number(each["entry_price"]),
-                number(each["last_price"]),
-                number(each["trailing_stop"] or each["stop_loss"]),
-                with_asset(each["unrealized_pnl"], each.get("quote_asset")),
-                each["protected_by"],
-            )
-            for each in self._positions
-        ]
-        heads = (
-            "position",
-            "bot",
-            "side",
-            "held",
-            "entry",
-            "last",
-            "stop",
-            "unrealized",
-            "guard",
-        )
-        return lines + self._table(heads, rows, right={3, 4, 5, 6, 7})
+        return lines + self._table(POSITIONS, self._positions)
 
     def _profit(self) -> list[str]:
         status = self._status
-        doubt = "" if status["pnl_verified"] else self._paint("  UNVERIFIED", f"1;{YELLOW}")
-        if doubt:
-            why = (
-                f"health is {status['health']}"
-                if status["health"] != "ok"
-                else f"still {status['verification']}"
-                if status["verification"] != "verified"
-                else "a position has no price"
-            )
-            doubt += f" ({why})"
+        doubt = self._doubt()
         currency = status["currency"]
         known = [bot["unrealized_pnl"] for bot in status["bots"]]
-        unrealized = NOTHING if None in known else money(_sum(known), signed=True)
-        lines = [self._title("P&L") + doubt]
-        equity = f"{money(status['equity'])} {currency}, {ago(status['equity_at'], self._now)}"
-        rows = (
-            ("realized", f"{money(status['realized_pnl_today'], signed=True)} {currency} today"),
-            ("unrealized", f"{unrealized} {currency}"),
-            ("equity", "no snapshot yet" if status["equity"] is None else equity),
+        sums = (
+            status["realized_pnl_today"],
+            None if None in known else _sum(known),
         )
+        realized, unrealized = even_money(sums)
+        equity = f"{with_asset(status['equity'], currency).lstrip('+')}"
+        rows = (
+            ("realized", f"{realized} {currency} today"),
+            ("unrealized", f"{unrealized} {currency}"),
+            (
+                "equity",
+                "no snapshot yet"
+                if status["equity"] is None
+                else f"{equity}, {ago(status['equity_at'], self._now)}",
+            ),
+        )
+        lines = [self._title("P&L") + doubt]
         return lines + [f"  {label:<{LABEL + 2}}{text}" for label, text in rows]
 
-    def _table(
-        self, heads: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]
-    ) -> list[str]:
-        widths = fit([heads, *rows], self._width, right)
-        lines = [self._title(_line(heads, widths, right))]
-        return lines + [_line(row, widths, right) for row in rows]
+    def _doubt(self) -> str:
+        """Loud when something is wrong; while its jobs are not due yet, only what it waits for."""
+        status = self._status
+        if status["pnl_verified"]:
+            return ""
+        if status["health"] != "ok":
+            why = f"health is {status['health']}"
+        elif status["verification"] == "failed":
+            why = "a job has not run well"
+        elif status["verification"] == "verifying":
+            return "  " + self._paint(self._cut(f"not verified yet ({self._waits()})", 5), DIM)
+        else:
+            why = "a position has no price"
+        return self._paint("  UNVERIFIED", f"1;{YELLOW}") + f" ({why})"
+
+    def _waits(self) -> str:
+        waits = self._status["verification_waits"]
+        told = [self._wait(each) for each in waits[:MOST_WAITS]]
+        more = len(waits) - len(told)
+        if more > 0:
+            told.append(f"{more} more")
+        return f"waits for: {', '.join(told)}" if told else "waits for its jobs"
+
+    def _wait(self, wait: Json) -> str:
+        """`daily_close at 20:59Z`, and the day where it is another one."""
+        if wait["next_run_at"] is None:
+            return str(wait["job"])
+        at = datetime.fromisoformat(wait["next_run_at"])
+        day = "" if at.date() == self._now.date() else f"{at:%Y-%m-%d} "
+        return f"{wait['job']} at {day}{at:%H:%M}Z"
+
+    def _table(self, columns: Sequence[Column], rows: Sequence[Json]) -> list[str]:
+        shown = fitted(columns, rows, self._now, self._room)
+        right = {index for index, column in enumerate(shown.columns) if column.right}
+        lines = [self._title(_line(shown.heads, shown.widths, right))]
+        lines += [_line(row, shown.widths, right) for row in shown.cells]
+        if shown.left_out:
+            lines.append(self._paint(f"  no room for {', '.join(shown.left_out)}", DIM))
+        return lines
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: set[int]) -> str:
@@ -215,10 +263,6 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: set[int]) -> str:
         for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
     return "  ".join(padded).rstrip()
-
-
-def _position(held: Json | None) -> str:
-    return NOTHING if held is None else f"{held['side']} {held['quantity']}"
 
 
 def _sum(amounts: Sequence[str]) -> str:

@@ -1,6 +1,9 @@
-"""Lists as tables of at most 100 columns, by rich: imported only when there is one to show."""
+"""Lists as tables, by rich: imported only when there is one to show.
 
-from collections.abc import Callable, Sequence
+Piped they are whole; on a terminal they fit it (`columns` says what gives way).
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,22 +12,29 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tradebotd.cli.columns import (
+    GAP,
+    Column,
+    Figures,
+    Money,
+    Times,
+    fitted,
+    is_simulated,
+    terminal_width,
+)
 from tradebotd.cli.formatting import (
     NOTHING,
-    WIDTH,
-    ago,
     duration,
-    fit,
     has_colour,
     money,
-    number,
     percent,
-    with_asset,
+    plain,
+    rounded,
 )
 
 Json = dict[str, Any]
-Cell = Callable[[Json, datetime | None], str]
 
+ADDED = ("HINT:", "DETAIL:", "CONTEXT:", "QUERY:", "LINE ")
 STYLES = {
     "ok": "green",
     "partial": "yellow",
@@ -38,44 +48,10 @@ STYLES = {
 }
 
 
-class Column:
-    """`right`: figures, which are not cut while words can be."""
-
-    def __init__(self, head: str, cell: str | Cell, *, right: bool = False) -> None:
-        self.head = head
-        self.cell: Cell = cell if callable(cell) else _plainly(cell)
-        self.right = right
-
-
-def _plainly(key: str) -> Cell:
-    def cell(row: Json, _now: datetime | None) -> str:
-        value = row[key]
-        return NOTHING if value is None else str(value)
-
-    return cell
-
-
-def at(key: str) -> Cell:
-    return lambda row, now: ago(row[key], now)
-
-
-def cash(key: str) -> Cell:
-    return lambda row, _now: money(row[key], signed=True)
-
-
-def quoted(key: str) -> Cell:
-    """With its asset, where that is known: a table may hold several."""
-    return lambda row, _now: with_asset(row[key], row.get("quote_asset"))
-
-
 def _dust(row: Json) -> str:
     """Part of the loss, where there is any."""
     cost = row.get("dust_cost")
     return money(cost) if cost and Decimal(cost) else NOTHING
-
-
-def _today(row: Json, _: datetime | None) -> str:
-    return f"{money(row['daily_pnl'], signed=True)} {row['currency']}"
 
 
 class _Console(Console):
@@ -83,40 +59,39 @@ class _Console(Console):
         raise BrokenPipeError  # `main` ends it quietly
 
 
-def console() -> Console:
-    """As wide as the terminal, at most 100; without colours where nobody sees them."""
-    probe = Console()
-    width = min(WIDTH, probe.width) if probe.is_terminal else WIDTH
-    return _Console(width=width, highlight=False, no_color=not has_colour(), emoji=False)
-
-
 def show(
     columns: Sequence[Column], rows: Sequence[Json], now: datetime | None, *, empty: str
 ) -> None:
     if not rows:
-        console().print(empty)
+        print(empty)
         return
-    out = console()
-    cells = [[_flat(column.cell(row, now)) for column in columns] for row in rows]
-    heads = [column.head for column in columns]
-    right = {index for index, column in enumerate(columns) if column.right}
-    widths = fit([heads, *cells], out.width, right)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column, width in zip(columns, widths, strict=True):
+    width, simulated = terminal_width(), is_simulated(now)
+    fit = fitted(columns, rows, now, width, simulated=simulated)
+    room = sum(fit.widths) + GAP * (len(fit.widths) - 1)
+    out = _Console(width=room, highlight=False, no_color=not has_colour(), emoji=False)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    for column, head, cells in zip(fit.columns, fit.heads, fit.widths, strict=True):
         table.add_column(
-            column.head,
+            head,
             justify="right" if column.right else "left",
             no_wrap=True,
             overflow="ellipsis",
-            width=width,
+            width=cells,
         )
-    for line in cells:
+    for line in fit.cells:
         table.add_row(*(_styled(cell) for cell in line))
     out.print(table)
+    if width is None:
+        return
+    notes = ["times are market time"] if simulated and _tells_time(fit.columns) else []
+    if fit.left_out:
+        notes.append(f"no room for {', '.join(fit.left_out)}: pipe it, or --json")
+    for note in notes:
+        out.print(f"[dim]{escape(note)}[/]", no_wrap=False, width=width)
 
 
-def _flat(text: str) -> str:
-    return " ".join(text.split())
+def _tells_time(columns: Sequence[Column]) -> bool:
+    return any(isinstance(column, Times) for column in columns)
 
 
 def _styled(text: str) -> str:
@@ -136,15 +111,18 @@ def _job_status(row: Json, _now: datetime | None) -> str:
 
 
 def last_line(error: str | None) -> str:
-    """Of a traceback: what was raised. Empty when there was none."""
-    return (error or "").strip().rpartition("\n")[2]
+    """Of a traceback: what was raised, without what PostgreSQL adds below it. Empty for none."""
+    lines = [line for line in (error or "").strip().splitlines() if line.strip()]
+    for line in reversed(lines):
+        if not line.startswith((" ", *ADDED)):
+            return line
+    return lines[-1].strip() if lines else ""
 
 
 def _took(row: Json, _now: datetime | None) -> str:
-    if row["finished_at"] is None:
-        return NOTHING
-    start, end = (datetime.fromisoformat(row[key]) for key in ("started_at", "finished_at"))
-    return duration((end - start).total_seconds())
+    """Host time, which a limit of the job is measured in."""
+    seconds = row.get("duration_s")
+    return NOTHING if seconds is None or row["finished_at"] is None else duration(seconds)
 
 
 def _summary(row: Json, _now: datetime | None) -> str:
@@ -166,60 +144,96 @@ def _tells(value: object) -> bool:
 JOBS = (
     Column("job", "name"),
     Column("status", _job_status),
-    Column("last run", at("last_started_at")),
-    Column("next run", at("next_run_at")),
-    Column("24 h", lambda row, _: percent(row["success_rate_24h"]), right=True),
-    Column("missed", "missed_24h", right=True),
+    Times("last run", "last_started_at", drop=3),
+    Times("next run", "next_run_at", drop=4),
+    Column("24 h", lambda row, _: percent(row["success_rate_24h"]), right=True, drop=1),
+    Column("missed", "missed_24h", right=True, drop=2),
     Column("outcome", _outcome),
 )
 HISTORY = (
-    Column("run", "run_id", right=True),
-    Column("started", at("started_at")),
+    Column("run", "run_id", right=True, drop=3),
+    Times("started", "started_at"),
     Column("status", "status"),
-    Column("try", "attempt", right=True),
-    Column("runs", "runs", right=True),
-    Column("took", _took, right=True),
+    Column("try", "attempt", right=True, drop=2),
+    Column("runs", "runs", right=True, drop=1),
+    Column("took", _took, right=True, host=True, drop=4),
     Column("summary", _summary),
 )
 DEAD_LETTERS = (
     Column("id", "id", right=True),
     Column("job", "job"),
     Column("state", "state"),
-    Column("count", "count", right=True),
-    Column("last failed", at("last_failed_at")),
-    Column("arguments", lambda row, _: _arguments(row["args"])),
+    Column("count", "count", right=True, drop=2),
+    Times("last failed", "last_failed_at", drop=3),
+    Column("arguments", lambda row, _: plain(row["args"]), drop=1),
     Column("error", lambda row, _: last_line(row["error"])),
 )
 BOTS = (
     Column("bot", "name"),
     Column("symbol", "symbol"),
-    Column("frame", "timeframe"),
+    Column("frame", "timeframe", drop=1),
     Column("strategy", "strategy"),
-    Column("status", "status"),
-    Column("held", lambda row, _: "yes" if row["in_position"] else "no"),
-    Column("today", _today, right=True),
-    Column("trades", "daily_trades_count", right=True),
-    Column("last run", at("last_run_at")),
+    Column("status", "doing"),
+    Money("today", "daily_pnl", asset="currency", drop=4),
+    Column("entries", "daily_trades_count", right=True, drop=2),
+    Times("last run", "last_run_at", drop=3),
 )
+
+
+def _stop(row: Json) -> str | None:
+    """The one that is met first."""
+    stops = [row[key] for key in ("stop_loss", "trailing_stop") if row[key] is not None]
+    tightest = max if row["side"] == "long" else min
+    return tightest(stops, key=Decimal) if stops else None
+
+
+def stop_name(row: Json) -> str:
+    kind: str = row["stop_kind"] or NOTHING
+    return kind.replace("_", "-")
+
+
+def per_cent(text: str | None) -> str:
+    return NOTHING if text is None else f"{text} %"
+
+
 POSITIONS = (
     Column("id", "id", right=True),
     Column("bot", "bot"),
     Column("symbol", "symbol"),
     Column("side", "side"),
-    Column("quantity", "quantity", right=True),
-    Column("entry", "entry_price", right=True),
-    Column("last", lambda row, _: number(row["last_price"]), right=True),
-    Column("stop", lambda row, _: number(row["trailing_stop"] or row["stop_loss"]), right=True),
-    Column("target", lambda row, _: number(row["take_profit"]), right=True),
-    Column("P&L", quoted("unrealized_pnl"), right=True),
-    Column("opened", at("opened_at")),
+    Figures("quantity", "quantity", drop=5),
+    Figures("entry", "entry_price", drop=4),
+    Figures("last", "last_price", drop=6),
+    Figures("stop", _stop),
+    Column("which", lambda row, _: stop_name(row)),
+    Column("away", lambda row, _: per_cent(row["stop_distance_percent"]), right=True, drop=8),
+    Money("at risk", "at_risk", signed=False, drop=7),
+    Figures("target", "take_profit", drop=3),
+    Money("P&L", "unrealized_pnl"),
+    Times("opened", "opened_at", drop=2),
     Column("guard", "protected_by"),
 )
 
 
-def _order_price(row: Any, _: Any) -> str:
+def _left(row: Json, _now: datetime | None) -> str:
+    if row["left_s"] is not None:
+        return duration(row["left_s"])
+    return "earned" if row["earned"] else per_cent(row["distance_percent"])
+
+
+EXITS = (
+    Column("exit", lambda row, _: row["kind"].replace("_", "-")),
+    Figures("price", "price"),
+    Column("away", _left, right=True),
+    Column("next", lambda row, _: "yes" if row["in_force"] else "no"),
+    Column("rule", "rule"),
+)
+
+
+def _order_price(row: Json) -> str | None:
     """What it was filled at, else what it waits for."""
-    return number(row["average_price"] or row["stop_price"] or row["limit_price"])
+    price: str | None = row["average_price"] or row["stop_price"] or row["limit_price"]
+    return price
 
 
 ORDERS = (
@@ -228,36 +242,36 @@ ORDERS = (
     Column("symbol", "symbol"),
     Column("side", "side"),
     Column("type", "type"),
-    Column("quantity", "quantity", right=True),
-    Column("filled", "filled_quantity", right=True),
-    Column("price", _order_price, right=True),
+    Figures("quantity", "quantity", drop=3),
+    Figures("filled", "filled_quantity", drop=1),
+    Figures("price", _order_price, drop=4),
     Column("status", "status"),
     Column("reason", "reason"),
-    Column("created", at("created_at")),
+    Times("created", "created_at", drop=2),
 )
 FILLS = (
-    Column("trade id", "trade_id"),
+    Column("trade id", "trade_id", drop=1),
     Column("order", "order_id", right=True),
     Column("bot", "bot"),
     Column("symbol", "symbol"),
     Column("side", "side"),
-    Column("quantity", "quantity", right=True),
-    Column("price", "price", right=True),
-    Column("fee", lambda row, _: f"{money(row['fee'])} {row['fee_asset']}", right=True),
-    Column("executed", at("executed_at")),
+    Figures("quantity", "quantity", drop=4),
+    Figures("price", "price"),
+    Money("fee", "fee", asset="fee_asset", signed=False, drop=3),
+    Times("executed", "executed_at", drop=2),
 )
 TRADES = (
     Column("id", "id", right=True),
     Column("bot", "bot"),
     Column("symbol", "symbol"),
     Column("side", "side"),
-    Column("quantity", "quantity", right=True),
-    Column("entry", "entry_price", right=True),
-    Column("exit", "exit_price", right=True),
+    Figures("quantity", "quantity", drop=3),
+    Figures("entry", "entry_price", drop=4),
+    Figures("exit", "exit_price", drop=5),
     Column("why", "close_reason"),
-    Column("P&L", quoted("realized_pnl"), right=True),
-    Column("dust cost", lambda row, _: _dust(row), right=True),
-    Column("closed", at("closed_at")),
+    Money("P&L", "realized_pnl"),
+    Column("dust cost", lambda row, _: _dust(row), right=True, drop=1),
+    Times("closed", "closed_at", drop=2),
 )
 SYMBOLS = (
     Column("symbol", "symbol"),
@@ -265,23 +279,30 @@ SYMBOLS = (
     Column("feeds", lambda row, _: ",".join(row["feeds"])),
     Column("frames", lambda row, _: ",".join(row["timeframes"])),
     Column("calendar", "calendar"),
-    Column("tick", "tick_size", right=True),
-    Column("lot", "lot_size", right=True),
+    Column("tick", "tick_size", right=True, drop=2),
+    Column("lot", "lot_size", right=True, drop=1),
     Column("active", lambda row, _: "yes" if row["active"] else "no"),
-    Column("last", lambda row, _: number(row["last_price"]), right=True),
-    Column("age", lambda row, _: _age(row["last_price_age_s"]), right=True),
+    Column("last", "last_price", right=True, drop=4),
+    Column("age", lambda row, _: _age(row["last_price_age_s"]), right=True, drop=3),
 )
+
+
+def _float(key: str) -> Figures:
+    return Figures(key, lambda row: rounded(row[key]))
+
+
 CANDLES = (
     Column("time", "ts"),
-    *(Column(key, key, right=True) for key in ("open", "high", "low", "close", "volume")),
-    Column("feed", "feed"),
+    *(_float(key) for key in ("open", "high", "low", "close", "volume")),
+    Column("feed", "feed", drop=1),
 )
-LEVELS = tuple(
-    Column(key, key, right=key not in {"symbol", "trade_date"})
-    for key in ("symbol", "trade_date", "r2", "r1", "pp", "s1", "s2", "y_high", "y_low", "y_close")
+LEVELS = (
+    Column("symbol", "symbol"),
+    Column("trade_date", "trade_date"),
+    *(_float(key) for key in ("r2", "r1", "pp", "s1", "s2", "y_high", "y_low", "y_close")),
 )
 DECISIONS = (
-    Column("candle", at("candle_ts")),
+    Times("candle", "candle_ts"),
     Column("intent", "intent"),
     Column("signal", "signal"),
     Column("reason", "reason"),
@@ -291,13 +312,9 @@ LEFT = (Column("left", "kind"), Column("what", "subject"), Column("why", "why"))
 EVENTS = (
     Column("at", "at"),
     Column("status", "status"),
-    Column("detail", lambda row, _: _arguments(row["detail"])),
+    Column("detail", lambda row, _: plain(row["detail"])),
 )
 
 
 def _age(seconds: float | None) -> str:
     return NOTHING if seconds is None else duration(max(0.0, seconds))
-
-
-def _arguments(values: Json) -> str:
-    return " ".join(f"{key}={value}" for key, value in values.items() if value) or NOTHING

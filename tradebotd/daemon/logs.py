@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from tradebotd.clocks.host import host_now
+from tradebotd.daemon.console import ConsoleLines
 from tradebotd.domain.decimals import plain
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -46,14 +47,7 @@ def configure(
     on_terminal = target.isatty()
     console = log_format == "console" or (log_format == "auto" and on_terminal)
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(
-            colors=on_terminal,
-            pad_event_to=28,
-            sort_keys=False,
-            exception_formatter=structlog.dev.plain_traceback,
-        )
-        if console
-        else _as_json
+        ConsoleLines(colours=on_terminal, on_terminal=on_terminal) if console else _as_json
     )
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from tradebotd import __version__
 from tradebotd.daemon.process_signals import Signals
@@ -20,6 +21,7 @@ from tradebotd.domain.errors import (
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: database or venue
 EXIT_TAKEN = 75  # EX_TEMPFAIL: another daemon holds the account
 EXIT_CONFIG = 78  # EX_CONFIG
@@ -67,8 +69,15 @@ def _complain(text: str, exit_code: int) -> int:
     return exit_code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.format_usage()}tradebotd: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tradebotd",
         description="A trading daemon that proves that it works. Look at it with tradebotctl.",
         epilog="exit codes: 0 done, 1 something is left, 2 usage, 69 database or venue unavailable,"

@@ -1,0 +1,172 @@
+# ruff: noqa: ARG002 - each kind of column uses its own of what all are given
+"""Columns of a table, and what gives way where a terminal is too narrow for them.
+
+Dates give way first, then ids and digits (whole columns: a figure cut short is a lie), and names,
+types and reasons last. What is piped is whole.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from tradebotd.cli.formatting import NOTHING, ago, ago_short, even_figures, even_money, fit
+
+Json = dict[str, Any]
+Cell = Callable[[Json, datetime | None], str]
+Value = Callable[[Json], str | None]
+
+GAP = 2
+WORDS = 24  # of a longer text so much must stay before a column is left out for it
+
+
+class Column:
+    """`right`: figures. `drop`: left out where room is short, the lowest number first; 0 never.
+
+    `host`: host time, which its head says beside a clock that is not the host's.
+    """
+
+    def __init__(
+        self,
+        head: str,
+        cell: str | Cell,
+        *,
+        right: bool = False,
+        drop: int = 0,
+        host: bool = False,
+    ) -> None:
+        self.head = head
+        self.cell: Cell = cell if callable(cell) else _plainly(cell)
+        self.right = right
+        self.drop = drop
+        self.host = host
+
+    def texts(self, rows: Sequence[Json], now: datetime | None, *, short: bool) -> list[str]:
+        return [flat(self.cell(row, now)) for row in rows]
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _plainly(key: str) -> Cell:
+    def cell(row: Json, _now: datetime | None) -> str:
+        value = row[key]
+        return NOTHING if value is None else str(value)
+
+    return cell
+
+
+class Times(Column):
+    """Relative, `3 min ago`; `3m` where room is short."""
+
+    def __init__(self, head: str, key: str, *, drop: int = 0) -> None:
+        super().__init__(head, key, drop=drop)
+        self._key = key
+
+    def texts(self, rows: Sequence[Json], now: datetime | None, *, short: bool) -> list[str]:
+        tell = ago_short if short else ago
+        return [tell(row[self._key], now) for row in rows]
+
+
+class Figures(Column):
+    """With as many decimals in each row, so that they can be compared."""
+
+    def __init__(self, head: str, value: str | Value, *, drop: int = 0) -> None:
+        super().__init__(head, "", right=True, drop=drop)
+        self.value: Value = value if callable(value) else lambda row: row[value]
+
+    def texts(self, rows: Sequence[Json], now: datetime | None, *, short: bool) -> list[str]:
+        return even_figures([self.value(row) for row in rows])
+
+
+class Money(Figures):
+    """And with its asset, where that is known: a table may hold several."""
+
+    def __init__(
+        self,
+        head: str,
+        value: str | Value,
+        *,
+        asset: str = "quote_asset",
+        signed: bool = True,
+        drop: int = 0,
+    ) -> None:
+        super().__init__(head, value, drop=drop)
+        self._asset = asset
+        self._signed = signed
+
+    def texts(self, rows: Sequence[Json], now: datetime | None, *, short: bool) -> list[str]:
+        values = [self.value(row) for row in rows]
+        assets = [row.get(self._asset) for row in rows]
+        return [
+            text if asset is None or text == NOTHING else f"{text} {asset}"
+            for text, asset in zip(even_money(values, signed=self._signed), assets, strict=True)
+        ]
+
+
+class Fitted(NamedTuple):
+    """`left_out`: heads of the columns for which there was no room."""
+
+    columns: list[Column]
+    heads: list[str]
+    cells: list[list[str]]
+    widths: list[int]
+    left_out: list[str]
+
+
+def terminal_width() -> int | None:
+    """None where it is no terminal: what is piped is whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def is_simulated(now: datetime | None) -> bool:
+    """The daemon's clock is not the host's."""
+    if now is None:
+        return False
+    import time  # noqa: PLC0415
+
+    return abs(now.timestamp() - time.time()) > 300  # noqa: TID251 - the host's, to compare with
+
+
+def fitted(
+    columns: Sequence[Column],
+    rows: Sequence[Json],
+    now: datetime | None,
+    width: int | None,
+    *,
+    simulated: bool = False,
+) -> Fitted:
+    """*width* None: as wide as it is."""
+    shown = list(columns)
+    heads = [f"{each.head} (host)" if each.host and simulated else each.head for each in shown]
+    texts = [each.texts(rows, now, short=False) for each in shown]
+    left_out: list[str] = []
+    if width is not None and _needed(shown, heads, texts, whole=True) > width:
+        texts = [each.texts(rows, now, short=True) for each in shown]
+        while _needed(shown, heads, texts) > width:
+            droppable = [each for each in shown if each.drop]
+            if not droppable:
+                break
+            at = shown.index(min(droppable, key=lambda each: each.drop))
+            left_out.append(heads[at])
+            del shown[at], heads[at], texts[at]
+    cells = [list(row) for row in zip(*texts, strict=True)]
+    right = {index for index, column in enumerate(shown) if column.right}
+    room = _needed(shown, heads, texts, whole=True) if width is None else width
+    return Fitted(shown, heads, cells, fit([heads, *cells], room, right, GAP), left_out)
+
+
+def _needed(
+    columns: Sequence[Column],
+    heads: Sequence[str],
+    texts: Sequence[Sequence[str]],
+    *,
+    whole: bool = False,
+) -> int:
+    widths = []
+    for column, head, cells in zip(columns, heads, texts, strict=True):
+        longest = max(map(len, cells), default=0)
+        widths.append(max(len(head), longest if whole or column.right else min(longest, WORDS)))
+    return sum(widths) + GAP * (len(widths) - 1)
