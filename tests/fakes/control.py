@@ -11,6 +11,7 @@ from structlog.contextvars import get_contextvars
 
 from tradebotd.control import acts as a
 from tradebotd.control import messages as m
+from tradebotd.control.details import JobWait, PositionExit
 from tradebotd.control.order_detail import OrderDetail, OrderEvent, OrderSearch
 from tradebotd.domain.errors import (
     ConfigError,
@@ -65,6 +66,20 @@ def position(name: str = "btc-ema") -> m.Position:
         last_price_age_s=1.0,
         unrealized_pnl=Decimal("-1234.5678"),
         protected_by="daemon",
+        stop_kind="stop_loss",
+        stop_distance_percent=Decimal("0.62"),
+        pnl_at_stop=Decimal("-0.3"),
+        at_risk=Decimal("0.3"),
+        exits=[
+            PositionExit(
+                kind="stop_loss",
+                rule="0.5% from the entry",
+                price=Decimal(42785),
+                distance_percent=Decimal("0.62"),
+                in_force=True,
+            ),
+            PositionExit(kind="max_holding", rule="3d", left_s=7200.0, ends_at=NOW),
+        ],
     )
 
 
@@ -96,6 +111,7 @@ def bot(name: str = "btc-ema") -> m.Bot:
         active=True,
         orphaned=False,
         status="waiting (quantity below filters)",
+        doing="in position",
         in_position=True,
         paused_by=None,
         day=date(2022, 1, 14),
@@ -192,6 +208,7 @@ class FakeControl:
             name=self.name,
             symbol="BTCUSDT",
             status="paused (max_daily_trades reached)",
+            doing="in position, paused (max_daily_trades reached)",
             position=m.Held(id=5, side="long", quantity=Decimal("1E-8"), entry_price=WIDE),
             unrealized_pnl=Decimal("1E-8"),
             daily_pnl=Decimal("1E+3"),
@@ -207,6 +224,10 @@ class FakeControl:
             time_zones=m.TimeZones(version="2026f", source="package", place="/zones"),
             state=self.state_now,
             verification="verifying",
+            verification_waits=[
+                JobWait(job="daily_close", next_run_at=NOW.replace(hour=20, minute=59)),
+                JobWait(job="retention", next_run_at=NOW + timedelta(days=1)),
+            ],
             health=self.health_now,
             problems=[] if self.health_now == "ok" else [problem],
             leader=m.Leader(account="default", token=3, acquired_at=NOW),
@@ -369,7 +390,10 @@ class FakeControl:
     async def flatten(self, progress: Progress) -> a.Flattened:
         self.asked.append(("flatten",))
         progress({"done": 1, "total": 2})
-        return a.Flattened(closed=["5 btc-ema long"], cancelled=["tb1"], left=self.left)
+        closed = trade(self.name).model_copy(update={"id": 5, "quote_asset": "USDT"})
+        return a.Flattened(
+            closed=["5 btc-ema long"], cancelled=["tb1"], trades=[closed], left=self.left
+        )
 
     async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[m.Order]:
         self.asked.append(("orders", open_only, unknown_only, limit))

@@ -287,19 +287,22 @@ SYMBOLS = (
 )
 
 
-def _float(key: str) -> Figures:
-    return Figures(key, lambda row: rounded(row[key]))
+def _float(key: str, drop: int = 0) -> Figures:
+    return Figures(key, lambda row: rounded(row[key]), drop=drop)
 
 
 CANDLES = (
     Column("time", "ts"),
-    *(_float(key) for key in ("open", "high", "low", "close", "volume")),
+    _float("open", drop=3),
+    *(_float(key) for key in ("high", "low", "close")),
+    _float("volume", drop=2),
     Column("feed", "feed", drop=1),
 )
 LEVELS = (
     Column("symbol", "symbol"),
     Column("trade_date", "trade_date"),
-    *(_float(key) for key in ("r2", "r1", "pp", "s1", "s2", "y_high", "y_low", "y_close")),
+    *(_float(key) for key in ("r2", "r1", "pp", "s1", "s2")),
+    *(_float(key, drop) for drop, key in enumerate(("y_high", "y_low", "y_close"), start=1)),
 )
 DECISIONS = (
     Times("candle", "candle_ts"),
