@@ -15,15 +15,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tradebotd import __version__
 from tradebotd.cli import locate
 from tradebotd.cli.commands import COMMANDS
 from tradebotd.cli.completion import DAEMON, script, words_of
 from tradebotd.cli.errors import CommandError, UsageError
-from tradebotd.cli.formatting import ago, cut, fit, money, percent
+from tradebotd.cli.formatting import (
+    ago,
+    ago_short,
+    cut,
+    even_figures,
+    even_money,
+    fit,
+    money,
+    percent,
+    plain,
+    rounded,
+)
 from tradebotd.cli.locate import find_socket
 from tradebotd.cli.main import main
 from tradebotd.cli.parser import build_parser, parse
 from tradebotd.cli.progress import LiveLine, progress_text
+from tradebotd.cli.tables import last_line
 from tradebotd.daemon.commands import main as daemon_main
 
 NOW = datetime(2022, 1, 14, 7, 32, tzinfo=UTC)
@@ -233,3 +246,103 @@ def test_progress_shows_only_on_a_terminal() -> None:
     assert quiet.getvalue() == ""
     assert "50%" in progress_text("seed", {"done": 0.5, "candles": 1200})
     assert "candles 1200" in progress_text("seed", {"done": 1, "total": 2, "candles": 1200})
+
+
+@pytest.mark.parametrize(
+    ("amounts", "told"),
+    [
+        (["-0.17603581", "1.18", "-12.16", None], ["-0.18", "+1.18", "-12.16", "-"]),
+        (["0", "0"], ["0.00", "0.00"]),
+        (["0.00012", "-1234.5"], ["+0.00012", "-1,234.50000"]),
+        (["0.00000001", "1E+3"], ["+0.00000001", "+1,000.00000000"]),
+    ],
+)
+def test_a_column_of_money_has_even_decimals(amounts: list[str | None], told: list[str]) -> None:
+    """N45: as many in each row, and enough for the smallest."""
+    assert even_money(amounts) == told
+
+
+def test_a_column_of_figures_loses_nothing_and_is_even() -> None:
+    """N45: prices and quantities can be compared; binary fractions of candles are not shown."""
+    assert even_figures(["57363", "0.00174", None, "1E-8"]) == [
+        "57363.00000000",
+        "0.00174000",
+        "-",
+        "0.00000001",
+    ]
+    assert even_figures(["58000.00", "57363"]) == ["58000", "57363"]
+    assert Decimal(rounded("1129.4989999999996") or "0") == Decimal("1129.499")
+    assert rounded("0.00174") == "0.00174"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (False, "no"),
+        ({"gap": {"level": "57914", "percent": "0.02"}}, "gap (level 57914, percent 0.02)"),
+        ({"params": {"symbol": "BTCUSDT"}, "only": []}, "params (symbol BTCUSDT)"),
+        ({"only": ["btc-cross", "btc-ema"]}, "only btc-cross, btc-ema"),
+        ({"rate": 0, "counted_at": None}, "rate 0"),
+        ({}, "-"),
+    ],
+)
+def test_values_are_told_in_words(value: object, told: str) -> None:
+    """N45: neither braces, nor quotes, nor `False`."""
+    assert plain(value) == told
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("Traceback …\n  File\nFeedError: gone", "FeedError: gone"),
+        (
+            "x.DiskFullError: No space left\nHINT:  Check free disk space.",
+            "x.DiskFullError: No space left",
+        ),
+        ("one line", "one line"),
+        (None, ""),
+    ],
+)
+def test_an_error_is_told_by_what_was_raised(error: str | None, line: str) -> None:
+    """N26: the hint stood there, not the error."""
+    assert last_line(error) == line
+
+
+def test_times_are_told_short_where_room_is_short() -> None:
+    """N26: a date gives way before a name does."""
+    told = [ago_short((NOW - timedelta(seconds=s)).isoformat(), NOW) for s in (29, 200, -30, 0.1)]
+    assert told == ["29s", "3m", "in 30s", "now"]
+    assert ago_short(None, NOW) == "-"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("positions close abc", "argument ID: a number like 17, was 'abc'"),
+        ("orders show -5", "argument ID: a number like 17, was '-5'"),
+        ("dead-letters retry 0", "argument ID: a number like 17, was '0'"),
+        ("jobs history ping -n x", "argument -n: a number from 1 to 10000, was 'x'"),
+        ("status --watch --json", "--watch draws a screen, --json prints one document: say one"),
+    ],
+)
+def test_what_is_wrong_by_itself_is_said_in_plain_words(
+    words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """N42, N47: 2, without Python's words for it."""
+    assert main(["--socket", "/nowhere/t.sock", *words.split()]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"tradebotctl: {message}"
+
+
+def test_both_programs_tell_their_version_and_complain_alike(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """N47: `tradebotctl --version`; `NAME: message` of both."""
+    for name, program in (("tradebotctl", main), ("tradebotd", daemon_main.main)):
+        with pytest.raises(SystemExit) as ended:
+            program(["--version"])
+        assert (ended.value.code, capsys.readouterr().out) == (0, f"{name} {__version__}\n")
+    with pytest.raises(SystemExit) as refused:
+        daemon_main.main(["check", "--nonsense"])
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    assert refused.value.code == 2
+    assert complaint == "tradebotd: unrecognized arguments: --nonsense"

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ import structlog
 from tradebotd.daemon import logs
 from tradebotd.domain.job import RunStatus
 
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
 CANARY = "canary-4711-secret"
 
 
@@ -110,3 +112,41 @@ def test_a_secret_in_a_librarys_own_log_is_blotted_out() -> None:
     logging.getLogger("a.library").warning("could not reach %s", CANARY)
 
     assert stream.getvalue() == "WARNING a.library: could not reach ***\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def on_console(monkeypatch: pytest.MonkeyPatch, columns: int, **fields: Any) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = Terminal()
+    logs.configure(level="info", log_format="auto", stream=stream)
+    structlog.get_logger("test").warning("job skipped", **fields)
+    return COLOUR.sub("", stream.getvalue()).splitlines()
+
+
+def test_a_line_for_eyes_fits_the_terminal_and_begins_with_the_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """N46: time without date and milliseconds, event first; what has no room goes on below."""
+    fields = {"job": "stop_loss_check", "reason": "still running", "slots": 1, "late": False}
+    (line,) = on_console(monkeypatch, 100, **fields)
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d warn  job skipped"
+        r' job=stop_loss_check reason="still running" slots=1 late=no',
+        line,
+    )
+    narrow = on_console(monkeypatch, 50, **fields)
+    assert len(narrow) > 1
+    assert max(map(len, narrow)) <= 50
+    assert " ".join(each.strip() for each in narrow)[8:] == line[8:], "nothing is lost"
+
+
+def test_a_traceback_stands_below_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """N46: as it is, behind the line that names what failed."""
+    trace = "Traceback (most recent call last):\n  File\nValueError: x"
+    lines = on_console(monkeypatch, 80, job="ping", error=trace)
+    assert lines[0].endswith("warn  job skipped job=ping")
+    assert lines[1:] == trace.splitlines()

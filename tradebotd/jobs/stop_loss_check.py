@@ -1,6 +1,7 @@
 """Sweeps every open position against its exits: the safety net behind the streaming check."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -15,6 +16,7 @@ from tradebotd.trading.entries.resting_entries import HURRIED_SECONDS, RestingEn
 from tradebotd.trading.exits.manager import ExitManager, SweepResult
 
 NAME: Final = JobName("stop_loss_check")
+SENT_WITHIN_SECONDS: Final = 2.0  # host time
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,8 @@ class StopLossCheck:
     prices: PriceCache
     clock: Clock
     entry_orders: RestingEntries | None = None
+    host_seconds: Callable[[], float] = monotonic
+    _beyond_since: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> JobName:
@@ -48,11 +52,23 @@ class StopLossCheck:
         return summary
 
     async def outcome(self) -> Outcome:
-        """No open position is beyond its stop, unless its market is closed."""
+        """No open position is beyond its stop, unless its market is closed.
+
+        Where market time is made to run, an exit takes market seconds to leave: it is beyond once it
+        has been so for host seconds.
+        """
         beyond = await self.protection.beyond_their_stop(self.clock.now())
+        if self.clock.speed > 1:
+            beyond = self._for_long(beyond)
         if beyond:
             return Outcome(ok=False, message=f"beyond their stop: {', '.join(beyond)}")
         return Outcome(ok=True, message="no open position is beyond its stop")
+
+    def _for_long(self, beyond: Sequence[str]) -> list[str]:
+        now, since = self.host_seconds(), self._beyond_since
+        for over in since.keys() - set(beyond):
+            del since[over]
+        return [each for each in beyond if now - since.setdefault(each, now) >= SENT_WITHIN_SECONDS]
 
 
 def _summary(result: SweepResult) -> Summary:
