@@ -472,9 +472,9 @@ async def test_what_was_closed_says_what_it_cost_and_what_was_cancelled_for_it(
     await harness.execute(
         "INSERT INTO orders (client_order_id, position_id, bot, venue, symbol, role, side, type,"
         " time_in_force, position_type, reduce_only, quantity, status, params_hash, leader_token,"
-        " send_by, created_at, updated_at, stop_price) SELECT 'earlier', position_id, bot, venue, symbol, role,"
+        " send_by, created_at, updated_at, stop_price, exit_group_id) SELECT 'earlier', position_id, bot, venue, symbol, role,"
         " side, type, time_in_force, position_type, reduce_only, quantity, 'canceled', params_hash,"
-        " leader_token, send_by, created_at, created_at - interval '1 minute', stop_price FROM orders"
+        " leader_token, send_by, created_at, created_at - interval '1 minute', stop_price, exit_group_id FROM orders"
         " WHERE role = 'exit' LIMIT 1"
     )
     result = await flatten(harness)
