@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import subprocess
 import termios
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,8 @@ from tests.contract.test_control import CTL as PROGRAM
 from tests.fakes.control import LONG, FakeControl
 from tradebotd.control.server import serve
 
+LONGEST_SECONDS = 30.0  # without a word of it
+MOST_BYTES = 20_000
 COLOURS = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 TALKS = (["bots", "pause"], ["positions", "close"], ["positions", "set"], ["positions", "adopt"])
 
@@ -54,6 +57,8 @@ def _drawn(words: list[str], columns: int, lines: int, until: str | None) -> End
     seen = b""
     try:
         while until is None or until not in seen.decode(errors="ignore"):
+            if not select.select([master], [], [], LONGEST_SECONDS)[0] or len(seen) > MOST_BYTES:
+                break
             try:
                 more = os.read(master, 65_536)
             except OSError:  # the other end is closed

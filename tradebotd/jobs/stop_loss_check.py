@@ -54,7 +54,7 @@ class StopLossCheck:
     async def outcome(self) -> Outcome:
         """No open position is beyond its stop, unless its market is closed.
 
-        Where market time is made to run, an exit takes market seconds to leave: it is beyond once it
+        Where market time is made to run, an exit takes market seconds to leave: it counts once it
         has been so for host seconds.
         """
         beyond = await self.protection.beyond_their_stop(self.clock.now())

@@ -6,7 +6,7 @@ from tradebotd.domain.job import JobRun, RunStatus
 from tradebotd.scheduling.job import Progress, no_progress
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.storage import dead_letters, settings
-from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.postgres.database import Connection, Database
 
 DISABLED = "disabled_jobs"
 
@@ -39,8 +39,8 @@ async def retry_dead_letter(
     """Run it again with its arguments; the entry is closed if that ends well."""
     async with database.connection() as connection:
         letter = await dead_letters.select_one(connection, letter_id)
-    if letter is None or letter.state != "open":
-        raise _no_such_letter(letter_id)
+        if letter is None or letter.state != "open":
+            raise await _no_such_letter(connection, letter_id)
     only = frozenset(letter.args.get("only", ())) or None
     params = letter.args.get("params", {})
     run = await runner.run_by_hand(letter.job, params, progress, only=only)
@@ -53,8 +53,12 @@ async def retry_dead_letter(
 async def discard_dead_letter(database: Database, letter_id: int) -> None:
     async with database.connection() as connection:
         if not await dead_letters.set_state(connection, letter_id, "discarded"):
-            raise _no_such_letter(letter_id)
+            raise await _no_such_letter(connection, letter_id)
 
 
-def _no_such_letter(letter_id: int) -> RefusedError:
-    return RefusedError("unknown_dead_letter", f"there is no open dead letter {letter_id}")
+async def _no_such_letter(connection: Connection, letter_id: int) -> RefusedError:
+    letters = await dead_letters.select_all(connection)
+    known = tuple(str(id_) for id_ in sorted(each.id for each in letters if each.state == "open"))
+    hint = f"known: {', '.join(known)}" if known else "there is none at present"
+    message = f"there is no open dead letter {letter_id}"
+    return RefusedError("unknown_dead_letter", message, hint, known)

@@ -224,7 +224,7 @@ class Operator:
 
     async def close_position(self, position_id: int) -> m.Trade:
         async with self._services.database.connection() as connection:
-            open_ids = [row["id"] for row in await reports.open_positions(connection)]
+            open_ids = sorted(row["id"] for row in await reports.open_positions(connection))
         if position_id not in open_ids:
             raise _unknown("position", str(position_id), [str(each) for each in open_ids])
         with self._services.hold():
@@ -316,7 +316,7 @@ class Operator:
 
     async def _check_symbol(self, symbol: str) -> None:
         async with self._services.database.connection() as connection:
-            known = [row["symbol"] for row in await reports.symbols(connection)]
+            known = sorted(row["symbol"] for row in await reports.symbols(connection))
         if symbol not in known:
             raise _unknown("symbol", symbol, known)
 
