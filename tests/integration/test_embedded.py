@@ -194,12 +194,13 @@ async def test_a_server_that_cannot_start_says_why_and_not_what_an_earlier_start
         pass
     settings = tmp_path / "state/postgres/data/postgresql.conf"
     before = await anyio.Path(settings).read_text()
+    told = ""
     for said in ("no_such_setting = 1", "port = 70000"):
         await anyio.Path(settings).write_text(f"{before}\n{said}\n")
         with pytest.raises(DatabaseUnavailableError) as refused:
             async with open_embedded(tmp_path / "state", tmp_path / "run"):
                 pass
+        told = str(refused.value)
 
-    told = str(refused.value)
     assert "no_such_setting" not in told
     assert "70000" in told
