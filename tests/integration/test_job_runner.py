@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob, Work, nothing_due
+from tradebotd.config.zone_database import zone
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import At, Every, JobSpec, RunStatus, Summary
@@ -28,7 +29,7 @@ from tradebotd.scheduling.job_switches import (
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler
-from tradebotd.scheduling.slots import Due, zone
+from tradebotd.scheduling.slots import Due
 from tradebotd.storage import dead_letters, job_runs
 from tradebotd.storage.postgres.database import Database
 

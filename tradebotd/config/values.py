@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
-from tradebotd.config.zone_database import zone
 from tradebotd.config.written import as_written
+from tradebotd.config.zone_database import zone
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST: Final = timedelta(days=36_500)  # further ahead dates end

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from tradebotd.control.details import JobWait, PositionExit, StopKind
 from tradebotd.control.states import ProtectedBy as ProtectedBy  # noqa: PLC0414  # theirs, too
 from tradebotd.control.states import State as State  # noqa: PLC0414
-from tradebotd.control.details import JobWait, PositionExit, StopKind
 from tradebotd.control.wire import Instant, Message, Money
 
 VerificationState = Literal["verifying", "verified", "failed"]

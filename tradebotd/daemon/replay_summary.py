@@ -36,15 +36,16 @@ async def read_summary(database: Database, account: str, currency: str) -> Repla
 
 def show_summary(summary: ReplaySummary) -> None:
     """A table as tradebotctl's, on standard output; then a line of the account."""
-    from tradebotd.cli.tables import Column, quoted, show  # noqa: PLC0415 - rich, for this alone
+    from tradebotd.cli.columns import Column, Money  # noqa: PLC0415 - only where it is shown
+    from tradebotd.cli.tables import show  # noqa: PLC0415 - rich, for this alone
 
     columns = (
         Column("bot", "bot"),
         Column("symbol", "symbol"),
         Column("trades", "trades", right=True),
         Column("won", "won", right=True),
-        Column("P&L", quoted("realized_pnl"), right=True),
-        Column("fees", _fees, right=True),
+        Money("P&L", "realized_pnl"),
+        Money("fees", "fees", signed=False),
         Column("drawdown", "drawdown", right=True),
         Column("still open", "open", right=True),
     )
@@ -81,12 +82,6 @@ def _row(bot: BotTrades, curves: Mapping[str | None, EquityCurve]) -> dict[str, 
         "drawdown": None if curve is None else _percent(curve.drawdown),
         "open": bot.open,
     }
-
-
-def _fees(row: dict[str, Any], _now: object) -> str:
-    from tradebotd.cli.formatting import money  # noqa: PLC0415 - only where it is shown
-
-    return money(row["fees"])
 
 
 def _percent(share: Decimal) -> str:

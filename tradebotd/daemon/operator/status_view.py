@@ -15,8 +15,8 @@ from tradebotd.control import messages as m
 from tradebotd.control.details import JobWait
 from tradebotd.daemon.bot_words import doing
 from tradebotd.daemon.operator.services import Services
-from tradebotd.daemon.zone_view import time_zones
 from tradebotd.daemon.reload import NotReloaded
+from tradebotd.daemon.zone_view import time_zones
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import BotName, JobName
