@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.architecture.tree import ROOT
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.bot_status import BotStatusKind
 from tradebotd.domain.denial import DenialRule
 
@@ -17,12 +18,23 @@ def tables() -> dict[str, str]:
     """By the name between the marks."""
     return {
         "statuses": _table(("status of a bot", "means"), meanings(BotStatusKind)),
+        "alerts": _table(("alert", "open while"), alerts(lasting=True)),
+        "events": _table(("alert", "for a day after"), alerts(lasting=False)),
         "denials": _table(("rule", "an order was denied because"), meanings(DenialRule)),
     }
 
 
 def meanings(of: Iterable[BotStatusKind] | Iterable[DenialRule]) -> Iterable[tuple[str, str]]:
     return ((f"`{each}`", each.meaning) for each in of)
+
+
+def alerts(*, lasting: bool) -> Iterable[tuple[str, str]]:
+    """Each with a link to its page."""
+    return (
+        (f"[`{code}`](runbooks/{code}.md)", code.meaning)
+        for code in AlertCode
+        if code.lasting is lasting
+    )
 
 
 def filled(text: str, made: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.trading import BOT, NOON, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.fill import Fill
@@ -214,9 +215,9 @@ async def test_a_fill_that_came_again_otherwise_is_told_for_a_day(database: Data
     assert "fill_differs" not in await harness.open_alerts()
 
 
-@pytest.mark.parametrize("code", ["fill_not_applied", "order_differs"])
+@pytest.mark.parametrize("code", [AlertCode.FILL_NOT_APPLIED, AlertCode.ORDER_DIFFERS])
 async def test_what_is_told_of_an_order_no_more_is_over_after_a_day(
-    database: Database, code: str
+    database: Database, code: AlertCode
 ) -> None:
     """M8.2: of one that does not settle it is told at each look, and so it lasts."""
     harness = await open_harness(database)

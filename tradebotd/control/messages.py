@@ -7,6 +7,9 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from tradebotd.control.details import JobWait, PositionExit, StopKind
+from tradebotd.control.market_messages import Candle as Candle  # noqa: PLC0414  # theirs, too
+from tradebotd.control.market_messages import Levels as Levels  # noqa: PLC0414
+from tradebotd.control.market_messages import Symbol as Symbol  # noqa: PLC0414
 from tradebotd.control.states import ProtectedBy as ProtectedBy  # noqa: PLC0414  # theirs, too
 from tradebotd.control.states import State as State  # noqa: PLC0414
 from tradebotd.control.wire import Instant, Message, Money
@@ -344,51 +347,6 @@ class Fill(Message):
 
 
 # Market
-
-
-class Symbol(Message):
-    id: int
-    symbol: str
-    venue: str
-    base_asset: str
-    quote_asset: str
-    tick_size: Money
-    lot_size: Money
-    min_notional: Money
-    calendar: str
-    feeds: list[str]
-    timeframes: list[str]
-    active: bool
-    last_price: Money | None
-    last_price_age_s: float | None
-
-
-class Candle(Message):
-    symbol: str
-    timeframe: str
-    ts: Instant
-    open: Money
-    high: Money
-    low: Money
-    close: Money
-    volume: Money
-    feed: str
-
-
-class Levels(Message):
-    symbol: str
-    trade_date: date
-    y_high: Money
-    y_low: Money
-    y_close: Money
-    pp: Money | None
-    r1: Money | None
-    r2: Money | None
-    s1: Money | None
-    s2: Money | None
-
-
-# Acts
 
 
 class HaltRequest(Message):

@@ -1,16 +1,14 @@
 """A feed that could read only a part of its files is said to be so for as long as it is in use."""
 
 from datetime import datetime
-from typing import Final
 
 import structlog
 
 from tradebotd.daemon.recording_words import losses, notes_of, warnings_of
 from tradebotd.daemon.wiring.files import LoadedFiles
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.storage import alerts
 from tradebotd.storage.postgres.database import Database
-
-INCOMPLETE: Final = "recording_incomplete"
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +21,10 @@ async def tell_of_recordings(database: Database, files: LoadedFiles, now: dateti
             for file, words in losses(recordings):
                 subject = f"{feed} {file.source}"
                 still.append(subject)
-                await alerts.raise_alert(connection, INCOMPLETE, "warning", subject, words, now)
-        await alerts.clear_others(connection, INCOMPLETE, still, now)
+                await alerts.raise_alert(
+                    connection, AlertCode.RECORDING_INCOMPLETE, "warning", subject, words, now
+                )
+        await alerts.clear_others(connection, AlertCode.RECORDING_INCOMPLETE, still, now)
     for feed, recordings in files.recordings.items():
         for warning in warnings_of(feed, recordings):
             log.warning("recording incomplete", feed=feed, reason=warning)

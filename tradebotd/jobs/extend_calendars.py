@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
@@ -19,7 +20,6 @@ from tradebotd.storage.postgres.database import Database
 log = structlog.get_logger(__name__)
 
 NAME: Final = JobName("extend_calendars")
-CALENDAR_ENDS: Final = "calendar_ends"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class ExtendCalendars:
                 severity: alerts.Severity = "critical" if has_ended(calendar, today) else "warning"
                 told.append(calendar.code)
                 if await alerts.raise_alert(
-                    connection, CALENDAR_ENDS, severity, calendar.code, words, now
+                    connection, AlertCode.CALENDAR_ENDS, severity, calendar.code, words, now
                 ):
                     log.warning("calendar ends", calendar=calendar.code, reason=words)
-            await alerts.clear_others(connection, CALENDAR_ENDS, told, now)
+            await alerts.clear_others(connection, AlertCode.CALENDAR_ENDS, told, now)

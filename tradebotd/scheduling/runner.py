@@ -21,6 +21,7 @@ from tradebotd.scheduling.job import Job, Progress, RunContext, check_params, no
 from tradebotd.scheduling.outcomes import Outcomes
 from tradebotd.scheduling.overruns import Overruns
 from tradebotd.scheduling.run_ledger import Letter, OpenRun, RunLedger
+from tradebotd.scheduling.run_records import counts_of, record_of
 from tradebotd.scheduling.slots import Due, order_key
 from tradebotd.storage.job_runs import RunRecord
 
@@ -260,7 +261,7 @@ class JobRunner:
             log.log(20 if plan.by_hand else 10, "job started", scheduled_at=context.scheduled_at)
             async with self._ledger.lost_when_cut(run, self._clock):
                 result = await self._attempts(plan, run)
-                record = _record(run, result, self._clock.now(), self._host_seconds() - started)
+                record = record_of(run, result, self._clock.now(), self._host_seconds() - started)
                 await self._ledger.close(run, record)
             await self._report(plan, record, result)
             await self.outcomes.after_run(plan.job, context.now, eventful=record.eventful)
@@ -301,9 +302,9 @@ class JobRunner:
         figures = {"status": record.status, "attempt": record.attempt}
         if record.status is RunStatus.OK:
             quiet = not record.eventful and not plan.by_hand
-            log.log(10 if quiet else 20, "job complete", **figures, **_counts(result))
+            log.log(10 if quiet else 20, "job complete", **figures, **counts_of(result))
             return
-        log.error("job failed", **figures, **_counts(result), error=record.error)
+        log.error("job failed", **figures, **counts_of(result), error=record.error)
         if not result.can_be_mended:
             return  # what failed is kept elsewhere (quarantine): nothing could be tried again
         only = result.summary.failed_items
@@ -368,35 +369,3 @@ class JobRunner:
 def _rolls(spec: JobSpec) -> bool:
     """Oftener than once a minute: good runs share a row a minute."""
     return any(isinstance(slot, Every) and slot.interval < MINUTE for slot in spec.slots)
-
-
-def _counts(result: Result) -> dict[str, Any]:
-    summary = result.summary
-    figures = {
-        "attempted": summary.attempted,
-        "inserted": summary.inserted,
-        "updated": summary.updated,
-        "skipped": summary.skipped,
-        "failed": summary.failed,
-        **summary.counts,
-    }
-    return {name: value for name, value in figures.items() if value}
-
-
-def _record(run: OpenRun, result: Result, now: datetime, seconds: float) -> RunRecord:
-    return RunRecord(
-        id=run.id,
-        job=run.job,
-        scheduled_at=run.scheduled_at,
-        slot_at=run.slot_at,
-        started_at=run.started_at,
-        finished_at=now,
-        status=result.status,
-        attempt=run.attempt,
-        duration_s=seconds,
-        summary=result.summary.as_json(),
-        error=result.error,
-        eventful=result.status is not RunStatus.OK
-        or result.summary.acted > 0
-        or run.scheduled_at is None,
-    )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, Literal, LiteralString
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.storage.postgres.database import Connection
 
 Severity = Literal["info", "warning", "critical"]
@@ -32,7 +33,12 @@ CLEAR_OLDER: Final[LiteralString] = """
 
 
 async def raise_alert(
-    connection: Connection, code: str, severity: Severity, subject: str, message: str, at: datetime
+    connection: Connection,
+    code: AlertCode,
+    severity: Severity,
+    subject: str,
+    message: str,
+    at: datetime,
 ) -> bool:
     """Whether it is new. *code* is also the name of its runbook."""
     count: int = await connection.fetchval(RAISE, code, severity, subject, message, at)
@@ -40,7 +46,11 @@ async def raise_alert(
 
 
 async def clear_others(
-    connection: Connection, code: str, still: list[str], at: datetime, silent: Iterable[str] = ()
+    connection: Connection,
+    code: AlertCode,
+    still: list[str],
+    at: datetime,
+    silent: Iterable[str] = (),
 ) -> None:
     """What is not among the subjects *still* seen is over.
 
@@ -49,13 +59,13 @@ async def clear_others(
     await connection.execute(CLEAR_OTHERS, code, still, at, list(silent))
 
 
-async def clear(connection: Connection, codes: list[str], subject: str, at: datetime) -> None:
+async def clear(connection: Connection, codes: list[AlertCode], subject: str, at: datetime) -> None:
     """What these said of *subject* is over."""
     await connection.execute(CLEAR, codes, subject, at)
 
 
 async def clear_older(
-    connection: Connection, code: str, seen_until: datetime, at: datetime
+    connection: Connection, code: AlertCode, seen_until: datetime, at: datetime
 ) -> None:
     """What was last seen at or before *seen_until* is over."""
     await connection.execute(CLEAR_OLDER, code, seen_until, at)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts
@@ -17,7 +18,7 @@ class ConditionAlerts:
     """Alerts of one code; written only when what is so has changed."""
 
     def __init__(
-        self, database: Database, clock: Clock, code: str, severity: Severity = "critical"
+        self, database: Database, clock: Clock, code: AlertCode, severity: Severity = "critical"
     ) -> None:
         self._database = database
         self._clock = clock
@@ -52,7 +53,7 @@ class Unprotected:
     """Which open positions no exit of ours can reach."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._standing = ConditionAlerts(database, clock, "position_unprotected")
+        self._standing = ConditionAlerts(database, clock, AlertCode.POSITION_UNPROTECTED)
 
     async def tell(self, found: Mapping[PositionId, str]) -> None:
         await self._standing.tell(

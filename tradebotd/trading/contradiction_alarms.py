@@ -5,12 +5,13 @@ from datetime import datetime
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.storage import alerts, orders
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.postgres.database import Connection, Database
-from tradebotd.trading.contradictions import CONTRADICTS, of_clock
+from tradebotd.trading.contradictions import of_clock
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +20,9 @@ async def say_of(connection: Connection, stored: StoredOrder, why: str, at: date
     """Of an order: it stays as it was, and only its fills are applied."""
     order = stored.order
     subject = order.client_order_id
-    if await alerts.raise_alert(connection, CONTRADICTS, "critical", subject, why, at):
+    if await alerts.raise_alert(
+        connection, AlertCode.VENUE_CONTRADICTS, "critical", subject, why, at
+    ):
         log.error("a venue contradicts itself", order=subject, detail=why)
         await orders.note(connection, order.id, at, order.status, {"contradiction": why})
 
@@ -40,6 +43,8 @@ async def counted_now(connection: Connection, fill: Fill, now: datetime) -> Fill
     if why is None:
         return fill
     subject = f"{fill.venue} {fill.symbol} {fill.trade_id}"
-    if await alerts.raise_alert(connection, CONTRADICTS, "critical", subject, why, now):
+    if await alerts.raise_alert(
+        connection, AlertCode.VENUE_CONTRADICTS, "critical", subject, why, now
+    ):
         log.error("a venue contradicts itself", trade=subject, detail=why)
     return replace(fill, executed_at=now)

@@ -10,8 +10,6 @@ from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.orders import StoredOrder
 
-CONTRADICTS: Final = "venue_contradicts"
-BALANCE: Final = "balance_contradicts"
 CLOCKS: Final = timedelta(minutes=1)  # the venue's may be so far ahead of ours
 
 

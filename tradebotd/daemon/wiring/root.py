@@ -26,13 +26,14 @@ from tradebotd.daemon.wiring.files import LoadedFiles, closes_after
 from tradebotd.daemon.wiring.market import Market, wire_market
 from tradebotd.daemon.wiring.merged_feed import AllFeeds
 from tradebotd.daemon.wiring.trading import Trading, wire_trading
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.job import JobSpec
 from tradebotd.jobs.calculate_pivots import CalculatePivots
 from tradebotd.jobs.daily_close import DailyClose
 from tradebotd.jobs.daily_reset import DailyReset
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
-from tradebotd.jobs.extend_calendars import CALENDAR_ENDS, ExtendCalendars
+from tradebotd.jobs.extend_calendars import ExtendCalendars
 from tradebotd.jobs.fill_gaps import FillGaps
 from tradebotd.jobs.ping import Ping
 from tradebotd.jobs.realtime_pull import RealtimePull
@@ -157,7 +158,9 @@ async def synchronise(
         symbol_ids = await sync_symbols(connection, files.symbols)
         await bots.sync_bots(connection, config.bot_specs(), configs, host_now())
         # Of a calendar that no symbol has any more nobody else would say that it is over.
-        await alerts.clear_others(connection, CALENDAR_ENDS, sorted(files.calendars), host_now())
+        await alerts.clear_others(
+            connection, AlertCode.CALENDAR_ENDS, sorted(files.calendars), host_now()
+        )
         nonce = await settings.get(connection, settings.INSTANCE_NONCE)
     return symbol_ids, bytes.fromhex(str(nonce))
 

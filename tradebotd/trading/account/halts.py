@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.bot import AccountLimits
 from tradebotd.domain.denial import DenialRule
 from tradebotd.ports.clock import Clock
@@ -16,8 +17,6 @@ from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.trading.account.trading_day import day_ends
 
 log = structlog.get_logger(__name__)
-
-ALERT: Final = "account_limit_reached"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,9 @@ class AccountHalts:
         try:
             async with self._database.transaction(durable=True) as connection:
                 await settings.put(connection, settings.ACCOUNT_HALT, wanted.as_json())
-                await alerts.raise_alert(connection, ALERT, "critical", account, message, now)
+                await alerts.raise_alert(
+                    connection, AlertCode.ACCOUNT_LIMIT_REACHED, "critical", account, message, now
+                )
         except BaseException:
             self._halt = before
             raise
@@ -116,7 +117,7 @@ class AccountHalts:
         now = self._clock.now()
         await settings.put(connection, settings.ACCOUNT_HALT, None)
         await settings.put(connection, settings.ACCOUNT_PEAK_SINCE, now.isoformat())
-        await alerts.clear_others(connection, ALERT, [], now)
+        await alerts.clear_others(connection, AlertCode.ACCOUNT_LIMIT_REACHED, [], now)
         return True
 
     def forget(self) -> None:
@@ -125,7 +126,7 @@ class AccountHalts:
     async def _clear(self, now: datetime) -> None:
         async with self._database.transaction(durable=True) as connection:
             await settings.put(connection, settings.ACCOUNT_HALT, None)
-            await alerts.clear_others(connection, ALERT, [], now)
+            await alerts.clear_others(connection, AlertCode.ACCOUNT_LIMIT_REACHED, [], now)
         log.info("entries go on", because="the account's day is over")
         self._halt = None
 

@@ -15,6 +15,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import FeedError, VenueError
 from tradebotd.domain.ids import VenueName
@@ -29,7 +30,6 @@ from tradebotd.trading.account.conversion import CurrencyConverter
 
 log = structlog.get_logger(__name__)
 
-JUMPED: Final = "cash_jumped"
 ASK_SECONDS: Final = 10.0
 OVERLAP: Final = timedelta(days=1)  # a transfer may be told late
 TOLD_FOR: Final = timedelta(days=1)
@@ -125,7 +125,7 @@ class TransferRecorder:
                 return
             await baselines.count_in(connection, transfer)
             subject = f"{transfer.venue} {transfer.asset}"
-            await alerts.clear(connection, [JUMPED], subject, now)
+            await alerts.clear(connection, [AlertCode.CASH_JUMPED], subject, now)
         log.info(
             "transfer booked",
             venue=transfer.venue,
@@ -238,7 +238,7 @@ class TransferRecorder:
                 against = None if weighed.against is None else alone
                 await self._infer(connection, jump, now, against, undone.since)
             elif jump.booked or jump.returned:
-                await alerts.clear(connection, [JUMPED], " ".join(jump.purse), now)
+                await alerts.clear(connection, [AlertCode.CASH_JUMPED], " ".join(jump.purse), now)
         if told:
             await transfers.mark_weighed(connection, self._account)
         if weighed.units != stored:
@@ -246,7 +246,7 @@ class TransferRecorder:
         absorbed = {jump.purse: jump.absorbed for jump in jumps}
         await transfers.put_purses(connection, self._account, cash, booked, absorbed, now)
         if self._cleared_at is None or not self._cleared_at <= now < self._cleared_at + CLEAR_EVERY:
-            await alerts.clear_older(connection, JUMPED, now - TOLD_FOR, now)
+            await alerts.clear_older(connection, AlertCode.CASH_JUMPED, now - TOLD_FOR, now)
             self._cleared_at = now
         return weighed.units
 
@@ -279,7 +279,9 @@ class TransferRecorder:
             f"{abs(amount):f} {asset} {went}, and no fill, funding or transfer says why:"
             " no gain and no loss is made of it"
         )
-        await alerts.raise_alert(connection, JUMPED, "warning", " ".join(jump.purse), message, now)
+        await alerts.raise_alert(
+            connection, AlertCode.CASH_JUMPED, "warning", " ".join(jump.purse), message, now
+        )
         log.warning("cash jumped", venue=venue, asset=asset, amount=amount)
 
     def _worth(self, jump: Jump) -> Decimal:

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ONE
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.fill import Fill
@@ -19,7 +20,6 @@ from tradebotd.trading.account.conversion import CurrencyConverter
 log = structlog.get_logger(__name__)
 
 RATE_SCALE: Final = Decimal("1e-12")
-UNVALUED: Final = "fee_unvalued"
 
 
 class Fees:
@@ -53,7 +53,9 @@ async def _say(connection: Connection, fill: Fill, error: FeedError, now: dateti
     subject = _subject(fill.venue, fill.fee_asset)
     taken = f"{fill.fee:f} {fill.fee_asset} of {fill.symbol} {fill.trade_id}"
     message = f"{taken} are in no P&L: {error}"
-    if await alerts.raise_alert(connection, UNVALUED, "warning", subject, message, now):
+    if await alerts.raise_alert(
+        connection, AlertCode.FEE_UNVALUED, "warning", subject, message, now
+    ):
         log.warning("a fee is worth nobody knows what", subject=subject, detail=message)
 
 
@@ -62,7 +64,7 @@ async def say_no_more(
 ) -> None:
     """One of them has been valued: the alert ends if no other waits."""
     if not await unvalued_fees.is_left(connection, venue, fee_asset):
-        await alerts.clear(connection, [UNVALUED], _subject(venue, fee_asset), now)
+        await alerts.clear(connection, [AlertCode.FEE_UNVALUED], _subject(venue, fee_asset), now)
 
 
 def _subject(venue: VenueName, fee_asset: str) -> str:

@@ -1,13 +1,14 @@
 """What a fill does to the books: the order, the position, the bot's day. Once each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.books import PositionTotals, paid_elsewhere
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exits import ExitPlan
@@ -27,49 +28,14 @@ from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.contradiction_alarms import counted_now, say_of
 from tradebotd.trading.contradictions import horizon, of_fill
 from tradebotd.trading.execution.fees import Fees
+from tradebotd.trading.execution.fill_effects import Effects, Gap
 from tradebotd.trading.execution.filled_positions import entered, left_of
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """The price went through a level: what was asked for, what it came to, and by how much."""
-
-    level: Decimal
-    price: Decimal
-
-    @property
-    def percent(self) -> Decimal:
-        return abs(self.price - self.level) / self.level * 100
-
-    def words(self) -> dict[str, str]:
-        return {
-            "level": f"{self.level:f}",
-            "price": f"{self.price:f}",
-            "percent": f"{self.percent:.2f}",
-        }
-
-
-@dataclass(slots=True)
-class Effects:
-    """What a transaction changed, told once it has committed."""
-
-    opened: list[Position] = field(default_factory=list)
-    changed: list[Position] = field(default_factory=list)
-    closed: list[tuple[Position, PositionTotals, CloseReason]] = field(default_factory=list)
-    released: list[PositionId] = field(default_factory=list)
-    gaps: dict[PositionId, Gap] = field(default_factory=dict)
-    fills: int = 0
-    ignored: int = 0  # fills of nothing
-    is_foreign: bool = False  # the report was of an order that is not ours
-    differs: bool = False  # the report was of an order with our name and other parameters
-    contradiction: str | None = None  # what of the report cannot be so
-
-
-EXCEEDS: Final = "fill_exceeds_position"
 # An exit's fill may be heard of before the last one of its entry is: then it did not fit yet.
-OVERCOME: Final = [EXCEEDS, "fill_not_applied"]
+OVERCOME: Final = [AlertCode.FILL_EXCEEDS_POSITION, AlertCode.FILL_NOT_APPLIED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +73,12 @@ class FillLedger:
         if known is not None:
             if known != fill:
                 message = f"it came again with other contents: {known} / {fill}"
-                await self._alarm(connection, "fill_differs", fill, message)
+                await self._alarm(connection, AlertCode.FILL_DIFFERS, fill, message)
             return stored
         instrument = await self._instrument(connection, stored.order.symbol)
         why_not = _misfit(stored, fill) if instrument else "nothing is known of its symbol any more"
         if instrument is None or why_not is not None:
-            await self._alarm(connection, "fill_not_applied", fill, f"{why_not}: {fill}")
+            await self._alarm(connection, AlertCode.FILL_NOT_APPLIED, fill, f"{why_not}: {fill}")
             return stored
         book = self._enter if stored.order.role is OrderRole.ENTRY else self._exit
         at = fill.executed_at
@@ -180,7 +146,7 @@ class FillLedger:
         )
         if order.role is OrderRole.EXIT and excess.forced is None:
             message = f"{excess.quantity:f} more than the position held was exited: {excess}"
-            await self._alarm(connection, EXCEEDS, excess, message)
+            await self._alarm(connection, AlertCode.FILL_EXCEEDS_POSITION, excess, message)
         return replace(stored, order=replace(order, status=status))
 
     async def _enter(
@@ -206,7 +172,7 @@ class FillLedger:
             before = locked.books
         if before.side is not side:
             message = f"it enters {side} where {order.bot} is {before.side}: {fill}"
-            await self._alarm(connection, "fill_not_applied", fill, message)
+            await self._alarm(connection, AlertCode.FILL_NOT_APPLIED, fill, message)
             return Booked(None, None, fill)
         books = before.entered(fill, instrument.base_asset, rate)
         plan = stored.exits or ExitPlan()
@@ -252,7 +218,7 @@ class FillLedger:
         part, swept, excess = await _shares(connection, order.id, fill, held)
         if excess and await orders.is_entry_unsettled(connection, order.bot, order.symbol):
             message = f"{fill.quantity:f} exited where {held:f} was held: {fill}"
-            await self._alarm(connection, EXCEEDS, fill, message)
+            await self._alarm(connection, AlertCode.FILL_EXCEEDS_POSITION, fill, message)
             return None
         if part is None and swept is None:
             return Booked(position_id, None, excess)
@@ -361,7 +327,9 @@ class FillLedger:
                 asset=asset,
             )
 
-    async def _alarm(self, connection: Connection, code: str, fill: Fill, message: str) -> None:
+    async def _alarm(
+        self, connection: Connection, code: AlertCode, fill: Fill, message: str
+    ) -> None:
         subject, now = _subject(fill), self._clock.now()
         if await alerts.raise_alert(connection, code, "critical", subject, message, now):
             log.error("a fill does not fit", code=code, subject=subject, detail=message)

@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import DatabaseUnavailableError, OpenedMeanwhileError, RefusedError
 from tradebotd.domain.fill import Fill
@@ -28,7 +29,8 @@ from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.contradiction_alarms import say_of
 from tradebotd.trading.contradictions import of_report
 from tradebotd.trading.execution.dust import write_off
-from tradebotd.trading.execution.fill_ledger import Effects, FillLedger
+from tradebotd.trading.execution.fill_effects import Effects
+from tradebotd.trading.execution.fill_ledger import FillLedger
 from tradebotd.trading.execution.listeners import (
     ExternalOrderListener,
     PositionListener,
@@ -39,7 +41,6 @@ from tradebotd.trading.execution.order_identity import in_other_words, is_as_sen
 log = structlog.get_logger(__name__)
 
 RECORD_SECONDS: Final = 5.0
-DIFFERS: Final = "order_differs"
 INFERRED: Final = "inferred_absent"
 
 Choice = Callable[[StoredOrder], OrderStatus]
@@ -292,7 +293,9 @@ class OrderRecorder:
     async def _alarm(self, connection: Connection, stored: StoredOrder, message: str) -> None:
         order, now = stored.order, self._clock.now()
         subject = order.client_order_id
-        if await alerts.raise_alert(connection, DIFFERS, "critical", subject, message, now):
+        if await alerts.raise_alert(
+            connection, AlertCode.ORDER_DIFFERS, "critical", subject, message, now
+        ):
             log.error("an order is not what was sent", order=subject, detail=message)
             await orders.note(connection, order.id, now, order.status, {"differs": message})
 

@@ -3,8 +3,7 @@
 Every step is a transaction or a call to the venue; what comes next is read from the database.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -34,6 +33,7 @@ from tradebotd.trading.execution.exit_sending import send_together
 from tradebotd.trading.execution.placement import Placement, Prepared
 from tradebotd.trading.exits.exit_intents import with_dust
 from tradebotd.trading.exits.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
+from tradebotd.trading.exits.exit_turns import ExitTurns
 from tradebotd.trading.exits.replacement_plan import (
     CancelAll,
     Deny,
@@ -51,12 +51,6 @@ log = structlog.get_logger(__name__)
 MOST_STEPS: Final = 8
 ASK_SECONDS: Final = 10.0
 LEFTOVERS: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    kind: GroupKind
-    over: anyio.Event = field(default_factory=anyio.Event)
 
 
 @dataclass(slots=True)
@@ -90,7 +84,7 @@ class ExitPlacement:
         self._clock = clock
         self._venues = venues
         self._symbols = symbols
-        self._turns: dict[PositionId, _Turn] = {}
+        self._turns = ExitTurns()
         self.orders = placement
         self._evidence = evidence
         self._retirements: list[Callable[[PositionId], None]] = []
@@ -118,12 +112,12 @@ class ExitPlacement:
         Raises OrderDeniedError (an exit is under way; what it says may be so no longer at the next
         look), VenueError, DatabaseUnavailableError.
         """
-        async with self._turn(position_id, kind):
+        async with self._turns.take(position_id, kind):
             return await self._place(position_id, _Wish(kind, build, made, decision))
 
     async def withdraw(self, position_id: PositionId) -> None:
         """What rests for the position, and what retires, is cancelled. Raises as `place`."""
-        async with self._turn(position_id, GroupKind.RESTING):
+        async with self._turns.take(position_id, GroupKind.RESTING):
             _, groups, _ = await self._read(position_id)
             for group in (groups.retiring, groups.active):
                 if group is not None and group.kind is GroupKind.RESTING:
@@ -131,7 +125,7 @@ class ExitPlacement:
 
     async def clear(self, position_id: PositionId, group: ExitGroup) -> None:
         """Cancel what is left of *group*. Raises as `place`."""
-        async with self._turn(position_id, GroupKind.RESTING):
+        async with self._turns.take(position_id, GroupKind.RESTING):
             await self._clear(group)
 
     async def _place(self, position_id: PositionId, wish: _Wish) -> list[OrderReport]:
@@ -389,18 +383,3 @@ class ExitPlacement:
         async with self._database.connection() as connection:
             found = await exit_groups.select_leftover(connection, LEFTOVERS)
             return await exit_groups.select(connection, found) if found else {}
-
-    @asynccontextmanager
-    async def _turn(self, position_id: PositionId, kind: GroupKind) -> AsyncIterator[None]:
-        while (other := self._turns.get(position_id)) is not None:
-            if kind is GroupKind.RESTING or other.kind is GroupKind.MARKET:
-                raise OrderDeniedError(
-                    DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is being made"
-                )
-            await other.over.wait()
-        mine = self._turns[position_id] = _Turn(kind)
-        try:
-            yield
-        finally:
-            del self._turns[position_id]
-            mine.over.set()

@@ -9,6 +9,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     AccountTakenError,
@@ -90,7 +91,7 @@ class MarketExits:
         self._ending: set[PositionId] = set()  # here, at this moment
         self.pauses = timers
         self._backoff = Backoff()
-        self._refusals = ConditionAlerts(database, clock, "exit_refused")
+        self._refusals = ConditionAlerts(database, clock, AlertCode.EXIT_REFUSED)
 
     def forget(self, position_id: PositionId) -> None:
         self.pauses.forget(position_id)

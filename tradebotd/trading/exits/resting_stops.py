@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     AccountTakenError,
@@ -82,7 +83,7 @@ class RestingStops:
         self._gone: dict[PositionId, str] = {}
         self.failing: dict[str, str] = {}
         groups.subscribe_to_retirements(self._on_retired)
-        self._told = ConditionAlerts(database, clock, "resting_stop_lost", "warning")
+        self._told = ConditionAlerts(database, clock, AlertCode.RESTING_STOP_LOST, "warning")
 
     def _stir(self, position_id: PositionId) -> None:
         self._due[position_id] = self._new[position_id] = None

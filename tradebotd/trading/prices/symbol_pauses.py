@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.errors import RefusedError
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.clock import Clock
@@ -21,7 +22,7 @@ from tradebotd.trading.condition_alerts import ConditionAlerts
 
 log = structlog.get_logger(__name__)
 
-SPLIT: Final = "split_suspected"
+SPLIT: Final = AlertCode.SPLIT_SUSPECTED
 
 
 class SymbolPauses:

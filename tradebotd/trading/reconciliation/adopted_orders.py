@@ -16,7 +16,7 @@ from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.storage import orders
 from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.execution.fill_ledger import Effects
+from tradebotd.trading.execution.fill_effects import Effects
 from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.recorder import AlsoThen, OrderRecorder
 

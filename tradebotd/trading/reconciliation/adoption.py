@@ -30,7 +30,7 @@ from tradebotd.risk.sellable import sellable
 from tradebotd.storage import externals, positions
 from tradebotd.storage.positions import HeldSum
 from tradebotd.storage.postgres.database import Connection, Database
-from tradebotd.trading.execution.fill_ledger import Effects
+from tradebotd.trading.execution.fill_effects import Effects
 from tradebotd.trading.reconciliation.adopted_orders import ADOPTED, Adopted, AdoptedOrders
 from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.holdings import Holdings

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
@@ -56,7 +57,7 @@ class CashCheck:
         self._venues = venues
         self._symbols = symbols
         self._holdings = holdings
-        self._told = ConditionAlerts(database, clock, "cash_differs")
+        self._told = ConditionAlerts(database, clock, AlertCode.CASH_DIFFERS)
         self._baselines: dict[VenueName, dict[str, Decimal]] | None = None
         self._seen: dict[Purse, Decimal] = {}
 

@@ -23,7 +23,7 @@ from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage import externals, positions
 from tradebotd.storage.externals import Excess
 from tradebotd.storage.postgres.database import Connection, Database, Lane
-from tradebotd.trading.execution.fill_ledger import Effects
+from tradebotd.trading.execution.fill_effects import Effects
 from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.rules import Difference, net

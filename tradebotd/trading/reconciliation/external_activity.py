@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.errors import AccountTakenError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
@@ -15,7 +16,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts, externals, order_searches
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.contradictions import CONTRADICTS, of_fill
+from tradebotd.trading.contradictions import of_fill
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.rules import Difference, change_of, explanation
 from tradebotd.trading.reconciliation.unknown_fills import evidence
@@ -23,13 +24,8 @@ from tradebotd.trading.reconciliation.venue_round import VenueRound
 
 log = structlog.get_logger(__name__)
 
-ORDER: Final = "external_order"
-POSITION: Final = "external_position"
 # What lasts (an order that does not settle) is told again at each look; what happened once is not.
-EVENTS: Final = (
-    *("forced_close", "fill_exceeds_position", "fee_unvalued", CONTRADICTS),
-    *("fill_differs", "fill_not_applied", "order_differs"),
-)
+EVENTS: Final = tuple(code for code in AlertCode if not code.lasting)
 MOST_FILLS: Final = 10_000  # of somebody else, the latest: older ones explain nothing any more
 TOLD_FOR: Final = timedelta(days=1)
 FORGET_EVERY: Final = timedelta(hours=1)
@@ -110,11 +106,13 @@ class ExternalActivity:
             still = [each.venue_order_id for each in foreign]
             await externals.mark_gone(connection, name, still, now)
             for subject, message in found.items():
-                if await alerts.raise_alert(connection, ORDER, "warning", subject, message, now):
+                if await alerts.raise_alert(
+                    connection, AlertCode.EXTERNAL_ORDER, "warning", subject, message, now
+                ):
                     log.warning("an order of somebody else rests", subject=subject, detail=message)
             if self._orders.keys() >= self._venues.keys():
                 every = [subject for told in self._orders.values() for subject in told]
-                await alerts.clear_others(connection, ORDER, every, now)
+                await alerts.clear_others(connection, AlertCode.EXTERNAL_ORDER, every, now)
 
     async def _known_as_ours(self, reports: Sequence[OrderReport]) -> set[ClientOrderId]:
         """Asked of the database once an order."""
@@ -207,9 +205,13 @@ class ExternalActivity:
             for subject, (why, each) in zip(subjects, told, strict=True):
                 severity: alerts.Severity = "critical" if _lacks(each) else "warning"
                 message = f"{why}: {each}"
-                if await alerts.raise_alert(connection, POSITION, severity, subject, message, now):
+                if await alerts.raise_alert(
+                    connection, AlertCode.EXTERNAL_POSITION, severity, subject, message, now
+                ):
                     log.warning("somebody else traded", subject=subject, detail=str(each))
-            await alerts.clear_others(connection, POSITION, subjects, now, silent)
+            await alerts.clear_others(
+                connection, AlertCode.EXTERNAL_POSITION, subjects, now, silent
+            )
         self._explained = bool(told or silent)
         return [each for _, each in told], [each for each in found if each not in explained]
 

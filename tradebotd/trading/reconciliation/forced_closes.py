@@ -7,6 +7,7 @@ from typing import Final
 import anyio
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderDeniedError, RefusedError
 from tradebotd.domain.fill import Fill, Forced
@@ -15,12 +16,11 @@ from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, externals, positions
 from tradebotd.storage.postgres.database import Connection, Database
-from tradebotd.trading.execution.fill_ledger import Effects
+from tradebotd.trading.execution.fill_effects import Effects
 from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
 
 log = structlog.get_logger(__name__)
 
-CODE: Final = "forced_close"
 MOST_AT_ONCE: Final = 500
 
 
@@ -95,7 +95,9 @@ class ForcedCloses:
         )
         severity: alerts.Severity = "critical" if kind is Forced.LIQUIDATION else "warning"
         subject, now = f"{position.venue} {position.symbol}", self._clock.now()
-        await alerts.raise_alert(connection, CODE, severity, subject, message, now)
+        await alerts.raise_alert(
+            connection, AlertCode.FORCED_CLOSE, severity, subject, message, now
+        )
         log.error("position closed by the venue", subject=subject, detail=message)
 
 

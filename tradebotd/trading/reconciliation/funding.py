@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
@@ -21,7 +22,6 @@ log = structlog.get_logger(__name__)
 
 EVERY: Final = timedelta(minutes=15)  # market time: venues pay each hour at most
 OVERLAP: Final = timedelta(hours=1)  # a payment may be told late
-UNCLAIMED: Final = "funding_unclaimed"
 TOLD_FOR: Final = timedelta(days=1)
 LOOK_BACK: Final = timedelta(
     days=1
@@ -102,10 +102,10 @@ class FundingRecorder:
                     subjects.append(subject := f"{name} {each.symbol} {each.payment_id}")
                     message = f"{each.amount:f} {each.asset} at {each.paid_at}: nothing was open"
                     if await alerts.raise_alert(
-                        connection, UNCLAIMED, "warning", subject, message, now
+                        connection, AlertCode.FUNDING_UNCLAIMED, "warning", subject, message, now
                     ):
                         log.warning("funding of no position", subject=subject, detail=message)
-            await alerts.clear_others(connection, UNCLAIMED, subjects, now)
+            await alerts.clear_others(connection, AlertCode.FUNDING_UNCLAIMED, subjects, now)
         self._tells = bool(subjects)
 
     async def _since(self, name: VenueName) -> datetime | None:

@@ -9,6 +9,7 @@ import anyio
 import structlog
 
 from tradebotd.clocks.host import SystemHost
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
@@ -18,7 +19,7 @@ from tradebotd.storage import alerts
 from tradebotd.storage.positions import HeldSum
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.contradiction_alarms import say_of_answer
-from tradebotd.trading.contradictions import BALANCE, is_readable, of_account, of_answer
+from tradebotd.trading.contradictions import is_readable, of_account, of_answer
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.reconciliation.agreement import Agreement
 from tradebotd.trading.reconciliation.cash_check import CashCheck, CashDifference
@@ -36,7 +37,6 @@ log = structlog.get_logger(__name__)
 MARGIN: Final = 0.05
 LOOK_BACK: Final = timedelta(days=1)  # for fills, from before the start
 LATE_TRADES: Final = timedelta(hours=1)  # a venue may tell one so long after it has told later ones
-DIFFERS: Final = "position_differs"
 
 
 @dataclass(slots=True)
@@ -204,9 +204,13 @@ class Reconciler:
         now = self._clock.now()
         async with self._database.transaction() as connection:
             for subject, why in found.items():
-                if await alerts.raise_alert(connection, BALANCE, "critical", subject, why, now):
+                if await alerts.raise_alert(
+                    connection, AlertCode.BALANCE_CONTRADICTS, "critical", subject, why, now
+                ):
                     log.error("a venue contradicts itself", subject=subject, detail=why)
-            await alerts.clear_others(connection, BALANCE, list(found), now, silent)
+            await alerts.clear_others(
+                connection, AlertCode.BALANCE_CONTRADICTS, list(found), now, silent
+            )
         self._contradicted = bool(found or silent)
 
     async def _compare_cash(
@@ -281,8 +285,8 @@ class Reconciler:
         async with self._database.transaction() as connection:
             for subject, each in zip(subjects, found, strict=True):
                 if await alerts.raise_alert(
-                    connection, DIFFERS, "critical", subject, str(each), now
+                    connection, AlertCode.POSITION_DIFFERS, "critical", subject, str(each), now
                 ):
                     log.error("position differs", subject=subject, detail=str(each))
-            await alerts.clear_others(connection, DIFFERS, subjects, now, silent)
+            await alerts.clear_others(connection, AlertCode.POSITION_DIFFERS, subjects, now, silent)
         self._differed = bool(found or silent)

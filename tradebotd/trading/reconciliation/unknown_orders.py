@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError, VenueError
 from tradebotd.domain.fill import Fill
@@ -44,7 +45,6 @@ from tradebotd.trading.reconciliation.venue_round import VenueRound, words
 log = structlog.get_logger(__name__)
 
 OVERLAP: Final = timedelta(minutes=5)
-UNKNOWN: Final = "order_unknown"
 NEVER_SEEN: Final = "the venue has never seen it"
 SILENT_FOR: Final = timedelta(minutes=10)  # then nobody knows what became of one that rested
 LOST: Final = frozenset({OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN})
@@ -354,10 +354,12 @@ class UnknownOrderResolver:
         at = self._clock.now()
         async with self._database.transaction() as connection:
             for name, why in sorted(unknown.items()):
-                if await alerts.raise_alert(connection, UNKNOWN, "critical", name, why, at):
+                if await alerts.raise_alert(
+                    connection, AlertCode.ORDER_UNKNOWN, "critical", name, why, at
+                ):
                     log.error("order still unknown", order=name, why=why)
             still = unknown.keys() | {str(each) for each in result.failed}
-            await alerts.clear_others(connection, UNKNOWN, sorted(still), at)
+            await alerts.clear_others(connection, AlertCode.ORDER_UNKNOWN, sorted(still), at)
         self._told = set(unknown) | ((self._told or set()) & still)
 
 

@@ -1,0 +1,50 @@
+"""The JSON shapes of symbols, candles and levels."""
+
+from datetime import date
+
+from tradebotd.control.wire import Instant, Message, Money
+
+
+class Symbol(Message):
+    id: int
+    symbol: str
+    venue: str
+    base_asset: str
+    quote_asset: str
+    tick_size: Money
+    lot_size: Money
+    min_notional: Money
+    calendar: str
+    feeds: list[str]
+    timeframes: list[str]
+    active: bool
+    last_price: Money | None
+    last_price_age_s: float | None
+
+
+class Candle(Message):
+    symbol: str
+    timeframe: str
+    ts: Instant
+    open: Money
+    high: Money
+    low: Money
+    close: Money
+    volume: Money
+    feed: str
+
+
+class Levels(Message):
+    symbol: str
+    trade_date: date
+    y_high: Money
+    y_low: Money
+    y_close: Money
+    pp: Money | None
+    r1: Money | None
+    r2: Money | None
+    s1: Money | None
+    s2: Money | None
+
+
+# Acts

@@ -1,0 +1,74 @@
+"""What is said for as long as it is so, or for a day after it has happened: one code a page.
+
+`docs/operations.md` shows them as tables made from this file; `docs/runbooks/` has a page each.
+"""
+
+from enum import StrEnum
+from typing import Final, Self
+
+
+class AlertCode(StrEnum):
+    """Each with its *meaning* for an operator."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        code = str.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
+    @property
+    def lasting(self) -> bool:
+        """Over as soon as it is not so any more; else it has happened, and is told for a day."""
+        return self not in _HAPPENED
+
+    # While it is so
+    ACCOUNT_LIMIT_REACHED = "account_limit_reached", "the account has lost a limit: no entries"
+    BALANCE_CONTRADICTS = "balance_contradicts", "a venue tells a balance that cannot be so"
+    CALENDAR_ENDS = (
+        "calendar_ends",
+        "the sessions of a calendar are known for weeks only, or assumed already",
+    )
+    CASH_DIFFERS = "cash_differs", "the cash at a venue of our own is not what our books make it"
+    CASH_JUMPED = "cash_jumped", "cash came or left, and no fill, funding or transfer says why"
+    EXIT_REFUSED = "exit_refused", "a venue refuses an exit; it is tried again"
+    EXTERNAL_ORDER = "external_order", "an order rests at a venue that is not ours"
+    EXTERNAL_POSITION = (
+        "external_position",
+        "external trades explain why a venue holds something else",
+    )
+    FUNDING_UNCLAIMED = "funding_unclaimed", "funding was paid that belongs to no position"
+    ORDER_UNKNOWN = "order_unknown", "what became of an order is not known; it is asked for"
+    POSITION_DIFFERS = "position_differs", "a venue holds something else than our books say"
+    POSITION_UNPROTECTED = (
+        "position_unprotected",
+        "nothing can end a position: its symbol or venue is not configured",
+    )
+    RECORDING_INCOMPLETE = "recording_incomplete", "of a recorded file not everything could be read"
+    RESTING_STOP_LOST = "resting_stop_lost", "a stop should rest at the venue, and does not"
+    SPLIT_SUSPECTED = "split_suspected", "a price looks like a split: exits of the symbol wait"
+    # It has happened
+    FEE_UNVALUED = "fee_unvalued", "a fee in an asset that no price values"
+    FILL_DIFFERS = "fill_differs", "a venue tells a fill again with other values"
+    FILL_EXCEEDS_POSITION = "fill_exceeds_position", "an exit executed more than was held"
+    FILL_NOT_APPLIED = "fill_not_applied", "a fill fits no position, and was kept aside"
+    FORCED_CLOSE = (
+        "forced_close",
+        "a venue closed a position: liquidation, auto-deleveraging, settlement",
+    )
+    ORDER_DIFFERS = "order_differs", "a venue tells another order under our name"
+    VENUE_CONTRADICTS = "venue_contradicts", "a venue tells something that cannot be so"
+
+
+_HAPPENED: Final = frozenset(
+    {
+        AlertCode.FEE_UNVALUED,
+        AlertCode.FILL_DIFFERS,
+        AlertCode.FILL_EXCEEDS_POSITION,
+        AlertCode.FILL_NOT_APPLIED,
+        AlertCode.FORCED_CLOSE,
+        AlertCode.ORDER_DIFFERS,
+        AlertCode.VENUE_CONTRADICTS,
+    }
+)

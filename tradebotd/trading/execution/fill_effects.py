@@ -1,0 +1,43 @@
+"""What a transaction of fills changed, for those who are told after its commit."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tradebotd.domain.books import PositionTotals
+from tradebotd.domain.ids import PositionId
+from tradebotd.domain.position import CloseReason, Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """The price went through a level: what was asked for, what it came to, and by how much."""
+
+    level: Decimal
+    price: Decimal
+
+    @property
+    def percent(self) -> Decimal:
+        return abs(self.price - self.level) / self.level * 100
+
+    def words(self) -> dict[str, str]:
+        return {
+            "level": f"{self.level:f}",
+            "price": f"{self.price:f}",
+            "percent": f"{self.percent:.2f}",
+        }
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a transaction changed, told once it has committed."""
+
+    opened: list[Position] = field(default_factory=list)
+    changed: list[Position] = field(default_factory=list)
+    closed: list[tuple[Position, PositionTotals, CloseReason]] = field(default_factory=list)
+    released: list[PositionId] = field(default_factory=list)
+    gaps: dict[PositionId, Gap] = field(default_factory=dict)
+    fills: int = 0
+    ignored: int = 0  # fills of nothing
+    is_foreign: bool = False  # the report was of an order that is not ours
+    differs: bool = False  # the report was of an order with our name and other parameters
+    contradiction: str | None = None  # what of the report cannot be so

@@ -1,0 +1,41 @@
+"""One at a time makes an exit of a position, in this process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.ids import PositionId
+from tradebotd.storage.exit_groups import GroupKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    kind: GroupKind
+    over: anyio.Event = field(default_factory=anyio.Event)
+
+
+class ExitTurns:
+    """An exit at the market waits for a stop that is being laid to rest; nothing else waits."""
+
+    def __init__(self) -> None:
+        self._turns: dict[PositionId, _Turn] = {}
+
+    @asynccontextmanager
+    async def take(self, position_id: PositionId, kind: GroupKind) -> AsyncIterator[None]:
+        """Raises OrderDeniedError while another exit of the position is being made."""
+        while (other := self._turns.get(position_id)) is not None:
+            if kind is GroupKind.RESTING or other.kind is GroupKind.MARKET:
+                raise OrderDeniedError(
+                    DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is being made"
+                )
+            await other.over.wait()
+        mine = self._turns[position_id] = _Turn(kind)
+        try:
+            yield
+        finally:
+            del self._turns[position_id]
+            mine.over.set()
