@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
-from tests.integration.test_external_hands import trade
+from tests.integration.test_external_activity import trade
 from tests.integration.test_unnamed_trades import told_as
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import DatabaseUnavailableError, OutcomeUnknownError, RefusedError

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.host import ShiftedHost
 from tests.fakes.resting import open_resting_harness, restart, stops
 from tests.fakes.trading import TradingHarness, open_harness, spec
-from tests.integration.test_exits_in_trouble import STOP
+from tests.integration.test_exit_outages import STOP
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement

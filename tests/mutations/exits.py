@@ -132,7 +132,7 @@ EXITS: Final = (
             ),
         ),
         tests=(
-            "tests/integration/test_protection.py::test_an_unknown_exit_keeps_its_latch_until_it_is_resolved",
+            "tests/integration/test_exit_manager.py::test_an_unknown_exit_keeps_its_latch_until_it_is_resolved",
         ),
     ),
     Mutation(
@@ -157,7 +157,7 @@ EXITS: Final = (
                 "",
             ),
         ),
-        tests=("tests/integration/test_exit_troubles.py::test_a_split_never_fires_a_stop",),
+        tests=("tests/integration/test_exit_prices.py::test_a_split_never_fires_a_stop",),
     ),
     Mutation(
         name="the grace of a resting stop never ends",

@@ -17,7 +17,7 @@ MONEY: Final = (
             ),
         ),
         tests=(
-            "tests/unit/test_books.py::test_a_base_fee_beyond_what_is_held_is_a_cost_and_goes_below_nothing",
+            "tests/unit/test_position_totals.py::test_a_base_fee_beyond_what_is_held_is_a_cost_and_goes_below_nothing",
         ),
     ),
     Mutation(
@@ -318,7 +318,7 @@ MONEY: Final = (
             ),
         ),
         tests=(
-            "tests/integration/test_exit_leftovers.py::test_nobody_enters_where_an_exit_has_outlived_its_position",
+            "tests/integration/test_orphaned_exits.py::test_nobody_enters_where_an_exit_has_outlived_its_position",
         ),
     ),
 )

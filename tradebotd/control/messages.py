@@ -346,9 +346,6 @@ class Fill(Message):
     executed_at: Instant
 
 
-# Market
-
-
 class HaltRequest(Message):
     reason: str | None = None  # "by hand", or what it is already
 
