@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.trading import SYMBOL, spec
+from tests.fakes.trading import SYMBOL, ScriptedStrategy, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.bot_status import (
     CONFIGURATION_CHANGED,
@@ -67,7 +67,9 @@ STATE = LeasedState(
     entry_resting=False,
 )
 FUTURES = spec(position_type=PositionType.FUTURES, allow_short=True)
-BEGUN = CycleContext(spec=FUTURES, state=STATE, limit=None, is_open=True, decided=None)
+BEGUN = CycleContext(
+    spec=FUTURES, strategy=ScriptedStrategy(), state=STATE, limit=None, is_open=True, decided=None
+)
 HOLDING = replace(STATE, position_id=PositionId(1), position_symbol=SYMBOL)
 
 
@@ -207,6 +209,8 @@ def test_an_entry_that_rests_is_taken_back_before_anything_else() -> None:
         (ENTRY_RESTING, NO_SIGNAL),
         (paused("daily target reached"), NO_SIGNAL),
         (waiting("position of ETHUSDT open"), NO_SIGNAL),
+        (waiting("market_closed"), NO_SIGNAL),
+        (waiting("no fresh price"), NO_SIGNAL),
         (BotStatus(BotStatusKind.PENDING), NO_SIGNAL),
         (BotStatus(BotStatusKind.ORPHANED), NO_SIGNAL),
     ],

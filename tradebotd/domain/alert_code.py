@@ -63,11 +63,13 @@ class AlertCode(StrEnum):
 
 _HAPPENED: Final = frozenset(
     {
+        AlertCode.CASH_JUMPED,
         AlertCode.FEE_UNVALUED,
         AlertCode.FILL_DIFFERS,
         AlertCode.FILL_EXCEEDS_POSITION,
         AlertCode.FILL_NOT_APPLIED,
         AlertCode.FORCED_CLOSE,
+        AlertCode.FUNDING_UNCLAIMED,
         AlertCode.ORDER_DIFFERS,
         AlertCode.VENUE_CONTRADICTS,
     }

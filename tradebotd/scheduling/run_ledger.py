@@ -7,7 +7,7 @@ and the instant is run again. With the database away finished rows wait in memor
 
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 CAPACITY: Final = 10_000
 IDS_AT_ONCE: Final = 1_000
 WRITE_AT_ONCE: Final = 500
+CUT_SECONDS: Final = 2.0
 MINUTE: Final = timedelta(minutes=1)
 
 
@@ -110,15 +111,25 @@ class RunLedger:
             self._wait(record)
 
     @asynccontextmanager
-    async def lost_when_cut(self, run: OpenRun, clock: Clock) -> AsyncIterator[None]:
-        """A stop in the midst of it closes its row as `lost`, as the next start would."""
+    async def lost_when_cut(
+        self, job: JobName, scheduled_at: datetime | None, slot_at: datetime, clock: Clock
+    ) -> AsyncIterator[None]:
+        """A stop between its opening and its end closes its row as `lost`, as the next start would.
+
+        It may take CUT_SECONDS: what is not closed by then is left to that start.
+        """
         try:
             yield
         except anyio.get_cancelled_exc_class():
-            if not (self._deferred and run.scheduled_at is not None):
-                with anyio.CancelScope(shield=True):
-                    await self.close(run, _lost(run, clock.now()))
+            if not (self._deferred and scheduled_at is not None):
+                with anyio.move_on_after(CUT_SECONDS, shield=True):
+                    await self._close_cut(job, slot_at, clock.now())
             raise
+
+    async def _close_cut(self, job: JobName, slot_at: datetime, now: datetime) -> None:
+        with suppress(DatabaseUnavailableError):
+            async with self._database.connection() as connection:
+                await job_runs.close_cut(connection, job, slot_at, now)
 
     async def note(self, record: RunRecord, *, rolls: bool = False) -> None:
         """A row that is closed at once: missed or skipped."""
@@ -273,21 +284,6 @@ class RunLedger:
         if month not in self._months:
             await job_runs.ensure_month(connection, instant)
             self._months.add(month)
-
-
-def _lost(run: OpenRun, now: datetime) -> RunRecord:
-    return RunRecord(
-        id=run.id,
-        job=run.job,
-        scheduled_at=run.scheduled_at,
-        slot_at=run.slot_at,
-        started_at=run.started_at,
-        finished_at=max(now, run.started_at),
-        status=RunStatus.LOST,
-        attempt=run.attempt,
-        error="the daemon stopped while this run was open",
-        eventful=True,
-    )
 
 
 def _minute(record: RunRecord) -> datetime:

@@ -249,20 +249,16 @@ class JobRunner:
 
     async def _run(self, plan: _Plan) -> JobRun | None:
         """None: this occurrence has been run already."""
-        context = plan.context
-        started = self._host_seconds()
-        with anyio.CancelScope(shield=True):  # cut there, its row might be open and not known
-            run = await self._ledger.open(
-                plan.spec.name, context.scheduled_at, context.now, rolls=_rolls(plan.spec)
-            )
-        if run is None:
+        context, spec = plan.context, plan.spec
+        slot_at = context.now if context.scheduled_at is None else context.scheduled_at
+        async with self._ledger.lost_when_cut(
+            spec.name, context.scheduled_at, slot_at, self._clock
+        ):
+            ended = await self._run_open(plan)
+        if ended is None:
             return None
-        with structlog.contextvars.bound_contextvars(job=plan.spec.name, run_id=run.id):
-            log.log(20 if plan.by_hand else 10, "job started", scheduled_at=context.scheduled_at)
-            async with self._ledger.lost_when_cut(run, self._clock):
-                result = await self._attempts(plan, run)
-                record = record_of(run, result, self._clock.now(), self._host_seconds() - started)
-                await self._ledger.close(run, record)
+        run, record, result = ended
+        with structlog.contextvars.bound_contextvars(job=spec.name, run_id=run.id):
             await self._report(plan, record, result)
             await self.outcomes.after_run(plan.job, context.now, eventful=record.eventful)
         return JobRun(
@@ -277,6 +273,21 @@ class JobRunner:
             error=record.error,
             duration_s=record.duration_s,
         )
+
+    async def _run_open(self, plan: _Plan) -> tuple[OpenRun, RunRecord, Result] | None:
+        """From its row to its row's end."""
+        context, started = plan.context, self._host_seconds()
+        run = await self._ledger.open(
+            plan.spec.name, context.scheduled_at, context.now, rolls=_rolls(plan.spec)
+        )
+        if run is None:
+            return None
+        with structlog.contextvars.bound_contextvars(job=plan.spec.name, run_id=run.id):
+            log.log(20 if plan.by_hand else 10, "job started", scheduled_at=context.scheduled_at)
+            result = await self._attempts(plan, run)
+            record = record_of(run, result, self._clock.now(), self._host_seconds() - started)
+            await self._ledger.close(run, record)
+        return run, record, result
 
     async def _attempts(self, plan: _Plan, run: OpenRun) -> Result:
         first_attempt = run.attempt

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, LiteralString
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.bot_status import BotStatus
+from tradebotd.domain.bot_status import BotStatus, BotStatusKind
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.storage.postgres.database import Connection
@@ -214,7 +214,7 @@ async def take_lease(connection: Connection, bot: BotName, token: int) -> Leased
         return None
     position_id = row["position_id"]
     return LeasedState(
-        status=BotStatus.parse(row["status"]),
+        status=_status(row["status"]),
         paused_by=row["paused_by"],
         day=row["day"],
         daily_pnl=row["daily_pnl"],
@@ -292,6 +292,14 @@ async def entry_obstacle(
             return _named(rule)
     limit = limit_of(counters)
     return None if limit is None else (DenialRule.DAILY_LIMIT, limit)
+
+
+def _status(text: str) -> BotStatus:
+    """What no version of ours has written is no reason to stop a bot: its next cycle says anew."""
+    try:
+        return BotStatus.parse(text)
+    except ValueError:
+        return BotStatus(BotStatusKind.PENDING)
 
 
 def _named(rule: DenialRule) -> tuple[DenialRule, str]:

@@ -74,6 +74,11 @@ CLOSE_LOST: Final[LiteralString] = """
      WHERE status = 'running'
     RETURNING job, scheduled_at
 """
+CLOSE_CUT: Final[LiteralString] = """
+    UPDATE job_runs SET status = 'lost', finished_at = greatest($3, started_at),
+           error = coalesce(error, 'the daemon stopped while this run was open')
+     WHERE job = $1 AND slot_at = $2 AND status = 'running'
+"""
 # A rolled-up row stands for every run from its scheduled_at to its finished_at.
 SELECT_DONE_AT: Final[LiteralString] = """
     SELECT DISTINCT job FROM job_runs
@@ -219,6 +224,11 @@ async def close_lost(
     """Close what a crash left open."""
     rows = await connection.fetch(CLOSE_LOST, now)
     return [(JobName(row["job"]), row["scheduled_at"]) for row in rows]
+
+
+async def close_cut(connection: Connection, job: JobName, slot_at: datetime, now: datetime) -> None:
+    """Close what a stop has cut; a row that has come to its end stays as it is."""
+    await connection.execute(CLOSE_CUT, job, slot_at, now)
 
 
 async def done_at(connection: Connection, instant: datetime) -> set[JobName]:

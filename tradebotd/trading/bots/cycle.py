@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.bot_status import error
+from tradebotd.domain.bot_status import CONFIGURATION_CHANGED, error
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.errors import (
     StrategyError,
@@ -168,10 +168,13 @@ class BotCycle:
 
     async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> CycleOutcome:
         """Gather what is asked for, until nothing more is: see `next_action`."""
-        symbol = self._symbols[spec.symbol]
+        symbol, strategy = self._symbols[spec.symbol], self._strategies.get(spec.name)
+        if strategy is None:  # a reload has taken the bot out since
+            return CycleOutcome(status=CONFIGURATION_CHANGED, paused_by=state.paused_by)
         currencies = self._entries.account.currencies
         context = CycleContext(
             spec=spec,
+            strategy=strategy,
             state=state,
             limit=reached_limit(spec, state, local_day(now, spec.day_zone), currencies),
             is_open=self._calendars[symbol.calendar].is_open(now),
@@ -198,7 +201,7 @@ class BotCycle:
             case Wait():
                 return CycleOutcome(status=action.status)
             case ReadCandles():
-                return replace(context, candles=await self._read(context.spec, symbol, now))
+                return replace(context, candles=await self._read(context, symbol, now))
             case Evaluate():
                 return replace(context, evaluated=await self._evaluate(context, symbol))
             case CancelResting():
@@ -216,8 +219,8 @@ class BotCycle:
             case Record():
                 return self._executor.note(cycle, action.decision)
 
-    async def _read(self, spec: BotSpec, symbol: MarketSymbol, now: datetime) -> Candles:
-        strategy = self._strategies[spec.name]
+    async def _read(self, context: CycleContext, symbol: MarketSymbol, now: datetime) -> Candles:
+        spec, strategy = context.spec, context.strategy
         count = max(strategy.lookback, candles_wanted(spec))
         rows = await self._candles.closed(symbol, spec.timeframe, count, now)
         enough = len(rows) >= max(strategy.lookback, candles_needed(spec))
@@ -227,7 +230,7 @@ class BotCycle:
 
     async def _evaluate(self, context: CycleContext, symbol: MarketSymbol) -> Evaluated:
         spec, rows = context.spec, _rows(context)
-        strategy, newest = self._strategies[spec.name], rows[-1]
+        strategy, newest = context.strategy, rows[-1]
         await self._ensure_month(newest.ts)
         levels = await self._levels.of(symbol, newest.ts) if needs_levels(strategy) else None
         signal = evaluate(strategy, rows[-strategy.lookback :], levels)

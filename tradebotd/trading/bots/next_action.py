@@ -34,10 +34,12 @@ from tradebotd.domain.bot_status import (
     waiting,
 )
 from tradebotd.domain.candle import Candle
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.storage.bots import LeasedState, PausedBy
+from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.bots.decision import Decision, decide, rests_already, wanted_side
 
 _KEPT_FROM_LOOKING: Final = frozenset(
@@ -48,7 +50,16 @@ _KEPT_FROM_LOOKING: Final = frozenset(
         BotStatusKind.ORPHANED,
     }
 )
-_WAITED_FOR: Final = frozenset({MARKET_CLOSED, NO_FRESH_CANDLE, ENTRY_RESTING, ORDER_PENDING})
+_WAITED_FOR: Final = frozenset(
+    {
+        MARKET_CLOSED,
+        NO_FRESH_CANDLE,
+        ENTRY_RESTING,
+        ORDER_PENDING,
+        waiting(DenialRule.MARKET_CLOSED),
+        waiting(DenialRule.NO_PRICE),
+    }
+)
 _POSITION_OF: Final = "position of "
 
 
@@ -85,9 +96,12 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleContext:
-    """`limit`: of the bot's day, which is reached. `decided`: the newest candle decided about."""
+    """`limit`: of the bot's day, which is reached. `decided`: the newest candle decided about.
+    `strategy`: the one that is in force when the cycle begins.
+    """
 
     spec: BotSpec
+    strategy: AnyStrategy
     state: LeasedState
     limit: str | None
     is_open: bool

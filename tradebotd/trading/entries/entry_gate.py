@@ -136,12 +136,14 @@ class EntryGate:
             return NO_WRITES
         return self.account_halts.closed_because()
 
-    async def halt(self, reason: str | None = None) -> None:
-        """Halted already: another *reason* replaces the one that stands, None leaves it.
+    async def halt(self, reason: str | None = None, *, keeps: bool = False) -> None:
+        """Halted already: another *reason* replaces what stands; None, or *keeps*, leaves it.
 
         Raises DatabaseUnavailableError.
         """
         async with self._one_at_a_time:
+            if keeps and self._halt is not None:
+                return
             before = self._halt or {"reason": BY_HAND, "since": self._clock.now().isoformat()}
             halt = {**before, "reason": reason or before["reason"]}
             if halt == self._halt:

@@ -122,7 +122,7 @@ class Flatten:
         self._gate.close(FLATTEN, "everything is being closed")
         try:
             if self._gate.halt_reason is None:
-                await self._gate.halt(FLATTEN)
+                await self._gate.halt(FLATTEN, keeps=True)
         finally:
             if self._gate.halt_reason is not None:
                 self._gate.open(FLATTEN)
