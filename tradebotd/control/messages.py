@@ -10,16 +10,16 @@ from tradebotd.control.details import JobWait, PositionExit, StopKind
 from tradebotd.control.market_messages import Candle as Candle  # noqa: PLC0414  # theirs, too
 from tradebotd.control.market_messages import Levels as Levels  # noqa: PLC0414
 from tradebotd.control.market_messages import Symbol as Symbol  # noqa: PLC0414
-from tradebotd.control.states import ProtectedBy as ProtectedBy  # noqa: PLC0414  # theirs, too
-from tradebotd.control.states import State as State  # noqa: PLC0414
 from tradebotd.control.wire import Instant, Message, Money
 
+State = Literal["starting", "standby", "running", "halted", "stopping"]
 VerificationState = Literal["verifying", "verified", "failed"]
 HealthState = Literal["ok", "degraded", "critical"]
 Severity = Literal["info", "warning", "critical"]
 RunState = Literal["running", "ok", "partial", "failed", "timeout", "missed", "skipped", "lost"]
 FinalState = Literal["filled", "canceled", "rejected", "expired"]
 OrderState = Literal["pending_new", "new", "partially_filled", "unknown"] | FinalState
+ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
 
 # Status

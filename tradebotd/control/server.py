@@ -1,25 +1,26 @@
 """Serves the control API on a Unix socket that only owner and group may use."""
 
+import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
-import anyio.to_thread
 import structlog
+import uvicorn
 from anyio.abc import TaskGroup
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from tradebotd.control.handlers import DaemonControl, create_app
 from tradebotd.control.presence import Presence, name_of, present
+from tradebotd.control.standby import Standby, create_standby_app
 from tradebotd.domain.errors import AccountTakenError, ConfigError
-
-if TYPE_CHECKING:  # FastAPI and uvicorn are half of an otherwise ready daemon's imports
-    from tradebotd.control.handlers import DaemonControl
-    from tradebotd.control.http_server import HttpServer
-    from tradebotd.control.standby import Standby
 
 log = structlog.get_logger(__name__)
 
@@ -27,62 +28,64 @@ SOCKET_MODE: Final = 0o660
 LONGEST_PATH: Final = 107  # sun_path of Linux, without its NUL
 GRACEFUL_SECONDS: Final = 2
 PROBE_SECONDS: Final = 0.5
+PEER: Final = struct.Struct("3i")  # SO_PEERCRED: pid, uid, gid
 LOOK_SECONDS: Final = 2.0  # how often it looks whether its socket is still there
 BACKLOG: Final = 64
 
 
-MakeServer = Callable[[TaskGroup], Callable[[], "HttpServer"]]
+class _Server(uvicorn.Server):
+    """Leaves SIGTERM and SIGINT to the daemon."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Protocol(H11Protocol):
+    """Knows by the kernel's word who has come: (`uid 1000`, its pid) is the client."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.client = _peer(transport)
+
+
+def _peer(transport: asyncio.Transport) -> tuple[str, int] | None:
+    """None where the kernel does not say."""
+    known = transport.get_extra_info("socket")
+    if known is None:
+        return None
+    with suppress(OSError), socket.socket(fileno=os.dup(known.fileno())) as ours:
+        told = ours.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+        pid, uid, _ = PEER.unpack(told)
+        return f"uid {uid}", pid
+    return None
 
 
 @asynccontextmanager
-async def serve(
-    control: "DaemonControl | Callable[[], DaemonControl]",
-    path: Path,
-    *,
-    wanted: anyio.Event | None = None,
-) -> AsyncIterator[None]:
-    """Answers on *path* inside the block. Raises AccountTakenError when another daemon does.
-
-    The socket is there at once. What answers on it is imported in a thread, at the first call or
-    when *wanted* is set; *control* may be made then, too.
-    """
-
-    def load(tasks: TaskGroup) -> Callable[[], "HttpServer"]:
-        from tradebotd.control.handlers import create_app  # noqa: PLC0415
-        from tradebotd.control.http_server import http_server  # noqa: PLC0415
-
-        app = create_app(control() if callable(control) else control, tasks)
-        return lambda: http_server(app)
-
-    async with _serving(load, path, wanted or anyio.Event()) as counter:
+async def serve(control: DaemonControl, path: Path) -> AsyncIterator[None]:
+    """Answers on *path* inside the block. Raises AccountTakenError when another daemon does."""
+    async with _serving(lambda tasks: create_app(control, tasks), path) as counter:
         with present(counter.door.name) as presence:
             counter.presence = presence
             yield
 
 
 @asynccontextmanager
-async def serve_standby(view: "Standby", path: Path) -> AsyncIterator[None]:
+async def serve_standby(view: Standby, path: Path) -> AsyncIterator[None]:
     """The same for a daemon that only waits: its status, and nothing to act on."""
-
-    def load(_tasks: TaskGroup) -> Callable[[], "HttpServer"]:
-        from tradebotd.control.http_server import http_server  # noqa: PLC0415
-        from tradebotd.control.standby import create_standby_app  # noqa: PLC0415
-
-        app = create_standby_app(view)
-        return lambda: http_server(app)
-
-    async with _serving(load, path, anyio.Event()):
+    async with _serving(lambda _: create_standby_app(view), path):
         yield
 
 
 @asynccontextmanager
-async def _serving(load: MakeServer, path: Path, wanted: anyio.Event) -> AsyncIterator["_Counter"]:
+async def _serving(
+    make_app: Callable[[TaskGroup], FastAPI], path: Path
+) -> AsyncIterator["_Counter"]:
     with anyio.CancelScope(shield=True):  # short, and what it made must not be lost
         counter = _Counter(path, await anyio.to_thread.run_sync(_Door, path))
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(counter.watch)
-            tasks.start_soon(counter.open, load, tasks, wanted)
+            counter.open(make_app(tasks), tasks)
             try:
                 yield counter
             finally:
@@ -127,36 +130,20 @@ class _Counter:
         self.door = door
         self.presence: Presence | None = None
         self._path = path
-        self._servers: list[tuple[HttpServer, anyio.Event]] = []
+        self._servers: list[tuple[_Server, anyio.Event]] = []
         self._complaint = ""
-        self._make: Callable[[], HttpServer] | None = None  # once it is loaded
 
-    async def open(self, load: MakeServer, tasks: TaskGroup, wanted: anyio.Event) -> None:
-        """Callers wait in the socket's backlog until what answers them is loaded."""
-        self._tasks = tasks
-        await self._called(wanted)
-        self._make = await anyio.to_thread.run_sync(load, tasks)
-        self._serve(self._make)
+    def open(self, app: FastAPI, tasks: TaskGroup) -> None:
+        self._app, self._tasks = app, tasks
+        self._serve()
+        tasks.start_soon(self._watch)
 
-    async def _called(self, wanted: anyio.Event) -> None:
-        async def listen() -> None:
-            while True:
-                with anyio.move_on_after(LOOK_SECONDS):  # the door may be another one by then
-                    await anyio.wait_readable(self.door.socket)
-                    wanted.set()
-                    return
-
-        async with anyio.create_task_group() as either:
-            either.start_soon(listen)
-            await wanted.wait()
-            either.cancel_scope.cancel()
-
-    def _serve(self, make: "Callable[[], HttpServer]") -> None:
-        server, ended = make(), anyio.Event()
+    def _serve(self) -> None:
+        server, ended = _Server(_config(self._app)), anyio.Event()
         self._servers.append((server, ended))
         self._tasks.start_soon(_run, server, self.door.socket, ended)
 
-    async def watch(self) -> None:
+    async def _watch(self) -> None:
         """For ever, by host time."""
         while True:
             await anyio.sleep(LOOK_SECONDS)
@@ -181,8 +168,7 @@ class _Counter:
             return
         self._complaint = ""
         log.warning("control socket made again", socket=str(self._path), reason="it was gone")
-        if self._make is not None:
-            self._serve(self._make)
+        self._serve()
 
     async def close(self) -> None:
         async with anyio.create_task_group() as all_at_once:
@@ -190,14 +176,28 @@ class _Counter:
                 all_at_once.start_soon(_stop, *each)
 
 
-async def _run(server: "HttpServer", bound: socket.socket, ended: anyio.Event) -> None:
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="none",
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+
+
+async def _run(server: _Server, bound: socket.socket, ended: anyio.Event) -> None:
     try:
         await server.serve([bound])
     finally:
         ended.set()
 
 
-async def _stop(server: "HttpServer", ended: anyio.Event) -> None:
+async def _stop(server: _Server, ended: anyio.Event) -> None:
     """Answers what was asked; what hangs is cancelled by uvicorn's own limit, or with the group."""
     server.should_exit = True
     with anyio.move_on_after(GRACEFUL_SECONDS + 1, shield=True):

@@ -75,7 +75,6 @@ class App:
     line: ProgressLine | None
     draining: bool = False
     started: bool = False
-    settled: anyio.Event = field(default_factory=anyio.Event)  # ready: time for what can wait
     ended_by_data: bool = False
     _playing: bool = False
     _played: anyio.Event = field(default_factory=anyio.Event)

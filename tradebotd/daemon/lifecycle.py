@@ -97,7 +97,6 @@ async def _live(
             await app.start()
             notify("READY=1", f"STATUS=running since {host_now():%Y-%m-%dT%H:%M:%SZ}")
             log.info("daemon ready", clock=app.clock.kind, now=app.clock.now().isoformat())
-            app.settled.set()
         await stop.wait()
         notify("STOPPING=1")
         with anyio.CancelScope(shield=True):

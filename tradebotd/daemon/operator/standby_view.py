@@ -2,16 +2,14 @@
 
 import os
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from tradebotd import __version__
 from tradebotd.clocks.host import host_now
 from tradebotd.config.model import Config
+from tradebotd.control import messages as m
+from tradebotd.daemon.zone_view import time_zones
 from tradebotd.storage.leadership import Held
 from tradebotd.storage.postgres.database import Database
-
-if TYPE_CHECKING:  # imported when somebody asks: most daemons never stand by
-    from tradebotd.control import messages as m
 
 
 class StandbyView:
@@ -29,10 +27,7 @@ class StandbyView:
     def now(self) -> datetime:
         return host_now()
 
-    def status(self) -> "m.Status":
-        from tradebotd.control import messages as m  # noqa: PLC0415
-        from tradebotd.daemon.zone_view import time_zones  # noqa: PLC0415
-
+    def status(self) -> m.Status:
         database = self._database
         return m.Status(
             version=__version__,
@@ -64,9 +59,7 @@ class StandbyView:
             entries_stopped=["standing by: another daemon holds the account"],
         )
 
-    def _leader(self) -> "m.Leader | None":
-        from tradebotd.control import messages as m  # noqa: PLC0415
-
+    def _leader(self) -> m.Leader | None:
         held = self._held
         if held is None:
             return None
@@ -78,9 +71,7 @@ class StandbyView:
             pid=held.holder.pid,
         )
 
-    def _away(self) -> "m.Problem":
-        from tradebotd.control import messages as m  # noqa: PLC0415
-
+    def _away(self) -> m.Problem:
         return m.Problem(
             code="database_unavailable",
             severity="critical",

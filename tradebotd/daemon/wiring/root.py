@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import anyio
 
@@ -12,10 +12,11 @@ from tradebotd.clocks.host import host_now
 from tradebotd.clocks.market import MarketClock
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import zone
+from tradebotd.control.messages import State
 from tradebotd.control.server import serve as serve_control
-from tradebotd.control.states import State
 from tradebotd.daemon.app import App, Player
 from tradebotd.daemon.disk_watch import DiskWatch, guards_of
+from tradebotd.daemon.operator.operator import Operator
 from tradebotd.daemon.operator.services import Services, Setup
 from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.daemon.progress_line import ProgressLine
@@ -53,9 +54,6 @@ from tradebotd.storage import alerts, bots, settings
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.trading.execution.lease import Lease
-
-if TYPE_CHECKING:
-    from tradebotd.control.handlers import DaemonControl
 
 
 @asynccontextmanager
@@ -125,16 +123,10 @@ async def build(
         app.player = _player(
             config, market, trading, app, runner=runner, scheduler=scheduler, ledger=ledger
         )
-        services = _services(config, database, market, trading, app)
-        async with serve_control(lambda: _operator(services), config.socket, wanted=app.settled):
+        operator = Operator(_services(config, database, market, trading, app))
+        async with serve_control(operator, config.socket):
             yield app
         tasks.cancel_scope.cancel()
-
-
-def _operator(services: Services) -> "DaemonControl":
-    from tradebotd.daemon.operator.operator import Operator  # noqa: PLC0415 - when the first one calls
-
-    return Operator(services)
 
 
 def _disk_watch(
