@@ -1,5 +1,6 @@
 """A bot's minute: what it looks at, what it does, and the reason for doing nothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,9 +9,19 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, TradingHarness, open_harness, spec
+from tests.fakes.trading import (
+    BOT,
+    MINUTE,
+    NOON,
+    SYMBOL,
+    ScriptedStrategy,
+    TradingHarness,
+    open_harness,
+    spec,
+)
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import DailyLimits, SizingKind, SizingRule
+from tradebotd.domain.candle import Candle
 from tradebotd.domain.ids import BotName, ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.job import Summary
@@ -469,3 +480,36 @@ async def test_a_cycle_that_began_before_a_reload_enters_by_nothing_that_is_over
 
     await harness.run()
     assert (await harness.position())["quantity"] == 2
+
+
+async def test_a_reload_while_candles_are_read_does_not_change_who_is_asked(
+    harness: TradingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M3.6: a strategy gets exactly its lookback; another one is asked in the next cycle."""
+    before, after = harness.says(BUY), ScriptedStrategy([SELL], lookback=40)
+    real = harness.reader.closed
+
+    async def reloaded(*asked: Any) -> Sequence[Candle]:
+        harness.strategies[BotName(BOT)] = after
+        return await real(*asked)
+
+    monkeypatch.setattr(harness.reader, "closed", reloaded)
+
+    await harness.run()
+
+    assert (len(before.asked), after.asked) == (1, [])
+    assert len(before.asked[0]) == before.lookback
+
+
+async def test_a_bot_that_a_reload_has_just_taken_out_waits(harness: TradingHarness) -> None:
+    harness.strategies.clear()
+
+    assert await status(harness) == "waiting (configuration changed)"
+
+
+async def test_a_status_that_nobody_wrote_stops_no_bot(harness: TradingHarness) -> None:
+    """M4.2, M2.6: an edited row, or one of a later version."""
+    await harness.execute("UPDATE bot_states SET status = 'halted by hand'")
+    harness.says(BUY)
+
+    assert await status(harness) == "running"

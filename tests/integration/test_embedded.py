@@ -204,3 +204,13 @@ async def test_a_server_that_cannot_start_says_why_and_not_what_an_earlier_start
 
     assert "no_such_setting" not in told
     assert "70000" in told
+
+
+async def test_a_state_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """N13: its folder may be there, and be nobody's to write in."""
+    await anyio.Path(tmp_path / "state").mkdir()
+    await anyio.Path(tmp_path / "state" / "postgres").write_text("no directory")
+
+    with pytest.raises(ConfigError, match=r"daemon\.state_dir: .*postgres"):
+        async with open_embedded(tmp_path / "state", tmp_path / "run"):
+            pass

@@ -10,7 +10,7 @@ from tradebotd.clocks.market import MarketClock
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.job import RunStatus
 from tradebotd.jobs.extend_calendars import ExtendCalendars
-from tradebotd.market import calendar_ends
+from tradebotd.market import calendar_extension
 from tradebotd.market.calendars import ExchangeCalendar, KnownSessions
 from tradebotd.market.sessions import AlwaysOpen, Session
 from tradebotd.scheduling.job import RunContext
@@ -85,7 +85,7 @@ class Years:
 @pytest.fixture
 def years(database: Database, monkeypatch: pytest.MonkeyPatch) -> Years:
     library = Library()
-    monkeypatch.setattr(calendar_ends, "read_known", library.known)
+    monkeypatch.setattr(calendar_extension, "read_known", library.known)
     return Years(database, library)
 
 

@@ -13,7 +13,9 @@ from tradebotd.scheduling.job import RunContext
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.slots import Due
-from tradebotd.storage.postgres.database import Database
+from tradebotd.storage import job_runs
+from tradebotd.storage.job_runs import RunRecord
+from tradebotd.storage.postgres.database import Connection, Database
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NAME = JobName("work")
@@ -61,3 +63,32 @@ async def test_a_run_that_a_stop_cuts_is_closed_as_lost(
 
     assert cut == [("lost", "the daemon stopped while this run was open")]
     assert [status for status, _ in again] == (["lost", "ok"] if by_hand else ["ok"])
+
+
+async def test_a_run_that_has_come_to_its_end_is_never_lost(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M2.1: cut between the commit of its end and our hearing of it, its row stays what it is."""
+    closed, real = anyio.Event(), job_runs.close_run
+
+    async def close_and_hang(connection: Connection, record: RunRecord) -> None:
+        await real(connection, record)
+        closed.set()
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(job_runs, "close_run", close_and_hang)
+    async with anyio.create_task_group() as tasks:
+        runner = JobRunner(
+            tasks=tasks,
+            clock=FakeClock(NOON, speed=1.0),
+            ledger=RunLedger(database, deferred=False),
+            jobs=[ScriptedJob(NAME, nothing_due)],
+            specs=[MINUTELY],
+        )
+        async with anyio.create_task_group() as starting:
+            starting.start_soon(runner.run_due, [DUE])
+            await closed.wait()
+            starting.cancel_scope.cancel()
+
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT status FROM job_runs") == "ok"

@@ -152,6 +152,6 @@ def test_check_ends_with_78_and_its_place(
     )
     assert main(["check", "--config", str(config)]) == 78
     err = capsys.readouterr().err
-    assert "symbols[0].calendar: XSAU knows no session before 2021-01-01" in err
+    assert "symbols[0].calendar ('A', line 13): XSAU knows no session before 2021-01-01" in err
     assert "Traceback" not in err
     assert not (tmp_path / "var").exists()

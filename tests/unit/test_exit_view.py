@@ -157,3 +157,26 @@ def test_without_a_price_or_a_symbol_the_rest_is_told() -> None:
         replace(position(), opened_at=NOON - timedelta(days=1)), INSTRUMENT, None, NOON
     ).fields()
     assert by_kind(past)["max_holding"].left_s == 0
+
+
+def test_a_stop_that_was_moved_to_break_even_is_the_break_evens() -> None:
+    """N25: not the rule that it had at the entry."""
+    plan = replace(PLAN, trailing_stop=None, ladder=())
+    moved = position(
+        exits=plan, stop_loss=Decimal("100.10"), trailing_stop=None, best_price=Decimal(103)
+    )
+    told = view(moved, "102")
+    exits = by_kind(told)
+
+    assert exits["break_even"].in_force
+    assert not exits["stop_loss"].in_force
+    assert told["stop_kind"] == "break_even"
+
+
+def test_a_range_that_was_never_measured_keeps_no_position_from_being_shown() -> None:
+    """N25: an old row may lack it."""
+    plan = ExitPlan(stop_loss=Decimal("0.05"), take_profit_atr=Decimal(2))
+
+    told = view(position(exits=plan, trailing_stop=None, take_profit=Decimal(110)))
+
+    assert by_kind(told)["take_profit"].price == Decimal(110)

@@ -85,3 +85,12 @@ def test_changed_exits_name_the_positions_that_keep_theirs_and_the_command(tmp_p
     assert lines(tmp_path, EXITS, laddered, held)[-1] == (
         "position 5 of btc-ema keeps the exits that it has; its ladder cannot be moved"
     )
+
+
+def test_a_bot_with_a_dot_in_its_name_is_told_of_like_any_other(tmp_path: Path) -> None:
+    """N22: it is removed, and what it holds keeps its exits."""
+    dotted = OTHER.replace('"other"', '"my.bot"')
+
+    (line,) = lines(tmp_path, dotted, "", position(bot=BotName("my.bot")))
+
+    assert line.startswith("bots.my.bot: removed; it holds position 5")

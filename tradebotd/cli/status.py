@@ -109,7 +109,8 @@ class StatusText:
             f"{status['verification']} · pid {status['pid']} · up {duration(status['uptime_s'])}"
             f"{' (host time)' if self._simulated else ''} · tradebotd {status['version']}"
         )
-        lines = [f"{health} · {shown} · {facts}", self._clock()]
+        room = len(f"● {status['health'].upper()} · {state} · ")
+        lines = [f"{health} · {shown} · {self._cut(facts, room)}", self._clock()]
         if status["halt"] is not None:
             since, reason = ago(status["halt"]["since"], self._now), status["halt"]["reason"]
             halt = self._cut(f"ENTRIES HALTED {since}: {reason}")
@@ -125,8 +126,8 @@ class StatusText:
         if clock["kind"] == "wall":
             return f"{'clock':<{LABEL}}{now}, real time"
         speed = f"{clock['speed']:g}x real time" if clock["speed"] else "as fast as it can"
-        label = self._paint(f" {clock['source'].upper()} DATA, SIMULATED CLOCK ", LOUD)
-        return f"{label} market time {now}, {speed}"
+        label = f" {clock['source'].upper()} DATA, SIMULATED CLOCK "
+        return self._paint(label, LOUD) + self._cut(f" market time {now}, {speed}", len(label))
 
     def _title(self, text: str) -> str:
         return self._paint(text, BOLD)

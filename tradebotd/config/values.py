@@ -13,6 +13,7 @@ from tradebotd.config.written import as_written
 from tradebotd.config.zone_database import zone
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_MOST: Final = Decimal(10) ** 18  # of any asset
 _LONGEST: Final = timedelta(days=36_500)  # further ahead dates end
 _DURATION: Final = re.compile(r"(\d+)\s*([smhd])")
 _ATR: Final = re.compile(r"(\d+(?:\.\d+)?)\s*atr", re.IGNORECASE)
@@ -105,6 +106,8 @@ def _number(text: str, complaint: str) -> Decimal:
         raise ValueError(complaint) from None
     if not number.is_finite():
         raise ValueError(complaint)
+    if abs(number) >= _MOST:
+        raise ValueError(f"must be below {_MOST:.0e}: more is no amount")
     return number
 
 

@@ -43,7 +43,7 @@ PROGRESS_SECONDS: Final = 0.5
 FENCE: Final = "fence"
 FENCE_IS_OVER: Final = "orders may be sent: what the former holder sent counts no more"
 PLAYER_SECONDS: Final = 5.0
-SUMMARY_SECONDS: Final = 30.0
+SUMMARY_SECONDS: Final = 5.0  # the unit stops a service after 25
 
 Player = Timeline | PacedPlayer
 

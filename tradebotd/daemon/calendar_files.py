@@ -98,7 +98,10 @@ def calendar_warnings(
 
 
 def _first(spans: Sequence[DataSpan]) -> date | None:
-    return min(span.begins.date() for span in spans) - BEFORE if spans else None
+    if not spans:
+        return None
+    first = min(span.begins.date() for span in spans)
+    return first - min(BEFORE, first - date.min)
 
 
 def _latest(spans: Sequence[DataSpan]) -> date:

@@ -79,7 +79,7 @@ class ExitView:
                 rule=_rule(plan.stop_loss, plan.stop_loss_atr, "from the entry"),
                 price=position.stop_loss,
                 distance_percent=self._distance(position.stop_loss, against=True),
-                in_force=position.stop_loss == stop,
+                in_force=position.stop_loss == stop and not self._moved_to_break_even(),
             )
         if position.trailing_stop is not None:
             yield PositionExit(
@@ -99,7 +99,13 @@ class ExitView:
                 distance_percent=None if self._earned() else self._distance(at),
                 moves_stop_to=self._secured(),
                 earned=self._earned(),
+                in_force=self._moved_to_break_even() and position.stop_loss == stop,
             )
+
+    def _moved_to_break_even(self) -> bool:
+        """Whether the stop-loss stands where the break even has put it."""
+        stop = self.position.stop_loss
+        return stop is not None and self._earned() and stop == self._secured()
 
     def _targets(self) -> Iterator[PositionExit]:
         position, plan, done = self.position, self.position.exits, self.position.ladder_done
@@ -119,7 +125,10 @@ class ExitView:
                 in_force=ladder_step(plan, side, entry, done, instrument) == number + 1,
                 share_percent=step.share * 100,
             )
-        final = target_in_force(plan, side, entry, len(plan.ladder), instrument)
+        try:
+            final = target_in_force(plan, side, entry, len(plan.ladder), instrument)
+        except ValueError:  # its range was never measured: what is stored is what is in force
+            final = position.take_profit
         if final is not None:
             rule = _rule(plan.take_profit, plan.take_profit_atr, "from the entry")
             yield self._target(final, rule)

@@ -31,7 +31,7 @@ def told(changes: Sequence[Change], held: Iterable[Position]) -> list[str]:
 
 def _line(change: Change, held: Mapping[str, Sequence[Position]]) -> str:
     bot = change.path.removeprefix("bots.")
-    if bot != change.path and isinstance(change.new or change.old, Mapping) and "." not in bot:
+    if bot != change.path and _is_bot(change.new or change.old):
         if change.new is None:
             return f"{change.path}: removed{_holding(held.get(bot, ()))}"
         return f"{change.path}: added, {change.new['strategy']} on {change.new['symbol']}"
@@ -43,6 +43,11 @@ def _line(change: Change, held: Mapping[str, Sequence[Position]]) -> str:
     if bot.endswith(".active") and change.new is False:
         line += _holding(held.get(bot.removesuffix(".active"), ()))
     return line
+
+
+def _is_bot(value: object) -> bool:
+    """A whole bot, whose name may have a dot in it, and no table of one."""
+    return isinstance(value, Mapping) and {"strategy", "symbol"} <= value.keys()
 
 
 def _holding(held: Sequence[Position]) -> str:

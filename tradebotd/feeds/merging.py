@@ -21,26 +21,33 @@ def merge(files: Sequence[Named], timeframe: Timeframe) -> tuple[Recording, list
 
     Where two have the same time, the file that ends later counts: it was written later, and its row
     is finished. A file that contradicts those that end later in more than a row or two is another
-    recording; it is refused as a whole.
+    recording; it is refused as a whole. So is one that differs from one that ends at the same time:
+    nothing says which of them is finished.
     """
     order = sorted(files, key=_end, reverse=True)
     if _follow_each_other(order):
         return _joined([recording for _, recording in reversed(order)]), list(files)
     counted: dict[str, Recording] = {}
     held: dict[datetime, Candle] = {}
+    holder: dict[datetime, str] = {}
+    ends = {source: recording.candles[-1].ts for source, recording in order}
     for source, recording in order:
         overlap = [candle for candle in recording.candles if candle.ts in held]
         differing = [candle for candle in overlap if held[candle.ts] != candle]
-        if len(differing) > max(1, len(overlap) // _FEW):
+        tied = [candle for candle in differing if ends[holder[candle.ts]] == ends[source]]
+        if tied or len(differing) > max(1, len(overlap) // _FEW):
+            other = holder[(tied or differing)[0].ts]
+            when = "ends at the same time" if tied else "ends later"
             reason = (
-                f"contradicts {order[0][0]}, which ends later: {len(differing)} of"
-                f" {len(overlap)} common times differ, the first at {differing[0].ts.isoformat()}"
+                f"contradicts {other}, which {when}: {len(differing)} of {len(overlap)} common"
+                f" times differ, the first at {(tied or differing)[0].ts.isoformat()}"
             )
             counted[source] = flawed(source, reason)
             continue
         counted[source] = _without(source, recording, overlap, differing, timeframe)
         for candle in recording.candles:
-            held.setdefault(candle.ts, candle)
+            if candle.ts not in held:
+                held[candle.ts], holder[candle.ts] = candle, source
     parts = [counted[source] for source, _ in files if counted[source].flaw is None]
     merged = _joined(parts)
     merged.candles = [held[ts] for ts in sorted(held)]

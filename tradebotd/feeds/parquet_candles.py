@@ -48,5 +48,7 @@ def _rows(path: Path, wanted: Sequence[str]) -> Iterator[Row]:
                     number += 1
                     values = [str(value) for value in row]
                     yield number, values, ",".join(values)
-    except ArrowException as error:
-        raise FileFlawError(f"unreadable: {error}") from error
+    # A value that Python has no word for: a time beyond its years, a zone or text it does not know.
+    except (ArrowException, ValueError, OverflowError, KeyError) as error:
+        words = str(error) or type(error).__name__
+        raise FileFlawError(f"unreadable after row {number}: {words}") from error

@@ -95,7 +95,7 @@ class Recordings:
             return _NOTHING_RECORDED, _NOTHING_RECORDED
         return (
             min(series.times[0] for series in found),
-            max(series.times[-1] + series.timeframe.duration for series in found),
+            max(_close(series) for series in found),
         )
 
     def span_of(self, symbol: str) -> tuple[datetime, datetime] | None:
@@ -106,7 +106,7 @@ class Recordings:
         found = shelf.series.values()
         return (
             min(series.times[0] for series in found),
-            max(series.times[-1] + series.timeframe.duration for series in found),
+            max(_close(series) for series in found),
         )
 
     def last_closes(self) -> dict[str, Decimal]:
@@ -126,6 +126,14 @@ class _Found:
     path: Path
     source: str
     timeframe: Timeframe
+
+
+def _close(series: "_Series") -> datetime:
+    """Of its last candle; there is none after the last minute that a date can name."""
+    try:
+        return series.times[-1] + series.timeframe.duration
+    except OverflowError:
+        return series.times[-1]
 
 
 def load_recordings(name: FeedName, pattern: str, symbols: Sequence[MarketSymbol]) -> Recordings:

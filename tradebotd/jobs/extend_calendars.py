@@ -10,7 +10,8 @@ from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.market.calendar_ends import ending, exchanges, extend, has_ended, is_short
+from tradebotd.market.calendar_ends import ending, exchanges, has_ended, is_short
+from tradebotd.market.calendar_extension import extend
 from tradebotd.market.sessions import Calendar
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import RunContext

@@ -9,8 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Final
 
-import structlog
-
 from tradebotd.clocks.host import host_now
 from tradebotd.config.zone_database import must_be_current
 from tradebotd.domain.errors import ConfigError
@@ -36,8 +34,6 @@ __all__ = [
     "load_calendar",
     "read_known",
 ]
-
-log = structlog.get_logger(__name__)
 
 FIRST_DAY: Final = date(1997, 12, 1)  # or the first day of older data, or of the calendar
 HORIZON: Final = timedelta(days=730)  # how far ahead a table is read
@@ -175,6 +171,9 @@ class ExchangeCalendar:
         if self._regular is None:
             return
         if self._listed_until == self.known_until:
+            import structlog  # noqa: PLC0415 - `check` pays for no logging
+
+            log = structlog.get_logger(__name__)
             log.warning("sessions assumed", calendar=self.code, after=str(self.known_until))
         day = self._listed_until
         while day < until:
@@ -245,7 +244,7 @@ def _built(code: str, first: date, last: date) -> KnownSessions:
             raise
         first, last = max(first, begin), min(last, end)
         if first > last:
-            words = f"calendar {code!r} is known until {end} only, and {first} is asked for"
+            words = f"calendar {code!r} is known from {begin} to {end}, not when it is asked for"
             raise ConfigError([words]) from None
         built = exchange_calendars.get_calendar(code, start=str(first), end=str(last))
     return KnownSessions(

@@ -1,5 +1,6 @@
 """`tradebotd run`: from a file to a running loop, and the exit code it ends with."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -39,5 +40,6 @@ def run(given: Path | None, signals: Signals) -> int:
     finally:
         signals.ignore()
     if summary is not None:
-        show_summary(summary)
+        with suppress(BrokenPipeError):  # nobody reads on: the replay was good all the same
+            show_summary(summary)
     return EXIT_DONE

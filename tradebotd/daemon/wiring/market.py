@@ -13,7 +13,8 @@ from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName, SymbolId
 from tradebotd.feeds.replay import ReplayFeed
 from tradebotd.feeds.synthetic import SyntheticFeed
-from tradebotd.market.calendar_ends import exchanges, extend_all
+from tradebotd.market.calendar_ends import exchanges
+from tradebotd.market.calendar_extension import extend_all
 from tradebotd.market.candles import CandleReader
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_cache import PriceCache
