@@ -115,4 +115,5 @@ async def _market_time_reaches(daemon: DaemonProcess, dsn: str, instant: datetim
                 await anyio.sleep(0.002)
     finally:
         await connection.close()
-    raise AssertionError(f"ended before {instant}:\n{daemon.log()[-4000:]}")
+    said = await anyio.to_thread.run_sync(daemon.log)
+    raise AssertionError(f"ended before {instant}:\n{said[-4000:]}")

@@ -51,7 +51,7 @@ WHOLE_NUMBERS = {
     "job_runs.CLOSE_RUN",
     "job_runs.SET_ATTEMPT",
     "job_runs.TAKE_IDS",
-    "migrations.INSERT_LEDGER",
+    "postgres.migrations.INSERT_LEDGER",
     "order_searches.UPSERT",
     "orders.INSERT_ORDER",
     "paper_books.PUT_POSITION",

@@ -138,7 +138,7 @@ def test_flat_prices_are_no_signal() -> None:
         ({"fast": 1}, "params: fast must be at least 2, was 1"),
         ({"oversold": 70}, "oversold and overbought must be 0 <= oversold < overbought"),
         ({"fats": 8}, "params.fats: unknown key"),
-        ({"mode": "both"}, "params.mode: Input should be 'cross' or 'level'"),
+        ({"mode": "both"}, "params.mode: not allowed; one of 'cross' or 'level'"),
         ({"rsi_period": 0}, "rsi_period must be from 2 to 250"),
     ],
 )

@@ -109,7 +109,7 @@ def test_longs_and_shorts_are_mirrored(before: float, now: float, band: str) -> 
 @pytest.mark.parametrize(
     ("params", "problem"),
     [
-        ({"mode": "both"}, "params.mode: Input should be 'breakout' or 'reversal'"),
+        ({"mode": "both"}, "params.mode: not allowed; one of 'breakout' or 'reversal'"),
         ({"mode": "reversal", "band": "pp"}, "params: band pp has one level"),
         ({"tolerance": 0.5}, "params: tolerance must be from 0 to below 0.1, was 0.5"),
         ({"bands": "1"}, "params.bands: unknown key; did you mean 'band'?"),

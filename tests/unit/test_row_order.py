@@ -215,7 +215,7 @@ def test_months_of_an_archive_are_not_copied_into_a_table() -> None:
 def test_of_two_files_that_end_together_neither_is_the_finished_one() -> None:
     """Case 21: a last minute that differs is refused, whichever file is named first."""
     one, other = recorded(0, 9), recorded(0, 9)
-    other.candles[-1] = candle(9, volume=7.0)
+    other.candles[-1] = candle(8, volume=7.0)
 
     merged, files = merge([("a.csv", one), ("b.csv", other)], Timeframe.M1)
 

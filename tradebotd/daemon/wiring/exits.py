@@ -57,13 +57,7 @@ def wire_exits(
         sequential=core.sequential,
     )
     orphaned = OrphanedExits(groups, core.clock, sequential=core.sequential)
-    fresh = FreshPrices(
-        prices=core.prices,
-        symbols=core.symbols,
-        calendars=core.calendars,
-        venues=core.venues,
-        doubts=bad_ticks.about,
-    )
+    fresh = _fresh(core, bad_ticks)
     parts = ExitParts(
         tracked=tracked,
         bad_ticks=bad_ticks,
@@ -96,6 +90,16 @@ def wire_exits(
     manager = ExitManager(parts, clock=core.clock, prices=core.prices, writes=core.database.writes)
     recorder.subscribe(manager)
     return manager
+
+
+def _fresh(core: TradingCore, bad_ticks: BadTickFilter) -> FreshPrices:
+    return FreshPrices(
+        prices=core.prices,
+        symbols=core.symbols,
+        calendars=core.calendars,
+        venues=core.venues,
+        doubts=bad_ticks.about,
+    )
 
 
 def _resting(
