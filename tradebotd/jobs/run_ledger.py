@@ -6,17 +6,21 @@ and the instant is run again. With the database away finished rows wait in memor
 """
 
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
+import anyio
 import structlog
 
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import JobName, RunId
 from tradebotd.domain.job import RunStatus
 from tradebotd.domain.timeframe import EPOCH
+from tradebotd.ports.clock import Clock
 from tradebotd.storage import dead_letters, job_runs
 from tradebotd.storage.database import Connection, Database
 from tradebotd.storage.job_runs import RunRecord
@@ -104,6 +108,17 @@ class RunLedger:
                 await self._close_at_once(connection, run, record)
         except DatabaseUnavailableError:
             self._wait(record)
+
+    @asynccontextmanager
+    async def lost_when_cut(self, run: OpenRun, clock: Clock) -> AsyncIterator[None]:
+        """A stop in the midst of it closes its row as `lost`, as the next start would."""
+        try:
+            yield
+        except anyio.get_cancelled_exc_class():
+            if not (self._deferred and run.scheduled_at is not None):
+                with anyio.CancelScope(shield=True):
+                    await self.close(run, _lost(run, clock.now()))
+            raise
 
     async def note(self, record: RunRecord, *, rolls: bool = False) -> None:
         """A row that is closed at once: missed or skipped."""
@@ -258,6 +273,21 @@ class RunLedger:
         if month not in self._months:
             await job_runs.ensure_month(connection, instant)
             self._months.add(month)
+
+
+def _lost(run: OpenRun, now: datetime) -> RunRecord:
+    return RunRecord(
+        id=run.id,
+        job=run.job,
+        scheduled_at=run.scheduled_at,
+        slot_at=run.slot_at,
+        started_at=run.started_at,
+        finished_at=max(now, run.started_at),
+        status=RunStatus.LOST,
+        attempt=run.attempt,
+        error="the daemon stopped while this run was open",
+        eventful=True,
+    )
 
 
 def _minute(record: RunRecord) -> datetime:

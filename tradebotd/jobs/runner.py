@@ -244,16 +244,18 @@ class JobRunner:
         """None: this occurrence has been run already."""
         context = plan.context
         started = self._host_seconds()
-        run = await self._ledger.open(
-            plan.spec.name, context.scheduled_at, context.now, rolls=_rolls(plan.spec)
-        )
+        with anyio.CancelScope(shield=True):  # cut there, its row might be open and not known
+            run = await self._ledger.open(
+                plan.spec.name, context.scheduled_at, context.now, rolls=_rolls(plan.spec)
+            )
         if run is None:
             return None
         with structlog.contextvars.bound_contextvars(job=plan.spec.name, run_id=run.id):
             log.log(20 if plan.by_hand else 10, "job started", scheduled_at=context.scheduled_at)
-            result = await self._attempts(plan, run)
-            record = _record(run, result, self._clock.now(), self._host_seconds() - started)
-            await self._ledger.close(run, record)
+            async with self._ledger.lost_when_cut(run, self._clock):
+                result = await self._attempts(plan, run)
+                record = _record(run, result, self._clock.now(), self._host_seconds() - started)
+                await self._ledger.close(run, record)
             await self._report(plan, record, result)
             await self.outcomes.after_run(plan.job, context.now, eventful=record.eventful)
         return JobRun(
