@@ -17,6 +17,7 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account.trading_day import day_began, day_ends, local_day
 
 VANCOUVER = "America/Vancouver"
+ZONE = zone(VANCOUVER)  # read before the loop runs, as the configuration is
 # Until 2025b clocks went back at 2026-11-01T09:00Z; they no longer do.
 MIDNIGHTS = [datetime(2026, 10, 31, 7, tzinfo=UTC) + timedelta(days=n) for n in range(5)]
 
@@ -56,7 +57,7 @@ async def test_a_limit_reached_in_the_evening_ends_with_the_day(
 ) -> None:
     """M4.9: on 1 November, a quarter of an hour before midnight, and from midnight on."""
     limits = DailyLimits(max_daily_trades=1)
-    harness = await open_harness(database, spec(limits=limits, day_zone=zone(VANCOUVER)))
+    harness = await open_harness(database, spec(limits=limits, day_zone=ZONE))
     midnight = MIDNIGHTS[2]
     harness.clock.set(midnight - timedelta(minutes=15))
     await harness.enter()
