@@ -10,6 +10,7 @@ from tests.architecture.tree import ROOT
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.bot_status import BotStatusKind
 from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.meaning import MeaningEnum
 
 PAGE = ROOT / "docs" / "operations.md"
 
@@ -24,7 +25,7 @@ def tables() -> dict[str, str]:
     }
 
 
-def meanings(of: Iterable[BotStatusKind] | Iterable[DenialRule]) -> Iterable[tuple[str, str]]:
+def meanings(of: Iterable[MeaningEnum]) -> Iterable[tuple[str, str]]:
     return ((f"`{each}`", each.meaning) for each in of)
 
 

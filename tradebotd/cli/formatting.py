@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TextIO
+from typing import Any, TextIO
 
 NOTHING = "-"
 WIDTH = 100
@@ -172,3 +172,15 @@ def fit(rows: Sequence[Sequence[str]], width: int, keep: set[int], gap: int = 2)
                 break
             widths[widest] -= 1
     return widths
+
+
+def tightest_stop(row: dict[str, Any]) -> str | None:
+    """The one that is met first."""
+    stops = [row[key] for key in ("stop_loss", "trailing_stop") if row[key] is not None]
+    tightest = max if row["side"] == "long" else min
+    return tightest(stops, key=Decimal) if stops else None
+
+
+def stop_name(row: dict[str, Any]) -> str:
+    kind: str = row["stop_kind"] or NOTHING
+    return kind.replace("_", "-")

@@ -7,7 +7,7 @@ from tradebotd.cli import tables
 from tradebotd.cli.client import Answer, Client
 from tradebotd.cli.columns import is_simulated
 from tradebotd.cli.errors import EXIT_REFUSED, CommandError
-from tradebotd.cli.formatting import ago, money, plain, with_asset
+from tradebotd.cli.formatting import ago, money, plain, stop_name, with_asset
 
 LABEL = 22
 HOST_TIMES = frozenset(
@@ -79,7 +79,7 @@ def _at_stake(position: dict[str, Any]) -> str:
     if position["pnl_at_stop"] is None:
         return "it has no stop: all of it is at risk"
     asset = position["quote_asset"]
-    stop = tables.stop_name(position)
+    stop = stop_name(position)
     away = position["stop_distance_percent"]
     distance = "" if away is None else f", {away} % from the last price"
     gain = with_asset(position["pnl_at_stop"], asset)

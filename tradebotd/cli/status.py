@@ -23,6 +23,8 @@ from tradebotd.cli.formatting import (
     duration,
     even_money,
     paint,
+    stop_name,
+    tightest_stop,
     with_asset,
     wrapped,
 )
@@ -39,18 +41,11 @@ def _position(row: Json) -> str:
     return NOTHING if held is None else f"{held['side']} {held['quantity']}"
 
 
-def _stop(row: Json) -> str | None:
-    """The one that is met first."""
-    stops = [row[key] for key in ("stop_loss", "trailing_stop") if row[key] is not None]
-    tightest = max if row["side"] == "long" else min
-    return tightest(stops, key=Decimal) if stops else None
-
-
 def _away(row: Json, _now: datetime | None) -> str:
-    distance, kind = row["stop_distance_percent"], row["stop_kind"]
-    if kind is None:
+    distance = row["stop_distance_percent"]
+    if row["stop_kind"] is None:
         return "no stop"
-    return f"{kind.replace('_', '-')}{'' if distance is None else f' {distance} %'}"
+    return f"{stop_name(row)}{'' if distance is None else f' {distance} %'}"
 
 
 POSITIONS = (
@@ -60,7 +55,7 @@ POSITIONS = (
     Figures("held", "quantity", drop=3),
     Figures("entry", "entry_price", drop=1),
     Figures("last", "last_price", drop=2),
-    Figures("stop", _stop, drop=4),
+    Figures("stop", tightest_stop, drop=4),
     Column("which, away", _away),
     Money("unrealized", "unrealized_pnl"),
     Column("guard", "protected_by"),

@@ -30,6 +30,8 @@ from tradebotd.cli.formatting import (
     percent,
     plain,
     rounded,
+    stop_name,
+    tightest_stop,
 )
 
 Json = dict[str, Any]
@@ -180,18 +182,6 @@ BOTS = (
 )
 
 
-def _stop(row: Json) -> str | None:
-    """The one that is met first."""
-    stops = [row[key] for key in ("stop_loss", "trailing_stop") if row[key] is not None]
-    tightest = max if row["side"] == "long" else min
-    return tightest(stops, key=Decimal) if stops else None
-
-
-def stop_name(row: Json) -> str:
-    kind: str = row["stop_kind"] or NOTHING
-    return kind.replace("_", "-")
-
-
 def per_cent(text: str | None) -> str:
     return NOTHING if text is None else f"{text} %"
 
@@ -204,7 +194,7 @@ POSITIONS = (
     Figures("quantity", "quantity", drop=5),
     Figures("entry", "entry_price", drop=4),
     Figures("last", "last_price", drop=6),
-    Figures("stop", _stop),
+    Figures("stop", tightest_stop),
     Column("which", lambda row, _: stop_name(row)),
     Column("away", lambda row, _: per_cent(row["stop_distance_percent"]), right=True, drop=8),
     Money("at risk", "at_risk", signed=False, drop=7),

@@ -3,20 +3,13 @@
 `docs/operations.md` shows them as tables made from this file; `docs/runbooks/` has a page each.
 """
 
-from enum import StrEnum
-from typing import Final, Self
+from typing import Final
+
+from tradebotd.domain.meaning import MeaningEnum
 
 
-class AlertCode(StrEnum):
+class AlertCode(MeaningEnum):
     """Each with its *meaning* for an operator."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> Self:
-        code = str.__new__(cls, value)
-        code._value_ = value
-        code.meaning = meaning
-        return code
 
     @property
     def lasting(self) -> bool:

@@ -4,20 +4,13 @@
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, Self
 
+from tradebotd.domain.meaning import MeaningEnum
 
-class BotStatusKind(StrEnum):
+
+class BotStatusKind(MeaningEnum):
     """Each with its *meaning* for an operator."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> Self:
-        kind = str.__new__(cls, value)
-        kind._value_ = value
-        kind.meaning = meaning
-        return kind
 
     PENDING = "pending", "it has had no cycle yet, or was resumed a moment ago"
     RUNNING = "running", "it holds a position, or has just acted"
@@ -26,14 +19,6 @@ class BotStatusKind(StrEnum):
     STOPPED = "stopped", "it is not active, or has left the configuration with nothing held"
     ORPHANED = "orphaned", "it has left the configuration and holds a position, whose exits go on"
     ERROR = "error", "its cycle did not come to an end; the next one tries again"
-
-    @classmethod
-    def named(cls, value: str) -> Self:
-        """The kind of that name. Raises ValueError."""
-        for kind in cls:
-            if kind.value == value:
-                return kind
-        raise ValueError(f"{value!r} is no status of a bot")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,30 +3,13 @@
 `docs/operations.md` shows them as a table that is made from this file.
 """
 
-from enum import StrEnum
-from typing import Self
+from tradebotd.domain.meaning import MeaningEnum
 
 
-class DenialRule(StrEnum):
+class DenialRule(MeaningEnum):
     """Each with its *meaning* for an operator. A bot that a rule keeps from entering waits by its
     name: `waiting (max_exposure)`.
     """
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> Self:
-        rule = str.__new__(cls, value)
-        rule._value_ = value
-        rule.meaning = meaning
-        return rule
-
-    @classmethod
-    def named(cls, value: str) -> Self:
-        """The rule of that name, as it is stored. Raises ValueError."""
-        for rule in cls:
-            if rule.value == value:
-                return rule
-        raise ValueError(f"{value!r} is no rule that denies an order")
 
     # Entries: the account
     HALTED = "halted", "an operator has halted entries"
