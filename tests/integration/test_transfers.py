@@ -397,6 +397,7 @@ async def test_an_alert_of_a_jump_is_told_for_a_day(database: Database) -> None:
     assert await harness.open_alerts() == [JUMPED]
     harness.clock.advance(timedelta(days=1))
     await snapshot(harness)
+    await harness.reconciler.run()
     assert await harness.open_alerts() == []
 
 

@@ -34,14 +34,16 @@ def exceeded(subject: str, orders: Mapping[str, Any], facts: Facts) -> bool:
     ledger = next(each.ledger for each in facts.venues.values() if each.name == name)
     fill = next((each for each in ledger.fills if each.trade_id == number), None)
     row = None if fill is None else orders.get(str(fill.client_order_id))
-    if row is None or row["role"] != "exit":
+    if fill is None or row is None or row["role"] != "exit":
         return False
     of_it = [each for each in orders.values() if each["position_id"] == row["position_id"]]
     executed = sum(
         (
-            ledger.orders[each["client_order_id"]].executed
+            part.quantity
             for each in of_it
             if each["role"] == "exit" and each["client_order_id"] in ledger.orders
+            for part in ledger.orders[each["client_order_id"]].fills
+            if part.executed_at <= fill.executed_at
         ),
         Decimal(0),
     )

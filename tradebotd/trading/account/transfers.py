@@ -32,8 +32,6 @@ log = structlog.get_logger(__name__)
 
 ASK_SECONDS: Final = 10.0
 OVERLAP: Final = timedelta(days=1)  # a transfer may be told late
-TOLD_FOR: Final = timedelta(days=1)
-CLEAR_EVERY: Final = timedelta(hours=1)
 NOTICED: Final = Decimal("0.001")  # of the equity: less is fees and interest, and counts as such
 
 
@@ -67,7 +65,6 @@ class TransferRecorder:
         self._venues = venues
         self._currencies = currencies
         self._account = account
-        self._cleared_at: datetime | None = None
 
     async def pull(self, now: datetime) -> dict[VenueName, str]:
         """Ask whoever can tell; returns who did not, and why. Raises DatabaseUnavailableError."""
@@ -245,9 +242,6 @@ class TransferRecorder:
             await account_units.put(connection, self._account, weighed.units)
         absorbed = {jump.purse: jump.absorbed for jump in jumps}
         await transfers.put_purses(connection, self._account, cash, booked, absorbed, now)
-        if self._cleared_at is None or not self._cleared_at <= now < self._cleared_at + CLEAR_EVERY:
-            await alerts.clear_older(connection, AlertCode.CASH_JUMPED, now - TOLD_FOR, now)
-            self._cleared_at = now
         return weighed.units
 
     async def _infer(
