@@ -8,13 +8,11 @@ from tradebotd.scheduling.runner import JobRunner
 from tradebotd.storage import dead_letters, settings
 from tradebotd.storage.postgres.database import Connection, Database
 
-DISABLED = "disabled_jobs"
-
 
 async def load_disabled(runner: JobRunner, database: Database) -> None:
     """At the start: what an operator switched off stays off."""
     async with database.connection() as connection:
-        names = await settings.get(connection, DISABLED)
+        names = await settings.get(connection, settings.DISABLED_JOBS)
     runner.set_disabled([JobName(name) for name in names or []])
 
 
@@ -27,7 +25,7 @@ async def switch(runner: JobRunner, database: Database, name: str, *, enabled: b
         runner.disable(name)
     try:
         async with database.connection() as connection:
-            await settings.put(connection, DISABLED, sorted(runner.disabled))
+            await settings.put(connection, settings.DISABLED_JOBS, sorted(runner.disabled))
     except BaseException:
         runner.set_disabled(sorted(before))  # what could not be stored has not been done
         raise

@@ -64,7 +64,7 @@ class ReplayProgress:
 async def read_reached(database: Database) -> Reached:
     """Where to go on. Wiring builds the clock with it."""
     async with database.connection() as connection:
-        stored: Any = await settings.get(connection, "market_clock")
+        stored: Any = await settings.get(connection, settings.MARKET_CLOCK)
     if stored is None:
         return Reached(None, ended=False)
     return Reached(datetime.fromisoformat(stored["reached"]), bool(stored["ended"]))
