@@ -7,10 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.architecture.tree import ROOT
+from tradebotd.cli.errors import BY_STATUS
+from tradebotd.control.errors import explain
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.bot_status import BotStatusKind
 from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.meaning import MeaningEnum
+from tradebotd.domain.refusal import RefusalCode
 
 PAGE = ROOT / "docs" / "operations.md"
 
@@ -22,6 +26,7 @@ def tables() -> dict[str, str]:
         "alerts": _table(("alert", "open while"), alerts(lasting=True)),
         "events": _table(("alert", "for a day after"), alerts(lasting=False)),
         "denials": _table(("rule", "an order was denied because"), meanings(DenialRule)),
+        "refusals": _table(("code", "exit", "a command was refused because"), refusals()),
     }
 
 
@@ -36,6 +41,13 @@ def alerts(*, lasting: bool) -> Iterable[tuple[str, str]]:
         for code in AlertCode
         if code.lasting is lasting
     )
+
+
+def refusals() -> Iterable[tuple[str, str, str]]:
+    """Each with the exit code of `tradebotctl`."""
+    for code in RefusalCode:
+        status, _ = explain(RefusedError(code, ""))
+        yield f"`{code}`", str(BY_STATUS[status]), code.meaning
 
 
 def filled(text: str, made: Mapping[str, str]) -> str:

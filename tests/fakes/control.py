@@ -19,6 +19,7 @@ from tradebotd.domain.errors import (
     RefusedError,
     VenueUnavailableError,
 )
+from tradebotd.domain.refusal import RefusalCode
 
 NOW = datetime(2022, 1, 14, 7, 32, tzinfo=UTC)
 LONG = "a-bot-with-a-name-that-nobody-would-ever-want-to-type-twice-in-a-day"
@@ -272,7 +273,7 @@ class FakeControl:
     def _known(self, name: str) -> None:
         if name not in {"ping", "slow", "seed_history", "bad", "away", "surprise"}:
             raise RefusedError(
-                "unknown_job", f"there is no job {name}", "ping, slow", ("ping", "slow")
+                RefusalCode.UNKNOWN_JOB, f"there is no job {name}", "ping, slow", ("ping", "slow")
             )
 
     async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> m.JobRun:
@@ -297,7 +298,7 @@ class FakeControl:
     async def switch_job(self, name: str, *, enabled: bool) -> m.Switched:
         self._known(name)
         if not enabled and name == "slow":
-            raise RefusedError("already_disabled", "slow is disabled already")
+            raise RefusedError(RefusalCode.ALREADY_DISABLED, "slow is disabled already")
         return m.Switched(name=name, enabled=enabled)
 
     async def dead_letters(self) -> list[m.DeadLetter]:
@@ -322,11 +323,13 @@ class FakeControl:
 
     def _known_bot(self, name: str) -> None:
         if name != self.name:
-            raise RefusedError("unknown_bot", f"there is no bot {name}", "", (self.name,))
+            raise RefusedError(RefusalCode.UNKNOWN_BOT, f"there is no bot {name}", "", (self.name,))
 
     def _known_symbol(self, name: str) -> None:
         if name != "BTCUSDT":
-            raise RefusedError("unknown_symbol", f"there is no symbol {name}", "", ("BTCUSDT",))
+            raise RefusedError(
+                RefusalCode.UNKNOWN_SYMBOL, f"there is no symbol {name}", "", ("BTCUSDT",)
+            )
 
     async def bots(self) -> list[m.Bot]:
         return [bot(self.name)]
@@ -363,7 +366,7 @@ class FakeControl:
 
     async def resume_bot(self, name: str) -> m.Bot:
         self._known_bot(name)
-        raise RefusedError("not_paused", f"{name} is not paused")
+        raise RefusedError(RefusalCode.NOT_PAUSED, f"{name} is not paused")
 
     async def positions(self) -> list[m.Position]:
         return [position(self.name)]
@@ -376,7 +379,9 @@ class FakeControl:
     async def set_exits(self, position_id: int, wish: a.ExitWish) -> m.Position:
         self.asked.append(("exits", position_id, wish.model_dump()))
         if wish.stop_loss == "nonsense":
-            raise RefusedError("bad_level", "'nonsense' is neither a price nor a percentage")
+            raise RefusedError(
+                RefusalCode.BAD_LEVEL, "'nonsense' is neither a price nor a percentage"
+            )
         return position(self.name).model_copy(update={"stop_loss": self.stop})
 
     async def adopt(self, wish: a.AdoptWish) -> m.Position:

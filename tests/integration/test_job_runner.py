@@ -15,6 +15,7 @@ from tradebotd.config.zone_database import zone
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import At, Every, JobSpec, RunStatus, Summary
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.jobs.ping import Ping
 from tradebotd.scheduling.attempts import Backoff
 from tradebotd.scheduling.catch_up import catch_up
@@ -243,7 +244,7 @@ async def test_wrong_parameters_are_refused_once(bench: Make) -> None:
     """M2.5: nothing is tried again, nor kept to be tried, that would be refused again."""
 
     async def work(context: RunContext) -> Summary:
-        raise RefusedError("bad_params", "days is 1 to 365, was 400", "say --param days=365")
+        raise RefusedError(RefusalCode.USAGE, "days is 1 to 365, was 400", "say --param days=365")
 
     async with bench(work, replace(MINUTELY, retries=3)) as made:
         run = await made.runner.run_by_hand(NAME, {"days": "400"})

@@ -27,6 +27,7 @@ from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName, JobName, PositionId
 from tradebotd.domain.job import Every, JobSpec, Summary
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.jobs.ping import Ping
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.scheduling.job import RunContext
@@ -110,14 +111,14 @@ class FakeHands:
 
     def _refuse_if_told(self) -> None:
         if self.refuses:
-            raise RefusedError("not_now", "its state does not allow it")
+            raise RefusedError(RefusalCode.NOT_PAUSED, "its state does not allow it")
 
     async def pause_bot(self, bot: BotName) -> None:
         self._refuse_if_told()
         self.done.append(("pause", bot))
 
     async def resume_bot(self, bot: BotName) -> None:
-        raise RefusedError("not_paused", f"{bot} is not paused")
+        raise RefusedError(RefusalCode.NOT_PAUSED, f"{bot} is not paused")
 
     async def close_position(self, position_id: PositionId) -> None:
         self._refuse_if_told()

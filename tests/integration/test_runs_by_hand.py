@@ -14,6 +14,7 @@ from tests.fakes.trading import market_symbol
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Every, JobSpec
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.jobs.ping import Ping
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.seed_history import SeedHistory
@@ -43,7 +44,9 @@ async def running(database: Database, job: ScriptedJob) -> AsyncIterator[JobRunn
 
 async def test_a_wrong_parameter_makes_no_run_and_leaves_no_mark(database: Database) -> None:
     """N19: a typo at the command line is refused; it is no run that has failed for a day."""
-    job = ScriptedJob(NAME, refusal=RefusedError("unknown_symbol", "there is no symbol NOPE"))
+    job = ScriptedJob(
+        NAME, refusal=RefusedError(RefusalCode.UNKNOWN_SYMBOL, "there is no symbol NOPE")
+    )
     async with running(database, job) as runner:
         with pytest.raises(RefusedError, match="NOPE"):
             await runner.run_by_hand(NAME, {"symbol": "NOPE"})

@@ -15,6 +15,7 @@ from tradebotd.domain.errors import (
     RefusedError,
     TradebotError,
 )
+from tradebotd.domain.refusal import RefusalCode
 
 
 class FailingReloader:
@@ -31,7 +32,7 @@ class FailingReloader:
     "error",
     [
         ConfigError(["bots[0].leverage: out of range"]),
-        RefusedError("needs_restart", "only a restart can change venues"),
+        RefusedError(RefusalCode.NEEDS_RESTART, "only a restart can change venues"),
         DatabaseUnavailableError("PostgreSQL is away"),
     ],
 )

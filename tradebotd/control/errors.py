@@ -2,12 +2,14 @@
 
 import traceback
 from http import HTTPStatus
+from typing import Final
 
 import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from tradebotd.control.wire import ErrorAnswer, ErrorDetail
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     ConfigError,
     DatabaseUnavailableError,
@@ -16,19 +18,38 @@ from tradebotd.domain.errors import (
     TradebotError,
     VenueError,
 )
+from tradebotd.domain.refusal import RefusalCode
 
 log = structlog.get_logger(__name__)
 
-UNKNOWN = "unknown_"  # RefusedError codes that begin so: there is no such thing
-USAGE = "usage"
+INTERNAL: Final = "internal"
 # Wrong by themselves, whatever the state of the daemon is.
-WRONG_VALUES = frozenset({USAGE, "bad_level", "bad_duration", "nothing_to_set"})
+WRONG_VALUES: Final = frozenset(
+    {
+        RefusalCode.USAGE,
+        RefusalCode.BAD_LEVEL,
+        RefusalCode.BAD_DURATION,
+        RefusalCode.NOTHING_TO_SET,
+    }
+)
+NO_SUCH: Final = frozenset(
+    {
+        RefusalCode.UNKNOWN_JOB,
+        RefusalCode.UNKNOWN_BOT,
+        RefusalCode.UNKNOWN_SYMBOL,
+        RefusalCode.UNKNOWN_TIMEFRAME,
+        RefusalCode.UNKNOWN_LEVELS,
+        RefusalCode.UNKNOWN_POSITION,
+        RefusalCode.UNKNOWN_ORDER,
+        RefusalCode.UNKNOWN_DEAD_LETTER,
+    }
+)
 
 
 def refuse(error: Exception) -> JSONResponse:
     """The answer to a call that did not work. What nobody foresaw is logged with its traceback."""
     status, answer = explain(error)
-    if answer.error.code == "internal":
+    if answer.error.code == INTERNAL:
         log.error("control request failed", error="".join(traceback.format_exception(error)))
     return JSONResponse(answer.model_dump(mode="json"), status)
 
@@ -39,7 +60,7 @@ def explain(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
     """
     match error:
         case RequestValidationError():
-            answer = _answer(HTTPStatus.BAD_REQUEST, "usage", _first_fault(error))
+            answer = _answer(HTTPStatus.BAD_REQUEST, RefusalCode.USAGE, _first_fault(error))
         case RefusedError():
             answer = _answer(
                 _refusal_status(error.code), error.code, error.message, error.hint, error.known
@@ -62,20 +83,20 @@ def explain(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
             answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "failed", str(error))
         case _:
             message, hint = f"{type(error).__name__}: {error}", "the daemon's log has the traceback"
-            answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", message, hint)
+            answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL, message, hint)
     return answer
 
 
-def _refusal_status(code: str) -> HTTPStatus:
+def _refusal_status(code: RefusalCode | DenialRule) -> HTTPStatus:
     if code in WRONG_VALUES:
         return HTTPStatus.BAD_REQUEST
-    return HTTPStatus.NOT_FOUND if code.startswith(UNKNOWN) else HTTPStatus.CONFLICT
+    return HTTPStatus.NOT_FOUND if code in NO_SUCH else HTTPStatus.CONFLICT
 
 
 def _answer(
     status: HTTPStatus, code: str, message: str, hint: str = "", known: tuple[str, ...] = ()
 ) -> tuple[HTTPStatus, ErrorAnswer]:
-    detail = ErrorDetail(code=code, message=message, hint=hint, known=list(known))
+    detail = ErrorDetail(code=str(code), message=message, hint=hint, known=list(known))
     return status, ErrorAnswer(error=detail)
 
 

@@ -12,6 +12,7 @@ from tradebotd.control.errors import refuse
 from tradebotd.control.handlers import NOW_HEADER
 from tradebotd.control.wire import iso
 from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.refusal import RefusalCode
 
 
 class Standby(Protocol):
@@ -47,7 +48,9 @@ def create_standby_app(view: Standby) -> FastAPI:
 
     @app.api_route("/v1/{path:path}", methods=["GET", "POST"], include_in_schema=False)
     async def anything_else(request: Request) -> Response:
-        return refuse(RefusedError("standby", _only_status(view), f"not {request.url.path} here"))
+        return refuse(
+            RefusedError(RefusalCode.STANDBY, _only_status(view), f"not {request.url.path} here")
+        )
 
     return app
 

@@ -22,6 +22,7 @@ from tradebotd.domain.errors import (
     RefusedError,
 )
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.market.ingest import Ingest
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.catch_up import catch_up
@@ -161,7 +162,7 @@ class App:
     async def reload(self) -> Sequence[str]:
         """What changed, a line each. Raises ConfigError, RefusedError: nothing was changed then."""
         if self.draining or not self.started:
-            state = "stopping" if self.draining else "starting"
+            state = RefusalCode.STOPPING if self.draining else RefusalCode.STARTING
             raise RefusedError(state, f"the daemon is {state}: nothing was read again")
         changes = await self.reloader.reload()
         log.warning("reloaded", changes=list(changes))

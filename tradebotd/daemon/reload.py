@@ -22,6 +22,7 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import ConfigError, RefusedError, TradebotError
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.job import JobSpec
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.health.report import ConfigFact
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.runner import JobRunner
@@ -117,7 +118,7 @@ class Reloader:
         found = changes(self.config, read.config)
         if stubborn := [change.path for change in found if change.needs_restart]:
             raise RefusedError(
-                "needs_restart",
+                RefusalCode.NEEDS_RESTART,
                 f"only a restart can change {', '.join(stubborn)}; nothing was changed",
                 "systemctl restart tradebotd",
             )

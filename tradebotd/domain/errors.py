@@ -21,6 +21,7 @@ TradebotError
 
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.refusal import RefusalCode
 
 
 class TradebotError(Exception):
@@ -108,10 +109,17 @@ class AccountTakenError(TradebotError):
 
 
 class RefusedError(TradebotError):
-    """Not now, or not this. *known* lists the names that would have been understood."""
+    """Not now, or not this. *known* lists the names that would have been understood.
+
+    *code* is a DenialRule where an order that the act needs was denied.
+    """
 
     def __init__(
-        self, code: str, message: str, hint: str = "", known: tuple[str, ...] = ()
+        self,
+        code: RefusalCode | DenialRule,
+        message: str,
+        hint: str = "",
+        known: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.code = code

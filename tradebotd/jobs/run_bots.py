@@ -14,6 +14,7 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import RefusedError, TradebotError
 from tradebotd.domain.ids import BotName, JobName
 from tradebotd.domain.job import Outcome, Summary
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import reports
 from tradebotd.storage.postgres.database import Database
@@ -63,12 +64,15 @@ class RunBots:
     def check(self, params: Mapping[str, str]) -> None:
         if others := sorted(set(params) - {"bot"}):
             hint = "run_bots takes bot"
-            raise RefusedError("usage", f"unknown parameter {', '.join(others)}", hint)
+            raise RefusedError(RefusalCode.USAGE, f"unknown parameter {', '.join(others)}", hint)
         one = params.get("bot")
         if one is not None and one not in self.specs:
             known = tuple(sorted(self.specs))
             raise RefusedError(
-                "unknown_bot", f"there is no bot {one}", f"known: {', '.join(known)}", known
+                RefusalCode.UNKNOWN_BOT,
+                f"there is no bot {one}",
+                f"known: {', '.join(known)}",
+                known,
             )
 
     def _wanted(self, context: RunContext) -> list[BotName]:

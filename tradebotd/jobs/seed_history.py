@@ -9,6 +9,7 @@ from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Outcome, Summary
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.ingest import Ingest
 from tradebotd.ports.clock import Clock
@@ -100,7 +101,7 @@ class SeedHistory:
         unknown = sorted(set(params) - {"symbol", "interval", "days"})
         if unknown:
             raise RefusedError(
-                "usage", f"unknown parameter {', '.join(unknown)}",
+                RefusalCode.USAGE, f"unknown parameter {', '.join(unknown)}",
                 "seed_history takes symbol, interval, days", ("symbol", "interval", "days"),
             )  # fmt: skip
         symbols = {each.symbol: each for each in self.ingest.symbols}
@@ -109,15 +110,19 @@ class SeedHistory:
             known = tuple(sorted(symbols))
             hint = f"known: {', '.join(known)}"
             if "symbol" not in params:
-                raise RefusedError("usage", "no symbol is named: --param symbol=NAME", hint)
+                raise RefusedError(
+                    RefusalCode.USAGE, "no symbol is named: --param symbol=NAME", hint
+                )
             message = f"there is no symbol {params['symbol']}"
-            raise RefusedError("unknown_symbol", message, hint, known)
+            raise RefusedError(RefusalCode.UNKNOWN_SYMBOL, message, hint, known)
         interval = params.get("interval", Timeframe.H1.value)
         if interval not in tuple(Timeframe):
             known = tuple(Timeframe)
             hint = f"known: {', '.join(known)}"
-            raise RefusedError("unknown_timeframe", f"there is no interval {interval}", hint, known)
+            raise RefusedError(
+                RefusalCode.UNKNOWN_TIMEFRAME, f"there is no interval {interval}", hint, known
+            )
         days = params.get("days", "7")
         if not days.isdecimal() or not 1 <= int(days) <= MAX_DAYS:
-            raise RefusedError("usage", f"days is 1 to {MAX_DAYS}, was {days}")
+            raise RefusedError(RefusalCode.USAGE, f"days is 1 to {MAX_DAYS}, was {days}")
         return _Wish(symbol=symbol, interval=Timeframe(interval), days=int(days))

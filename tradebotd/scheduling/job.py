@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
+from tradebotd.domain.refusal import RefusalCode
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -61,4 +62,6 @@ def check_params(job: Job, params: Mapping[str, str]) -> None:
     if isinstance(job, TakesParams):
         job.check(params)
     elif params:
-        raise RefusedError("usage", f"{job.name} takes no parameters, not {', '.join(params)}")
+        raise RefusedError(
+            RefusalCode.USAGE, f"{job.name} takes no parameters, not {', '.join(params)}"
+        )

@@ -3,6 +3,7 @@
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import JobRun, RunStatus
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.scheduling.job import Progress, no_progress
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.storage import dead_letters, settings
@@ -59,4 +60,4 @@ async def _no_such_letter(connection: Connection, letter_id: int) -> RefusedErro
     known = tuple(str(id_) for id_ in sorted(each.id for each in letters if each.state == "open"))
     hint = f"known: {', '.join(known)}" if known else "there is none at present"
     message = f"there is no open dead letter {letter_id}"
-    return RefusedError("unknown_dead_letter", message, hint, known)
+    return RefusedError(RefusalCode.UNKNOWN_DEAD_LETTER, message, hint, known)

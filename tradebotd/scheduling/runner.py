@@ -15,6 +15,7 @@ from tradebotd.domain.durations import spoken
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Every, JobRun, JobSpec, Outcome, RunStatus
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.attempts import Backoff, Result, run_with_retries
 from tradebotd.scheduling.job import Job, Progress, RunContext, check_params, no_progress
@@ -122,7 +123,7 @@ class JobRunner:
         if (spec := self._specs.get(JobName(name))) is None:
             known = tuple(sorted(self._specs))
             hint = f"known: {', '.join(known)}"
-            raise RefusedError("unknown_job", f"there is no job {name}", hint, known)
+            raise RefusedError(RefusalCode.UNKNOWN_JOB, f"there is no job {name}", hint, known)
         return spec
 
     # Scheduled runs
@@ -208,9 +209,9 @@ class JobRunner:
         """The very same path. Raises RefusedError: unknown, already running, or stopping."""
         spec = self.spec_of(name)
         if self._draining:
-            raise RefusedError("stopping", "the daemon is stopping")
+            raise RefusedError(RefusalCode.STOPPING, "the daemon is stopping")
         if spec.name in self._running:
-            raise RefusedError("already_running", f"{name} is running already")
+            raise RefusedError(RefusalCode.ALREADY_RUNNING, f"{name} is running already")
         self.check_params(spec.name, params)
         self._begin(spec)
         try:
@@ -349,7 +350,7 @@ class JobRunner:
         spec = self.spec_of(name)
         if not spec.enabled:
             raise RefusedError(
-                "disabled_in_config",
+                RefusalCode.DISABLED_IN_CONFIG,
                 f"{name} is switched off in the configuration",
                 "edit it there",
             )

@@ -18,6 +18,7 @@ from tradebotd.domain.errors import RefusedError, TradebotError
 from tradebotd.domain.ids import BotName, JobName, PositionId
 from tradebotd.domain.job import JobRun
 from tradebotd.domain.position import Position
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.scheduling.job_status import job_statuses
 from tradebotd.scheduling.job_switches import discard_dead_letter, retry_dead_letter, switch
@@ -77,7 +78,7 @@ class Operator:
         runner = self._services.runner
         spec = runner.spec_of(name)
         if spec.name in runner.running:
-            raise RefusedError("already_running", f"{name} is running already")
+            raise RefusedError(RefusalCode.ALREADY_RUNNING, f"{name} is running already")
         runner.check_params(spec.name, params)
         self._services.tasks.start_soon(self._run_detached, spec.name, dict(params))
         return m.JobRun(
@@ -104,7 +105,8 @@ class Operator:
         spec = runner.spec_of(name)
         if runner.is_enabled(spec.name) is enabled:
             word = "enabled" if enabled else "disabled"
-            raise RefusedError(f"already_{word}", f"{name} is {word} already")
+            code = RefusalCode.ALREADY_ENABLED if enabled else RefusalCode.ALREADY_DISABLED
+            raise RefusedError(code, f"{name} is {word} already")
         await switch(runner, self._services.database, name, enabled=enabled)
         log.warning("job switched by hand", job=name, enabled=enabled)
         return m.Switched(name=name, enabled=enabled)
@@ -183,7 +185,7 @@ class Operator:
             rows = await reports.bots(connection)
         known = {row["name"]: row for row in rows}
         if name not in known:
-            raise _unknown("bot", name, sorted(known))
+            raise _unknown(RefusalCode.UNKNOWN_BOT, "bot", name, sorted(known))
         return known[name]
 
     # Books
@@ -226,7 +228,12 @@ class Operator:
         async with self._services.database.connection() as connection:
             open_ids = sorted(row["id"] for row in await reports.open_positions(connection))
         if position_id not in open_ids:
-            raise _unknown("position", str(position_id), [str(each) for each in open_ids])
+            raise _unknown(
+                RefusalCode.UNKNOWN_POSITION,
+                "position",
+                str(position_id),
+                [str(each) for each in open_ids],
+            )
         with self._services.hold():
             await self._services.hands.close_position(PositionId(position_id))
             log.warning("position's exit sent by hand", position=position_id)
@@ -261,7 +268,7 @@ class Operator:
         for position in await self.positions():
             if position.id == position_id:
                 return position
-        raise RefusedError("closed", f"position {position_id} is closed", "see trades")
+        raise RefusedError(RefusalCode.CLOSED, f"position {position_id} is closed", "see trades")
 
     async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[m.Order]:
         async with self._services.database.connection() as connection:
@@ -275,7 +282,7 @@ class Operator:
             row = await reports.order(connection, order_id)
             latest = None if row is not None else await reports.latest_order(connection)
         if row is None:
-            raise _unknown("order", str(order_id), (), latest)
+            raise _unknown(RefusalCode.UNKNOWN_ORDER, "order", str(order_id), (), latest)
         return OrderDetail(**row)
 
     async def fills(self, limit: int) -> list[m.Fill]:
@@ -296,7 +303,12 @@ class Operator:
 
     async def candles(self, symbol: str, timeframe: str, limit: int) -> list[m.Candle]:
         if timeframe not in set(Timeframe):
-            raise _unknown("timeframe", timeframe, [str(each) for each in Timeframe])
+            raise _unknown(
+                RefusalCode.UNKNOWN_TIMEFRAME,
+                "timeframe",
+                timeframe,
+                [str(each) for each in Timeframe],
+            )
         await self._check_symbol(symbol)
         async with self._services.database.connection() as connection:
             rows = await reports.candles(connection, symbol, timeframe, limit)
@@ -308,7 +320,7 @@ class Operator:
             row = await reports.levels(connection, symbol)
         if row is None:
             raise RefusedError(
-                "unknown_levels",
+                RefusalCode.UNKNOWN_LEVELS,
                 f"{symbol} has no levels yet",
                 "they come with its first completed session",
             )
@@ -318,7 +330,7 @@ class Operator:
         async with self._services.database.connection() as connection:
             known = sorted(row["symbol"] for row in await reports.symbols(connection))
         if symbol not in known:
-            raise _unknown("symbol", symbol, known)
+            raise _unknown(RefusalCode.UNKNOWN_SYMBOL, "symbol", symbol, known)
 
     async def resume_symbol(self, symbol: str) -> a.SymbolResumed:
         await self._check_symbol(symbol)
@@ -353,11 +365,13 @@ def _nobody_looks(_: dict[str, Any]) -> None:
     pass
 
 
-def _unknown(kind: str, name: str, known: Sequence[str], latest: int | None = None) -> RefusedError:
+def _unknown(
+    code: RefusalCode, kind: str, name: str, known: Sequence[str], latest: int | None = None
+) -> RefusedError:
     hint = f"known: {', '.join(known)}" if known else f"there is no {kind} at present"
     if latest is not None:
         hint = f"the latest is {latest}"
-    return RefusedError(f"unknown_{kind}", f"there is no {kind} {name}", hint, tuple(known))
+    return RefusedError(code, f"there is no {kind} {name}", hint, tuple(known))
 
 
 def _run(run: JobRun) -> m.JobRun:

@@ -9,6 +9,7 @@ import structlog
 
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import settings
 from tradebotd.storage.postgres.database import Database
@@ -169,7 +170,7 @@ class EntryGate:
                 stored = await settings.lock(connection, settings.HALT)
                 halted = self._halt is not None or stored is not None
                 if not (halted or from_drawdown or FLATTEN in self._reasons):
-                    raise RefusedError("not_halted", self._nothing_to_resume())
+                    raise RefusedError(RefusalCode.NOT_HALTED, self._nothing_to_resume())
                 await settings.put(connection, settings.HALT, None)
             self._halt = None
             self.open(FLATTEN)

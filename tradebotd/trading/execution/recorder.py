@@ -20,6 +20,7 @@ from tradebotd.domain.ids import BotName, ClientOrderId, PositionId, VenueName, 
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
 from tradebotd.domain.position import Position
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, externals, order_venue_ids, orders
 from tradebotd.storage.orders import NewOrder, StoredOrder
@@ -185,7 +186,9 @@ class OrderRecorder:
                     if also is not None:
                         await also(connection, effects)
             except OpenedMeanwhileError as error:
-                raise RefusedError("changed_meanwhile", str(error), "try again") from error
+                raise RefusedError(
+                    RefusalCode.CHANGED_MEANWHILE, str(error), "try again"
+                ) from error
         self._tell(effects)
         return effects
 
@@ -200,7 +203,7 @@ class OrderRecorder:
         joined = order.intent.position_id is None and not effects.opened
         is_excess = not (effects.opened or effects.changed or effects.closed)
         if effects.fills != len(fills) or joined or is_excess:
-            raise RefusedError("changed_meanwhile", f"{order.intent.bot} traded just now")
+            raise RefusedError(RefusalCode.CHANGED_MEANWHILE, f"{order.intent.bot} traded just now")
         await self._move(connection, stored, OrderStatus.FILLED, None, None, effects)
 
     async def _shielded(

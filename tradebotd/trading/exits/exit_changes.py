@@ -17,6 +17,7 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.position import Position
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.risk.exits import (
     Behind,
@@ -64,7 +65,7 @@ def parse_holding(text: str) -> Holding:
     try:
         return Holding(parse_duration(text))
     except ValueError as error:
-        raise RefusedError("bad_duration", f"{text!r} is {error}") from error
+        raise RefusedError(RefusalCode.BAD_DURATION, f"{text!r} is {error}") from error
 
 
 def parse_level(text: str) -> Level:
@@ -77,13 +78,13 @@ def parse_level(text: str) -> Level:
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite():
-        raise RefusedError("bad_level", f"{text!r} is neither a price nor a percentage")
+        raise RefusedError(RefusalCode.BAD_LEVEL, f"{text!r} is neither a price nor a percentage")
     if value <= 0:
-        raise RefusedError("bad_level", f"{text!r}: more than 0 is meant")
+        raise RefusedError(RefusalCode.BAD_LEVEL, f"{text!r}: more than 0 is meant")
     if not percent:
         return Level(price=value)
     if value >= 100:
-        raise RefusedError("bad_level", f"{text!r}: less than 100 % is meant")
+        raise RefusedError(RefusalCode.BAD_LEVEL, f"{text!r}: less than 100 % is meant")
     return Level(fraction=value / 100)
 
 
@@ -124,13 +125,15 @@ class ExitChanges:
         """
         if all(each is None for each in (stop_loss, take_profit, trailing_stop, max_holding)):
             raise RefusedError(
-                "nothing_to_set",
+                RefusalCode.NOTHING_TO_SET,
                 "name a stop-loss, a take-profit, a trailing stop or a longest holding time",
             )
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             locked = await positions.lock(connection, position_id)
             if locked is None or not locked.is_open:
-                raise RefusedError("no_such_position", f"there is no open position {position_id}")
+                raise RefusedError(
+                    RefusalCode.NO_SUCH_POSITION, f"there is no open position {position_id}"
+                )
             before = self._watcher.as_moved(locked.position)
             instrument, last = self._known(before)
             if trailing_stop is not None:  # one that did not trail so far has kept no best price
@@ -156,10 +159,10 @@ class ExitChanges:
     def _known(self, position: Position) -> tuple[Instrument, LastPrices]:
         symbol = self._symbols.get(position.symbol)
         if symbol is None:
-            raise RefusedError("unknown_symbol", f"{position.symbol} is not configured")
+            raise RefusedError(RefusalCode.UNKNOWN_SYMBOL, f"{position.symbol} is not configured")
         last = self._prices.last_prices(position.symbol)
         if last is None:
-            raise RefusedError("no_price", f"there is no price of {position.symbol} yet")
+            raise RefusedError(RefusalCode.NO_PRICE, f"there is no price of {position.symbol} yet")
         return symbol.instrument, last
 
 
@@ -173,7 +176,9 @@ def _changed(
     for name, level in (("stop-loss", stop_loss), ("take-profit", take_profit)):
         if level is not None and level.price is not None and level.price % instrument.tick_size:
             tick = plain(instrument.tick_size)
-            raise RefusedError("not_on_tick", f"{name} {level.price:f} is no multiple of {tick}")
+            raise RefusedError(
+                RefusalCode.NOT_ON_TICK, f"{name} {level.price:f} is no multiple of {tick}"
+            )
     plan, side = position.exits, position.side
     levels = ExitLevels.of(position)
     if stop_loss is not None:
@@ -201,7 +206,9 @@ def _changed(
             fraction = (best - trailing_stop.price) * side.sign / best
             if not 0 < fraction < 1:
                 stop_at = plain(trailing_stop.price)
-                raise RefusedError("wrong_side", f"{stop_at} does not trail behind {plain(best)}")
+                raise RefusedError(
+                    RefusalCode.WRONG_SIDE, f"{stop_at} does not trail behind {plain(best)}"
+                )
         plan = replace(plan, trailing_stop=fraction, trailing_stop_atr=None)
         behind = Behind.of(plan)
         stop = None
@@ -253,31 +260,34 @@ def _check(before: Position, position: Position, last: LastPrices, instrument: I
     """A level that the price has met already would end the position at once: close it, then."""
     price, plan = last.believed, position.exits
     if _is_stopped(before) and not _is_stopped(position):
-        raise RefusedError("no_stop", "no stop would be left: set another one, or close it")
+        raise RefusedError(
+            RefusalCode.NO_STOP, "no stop would be left: set another one, or close it"
+        )
     if expired(plan, position.opened_at, last.at):
         raise RefusedError(
-            "already_over",
+            RefusalCode.ALREADY_OVER,
             f"it has been held for {spoken(last.at - position.opened_at)} already",
             hint="to end the position, close it",
         )
     behind = plan.trailing_stop if plan != before.exits else None
     if behind is not None and behind * position.best_price < instrument.tick_size:
         raise RefusedError(
-            "closer_than_a_tick", f"a tick of {position.symbol} is {plain(instrument.tick_size)}"
+            RefusalCode.CLOSER_THAN_A_TICK,
+            f"a tick of {position.symbol} is {plain(instrument.tick_size)}",
         )
     met = triggered(position.side, position, price)
     if met is not None:
         raise RefusedError(
-            "already_met",
+            RefusalCode.ALREADY_MET,
             f"the price {plain(price)} has met the {met[0].replace('_', '-')} at {plain(met[1])}",
             hint="to end the position, close it",
         )
     for level in (position.stop_loss, position.take_profit, position.trailing_stop):
         if level is not None and level <= 0:
-            raise RefusedError("bad_level", f"{level:f} is not a price")
+            raise RefusedError(RefusalCode.BAD_LEVEL, f"{level:f} is not a price")
     stop = tightest_stop(position.side, position)
     if stop_is_beyond(position.side, stop, position.liquidation_price):
         raise RefusedError(
-            "stop_beyond_liquidation",
+            RefusalCode.STOP_BEYOND_LIQUIDATION,
             f"the stop {stop} lies beyond the liquidation at {position.liquidation_price}",
         )

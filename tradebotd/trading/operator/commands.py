@@ -3,6 +3,7 @@
 from tradebotd.domain.errors import OrderDeniedError, RefusedError
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.storage import bots, positions
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.entries.entry_gate import EntryGate
@@ -42,13 +43,13 @@ class OperatorCommands:
             self._gate.go_on(bot)
             raise
         if not paused:
-            raise RefusedError("already_paused", f"{bot} is paused already")
+            raise RefusedError(RefusalCode.ALREADY_PAUSED, f"{bot} is paused already")
         self._gate.stopped()
 
     async def resume_bot(self, bot: BotName) -> None:
         async with self._database.connection() as connection:
             if not await bots.resume(connection, bot):
-                raise RefusedError("not_paused", f"{bot} is not paused")
+                raise RefusedError(RefusalCode.NOT_PAUSED, f"{bot} is not paused")
         self._gate.go_on(bot)
 
     async def close_position(self, position_id: PositionId) -> None:
@@ -56,7 +57,9 @@ class OperatorCommands:
         async with self._database.connection() as connection:
             position = await positions.select_one(connection, position_id)
         if position is None:
-            raise RefusedError("no_such_position", f"there is no open position {position_id}")
+            raise RefusedError(
+                RefusalCode.NO_SUCH_POSITION, f"there is no open position {position_id}"
+            )
         try:
             await self._exits.close_by_hand(position, CloseReason.MANUAL)
         except OrderDeniedError as error:

@@ -12,6 +12,7 @@ import structlog
 
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.clock import Clock
 from tradebotd.risk.split import suspected_split
@@ -91,7 +92,9 @@ class SymbolPauses:
         """By an operator: it was the market. Raises RefusedError."""
         if symbol not in self.paused:
             raise RefusedError(
-                "not_paused", f"exits of {symbol} are not paused", known=tuple(sorted(self.paused))
+                RefusalCode.NOT_PAUSED,
+                f"exits of {symbol} are not paused",
+                known=tuple(sorted(self.paused)),
             )
         async with self._database.transaction(durable=True) as connection:
             await symbol_pauses.delete(connection, symbol)

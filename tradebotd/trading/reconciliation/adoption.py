@@ -22,6 +22,7 @@ from tradebotd.domain.ids import (
 )
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.position import Position
+from tradebotd.domain.refusal import RefusalCode
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
@@ -132,11 +133,17 @@ class Adoption:
     def _known(self, venue: VenueName, symbol: str, bot: BotName) -> tuple[BotSpec, MarketSymbol]:
         spec, market = self._specs.get(bot), self._symbols.get(symbol)
         if spec is None:
-            raise RefusedError("no_such_bot", f"there is no bot {bot}", known=tuple(self._specs))
+            raise RefusedError(
+                RefusalCode.NO_SUCH_BOT, f"there is no bot {bot}", known=tuple(self._specs)
+            )
         if spec.symbol != symbol or market is None:
-            raise RefusedError("other_symbol", f"{bot} trades {spec.symbol}, not {symbol}")
+            raise RefusedError(
+                RefusalCode.OTHER_SYMBOL, f"{bot} trades {spec.symbol}, not {symbol}"
+            )
         if venue not in self._venues or market.instrument.venue != venue:
-            raise RefusedError("other_venue", f"{symbol} is traded at {market.instrument.venue}")
+            raise RefusedError(
+                RefusalCode.OTHER_VENUE, f"{symbol} is traded at {market.instrument.venue}"
+            )
         return spec, market
 
     async def _look(
@@ -153,7 +160,7 @@ class Adoption:
             account = await self._account(self._venues[venue])
             seen = await self._reconciler.run()
             if venue in seen.failed:
-                raise RefusedError("venue_unavailable", f"{venue}: {seen.failed[venue]}")
+                raise RefusedError(RefusalCode.VENUE_UNAVAILABLE, f"{venue}: {seen.failed[venue]}")
             if not await self._holdings.moving(before, [venue]):
                 return before, account, seen
         raise _changed(symbol)
@@ -164,7 +171,7 @@ class Adoption:
                 return await venue.account()
         except (VenueError, TimeoutError) as error:
             words = str(error) or "timed out"
-            raise RefusedError("venue_unavailable", f"{venue.name}: {words}") from error
+            raise RefusedError(RefusalCode.VENUE_UNAVAILABLE, f"{venue.name}: {words}") from error
 
     async def _difference(
         self,
@@ -181,7 +188,7 @@ class Adoption:
                 break
         else:
             message = f"nothing to adopt: our books and {venue} hold the same {subject}"
-            raise RefusedError("nothing_to_adopt", message)
+            raise RefusedError(RefusalCode.NOTHING_TO_ADOPT, message)
         async with self._database.connection() as connection:
             doubtful = await externals.select_doubtful(connection, venue, market.symbol)
         if doubtful is not None:
@@ -199,10 +206,10 @@ class Adoption:
             with anyio.fail_after(ASK_SECONDS):
                 quotes = await self._venues[difference.venue].quotes([market])
         except (VenueError, TimeoutError) as error:
-            raise RefusedError("venue_unavailable", f"no price: {error}") from error
+            raise RefusedError(RefusalCode.VENUE_UNAVAILABLE, f"no price: {error}") from error
         price = quotes.get(market.symbol)
         if price is None or price <= 0:
-            raise RefusedError("no_price", f"{market.symbol} has no price yet")
+            raise RefusedError(RefusalCode.NO_PRICE, f"{market.symbol} has no price yet")
         return price
 
     # Into the books
@@ -256,14 +263,14 @@ class Adoption:
 
 def _may_be(order: str) -> RefusedError:
     return RefusedError(
-        "order_unknown",
+        RefusalCode.ORDER_UNKNOWN,
         f"it may be our own order {order}, of which nothing is known yet",
         "wait until it is settled",
     )
 
 
 def _changed(symbol: str) -> RefusedError:
-    return RefusedError("changed_meanwhile", f"{symbol} was traded just now", "try again")
+    return RefusedError(RefusalCode.CHANGED_MEANWHILE, f"{symbol} was traded just now", "try again")
 
 
 def _touched(effects: Effects) -> PositionId:
@@ -283,29 +290,32 @@ def _check(wanted: _Wanted) -> None:
     spec, held, more = wanted.spec, wanted.held, wanted.more
     if held is not None:
         if held.signed_quantity * more > 0:
-            raise RefusedError("position_open", f"{spec.name} holds a position already")
+            raise RefusedError(RefusalCode.POSITION_OPEN, f"{spec.name} holds a position already")
         if abs(more) > held.quantity:
             raise RefusedError(
-                "too_much", f"{abs(more):f} is gone, {spec.name} holds {held.quantity:f} of it"
+                RefusalCode.TOO_MUCH,
+                f"{abs(more):f} is gone, {spec.name} holds {held.quantity:f} of it",
             )
         if abs(more) < wanted.symbol.instrument.lot_size:
-            raise RefusedError("too_small", f"{abs(more):f} is less than a lot")
+            raise RefusedError(RefusalCode.TOO_SMALL, f"{abs(more):f} is less than a lot")
         return
     if spec.exits.needs_atr:
         raise RefusedError(
-            "needs_range",
+            RefusalCode.NEEDS_RANGE,
             f"the exits of {spec.name} are multiples of a range measured at its own entry",
             "adopt it for a bot whose exits are fractions, then set its levels",
         )
     is_futures = spec.position_type is PositionType.FUTURES
     if more < 0 and not is_futures:
-        raise RefusedError("nothing_held", f"{spec.name} holds nothing that could be less")
+        raise RefusedError(
+            RefusalCode.NOTHING_HELD, f"{spec.name} holds nothing that could be less"
+        )
     if more < 0 and not spec.allow_short:
-        raise RefusedError("short_not_allowed", f"{spec.name} may not be short")
+        raise RefusedError(RefusalCode.SHORT_NOT_ALLOWED, f"{spec.name} may not be short")
     way_out = _way_out(wanted)
     if not sellable(abs(more), way_out, wanted.symbol.instrument, position_type=spec.position_type):
         raise RefusedError(
-            "too_small", f"of {abs(more):f} no exit could sell anything at {way_out:f}"
+            RefusalCode.TOO_SMALL, f"of {abs(more):f} no exit could sell anything at {way_out:f}"
         )
 
 
