@@ -25,10 +25,10 @@ from structlog.testing import capture_logs
 from tests.fakes.control import NOW, FakeControl
 from tradebotd.cli.client import Client
 from tradebotd.cli.errors import CommandError
-from tradebotd.control import acts as a
-from tradebotd.control import messages as m
 from tradebotd.control import server
-from tradebotd.control.order_detail import OrderDetail
+from tradebotd.control.messages import daemon as a
+from tradebotd.control.messages import status as m
+from tradebotd.control.messages.orders import OrderDetail
 from tradebotd.control.server import answers, bind, serve
 from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
 

@@ -9,10 +9,10 @@ from typing import Any
 import anyio
 from structlog.contextvars import get_contextvars
 
-from tradebotd.control import acts as a
-from tradebotd.control import messages as m
-from tradebotd.control.details import JobWait, PositionExit
-from tradebotd.control.order_detail import OrderDetail, OrderEvent, OrderSearch
+from tradebotd.control.messages import daemon as a
+from tradebotd.control.messages import status as m
+from tradebotd.control.messages.orders import OrderDetail, OrderEvent, OrderSearch
+from tradebotd.control.messages.positions import JobWait, PositionExit
 from tradebotd.domain.errors import (
     ConfigError,
     DatabaseUnavailableError,

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
 from tests.fakes.trading import market_symbol, spec
-from tradebotd.control import acts as a
-from tradebotd.control import messages as m
+from tradebotd.control.messages import daemon as a
+from tradebotd.control.messages import status as m
 from tradebotd.daemon.operator import status_view
 from tradebotd.daemon.operator.operator import Operator
 from tradebotd.daemon.operator.services import Services, Setup

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.fakes.trading import NOON, market_symbol
-from tradebotd.control.details import PositionExit
+from tradebotd.control.messages.positions import PositionExit
 from tradebotd.daemon.exit_view import ExitView
 from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, PositionId, VenueName

@@ -14,10 +14,10 @@ from pydantic import AwareDatetime
 from starlette.exceptions import HTTPException
 
 from tradebotd import __version__
-from tradebotd.control import acts as a
-from tradebotd.control import messages as m
 from tradebotd.control.errors import refuse
-from tradebotd.control.order_detail import OrderDetail
+from tradebotd.control.messages import daemon as a
+from tradebotd.control.messages import status as m
+from tradebotd.control.messages.orders import OrderDetail
 from tradebotd.control.streaming import Progress, stream_run
 from tradebotd.control.wire import ErrorAnswer, ErrorDetail, iso
 

@@ -7,9 +7,9 @@ from typing import Protocol
 from fastapi import Depends, FastAPI, Request, Response
 
 from tradebotd import __version__
-from tradebotd.control import messages as m
 from tradebotd.control.errors import refuse
 from tradebotd.control.handlers import NOW_HEADER
+from tradebotd.control.messages import status as m
 from tradebotd.control.wire import iso
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.refusal import RefusalCode

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tradebotd.config.written import written_duration, written_percent
-from tradebotd.control.details import PositionExit, StopKind
+from tradebotd.control.messages.positions import PositionExit, StopKind
 from tradebotd.domain.decimals import ZERO, plain
 from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.instrument import Instrument

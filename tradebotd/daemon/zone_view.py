@@ -1,7 +1,7 @@
 """The database of time zones in force, as `status` tells it."""
 
 from tradebotd.config.zone_database import in_force
-from tradebotd.control import messages as m
+from tradebotd.control.messages import status as m
 
 
 def time_zones() -> m.TimeZones:

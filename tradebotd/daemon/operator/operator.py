@@ -7,9 +7,9 @@ from typing import Any, Final
 import anyio
 import structlog
 
-from tradebotd.control import acts as a
-from tradebotd.control import messages as m
-from tradebotd.control.order_detail import OrderDetail
+from tradebotd.control.messages import daemon as a
+from tradebotd.control.messages import status as m
+from tradebotd.control.messages.orders import OrderDetail
 from tradebotd.daemon.exit_view import ExitView
 from tradebotd.daemon.operator.services import Services
 from tradebotd.daemon.operator.status_view import StatusView

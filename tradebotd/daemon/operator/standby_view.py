@@ -6,7 +6,7 @@ from datetime import datetime
 from tradebotd import __version__
 from tradebotd.clocks.host import host_now
 from tradebotd.config.model import Config
-from tradebotd.control import messages as m
+from tradebotd.control.messages import status as m
 from tradebotd.daemon.zone_view import time_zones
 from tradebotd.storage.leadership import Held
 from tradebotd.storage.postgres.database import Database

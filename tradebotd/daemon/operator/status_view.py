@@ -11,8 +11,8 @@ import anyio
 
 from tradebotd import __version__
 from tradebotd.clocks.host import host_now
-from tradebotd.control import messages as m
-from tradebotd.control.details import JobWait
+from tradebotd.control.messages import status as m
+from tradebotd.control.messages.positions import JobWait
 from tradebotd.daemon.bot_words import doing
 from tradebotd.daemon.operator.services import Services
 from tradebotd.daemon.reload import NotReloaded

@@ -12,7 +12,7 @@ from tradebotd.clocks.host import host_now
 from tradebotd.clocks.market import MarketClock
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import zone
-from tradebotd.control.messages import State
+from tradebotd.control.messages.status import State
 from tradebotd.control.server import serve as serve_control
 from tradebotd.daemon.app import App, Player
 from tradebotd.daemon.disk_watch import DiskWatch, guards_of

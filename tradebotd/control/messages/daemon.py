@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tradebotd.control.messages import Trade
+from tradebotd.control.messages.status import Trade
 from tradebotd.control.wire import Message
 
 

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from tradebotd.control.details import JobWait, PositionExit, StopKind
-from tradebotd.control.market_messages import Candle as Candle  # noqa: PLC0414  # theirs, too
-from tradebotd.control.market_messages import Levels as Levels  # noqa: PLC0414
-from tradebotd.control.market_messages import Symbol as Symbol  # noqa: PLC0414
+from tradebotd.control.messages.market import Candle as Candle  # noqa: PLC0414  # theirs, too
+from tradebotd.control.messages.market import Levels as Levels  # noqa: PLC0414
+from tradebotd.control.messages.market import Symbol as Symbol  # noqa: PLC0414
+from tradebotd.control.messages.positions import JobWait, PositionExit, StopKind
 from tradebotd.control.wire import Instant, Message, Money
 
 State = Literal["starting", "standby", "running", "halted", "stopping"]

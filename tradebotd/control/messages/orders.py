@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tradebotd.control.messages import Fill, Order
+from tradebotd.control.messages.status import Fill, Order
 from tradebotd.control.wire import Instant, Message, Money
 
 
