@@ -26,53 +26,57 @@ from tests.fakes.control import NOW, FakeControl
 from tradebotd.cli.client import Client
 from tradebotd.cli.errors import CommandError
 from tradebotd.control import server
-from tradebotd.control.messages import daemon as a
-from tradebotd.control.messages import status as m
-from tradebotd.control.messages.orders import OrderDetail
+from tradebotd.control.messages.bots import Bot, BotDetail
+from tradebotd.control.messages.daemon import EntryGateState, Flattened, Left, Reloaded
+from tradebotd.control.messages.jobs import DeadLetter, Discarded, Job, JobRun, Switched
+from tradebotd.control.messages.market import Candle, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.orders import Fill, Order, OrderDetail
+from tradebotd.control.messages.positions import Position, Trade
+from tradebotd.control.messages.status import Held, Status
 from tradebotd.control.server import answers, bind, serve
 from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
 
 CTL = (sys.executable, "-m", "tradebotd.cli.main")
 READS = {
-    "status": m.Status,
-    "jobs": list[m.Job],
-    "jobs history ping": list[m.JobRun],
-    "dead-letters": list[m.DeadLetter],
-    "dead-letters show 3": m.DeadLetter,
-    "status --check": m.Status,
-    "bots": list[m.Bot],
-    "bots show btc-ema": m.BotDetail,
-    "positions": list[m.Position],
-    "orders": list[m.Order],
-    "orders --open": list[m.Order],
+    "status": Status,
+    "jobs": list[Job],
+    "jobs history ping": list[JobRun],
+    "dead-letters": list[DeadLetter],
+    "dead-letters show 3": DeadLetter,
+    "status --check": Status,
+    "bots": list[Bot],
+    "bots show btc-ema": BotDetail,
+    "positions": list[Position],
+    "orders": list[Order],
+    "orders --open": list[Order],
     "orders show 9": OrderDetail,
-    "fills": list[m.Fill],
-    "trades": list[m.Trade],
-    "trades --since 2022-01-01": list[m.Trade],
-    "symbols": list[m.Symbol],
-    "candles BTCUSDT 1m -n 5": list[m.Candle],
-    "levels BTCUSDT": m.Levels,
+    "fills": list[Fill],
+    "trades": list[Trade],
+    "trades --since 2022-01-01": list[Trade],
+    "symbols": list[Symbol],
+    "candles BTCUSDT 1m -n 5": list[Candle],
+    "levels BTCUSDT": Levels,
 }
 ACTS = {
-    "jobs run ping": m.JobRun,
-    "jobs run ping -p symbol=BTCUSDT --detach": m.JobRun,
-    "jobs enable ping": m.Switched,
-    "jobs disable ping": m.Switched,
-    "dead-letters retry 3": m.JobRun,
-    "dead-letters discard 3": m.Discarded,
-    "dead-letters retry --all": list[m.JobRun],
-    "dead-letters discard --all": list[m.Discarded],
-    "bots run btc-ema": m.JobRun,
-    "bots pause btc-ema": m.Bot,
-    "positions close 5": m.Trade,
-    "seed BTCUSDT --interval 1h --days 7": m.JobRun,
-    "halt --reason lunch": m.EntryGateState,
-    "resume": m.EntryGateState,
-    "positions set 5 --stop-loss 2% --take-profit 61000": m.Position,
-    "positions adopt paper BTCUSDT --bot btc-ema": m.Position,
-    "symbols resume BTCUSDT": a.SymbolResumed,
-    "flatten --yes": a.Flattened,
-    "reload": m.Reloaded,
+    "jobs run ping": JobRun,
+    "jobs run ping -p symbol=BTCUSDT --detach": JobRun,
+    "jobs enable ping": Switched,
+    "jobs disable ping": Switched,
+    "dead-letters retry 3": JobRun,
+    "dead-letters discard 3": Discarded,
+    "dead-letters retry --all": list[JobRun],
+    "dead-letters discard --all": list[Discarded],
+    "bots run btc-ema": JobRun,
+    "bots pause btc-ema": Bot,
+    "positions close 5": Trade,
+    "seed BTCUSDT --interval 1h --days 7": JobRun,
+    "halt --reason lunch": EntryGateState,
+    "resume": EntryGateState,
+    "positions set 5 --stop-loss 2% --take-profit 61000": Position,
+    "positions adopt paper BTCUSDT --bot btc-ema": Position,
+    "symbols resume BTCUSDT": SymbolResumed,
+    "flatten --yes": Flattened,
+    "reload": Reloaded,
 }
 
 
@@ -263,7 +267,7 @@ async def test_a_run_streams_its_progress_and_ends_with_the_result(served: Path)
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert answer.headers["content-type"] == "application/x-ndjson"
     assert [line["progress"]["done"] for line in lines[:-1]] == [0.5, 1]
-    m.JobRun.model_validate(lines[-1])
+    JobRun.model_validate(lines[-1])
 
 
 async def test_a_run_goes_on_when_the_operator_hangs_up(served: Path, control: FakeControl) -> None:
@@ -488,7 +492,7 @@ async def test_relative_times_follow_the_daemons_clock(served: Path) -> None:
 
 
 def test_no_shape_takes_money_as_a_number() -> None:
-    adapter: TypeAdapter[Any] = TypeAdapter(m.Held)
+    adapter: TypeAdapter[Any] = TypeAdapter(Held)
 
     with pytest.raises(ValueError, match="strings"):
         adapter.validate_python({"id": 1, "side": "long", "quantity": 0.1, "entry_price": "1"})
@@ -509,7 +513,7 @@ async def test_flatten_says_what_is_left_and_ends_with_one(
     served: Path, control: FakeControl
 ) -> None:
     """Interface 3.1: 1 is a negative answer, with a table of what is left and why."""
-    control.left = [a.Left(kind="position", subject="7 eq long 3 AAA", why="market_closed: AAA")]
+    control.left = [Left(kind="position", subject="7 eq long 3 AAA", why="market_closed: AAA")]
 
     ended = await ctl("--socket", served, "flatten", "--yes")
 

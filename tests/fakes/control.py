@@ -9,10 +9,36 @@ from typing import Any
 import anyio
 from structlog.contextvars import get_contextvars
 
-from tradebotd.control.messages import daemon as a
-from tradebotd.control.messages import status as m
-from tradebotd.control.messages.orders import OrderDetail, OrderEvent, OrderSearch
-from tradebotd.control.messages.positions import JobWait, PositionExit
+from tradebotd.control.messages.bots import Bot, BotDetail, Decision
+from tradebotd.control.messages.daemon import EntryGateState, Flattened, Left, Reloaded
+from tradebotd.control.messages.jobs import (
+    DeadLetter,
+    Discarded,
+    Job,
+    JobRun,
+    JobWait,
+    OutcomeState,
+    RunState,
+    RunSummary,
+    Switched,
+)
+from tradebotd.control.messages.market import Candle, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.orders import Fill, Order, OrderDetail, OrderEvent, OrderSearch
+from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, PositionExit, Trade
+from tradebotd.control.messages.status import (
+    BotSummary,
+    ClockState,
+    DatabaseState,
+    Halt,
+    HealthState,
+    Held,
+    JobCounts,
+    Leader,
+    Problem,
+    State,
+    Status,
+    TimeZones,
+)
 from tradebotd.domain.errors import (
     ConfigError,
     DatabaseUnavailableError,
@@ -32,8 +58,8 @@ def before(**units: float) -> datetime:
     return NOW - timedelta(**units)
 
 
-def job_run(job: str, status: m.RunState = "ok", **changes: Any) -> m.JobRun:
-    summary = m.RunSummary(attempted=2, inserted=1, items={"BTCUSDT": "stored"})
+def job_run(job: str, status: RunState = "ok", **changes: Any) -> JobRun:
+    summary = RunSummary(attempted=2, inserted=1, items={"BTCUSDT": "stored"})
     fields: dict[str, Any] = {
         "run_id": 7,
         "job": job,
@@ -46,11 +72,11 @@ def job_run(job: str, status: m.RunState = "ok", **changes: Any) -> m.JobRun:
         "summary": summary,
         "error": "Traceback …\nValueError: no such thing" if status == "failed" else None,
     }
-    return m.JobRun(**{**fields, **changes})
+    return JobRun(**{**fields, **changes})
 
 
-def position(name: str = "btc-ema") -> m.Position:
-    return m.Position(
+def position(name: str = "btc-ema") -> Position:
+    return Position(
         id=5,
         bot=name,
         venue="paper",
@@ -84,8 +110,8 @@ def position(name: str = "btc-ema") -> m.Position:
     )
 
 
-def trade(name: str = "btc-ema") -> m.Trade:
-    return m.Trade(
+def trade(name: str = "btc-ema") -> Trade:
+    return Trade(
         id=4,
         bot=name,
         venue="paper",
@@ -102,8 +128,8 @@ def trade(name: str = "btc-ema") -> m.Trade:
     )
 
 
-def bot(name: str = "btc-ema") -> m.Bot:
-    return m.Bot(
+def bot(name: str = "btc-ema") -> Bot:
+    return Bot(
         name=name,
         bot=name,
         symbol="BTCUSDT",
@@ -149,8 +175,8 @@ def order(name: str = "btc-ema") -> dict[str, Any]:
     }
 
 
-def fill(name: str = "btc-ema") -> m.Fill:
-    return m.Fill(
+def fill(name: str = "btc-ema") -> Fill:
+    return Fill(
         id=1,
         order_id=9,
         position_id=5,
@@ -174,30 +200,30 @@ class FakeControl:
         self.name = name
         self.asked: list[tuple[Any, ...]] = []
         self.asked_by: list[str | None] = []  # as the journal would say
-        self.left: list[a.Left] = []
+        self.left: list[Left] = []
         self.stop: Decimal | None = Decimal(42785)
         self.trouble: Exception | None = None
-        self.health_now: m.HealthState = "degraded"
-        self.state_now: m.State = "running"
+        self.health_now: HealthState = "degraded"
+        self.state_now: State = "running"
         self.go_on = anyio.Event()  # what the job `slow` waits for
         self.slow_ended = anyio.Event()
 
     def now(self) -> datetime:
         return NOW
 
-    def state(self) -> m.State:
+    def state(self) -> State:
         return self.state_now
 
-    async def health(self) -> m.HealthState:
+    async def health(self) -> HealthState:
         return self.health_now
 
     def _read(self) -> None:
         if self.trouble is not None:
             raise self.trouble
 
-    async def status(self) -> m.Status:
+    async def status(self) -> Status:
         self._read()
-        problem = m.Problem(
+        problem = Problem(
             code="job_outcome",
             severity="critical",
             subject="stop_loss_check",
@@ -205,24 +231,24 @@ class FakeControl:
             since=before(minutes=3),
             runbook="docs/runbooks/job_outcome.md",
         )
-        summary = m.BotSummary(
+        summary = BotSummary(
             name=self.name,
             symbol="BTCUSDT",
             status="paused (max_daily_trades reached)",
             doing="in position, paused (max_daily_trades reached)",
-            position=m.Held(id=5, side="long", quantity=Decimal("1E-8"), entry_price=WIDE),
+            position=Held(id=5, side="long", quantity=Decimal("1E-8"), entry_price=WIDE),
             unrealized_pnl=Decimal("1E-8"),
             daily_pnl=Decimal("1E+3"),
             daily_trades=3,
             last_run_at=before(seconds=20),
         )
-        return m.Status(
+        return Status(
             version="0.1.0",
             pid=4242,
             started_at=NOW,
             uptime_s=200.0,
-            clock=m.ClockState(kind="market", now=NOW, speed=60, source="synthetic"),
-            time_zones=m.TimeZones(version="2026f", source="package", place="/zones"),
+            clock=ClockState(kind="market", now=NOW, speed=60, source="synthetic"),
+            time_zones=TimeZones(version="2026f", source="package", place="/zones"),
             state=self.state_now,
             verification="verifying",
             verification_waits=[
@@ -231,9 +257,9 @@ class FakeControl:
             ],
             health=self.health_now,
             problems=[] if self.health_now == "ok" else [problem],
-            leader=m.Leader(account="default", token=3, acquired_at=NOW),
-            database=m.DatabaseState(ok=True, pool_size=10, pool_in_use=1),
-            jobs=m.JobCounts(total=12, ok=10, failing=1, late=1, disabled=0),
+            leader=Leader(account="default", token=3, acquired_at=NOW),
+            database=DatabaseState(ok=True, pool_size=10, pool_in_use=1),
+            jobs=JobCounts(total=12, ok=10, failing=1, late=1, disabled=0),
             bots=[summary],
             positions=1,
             unknown_orders=1,
@@ -242,14 +268,14 @@ class FakeControl:
             currency="USDT",
             realized_pnl_today=Decimal("12.5"),
             pnl_verified=False,
-            halt=m.Halt(reason="lunch", since=before(minutes=9)),
+            halt=Halt(reason="lunch", since=before(minutes=9)),
             entries_stopped=[],
         )
 
-    async def jobs(self) -> list[m.Job]:
+    async def jobs(self) -> list[Job]:
         self._read()
         return [
-            m.Job(
+            Job(
                 name=name,
                 enabled=name != "retention",
                 schedule="21:00 mon-fri Europe/Berlin; 30m after the close of XNYS",
@@ -258,7 +284,7 @@ class FakeControl:
                 last_started_at=before(minutes=1),
                 last_duration_s=0.01,
                 last_status="partial",
-                outcome=m.OutcomeState(ok=False, message="newest candle is [too] old: 12 min"),
+                outcome=OutcomeState(ok=False, message="newest candle is [too] old: 12 min"),
                 success_rate_24h=0.9999,
                 runs_24h=17_280,
                 missed_24h=2,
@@ -266,7 +292,7 @@ class FakeControl:
             for name in ("stop_loss_check", "equity_snapshot", "retention")
         ]
 
-    async def job_history(self, name: str, limit: int) -> list[m.JobRun]:
+    async def job_history(self, name: str, limit: int) -> list[JobRun]:
         self._known(name)
         return [job_run(name), job_run(name, "failed")][:limit]
 
@@ -276,7 +302,7 @@ class FakeControl:
                 RefusalCode.UNKNOWN_JOB, f"there is no job {name}", "ping, slow", ("ping", "slow")
             )
 
-    async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> m.JobRun:
+    async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> JobRun:
         self._known(name)
         self.asked.append(("run", name, dict(params)))
         if name == "surprise":
@@ -290,20 +316,20 @@ class FakeControl:
         progress({"done": 1, "candles": 2400})
         return job_run(name, "failed" if name == "bad" else "ok")
 
-    async def start_job(self, name: str, params: Mapping[str, str]) -> m.JobRun:
+    async def start_job(self, name: str, params: Mapping[str, str]) -> JobRun:
         self._known(name)
         self.asked.append(("start", name, dict(params)))
         return job_run(name, "running", run_id=None, finished_at=None)
 
-    async def switch_job(self, name: str, *, enabled: bool) -> m.Switched:
+    async def switch_job(self, name: str, *, enabled: bool) -> Switched:
         self._known(name)
         if not enabled and name == "slow":
             raise RefusedError(RefusalCode.ALREADY_DISABLED, "slow is disabled already")
-        return m.Switched(name=name, enabled=enabled)
+        return Switched(name=name, enabled=enabled)
 
-    async def dead_letters(self) -> list[m.DeadLetter]:
+    async def dead_letters(self) -> list[DeadLetter]:
         return [
-            m.DeadLetter(
+            DeadLetter(
                 id=3,
                 job="seed_history",
                 args={"params": {"symbol": "BTCUSDT"}, "only": []},
@@ -315,11 +341,11 @@ class FakeControl:
             )
         ]
 
-    async def retry_dead_letter(self, letter_id: int, progress: Progress) -> m.JobRun:
+    async def retry_dead_letter(self, letter_id: int, progress: Progress) -> JobRun:
         return job_run("seed_history")
 
-    async def discard_dead_letter(self, letter_id: int) -> m.Discarded:
-        return m.Discarded(id=letter_id)
+    async def discard_dead_letter(self, letter_id: int) -> Discarded:
+        return Discarded(id=letter_id)
 
     def _known_bot(self, name: str) -> None:
         if name != self.name:
@@ -331,12 +357,12 @@ class FakeControl:
                 RefusalCode.UNKNOWN_SYMBOL, f"there is no symbol {name}", "", ("BTCUSDT",)
             )
 
-    async def bots(self) -> list[m.Bot]:
+    async def bots(self) -> list[Bot]:
         return [bot(self.name)]
 
-    async def bot(self, name: str) -> m.BotDetail:
+    async def bot(self, name: str) -> BotDetail:
         self._known_bot(name)
-        decision = m.Decision(
+        decision = Decision(
             id=1,
             candle_ts=before(minutes=1),
             intent="none",
@@ -347,7 +373,7 @@ class FakeControl:
             order_id=None,
             decided_at=before(seconds=58),
         )
-        return m.BotDetail(
+        return BotDetail(
             **bot(name).model_dump(),
             config={"symbol": "BTCUSDT"},
             position=position(name),
@@ -355,28 +381,28 @@ class FakeControl:
             decisions=[decision],
         )
 
-    async def run_bot(self, name: str, progress: Progress) -> m.JobRun:
+    async def run_bot(self, name: str, progress: Progress) -> JobRun:
         self._known_bot(name)
         return job_run("run_bots")
 
-    async def pause_bot(self, name: str) -> m.Bot:
+    async def pause_bot(self, name: str) -> Bot:
         self._known_bot(name)
         self.asked.append(("pause", name))
         return bot(name)
 
-    async def resume_bot(self, name: str) -> m.Bot:
+    async def resume_bot(self, name: str) -> Bot:
         self._known_bot(name)
         raise RefusedError(RefusalCode.NOT_PAUSED, f"{name} is not paused")
 
-    async def positions(self) -> list[m.Position]:
+    async def positions(self) -> list[Position]:
         return [position(self.name)]
 
-    async def close_position(self, position_id: int) -> m.Trade:
+    async def close_position(self, position_id: int) -> Trade:
         if position_id != 5:
             raise VenueUnavailableError("paper does not answer")
         return trade(self.name)
 
-    async def set_exits(self, position_id: int, wish: a.ExitWish) -> m.Position:
+    async def set_exits(self, position_id: int, wish: ExitWish) -> Position:
         self.asked.append(("exits", position_id, wish.model_dump()))
         if wish.stop_loss == "nonsense":
             raise RefusedError(
@@ -384,25 +410,25 @@ class FakeControl:
             )
         return position(self.name).model_copy(update={"stop_loss": self.stop})
 
-    async def adopt(self, wish: a.AdoptWish) -> m.Position:
+    async def adopt(self, wish: AdoptWish) -> Position:
         self.asked.append(("adopt", wish.model_dump()))
         return position(self.name)
 
-    async def resume_symbol(self, symbol: str) -> a.SymbolResumed:
+    async def resume_symbol(self, symbol: str) -> SymbolResumed:
         self._known_symbol(symbol)
-        return a.SymbolResumed(symbol=symbol)
+        return SymbolResumed(symbol=symbol)
 
-    async def flatten(self, progress: Progress) -> a.Flattened:
+    async def flatten(self, progress: Progress) -> Flattened:
         self.asked.append(("flatten",))
         progress({"done": 1, "total": 2})
         closed = trade(self.name).model_copy(update={"id": 5, "quote_asset": "USDT"})
-        return a.Flattened(
+        return Flattened(
             closed=["5 btc-ema long"], cancelled=["tb1"], trades=[closed], left=self.left
         )
 
-    async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[m.Order]:
+    async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[Order]:
         self.asked.append(("orders", open_only, unknown_only, limit))
-        return [m.Order(**order(self.name))]
+        return [Order(**order(self.name))]
 
     async def order(self, order_id: int) -> OrderDetail:
         return OrderDetail(
@@ -426,16 +452,16 @@ class FakeControl:
             fills=[fill(self.name)],
         )
 
-    async def fills(self, limit: int) -> list[m.Fill]:
+    async def fills(self, limit: int) -> list[Fill]:
         return [fill(self.name)]
 
-    async def trades(self, since: datetime | None, limit: int) -> list[m.Trade]:
+    async def trades(self, since: datetime | None, limit: int) -> list[Trade]:
         self.asked.append(("trades", since, limit))
         return [trade(self.name)]
 
-    async def symbols(self) -> list[m.Symbol]:
+    async def symbols(self) -> list[Symbol]:
         return [
-            m.Symbol(
+            Symbol(
                 id=1,
                 symbol="BTCUSDT",
                 venue="paper",
@@ -453,32 +479,32 @@ class FakeControl:
             )
         ]
 
-    async def candles(self, symbol: str, timeframe: str, limit: int) -> list[m.Candle]:
+    async def candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         self._known_symbol(symbol)
         self.asked.append(("candles", symbol, timeframe, limit))
         figures = dict.fromkeys(("open", "high", "low", "close", "volume"), WIDE)
         return [
-            m.Candle(
+            Candle(
                 symbol=symbol, timeframe=timeframe, ts=before(minutes=1), feed="history", **figures
             )
         ]
 
-    async def levels(self, symbol: str) -> m.Levels:
+    async def levels(self, symbol: str) -> Levels:
         self._known_symbol(symbol)
         figures = dict.fromkeys(("y_high", "y_low", "y_close", "pp", "r1", "r2", "s1", "s2"), WIDE)
-        return m.Levels(symbol=symbol, trade_date=date(2022, 1, 14), **figures)
+        return Levels(symbol=symbol, trade_date=date(2022, 1, 14), **figures)
 
-    async def halt(self, reason: str | None) -> m.EntryGateState:
+    async def halt(self, reason: str | None) -> EntryGateState:
         self.asked.append(("halt", reason))
         reason = reason or "by hand"
         self.asked_by.append(get_contextvars().get("by"))
-        return m.EntryGateState(state="halted", halt=m.Halt(reason=reason, since=NOW))
+        return EntryGateState(state="halted", halt=Halt(reason=reason, since=NOW))
 
-    async def resume(self) -> m.EntryGateState:
-        return m.EntryGateState(state="running", halt=None)
+    async def resume(self) -> EntryGateState:
+        return EntryGateState(state="running", halt=None)
 
-    async def reload(self) -> m.Reloaded:
+    async def reload(self) -> Reloaded:
         self._read()
         if self.health_now == "critical":
             raise ConfigError(["bots[0].symbol: there is no such symbol"])
-        return m.Reloaded(changes=["bots[0].limits.max_daily_trades: 20 -> 10"])
+        return Reloaded(changes=["bots[0].limits.max_daily_trades: 20 -> 10"])

@@ -14,8 +14,9 @@ from structlog.testing import capture_logs
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
 from tests.fakes.trading import market_symbol, spec
-from tradebotd.control.messages import daemon as a
-from tradebotd.control.messages import status as m
+from tradebotd.control.messages.jobs import Switched
+from tradebotd.control.messages.positions import AdoptWish, ExitWish
+from tradebotd.control.messages.status import Halt, Status
 from tradebotd.daemon.operator import status_view
 from tradebotd.daemon.operator.operator import Operator
 from tradebotd.daemon.operator.services import Services, Setup
@@ -217,7 +218,7 @@ def price(bench: Bench, value: str) -> None:
     bench.services.prices.record(Tick(NOON, "BTCUSDT", Decimal(value)))
 
 
-def codes(status: m.Status) -> set[str]:
+def codes(status: Status) -> set[str]:
     return {problem.code for problem in status.problems}
 
 
@@ -430,11 +431,11 @@ async def test_a_position_closed_by_hand_comes_back_as_its_trade(bench: Bench) -
 async def test_a_halt_takes_another_reason_and_a_resume_is_refused_twice(bench: Bench) -> None:
     """N23: `halt || page_someone` must not page while it is halted; resume: 4, already so."""
     first = await bench.operator.halt("lunch")
-    assert (first.state, first.halt) == ("halted", m.Halt(reason="lunch", since=NOON))
+    assert (first.state, first.halt) == ("halted", Halt(reason="lunch", since=NOON))
     bench.clock.advance(timedelta(minutes=5))
     for reason, stands in ((None, "lunch"), ("a look", "a look"), ("a look", "a look")):
         halted = (await bench.operator.halt(reason)).halt
-        assert halted == m.Halt(reason=stands, since=NOON), "since it began, whatever it is called"
+        assert halted == Halt(reason=stands, since=NOON), "since it began, whatever it is called"
     again = EntryGate(bench.services.database, bench.clock)
     await again.load()
     assert again.halt_reason == "a look"
@@ -447,7 +448,7 @@ async def test_a_halt_takes_another_reason_and_a_resume_is_refused_twice(bench: 
 async def test_jobs_are_switched_once(bench: Bench) -> None:
     switched = await bench.operator.switch_job("ping", enabled=False)
 
-    assert switched == m.Switched(name="ping", enabled=False)
+    assert switched == Switched(name="ping", enabled=False)
     assert (await bench.operator.status()).jobs.disabled == 1
     with pytest.raises(RefusedError):
         await bench.operator.switch_job("ping", enabled=False)
@@ -455,9 +456,9 @@ async def test_jobs_are_switched_once(bench: Bench) -> None:
 
 Act = Callable[[Operator], Awaitable[object]]
 BY_HAND: dict[str, Act] = {
-    "adopt": lambda by: by.adopt(a.AdoptWish(venue="paper", symbol="BTCUSDT", bot="btc-ema")),
+    "adopt": lambda by: by.adopt(AdoptWish(venue="paper", symbol="BTCUSDT", bot="btc-ema")),
     "close": lambda by: by.close_position(1),
-    "exits": lambda by: by.set_exits(1, a.ExitWish(stop_loss="42000")),
+    "exits": lambda by: by.set_exits(1, ExitWish(stop_loss="42000")),
     "pause": lambda by: by.pause_bot("btc-ema"),
     "symbol": lambda by: by.resume_symbol("BTCUSDT"),
     "flatten": lambda by: by.flatten(ignore),

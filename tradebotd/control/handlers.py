@@ -15,9 +15,13 @@ from starlette.exceptions import HTTPException
 
 from tradebotd import __version__
 from tradebotd.control.errors import refuse
-from tradebotd.control.messages import daemon as a
-from tradebotd.control.messages import status as m
-from tradebotd.control.messages.orders import OrderDetail
+from tradebotd.control.messages.bots import Bot, BotDetail
+from tradebotd.control.messages.daemon import EntryGateState, Flattened, HaltRequest, Reloaded
+from tradebotd.control.messages.jobs import DeadLetter, Discarded, Job, JobRun, RunRequest, Switched
+from tradebotd.control.messages.market import Candle, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.orders import Fill, Order, OrderDetail
+from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, Trade
+from tradebotd.control.messages.status import HealthState, Healthy, Ready, State, Status
 from tradebotd.control.streaming import Progress, stream_run
 from tradebotd.control.wire import ErrorAnswer, ErrorDetail, iso
 
@@ -32,63 +36,63 @@ class DaemonControl(Protocol):
     Raises RefusedError (unknown names, wrong state), DatabaseUnavailableError, ConfigError.
     """
 
-    async def status(self) -> m.Status: ...
-    async def health(self) -> m.HealthState: ...
-    def state(self) -> m.State: ...
+    async def status(self) -> Status: ...
+    async def health(self) -> HealthState: ...
+    def state(self) -> State: ...
     def now(self) -> datetime:
         """The clock's: market time in a replay."""
         ...
 
-    async def jobs(self) -> list[m.Job]: ...
-    async def job_history(self, name: str, limit: int) -> list[m.JobRun]: ...
-    async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> m.JobRun:
+    async def jobs(self) -> list[Job]: ...
+    async def job_history(self, name: str, limit: int) -> list[JobRun]: ...
+    async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> JobRun:
         """Return when it has ended; *progress* is called from time to time on the way."""
         ...
 
-    async def start_job(self, name: str, params: Mapping[str, str]) -> m.JobRun:
+    async def start_job(self, name: str, params: Mapping[str, str]) -> JobRun:
         """Return at once, with status `running`."""
         ...
 
-    async def switch_job(self, name: str, *, enabled: bool) -> m.Switched: ...
+    async def switch_job(self, name: str, *, enabled: bool) -> Switched: ...
 
-    async def dead_letters(self) -> list[m.DeadLetter]: ...
-    async def retry_dead_letter(self, letter_id: int, progress: Progress) -> m.JobRun: ...
-    async def discard_dead_letter(self, letter_id: int) -> m.Discarded: ...
+    async def dead_letters(self) -> list[DeadLetter]: ...
+    async def retry_dead_letter(self, letter_id: int, progress: Progress) -> JobRun: ...
+    async def discard_dead_letter(self, letter_id: int) -> Discarded: ...
 
-    async def bots(self) -> list[m.Bot]: ...
-    async def bot(self, name: str) -> m.BotDetail: ...
-    async def run_bot(self, name: str, progress: Progress) -> m.JobRun: ...
-    async def pause_bot(self, name: str) -> m.Bot: ...
-    async def resume_bot(self, name: str) -> m.Bot: ...
+    async def bots(self) -> list[Bot]: ...
+    async def bot(self, name: str) -> BotDetail: ...
+    async def run_bot(self, name: str, progress: Progress) -> JobRun: ...
+    async def pause_bot(self, name: str) -> Bot: ...
+    async def resume_bot(self, name: str) -> Bot: ...
 
-    async def positions(self) -> list[m.Position]: ...
-    async def close_position(self, position_id: int) -> m.Trade:
+    async def positions(self) -> list[Position]: ...
+    async def close_position(self, position_id: int) -> Trade:
         """Return the trade it became."""
         ...
 
-    async def set_exits(self, position_id: int, wish: a.ExitWish) -> m.Position: ...
-    async def adopt(self, wish: a.AdoptWish) -> m.Position: ...
+    async def set_exits(self, position_id: int, wish: ExitWish) -> Position: ...
+    async def adopt(self, wish: AdoptWish) -> Position: ...
 
-    async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[m.Order]: ...
+    async def orders(self, *, open_only: bool, unknown_only: bool, limit: int) -> list[Order]: ...
     async def order(self, order_id: int) -> OrderDetail: ...
-    async def fills(self, limit: int) -> list[m.Fill]: ...
-    async def trades(self, since: datetime | None, limit: int) -> list[m.Trade]: ...
+    async def fills(self, limit: int) -> list[Fill]: ...
+    async def trades(self, since: datetime | None, limit: int) -> list[Trade]: ...
 
-    async def symbols(self) -> list[m.Symbol]: ...
-    async def candles(self, symbol: str, timeframe: str, limit: int) -> list[m.Candle]:
+    async def symbols(self) -> list[Symbol]: ...
+    async def candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         """The latest *limit*, oldest first."""
         ...
 
-    async def levels(self, symbol: str) -> m.Levels: ...
-    async def resume_symbol(self, symbol: str) -> a.SymbolResumed: ...
+    async def levels(self, symbol: str) -> Levels: ...
+    async def resume_symbol(self, symbol: str) -> SymbolResumed: ...
 
-    async def halt(self, reason: str | None) -> m.EntryGateState:
+    async def halt(self, reason: str | None) -> EntryGateState:
         """Halted already: another *reason* replaces the one that stands, None leaves it."""
         ...
 
-    async def resume(self) -> m.EntryGateState: ...
-    async def reload(self) -> m.Reloaded: ...
-    async def flatten(self, progress: Progress) -> a.Flattened:
+    async def resume(self) -> EntryGateState: ...
+    async def reload(self) -> Reloaded: ...
+    async def flatten(self, progress: Progress) -> Flattened:
         """Return when nothing more can be done; an operator who hangs up does not cut it short."""
         ...
 
@@ -160,23 +164,23 @@ def _probes(control: DaemonControl) -> APIRouter:
     router = _router()
 
     @router.get("/healthz")
-    async def healthz(response: Response) -> m.Healthy:
+    async def healthz(response: Response) -> Healthy:
         """200 unless health is critical."""
         health = await control.health()
         if health == "critical":
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return m.Healthy(health=health)
+        return Healthy(health=health)
 
     @router.get("/readyz")
-    async def readyz(response: Response) -> m.Ready:
+    async def readyz(response: Response) -> Ready:
         """200 once the daemon trades or could (running, halted)."""
         state = control.state()
         if state not in {"running", "halted"}:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return m.Ready(state=state)
+        return Ready(state=state)
 
     @router.get("/v1/status")
-    async def status() -> m.Status:
+    async def status() -> Status:
         return await control.status()
 
     return router
@@ -186,17 +190,17 @@ def _jobs(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
     router = _router()
 
     @router.get("/jobs")
-    async def jobs() -> list[m.Job]:
+    async def jobs() -> list[Job]:
         return await control.jobs()
 
     @router.get("/jobs/{name:path}/history")
-    async def history(name: str, limit: Limit = 20) -> list[m.JobRun]:
+    async def history(name: str, limit: Limit = 20) -> list[JobRun]:
         return await control.job_history(name, limit)
 
-    @router.post("/jobs/{name:path}/run", response_model=m.JobRun)
-    async def run(name: str, wish: m.RunRequest | None = None) -> Any:
+    @router.post("/jobs/{name:path}/run", response_model=JobRun)
+    async def run(name: str, wish: RunRequest | None = None) -> Any:
         """Streams `{"progress": …}` lines; the last line is the run. Detached: one document."""
-        wish = wish or m.RunRequest()
+        wish = wish or RunRequest()
         if wish.detach:
             return await control.start_job(name, wish.params)
         return await stream_run(
@@ -204,25 +208,25 @@ def _jobs(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
         )
 
     @router.post("/jobs/{name:path}/enable")
-    async def enable(name: str) -> m.Switched:
+    async def enable(name: str) -> Switched:
         return await control.switch_job(name, enabled=True)
 
     @router.post("/jobs/{name:path}/disable")
-    async def disable(name: str) -> m.Switched:
+    async def disable(name: str) -> Switched:
         return await control.switch_job(name, enabled=False)
 
     @router.get("/dead-letters")
-    async def dead_letters() -> list[m.DeadLetter]:
+    async def dead_letters() -> list[DeadLetter]:
         return await control.dead_letters()
 
-    @router.post("/dead-letters/{letter_id}/retry", response_model=m.JobRun)
+    @router.post("/dead-letters/{letter_id}/retry", response_model=JobRun)
     async def retry(letter_id: int) -> Any:
         return await stream_run(
             tasks, lambda progress: control.retry_dead_letter(letter_id, progress)
         )
 
     @router.post("/dead-letters/{letter_id}/discard")
-    async def discard(letter_id: int) -> m.Discarded:
+    async def discard(letter_id: int) -> Discarded:
         return await control.discard_dead_letter(letter_id)
 
     return router
@@ -232,23 +236,23 @@ def _bots(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
     router = _router()
 
     @router.get("/bots")
-    async def bots() -> list[m.Bot]:
+    async def bots() -> list[Bot]:
         return await control.bots()
 
     @router.get("/bots/{name:path}")
-    async def bot(name: str) -> m.BotDetail:
+    async def bot(name: str) -> BotDetail:
         return await control.bot(name)
 
-    @router.post("/bots/{name:path}/run", response_model=m.JobRun)
+    @router.post("/bots/{name:path}/run", response_model=JobRun)
     async def run_bot(name: str) -> Any:
         return await stream_run(tasks, lambda progress: control.run_bot(name, progress))
 
     @router.post("/bots/{name:path}/pause")
-    async def pause(name: str) -> m.Bot:
+    async def pause(name: str) -> Bot:
         return await control.pause_bot(name)
 
     @router.post("/bots/{name:path}/resume")
-    async def resume(name: str) -> m.Bot:
+    async def resume(name: str) -> Bot:
         return await control.resume_bot(name)
 
     return router
@@ -258,19 +262,19 @@ def _books(control: DaemonControl) -> APIRouter:
     router = _router()
 
     @router.get("/positions")
-    async def positions() -> list[m.Position]:
+    async def positions() -> list[Position]:
         return await control.positions()
 
     @router.post("/positions/{position_id}/close")
-    async def close(position_id: int) -> m.Trade:
+    async def close(position_id: int) -> Trade:
         return await control.close_position(position_id)
 
     @router.post("/positions/{position_id}/exits")
-    async def set_exits(position_id: int, wish: a.ExitWish) -> m.Position:
+    async def set_exits(position_id: int, wish: ExitWish) -> Position:
         return await control.set_exits(position_id, wish)
 
     @router.post("/positions/adopt")
-    async def adopt(wish: a.AdoptWish) -> m.Position:
+    async def adopt(wish: AdoptWish) -> Position:
         return await control.adopt(wish)
 
     @router.get("/orders")
@@ -279,7 +283,7 @@ def _books(control: DaemonControl) -> APIRouter:
         open: bool = False,  # noqa: A002
         unknown: bool = False,
         limit: Limit = 100,
-    ) -> list[m.Order]:
+    ) -> list[Order]:
         return await control.orders(open_only=open, unknown_only=unknown, limit=limit)
 
     @router.get("/orders/{order_id}")
@@ -287,11 +291,11 @@ def _books(control: DaemonControl) -> APIRouter:
         return await control.order(order_id)
 
     @router.get("/fills")
-    async def fills(limit: Limit = 100) -> list[m.Fill]:
+    async def fills(limit: Limit = 100) -> list[Fill]:
         return await control.fills(limit)
 
     @router.get("/trades")
-    async def trades(since: AwareDatetime | None = None, limit: Limit = 100) -> list[m.Trade]:
+    async def trades(since: AwareDatetime | None = None, limit: Limit = 100) -> list[Trade]:
         return await control.trades(since, limit)
 
     return router
@@ -301,19 +305,19 @@ def _market(control: DaemonControl) -> APIRouter:
     router = _router()
 
     @router.get("/symbols")
-    async def symbols() -> list[m.Symbol]:
+    async def symbols() -> list[Symbol]:
         return await control.symbols()
 
     @router.post("/symbols/{symbol:path}/resume")
-    async def resume_symbol(symbol: str) -> a.SymbolResumed:
+    async def resume_symbol(symbol: str) -> SymbolResumed:
         return await control.resume_symbol(symbol)
 
     @router.get("/candles/{symbol:path}/{timeframe}")
-    async def candles(symbol: str, timeframe: str, limit: Limit = 20) -> list[m.Candle]:
+    async def candles(symbol: str, timeframe: str, limit: Limit = 20) -> list[Candle]:
         return await control.candles(symbol, timeframe, limit)
 
     @router.get("/levels/{symbol:path}")
-    async def levels(symbol: str) -> m.Levels:
+    async def levels(symbol: str) -> Levels:
         return await control.levels(symbol)
 
     return router
@@ -323,20 +327,20 @@ def _acts(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
     router = _router()
 
     @router.post("/halt")
-    async def halt(wish: m.HaltRequest | None = None) -> m.EntryGateState:
-        return await control.halt((wish or m.HaltRequest()).reason)
+    async def halt(wish: HaltRequest | None = None) -> EntryGateState:
+        return await control.halt((wish or HaltRequest()).reason)
 
     @router.post("/resume")
-    async def resume() -> m.EntryGateState:
+    async def resume() -> EntryGateState:
         return await control.resume()
 
-    @router.post("/flatten", response_model=a.Flattened)
+    @router.post("/flatten", response_model=Flattened)
     async def flatten() -> Any:
         """Streams `{"progress": …}` lines; the last line says what was done and what is left."""
         return await stream_run(tasks, control.flatten)
 
     @router.post("/reload")
-    async def reload() -> m.Reloaded:
+    async def reload() -> Reloaded:
         return await control.reload()
 
     return router

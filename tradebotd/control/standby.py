@@ -9,14 +9,14 @@ from fastapi import Depends, FastAPI, Request, Response
 from tradebotd import __version__
 from tradebotd.control.errors import refuse
 from tradebotd.control.handlers import NOW_HEADER
-from tradebotd.control.messages import status as m
+from tradebotd.control.messages.status import Healthy, Ready, Status
 from tradebotd.control.wire import iso
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.refusal import RefusalCode
 
 
 class Standby(Protocol):
-    def status(self) -> m.Status: ...
+    def status(self) -> Status: ...
     def now(self) -> datetime: ...
 
 
@@ -34,16 +34,16 @@ def create_standby_app(view: Standby) -> FastAPI:
     )
 
     @app.get("/healthz")
-    async def healthz() -> m.Healthy:
-        return m.Healthy(health=view.status().health)
+    async def healthz() -> Healthy:
+        return Healthy(health=view.status().health)
 
     @app.get("/readyz")
-    async def readyz(response: Response) -> m.Ready:
+    async def readyz(response: Response) -> Ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return m.Ready(state="standby")
+        return Ready(state="standby")
 
     @app.get("/v1/status")
-    async def status() -> m.Status:
+    async def status() -> Status:
         return view.status()
 
     @app.api_route("/v1/{path:path}", methods=["GET", "POST"], include_in_schema=False)

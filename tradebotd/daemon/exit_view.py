@@ -34,7 +34,7 @@ class ExitView:
     now: datetime
 
     def fields(self) -> dict[str, Any]:
-        """What `messages.Position` says of them."""
+        """What `messages.positions.Position` says of them."""
         position, stop = self.position, self._stop()
         gain = None
         if stop is not None:

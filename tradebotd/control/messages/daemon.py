@@ -1,30 +1,27 @@
-"""The JSON shapes of what changes an exit, takes a holding in, or ends everything."""
+"""The JSON shapes of what acts on the daemon as a whole: halt, resume, reload, flatten."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from tradebotd.control.messages.status import Trade
+from tradebotd.control.messages.positions import Trade
+from tradebotd.control.messages.status import Halt, State
 from tradebotd.control.wire import Message
 
 
-class ExitWish(Message):
-    """Prices, percentages with their sign, a duration, or "none"; what is null stays as it is."""
-
-    stop_loss: str | None = None
-    take_profit: str | None = None
-    trailing_stop: str | None = None
-    max_holding: str | None = None
+class HaltRequest(Message):
+    reason: str | None = None  # "by hand", or what it is already
 
 
-class AdoptWish(Message):
-    venue: str
-    symbol: str
-    bot: str
+class EntryGateState(Message):
+    state: State
+    halt: Halt | None
 
 
-class SymbolResumed(Message):
-    symbol: str
+class Reloaded(Message):
+    """`changes`: one line each, `bots[1].limits.max_daily_trades: 20 -> 10`."""
+
+    changes: list[str]
 
 
 class Left(Message):

@@ -22,6 +22,10 @@ class Symbol(Message):
     last_price_age_s: float | None
 
 
+class SymbolResumed(Message):
+    symbol: str
+
+
 class Candle(Message):
     symbol: str
     timeframe: str
@@ -45,6 +49,3 @@ class Levels(Message):
     r2: Money | None
     s1: Money | None
     s2: Money | None
-
-
-# Acts

@@ -1,9 +1,51 @@
-"""The JSON shape of one order with all that is known of it."""
+"""The JSON shapes of orders and fills."""
 
-from typing import Any
+from typing import Any, Literal
 
-from tradebotd.control.messages.status import Fill, Order
 from tradebotd.control.wire import Instant, Message, Money
+
+FinalState = Literal["filled", "canceled", "rejected", "expired"]
+OrderState = Literal["pending_new", "new", "partially_filled", "unknown"] | FinalState
+
+
+class Order(Message):
+    id: int
+    client_order_id: str
+    venue_order_id: str | None
+    position_id: int | None
+    bot: str
+    venue: str
+    symbol: str
+    role: Literal["entry", "exit"]
+    side: Literal["buy", "sell"]
+    type: str
+    time_in_force: str
+    quantity: Money
+    filled_quantity: Money
+    average_price: Money | None
+    limit_price: Money | None
+    stop_price: Money | None
+    status: OrderState
+    reason: str | None
+    created_at: Instant
+    updated_at: Instant
+
+
+class Fill(Message):
+    id: int
+    order_id: int
+    position_id: int
+    bot: str
+    venue: str
+    symbol: str
+    trade_id: str
+    side: Literal["buy", "sell"]
+    quantity: Money
+    price: Money
+    fee: Money
+    fee_asset: str
+    fee_value: Money | None = None  # in the quote asset; none: nobody knew its worth
+    executed_at: Instant
 
 
 class OrderEvent(Message):

@@ -1,20 +1,17 @@
-"""The JSON shapes of parts: what is waited for, and how a position may end."""
+"""The JSON shapes of positions, of how they may end, and of the trades they become."""
 
+from decimal import Decimal
 from typing import Literal
+
+from pydantic import Field
 
 from tradebotd.control.wire import Instant, Message, Money
 
+ProtectedBy = Literal["daemon", "resting", "both", "none"]
 StopKind = Literal["stop_loss", "trailing_stop", "break_even"]
 ExitKind = Literal[
     "stop_loss", "trailing_stop", "break_even", "ladder", "take_profit", "max_holding"
 ]
-
-
-class JobWait(Message):
-    """A job that has not run well since the start, and when it is due; null: by hand only."""
-
-    job: str
-    next_run_at: Instant | None
 
 
 class PositionExit(Message):
@@ -35,3 +32,63 @@ class PositionExit(Message):
     earned: bool = False
     ends_at: Instant | None = None
     left_s: float | None = None
+
+
+class Position(Message):
+    id: int
+    bot: str
+    venue: str
+    symbol: str
+    side: Literal["long", "short"]
+    quantity: Money
+    entry_price: Money
+    opened_at: Instant
+    stop_loss: Money | None
+    take_profit: Money | None
+    trailing_stop: Money | None
+    best_price: Money
+    last_price: Money | None
+    last_price_age_s: float | None
+    unrealized_pnl: Money | None
+    quote_asset: str | None = None  # of its prices and its P&L
+    protected_by: ProtectedBy
+    stop_kind: StopKind | None = None  # of the stop that is met first
+    stop_distance_percent: Money | None = None  # from the last price
+    pnl_at_stop: Money | None = None  # should it fill at its price, before fees
+    at_risk: Money | None = None  # what would be lost of the entry then
+    exits: list[PositionExit] = Field(default_factory=list)
+
+
+class Trade(Message):
+    id: int
+    bot: str
+    venue: str
+    symbol: str
+    side: Literal["long", "short"]
+    quantity: Money
+    entry_price: Money
+    exit_price: Money | None
+    opened_at: Instant
+    closed_at: Instant
+    close_reason: str
+    realized_pnl: Money
+    quote_asset: str | None = None  # of its prices and its P&L
+    fees: Money
+    dust: Money = Decimal(0)  # less than a lot: what it cost is part of the loss
+    dust_cost: Money = Decimal(0)
+    swept_income: Money = Decimal(0)  # of earlier dust that its exits sold, too
+
+
+class ExitWish(Message):
+    """Prices, percentages with their sign, a duration, or "none"; what is null stays as it is."""
+
+    stop_loss: str | None = None
+    take_profit: str | None = None
+    trailing_stop: str | None = None
+    max_holding: str | None = None
+
+
+class AdoptWish(Message):
+    venue: str
+    symbol: str
+    bot: str

@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 
 from anyio.abc import TaskGroup
 
-from tradebotd.control.messages.status import ProtectedBy, State
+from tradebotd.control.messages.positions import ProtectedBy
+from tradebotd.control.messages.status import State
 from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.daemon.reload import NotReloaded
 from tradebotd.domain.ids import BotName, PositionId

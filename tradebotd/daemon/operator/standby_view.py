@@ -6,7 +6,14 @@ from datetime import datetime
 from tradebotd import __version__
 from tradebotd.clocks.host import host_now
 from tradebotd.config.model import Config
-from tradebotd.control.messages import status as m
+from tradebotd.control.messages.status import (
+    ClockState,
+    DatabaseState,
+    JobCounts,
+    Leader,
+    Problem,
+    Status,
+)
 from tradebotd.daemon.zone_view import time_zones
 from tradebotd.storage.leadership import Held
 from tradebotd.storage.postgres.database import Database
@@ -27,26 +34,26 @@ class StandbyView:
     def now(self) -> datetime:
         return host_now()
 
-    def status(self) -> m.Status:
+    def status(self) -> Status:
         database = self._database
-        return m.Status(
+        return Status(
             version=__version__,
             pid=os.getpid(),
             started_at=self._started_at,
             uptime_s=round((host_now() - self._started_at).total_seconds(), 1),
-            clock=m.ClockState(kind="wall", now=host_now(), speed=1.0, source="live"),
+            clock=ClockState(kind="wall", now=host_now(), speed=1.0, source="live"),
             time_zones=time_zones(),
             state="standby",
             verification="verifying",
             health="ok" if database.available else "critical",
             problems=[] if database.available else [self._away()],
             leader=self._leader(),
-            database=m.DatabaseState(
+            database=DatabaseState(
                 ok=database.available,
                 pool_size=database.pool_size,
                 pool_in_use=database.pool_in_use,
             ),
-            jobs=m.JobCounts(total=0, ok=0, failing=0, late=0, disabled=0),
+            jobs=JobCounts(total=0, ok=0, failing=0, late=0, disabled=0),
             bots=[],
             positions=0,
             unknown_orders=0,
@@ -59,11 +66,11 @@ class StandbyView:
             entries_stopped=["standing by: another daemon holds the account"],
         )
 
-    def _leader(self) -> m.Leader | None:
+    def _leader(self) -> Leader | None:
         held = self._held
         if held is None:
             return None
-        return m.Leader(
+        return Leader(
             account=held.account,
             token=held.token,
             acquired_at=held.acquired_at,
@@ -71,8 +78,8 @@ class StandbyView:
             pid=held.holder.pid,
         )
 
-    def _away(self) -> m.Problem:
-        return m.Problem(
+    def _away(self) -> Problem:
+        return Problem(
             code="database_unavailable",
             severity="critical",
             subject="database",

@@ -11,8 +11,19 @@ import anyio
 
 from tradebotd import __version__
 from tradebotd.clocks.host import host_now
-from tradebotd.control.messages import status as m
-from tradebotd.control.messages.positions import JobWait
+from tradebotd.control.messages.jobs import JobWait
+from tradebotd.control.messages.status import (
+    BotSummary,
+    ClockState,
+    DatabaseState,
+    Halt,
+    Held,
+    JobCounts,
+    Leader,
+    Problem,
+    State,
+    Status,
+)
 from tradebotd.daemon.bot_words import doing
 from tradebotd.daemon.operator.services import Services
 from tradebotd.daemon.reload import NotReloaded
@@ -52,7 +63,7 @@ class StatusView:
         self._seen = Seen()
         self._first_seen: dict[tuple[str, str], datetime] = {}
 
-    async def status(self) -> m.Status:
+    async def status(self) -> Status:
         services, seen = self._services, await self._look()
         now = services.clock.now()
         not_reloaded = await services.not_reloaded()
@@ -64,12 +75,12 @@ class StatusView:
         bots = [self._bot(row, seen.positions, now) for row in seen.bots]
         priced = not facts.unpriced_symbols
         verified = verification is report.Verification.VERIFIED
-        return m.Status(
+        return Status(
             version=__version__,
             pid=os.getpid(),
             started_at=services.started_at,
             uptime_s=round((host_now() - services.started_at).total_seconds(), 1),
-            clock=m.ClockState(
+            clock=ClockState(
                 kind=services.clock.kind, now=now, speed=services.clock.speed, source=setup.source
             ),
             time_zones=time_zones(),
@@ -79,7 +90,7 @@ class StatusView:
             health=health.value,
             problems=self._dated(problems, now),
             leader=_leader(setup.account, account, services.lease),
-            database=m.DatabaseState(
+            database=DatabaseState(
                 ok=seen.ok,
                 pool_size=services.database.pool_size,
                 pool_in_use=services.database.pool_in_use,
@@ -97,17 +108,17 @@ class StatusView:
             entries_stopped=list(facts.entries_stopped),
         )
 
-    def state(self) -> m.State:
+    def state(self) -> State:
         state = self._services.state()
         if state == "running" and self._services.gate.halt_reason is not None:
             return "halted"
         return state
 
-    def halt(self) -> m.Halt | None:
+    def halt(self) -> Halt | None:
         gate = self._services.gate
         if gate.halt_reason is None or gate.halted_since is None:
             return None
-        return m.Halt(reason=gate.halt_reason, since=gate.halted_since)
+        return Halt(reason=gate.halt_reason, since=gate.halted_since)
 
     async def _look(self) -> Seen:
         """Afresh if the database answers soon, else as it was."""
@@ -197,15 +208,13 @@ class StatusView:
             next_run_at=job.next_run_at,
         )
 
-    def _bot(
-        self, row: reports.Row, positions: Sequence[reports.Row], now: datetime
-    ) -> m.BotSummary:
+    def _bot(self, row: reports.Row, positions: Sequence[reports.Row], now: datetime) -> BotSummary:
         daily_pnl, daily_trades = self._services.today.of(row, now)
         held = next((each for each in positions if each["bot"] == row["name"]), None)
         short = None
         if held is not None:
-            short = m.Held(**{key: held[key] for key in ("id", "side", "quantity", "entry_price")})
-        return m.BotSummary(
+            short = Held(**{key: held[key] for key in ("id", "side", "quantity", "entry_price")})
+        return BotSummary(
             name=row["name"],
             symbol=row["symbol"],
             status=row["status"],
@@ -248,12 +257,12 @@ class StatusView:
         gain: Decimal = (price - position["entry_price"]) * position["quantity"]
         return gain if position["side"] == "long" else -gain
 
-    def _dated(self, problems: Sequence[report.Problem], now: datetime) -> list[m.Problem]:
+    def _dated(self, problems: Sequence[report.Problem], now: datetime) -> list[Problem]:
         """Each with its beginning; those that are over are forgotten."""
         keys = [(problem.code, problem.subject) for problem in problems]
         self._first_seen = {key: self._first_seen.get(key, now) for key in keys}
         return [
-            m.Problem(
+            Problem(
                 code=problem.code,
                 severity=problem.severity.value,
                 subject=problem.subject,
@@ -265,11 +274,11 @@ class StatusView:
         ]
 
 
-def _counts(jobs: Sequence[report.JobFact]) -> m.JobCounts:
+def _counts(jobs: Sequence[report.JobFact]) -> JobCounts:
     enabled = [job for job in jobs if job.enabled]
     failing = sum(report.is_failing(job) for job in enabled)
     late = sum(job.late and not report.is_failing(job) for job in enabled)
-    return m.JobCounts(
+    return JobCounts(
         total=len(jobs),
         ok=len(enabled) - failing - late,
         failing=failing,
@@ -284,12 +293,12 @@ def _waits(jobs: Sequence[report.JobFact], verification: report.Verification) ->
     return [JobWait(job=job.name, next_run_at=job.next_run_at) for job in report.waits_of(jobs)]
 
 
-def _leader(name: str, account: reports.Account | None, lease: Lease | None) -> m.Leader | None:
+def _leader(name: str, account: reports.Account | None, lease: Lease | None) -> Leader | None:
     """As the database has it; that is us, unless somebody took the account a moment ago."""
     if account is None or account.token is None or account.acquired_at is None:
         return None
     holder = Holder.from_json(account.holder or {})
-    return m.Leader(
+    return Leader(
         account=name,
         token=account.token,
         acquired_at=account.acquired_at,
