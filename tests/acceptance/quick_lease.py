@@ -2,7 +2,7 @@
 
 import sys
 
-from tradebotd.daemon import leadership
+from tradebotd.daemon import leader_election
 from tradebotd.daemon.commands import main
 from tradebotd.trading.execution import lease
 
@@ -13,7 +13,7 @@ def shorten() -> None:
     lease.LEASE_SECONDS = LEASE_SECONDS
     lease.BEAT_SECONDS = LEASE_SECONDS / 5
     lease.FENCE_MARGIN = LEASE_SECONDS
-    leadership.LOOK_SECONDS = LEASE_SECONDS / 10
+    leader_election.LOOK_SECONDS = LEASE_SECONDS / 10
 
 
 if __name__ == "__main__":

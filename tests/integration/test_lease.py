@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.host import ShiftedHost
 from tests.fakes.trading import ACCOUNT, HOLDER, open_harness
 from tradebotd.clocks.host import host_now
-from tradebotd.daemon.leadership import LeadershipCandidate, beat_once
+from tradebotd.daemon.leader_election import LeadershipCandidate, beat_once
 from tradebotd.domain.errors import AccountTakenError, VenueUnavailableError
 from tradebotd.storage import leadership, process_identity
 from tradebotd.storage.postgres.database import Database

@@ -14,7 +14,7 @@ from tests.simulation.moods import Moods
 from tests.simulation.plan import Plan
 from tests.simulation.tape import QuickCandles, Tape
 from tradebotd.clocks import host as real_host
-from tradebotd.daemon.leadership import beat_once
+from tradebotd.daemon.leader_election import beat_once
 from tradebotd.daemon.wiring import trading
 from tradebotd.daemon.wiring.market import Market
 from tradebotd.daemon.wiring.trading import Trading, wire_trading

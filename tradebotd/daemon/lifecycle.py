@@ -13,7 +13,7 @@ from tradebotd.config.model import Config
 from tradebotd.config.secrets import database_password
 from tradebotd.control.server import serve_standby
 from tradebotd.daemon.app import App
-from tradebotd.daemon.leadership import acquire, holding
+from tradebotd.daemon.leader_election import acquire, holding
 from tradebotd.daemon.operator.standby_view import StandbyView
 from tradebotd.daemon.places import refuse_a_second_one
 from tradebotd.daemon.process_signals import Signals
