@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import pytest
@@ -15,11 +15,15 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
 from tests.fakes.trading import market_symbol, spec
 from tradebotd.control.messages.jobs import Switched
-from tradebotd.control.messages.positions import AdoptWish, ExitWish
+from tradebotd.control.messages.positions import AdoptWish, ExitWish, ProtectedBy
 from tradebotd.control.messages.status import Halt, Status
 from tradebotd.daemon.operator import status_view
+from tradebotd.daemon.operator.bot_view import BotView
+from tradebotd.daemon.operator.job_commands import JobCommands
+from tradebotd.daemon.operator.market_view import MarketView
 from tradebotd.daemon.operator.operator import Operator
-from tradebotd.daemon.operator.services import Services, Setup
+from tradebotd.daemon.operator.position_view import PositionView
+from tradebotd.daemon.operator.status_view import StatusView
 from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.daemon.reload import NotReloaded
 from tradebotd.domain.bot import BotSpec
@@ -29,6 +33,7 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import BotName, JobName, PositionId
 from tradebotd.domain.job import Every, JobSpec, Summary
 from tradebotd.domain.refusal import RefusalCode
+from tradebotd.health.guards import Guards
 from tradebotd.jobs.ping import Ping
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.scheduling.job import RunContext
@@ -40,6 +45,8 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.postgres.writes import Writes
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.execution.lease import Lease
+from tradebotd.trading.operator.commands import OperatorCommands
 from tradebotd.trading.operator.flatten import FlattenResult, Left, Progress
 
 NOON = datetime(2022, 1, 14, 12, tzinfo=UTC)
@@ -83,7 +90,7 @@ INSERT INTO alerts (code, severity, subject, message, raised_at, last_seen_at) V
 
 
 @dataclass
-class FakeHands:
+class FakeCommands(OperatorCommands):
     """Closes by writing what the fill would."""
 
     async def set_exits(self, position_id: PositionId, **levels: str | None) -> Any:
@@ -151,8 +158,10 @@ class AwayDatabase:
 @dataclass
 class Bench:
     operator: Operator
-    services: Services
-    hands: FakeHands
+    database: Database
+    prices: PriceCache
+    protected: dict[PositionId, ProtectedBy]
+    commands: FakeCommands
     clock: FakeClock
     runner: JobRunner
     bots_job: ScriptedJob
@@ -162,11 +171,15 @@ class Bench:
         await self.runner.run_due([Due(name, NOON, NOON, 0) for name in (PING, BOTS)])
 
 
+async def nothing_refused() -> NotReloaded | None:
+    return None
+
+
 @pytest.fixture
 async def bench(database: Database) -> AsyncIterator[Bench]:
     async with database.transaction() as connection:
         await connection.execute(ROWS)
-    clock, gate, hands = FakeClock(NOON), EntryGate(database, FakeClock(NOON)), FakeHands(database)
+    clock, gate = FakeClock(NOON), EntryGate(database, FakeClock(NOON))
     gate.open("reconcile")
     bots_job, bot_specs = ScriptedJob(BOTS), dict[BotName, BotSpec]()
     specs = [JobSpec(name=name, slots=MINUTELY, retries=0) for name in (PING, BOTS)]
@@ -185,28 +198,56 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             jobs=[Ping(database=database), bots_job],
             specs=specs,
         )
-        services = Services(
+        today = TodaysPnl(
+            specs=bot_specs,
+            symbols={"BTCUSDT": market_symbol("BTCUSDT")},
+            currencies=CurrencyConverter([], PriceCache(), "USDT"),
+        )
+        prices, protected = PriceCache(), dict[PositionId, ProtectedBy]()
+        status = StatusView(
             database=database,
             clock=clock,
             runner=runner,
             scheduler=scheduler,
-            prices=PriceCache(),
+            prices=prices,
             gate=gate,
-            hands=hands,
-            setup=lambda: Setup(account="default", currency="USDT", zone=UTC, source="replay"),
+            lease=Lease(account="default", token=3),
+            today=today,
+            source="replay",
             state=lambda: "running",
-            reload=reload,
-            hold=nullcontext,
-            tasks=tasks,
-            started_at=datetime(2026, 1, 1, tzinfo=UTC),
-            started_market=NOON,
-            today=TodaysPnl(
-                specs=bot_specs,
-                symbols={"BTCUSDT": market_symbol("BTCUSDT")},
-                currencies=CurrencyConverter([], PriceCache(), "USDT"),
-            ),
+            guards=Guards,
+            doubtful=tuple,
+            not_reloaded=nothing_refused,
         )
-        yield Bench(Operator(services), services, hands, clock, runner, bots_job, bot_specs)
+        market = MarketView(database=database, clock=clock, prices=prices)
+        positions = PositionView(
+            database=database,
+            clock=clock,
+            symbols=today.symbols,
+            market=market,
+            protected_by=lambda position_id: protected.get(position_id, "daemon"),
+        )
+        commands = FakeCommands(database)
+        operator = Operator(
+            database=database,
+            clock=clock,
+            status=status,
+            jobs=JobCommands(
+                database=database, clock=clock, runner=runner, scheduler=scheduler, tasks=tasks
+            ),
+            bots=BotView(
+                database=database, clock=clock, today=today, status=status, positions=positions
+            ),
+            positions=positions,
+            market=market,
+            gate=gate,
+            commands=commands,
+            hold=nullcontext,
+            reload=reload,
+        )
+        yield Bench(
+            operator, database, prices, protected, commands, clock, runner, bots_job, bot_specs
+        )
         scheduler.shutdown()
 
 
@@ -215,7 +256,7 @@ def ignore(_: dict[str, Any]) -> None:
 
 
 def price(bench: Bench, value: str) -> None:
-    bench.services.prices.record(Tick(NOON, "BTCUSDT", Decimal(value)))
+    bench.prices.record(Tick(NOON, "BTCUSDT", Decimal(value)))
 
 
 def codes(status: Status) -> set[str]:
@@ -244,7 +285,7 @@ async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
 async def test_all_that_a_bot_holds_is_in_its_unrealized_profit(bench: Bench) -> None:
     """Interface 3.2: one of a symbol that it traded before, too; each says what its money is."""
     price(bench, "43050")
-    async with bench.services.database.transaction() as connection:
+    async with bench.database.transaction() as connection:
         await connection.execute(
             "INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_price,"
             " entry_quantity, best_price, exits, opened_at, stop_loss) SELECT bot, venue, 'GONE',"
@@ -273,7 +314,8 @@ async def test_what_has_no_stop_is_never_ok(bench: Bench) -> None:
     bare = spec("bare", exits=ExitPlan(take_profit=Decimal("0.01")))
     off = spec("off", active=False, exits=ExitPlan(take_profit=Decimal("0.01")))
     bench.specs.update({each.name: each for each in (bare, off, spec("guarded"))})
-    async with bench.services.database.transaction() as connection:
+    bench.protected[PositionId(1)] = "none"
+    async with bench.database.transaction() as connection:
         await connection.execute("UPDATE positions SET stop_loss = NULL, take_profit = 44000")
         await connection.execute("DELETE FROM orders WHERE status = 'unknown'")
         await connection.execute("DELETE FROM alerts")
@@ -315,12 +357,7 @@ async def test_status_stands_while_the_database_is_away(
 ) -> None:
     """Bad input, database gone: said loudly, with what was last seen."""
     before = await bench.operator.status()
-    view = bench.operator._view
-    away = {
-        **{f: getattr(bench.services, f) for f in bench.services.__slots__},
-        "database": cast("Any", AwayDatabase()),
-    }
-    monkeypatch.setattr(view, "_services", Services(**away))
+    monkeypatch.setattr(bench.operator._status, "_database", AwayDatabase())
 
     status = await bench.operator.status()
     bench.clock.advance(timedelta(minutes=5))
@@ -341,7 +378,7 @@ async def test_a_database_that_hangs_does_not_hang_the_status(
         raise AssertionError
 
     monkeypatch.setattr(status_view, "PATIENCE_SECONDS", 0.01)
-    monkeypatch.setattr(bench.operator._view, "_read", hang)
+    monkeypatch.setattr(bench.operator._status, "_read", hang)
 
     assert not (await bench.operator.status()).database.ok
 
@@ -425,7 +462,7 @@ async def test_a_position_closed_by_hand_comes_back_as_its_trade(bench: Bench) -
     trade = await bench.operator.close_position(1)
 
     assert (trade.id, trade.close_reason) == (1, "manual")
-    assert bench.hands.done == [("close", 1)]
+    assert bench.commands.done == [("close", 1)]
 
 
 async def test_a_halt_takes_another_reason_and_a_resume_is_refused_twice(bench: Bench) -> None:
@@ -436,7 +473,7 @@ async def test_a_halt_takes_another_reason_and_a_resume_is_refused_twice(bench: 
     for reason, stands in ((None, "lunch"), ("a look", "a look"), ("a look", "a look")):
         halted = (await bench.operator.halt(reason)).halt
         assert halted == Halt(reason=stands, since=NOON), "since it began, whatever it is called"
-    again = EntryGate(bench.services.database, bench.clock)
+    again = EntryGate(bench.database, bench.clock)
     await again.load()
     assert again.halt_reason == "a look"
     assert "halted" in codes(await bench.operator.status())
@@ -479,7 +516,7 @@ UNKNOWN: dict[str, Act] = {
 @pytest.mark.parametrize("act", [*BY_HAND.values(), *UNKNOWN.values()], ids=[*BY_HAND, *UNKNOWN])
 async def test_what_was_refused_is_not_in_the_journal(bench: Bench, act: Act) -> None:
     """M8.6: it says what was done, not what was asked for."""
-    bench.hands.refuses = True
+    bench.commands.refuses = True
     with capture_logs() as said, pytest.raises(RefusedError):
         await act(bench.operator)
 
@@ -509,13 +546,13 @@ async def test_what_was_done_is_one_line_in_the_journal(bench: Bench, event: str
 
 async def test_a_switch_that_cannot_be_stored_has_not_been_done(bench: Bench) -> None:
     """M8.6: the answer is an error, and the job goes on as before."""
-    async with bench.services.database.transaction() as connection:
+    async with bench.database.transaction() as connection:
         await connection.execute("ALTER TABLE settings RENAME TO away")
     try:
         with pytest.raises(Exception, match="settings"):
             await bench.operator.switch_job("ping", enabled=False)
     finally:
-        async with bench.services.database.transaction() as connection:
+        async with bench.database.transaction() as connection:
             await connection.execute("ALTER TABLE away RENAME TO settings")
 
     assert bench.runner.is_enabled(PING)
@@ -537,7 +574,7 @@ async def test_runs_that_a_made_up_speed_missed_are_no_problem(
     bench: Bench, speed: float, *, told: bool
 ) -> None:
     """N18: the example is at 60x; what its speed makes late is no fault to look into."""
-    async with bench.services.database.transaction() as connection:
+    async with bench.database.transaction() as connection:
         await connection.execute("SELECT ensure_month('job_runs', '2022-01-14T11:00Z')")
         await connection.execute(
             "INSERT INTO job_runs (job, scheduled_at, slot_at, started_at, finished_at, status)"
@@ -550,14 +587,16 @@ async def test_runs_that_a_made_up_speed_missed_are_no_problem(
     assert [job.missed_24h for job in await bench.operator.jobs()] == [0, 1]
 
 
-async def test_a_refused_reload_is_a_problem_of_the_daemon(bench: Bench) -> None:
+async def test_a_refused_reload_is_a_problem_of_the_daemon(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """N22: the next restart would end with 78."""
 
     async def refused() -> NotReloaded:
         return NotReloaded(why="bots[0].leverage: out of range", since=NOON, fingerprint="")
 
-    services = {f: getattr(bench.services, f) for f in bench.services.__slots__}
-    status = await Operator(Services(**{**services, "not_reloaded": refused})).status()
+    monkeypatch.setattr(bench.operator._status, "_not_reloaded", refused)
+    status = await bench.operator.status()
 
     (problem,) = [each for each in status.problems if each.code == "config_not_reloaded"]
     assert (problem.subject, problem.severity, problem.since) == ("configuration", "warning", NOON)
@@ -566,7 +605,7 @@ async def test_a_refused_reload_is_a_problem_of_the_daemon(bench: Bench) -> None
 
 async def test_bots_say_what_they_wait_for_wherever_they_are_listed(bench: Bench) -> None:
     """N29: also while halted, which none of their own words knows of."""
-    async with bench.services.database.transaction() as connection:
+    async with bench.database.transaction() as connection:
         await connection.execute("UPDATE bot_states SET status = 'running'")
     status = await bench.operator.status()
     assert [bot.doing for bot in status.bots] == ["in position", "waits for a signal"]
@@ -587,7 +626,7 @@ async def test_an_order_that_is_not_there_names_the_latest(bench: Bench) -> None
 async def test_positions_carry_their_exits(bench: Bench) -> None:
     """N25: what is stored with them, and how far it is from the last price."""
     price(bench, "43000")
-    async with bench.services.database.transaction() as connection:
+    async with bench.database.transaction() as connection:
         await connection.execute(
             "UPDATE positions SET exits = exits || '{\"max_holding\": 7200}' WHERE closed_at IS NULL"
         )

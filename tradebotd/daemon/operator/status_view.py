@@ -1,11 +1,11 @@
 """`tradebotctl status`: one picture of the daemon, also while its database is away."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import anyio
 
@@ -25,7 +25,8 @@ from tradebotd.control.messages.status import (
     Status,
 )
 from tradebotd.daemon.bot_words import doing
-from tradebotd.daemon.operator.services import Services
+from tradebotd.daemon.operator.position_view import unrealized
+from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.daemon.reload import NotReloaded
 from tradebotd.daemon.zone_view import time_zones
 from tradebotd.domain.decimals import ZERO
@@ -33,9 +34,17 @@ from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import BotName, JobName
 from tradebotd.domain.job import RunStatus
 from tradebotd.health import report
+from tradebotd.health.guards import Guards
+from tradebotd.health.report import ConfigFact
+from tradebotd.market.price_cache import PriceCache
+from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job_status import JobStatus, job_statuses
+from tradebotd.scheduling.runner import JobRunner
+from tradebotd.scheduling.scheduler import ClockScheduler
 from tradebotd.storage import reports
+from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.process_identity import Holder
+from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.execution.lease import Lease
 
 PATIENCE_SECONDS: Final = 2.0  # a status that waits for a dead database helps nobody
@@ -56,44 +65,76 @@ class Seen:
 
 
 class StatusView:
-    """Remembers what was last seen, and when each problem first showed."""
+    """Remembers what was last seen, and when each problem first showed.
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    *state* leaves `halted` to us. *not_reloaded*: why the last reload was refused, while that
+    stands. Built at the start of the daemon: from then on it counts the time that it is up.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        runner: JobRunner,
+        scheduler: ClockScheduler,
+        prices: PriceCache,
+        gate: EntryGate,
+        lease: Lease,
+        today: TodaysPnl,
+        source: Literal["live", "replay", "synthetic"],
+        state: Callable[[], State],
+        guards: Callable[[], Guards],
+        doubtful: Callable[[], Sequence[ConfigFact]],
+        not_reloaded: Callable[[], Awaitable[NotReloaded | None]],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._runner = runner
+        self._scheduler = scheduler
+        self._prices = prices
+        self._gate = gate
+        self._lease = lease
+        self._today = today
+        self._source = source
+        self._state = state
+        self._guards = guards
+        self._doubtful = doubtful
+        self._not_reloaded = not_reloaded
+        self._started_at = host_now()
+        self._started_market = clock.now()
         self._seen = Seen()
         self._first_seen: dict[tuple[str, str], datetime] = {}
 
     async def status(self) -> Status:
-        services, seen = self._services, await self._look()
-        now = services.clock.now()
-        not_reloaded = await services.not_reloaded()
+        clock, seen = self._clock, await self._look()
+        now = clock.now()
+        not_reloaded = await self._not_reloaded()
         facts = self._facts(seen, now, not_reloaded)
         problems = report.problems_of(facts)
         health = report.health_of(problems)
         verification = report.verification_of(facts.jobs)
-        setup, account = services.setup(), seen.account
+        account = seen.account
         bots = [self._bot(row, seen.positions, now) for row in seen.bots]
         priced = not facts.unpriced_symbols
         verified = verification is report.Verification.VERIFIED
         return Status(
             version=__version__,
             pid=os.getpid(),
-            started_at=services.started_at,
-            uptime_s=round((host_now() - services.started_at).total_seconds(), 1),
-            clock=ClockState(
-                kind=services.clock.kind, now=now, speed=services.clock.speed, source=setup.source
-            ),
+            started_at=self._started_at,
+            uptime_s=round((host_now() - self._started_at).total_seconds(), 1),
+            clock=ClockState(kind=clock.kind, now=now, speed=clock.speed, source=self._source),
             time_zones=time_zones(),
             state=self.state(),
             verification=verification.value,
             verification_waits=_waits(facts.jobs, verification),
             health=health.value,
             problems=self._dated(problems, now),
-            leader=_leader(setup.account, account, services.lease),
+            leader=_leader(account, self._lease),
             database=DatabaseState(
                 ok=seen.ok,
-                pool_size=services.database.pool_size,
-                pool_in_use=services.database.pool_in_use,
+                pool_size=self._database.pool_size,
+                pool_in_use=self._database.pool_in_use,
             ),
             jobs=_counts(facts.jobs),
             bots=bots,
@@ -101,21 +142,21 @@ class StatusView:
             unknown_orders=0 if account is None else account.unknown_orders,
             equity=None if account is None else account.equity,
             equity_at=None if account is None else account.equity_at,
-            currency=setup.currency,
-            realized_pnl_today=None if account is None else services.today.sum(seen.bots, now),
+            currency=self._today.currencies.currency,
+            realized_pnl_today=None if account is None else self._today.sum(seen.bots, now),
             pnl_verified=health is report.Health.OK and verified and priced,
             halt=self.halt(),
             entries_stopped=list(facts.entries_stopped),
         )
 
     def state(self) -> State:
-        state = self._services.state()
-        if state == "running" and self._services.gate.halt_reason is not None:
+        state = self._state()
+        if state == "running" and self._gate.halt_reason is not None:
             return "halted"
         return state
 
     def halt(self) -> Halt | None:
-        gate = self._services.gate
+        gate = self._gate
         if gate.halt_reason is None or gate.halted_since is None:
             return None
         return Halt(reason=gate.halt_reason, since=gate.halted_since)
@@ -132,13 +173,12 @@ class StatusView:
         return replace(self._seen, ok=False)
 
     async def _read(self) -> Seen:
-        services = self._services
-        now, setup = services.clock.now(), services.setup()
-        jobs = await job_statuses(services.runner, services.scheduler, services.database, now)
-        start = services.started_market.replace(second=0, microsecond=0)
-        async with services.database.connection() as connection:
+        now, database = self._clock.now(), self._database
+        jobs = await job_statuses(self._runner, self._scheduler, database, now)
+        start = self._started_market.replace(second=0, microsecond=0)
+        async with database.connection() as connection:
             return Seen(
-                account=await reports.account(connection, setup.account),
+                account=await reports.account(connection, self._lease.account),
                 bots=await reports.bots(connection),
                 positions=await reports.open_positions(connection),
                 alerts=await reports.open_alerts(connection),
@@ -150,7 +190,7 @@ class StatusView:
     def _facts(
         self, seen: Seen, now: datetime, not_reloaded: NotReloaded | None = None
     ) -> report.Facts:
-        gate, account = self._services.gate, seen.account
+        gate, account = self._gate, seen.account
         held = {row["symbol"] for row in seen.positions}
         errors = {
             row["name"]: row["last_error_message"] or row["status"]
@@ -159,8 +199,8 @@ class StatusView:
         }
         return report.Facts(
             database_ok=seen.ok,
-            cannot_write=self._services.database.writes.failure,
-            guards=self._services.guards(),
+            cannot_write=self._database.writes.failure,
+            guards=self._guards(),
             jobs=[self._job_fact(job, seen, now) for job in seen.jobs],
             disk_problem=gate.disk_problem,
             halt_reason=gate.halt_reason,
@@ -172,7 +212,7 @@ class StatusView:
             bot_errors=errors,
             stopless_bots=[
                 name
-                for name, spec in self._services.today.specs.items()
+                for name, spec in self._today.specs.items()
                 if spec.active and not spec.exits.has_stop
             ],
             stopless={
@@ -180,16 +220,16 @@ class StatusView:
                 for row in seen.positions
                 if row["stop_loss"] is None and row["trailing_stop"] is None
             },
-            unpriced_symbols=sorted(s for s in held if self._services.prices.price(s) is None),
+            unpriced_symbols=sorted(s for s in held if self._prices.price(s) is None),
             alerts=[_alert(row) for row in seen.alerts],
-            config=self._services.doubtful(),
+            config=self._doubtful(),
             not_reloaded=None if not_reloaded is None else not_reloaded.why,
             not_reloaded_since=None if not_reloaded is None else not_reloaded.since,
         )
 
     def _job_fact(self, job: JobStatus, seen: Seen, now: datetime) -> report.JobFact:
-        spec = self._services.runner.spec_of(job.name)
-        speed = self._services.clock.speed
+        spec = self._runner.spec_of(job.name)
+        speed = self._clock.speed
         slack = timedelta(seconds=LATE_HOST_SECONDS * speed)
         late = job.next_run_at is not None and now - job.next_run_at > spec.grace + slack
         since = seen.since_start.get(job.name)
@@ -197,7 +237,7 @@ class StatusView:
             name=job.name,
             enabled=job.enabled,
             scheduled=bool(spec.slots),
-            late=late and job.name not in self._services.runner.running,
+            late=late and job.name not in self._runner.running,
             last_status=job.last_status,
             last_started_at=job.last_started_at,
             outcome=job.outcome,
@@ -209,7 +249,7 @@ class StatusView:
         )
 
     def _bot(self, row: reports.Row, positions: Sequence[reports.Row], now: datetime) -> BotSummary:
-        daily_pnl, daily_trades = self._services.today.of(row, now)
+        daily_pnl, daily_trades = self._today.of(row, now)
         held = next((each for each in positions if each["bot"] == row["name"]), None)
         short = None
         if held is not None:
@@ -230,32 +270,25 @@ class StatusView:
 
     def doing(self, row: reports.Row, now: datetime, *, held: bool) -> str:
         """In words that say what the bot waits for."""
-        today = self._services.today
+        today = self._today
         return doing(
             row,
             held=held,
             trades=today.of(row, now)[1],
             spec=today.specs.get(BotName(row["name"])),
-            halted=self._services.gate.halt_reason is not None,
+            halted=self._gate.halt_reason is not None,
         )
 
     def _unrealized(self, held: Sequence[reports.Row]) -> Decimal | None:
         """In the account's currency, of all that a bot holds; None without a price, or a rate."""
         total = ZERO
         for each in held:
-            gain = self._services.today.in_currency(each["symbol"], self.unrealized(each))
+            gain = unrealized(each, self._prices.price(each["symbol"]))
+            gain = self._today.in_currency(each["symbol"], gain)
             if gain is None:
                 return None
             total += gain
         return total
-
-    def unrealized(self, position: reports.Row) -> Decimal | None:
-        """In the quote asset, before fees; None without a price."""
-        price = self._services.prices.price(position["symbol"])
-        if price is None:
-            return None
-        gain: Decimal = (price - position["entry_price"]) * position["quantity"]
-        return gain if position["side"] == "long" else -gain
 
     def _dated(self, problems: Sequence[report.Problem], now: datetime) -> list[Problem]:
         """Each with its beginning; those that are over are forgotten."""
@@ -293,18 +326,18 @@ def _waits(jobs: Sequence[report.JobFact], verification: report.Verification) ->
     return [JobWait(job=job.name, next_run_at=job.next_run_at) for job in report.waits_of(jobs)]
 
 
-def _leader(name: str, account: reports.Account | None, lease: Lease | None) -> Leader | None:
+def _leader(account: reports.Account | None, lease: Lease) -> Leader | None:
     """As the database has it; that is us, unless somebody took the account a moment ago."""
     if account is None or account.token is None or account.acquired_at is None:
         return None
     holder = Holder.from_json(account.holder or {})
     return Leader(
-        account=name,
+        account=lease.account,
         token=account.token,
         acquired_at=account.acquired_at,
         host=holder.host,
         pid=holder.pid or None,
-        waits=None if lease is None else lease.why_not(),
+        waits=lease.why_not(),
     )
 
 

@@ -1,6 +1,7 @@
 """Time, prices and candles, wired."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +37,10 @@ class Market:
     reader: CandleReader
     writer: CandleWriter
     data_ends: datetime | None
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Keep a clock that jumps from price to price still while the block runs."""
+        return self.clock.hold() if isinstance(self.clock, MarketClock) else nullcontext()
 
 
 async def wire_market(

@@ -1,24 +1,18 @@
 """The composition root: who gets what. Wired by hand, closed in reverse order."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
 
 import anyio
 
 from tradebotd.clocks.host import host_now
 from tradebotd.clocks.market import MarketClock
 from tradebotd.config.model import Config
-from tradebotd.config.zone_database import zone
-from tradebotd.control.messages.status import State
 from tradebotd.control.server import serve as serve_control
 from tradebotd.daemon.app import App, Player
 from tradebotd.daemon.disk_watch import DiskWatch, guards_of
-from tradebotd.daemon.operator.operator import Operator
-from tradebotd.daemon.operator.services import Services, Setup
-from tradebotd.daemon.operator.todays_pnl import TodaysPnl
 from tradebotd.daemon.progress_line import ProgressLine
 from tradebotd.daemon.recording_alerts import tell_of_recordings
 from tradebotd.daemon.reload import Reloader
@@ -26,6 +20,7 @@ from tradebotd.daemon.stop_request import StopRequest
 from tradebotd.daemon.wiring.files import LoadedFiles, closes_after
 from tradebotd.daemon.wiring.market import Market, wire_market
 from tradebotd.daemon.wiring.merged_feed import AllFeeds
+from tradebotd.daemon.wiring.operator import wire_operator
 from tradebotd.daemon.wiring.trading import Trading, wire_trading
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.ids import SymbolId
@@ -44,7 +39,6 @@ from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.levels import DailyLevels
-from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import Job
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
@@ -80,7 +74,7 @@ async def build(
             jobs=_jobs(database, files, market, trading),
             specs=files.specs,
             is_open=partial(_any_open, files),
-            hold=_hold(market.clock),
+            hold=market.hold,
         )
         after = partial(closes_after, files.calendars)
         scheduler = ClockScheduler(market.clock, after, runner.trigger)
@@ -123,7 +117,7 @@ async def build(
         app.player = _player(
             config, market, trading, app, runner=runner, scheduler=scheduler, ledger=ledger
         )
-        operator = Operator(_services(config, database, market, trading, app))
+        operator = wire_operator(config, database, market, trading, app)
         async with serve_control(operator, config.socket):
             yield app
         tasks.cancel_scope.cancel()
@@ -223,66 +217,6 @@ def _player(
     return PacedPlayer(playback=playback, clock=clock, ledger=ledger, on_end=app.pull_the_rest)
 
 
-def _hold(clock: Clock) -> Callable[[], AbstractContextManager[Any]]:
-    return clock.hold if isinstance(clock, MarketClock) else nullcontext
-
-
 def _any_open(files: LoadedFiles, _spec: JobSpec, now: datetime) -> bool:
     """For jobs with `only_when_open`: one of the symbols' markets is."""
     return any(calendar.is_open(now) for calendar in files.calendars.values())
-
-
-def _services(
-    config: Config,
-    database: Database,
-    market: Market,
-    trading: Trading,
-    app: App,
-) -> Services:
-    return Services(
-        database=database,
-        clock=market.clock,
-        runner=app.runner,
-        scheduler=app.scheduler,
-        prices=market.prices,
-        gate=trading.gate,
-        hands=trading.commands,
-        setup=lambda: _setup(config),
-        state=lambda: _state(app),
-        reload=app.reload,
-        hold=_hold(market.clock),
-        protected_by=trading.protection.protected_by,
-        guards=partial(guards_of, trading.protection),
-        not_reloaded=app.reloader.standing_failure,
-        tasks=app.tasks,
-        started_at=host_now(),
-        started_market=market.clock.now(),
-        today=TodaysPnl(
-            specs=trading.specs,
-            symbols=trading.symbols,
-            currencies=trading.account.currencies,
-        ),
-        doubtful=app.reloader.doubtful,
-        lease=trading.lease,
-    )
-
-
-def _setup(config: Config) -> Setup:
-    kinds = {feed.kind for feed in config.feeds.values()}
-    source: Literal["live", "replay", "synthetic"] = "live"
-    if "synthetic" in kinds:
-        source = "synthetic"
-    elif "replay" in kinds:
-        source = "replay"
-    return Setup(
-        account=config.daemon.account,
-        currency=config.risk.currency,
-        zone=zone(config.daemon.timezone),
-        source=source,
-    )
-
-
-def _state(app: App) -> State:
-    if app.draining:
-        return "stopping"
-    return "running" if app.started else "starting"
