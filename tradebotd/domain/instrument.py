@@ -1,12 +1,14 @@
 """What is traded and the venue's filters for it; what is watched and where it comes from."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from tradebotd.domain.decimals import ZERO, round_down_to_tick, round_up_to_tick
+from tradebotd.domain.filters import LotSize, PercentPrice, SymbolStatus
 from tradebotd.domain.ids import FeedName, VenueName
+from tradebotd.domain.order_type import AT_MARKET, CONDITIONAL, OrderType
 from tradebotd.domain.timeframe import Timeframe
 
 ALWAYS_OPEN = "24/7"
@@ -43,7 +45,17 @@ def margin_brackets(rates: Iterable[tuple[Decimal, Decimal]]) -> tuple[MarginBra
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """Filters as FIX and the venues name them; quantities in base asset, prices in quote asset."""
+    """Filters as FIX and the venues name them; quantities in base asset, prices in quote asset.
+
+    `lot_size`, `min_quantity` and `max_quantity` hold for every order; `market_lot` for those that
+    trade at the market, beside them; `stop_lot` for those that rest until their stop price
+    (Alpaca: whole shares only). `order(type)` is the instrument as one order type meets it.
+
+    `average_minutes`: the notional is judged by the average price of so many minutes (Binance:
+    `avgPriceMins`); 0: by the last price. `notional_at_market`: market orders are judged, too
+    (`applyMinToMarket`). `max_stops`: orders of one account that wait for a stop price
+    (MAX_NUM_ALGO_ORDERS). `order_types` None: all that the venue has.
+    """
 
     symbol: str
     venue: VenueName
@@ -53,10 +65,51 @@ class Instrument:
     lot_size: Decimal
     min_quantity: Decimal = ZERO
     max_quantity: Decimal | None = None
+    market_lot: LotSize | None = None
+    stop_lot: LotSize | None = None
     min_notional: Decimal = ZERO
+    max_notional: Decimal | None = None
+    notional_at_market: bool = True
+    average_minutes: int = 0
+    min_price: Decimal = ZERO
+    max_price: Decimal | None = None
+    percent_price: PercentPrice | None = None
+    max_orders: int | None = None
+    max_stops: int | None = None
+    order_types: frozenset[OrderType] | None = None
+    status: SymbolStatus = SymbolStatus.TRADING
+    shortable: bool = True
     max_leverage: int = 125
     maintenance_margin: Decimal = Decimal("0.005")  # futures: a fraction of the notional
     further_brackets: tuple[MarginBracket, ...] = ()  # above the first, of `maintenance_margin`
+
+    @property
+    def lot(self) -> LotSize:
+        """Quantities that every order type may have."""
+        return LotSize(step=self.lot_size, minimum=self.min_quantity, maximum=self.max_quantity)
+
+    def lot_of(self, kind: OrderType) -> LotSize:
+        """Return the quantities that an order of type *kind* may have, by all the lots it meets."""
+        lot = self.lot
+        if self.market_lot is not None and kind in AT_MARKET:
+            lot = lot.combined(self.market_lot)
+        if self.stop_lot is not None and kind in CONDITIONAL:
+            lot = lot.combined(self.stop_lot)
+        return lot
+
+    def order(self, kind: OrderType) -> "Instrument":
+        """Return the instrument as an order of type *kind* meets it: with one lot, its own."""
+        if self.market_lot is None and self.stop_lot is None:
+            return self
+        lot = self.lot_of(kind)
+        return replace(
+            self,
+            lot_size=self.lot_size if lot.step is None else lot.step,
+            min_quantity=lot.minimum,
+            max_quantity=lot.maximum,
+            market_lot=None,
+            stop_lot=None,
+        )
 
     @property
     def brackets(self) -> tuple[MarginBracket, ...]:

@@ -17,23 +17,9 @@ from tradebotd.domain.ids import (
     VenueOrderId,
 )
 from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.order_type import OrderType as OrderType
+from tradebotd.domain.order_type import TimeInForce as TimeInForce
 from tradebotd.domain.side import Side
-
-
-class OrderType(StrEnum):
-    MARKET = "market"
-    LIMIT = "limit"
-    STOP_MARKET = "stop_market"
-    STOP_LIMIT = "stop_limit"
-    TAKE_PROFIT_MARKET = "take_profit_market"
-    TAKE_PROFIT_LIMIT = "take_profit_limit"
-
-
-class TimeInForce(StrEnum):
-    GTC = "gtc"
-    IOC = "ioc"
-    FOK = "fok"
-    DAY = "day"
 
 
 class OrderRole(StrEnum):
