@@ -17,8 +17,8 @@ from tradebotd.domain.ids import (
     VenueOrderId,
 )
 from tradebotd.domain.instrument import PositionType
-from tradebotd.domain.order_type import OrderType as OrderType
-from tradebotd.domain.order_type import TimeInForce as TimeInForce
+from tradebotd.domain.order_type import OrderType as OrderType  # noqa: PLC0414
+from tradebotd.domain.order_type import TimeInForce as TimeInForce  # noqa: PLC0414
 from tradebotd.domain.side import Side
 
 

@@ -96,6 +96,10 @@ def _broken_notional(
             yield FilterName.BELOW_MIN_NOTIONAL, words
         if most is not None and notional > most:
             yield FilterName.ABOVE_MAX_NOTIONAL, f"{plain(notional)} is more than {plain(most)}"
+    is_futures = request.position_type is PositionType.FUTURES
+    if is_futures and request.leverage > instrument.max_leverage:
+        words = f"{request.leverage} is more than {instrument.max_leverage}"
+        yield FilterName.ABOVE_MAX_LEVERAGE, words
 
 
 def _broken_counts(

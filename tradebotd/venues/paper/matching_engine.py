@@ -16,6 +16,8 @@ from tradebotd.domain.order import (
     OrderType,
     TimeInForce,
 )
+from tradebotd.domain.order_filters import refused_by
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
 from tradebotd.storage import paper_books, paper_orders
@@ -30,7 +32,6 @@ from tradebotd.venues.paper.fill_model import (
     fill_price,
     worsened,
 )
-from tradebotd.venues.paper.filters import filtered
 from tradebotd.venues.paper.futures import (
     close_out,
     exit_price,
@@ -262,7 +263,8 @@ class MatchingEngine:
         instrument = self._instruments[request.symbol]
         if request.type is not OrderType.MARKET and request.type not in RESTS:
             return f"the paper venue takes no {request.type} orders"
-        why_not = filtered(request, _worth(request, prices), instrument)
+        quote = Quote(last=_worth(request, prices))
+        why_not = refused_by(request, instrument, quote)
         if why_not is not None:
             return why_not
         if would_trigger(request, prices.current):

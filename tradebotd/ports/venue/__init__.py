@@ -1,0 +1,39 @@
+"""The port of a venue: what every adapter implements, and the words that both sides use.
+
+`port` is the interface, method by method; `traits` what an adapter claims to be able to do;
+`answers` what it tells; `signing` the last check before an order leaves. The numbered acceptance
+cases stand in tests/contract; docs/architecture.md says how an adapter is written.
+"""
+
+from tradebotd.ports.venue.answers import (
+    Balance,
+    Commission,
+    OrderLookup,
+    StreamListener,
+    StreamState,
+    SymbolSetup,
+    VenueAccount,
+    VenueClock,
+)
+from tradebotd.ports.venue.port import Listener, Venue
+from tradebotd.ports.venue.signing import WhyNot, check_may_leave, unhindered
+from tradebotd.ports.venue.traits import Replacement, SelfTrade, VenueTraits
+
+__all__ = [
+    "Balance",
+    "Commission",
+    "Listener",
+    "OrderLookup",
+    "Replacement",
+    "SelfTrade",
+    "StreamListener",
+    "StreamState",
+    "SymbolSetup",
+    "Venue",
+    "VenueAccount",
+    "VenueClock",
+    "VenueTraits",
+    "WhyNot",
+    "check_may_leave",
+    "unhindered",
+]

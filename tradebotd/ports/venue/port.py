@@ -1,0 +1,111 @@
+"""The port that every venue adapter implements; tests/contract numbers what it promises."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.funding import FundingPayment
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.domain.transfer import Transfer
+from tradebotd.ports.venue.answers import OrderLookup, VenueAccount
+from tradebotd.ports.venue.signing import WhyNot
+from tradebotd.ports.venue.traits import VenueTraits
+
+Listener = Callable[[OrderReport], Awaitable[None]]
+
+
+class Venue(Protocol):
+    """Whatever sends an order takes *why_not*, and calls `check_may_leave` when it signs: an order
+    that leaves later than its row allows, or without the lease, is one that nobody expects.
+    """
+
+    @property
+    def name(self) -> VenueName: ...
+
+    @property
+    def traits(self) -> VenueTraits: ...
+
+    def listen(self, listener: Listener) -> None:
+        """*listener* is told what happens to orders between calls: the venue's order stream."""
+        ...
+
+    async def submit(
+        self, client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot
+    ) -> OrderReport:
+        """Send once. Raises OrderRejectedError, VenueUnavailableError, OutcomeUnknownError."""
+        ...
+
+    async def submit_linked(
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], *, why_not: WhyNot
+    ) -> Sequence[OrderReport]:
+        """Orders of which one fill cancels the others, in one call: all of them or none.
+
+        Only where `traits.linked_orders`. Raises as `submit`.
+        """
+        ...
+
+    async def replace(
+        self,
+        symbol: str,
+        old: ClientOrderId,
+        new: ClientOrderId,
+        request: OrderRequest,
+        *,
+        why_not: WhyNot,
+    ) -> OrderReport:
+        """Cancel *old* (and what is linked to it) and place *new*, in one call; the new's report.
+
+        Only where `traits.replacement` is `replace`. OrderRejectedError: the old one could not be
+        cancelled (it has filled), or the new one was not taken; `find_order` tells of the old.
+        """
+        ...
+
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
+        """Sought everywhere the venue keeps orders; the report has all its fills, and this id.
+
+        A status that the adapter does not know is `unknown`, with the venue's word as its reason.
+        """
+        ...
+
+    async def open_orders(self) -> Sequence[OrderReport]:
+        """Everything that rests, somebody else's included; `asked` is set."""
+        ...
+
+    async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
+        """And what is linked to it. Raises OrderRejectedError when there is nothing to cancel
+        (unknown, or final already), else as `submit`.
+        """
+        ...
+
+    async def fills_since(self, since: datetime) -> Sequence[Fill]:
+        """Every fill of the account executed at or after *since*, oldest first.
+
+        Each with the venue's id of its order; with the client's where the venue tells it, or the
+        adapter can look it up. A fill that nobody can name may be of an order of ours in doubt.
+        """
+        ...
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        """Every payment at or after *since*, oldest first; spot venues have none."""
+        ...
+
+    async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
+        """What came in or left at or after *since* otherwise than by trading, oldest first.
+
+        Only where `traits.tells_transfers`. Each once, under an id that stays; `at` is when the
+        balance changed; what a withdrawal costs is part of it. Binance: spot `deposit/hisrec` with
+        status 1, `withdraw/history` (amount and `transactionFee`, by `completeTime`) and
+        `asset/transfer`; USDT-M `income` of type TRANSFER (`tranId`). Alpaca: account activities
+        CSD, CSW and JNLC. Interest, dividends and rebates are gains, and no transfers.
+        """
+        ...
+
+    async def account(self) -> VenueAccount: ...
+
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        """Last prices by our symbol, in one call where the venue has a batch call."""
+        ...

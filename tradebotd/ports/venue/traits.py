@@ -1,0 +1,91 @@
+"""Capabilities of a venue, as its adapter claims them; nothing is asked of it beyond them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.order_type import OrderType, TimeInForce
+from tradebotd.domain.quote import PriceKind
+
+AT_ONCE: Final = (TimeInForce.IOC,)
+UNTIL_CANCELLED: Final = (TimeInForce.GTC,)
+
+
+class Replacement(StrEnum):
+    """How a new exit meets the one that rests already."""
+
+    OVERLAP = "overlap"  # both may be live: they are reduce-only
+    REPLACE = "replace"  # one call cancels the old and places the new, and both are final
+    PROMISED = "promised"  # one call asks for it: the old one may still fill after a yes
+    CANCEL_FIRST = "cancel_first"  # what rests locks the inventory: it must be gone first
+
+
+class SelfTrade(StrEnum):
+    """What a venue does when an order of ours would trade against another order of ours."""
+
+    TRADES = "trades"  # nothing: it trades with itself, and pays both fees
+    EXPIRES_RESTING = "expires_resting"  # Binance EXPIRE_MAKER
+    EXPIRES_INCOMING = "expires_incoming"  # Binance EXPIRE_TAKER
+    REJECTS = "rejects"  # Alpaca: 403, potential wash trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueTraits:
+    """Capabilities of a venue, and how much its "never seen" is worth.
+
+    An order that cannot rest is inferred absent when the venue's clock has passed `send_by` +
+    `receive_window` + `absence_margin`, and `negatives` such answers came from `endpoints` places.
+    One that can rest: once such answers came for `resting_margin`, or its cancel was acknowledged.
+
+    `base_fee`: the fraction of a spot buy that it keeps as its fee; zero where fees are paid in
+    the quote asset or in a third one. The dearer of maker and taker.
+    `quotes_echo`: its quotes are the prices that we have shown it, and tell us nothing new.
+    `tells_transfers`: it has a list of what changes its balances otherwise than by trading.
+
+    `order_types`: those it takes; `times_in_force` by type, the one that we send first: GTC (IOC at
+    the market) where a type is not named. `price_kinds`: those that `quotes` tells, `stop_prices`
+    those that a resting stop may be compared with (Binance: `workingType`).
+    `open_orders_tell_fills`: an order in `open_orders` carries its fills; else only how much.
+    """
+
+    resting_stops: bool = False
+    linked_orders: bool = False  # a stop and its target as one-cancels-other
+    order_types: frozenset[OrderType] = frozenset(
+        {
+            OrderType.MARKET,
+            OrderType.LIMIT,
+            OrderType.STOP_MARKET,
+            OrderType.TAKE_PROFIT_MARKET,
+        }
+    )
+    times_in_force: Mapping[OrderType, tuple[TimeInForce, ...]] = field(default_factory=dict)
+    price_kinds: frozenset[PriceKind] = frozenset({PriceKind.LAST})
+    stop_prices: frozenset[PriceKind] = frozenset({PriceKind.LAST})
+    quotes_echo: bool = False
+    tells_transfers: bool = False
+    tells_instruments: bool = False  # filters and status, which may change
+    tells_commissions: bool = False
+    tells_clock: bool = False
+    tells_stream: bool = False  # its order stream says when it was interrupted
+    sets_up_symbols: bool = False  # leverage, margin and position mode, before the first order
+    open_orders_tell_fills: bool = True
+    self_trade: SelfTrade = SelfTrade.TRADES
+    replacement: Replacement = Replacement.CANCEL_FIRST
+    receive_window: timedelta = timedelta(seconds=5)
+    absence_margin: timedelta = timedelta(seconds=10)
+    negatives: int = 3
+    endpoints: int = 2
+    resting_margin: timedelta = timedelta(hours=1)
+    cash_is_ours: bool = (
+        False  # nobody else trades or pays there: its cash is compared with our books
+    )
+    base_fee: Decimal = ZERO
+
+    def time_in_force(self, kind: OrderType) -> TimeInForce:
+        """Return the time in force that orders of type *kind* are sent with."""
+        usual = AT_ONCE if kind is OrderType.MARKET else UNTIL_CANCELLED
+        return self.times_in_force.get(kind, usual)[0]
