@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import anyio
 
+from tests.fakes.untold import Untold
 from tradebotd.clocks.host import host_now
 from tradebotd.clocks.wall import WallClock
 from tradebotd.daemon.wiring.core import TradingCore
@@ -23,6 +24,7 @@ from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, ClientOrderId, FeedName, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.domain.transfer import Transfer
 from tradebotd.market.calendars import AlwaysOpen
@@ -30,6 +32,7 @@ from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import (
     Listener,
     OrderLookup,
+    StreamListener,
     VenueAccount,
     VenueTraits,
     WhyNot,
@@ -111,7 +114,7 @@ class WatchedDatabase(Database):
 
 
 @dataclass(slots=True)
-class SlowVenue:
+class SlowVenue(Untold):
     """Answers each request *seconds* after it came, and fills every order whole."""
 
     seconds: float
@@ -166,7 +169,7 @@ class SlowVenue:
     def traits(self) -> VenueTraits:
         return VenueTraits()
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
         """Nothing happens here between calls."""
 
     async def submit_linked(
@@ -211,10 +214,10 @@ class SlowVenue:
         await self._answer()
         return VenueAccount()
 
-    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         self.quote_calls += 1
         await self._answer()
-        return {each.symbol: self.prices[each.symbol] for each in symbols}
+        return {each.symbol: Quote(last=self.prices[each.symbol]) for each in symbols}
 
     async def _answer(self) -> None:
         assert_no_connection_held("the venue is asked")

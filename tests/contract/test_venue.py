@@ -8,6 +8,7 @@ import pytest
 from tests.contract.conftest import CASH, FIRST, NOW, SECOND, Case
 from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
 from tradebotd.domain.order import OrderStatus
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.side import Side
 from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.venue import PaperVenue
@@ -115,7 +116,7 @@ async def test_an_unknown_symbol_is_rejected(case: Case) -> None:
 async def test_quotes_are_the_last_prices(case: Case) -> None:
     """VC-10."""
     case.prices.move("BTCUSDT", "101.5")
-    assert await case.venue.quotes([case.symbol]) == {"BTCUSDT": Decimal("101.5")}
+    assert await case.venue.quotes([case.symbol]) == {"BTCUSDT": Quote(last=Decimal("101.5"))}
 
 
 async def test_nothing_is_sent_or_asked_while_a_connection_is_held(

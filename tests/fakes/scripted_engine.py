@@ -51,7 +51,7 @@ class ScriptedBooks:
 
     clock: Clock
     prices: PriceSource
-    instruments: dict[str, Instrument]
+    filters: dict[str, Instrument]
     balances: dict[str, Decimal]
     name: VenueName = SCRIPTED
     fee: Decimal = Decimal("0.0004")
@@ -68,7 +68,7 @@ class ScriptedBooks:
     fee_taken_in: str | None = None
 
     def _refusal(self, request: OrderRequest, *, linked: bool = False) -> str | None:
-        if request.symbol not in self.instruments:
+        if request.symbol not in self.filters:
             return f"unknown symbol {request.symbol}"
         last = self.prices.last_prices(request.symbol)
         if last is None:
@@ -76,7 +76,7 @@ class ScriptedBooks:
         if linked and (request.type is OrderType.MARKET or has_come(request, last.current)):
             return scripted_books.AT_ONCE
         held = self.positions.get(request.symbol, ZERO)
-        instrument = self.instruments[request.symbol]
+        instrument = self.filters[request.symbol]
         return scripted_books.refusal(
             request, last.current, instrument, held, self._free(), self.fee
         )
@@ -85,7 +85,7 @@ class ScriptedBooks:
         if not scripted_books.locks(self.traits):
             return dict(self.balances)
         filled = {each: self.orders[each].filled_quantity for each in self.resting}
-        return free_of(self.balances, self.resting, self.linked, filled, self.instruments, self.fee)
+        return free_of(self.balances, self.resting, self.linked, filled, self.filters, self.fee)
 
     def _take(
         self, client_order_id: ClientOrderId, request: OrderRequest, reason: str | None = None
@@ -187,7 +187,7 @@ class ScriptedBooks:
         quantity: Decimal,
         price: Decimal,
     ) -> Fill:
-        instrument = self.instruments[request.symbol]
+        instrument = self.filters[request.symbol]
         in_base = (
             self.fee_in_base
             and request.side is Side.BUY

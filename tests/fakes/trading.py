@@ -249,7 +249,7 @@ class TradingHarness:
         known = self.symbols[symbol]
         instrument = replace(known.instrument, **changes)  # type: ignore[arg-type]
         self.symbols[symbol] = replace(known, instrument=instrument)
-        self.venue.instruments[symbol] = instrument
+        self.venue.filters[symbol] = instrument
 
     # The market
 

@@ -22,22 +22,27 @@ from tradebotd.domain.errors import (
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId
-from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
 from tradebotd.domain.order import (
     OrderReport,
     OrderRequest,
     OrderType,
     TimeInForce,
 )
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.side import Side
 from tradebotd.domain.transfer import Transfer
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import (
+    Commission,
     Listener,
     OrderLookup,
     Replacement,
+    StreamListener,
+    SymbolSetup,
     Venue,
     VenueAccount,
+    VenueClock,
     WhyNot,
     check_may_leave,
     unhindered,
@@ -82,6 +87,8 @@ class ScriptedVenue(ScriptedBooks):
     script: deque[Behaviour] = field(default_factory=deque)
     submitted: list[tuple[ClientOrderId, OrderRequest]] = field(default_factory=list)
     listener: Listener | None = None
+    stream_listener: StreamListener | None = None
+    set_ups: dict[str, SymbolSetup] = field(default_factory=dict)
     endpoints: frozenset[str] = frozenset({"orders"})
     hidden: set[ClientOrderId] = field(default_factory=set)
     ahead: timedelta = timedelta()
@@ -125,8 +132,8 @@ class ScriptedVenue(ScriptedBooks):
             venue_time=host_now() + self.ahead,
         )
 
-    def listen(self, listener: Listener) -> None:
-        self.listener = listener
+    def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
+        self.listener, self.stream_listener = listener, on_stream
 
     async def submit_linked(
         self,
@@ -322,11 +329,32 @@ class ScriptedVenue(ScriptedBooks):
             await self.before_account_answers()
         return answer
 
-    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         self.quote_calls.append({each.symbol for each in symbols})
         await self._read("quotes")
         known = {each.symbol: self.prices.last_prices(each.symbol) for each in symbols}
-        return {symbol: last.current for symbol, last in known.items() if last is not None}
+        return {name: Quote(last=last.current) for name, last in known.items() if last is not None}
+
+    async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        await self._read("instruments")
+        names = [each.symbol for each in symbols]
+        return {name: self.filters[name] for name in names}
+
+    async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        await self._read("commissions")
+        asset, in_base = self.fee_taken_in, self.fee_in_base
+        commission = Commission(maker=self.fee, taker=self.fee, asset=asset, in_base=in_base)
+        return {each.symbol: commission for each in symbols}
+
+    async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
+        await self._read("set_up")
+        if setup.leverage > self.filters[symbol].max_leverage:
+            raise OrderRejectedError("leverage_above_maximum: scripted")
+        self.set_ups[symbol] = setup
+
+    async def server_clock(self) -> VenueClock:
+        await self._read("server_clock")
+        return VenueClock(time=host_now() + self.ahead)
 
     async def _read(self, what: str) -> None:
         assert_no_connection_held("the venue is asked")

@@ -14,6 +14,7 @@ from tradebotd.domain.exits import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason
+from tradebotd.domain.quote import Quote
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.execution import placement
 
@@ -27,9 +28,9 @@ async def with_a_quote(database: Database, quote: str) -> tuple[TradingHarness, 
     await harness.enter()
     asked: list[str] = []
 
-    async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         asked.extend(each.symbol for each in symbols)
-        return {each.symbol: Decimal(quote) for each in symbols}
+        return {each.symbol: Quote(last=Decimal(quote)) for each in symbols}
 
     harness.venue.quotes = quotes  # type: ignore[method-assign]
     return harness, asked

@@ -18,6 +18,7 @@ from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.signal import SignalKind
 from tradebotd.risk.limits import AccountState
 from tradebotd.storage.postgres.database import Database
@@ -64,7 +65,7 @@ async def at_the_quotes(harness: TradingHarness) -> AsyncIterator[Hold]:
     hold = Hold()
     ask = harness.venue.quotes
 
-    async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         await hold.once()
         return await ask(symbols)
 

@@ -16,6 +16,7 @@ from tradebotd.domain.ids import ClientOrderId, PositionId
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.domain.position import CloseReason
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import WhyNot, unhindered
 from tradebotd.risk.limits import ApprovedOrder
@@ -83,7 +84,7 @@ class SlowQuotes:
         self._real = harness.venue.quotes
         harness.venue.quotes = self.quotes  # type: ignore[method-assign]
 
-    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         self.asked.set()
         try:
             await self.answer.wait()

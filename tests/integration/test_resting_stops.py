@@ -29,6 +29,7 @@ from tradebotd.domain.ids import ClientOrderId, PositionId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderType
 from tradebotd.domain.position import CloseReason
+from tradebotd.domain.quote import Quote
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage import open_positions
 from tradebotd.storage.postgres.database import Database
@@ -427,10 +428,10 @@ async def test_a_pair_that_would_trigger_at_once_ends_for_the_leg_that_the_price
     async def refused(*_: object, **__: object) -> list[OrderReport]:
         raise OrderRejectedError("order would immediately trigger")
 
-    async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         if at_venue_now is None:
             raise VenueUnavailableError("503")
-        return {each.symbol: Decimal(at_venue_now) for each in symbols}
+        return {each.symbol: Quote(last=Decimal(at_venue_now)) for each in symbols}
 
     harness.venue.submit_linked, harness.venue.quotes = refused, quotes  # type: ignore[method-assign]
     await harness.protection.attend_once()

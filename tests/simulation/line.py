@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final, NoReturn
 
+from tests.fakes.untold import Untold
 from tests.simulation.host import Life
 from tests.simulation.ledger import LIVE
 from tests.simulation.venue import HIDDEN_SECONDS, SimulatedVenue
@@ -16,10 +16,12 @@ from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import (
     Listener,
     OrderLookup,
+    StreamListener,
     Venue,
     VenueAccount,
     VenueTraits,
@@ -47,7 +49,7 @@ ALIENS: Final = (AlienKeyError, AlienValueError, AlienTypeError)
 
 
 @dataclass
-class Line:
+class Line(Untold):
     """Implements the port `Venue`."""
 
     venue: SimulatedVenue
@@ -63,7 +65,7 @@ class Line:
     def traits(self) -> VenueTraits:
         return self.venue.plan.traits
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:  # noqa: ARG002
         self.listener = listener
 
     async def submit(
@@ -237,11 +239,12 @@ class Line:
             },
         )
 
-    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         await self._ask("quotes")
         street = self.venue.street
         quotes = {
-            each.symbol: street.show(each.symbol, self.life.number, "quote") for each in symbols
+            each.symbol: Quote(last=street.show(each.symbol, self.life.number, "quote"))
+            for each in symbols
         }
         if street.faults.strikes("slow_quotes", 10.0):
             await self._slowly(0.3, 9.0)

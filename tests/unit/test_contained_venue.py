@@ -12,7 +12,7 @@ from tests.fakes.venue import SCRIPTED, ScriptedVenue
 from tradebotd.domain.errors import OutcomeUnknownError, VenueError
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderReport
-from tradebotd.ports.venue import Venue
+from tradebotd.ports.venue import SymbolSetup, Venue
 from tradebotd.venues.contained import ContainedVenue
 
 NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
@@ -25,6 +25,10 @@ READS: dict[str, Callable[[Venue], Awaitable[object]]] = {
     "transfers_since": lambda venue: venue.transfers_since(NOW - timedelta(hours=1)),
     "find_order": lambda venue: venue.find_order("BTCUSDT", OURS),
     "quotes": lambda venue: venue.quotes([]),
+    "instruments": lambda venue: venue.instruments([]),
+    "commissions": lambda venue: venue.commissions([]),
+    "set_up": lambda venue: venue.set_up("BTCUSDT", SymbolSetup()),
+    "server_clock": lambda venue: venue.server_clock(),
 }
 
 

@@ -6,7 +6,6 @@ over all venues, a sweep over all positions, or an operator's flatten.
 
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Final, TypeVar
 
 import structlog
@@ -15,14 +14,19 @@ from tradebotd.domain.errors import OutcomeUnknownError, TradebotError, VenueErr
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
-from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import (
+    Commission,
     Listener,
     OrderLookup,
+    StreamListener,
+    SymbolSetup,
     Venue,
     VenueAccount,
+    VenueClock,
     VenueTraits,
     WhyNot,
 )
@@ -52,8 +56,8 @@ class ContainedVenue:
     def traits(self) -> VenueTraits:
         return self._venue.traits
 
-    def listen(self, listener: Listener) -> None:
-        self._venue.listen(listener)
+    def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
+        self._venue.listen(listener, on_stream)
 
     async def submit(
         self, client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot
@@ -103,8 +107,20 @@ class ContainedVenue:
     async def account(self) -> VenueAccount:
         return await self._contained("account", self._venue.account())
 
-    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         return await self._contained("quotes", self._venue.quotes(symbols))
+
+    async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        return await self._contained("instruments", self._venue.instruments(symbols))
+
+    async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        return await self._contained("commissions", self._venue.commissions(symbols))
+
+    async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
+        await self._contained("set_up", self._venue.set_up(symbol, setup))
+
+    async def server_clock(self) -> VenueClock:
+        return await self._contained("server_clock", self._venue.server_clock())
 
     async def _contained(self, call: str, answer: Awaitable[T]) -> T:
         try:

@@ -2,16 +2,23 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Protocol
 
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
-from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.transfer import Transfer
-from tradebotd.ports.venue.answers import OrderLookup, VenueAccount
+from tradebotd.ports.venue.answers import (
+    Commission,
+    OrderLookup,
+    StreamListener,
+    SymbolSetup,
+    VenueAccount,
+    VenueClock,
+)
 from tradebotd.ports.venue.signing import WhyNot
 from tradebotd.ports.venue.traits import VenueTraits
 
@@ -29,8 +36,12 @@ class Venue(Protocol):
     @property
     def traits(self) -> VenueTraits: ...
 
-    def listen(self, listener: Listener) -> None:
-        """*listener* is told what happens to orders between calls: the venue's order stream."""
+    def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
+        """*listener* is told what happens to orders between calls: the venue's order stream.
+
+        *on_stream* is told when the stream is lost and when it is subscribed again, with the
+        instant since which events may be missing. Only where `traits.tells_stream`.
+        """
         ...
 
     async def submit(
@@ -106,6 +117,34 @@ class Venue(Protocol):
 
     async def account(self) -> VenueAccount: ...
 
-    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
-        """Last prices by our symbol, in one call where the venue has a batch call."""
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
+        """Prices by our symbol, in one call where the venue has a batch call.
+
+        Each has the kinds of `traits.price_kinds`; a symbol without a price is left out.
+        """
+        ...
+
+    async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        """Filters and status of *symbols* as the venue has them now, by our symbol.
+
+        Only where `traits.tells_instruments`. A symbol that the venue does not list any more is
+        there with status `delisted`, and the filters that it is configured with.
+        """
+        ...
+
+    async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        """What trading *symbols* costs this account now. Only where `traits.tells_commissions`."""
+        ...
+
+    async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
+        """Set leverage, margin and position mode of *symbol*; what is set already is no error.
+
+        Only where `traits.sets_up_symbols`, before the first order of the symbol. Raises
+        OrderRejectedError with the venue's words when it refuses (Binance: -4067 while there are
+        positions or orders), VenueUnavailableError when it was not reached.
+        """
+        ...
+
+    async def server_clock(self) -> VenueClock:
+        """The venue's time, and its session where it has one. Only where `traits.tells_clock`."""
         ...

@@ -60,7 +60,8 @@ class RefusedStops:
         symbol, venue = self._symbols[position.symbol], self._venues[position.venue]
         try:
             with anyio.fail_after(QUOTE_SECONDS):
-                return (await venue.quotes([symbol])).get(position.symbol)
+                quote = (await venue.quotes([symbol])).get(position.symbol)
+                return None if quote is None else quote.last
         except (VenueError, TimeoutError) as failed:
             log.warning("no price behind a refused stop", symbol=position.symbol, error=str(failed))
         except Exception:

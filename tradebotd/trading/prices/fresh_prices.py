@@ -108,12 +108,13 @@ async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str,
     """One call with a bound; why there is no answer. An adapter may fail in any way."""
     try:
         with anyio.fail_after(QUOTE_SECONDS):
-            answer = await venue.quotes(symbols)
+            quotes = await venue.quotes(symbols)
     except (VenueError, TimeoutError) as error:
         return f"{type(error).__name__}: {error}"
     except Exception as error:
         log.exception("a venue's quotes failed", venue=venue.name)
         return f"{type(error).__name__}: {error}"
+    answer = {symbol: quote.last for symbol, quote in quotes.items()}
     nonsense = {each: price for each, price in answer.items() if not _is_price(price)}
     if nonsense:
         log.error("a venue's quotes are no prices", venue=venue.name, quotes=nonsense)

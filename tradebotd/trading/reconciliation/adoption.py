@@ -207,10 +207,10 @@ class Adoption:
                 quotes = await self._venues[difference.venue].quotes([market])
         except (VenueError, TimeoutError) as error:
             raise RefusedError(RefusalCode.VENUE_UNAVAILABLE, f"no price: {error}") from error
-        price = quotes.get(market.symbol)
-        if price is None or price <= 0:
+        quote = quotes.get(market.symbol)
+        if quote is None or quote.last <= 0:
             raise RefusedError(RefusalCode.NO_PRICE, f"{market.symbol} has no price yet")
-        return price
+        return quote.last
 
     # Into the books
 

@@ -7,7 +7,6 @@ and it never looks into our tables.
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 import anyio
@@ -22,17 +21,23 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.filters import FilterName
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.ports.venue import (
+    Commission,
     Listener,
     OrderLookup,
+    StreamListener,
+    SymbolSetup,
     VenueAccount,
+    VenueClock,
     VenueTraits,
     WhyNot,
     check_may_leave,
@@ -86,6 +91,10 @@ class PaperVenue:
             linked_orders=True,
             quotes_echo=True,
             tells_transfers=True,
+            tells_instruments=True,
+            tells_commissions=True,
+            tells_clock=True,
+            sets_up_symbols=True,
             replacement=self._terms.replacement,
             receive_window=timedelta(),
             absence_margin=timedelta(),
@@ -96,7 +105,11 @@ class PaperVenue:
             base_fee=self._terms.base_fee,
         )
 
-    def listen(self, listener: Listener) -> None:
+    def listen(
+        self,
+        listener: Listener,
+        on_stream: StreamListener | None = None,  # noqa: ARG002 - its stream is a call, never lost
+    ) -> None:
         self._listener = listener
 
     # Orders
@@ -202,9 +215,32 @@ class PaperVenue:
             balances=balances, locked=locked, positions=positions, entry_prices=entry_prices
         )
 
-    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         known = ((each.symbol, self._prices.last_prices(each.symbol)) for each in symbols)
-        return {symbol: prices.current for symbol, prices in known if prices is not None}
+        return {symbol: Quote(last=last.current) for symbol, last in known if last is not None}
+
+    async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        """Those of the configuration: nothing else tells it."""
+        names = [each.symbol for each in symbols]
+        return {name: self._instruments[name] for name in names if name in self._instruments}
+
+    async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        terms = self._terms
+        commission = Commission(maker=terms.maker, taker=terms.taker, in_base=terms.fee_in_base)
+        return {each.symbol: commission for each in symbols if each.symbol in self._instruments}
+
+    async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
+        instrument = self._instruments.get(symbol)
+        if instrument is None:
+            raise OrderRejectedError(f"unknown symbol {symbol}")
+        if setup.leverage > instrument.max_leverage:
+            raise OrderRejectedError(
+                f"{FilterName.ABOVE_MAX_LEVERAGE}: {setup.leverage} is more than"
+                f" {instrument.max_leverage}"
+            )
+
+    async def server_clock(self) -> VenueClock:
+        return VenueClock(time=host_now())
 
     # Prices
 
