@@ -1,7 +1,7 @@
 """Files to candles at speed 0, through timeline, runner and pull: what a replay leaves behind."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.fakes.market_data import MINUTE, START, market_symbol, minutes
 from tests.integration.test_market_jobs import aggregated
 from tradebotd.clocks.market import MarketClock
 from tradebotd.domain.candle import Candle, Tick
+from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName, JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Every, JobSpec
@@ -230,46 +231,22 @@ async def test_every_kind_of_bad_row_is_quarantined_and_the_rest_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("directory", "reason"),
+    ("rows", "reason"),
     [
-        ({"AAA_1m.csv": []}, "the file is empty"),
-        ({"AAA_1m.csv": [HEADER]}, "the file holds no rows"),
-        ({"AAA_1m.csv": ["ts,open,high,low,close", "1,2,3,4,5"]}, "columns are missing: volume"),
-        ({"AAA_1m.csv": [HEADER, "a,b,c,d,e,f"]}, "no row is a candle"),
+        ([], "the file is empty"),
+        ([HEADER], "the file holds no rows"),
+        (["ts,open,high,low,close", "1,2,3,4,5"], "columns are missing: volume"),
+        (
+            [HEADER, "a,b,c,d,e,f"],
+            "no row is a candle; the first: line 2: ts is no ISO 8601 time",
+        ),
     ],
-    indirect=["directory"],
 )
-async def test_a_replay_of_nothing_says_so(
-    database: Database, recordings: Recordings, reason: str
-) -> None:
-    """3.8: the file is quarantined as a whole, the one run is partial, nothing is traded."""
-    played = Played(database, recordings)
-    await played.run()
+def test_a_file_of_nothing_makes_no_feed(tmp_path: Path, rows: Sequence[str], reason: str) -> None:
+    """3.8, N9: whatever good files stand beside it; there is no recording without a candle."""
+    (tmp_path / "AAA_1m.csv").write_text("\n".join(rows))
+    (tmp_path / "BBB_1m.csv").write_text("\n".join(lines(GOOD)))
 
-    ((source, number, said),) = await played.query(
-        "SELECT source, line, reason FROM ohlc_quarantine"
-    )
-    assert (source, number) == ("AAA_1m.csv", None)
-    assert said.startswith(reason)
-    assert not played.points
-    assert await played.query("SELECT status FROM job_runs WHERE job = 'realtime_pull'") == [
-        ("partial",)
-    ]
-    assert (await read_reached(database)).ended
-    assert recordings.span()[0] == recordings.span()[1] == datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    "directory", [{"AAA_1m.csv": [], "BBB_1m.csv": lines(GOOD)}], indirect=True
-)
-async def test_an_empty_file_beside_a_good_one_stops_nobody(
-    database: Database, recordings: Recordings
-) -> None:
-    """3.8, M2.6: the good symbol is played; the other is named in a partial run."""
-    played = Played(database, recordings)
-    await played.run()
-
-    assert len(await played.candles("BBB", "1m")) == len(GOOD)
-    partial = await played.query("SELECT error FROM job_runs WHERE status <> 'ok'")
-    assert len(partial) == 1
-    assert "AAA" in partial[0][0]
+    with pytest.raises(ConfigError) as refused:
+        load_recordings(FEED, str(tmp_path), [symbol("AAA"), symbol("BBB")])
+    assert refused.value.problems == [f"feeds.sim: AAA_1m.csv: {reason}"]

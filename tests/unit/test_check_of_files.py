@@ -148,6 +148,62 @@ def test_what_was_done_to_rows_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     assert "warning: feeds.h" not in said
 
 
+UNFINISHED = rows(1)[0].rpartition(",")[0] + ",0.5"
+REPLACED: dict[str, tuple[dict[str, Sequence[str]], str]] = {
+    "a file of one row": (
+        {"AAAUSDT_1m_2024.csv": [HEADER, UNFINISHED], "AAAUSDT_1m_2025.csv": [HEADER, *rows(9)]},
+        (
+            "AAAUSDT_1m_2024.csv: 1 of its times are in a file that ends later, too; 1 with other"
+            " values, the first at 2025-01-01T00:00:00+00:00: that file counts"
+        ),
+    ),
+    "a file of two": (
+        {
+            "AAAUSDT_1m_2024.csv": [HEADER, *rows(1, 1), rows(1, 2)[0] + "5"],
+            "AAAUSDT_1m_2025.csv": [HEADER, *rows(9, 2)],
+        },
+        "AAAUSDT_1m_2024.csv: 1 of its times are in a file that ends later, too; 1 with other values",
+    ),
+    "a file of one candle, unfinished first": (
+        {"AAAUSDT_1m.csv": [HEADER, UNFINISHED, *rows(1)]},
+        "AAAUSDT_1m.csv: 1 of 2 rows are replaced; the first, line 2: differs from line 3",
+    ),
+    "one candle three times": (
+        {"AAAUSDT_1m.csv": [HEADER, UNFINISHED, UNFINISHED + "5", *rows(2)]},
+        "AAAUSDT_1m.csv: 2 of 4 rows are replaced; the first, line 2: differs from line 3",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "words"), REPLACED.values(), ids=REPLACED)
+def test_a_row_that_is_replaced_does_not_count_against_its_file(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    files: Mapping[str, Sequence[str]],
+    words: str,
+) -> None:
+    """3.8: nothing is missing for it; it is said, and no warning."""
+    assert main.main(written(tmp_path, files)) == 0
+    said = capsys.readouterr().out
+    assert f"note: feeds.h: {words}" in said
+    assert "warning: feeds.h" not in said
+
+
+def test_what_is_lost_is_told_apart_from_what_is_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """3.8: each with its number and its own first line."""
+    files = {
+        "AAAUSDT_1m_2024.csv": [HEADER, UNFINISHED, *BAD, rows(1, 6)[0] + "5"],
+        "AAAUSDT_1m_2025.csv": [HEADER, *rows(9, 6)],
+    }
+    assert main.main(written(tmp_path, files)) == 0
+    said = capsys.readouterr().out
+    assert "_2024.csv: 1 of 8 rows are left out; the first, line 6: high is below low" in said
+    assert "_2024.csv: 1 of 8 rows are replaced; the first, line 2: differs from line 3" in said
+    assert "_2024.csv: 1 of its times are in a file that ends later, too; 1 with other" in said
+
+
 def test_a_feed_that_no_symbol_uses_is_not_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TextIO
@@ -17,12 +18,24 @@ from tradebotd.domain.candle_rules import candle_flaw
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.candle_times import read_time
 from tradebotd.feeds.csv_layout import Row, is_preamble, layout_of, rows_of
+from tradebotd.feeds.other_formats import by_content
 from tradebotd.feeds.parquet_candles import open_parquet
-from tradebotd.feeds.recording import COLUMNS, FileFlawError, Recording, as_row, flawed, placed
+from tradebotd.feeds.recording import (
+    COLUMNS,
+    FileFlawError,
+    Recording,
+    ReplacedCandle,
+    as_row,
+    flawed,
+    placed,
+)
 from tradebotd.feeds.row_order import arrange
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 _RAW_LIMIT: Final = 2_000
+_HEAD_BYTES: Final = 64
+_GZIP: Final = b"\x1f\x8b"
+_PARQUET: Final = b"PAR1"
 _PREAMBLE_LINES: Final = 20
 # BTCUSDT_1m, and with the month or the day of an archive: BTCUSDT-1m-2025-01.
 _NAME: Final = re.compile(
@@ -50,6 +63,7 @@ def load_recording(
     if symbol is None:
         symbol = (parse_name(path) or (path.name, timeframe))[0]
     try:
+        _refuse_other_formats(path)
         if path.name.endswith(".parquet"):
             time_name, rows = open_parquet(path, symbol)
             return _Judge(source, timeframe, time_name).recording(rows)
@@ -59,9 +73,28 @@ def load_recording(
             _add_raw(path, recording, wanted)
     except FileFlawError as flaw:
         return flawed(source, str(flaw))
-    except (OSError, EOFError, zlib.error) as error:
-        return flawed(source, f"unreadable: {type(error).__name__}: {error}")
+    except (EOFError, zlib.error) as error:
+        return flawed(source, f"unreadable: damaged, or cut off ({error}): download it again")
+    except OSError as error:
+        return flawed(source, f"unreadable: {error.strerror or error}")
     return recording
+
+
+def _refuse_other_formats(path: Path) -> None:
+    """Raises FileFlawError for what the name says wrongly, OSError, EOFError, zlib.error."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    packed, parquet = path.name.endswith(".gz"), path.name.endswith(".parquet")
+    if packed and head and not head.startswith(_GZIP):
+        raise FileFlawError("unreadable: its name says that it is gzipped, and it is not")
+    if packed:
+        with gzip.open(path, "rb") as unpacked:
+            head = unpacked.read(_HEAD_BYTES)
+    other = by_content(head)
+    if other is not None and not (parquet and head.startswith(_PARQUET)):
+        raise FileFlawError(f"unreadable: {other.told()}")
+    if other is None and parquet and head:
+        raise FileFlawError("unreadable: its name says that it is Parquet, and it is not")
 
 
 @contextmanager
@@ -117,13 +150,9 @@ def _add_raw(path: Path, recording: Recording, wanted: AbstractSet[int]) -> None
                 if len(found) == len(wanted):
                     break
     recording.rejected = [
-        (at, _with_raw(row, found[row.line]) if row.line in found else row)
+        (at, replace(row, raw=found[row.line]) if row.line in found else row)
         for at, row in recording.rejected
     ]
-
-
-def _with_raw(row: RejectedCandle, raw: str) -> RejectedCandle:
-    return RejectedCandle(row.source, row.line, row.ts, row.reason, raw)
 
 
 class _Judge:
@@ -162,16 +191,20 @@ class _Judge:
             raise FileFlawError(f"no row is a candle; the first: line {bad.line}: {bad.reason}")
         arranged = arrange(candles, lines, self._timeframe, ascends=ascends)
         for line, candle, reason in arranged.left_out:
-            self.wanted.add(line)
             row = RejectedCandle(self._source, line, candle.ts, reason, as_row(candle))
             self._loose.append((candle.ts, row))
+        for line, candle, reason in arranged.replaced:
+            row = ReplacedCandle(
+                self._source, line, candle.ts, reason, as_row(candle), by_another_file=False
+            )
+            self._loose.append((candle.ts, row))
+        self.wanted.update(line for line, *_ in (*arranged.left_out, *arranged.replaced))
         kept = arranged.candles
         return Recording(
             candles=kept,
             rejected=placed(self._loose, self._timeframe, kept[0].ts, kept[-1].ts),
             duplicates=arranged.duplicates,
             rows=count,
-            replaced=arranged.replaced,
             notes=[] if arranged.note is None else [f"{arranged.note}: sorted"],
         )
 

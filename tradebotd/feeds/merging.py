@@ -8,7 +8,7 @@ from typing import Final
 
 from tradebotd.domain.candle import Candle, RejectedCandle
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.feeds.recording import Recording, as_row, flawed, placed
+from tradebotd.feeds.recording import Recording, ReplacedCandle, as_row, flawed, placed
 
 # One of so many common times may differ, and one at least: the row that was unfinished.
 _FEW: Final = 10
@@ -77,20 +77,23 @@ def _without(
         return recording
     reason = "another file, which ends later, has this time with other values"
     rows = [
-        (candle.ts, RejectedCandle(source, None, candle.ts, reason, as_row(candle)))
+        (
+            candle.ts,
+            ReplacedCandle(source, None, candle.ts, reason, as_row(candle), by_another_file=True),
+        )
         for candle in differing
     ]
-    first, last = recording.candles[0].ts, recording.candles[-1].ts
+    begin, end = recording.candles[0].ts, recording.candles[-1].ts
     equal = {candle.ts for candle in overlap}.difference(candle.ts for candle in differing)
     note = f"{len(overlap)} of its times are in a file that ends later, too"
     if differing:
-        note += f"; {len(differing)} differ, that file counts"
+        first = differing[0].ts.isoformat()
+        note += f"; {len(differing)} with other values, the first at {first}: that file counts"
     return Recording(
         candles=recording.candles,
-        rejected=_in_order([*recording.rejected, *placed(rows, timeframe, first, last)]),
+        rejected=_in_order([*recording.rejected, *placed(rows, timeframe, begin, end)]),
         duplicates=sorted([*recording.duplicates, *equal]),
         rows=recording.rows,
-        replaced=recording.replaced + len(differing),
         notes=[*recording.notes, note],
     )
 
@@ -104,7 +107,6 @@ def _joined(parts: Sequence[Recording]) -> Recording:
         rejected=_in_order([row for part in parts for row in part.rejected]),
         duplicates=list(heapq.merge(*(part.duplicates for part in parts))),
         rows=sum(part.rows for part in parts),
-        replaced=sum(part.replaced for part in parts),
         notes=[note for part in parts for note in part.notes],
     )
 

@@ -15,14 +15,20 @@ class FileFlawError(Exception):
     """The file as a whole is no recording; the text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReplacedCandle(RejectedCandle):
+    """A sound row: another one of its time counts, so that nothing is missing for it."""
+
+    by_another_file: bool
+
+
 @dataclass(slots=True)
 class Recording:
     """One file. `rejected` and `duplicates` carry the time at which they count, both ascending.
 
-    `rows`: those of the file, good or bad. `replaced`: how many of the rejected ones are there
-    again with other values, so that nothing is missing for them. `notes`: what was done to the
-    rows, in words. `flaw` is set when the file as a whole is no recording: then there are no
-    candles.
+    `rows`: those of the file, good or bad. Among `rejected` are those that are replaced. `notes`:
+    what was done to the rows, in words. `flaw` is set when the file as a whole is no recording:
+    then there are no candles.
     """
 
     candles: list[Candle] = field(default_factory=list)
@@ -30,8 +36,12 @@ class Recording:
     duplicates: list[datetime] = field(default_factory=list)
     flaw: RejectedCandle | None = None
     rows: int = 0
-    replaced: int = 0
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def replaced(self) -> int:
+        """How many of the rejected rows are there again, with other values."""
+        return sum(isinstance(row, ReplacedCandle) for _, row in self.rejected)
 
 
 def flawed(source: str, reason: str) -> Recording:

@@ -4,9 +4,9 @@ import glob
 import heapq
 import os
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
@@ -19,14 +19,15 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.csv_candles import load_recording, parse_name
+from tradebotd.feeds.file_report import FileReport, report_of
 from tradebotd.feeds.merging import merge
+from tradebotd.feeds.other_formats import by_name
 from tradebotd.feeds.recording import Recording
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import FetchedCandles
 from tradebotd.storage.held import assert_no_connection_held
 
-_DATA_SUFFIXES: Final = (".csv", ".gz", ".parquet", ".txt", ".tsv", ".zip", ".json", ".feather")
-_NOTHING_RECORDED: Final = datetime(2000, 1, 1, tzinfo=UTC)  # where time stands without any data
+_NAMED: Final = 5  # other symbols that have files, told where one has none
 
 
 @dataclass(slots=True)
@@ -39,83 +40,41 @@ class _Series:
     rejected_at: list[datetime]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileReport:
-    """One file of a symbol: what of it is loaded, and in words what is not.
-
-    `left_out`: rows that are no candles, be it that another one of their time counts (`replaced`).
-    `first`: the first of them, with its line. `flaw`: why nothing of the file is loaded.
-    """
-
-    symbol: str
-    source: str
-    rows: int
-    left_out: int
-    replaced: int
-    first: str
-    notes: Sequence[str]
-    flaw: str | None
-
-    @property
-    def lost(self) -> int:
-        """Rows of whose time nothing is loaded from this file."""
-        return self.left_out - self.replaced
-
-
-@dataclass(slots=True)
-class _Shelf:
-    """All recordings of one symbol, finest first; files that are none as a whole."""
-
-    series: dict[Timeframe, _Series] = field(default_factory=dict)
-    flaws: list[RejectedCandle] = field(default_factory=list)
-
-    def finest(self) -> _Series | None:
-        return next(iter(self.series.values()), None)
+# All recordings of one symbol, finest first: one at least.
+_Shelf = dict[Timeframe, _Series]
 
 
 class Recordings:
     """What the files hold. Read before the loop starts: it takes 0.2 s for 45,000 rows.
 
-    `unread`: files of the pattern whose names say neither symbol nor timeframe.
+    *shelves*: by symbol, none of them empty. `unread`: files of the pattern that are passed over,
+    and why.
     """
 
     def __init__(
         self,
-        shelves: dict[str, _Shelf],
+        shelves: Mapping[str, _Shelf],
         reports: Sequence[FileReport] = (),
-        unread: Sequence[str] = (),
+        unread: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.shelves = shelves
         self.reports = reports
         self.unread = unread
 
     def span(self) -> tuple[datetime, datetime]:
-        found = [series for shelf in self.shelves.values() if (series := shelf.finest())]
-        if not found:
-            return _NOTHING_RECORDED, _NOTHING_RECORDED
-        return (
-            min(series.times[0] for series in found),
-            max(_close(series) for series in found),
-        )
+        """When what is played begins and ends: the finest recording of each symbol."""
+        return _span(_finest(shelf) for shelf in self.shelves.values())
 
     def span_of(self, symbol: str) -> tuple[datetime, datetime] | None:
-        """Over all its timeframes, close of the last candle; None: nothing of it can be read."""
+        """When the recordings of one symbol begin and end; None where this feed has none of it."""
         shelf = self.shelves.get(symbol)
-        if shelf is None or not shelf.series:
-            return None
-        found = shelf.series.values()
-        return (
-            min(series.times[0] for series in found),
-            max(_close(series) for series in found),
-        )
+        return None if shelf is None else _span(shelf.values())
 
     def last_closes(self) -> dict[str, Decimal]:
         """By symbol, of the finest recording there is."""
-        found = {symbol: shelf.finest() for symbol, shelf in self.shelves.items()}
         return {
-            symbol: from_float(series.recording.candles[-1].close)
-            for symbol, series in found.items()
-            if series is not None and series.recording.candles
+            symbol: from_float(_finest(shelf).recording.candles[-1].close)
+            for symbol, shelf in self.shelves.items()
         }
 
 
@@ -128,7 +87,17 @@ class _Found:
     timeframe: Timeframe
 
 
-def _close(series: "_Series") -> datetime:
+def _finest(shelf: _Shelf) -> _Series:
+    return next(iter(shelf.values()))
+
+
+def _span(recorded: Iterable[_Series]) -> tuple[datetime, datetime]:
+    """From the first open to the last close."""
+    ends = [(series.times[0], _close(series)) for series in recorded]
+    return min(begin for begin, _ in ends), max(end for _, end in ends)
+
+
+def _close(series: _Series) -> datetime:
     """Of its last candle; there is none after the last minute that a date can name."""
     try:
         return series.times[-1] + series.timeframe.duration
@@ -139,19 +108,20 @@ def _close(series: "_Series") -> datetime:
 def load_recordings(name: FeedName, pattern: str, symbols: Sequence[MarketSymbol]) -> Recordings:
     """Files matching *pattern* (a glob, or a directory) of the symbols that use this feed.
 
-    Raises ConfigError naming each symbol without a file.
+    Raises ConfigError naming each symbol without a file, and each file of a symbol of which nothing
+    or half can be used.
     """
     paths = sorted(Path(found) for found in glob.glob(_all_in(pattern)))  # noqa: PTH207 - an absolute pattern
-    by_name: dict[str, list[_Found]] = {}
-    unread: list[str] = []
+    of_names: dict[str, list[_Found]] = {}
+    unread: list[tuple[str, str]] = []
     common = os.path.commonpath([path.parent for path in paths]) if paths else ""
     for path in paths:
         parsed = parse_name(path)
         source = str(path.relative_to(common))
         if parsed is not None:
-            by_name.setdefault(parsed[0], []).append(_Found(path, source, parsed[1]))
-        elif path.suffix.lower() in _DATA_SUFFIXES:
-            unread.append(source)
+            of_names.setdefault(parsed[0], []).append(_Found(path, source, parsed[1]))
+        elif (why := by_name(path.name)) is not None:
+            unread.append((source, why))
     shelves: dict[str, _Shelf] = {}
     reports: list[FileReport] = []
     problems: list[str] = []
@@ -159,15 +129,18 @@ def load_recordings(name: FeedName, pattern: str, symbols: Sequence[MarketSymbol
         if name not in symbol.feeds:
             continue
         outside = symbol.name_at(name)
-        if outside not in by_name:
+        if outside not in of_names:
             problems.append(
                 f"feeds.{name}: no file {outside}_TIMEFRAME.csv for symbol {symbol.symbol}"
-                f" matches {pattern}{_named_otherwise(unread)}"
+                f" matches {pattern}{_instead(name, outside, sorted(of_names), unread)}"
             )
             continue
-        shelves[symbol.symbol] = _shelve(symbol.symbol, by_name[outside], outside, reports)
+        shelf, of_files, flaws = _shelve(of_names[outside], outside)
+        problems += [f"feeds.{name}: {flaw}" for flaw in flaws]
+        shelves[symbol.symbol] = shelf
+        reports += of_files
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(list(dict.fromkeys(problems)))  # two symbols may share a file
     return Recordings(shelves, reports, unread)
 
 
@@ -175,18 +148,31 @@ def _all_in(pattern: str) -> str:
     return f"{glob.escape(pattern)}/*" if Path(pattern).is_dir() else pattern
 
 
-def _named_otherwise(unread: Sequence[str]) -> str:
-    if not unread:
-        return ""
-    others = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
-    return f"; {unread[0]}{others} is named otherwise"
+def _instead(
+    feed: FeedName, outside: str, names: Sequence[str], unread: Sequence[tuple[str, str]]
+) -> str:
+    """What is there in place of a symbol's file, as far as it may be meant."""
+    alike = [name for name in names if _plain(name) == _plain(outside)]
+    if alike:
+        return f'; there is one of {alike[0]}: names = {{ {feed} = "{alike[0]}" }} of the symbol'
+    first = sorted(unread, key=lambda each: not _plain(each[0]).startswith(_plain(outside)))
+    if first:
+        others = f", and so are {len(unread) - 1} more" if len(unread) > 1 else ""
+        return f"; {first[0][0]} is named otherwise{others}: {first[0][1]}"
+    return f"; there are files of {', '.join(names[:_NAMED])}" if names else ""
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _shelve(
-    symbol: str, files: Sequence[_Found], outside: str, reports: list[FileReport]
-) -> _Shelf:
-    """What was loaded of each file is added to *reports*."""
-    shelf = _Shelf()
+    files: Sequence[_Found], outside: str
+) -> tuple[_Shelf, Sequence[FileReport], Sequence[str]]:
+    """What is loaded of each file, and why some cannot be used; without any, an empty shelf."""
+    shelf: _Shelf = {}
+    reports: list[FileReport] = []
+    flaws: list[str] = []
     by_timeframe: dict[Timeframe, list[tuple[str, Recording]]] = {}
     for file in sorted(files, key=lambda each: each.timeframe.seconds):
         recording = load_recording(file.path, file.timeframe, symbol=outside, source=file.source)
@@ -196,34 +182,21 @@ def _shelve(
         if sound := [each for each in loaded if each[1].flaw is None]:
             merged, of_files = merge(sound, timeframe)
             counted += of_files
-            shelf.series[timeframe] = _Series(
+            shelf[timeframe] = _Series(
                 timeframe,
                 merged,
                 [candle.ts for candle in merged.candles],
                 [at for at, _ in merged.rejected],
             )
-        shelf.flaws += [each.flaw for _, each in counted if each.flaw is not None]
-        reports += [_report(symbol, source, each) for source, each in counted]
-    return shelf
-
-
-def _report(symbol: str, source: str, recording: Recording) -> FileReport:
-    rejected = [row for _, row in recording.rejected]
-    first = min(rejected, key=lambda row: row.line or 0, default=None)
-    words = ""
-    if first is not None:
-        place = f"line {first.line}" if first.line else str(first.ts)
-        words = f"{place}: {first.reason}"
-    return FileReport(
-        symbol=symbol,
-        source=source,
-        rows=recording.rows,
-        left_out=len(rejected),
-        replaced=recording.replaced,
-        first=words,
-        notes=tuple(recording.notes),
-        flaw=None if recording.flaw is None else recording.flaw.reason,
-    )
+        for source, recording in counted:
+            if recording.flaw is not None:
+                flaws.append(f"{source}: {recording.flaw.reason}")
+                continue
+            report = report_of(source, recording)
+            reports.append(report)
+            if report.is_useless:
+                flaws.append(report.why_useless())
+    return shelf, reports, flaws
 
 
 class ReplayFeed:
@@ -240,12 +213,9 @@ class ReplayFeed:
         self, symbol: MarketSymbol, timeframe: Timeframe, start: datetime, end: datetime
     ) -> FetchedCandles:
         assert_no_connection_held("a feed call")
-        shelf = self._shelf(symbol)
-        series = shelf.series.get(timeframe)
+        series = self._shelf(symbol).get(timeframe)
         if series is None:
-            if shelf.series or not shelf.flaws:
-                raise FeedError(f"{self.name} has no {timeframe} candles of {symbol.symbol}")
-            return FetchedCandles(candles=(), rejected=tuple(shelf.flaws))
+            raise FeedError(f"{self.name} has no {timeframe} candles of {symbol.symbol}")
         closed = self._clock.now() - timeframe.duration
         times, recording = series.times, series.recording
         first = bisect_left(times, start)
@@ -264,7 +234,7 @@ class ReplayFeed:
             ) - bisect_left(recording.duplicates, start)
         return FetchedCandles(
             candles=recording.candles[first:last],
-            rejected=(*shelf.flaws, *rejected) if shelf.flaws else rejected,
+            rejected=rejected,
             duplicates=max(0, duplicates),
         )
 
@@ -274,9 +244,9 @@ class ReplayFeed:
         found: dict[str, Decimal] = {}
         for symbol in symbols:
             shelf = self._recordings.shelves.get(symbol.symbol)
-            series = shelf.finest() if shelf else None
-            if series is None:
+            if shelf is None:
                 continue
+            series = _finest(shelf)
             place = bisect_right(series.times, now) - 1
             if place >= 0:
                 points = path_through(series.recording.candles[place], series.timeframe)
@@ -284,17 +254,15 @@ class ReplayFeed:
         return found
 
     def timeframes(self, symbol: MarketSymbol) -> tuple[Timeframe, ...]:
-        shelf = self._shelf(symbol)
-        return tuple(shelf.series) or (Timeframe.M1,)
+        return tuple(self._shelf(symbol))
 
     def span(self) -> tuple[datetime, datetime]:
         return self._recordings.span()
 
     def path(self, after: datetime | None) -> Iterator[Tick]:
         walks = [
-            _walk(symbol, series, after)
+            _walk(symbol, _finest(shelf), after)
             for symbol, shelf in sorted(self._recordings.shelves.items())
-            if (series := shelf.finest())
         ]
         if len(walks) == 1:
             return walks[0]

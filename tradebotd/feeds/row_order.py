@@ -24,15 +24,15 @@ FAR_OFF: Final = "far from the times of the other rows"
 
 @dataclass(slots=True)
 class Arranged:
-    """`candles` ascend; `left_out`: line, candle and reason; `replaced`: how many of them are those
+    """`candles` ascend; `left_out`: line, candle and reason; `replaced`: the same of those whose
 
-    of a time that a later row has, too. `note`: whether rows were moved, in words.
+    time a later row has, too. `note`: whether rows were moved, in words.
     """
 
     candles: list[Candle]
     left_out: list[tuple[int, Candle, str]] = field(default_factory=list)
+    replaced: list[tuple[int, Candle, str]] = field(default_factory=list)
     duplicates: list[datetime] = field(default_factory=list)
-    replaced: int = 0
     note: str | None = None
 
 
@@ -63,9 +63,9 @@ def arrange(
         found.left_out += [(numbers[p], candles[p], OUT_OF_ORDER) for p in sorted(alone)]
     if moved:
         if found.replaced:
-            _, __, reason = found.left_out[0]
+            line, _, reason = found.replaced[0]
             raise FileFlawError(
-                f"line {found.left_out[0][0]} {reason}, and the rows are in no order that says"
+                f"line {line} {reason}, and the rows are in no order that says"
                 " which of them is right"
             )
         newest_first = len(odd) == len(kept) - 1
@@ -95,8 +95,7 @@ def _each_time_once(
             found.duplicates.append(candle.ts)
         else:
             reason = f"differs from line {line}, a later row of the same time"
-            found.left_out.append((numbers[place], once[place], reason))
-            found.replaced += 1
+            found.replaced.append((numbers[place], once[place], reason))
             once[place], numbers[place] = candle, line
     return once, numbers
 

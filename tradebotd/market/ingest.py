@@ -41,7 +41,6 @@ class PullResult:
     rolled_up: int = 0
     rejected: dict[str, int] = field(default_factory=dict)  # new quarantine rows by symbol
     reasons: dict[str, str] = field(default_factory=dict)  # the first of them
-    whole_files: set[str] = field(default_factory=set)  # symbols with a file of which nothing came
     outliers: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)  # symbols of which nothing came
     answered: int = 0  # symbols whose feed answered, be it with nothing new
@@ -50,8 +49,6 @@ class PullResult:
     def quarantined(self, symbol: str) -> str:
         """How much of *symbol* was no candle, in words."""
         count, reason = self.rejected[symbol], self.reasons[symbol]
-        if symbol in self.whole_files:
-            return reason
         return f"{count} {'row' if count == 1 else 'rows'} quarantined, the first: {reason}"
 
 
@@ -319,12 +316,8 @@ class Ingest:
         if count:
             result.rejected[symbol.symbol] = result.rejected.get(symbol.symbol, 0) + count
             first = fresh[0]
-            if first.line is None and first.ts is None:
-                result.whole_files.add(symbol.symbol)
-                result.reasons[symbol.symbol] = f"nothing of {first.source} came: {first.reason}"
-            else:
-                place = str(first.ts) if first.line is None else f"line {first.line}"
-                result.reasons[symbol.symbol] = f"{place}: {first.reason}"
+            place = str(first.ts) if first.line is None else f"line {first.line}"
+            result.reasons[symbol.symbol] = f"{first.source}, {place}: {first.reason}"
 
     async def _make_again(
         self,

@@ -10,7 +10,6 @@ from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
 from tradebotd.daemon.calendar_files import data_spans, read_calendars
-from tradebotd.daemon.recording_words import problems_of
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.instrument import MarketSymbol
@@ -95,8 +94,6 @@ def _recordings(
             recordings[name] = load_recordings(name, str(config.path(feed.path)), symbols)
         except ConfigError as error:
             problems += error.problems
-        else:
-            problems += problems_of(name, recordings[name])
     return recordings
 
 
