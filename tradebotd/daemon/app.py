@@ -185,7 +185,10 @@ class App:
         try:
             with anyio.move_on_after(SUMMARY_SECONDS):
                 found = await read_summary(
-                    self.database, self.config.daemon.account, self.config.risk.currency
+                    self.database,
+                    self.config.daemon.account,
+                    self.config.risk.currency,
+                    [bot.name for bot in self.reloader.config.bots],
                 )
         except DatabaseUnavailableError as error:
             why = str(error)

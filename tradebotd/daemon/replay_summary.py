@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from tradebotd.storage import leadership
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.replay_results import (
     BotTrades,
@@ -19,19 +20,27 @@ NO_BOTS: Final = "no bot is configured"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaySummary:
-    """`curves` by bot, None for the account, whose money is *currency*."""
+    """`curves` by bot, None for the account, whose money is *currency*.
+
+    `others`: accounts that have used this database, too; what they traded is among the trades.
+    """
 
     currency: str
+    others: Sequence[str]
     bots: Sequence[BotTrades]
     curves: Mapping[str | None, EquityCurve]
 
 
-async def read_summary(database: Database, account: str, currency: str) -> ReplaySummary:
-    """Raises DatabaseUnavailableError."""
+async def read_summary(
+    database: Database, account: str, currency: str, bots: Sequence[str]
+) -> ReplaySummary:
+    """*bots*: names of the configured ones. Raises DatabaseUnavailableError."""
     async with database.connection() as connection:
-        bots = await trades_by_bot(connection)
+        trades = await trades_by_bot(connection, bots)
         curves = await equity_curves(connection, account)
-    return ReplaySummary(currency=currency, bots=bots, curves=curves)
+        accounts = await leadership.known_accounts(connection)
+    others = [each for each in accounts if each != account]
+    return ReplaySummary(currency=currency, others=others, bots=trades, curves=curves)
 
 
 def show_summary(summary: ReplaySummary) -> None:
@@ -50,8 +59,18 @@ def show_summary(summary: ReplaySummary) -> None:
         Column("still open", "open", right=True),
     )
     show(columns, [_row(each, summary.curves) for each in summary.bots], None, empty=NO_BOTS)
-    sys.stdout.write(account_line(summary) + "\n")
+    sys.stdout.write("\n".join([*_strangers(summary), account_line(summary)]) + "\n")
     sys.stdout.flush()
+
+
+def _strangers(summary: ReplaySummary) -> list[str]:
+    if not summary.others:
+        return []
+    words = (
+        "trades are those of this database, which other accounts have used, too"
+        f" ({', '.join(summary.others)}); equity is this account's"
+    )
+    return [words]
 
 
 def account_line(summary: ReplaySummary) -> str:
@@ -72,7 +91,7 @@ def account_line(summary: ReplaySummary) -> str:
 def _row(bot: BotTrades, curves: Mapping[str | None, EquityCurve]) -> dict[str, Any]:
     curve = curves.get(bot.bot)
     return {
-        "bot": bot.bot,
+        "bot": bot.bot if bot.configured else f"{bot.bot} (not configured)",
         "symbol": bot.symbol,
         "quote_asset": bot.quote_asset,
         "trades": bot.trades,

@@ -1,5 +1,6 @@
 """What a replay came to: closed trades by bot, and how far equity fell, as snapshots saw it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -7,19 +8,24 @@ from typing import Final, LiteralString
 
 from tradebotd.storage.postgres.database import Connection
 
-# A bot without trades is a result, too. One whose symbol was changed has a row for each.
+# A configured bot ($1) without trades is a result, too. Whatever else has traded or holds something is part of the
+# account's equity: a bot that has left the configuration, a symbol that a bot had before.
 SELECT_TRADES: Final[LiteralString] = """
-    SELECT r.bot, r.symbol, m.quote_asset, count(r.id)::integer AS trades,
-           (count(r.id) FILTER (WHERE r.realized_pnl > 0))::integer AS won,
-           coalesce(sum(r.realized_pnl), 0) AS realized_pnl, coalesce(sum(r.fees), 0) AS fees,
+    WITH lines AS (
+        SELECT name AS bot, symbol FROM bot_configs WHERE name = ANY ($1::text[])
+         UNION
+        SELECT bot, symbol FROM positions WHERE closed_at IS NULL OR entry_quantity > 0
+    )
+    SELECT l.bot, l.symbol, m.quote_asset, l.bot = ANY ($1::text[]) AS configured, count(t.id)::integer AS trades,
+           (count(t.id) FILTER (WHERE t.realized_pnl > 0))::integer AS won,
+           coalesce(sum(t.realized_pnl), 0) AS realized_pnl, coalesce(sum(t.fees), 0) AS fees,
            (SELECT count(*) FROM positions AS p
-             WHERE p.bot = r.bot AND p.symbol = r.symbol AND p.closed_at IS NULL)::integer AS open
-      FROM (SELECT c.name AS bot, coalesce(t.symbol, c.symbol) AS symbol, t.id, t.realized_pnl, t.fees
-              FROM bot_configs AS c LEFT JOIN trades AS t ON t.bot = c.name
-             WHERE NOT c.orphaned OR t.id IS NOT NULL) AS r
-      LEFT JOIN market_symbols AS m ON m.symbol = r.symbol
-     GROUP BY r.bot, r.symbol, m.quote_asset
-     ORDER BY r.bot, r.symbol
+             WHERE p.bot = l.bot AND p.symbol = l.symbol AND p.closed_at IS NULL)::integer AS open
+      FROM lines AS l
+      LEFT JOIN market_symbols AS m ON m.symbol = l.symbol
+      LEFT JOIN trades AS t ON t.bot = l.bot AND t.symbol = l.symbol
+     GROUP BY l.bot, l.symbol, m.quote_asset
+     ORDER BY l.bot, l.symbol
 """
 # The account's by its unit's value: what was paid in or taken out is neither gain nor loss.
 SELECT_EQUITY: Final[LiteralString] = """
@@ -39,6 +45,7 @@ class BotTrades:
     bot: str
     symbol: str
     quote_asset: str | None
+    configured: bool
     trades: int
     won: int
     realized_pnl: Decimal
@@ -57,8 +64,13 @@ class EquityCurve:
     drawdown: Decimal
 
 
-async def trades_by_bot(connection: Connection) -> list[BotTrades]:
-    return [BotTrades(**dict(row)) for row in await connection.fetch(SELECT_TRADES)]
+async def trades_by_bot(connection: Connection, configured: Sequence[str]) -> list[BotTrades]:
+    """Those of all bots of this database; *configured*: names of the bots in force.
+
+    A position belongs to a bot, and a bot to no account.
+    """
+    rows = await connection.fetch(SELECT_TRADES, list(configured))
+    return [BotTrades(**dict(row)) for row in rows]
 
 
 async def equity_curves(connection: Connection, account: str) -> dict[str | None, EquityCurve]:
