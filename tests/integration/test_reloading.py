@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from tests.fakes.trading import MINUTE, SYMBOL, TradingHarness, open_harness, spec
 from tests.unit.config_text import ONE_BOT, written
 from tradebotd.config.load import load_config
+from tradebotd.config.warning import ConfigWarning, WarningKind
 from tradebotd.daemon import reload as reloading_module
 from tradebotd.daemon.reload import Reloader
 from tradebotd.domain.candle import Tick
@@ -29,8 +30,10 @@ RISK = '[risk]\nmax_open_positions = 3\nbad_tick = "60%"\n'
 
 
 @asynccontextmanager
-async def reloading(harness: TradingHarness, directory: Path, text: str) -> AsyncIterator[Reloader]:
-    """Of ONE_BOT, whose file has become *text*."""
+async def reloading(
+    harness: TradingHarness, directory: Path, text: str, *warnings: ConfigWarning
+) -> AsyncIterator[Reloader]:
+    """Of ONE_BOT, whose file has become *text*; *warnings*: what was found in it at the start."""
     path = await anyio.to_thread.run_sync(written, directory, ONE_BOT)
     config = await anyio.to_thread.run_sync(load_config, path)
     harness.protection.doubt_beyond(config.risk.bad_tick)
@@ -54,6 +57,7 @@ async def reloading(harness: TradingHarness, directory: Path, text: str) -> Asyn
             entries=harness.entries,
             gate=harness.gate,
             protection=harness.protection,
+            warnings=warnings,
         )
 
 
@@ -166,6 +170,20 @@ async def test_what_a_reload_brings_that_hardly_is_meant_is_told(
     (after,) = reloader.doubtful()
     assert (before, told) == ([], ["cooldown_long"])
     assert (after.place, after.serious) == ("bots[0].cooldown ('btc-ema', line 15)", False)
+
+
+async def test_what_was_found_at_the_start_is_not_looked_for_again(
+    database: Database, tmp_path: Path
+) -> None:
+    """The log of the start and `status` say the same, until a reload finds something else."""
+    harness = await open_harness(database, spec("btc-ema"))
+    found = ConfigWarning(WarningKind.RISK_HIGH, "bots[0].sizing.value", "found at the start")
+    async with reloading(harness, tmp_path, ONE_BOT + RISK, found) as reloader:
+        (fact,) = reloader.doubtful()
+        await reloader.reload()
+
+        assert fact.why == "found at the start"
+        assert reloader.doubtful() == []
 
 
 async def test_a_reload_that_failed_stands_until_a_good_one_or_the_old_file(

@@ -1,6 +1,8 @@
 """What may stand in a file and hardly means what it says: `check` says so, and goes on."""
 
 import re
+from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,11 @@ from tests.architecture.tree import ROOT
 from tests.unit.config_text import ONE_BOT, SMALLEST, written
 from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.load import load_config
+from tradebotd.config.model import Config
 from tradebotd.config.warning import ConfigWarning, WarningKind
 from tradebotd.daemon.commands import main
 from tradebotd.daemon.doubtful import config_facts, log_warnings
+from tradebotd.daemon.wiring import files as wired_files
 from tradebotd.daemon.wiring.files import load
 from tradebotd.health.report import Code, Facts, Health, Severity, health_of, problems_of
 
@@ -184,6 +188,27 @@ def test_a_recording_tells_a_price(
     assert words in warning.words
     assert main.main(["check", "--config", str(config.source)]) == 0
     assert words in capsys.readouterr().out
+
+
+def test_what_is_doubtful_is_looked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the files that the prices come from; `check`, the log and `status` take it from there."""
+    looked: list[object] = []
+
+    def looking(config: Config, prices: Mapping[str, Decimal]) -> list[ConfigWarning]:
+        looked.append(config)
+        return config_warnings(config, prices)
+
+    monkeypatch.setattr(wired_files, "config_warnings", looking)
+    path = recorded(tmp_path, bot('sizing = { kind = "fixed_quantity", value = "20.1" }'))
+    _, files = load(path)
+
+    assert [warning.kind for warning in files.warnings] == [K.SIZE_ABOVE_CAPITAL]
+    assert len(looked) == 1
+    assert main.main(["check", "--config", str(path)]) == 0
+    assert len(looked) == 2
+    assert "1005 is more than initial_capital" in capsys.readouterr().out
 
 
 def test_every_kind_has_a_case_and_a_line_in_the_documentation() -> None:

@@ -49,7 +49,10 @@ class NotReloaded:
 
 
 class Reloader:
-    """*specs* and *strategies* are shared with the order flow, and changed in place."""
+    """*specs* and *strategies* are shared with the order flow, and changed in place.
+
+    *warnings*: what `check` warns of in *config*; those of another one are found by *prices*.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Reloader:
         entries: Entries,
         gate: EntryGate,
         protection: ExitManager,
+        warnings: Sequence[ConfigWarning],
         prices: Mapping[str, Decimal] = _NO_PRICES,
     ) -> None:
         self.config = config
@@ -78,7 +82,7 @@ class Reloader:
         self._protection = protection
         self._one_at_a_time = anyio.Lock()
         self._prices = prices
-        self._warnings = config_warnings(config, prices)
+        self._warnings = warnings
         self._failed: NotReloaded | None = None
 
     def doubtful(self) -> Sequence[ConfigFact]:

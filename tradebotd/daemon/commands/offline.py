@@ -4,7 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.load import find_config
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import in_words
@@ -25,7 +24,7 @@ def check(given: Path | None) -> int:
         f" {_count(len(files.specs), 'job')}, {_state(config)}, {in_words()}\n"
     )
     spans = data_spans(config, files.symbols, files.recordings)
-    warnings = [str(warning) for warning in config_warnings(config, files.prices())]
+    warnings = [str(warning) for warning in files.warnings]
     warnings += calendar_warnings(files.symbols, files.calendars, spans)
     notes: list[str] = []
     for feed, recordings in files.recordings.items():

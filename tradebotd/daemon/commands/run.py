@@ -6,7 +6,6 @@ from pathlib import Path
 
 import anyio
 
-from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.load import find_config
 from tradebotd.config.secrets import secret_values
 from tradebotd.daemon import logs
@@ -31,7 +30,7 @@ def run(given: Path | None, signals: Signals) -> int:
         secrets=secret_values(config),
         stream=line,
     )
-    log_warnings(config, config_warnings(config, files.prices()))
+    log_warnings(config, files.warnings)
     life = partial(serve, config, files, line, signals)
     try:
         summary = anyio.run(life, backend="asyncio", backend_options={"use_uvloop": True})

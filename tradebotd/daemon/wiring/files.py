@@ -1,14 +1,16 @@
 """What is read before the loop starts, since reading blocks: recordings, calendars, schedules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
+from tradebotd.config.warning import ConfigWarning
 from tradebotd.daemon.calendar_files import data_spans, read_calendars
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, FeedName
@@ -24,12 +26,15 @@ from tradebotd.strategies.registry import load_strategy
 
 @dataclass(frozen=True, slots=True)
 class LoadedFiles:
+    """`warnings`: what `check` warns of in the configuration, by the prices of the recordings."""
+
     symbols: tuple[MarketSymbol, ...]
     calendars: Mapping[str, Calendar]
     recordings: Mapping[FeedName, Recordings]
     specs: tuple[JobSpec, ...]
     strategies: Mapping[BotName, AnyStrategy]
     migrations: tuple[Migration, ...]
+    warnings: tuple[ConfigWarning, ...] = ()
 
     def prices(self) -> dict[str, Decimal]:
         """By symbol, the last of its recording: what sizes and distances can be held against."""
@@ -51,11 +56,15 @@ def load(path: Path) -> tuple[Config, LoadedFiles]:
         return []
 
     config = load_config(path, problems_of_files)
-    return config, read[0]
+    files = read[0]
+    return config, replace(files, warnings=tuple(config_warnings(config, files.prices())))
 
 
 def read_files(config: Config) -> LoadedFiles:
-    """Raises ConfigError with every problem of every kind of file."""
+    """What needs no sound configuration: no warnings yet.
+
+    Raises ConfigError with every problem of every kind of file.
+    """
     problems: list[str] = []
     symbols = config.market_symbols()
     calendars: dict[str, Calendar] = {}

@@ -89,6 +89,7 @@ async def build(
             entries=trading.entries,
             gate=trading.gate,
             protection=trading.protection,
+            warnings=files.warnings,
             prices=files.prices(),
         )
         app = App(
