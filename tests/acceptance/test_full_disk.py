@@ -108,7 +108,7 @@ def test_a_full_disk_is_told_at_once_and_no_entry_is_sent_until_there_is_room(
 
         fill(filler)
 
-        wait_for_log(daemon, "exits cannot be sent", 10)
+        wait_for_log(daemon, "exit sending blocked", 10)
         told = status(tmp_path)["problems"]
         assert told[0]["code"] == "writes_fail", told
         assert "exits cannot be sent: PostgreSQL cannot write" in told[0]["message"]
@@ -117,13 +117,13 @@ def test_a_full_disk_is_told_at_once_and_no_entry_is_sent_until_there_is_room(
         assert (doubted["severity"], doubted["subject"]) == ("info", "health.min_free_disk")
         time.sleep(5)  # a quarter of an hour of the market
         filler.unlink()
-        wait_for_log(daemon, "exits can be sent again", 20)
-        wait_for_log(daemon, "disk space is enough again", 40)
+        wait_for_log(daemon, "exit sending resumed", 20)
+        wait_for_log(daemon, "disk space restored", 40)
         assert daemon.terminate().exit_code == 0, daemon.log()[-3000:]
 
     lines = [json.loads(line) for line in daemon.log().splitlines() if line.startswith("{")]
     events = [line["event"] for line in lines]
     assert events.count("setting doubted") == 1
-    began, ended = events.index("exits cannot be sent"), events.index("disk space is enough again")
+    began, ended = events.index("exit sending blocked"), events.index("disk space restored")
     sent = [n for n, line in enumerate(lines) if line.get("role") == "entry"]
     assert [lines[n]["event"] for n in sent if began < n < ended] == []

@@ -369,7 +369,7 @@ async def test_a_socket_that_was_deleted_is_made_again(
             ended = await ctl("--socket", served, "halt", "--reason", "a look")
             assert (ended.code, control.asked[-1]) == (0, ("halt", "a look"))
 
-    made = [each for each in said if each["event"] == "control socket made again"]
+    made = [each for each in said if each["event"] == "control socket recreated"]
     assert [each["log_level"] for each in made] == ["warning", "warning"]
     assert stat.S_IMODE((await anyio.Path(served).stat()).st_mode) == 0o660
 
@@ -415,8 +415,8 @@ async def test_a_file_in_its_place_is_left_alone_and_the_socket_comes_back_behin
         await made_again(served)
 
     assert [(each["event"], each["log_level"]) for each in said] == [
-        ("control socket is gone", "error"),
-        ("control socket made again", "warning"),
+        ("control socket lost", "error"),
+        ("control socket recreated", "warning"),
     ]
 
 

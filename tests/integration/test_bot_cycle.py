@@ -284,8 +284,8 @@ async def test_a_daily_limit_pauses_until_the_bots_next_day(database: Database) 
         await harness.candles(100.0, 100.0)
         await harness.run()
 
-    told = [each["event"] for each in said if each["event"] in {"bot paused", "bot goes on"}]
-    assert told == ["bot paused", "bot goes on"]
+    told = [each["event"] for each in said if each["event"] in {"bot paused", "bot resumed"}]
+    assert told == ["bot paused", "bot resumed"]
     state = await harness.state()
     assert (state["status"], state["paused_by"]) == ("running", None)
     assert (state["daily_trades_count"], state["day"]) == (1, harness.clock.now().date())
@@ -330,7 +330,7 @@ async def test_the_reset_reactivates_whom_a_limit_paused_and_nobody_else(
     with capture_logs() as said:
         summary = await job.run(harness.context())
 
-    assert [(each["event"], each["bot"]) for each in said] == [("bot goes on", "limited")]
+    assert [(each["event"], each["bot"]) for each in said] == [("bot resumed", "limited")]
     assert (summary.updated, summary.skipped) == (3, 0)
     states = {name: await harness.state(name) for name in ("limited", "user", "free")}
     assert {name: each["paused_by"] for name, each in states.items()} == {

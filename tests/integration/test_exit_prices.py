@@ -72,7 +72,7 @@ async def test_a_tick_that_comes_late_is_not_acted_on(database: Database) -> Non
         acting = harness.protection.on_tick(late)
         assert acting is not None
         await acting
-    assert "price too old to act on" in [each["event"] for each in said]
+    assert "stale price ignored" in [each["event"] for each in said]
     assert (await harness.position())["closed_at"] is None
 
     await harness.stream("90")

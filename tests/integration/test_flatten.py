@@ -434,7 +434,7 @@ async def test_what_nobody_foresaw_in_one_exit_cuts_no_other(database: Database)
     with capture_logs() as said:
         result = await flatten(harness)
 
-    assert "a position could not be closed" in {each["event"] for each in said}
+    assert "position not closed" in {each["event"] for each in said}
     assert (result.left, len(result.closed)) == ([], 2)
     exits = await harness.rows("SELECT status FROM orders WHERE role = 'exit'")
     assert [row["status"] for row in exits] == ["filled", "filled"]

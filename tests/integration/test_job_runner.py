@@ -193,7 +193,7 @@ async def test_a_slow_run_is_warned_of_once(
         await made.runner.run_due([due()])
         (row,) = await made.rows()
 
-    assert capsys.readouterr().out.count("job slow") == 1
+    assert capsys.readouterr().out.count("soft limit exceeded") == 1
     assert row["status"] == "ok"
 
 

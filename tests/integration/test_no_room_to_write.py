@@ -108,7 +108,7 @@ async def test_it_is_said_at_critical_at_once_and_that_it_is_over(
     with capture_logs() as said:
         async with full(harness):
             (alarm,) = [each for each in said if each["log_level"] == "critical"]
-            assert alarm["event"] == "exits cannot be sent"
+            assert alarm["event"] == "exit sending blocked"
             assert "DiskFullError" in alarm["reason"]
             assert (alarm["resting"], alarm["unguarded"]) == ([], [position])
             assert harness.protection.protected_by(next(iter(harness.protection.held))) == "none"
@@ -117,8 +117,8 @@ async def test_it_is_said_at_critical_at_once_and_that_it_is_over(
         assert harness.gate.closed_because() == "PostgreSQL cannot write"
         await looking.look()
 
-    assert [each["event"] for each in said].count("exits cannot be sent") == 1
-    assert said[-1]["event"] == "exits can be sent again"
+    assert [each["event"] for each in said].count("exit sending blocked") == 1
+    assert said[-1]["event"] == "exit sending resumed"
     assert harness.gate.closed_because() is None
     assert harness.protection.protected_by(next(iter(harness.protection.held))) == "daemon"
 
@@ -149,4 +149,4 @@ async def test_a_database_that_is_away_is_loud_too(harness: TradingHarness) -> N
         await looking.look()
 
     events = [each["event"] for each in said if each["log_level"] in {"critical", "warning"}]
-    assert events == ["exits cannot be sent", "exits can be sent again"]
+    assert events == ["exit sending blocked", "exit sending resumed"]

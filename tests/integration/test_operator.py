@@ -524,11 +524,11 @@ async def test_what_was_refused_is_not_in_the_journal(bench: Bench, act: Act) ->
 
 
 DONE: dict[str, Act] = {
-    "adopted by hand": BY_HAND["adopt"],
-    "position's exit sent by hand": BY_HAND["close"],
-    "bot changed by hand": BY_HAND["pause"],
-    "job run by hand": lambda by: by.run_job("ping", {}, ignore),
-    "job switched by hand": lambda by: by.switch_job("ping", enabled=False),
+    "holding adopted manually": BY_HAND["adopt"],
+    "position exit sent manually": BY_HAND["close"],
+    "bot changed manually": BY_HAND["pause"],
+    "job run manually": lambda by: by.run_job("ping", {}, ignore),
+    "job switched manually": lambda by: by.switch_job("ping", enabled=False),
     "halted": lambda by: by.halt("a look"),
 }
 
@@ -541,7 +541,7 @@ async def test_what_was_done_is_one_line_in_the_journal(bench: Bench, event: str
 
     events = [each["event"] for each in said]
     assert events.count(event) == 1
-    assert [each for each in events if each != event and each.endswith(" by hand")] == []
+    assert [each for each in events if each != event and each.endswith(" manually")] == []
 
 
 async def test_a_switch_that_cannot_be_stored_has_not_been_done(bench: Bench) -> None:

@@ -66,8 +66,8 @@ async def test_a_reload_is_in_the_journal_whoever_asked() -> None:
 
     changes = ["risk.max_open_positions: 10 -> 5"]
     assert [(each["event"], each["changes"], each["by"]) for each in said] == [
-        ("reloaded", changes, "SIGHUP"),
-        ("reloaded", changes, "uid 0, pid 7"),
+        ("configuration reloaded", changes, "SIGHUP"),
+        ("configuration reloaded", changes, "uid 0, pid 7"),
     ]
 
 

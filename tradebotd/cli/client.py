@@ -31,7 +31,7 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 class Answer(NamedTuple):
-    """`now` is the daemon's clock (market time in a replay); None when it did not say."""
+    """Answer of the daemon. `now` is its clock (market time in a replay); None if not sent."""
 
     data: Any
     now: datetime | None
@@ -49,7 +49,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Client:
-    """Raises CommandError: not reachable, or refused with the daemon's own words."""
+    """HTTP client of the daemon. Raises CommandError: unreachable, or refused by the daemon."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -64,7 +64,7 @@ class Client:
     def follow(
         self, *parts: str | int, progress: Progress, body: Mapping[str, Any] | None = None
     ) -> Answer:
-        """A long act: calls *progress* with each line but the last, which is the answer."""
+        """Post a long action; *progress* gets every line but the last, which is the answer."""
         return self._ask("POST", _path(parts), body, progress)
 
     def _ask(
@@ -89,7 +89,7 @@ class Client:
             connection.close()
         if response.status >= 400 and _is_error(data):
             raise _refused(response.status, data["error"])
-        if _is_error(data):  # it went wrong after the stream had begun
+        if _is_error(data):  # failed after the stream had begun
             raise _refused(STATUS_BY_CODE.get(data["error"]["code"], 409), data["error"])
         now = response.headers.get(NOW_HEADER)
         return Answer(data, None if now is None else datetime.fromisoformat(now))
@@ -116,8 +116,8 @@ class Client:
 
 
 def _holder(path: Path) -> int | None:
-    """The process whose socket this was; None when there is none: see `control/presence.py`."""
-    from hashlib import sha256  # noqa: PLC0415 - paid for by what went wrong
+    """Return the process that owns the missing socket, or None: see `control/presence.py`."""
+    from hashlib import sha256  # noqa: PLC0415 - only on failure
 
     name = b"\0tradebotd/" + sha256(os.fsencode(os.path.realpath(path))).hexdigest().encode()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -1,8 +1,8 @@
 # ruff: noqa: ARG002 - each kind of column uses its own of what all are given
-"""Columns of a table, and what gives way where a terminal is too narrow for them.
+"""Columns of a table, and the order in which they are dropped on a narrow terminal.
 
-Dates give way first, then ids and digits (whole columns: a figure cut short is a lie), and names,
-types and reasons last. What is piped is whole.
+Dates are dropped first, then ids and figures (as whole columns: a truncated figure misleads);
+names, types and reasons go last. Piped output is never shortened.
 """
 
 import shutil
@@ -18,13 +18,13 @@ Cell = Callable[[Json, datetime | None], str]
 Value = Callable[[Json], str | None]
 
 GAP = 2
-WORDS = 24  # of a longer text so much must stay before a column is left out for it
+WORDS = 24  # width that a longer text keeps before columns are dropped
 
 
 class Column:
-    """`right`: figures. `drop`: left out where room is short, the lowest number first; 0 never.
+    """Column of a table. `right`: right-aligned. `drop`: drop order, lowest first; 0: never.
 
-    `host`: host time, which its head says beside a clock that is not the host's.
+    `host`: holds host time, which the heading says when the daemon's clock is simulated.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ def _plainly(key: str) -> Cell:
 
 
 class Times(Column):
-    """Relative, `3 min ago`; `3m` where room is short."""
+    """Column of relative times: `3 min ago`, or `3m` where space is short."""
 
     def __init__(self, head: str, key: str, *, drop: int = 0) -> None:
         super().__init__(head, key, drop=drop)
@@ -71,7 +71,7 @@ class Times(Column):
 
 
 class Figures(Column):
-    """With as many decimals in each row, so that they can be compared."""
+    """Column of figures, all with the same number of decimals so that they can be compared."""
 
     def __init__(self, head: str, value: str | Value, *, drop: int = 0) -> None:
         super().__init__(head, "", right=True, drop=drop)
@@ -82,7 +82,7 @@ class Figures(Column):
 
 
 class Money(Figures):
-    """And with its asset, where that is known: a table may hold several."""
+    """Column of amounts with their asset, if it is known: one table may hold several assets."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Money(Figures):
 
 
 class Fitted(NamedTuple):
-    """`left_out`: heads of the columns for which there was no room."""
+    """Columns fitted to a width; `left_out` holds the headings of the columns that had no room."""
 
     columns: list[Column]
     heads: list[str]
@@ -117,12 +117,12 @@ class Fitted(NamedTuple):
 
 
 def terminal_width() -> int | None:
-    """None where it is no terminal: what is piped is whole."""
+    """Return the terminal's width; None off a terminal: piped output is not shortened."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def is_simulated(now: datetime | None) -> bool:
-    """The daemon's clock is not the host's."""
+    """Return whether the daemon's clock differs from the host's by more than five minutes."""
     if now is None:
         return False
     import time  # noqa: PLC0415
@@ -138,7 +138,7 @@ def fitted(
     *,
     simulated: bool = False,
 ) -> Fitted:
-    """*width* None: as wide as it is."""
+    """Fit the columns to *width*; None leaves them at their natural width."""
     shown = list(columns)
     heads = [f"{each.head} (host)" if each.host and simulated else each.head for each in shown]
     texts = [each.texts(rows, now, short=False) for each in shown]

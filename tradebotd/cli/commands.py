@@ -1,4 +1,4 @@
-"""Each command: ask, then print JSON or words. Returns the exit code."""
+"""Commands of `tradebotctl`: each asks the daemon, prints the answer, returns the exit code."""
 
 import argparse
 import json
@@ -59,7 +59,7 @@ def status(client: Client, options: Options) -> int:
 
 
 def _draw(text: str) -> None:
-    """A screen of it on a terminal, cut at its bottom: what matters stands at the top."""
+    """Redraw the screen on a terminal, cut at the bottom: what matters most is at the top."""
     if not sys.stdout.isatty():
         print(text, flush=True)
         return
@@ -89,7 +89,7 @@ def _status_text(client: Client, data: Any, options: Options) -> str:
 
 
 def _list(columns: str, empty: str, *path: str) -> Command:
-    """A command that only shows what stands at *path*."""
+    """Return a command that shows the list at *path*."""
 
     def command(client: Client, options: Options) -> int:
         return _table(client.get(*path), options, columns, empty)
@@ -101,7 +101,7 @@ def _table(answer: Answer, options: Options, columns: str, empty: str) -> int:
     if options.json:
         print_json(answer.data)
         return EXIT_DONE
-    from tradebotd.cli import tables  # noqa: PLC0415 - rich is paid for by tables alone
+    from tradebotd.cli import tables  # noqa: PLC0415 - only tables need rich
 
     rows = answer.data if isinstance(answer.data, list) else [answer.data]
     tables.show(getattr(tables, columns), rows, answer.now, empty=empty)
@@ -315,7 +315,7 @@ def _act(name: str) -> Command:
 
 
 def _one(name: str) -> Command:
-    """All that is known of one thing."""
+    """Return a command that shows every detail of one bot, order or dead letter."""
 
     def command(client: Client, options: Options) -> int:
         from tradebotd.cli import shown  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Completion scripts made from the parser; `tradebotd`'s few words stand here (a test compares)."""
+"""Completion scripts, made from the parser; `tradebotd`'s few words are listed here (tested)."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ complete -F _{name} {name}
 
 
 def words_of(parser: argparse.ArgumentParser, path: str = "") -> dict[str, list[str]]:
-    """For each command's path the words that may follow it."""
+    """Return the words that may follow each command path."""
     found: dict[str, list[str]] = {path: []}
     for action in parser._actions:  # noqa: SLF001 - argparse has no other way to be read
         found[path] += action.option_strings

@@ -1,4 +1,4 @@
-"""What ends a command other than well, with its exit code."""
+"""Errors that end a command, and the exit codes."""
 
 EXIT_DONE = 0
 EXIT_NO = 1
@@ -18,7 +18,7 @@ BY_STATUS = {
 
 
 class CommandError(Exception):
-    """One line for an operator, and what they might do."""
+    """Failure with one line for the operator and a hint at what to do."""
 
     def __init__(self, exit_code: int, code: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class CommandError(Exception):
 
 
 class UsageError(Exception):
-    """Wrong arguments; `usage` is of the command they were meant for."""
+    """Wrong arguments; `usage` is the usage text of the command they were given to."""
 
     def __init__(self, usage: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""How numbers, times and states read in tables."""
+"""Formatting of numbers, times and states in tables."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ RED, GREEN, YELLOW, BOLD, DIM, LOUD = "31", "32", "33", "1", "2", "1;7;33"
 
 
 def ago(instant: str | datetime | None, now: datetime | None) -> str:
-    """`3 min ago`, `in 20 s`; the ISO text itself where nobody knows what time it is."""
+    """Format a time as `3 min ago` or `in 20 s`; as ISO text if the current time is unknown."""
     if instant is None:
         return NOTHING
     at = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
@@ -28,7 +28,7 @@ def ago(instant: str | datetime | None, now: datetime | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.25 s`, `45 s`, `3 min`, `5 h`, `2 d`: one unit, rounded down."""
+    """Format a duration in one unit, rounded down: `0.25 s`, `45 s`, `3 min`, `5 h`, `2 d`."""
     if seconds < 1:
         return f"{seconds:.2g} s"
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
 
 
 def ago_short(instant: str | datetime | None, now: datetime | None) -> str:
-    """`3m`, `in 20s`: what is left where room is short; in the past unless it says otherwise."""
+    """Format a time for narrow columns: `3m` for the past, `in 20s` for the future."""
     told = ago(instant, now)
     if now is None or not told.endswith(" ago"):
         return told.replace(" min", "m").replace(" s", "s").replace(" h", "h").replace(" d", "d")
@@ -47,7 +47,7 @@ def ago_short(instant: str | datetime | None, now: datetime | None) -> str:
 
 
 def plain(value: object) -> str:
-    """A value of JSON in words: no braces, no quotes, yes and no."""
+    """Format a JSON value as text: no braces, no quotes, yes and no."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
@@ -66,14 +66,14 @@ def plain(value: object) -> str:
 
 
 def even_figures(values: Sequence[str | None]) -> list[str]:
-    """As they are, each with the decimals of the one that has most."""
+    """Format figures with the decimals of the one that has the most; values are not rounded."""
     known = [Decimal(value) for value in values if value is not None]
     places = max((_places(value) for value in known), default=0)
     return [NOTHING if value is None else f"{Decimal(value):.{places}f}" for value in values]
 
 
 def even_money(values: Sequence[str | None], *, signed: bool = True) -> list[str]:
-    """With so many decimals, two at least, that the smallest shows two of its digits."""
+    """Format amounts with 2 to 8 decimals, so that the smallest shows two of its digits."""
     known = [abs(Decimal(value)) for value in values if value is not None]
     smallest = min((value for value in known if value), default=Decimal(1))
     places = min(8, max(2, 1 - smallest.adjusted()))
@@ -92,7 +92,7 @@ def _places(value: Decimal) -> int:
 
 
 def rounded(text: str | None) -> str | None:
-    """A candle's figure: what a binary fraction adds behind its eighth decimal is nobody's."""
+    """Round a candle's value to eight decimals: further digits are binary floating-point noise."""
     if text is None:
         return None
     value = Decimal(text)
@@ -100,7 +100,7 @@ def rounded(text: str | None) -> str | None:
 
 
 def money(text: str | None, *, signed: bool = False) -> str:
-    """Two places from 1 up, eight below it; grouped by thousands."""
+    """Format an amount, thousands grouped: two decimals from 1 up, at most eight below."""
     if text is None:
         return NOTHING
     value = Decimal(text)
@@ -113,13 +113,13 @@ def money(text: str | None, *, signed: bool = False) -> str:
 
 
 def with_asset(text: str | None, asset: str | None) -> str:
-    """An amount that may be negative, and what it is an amount of, where that is known."""
+    """Format a signed amount with its asset, if the asset is known."""
     told = money(text, signed=True)
     return told if asset is None or text is None else f"{told} {asset}"
 
 
 def number(text: str | None) -> str:
-    """A price or a quantity, as it is."""
+    """Format a price or a quantity as it is."""
     return NOTHING if text is None else text
 
 
@@ -130,7 +130,7 @@ def percent(share: float | None) -> str:
 
 
 def has_colour(stream: TextIO | None = None) -> bool:
-    """On a terminal, unless $NO_COLOR asks for none."""
+    """Return whether to use colour: on a terminal, unless $NO_COLOR or TERM=dumb forbids it."""
     stream = stream or sys.stdout
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
@@ -140,13 +140,13 @@ def paint(text: str, style: str, *, colour: bool) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """One line of at most *width* characters."""
+    """Collapse whitespace and cut to at most *width* characters."""
     flat = " ".join(text.split())
     return flat if len(flat) <= width else flat[: max(0, width - 1)] + "…"
 
 
 def wrapped(words: Iterable[str], width: int, *, cuts: bool = True) -> list[str]:
-    """Lines of at most *width*; a word that is longer is cut, or stands out."""
+    """Wrap to lines of at most *width*; a longer word is cut, or overflows if *cuts* is false."""
     lines: list[str] = []
     for word in words:
         short = cut(word, width) if cuts else word
@@ -158,9 +158,9 @@ def wrapped(words: Iterable[str], width: int, *, cuts: bool = True) -> list[str]
 
 
 def fit(rows: Sequence[Sequence[str]], width: int, keep: set[int], gap: int = 2) -> list[int]:
-    """Column widths whose sum fits *width*. Words give way first: a figure cut short is a lie.
+    """Return column widths whose sum fits *width*. Text shrinks first: a truncated figure misleads.
 
-    *keep*: the columns of figures, which give way only when words alone cannot make room.
+    *keep*: the columns of figures, which shrink only when text columns alone cannot make room.
     """
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     words = [index for index in range(len(widths)) if index not in keep]
@@ -175,7 +175,7 @@ def fit(rows: Sequence[Sequence[str]], width: int, keep: set[int], gap: int = 2)
 
 
 def tightest_stop(row: dict[str, Any]) -> str | None:
-    """The one that is met first."""
+    """Return the stop that is reached first: the highest of a long, the lowest of a short."""
     stops = [row[key] for key in ("stop_loss", "trailing_stop") if row[key] is not None]
     tightest = max if row["side"] == "long" else min
     return tightest(stops, key=Decimal) if stops else None

@@ -1,4 +1,4 @@
-"""Where the daemon's socket is, by the very rules the daemon itself follows."""
+"""Location of the daemon's socket, found by the same rules that the daemon follows."""
 
 import os
 import socket
@@ -17,9 +17,10 @@ SEARCHED = (Path("config.toml"), SERVICE_CONFIG)
 def find_socket(
     given: str | None, config: str | None, environment: Mapping[str, str] = os.environ
 ) -> Path:
-    """`--socket`, `--config`, $TRADEBOTD_SOCKET, the config's, the default. Raises CommandError.
+    """Find the socket: `--socket`, `--config`, $TRADEBOTD_SOCKET, the config's, the default.
 
-    Where nobody says, the service's is as good as the default: the one that answers is meant.
+    Without an explicit choice the service's socket counts as much as the default: the one that
+    answers is used. Raises CommandError.
     """
     if given is not None:
         return Path(given)
@@ -40,7 +41,10 @@ def find_socket(
 
 
 def _living(default: Path, service: Path) -> Path:
-    """Raises CommandError: both live, and an act must not reach the wrong one."""
+    """Return the socket that answers, *default* if neither does.
+
+    Raises CommandError if both do: a command must not reach the wrong daemon.
+    """
     if not _answers(service):
         return default
     if _answers(default):
@@ -50,14 +54,14 @@ def _living(default: Path, service: Path) -> Path:
 
 
 def _answers(path: Path) -> bool:
-    """Whether anybody listens, or nobody but another user can tell."""
+    """Return whether a process listens, or may listen but only another user could tell."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_SECONDS)
         try:
             probe.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             return False
-        except OSError:  # no permission, a full backlog: somebody is there
+        except OSError:  # no permission, a full backlog: a process listens
             return True
     return True
 
@@ -71,8 +75,8 @@ def _config_path(given: str | None, environment: Mapping[str, str]) -> Path | No
 
 
 def _daemon_section(path: Path) -> dict[str, str]:
-    """Raises CommandError: there is no such file, or it is not TOML."""
-    import tomllib  # noqa: PLC0415 - not paid for when the socket is named
+    """Read the `[daemon]` table. Raises CommandError if the file is missing or not TOML."""
+    import tomllib  # noqa: PLC0415 - not needed when the socket is named
 
     try:
         section = tomllib.loads(path.read_text(encoding="utf-8")).get("daemon", {})

@@ -1,4 +1,4 @@
-"""`tradebotctl`: asks the running daemon; imports nothing of it."""
+"""`tradebotctl`: talks to the running daemon over its socket; imports none of the daemon's code."""
 
 import os
 import sys
@@ -14,12 +14,12 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code (docs/operations.md)."""
+    """Run one command and return its exit code (docs/operations.md)."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         code = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; nothing may be written any more
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The words of `tradebotctl`. Completion scripts are made from the same parser."""
+"""Argument parser of `tradebotctl`; completion scripts are made from it."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ EXIT_CODES = (
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains with the usage of the very command that was meant."""
+    """Parser whose errors show the usage of the subcommand that was given."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         parsed, unknown = super().parse_known_args(args, namespace)
@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Commands:
-    """Adds commands below one parser; every one takes the common options, too."""
+    """Adder of subcommands to one parser; each takes the common options as well."""
 
     def __init__(self, parser: argparse.ArgumentParser, path: str, *, required: bool) -> None:
         self._path = path
@@ -80,7 +80,7 @@ def build_parser() -> Parser:
 
 
 def _common(parser: argparse.ArgumentParser, default: Any) -> None:
-    """On the program and on each command, so that they may stand before or after its name."""
+    """Add the common options to the program or a command: they work before and after its name."""
     parser.add_argument(
         "--json",
         action="store_true",
@@ -246,5 +246,5 @@ def _date(text: str) -> str:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Raises UsageError."""
+    """Parse the arguments. Raises UsageError."""
     return build_parser().parse_args(arguments)

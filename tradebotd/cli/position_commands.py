@@ -1,4 +1,4 @@
-"""Commands that change exits, take a holding in, or end everything."""
+"""Commands that change exits, adopt a holding, resume a symbol or flatten everything."""
 
 import argparse
 import sys
@@ -40,7 +40,7 @@ def set_exits(client: Client, options: Options, told: Told) -> int:
 
 
 def _level(position: dict[str, Any], name: str) -> str | None:
-    """As it is now: a price; of a holding time how long it was set to."""
+    """Return the current level: a price, or the configured duration of `max_holding`."""
     if name != "max_holding":
         level: str | None = position[name]
         return level
@@ -75,14 +75,14 @@ def flatten(client: Client, options: Options, told: Told) -> int:
         line.finish()
     told(answer, options, _verdict(answer.data))
     if answer.data["left"] and not options.json:
-        from tradebotd.cli import tables  # noqa: PLC0415 - rich is paid for by tables alone
+        from tradebotd.cli import tables  # noqa: PLC0415 - only tables need rich
 
         tables.show(tables.LEFT, answer.data["left"], answer.now, empty="")
     return EXIT_NO if answer.data["left"] else EXIT_DONE
 
 
 def _agreed(client: Client) -> bool:
-    """Raises UsageError where nobody can be asked."""
+    """Ask the operator to confirm. Raises UsageError off a terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("usage: tradebotctl flatten --yes\n", "not on a terminal: say --yes")
     count = len(client.get("positions").data)

@@ -1,4 +1,4 @@
-"""A run that is followed: one moving line on a terminal, nothing anywhere else."""
+"""Progress of a followed run: one updating line on a terminal, no output elsewhere."""
 
 import sys
 from typing import Any, TextIO
@@ -10,7 +10,7 @@ BAR = 24
 
 
 class LiveLine:
-    """`▕██████      ▏  46 %  candles 1200, inserted 1100` on stderr, gone at the end."""
+    """Line on stderr, cleared at the end: `▕██████      ▏  46 %  candles 1200, inserted 1100`."""
 
     def __init__(self, title: str, stream: TextIO | None = None) -> None:
         self._title = title
@@ -31,7 +31,7 @@ class LiveLine:
 
 
 def progress_text(title: str, figures: dict[str, Any]) -> str:
-    """`done` is a share of 1, or a number out of `total`; the rest is told as it is."""
+    """Format progress; `done` is a fraction, or a count out of `total`. Others stay as they are."""
     rest = {key: value for key, value in figures.items() if key not in {"done", "total"}}
     told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in rest.items())
     share = _share(figures)

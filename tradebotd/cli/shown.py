@@ -1,4 +1,4 @@
-"""All that is known of one bot, one order, or one run that failed for good."""
+"""Details of one bot, one order or one dead letter."""
 
 import argparse
 from typing import Any
@@ -33,7 +33,7 @@ def order(client: Client, options: Options) -> Answer:
 
 
 def dead_letter(client: Client, options: Options) -> Answer:
-    """Raises CommandError, with the ids there are."""
+    """Fetch one dead letter. Raises CommandError, with the known ids, if there is none."""
     answer = client.get("dead-letters")
     for letter in answer.data:
         if letter["id"] == options.id:
@@ -75,7 +75,7 @@ def tell_bot(answer: Answer) -> None:
 
 
 def _at_stake(position: dict[str, Any]) -> str:
-    """What it comes to should the stop fill at its price."""
+    """Describe the profit or loss if the stop fills at its price."""
     if position["pnl_at_stop"] is None:
         return "it has no stop: all of it is at risk"
     asset = position["quote_asset"]
@@ -105,7 +105,7 @@ def tell_order(answer: Answer) -> None:
 
 
 def _value(key: str, value: Any, *, simulated: bool) -> str:
-    """Two clocks may stand on one screen: the host's is marked."""
+    """Format a value, marked as host time if a simulated clock is shown beside it."""
     return f"{plain(value)} (host time)" if simulated and key in HOST_TIMES else plain(value)
 
 

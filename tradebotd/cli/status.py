@@ -1,6 +1,6 @@
-"""`tradebotctl status`: what matters at three in the morning first, money last.
+"""Text of `tradebotctl status`: what matters in an emergency first, money last.
 
-Written without rich, whose import alone would take a third of the time this command may.
+Does without rich, whose import alone would take a third of this command's time budget.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ POSITIONS = (
 
 
 class StatusText:
-    """`positions` is None when they could not be read; `width` when it is no terminal's."""
+    """Text of the status. `positions`: None if unreadable; `width`: None off a terminal."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ class StatusText:
         return lines + [f"  {label:<{LABEL + 2}}{text}" for label, text in rows]
 
     def _doubt(self) -> str:
-        """Loud when something is wrong; while its jobs are not due yet, only what it waits for."""
+        """Return the P&L's caveat: loud if something is wrong, dim while jobs are not due yet."""
         status = self._status
         if status["pnl_verified"]:
             return ""
@@ -236,7 +236,7 @@ class StatusText:
         return f"waits for: {', '.join(told)}" if told else "waits for its jobs"
 
     def _wait(self, wait: Json) -> str:
-        """`daily_close at 20:59Z`, and the day where it is another one."""
+        """Format a pending job: `daily_close at 20:59Z`, with the date if it is not today."""
         if wait["next_run_at"] is None:
             return str(wait["job"])
         at = datetime.fromisoformat(wait["next_run_at"])

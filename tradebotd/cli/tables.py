@@ -1,6 +1,6 @@
-"""Lists as tables, by rich: imported only when there is one to show.
+"""Tables drawn with rich, which is imported only when there is one to show.
 
-Piped they are whole; on a terminal they fit it (`columns` says what gives way).
+Piped tables are complete; on a terminal they fit its width (`columns` decides what is dropped).
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ STYLES = {
 
 
 def _dust(row: Json) -> str:
-    """Part of the loss, where there is any."""
+    """Return the cost of dust, which is part of the loss; `-` if there is none."""
     cost = row.get("dust_cost")
     return money(cost) if cost and Decimal(cost) else NOTHING
 
@@ -113,7 +113,7 @@ def _job_status(row: Json, _now: datetime | None) -> str:
 
 
 def last_line(error: str | None) -> str:
-    """Of a traceback: what was raised, without what PostgreSQL adds below it. Empty for none."""
+    """Return what a traceback raised, without PostgreSQL's details below; empty for no error."""
     lines = [line for line in (error or "").strip().splitlines() if line.strip()]
     for line in reversed(lines):
         if not line.startswith((" ", *ADDED)):
@@ -122,7 +122,7 @@ def last_line(error: str | None) -> str:
 
 
 def _took(row: Json, _now: datetime | None) -> str:
-    """Host time, which a limit of the job is measured in."""
+    """Return how long the run took in host time, the unit of the job's limits."""
     seconds = row.get("duration_s")
     return NOTHING if seconds is None or row["finished_at"] is None else duration(seconds)
 
@@ -132,7 +132,7 @@ def _summary(row: Json, _now: datetime | None) -> str:
 
 
 def counts(summary: Json) -> str:
-    """`attempted 3, inserted 2`: what is not zero."""
+    """Format the summary's non-zero counts: `attempted 3, inserted 2`."""
     told = [f"{key.replace('_', ' ')} {value}" for key, value in summary.items() if _tells(value)]
     if not told and "reason" in summary:
         return str(summary["reason"])
@@ -221,7 +221,7 @@ EXITS = (
 
 
 def _order_price(row: Json) -> str | None:
-    """What it was filled at, else what it waits for."""
+    """Return the average fill price, else the stop or limit price."""
     price: str | None = row["average_price"] or row["stop_price"] or row["limit_price"]
     return price
 

@@ -1,4 +1,4 @@
-"""Host time: limits, retries, time-outs, drain, audit. Never schedules, candles or days."""
+"""Host time: limits, retries, timeouts, drain, audit. Never schedules, candles or days."""
 
 import time
 from datetime import UTC, datetime
@@ -9,17 +9,17 @@ _CLOCK_ID: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def host_now() -> datetime:
-    """The machine's wall clock, aware UTC; for records that say when something really happened."""
+    """Return the machine's wall clock (aware UTC), for records of when something happened."""
     return datetime.now(UTC)  # noqa: TID251  # clocks are where the time comes from
 
 
 def monotonic() -> float:
-    """Seconds that never go back and go on while the machine sleeps."""
+    """Return seconds that never go back and keep counting while the machine sleeps."""
     return time.clock_gettime(_CLOCK_ID)
 
 
 class SystemHost:
-    """Implements `ports.clock.HostClock`."""
+    """Host clock of the machine; implements `ports.clock.HostClock`."""
 
     def now(self) -> datetime:
         return host_now()

@@ -1,7 +1,7 @@
-"""The Clock of a simulation: it starts where the data starts, and runs `speed` times as fast.
+"""Clock of a simulation: starts at the beginning of the data and runs `speed` times as fast.
 
-At speed 0 it stands still until the timeline jumps it. Whatever must end in the instant it began
-in (an operator's command, an order on its way) holds it meanwhile; who sleeps lets go first.
+At speed 0 it stands still until the timeline advances it. Work that must end at the instant it
+began (an operator's command, an order in flight) holds the clock; a sleeper releases its holds.
 """
 
 import heapq
@@ -23,7 +23,7 @@ _own_holds: ContextVar[int] = ContextVar("own_holds", default=0)
 
 
 class MarketClock:
-    """`host_seconds` is the monotonic host clock that a positive speed multiplies."""
+    """Simulated clock; `host_seconds` is the monotonic clock that a positive speed scales."""
 
     def __init__(
         self, start: datetime, speed: float, host_seconds: Callable[[], float] = monotonic
@@ -58,16 +58,16 @@ class MarketClock:
         return now if self._end is None else min(now, self._end)
 
     def stop_at(self, end: datetime) -> None:
-        """Stand still from *end* on: where the data ends, time ends."""
+        """Stand still from *end* on: market time ends with the data."""
         self._end = end
 
     def restart_from(self, instant: datetime) -> None:
-        """Begin at *instant* now: start-up took host time that must not count as market time."""
+        """Restart at *instant*: the host time that start-up took must not count as market time."""
         self._origin = instant
         self._host_origin = self._host_seconds()
 
     def jump_to(self, instant: datetime) -> None:
-        """Speed 0 only, by the timeline only, and only while nothing holds the clock."""
+        """Advance to *instant*; for the timeline only, at speed 0 and while no hold is in place."""
         if self._speed:
             raise RuntimeError("a clock with a speed is not jumped")
         if self._holds:
@@ -77,11 +77,11 @@ class MarketClock:
         self._origin = instant
         while self._sleepers and self._sleepers[0][0] <= instant:
             _, _, holds, woken = heapq.heappop(self._sleepers)
-            self._holds += holds  # taken back in the sleeper's name, before anything may jump again
+            self._holds += holds  # re-taken for the sleeper before the next jump
             woken.set()
 
     def next_wake(self) -> datetime | None:
-        """When the first sleeper wants to be woken."""
+        """Return when the first sleeper is to be woken; None if nothing sleeps."""
         return self._sleepers[0][0] if self._sleepers else None
 
     @property
@@ -123,7 +123,7 @@ class MarketClock:
         try:
             await sleeper[3].wait()
         finally:
-            if sleeper in self._sleepers:  # cancelled: the block that holds will let go once more
+            if sleeper in self._sleepers:  # cancelled: the holding block will release again
                 self._sleepers.remove(sleeper)
                 heapq.heapify(self._sleepers)
                 self._holds += holds

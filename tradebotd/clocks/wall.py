@@ -1,4 +1,4 @@
-"""The Clock of live trading: market time is the machine's time."""
+"""Clock of live trading: market time is the machine's time."""
 
 from datetime import datetime
 from typing import Final

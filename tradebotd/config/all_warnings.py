@@ -1,4 +1,4 @@
-"""All that `check` warns of, in the order of the file's tables."""
+"""All warnings of `check`, in the order of the file's tables."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -28,9 +28,9 @@ _BEYOND_ALL: Final = {
 def config_warnings(
     config: Config, prices: Mapping[str, Decimal] = _NO_PRICES
 ) -> list[ConfigWarning]:
-    """*prices*: by symbol, the last of a recording; what needs one is told only where it is known.
+    """Return every warning; those that need a price are left out for symbols without one.
 
-    *config* must have passed its checks.
+    *prices*: the last recorded price by symbol. *config* must have passed its checks.
     """
     return [
         *_costs(config),
@@ -55,7 +55,7 @@ def _costs(config: Config) -> Iterator[ConfigWarning]:
 
 
 def _limits(config: Config) -> Iterator[ConfigWarning]:
-    """Limits that nothing can reach: no price falls, and no equity is lost, by more than all."""
+    """Warn of limits that nothing can reach: no price or equity falls by more than 100%."""
     for key, words in _BEYOND_ALL.items():
         value = getattr(config.risk, key)
         if value >= 1:

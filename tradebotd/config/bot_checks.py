@@ -1,4 +1,4 @@
-"""What is wrong with a bot in the light of its symbol, its venue and the account."""
+"""Problems of a bot in view of its symbol, its venue and the account."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -16,7 +16,7 @@ from tradebotd.risk.liquidation import liquidation_distance
 from tradebotd.strategies.registry import load_strategy
 
 BUILT_TRIGGERS: Final = frozenset({"last"})
-PERCENT_SHOWN: Final = Decimal("0.0001")  # a limit is told to two places of a percent
+PERCENT_SHOWN: Final = Decimal("0.0001")  # limits are shown to two decimals of a percent
 
 
 def bot_problems(config: Config) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _sizing(path: str, bot: BotSection) -> Iterator[str]:
 
 
 def _trigger(path: str, bot: BotSection) -> Iterator[str]:
-    """No feed tells a mark price, or bid and ask, yet: every exit watches the last price."""
+    """Refuse other triggers: no feed provides mark, bid or ask yet; exits watch the last price."""
     if bot.trigger_price is not None and bot.trigger_price not in BUILT_TRIGGERS:
         yield not_yet(path, bot.trigger_price, BUILT_TRIGGERS)
 
@@ -97,7 +97,7 @@ def _against_symbol(path: str, bot: BotSection, symbol: SymbolSection) -> Iterat
 
 
 def _filters(path: str, bot: BotSection, symbol: SymbolSection) -> Iterator[str]:
-    """What is known of the size before any price is."""
+    """Check the size as far as possible before any price is known."""
     value = bot.sizing.value
     if bot.sizing.kind == "fixed_notional" and value < symbol.min_notional:
         yield f"{path}: {value} is below {bot.symbol}'s min_notional, {symbol.min_notional}"

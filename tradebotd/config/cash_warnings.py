@@ -1,4 +1,4 @@
-"""What a paper venue has to begin with, beside what its bots are to trade with."""
+"""Starting cash of paper venues, compared with what their bots need."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tradebotd.domain.decimals import ZERO, plain
 
 
 def cash_problems(config: Config) -> Iterator[str]:
-    """Bots that would pay in the account's own currency, of which their venue has none."""
+    """Yield bots that would pay in the account currency at a venue that starts without any."""
     for place, quote, payers in _unpaid(config):
         if quote == config.risk.currency:
             yield (
@@ -33,7 +33,7 @@ def cash_warnings(config: Config) -> Iterator[ConfigWarning]:
 
 
 def _unpaid(config: Config) -> Iterator[tuple[str, str, str]]:
-    """The place, the quote asset that is missing, and the bots that need it, of paper venues."""
+    """Yield the path, missing quote asset and affected bots of each paper venue that lacks cash."""
     instruments = {each.symbol: each.instrument for each in config.market_symbols()}
     for name, venue in config.venues.items():
         if venue.kind != "paper":
@@ -66,7 +66,7 @@ def _unused(config: Config) -> Iterator[ConfigWarning]:
 
 
 def _capital(config: Config) -> Iterator[ConfigWarning]:
-    """Bots share the cash of their venue; what one holds is not there for the others."""
+    """Warn if bots' capital exceeds the cash they share: what one holds the others lack."""
     currency = config.risk.currency
     instruments = {each.symbol: each.instrument for each in config.market_symbols()}
     capital: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)

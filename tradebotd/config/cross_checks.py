@@ -1,4 +1,4 @@
-"""What is wrong between the tables: references, clocks, and what this version does not have."""
+"""Problems across tables: references, clocks, and features this version lacks."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ BUILT_VENUES: Final = frozenset({"paper"})
 
 
 def cross_problems(config: Config) -> list[str]:
-    """Every problem that one table alone does not show, each with its path."""
+    """Return every problem that no single table shows, each with its path."""
     return [
         *_daemon(config),
         *_names(config),
@@ -45,7 +45,7 @@ def _daemon(config: Config) -> Iterator[str]:
     if config.daemon.log_format == "journald":
         yield not_yet("daemon.log_format", "journald", {"auto", "console", "json"})
     if config.daemon.when_taken == "standby" and config.database.url == "embedded":
-        # Beside it there is nobody to wait for: with a state_dir of its own it would trade, too.
+        # No other daemon to wait for: one with a state_dir of its own would trade as well.
         yield (
             'daemon.when_taken: "standby" waits at a server that both daemons reach; an embedded'
             ' database has one daemon: say "exit", or set database.url'
@@ -55,7 +55,7 @@ def _daemon(config: Config) -> Iterator[str]:
 
 
 def _names(config: Config) -> Iterator[str]:
-    """Those of bots and symbols have a pattern; the keys of a table have none."""
+    """Check feed and venue names against the pattern, and bot and symbol names for duplicates."""
     for table, keys in (("feeds", config.feeds), ("venues", config.venues)):
         for name in keys:
             if not re.fullmatch(NAME_PATTERN, name):
@@ -72,7 +72,7 @@ def _names(config: Config) -> Iterator[str]:
 
 
 def _database(config: Config) -> Iterator[str]:
-    """The url is never quoted: it may hold a password."""
+    """Check the database table; the URL is never quoted because it may hold a password."""
     database = config.database
     if database.pool_min > database.pool_max:
         yield (
@@ -113,7 +113,7 @@ def _feeds(config: Config) -> Iterator[str]:
 
 
 def any_file(config: Config, pattern: str) -> bool:
-    """Whether a replay's `path` leads to anything."""
+    """Return whether a replay's `path` matches any file."""
     return bool(glob(str(config.path(pattern))))  # noqa: PTH207 - an absolute pattern
 
 
@@ -123,7 +123,7 @@ def _venues(config: Config) -> Iterator[str]:
         if venue.kind not in BUILT_VENUES:
             yield not_yet(f"{path}.kind", venue.kind, BUILT_VENUES)
             if venue.base_url is None:
-                continue  # the kind alone is the mistake
+                continue  # the kind is the only mistake
         if config.simulated and venue.kind != "paper" and not _on_loopback(venue.base_url):
             yield f"{path}: a simulated clock trades on paper or on loopback only"
 

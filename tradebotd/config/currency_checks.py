@@ -1,4 +1,4 @@
-"""What is paid with what: quote assets that nobody said, and what nothing converts."""
+"""Currencies: quote assets that are missing or ambiguous, and assets that nothing converts."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -18,7 +18,7 @@ def currency_problems(config: Config) -> Iterator[str]:
 
 
 def _unsaid(path: str, symbol: SymbolSection, currency: str) -> Iterator[str]:
-    """The account's currency counts as the quote asset only where the symbol's end says so."""
+    """Require a quote asset unless the symbol's ending clearly names the account's currency."""
     name = symbol.symbol
     if not name.endswith(currency) or name == currency:
         yield f"{path}: {name} does not end with risk.currency, {currency}; say its quote_asset"
@@ -33,7 +33,7 @@ def _may_be(longer: str, name: str, currency: str) -> bool:
 
 
 def _unconverted(config: Config) -> Iterator[str]:
-    """What a bot trades is worth something in the account's currency, by a symbol of the two."""
+    """Refuse traded quote assets that no symbol converts to the account's currency."""
     currency = config.risk.currency
     instruments = [symbol.instrument for symbol in config.market_symbols()]
     pairs = {frozenset((symbol.base_asset, symbol.quote_asset)) for symbol in instruments}

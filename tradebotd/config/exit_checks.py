@@ -1,4 +1,4 @@
-"""Exits that exclude each other, can never be reached, or say nothing."""
+"""Exits that contradict each other, can never be reached or have no effect."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def exit_problems(path: str, bot: BotSection) -> Iterator[str]:
 
 
 def stop_fractions(exits: ExitsSection) -> dict[str, Decimal | None]:
-    """Of the entry price, by name, of the stops there are; None: known at the entry only."""
+    """Return the stops by name, as fractions of the entry price; None: known at the entry only."""
     return {
         name: stop if isinstance(stop, Decimal) else None
         for name, stop in (("stop_loss", exits.stop_loss), ("trailing_stop", exits.trailing_stop))
@@ -75,7 +75,7 @@ def _break_even(path: str, exits: ExitsSection) -> Iterator[str]:
 
 
 def _below_zero(path: str, exits: ExitsSection) -> Iterator[str]:
-    """A short cannot gain its whole price."""
+    """Refuse gains of 100% or more for a short, whose price cannot fall below zero."""
     gains: dict[str, object] = {"take_profit": exits.take_profit}
     gains |= {f"ladder[{number}].at": step.at for number, step in enumerate(exits.ladder)}
     if exits.break_even is not None:

@@ -1,4 +1,4 @@
-"""Exits that cost more than they can bring, or end sooner than anything can be seen."""
+"""Exits that cost more than they can gain, or end a position before a signal could."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -17,7 +17,7 @@ _DAY: Final = timedelta(days=1)
 
 
 def exit_warnings(config: Config, prices: Mapping[str, Decimal]) -> Iterator[ConfigWarning]:
-    """*prices*: by symbol, where one is known."""
+    """Yield warnings about exits. *prices*: by symbol, where one is known."""
     symbols = {symbol.symbol: symbol for symbol in config.symbols}
     for number, bot in enumerate(config.bots):
         path = f"bots[{number}]"
@@ -35,12 +35,15 @@ def exit_warnings(config: Config, prices: Mapping[str, Decimal]) -> Iterator[Con
 
 
 def _fill_cost(venue: VenueSection) -> Decimal:
-    """What a fill at the market is worse by: half the spread, and the slippage."""
+    """Return how far from mid a market order fills: half the spread plus the slippage."""
     return (venue.spread_bps / 2 + venue.slippage_bps) * BASIS_POINT
 
 
 def _round_trip(bot: BotSection, venue: VenueSection) -> Decimal:
-    """A fraction of the price. Exits are orders at the market, also those at a target."""
+    """Return the cost of an entry and its exit as a fraction of the price.
+
+    Every exit is a market order, also at a target.
+    """
     out = venue.fees.taker + _fill_cost(venue)
     return (venue.fees.maker if bot.entry == "limit" else out) + out
 

@@ -1,6 +1,6 @@
-"""On which line of the file a table or a key stands: `tomllib` does not say.
+"""Line of each table and key in the file, which `tomllib` does not tell.
 
-Only of text that `tomllib` has read: what is no TOML never comes here.
+Expects text that `tomllib` has parsed: invalid TOML never gets here.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 Location = tuple[str | int, ...]
 
-# Strings and comments whole, so that what looks like a table in them is none.
+# Match strings and comments whole: text in them must not look like a table.
 _TOKEN: Final = re.compile(
     r'"""(?:\\.|[^\\])*?"""(?!")'
     r"|'''.*?'''(?!')"
@@ -26,14 +26,14 @@ _TOKEN: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
-    """`[table]`, `[[list of tables]]`, or the key before an `=`, and its line."""
+    """`[table]`, `[[list of tables]]` or the key before an `=`, with its line."""
 
     head: str
     line: int
 
 
 def lines_of(text: str) -> dict[Location, int]:
-    """The line (from 1) of each table and key that has one of its own, by its location."""
+    """Return the line (from 1) of each table and key that has a line of its own, by location."""
     lines: dict[Location, int] = {}
     newest: dict[Location, int] = {}  # the last index of each list of tables
     table: Location = ()
@@ -65,7 +65,7 @@ def _located(parts: Location, newest: dict[Location, int]) -> Location:
 
 
 def _parts(dotted: str) -> Location:
-    """The parts of a dotted key; quoted ones may hold anything."""
+    """Return the parts of a dotted key; quoted parts may contain anything."""
     table: Any = tomllib.loads(f"{dotted} = 0")
     parts: list[str] = []
     while isinstance(table, dict):

@@ -1,4 +1,4 @@
-"""Jobs that are switched off, or run too seldom for what they are there for."""
+"""Jobs that are disabled, or run too seldom for their purpose."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,7 +11,7 @@ from tradebotd.domain.timeframe import Timeframe
 
 _DAY: Final = timedelta(days=1)
 _FIVE_MINUTES: Final = timedelta(minutes=5)
-# What stands between us and a loss: how long it may be away, and what is so meanwhile.
+# Jobs that guard against losses: how long one may pause, and the effect meanwhile.
 GUARDS: Final = {
     "stop_loss_check": (_FIVE_MINUTES, "nothing sweeps for stops that no tick has seen"),
     "reconcile": (timedelta(minutes=15), "nothing compares our books with the venue's"),
@@ -58,7 +58,7 @@ def _judged(
 
 
 def _longest_wait(job: JobSection) -> tuple[str, timedelta]:
-    """The key that says it; nothing where the defaults stand."""
+    """Return the key of the schedule and its longest wait; zero for a default schedule."""
     if job.every is not None:
         return "every", job.every
     if job.at is None:

@@ -1,4 +1,4 @@
-"""From a file to a Config, or to every problem in it, each with its path."""
+"""Load a file into a Config, or list every problem in it, each with its path."""
 
 import os
 import tomllib
@@ -47,7 +47,7 @@ BOUNDS: Final = {
 
 
 def find_config(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The first there is, in the order of docs/configuration.md. Raises ConfigError."""
+    """Return the first file in the order of docs/configuration.md. Raises ConfigError."""
     if given is not None:
         return given
     if named := environment.get("TRADEBOTD_CONFIG"):
@@ -61,8 +61,8 @@ def find_config(given: Path | None, environment: Mapping[str, str] = os.environ)
 def load_config(path: Path, further: Callable[[Config], list[str]] | None = None) -> Config:
     """Read and check everything that can be known without starting. Raises ConfigError.
 
-    Its problems are all there are, of the keys as of what they point to; *further* names those that
-    only higher floors can see.
+    The error lists all problems, in keys and in what they refer to; *further* adds those that only
+    higher layers can detect.
     """
     in_force()  # before a zone is read, by us or by what a strategy imports
     raw, places = _read(path)
@@ -141,7 +141,7 @@ def _meant(location: tuple[str | int, ...]) -> str | None:
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:
-    """The keys of the table at *location*, found by walking the models."""
+    """Return the keys of the table at *location*, found by walking the models."""
     model: type[BaseModel] | None = Config
     own_name = False  # whether the next part is an index, or a name of the user's own
     for part in location:

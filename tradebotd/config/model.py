@@ -1,4 +1,4 @@
-"""The whole file, and what the rest of the program gets of it: domain objects."""
+"""Model of the whole file, and the domain objects that the rest of the program gets from it."""
 
 import hashlib
 import os
@@ -50,7 +50,7 @@ SIMULATED_KINDS = frozenset({"replay", "synthetic"})
 
 
 class Config(Section):
-    """Relative paths are relative to the directory of the file, wherever it was started from."""
+    """Configuration; relative paths start from the file's directory, not the working directory."""
 
     daemon: DaemonSection = DaemonSection.model_construct()
     database: DatabaseSection = DatabaseSection.model_construct()
@@ -69,16 +69,16 @@ class Config(Section):
 
     @property
     def source(self) -> Path:
-        """The file it was read from."""
+        """File that the configuration was read from."""
         return self._source
 
     @property
     def fingerprint(self) -> str:
-        """Of the file as it was read."""
+        """Fingerprint of the file as it was read."""
         return self._fingerprint
 
     def read_from(self, source: Path, places: ToldPlaces | None = None) -> "Config":
-        """The same, with relative paths starting from the directory of *source*. Blocks."""
+        """Return a copy whose relative paths start from the directory of *source*. Blocks."""
         placed = self.model_copy()
         placed._source = source.absolute()  # noqa: SLF001  # our own, of a copy
         placed._places = places or ToldPlaces()  # noqa: SLF001
@@ -86,7 +86,7 @@ class Config(Section):
         return placed
 
     def told(self, problem: str) -> str:
-        """*problem* (`PATH: words`) with the name and the line of what it is about."""
+        """Return *problem* (`PATH: words`) with the name and the line of its subject."""
         return self._places.told(problem)
 
     def path(self, written: str) -> Path:
@@ -94,24 +94,24 @@ class Config(Section):
 
     @property
     def state_dir(self) -> Path:
-        """`state_dir`, else $STATE_DIRECTORY (systemd), else the XDG state home."""
+        """Directory `state_dir`, else $STATE_DIRECTORY (systemd), else the XDG state home."""
         if self.daemon.state_dir is not None:
             return self.path(self.daemon.state_dir)
         return default_state_dir(os.environ)
 
     @property
     def state_dir_is_said(self) -> bool:
-        """By the file or by systemd; else whoever asks has another one."""
+        """True if the file or systemd sets the state directory; else it depends on the user."""
         return self.daemon.state_dir is not None or bool(os.environ.get("STATE_DIRECTORY"))
 
     def kept_in(self, state_dir: Path) -> "Config":
-        """The same, with its state in *state_dir*."""
+        """Return a copy that keeps its state in *state_dir*."""
         said = self.daemon.model_copy(update={"state_dir": str(state_dir)})
         return self.model_copy(update={"daemon": said})
 
     @property
     def socket(self) -> Path:
-        """`socket`, else $RUNTIME_DIRECTORY/tradebotd.sock (systemd), else in the state_dir."""
+        """Path `socket`, else $RUNTIME_DIRECTORY/tradebotd.sock (systemd), else in state_dir."""
         if self.daemon.socket is not None:
             return self.path(self.daemon.socket)
         runtime = os.environ.get("RUNTIME_DIRECTORY")
@@ -119,12 +119,12 @@ class Config(Section):
 
     @property
     def simulated(self) -> bool:
-        """Whether market time comes from the data."""
+        """True if market time comes from the data."""
         return any(feed.kind in SIMULATED_KINDS for feed in self.feeds.values())
 
     @property
     def speed(self) -> float:
-        """Market seconds a host second; 1 on the wall clock."""
+        """Market seconds per host second; 1 on the wall clock."""
         if not self.simulated:
             return 1.0
         return float(next(iter(self.feeds.values())).speed)
@@ -169,7 +169,7 @@ class Config(Section):
         return bot.timezone or self.daemon.timezone
 
     def starting_cash(self, venue: VenueSection) -> Mapping[str, Decimal]:
-        """10,000 of the account's currency unless said."""
+        """Return the venue's starting cash; 10,000 of the account's currency by default."""
         return venue.starting_cash or {self.risk.currency: Decimal(10_000)}
 
     def _market_symbol(self, section: SymbolSection) -> MarketSymbol:
@@ -196,7 +196,7 @@ class Config(Section):
         )
 
     def _assets(self, section: SymbolSection) -> tuple[str, str]:
-        """As said; else the account's currency is the quote asset and the rest is the base.
+        """Return base and quote asset; by default the account's currency is the quote asset.
 
         `check` has refused a symbol that does not end with that currency (`currency_checks`).
         """
@@ -240,7 +240,7 @@ class Config(Section):
 
 
 def fingerprint(path: Path) -> str:
-    """Tells one text of a file from another; empty where it cannot be read. Blocks."""
+    """Return a hash of the file's text; empty if it cannot be read. Blocks."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
@@ -284,7 +284,7 @@ def _multiple(distance: Decimal | AtrMultiple | NoStop | None) -> Decimal | None
 
 
 def default_state_dir(environment: Mapping[str, str]) -> Path:
-    """$STATE_DIRECTORY as systemd sets it, else $XDG_STATE_HOME/tradebotd."""
+    """Return $STATE_DIRECTORY as set by systemd, else $XDG_STATE_HOME/tradebotd."""
     given = environment.get("STATE_DIRECTORY")
     if given:
         return Path(given.split(":")[0])

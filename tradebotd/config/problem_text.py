@@ -1,4 +1,4 @@
-"""How a problem of the file is told: its path, what is wrong, what is allowed."""
+"""Text of a configuration problem: its path, what is wrong, what is allowed."""
 
 from collections.abc import Iterable
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A file with mistakes, made readable, so that what else is wrong with it is named at once, too."""
+"""Recovery of a file with mistakes, so that its other problems can be reported in the same run."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from tradebotd.config.model import Config
 
 _ROUNDS: Final = 8
-# Stand-ins for what is required: the problems they cause are not told, since theirs was.
+# Stand-ins for required values; problems that they cause are not reported again.
 _STAND_INS: Final[dict[str, Callable[[str], Any]]] = {
     "name": lambda place: f"unnamed-{place}",
     "symbol": lambda place: f"unnamed-{place}",
@@ -28,7 +28,7 @@ Location = tuple[str | int, ...]
 
 
 def path_of(location: Iterable[str | int]) -> str:
-    """`bots[1].exits.stop_loss`."""
+    """Format a location as a path: `bots[1].exits.stop_loss`."""
     path = ""
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
@@ -38,10 +38,10 @@ def path_of(location: Iterable[str | int]) -> str:
 def recover(
     raw: dict[str, Any], errors: list[ErrorDetails], meant: Callable[[Location], str | None]
 ) -> tuple[Config | None, list[str]]:
-    """*raw* without its mistakes, and the paths that were changed; None where it cannot be.
+    """Return *raw* as a Config without its mistakes and the changed paths; None if impossible.
 
-    *meant* says which key an unknown one was to be: what it holds is taken for that one's, so that
-    nobody is told, too, that it is missing.
+    *meant* returns the key that an unknown key was meant to be: its value is taken over, so that
+    the key is not reported as missing, too.
     """
     draft, touched = deepcopy(raw), []
     for _ in range(_ROUNDS):
@@ -66,7 +66,7 @@ def recover(
 
 
 def not_told(problems: Iterable[str], touched: list[str]) -> list[str]:
-    """*problems* of places that were not mended, nor point to what was."""
+    """Return *problems* that neither concern nor refer to a repaired place."""
     return [
         problem
         for problem in dict.fromkeys(problems)
@@ -76,7 +76,10 @@ def not_told(problems: Iterable[str], touched: list[str]) -> list[str]:
 
 
 def _points_to_what_was_mended(problem: str, touched: list[str]) -> bool:
-    """A symbol without its name may be the one that is missed; a table that was none was there."""
+    """Return whether *problem* misses a name that a repaired place may have had.
+
+    That is a symbol whose own name was repaired, or a feed or venue that was not a table.
+    """
     missed = _MISSED.search(problem)
     if missed is None:
         return False
@@ -86,20 +89,20 @@ def _points_to_what_was_mended(problem: str, touched: list[str]) -> bool:
 
 
 def _of_a_key(location: Location) -> Location:
-    """The key whose list holds the mistake: taking one element out would rename the others."""
+    """Return the key whose list holds the mistake: removing one element renumbers the others."""
     while location and isinstance(location[-1], int):
         location = location[:-1]
     return location
 
 
 def _rename(draft: dict[str, Any], location: Location, key: str) -> None:
-    """What stands there already stays."""
+    """Move a misspelt key's value to *key*; an existing value stays."""
     table: Any = draft
     for part in location[:-1]:
         try:
             table = table[part]
         except (KeyError, IndexError, TypeError):
-            return  # a mistake above it took it away
+            return  # removed together with a mistake above it
     if isinstance(table, dict) and location[-1] in table:
         table.setdefault(key, table.pop(location[-1]))
 
@@ -110,7 +113,7 @@ def _mend(draft: dict[str, Any], location: Location, *, missing: bool) -> bool:
         try:
             table = table[part]
         except (KeyError, IndexError, TypeError):
-            return True  # a mistake above it took it away
+            return True  # removed together with a mistake above it
     key = location[-1] if location else ""
     if not isinstance(table, dict):
         return False

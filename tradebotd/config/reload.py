@@ -1,4 +1,4 @@
-"""What a new file changes, and whether that needs a restart. Pure."""
+"""Changes of a new file, and whether they need a restart. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Change:
 
 
 def changes(old: Config, new: Config) -> list[Change]:
-    """Every key that differs, by its path; bots are told apart by their names."""
+    """Return every key that differs, by its path; bots and symbols are matched by name."""
     return [
         Change(path, before, after, needs_restart=_needs_restart(path))
         for path, before, after in _differences("", _plain(old), _plain(new))

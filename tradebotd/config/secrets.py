@@ -18,7 +18,7 @@ def read_secret(
     config: Config,
     environment: Mapping[str, str] = os.environ,
 ) -> SecretStr:
-    """The secret's text without its final line break. Raises ConfigError, which never quotes it."""
+    """Return the secret without its final line break. Raises ConfigError, which never quotes it."""
     given = [name for name in ("file", "env", "credential") if getattr(reference, name) is not None]
     if len(given) != 1:
         raise ConfigError([f"{path}: exactly one of file, env, credential"])
@@ -61,7 +61,7 @@ def _read(file: Path, path: str) -> str:
 
 
 def references(config: Config) -> Iterator[tuple[str, SecretReference]]:
-    """Every secret the configuration names, with its path in the file."""
+    """Yield every secret reference of the configuration with its path in the file."""
     if config.database.password is not None:
         yield "database.password", config.database.password
     for kind, table in (("feeds", config.feeds), ("venues", config.venues)):
@@ -75,7 +75,7 @@ def references(config: Config) -> Iterator[tuple[str, SecretReference]]:
 
 
 def secret_values(config: Config) -> list[str]:
-    """Every secret in clear, for the log to blot out. Raises ConfigError."""
+    """Return every secret in clear text, for the log to redact. Raises ConfigError."""
     return [
         read_secret(reference, path, config).get_secret_value()
         for path, reference in references(config)
@@ -93,7 +93,7 @@ def secret_problems(config: Config) -> list[str]:
 
 
 def database_password(config: Config) -> str | None:
-    """Raises ConfigError."""
+    """Read the database password; None if none is configured. Raises ConfigError."""
     reference = config.database.password
     if reference is None:
         return None

@@ -1,4 +1,4 @@
-"""The tables of the file, each with its defaults."""
+"""Tables of the file, each with its defaults."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ from tradebotd.config.values import (
 )
 
 TimeframeName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
-# What is addressed: a part of a URL, and of a file's name.
+# Names are used in URLs and in file names.
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
@@ -58,7 +58,7 @@ class DatabaseSection(Section):
 
 
 class FeedSection(Section):
-    """Recorded candles (`replay`), or seeded ones (`synthetic`)."""
+    """Feed of recorded candles (`replay`) or of candles generated from a seed (`synthetic`)."""
 
     kind: Literal["replay", "synthetic", "binance", "alpaca", "twelvedata"]
     path: str | None = None
@@ -79,7 +79,7 @@ HIGHEST_REBATE: Final = Decimal("0.01")
 
 
 def _fee(value: Decimal) -> Decimal:
-    """A share of the notional; more than 10 % was meant as per cent, or is no fee."""
+    """Check a fee (fraction of the notional): above 10 % it is a percentage, or not a fee."""
     if value > HIGHEST_FEE:
         raise ValueError(
             f"{value} is a fraction of the notional, {percent(value)}: at most {HIGHEST_FEE} is"
@@ -108,7 +108,7 @@ def _funding(value: Decimal) -> Decimal:
 
 
 class FeesSection(Section):
-    """Fractions of the notional; a maker's may be a rebate."""
+    """Fees as fractions of the notional; the maker's may be negative (a rebate)."""
 
     maker: Annotated[Money, AfterValidator(_fee), AfterValidator(_rebate)] = Decimal("0.0002")
     taker: Annotated[AmountNotNegative, AfterValidator(_fee)] = Decimal("0.0004")
@@ -133,7 +133,7 @@ class VenueSection(Section):
 
 
 class MarginBracketSection(Section):
-    """From this notional (quote asset) on, more of it is asked for as maintenance margin."""
+    """Bracket: the part of the notional (quote asset) above this needs this maintenance margin."""
 
     notional: PositiveMoney
     maintenance_margin: Annotated[Percent, Field(gt=0, lt=1)]
@@ -166,14 +166,14 @@ class SizingSection(Section):
 
 
 class BreakEvenSection(Section):
-    """`at` this profit the stop moves to the entry, or `lock` beyond it."""
+    """Break-even move: `at` this profit the stop moves to the entry price, or `lock` beyond it."""
 
     at: Annotated[Percent, Field(gt=0)]
     lock: Annotated[Percent, Field(ge=0)] = Decimal(0)
 
 
 class LadderSection(Section):
-    """`share` of what was entered is sold `at` this profit."""
+    """Ladder step: `share` of the entered quantity is sold `at` this profit."""
 
     at: Annotated[Percent, Field(gt=0)]
     share: Annotated[Percent, Field(gt=0, le=1)]
@@ -192,10 +192,9 @@ def _above_zero(value: Decimal | AtrMultiple) -> Decimal | AtrMultiple:
 
 
 class ExitsSection(Section):
-    """Fractions of the average entry price (`trailing_stop`: of the best price since), or "2 atr":
-
-    multiples of the average true range of `atr_period` candles at the entry. A bot without any stop
-    says so by `stop_loss = "none"`.
+    """Exits in fractions of the average entry price (`trailing_stop`: of the best price since)
+    or in ATR ("2 atr"): multiples of the average true range of `atr_period` candles at the entry.
+    A bot without any stop says so by `stop_loss = "none"`.
     """
 
     stop_loss: Annotated[StopDistance, AfterValidator(_share)] | None = None
@@ -208,7 +207,7 @@ class ExitsSection(Section):
 
 
 class LimitsSection(Section):
-    """The bot's day; fractions of its initial capital."""
+    """Daily limits of a bot; losses and targets are fractions of its initial capital."""
 
     max_daily_trades: Annotated[int, Field(ge=1)] | None = None
     max_daily_loss: Annotated[Percent, Field(gt=0, le=1)] | None = None
@@ -253,7 +252,7 @@ class BotSection(Section):
 
 
 class RiskSection(Section):
-    """The account: exposure and drawdown of its equity, the loss of the day's first."""
+    """Account limits: exposure and drawdown of the equity, daily loss of the day's first equity."""
 
     currency: str = "USDT"
     max_orders_per_minute: Annotated[int, Field(ge=1)] = 30
@@ -266,7 +265,7 @@ class RiskSection(Section):
 
 
 class JobSection(Section):
-    """Any job: its own schedule instead of all default slots, and its limits."""
+    """Settings of any job: a schedule that replaces all default slots, and its limits."""
 
     every: Duration | None = None
     at: TimeOfDay | None = None

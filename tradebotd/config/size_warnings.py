@@ -1,4 +1,4 @@
-"""Positions that are too large to be entered, too small to be meant, or lose too much at once."""
+"""Positions too large to enter, implausibly small, or losing too much at one stop."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -17,7 +17,10 @@ _HIGH_RISK: Final = Decimal(10)  # percent of the equity, lost at one stop
 
 
 def size_warnings(config: Config, prices: Mapping[str, Decimal]) -> Iterator[ConfigWarning]:
-    """*prices*: by symbol, where one is known. Amounts are compared only in one currency."""
+    """Yield warnings about sizes; amounts are compared only in one currency.
+
+    *prices*: by symbol, where one is known.
+    """
     symbols = {symbol.symbol: symbol for symbol in config.symbols}
     for number, bot in enumerate(config.bots):
         path = f"bots[{number}]"
@@ -28,7 +31,7 @@ def size_warnings(config: Config, prices: Mapping[str, Decimal]) -> Iterator[Con
         notional = _notional(bot, prices.get(bot.symbol))
         too_large = _amount(f"{path}.sizing.value", bot, notional, config)
         if too_large is not None:
-            yield too_large  # what else a position of that size would do needs no word
+            yield too_large  # further warnings about that size are redundant
         else:
             yield from _one_stop(f"{path}.limits.max_daily_loss", bot, notional)
 
@@ -49,7 +52,7 @@ def _shares(path: str, bot: BotSection) -> Iterator[ConfigWarning]:
 
 
 def _notional(bot: BotSection, price: Decimal | None) -> Decimal | None:
-    """Of a first position, in the quote asset; None where it is not known before the entry."""
+    """Return a first position's notional (quote asset); None if not known before the entry."""
     match bot.sizing.kind:
         case "fixed_notional":
             return bot.sizing.value
@@ -64,7 +67,7 @@ def _notional(bot: BotSection, price: Decimal | None) -> Decimal | None:
 def _amount(
     path: str, bot: BotSection, notional: Decimal | None, config: Config
 ) -> ConfigWarning | None:
-    """A fixed amount is denied where it cannot be paid, never made smaller."""
+    """Warn if a fixed amount exceeds what can be paid: it is denied, never reduced."""
     if bot.sizing.kind not in {"fixed_notional", "fixed_quantity"} or notional is None:
         return None
     reach = bot.initial_capital * bot.leverage
@@ -89,7 +92,7 @@ def _amount(
 
 
 def _cash(config: Config) -> Decimal | None:
-    """Of the account's currency at all venues, to begin with; None: other money counts, too."""
+    """Return all venues' starting cash in the account's currency; None if there are others."""
     held = [config.starting_cash(venue) for venue in config.venues.values()]
     if any(asset != config.risk.currency for cash in held for asset in cash):
         return None
@@ -97,7 +100,7 @@ def _cash(config: Config) -> Decimal | None:
 
 
 def _one_stop(path: str, bot: BotSection, notional: Decimal | None) -> Iterator[ConfigWarning]:
-    """The day's limit stops entries; it makes no loss smaller."""
+    """Warn if one stop loses more than the daily limit, which stops entries but reduces no loss."""
     limit = bot.limits.max_daily_loss
     if limit is None:
         return

@@ -1,4 +1,4 @@
-"""`bots[1].exits ('btc-cross', line 41)`: a path with an index, as it is found in the file."""
+"""Positions in the file: `bots[1].exits ('btc-cross', line 41)` for a path with an index."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _PART: Final = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)")
 
 @dataclass(frozen=True, slots=True)
 class ToldPlaces:
-    """What stands where in one file; empty for a configuration that was read from none."""
+    """Names and lines of one file; empty for a configuration that was not read from a file."""
 
     raw: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[Location, int] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class ToldPlaces:
         return cls(raw, lines_of(text))
 
     def told(self, problem: str) -> str:
-        """*problem* (`PATH: words`) with name and line beside each path that has an index."""
+        """Return *problem* (`PATH: words`) with name and line beside each indexed path."""
         path, colon, words = problem.partition(": ")
         if not colon:
             return problem
@@ -45,7 +45,7 @@ class ToldPlaces:
         return repr(name) if isinstance(name, str) else ""
 
     def _line(self, location: Location) -> str:
-        """Of the key, else of the table it belongs in."""
+        """Return the line of the key, else of the table that contains it."""
         while location:
             if location in self.lines:
                 return f"line {self.lines[location]}"

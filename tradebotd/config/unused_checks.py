@@ -1,4 +1,4 @@
-"""Keys that nothing reads: of what comes later, or of another kind. A wish must do something."""
+"""Keys that nothing reads: of a later version or of another kind. A setting must have an effect."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,9 +17,9 @@ OF_KIND: Final = {"synthetic": ("seed", "volatility", "start"), "replay": ("path
 
 
 def unused_problems(config: Config) -> Iterator[str]:
-    """A key may stand at its default, as in config.example.toml: it promises nothing more.
+    """Yield unused keys; one at its default is allowed, as in config.example.toml.
 
-    Secrets that a later kind needs are looked at, and may stand there already.
+    Secrets that a later kind needs are checked elsewhere and may be present already.
     """
     for name, feed in config.feeds.items():
         if feed.kind in SIMULATED_KINDS:  # else the kind itself is refused

@@ -1,4 +1,4 @@
-"""How single values are written: durations, percentages, money, times of day, secrets."""
+"""Notation of single values: durations, percentages, money, times of day, secrets."""
 
 import re
 from dataclasses import dataclass
@@ -23,19 +23,19 @@ _SIZES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 @dataclass(frozen=True, slots=True)
 class AtrMultiple:
-    """A distance of that many average true ranges."""
+    """Distance in average true ranges."""
 
     multiple: Decimal
 
 
 class NoStop(StrEnum):
-    """Spelled out: no stop is wanted."""
+    """Explicit statement that no stop is wanted."""
 
     NONE = "none"
 
 
 class Section(BaseModel):
-    """A table of the file: unknown keys are errors, nothing changes after it was read."""
+    """Table of the file: unknown keys are errors, and it is immutable once read."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -59,7 +59,7 @@ def _duration(value: Any) -> Any:
 
 
 def parse_duration(text: str) -> timedelta:
-    """`30s`, `5m`, `1h`, `3d`. Raises ValueError."""
+    """Parse `30s`, `5m`, `1h` or `3d`. Raises ValueError."""
     duration: timedelta = _duration(text)
     return duration
 
@@ -72,7 +72,7 @@ def _percent(value: Any) -> Any:
 
 
 def _distance(value: Any) -> Any:
-    """`"0.5%"` of a price, or `"2 atr"`: multiples of the average true range."""
+    """Parse `"0.5%"` of a price, or `"2 atr"`: multiples of the average true range."""
     matched = _ATR.fullmatch(value.strip()) if isinstance(value, str) else None
     if matched is None:
         return value if isinstance(value, AtrMultiple) else _percent(value)
@@ -83,7 +83,7 @@ def _distance(value: Any) -> Any:
 
 
 def _stop(value: Any) -> Any:
-    """A distance, or `"none"`."""
+    """Parse a distance or `"none"`."""
     if isinstance(value, str) and value.strip() == NoStop.NONE:
         return NoStop.NONE
     return _distance(value)
@@ -135,7 +135,7 @@ def _time_of_day(value: Any) -> Any:
 
 
 def _days(value: Any) -> Any:
-    """`mon-fri`, `mon,wed`, `sun`: names only, since numbers mean different days elsewhere."""
+    """Parse `mon-fri`, `mon,wed` or `sun`; names only, since day numbers differ between systems."""
     names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     complaint = f'not days; write "mon-fri" or "mon,wed"; the names are {", ".join(names)}'
     if isinstance(value, tuple):
@@ -162,7 +162,7 @@ def _zone(value: Any) -> Any:
 
 
 def _start(value: Any) -> Any:
-    """TOML's dates and date-times, or the same as text; without an offset it is UTC."""
+    """Parse a TOML date or date-time, or the same as text; UTC if it has no offset."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -232,7 +232,7 @@ Speed = Annotated[Decimal, BeforeValidator(_factor), WithJsonSchema({"type": "nu
 
 
 class SecretReference(Section):
-    """Where a secret is, never the secret: exactly one of the three."""
+    """Reference to a secret, never the secret itself: exactly one of the three."""
 
     file: str | None = None
     env: str | None = None

@@ -1,11 +1,11 @@
-"""What a good file may say, and should be known: a warning of `check`, never a refusal."""
+"""Warnings of `check`: values that are valid but worth knowing about; never a refusal."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class WarningKind(StrEnum):
-    """Each stands in the table of docs/configuration.md."""
+    """Kinds of warnings; each is listed in the table of docs/configuration.md."""
 
     NO_STOP = "no_stop"
     STOP_WITHIN_COSTS = "stop_within_costs"
@@ -31,7 +31,7 @@ class WarningKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConfigWarning:
-    """`place`: the path in the file."""
+    """Warning of `check`; `place` is the path in the file."""
 
     kind: WarningKind
     place: str

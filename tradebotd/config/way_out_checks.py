@@ -1,4 +1,4 @@
-"""Entries that could never be sold again, given the minimum notional, the stop and the fees."""
+"""Entries that could never be sold again, in view of the minimum notional, stop and fees."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -16,9 +16,9 @@ def way_out_problems(
     venue: VenueSection | None,
     currency: str,
 ) -> Iterator[str]:
-    """Only what is certain before any price is known; the rest is refused at the entry.
+    """Yield only what is certain before any price is known; the rest is refused at the entry.
 
-    *currency*: of the bot's capital, which is compared only with a quote asset of the same.
+    *currency*: of the bot's capital, which is compared only with a quote asset in that currency.
     """
     base_fee = ZERO
     if venue is not None and venue.fee_asset == "base" and bot.position_type == "spot":
@@ -28,7 +28,7 @@ def way_out_problems(
         return
     stops = [stop for stop in stop_fractions(bot.exits).values() if stop is not None]
     if bot.position_type == "futures" or len(stops) < len(stop_fractions(bot.exits)):
-        return  # exits are reduce-only; or the tightest stop is known at the entry only
+        return  # exits are reduce-only; or the tightest stop is only known at the entry
     stop = min(stops, default=ZERO)
     needed = symbol.min_notional / ((ONE - stop) * (ONE - base_fee))
     words = f"{bot.symbol}'s min_notional {plain(symbol.min_notional)}"

@@ -1,4 +1,4 @@
-"""Values as the file writes them, for people: `30m`, `0.5%`, `2 atr`, `1 GB`, `20:59`."""
+"""Values as the file writes them: `30m`, `0.5%`, `2 atr`, `1 GB`, `20:59`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import time, timedelta
@@ -17,12 +17,12 @@ _SIZES: Final = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "KB"))
 
 
 def as_written() -> WrapSerializer:
-    """For a type: text as in the file where a dump asks for it, else what it always was."""
+    """Return a serializer: as in the file if the dump's context asks for it, else the default."""
     return WrapSerializer(_serialize, when_used="json")
 
 
 def _serialize(value: Any, plainly: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
-    """An integer among these types is a size, a decimal a fraction."""
+    """Serialize one value; among these types an integer is a size and a decimal a fraction."""
     if info.context == AS_WRITTEN:
         for kind, write in _WRITERS:
             if isinstance(value, kind):
@@ -33,7 +33,7 @@ def _serialize(value: Any, plainly: SerializerFunctionWrapHandler, info: Seriali
 
 
 def written_duration(duration: timedelta) -> str:
-    """In the largest unit that says it exactly."""
+    """Format a duration in the largest unit that is exact."""
     seconds = duration.total_seconds()
     for size, unit in _UNITS:
         if seconds % size == 0:
@@ -61,7 +61,7 @@ _WRITERS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
 
 
 def written(value: Any) -> str:
-    """A value of such a dump, tables and lists in one line; what nobody wrote is left out."""
+    """Format a value of an `AS_WRITTEN` dump on one line; unset values are left out."""
     match value:
         case None:
             return NOT_SET

@@ -1,9 +1,9 @@
-"""Which database of time zones is read: the newer of the system's and the package tzdata's.
+"""Choice of the time-zone database: the newer of the system's and the tzdata package's.
 
-`zoneinfo` takes the system's first, however old it is. On a Debian of 2025b the day of a bot in
-Vancouver then begins an hour late from November 2026 on, and its limits with it. Every zone of ours
-comes from `zone`; what libraries read (exchange_calendars and pandas, by `zoneinfo` too) follows,
-since the choice is made for the whole process, before any of them is imported.
+`zoneinfo` prefers the system's, however old it is. On a Debian with 2025b the day of a bot in
+Vancouver would begin an hour late from November 2026 on, and its limits with it. All our zones
+come from `zone`; libraries that use `zoneinfo` (exchange_calendars, pandas) follow, since the
+choice is made for the whole process before any of them is imported.
 """
 
 import importlib.util
@@ -29,12 +29,12 @@ _LEAP_SECONDS: Final = "right/"
 
 
 class ZoneError(ValueError):
-    """No such zone, or none that can be trusted; the text follows the place in the file."""
+    """Unknown or untrustworthy time zone; the message follows the key's path in the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneDatabase:
-    """*version* is IANA's, as 2026f; empty where a directory does not tell it."""
+    """Time-zone database; *version* is IANA's, like 2026f, or empty if the directory has none."""
 
     source: Literal["package", "system"]
     version: str
@@ -48,7 +48,7 @@ class ZoneDatabase:
 
     @property
     def age(self) -> tuple[int, str]:
-        """Greater is newer. After 2026z come 2026za and 2026zb."""
+        """Sort key, greater for newer versions: 2026z is followed by 2026za and 2026zb."""
         matched = _VERSION.match(self.version)
         return (int(matched[1]), matched[2]) if matched else (0, "")
 
@@ -60,9 +60,9 @@ class ZoneDatabase:
 
 @cache
 def in_force() -> ZoneDatabase:
-    """The newest there is, from now on the only one of this process. Blocks the first time.
+    """Select the newest database, for the whole process from now on. Blocks the first time.
 
-    Raises ConfigError where there is none.
+    Raises ConfigError if there is none.
     """
     found = available()
     if not found:
@@ -74,29 +74,30 @@ def in_force() -> ZoneDatabase:
 
 
 def available() -> list[ZoneDatabase]:
-    """The package's, then those of zoneinfo's own search path. Of two as new the first is better:
+    """Return the package's database, then those on zoneinfo's search path.
 
-    the package has every old name, and was installed by its hash.
+    Of two equally new ones the first is preferred: the package has every old name, and its hash was
+    checked at installation.
     """
     return [*_of_the_package(), *_of_the_system()]
 
 
 def in_words() -> str:
-    """For `tradebotd check`, and what is set aside because it is older."""
+    """Describe the database in use and those set aside as older, for `tradebotd check`."""
     used = in_force()
     others = [str(each) for each in available() if each.place != used.place]
     return f"time zones {used}" + (f", not {' or '.join(others)}" if others else "")
 
 
 def must_be_current(what: str) -> None:
-    """Raises ConfigError when *what* would be read from a database older than needed."""
+    """Raise ConfigError if *what* would be read from a database older than needed."""
     if in_force().is_too_old:
         raise ConfigError([f"{what} {_too_old()}"])
 
 
 @cache
 def zone(name: str) -> ZoneInfo:
-    """The zone *name* of the database in force. Raises ZoneError; blocks the first time."""
+    """Return the zone *name* of the selected database. Raises ZoneError; blocks the first time."""
     database = in_force()
     if name.startswith(_LEAP_SECONDS):
         raise ZoneError(f"{name!r} counts leap seconds, as no exchange does; leave out `right/`")
@@ -147,7 +148,7 @@ def _of_init(origin: str) -> str:
 
 @cache
 def _search_path() -> tuple[str, ...]:
-    """zoneinfo's, as it was before `in_force` set it."""
+    """Return zoneinfo's search path as it was before `in_force` replaced it."""
     return zoneinfo.TZPATH
 
 
@@ -159,7 +160,7 @@ def _of_the_system() -> Iterator[ZoneDatabase]:
 
 
 def _first(*files: Path) -> str:
-    """The version that the first readable one of *files* begins with."""
+    """Return the version at the start of the first of *files* that has one."""
     for file in files:
         try:
             with file.open(encoding="ascii", errors="replace") as lines:

@@ -1,4 +1,4 @@
-"""What went wrong, as an HTTP status and an answer; `tradebotctl` turns that into exit codes."""
+"""Errors as an HTTP status and a JSON answer; `tradebotctl` turns them into exit codes."""
 
 import traceback
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from tradebotd.domain.refusal import RefusalCode
 log = structlog.get_logger(__name__)
 
 INTERNAL: Final = "internal"
-# Wrong by themselves, whatever the state of the daemon is.
+# Values that are invalid regardless of the daemon's state.
 WRONG_VALUES: Final = frozenset(
     {
         RefusalCode.USAGE,
@@ -47,7 +47,7 @@ NO_SUCH: Final = frozenset(
 
 
 def refuse(error: Exception) -> JSONResponse:
-    """The answer to a call that did not work. What nobody foresaw is logged with its traceback."""
+    """Return the response for a failed call; unexpected errors are logged with traceback."""
     status, answer = explain(error)
     if answer.error.code == INTERNAL:
         log.error("control request failed", error="".join(traceback.format_exception(error)))
@@ -55,8 +55,10 @@ def refuse(error: Exception) -> JSONResponse:
 
 
 def explain(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
-    """The status says the exit code: 400 usage (2), 404 and 409 refused (4), 422 config (78),
-    503 unavailable (69), 500 anything else (1).
+    """Map an error to a status and an answer. The status determines the CLI's exit code:
+
+    400 usage (2), 404 and 409 refused (4), 422 configuration (78), 503 unavailable (69), 500
+    anything else (1).
     """
     match error:
         case RequestValidationError():

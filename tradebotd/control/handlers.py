@@ -1,4 +1,4 @@
-"""The operator's API under /v1: GET reads, POST acts; long acts stream a JSON object a line."""
+"""Control API under /v1: GET reads, POST acts; long actions stream one JSON object per line."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -31,7 +31,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 
 
 class DaemonControl(Protocol):
-    """What the daemon lets an operator do. The daemon implements it; we never import it.
+    """Interface of the daemon to the control API; the daemon implements it and is never imported.
 
     Raises RefusedError (unknown names, wrong state), DatabaseUnavailableError, ConfigError.
     """
@@ -40,17 +40,17 @@ class DaemonControl(Protocol):
     async def health(self) -> HealthState: ...
     def state(self) -> State: ...
     def now(self) -> datetime:
-        """The clock's: market time in a replay."""
+        """Return the daemon's clock: market time in a replay."""
         ...
 
     async def jobs(self) -> list[Job]: ...
     async def job_history(self, name: str, limit: int) -> list[JobRun]: ...
     async def run_job(self, name: str, params: Mapping[str, str], progress: Progress) -> JobRun:
-        """Return when it has ended; *progress* is called from time to time on the way."""
+        """Run a job to its end; *progress* is called from time to time."""
         ...
 
     async def start_job(self, name: str, params: Mapping[str, str]) -> JobRun:
-        """Return at once, with status `running`."""
+        """Start a job and return at once, with status `running`."""
         ...
 
     async def switch_job(self, name: str, *, enabled: bool) -> Switched: ...
@@ -67,7 +67,7 @@ class DaemonControl(Protocol):
 
     async def positions(self) -> list[Position]: ...
     async def close_position(self, position_id: int) -> Trade:
-        """Return the trade it became."""
+        """Close a position and return the resulting trade."""
         ...
 
     async def set_exits(self, position_id: int, wish: ExitWish) -> Position: ...
@@ -80,31 +80,31 @@ class DaemonControl(Protocol):
 
     async def symbols(self) -> list[Symbol]: ...
     async def candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
-        """The latest *limit*, oldest first."""
+        """Return the latest *limit* candles, oldest first."""
         ...
 
     async def levels(self, symbol: str) -> Levels: ...
     async def resume_symbol(self, symbol: str) -> SymbolResumed: ...
 
     async def halt(self, reason: str | None) -> EntryGateState:
-        """Halted already: another *reason* replaces the one that stands, None leaves it."""
+        """Halt entries; if halted already, *reason* replaces the current one, None keeps it."""
         ...
 
     async def resume(self) -> EntryGateState: ...
     async def reload(self) -> Reloaded: ...
     async def flatten(self, progress: Progress) -> Flattened:
-        """Return when nothing more can be done; an operator who hangs up does not cut it short."""
+        """Flatten as far as possible, even if the operator disconnects meanwhile."""
         ...
 
 
 def _asker(request: Request) -> str:
-    """For the journal: every line that is logged on the way says who asked."""
+    """Return who sent the request; every log line of the request carries it."""
     asker = request.client
     return "somebody" if asker is None else f"{asker.host}, pid {asker.port}"
 
 
 class _Route(APIRoute):
-    """An error becomes an answer, and what is done carries the name of who asked for it."""
+    """Route that turns errors into answers and logs who asked for the action."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handle = super().get_route_handler()
@@ -122,7 +122,7 @@ class _Route(APIRoute):
 
 
 def create_app(control: DaemonControl, tasks: TaskGroup) -> FastAPI:
-    """*tasks* carries streamed runs: an operator who hangs up does not cut a job short."""
+    """Create the API. *tasks* runs streamed actions: a client that disconnects stops no job."""
 
     async def tell_time(response: Response) -> None:
         response.headers[NOW_HEADER] = iso(control.now())
@@ -156,7 +156,7 @@ async def _no_such_path(request: Request, error: Exception) -> Response:
 
 
 def _router() -> APIRouter:
-    """Names are `{name:path}`: one with a slash is a name nobody has, not another path."""
+    """Return a router. Names are `{name:path}`: one with a slash is unknown, not another path."""
     return APIRouter(route_class=_Route)
 
 
@@ -165,7 +165,7 @@ def _probes(control: DaemonControl) -> APIRouter:
 
     @router.get("/healthz")
     async def healthz(response: Response) -> Healthy:
-        """200 unless health is critical."""
+        """Return 200 unless health is critical, else 503."""
         health = await control.health()
         if health == "critical":
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
@@ -173,7 +173,7 @@ def _probes(control: DaemonControl) -> APIRouter:
 
     @router.get("/readyz")
     async def readyz(response: Response) -> Ready:
-        """200 once the daemon trades or could (running, halted)."""
+        """Return 200 once the daemon trades or could (running, halted), else 503."""
         state = control.state()
         if state not in {"running", "halted"}:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
@@ -199,7 +199,7 @@ def _jobs(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
 
     @router.post("/jobs/{name:path}/run", response_model=JobRun)
     async def run(name: str, wish: RunRequest | None = None) -> Any:
-        """Streams `{"progress": …}` lines; the last line is the run. Detached: one document."""
+        """Stream `{"progress": …}` lines, the run as the last; one document if detached."""
         wish = wish or RunRequest()
         if wish.detach:
             return await control.start_job(name, wish.params)
@@ -336,7 +336,7 @@ def _acts(control: DaemonControl, tasks: TaskGroup) -> APIRouter:
 
     @router.post("/flatten", response_model=Flattened)
     async def flatten() -> Any:
-        """Streams `{"progress": …}` lines; the last line says what was done and what is left."""
+        """Stream `{"progress": …}` lines; the last line says what was done and what is left."""
         return await stream_run(tasks, control.flatten)
 
     @router.post("/reload")

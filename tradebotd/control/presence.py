@@ -1,7 +1,7 @@
-"""That a daemon runs which holds the account behind a socket's path, also while the file is gone.
+"""Presence of a running daemon behind a socket's path, also while the socket file is gone.
 
-A name in the kernel (an abstract socket) that nobody can delete, and that ends with the process:
-`tradebotctl` asks it whose process it is, and nothing else is answered there.
+The name is an abstract socket, which cannot be deleted and ends with the process. `tradebotctl`
+asks the kernel which process owns it; the socket itself answers nothing.
 """
 
 import os
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class Presence:
-    """Raises OSError: somebody else has the name, or there are no such sockets here."""
+    """Owner of the abstract name. Raises OSError: the name is taken, or not supported here."""
 
     def __init__(self, name: bytes) -> None:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -30,7 +30,7 @@ class Presence:
             raise
 
     def hang_up(self) -> None:
-        """Whoever has asked knows already: the kernel has told."""
+        """Close pending connections: the kernel has already named the process to each client."""
         with suppress(OSError):
             while True:
                 self._listener.accept()[0].close()
@@ -41,11 +41,11 @@ class Presence:
 
 @contextmanager
 def present(name: bytes) -> Iterator[Presence | None]:
-    """None where it could not be: `tradebotctl` then knows less, and nothing else is lost."""
+    """Hold the name during the block. Yields None if that fails: only a hint is lost."""
     try:
         presence = Presence(name)
     except OSError as error:
-        log.warning("only the control socket says that we are here", error=str(error))
+        log.warning("presence socket not opened", error=str(error))
         yield None
         return
     try:
@@ -55,5 +55,8 @@ def present(name: bytes) -> Iterator[Presence | None]:
 
 
 def name_of(path: Path) -> bytes:
-    """Whatever way the path was written; `tradebotd/cli/client.py` makes the same. Blocks."""
+    """Return the name of *path*, in whatever form it is written. Blocks.
+
+    The same rule is in `tradebotd/cli/client.py`.
+    """
     return b"\0tradebotd/" + sha256(os.fsencode(os.path.realpath(path))).hexdigest().encode()

@@ -1,4 +1,4 @@
-"""Serves the control API on a Unix socket that only owner and group may use."""
+"""Server of the control API on a Unix socket that only its owner and group may use."""
 
 import asyncio
 import os
@@ -29,12 +29,12 @@ LONGEST_PATH: Final = 107  # sun_path of Linux, without its NUL
 GRACEFUL_SECONDS: Final = 2
 PROBE_SECONDS: Final = 0.5
 PEER: Final = struct.Struct("3i")  # SO_PEERCRED: pid, uid, gid
-LOOK_SECONDS: Final = 2.0  # how often it looks whether its socket is still there
+LOOK_SECONDS: Final = 2.0  # time between checks that the socket file exists
 BACKLOG: Final = 64
 
 
 class _Server(uvicorn.Server):
-    """Leaves SIGTERM and SIGINT to the daemon."""
+    """Server that leaves SIGTERM and SIGINT to the daemon."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -42,7 +42,7 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Knows by the kernel's word who has come: (`uid 1000`, its pid) is the client."""
+    """HTTP protocol whose client is the peer by the kernel's account: (`uid 1000`, its pid)."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -50,7 +50,7 @@ class _Protocol(H11Protocol):
 
 
 def _peer(transport: asyncio.Transport) -> tuple[str, int] | None:
-    """None where the kernel does not say."""
+    """Return the peer's user and pid; None if the kernel does not tell."""
     known = transport.get_extra_info("socket")
     if known is None:
         return None
@@ -63,7 +63,7 @@ def _peer(transport: asyncio.Transport) -> tuple[str, int] | None:
 
 @asynccontextmanager
 async def serve(control: DaemonControl, path: Path) -> AsyncIterator[None]:
-    """Answers on *path* inside the block. Raises AccountTakenError when another daemon does."""
+    """Serve on *path* during the block. Raises AccountTakenError if another daemon does."""
     async with _serving(lambda tasks: create_app(control, tasks), path) as counter:
         with present(counter.door.name) as presence:
             counter.presence = presence
@@ -72,7 +72,7 @@ async def serve(control: DaemonControl, path: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def serve_standby(view: Standby, path: Path) -> AsyncIterator[None]:
-    """The same for a daemon that only waits: its status, and nothing to act on."""
+    """Serve a daemon in standby: its status only, no actions."""
     async with _serving(lambda _: create_standby_app(view), path):
         yield
 
@@ -81,7 +81,7 @@ async def serve_standby(view: Standby, path: Path) -> AsyncIterator[None]:
 async def _serving(
     make_app: Callable[[TaskGroup], FastAPI], path: Path
 ) -> AsyncIterator["_Counter"]:
-    with anyio.CancelScope(shield=True):  # short, and what it made must not be lost
+    with anyio.CancelScope(shield=True):  # short; its socket must not be leaked
         counter = _Counter(path, await anyio.to_thread.run_sync(_Door, path))
     try:
         async with anyio.create_task_group() as tasks:
@@ -97,7 +97,7 @@ async def _serving(
 
 
 class _Door:
-    """The socket at a path, and how to know that it is still the one. Blocks; raises as `bind`."""
+    """Socket at a path, and the identity of its file. Blocks; raises what `bind` raises."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -106,14 +106,14 @@ class _Door:
         self.name = name_of(path)
 
     def is_gone(self) -> bool:
-        """Nothing leads to it any more. Blocks."""
+        """Return whether the path no longer leads to this socket. Blocks."""
         try:
             return _identity(self.path) != self.identity
         except OSError:
             return True
 
     def remove(self) -> None:
-        """Only what we made: a successor may have put its own there. Blocks."""
+        """Remove the socket file unless a successor has replaced it. Blocks."""
         self.socket.close()
         with suppress(OSError):
             if _identity(self.path) == self.identity:
@@ -121,9 +121,10 @@ class _Door:
 
 
 class _Counter:
-    """Answers at its door; where that was taken away it makes another one.
+    """Servers of the control socket, which is made again if its file disappears.
 
-    Who had come in by the old one is answered to the end: of the servers the last is at the door.
+    Connections through an old socket are served to the end; the last of the servers is at the
+    current one.
     """
 
     def __init__(self, path: Path, door: _Door) -> None:
@@ -144,7 +145,7 @@ class _Counter:
         self._tasks.start_soon(_run, server, self.door.socket, ended)
 
     async def _watch(self) -> None:
-        """For ever, by host time."""
+        """Check the socket forever, by host time, and stop old servers without connections."""
         while True:
             await anyio.sleep(LOOK_SECONDS)
             if self.presence is not None:
@@ -157,17 +158,17 @@ class _Counter:
                 await self._make_again()
 
     async def _make_again(self) -> None:
-        """Said once each time, and once for each reason why it cannot be: it is tried again."""
+        """Make the socket again. Each new reason for failure is logged once; the watch retries."""
         try:
             with anyio.CancelScope(shield=True):
                 self.door = await anyio.to_thread.run_sync(_Door, self._path)
         except (AccountTakenError, ConfigError, OSError) as error:
             if str(error) != self._complaint:
                 self._complaint = str(error)
-                log.error("control socket is gone", socket=str(self._path), reason=str(error))  # noqa: TRY400
+                log.error("control socket lost", socket=str(self._path), reason=str(error))  # noqa: TRY400
             return
         self._complaint = ""
-        log.warning("control socket made again", socket=str(self._path), reason="it was gone")
+        log.warning("control socket recreated", socket=str(self._path), reason="it was gone")
         self._serve()
 
     async def close(self) -> None:
@@ -198,19 +199,22 @@ async def _run(server: _Server, bound: socket.socket, ended: anyio.Event) -> Non
 
 
 async def _stop(server: _Server, ended: anyio.Event) -> None:
-    """Answers what was asked; what hangs is cancelled by uvicorn's own limit, or with the group."""
+    """Answer pending requests and stop; uvicorn's limit or the task group cancels the rest."""
     server.should_exit = True
     with anyio.move_on_after(GRACEFUL_SECONDS + 1, shield=True):
         await ended.wait()
 
 
 def bind(path: Path) -> socket.socket:
-    """A listening socket at *path*. A dead daemon's is removed, a live one's is respected."""
+    """Return a listening socket at *path*, replacing a dead daemon's. Blocks.
+
+    Raises AccountTakenError if a live daemon answers there, ConfigError if it cannot be made.
+    """
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise ConfigError([f"daemon.socket: a Unix socket's path has at most {LONGEST_PATH} bytes"])
     _make_room(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)  # never, not for an instant, open to others
+    before = os.umask(0o177)  # never open to others, not even for an instant
     try:
         listener.bind(str(path))
     except OSError as error:
@@ -240,7 +244,7 @@ def _make_room(path: Path) -> None:
 
 
 def _mode_of(path: Path) -> int | None:
-    """None: there is no such file."""
+    """Return the mode of the file; None if there is none."""
     try:
         return path.lstat().st_mode
     except FileNotFoundError:
@@ -248,14 +252,14 @@ def _mode_of(path: Path) -> int | None:
 
 
 def answers(path: Path) -> bool:
-    """Whether anybody listens: a socket file without a process refuses at once. Blocks."""
+    """Return whether a process listens; a stale socket file refuses at once. Blocks."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_SECONDS)
         try:
             probe.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
             return False
-        except OSError:  # a full backlog, a time-out: somebody is there
+        except OSError:  # a full backlog, a timeout: a process listens
             return True
     return True
 

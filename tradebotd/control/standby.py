@@ -1,4 +1,4 @@
-"""What a daemon that stands by answers: its status; whatever acts is refused."""
+"""Control API of a daemon in standby: its status; every action is refused."""
 
 from datetime import datetime
 from http import HTTPStatus

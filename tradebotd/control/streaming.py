@@ -1,4 +1,4 @@
-"""A long act as a stream of JSON objects, one a line: progress, then the result or the error."""
+"""Long action as a stream of JSON objects, one per line: progress, then the result or error."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -24,14 +24,17 @@ Act = Callable[[Progress], Awaitable[BaseModel]]
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line, or the whole answer where nothing had been said before it went wrong."""
+    """Line of the stream; `refusal` is the complete answer if it fails before the first line."""
 
     text: str
     refusal: Response | None = None
 
 
 async def stream_run(tasks: TaskGroup, act: Act) -> Response:
-    """Runs *act* in *tasks*, whoever listens. Refused before its first line: an error answer."""
+    """Run *act* in *tasks*, whether or not the client stays connected, and stream its lines.
+
+    An action that fails before its first line gets an ordinary error answer.
+    """
     send, receive = anyio.create_memory_object_stream[_Line](WAITING_LINES)
     tasks.start_soon(_perform, act, send)
     first = await anext(receive)
@@ -48,12 +51,12 @@ async def _perform(act: Act, send: MemoryObjectSendStream[_Line]) -> None:
 
     async with send:
         line = await _answer(act, progress)
-        with suppress(anyio.BrokenResourceError):  # the operator hung up: the run is in job_runs
+        with suppress(anyio.BrokenResourceError):  # the client disconnected: the run is in job_runs
             await send.send(line)
 
 
 async def _answer(act: Act, progress: Progress) -> _Line:
-    """The last line: the result's own shape, or `{"error": …}`."""
+    """Return the last line: the result, or `{"error": …}`."""
     try:
         result = await act(progress)
     except Exception as error:  # noqa: BLE001 - the edge: an operator gets an answer

@@ -1,4 +1,4 @@
-"""How values look on the wire: money as strings, times ISO 8601 with a Z; nothing unknown."""
+"""Wire format of values: money as strings, times ISO 8601 with a Z; no unknown fields."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,14 +10,14 @@ from tradebotd.domain.decimals import plain
 
 
 def _exact(value: object) -> object:
-    """Numbers of JSON are floats to most readers: money never passes through one."""
+    """Refuse JSON numbers: most readers parse them as floats, which money must never be."""
     if value is None or isinstance(value, Decimal | str):
         return value
     raise ValueError("money and quantities are strings")
 
 
 def iso(instant: datetime) -> str:
-    """`2022-01-14T07:32:00Z`: UTC, with a Z."""
+    """Format a time in UTC: `2022-01-14T07:32:00Z`."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -1,4 +1,4 @@
-"""The running daemon: what starts once everything is wired, and how it ends."""
+"""App: the running daemon, from start to stop, once everything is wired."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 PROGRESS_SECONDS: Final = 0.5
 FENCE: Final = "fence"
-FENCE_IS_OVER: Final = "orders may be sent: what the former holder sent counts no more"
+FENCE_IS_OVER: Final = "fence passed"
 PLAYER_SECONDS: Final = 5.0
 SUMMARY_SECONDS: Final = 5.0  # the unit stops a service after 25
 
@@ -51,7 +51,7 @@ Player = Timeline | PacedPlayer
 
 @dataclass(slots=True, kw_only=True)
 class App:
-    """*player* is None on the wall clock. *tasks* ends after the control server does."""
+    """Running daemon. *player*: None on the wall clock. *tasks* ends after the control server."""
 
     config: Config
     tasks: TaskGroup
@@ -81,9 +81,9 @@ class App:
     _played: anyio.Event = field(default_factory=anyio.Event)
 
     async def start(self) -> None:
-        """From what the database says to a running clock. Raises DatabaseUnavailableError.
+        """Restore the state from the database and start. Raises DatabaseUnavailableError.
 
-        A stop may cut it anywhere: what it began is ended by `stop`.
+        A stop may interrupt it anywhere: `stop` ends whatever has begun.
         """
         if self.already_ended and self._stops_at_end():
             self.ended_by_data = True
@@ -95,10 +95,10 @@ class App:
         await self.disk.look()
         held = await self.protection.load(self.clock.now())
         run = await self.runner.run_by_hand("reconcile", {})
-        log.info("reconciled before trading", status=run.status, positions=held)
+        log.info("startup reconciliation finished", status=run.status, positions=held)
         await self._pass_the_fence()
         if isinstance(self.clock, MarketClock) and self.clock.speed:
-            self.clock.restart_from(self.begins_at)  # starting took no market time
+            self.clock.restart_from(self.begins_at)  # start-up must take no market time
         self.scheduler.schedule(self.runner.specs)
         if self.clock.speed:
             self.tasks.start_soon(
@@ -107,7 +107,7 @@ class App:
         self.scheduler.start()
         for watch in (self.runner.watch_limits, self.disk.run):
             self.tasks.start_soon(watch)
-        if self.clock.speed:  # at speed 0 the next price does it, so that effects repeat
+        if self.clock.speed:  # at speed 0 the next price triggers it, to repeat exactly
             self.tasks.start_soon(self.protection.attend)
             self.tasks.start_soon(self.entry_orders.attend)
         self.started = True
@@ -118,17 +118,17 @@ class App:
                 self.tasks.start_soon(self._show_progress, self.player, self.line)
 
     async def _pass_the_fence(self) -> None:
-        """After a takeover: what the former holder sent may still arrive at a venue.
+        """Wait after a takeover: orders of the former holder may still reach a venue.
 
-        A market of our own making waits with us; the real one goes on, and its entries wait.
+        A simulated market waits with us; the real one goes on, and only entries wait.
         """
         seconds = self.lease.fence_seconds
         if not seconds:
-            if self.lease.taken_over:  # the first look at the venues took longer than the fence
+            if self.lease.taken_over:  # the first reconciliation outlasted the fence
                 log.info(FENCE_IS_OVER)
             return
         self.gate.close(FENCE, f"no order for {seconds:.0f} s: the account was taken over")
-        log.warning("no order is sent yet: the account was taken over", seconds=round(seconds, 1))
+        log.warning("fence started", seconds=round(seconds, 1))
         if isinstance(self.clock, MarketClock):
             await self._open_after_the_fence()
         else:
@@ -140,13 +140,13 @@ class App:
         log.info(FENCE_IS_OVER)
 
     async def stop(self, drain_seconds: float) -> None:
-        """No new runs or entries; what runs ends by itself. What does not, is lost, and says so."""
+        """Stop runs and entries and let running jobs end; those that do not are lost and logged."""
         self.draining = True
         self.gate.close("stopping", "the daemon is stopping")
         if self.player is not None:
             self.player.stop()
         if not await self.runner.drain(drain_seconds):
-            log.error("jobs still running", jobs=self.runner.running)
+            log.error("jobs not drained", jobs=self.runner.running)
         if self._playing and not self.already_ended:
             with anyio.move_on_after(PLAYER_SECONDS):
                 await self._played.wait()
@@ -160,24 +160,24 @@ class App:
             self.line.finish()
 
     async def reload(self) -> Sequence[str]:
-        """What changed, a line each. Raises ConfigError, RefusedError: nothing was changed then."""
+        """Reload and return the changes. Raises ConfigError, RefusedError with nothing changed."""
         if self.draining or not self.started:
             state = RefusalCode.STOPPING if self.draining else RefusalCode.STARTING
             raise RefusedError(state, f"the daemon is {state}: nothing was read again")
         changes = await self.reloader.reload()
-        log.warning("reloaded", changes=list(changes))
+        log.warning("configuration reloaded", changes=list(changes))
         return changes
 
     async def reload_by_signal(self) -> None:
-        """SIGHUP has nobody to answer: what comes of it is logged, and ends nothing."""
+        """Reload on SIGHUP, which expects no answer: failures are logged and end nothing."""
         try:
             with structlog.contextvars.bound_contextvars(by="SIGHUP"):
                 await self.reload()
         except (ConfigError, RefusedError, DatabaseUnavailableError) as error:
-            log.error("not reloaded", error=str(error), by="SIGHUP")  # noqa: TRY400
+            log.error("configuration not reloaded", error=str(error), by="SIGHUP")  # noqa: TRY400
 
     async def summary(self) -> ReplaySummary | None:
-        """Of a replay at speed 0 whose data has come to its end; None of anything else."""
+        """Return the summary of a replay at speed 0 that reached the end of its data, else None."""
         if not self.ended_by_data or self.clock.speed:
             return None
         found: ReplaySummary | None = None
@@ -193,7 +193,7 @@ class App:
         except DatabaseUnavailableError as error:
             why = str(error)
         if found is None:
-            log.warning("replay summary missing", error=why)
+            log.warning("replay summary not read", error=why)
         return found
 
     def _stops_at_end(self) -> bool:
@@ -213,14 +213,14 @@ class App:
                 self.stop_request.ask("the data ended")
 
     async def pull_the_rest(self) -> None:
-        """At the end of the data: the last candle is stored, whatever the schedule says."""
+        """Pull once more at the end of the data, so that the last candle is stored."""
         now = self.clock.now()
         stored = [self.ingest.pulled_until(symbol) for symbol in self.symbols]
         if any(until is None or until < now for until in stored):
             try:
                 await self.runner.run_by_hand("realtime_pull", {})
             except RefusedError as error:  # one is running already, or we are stopping
-                log.warning("the last pull was not made again", reason=str(error))
+                log.warning("final pull not repeated", reason=str(error))
 
     async def _show_progress(self, player: Player, line: ProgressLine) -> None:
         while not self._played.is_set():

@@ -1,4 +1,4 @@
-"""What a bot is doing, in words that say what it waits for. Pure."""
+"""Text for what a bot is doing or waiting for. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -25,7 +25,7 @@ AS_IT_IS: Final = ("paused", "stopped", "error")
 def doing(
     row: Mapping[str, Any], *, held: bool, trades: int, spec: BotSpec | None, halted: bool
 ) -> str:
-    """*row*: of `reports.bots`. *trades*: entries of its day, as the daily limit counts them."""
+    """Describe a bot. *row*: of `reports.bots`; *trades*: its day's entries, as limited."""
     status = str(row["status"])
     if row["orphaned"]:
         kept: str | None = "not configured"
@@ -51,5 +51,5 @@ def _waits(status: str, trades: int, spec: BotSpec | None) -> str:
 
 
 def _reason(status: str) -> str:
-    """What kept it from entering the last time: `max_exposure` of `waiting (max_exposure)`."""
+    """Return what last prevented an entry: `max_exposure` of `waiting (max_exposure)`."""
     return status.partition("(")[2].removesuffix(")") or status

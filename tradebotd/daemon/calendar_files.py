@@ -1,4 +1,4 @@
-"""The calendars of a configuration, read over the time that its data take."""
+"""Calendars of a configuration, loaded for the time that its data spans."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ BEFORE: Final = timedelta(days=31)  # "the last completed session" of the first 
 
 @dataclass(frozen=True, slots=True)
 class DataSpan:
-    """When the data of one symbol at one feed begin and end; invented ones do not end."""
+    """Start and end of one symbol's data at one feed; synthetic data does not end."""
 
     source: str
     begins: datetime
@@ -30,7 +30,7 @@ class DataSpan:
 def data_spans(
     config: Config, symbols: Sequence[MarketSymbol], recordings: Mapping[FeedName, Recordings]
 ) -> dict[str, list[DataSpan]]:
-    """By symbol, one of each of its feeds."""
+    """Return each symbol's data spans, one for each of its feeds that has data."""
     spans: dict[str, list[DataSpan]] = {}
     for symbol in symbols:
         spans[symbol.symbol] = found = []
@@ -48,9 +48,9 @@ def data_spans(
 def read_calendars(
     symbols: Sequence[MarketSymbol], spans: Mapping[str, Sequence[DataSpan]]
 ) -> dict[str, Calendar]:
-    """Each code once, told by the first symbol that has it. Raises ConfigError with every problem.
+    """Load each calendar once. Raises ConfigError with all problems, at the first symbol of each.
 
-    Nothing may begin before its calendar does: it would be taken for a market that never opens.
+    Data must not begin before its calendar does: the market would look permanently closed.
     """
     calendars: dict[str, Calendar] = {}
     problems: list[str] = []
@@ -87,7 +87,7 @@ def calendar_warnings(
     calendars: Mapping[str, Calendar],
     spans: Mapping[str, Sequence[DataSpan]],
 ) -> list[str]:
-    """What `tradebotd check` says of tables that end soon, by the data, and of lunches."""
+    """Return `check`'s warnings of calendars that end soon after the data, or lack a lunch."""
     found = []
     for calendar in exchanges(calendars):
         having = [n for n, symbol in enumerate(symbols) if symbol.calendar == calendar.code]
@@ -105,7 +105,7 @@ def _first(spans: Sequence[DataSpan]) -> date | None:
 
 
 def _latest(spans: Sequence[DataSpan]) -> date:
-    """The day from which on a table has to reach ahead: today, where nothing is simulated."""
+    """Return the day from which calendars must reach ahead: the data's last, else today."""
     if not spans:
         return host_now().date()
     return max((span.ends or span.begins).date() for span in spans)

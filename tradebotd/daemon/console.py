@@ -1,4 +1,4 @@
-"""A log line for eyes: short time, level, event, then its fields; each line fits the terminal."""
+"""Log lines for terminals: short time, level, event, fields; each line fits the width."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ TOLD: Final = frozenset({"at", "level", "event"})
 
 
 class ConsoleLines:
-    """Nothing is cut: what has no room on the line goes on below it, tracebacks as they are."""
+    """Renderer of log lines without truncation: fields wrap, tracebacks stay as they are."""
 
     def __init__(self, *, colours: bool, on_terminal: bool) -> None:
         self._colours = colours

@@ -1,7 +1,7 @@
-"""Is there room to write, and does PostgreSQL write? Nothing is sent that was not written first.
+"""Watch over disk space and PostgreSQL's writes: nothing is sent that was not written first.
 
-The gate hears of a failed write in the same instant, from the database itself; this says it aloud,
-and tries until PostgreSQL writes again.
+The entry gate learns of a failed write from the database at once; this watch logs it and probes
+until PostgreSQL writes again.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ QUIET_SECONDS: Final = 10.0
 
 
 class DiskWatch:
-    """*least* bytes must be free on the disk of *state_dir*."""
+    """Watch that requires *least* free bytes on the disk of *state_dir*."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class DiskWatch:
         database.writes.on_trouble = self._stir
 
     async def run(self) -> None:
-        """For ever: every second, and at once when something could not be written."""
+        """Check forever: every second, and at once after a failed write."""
         while True:
             with anyio.move_on_after(LOOK_SECONDS):
                 await self._stirred.wait()
@@ -75,7 +75,7 @@ class DiskWatch:
         )
 
     async def _try(self) -> str | None:
-        """Why nothing can be written; None: it can."""
+        """Probe the database; return why it cannot write, or None if it can."""
         try:
             with anyio.fail_after(PROBE_SECONDS):
                 await probe_writes(self._database)
@@ -84,7 +84,7 @@ class DiskWatch:
         return None
 
     def _low(self) -> str | None:
-        """Blocks. After a failure more room is wanted, since the little there is was not enough."""
+        """Return the shortage of disk space, or None. Requires more after a failure. Blocks."""
         least, place = self._least(), _existing(self._state_dir)
         if not self._wants_room:
             return disk_problem(place, least)
@@ -97,7 +97,7 @@ class DiskWatch:
         return low
 
     def _stir(self) -> None:
-        """Heard once a trouble: while one lasts, it is looked at every second anyway."""
+        """Report a failed write at once; a known problem is checked every second anyway."""
         if self._database.writes.failure is not None:
             self._tell(self._database.writes.failure)
         elif self._told is not None:
@@ -105,16 +105,16 @@ class DiskWatch:
         self._stirred.set()
 
     def _tell(self, cannot: str | None) -> None:
-        """Loudly when it begins and when it is over."""
+        """Log prominently when exits can no longer be sent, and when they can again."""
         if (cannot is None) == (self._told is None):
             return
         self._told = cannot
         if cannot is None:
-            log.warning("exits can be sent again", why="PostgreSQL writes again")
+            log.warning("exit sending resumed", why="PostgreSQL writes again")
             return
         guards = self._guards()
         log.critical(
-            "exits cannot be sent",
+            "exit sending blocked",
             reason=f"PostgreSQL cannot write: {cannot}",
             resting=guards.resting,
             unguarded=guards.unguarded,
@@ -122,7 +122,7 @@ class DiskWatch:
 
 
 def guards_of(protection: ExitManager) -> Guards:
-    """Of the positions that are watched; those guarded by the daemon alone have nobody."""
+    """Return the tracked positions: guarded by resting stops, or unguarded without the daemon."""
     resting: list[str] = []
     unguarded: list[str] = []
     for position in protection.held.values():
@@ -134,7 +134,7 @@ def guards_of(protection: ExitManager) -> Guards:
 
 
 def _existing(path: Path) -> Path:
-    """*path*, or the nearest directory above it that is there."""
+    """Return *path* or its nearest existing parent."""
     while not path.exists() and path != path.parent:
         path = path.parent
     return path

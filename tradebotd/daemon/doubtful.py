@@ -1,4 +1,4 @@
-"""What `check` warns of, in the log of a daemon that runs with it, and in its status."""
+"""Warnings of `check` in the running daemon: in its log and its status."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,21 +11,21 @@ from tradebotd.health.report import ConfigFact
 
 log = structlog.get_logger(__name__)
 
-# A problem of status with a code of their own, for as long as they are so.
+# Reported in status under codes of their own while they apply.
 TOLD_OTHERWISE: Final = frozenset({WarningKind.NO_STOP, WarningKind.GUARD_DISABLED})
 # Money may be unguarded meanwhile: not OK.
 SERIOUS: Final = frozenset({WarningKind.GUARD_SLOW})
 
 
 def log_warnings(config: Config, warnings: Iterable[ConfigWarning]) -> None:
-    """One line each; *config* says where they stand."""
+    """Log each warning with its place in *config*."""
     for warning in warnings:
         place, _, why = config.told(str(warning)).partition(": ")
         log.warning("setting doubted", kind=warning.kind.value, place=place, why=why)
 
 
 def config_facts(config: Config, warnings: Iterable[ConfigWarning]) -> list[ConfigFact]:
-    """Those that no other problem of status tells."""
+    """Return the warnings that no other problem of the status covers."""
     facts = []
     for warning in warnings:
         if warning.kind not in TOLD_OTHERWISE:

@@ -1,4 +1,4 @@
-"""Every way in which a position may end, for an operator: where, how far, what is at risk. Pure."""
+"""Exits of a position for an operator: level, distance, amount at risk. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ HUNDREDTH: Final = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class ExitView:
-    """*last* is None while nobody knows a price, *instrument* of a symbol that is gone."""
+    """View of a position's exits; *last*: None without a price; *instrument*: None if removed."""
 
     position: Position
     instrument: Instrument | None
@@ -103,7 +103,7 @@ class ExitView:
             )
 
     def _moved_to_break_even(self) -> bool:
-        """Whether the stop-loss stands where the break even has put it."""
+        """Return whether the stop-loss is where the break-even moved it."""
         stop = self.position.stop_loss
         return stop is not None and self._earned() and stop == self._secured()
 
@@ -143,7 +143,7 @@ class ExitView:
         )
 
     def _distance(self, level: Decimal | None, *, against: bool = False) -> Decimal | None:
-        """From the last price, in per cent of it; positive until it is met."""
+        """Return the distance from the last price in per cent; positive until it is reached."""
         if level is None or not self.last:
             return None
         away = (level - self.last) * self.position.side.sign * (-1 if against else 1)

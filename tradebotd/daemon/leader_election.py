@@ -1,4 +1,4 @@
-"""How a daemon comes to act on an account: it is free, its holder is dead, or has fallen silent."""
+"""Leadership of an account: taken when it is free, its holder is dead, or has fallen silent."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,10 +27,11 @@ Seen = Callable[[Held], None]
 
 
 class LeadershipCandidate:
-    """*when_taken* `exit`: raise AccountTakenError while the holder lives; `standby`: wait.
+    """Process that wants to hold the account. *when_taken* is `exit` or `standby`.
 
-    Judges by its own host's time alone: two hosts' clocks are never compared. *seen* is told who
-    holds the account, each time it was looked.
+    `exit` raises AccountTakenError while the holder lives, `standby` waits. Silence is measured by
+    this host's clock alone: clocks of two hosts are never compared. *seen* gets the holder at each
+    check.
     """
 
     def __init__(
@@ -56,14 +57,17 @@ class LeadershipCandidate:
         self._told = ""
 
     async def acquire(self) -> Lease:
-        """Raises AccountTakenError; DatabaseUnavailableError, unless it stands by already."""
+        """Wait for the account. Raises AccountTakenError.
+
+        Raises DatabaseUnavailableError unless it is standing by already.
+        """
         while True:
             try:
                 lease = await self._try()
             except DatabaseUnavailableError as error:
                 if not self._waits or self._last is None:
                     raise
-                self._since = self._host.monotonic()  # what we did not see may have moved
+                self._since = self._host.monotonic()  # the beat may have moved unseen
                 self._tell(f"the database is away: {error}")
             else:
                 if lease is not None:
@@ -71,14 +75,14 @@ class LeadershipCandidate:
             await self._host.sleep(min(LOOK_SECONDS, self._seconds / 3))
 
     async def _try(self) -> Lease | None:
-        """One look; None: not yet."""
+        """Check once; return None if the account cannot be taken yet."""
         try:
             return await self._take_if_free()
         except AccountTakenError as taken:
             async with self._database.connection() as connection:
                 held = await leadership.look(connection, self._account)
             if held is None:
-                return None  # released between the two looks
+                return None  # released between the two queries
             self._seen(held)
             if not self._waits and await self._lives(held):
                 raise
@@ -141,7 +145,10 @@ async def acquire(
     when_taken: Literal["exit", "standby"],
     seen: Seen = lambda _: None,
 ) -> Lease:
-    """Raises AccountTakenError. Hand it to `holding` at once: the lease is running."""
+    """Acquire the account. Raises AccountTakenError.
+
+    The lease is running already: pass it to `holding` at once.
+    """
     holder = await anyio.to_thread.run_sync(process_identity.current)
     candidate = LeadershipCandidate(
         database, account, holder, when_taken=when_taken, host=host, seen=seen
@@ -151,9 +158,9 @@ async def acquire(
 
 @asynccontextmanager
 async def holding(database: Database, lease: Lease, host: HostClock) -> AsyncIterator[None]:
-    """The account is shown to be ours inside the block, and let go of at its end.
+    """Renew the lease during the block, and release the account at its end.
 
-    Raises AccountTakenError, and cancels the block, as soon as somebody else has it.
+    Raises AccountTakenError, and cancels the block, as soon as another process has the account.
     """
     try:
         async with anyio.create_task_group() as tasks:
@@ -171,25 +178,28 @@ async def holding(database: Database, lease: Lease, host: HostClock) -> AsyncIte
 
 
 async def keep_beating(database: Database, lease: Lease, host: HostClock) -> None:
-    """Show that we live. Raises AccountTakenError when the account is no longer ours."""
+    """Renew the lease periodically. Raises AccountTakenError when the account is lost."""
     while True:
         await host.sleep(terms.BEAT_SECONDS)
         await beat_once(database, lease, host)
 
 
 async def beat_once(database: Database, lease: Lease, host: HostClock) -> None:
-    """A database that is away is no loss yet: the lease itself ends the sending."""
+    """Renew the lease once. Raises AccountTakenError if the account was taken over.
+
+    An unreachable database is not a loss yet: sending ends when the lease does.
+    """
     asked_at = host.monotonic()
     before = lease.why_not()
     try:
         async with database.connection(Lane.ORDERS) as connection:
             ours = await leadership.beat(connection, lease.account, lease.token)
     except DatabaseUnavailableError as error:
-        log.warning("no heartbeat", error=str(error), sending=lease.why_not() or "goes on")
+        log.warning("heartbeat failed", error=str(error), sending=lease.why_not() or "goes on")
         return
     if not ours:
         lease.lose()
         raise AccountTakenError(f"account {lease.account!r} was taken over")
     lease.beaten(asked_at)
     if before is not None and lease.may_send():
-        log.warning("orders may be sent again", after=before)
+        log.warning("order sending resumed", after=before)

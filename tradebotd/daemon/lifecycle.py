@@ -1,4 +1,4 @@
-"""Opens what the daemon needs, in order; waits; closes it in reverse, each stage with a limit."""
+"""Life cycle: opens what the daemon needs in order, waits, closes it in reverse with limits."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,9 +38,9 @@ DRAIN_SECONDS: Final = 10.0
 async def serve(
     config: Config, files: LoadedFiles, line: ProgressLine | None, signals: Signals
 ) -> ReplaySummary | None:
-    """The whole life of the daemon. Returns when it was asked to stop, or when the data ended:
+    """Run the daemon until a stop is requested or its data ends.
 
-    then with what a replay at speed 0 came to.
+    Returns the summary of a replay at speed 0 that reached the end of its data.
     """
     summary: ReplaySummary | None = None
     stop = StopRequest()
@@ -56,7 +56,7 @@ async def serve(
 
 
 class AppReady:
-    """Before the app stands a stop cancels everything; then its start; then it is asked to end."""
+    """App, once it is built; a stop cancels the building, then the start, then asks it to end."""
 
     def __init__(self) -> None:
         self.app: App | None = None
@@ -109,11 +109,11 @@ async def _live(
 async def the_account(
     config: Config, files: LoadedFiles, database: Database, *, founds: bool = True
 ) -> AsyncIterator[Lease]:
-    """The account is ours inside the block, and the schema is current. Raises AccountTakenError.
+    """Hold the account during the block, with a current schema. Raises AccountTakenError.
 
-    Whoever does not hold the account migrates nothing under the one who does; a database that is
-    fresh has no holder, and nowhere yet to say so. *founds* False: an account that no daemon has
-    ever held raises NoDatabaseError, nothing is migrated, and nobody is waited for.
+    Only the account's holder migrates; a fresh database has no holder yet, and no table for one.
+    *founds* False: raise NoDatabaseError for an account that no daemon has ever held, migrate
+    nothing and do not wait for the account.
     """
     migrates = founds and config.database.migrate_on_start
     async with database.connection() as connection:
@@ -147,7 +147,10 @@ def _nothing_of(config: Config, known: list[str]) -> str:
 
 @asynccontextmanager
 async def open_database_of(config: Config, *, makes: bool = True) -> AsyncIterator[Database]:
-    """The configured database, embedded or a server, as it is; *makes* an embedded one, or not."""
+    """Open the configured database, embedded or a server, as it is.
+
+    *makes*: whether a missing embedded one is created.
+    """
     async with AsyncExitStack() as stack:
         url = config.database.url
         if url == "embedded":
@@ -166,7 +169,7 @@ async def open_database_of(config: Config, *, makes: bool = True) -> AsyncIterat
 
 
 def make_private(directory: Path) -> None:
-    """The state directory, for nobody but us. Raises ConfigError where it cannot be."""
+    """Create the state directory, private to this user. Raises ConfigError if that fails."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -174,7 +177,7 @@ def make_private(directory: Path) -> None:
 
 
 async def bring_up_to_date(database: Database, files: LoadedFiles, *, allowed: bool) -> None:
-    """Migrate at the start, where the configuration allows it. Raises MigrationError."""
+    """Migrate if *allowed*. Raises MigrationError if it is not and migrations are missing."""
     if allowed:
         if applied := await migrate(database, files.migrations):
             log.info("schema migrated", versions=applied)

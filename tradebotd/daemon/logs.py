@@ -1,4 +1,4 @@
-"""One event a line: aligned and coloured on a terminal, JSON elsewhere; secrets never appear."""
+"""Logs, one event per line: aligned and coloured on a terminal, else JSON; secrets are redacted."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ SECRET_NAME: Final = re.compile(
 
 
 class Target(Protocol):
-    """A terminal, a pipe, or a terminal with a status line below it."""
+    """Output of the log: a terminal, a pipe, or a terminal with a status line below."""
 
     def write(self, text: str, /) -> int: ...
 
@@ -42,7 +42,7 @@ Format = Literal["auto", "console", "json", "journald"]
 def configure(
     *, level: str, log_format: Format, secrets: Sequence[str] = (), stream: Target | None = None
 ) -> None:
-    """Logs go to *stream*, else stderr. *secrets* are values to blot out wherever they stand."""
+    """Send logs to *stream*, else stderr. *secrets*: values to redact wherever they occur."""
     target = cast("TextIO", stream or sys.stderr)  # what is used of it is what Target says
     on_terminal = target.isatty()
     console = log_format == "console" or (log_format == "auto" and on_terminal)
@@ -54,7 +54,7 @@ def configure(
         structlog.processors.add_log_level,
         _stamp,
         structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,  # a traceback is text before secrets are blotted out
+        structlog.processors.format_exc_info,  # makes tracebacks text, before redaction
         _plain_values,
         _redactor(secrets),
     ]
@@ -71,7 +71,7 @@ def configure(
 
 
 def set_level(level: str) -> None:
-    """Change how much is said while running: after a reload."""
+    """Change the log level while running, after a reload."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]))
 
 

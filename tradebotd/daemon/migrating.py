@@ -1,4 +1,4 @@
-"""`tradebotd migrate`: the schema, while no daemon needs to run."""
+"""`tradebotd migrate`: update the schema; needs no running daemon."""
 
 import sys
 from datetime import datetime
@@ -16,7 +16,7 @@ from tradebotd.storage.postgres.migrations import migrate, migration_status
 
 
 def run_migrations(given: Path | None, *, only_list: bool) -> int:
-    """Apply what is missing, or list what there is. Raises MigrationError, NoDatabaseError."""
+    """Apply or list the migrations. Raises MigrationError, NoDatabaseError."""
     config = load_config(find_config(given))
     config = located(config) if only_list else placed(config)
     work = _list if only_list else _apply

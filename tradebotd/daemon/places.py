@@ -1,7 +1,7 @@
-"""Where the database of a configuration is, for a command that must find it and never make one.
+"""Location of a configuration's database, for commands that must find one and never create it.
 
-A configuration may leave `state_dir` to the environment: systemd's for the service, a home for
-whoever types. The service's database is not in the home of the root who looks after it.
+A configuration may leave `state_dir` to the environment: systemd's for the service, a home
+directory for a user. The service's database is not in the home of the root who maintains it.
 """
 
 from pathlib import Path
@@ -21,9 +21,9 @@ SAY_WHICH: Final = "say which by daemon.state_dir or $STATE_DIRECTORY"
 
 
 def located(config: Config) -> Config:
-    """*config*, its state_dir spelled out: where there is a database. Blocks.
+    """Return *config* with the state_dir that holds a database. Blocks.
 
-    Raises NoDatabaseError that names the places looked at; ConfigError for several of them.
+    Raises NoDatabaseError that names the places searched, ConfigError if there are several.
     """
     if config.database.url != "embedded":
         return config
@@ -40,7 +40,7 @@ def located(config: Config) -> Config:
 
 
 def placed(config: Config) -> Config:
-    """For a command that may make a database: where there is one, else where one belongs. Blocks.
+    """Return *config* with its database, for a command that may create one. Blocks.
 
     Raises ConfigError when there are several, or when a second one would be made beside the
     service's.
@@ -52,7 +52,7 @@ def placed(config: Config) -> Config:
 
 
 def refuse_a_second_one(config: Config) -> None:
-    """Raises ConfigError: a database would be made here beside the one of the service. Blocks."""
+    """Raise ConfigError if a database would be created here beside the service's. Blocks."""
     if config.database.url != "embedded" or _holds_one(config.state_dir):
         return
     for place in _places(config)[1:]:
@@ -66,9 +66,9 @@ def refuse_a_second_one(config: Config) -> None:
 
 
 def refuse_beside_a_daemon(config: Config) -> None:
-    """Raises AccountTakenError while a daemon answers on a socket this configuration may mean.
+    """Raise AccountTakenError while a daemon answers on a socket of this configuration. Blocks.
 
-    The kernel's lock and the leadership are asked by whoever opens the database. Blocks.
+    The kernel's lock and the leadership are checked when the database is opened.
     """
     for path in _sockets(config):
         try:
@@ -86,7 +86,7 @@ def refuse_beside_a_daemon(config: Config) -> None:
 
 
 def _places(config: Config) -> list[Path]:
-    """The first is the configuration's own; more where it does not say."""
+    """Return the configured directory, and the service's if the configuration names none."""
     own = config.state_dir
     if config.state_dir_is_said or own == SERVICE_STATE:
         return [own]
@@ -101,7 +101,7 @@ def _sockets(config: Config) -> list[Path]:
 
 
 def _holds_one(place: Path) -> bool:
-    """Raises ConfigError where only another user can tell."""
+    """Return whether there is a database. Raises ConfigError if this user may not look."""
     try:
         return has_cluster(place)
     except PermissionError as error:

@@ -1,7 +1,7 @@
-"""SIGTERM, SIGINT and SIGHUP from the first import to the last: no moment is left to the default.
+"""SIGTERM, SIGINT and SIGHUP from the first import to the last: the default never applies.
 
-A loop's own handlers are gone before the process is, and come after its imports; a signal then
-would end the daemon with the signal's number instead of 0.
+An event loop's handlers come after its imports and go before the process ends; a signal outside
+them would end the daemon with the signal's number instead of 0.
 """
 
 import os
@@ -15,9 +15,9 @@ Receiver = Callable[[int], None]
 
 
 class Signals:
-    """Before anybody receives them, a stop ends the process: there is nothing to put in order.
+    """Handlers of the signals. Until a receiver is set, a stop ends the process with a message.
 
-    It says so by *words*, and by *exit_code*.
+    Nothing has to be cleaned up then; *words* is the message, *exit_code* the code.
     """
 
     def __init__(self, words: str = "nothing was started", exit_code: int = 0) -> None:
@@ -31,10 +31,10 @@ class Signals:
         self._receiver = receiver
 
     def ignore(self) -> None:
-        """What comes after the work is done changes nothing any more.
+        """Ignore further signals, since the work is done.
 
-        Not even while the interpreter ends, which puts handlers written in Python back to the
-        default: only what the kernel itself ignores stays ignored.
+        The kernel itself must ignore them: the interpreter resets handlers written in Python to the
+        default when it ends.
         """
         for number in (*STOP, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
@@ -43,7 +43,7 @@ class Signals:
         self._receiver(number)
 
     def _leave(self, number: int) -> None:
-        """Not by an exception: whatever is being imported or read may take it for its own."""
+        """End the process; an exception might be caught by whatever is being imported or read."""
         if number in STOP:
             line = f"tradebotd: stopped by {signal.Signals(number).name}: {self._words}\n"
             os.write(2, line.encode())  # sys.stderr may be in the midst of a line

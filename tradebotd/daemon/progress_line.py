@@ -1,4 +1,4 @@
-"""The last line of a terminal: how far a replay is, kept below the log that scrolls above it."""
+"""Last line of a terminal: a replay's progress, kept below the scrolling log."""
 
 import sys
 from typing import TextIO
@@ -7,7 +7,7 @@ CLEAR = "\r\x1b[2K"
 
 
 class ProgressLine:
-    """Wraps a terminal's stream: what is written scrolls by, the status stays last."""
+    """Wrapper of a terminal's stream: output scrolls by, the status stays last."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -33,7 +33,7 @@ class ProgressLine:
         self._stream.flush()
 
     def finish(self) -> None:
-        """Leave the last status standing as a line of its own."""
+        """Keep the last status as a line of its own."""
         if self._status:
             self._stream.write("\n")
         self._status = ""
@@ -41,12 +41,12 @@ class ProgressLine:
 
 
 def terminal_line() -> ProgressLine | None:
-    """None when nobody looks: progress is for a terminal."""
+    """Return a progress line; None off a terminal."""
     return ProgressLine(sys.stderr) if sys.stderr.isatty() else None
 
 
 def replay_status(share: float | None, market_time: str, rate: float, trades: int) -> str:
-    """`replay 2022-01-14 07:32 ▕███████     ▏  46 %  412 candles/s  38 trades`."""
+    """Format `replay 2022-01-14 07:32 ▕███████     ▏  46 %  412 candles/s  38 trades`."""
     if share is None:
         done = "no end"
     else:

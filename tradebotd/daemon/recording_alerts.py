@@ -1,4 +1,4 @@
-"""A feed that could read only a part of its files is said to be so for as long as it is in use."""
+"""Alerts and log lines for feeds that could read only a part of their files."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 async def tell_of_recordings(database: Database, files: LoadedFiles, now: datetime) -> None:
-    """An alert for each file that is loaded in part; those of an earlier start are over."""
+    """Raise an alert for each partly loaded file, and clear those of an earlier start."""
     still: list[str] = []
     async with database.transaction() as connection:
         for feed, recordings in files.recordings.items():

@@ -21,7 +21,7 @@ def warnings_of(feed: FeedName, recordings: Recordings) -> list[str]:
 
 
 def notes_of(feed: FeedName, recordings: Recordings) -> list[str]:
-    """What was done to rows of which nothing is missing."""
+    """Return what was done to rows without any loss."""
     told: list[str] = []
     for file in recordings.reports:
         told += [f"feeds.{feed}: {file.source}: {note}" for note in file.notes]
@@ -31,5 +31,5 @@ def notes_of(feed: FeedName, recordings: Recordings) -> list[str]:
 
 
 def losses(recordings: Recordings) -> Sequence[tuple[FileReport, str]]:
-    """Each file that is loaded in part, and how much of it is missing."""
+    """Return each partly loaded file, and how much of it is missing."""
     return [(file, file.loss()) for file in recordings.reports if file.lost]

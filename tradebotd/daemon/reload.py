@@ -1,4 +1,4 @@
-"""Reads the configuration again, and applies what can be applied while running, or nothing."""
+"""Reload of the configuration: applies what can change while running, or nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ _NO_PRICES: Final[Mapping[str, Decimal]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotReloaded:
-    """Why the file that is there is not in force, and since when (market time)."""
+    """Reason why the current file is not in force, and since when (market time)."""
 
     why: str
     since: datetime
@@ -86,13 +86,13 @@ class Reloader:
         self._failed: NotReloaded | None = None
 
     def doubtful(self) -> Sequence[ConfigFact]:
-        """What `check` warns of in the configuration in force."""
+        """Return `check`'s warnings about the configuration in force."""
         return config_facts(self.config, self._warnings)
 
     async def reload(self) -> Sequence[str]:
-        """What changed, a line each. Raises ConfigError, or RefusedError where a restart is needed.
+        """Reload and return the changes. Raises ConfigError, RefusedError if it needs a restart.
 
-        Then nothing was changed, and `standing_failure` tells it until the next one goes well.
+        Then nothing was changed, and `standing_failure` returns the reason until a reload succeeds.
         """
         async with self._one_at_a_time:
             try:
@@ -108,7 +108,10 @@ class Reloader:
             return lines
 
     async def standing_failure(self) -> NotReloaded | None:
-        """Of the last reload; None once one went well, or the file is again what is in force."""
+        """Return the last reload's failure, or None.
+
+        None also if the file is again the one in force.
+        """
         failed = self._failed
         if failed is None or failed.fingerprint == self.config.fingerprint:
             return failed  # what was refused is not in the file, but in what it points to
@@ -129,7 +132,7 @@ class Reloader:
         if found:
             await self._apply(read)
         else:
-            self.config = read.config  # other remarks, the same words
+            self.config = read.config  # only comments differ
         return reload_words.told(found, self._protection.held.values())
 
     async def _apply(self, read: "_Read") -> None:
@@ -142,8 +145,8 @@ class Reloader:
             await bots.sync_bots(connection, list(specs.values()), configs, self._clock.now())
         _become(self._specs, specs)
         _become(self._strategies, read.strategies)
-        self._void(changed)  # what has begun since, by what was valid until now
-        self._gate.stopped()  # what rests may be a bot's that is stopped now
+        self._void(changed)  # entries begun since under the old settings
+        self._gate.stopped()  # a resting entry may belong to a bot that is now stopped
         self._entries.limits = config.account_limits()
         self._protection.doubt_beyond(config.risk.bad_tick)
         self._runner.set_specs(read.specs)
@@ -156,13 +159,13 @@ class Reloader:
         log_warnings(config, [warning for warning in read.warnings if warning not in before])
 
     def _void(self, changed: Sequence[BotName]) -> None:
-        """An entry under way was decided by what is over now."""
+        """Void entries in progress of changed bots: they were decided by the old settings."""
         for name in changed:
             self._gate.void(name)
 
 
 class _Read:
-    """Everything of the new file that reading or importing could refuse."""
+    """Parts of the new file whose reading or import might be refused."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a reload has changed, a line each, and what it means for positions that are open. Pure."""
+"""Text of a reload's changes, and their meaning for open positions. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -12,7 +12,7 @@ NONE: Final = "none"
 
 
 def told(changes: Sequence[Change], held: Iterable[Position]) -> list[str]:
-    """In the words of the file. A position keeps the exits that it was opened with."""
+    """Describe the changes in the file's words; a position keeps the exits it was opened with."""
     by_bot: dict[str, list[Position]] = {}
     for position in sorted(held, key=lambda each: each.id):
         by_bot.setdefault(position.bot, []).append(position)
@@ -46,7 +46,7 @@ def _line(change: Change, held: Mapping[str, Sequence[Position]]) -> str:
 
 
 def _is_bot(value: object) -> bool:
-    """A whole bot, whose name may have a dot in it, and no table of one."""
+    """Return whether *value* is a whole bot (its name may contain a dot), not a table of one."""
     return isinstance(value, Mapping) and {"strategy", "symbol"} <= value.keys()
 
 
@@ -59,7 +59,7 @@ def _holding(held: Sequence[Position]) -> str:
 
 
 def _keeps(position: Position, exits: Mapping[str, Any]) -> str:
-    """With the command that moves them, as far as a command can."""
+    """Say that a position keeps its exits, with the command to change them where there is one."""
     line = f"position {position.id} of {position.bot} keeps the exits that it has"
     options, others = [], []
     for exit_ in sorted(exits, key=lambda each: (each not in SET_BY_HAND, each)):

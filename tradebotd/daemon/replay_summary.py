@@ -1,4 +1,4 @@
-"""What a replay at speed 0 came to, printed once its data has ended: from what is stored."""
+"""Summary of a replay at speed 0, read from the database and printed when its data has ended."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ async def read_summary(
 
 
 def show_summary(summary: ReplaySummary) -> None:
-    """A table as tradebotctl's, on standard output; then a line of the account."""
+    """Print a table like tradebotctl's, then a line about the account."""
     from tradebotd.cli.columns import Column, Money  # noqa: PLC0415 - only where it is shown
     from tradebotd.cli.tables import show  # noqa: PLC0415 - rich, for this alone
 
@@ -74,7 +74,10 @@ def _strangers(summary: ReplaySummary) -> list[str]:
 
 
 def account_line(summary: ReplaySummary) -> str:
-    """`account: equity 10,000.00 -> 9,958.12 USDT (-0.42 %), drawdown 1.20 %, 2025-01-01 …`."""
+    """Format the account's line.
+
+    `account: equity 10,000.00 -> 9,958.12 USDT (-0.42 %), drawdown 1.20 %, 2025-01-01 …`
+    """
     from tradebotd.cli.formatting import money  # noqa: PLC0415 - only where it is shown
 
     curve = summary.curves.get(None)

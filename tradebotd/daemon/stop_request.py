@@ -1,4 +1,4 @@
-"""The wish to stop, and the way from a signal into the loop."""
+"""Request to stop, and the path of signals into the event loop."""
 
 import asyncio
 import signal
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class StopRequest:
-    """Set once, by a signal, by the end of the data, or by what went wrong for good."""
+    """Request that is set once: by a signal or by the end of the data."""
 
     def __init__(self) -> None:
         self._asked = anyio.Event()
@@ -37,7 +37,7 @@ class StopRequest:
 async def watch_signals(
     signals: Signals, stop: StopRequest, reload: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
-    """Runs until it is cancelled. A second SIGTERM is not faster: each stage has its limit."""
+    """Handle signals until cancelled. A second SIGTERM is no faster: each stage has its limit."""
     loop = asyncio.get_running_loop()
     sender, receiver = anyio.create_memory_object_stream[int](8)
 
@@ -48,14 +48,14 @@ async def watch_signals(
     async with sender, receiver, anyio.create_task_group() as reloads:
         async for number in receiver:
             if number in STOP:
-                log.info("stop asked", signal=signal.Signals(number).name)
+                log.info("stop requested", signal=signal.Signals(number).name)
                 stop.ask(signal.Signals(number).name)
             else:
-                reloads.start_soon(reload)  # a stop behind it must not wait for it
+                reloads.start_soon(reload)  # a later stop must not wait for it
 
 
 def _offer(sender: MemoryObjectSendStream[int], number: int) -> None:
     try:
         sender.send_nowait(number)
     except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError):
-        return  # eight are waiting already, or nobody waits any more
+        return  # eight signals are queued, or the receiver has ended

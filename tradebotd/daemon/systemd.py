@@ -1,4 +1,4 @@
-"""sd_notify(3): tells the service manager that the daemon is ready, reloading, or stopping."""
+"""sd_notify(3): tells the service manager that the daemon is ready, reloading or stopping."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ log = structlog.get_logger(__name__)
 
 
 def notify(*lines: str) -> bool:
-    """Send `READY=1`, `STOPPING=1`, `STATUS=…`. False where no service manager listens."""
+    """Send `READY=1`, `STOPPING=1`, `STATUS=…`. Returns False if no service manager got it."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return False
@@ -20,6 +20,6 @@ def notify(*lines: str) -> bool:
             channel.settimeout(0)  # a full queue must not hold the loop
             channel.sendto("\n".join(lines).encode(), address)
     except OSError as error:
-        log.warning("service manager not told", lines=lines, error=str(error))
+        log.warning("service manager not notified", lines=lines, error=str(error))
         return False
     return True

@@ -1,6 +1,7 @@
-"""What is said for as long as it is so, or for a day after it has happened: one code a page.
+"""Alert codes with their meanings for an operator; each has a page in `docs/runbooks/`.
 
-`docs/operations.md` shows them as tables made from this file; `docs/runbooks/` has a page each.
+An alert stays open while its condition lasts, or for a day after the event it reports.
+`docs/operations.md` shows the codes as tables generated from this file.
 """
 
 from typing import Final
@@ -9,14 +10,14 @@ from tradebotd.domain.meaning import MeaningEnum
 
 
 class AlertCode(MeaningEnum):
-    """Each with its *meaning* for an operator."""
+    """Alert codes, each with its *meaning* for an operator."""
 
     @property
     def lasting(self) -> bool:
-        """Over as soon as it is not so any more; else it has happened, and is told for a day."""
+        """Return whether the alert ends with its condition; one about an event lasts a day."""
         return self not in _HAPPENED
 
-    # While it is so
+    # Conditions: open while they last
     ACCOUNT_LIMIT_REACHED = "account_limit_reached", "the account has lost a limit: no entries"
     BALANCE_CONTRADICTS = "balance_contradicts", "a venue tells a balance that cannot be so"
     CALENDAR_ENDS = (
@@ -41,7 +42,7 @@ class AlertCode(MeaningEnum):
     RECORDING_INCOMPLETE = "recording_incomplete", "of a recorded file not everything could be read"
     RESTING_STOP_LOST = "resting_stop_lost", "a stop should rest at the venue, and does not"
     SPLIT_SUSPECTED = "split_suspected", "a price looks like a split: exits of the symbol wait"
-    # It has happened
+    # Events: open for a day
     FEE_UNVALUED = "fee_unvalued", "a fee in an asset that no price values"
     FILL_DIFFERS = "fill_differs", "a venue tells a fill again with other values"
     FILL_EXCEEDS_POSITION = "fill_exceeds_position", "an exit executed more than was held"

@@ -1,4 +1,4 @@
-"""The arithmetic of one position's fills: averages, fees, P&L, dust. Pure."""
+"""Arithmetic of one position's fills: averages, fees, P&L, dust. Pure."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -9,24 +9,24 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.side import PositionSide
 
-# What is open of a cost is a share of it: kept to a scale at which sums of money stay exact.
+# The open share of a cost is kept to a scale at which sums of money stay exact.
 COST_SCALE: Final = Decimal("1e-12")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionTotals:
-    """What the fills of a position add up to; always `quantity = entered - exited - dust`.
+    """Sums over a position's fills; `quantity` is always entered minus exited minus dust.
 
     `entry_cost` and `exit_proceeds` are sums over the fills without fees, and exact; prices are
     their averages. They, `fees`, `funding` (received; negative when paid) and `realized_pnl` are in
-    the quote asset, the latter net of every fee and funding so far, so that an open position shows
-    its entry fee as a loss.
+    the quote asset. `realized_pnl` is net of every fee and funding so far, so an open position
+    shows its entry fee as a loss.
 
-    `swept`: dust of earlier positions of the symbol that its exits sold, too; it cost nothing any
-    more, so that all of `swept_income` is earned.
+    `swept`: dust of earlier positions of the symbol that this position's exits also sold; it no
+    longer has a cost, so all of `swept_income` is a gain.
 
-    Dust of spot has been paid for and cannot be sold: what it cost is a loss once the position is
-    closed. Of futures it is held on at the venue, and was not paid for.
+    Dust of spot has been paid for and cannot be sold: its cost is a loss once the position is
+    closed. Dust of futures stays open at the venue and was not paid for.
     """
 
     side: PositionSide
@@ -47,7 +47,7 @@ class PositionTotals:
 
     @property
     def entry_price(self) -> Decimal:
-        """Average of what was entered; zero of nothing."""
+        """Average entry price; zero when nothing was entered."""
         return self.entry_cost / self.entry_quantity if self.entry_quantity else ZERO
 
     @property
@@ -56,7 +56,7 @@ class PositionTotals:
 
     @property
     def cost(self) -> Decimal:
-        """What was paid for what is open, without fees: its share of all that was entered."""
+        """Entry cost of the open quantity, without fees: its share of everything entered."""
         open_quantity = self.quantity
         if self.position_type is PositionType.FUTURES:
             open_quantity += self.dust
@@ -70,11 +70,11 @@ class PositionTotals:
         return gained + self.swept_income - self.fees + self.funding
 
     def entered(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionTotals":
-        """*rate*: what one of the fee's asset is worth in the quote asset.
+        """Return the totals after an entry; *rate* is the fee asset's value in the quote asset.
 
-        A fee taken in the base asset makes less of it held than was bought.
-        A short holds none of it, and futures hold none: such a fee leaves the quantity as it is,
-        and is a cost only.
+        A fee taken in the base asset reduces the quantity received. A short does not hold the base
+        asset, and futures do not either: such a fee leaves the quantity unchanged and is only a
+        cost.
         """
         received = fill.quantity - self._fee_in_base(fill, base_asset)
         return replace(
@@ -87,11 +87,12 @@ class PositionTotals:
     def exited(
         self, fill: Fill, base_asset: str, lot_size: Decimal, rate: Decimal = ONE
     ) -> "PositionTotals":
-        """What is left below one lot cannot be sold: it is booked as dust. Raises ValueError.
+        """Return the totals after an exit; a remainder below one lot is booked as dust.
 
-        A fee taken in the base asset leaves the position, too, as if it had been sold at the
-        fill's price to pay for itself: no more of it than is there, the venue took the rest from
-        what is not ours.
+        Less than a lot cannot be sold. A fee taken in the base asset leaves the position, too, as
+        if it had been sold at the fill's price to pay for itself, up to the quantity held: the
+        venue took any more from outside the position. Raises ValueError when the fill exits more
+        than is held.
         """
         if fill.quantity > self.quantity:
             raise ValueError(f"a fill of {fill.quantity} exits more than {self.quantity}")
@@ -106,11 +107,11 @@ class PositionTotals:
         )
 
     def written_off(self) -> "PositionTotals":
-        """Nothing of what is held can be sold any more: all of it is dust."""
+        """Return the totals with all that is held booked as dust: it cannot be sold any more."""
         return replace(self, dust=self.dust + self.quantity)
 
     def sweeping(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionTotals":
-        """What of an exit's fill was dust of earlier positions."""
+        """Return the totals after the part of an exit's fill that sold earlier positions' dust."""
         return replace(
             self,
             swept=self.swept + fill.quantity,
@@ -119,24 +120,27 @@ class PositionTotals:
         )
 
     def funded(self, received: Decimal) -> "PositionTotals":
-        """Funding in the quote asset; negative when paid. It may come after the last exit."""
+        """Return the totals after funding, in the quote asset; negative when paid.
+
+        Funding may arrive after the last exit.
+        """
         return replace(self, funding=self.funding + received)
 
     def _fee_in_base(self, fill: Fill, base_asset: str) -> Decimal:
-        """What the fee takes out of what is held."""
+        """Return what the fee takes out of the quantity held."""
         holds = self.side is PositionSide.LONG and self.position_type is PositionType.SPOT
         return fill.fee if holds and fill.fee_asset == base_asset else ZERO
 
 
 def fee_in_quote(fill: Fill, base_asset: str, rate: Decimal = ONE) -> Decimal:
-    """The fee at the fill's own price where it was taken in the base asset, else at *rate*."""
+    """Return the fee in quote asset: at the fill's price if in the base asset, else at *rate*."""
     return fill.fee * (fill.price if fill.fee_asset == base_asset else rate)
 
 
 def paid_elsewhere(
     before: PositionTotals, after: PositionTotals, fill: Fill, instrument: Instrument
 ) -> Decimal:
-    """What of the fee, in its asset, neither the quote asset nor the position has paid."""
+    """Return the part of the fee, in its asset, that neither quote asset nor position has paid."""
     if fill.fee_asset == instrument.quote_asset:
         return ZERO
     if fill.fee_asset != instrument.base_asset:

@@ -1,4 +1,4 @@
-"""A bot as it was declared."""
+"""Bots as declared in the configuration, and the limits of their account."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
@@ -22,10 +22,11 @@ class SizingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizingRule:
-    """`value`: base asset, quote asset, or percent (10 is 10 %) of the bot's equity.
+    """Sizing of a bot's entries.
 
-    `risk_percent`: what may be lost between the entry and its stop-loss; `atr`: between the entry
-    and `multiple` times the average true range of `period` candles.
+    `value`: base asset, quote asset, or percent (10 is 10 %) of the bot's equity, depending on
+    `kind`. For `risk_percent` it is the possible loss between the entry and its stop-loss; for
+    `atr`, between the entry and `multiple` times the average true range of `period` candles.
     """
 
     kind: SizingKind
@@ -36,9 +37,10 @@ class SizingRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyLimits:
-    """Fractions of the bot's initial capital; counted in the bot's own day, net of fees.
+    """Limits of a bot's day.
 
-    `max_orders_per_minute` guards against a bot that runs away, entries only.
+    Loss and target are fractions of the bot's initial capital, net of fees, in the bot's own day.
+    `max_orders_per_minute` guards against a runaway bot; it applies to entries only.
     """
 
     max_daily_trades: int | None = None
@@ -54,9 +56,10 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRule:
-    """`offset`: how far (a fraction) below the price a buy rests, above it a sell; limit only.
+    """Order type of a bot's entries.
 
-    `lifetime`: market time until what rests is cancelled.
+    `offset`: distance from the price, as a fraction: a buy rests below it, a sell above; limit
+    only. `lifetime`: market time until a resting entry is cancelled.
     """
 
     kind: EntryKind = EntryKind.MARKET
@@ -66,7 +69,7 @@ class EntryRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotSpec:
-    """One `[[bots]]` entry; `day_zone` is where its day begins at midnight."""
+    """One `[[bots]]` entry; the bot's day begins at midnight in `day_zone`."""
 
     name: BotName
     symbol: str
@@ -88,9 +91,11 @@ class BotSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLimits:
-    """`[risk]`: exposure as a fraction of equity, `max_daily_loss` of the day's first equity,
+    """Limits of the account, from `[risk]`.
+
+    `max_exposure` is a fraction of equity, `max_daily_loss` of the day's first equity,
     `max_drawdown` of the highest equity. `price_collar`: how far from the reference price an entry
-    may be; `bad_tick`: how far from the last price a tick must be confirmed by a second one.
+    may be; `bad_tick`: distance from the last price beyond which a second tick must confirm one.
     """
 
     currency: str

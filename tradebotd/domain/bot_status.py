@@ -1,6 +1,6 @@
-"""What a bot does at the moment, in the words that `tradebotctl` and `bot_states` have.
+"""Bot statuses in the words that `tradebotctl` and the table `bot_states` use.
 
-`docs/operations.md` shows them as a table that is made from this file.
+`docs/operations.md` shows them as a table generated from this file.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tradebotd.domain.meaning import MeaningEnum
 
 
 class BotStatusKind(MeaningEnum):
-    """Each with its *meaning* for an operator."""
+    """Status kinds, each with its *meaning* for an operator."""
 
     PENDING = "pending", "it has had no cycle yet, or was resumed a moment ago"
     RUNNING = "running", "it holds a position, or has just acted"
@@ -23,7 +23,7 @@ class BotStatusKind(MeaningEnum):
 
 @dataclass(frozen=True, slots=True)
 class BotStatus:
-    """`str` is the contract's word: `running`, `waiting (no signal)`."""
+    """A bot's status; `str` gives the contract's form: `running`, `waiting (no signal)`."""
 
     kind: BotStatusKind
     detail: str | None = None
@@ -33,7 +33,7 @@ class BotStatus:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The reverse of `str`. Raises ValueError for what is no status."""
+        """Parse the text that `str` gives. Raises ValueError for anything else."""
         kind, _, rest = text.partition(" (")
         return cls(BotStatusKind.named(kind), rest.removesuffix(")") if rest else None)
 

@@ -1,4 +1,4 @@
-"""OHLCV candles and the path a price is taken to follow inside one."""
+"""OHLCV candles and the path a price is assumed to follow inside one."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ class Candle:
 
 @dataclass(frozen=True, slots=True)
 class RejectedCandle:
-    """A row that did not pass validation, kept as it came. `ts` is None when it had none."""
+    """A row that failed validation, kept as received. `ts` is None when the row had none."""
 
     source: str
     line: int | None
@@ -33,12 +33,12 @@ class RejectedCandle:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The price of *symbol* at one instant: a tick, live or derived from a recorded candle.
+    """The price of *symbol* at one instant: a live tick, or one derived from a recorded candle.
 
-    `after_gap`: nothing is known of the way here from the price before, as at a candle's open, over
-    missing candles and closed sessions, and between the trades of a live stream. Without it the
-    price went through everything in between, as inside a candle. `repeats`: it may be the very
-    print of the point before: a candle whose low is its close was there once, for all it tells.
+    `after_gap`: the path from the previous price is unknown, as at a candle's open, across missing
+    candles and closed sessions, and between the trades of a live stream. Without it the price
+    passed through everything in between, as inside a candle. `repeats`: the tick may be the same
+    print as the one before: a candle whose low is its close may have traded there only once.
     """
 
     at: datetime
@@ -49,7 +49,7 @@ class Tick:
 
 
 def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, float], ...]:
-    """Open (0 s), the extreme nearer to the open (20 s), the other (40 s), close (59 s).
+    """Return open (0 s), the extreme nearer to the open (20 s), the other (40 s), close (59 s).
 
     Offsets are those of a minute, in proportion at higher timeframes; the low comes first on a tie.
     """
@@ -65,7 +65,7 @@ def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, 
 
 
 def points_of(symbol: str, candle: Candle, timeframe: Timeframe) -> list[Tick]:
-    """The path through *candle*; its open may be anywhere, whatever the close before it was."""
+    """Return the path through *candle*; its open follows a gap, whatever the close before it."""
     before: float | None = None
     points: list[Tick] = []
     for at, price in path_through(candle, timeframe):

@@ -1,4 +1,4 @@
-"""What makes six values a candle. One rule for every source: files, feeds, our own roll-up."""
+"""Validation of candles: one rule for every source (files, feeds, our own roll-up)."""
 
 from datetime import datetime
 from math import inf
@@ -12,7 +12,7 @@ def candle_flaw(
     volume: float,
     timeframe: Timeframe,
 ) -> str | None:
-    """Why this is no candle, or None. *prices*: open, high, low, close."""
+    """Return why the values are not a candle, or None. *prices*: open, high, low, close."""
     open_, high, low, close = prices
     # Comparisons with NaN are false, so the good case is spelled out and everything else is bad.
     if not (low > 0 and low <= open_ <= high and low <= close <= high < inf):

@@ -18,14 +18,14 @@ EXACT: Final = decimal.Context(
 def forbid_floats() -> None:
     """Make ``Decimal(0.1)`` and ``Decimal < float`` raise instead of passing silently.
 
-    Called first thing in the program: the context is copied into every task when it is made.
+    Must be called first in the program: each task copies the context when it is created.
     """
     decimal.DefaultContext.traps[decimal.FloatOperation] = True
     decimal.setcontext(decimal.Context(traps=[*_DEFAULT_TRAPS, decimal.FloatOperation]))
 
 
 def from_float(value: float) -> Decimal:
-    """The shortest decimal that reads back as *value*: the digits a candle was written with."""
+    """Return the shortest decimal that reads back as *value*: the digits of the candle's source."""
     return Decimal(repr(value))
 
 
@@ -35,17 +35,17 @@ def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
 
 
 def round_up_to_tick(price: Decimal, tick_size: Decimal) -> Decimal:
-    """The lowest multiple of *tick_size* that is not below *price*."""
+    """Return the lowest multiple of *tick_size* that is not below *price*."""
     return _to_step(price, tick_size, ROUND_CEILING)
 
 
 def round_down_to_tick(price: Decimal, tick_size: Decimal) -> Decimal:
-    """The highest multiple of *tick_size* that is not above *price*."""
+    """Return the highest multiple of *tick_size* that is not above *price*."""
     return _to_step(price, tick_size, ROUND_FLOOR)
 
 
 def plain(value: Decimal) -> str:
-    """*value* without exponent and without trailing zeros: what every interface shows."""
+    """Format *value* without exponent and trailing zeros, as every interface shows it."""
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

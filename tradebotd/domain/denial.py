@@ -1,14 +1,15 @@
-"""Why an order was denied before it left: our own rules, as `tradebotctl` and the tables name them.
+"""Rules by which we deny an order before it leaves, named as in `tradebotctl` and the tables.
 
-`docs/operations.md` shows them as a table that is made from this file.
+`docs/operations.md` shows them as a table generated from this file.
 """
 
 from tradebotd.domain.meaning import MeaningEnum
 
 
 class DenialRule(MeaningEnum):
-    """Each with its *meaning* for an operator. A bot that a rule keeps from entering waits by its
-    name: `waiting (max_exposure)`.
+    """Denial rules, each with its *meaning* for an operator.
+
+    A bot that a rule keeps from entering waits under its name: `waiting (max_exposure)`.
     """
 
     # Entries: the account

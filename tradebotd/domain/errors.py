@@ -3,20 +3,20 @@
 TradebotError
 ├─ ConfigError               the operator must act; exit 78, systemd must not restart
 ├─ OrderDeniedError          our own risk rule said no; nothing left this process
-│  └─ EntryPostponedError    not now: it is asked again while the candle is the newest
+│  └─ EntryPostponedError    not now: tried again while the candle is the newest
 ├─ StrategyError             a strategy raised, or returned nonsense
-├─ FeedError                 market data could not be had; the next feed may be asked
+├─ FeedError                 market data is not available; the next feed may be asked
 ├─ VenueError
 │  ├─ VenueUnavailableError  the request never reached the venue: safe to ask again later
 │  ├─ OrderRejectedError     the venue answered no: final
 │  └─ OutcomeUnknownError    the request may have reached the venue: never retry, reconcile
 ├─ StorageError
 │  ├─ DatabaseUnavailableError  PostgreSQL is away: fail visibly, resume when it is back
-│  │  └─ NoDatabaseError     there is none to look at, and the command makes none
+│  │  └─ NoDatabaseError     there is no database, and the command does not create one
 │  ├─ MigrationError         the schema is not what these files expect
-│  └─ OpenedMeanwhileError   another order opened the bot's position in that moment: look again
+│  └─ OpenedMeanwhileError   another order has just opened the bot's position: read it again
 ├─ AccountTakenError         another daemon holds the account; exit 75
-└─ RefusedError              an operator's wish does not fit the state; exit 4
+└─ RefusedError              an operator's request does not fit the state; exit 4
 """
 
 from tradebotd.domain.denial import DenialRule
@@ -25,13 +25,13 @@ from tradebotd.domain.refusal import RefusalCode
 
 
 class TradebotError(Exception):
-    """The root. Its text is one line, fit for an operator."""
+    """Root of the tree. Its text is one line, fit for an operator."""
 
 
 class ConfigError(TradebotError):
-    """Carries every problem found, not only the first.
+    """Invalid configuration; carries every problem found, not only the first.
 
-    `told`: the same for people, with what helps to find the place in the file.
+    `told`: the same problems worded for people, with help to find the place in the file.
     """
 
     def __init__(self, problems: list[str], told: list[str] | None = None) -> None:
@@ -41,7 +41,10 @@ class ConfigError(TradebotError):
 
 
 class OrderDeniedError(TradebotError):
-    """*shown*: what the bot's status says instead of the rule's name, where more is known."""
+    """Denial by one of our rules.
+
+    *shown*: text for the bot's status in place of the rule's name, where more is known.
+    """
 
     def __init__(self, rule: DenialRule, detail: str, *, shown: str | None = None) -> None:
         self.shown = rule.value if shown is None else shown
@@ -51,7 +54,7 @@ class OrderDeniedError(TradebotError):
 
 
 class EntryPostponedError(OrderDeniedError):
-    """What stands in the way says nothing of the candle: no decision on it is recorded."""
+    """Denial for a reason that says nothing about the candle: no decision on it is recorded."""
 
 
 class StrategyError(TradebotError):

@@ -1,4 +1,4 @@
-"""How a position may end: distances from its entry, steps of a ladder, and a holding time."""
+"""Exit plan of a position: distances from its entry, steps of a ladder, and a holding time."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,10 @@ USUAL_ATR_PERIOD: Final = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEven:
-    """Fractions: once the best price is `at` beyond the entry, the stop moves `lock` beyond it."""
+    """Break-even rule, in fractions of the entry price.
+
+    Once the best price is `at` beyond the entry, the stop moves to `lock` beyond the entry.
+    """
 
     at: Decimal
     lock: Decimal = ZERO
@@ -20,7 +23,7 @@ class BreakEven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LadderStep:
-    """`share` of the quantity entered is sold `at` (a fraction) beyond the entry price."""
+    """Ladder step: exits `share` of the entered quantity at `at`, a fraction beyond the entry."""
 
     at: Decimal
     share: Decimal
@@ -28,12 +31,13 @@ class LadderStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitPlan:
-    """`stop_loss`, `take_profit`: fractions of the entry price; `trailing_stop`: of the best price.
+    """Exit rules of a position.
 
-    The same three as multiples of `atr` (quote asset, measured at the entry) or, set by hand, as
-    prices. At most one form of each is set. `ladder` is sorted by `at`; its shares add up to 1 at
-    most. Stored with the position as it was when it opened: a later change of the bot's
-    configuration does not move the stops of what is already held.
+    `stop_loss` and `take_profit` are fractions of the entry price, `trailing_stop` of the best
+    price. Each can be a multiple of `atr` instead (quote asset, measured at the entry), and
+    stop-loss and take-profit a price set by an operator. At most one form of each is set. `ladder`
+    is sorted by `at`; its shares add up to 1 at most. The plan is stored with the position when it
+    opens: a later change of the bot's configuration does not move the stops of an open position.
     """
 
     stop_loss: Decimal | None = None
@@ -52,7 +56,7 @@ class ExitPlan:
 
     @property
     def has_stop(self) -> bool:
-        """From the entry on: a break even is none before it was earned."""
+        """Return whether a stop is in force from the entry on; a break-even is earned later."""
         stops = (
             *(self.stop_loss, self.stop_loss_atr, self.stop_loss_price),
             *(self.trailing_stop, self.trailing_stop_atr),

@@ -14,10 +14,10 @@ FEE_SCALE: Final = Decimal("1e-12")
 
 
 class Forced(StrEnum):
-    """Why a venue closes a position that nobody asked it to close."""
+    """Reasons for which a venue closes a position on its own."""
 
     LIQUIDATION = "liquidation"
-    ADL = "adl"  # auto-deleveraging: for a liquidation of somebody else that found no buyer
+    ADL = "adl"  # auto-deleveraging: another account's liquidation found no buyer
     SETTLEMENT = "settlement"  # of a contract that is delisted or delivered
 
 
@@ -31,7 +31,10 @@ _NAMES: Final = (
 
 
 def forced_by_name(client_order_id: str) -> Forced | None:
-    """For adapters of venues that tell a forced order by its client id only."""
+    """Return the kind of forced order that the client id names, or None.
+
+    For adapters of venues that mark a forced order by its client id only.
+    """
     return next((kind for name, kind in _NAMES if client_order_id.startswith(name)), None)
 
 
@@ -39,9 +42,9 @@ def forced_by_name(client_order_id: str) -> Forced | None:
 class Fill:
     """FIX ExecutionReport with ExecType Trade; identity is (venue, symbol, trade_id).
 
-    A venue names its order as it likes: by the client's id, by its own, or by both; a list of
-    trades often has its own alone. `client_order_id` None: not told, never another in its place.
-    `forced`: the venue closed a position by itself; what it is called is no part of what it was.
+    A venue may name the order by the client's id, by its own, or by both; a list of trades often
+    has only the venue's. `client_order_id` None: not reported; no other id ever takes its place.
+    `forced`: the venue closed a position on its own; it is left out of comparisons.
     """
 
     venue: VenueName
@@ -59,7 +62,10 @@ class Fill:
 
 
 def split(fill: Fill, most: Decimal) -> tuple[Fill | None, Fill | None]:
-    """At most so much of *fill*, and the rest, each with its share of the fee."""
+    """Split *fill* into at most *most* and the rest, each with its share of the fee.
+
+    Either part is None where it would be empty.
+    """
     if fill.quantity <= most:
         return fill, None
     if most <= 0:

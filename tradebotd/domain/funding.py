@@ -9,7 +9,7 @@ from tradebotd.domain.ids import VenueName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundingPayment:
-    """Identity is (venue, payment_id). `amount` is received; negative when paid."""
+    """A funding payment; identity is (venue, payment_id). `amount` received, negative when paid."""
 
     venue: VenueName
     payment_id: str

@@ -19,7 +19,7 @@ NONCE_BYTES = 5
 
 
 def client_order_id_for(nonce: bytes, order_id: OrderId) -> ClientOrderId:
-    """`tb` + base32 of (instance nonce, row id): 23 characters, legal at every venue.
+    """Return `tb` + base32 of (instance nonce, row id): 23 characters, legal at every venue.
 
     Derived from the stored intent, so that a restart asks about the same order. The nonce is drawn
     at the first migration: a rebuilt database counts from 1 again and must not reuse ids.

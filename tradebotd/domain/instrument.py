@@ -1,4 +1,4 @@
-"""What is traded and the venue's filters for it; what is watched and where it comes from."""
+"""Instruments with their venue's filters, and the symbols we follow with their feeds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -21,10 +21,11 @@ class PositionType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginBracket:
-    """From a notional of `floor` on, the maintenance margin is `rate` * notional - `amount`.
+    """Margin bracket of notionals from `floor`: the margin is `rate` * notional - `amount`.
 
-    Binance's leverage brackets: `notionalFloor`, `maintMarginRatio`, `cum`. Rates rise with the
-    floors, and the amounts make one bracket go on where the one before it ends.
+    This is the maintenance margin, by Binance's leverage brackets: `notionalFloor`,
+    `maintMarginRatio`, `cum`. Rates rise with the floors, and the amounts make each bracket
+    continue where the one before it ends.
     """
 
     floor: Decimal
@@ -33,7 +34,10 @@ class MarginBracket:
 
 
 def margin_brackets(rates: Iterable[tuple[Decimal, Decimal]]) -> tuple[MarginBracket, ...]:
-    """Of (floor, rate), by rising floors from zero: the amounts that leave no step between them."""
+    """Return brackets for (floor, rate) pairs, with amounts that leave no step between them.
+
+    *rates* are in order of rising floors, from zero.
+    """
     brackets: list[MarginBracket] = []
     for floor, rate in rates:
         amount = ZERO
@@ -137,5 +141,5 @@ class MarketSymbol:
         return self.instrument.symbol
 
     def name_at(self, outside: str) -> str:
-        """What the feed or venue *outside* calls this symbol."""
+        """Return the name of this symbol at the feed or venue *outside*."""
         return self.names.get(outside, self.symbol)

@@ -1,4 +1,4 @@
-"""What a job declares, what a run leaves behind, and what its outcome says."""
+"""Jobs: their declarations, the record of a run, and its outcome."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
@@ -21,17 +21,17 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Every:
-    """On the grid of the epoch: every 5 s is :00, :05, :10 … whenever the daemon started."""
+    """Slots on the grid of the epoch: every 5 s is :00, :05, :10 … whenever the daemon started."""
 
     interval: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class At:
-    """Each local date whose day name is in `days` (mon … sun; empty: all), at `at` in `timezone`.
+    """Slot at `at` in `timezone` on each local date whose day name is in `days`.
 
-    A time that the clock skips runs at the first instant after it; one that comes twice runs at the
-    first of the two: once for each local date.
+    `days`: mon … sun; empty: all. A time that a clock change skips runs at the first instant after
+    it; one that occurs twice runs at the first of the two: once for each local date.
     """
 
     at: time
@@ -41,7 +41,7 @@ class At:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AfterClose:
-    """`delay` after each session's close of an exchange calendar, early closes included."""
+    """Slot `delay` after each session's close of an exchange calendar, early closes included."""
 
     calendar: str
     delay: timedelta
@@ -52,10 +52,11 @@ Slot = Every | At | AfterClose
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """How one job is run. Limits are host time; `grace` (lateness before `missed`) is market time.
+    """Declaration of one job.
 
-    No slots: by hand only. `catch_up`: a slot lost or missed while the daemon was down is made up
-    at the next start. `only_when_open` names the calendars of which one must be open.
+    Limits are host time; `grace` (lateness before `missed`) is market time. Without slots the job
+    runs on request only. `catch_up`: a slot lost or missed while the daemon was down is run at the
+    next start. `only_when_open`: runs only while a symbol's market is open.
     """
 
     name: JobName
@@ -69,13 +70,13 @@ class JobSpec:
     catch_up: bool = False
 
     def describe(self) -> str:
-        """`every 5s; 20:59 mon-fri Europe/Berlin`: how the schedule reads in tables and JSON."""
+        """Return the schedule for tables and JSON: `every 5s; 20:59 mon-fri Europe/Berlin`."""
         return "; ".join(_describe(slot) for slot in self.slots) or "by hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOverride:
-    """`[jobs.NAME]`: None keeps the default; `every` or `at` replaces all slots of the job."""
+    """Override by `[jobs.NAME]`: None keeps the default; `every` or `at` replaces all slots."""
 
     every: timedelta | None = None
     at: time | None = None
@@ -91,10 +92,10 @@ class JobOverride:
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did, item by item. The runner derives the run's status from it.
+    """Result of a run, item by item. The runner derives the run's status from it.
 
-    `items` names what is worth naming (a symbol, a bot, a position) with a word or an error;
-    `counts` are further figures of the job's own, such as `checked` and `closed`.
+    `items` holds those worth naming (a symbol, a bot, a position) with a word or an error; `counts`
+    are further figures of the job's own, such as `checked` and `closed`.
     """
 
     attempted: int = 0
@@ -108,14 +109,14 @@ class Summary:
     failed_items: list[str] = field(default_factory=list)
 
     def fail(self, item: str, error: BaseException | str) -> None:
-        """Record that *item* failed; the others go on."""
+        """Record that *item* failed; the others continue."""
         self.failed += 1
         self.failed_items.append(item)
         text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
         self.items[item] = {"error": text}
 
     def status(self) -> RunStatus:
-        """`failed` when every item failed, `partial` when some did, `ok` otherwise."""
+        """Return `failed` when every item failed, `partial` when some did, `ok` otherwise."""
         if not self.failed:
             return RunStatus.OK
         return RunStatus.FAILED if self.failed >= self.attempted else RunStatus.PARTIAL
@@ -134,7 +135,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Whether a job had its intended effect, read off the database or the venue."""
+    """Outcome of a job, read off the database or the venue: `ok` if it had its intended effect."""
 
     ok: bool
     message: str
@@ -176,7 +177,7 @@ _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _describe_days(days: tuple[str, ...]) -> str:
-    """`mon-fri` for three days or more in a row, else the names."""
+    """Return `mon-fri` for three or more consecutive days, else the names."""
     if not days:
         return "daily"
     if len(days) > 2 and "-".join(days) in "-".join(_WEEK):
@@ -185,7 +186,7 @@ def _describe_days(days: tuple[str, ...]) -> str:
 
 
 def describe_duration(duration: timedelta) -> str:
-    """`90s`, `5m`, `1h`, `3d`: the largest unit that divides it."""
+    """Format as `90s`, `5m`, `1h`, `3d`: in the largest unit that divides the duration."""
     seconds = int(duration.total_seconds())
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds and seconds % size == 0:

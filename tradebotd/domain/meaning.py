@@ -1,11 +1,11 @@
-"""Codes that carry what they mean: the operator's tables are made of them."""
+"""Enums whose members carry their meaning; the operator's tables are generated from them."""
 
 from enum import StrEnum
 from typing import Self
 
 
 class MeaningEnum(StrEnum):
-    """Each member is a value, as it is stored and shown, and its *meaning* for an operator."""
+    """Members are a value, as it is stored and shown, with its *meaning* for an operator."""
 
     meaning: str
 
@@ -17,7 +17,7 @@ class MeaningEnum(StrEnum):
 
     @classmethod
     def named(cls, value: str) -> Self:
-        """The member that is stored as *value*. Raises ValueError."""
+        """Return the member stored as *value*. Raises ValueError if there is none."""
         for member in cls:
             if member.value == value:
                 return member

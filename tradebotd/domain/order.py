@@ -1,4 +1,4 @@
-"""Orders: FIX states, legal transitions, what is asked of a venue and what it answers."""
+"""Orders: FIX states, legal transitions, requests to a venue and its reports."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ class OrderRole(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """FIX OrdStatus (39), and `unknown`: sent, and the answer was lost."""
+    """FIX OrdStatus (39), and `unknown`: sent, but the answer was lost."""
 
     PENDING_NEW = "pending_new"
     NEW = "new"
@@ -79,7 +79,7 @@ LEGAL_TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """What is asked of a venue. `trigger_price` is the level a tick crossed, for exits only.
+    """Request to a venue. `trigger_price` is the level a tick crossed, for exits only.
 
     A real venue ignores `trigger_price`; the paper venue fills there when the path crossed it.
     """
@@ -100,7 +100,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
-    """A request and whose it is: everything the order's row holds before a byte is sent."""
+    """A request and its owner: everything the order's row holds before a byte is sent."""
 
     request: OrderRequest
     bot: BotName
@@ -115,13 +115,14 @@ class OrderIntent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
-    """What a venue says of one order, with the fills it knows of.
+    """A venue's report on one order, with the fills the venue knows of.
 
-    `asked`: the parameters as the venue has them, where it tells them. Symbol, side, quantity, and
-    the prices that both tell are compared with what was sent; type and time in force are in the
-    venue's own words, and those of a triggered order may be others by then.
+    `asked`: the order's parameters at the venue, where it reports them. Symbol, side, quantity, and
+    prices present on both sides are compared with the request; type and time in force are in the
+    venue's own words, and may have changed once an order has triggered.
+
     `other_ids`: further ids the order has at the venue (a triggered algo order, a bracket's leg).
-    `forced`: nobody asked for it, the venue closes a position by itself; its fills say so, too.
+    `forced`: the venue closes a position without a request; the order's fills say so, too.
     """
 
     client_order_id: ClientOrderId

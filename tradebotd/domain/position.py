@@ -26,12 +26,12 @@ class CloseReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """An open position of one bot. `quantity` is positive; `side` says the direction.
+    """An open position of one bot. `quantity` is positive; `side` gives the direction.
 
     `stop_loss`, `take_profit` and `trailing_stop` are prices on the tick; `best_price` is the most
     favourable price since entry; `exits` is the plan they follow from. `take_profit` is the next
-    step of the ladder while there is one; `ladder_done` steps have been taken. `step_sold`: what of
-    the next one is sold already, below zero where a step too small to be sold has joined it.
+    step of the ladder while one remains; `ladder_done` steps have been taken. `step_sold`: quantity
+    of the next step already sold, negative where a step too small to be sold has joined it.
     """
 
     id: PositionId
@@ -60,5 +60,5 @@ class Position:
         return self.quantity * self.side.sign
 
     def unrealized_pnl(self, price: Decimal) -> Decimal:
-        """Quote asset, before fees."""
+        """Return the unrealized P&L at *price*, in quote asset, before fees."""
         return (price - self.entry_price) * self.signed_quantity

@@ -1,4 +1,4 @@
-"""What a strategy says."""
+"""Signals of a strategy."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,7 +12,7 @@ class SignalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """A side and a reason; indicators are recorded, and never become a price."""
+    """A side and a reason; indicators are recorded but never become a price."""
 
     kind: SignalKind
     reason: str

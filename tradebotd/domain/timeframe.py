@@ -1,4 +1,4 @@
-"""Timeframes and the UTC grid their candles sit on."""
+"""Timeframes and the UTC grid of their candles."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -24,7 +24,7 @@ class Timeframe(StrEnum):
         return timedelta(seconds=_SECONDS[self])
 
     def floor(self, instant: datetime) -> datetime:
-        """The open time of the period that *instant* falls into."""
+        """Return the open time of the period that contains *instant*."""
         return instant - (instant - EPOCH) % self.duration
 
     def is_on_grid(self, instant: datetime) -> bool:

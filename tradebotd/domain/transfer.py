@@ -1,4 +1,4 @@
-"""Money that comes into an account, or leaves it, otherwise than by trading."""
+"""Transfers: money that enters or leaves an account other than by trading."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from tradebotd.domain.ids import VenueName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """Identity is (venue, transfer_id). `amount` is received; negative when it left.
+    """A transfer; identity is (venue, transfer_id). `amount` received, negative when it left.
 
     `at`: when the balance changed.
     """

@@ -1,4 +1,4 @@
-"""The open time of a candle as files write it: read where only one instant can be meant."""
+"""Open time of a candle in a file, read only where it is unambiguous."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -18,10 +18,10 @@ NO_UNIX_TIME: Final = "is no unix time of the years 1990 to 2099"
 
 
 def read_time(text: str, timeframe: Timeframe) -> datetime | str:
-    """The instant in UTC, or why *text* is none, to be read behind the column's name.
+    """Return the instant in UTC, or why *text* is none, to follow the column's name.
 
-    ISO 8601 with a zone; unix seconds, milliseconds, microseconds or nanoseconds, told apart by
-    their size; a plain day where candles are of a day, since those begin at 00:00 UTC only.
+    Accepts ISO 8601 with a zone; unix seconds, milliseconds, microseconds or nanoseconds, told
+    apart by their size; a plain date for daily candles, since those begin at 00:00 UTC only.
     """
     try:
         if text[4:5] != "-":
@@ -43,7 +43,7 @@ def _written_otherwise(text: str, timeframe: Timeframe) -> datetime | str:
 
 
 def unix_time(digits: str) -> datetime | None:
-    """None where the number is none of a plausible year."""
+    """Return the time; None if no unit gives a plausible year."""
     if len(digits) > _MOST_DIGITS:
         return None
     number = int(digits)
@@ -64,7 +64,7 @@ def _in_utc(ts: datetime, text: str, timeframe: Timeframe) -> datetime | str:
 
 
 def _last_try(text: str) -> datetime | str:
-    """`2025-01-31 23:00:00 UTC`: no ISO 8601, and no doubt either."""
+    """Parse `2025-01-31 23:00:00 UTC`, which is not ISO 8601 but unambiguous."""
     plain = text.strip()
     if not plain.endswith(" UTC"):
         return NO_TIME

@@ -1,4 +1,4 @@
-"""Recorded candles from CSV, gzipped CSV or Parquet, row by row judged."""
+"""Recorded candles from CSV, gzipped CSV or Parquet, validated row by row."""
 
 import codecs
 import gzip
@@ -44,7 +44,7 @@ _NAME: Final = re.compile(
 
 
 def parse_name(path: Path) -> tuple[str, Timeframe] | None:
-    """`BTCUSDT_1m.csv.gz` is (BTCUSDT, 1m); None for files named otherwise."""
+    """Parse a file name: `BTCUSDT_1m.csv.gz` is (BTCUSDT, 1m); None if it has another form."""
     suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
     if suffix is None:
         return None
@@ -55,9 +55,9 @@ def parse_name(path: Path) -> tuple[str, Timeframe] | None:
 def load_recording(
     path: Path, timeframe: Timeframe, *, symbol: str | None = None, source: str | None = None
 ) -> Recording:
-    """Read and judge *path*. Never raises for what the file holds.
+    """Read and validate *path*. Never raises because of the file's content.
 
-    *symbol*: what the file's name calls it; *source*: what the file is called where it is named.
+    *symbol*: as in the file's name; *source*: the file's name in messages.
     """
     source = source or path.name
     if symbol is None:
@@ -99,7 +99,7 @@ def _refuse_other_formats(path: Path) -> None:
 
 @contextmanager
 def _open_text(path: Path) -> Iterator[TextIO]:
-    """Bytes that are no text spoil their row only."""
+    """Open the file as text; undecodable bytes spoil only their row."""
     packed = path.name.endswith(".gz")
     with gzip.open(path, "rb") if packed else path.open("rb") as head:
         encoding = _encoding_of(head.read(4))
@@ -112,7 +112,7 @@ def _open_text(path: Path) -> Iterator[TextIO]:
 
 
 def _encoding_of(head: bytes) -> str:
-    """A byte order mark says it; without one a text is UTF-8."""
+    """Return the encoding of the byte order mark; UTF-8 without one."""
     is_utf_16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return "utf-16" if is_utf_16 else "utf-8-sig"
 
@@ -120,7 +120,7 @@ def _encoding_of(head: bytes) -> str:
 def _from_csv(
     file: TextIO, source: str, symbol: str, timeframe: Timeframe
 ) -> tuple[Recording, AbstractSet[int]]:
-    """And the lines whose text is still wanted. Raises FileFlawError."""
+    """Return the recording and the lines whose text is still needed. Raises FileFlawError."""
     lines = enumerate(file, start=1)
     number, first = next(
         ((number, line) for number, line in lines if not is_preamble(line)), (0, "")
@@ -141,7 +141,7 @@ def _again(number: int, first: str, lines: Iterator[tuple[int, str]]) -> Iterato
 
 
 def _add_raw(path: Path, recording: Recording, wanted: AbstractSet[int]) -> None:
-    """Rows that were sound by themselves, and left out for others: few, so read once more."""
+    """Add the text of valid rows that were left out because of others; few, so read again."""
     found: dict[int | None, str] = {}
     with _open_text(path) as file:
         for number, line in enumerate(file, start=1):
@@ -156,7 +156,7 @@ def _add_raw(path: Path, recording: Recording, wanted: AbstractSet[int]) -> None
 
 
 class _Judge:
-    """Of the rows of one file. `wanted`: lines left out whose text was not kept."""
+    """Validator of one file's rows. `wanted`: lines left out whose text was not kept."""
 
     def __init__(self, source: str, timeframe: Timeframe, time_name: str) -> None:
         self._source = source
@@ -166,7 +166,7 @@ class _Judge:
         self.wanted: set[int] = set()
 
     def recording(self, rows: Iterable[Row]) -> Recording:
-        """Raises FileFlawError where nothing is left."""
+        """Return the recording. Raises FileFlawError if no row is left."""
         candles: list[Candle] = []
         lines = array("L")
         newest: datetime | None = None
@@ -209,7 +209,7 @@ class _Judge:
         )
 
     def _parse(self, values: Sequence[str]) -> Candle | tuple[datetime | None, str]:
-        """The candle, or when and why it is none."""
+        """Return the candle, or the time and the reason why the row is none."""
         if len(values) != len(COLUMNS):
             return None, values[0]
         ts = read_time(values[0], self._timeframe)

@@ -1,4 +1,4 @@
-"""Which column of a CSV holds what, and how its numbers are written: from its first lines."""
+"""Layout of a CSV file: its columns and number format, derived from the first lines."""
 
 import csv
 import re
@@ -22,7 +22,7 @@ _HEADER: Final = ",".join(COLUMNS)
 # Binance's public archive: open_time, open, high, low, close, volume, close_time, quote_volume, …
 _KLINE_WIDTH: Final = 12
 _KLINE_CLOSE: Final = 6
-_LOOKED_AT: Final = 200  # rows, to tell how numbers are written
+_LOOKED_AT: Final = 200  # rows examined to detect the number format
 _COMMA: Final = re.compile(r"-?(\d*),(\d+)")
 
 
@@ -33,7 +33,7 @@ Row = tuple[int, Sequence[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`places`: of the six columns among *width*; `time_name`: what the first of them is called."""
+    """Layout; `places`: of the six columns among *width*; `time_name`: name of the time column."""
 
     separator: str
     places: tuple[int, ...]
@@ -43,16 +43,16 @@ class Layout:
 
 
 def is_preamble(line: str) -> bool:
-    """A remark or an address above the header, as CryptoDataDownload writes it; an empty line."""
+    """Return whether the line is empty, a remark or a URL, as CryptoDataDownload writes on top."""
     return not line.strip() or line.startswith(("#", "http://", "https://"))
 
 
 def layout_of(first: str, symbol: str, timeframe: Timeframe) -> Layout:
-    """From the *first* line that says something. Raises FileFlawError."""
+    """Derive the layout from the *first* line with content. Raises FileFlawError."""
     text = first.strip("\r\n")
     if _UNDECODABLE in text or not text.replace("\t", "").isprintable():
         raise FileFlawError("unreadable: the first line is no text")
-    separator = max(SEPARATORS, key=text.count)  # a comma where none stands there
+    separator = max(SEPARATORS, key=text.count)  # a comma if there is none
     names = [name.strip().lower() for name in split(text, separator)]
     if any(_is_number(name) for name in names):
         return _without_header(names, separator, timeframe)
@@ -67,7 +67,7 @@ def layout_of(first: str, symbol: str, timeframe: Timeframe) -> Layout:
 
 
 def columns_of(names: Sequence[str], symbol: str) -> tuple[int, ...]:
-    """Where the six columns stand among these, in lower case. Raises FileFlawError."""
+    """Return the places of the six columns among lower-case *names*. Raises FileFlawError."""
     named = {"ts": _time_column(names), "volume": _volume_column(names, symbol)}
     wanted = [named.get(column, column) for column in COLUMNS]
     missing = [
@@ -93,7 +93,7 @@ def _time_column(names: Sequence[str]) -> str | None:
 
 
 def _volume_column(names: Sequence[str], symbol: str) -> str | None:
-    """`volume`; else `volume btc` where the other column is the quote asset's, by the symbol."""
+    """Return `volume`, else e.g. `volume btc` if the symbol tells base and quote asset apart."""
     if "volume" in names:
         return "volume"
     of_asset = [name for name in names if name.startswith("volume ")]
@@ -108,7 +108,7 @@ def _volume_column(names: Sequence[str], symbol: str) -> str | None:
 
 
 def _without_header(values: Sequence[str], separator: str, timeframe: Timeframe) -> Layout:
-    """Binance's public klines say by themselves what they are. Raises FileFlawError for others."""
+    """Recognize Binance's public klines without a header. Raises FileFlawError for other files."""
     if len(values) != _KLINE_WIDTH or separator != ",":
         raise FileFlawError(f"line 1 is data, not a header; write {_HEADER} above it, or as it is")
     opened, closed = unix_time(values[0]), unix_time(values[_KLINE_CLOSE])
@@ -138,7 +138,7 @@ def _is_number(text: str) -> bool:
 
 
 def split(line: str, separator: str) -> list[str]:
-    """A row is a line: a quote that is never closed must not swallow the rows behind it."""
+    """Split one line; a quote that is never closed must not swallow the following rows."""
     if '"' not in line:
         return line.rstrip("\r\n").split(separator)
     try:
@@ -148,7 +148,7 @@ def split(line: str, separator: str) -> list[str]:
 
 
 def rows_of(lines: Iterable[tuple[int, str]], layout: Layout) -> Iterator[Row]:
-    """The six columns of each numbered line. Raises FileFlawError for an unclear decimal comma."""
+    """Yield each line's six columns. Raises FileFlawError for an ambiguous decimal comma."""
     rows = _cut(lines, layout)
     return rows if layout.separator == "," else _with_points(rows)
 
@@ -169,20 +169,23 @@ def _cut(lines: Iterable[tuple[int, str]], layout: Layout) -> Iterator[Row]:
 
 
 def _with_points(rows: Iterator[Row]) -> Iterator[Row]:
-    """Decimal commas become points, where the first rows leave no doubt that they are such."""
+    """Replace decimal commas by points if the first rows show unambiguously that they are such."""
     looked_at = list(islice(rows, _LOOKED_AT))
     if not _has_decimal_commas(looked_at):
         yield from looked_at
         yield from rows
         return
     for number, (first, *others), raw in chain(looked_at, rows):
-        # A point is a thousands one then: such a value is no number for us.
+        # A point would be a thousands separator: such a value is rejected.
         values = ["" if "." in value else value.replace(",", ".", 1) for value in others]
         yield number, [first, *values], raw
 
 
 def _has_decimal_commas(rows: Sequence[Row]) -> bool:
-    """Raises FileFlawError where `93,576` may be either, or where points stand beside commas."""
+    """Return whether commas are decimal. Raises FileFlawError if that is ambiguous.
+
+    Ambiguous is a comma as in `93,576`, or commas beside points.
+    """
     values = [value.strip() for _, (__, *others), ___ in rows for value in others]
     commas = [found for value in values if (found := _COMMA.fullmatch(value))]
     if not commas:

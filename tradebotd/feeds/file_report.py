@@ -7,7 +7,7 @@ from typing import Final
 from tradebotd.domain.candle import RejectedCandle
 from tradebotd.feeds.recording import Recording, ReplacedCandle
 
-# Of a file that loses so many rows it is the layout that is wrong, not some rows.
+# If a file loses this share of its rows, its layout is wrong, not some rows.
 LARGEST_LOSS: Final = 0.5
 
 

@@ -1,4 +1,4 @@
-"""Several files of one symbol and timeframe as one recording: months, or one download a file."""
+"""Merge of several files of one symbol and timeframe: months, or overlapping downloads."""
 
 import heapq
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ from tradebotd.domain.candle import Candle, RejectedCandle
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.recording import Recording, ReplacedCandle, as_row, flawed, placed
 
-# One of so many common times may differ, and one at least: the row that was unfinished.
+# One in so many common times may differ, at least one: the row that was incomplete.
 _FEW: Final = 10
 
 Named = tuple[str, Recording]  # what the file is called
 
 
 def merge(files: Sequence[Named], timeframe: Timeframe) -> tuple[Recording, list[Named]]:
-    """One recording of all that are sound, and each file as it is counted.
+    """Return one recording of all valid files, and each file's own count.
 
-    Where two have the same time, the file that ends later counts: it was written later, and its row
-    is finished. A file that contradicts those that end later in more than a row or two is another
-    recording; it is refused as a whole. So is one that differs from one that ends at the same time:
-    nothing says which of them is finished.
+    For a time in two files, the file that ends later counts: it was written later, and its row is
+    complete. A file that contradicts later ones in more than a few rows is another recording and is
+    refused as a whole. So is one that differs from a file with the same end: nothing says which of
+    them is complete.
     """
     order = sorted(files, key=_end, reverse=True)
     if _follow_each_other(order):
@@ -72,7 +72,7 @@ def _without(
     differing: Sequence[Candle],
     timeframe: Timeframe,
 ) -> Recording:
-    """What *recording* still counts for; its own candles stay where they are."""
+    """Return the count of *recording* without the *overlap*; its candles stay in place."""
     if not overlap:
         return recording
     reason = "another file, which ends later, has this time with other values"
@@ -99,7 +99,7 @@ def _without(
 
 
 def _joined(parts: Sequence[Recording]) -> Recording:
-    """*parts* in the order of time; what is in them is not copied but the lists themselves."""
+    """Join *parts* in time order; copies the lists, not their elements."""
     if len(parts) == 1:
         return parts[0]
     return Recording(

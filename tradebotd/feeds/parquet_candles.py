@@ -1,4 +1,4 @@
-"""Rows of a Parquet file as text, a few thousand at a time; needs the extra `parquet`."""
+"""Rows of a Parquet file as text, in batches of thousands; needs the extra `parquet`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -16,9 +16,9 @@ _BATCH_ROWS: Final = 10_000
 
 
 def open_parquet(path: Path, symbol: str) -> tuple[str, Iterator[Row]]:
-    """What the column of the time is called, and the rows, numbered as if line 1 were a header.
+    """Return the name of the time column, and the rows, numbered as if line 1 were a header.
 
-    Raises FileFlawError, OSError; so do the rows.
+    Raises FileFlawError, OSError; so does iterating over the rows.
     """
     if find_spec("pyarrow") is None:
         raise FileFlawError(NEEDED)
@@ -48,7 +48,7 @@ def _rows(path: Path, wanted: Sequence[str]) -> Iterator[Row]:
                     number += 1
                     values = [str(value) for value in row]
                     yield number, values, ",".join(values)
-    # A value that Python has no word for: a time beyond its years, a zone or text it does not know.
+    # Values that Python cannot represent: years out of range, unknown zones or encodings.
     except (ArrowException, ValueError, OverflowError, KeyError) as error:
         words = str(error) or type(error).__name__
         raise FileFlawError(f"unreadable after row {number}: {words}") from error

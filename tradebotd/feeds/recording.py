@@ -1,4 +1,4 @@
-"""What became of one recorded file: its candles, what was left out of it, and why."""
+"""Result of reading one recorded file: its candles, and what was left out of it and why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ COLUMNS: Final = ("ts", "open", "high", "low", "close", "volume")
 
 
 class FileFlawError(Exception):
-    """The file as a whole is no recording; the text says why."""
+    """Flaw of a file as a whole; the message says why it is no recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def flawed(source: str, reason: str) -> Recording:
 
 
 def as_row(candle: Candle) -> str:
-    """As a line of a CSV, where the file's own is not at hand."""
+    """Format a candle as a CSV line, where the original line is not at hand."""
     values = (candle.open, candle.high, candle.low, candle.close, candle.volume)
     return ",".join([candle.ts.isoformat(), *map(str, values)])
 
@@ -60,9 +60,9 @@ def placed(
     first: datetime,
     last: datetime,
 ) -> list[tuple[datetime, RejectedCandle]]:
-    """A row that is bad counts at a time that a reader of the good ones will come by: on the grid.
+    """Assign each invalid row a grid time at which readers of the valid ones will pass it.
 
-    Between two grid times nobody looks: who asks for what is newer begins at the next one.
+    A time between grid times would be skipped: the next read starts at the following one.
     """
     found = [
         (min(max(timeframe.floor(at) if at else first, first), last), row) for at, row in loose

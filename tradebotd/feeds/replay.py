@@ -1,4 +1,4 @@
-"""Recorded candles played as if they happened now."""
+"""Feed of recorded candles, played back as if they happened now."""
 
 import glob
 import heapq
@@ -71,7 +71,7 @@ class Recordings:
         return None if shelf is None else _span(shelf.values())
 
     def last_closes(self) -> dict[str, Decimal]:
-        """By symbol, of the finest recording there is."""
+        """Return each symbol's last close, from its finest recording."""
         return {
             symbol: from_float(_finest(shelf).recording.candles[-1].close)
             for symbol, shelf in self.shelves.items()
@@ -80,7 +80,7 @@ class Recordings:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A file by its name. `source` is what it is called, unlike any other of its feed."""
+    """File with its parsed name; `source` is its name in messages, unique within the feed."""
 
     path: Path
     source: str
@@ -98,7 +98,7 @@ def _span(recorded: Iterable[_Series]) -> tuple[datetime, datetime]:
 
 
 def _close(series: _Series) -> datetime:
-    """Of its last candle; there is none after the last minute that a date can name."""
+    """Return the last candle's close, or its open where no later date exists."""
     try:
         return series.times[-1] + series.timeframe.duration
     except OverflowError:
@@ -200,7 +200,7 @@ def _shelve(
 
 
 class ReplayFeed:
-    """Shows a candle only once it has closed by the clock."""
+    """Feed of recordings; a candle is visible once it has closed by the clock."""
 
     kind: Literal["replay"] = "replay"
 

@@ -1,4 +1,4 @@
-"""The rows of one file in the order of time, each time once; what is odd among them is left out."""
+"""Order of one file's rows: ascending, each time once; misplaced rows are left out."""
 
 from array import array
 from bisect import bisect_left
@@ -16,7 +16,7 @@ from tradebotd.feeds.recording import FileFlawError
 _SHORTEST_HOLE: Final = timedelta(days=31)
 _HOLE_CANDLES: Final = 1_000
 _FEW: Final = 100  # one row in so many, at least one
-_ALONE_CANDLES: Final = 60  # a row at a wrong place, so far from all others, is wrongly dated
+_ALONE_CANDLES: Final = 60  # a misplaced row this far from all others is misdated
 
 OUT_OF_ORDER: Final = "out of order"
 FAR_OFF: Final = "far from the times of the other rows"
@@ -39,11 +39,11 @@ class Arranged:
 def arrange(
     candles: list[Candle], lines: Sequence[int], timeframe: Timeframe, *, ascends: bool
 ) -> Arranged:
-    """Sound rows as the file has them, *lines* beside them; *ascends*: each is later than the last.
+    """Arrange a file's valid rows; *lines*: their numbers; *ascends*: each is later than the last.
 
-    Of two rows of one time the later one counts. Rows of any order are sorted, but for the few that
-    stand at a wrong place and far from all others: those are wrongly dated. Raises FileFlawError
-    where rows of one time differ, and the order does not say which of them is the later one.
+    For two rows of one time the later row counts. Rows in any order are sorted, except the few that
+    are both misplaced and far from all others: those have a wrong date. Raises FileFlawError where
+    rows of one time differ and the order does not say which is the later one.
     """
     if ascends and not _has_hole(candles, timeframe):
         return Arranged(candles)
@@ -82,7 +82,7 @@ def arrange(
 def _each_time_once(
     candles: list[Candle], lines: Sequence[int], found: Arranged
 ) -> tuple[list[Candle], Sequence[int]]:
-    """At the first place of each time the last row of it."""
+    """Keep each time once: its last row, at the place of its first."""
     place_of: dict[datetime, int] = {}
     once: list[Candle] = []
     numbers = array("L")
@@ -101,7 +101,7 @@ def _each_time_once(
 
 
 def _has_hole(candles: Sequence[Candle], timeframe: Timeframe) -> bool:
-    """Of rows that ascend: whether some may be astray."""
+    """Return whether ascending rows have a gap so long that some may be misdated."""
     hole = _hole(timeframe)
     if not candles or candles[-1].ts - candles[0].ts <= hole:
         return False
@@ -113,10 +113,10 @@ def _hole(timeframe: Timeframe) -> timedelta:
 
 
 def _strays(candles: Sequence[Candle], timeframe: Timeframe) -> set[int]:
-    """Places of rows whose times lie so far from the others that they would stretch the recording.
+    """Return rows whose times are so far from the others that they would stretch the recording.
 
-    A group of rows before or behind a hole is astray when it is small beside the rest. Where the
-    groups are of one size nobody can say which is right, and all stay.
+    A group of rows before or after a gap is misdated if it is small compared to the rest. If the
+    groups are of equal size it is unclear which is right, and all stay.
     """
     hole = _hole(timeframe)
     ordered = sorted(range(len(candles)), key=lambda place: candles[place].ts)
@@ -135,9 +135,9 @@ def _strays(candles: Sequence[Candle], timeframe: Timeframe) -> set[int]:
 def _alone(
     candles: Sequence[Candle], kept: Sequence[int], wrong: set[int], timeframe: Timeframe
 ) -> set[int]:
-    """Of the rows at a *wrong* place those that are wrongly dated: few, and far from all others.
+    """Return the rows out of order that are misdated: few, and far from all others.
 
-    Where many are misplaced the file has another order, and nobody can say so.
+    If many are misplaced the file has another order, and misdated rows cannot be identified.
     """
     if len(wrong) > _few(candles):
         return set()
@@ -157,10 +157,10 @@ def _few(candles: Sequence[Candle]) -> int:
 
 
 def _misplaced(times: Sequence[datetime]) -> set[int]:
-    """Places of rows that break the order of time.
+    """Return the places of rows that break the ascending order.
 
-    Rows are taken as they come, each later than the one before it, unless another choice keeps
-    more of them: one row that is dated ahead must not make all that follow it wrong.
+    Rows are taken as they come, each later than the previous, unless another choice keeps more of
+    them: one row dated ahead must not invalidate all that follow.
     """
     if all(before < after for before, after in pairwise(times)):
         return set()
@@ -174,7 +174,7 @@ def _misplaced(times: Sequence[datetime]) -> set[int]:
 
 
 def _longest_ascent(times: Sequence[datetime]) -> list[int]:
-    """Places of a longest strictly ascending choice, by patience sorting."""
+    """Return the places of a longest strictly ascending subsequence, by patience sorting."""
     tails: list[datetime] = []  # the earliest end of an ascent of each length
     places: list[int] = []
     before: list[int] = []

@@ -1,4 +1,4 @@
-"""Invented prices for trying out: seeded, the same for ever, and named synthetic wherever shown."""
+"""Synthetic prices for trying out: seeded, reproducible, and marked as synthetic everywhere."""
 
 import heapq
 import math
@@ -30,10 +30,10 @@ _DAYS_KEPT: Final = 4
 
 
 class _Walk:
-    """One symbol's random walk. A day's candles follow from the seed and the day alone.
+    """Random walk of one symbol; a day's candles depend on the seed and the day alone.
 
-    The closes of days are a walk of their own, one step a day; the minutes of a day are a bridge
-    between two of them. So any day is reached without making the days before it.
+    Daily closes are a walk of their own, one step a day; a day's minutes are a bridge between two
+    of them. So any day is computed without the candles of the days before it.
     """
 
     def __init__(self, symbol: MarketSymbol, seed: int, volatility: float, start: datetime) -> None:
@@ -48,7 +48,7 @@ class _Walk:
         self._days: OrderedDict[datetime, list[Candle]] = OrderedDict()
 
     def day(self, midnight: datetime) -> list[Candle]:
-        """The day's 1,440 candles; about 5 ms when they are not at hand."""
+        """Return the day's 1,440 candles; takes about 5 ms if they are not cached."""
         known = self._days.get(midnight)
         if known is None:
             known = self._make(midnight)
@@ -91,7 +91,7 @@ class _Walk:
 
 
 class SyntheticFeed:
-    """One-minute candles from *start* on, without an end. *volatility*: a fraction per year."""
+    """Feed of endless 1-minute candles from *start*. *volatility*: a fraction per year."""
 
     kind: Literal["synthetic"] = "synthetic"
 
@@ -130,7 +130,7 @@ class SyntheticFeed:
             last = min(_MINUTES_A_DAY, _minutes_up(end - midnight))
             found += walk.day(midnight)[max(0, first) : last]
             midnight += _DAY
-            await checkpoint()  # a year is made day by day, and others run in between
+            await checkpoint()  # let other tasks run between days
         return FetchedCandles(candles=found)
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:

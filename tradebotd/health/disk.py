@@ -1,4 +1,4 @@
-"""Is there room left to write? PostgreSQL that cannot commit stops every order."""
+"""Free disk space: PostgreSQL that cannot commit stops every order."""
 
 import shutil
 from collections.abc import Callable
@@ -8,12 +8,12 @@ Probe = Callable[[Path], int]
 
 
 def free_bytes(path: Path) -> int:
-    """Free for us on the file system of *path*. Blocks; raises OSError."""
+    """Return the bytes available to us on the file system of *path*. Blocks; raises OSError."""
     return shutil.disk_usage(path).free
 
 
 def disk_problem(path: Path, least: int, probe: Probe = free_bytes) -> str | None:
-    """In words; None while there is at least *least* bytes free."""
+    """Describe the shortage; None while at least *least* bytes are free."""
     try:
         free = probe(path)
     except OSError as error:

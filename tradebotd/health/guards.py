@@ -1,4 +1,4 @@
-"""What still ends a position when nothing can be sent: what rests at its venue."""
+"""Guards of open positions when nothing can be sent: the stops that rest at venues."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
-    """Open positions, in words."""
+    """Open positions in words, with and without a resting stop."""
 
     resting: Sequence[str] = ()
     unguarded: Sequence[str] = ()

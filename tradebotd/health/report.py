@@ -1,6 +1,6 @@
-"""Is it well? Derived from outcomes, job statuses and what stands still; pure.
+"""Health of the daemon, derived from outcomes, job statuses and standing problems; pure.
 
-Health is the worst of its problems: a critical one means that money may be unguarded or unknown.
+Health is that of the worst problem: a critical one means that money may be unguarded or unknown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, RunStatus
 from tradebotd.health.guards import Guards
 
-GUARDS: Final = frozenset({"stop_loss_check", "reconcile"})  # what stands between us and a loss
+GUARDS: Final = frozenset({"stop_loss_check", "reconcile"})  # jobs that guard against losses
 RUNBOOKS: Final = "docs/runbooks"
 
 
@@ -36,7 +36,7 @@ class Verification(StrEnum):
 
 
 class Code(StrEnum):
-    """Each has its page: `docs/runbooks/<code>.md`."""
+    """Codes of problems; each has its page `docs/runbooks/<code>.md`."""
 
     DATABASE_UNAVAILABLE = "database_unavailable"
     WRITES_FAIL = "writes_fail"
@@ -61,7 +61,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFact:
-    """`ran_well`, `failed`: since the daemon started, `failed` until it has run well again."""
+    """Facts of a job. `ran_well` since the daemon's start; `failed` until it has run well again."""
 
     name: JobName
     enabled: bool
@@ -78,7 +78,7 @@ class JobFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertFact:
-    """A row of `alerts` that is not cleared."""
+    """Open row of `alerts`."""
 
     code: str
     severity: Severity
@@ -90,7 +90,7 @@ class AlertFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFact:
-    """A warning of `check` about the configuration in force; *serious*: something guards less."""
+    """Warning of `check` about the configuration in force; *serious*: a guard is weakened."""
 
     place: str
     why: str
@@ -99,10 +99,11 @@ class ConfigFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """`entries_stopped`: reasons beyond the halt; `bot_errors`: bot to error text.
+    """Facts that health is derived from.
 
-    `stopless_bots`: those that enter without any stop; `stopless`: what is held so, in words, by
-    position. `cannot_write`: why PostgreSQL takes nothing that is written, though it may answer.
+    `entries_stopped`: reasons beyond the halt; `bot_errors`: bot to error text. `stopless_bots`:
+    bots that enter without any stop; `stopless`: open positions without one, in words.
+    `cannot_write`: why PostgreSQL refuses writes, although it may answer.
     """
 
     database_ok: bool
@@ -128,7 +129,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """`since` is None where nothing stored says it: whoever watches remembers when it came."""
+    """Problem; `since` is None if no stored time tells it: the viewer remembers the first sight."""
 
     code: str
     severity: Severity
@@ -143,7 +144,7 @@ class Problem:
 
 
 def problems_of(facts: Facts) -> list[Problem]:
-    """The worst first; within a severity in the order they are looked for."""
+    """Return the problems, worst first; within a severity in the order of the checks."""
     found = [*_standing(facts), *_of_bots(facts)]
     for job in facts.jobs:
         found += _of_job(job)
@@ -161,7 +162,10 @@ def health_of(problems: Sequence[Problem]) -> Health:
 
 
 def verification_of(jobs: Sequence[JobFact]) -> Verification:
-    """Verified once every enabled scheduled job has run well since the start; failed beats it."""
+    """Return verified once every enabled scheduled job has run well since the start.
+
+    A failure takes precedence.
+    """
     due = [job for job in jobs if job.enabled and job.scheduled]
     if any(job.failed for job in due):
         return Verification.FAILED
@@ -171,14 +175,14 @@ def verification_of(jobs: Sequence[JobFact]) -> Verification:
 
 
 def waits_of(jobs: Sequence[JobFact]) -> list[JobFact]:
-    """The jobs that keep it from being verified, the next one first."""
+    """Return the jobs that verification still waits for, by next run."""
     waiting = [job for job in jobs if job.enabled and job.scheduled and not job.ran_well]
-    last = datetime.max.replace(tzinfo=UTC)  # those that only a hand starts
+    last = datetime.max.replace(tzinfo=UTC)  # jobs that only run manually come last
     return sorted(waiting, key=lambda job: (job.next_run_at or last, job.name))
 
 
 def is_failing(job: JobFact) -> bool:
-    """Its last run did not end well, or what it is for was not reached."""
+    """Return whether the last run ended badly or the job's outcome is not ok."""
     bad_run = job.last_status in {
         RunStatus.FAILED,
         RunStatus.TIMEOUT,
@@ -214,7 +218,7 @@ def _standing(facts: Facts) -> list[Problem]:
 
 
 def _of_writing(facts: Facts) -> list[Problem]:
-    """The loudest of all: what is not written down is not sent, exits neither."""
+    """Report failed writes first: what is not recorded is not sent, exits included."""
     guarded = facts.guards.words()
     if facts.cannot_write is not None:
         message = f"exits cannot be sent: PostgreSQL cannot write ({facts.cannot_write}); {guarded}"

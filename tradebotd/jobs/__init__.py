@@ -1,1 +1,1 @@
-"""One file a job; `default_schedule` says when."""
+"""Jobs, one file each; `default_schedule` says when they run."""

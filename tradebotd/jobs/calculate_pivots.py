@@ -1,4 +1,4 @@
-"""PP, R1, R2, S1, S2 for the session after each symbol's last completed one."""
+"""Pivot levels PP, R1, R2, S1, S2 of the session after each symbol's last completed one."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -31,7 +31,7 @@ class CalculatePivots:
         return summary
 
     async def outcome(self) -> Outcome:
-        """The newest row of each symbol is computed again and compared."""
+        """Recompute each symbol's newest row and compare."""
         checked, wrong = await self.levels.wrong_pivots(list(self.ingest.symbols))
         if wrong:
             return Outcome(ok=False, message="not the formula's: " + ", ".join(wrong))

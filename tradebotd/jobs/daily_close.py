@@ -1,4 +1,4 @@
-"""High, low and close of every session completed since; each (symbol, session) written once."""
+"""High, low and close of each newly completed session; written once per (symbol, session)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -46,7 +46,7 @@ class DailyClose:
         return summary
 
     async def outcome(self) -> Outcome:
-        """Every completed session whose candles are held has its row."""
+        """Check that every completed session with stored candles has its row."""
         now = self.clock.now()
         missing: list[str] = []
         for symbol in self.ingest.symbols:

@@ -1,4 +1,4 @@
-"""A new day: counters start from nothing, and bots that a daily limit paused go on."""
+"""Daily reset: counters start from zero, and bots paused by a daily limit resume."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ NAME: Final = JobName("daily_reset")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyReset:
-    """Runs at midnight of each zone a bot's day has; touches the bots whose day has changed."""
+    """Job that runs at midnight of each zone of a bot's day, for bots whose day has changed."""
 
     database: Database
     specs: Mapping[BotName, BotSpec]
@@ -47,11 +47,11 @@ class DailyReset:
                 continue
             summary.updated += 1
             if paused or lifted:
-                log.warning("bot goes on", bot=name, because="a new day of its limits")
+                log.warning("bot resumed", bot=name, because="a new day of its limits")
         return summary
 
     async def _lift(self, name: BotName, now: datetime) -> bool:
-        """A fill that came before us began the day: the pause is of the one before all the same."""
+        """Lift the previous day's pause if a fill before this run has already begun the new day."""
         async with self.database.connection() as connection:
             for bot, judged in self._stuck(await bots.select_days(connection), now):
                 if bot == name:
@@ -61,7 +61,7 @@ class DailyReset:
     def _stuck(
         self, days: list[tuple[BotName, PausedBy | None, Counters]], now: datetime
     ) -> list[tuple[BotName, Counters]]:
-        """Paused by a limit that their counters of today do not reach."""
+        """Return the bots paused by a limit that today's counters do not reach."""
         return [
             (name, counted)
             for name, paused_by, counted in days
@@ -72,7 +72,7 @@ class DailyReset:
         ]
 
     async def outcome(self) -> Outcome:
-        """No bot is paused by a limit of a day that is over."""
+        """Check that no bot is paused by a limit of a day that is over."""
         async with self.database.connection() as connection:
             days = await bots.select_days(connection)
         stuck = [name for name, _ in self._stuck(days, self.clock.now())]

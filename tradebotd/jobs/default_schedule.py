@@ -1,4 +1,4 @@
-"""The jobs and their schedules, and what a configuration may change of them."""
+"""Default schedule of the jobs, and the overrides that a configuration may make."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -19,16 +19,16 @@ AFTER_CLOSE: Final = timedelta(minutes=15)
 SEED_HARD_LIMIT: Final = timedelta(minutes=10)
 SEED_SOFT_LIMIT: Final = timedelta(minutes=9)
 RUN_BOTS_EXPIRY: Final = timedelta(seconds=55)
-DAILY_GRACE: Final = timedelta(hours=1)  # late is better than not at all for what runs once a day
+DAILY_GRACE: Final = timedelta(hours=1)  # a daily job had better run late than not at all
 HOURLY_GRACE: Final = timedelta(minutes=5)
 
 
 def default_specs(*, calendars: Collection[str], zones: Collection[str]) -> tuple[JobSpec, ...]:
-    """Every job of the daemon. *calendars*: codes in use; *zones*: where the bots' days begin.
+    """Return every job's spec. *calendars*: codes in use; *zones*: where the bots' days begin.
 
-    What runs every minute or oftener has `retries = 0`, not the 3 of M2.5: its next slot is the
-    retry, and an item that fails each time must not slow the others down. `[jobs.NAME] retries`
-    sets any number for any job.
+    Jobs that run every minute or more often have `retries = 0`, not the 3 of M2.5: the next slot is
+    the retry, and an item that always fails must not delay the others. `[jobs.NAME] retries` sets
+    any number for any job.
     """
     always_open = ALWAYS_OPEN in calendars
     exchanges = sorted(set(calendars) - {ALWAYS_OPEN})
@@ -64,7 +64,7 @@ def default_specs(*, calendars: Collection[str], zones: Collection[str]) -> tupl
 def with_overrides(
     specs: Sequence[JobSpec], overrides: Mapping[str, JobOverride], *, timezone: str
 ) -> tuple[JobSpec, ...]:
-    """*specs* as the configuration wants them; *timezone* is that of slots which state none.
+    """Apply the configuration's overrides; *timezone* is that of slots which state none.
 
     Raises ConfigError with every problem.
     """
@@ -117,7 +117,7 @@ def _overridden(spec: JobSpec, override: JobOverride, timezone: str) -> JobSpec:
 
 
 def _without_effect(spec: JobSpec, override: JobOverride) -> list[str]:
-    """`days` or `timezone` alone, of a job that has no time of day."""
+    """Refuse `days` or `timezone` alone for a job that has no time of day."""
     if override.every is not None or override.at is not None:
         return []
     if any(isinstance(slot, At) for slot in spec.slots):
@@ -131,7 +131,7 @@ def _without_effect(spec: JobSpec, override: JobOverride) -> list[str]:
 
 
 def _moved(slot: Slot, override: JobOverride) -> Slot:
-    """`days` or `timezone` alone change the slots that have them."""
+    """Apply `days` or `timezone` alone to a slot that has them."""
     if not isinstance(slot, At):
         return slot
     return replace(

@@ -1,4 +1,4 @@
-"""What the account and each bot are worth, every few minutes, and whether it has lost too much."""
+"""Equity of the account and each bot, every few minutes, and the account's loss limits."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,7 @@ from tradebotd.trading.account.valuation import Valuation
 from tradebotd.trading.entries.entries import Entries
 
 NAME: Final = JobName("equity_snapshot")
-HEAR_SECONDS: Final = 0.2  # how long a venue takes to tell of a fill
+HEAR_SECONDS: Final = 0.2  # time a venue needs to report a fill
 TOO_OLD: Final = timedelta(minutes=15)
 
 
@@ -32,7 +32,7 @@ class EquitySnapshot:
 
     async def run(self, context: RunContext) -> Summary:
         summary, account = Summary(attempted=1), self.entries.account
-        # At speed 0 a fill is told before the next job runs, and nobody waits for wall time.
+        # At speed 0 fills are reported before the next job runs: no need to wait.
         pause = HEAR_SECONDS if self.clock.speed > 0 else 0.0
         untold = await account.transfers.pull(context.now)
         try:
@@ -56,7 +56,7 @@ class EquitySnapshot:
         return summary
 
     async def outcome(self) -> Outcome:
-        """The newest snapshot is fresh, and its equity is its cash and positions."""
+        """Check that the newest snapshot is recent."""
         async with self.database.connection() as connection:
             newest = await reports.newest_snapshot(connection, self.entries.account.name)
         if newest is None:

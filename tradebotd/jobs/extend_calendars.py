@@ -1,4 +1,4 @@
-"""Keeps the calendars of exchanges ahead of market time, and tells weeks before one ends."""
+"""Extension of exchange calendars ahead of market time, with an alert weeks before one ends."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ NAME: Final = JobName("extend_calendars")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtendCalendars:
-    """There only where a symbol has the calendar of an exchange."""
+    """Job that is scheduled only if a symbol has an exchange's calendar."""
 
     calendars: Mapping[str, Calendar]
     database: Database
@@ -57,7 +57,7 @@ class ExtendCalendars:
         return summary
 
     async def outcome(self) -> Outcome:
-        """Every table reaches a year ahead, or as far as the library knows."""
+        """Check that every table reaches a year ahead, or as far as the library knows."""
         today = self.clock.now().date()
         found = exchanges(self.calendars)
         short = [f"{each.code} until {each.known_until}" for each in found if is_short(each, today)]
@@ -70,7 +70,7 @@ class ExtendCalendars:
         return Outcome(ok=True, message=words)
 
     async def _tell(self) -> None:
-        """Of all of them, whichever were wanted. Raises DatabaseUnavailableError."""
+        """Update the alerts of all calendars. Raises DatabaseUnavailableError."""
         now = self.clock.now()
         today = now.date()
         told: list[str] = []
@@ -84,5 +84,5 @@ class ExtendCalendars:
                 if await alerts.raise_alert(
                     connection, AlertCode.CALENDAR_ENDS, severity, calendar.code, words, now
                 ):
-                    log.warning("calendar ends", calendar=calendar.code, reason=words)
+                    log.warning("calendar end detected", calendar=calendar.code, reason=words)
             await alerts.clear_others(connection, AlertCode.CALENDAR_ENDS, told, now)

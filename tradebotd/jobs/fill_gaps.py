@@ -1,4 +1,4 @@
-"""Finds holes in the stored candles within sessions, and asks the feed for what it has of them."""
+"""Gaps in the stored candles within sessions, filled with what the feed has."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,13 +15,13 @@ from tradebotd.storage import ohlc
 from tradebotd.storage.postgres.database import Database
 
 NAME: Final = JobName("fill_gaps")
-MAX_ASKED: Final = 200  # holes a symbol and run: the rest comes an hour later
+MAX_ASKED: Final = 200  # gaps per symbol and run; the rest follows an hour later
 MAX_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillGaps:
-    """`_unfetchable`: holes the feed does not fill. Forgotten at a restart: it is asked again."""
+    """Gap-filling job; `_unfetchable`: gaps the feed does not fill. A restart asks again."""
 
     database: Database
     ingest: Ingest
@@ -45,7 +45,7 @@ class FillGaps:
         return summary
 
     async def outcome(self) -> Outcome:
-        """No hole is left that has not been asked for."""
+        """Check that no gap is left that has not been asked for."""
         left: list[str] = []
         for symbol in self.ingest.symbols:
             gaps, _ = await self._gaps(symbol)
@@ -71,7 +71,7 @@ class FillGaps:
             self._looked_until[symbol.symbol] = newest
 
     async def _gaps(self, symbol: MarketSymbol) -> tuple[list[Gap], datetime | None]:
-        """Holes since the last look, and the newest candle's open time."""
+        """Return gaps since the last check, and the newest candle's open time."""
         base, symbol_id = self.ingest.base(symbol), self.ingest.symbol_id(symbol)
         async with self.database.connection() as connection:
             bounds = await ohlc.bounds(connection, symbol_id, base)

@@ -1,4 +1,4 @@
-"""Proves that the runner, the database and the log are alive."""
+"""Liveness check of the runner, the database and the log."""
 
 from dataclasses import dataclass
 from typing import Final

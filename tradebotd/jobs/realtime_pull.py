@@ -1,4 +1,4 @@
-"""The newest closed candles of all active symbols; higher timeframes are rolled up from them."""
+"""Pull of the newest closed candles of all symbols; higher timeframes are rolled up."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ class RealtimePull:
         return summarize(await self.ingest.pull(context.now, symbols))
 
     async def outcome(self) -> Outcome:
-        """Newest candle of each symbol younger than two intervals, while its market is open."""
+        """Check that open markets' newest candles are younger than two intervals."""
         now = self.clock.now()
         stale: list[str] = []
         for symbol in self.ingest.symbols:
@@ -58,7 +58,7 @@ class RealtimePull:
         if self.data_ends is not None and (
             now >= self.data_ends or (until is not None and now - until < limit)
         ):
-            return None  # the recording has been asked for everything it holds up to now
+            return None  # everything recorded up to now has been fetched
         async with self.database.connection() as connection:
             bounds = await ohlc.bounds(connection, self.ingest.symbol_id(symbol), base)
         if bounds is None:
@@ -68,9 +68,9 @@ class RealtimePull:
 
 
 def summarize(pulled: PullResult) -> Summary:
-    """A bad row fails by itself, beside its symbol, which answered: the run is partial.
+    """Summarize a pull. A bad row fails beside its symbol, which did answer: the run is partial.
 
-    Bad rows are no `failed_items`: asking again would bring the same rows.
+    Bad rows are no `failed_items`: asking again would return the same rows.
     """
     summary = Summary(
         attempted=pulled.counts.attempted,
@@ -88,7 +88,7 @@ def summarize(pulled: PullResult) -> Summary:
         summary.fail(symbol, message)
         summary.attempted += 1
     if pulled.errors and pulled.answered and summary.attempted <= summary.failed:
-        summary.attempted = summary.failed + pulled.answered  # not all: some had nothing new to say
+        summary.attempted = summary.failed + pulled.answered  # partial: some had nothing new
     for symbol, count in pulled.outliers.items():
         summary.items.setdefault(symbol, {})["outliers"] = count
     return summary

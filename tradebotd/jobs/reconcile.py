@@ -1,4 +1,4 @@
-"""Our books against the venues': orders in doubt, fills, positions, balances."""
+"""Reconciliation with the venues: unknown orders, fills, positions, balances."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,8 +14,10 @@ NAME: Final = JobName("reconcile")
 
 @dataclass(slots=True, kw_only=True)
 class Reconcile:
-    """Opens the gate for the entries at a venue once a reconciliation of all that concerns it has
-    gone well since the start, whatever the other venues do.
+    """Job that opens the gate for entries at each reconciled venue.
+
+    A venue's entries wait for the first successful reconciliation of all that concerns it since the
+    start, independently of other venues.
     """
 
     reconciler: Reconciler
@@ -44,7 +46,7 @@ class Reconcile:
         return summary
 
     async def outcome(self) -> Outcome:
-        """The last reconciliation found our positions, and paper's cash, equal to the venue's."""
+        """Check that the last run found positions, and cash on paper, equal to the venues'."""
         if self._last is None:
             return Outcome(ok=False, message="not reconciled since the start")
         wrong = [str(each) for each in (*self._last.differences, *self._last.cash)]

@@ -1,4 +1,4 @@
-"""Drops what is older than its keep time, whole months at once."""
+"""Retention: drops data older than its keep time, whole months at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ KEEP: Final[Mapping[str, timedelta]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Ages are market time: a replay of an old month keeps that month."""
+    """Retention job; ages are in market time, so that a replay of an old month keeps it."""
 
     database: Database
     ingest: Ingest
@@ -53,7 +53,7 @@ class Retention:
         return summary
 
     async def outcome(self) -> Outcome:
-        """No partition is left that is wholly older than its keep time."""
+        """Check that no partition is left that is wholly older than its keep time."""
         now: datetime = self.clock.now()
         left: list[str] = []
         for parent, age in self.keep.items():

@@ -1,6 +1,6 @@
-"""One trading cycle for each active bot, side by side, each on its own.
+"""Trading cycle of every active bot, concurrently and independent of each other.
 
-What rests at a venue and is not wanted any more is taken back first.
+Resting entries that are no longer wanted are cancelled first.
 """
 
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBots:
-    """*sequential*: by name, one after the other, where effects must repeat (speed 0).
+    """Bot-cycle job; *sequential*: one bot after the other, by name, to repeat exactly (speed 0).
 
-    `bot = NAME` among the parameters runs that one alone.
+    The parameter `bot = NAME` runs that bot alone.
     """
 
     cycle: BotCycle
@@ -90,7 +90,7 @@ class RunBots:
         _note(summary, name, result)
 
     async def outcome(self) -> Outcome:
-        """No bot's last cycle ended in an error."""
+        """Check that no bot's last cycle ended in an error."""
         async with self.database.connection() as connection:
             failing = await reports.bots_in_error(connection)
         if failing:

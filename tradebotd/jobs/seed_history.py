@@ -1,4 +1,4 @@
-"""Up to a year of candles of one symbol and interval, by hand."""
+"""Import of up to a year of candles of one symbol and interval, started manually."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,10 @@ class SeedHistory:
         return NAME
 
     async def run(self, context: RunContext) -> Summary:
-        """Parameters: `symbol`, `interval` (1h), `days` (7, at most 365). Raises RefusedError."""
+        """Import. Parameters: `symbol`, `interval` (1h), `days` (7, at most 365).
+
+        Raises RefusedError.
+        """
         wish = self._understand(context.params)
         summary = Summary()
         start = context.now - timedelta(days=wish.days)
@@ -77,7 +80,7 @@ class SeedHistory:
         return summary
 
     async def outcome(self) -> Outcome:
-        """Some candle of each symbol is held."""
+        """Check that every symbol has candles."""
         empty = []
         for symbol in self.ingest.symbols:
             async with self.database.connection() as connection:

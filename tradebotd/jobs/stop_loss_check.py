@@ -1,4 +1,4 @@
-"""Sweeps every open position against its exits: the safety net behind the streaming check."""
+"""Sweep of every open position against its exits: the safety net behind the ticks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class StopLossCheck:
         if self.entry_orders is not None:  # after the exits: they come first
             swept = await self.entry_orders.sweep(context.now, HURRIED_SECONDS)
             swept.note_in(summary)
-        # Every five seconds it says the same of a quiet market: that is for debugging.
+        # In a quiet market the same line every five seconds is for debugging only.
         say = log.info if summary.acted or summary.failed else log.debug
         say(
             "stop-loss check complete",
@@ -52,10 +52,10 @@ class StopLossCheck:
         return summary
 
     async def outcome(self) -> Outcome:
-        """No open position is beyond its stop, unless its market is closed.
+        """Check that no open position is beyond its stop, unless its market is closed.
 
-        Where market time is made to run, an exit takes market seconds to leave: it counts once it
-        has been so for host seconds.
+        At higher speeds an exit takes market seconds to be sent: a position counts once it has been
+        beyond its stop for two host seconds.
         """
         beyond = await self.protection.beyond_their_stop(self.clock.now())
         if self.clock.speed > 1:

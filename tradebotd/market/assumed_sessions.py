@@ -1,7 +1,7 @@
-"""Sessions that no table tells: those of the weekdays on which an exchange regularly trades. Pure.
+"""Assumed sessions of dates that no table covers, by an exchange's regular weekdays. Pure.
 
-Holidays and half days are unknown there, so that it is open too often rather than too seldom: a
-position is guarded on a day without trading, which costs nothing, and none is left alone.
+Holidays and half days are unknown, so that the market counts as open too often rather than too
+seldom: guarding a position on a day without trading costs nothing, and none stays unguarded.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ _Shape = tuple[_Place, ...]  # open, then start and end of each break, then clos
 
 @dataclass(frozen=True, slots=True)
 class RegularHours:
-    """The hours of each weekday on which an exchange regularly trades, in its own time."""
+    """Regular trading hours of each weekday, in the exchange's own time."""
 
     zone: tzinfo
     days: Mapping[int, _Shape]  # 0: Monday
@@ -37,9 +37,10 @@ class RegularHours:
 
 
 def regular_hours(sessions: Sequence[Session], zone: tzinfo) -> RegularHours | None:
-    """Judged by the last quarter of *sessions* (ascending): None where nothing is regular.
+    """Derive the regular hours from the last quarter of *sessions* (ascending).
 
-    A weekday counts when at least half of its dates had a session; its hours are the usual ones.
+    A weekday counts when at least half of its dates had a session; its hours are the most frequent.
+    Returns None if no weekday is regular.
     """
     if not sessions:
         return None
@@ -48,7 +49,7 @@ def regular_hours(sessions: Sequence[Session], zone: tzinfo) -> RegularHours | N
     recent = [each for each in reversed(sessions) if each.date >= first]
     dates = Counter((first + n * DAY).weekday() for n in range((last - first).days + 1))
     shapes: dict[int, Counter[_Shape]] = {}
-    for each in recent:  # the newest first: among equals it is the usual one
+    for each in recent:  # newest first: it wins among equally frequent ones
         shapes.setdefault(each.date.weekday(), Counter())[_shape(each, zone)] += 1
     days = {
         weekday: found.most_common(1)[0][0]

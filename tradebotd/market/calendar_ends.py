@@ -1,4 +1,4 @@
-"""Where the tables of calendars end, and what there is to say of it."""
+"""Ends of calendars' tables, and the warnings about them."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -15,18 +15,18 @@ TOLD_BEFORE: Final = timedelta(days=42)  # a release of the library comes about 
 
 
 def exchanges(calendars: Mapping[str, Calendar]) -> list[ExchangeCalendar]:
-    """Those that have a table, by code."""
+    """Return the calendars that have a table, by code."""
     return [each for _, each in sorted(calendars.items()) if isinstance(each, ExchangeCalendar)]
 
 
 def is_short(calendar: ExchangeCalendar, today: date) -> bool:
-    """Whether it ends within a year although the library knows more."""
+    """Return whether the table ends within a year although the library knows more."""
     at_its_end = calendar.ends is not None and calendar.known_until >= calendar.ends
     return not at_its_end and calendar.known_until < today + KEPT_AHEAD
 
 
 def ending(calendar: ExchangeCalendar, today: date) -> str | None:
-    """What there is to say of a table that ends soon, or has ended; None while it does not."""
+    """Describe a table that ends soon or has ended; None for any other."""
     left = calendar.known_until - today
     if left > TOLD_BEFORE:
         return None
@@ -41,7 +41,7 @@ def ending(calendar: ExchangeCalendar, today: date) -> str | None:
 
 
 def without_its_lunch(calendar: ExchangeCalendar) -> str | None:
-    """What there is to say of an exchange whose break the library leaves out; None: nothing."""
+    """Describe the lunch break that the library leaves out; None if it leaves out none."""
     if calendar.code not in LUNCH_UNKNOWN:
         return None
     return (

@@ -1,4 +1,4 @@
-"""Keeps the tables of calendars ahead of market time."""
+"""Extension of the calendars' tables ahead of market time."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -14,9 +14,9 @@ log = structlog.get_logger(__name__)
 
 
 async def extend(calendar: ExchangeCalendar, today: date) -> bool:
-    """Read its table anew where it is short; whether it was. Raises ConfigError.
+    """Read a short table anew; return whether it was short. Raises ConfigError.
 
-    In a thread: the library takes seconds. What is known until then is used meanwhile.
+    The library takes seconds, so it runs in a thread; meanwhile the old table is used.
     """
     if not is_short(calendar, today):
         return False
@@ -27,7 +27,10 @@ async def extend(calendar: ExchangeCalendar, today: date) -> bool:
 
 
 async def extend_all(calendars: Iterable[ExchangeCalendar], today: date) -> dict[str, str]:
-    """Each that is short; why not, by code: such a one goes on with what it knows and assumes."""
+    """Extend every short calendar; return the reasons of failures by code.
+
+    A calendar that cannot be extended goes on with what it knows and assumes.
+    """
     failed: dict[str, str] = {}
     for calendar in calendars:
         try:

@@ -1,4 +1,4 @@
-"""The codes that exchange_calendars knows, for telling a typo where it is not installed. Pure."""
+"""Codes that exchange_calendars knows, to recognize a typo where it is not installed. Pure."""
 
 from collections.abc import Collection
 from difflib import get_close_matches
@@ -21,7 +21,7 @@ CODES: Final = frozenset({
 
 
 def nearest(code: str, known: Collection[str]) -> list[str]:
-    """At most three of *known* that look like *code*, in whatever case it is written."""
+    """Return at most three of *known* that resemble *code*, regardless of case."""
     folded = {each.casefold(): each for each in known}
     near = get_close_matches(code.casefold(), sorted(folded), n=3, cutoff=0.6)
     return [folded[each] for each in near]

@@ -1,4 +1,4 @@
-"""Sessions of exchanges. The library's tables are read into plain lists."""
+"""Exchange sessions; the library's tables are read into plain lists."""
 
 import warnings
 from bisect import bisect_left, bisect_right
@@ -47,9 +47,9 @@ _STEPS: Final = 27  # a year without a session: there is no next one
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSessions:
-    """What the library tells of [known_from, known_until], ascending and apart from each other.
+    """Sessions that the library knows in [known_from, known_until], ascending and disjoint.
 
-    `ends`: the last day that it knows at all; None: it works them out by rule.
+    `ends`: the last day that it knows at all; None if it computes sessions by rule.
     """
 
     sessions: tuple[Session, ...]
@@ -60,9 +60,9 @@ class KnownSessions:
 
 
 class ExchangeCalendar:
-    """Sessions given as a list, ascending and apart from each other.
+    """Calendar with a list of sessions, ascending and disjoint.
 
-    Behind `known_until` they are assumed from the regular ones, so that what is held stays guarded;
+    After `known_until` sessions are assumed from the regular ones, so that positions stay guarded;
     without a table (`from_table`) there are none, and asking for the next one raises ConfigError.
     """
 
@@ -83,7 +83,7 @@ class ExchangeCalendar:
         return calendar
 
     def extend(self, known: KnownSessions) -> None:
-        """Take *known* in the place of what was known and assumed."""
+        """Replace the known and assumed sessions by *known*."""
         self.known_from, self.known_until = known.known_from, known.known_until
         self.ends = known.ends
         self._regular = regular_hours(known.sessions, known.zone)
@@ -150,7 +150,7 @@ class ExchangeCalendar:
     def _at(
         self, keys: Sequence[Any], key: date, bisect: Callable[[Sequence[Any], date], int]
     ) -> Session:
-        """The first session whose key is behind *key*. Raises ConfigError where there is none."""
+        """Return the first session beyond *key*. Raises ConfigError if there is none."""
         day = key.astimezone(UTC).date() if isinstance(key, datetime) else key
         if self._regular is not None and day + _OFFSETS >= self._listed_until:
             self._assume_until_day(day + _OFFSETS + _STEP)
@@ -167,7 +167,7 @@ class ExchangeCalendar:
         self._assume_until_day(instant.astimezone(UTC).date() + _OFFSETS + _STEP)
 
     def _assume_until_day(self, until: date) -> None:
-        """Let the lists reach to *until*; market time bounds the loop."""
+        """Extend the lists with assumed sessions up to *until*; market time bounds the loop."""
         if self._regular is None:
             return
         if self._listed_until == self.known_until:
@@ -186,7 +186,7 @@ class ExchangeCalendar:
 
     def _append(self, session: Session) -> None:
         if self._closes and session.open < self._closes[-1]:
-            return  # the last known one went on for longer than usual
+            return  # the last known session ended later than usual
         self._sessions.append(session)
         self._opens.append(session.open)
         self._closes.append(session.close)
@@ -198,7 +198,7 @@ class ExchangeCalendar:
 
 
 def load_calendar(code: str, first: date | None = None, now: date | None = None) -> Calendar:
-    """From *first* (or FIRST_DAY, if that is earlier) to HORIZON after *now*, or what is known.
+    """Load a calendar from *first* (at least FIRST_DAY) to HORIZON after *now*, if known so far.
 
     Raises ConfigError for an unknown code, one that cannot be built, and where the `calendars`
     extra is missing. Takes a second or more for an exchange (pandas): it blocks.
@@ -210,13 +210,13 @@ def load_calendar(code: str, first: date | None = None, now: date | None = None)
 
 
 def read_known(code: str, first: date, now: date) -> KnownSessions:
-    """As `load_calendar`. Of a calendar that begins after *first* or ends early, what there is."""
+    """Read the library's sessions within its bounds; errors as for `load_calendar`."""
     if find_spec(LIBRARY) is None:
         raise ConfigError([_not_installed(code)])
     must_be_current(f"calendar {code}")  # the library reads its zones while it is imported
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the library's own use of pandas is not ours to mend
+            warnings.simplefilter("ignore")  # warnings about its own use of pandas
             known = _built(code, first, now + HORIZON)
     except ConfigError:
         raise

@@ -1,4 +1,4 @@
-"""The last closed candles of a symbol, from memory; PostgreSQL is the truth behind."""
+"""Last closed candles of a symbol, cached in memory; PostgreSQL is authoritative."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class _Window:
 
 
 class CandleReader:
-    """Windows are read once and grow by what `Ingest` has written."""
+    """Reader whose windows are loaded once and grow by what `Ingest` writes."""
 
     def __init__(self, database: Database, symbol_ids: Mapping[str, SymbolId]) -> None:
         self._database = database
@@ -33,7 +33,7 @@ class CandleReader:
     async def closed(
         self, symbol: MarketSymbol, timeframe: Timeframe, count: int, now: datetime
     ) -> Sequence[Candle]:
-        """The last *count* closed candles, oldest first; fewer only while there are not so many."""
+        """Return the last *count* closed candles, oldest first; fewer if there are fewer."""
         # A session's 1d candle is stored when the session has closed, hours before its UTC day has.
         latest = now if timeframe is Timeframe.D1 else now - timeframe.duration
         window = self._windows.get((symbol.symbol, timeframe))
@@ -46,7 +46,7 @@ class CandleReader:
         return candles[max(0, end - count) : end]
 
     def append(self, symbol: str, timeframe: Timeframe, candles: Sequence[Candle]) -> None:
-        """Called by `Ingest` once *candles* are stored."""
+        """Append stored *candles*; called by `Ingest`."""
         self._writes += 1
         window = self._windows.get((symbol, timeframe))
         if window is None:
@@ -61,7 +61,7 @@ class CandleReader:
             del held[: len(held) - window.capacity]
 
     def forget(self, symbol: str) -> None:
-        """What is stored changed otherwise than at its end."""
+        """Drop the symbol's windows: stored candles changed other than at the end."""
         self._writes += 1
         for key in [key for key in self._windows if key[0] == symbol]:
             del self._windows[key]
@@ -76,6 +76,6 @@ class CandleReader:
                 connection, self._symbol_ids[symbol], timeframe, latest, capacity
             )
         window = _Window(capacity, candles)
-        if writes == self._writes:  # else something was written meanwhile that this may lack
+        if writes == self._writes:  # else a write meanwhile may be missing here
             self._windows[symbol, timeframe] = window
         return window

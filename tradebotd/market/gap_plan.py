@@ -1,4 +1,4 @@
-"""Which holes in what is stored are worth asking the feed about. Pure."""
+"""Selection of the gaps in stored candles that are worth asking the feed for. Pure."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -11,7 +11,7 @@ Gap = tuple[datetime, datetime]
 def plan_gaps(
     holes: Iterable[Gap], calendar: Calendar, unfetchable: Collection[Gap] = ()
 ) -> list[Gap]:
-    """Ranges [start, end) of *holes* in hours of trading, without those known as unfetchable."""
+    """Return the parts [start, end) of *holes* in trading hours, except unfetchable ones."""
     planned: list[Gap] = []
     for start, end in holes:
         for hours in calendar.hours(start, end):
@@ -22,7 +22,7 @@ def plan_gaps(
 
 
 def _joined(gaps: list[Gap]) -> list[Gap]:
-    """Neighbours become one: UTC days of a symbol that never closes are one hole."""
+    """Join adjacent gaps: UTC days of a symbol that never closes form one gap."""
     joined: list[Gap] = []
     for start, end in gaps:
         if joined and joined[-1][1] == start:

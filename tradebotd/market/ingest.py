@@ -1,4 +1,4 @@
-"""Feeds → validation → storage → roll-up. Everything that stores candles goes through here."""
+"""Ingest: feeds → validation → storage → roll-up. All candles are stored through it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from tradebotd.ports.feed import Feed
 from tradebotd.storage import ohlc, quarantine
 from tradebotd.storage.postgres.database import Database
 
-MAX_CANDLES_A_PULL: Final = 10_000  # a week of minutes: what is older comes with the next pull
+MAX_CANDLES_A_PULL: Final = 10_000  # a week of minutes; the next pull continues
 LIVE_LOOKBACK: Final = timedelta(days=1)  # how far back the first pull of a live feed goes
 CONCURRENT_FETCHES: Final = 4
 _REMEMBERED_REJECTS: Final = 10_000
@@ -35,19 +35,19 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class PullResult:
-    """What one pull did over all its symbols. `attempted` counts stored, skipped and bad rows."""
+    """Result of a pull over its symbols. `attempted` counts stored, skipped and bad rows."""
 
     counts: WriteCounts = field(default_factory=WriteCounts)
     rolled_up: int = 0
     rejected: dict[str, int] = field(default_factory=dict)  # new quarantine rows by symbol
     reasons: dict[str, str] = field(default_factory=dict)  # the first of them
     outliers: dict[str, int] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)  # symbols of which nothing came
-    answered: int = 0  # symbols whose feed answered, be it with nothing new
-    feeds: dict[str, FeedName] = field(default_factory=dict)  # who delivered candles
+    errors: dict[str, str] = field(default_factory=dict)  # symbols without any candles
+    answered: int = 0  # symbols whose feed answered, even without new candles
+    feeds: dict[str, FeedName] = field(default_factory=dict)  # source of candles by symbol
 
     def quarantined(self, symbol: str) -> str:
-        """How much of *symbol* was no candle, in words."""
+        """Describe how much of *symbol* was quarantined."""
         count, reason = self.rejected[symbol], self.reasons[symbol]
         return f"{count} {'row' if count == 1 else 'rows'} quarantined, the first: {reason}"
 
@@ -61,9 +61,9 @@ class _Fetched:
 
 
 class Ingest:
-    """`since`: where a simulated feed's data starts; None for live feeds.
+    """Ingest of all symbols; `since`: start of a simulated feed's data, None for live ones.
 
-    Tracks and windows are caches of what is stored: any failure drops them.
+    States and windows are caches of what is stored: any failure drops them.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Ingest:
         return self._symbol_ids[symbol.symbol]
 
     def base(self, symbol: MarketSymbol) -> Timeframe:
-        """What is pulled and stored, and everything else is made of: the finest there is.
+        """Return the finest timeframe: it is pulled, and higher ones are derived from it.
 
         Raises FeedError when no feed has the symbol.
         """
@@ -117,14 +117,14 @@ class Ingest:
         return frozenset(found)
 
     def pulled_until(self, symbol: MarketSymbol) -> datetime | None:
-        """Every candle before this that the feed has is stored; None before the first pull."""
+        """Return the time up to which the feed's candles are stored; None before a pull."""
         track = self._tracks.get(symbol.symbol)
         return None if track is None else track.until
 
     async def pull(
         self, now: datetime, symbols: Sequence[MarketSymbol] | None = None
     ) -> PullResult:
-        """Store what is newer than the newest stored candle, and roll up what that completes."""
+        """Store candles newer than the newest stored one, and roll up completed periods."""
         wanted = self.symbols if symbols is None else symbols
         result = PullResult()
         async with self._lock:
@@ -147,7 +147,7 @@ class Ingest:
         *,
         timeframe: Timeframe | None = None,
     ) -> PullResult:
-        """Store what the feed has of [start, end), and make again what it is part of.
+        """Store what the feed has of [start, end), and redo the roll-ups that it affects.
 
         Raises FeedError when no feed answers.
         """
@@ -172,7 +172,7 @@ class Ingest:
         return result
 
     def reset(self) -> None:
-        """Read everything again from what is stored: after a failure, or after retention."""
+        """Drop all caches, after a failure or retention; they are read again from storage."""
         self._tracks.clear()
         self._seen_rejects.clear()
         for symbol in self.symbols:
@@ -197,7 +197,7 @@ class Ingest:
     async def _fetch_all(
         self, ready: Sequence[SymbolState], now: datetime, result: PullResult
     ) -> list[tuple[SymbolState, _Fetched, datetime]]:
-        """In the order of *ready*, whoever answers first."""
+        """Fetch concurrently; the results are in the order of *ready*."""
         found: dict[str, tuple[SymbolState, _Fetched, datetime]] = {}
         limiter = anyio.CapacityLimiter(CONCURRENT_FETCHES)
 
@@ -242,7 +242,7 @@ class Ingest:
         end: datetime,
         now: datetime,
     ) -> _Fetched:
-        """The first feed that answers. Raises FeedError with every feed's words."""
+        """Return the first feed's answer. Raises FeedError with every feed's message."""
         failures: list[str] = []
         for name in symbol.feeds:
             feed = self._feeds.get(name)
@@ -278,7 +278,7 @@ class Ingest:
             if flagged:
                 result.outliers[symbol] = len(flagged)
                 _log.warning(
-                    "outlier", symbol=symbol, ts=flagged[0].ts, close=flagged[0].close,
+                    "outlier found", symbol=symbol, ts=flagged[0].ts, close=flagged[0].close,
                     count=len(flagged),
                 )  # fmt: skip
             if answer.candles:
@@ -298,7 +298,7 @@ class Ingest:
         for symbol, timeframe, candles in made:
             self._reader.append(symbol, timeframe, candles)
         if counts.skipped:
-            self.reset()  # another writer was there: what is in memory may not be what is stored
+            self.reset()  # another writer was active: memory may differ from storage
 
     async def _quarantine(
         self, symbol: MarketSymbol, timeframe: Timeframe, answer: _Fetched, result: PullResult
@@ -326,7 +326,7 @@ class Ingest:
         extra: Timeframe | None,
         result: PullResult,
     ) -> None:
-        """Roll up anew what the range of *fetched* touches; what was made without it changes."""
+        """Roll up again the periods that *fetched* touches, and correct stored ones."""
         base, calendar = self.base(symbol), self.calendar(symbol)
         wanted = {*symbol.timeframes, *([extra] if extra else ())}
         targets = [each for each in sorted(wanted, key=_seconds) if each.seconds > base.seconds]

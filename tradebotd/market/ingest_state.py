@@ -1,4 +1,4 @@
-"""Where the ingest of one symbol stands, read back from what is stored."""
+"""State of one symbol's ingest, restored from what is stored."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from tradebotd.storage import ohlc
 from tradebotd.storage.postgres.database import Connection
 
 PAGE_ROWS: Final = 5_000
-RECENT: Final = 60  # candles that say what range is usual
+RECENT: Final = 60  # candles that define the usual range
 
 
 @dataclass(slots=True)
 class SymbolState:
-    """`until`: everything before it has been asked of the feed. `pending`: made, not stored."""
+    """State of a symbol. `until`: data before it has been asked for. `pending`: not yet stored."""
 
     symbol: MarketSymbol
     symbol_id: SymbolId
@@ -35,7 +35,7 @@ class SymbolState:
     def take_in(
         self, candles: Sequence[Candle], until: datetime
     ) -> list[tuple[Timeframe, list[Candle]]]:
-        """Go on with *candles*, complete up to *until*: the higher candles that this ends."""
+        """Add *candles*, complete up to *until*; return the higher candles completed."""
         for candle in candles:
             self.add(candle)
         for builder in self.roll_ups:
@@ -67,7 +67,7 @@ async def load(
     base: Timeframe,
     calendar: Calendar,
 ) -> SymbolState:
-    """Roll-ups go on behind the last stored one; what a crash left unmade is made."""
+    """Load the state; roll-ups continue after the last stored one, which closes a crash's gaps."""
     track = SymbolState(symbol, symbol_id, base, [])
     stored = await ohlc.bounds(connection, symbol_id, base)
     first = None if stored is None else stored[0]

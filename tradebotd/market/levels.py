@@ -1,4 +1,4 @@
-"""Daily levels: the completed session's high, low and close, then the pivots for the next one."""
+"""Daily levels: a completed session's high, low and close, then the next session's pivots."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,26 +19,26 @@ TOLERANCE: Final = 1e-9  # relative; the formula is recomputed in the same arith
 
 @dataclass(slots=True)
 class LevelsWritten:
-    """Of one symbol: `uncovered` sessions lack data from their open, and are never made."""
+    """Result for one symbol; `uncovered` sessions lack data from their open and get no row."""
 
     written: int = 0
     uncovered: int = 0
-    waiting: int = 0  # sessions whose candles are not all here yet
+    waiting: int = 0  # sessions whose candles are incomplete
     newest: date | None = None
 
 
 @dataclass(slots=True)
 class DailyLevels:
-    """Both steps touch a (symbol, session) once; a second call finds nothing to do."""
+    """Levels; each step handles a (symbol, session) once, so a second call has nothing to do."""
 
     database: Database
     ingest: Ingest
-    _done: dict[str, date] = field(default_factory=dict)  # the newest session looked at
+    _done: dict[str, date] = field(default_factory=dict)  # the newest session processed
 
     async def close_sessions(self, symbol: MarketSymbol, now: datetime) -> LevelsWritten:
         """Write the row of the session after each completed one that has none yet.
 
-        Raises FeedError when the sessions' candles cannot be had.
+        Raises FeedError when the sessions' candles cannot be fetched.
         """
         result = LevelsWritten()
         for session in await self._due(symbol, now):
@@ -60,14 +60,14 @@ class DailyLevels:
         return result
 
     async def missing(self, symbol: MarketSymbol, now: datetime) -> list[Session]:
-        """Completed sessions, covered by stored candles, that have no row."""
+        """Return completed sessions with stored candles that have no row."""
         due = await self._due(symbol, now)
         if not due:
             return []
         return [each for each in due if await self._extremes(symbol, each) is not None]
 
     async def calculate_pivots(self, symbols: list[MarketSymbol]) -> list[LevelsRow]:
-        """Fill in the pivots of every row that lacks them; returns those rows."""
+        """Calculate the pivots of every row that lacks them; return those rows."""
         ids = [self.ingest.symbol_id(symbol) for symbol in symbols]
         async with self.database.connection() as connection:
             rows = await levels.uncalculated(connection, ids)
@@ -78,7 +78,7 @@ class DailyLevels:
         return rows
 
     async def wrong_pivots(self, symbols: list[MarketSymbol]) -> tuple[int, list[str]]:
-        """How many latest rows there are, and those whose pivots are not the formula's."""
+        """Return the number of latest rows, and those whose pivots differ from the formula."""
         names = {self.ingest.symbol_id(symbol): symbol.symbol for symbol in symbols}
         async with self.database.connection() as connection:
             rows = await levels.latest(connection, list(names))
@@ -90,7 +90,7 @@ class DailyLevels:
         return len(rows), wrong
 
     async def _due(self, symbol: MarketSymbol, now: datetime) -> list[Session]:
-        """Completed sessions after the newest one that has its row, oldest first."""
+        """Return completed sessions after the newest one with a row, oldest first."""
         calendar = self.ingest.calendar(symbol)
         last = calendar.last_completed(now)
         if last is None or self._done.get(symbol.symbol, date.min) >= last.date:
@@ -124,7 +124,7 @@ class DailyLevels:
     async def _extremes(
         self, symbol: MarketSymbol, session: Session
     ) -> tuple[float, float, float] | None:
-        """High, low, close of the session's candles; None unless held from its open on."""
+        """Return high, low, close of the session; None if its first candles are missing."""
         symbol_id, base = self.ingest.symbol_id(symbol), self.ingest.base(symbol)
         async with self.database.connection() as connection:
             bounds = await ohlc.bounds(connection, symbol_id, base)
@@ -141,7 +141,10 @@ class DailyLevels:
 
 
 def _spans(session: Session, base: Timeframe) -> list[tuple[datetime, datetime]]:
-    """Where the candles of its hours open. One that a break ends in holds what came after it."""
+    """Return the ranges of candle open times that cover the session's hours.
+
+    A candle in which a break ends contains the trading after the break.
+    """
     first, *others = session.hours
     return [
         (first.open, first.close),

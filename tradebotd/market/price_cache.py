@@ -1,4 +1,4 @@
-"""The last prices seen, in memory. The paper venue matches against them."""
+"""Last prices seen, in memory; the paper venue matches against them."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,10 +12,10 @@ USUAL_BAD_TICK: Final = Decimal("0.1")
 
 
 class PriceCache:
-    """The two latest ticks of each symbol; fed by the stream or by the replay's path.
+    """Cache of each symbol's two latest ticks, fed by the stream or the replay's path.
 
-    *bad_tick*, a fraction: a price further from the one before it, and from the last one that was
-    believed, is not believed itself. The next one near it confirms it; the first one is believed.
+    *bad_tick*, a fraction: a price further away from both the previous and the last believed price
+    is not believed. The next price near it confirms it; the first price is always believed.
     """
 
     def __init__(self, bad_tick: Decimal = USUAL_BAD_TICK) -> None:
@@ -36,7 +36,7 @@ class PriceCache:
         )
 
     def believe(self, symbol: str) -> None:
-        """Another observation says what the latest tick does: the next is compared with that."""
+        """Accept the latest tick, which another observation confirms, as reference for the next."""
         known = self._last.get(symbol)
         if known is not None and known.instead is not None:
             self._last[symbol] = replace(known, instead=None)

@@ -1,4 +1,4 @@
-"""Higher timeframes out of base candles, one by one. Pure; only complete periods come out."""
+"""Roll-up of base candles to higher timeframes, one by one; only complete periods. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tradebotd.market.sessions import Break, Calendar
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What one higher candle is made of: base candles with start <= ts < end, outside `breaks`."""
+    """Period of a higher candle: base candles with start <= ts < end, outside `breaks`."""
 
     ts: datetime
     start: datetime
@@ -19,12 +19,12 @@ class Period:
     breaks: tuple[Break, ...] = ()
 
     def passes_over(self, begin: datetime, duration: timedelta) -> bool:
-        """Whether a base candle lies in a break as a whole: nothing of it was traded."""
+        """Return whether a base candle lies wholly in a break, without any trading."""
         return any(each.start <= begin and begin + duration <= each.end for each in self.breaks)
 
 
 def period_at(timeframe: Timeframe, calendar: Calendar, instant: datetime) -> Period | None:
-    """Intraday: on the UTC grid, whatever the session. 1d: the session; None outside of one."""
+    """Return the period: on the UTC grid; for 1d the session, or None outside of one."""
     if timeframe is not Timeframe.D1:
         start = timeframe.floor(instant)
         return Period(start, start, start + timeframe.duration)
@@ -36,11 +36,11 @@ def period_at(timeframe: Timeframe, calendar: Calendar, instant: datetime) -> Pe
 
 
 class RollUp:
-    """One symbol's candles of one timeframe. Base candles are given in order, each once.
+    """Roll-up of one symbol and timeframe. Base candles are given in order, each once.
 
-    `first`: the oldest base candle that is held: a period that began before it is never made.
+    `first`: the oldest stored base candle; a period that began before it is never made.
     `made`: the open time of the newest candle that is stored already.
-    `base`: how long a base candle is.
+    `base`: timeframe of the base candles.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class RollUp:
         self._open = self._high = self._low = self._close = self._volume = 0.0
 
     def add(self, candle: Candle) -> Candle | None:
-        """Take *candle* in; the period it ends, if it begins a later one."""
+        """Add *candle*; return the previous period if *candle* begins a later one."""
         period = self._period
         if self._first is None:
             self._first = candle.ts
@@ -82,7 +82,7 @@ class RollUp:
         return finished
 
     def close_until(self, instant: datetime) -> Candle | None:
-        """The period under way, if everything before *instant* has been given."""
+        """Return the current period if it is over, given all candles before *instant*."""
         if self._period is None or self._period.end > instant:
             return None
         return self._finish()
@@ -105,7 +105,7 @@ def roll_up(
     until: datetime,
     base: Timeframe = Timeframe.M1,
 ) -> list[Candle]:
-    """All complete periods of *candles*: begun at or after *first*, ended at or before *until*."""
+    """Return complete periods, begun at or after *first* and ended at or before *until*."""
     builder = RollUp(timeframe, calendar, first=first, base=base)
     made = [done for candle in candles if (done := builder.add(candle)) is not None]
     last = builder.close_until(until)

@@ -1,4 +1,4 @@
-"""Sessions of a market, the breaks in them, and what is asked of a calendar."""
+"""Sessions of a market with their breaks, and the interface of a calendar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """A time of trading without a break: `open` <= instant < `close`."""
+    """Trading hours without a break: `open` <= instant < `close`."""
 
     open: datetime
     close: datetime
@@ -20,7 +20,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A lunch: `start` <= instant < `end`, and nothing trades."""
+    """Break such as a lunch, without trading: `start` <= instant < `end`."""
 
     start: datetime
     end: datetime
@@ -28,9 +28,9 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`open` <= instant < `close` is in the session, its breaks included.
+    """Session: `open` <= instant < `close`, its breaks included.
 
-    `date` is the exchange's own. `assumed`: of regular hours, where no table says better.
+    `date` is the exchange's own. `assumed`: regular hours, where no table covers the date.
     """
 
     date: date
@@ -41,7 +41,7 @@ class Session:
 
     @property
     def hours(self) -> tuple[Hours, ...]:
-        """When orders are taken: the session without its breaks, oldest first."""
+        """Hours in which orders are taken: the session without its breaks, oldest first."""
         starts = (self.open, *(each.end for each in self.breaks))
         ends = (*(each.start for each in self.breaks), self.close)
         return tuple(Hours(start, end) for start, end in zip(starts, ends, strict=True))
@@ -52,42 +52,42 @@ class Calendar(Protocol):
     def code(self) -> str: ...
 
     def is_open(self, instant: datetime) -> bool:
-        """Whether orders are taken: not in a break."""
+        """Return whether orders are taken, which is not the case in a break."""
         ...
 
     def hours_at(self, instant: datetime) -> Hours | None:
-        """The unbroken time of trading around *instant*; None while it is closed."""
+        """Return the unbroken trading hours around *instant*; None while it is closed."""
         ...
 
     def session_at(self, instant: datetime) -> Session | None:
-        """Of a break too: it belongs to its session."""
+        """Return the session; a break belongs to its session."""
         ...
 
     def last_completed(self, now: datetime) -> Session | None:
-        """The latest session that has closed; None before the first one known."""
+        """Return the latest session that has closed; None before the first known one."""
         ...
 
     def next_session_after(self, day: date) -> Session: ...
 
     def sessions(self, start: datetime, end: datetime) -> Sequence[Session]:
-        """Those that share an instant with [start, end), oldest first."""
+        """Return the sessions that overlap [start, end), oldest first."""
         ...
 
     def hours(self, start: datetime, end: datetime) -> Sequence[Hours]:
-        """As `sessions`, without their breaks."""
+        """Return the trading hours of those sessions, without the breaks."""
         ...
 
     def next_open(self, instant: datetime) -> datetime:
-        """*instant* itself while open, else the next open: of a session, or after a break."""
+        """Return *instant* while open, else the next open of a session or after a break."""
         ...
 
     def next_close(self, instant: datetime) -> datetime:
-        """The first close of a session later than *instant*; a break closes none."""
+        """Return the first close of a session after *instant*; a break is no close."""
         ...
 
 
 class AlwaysOpen:
-    """Every UTC day is a session."""
+    """Calendar of markets that never close; every UTC day is a session."""
 
     code = ALWAYS_OPEN
 

@@ -1,4 +1,4 @@
-"""Whether fetched candles are good. Bad ones are named, odd ones are flagged; nothing is mended."""
+"""Validation of fetched candles: bad ones are rejected, odd ones flagged, none is repaired."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tradebotd.domain.candle_rules import candle_flaw
 from tradebotd.domain.timeframe import Timeframe
 
 OUTLIER_FACTOR: Final = 10  # times the widest recent candle
-MIN_RECENT: Final = 20  # fewer candles say nothing about what is usual
+MIN_RECENT: Final = 20  # fewer candles do not define a usual range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Validated:
 def validate(
     candles: Sequence[Candle], timeframe: Timeframe, source: str, now: datetime
 ) -> Validated:
-    """Split *candles*: sound and closed by *now*, or rejected with the reason."""
+    """Split *candles* into valid ones that are closed by *now*, and rejected ones with reasons."""
     good: list[Candle] = []
     rejected: list[RejectedCandle] = []
     latest = now - timeframe.duration
@@ -39,7 +39,7 @@ def validate(
 
 
 def outliers(candles: Sequence[Candle], recent: Sequence[Candle]) -> list[Candle]:
-    """Candles whose close is many times the widest recent range away from the close before."""
+    """Return candles whose close is many times the widest recent range from the previous close."""
     flagged: list[Candle] = []
     if len(recent) < MIN_RECENT:
         return flagged

@@ -1,4 +1,4 @@
-"""Idempotent writes of candles: COPY for many, one statement for few."""
+"""Idempotent writes of candles: COPY for many rows, one statement for few."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteCounts:
-    """`skipped`: there already, be it equal or different; `updated`: corrections applied."""
+    """Counts of a write. `skipped`: rows already present, equal or not; `updated`: corrections."""
 
     attempted: int = 0
     inserted: int = 0
@@ -40,7 +40,7 @@ class WriteCounts:
 
 
 class CandleWriter:
-    """The only way into `ohlc`."""
+    """Writer of candles, the only one to write to `ohlc`."""
 
     def __init__(
         self, database: Database, symbol_ids: Mapping[str, SymbolId], clock: Clock
@@ -59,7 +59,7 @@ class CandleWriter:
         *,
         corrections: bool = False,
     ) -> WriteCounts:
-        """`corrections`: what is stored with other values is replaced, and recorded."""
+        """Write candles; `corrections`: differing stored values are replaced and recorded."""
         symbol_id = self._symbol_ids[symbol]
         counts = WriteCounts()
         for chunk in _chunks(candles, CHUNK_ROWS):
@@ -71,7 +71,7 @@ class CandleWriter:
     async def write_rows(
         self, rows: Sequence[ohlc.CandleRow], *, corrections: bool = False
     ) -> WriteCounts:
-        """Rows of any symbols and timeframes; each key at most once."""
+        """Write rows of any symbols and timeframes, each key at most once."""
         if not rows:
             return WriteCounts()
         await self._ensure_months(rows)
@@ -89,13 +89,16 @@ class CandleWriter:
         return counts
 
     def forget_months(self) -> None:
-        """Retention dropped partitions: they are made again when somebody needs them."""
+        """Forget the months, since retention dropped partitions; they are made again on demand."""
         self._months.clear()
 
     async def _write_chunk(
         self, rows: Sequence[ohlc.CandleRow], before: WriteCounts, *, apply: bool
     ) -> WriteCounts:
-        """*before*: what the chunks before it met. Where all was there, a COPY would only fail."""
+        """Write a chunk; *before*: counts of the previous ones.
+
+        If all of those rows were present, COPY would only fail and is not tried.
+        """
         if len(rows) < BULK_ROWS:
             return await self._insert_few(rows, apply=apply)
         if before.inserted or not before.attempted:
@@ -134,7 +137,7 @@ class CandleWriter:
         )
 
     async def _ensure_months(self, rows: Sequence[ohlc.CandleRow]) -> None:
-        """Partitions under 1m, once a month and process."""
+        """Create the partitions of 1m, each checked once per process."""
         for (year, month), found in groupby(
             (row[2] for row in rows if row[1] == Timeframe.M1), key=_month_of
         ):

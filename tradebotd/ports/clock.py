@@ -1,4 +1,4 @@
-"""Market time, and host time; the two never mix."""
+"""Market time and host time; the two never mix."""
 
 from datetime import datetime
 from typing import Literal, Protocol
@@ -7,14 +7,14 @@ ClockKind = Literal["wall", "market"]
 
 
 class Clock(Protocol):
-    """Schedules, candles, sessions, ages, exits, daily limits. Always aware UTC."""
+    """Market time, always aware UTC: schedules, candles, sessions, ages, exits, daily limits."""
 
     @property
     def kind(self) -> ClockKind: ...
 
     @property
     def speed(self) -> float:
-        """Market seconds a host second; 0 jumps from one due instant to the next."""
+        """Market seconds per host second; 0 jumps from one due instant to the next."""
         ...
 
     def now(self) -> datetime: ...
@@ -25,12 +25,12 @@ class Clock(Protocol):
 
 
 class HostClock(Protocol):
-    """Leases, limits, time-outs of orders: the machine's own time, aware UTC."""
+    """Host time, the machine's own, aware UTC: leases, limits, time-outs of orders."""
 
     def now(self) -> datetime: ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back and go on while the machine sleeps."""
+        """Return seconds that never go back and continue while the machine sleeps."""
         ...
 
     async def sleep(self, seconds: float) -> None: ...

@@ -1,4 +1,4 @@
-"""Where market data comes from; every adapter must pass tests/contract/test_feed.py."""
+"""Port for market data; every adapter must pass tests/contract/test_feed.py."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tradebotd.domain.timeframe import Timeframe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedCandles:
-    """Closed candles, oldest first, each open time once; and the rows that were none.
+    """Closed candles, oldest first, each open time once; and the rows that were rejected.
 
     `duplicates` counts identical rows that were dropped.
     """
@@ -31,15 +31,15 @@ class Feed(Protocol):
     async def fetch(
         self, symbol: MarketSymbol, timeframe: Timeframe, start: datetime, end: datetime
     ) -> FetchedCandles:
-        """Candles with start <= ts < end that have closed by the clock. Raises FeedError."""
+        """Fetch candles with start <= ts < end that have closed by the clock. Raises FeedError."""
         ...
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
-        """Last prices by our symbol, in one call; what the feed does not have is left out."""
+        """Return last prices by our symbol, in one call; symbols the feed lacks are left out."""
         ...
 
     def timeframes(self, symbol: MarketSymbol) -> tuple[Timeframe, ...]:
-        """What can be fetched; the rest is rolled up from 1m."""
+        """Return the timeframes that can be fetched; the others are rolled up from 1m."""
         ...
 
 
@@ -47,12 +47,12 @@ class SimulatedFeed(Feed, Protocol):
     """A feed that carries its own time: recorded or synthetic candles."""
 
     def span(self) -> tuple[datetime, datetime]:
-        """The first candle's open and the last one's close, over all symbols.
+        """Return the first candle's open and the last one's close, over all symbols.
 
-        A feed without an end (synthetic) answers datetime.max (UTC) as its end.
+        A feed without an end (synthetic) returns datetime.max (UTC) as its end.
         """
         ...
 
     def path(self, after: datetime | None) -> Iterator[Tick]:
-        """Every symbol's path points later than *after* (None: from the start), by (at, symbol)."""
+        """Yield every symbol's ticks later than *after* (None: from the start), by (at, symbol)."""
         ...

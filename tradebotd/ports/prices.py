@@ -1,4 +1,4 @@
-"""Prices as the paper venue matches against them."""
+"""Prices that the paper venue matches orders against."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +8,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class LastPrices:
-    """The two latest path points of a symbol; `previous` equals `current` at the first.
+    """The two latest ticks of a symbol; `previous` equals `current` at the first.
 
-    `after_gap`: of the current one, as its path point says. `seen_at`: when it was first seen, if
-    it may be the very print of the points before; else None. `instead`: the last price that is
-    believed, where the current one is not: nothing confirms it yet. None: the current one is.
+    `after_gap`: of the current tick. `seen_at`: when the current price was first seen, if it may be
+    the same print as the ticks before; else None. `instead`: the last confirmed price, while
+    nothing confirms the current one; None when the current price is believed.
     """
 
     previous: Decimal
@@ -24,11 +24,11 @@ class LastPrices:
 
     @property
     def believed(self) -> Decimal:
-        """What is worth something, is worth this; orders are matched against the current one."""
+        """Price that values holdings; orders are matched against the current one."""
         return self.current if self.instead is None else self.instead
 
     def went_through(self, level: Decimal) -> bool:
-        """Whether somebody could trade at *level* on the way from `previous` to `current`."""
+        """Return whether a trade at *level* was possible between `previous` and `current`."""
         if self.after_gap:
             return level == self.current
         low, high = sorted((self.previous, self.current))
@@ -37,11 +37,11 @@ class LastPrices:
 
 class BelievedPrices(Protocol):
     def price(self, symbol: str) -> Decimal | None:
-        """What one of it is worth. None until the symbol's first tick."""
+        """Return the price of one unit; None until the symbol's first tick."""
         ...
 
 
 class PriceSource(Protocol):
     def last_prices(self, symbol: str) -> LastPrices | None:
-        """None until the symbol's first tick."""
+        """Return the latest prices; None until the symbol's first tick."""
         ...

@@ -1,8 +1,8 @@
-"""How what comes into an account or leaves it moves what its losses are measured from. Pure.
+"""Units of an account: keep its loss limits independent of money paid in or out. Pure.
 
-As a fund does (time-weighted return): what comes in buys units at their value, what leaves
-redeems some, and the value of a unit changes by gains and losses alone. A loss of 4 % stays one of
-4 %, however much is taken out or paid in afterwards.
+As in a fund (time-weighted return), a payment in buys units at their value, a payment out redeems
+some, and the value of a unit changes by gains and losses alone. A loss of 4 % stays a loss of 4 %,
+however much is paid in or out afterwards.
 """
 
 import decimal
@@ -14,24 +14,27 @@ from typing import Final
 
 from tradebotd.domain.decimals import EXACT, ONE, ZERO
 
-# Of what a limit is measured from. Upwards: one that is met exactly is reached.
+# Precision of a limit's base. Rounded up: a limit that is met exactly is reached.
 _MONEY: Final = Context(prec=28, rounding=ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Units:
-    """*since*: nothing was left before; what was earned until then is compared with nothing."""
+    """Units of the account; *since*: when they began anew because nothing was left before.
+
+    Results earned until then are compared with nothing.
+    """
 
     units: Decimal = ONE
     since: datetime | None = None
 
     def value(self, equity: Decimal) -> Decimal:
-        """Of one unit."""
+        """Return the value of one unit."""
         with decimal.localcontext(EXACT):
             return equity / self.units
 
     def money(self, value: Decimal | None) -> Decimal | None:
-        """What the account would have now at that *value* of a unit, in its currency."""
+        """Return the account's equity now at that *value* of a unit, in its currency."""
         if value is None:
             return None
         with decimal.localcontext(EXACT):
@@ -41,9 +44,10 @@ class Units:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
-    """A part of what was weighed turns out to be none. *at*: when, *against*: the equity without
-    the whole, *worth*: of the whole, *part*: of what is undone. *began_anew*: nothing was weighed
-    then.
+    """Part of a weighed transfer that turns out not to be one.
+
+    *at*: when it was weighed. *against*: the equity without the whole transfer, *worth*: its whole
+    value, *part*: the value that is undone. *began_anew*: nothing was weighed then.
     """
 
     at: datetime
@@ -56,7 +60,7 @@ class Undone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighed:
-    """*against*: the equity before the transfer; None: there was nothing to weigh it by."""
+    """Result of a weighing. *against*: equity before the transfer; None: nothing to weigh it by."""
 
     units: Units
     against: Decimal | None
@@ -65,11 +69,11 @@ class Weighed:
 def weigh(
     before: Units, equity: Decimal, worth: Decimal, peak_value: Decimal | None, now: datetime
 ) -> Weighed:
-    """*worth* has come in (negative: left) and is part of *equity* now. *peak_value*: the highest
-    of a unit so far.
+    """Weigh a transfer of *worth* (negative: paid out), which is part of *equity* already.
 
-    What was there before may be nothing: if all was lost, the peak is moved by the amount, so that
-    what comes in forgives nothing; and else, as where nothing is left, all begins anew.
+    *peak_value*: the highest value of a unit so far. If everything was lost before, the peak moves
+    by the amount, so that new money forgives no loss; in other cases without a positive equity
+    before and after, as when nothing is left, the units begin anew.
     """
     against = equity - worth
     if not worth:
@@ -83,17 +87,17 @@ def weigh(
 
 
 def undo(units: Units, parts: Sequence[Undone], now: datetime) -> Units:
-    """As if those *parts* had never been weighed; what has been weighed since stays.
+    """Return the units as if *parts* had never been weighed; later transfers keep their effect.
 
-    Those of one moment were weighed together, each against what is there without it alone: they
-    leave it together, too.
+    Transfers of one moment were weighed together, each against the equity without it alone; they
+    are undone together, too.
     """
     together: dict[datetime, list[Undone]] = {}
     for each in parts:
         if each.began_anew:
             if each.part == each.worth:
                 units = replace(units, since=each.since_before)
-        elif each.against is not None:  # else of an earlier version
+        elif each.against is not None:  # else stored by an earlier version
             together.setdefault(each.at, []).append(each)
     for some in together.values():
         whole = max(_whole(each) for each in some)
@@ -104,7 +108,7 @@ def undo(units: Units, parts: Sequence[Undone], now: datetime) -> Units:
 
 
 def _whole(each: Undone) -> Decimal:
-    """The equity with it."""
+    """Return the equity including the transfer."""
     return each.worth if each.against is None else each.against + each.worth
 
 

@@ -1,4 +1,4 @@
-"""When a position ends: levels on the tick, and which of them a price has met. Pure."""
+"""Exit levels of a position, on the tick, and which of them a price has met. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from tradebotd.domain.side import PositionSide
 
 
 class Levels(Protocol):
-    """Prices on the tick: of an `ExitLevels`, or of a position itself where thousands are read."""
+    """Prices on the tick: an `ExitLevels`, or a position itself where thousands are read."""
 
     @property
     def stop_loss(self) -> Decimal | None: ...
@@ -33,7 +33,7 @@ class Levels(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitLevels:
-    """Prices on the tick. `take_profit` is the next step of the ladder while there is one."""
+    """Prices on the tick. `take_profit` is the next step of the ladder while one remains."""
 
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
@@ -50,21 +50,24 @@ class ExitLevels:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Behind:
-    """How far a trailing stop follows: a fraction of the best price, or an amount of it."""
+    """Distance of a trailing stop: a fraction of the best price, or an amount in quote asset."""
 
     fraction: Decimal = ZERO
     amount: Decimal = ZERO
 
     @classmethod
     def of(cls, plan: ExitPlan) -> "Behind | None":
-        """None: the plan does not trail. Raises ValueError when its range was never measured."""
+        """Return the distance of a plan, or None when it does not trail.
+
+        Raises ValueError when the plan's range was never measured.
+        """
         if plan.trailing_stop is not None:
             return cls(fraction=plan.trailing_stop)
         amount = in_quote(plan.trailing_stop_atr, plan)
         return None if amount is None else cls(amount=amount)
 
     def level(self, side: PositionSide, best_price: Decimal, tick_size: Decimal) -> Decimal:
-        """Behind *best_price*, rounded toward it."""
+        """Return the stop behind *best_price*, rounded toward it."""
         raw = best_price * (ONE - side.sign * self.fraction) - side.sign * self.amount
         return _on_tick(side, raw, tick_size)
 
@@ -77,7 +80,7 @@ def levels_for(
     *,
     ladder_done: int = 0,
 ) -> ExitLevels:
-    """Levels of a position just entered; the trailing stop starts at the entry price.
+    """Return the levels of a position just entered; its trailing stop starts at the entry price.
 
     A stop is rounded toward the entry: closer than asked by less than a tick, never wider. A target
     is rounded away from it. Raises ValueError when the plan needs a range that was not measured.
@@ -97,7 +100,7 @@ def target_in_force(
     ladder_done: int,
     instrument: Instrument,
 ) -> Decimal | None:
-    """The nearest of the ladder's next step and the take-profit; None when nothing is left."""
+    """Return the nearer of the ladder's next step and the take-profit; None if neither is left."""
     tick_size = instrument.tick_size
     final = plan.take_profit_price
     if final is None:
@@ -115,7 +118,7 @@ def ladder_step(
     ladder_done: int,
     instrument: Instrument,
 ) -> int | None:
-    """The number (from 1) of the step that the target in force takes; None: it takes all."""
+    """Return the step (from 1) that the target in force takes; None when it takes all."""
     if ladder_done >= len(plan.ladder):
         return None
     step = _level(side, entry_price, side.sign * plan.ladder[ladder_done].at, instrument.tick_size)
@@ -131,10 +134,11 @@ def step_quantity(
     lot_size: Decimal,
     sold: Decimal = ZERO,
 ) -> Decimal:
-    """What step *step* (from 1) has still to sell: whole lots of its share, no more than is held.
+    """Return what step *step* (from 1) has still to sell: whole lots, no more than is held.
 
-    *sold*: what of it is sold already (`Position.step_sold`). Zero when less than a lot is left of
-    it. The last step of a ladder that sells everything takes what flooring has left of the others.
+    *sold*: quantity of the step already sold (`Position.step_sold`). Returns zero when less than a
+    lot of it is left. The last step of a ladder that sells everything also takes what rounding down
+    has left of the others.
     """
     whole = floor_to_step(held, lot_size)
     if step == len(plan.ladder) and sum(each.share for each in plan.ladder) >= ONE:
@@ -144,7 +148,7 @@ def step_quantity(
 
 
 def still_to_sell(position: Position, step: int, instrument: Instrument) -> Decimal:
-    """Of step *step* (from 1) of its ladder: whole lots, no more than is held."""
+    """Return what ladder step *step* (from 1) has yet to sell: whole lots, at most what is held."""
     return step_quantity(
         position.exits,
         step,
@@ -158,7 +162,7 @@ def still_to_sell(position: Position, step: int, instrument: Instrument) -> Deci
 def break_even_price(
     plan: ExitPlan, side: PositionSide, entry_price: Decimal, tick_size: Decimal
 ) -> Decimal | None:
-    """The price at which the stop moves; None when the plan has no break-even."""
+    """Return the price at which the stop moves; None when the plan has no break-even."""
     if plan.break_even is None:
         return None
     return _level(side, entry_price, side.sign * plan.break_even.at, tick_size)
@@ -167,7 +171,7 @@ def break_even_price(
 def break_even_stop(
     plan: ExitPlan, side: PositionSide, entry_price: Decimal, tick_size: Decimal
 ) -> Decimal | None:
-    """Where the stop moves to: never on the losing side of the entry by more than a tick."""
+    """Return the stop after the move: at most a tick on the losing side of the entry."""
     if plan.break_even is None:
         return None
     return _level(side, entry_price, side.sign * plan.break_even.lock, tick_size)
@@ -181,7 +185,7 @@ def secured(
     levels: ExitLevels,
     instrument: Instrument,
 ) -> ExitLevels:
-    """*levels* with the break-even move made, if *best_price* has earned it; it only tightens."""
+    """Return *levels* with the break-even move, if *best_price* has earned it; it only tightens."""
     at = break_even_price(plan, side, entry_price, instrument.tick_size)
     stop = break_even_stop(plan, side, entry_price, instrument.tick_size)
     if at is None or stop is None or better(side, best_price, at) != best_price:
@@ -192,7 +196,10 @@ def secured(
 
 
 def in_quote(multiple: Decimal | None, plan: ExitPlan) -> Decimal | None:
-    """*multiple* average true ranges as an amount of the quote asset. Raises ValueError."""
+    """Return *multiple* average true ranges as an amount of the quote asset.
+
+    Raises ValueError when the plan's range was never measured.
+    """
     if multiple is None:
         return None
     if plan.atr is None:
@@ -201,12 +208,12 @@ def in_quote(multiple: Decimal | None, plan: ExitPlan) -> Decimal | None:
 
 
 def better(side: PositionSide, one: Decimal, other: Decimal) -> Decimal:
-    """The more favourable price: the higher for a long. Of two stops: the tighter."""
+    """Return the more favourable price: the higher for a long. Of two stops: the tighter."""
     return max(one, other) if side is PositionSide.LONG else min(one, other)
 
 
 def tightest_stop(side: PositionSide, levels: Levels) -> Decimal | None:
-    """The stop that an adverse price meets first; None: there is none."""
+    """Return the stop that an adverse price meets first; None when there is none."""
     stop, trailing = levels.stop_loss, levels.trailing_stop
     if stop is None or trailing is None:
         return trailing if stop is None else stop
@@ -220,7 +227,7 @@ def trail(
     best_price: Decimal,
     instrument: Instrument,
 ) -> ExitLevels:
-    """*levels* with the trailing stop where *best_price* puts it; it only ever tightens."""
+    """Return *levels* with the trailing stop that *best_price* gives; it only ever tightens."""
     behind = Behind.of(plan)
     if behind is None:
         return levels
@@ -233,9 +240,9 @@ def trail(
 def triggered(
     side: PositionSide, levels: Levels, price: Decimal
 ) -> tuple[CloseReason, Decimal] | None:
-    """The level that *price* has met, and its name; the one the path met first if several.
+    """Return the reason and the level that *price* has met; of several, the one met first.
 
-    That is the stop nearest to where the price came from. The stop-loss names a tie.
+    That is the stop nearest to where the price came from. The stop-loss wins a tie.
     """
     is_long = side is PositionSide.LONG
     met: tuple[CloseReason, Decimal] | None = None
@@ -256,7 +263,7 @@ def triggered(
 
 
 def expired(plan: ExitPlan, opened_at: datetime, now: datetime) -> bool:
-    """Whether the holding time is over; both instants in market time."""
+    """Return whether the holding time is over; both instants are in market time."""
     return plan.max_holding is not None and now - opened_at >= plan.max_holding
 
 
@@ -290,17 +297,17 @@ def _away(
 
 
 def _nearer(side: PositionSide, one: Decimal, other: Decimal) -> Decimal:
-    """Of two targets, the one that the price meets first."""
+    """Return the target, of two, that the price meets first."""
     return min(one, other) if side is PositionSide.LONG else max(one, other)
 
 
 def _level(side: PositionSide, price: Decimal, change: Decimal, tick_size: Decimal) -> Decimal:
-    """*price* moved by the fraction *change*."""
+    """Return *price* moved by the fraction *change*."""
     return _on_tick(side, price * (ONE + change), tick_size)
 
 
 def _on_tick(side: PositionSide, raw: Decimal, tick_size: Decimal) -> Decimal:
-    """Up to the tick for longs, down for shorts."""
+    """Round up to the tick for longs, down for shorts."""
     if side is PositionSide.LONG:
         return round_up_to_tick(raw, tick_size)
     return round_down_to_tick(raw, tick_size)

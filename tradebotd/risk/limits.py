@@ -17,7 +17,7 @@ _PROOF: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class ApprovedOrder:
-    """Proof that the limits were asked; placement accepts nothing else."""
+    """Proof that the limits were checked; placement accepts nothing else."""
 
     intent: OrderIntent
     proof: object = field(repr=False, compare=False)
@@ -31,8 +31,8 @@ class ApprovedOrder:
 class AccountState:
     """The account as it stands before the order, in its currency.
 
-    `exposure`: notional of open positions and unsettled entries, which `open_positions` counts too.
-    `day_start_equity`: the day's first; `peak_equity`: the highest ever.
+    `exposure`: notional of open positions and unsettled entries, which `open_positions` counts,
+    too. `day_start_equity`: the day's first equity; `peak_equity`: the highest ever.
     """
 
     equity: Decimal
@@ -45,11 +45,11 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryTerms:
-    """What the bot and its symbol say of one entry.
+    """Terms of one entry, from the bot and its symbol.
 
-    `reference_price`: what the bot decided on, the last close; None: nothing to compare with.
-    `stop` (the tightest in force), `liquidation_price`: of the position as it would be opened.
-    `rate`: of the account's currency for one of the quote asset.
+    `reference_price`: the last close, which the bot decided on; None: nothing to compare with.
+    `stop` (the tightest in force) and `liquidation_price` are of the position as it would be
+    opened. `rate`: price of one unit of the quote asset in the account's currency.
     """
 
     bot_orders_last_minute: int = 0
@@ -100,7 +100,7 @@ def approve_entry(
 
 
 def approve_exit(intent: OrderIntent) -> ApprovedOrder:
-    """Exits always pass: no limit may hold a loss open."""
+    """Approve an exit. Exits always pass: no limit may keep a losing position open."""
     if intent.role is not OrderRole.EXIT:
         raise ValueError(f"an {intent.role} is not approved as an exit")
     return ApprovedOrder(intent, _PROOF)
@@ -109,7 +109,10 @@ def approve_exit(intent: OrderIntent) -> ApprovedOrder:
 def reached_account_limit(
     state: AccountState, limits: AccountLimits
 ) -> tuple[DenialRule, str] | None:
-    """(rule, detail) of the loss that stops all entries; met exactly, a limit is reached."""
+    """Return (rule, detail) of the loss limit that stops all entries, or None.
+
+    A limit that is met exactly is reached.
+    """
     lost_today = state.day_start_equity - state.equity
     if lost_today > 0 and lost_today >= limits.max_daily_loss * state.day_start_equity:
         return DenialRule.MAX_DAILY_LOSS, f"{lost_today} lost since {state.day_start_equity}"

@@ -1,4 +1,4 @@
-"""Where a venue would close an isolated futures position by force. Pure."""
+"""Liquidation price of an isolated futures position. Pure."""
 
 from decimal import Decimal, localcontext
 
@@ -14,12 +14,12 @@ def liquidation_price(
     instrument: Instrument,
     quantity: Decimal,
 ) -> Decimal | None:
-    """Isolated margin, one-way mode, without fees and funding; rounded toward the entry.
+    """Return the liquidation price, rounded toward the entry; None if nothing can liquidate it.
 
-    There the margin and what was gained are no more than the maintenance margin that the notional
-    asks for (Binance's formula for one isolated position, with `cum`). That margin is the highest
-    of the brackets' lines, so the nearest of their prices is met first. None where nothing can
-    liquidate it: a long that is paid in full.
+    Isolated margin, one-way mode, without fees and funding. At that price the margin and the gain
+    are no more than the maintenance margin of the notional (Binance's formula for one isolated
+    position, with `cum`). The maintenance margin is the highest of the brackets' lines, so the
+    nearest of their prices is met first. A long that is paid in full cannot be liquidated.
     """
     with localcontext(EXACT):
         prices = [
@@ -39,9 +39,9 @@ def _price_in(
     leverage: int,
     quantity: Decimal,
 ) -> Decimal:
-    """`(entry * (1 - sign / leverage) - sign * amount / quantity) / (1 - sign * rate)`.
+    """Return `(entry * (1 - sign / leverage) - sign * amount / quantity) / (1 - sign * rate)`.
 
-    Divided once, at the end: 1 + 1/9 has no end, and a price on the tick would fall beside it.
+    Divided once, at the end: 1 + 1/9 has no finite form, and a price on the tick would be missed.
     """
     sign = side.sign
     left = quantity * entry_price * (leverage - sign) - sign * bracket.amount * leverage
@@ -49,17 +49,17 @@ def _price_in(
 
 
 def liquidation_distance(side: PositionSide, leverage: int, rate: Decimal) -> Decimal:
-    """How far the price may go against it, as a fraction of the entry price, in one bracket."""
+    """Return the adverse move to liquidation, as a fraction of the entry price, in one bracket."""
     return (ONE / leverage - rate) / (ONE - side.sign * rate)
 
 
 def stop_is_beyond(side: PositionSide, stop: Decimal | None, liquidation: Decimal | None) -> bool:
-    """A stop at the liquidation price or behind it would never be reached."""
+    """Return whether the stop is never reached: it lies at or beyond the liquidation price."""
     if stop is None or liquidation is None:
         return False
     return stop <= liquidation if side is PositionSide.LONG else stop >= liquidation
 
 
 def is_liquidated_at(side: PositionSide, price: Decimal, liquidation: Decimal | None) -> bool:
-    """Whether a position is lost at *price* already: its margin is less than what is asked for."""
+    """Return whether a position is lost at *price* already: its margin is below the requirement."""
     return stop_is_beyond(side, price, liquidation)

@@ -1,4 +1,4 @@
-"""What a venue takes back of a holding: the one rule of entries, ladders, stops and exits. Pure.
+"""Sellable part of a holding: the one rule of entries, ladders, stops and exits. Pure.
 
 Nothing is bought that could not be sold at its own stop, and what cannot be sold is dust.
 """
@@ -16,10 +16,10 @@ def sellable(
     base_fee: Decimal = ZERO,
     position_type: PositionType = PositionType.SPOT,
 ) -> Decimal:
-    """How much of *quantity* (base asset) one exit at *price* can sell: whole lots, or zero.
+    """Return how much of *quantity* (base asset) one exit at *price* can sell: whole lots, or zero.
 
-    *base_fee*: the fraction of a spot buy that the venue keeps as its fee; zero of what is held,
-    which is net of it. *price* None: nobody knows one, so the notional is not judged. Exits of
+    *base_fee*: the fraction of a spot buy that the venue keeps as its fee; zero for what is held,
+    which is net of it. *price* None: no price is known, so the notional is not checked. Exits of
     futures are reduce-only, and venues exempt those from `min_notional` (Binance -4164: "unless you
     choose reduce only"). Above `max_quantity` an exit sells that much, and the next one the rest.
     """
@@ -42,9 +42,9 @@ def least_entry(
     base_fee: Decimal = ZERO,
     position_type: PositionType = PositionType.SPOT,
 ) -> Decimal:
-    """The fewest lots that can be bought at *price* and sold again at *exit_price*.
+    """Return the fewest lots that can be bought at *price* and sold again at *exit_price*.
 
-    `max_quantity` is not looked at: it may be less.
+    `max_quantity` is not checked: it may be less.
     """
     is_spot = position_type is PositionType.SPOT
     bought = _lots(instrument.min_notional / price, instrument)
@@ -61,6 +61,6 @@ def least_entry(
 
 
 def _lots(quantity: Decimal, instrument: Instrument) -> Decimal:
-    """Rounded up to whole lots."""
+    """Round up to whole lots."""
     lots = (quantity / instrument.lot_size).to_integral_value(ROUND_CEILING)
     return lots * instrument.lot_size

@@ -1,4 +1,4 @@
-"""How much to enter with. In Decimal, through the venue's filters, and never clamped silently."""
+"""Sizing of entries: in Decimal, through the venue's filters, and never clamped silently."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,10 +19,10 @@ _PERCENT: Final = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What an entry may draw on, all in the symbol's quote asset.
+    """Funds an entry may draw on, all in the symbol's quote asset.
 
-    `equity`: the bot's. `free_cash`: what nothing holds. `exposure_left`: notional until the
-    account's limit; None where it is not asked.
+    `equity`: the bot's. `free_cash`: cash that nothing holds. `exposure_left`: notional left until
+    the account's limit; None where it is not checked.
     """
 
     equity: Decimal
@@ -45,16 +45,16 @@ def entry_quantity(
     stop: Decimal | None = None,
     base_fee: Decimal = ZERO,
 ) -> Decimal:
-    """The quantity (base asset, whole lots) that *rule* and the filters allow at *price*.
+    """Return the quantity (base asset, whole lots) that *rule* and the filters allow at *price*.
 
     Nothing is bought that could not be sold again at *stop*, the tightest one in force (None: at
     *price*), after the venue has kept *base_fee* (a fraction) of what was bought.
 
-    A share of the bot's *equity* (`percent_equity` as notional, `risk_percent` and `atr` as what
-    is lost over *stop_distance*, in quote asset a unit) is reduced to what *free_cash* pays for
-    and *exposure_left* leaves room for. `percent_equity` is raised once to what reaches the minimum
-    notional, if that can be paid; a risk is never raised. The fixed rules are a wish for exactly
-    that much: they are denied instead. Raises OrderDeniedError.
+    A share of the bot's *equity* (`percent_equity` as notional, `risk_percent` and `atr` as the
+    loss over *stop_distance*, in quote asset per unit) is reduced to what *free_cash* pays for and
+    *exposure_left* leaves room for. `percent_equity` is raised once to what reaches the minimum
+    notional, if that can be paid; a risk is never raised. The fixed rules ask for exactly that
+    much: they are denied instead. Raises OrderDeniedError.
     """
     means = Means(equity=equity, free_cash=free_cash, exposure_left=exposure_left)
     affordable = _affordable(price, means, instrument, leverage, position_type, cost_buffer)
@@ -115,7 +115,10 @@ def _affordable(
     position_type: PositionType,
     cost_buffer: Decimal,
 ) -> Decimal:
-    """Whole lots whose margin and costs cash covers (spot is paid in full), within the exposure."""
+    """Return the whole lots whose margin and costs cash covers, within the exposure.
+
+    Spot is paid in full.
+    """
     margin = ONE / (leverage if position_type is PositionType.FUTURES else 1)
     notional = max(means.free_cash, ZERO) / (margin + cost_buffer)
     if means.exposure_left is not None:
@@ -131,7 +134,7 @@ def _lacks_notional(
     base_fee: Decimal,
     position_type: PositionType,
 ) -> bool:
-    """When it is bought, or of what is left of it when it is sold again."""
+    """Return whether the notional is too small to buy, or to sell again what is left of it."""
     if quantity * price < instrument.min_notional:
         return True
     if position_type is PositionType.FUTURES:

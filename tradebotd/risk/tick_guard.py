@@ -1,10 +1,10 @@
-"""A single tick far from the others is not believed until a second one, or a quote, confirms it."""
+"""Bad-tick filter: a price far from the others needs a second one, or a quote, to confirm it."""
 
 from decimal import Decimal
 
 
 class TickFilter:
-    """By symbol; *limit* is a fraction of the last price that was believed."""
+    """Filter of ticks by symbol; *limit* is a fraction of the last price that was believed."""
 
     def __init__(self, limit: Decimal) -> None:
         self.limit = limit
@@ -12,7 +12,7 @@ class TickFilter:
         self._doubted: dict[str, Decimal] = {}
 
     def accept(self, symbol: str, price: Decimal) -> bool:
-        """Whether an exit may act on *price*. The first price of a symbol is believed."""
+        """Return whether an exit may act on *price*. The first price of a symbol is believed."""
         believed = self._believed.get(symbol)
         if believed is None or self._near(price, believed):
             self._believed[symbol] = price
@@ -27,16 +27,16 @@ class TickFilter:
         return False
 
     def confirm(self, symbol: str, price: Decimal) -> None:
-        """A venue's quote says so: what was doubted is over."""
+        """Believe *price*, which a venue's quote confirms, and drop any doubted price."""
         self._believed[symbol] = price
         self._doubted.pop(symbol, None)
 
     def doubted(self, symbol: str) -> Decimal | None:
-        """The price that waits for a second one."""
+        """Return the price that waits for a second one to confirm it, or None."""
         return self._doubted.get(symbol)
 
     def vouches(self, symbol: str, price: Decimal) -> bool:
-        """Whether *price* says the same as what is doubted."""
+        """Return whether *price* confirms the doubted one."""
         doubted = self._doubted.get(symbol)
         return doubted is not None and self._near(price, doubted)
 

@@ -1,8 +1,8 @@
 """Positions that trail from a common best price move as one.
 
 A better price lifts every position whose best it exceeds: they merge into one cohort, whose members
-differ only by how far behind they follow. So a tick moves one number, whatever hangs on it. Each
-position is merged into a larger cohort at most log2(n) times.
+differ only in their trailing distance. So a tick moves one number, however many positions depend on
+it. Each position is merged into a larger cohort at most log2(n) times.
 """
 
 from bisect import bisect_left, insort
@@ -23,8 +23,8 @@ INFINITE: Final = Decimal("Infinity")
 class Cohort:
     """Positions with one best price, by how far behind it they trail.
 
-    `fractions` and `amounts` are sorted, the tightest first; which of the two firsts is tighter
-    depends on the price.
+    `fractions` and `amounts` are sorted, the tightest first; which of the two first entries is
+    tighter depends on the price.
     """
 
     best: Decimal
@@ -66,7 +66,7 @@ class Cohort:
 class Trail:
     """One side of one symbol. `best` is the least favourable of the cohorts' best prices.
 
-    The next better price exceeds that one first; without members no price reaches it.
+    A better price exceeds that one first; without members no price reaches it.
     """
 
     def __init__(self, side: PositionSide, tick_size: Decimal) -> None:
@@ -111,7 +111,7 @@ class Trail:
         return self.best if cohort is self._first else cohort.best
 
     def advance(self, price: Decimal) -> None:
-        """Let *price* lift whom it exceeds."""
+        """Lift every cohort whose best price *price* exceeds."""
         first, key = self._first, self._key(price)
         if first is None or key <= self._key(self.best):
             return
@@ -124,12 +124,12 @@ class Trail:
         self._make_first(first, price)
 
     def next_best(self) -> Decimal:
-        """The best price of the cohort that a price would reach after the first."""
+        """Return the best price of the cohort that a price would reach after the first."""
         following = self._next_best()
         return self._nowhere if following is None else following
 
     def level(self) -> Decimal:
-        """The nearest trailing stop of all."""
+        """Return the nearest trailing stop of all."""
         found = -INFINITE if self._long else INFINITE
         if self._first is not None:
             found = self._tightest(self._first, self.best)
@@ -140,10 +140,10 @@ class Trail:
         return max(found, other) if self._long else min(found, other)
 
     def met(self, price: Decimal) -> Iterator[tuple[PositionId, Decimal]]:
-        """Members whose stop *price* has met, with the level. The caller removes each at once.
+        """Yield members whose stop *price* has met, with its level; the caller removes each.
 
-        A price that is itself the best has not come back to a stop, though on a coarse tick the
-        rounded stop may lie on it.
+        The caller does so at once. A price that is itself the best has not come back to a stop,
+        though on a coarse tick the rounded stop may lie on it.
         """
         while (first := self._first) is not None and self.best != price:
             yield from self._met_in(first, self.best, price)
@@ -177,7 +177,7 @@ class Trail:
         return better(self._side, level, fractions[0].level(self._side, best, self._tick_size))
 
     def _nearest_aside(self) -> Cohort | None:
-        """Of the cohorts behind the first, the one with the nearest level."""
+        """Return the cohort behind the first that has the nearest level."""
         while self._levels:
             key, best = self._levels[0]
             cohort = self._cohorts.get(best)
@@ -225,7 +225,7 @@ class Trail:
             heapify(self._levels)
 
     def _key(self, price: Decimal) -> Decimal:
-        """Grows with favour."""
+        """Return a key that grows as the price becomes more favourable."""
         return price if self._long else price.copy_negate()
 
 

@@ -1,8 +1,8 @@
-"""Which positions a price has met, in two comparisons when it is none.
+"""Index of exit levels: the positions a price has met, in two comparisons if there are none.
 
 Each symbol keeps two fences: the nearest prices below and above at which anything must be done. A
 tick between them is quiet however many positions there are. Where positions trail, a better price
-moves one number and leaves both fences on itself; the true ones are computed when the price turns.
+moves one number and sets both fences to itself; the true ones are computed when the price turns.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _OUT_OF_REACH: Final = Behind(amount=INFINITE)
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A position that ends, why, and the level the price met."""
+    """A position to end, the reason, and the level the price met."""
 
     position_id: PositionId
     reason: CloseReason
@@ -42,10 +42,10 @@ class MovedStop:
 
 
 class TriggerBook:
-    """Synchronous, and of one task. A position that triggered is latched: reported once, then
-    silent until it is released, or removed and added again.
+    """Synchronous index of levels, used by one task only.
 
-    A symbol's tick size is that of its first position for as long as it has any.
+    A triggered position is latched: reported once, then silent until released, or removed and added
+    again. A symbol's tick size is that of its first position as long as it has any.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class TriggerBook:
         return position_id in self._entries
 
     def add(self, position: Position, tick_size: Decimal) -> None:
-        """Watch *position*; one known already is replaced and loses its latch."""
+        """Watch *position*; one that is known already is replaced and loses its latch."""
         self.remove(position.id)
         book = self._symbols.get(position.symbol)
         if book is None:
@@ -70,9 +70,9 @@ class TriggerBook:
         book.insert(entry)
 
     def update(self, position: Position) -> None:
-        """New levels or quantity. The running best, the latch, a stop moved to break even stay.
+        """Take new levels or quantity; best price, latch and break-even stop are kept.
 
-        KeyError if unknown.
+        Raises KeyError if unknown.
         """
         entry = self._entries[position.id]
         book = self._symbols[position.symbol]
@@ -87,7 +87,7 @@ class TriggerBook:
             book.insert(renewed)
 
     def remove(self, position_id: PositionId) -> None:
-        """Forget it; nothing happens if it is unknown."""
+        """Remove the position, if it is known."""
         entry = self._entries.pop(position_id, None)
         if entry is None:
             return
@@ -99,21 +99,21 @@ class TriggerBook:
             del self._symbols[entry.position.symbol]
 
     def release(self, position_id: PositionId) -> None:
-        """Watch a latched position again, from the next tick on. KeyError if unknown."""
+        """Watch a latched position again, from the next tick on. Raises KeyError if unknown."""
         entry = self._entries[position_id]
         if entry.latched:
             entry.latched = False
             self._symbols[entry.position.symbol].insert(entry)
 
     def tick(self, symbol: str, price: Decimal) -> Sequence[Trigger]:
-        """Whom *price* has met: nearest level first."""
+        """Return the triggers that *price* has met, nearest level first."""
         book = self._symbols.get(symbol)
         if book is None or book.low < price < book.high:
             return _QUIET
         return book.reached(price, self._entries)
 
     def quiet(self, symbol: str, price: Decimal) -> bool:
-        """Whether *price* would move nothing and end nothing."""
+        """Return whether *price* would move nothing and end nothing."""
         book = self._symbols.get(symbol)
         return book is None or book.low < price < book.high
 
@@ -121,9 +121,9 @@ class TriggerBook:
         return self._entries[position_id].latched
 
     def best_price(self, position_id: PositionId) -> Decimal:
-        """Of a position that trails or may still break even: as the ticks have moved it.
-        Frozen while it is latched. Nothing asks for the best price of others: they keep the one
-        they came with, or broke even at.
+        """Return the best price that ticks have moved, of a position that trails or may break even.
+
+        Frozen while latched. Others keep the one they came with, or broke even at: nothing asks.
         """
         entry = self._entries[position_id]
         if entry.cohort is None:
@@ -131,12 +131,12 @@ class TriggerBook:
         return self._symbols[entry.position.symbol].trail_of(entry).best_of(entry.cohort)
 
     def is_as(self, known: Position) -> bool:
-        """Whether no tick has moved its stops since it was *known* as this."""
+        """Return whether ticks have left best price and stop-loss as in the *known* position."""
         entry, best = self._entries[known.id], self.best_price(known.id)
         return best == known.best_price and entry.position.stop_loss == known.stop_loss
 
     def trailing_stop(self, position_id: PositionId) -> Decimal | None:
-        """The level in force, on the tick."""
+        """Return the trailing stop in force, on the tick."""
         position = self._entries[position_id].position
         behind = Behind.of(position.exits)
         if behind is None:
@@ -148,7 +148,7 @@ class TriggerBook:
         return better(position.side, level, position.trailing_stop)
 
     def as_moved(self, position_id: PositionId) -> Position:
-        """The position with its best price and its stops as the ticks have moved them."""
+        """Return the position with its best price and its stops as the ticks have moved them."""
         entry = self._entries[position_id]
         if not entry.moves:
             return entry.position
@@ -156,7 +156,7 @@ class TriggerBook:
         return replace(entry.position, best_price=best, trailing_stop=trailing)
 
     def moved_since_last_persist(self) -> Iterator[MovedStop]:
-        """Each that moved, once; whoever takes one from the iterator will store it."""
+        """Yield each position that has moved, once; the caller stores every one it takes."""
         for position_id, entry in list(self._entries.items()):
             if not entry.moves:
                 continue
@@ -168,7 +168,7 @@ class TriggerBook:
 
 
 class _Entry:
-    """A position, and where it hangs. `best` holds when it hangs in no cohort."""
+    """A position and its cohort. `best` is valid while it is in no cohort."""
 
     __slots__ = (
         *("best", "behind", "cohort", "latched", "moves", "persisted"),
@@ -209,7 +209,7 @@ class _Entry:
         return self.secures_at is None and self.position.exits.break_even is not None
 
     def secure(self, tick_size: Decimal) -> bool:
-        """Move the stop to break even; it only tightens. Whether it moved."""
+        """Move the stop to break even; it only tightens. Returns whether it moved."""
         position, self.secures_at = self.position, None
         stop = break_even_stop(position.exits, position.side, position.entry_price, tick_size)
         if stop is None:
@@ -225,7 +225,7 @@ class _Entry:
 
 @dataclass(order=True, slots=True)
 class _Level:
-    """In a heap: nearest first, then the position's number, the stop-loss before others.
+    """Level in a heap: nearest first, then by position id, the stop-loss before others.
 
     Without a reason it ends nothing: the stop moves to break even there.
     """
@@ -246,7 +246,7 @@ class _SymbolBook:
         self.high = INFINITE
         self._longs = Trail(PositionSide.LONG, tick_size)
         self._shorts = Trail(PositionSide.SHORT, tick_size)
-        # What a price must stay inside of for nothing but a trailing best to move.
+        # Bounds within which a price moves nothing but a trailing best.
         self._hard_low = -INFINITE
         self._hard_high = INFINITE
         self._below: list[_Level] = []
@@ -334,7 +334,7 @@ class _SymbolBook:
         return tuple(trigger for _, _, trigger in ranked)
 
     def _secure(self, entry: _Entry) -> None:
-        """The moved stop counts from the next tick on."""
+        """Move the stop to break even; the moved stop counts from the next tick on."""
         if entry.behind is _OUT_OF_REACH:
             self._unhang(entry)
             entry.behind = None
@@ -343,7 +343,7 @@ class _SymbolBook:
             self._push(stops, entry, 0, CloseReason.STOP_LOSS, entry.position.stop_loss)
 
     def _unhang(self, entry: _Entry) -> None:
-        """Out of its cohort, with the best price it had there."""
+        """Take the entry out of its cohort, with the best price it had there."""
         if entry.cohort is not None and entry.behind is not None:
             trail = self.trail_of(entry)
             entry.best = trail.best_of(entry.cohort)
@@ -351,7 +351,7 @@ class _SymbolBook:
             entry.cohort = None
 
     def _refresh(self) -> None:
-        """The true fences."""
+        """Compute the true fences."""
         below, above = self._nearest(self._below), self._nearest(self._above)
         low = -INFINITE if below is None else below.price
         high = INFINITE if above is None else above.price
@@ -379,7 +379,7 @@ class _SymbolBook:
         heappush(heap, _Level(key, entry.position.id, rank, entry.round, reason, price))
 
     def _stands_alone(self, entry: _Entry) -> bool:
-        """Whether the stored trailing stop is no wider than the one its best price gives."""
+        """Return whether the stored trailing stop is no wider than the one its best price gives."""
         position, stored = entry.position, entry.position.trailing_stop
         if entry.behind is None or stored is None:
             return stored is not None
@@ -390,7 +390,7 @@ class _SymbolBook:
 def _keep_nearest(
     found: dict[PositionId, tuple[Decimal, int, Trigger]], one: tuple[Decimal, int, Trigger]
 ) -> None:
-    """Stops before targets, the nearer of two stops, the stop-loss at a tie."""
+    """Keep stops before targets, the nearer of two stops, and the stop-loss at a tie."""
     known = found.get(one[2].position_id)
     if known is None or _precedence(one) < _precedence(known):
         found[one[2].position_id] = one

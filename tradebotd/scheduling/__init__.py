@@ -1,1 +1,1 @@
-"""When jobs run, how each run is made and recorded, and whether it had its effect. Knows no job."""
+"""Scheduling of jobs: due times, runs, records and outcomes. Knows no particular job."""

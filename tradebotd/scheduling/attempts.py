@@ -1,4 +1,4 @@
-"""One run of a job: its limit, its retries, and what came of it. Host time throughout."""
+"""Attempts of one run of a job: its limit, retries and result. Host time throughout."""
 
 import traceback
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ LONGEST_ERROR: Final = 20_000  # characters of a traceback that are kept: its en
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """Exponential with jitter, short by default: a replay must not stall."""
+    """Exponential backoff with jitter, short by default: a replay must not stall."""
 
     initial_seconds: float = 0.2
     max_seconds: float = 5.0
@@ -39,16 +39,16 @@ class Result:
     summary: Summary
     error: str | None = None
     attempts: int = 1
-    refused: bool = False  # it would be refused again: wrong parameters
+    refused: bool = False  # wrong parameters: a retry would be refused, too
 
     @property
     def broke_off(self) -> bool:
-        """It raised or timed out: nothing is known of its items."""
+        """True if the attempt raised or timed out: nothing is known of its items."""
         return self.status is not RunStatus.OK and not self.summary.failed
 
     @property
     def can_be_mended(self) -> bool:
-        """Whether another attempt has something to do."""
+        """True if another attempt would have something to do."""
         return not self.refused and (self.broke_off or bool(self.summary.failed_items))
 
 
@@ -61,12 +61,11 @@ async def run_with_retries(
     backoff: Backoff,
     before_retry: Callable[[int], Awaitable[RunContext | None]],
 ) -> Result:
-    """Try until it is `ok`, at most *retries* times more; of a partial run only the failed items.
+    """Run until `ok`, with at most *retries* retries; of a partial run, only the failed items.
 
-    What failed without being a failed item (a row that is quarantined) fails for good: it is not
-    tried again, and the run stays `partial` whatever becomes of the items.
-
-    *before_retry* gets the number of the attempt and answers its context; None gives up.
+    What failed without being a failed item (such as a quarantined row) is final: it is not retried,
+    and the run stays `partial` whatever happens to the items.
+    *before_retry* gets the number of the attempt and returns its context; None gives up.
     """
     first = await attempt(job, context, hard_limit)
     if not first.can_be_mended or not retries:
@@ -102,7 +101,7 @@ async def run_with_retries(
 
 
 async def attempt(job: Job, context: RunContext, hard_limit: timedelta) -> Result:
-    """Run *job* once; cancelled at its hard limit. Never raises but for a cancellation of ours."""
+    """Run *job* once, cancelled at its hard limit. Raises only when cancelled from outside."""
     try:
         with anyio.move_on_after(hard_limit.total_seconds()) as limit:
             summary = await job.run(context)
@@ -119,7 +118,7 @@ async def attempt(job: Job, context: RunContext, hard_limit: timedelta) -> Resul
 
 
 def storable(text: str) -> str:
-    """*text* as PostgreSQL takes it: without NUL, and without halves of surrogate pairs."""
+    """Return *text* as PostgreSQL accepts it: without NUL or lone surrogates."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
@@ -137,7 +136,7 @@ def _result(summary: Summary, attempts: int = 1) -> Result:
 
 
 def _reason(detail: object, *, failed: bool) -> str | None:
-    """What an item of a summary says went wrong; None of a good one."""
+    """Return the error of a summary's item; None if it succeeded."""
     if isinstance(detail, dict) and "error" in detail:
         return str(detail["error"])
     return str(detail) if failed else None
@@ -151,7 +150,7 @@ def _give_up(state: RetryCallState) -> Result:
 
 
 def _joined(before: Result, again: Result) -> Result:
-    """What both attempts did together; what failed before and not again is done."""
+    """Join the results of two attempts; what failed first and not again counts as done."""
     attempts = before.attempts + 1
     if before.broke_off:
         return replace(again, attempts=attempts)

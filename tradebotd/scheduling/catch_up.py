@@ -1,4 +1,4 @@
-"""What was lost or missed while the daemon was down, made up once at its start."""
+"""Catch-up at the start: runs slots that were lost or missed while the daemon was down."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ NOT_RUN = frozenset({RunStatus.LOST, RunStatus.MISSED})
 async def catch_up(
     runner: JobRunner, database: Database, now: datetime, closes_after: ClosesAfter
 ) -> list[JobName]:
-    """Run the latest occurrence of each job that catches up, if it has not been; which were run.
+    """Run the latest missed occurrence of each job that catches up; return those jobs.
 
     For clocks that go on while the daemon is down: live and paced ones. Call it after
     `RunLedger.recover`, before the scheduler starts.

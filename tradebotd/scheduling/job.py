@@ -1,4 +1,4 @@
-"""What a job module provides: `NAME`, a frozen dataclass of dependencies, `run` and `outcome`."""
+"""Interface of a job module: `NAME`, a frozen dataclass of dependencies, `run`, `outcome`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 def no_progress(_: dict[str, Any]) -> None:
-    """Nobody looks: scheduled runs, and runs by hand that were detached."""
+    """Ignore progress: for scheduled runs and detached manual runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """`scheduled_at` is None by hand; `now` is market time at the start of this attempt.
+    """Context of a run. `scheduled_at`: None for a manual run; `now`: market time of its start.
 
-    `only`: a retry of a partial run names the items to try again; None is all of them.
+    `only`: the items that a retry of a partial run tries again; None means all of them.
     """
 
     scheduled_at: datetime | None
@@ -31,7 +31,7 @@ class RunContext:
     progress: Progress = no_progress
 
     def wants(self, item: str) -> bool:
-        """Whether *item* belongs to this attempt."""
+        """Return whether *item* belongs to this attempt."""
         return self.only is None or item in self.only
 
 
@@ -40,25 +40,25 @@ class Job(Protocol):
     def name(self) -> JobName: ...
 
     async def run(self, context: RunContext) -> Summary:
-        """Do the work. An item's failure goes into the summary; raising fails the whole run."""
+        """Do the work. Failed items go into the summary; raising fails the whole run."""
         ...
 
     async def outcome(self) -> Outcome:
-        """Whether the job had its intended effect, read off the database or the venue."""
+        """Return whether the job had its intended effect, by the database or the venue."""
         ...
 
 
 @runtime_checkable
 class TakesParams(Protocol):
-    """A job that an operator may tell more."""
+    """Job that takes parameters from an operator."""
 
     def check(self, params: Mapping[str, str], /) -> None:
-        """Raises RefusedError for what can be known before a run: then there is none."""
+        """Check the parameters before a run. Raises RefusedError: then no run is made."""
         ...
 
 
 def check_params(job: Job, params: Mapping[str, str]) -> None:
-    """Raises RefusedError."""
+    """Check the parameters. Raises RefusedError."""
     if isinstance(job, TakesParams):
         job.check(params)
     elif params:

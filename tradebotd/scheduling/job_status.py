@@ -1,4 +1,4 @@
-"""What `tradebotctl jobs` shows: schedule, last run, outcome, and the figures of a day."""
+"""Status of jobs for `tradebotctl jobs`: schedule, last run, outcome, figures of a day."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ WINDOW: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
-    """One element of the `jobs` JSON. `success_rate_24h`: 0 to 1, None unrun."""
+    """Element of the `jobs` JSON. `success_rate_24h`: 0 to 1, None without runs."""
 
     name: JobName
     enabled: bool
@@ -36,7 +36,7 @@ class JobStatus:
 async def job_statuses(
     runner: JobRunner, scheduler: ClockScheduler, database: Database, now: datetime
 ) -> list[JobStatus]:
-    """Of every job, in the fixed order. *now* is market time: the window is a market day."""
+    """Return every job's status in the fixed order. *now* is market time, as is the window."""
     specs = runner.specs
     async with database.connection() as connection:
         figures = await job_runs.figures(connection, [s.name for s in specs], now - WINDOW)

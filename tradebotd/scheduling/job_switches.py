@@ -1,4 +1,4 @@
-"""Operators' hands on jobs: switching them, and what became of dead letters; both are stored."""
+"""Operator's switches of jobs and handling of dead letters; both are stored."""
 
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
@@ -11,14 +11,14 @@ from tradebotd.storage.postgres.database import Connection, Database
 
 
 async def load_disabled(runner: JobRunner, database: Database) -> None:
-    """At the start: what an operator switched off stays off."""
+    """Load the jobs that an operator disabled; they stay so after a restart."""
     async with database.connection() as connection:
         names = await settings.get(connection, settings.DISABLED_JOBS)
     runner.set_disabled([JobName(name) for name in names or []])
 
 
 async def switch(runner: JobRunner, database: Database, name: str, *, enabled: bool) -> None:
-    """Raises RefusedError: unknown, or switched off in the configuration."""
+    """Switch a job. Raises RefusedError: unknown, or disabled in the configuration."""
     before = runner.disabled
     if enabled:
         runner.enable(name)
@@ -28,14 +28,14 @@ async def switch(runner: JobRunner, database: Database, name: str, *, enabled: b
         async with database.connection() as connection:
             await settings.put(connection, settings.DISABLED_JOBS, sorted(runner.disabled))
     except BaseException:
-        runner.set_disabled(sorted(before))  # what could not be stored has not been done
+        runner.set_disabled(sorted(before))  # undo what could not be stored
         raise
 
 
 async def retry_dead_letter(
     runner: JobRunner, database: Database, letter_id: int, progress: Progress = no_progress
 ) -> JobRun:
-    """Run it again with its arguments; the entry is closed if that ends well."""
+    """Run a dead letter again with its arguments; it is closed if that succeeds."""
     async with database.connection() as connection:
         letter = await dead_letters.select_one(connection, letter_id)
         if letter is None or letter.state != "open":

@@ -1,4 +1,4 @@
-"""The latest outcome of each job: read after runs that mattered, and when somebody asks."""
+"""Latest outcome of each job: read after eventful runs and on request."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ class _Known:
 
 
 class Outcomes:
-    """*every*: market time after which a quiet job's outcome is read again after a run."""
+    """Cache of outcomes. *every*: market time between readings for uneventful runs."""
 
     def __init__(self, *, every: timedelta) -> None:
         self._every = every
@@ -38,7 +38,7 @@ class Outcomes:
             await self._evaluate(job, known, now)
 
     async def fresh(self, job: Job, now: datetime) -> Outcome | None:
-        """Read again if the job has run since. None before its first run."""
+        """Return the outcome, read again if the job has run since; None before its first run."""
         known = self._known.get(job.name)
         if known is None:
             return None
@@ -48,7 +48,7 @@ class Outcomes:
 
     async def _evaluate(self, job: Job, known: _Known, now: datetime) -> Outcome:
         try:
-            with anyio.fail_after(LONGEST_SECONDS):  # the run it belongs to must come to its end
+            with anyio.fail_after(LONGEST_SECONDS):  # the run must not wait for ever
                 outcome = await job.outcome()
         except Exception as error:  # noqa: BLE001 - the runner's edge: an unreadable outcome is not ok
             text = f"could not be read: {type(error).__name__}: {error}"

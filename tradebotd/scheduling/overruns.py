@@ -1,4 +1,4 @@
-"""Which jobs take longer than the time between their slots: said now and then, not each time."""
+"""Jobs that run longer than the time between their slots, reported only now and then."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,13 +15,16 @@ class _Told:
 
 
 class Overruns:
-    """A job that is too slow runs, skips, runs, skips: a warning each would bury what matters."""
+    """Reporter of overruns: a warning for every skipped slot would bury what matters."""
 
     def __init__(self) -> None:
         self._told: dict[JobName, _Told] = {}
 
     def skipped(self, name: JobName, host_seconds: float) -> int | None:
-        """A slot came while *name* ran. How many there were since the last word; None: no word."""
+        """Count a slot skipped because *name* was running.
+
+        Returns the number of slots since the last warning if a new one is due, else None.
+        """
         told = self._told.get(name)
         if told is None or host_seconds - told.at >= SAY_AGAIN_SECONDS:
             self._told[name] = _Told(at=host_seconds)

@@ -1,8 +1,8 @@
-"""Writes `job_runs`: at once, or an instant's rows in one statement; never without bound.
+"""Ledger of `job_runs`: written at once, or per instant in one statement; memory is bounded.
 
-Immediate (live, paced, by hand): the row is there when the run starts and closed when it ends.
+Immediate (live, paced, manual): the row is there when the run starts and closed when it ends.
 Deferred (speed 0): nothing is written until the instant is over; a kill within it leaves no row,
-and the instant is run again. With the database away finished rows wait in memory.
+and the instant is run again. While the database is unavailable, finished rows wait in memory.
 """
 
 from collections import deque
@@ -36,7 +36,7 @@ MINUTE: Final = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class OpenRun:
-    """A run between its start and its end. `rolls`: good runs of a minute share a row."""
+    """Run between its start and its end. `rolls`: good runs of a minute share a row."""
 
     id: RunId | None
     job: JobName
@@ -49,7 +49,7 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter that waits for the database."""
+    """Dead letter that waits for the database."""
 
     job: JobName
     args: dict[str, Any]
@@ -58,7 +58,7 @@ class Letter:
 
 
 class RunLedger:
-    """*deferred*: scheduled runs wait for `commit_instant`; the timeline of speed 0 calls it."""
+    """Ledger; *deferred*: scheduled runs wait for `commit_instant`, called at speed 0."""
 
     def __init__(self, database: Database, *, deferred: bool, capacity: int = CAPACITY) -> None:
         self._database = database
@@ -81,7 +81,7 @@ class RunLedger:
     async def open(
         self, job: JobName, scheduled_at: datetime | None, now: datetime, *, rolls: bool
     ) -> OpenRun | None:
-        """None: this occurrence has a finished row, and must not be run again."""
+        """Open a run; None if its slot has a finished row and must not be run again."""
         slot_at = now if scheduled_at is None else scheduled_at
         run = OpenRun(None, job, scheduled_at, slot_at, now, 1, rolls)
         try:
@@ -114,9 +114,9 @@ class RunLedger:
     async def lost_when_cut(
         self, job: JobName, scheduled_at: datetime | None, slot_at: datetime, clock: Clock
     ) -> AsyncIterator[None]:
-        """A stop between its opening and its end closes its row as `lost`, as the next start would.
+        """Close the row as `lost` if a stop cancels the run, as the next start would.
 
-        It may take CUT_SECONDS: what is not closed by then is left to that start.
+        That takes at most CUT_SECONDS; a row not closed by then is left to that start.
         """
         try:
             yield
@@ -132,14 +132,14 @@ class RunLedger:
                 await job_runs.close_cut(connection, job, slot_at, now)
 
     async def note(self, record: RunRecord, *, rolls: bool = False) -> None:
-        """A row that is closed at once: missed or skipped."""
+        """Record a run that never started: missed or skipped."""
         run = OpenRun(
             None, record.job, record.scheduled_at, record.slot_at, record.started_at, 1, rolls
         )
         await self.close(run, record)
 
     async def set_attempt(self, run: OpenRun) -> None:
-        """Show a retry on the open row; when that cannot be, the closing says it."""
+        """Show a retry on the open row; if that fails, closing the row records it."""
         if run.id is None or (self._deferred and run.scheduled_at is not None):
             return
         try:
@@ -156,7 +156,7 @@ class RunLedger:
             return
 
     async def commit_instant(self, reached: datetime, *, ended: bool = False) -> None:
-        """The market time *reached*, and the rows of the instants before it, in one statement.
+        """Store the market time *reached* and the rows of earlier instants in one statement.
 
         Raises DatabaseUnavailableError with nothing forgotten: call it again.
         """
@@ -171,7 +171,7 @@ class RunLedger:
         self._instant.clear()
 
     async def flush(self) -> None:
-        """Write what waits. Raises DatabaseUnavailableError with the rest still waiting."""
+        """Write waiting rows. Raises DatabaseUnavailableError; the rest keeps waiting."""
         if self._flushing or not self.waiting:
             return
         self._flushing = True
@@ -183,7 +183,7 @@ class RunLedger:
             self._flushing = False
 
     async def recover(self, now: datetime) -> int:
-        """Close as `lost` what a crash left open; how many."""
+        """Close as `lost` the rows that a crash left open; return their number."""
         async with self._database.connection() as connection:
             lost = await job_runs.close_lost(connection, now)
         for job, scheduled_at in lost:
@@ -191,7 +191,7 @@ class RunLedger:
         return len(lost)
 
     async def done_at(self, instant: datetime) -> set[JobName]:
-        """The jobs that have been run at *instant* already: before a kill."""
+        """Return the jobs that already ran at *instant*, before a kill."""
         async with self._database.connection() as connection:
             return await job_runs.done_at(connection, instant)
 
@@ -235,7 +235,7 @@ class RunLedger:
         else:
             await job_runs.fold_run(connection, record, known.id, known.slot_at)
 
-    # The database is away
+    # Database unavailable
 
     def _wait(self, record: RunRecord) -> None:
         if len(self._waiting) >= self._capacity:
@@ -243,7 +243,7 @@ class RunLedger:
         self._waiting.append(record)
 
     def _drop_one(self) -> None:
-        """The oldest uneventful row; if all are eventful, the oldest."""
+        """Drop the oldest uneventful row, or the oldest if all are eventful."""
         for index, record in enumerate(self._waiting):
             if not record.eventful:
                 del self._waiting[index]
@@ -272,7 +272,7 @@ class RunLedger:
                 self._letters.popleft()
 
     async def _write_batch(self, connection: Connection, batch: list[RunRecord]) -> None:
-        """Rows with an id are open in the table, the others are not there yet."""
+        """Close rows that have an id, which are open in the table; insert the others."""
         known = [record for record in batch if record.id is not None]
         for record in known:
             await job_runs.close_run(connection, record)
@@ -291,7 +291,7 @@ def _minute(record: RunRecord) -> datetime:
 
 
 def _distinct(records: list[RunRecord]) -> list[RunRecord]:
-    """The longest start of *records* that names no occurrence twice: a statement may not."""
+    """Return the longest prefix without a repeated occurrence, as one statement requires."""
     seen: set[tuple[JobName, datetime | None]] = set()
     for count, record in enumerate(records):
         key = (record.job, record.scheduled_at)

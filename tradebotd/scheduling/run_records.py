@@ -1,4 +1,4 @@
-"""What a run that has ended leaves: its row, and its figures for the log."""
+"""Records of a finished run: its row, and its counts for the log."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Gives every job the same manners: its row, limits, overlap, expiry, retries, outcome, log."""
+"""Runner of jobs, the same for all: row, limits, overlap, expiry, retries, outcome, log."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -46,7 +46,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One run to be made."""
+    """Run that is to be made."""
 
     spec: JobSpec
     job: Job
@@ -55,10 +55,10 @@ class _Plan:
 
 
 class JobRunner:
-    """`trigger` starts runs as tasks (live, paced); `run_due` runs them in order (speed 0).
+    """Runner: `trigger` starts tasks (live, paced); `run_due` runs in order (speed 0).
 
     *tasks* must outlive `drain`. *is_open* answers for jobs with `only_when_open`. *hold* keeps a
-    jumping clock still while a run by hand lasts.
+    clock at speed 0 still during a manual run.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class JobRunner:
 
     @property
     def specs(self) -> list[JobSpec]:
-        """Of every job there is, in the fixed order."""
+        """Specs of all jobs, in the fixed order."""
         return sorted(self._specs.values(), key=lambda spec: order_key(spec.name))
 
     def set_specs(self, specs: Sequence[JobSpec]) -> None:
-        """At the start, and when a reload changed them. Those without a job are left out."""
+        """Set the specs, at the start and after a reload. Specs without a job are ignored."""
         self._specs = {spec.name: spec for spec in specs if spec.name in self._jobs}
 
     @property
@@ -111,15 +111,15 @@ class JobRunner:
 
     @property
     def disabled(self) -> frozenset[JobName]:
-        """What an operator switched off."""
+        """Jobs that an operator disabled."""
         return frozenset(self._disabled)
 
     def set_disabled(self, names: Sequence[JobName]) -> None:
-        """As it was stored; names of jobs that are gone do no harm."""
+        """Set the stored disabled jobs; names of removed jobs do no harm."""
         self._disabled = set(names)
 
     def spec_of(self, name: str) -> JobSpec:
-        """Raises RefusedError, which lists the known names."""
+        """Return the job's spec. Raises RefusedError, which lists the known names."""
         if (spec := self._specs.get(JobName(name))) is None:
             known = tuple(sorted(self._specs))
             hint = f"known: {', '.join(known)}"
@@ -129,7 +129,7 @@ class JobRunner:
     # Scheduled runs
 
     def trigger(self, dues: Sequence[Due]) -> None:
-        """Start what is due; the scheduler's hand-over when time passes by itself."""
+        """Start what is due, as tasks; the scheduler calls it when time passes by itself."""
         for due in dues:
             if self._draining or not self.is_enabled(due.name):
                 continue
@@ -141,7 +141,7 @@ class JobRunner:
                 self._tasks.start_soon(self._run_scheduled, spec, due, name=f"job {due.name}")
 
     async def run_due(self, dues: Sequence[Due]) -> None:
-        """Run what is due one after the other: where the order of effects must repeat."""
+        """Run what is due in sequence, where the order of effects must repeat."""
         for due in dues:
             if self._draining or not self.is_enabled(due.name):
                 continue
@@ -197,7 +197,7 @@ class JobRunner:
             summary={"reason": reason},
         )
 
-    # Runs by hand
+    # Manual runs
 
     async def run_by_hand(
         self,
@@ -206,7 +206,10 @@ class JobRunner:
         progress: Progress = no_progress,
         only: frozenset[str] | None = None,
     ) -> JobRun:
-        """The very same path. Raises RefusedError: unknown, already running, or stopping."""
+        """Run a job manually, by the same path as a scheduled run.
+
+        Raises RefusedError: unknown, already running, or stopping.
+        """
         spec = self.spec_of(name)
         if self._draining:
             raise RefusedError(RefusalCode.STOPPING, "the daemon is stopping")
@@ -231,11 +234,11 @@ class JobRunner:
         return run
 
     def check_params(self, name: JobName, params: Mapping[str, str]) -> None:
-        """Raises RefusedError: a typo is no run that has failed."""
+        """Check the parameters. Raises RefusedError: a typo must not count as a failed run."""
         check_params(self._jobs[name], params)
 
     async def run_made_up(self, name: JobName, scheduled_at: datetime) -> None:
-        """Run an occurrence that was lost or missed while the daemon was down, late as it is."""
+        """Run an occurrence that was lost or missed while the daemon was down."""
         if self._draining or not self.is_enabled(name) or name in self._running:
             return
         spec = self._specs[name]
@@ -249,7 +252,7 @@ class JobRunner:
     # One run
 
     async def _run(self, plan: _Plan) -> JobRun | None:
-        """None: this occurrence has been run already."""
+        """Run once; None if this occurrence has already been run."""
         context, spec = plan.context, plan.spec
         slot_at = context.now if context.scheduled_at is None else context.scheduled_at
         async with self._ledger.lost_when_cut(
@@ -276,7 +279,7 @@ class JobRunner:
         )
 
     async def _run_open(self, plan: _Plan) -> tuple[OpenRun, RunRecord, Result] | None:
-        """From its row to its row's end."""
+        """Run from the opening to the closing of its row; None if already run."""
         context, started = plan.context, self._host_seconds()
         run = await self._ledger.open(
             plan.spec.name, context.scheduled_at, context.now, rolls=_rolls(plan.spec)
@@ -318,7 +321,7 @@ class JobRunner:
             return
         log.error("job failed", **figures, **counts_of(result), error=record.error)
         if not result.can_be_mended:
-            return  # what failed is kept elsewhere (quarantine): nothing could be tried again
+            return  # failures are in quarantine; there is nothing to retry
         only = result.summary.failed_items
         if record.status is not RunStatus.PARTIAL:
             only = sorted(plan.context.only or ())
@@ -340,10 +343,10 @@ class JobRunner:
             seconds = now - running.started
             if not running.warned and seconds >= running.soft_limit.total_seconds():
                 running.warned = True
-                log.warning("job slow", job=name, running_s=round(seconds, 1))
+                log.warning("soft limit exceeded", job=name, running_s=round(seconds, 1))
 
     def disable(self, name: str) -> None:
-        """No scheduled runs from now on; the caller stores `disabled`."""
+        """Stop scheduled runs of the job; the caller stores `disabled`."""
         self._disabled.add(self.spec_of(name).name)
 
     def enable(self, name: str) -> None:
@@ -357,7 +360,10 @@ class JobRunner:
         self._disabled.discard(spec.name)
 
     async def drain(self, seconds: float) -> bool:
-        """Start nothing more and wait for what runs; cancels nothing. False: some still run."""
+        """Start no more runs and wait for running ones without cancelling any.
+
+        Returns False if some still run.
+        """
         self._draining = True
         with anyio.move_on_after(seconds):
             while self._running:
@@ -379,5 +385,5 @@ class JobRunner:
 
 
 def _rolls(spec: JobSpec) -> bool:
-    """Oftener than once a minute: good runs share a row a minute."""
+    """Return whether a slot is shorter than a minute, so that good runs share a row."""
     return any(isinstance(slot, Every) and slot.interval < MINUTE for slot in spec.slots)

@@ -1,9 +1,10 @@
-"""APScheduler on a Clock: its jobs and store; our own triggers, "now", timer and executor.
+"""APScheduler on a Clock: its jobs and store with our triggers, "now", timer and executor.
 
-The only importer of apscheduler. It leans on internals of 3.11.3 (`_process_jobs`, `_modify`, the
-memory store), so that version is pinned and tests compare it with the stock `AsyncIOScheduler`.
-The library's own cron trigger fires twice or an hour late on days when clocks change, and its own
-code reads the wall clock wherever a next run time is not given: neither is used.
+The only importer of apscheduler. It relies on internals of 3.11.3 (`_process_jobs`, `_modify`,
+the memory store), so that version is pinned and tests compare it with the stock
+`AsyncIOScheduler`. The library's own cron trigger fires twice or an hour late on days of clock
+changes, and its own code reads the wall clock wherever no next run time is given: neither is
+used.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ LONGEST_TIMER_SECONDS: Final = 10.0
 
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
-    """One slot of one job. Asked without a previous time, it answers the first from *now* on."""
+    """Trigger of one slot of one job; without a previous time it returns the first from *now*."""
 
     def __init__(self, slot: Slot, closes_after: ClosesAfter) -> None:
         self.slot = slot
@@ -47,7 +48,7 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler has no type
 
 
 class Collect(BaseExecutor):  # type: ignore[misc]  # apscheduler has no types
-    """Keeps what is due for `take_due`; runs nothing, so that shutdown has nothing to cancel."""
+    """Executor that collects due runs for `take_due`; runs nothing, so shutdown cancels nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class Collect(BaseExecutor):  # type: ignore[misc]  # apscheduler has no types
 
 
 class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no types
-    """For every clock. Live and paced, a timer wakes it; at speed 0 the timeline asks instead.
+    """Scheduler for every clock, woken by a timer; at speed 0 the timeline asks instead.
 
     *hand_over* gets what fell due, in the order of `slots.ORDER`.
     """
@@ -84,7 +85,7 @@ class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no
         self.add_executor(self._collect)
 
     def schedule(self, specs: Iterable[JobSpec]) -> None:
-        """One library job a slot. Call it once, when the clock stands where it will start."""
+        """Add a library job for each slot. Call it once the clock has its starting time."""
         now = self._clock.now()
         for spec in specs:
             for number, slot in enumerate(spec.slots):
@@ -97,32 +98,35 @@ class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no
                 self.add_job(_nothing, trigger, id=job_id, next_run_time=first)
 
     def unschedule(self) -> None:
-        """Forget every slot: before `schedule` after a reload."""
+        """Remove every slot, before `schedule` after a reload."""
         self.remove_all_jobs()
         self._job_names.clear()
 
     def next_due(self) -> datetime | None:
-        """The earliest due time there is; None without schedules."""
+        """Return the earliest due time; None without schedules."""
         store = self._jobstores.get("default")  # there from the start on
         instant: datetime | None = None if store is None else store.get_next_run_time()
         return instant
 
     def next_run_at(self, name: JobName) -> datetime | None:
-        """None before the start, too: an operator may ask at any moment."""
+        """Return the job's next run; None also before the start, when status may ask."""
         store = self._jobstores.get("default")
         jobs = [] if store is None else store.get_all_jobs()
         times = [job.next_run_time for job in jobs if self._job_names.get(job.id) == name]
         return min(times, default=None)
 
     def take_due(self) -> list[Due]:
-        """What is due by now, each job once, in the fixed order; moves the schedules on."""
+        """Return what is due, each job once, in the fixed order; advances the schedules."""
         self._process_jobs()
         taken = sorted(self._collect.due.values(), key=lambda due: order_key(due.name))
         self._collect.due = {}
         return taken
 
     def wakeup(self) -> None:
-        """Called by the timer, and by the library when jobs are added. Nothing to do at speed 0."""
+        """Hand over what is due; called by the timer, and by the library when jobs are added.
+
+        Does nothing at speed 0.
+        """
         if self._clock.speed == 0:
             return
         if due := self.take_due():
@@ -144,7 +148,7 @@ class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no
         self._timer = asyncio.get_running_loop().call_later(delay, self.wakeup)
 
     def _process_jobs(self) -> None:
-        """The library's own loop with the clock's now, a row of due times as arithmetic."""
+        """Run the library's loop by the clock, with successive due times computed at once."""
         if self.state != STATE_RUNNING:
             return
         now = self._clock.now()
@@ -164,4 +168,4 @@ class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no
 
 
 def _nothing() -> None:
-    """APScheduler wants a callable; the runner runs the job."""
+    """Do nothing: APScheduler requires a callable, but the runner runs the job."""

@@ -1,4 +1,4 @@
-"""When slots fall due: pure arithmetic, exactly once for each occurrence, also when clocks change.
+"""Due times of slots: pure arithmetic, one for each occurrence, also when clocks change.
 
 An instant is aware UTC. Local dates and times appear only inside `at_instant`.
 """
@@ -37,7 +37,7 @@ _RANK: Final = {name: rank for rank, name in enumerate(ORDER)}
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A job's due times at one look: the latest, and how many earlier ones it stands for.
+    """Due times of a job at one check: the latest, and the number of earlier ones it covers.
 
     `first` is the earliest of them; it equals `at` when `earlier` is 0.
     """
@@ -48,7 +48,7 @@ class Due:
     earlier: int = 0
 
     def joined(self, other: "Due") -> "Due":
-        """Two slots of one job due at one look. The same instant twice is one occurrence."""
+        """Join two slots of one job; the same instant twice is one occurrence."""
         early, late = (self, other) if self.at <= other.at else (other, self)
         return Due(
             name=self.name,
@@ -63,9 +63,9 @@ def order_key(name: str) -> tuple[int, str]:
 
 
 def at_instant(slot: At, day: date) -> datetime:
-    """The one instant of *slot* on the local date *day*, whatever the clock does there.
+    """Return the instant of *slot* on the local date *day*, whatever the clock does there.
 
-    A time that comes twice is the first of the two. A time that is skipped is the first instant
+    A time that occurs twice is the first of the two. A time that is skipped is the first instant
     after the gap.
     """
     local = zone(slot.timezone)
@@ -77,7 +77,7 @@ def at_instant(slot: At, day: date) -> datetime:
 
 
 def next_fire(slot: Slot, after: datetime, closes_after: ClosesAfter) -> datetime | None:
-    """The first due time later than *after*."""
+    """Return the first due time after *after*; None if no session is known."""
     match slot:
         case Every(interval=interval):
             return EPOCH + ((after - EPOCH) // interval + 1) * interval
@@ -91,12 +91,12 @@ def next_fire(slot: Slot, after: datetime, closes_after: ClosesAfter) -> datetim
 
 
 def first_fire(slot: Slot, now: datetime, closes_after: ClosesAfter) -> datetime | None:
-    """The first due time that is not before *now*."""
+    """Return the first due time at or after *now*."""
     return next_fire(slot, now - MICROSECOND, closes_after)
 
 
 def last_fire(slot: Slot, until: datetime, closes_after: ClosesAfter) -> datetime | None:
-    """The latest due time not later than *until*, within the last two weeks."""
+    """Return the latest due time up to *until*, within the last two weeks."""
     if isinstance(slot, Every):
         return EPOCH + ((until - EPOCH) // slot.interval) * slot.interval
     latest = None
@@ -110,7 +110,7 @@ def last_fire(slot: Slot, until: datetime, closes_after: ClosesAfter) -> datetim
 def due_between(
     name: JobName, slot: Slot, first: datetime, now: datetime, closes_after: ClosesAfter
 ) -> Due:
-    """What is due from *first* (itself due) to *now*; a long sleep costs no loop over seconds."""
+    """Return what is due from *first* (itself due) to *now*, without a loop over intervals."""
     if isinstance(slot, Every):
         earlier = (now - first) // slot.interval
         return Due(name, first + earlier * slot.interval, first, earlier)
@@ -140,7 +140,7 @@ def _next_at(slot: At, after: datetime) -> datetime:
 
 
 def _end_of_gap(before: datetime, after: datetime, local: ZoneInfo) -> datetime:
-    """The instant at which the offset changes between *before* and *after*, to the second."""
+    """Return the instant, to the second, at which the offset changes between the two."""
     offset = before.astimezone(local).utcoffset()
     low, high = int(before.timestamp()), int(after.timestamp())
     while high - low > 1:
@@ -154,6 +154,6 @@ def _end_of_gap(before: datetime, after: datetime, local: ZoneInfo) -> datetime:
 
 
 def timezones(spec: JobSpec) -> str:
-    """The zones of *spec*'s slots, as `tradebotctl jobs` shows them."""
+    """Return the zones of *spec*'s slots, as `tradebotctl jobs` shows them."""
     names = [slot.timezone if isinstance(slot, At) else "UTC" for slot in spec.slots]
     return ", ".join(dict.fromkeys(names)) or "UTC"

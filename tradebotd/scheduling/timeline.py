@@ -1,8 +1,8 @@
-"""Time at speed 0: jumps to the next path point or due job, and does everything there in order.
+"""Timeline of speed 0: jumps to the next path point or due job and acts there in order.
 
-The instant reached is committed before its jobs run, together with the rows of the instants
-before. A killed replay therefore starts again at an instant whose jobs may have run in part: those
-without a row are run again, and each of them must bear that.
+The instant reached is committed before its jobs run, together with the rows of earlier instants.
+A killed replay therefore restarts at an instant whose jobs may have run in part: those without a
+row are run again, which each of them must tolerate.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -37,7 +37,7 @@ OnTick = Callable[[Tick], Awaitable[None] | None]
 
 
 class Recording(Protocol):
-    """What a simulated feed knows of its own time (ports.feed.SimulatedFeed)."""
+    """Time span and path of a simulated feed (ports.feed.SimulatedFeed)."""
 
     def span(self) -> tuple[datetime, datetime]: ...
 
@@ -46,7 +46,7 @@ class Recording(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """`market_clock`: how far a replay has come. None: never started."""
+    """Stored `market_clock`: how far a replay has come. `at` is None if it never started."""
 
     at: datetime | None
     ended: bool
@@ -54,7 +54,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class ReplayProgress:
-    """`share` of the recording done, None without an end; `candles_per_second` of host time."""
+    """Progress of a replay. `share`: None if endless; `candles_per_second`: of host time."""
 
     market_now: datetime
     share: float | None
@@ -62,7 +62,7 @@ class ReplayProgress:
 
 
 async def read_reached(database: Database) -> Reached:
-    """Where to go on. Wiring builds the clock with it."""
+    """Read where to resume; the wiring builds the clock with it."""
     async with database.connection() as connection:
         stored: Any = await settings.get(connection, settings.MARKET_CLOCK)
     if stored is None:
@@ -71,7 +71,7 @@ async def read_reached(database: Database) -> Reached:
 
 
 class Playback:
-    """What both players share: the path from where it was left, and how far it is."""
+    """Playback shared by both players: the path from where it was left, and the progress."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Playback:
         self._prime(prime)
 
     def _prime(self, prime: Callable[[Tick], None]) -> None:
-        """Make known again what prices were before *reached*, without acting on them."""
+        """Load the prices before *reached* without acting on them."""
         if self.reached.at is None:
             return
         while self.next is not None and self.next.at <= self.reached.at:
@@ -108,7 +108,7 @@ class Playback:
             self.next = next(self._path, None)
 
     async def deliver(self, until: datetime) -> None:
-        """Every path point up to *until*, in order; most ticks need no waiting."""
+        """Deliver every path point up to *until*, in order; most need no waiting."""
         point = self.next
         while point is not None and point.at <= until:
             pending = self._on_tick(point)
@@ -129,7 +129,7 @@ class Playback:
 
 
 class Timeline:
-    """Plays at speed 0. The clock stands at `reached`, or at the recording's start, beforehand."""
+    """Player at speed 0. The clock must stand at `reached`, or at the recording's start."""
 
     def __init__(
         self,
@@ -150,14 +150,14 @@ class Timeline:
         self._stopping = anyio.Event()
 
     def stop(self) -> None:
-        """End between two instants; what was done is committed first."""
+        """Stop between two instants; finished work is committed first."""
         self._stopping.set()
 
     def progress(self) -> ReplayProgress:
         return self._playback.progress()
 
     async def run(self) -> bool:
-        """Whether the data came to its end; False: stopped before."""
+        """Play; return True when the data ended, False when stopped before."""
         if self._playback.reached.ended:
             return True
         resumed_at = self._playback.reached.at
@@ -187,7 +187,7 @@ class Timeline:
         wake = self._clock.next_wake()
         self._clock.jump_to(instant)
         if wake is not None and wake <= instant:
-            await checkpoint()  # sleepers act before anything else does at this instant
+            await checkpoint()  # sleepers act first at this instant
             await self._clock.wait_until_free()
 
     async def _run_jobs(self, instant: datetime, done: set[JobName]) -> None:
@@ -199,7 +199,10 @@ class Timeline:
             await self._runner.run_due(dues)
 
     async def _commit(self, instant: datetime, *, ended: bool) -> bool:
-        """While the database is away time stands still. False: stopped meanwhile."""
+        """Commit, retrying while the database is unavailable: market time stands still.
+
+        Returns False if stopped meanwhile.
+        """
         warned = False
         while True:
             try:
@@ -208,7 +211,7 @@ class Timeline:
                 if self._stopping.is_set():
                     return False
                 if not warned:
-                    log.warning("replay waits for the database", error=str(error))
+                    log.warning("replay suspended", error=str(error))
                 warned = True
                 with anyio.move_on_after(DATABASE_RETRY_SECONDS):
                     await self._stopping.wait()
@@ -217,7 +220,7 @@ class Timeline:
 
 
 class PacedPlayer:
-    """Plays with a speed: each path point when its time has come, none skipped when late."""
+    """Player with a speed: each path point at its time, none skipped when late."""
 
     def __init__(
         self,
@@ -243,7 +246,7 @@ class PacedPlayer:
         return self._playback.progress()
 
     async def run(self) -> bool:
-        """Whether the data came to its end; False: stopped before."""
+        """Play; return True when the data ended, False when stopped before."""
         end = self._playback.end
         self._clock.stop_at(end)
         if self._playback.reached.ended:

@@ -1,1 +1,1 @@
-"""All the SQL there is: one module a table or two."""
+"""Storage: all SQL, one module for a table or two."""

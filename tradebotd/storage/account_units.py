@@ -1,4 +1,4 @@
-"""`account_units`: by how much an account has grown by what came in or left."""
+"""`account_units`: units of an account, which grow and shrink with transfers, not with P&L."""
 
 from decimal import Decimal
 from typing import Final, LiteralString
@@ -18,8 +18,9 @@ PUT: Final[LiteralString] = """
 
 
 async def select(connection: Connection, account: str) -> tuple[Units, Decimal]:
-    """One unit for one of the currency, until something comes in or leaves; and what transfers were
-    worth that were told since the last snapshot.
+    """Return the units, one per unit of currency until the first transfer.
+
+    Also returns the value of transfers reported since the last snapshot.
     """
     row = await connection.fetchrow(SELECT, account)
     units = Units() if row["units"] is None else Units(units=row["units"], since=row["since"])
@@ -27,5 +28,5 @@ async def select(connection: Connection, account: str) -> tuple[Units, Decimal]:
 
 
 async def put(connection: Connection, account: str, units: Units) -> None:
-    """In the caller's transaction; one at a time writes it: who takes the account's snapshot."""
+    """Store the units in the caller's transaction; only the snapshot writes them."""
     await connection.execute(PUT, account, units.units, units.since)

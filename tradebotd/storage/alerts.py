@@ -1,4 +1,4 @@
-"""`alerts`: one open entry for each (code, subject), counted while it lasts, kept when it is over."""
+"""`alerts`: one open row for each (code, subject), counted while it lasts, kept afterwards."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -26,7 +26,7 @@ CLEAR: Final[LiteralString] = """
     UPDATE alerts SET cleared_at = $3
      WHERE code = ANY ($1::text[]) AND subject = $2 AND cleared_at IS NULL
 """
-# What happened once, and is told for a while.
+# Alerts about single events, open for a limited time.
 CLEAR_OLDER: Final[LiteralString] = """
     UPDATE alerts SET cleared_at = $3 WHERE code = $1 AND cleared_at IS NULL AND last_seen_at <= $2
 """
@@ -40,7 +40,7 @@ async def raise_alert(
     message: str,
     at: datetime,
 ) -> bool:
-    """Whether it is new. *code* is also the name of its runbook."""
+    """Raise an alert; return whether it is new. *code* is also the name of its runbook."""
     count: int = await connection.fetchval(RAISE, code, severity, subject, message, at)
     return count == 1
 
@@ -52,20 +52,20 @@ async def clear_others(
     at: datetime,
     silent: Iterable[str] = (),
 ) -> None:
-    """What is not among the subjects *still* seen is over.
+    """Clear the alerts of *code* whose subjects are not in *still*.
 
-    *silent*: venues that did not answer: of subjects that begin with one nobody knows.
+    *silent*: venues that did not answer; alerts whose subject begins with one stay open.
     """
     await connection.execute(CLEAR_OTHERS, code, still, at, list(silent))
 
 
 async def clear(connection: Connection, codes: list[AlertCode], subject: str, at: datetime) -> None:
-    """What these said of *subject* is over."""
+    """Clear the alerts of these codes about *subject*."""
     await connection.execute(CLEAR, codes, subject, at)
 
 
 async def clear_older(
     connection: Connection, code: AlertCode, seen_until: datetime, at: datetime
 ) -> None:
-    """What was last seen at or before *seen_until* is over."""
+    """Clear alerts last seen at or before *seen_until*."""
     await connection.execute(CLEAR_OLDER, code, seen_until, at)

@@ -1,4 +1,4 @@
-"""`asset_sums`: what our trades made of each asset at a venue, as running sums kept by triggers.
+"""`asset_sums`: changes of each asset at a venue by our trades, as sums kept by triggers.
 
 A sum is kept in parts, so that fills of many bots do not wait for each other.
 """
@@ -25,8 +25,9 @@ SELECT_FLOWS: Final[LiteralString] = """
 
 
 async def select_flows(connection: Connection, venue: VenueName) -> dict[str, Decimal]:
-    """By asset, what trades have added to it as money and as fees, and transfers have brought; what
-    is held of it as the base of a position is no part of this.
+    """Return, by asset, the changes by trades (as money and as fees) and by transfers.
+
+    Holdings of the asset as the base of a position are not included.
     """
     rows = await connection.fetch(SELECT_FLOWS, venue)
     return {row["asset"]: row["flow"] for row in rows}

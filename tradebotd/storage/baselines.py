@@ -1,6 +1,6 @@
-"""Since when it is known what an account held before us, and what a venue has told of that later.
+"""Times when baselines (holdings before us) were measured, and transfers reported later.
 
-A transfer that was made before an asset's baseline was measured is part of it, whenever it is told.
+A transfer made before its asset's baseline was measured is part of it, whenever it is reported.
 """
 
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ TOLD_LATER: Final = "spot_baselines_told"  # {venue: {asset: sum of transfers}}
 async def measured(
     connection: Connection, venue: VenueName, assets: Iterable[str], at: datetime
 ) -> None:
-    """In the transaction that stores the baselines of *assets*."""
+    """Store when *assets* were measured, in the transaction that stores their baselines."""
     stored: Any = await settings.lock(connection, MEASURED_AT) or {}
     stored[venue] = stored.get(venue, {}) | dict.fromkeys(assets, at.isoformat())
     await settings.put(connection, MEASURED_AT, stored)
 
 
 async def count_in(connection: Connection, transfer: Transfer) -> None:
-    """In the transaction that books *transfer*, which its venue has just told."""
+    """Count *transfer* if the baseline includes it, in the transaction that books it."""
     times: Any = await settings.lock(connection, MEASURED_AT) or {}
     at = times.get(transfer.venue, {}).get(transfer.asset)
     if at is None or datetime.fromisoformat(at) < transfer.at:
@@ -39,6 +39,6 @@ async def count_in(connection: Connection, transfer: Transfer) -> None:
 
 
 async def told_later(connection: Connection, venue: VenueName) -> dict[str, Decimal]:
-    """By asset, the sum of the transfers told since that its baseline has in it already."""
+    """Return, by asset, the sum of later reported transfers that its baseline includes."""
     stored: Any = await settings.get(connection, TOLD_LATER) or {}
     return {asset: Decimal(amount) for asset, amount in stored.get(venue, {}).items()}

@@ -56,7 +56,7 @@ TAKE_LEASE: Final[LiteralString] = """
               EXISTS (SELECT 1 FROM orders AS o WHERE o.bot = $1 AND NOT o.settled AND o.role = 'entry'
                          AND o.type <> 'market' AND o.status IN ('new', 'partially_filled')) AS entry_resting
 """
-# Whoever paused or resumed the bot while its cycle ran is not overruled by what the cycle had read ($7).
+# A pause or resume during the cycle takes precedence over what the cycle had read ($7).
 RELEASE_LEASE: Final[LiteralString] = """
     UPDATE bot_states
        SET lease_token = NULL, last_run_at = $5, last_error_message = $6,
@@ -140,10 +140,11 @@ SELECT_DAYS: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedState:
-    """A bot's state at the start of its cycle. Counters belong to `day`; `daily_pnl` is in the
-    account's currency, without `daily_unconverted` (by asset), of which no rate was known.
+    """State of a bot at the start of its cycle; counters belong to `day`.
 
-    `order_pending`: the outcome of an order is awaited. `entry_resting`: an entry waits at its venue.
+    `daily_pnl` is in the account's currency, without `daily_unconverted` (by asset), for which no
+    rate was known. `order_pending`: the outcome of an order is awaited. `entry_resting`: an entry
+    rests at its venue.
     """
 
     status: BotStatus
@@ -160,7 +161,7 @@ class LeasedState:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a bot has done on its `day`."""
+    """Counters of a bot on its `day`."""
 
     day: date | None
     daily_pnl: Decimal
@@ -170,7 +171,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleEnd:
-    """`was_paused_by`: as the cycle read it; a change meanwhile stands."""
+    """End of a cycle. `was_paused_by`: as the cycle read it; a later change takes precedence."""
 
     status: BotStatus
     paused_by: PausedBy | None
@@ -181,7 +182,7 @@ class CycleEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRecord:
-    """A row of `decision_runs`; unique on (bot, candle_ts, intent)."""
+    """Row of `decision_runs`; unique on (bot, candle_ts, intent)."""
 
     bot: BotName
     candle_ts: datetime
@@ -197,7 +198,7 @@ class DecisionRecord:
 async def sync_bots(
     connection: Connection, specs: Sequence[BotSpec], configs: Mapping[str, Any], now: datetime
 ) -> None:
-    """Make the tables say what the configuration says; those gone keep their exits (orphaned)."""
+    """Update the tables to the configuration; removed bots keep their exits (orphaned)."""
     names = sorted(spec.name for spec in specs)
     for spec in sorted(specs, key=lambda each: each.name):
         config = configs.get(spec.name, {})
@@ -208,7 +209,7 @@ async def sync_bots(
 
 
 async def take_lease(connection: Connection, bot: BotName, token: int) -> LeasedState | None:
-    """By compare and set, without waiting. None: somebody runs it already."""
+    """Take the lease by compare and set, without waiting; None if another cycle holds it."""
     row = await connection.fetchrow(TAKE_LEASE, bot, token)
     if row is None:
         return None
@@ -233,7 +234,7 @@ def _counters(row: Any) -> Counters:
 
 
 def amounts(stored: Mapping[str, str]) -> dict[str, Decimal]:
-    """By asset, of the column `daily_unconverted`."""
+    """Parse the column `daily_unconverted`: amounts by asset."""
     return {asset: Decimal(amount) for asset, amount in stored.items()}
 
 
@@ -244,7 +245,7 @@ async def release_lease(
     end: CycleEnd,
     decision: DecisionRecord | None = None,
 ) -> None:
-    """The new state, and with it the decision, in one statement."""
+    """Store the new state, and the decision with it, in one statement."""
     state = (bot, token, str(end.status), end.paused_by, end.at, end.error, end.was_paused_by)
     if decision is None:
         await connection.execute(RELEASE_LEASE, *state)
@@ -269,10 +270,11 @@ async def entry_obstacle(
     symbol: str,
     limit_of: Callable[[Counters], str | None],
 ) -> tuple[DenialRule, str] | None:
-    """Why *bot* may not enter now (the rule, and how it is shown), read again in the transaction that writes the order.
+    """Return why *bot* may not enter now: the rule and its text, or None.
 
-    *limit_of*: the limit that the counters have reached. An exit that has outlived its position
-    would end the next one, whosesoever it is.
+    It is read again in the transaction that writes the order. *limit_of*: the limit that the
+    counters have reached. An exit that has outlived its position is an obstacle: it would end the
+    next position, whichever bot's that is.
     """
     await connection.execute(SHARE_STATE, bot)
     row = await connection.fetchrow(SELECT_FOR_ENTRY, bot, venue, symbol)
@@ -295,7 +297,7 @@ async def entry_obstacle(
 
 
 def _status(text: str) -> BotStatus:
-    """What no version of ours has written is no reason to stop a bot: its next cycle says anew."""
+    """Parse a status; an unknown one must not stop a bot: its next cycle writes a new one."""
     try:
         return BotStatus.parse(text)
     except ValueError:
@@ -316,37 +318,37 @@ async def count_day(
     in_position: bool | None,
     unconverted: tuple[str, Decimal] | None = None,
 ) -> None:
-    """Add to the counters of the bot's *day*: *pnl* in the account's currency, or *unconverted*,
-    an amount of an asset that nobody knew a rate of.
+    """Add to the counters of the bot's *day*.
 
-    A later day starts from nothing; a fill of an earlier day, come late, does not touch the
-    counters of this one. *in_position* None: as it was.
+    *pnl* is in the account's currency; *unconverted*: an amount of an asset without a known rate. A
+    later day starts from zero; a late fill of an earlier day does not change this day's counters.
+    *in_position* None: unchanged.
     """
     asset, amount = unconverted or (None, None)
     await connection.execute(COUNT_DAY, bot, day, pnl, trades, in_position, asset, amount)
 
 
 async def reset_day(connection: Connection, bot: BotName, day: date) -> bool | None:
-    """Clear the counters and a pause by limit, never one by the user. None: done already.
+    """Clear the counters and a pause by a limit, never one by the user.
 
-    Else whether a limit had paused it.
+    Returns None if done already, else whether a limit had paused the bot.
     """
     went_on: bool | None = await connection.fetchval(RESET_DAY, bot, day)
     return went_on
 
 
 async def pause_by_user(connection: Connection, bot: BotName) -> bool:
-    """False when it was paused by the user already."""
+    """Pause the bot; return False if the user had paused it already."""
     return await connection.fetchval(PAUSE_BY_USER, bot) is not None
 
 
 async def resume(connection: Connection, bot: BotName) -> bool:
-    """False when it was not paused."""
+    """Resume the bot; return False if it was not paused."""
     return await connection.fetchval(RESUME, bot) is not None
 
 
 async def lift_limit(connection: Connection, bot: BotName, judged: Counters) -> bool:
-    """End a pause by a limit that *judged*, of the bot's present day, do not reach."""
+    """End a pause by a limit that the counters *judged*, of the bot's present day, do not reach."""
     found = await connection.fetchval(
         LIFT_LIMIT, bot, judged.day, judged.daily_pnl, judged.daily_trades_count
     )

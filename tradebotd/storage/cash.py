@@ -1,4 +1,4 @@
-"""What the books say of the money at a venue: sums of several tables, none of which grows."""
+"""Expected cash at a venue by our records: sums of several tables, none of which grows."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -9,7 +9,7 @@ from tradebotd.storage.postgres.database import Connection
 
 # What futures cost counts as if it had been paid: so it does not matter which average realized P&L was computed from.
 # A transfer counts when its venue tells it: one that was inferred from the cash would explain whatever is wrong with that.
-# What somebody else's hand traded is no P&L of ours, and has changed the cash all the same.
+# External trades are no P&L of ours, but have changed the cash.
 SELECT_EXPECTED: Final[LiteralString] = """
     SELECT a.asset,
            coalesce((SELECT sum(s.earned + s.paid_elsewhere - s.fees_taken) FROM asset_sums AS s
@@ -46,8 +46,10 @@ SELECT_EXPECTED: Final[LiteralString] = """
 async def select_expected(
     connection: Connection, venue: VenueName, assets: Sequence[str]
 ) -> dict[str, Decimal]:
-    """By how much each asset there is more than before us: realized P&L, less the cost of what is
-    open, and the fees that other assets paid; less those that it paid for others.
+    """Return by how much each asset should exceed the holding before us.
+
+    Realized P&L, less the cost of open positions, plus the fees that other assets paid, less those
+    that it paid for others.
     """
     rows = await connection.fetch(SELECT_EXPECTED, venue, list(assets))
     return {row["asset"]: row["expected"] for row in rows}

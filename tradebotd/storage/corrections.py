@@ -1,4 +1,4 @@
-"""Closed candles that arrived again with other values: kept beside, applied only when told to."""
+"""Closed candles that arrived again with other values: recorded, applied only on request."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ async def record(
     apply: bool,
     seen_at: datetime,
 ) -> None:
-    """Called inside a transaction, so that a corrected candle and its record stand together."""
+    """Record differences; call it in a transaction, so that correction and record are one."""
     await connection.executemany(
         _RECORD,
         [

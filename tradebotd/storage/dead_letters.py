@@ -1,4 +1,4 @@
-"""`dead_letters`: runs that failed for good, with what is needed to try them again."""
+"""`dead_letters`: runs that failed for good, with what a retry needs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +35,7 @@ SET_STATE: Final[LiteralString] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """`args`: {"params": {…}, "only": [items]}, as the run by hand takes them."""
+    """Dead letter; `args`: {"params": {…}, "only": [items]}, as a manual run takes them."""
 
     id: int
     job: JobName
@@ -60,7 +60,7 @@ async def put(
 
 
 async def select_all(connection: Connection, limit: int = 500) -> list[DeadLetter]:
-    """Open ones first, then the latest."""
+    """Return open letters first, then by latest failure."""
     return [_letter(row) for row in await connection.fetch(SELECT_ALL, limit)]
 
 
@@ -70,7 +70,7 @@ async def select_one(connection: Connection, letter_id: int) -> DeadLetter | Non
 
 
 async def set_state(connection: Connection, letter_id: int, state: State) -> bool:
-    """False when there is no open entry of that id."""
+    """Set the state; return False if there is no open letter with that id."""
     return await connection.fetchval(SET_STATE, letter_id, state) is not None
 
 

@@ -1,4 +1,4 @@
-"""`decision_runs`: what each bot decided on each candle, and the order that came of it."""
+"""`decision_runs`: each bot's decision on each candle, and the resulting order."""
 
 from datetime import datetime
 from typing import Final, LiteralString
@@ -21,7 +21,7 @@ INSERT_DECISION: Final[LiteralString] = """
                         WHERE o.id = decision_runs.order_id AND o.settled AND o.filled_quantity = 0))
     RETURNING id
 """
-# An exit counts once something has been sold: until then the strategy is asked again, and the order denies a second one.
+# An exit counts once it has filled: until then the strategy is evaluated again; its open order denies a second one.
 SELECT_LATEST: Final[LiteralString] = """
     SELECT d.candle_ts FROM decision_runs AS d
      WHERE d.bot = $1
@@ -36,10 +36,10 @@ ENSURE_MONTH: Final[LiteralString] = "SELECT ensure_month('decision_runs', $1)"
 async def insert_decision(
     connection: Connection, decision: DecisionRecord, order_id: OrderId
 ) -> bool:
-    """In the transaction of the order. False: this candle was acted on already.
+    """Insert the decision in the order's transaction; False if the candle was acted on already.
 
-    Any order of the candle is an act, and so is the wish to exit: behind it nothing is entered. An
-    exit whose order came to nothing is made anew.
+    Any order of the candle is an act, and so is the decision to exit: nothing is entered after it.
+    An exit whose order filled nothing is made anew.
     """
     row_id = await connection.fetchval(
         INSERT_DECISION,
@@ -58,7 +58,7 @@ async def insert_decision(
 
 
 async def select_latest(connection: Connection, bot: BotName) -> datetime | None:
-    """The newest candle *bot* has decided on."""
+    """Return the newest candle that *bot* has decided on."""
     latest: datetime | None = await connection.fetchval(SELECT_LATEST, bot)
     return latest
 

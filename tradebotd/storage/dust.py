@@ -1,4 +1,4 @@
-"""`dust`: what spot positions of a symbol have left at a venue, until a later exit sells it."""
+"""`dust`: remainders of spot positions at a venue, until a later exit sells them."""
 
 from decimal import Decimal
 from typing import Final, LiteralString
@@ -31,7 +31,7 @@ LOCK_FOR_ORDER: Final[LiteralString] = """
 async def select_available(
     connection: Connection, position_id: PositionId, venue: VenueName, symbol: str
 ) -> Decimal:
-    """What an exit of the position may sell besides what it holds."""
+    """Return the dust that an exit of the position may sell besides the position itself."""
     found: Decimal | None = await connection.fetchval(SELECT_AVAILABLE, venue, symbol, position_id)
     return max(found or ZERO, ZERO)
 
@@ -39,12 +39,12 @@ async def select_available(
 async def lock_available(
     connection: Connection, position_id: PositionId, venue: VenueName, symbol: str
 ) -> Decimal:
-    """As `select_available`; nobody else takes of it until the transaction ends."""
+    """Lock the dust until the transaction ends, and return as `select_available`."""
     await connection.fetchval(LOCK, venue, symbol)
     return await select_available(connection, position_id, venue, symbol)
 
 
 async def lock_for_order(connection: Connection, order_id: OrderId) -> Decimal:
-    """What of the order's fills may be dust that is still there."""
+    """Lock the dust and return how much of the order's fills it may cover."""
     found: Decimal | None = await connection.fetchval(LOCK_FOR_ORDER, order_id)
     return found or ZERO

@@ -1,4 +1,4 @@
-"""Entries: those that rest at a venue, and what a bot has done that keeps it from a new one."""
+"""Entries: those that rest at a venue, and what keeps a bot from a new one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tradebotd.domain.side import Side
 from tradebotd.storage.bots import amounts
 from tradebotd.storage.postgres.database import Connection
 
-# `pending_new` and `unknown` are not known to rest: reconciliation settles them.
+# `pending_new` and `unknown` may not rest at the venue: reconciliation settles them.
 SELECT_RESTING: Final[LiteralString] = """
     SELECT o.client_order_id, o.venue, o.symbol, o.bot, o.side, o.expires_at, s.paused_by,
            s.day, coalesce(s.daily_pnl, 0) AS daily_pnl, coalesce(s.daily_unconverted, '{}') AS daily_unconverted,
@@ -34,9 +34,9 @@ SELECT_HISTORY: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestingEntry:
-    """`active`: its bot may still enter. `position_closed`: what it had filled is gone again.
+    """Entry that rests. `active`: its bot may enter; `position_closed`: its filled part is closed.
 
-    Counters of the bot's `day`; a trade that this entry has begun itself is not among them.
+    The counters are of the bot's `day`, without a trade that this entry itself has begun.
     """
 
     client_order_id: ClientOrderId
@@ -56,14 +56,14 @@ class RestingEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryHistory:
-    """`entries`: made in the last minute. `stopped_at`: when a stop last closed a position."""
+    """Recent entries. `entries`: in the last minute; `stopped_at`: last close by a stop."""
 
     entries: int
     stopped_at: datetime | None
 
 
 async def select_resting(connection: Connection, bot: BotName | None = None) -> list[RestingEntry]:
-    """Every one, or those of *bot*, oldest first."""
+    """Return all resting entries, or those of *bot*, oldest first."""
     return [_resting(row) for row in await connection.fetch(SELECT_RESTING, bot)]
 
 

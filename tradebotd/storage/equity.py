@@ -1,4 +1,4 @@
-"""`equity_snapshots`, and the sums they and the account limits are made of."""
+"""`equity_snapshots`, and the sums that they and the account limits are computed from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ Purse = tuple[VenueName, str]  # a venue, and an asset there
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """`bot` None: the whole account. In the account's currency."""
+    """Snapshot in the account's currency; `bot` None: the whole account."""
 
     bot: BotName | None
     equity: Decimal
@@ -68,7 +68,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenHolding:
-    """`quantity` is signed. `cost`: what was paid for it, in the quote asset."""
+    """Open holding; `quantity` is signed, `cost` is its price paid in the quote asset."""
 
     venue: VenueName
     symbol: str
@@ -83,9 +83,9 @@ class OpenHolding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotFlows:
-    """`realized`: by venue and quote asset, of all its positions, net of fees, the open ones'
+    """Flows of a bot. `realized`: by venue and quote asset, net of fees, of all its positions.
 
-    included.
+    Open positions are included.
     """
 
     bot: BotName
@@ -95,7 +95,7 @@ class BotFlows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingEntry:
-    """What an unsettled entry may still fill. `opens`: nothing of it has been filled yet."""
+    """Unfilled part of an unsettled entry; `opens`: none of it has been filled yet."""
 
     order_id: OrderId
     venue: VenueName
@@ -109,10 +109,10 @@ class PendingEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flows:
-    """`moving`: orders are under way, which the venue may have booked before we have.
+    """Flows of the account. `moving`: orders are in flight, which the venue may have booked first.
 
-    `resting`: orders wait at a venue, and may be filled at any moment. `sums`: what all that our
-    books know has moved in each purse, without what open spot holdings cost.
+    `resting`: orders rest at a venue, and may fill at any moment. `sums`: the change of each purse
+    by all that we have recorded, without the cost of open spot holdings.
     """
 
     sums: Mapping[Purse, Decimal]
@@ -124,7 +124,7 @@ class Flows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHistory:
-    """`recent_entries`: those of the last minute. The others are values of one unit."""
+    """History of the account. `recent_entries`: in the last minute; the others are unit values."""
 
     day_start: Decimal | None
     peak: Decimal | None
@@ -138,7 +138,7 @@ async def insert_snapshots(
     rows: list[Snapshot],
     unit_value: Decimal,
 ) -> None:
-    """*unit_value*: of the account's, in its currency."""
+    """Insert the snapshots. *unit_value*: of the account's unit, in its currency."""
     await connection.execute(
         INSERT_SNAPSHOTS,
         ts,
@@ -153,7 +153,7 @@ async def insert_snapshots(
 
 
 async def select_bot_flows(connection: Connection) -> Flows:
-    """What leaves `pending` meanwhile is among the holdings: neither is read too late."""
+    """Return the flows; pending entries are read first, so that one that fills is not missed."""
     pending = tuple(_pending(each) for each in await connection.fetch(SELECT_PENDING))
     sums = {
         (VenueName(row["venue"]), row["asset"]): row["booked"]

@@ -1,4 +1,4 @@
-"""`exit_groups`: per position one active and at most one retiring group, with the orders below."""
+"""`exit_groups`: per position one active and at most one retiring group, with its orders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -90,18 +90,18 @@ class GroupOrder:
 
     @property
     def is_live(self) -> bool:
-        """Acknowledged, and resting at the venue."""
+        """True if the order is acknowledged and rests at the venue."""
         return self.status in {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}
 
     @property
     def is_in_doubt(self) -> bool:
-        """It may or may not be at the venue."""
+        """True if the order may or may not be at the venue."""
         return self.status in {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitGroup:
-    """Without orders: it was made to take the place of one that had to be gone first."""
+    """Exit group; without orders if it replaces one that must be gone first."""
 
     id: int
     kind: GroupKind
@@ -114,7 +114,7 @@ class ExitGroup:
 
 @dataclass(slots=True)
 class Groups:
-    """Of one position."""
+    """Groups of one position."""
 
     active: ExitGroup | None = None
     retiring: ExitGroup | None = None
@@ -122,10 +122,10 @@ class Groups:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupUse:
-    """Which group an exit's orders go into, in the transaction that makes them.
+    """Choice of the group for an exit's orders, in the transaction that makes them.
 
-    *retire*: the active group that makes way. *reuse*: an active one without unsettled orders, or
-    (*joins*) with such as nobody knows of.
+    *retire*: the active group to retire. *reuse*: an active one without unsettled orders, or
+    (*joins*) with orders in doubt only.
     """
 
     kind: GroupKind
@@ -144,7 +144,7 @@ class _Read:
 async def insert(
     connection: Connection, position_id: PositionId, kind: GroupKind, at: datetime
 ) -> int:
-    """Raises OrderDeniedError while there is one."""
+    """Insert the active group. Raises OrderDeniedError while there is one."""
     try:
         group_id: int = await connection.fetchval(INSERT, position_id, kind, at)
     except asyncpg.UniqueViolationError as error:
@@ -157,31 +157,34 @@ async def insert(
 
 
 async def retire(connection: Connection, group_id: int, at: datetime) -> bool:
-    """False: it is not the active one any more, or another of the position retires already."""
+    """Retire the group; False if it is not active, or another of the position is retiring."""
     return await connection.fetchval(RETIRE, group_id, at) is not None
 
 
 async def reactivate(connection: Connection, group_id: int) -> None:
-    """Unless another has taken its place."""
+    """Make the group active again, unless another has taken its place."""
     await connection.execute(REACTIVATE, group_id)
 
 
 async def take_over(
     connection: Connection, group_id: int, kind: GroupKind, at: datetime, *, joins: bool = False
 ) -> bool:
-    """False: it is not active any more, or an order of it is unsettled (*joins*: and not in doubt)."""
+    """Reuse the active group for another exit.
+
+    Returns False if it is not active any more, or has an unsettled order (*joins*: not in doubt).
+    """
     return await connection.fetchval(TAKE_OVER, group_id, kind, at, joins) is not None
 
 
 async def close(connection: Connection, group_id: int) -> None:
-    """Once every order of the group is settled; else it stays as it is."""
+    """Close the group once all its orders are settled; otherwise it stays as it is."""
     await connection.execute(CLOSE, group_id)
 
 
 async def select(
     connection: Connection, position_ids: Sequence[PositionId]
 ) -> dict[PositionId, Groups]:
-    """Those that are not closed, by position; every one asked for has an entry."""
+    """Return the groups that are not closed; every position asked for has an entry."""
     read: dict[PositionId, dict[int, _Read]] = {each: {} for each in position_ids}
     for row in await connection.fetch(SELECT, list(position_ids)):
         of_position = read[PositionId(row["position_id"])]
@@ -200,7 +203,7 @@ async def select(
 
 
 async def is_shared(connection: Connection, position: Position) -> bool:
-    """Whether other positions of its kind are held of its symbol: a venue knows one sum of them."""
+    """Return whether other positions of its symbol and type are open: the venue knows their sum."""
     shared: bool = await connection.fetchval(
         IS_SHARED, position.venue, position.symbol, position.position_type, position.id
     )
@@ -208,7 +211,7 @@ async def is_shared(connection: Connection, position: Position) -> bool:
 
 
 async def select_leftover(connection: Connection, limit: int) -> list[PositionId]:
-    """Closed positions with a group that is not, by id."""
+    """Return closed positions that have a group that is not closed, by id."""
     return [
         PositionId(row["position_id"]) for row in await connection.fetch(SELECT_LEFTOVER, limit)
     ]

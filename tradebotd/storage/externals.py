@@ -1,4 +1,4 @@
-"""`external_orders`, `external_fills`: what somebody else's hand did in an account of ours."""
+"""`external_orders`, `external_fills`: external activity in an account of ours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -71,7 +71,7 @@ SELECT_UNADOPTED: Final[LiteralString] = """
      ORDER BY executed_at DESC, trade_id DESC
      LIMIT $2
 """
-# What of one of our own fills was more than the position held.
+# The part of one of our own fills that exceeded the position.
 INSERT_EXCESS: Final[LiteralString] = """
     INSERT INTO external_fills (venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset,
                                 executed_at, excess_of, venue_order_id)
@@ -88,7 +88,7 @@ SELECT_EXCESS: Final[LiteralString] = """
      WHERE e.venue = $1 AND e.excess_of IS NOT NULL AND e.adopted_by IS NULL AND e.forced IS NULL
      ORDER BY e.executed_at, e.trade_id
 """
-# Forced closes of what may be ours: somebody else's position may have been closed, too.
+# Forced closes of positions that may be ours: external positions may have been closed, too.
 SELECT_FORCED: Final[LiteralString] = """
     SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced,
            venue_order_id
@@ -108,7 +108,7 @@ ADOPT: Final[LiteralString] = """
      WHERE venue = $1 AND symbol = $2
        AND CASE WHEN excess_of IS NULL THEN trade_id ELSE trade_id || '.excess' END = ANY ($3::text[])
 """
-# What was executed already takes no other exit's place.
+# A group of executed orders does not replace another exit.
 INSERT_CLOSED_GROUP: Final[LiteralString] = """
     INSERT INTO exit_groups (position_id, role, made_at) VALUES ($1, 'closed', $2) RETURNING id
 """
@@ -120,7 +120,7 @@ SELECT_DOUBTFUL: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excess:
-    """What of a fill was more than the position of its order held, and whose order it was.
+    """Part of a fill that exceeds what its order's position held, with the order's bot.
 
     `position_id`: of an exit.
     """
@@ -164,14 +164,14 @@ async def upsert_order(
 async def mark_gone(
     connection: Connection, venue: VenueName, still: Sequence[str], at: datetime
 ) -> None:
-    """What does not rest any more, by the venue's ids of what still does."""
+    """Mark external orders that no longer rest; *still*: venue ids of those that do."""
     await connection.execute(MARK_GONE, venue, list(still), at)
 
 
 async def select_known(
     connection: Connection, venue: VenueName, told: Sequence[Fill]
 ) -> list[tuple[ClientOrderId | None, bool]]:
-    """(the order of ours that it is of, whether it is applied already) of each, in their order."""
+    """Return for each fill our order that it belongs to, and whether it is applied already."""
     rows = await connection.fetch(
         SELECT_KNOWN,
         venue,
@@ -228,7 +228,7 @@ async def insert_excess(connection: Connection, fill: Fill, order_id: OrderId) -
 
 
 async def select_excess(connection: Connection, venue: VenueName) -> list[Excess]:
-    """What nobody has settled yet, oldest first."""
+    """Return excess fills that are not settled yet, oldest first."""
     return [
         Excess(
             fill=stored_fills.from_row(row),
@@ -242,13 +242,13 @@ async def select_excess(connection: Connection, venue: VenueName) -> list[Excess
 
 
 async def select_unadopted(connection: Connection, venue: VenueName, limit: int) -> list[Fill]:
-    """The latest of them, oldest first."""
+    """Return the latest external fills that are not adopted, oldest first."""
     rows = await connection.fetch(SELECT_UNADOPTED, venue, limit)
     return [_fill(row) for row in reversed(rows)]
 
 
 async def select_forced(connection: Connection, limit: int) -> list[Fill]:
-    """Those that nobody has adopted, and that go against a futures position of ours; oldest first."""
+    """Return forced closes against our futures positions that are not adopted, oldest first."""
     return [_fill(row) for row in await connection.fetch(SELECT_FORCED, limit)]
 
 
@@ -268,7 +268,7 @@ async def insert_closed_group(connection: Connection, position_id: PositionId, a
 
 
 async def select_doubtful(connection: Connection, venue: VenueName, symbol: str) -> str | None:
-    """An order of ours there of which nobody knows what became."""
+    """Return an unsettled order of ours there that is not known to rest, or None."""
     found: str | None = await connection.fetchval(SELECT_DOUBTFUL, venue, symbol)
     return found
 

@@ -1,4 +1,4 @@
-"""The lowest and the highest price of positions, from the candles of the time they were not watched."""
+"""Lowest and highest price of positions, from the candles of the time without ticks."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from tradebotd.domain.ids import PositionId
 from tradebotd.storage.postgres.database import Connection
 
 # Minutes that opened at or after the entry: an earlier one may have had its extreme before it.
-# An extreme further than $4 from every print beside it is a lone one: the next beside it counts.
+# An extreme further than $4 from every price beside it is an outlier: the nearest of those counts.
 SELECT_EXTREMES: Final[LiteralString] = """
     SELECT id, coalesce(min(CASE WHEN low >= (1 - $4::double precision) * least(low_beside, before, after) THEN low ELSE low_beside END),
                         min(entered)) AS low,
@@ -34,9 +34,9 @@ async def select_extremes(
     spans: Sequence[tuple[PositionId, datetime, datetime]],
     bad_tick: Decimal,
 ) -> dict[PositionId, tuple[float, float]]:
-    """(low, high) of the minutes in each position's *spans*; without any, it is left out.
+    """Return (low, high) of the minutes in each position's *spans*; no minutes, no entry.
 
-    What no other print comes nearer to than *bad_tick*, a fraction, is passed over.
+    An extreme further than *bad_tick* (a fraction) from every other price beside it is ignored.
     """
     columns = (list(column) for column in zip(*spans, strict=True))
     rows = await connection.fetch(SELECT_EXTREMES, *columns, float(bad_tick))

@@ -37,7 +37,7 @@ SELECT_FILL: Final[LiteralString] = """
       JOIN orders AS o ON o.id = e.excess_of
      WHERE e.venue = $1 AND e.symbol = $2 AND e.trade_id = $3
 """
-# What claims to be of later than $2 has no time that could be compared.
+# A fill dated after $2 has no comparable time.
 SELECT_LATEST: Final[LiteralString] = """
     SELECT max(f.executed_at) FILTER (WHERE f.executed_at <= $2) AS at,
            max(f.executed_at) FILTER (WHERE f.executed_at <= $2 AND o.role = 'exit') AS exited_at,
@@ -51,9 +51,10 @@ SELECT_LATEST: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeeWorth:
-    """`rate`: of the quote asset for one of the fee's, when the fill was booked; None: nobody knew
-    it, and P&L has none of the fee. `elsewhere`: what of the fee neither the quote asset nor the
-    position has paid, in the fee's asset.
+    """Worth of a fee. `rate`: quote asset per unit of the fee's asset when the fill was booked.
+
+    None: unknown, and P&L does not contain the fee. `elsewhere`: the part of the fee that neither
+    the quote asset nor the position has paid, in the fee's asset.
     """
 
     rate: Decimal | None
@@ -62,7 +63,7 @@ class FeeWorth:
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """Of a position: when its latest fill was executed, and its latest exit; why that was made."""
+    """Latest fill and latest exit of a position by execution time, and the exit's reason."""
 
     at: datetime | None
     exited_at: datetime | None
@@ -72,7 +73,7 @@ class Latest:
 async def insert_fill(
     connection: Connection, order_id: OrderId, position_id: PositionId, fill: Fill, worth: FeeWorth
 ) -> bool:
-    """False when it was there already."""
+    """Insert the fill; return False if it was there already."""
     row_id = await connection.fetchval(
         INSERT_FILL,
         order_id,
@@ -97,7 +98,7 @@ async def insert_fill(
 async def select_latest(
     connection: Connection, position_id: PositionId, horizon: datetime
 ) -> Latest:
-    """By the time of execution, whichever was told last; None: there is none until *horizon*."""
+    """Return the latest by execution time, not by report; None for none until *horizon*."""
     row = await connection.fetchrow(SELECT_LATEST, position_id, horizon)
     return Latest(row["at"], row["exited_at"], row["exit_reason"])
 
@@ -105,7 +106,7 @@ async def select_latest(
 async def select_fill(
     connection: Connection, venue: VenueName, symbol: str, trade_id: TradeId
 ) -> Fill | None:
-    """As the venue told it: what of it was more than the position held included."""
+    """Return the fill as the venue reported it, including what exceeded the position."""
     parts = [from_row(row) for row in await connection.fetch(SELECT_FILL, venue, symbol, trade_id)]
     if len(parts) < 2:
         return parts[0] if parts else None
@@ -116,7 +117,7 @@ async def select_fill(
 
 
 def from_row(row: Any) -> Fill:
-    """Of a statement that selects what SELECT_FILL does."""
+    """Build the fill from a row with the columns of SELECT_FILL."""
     name, number = row["client_order_id"], row["venue_order_id"]
     return Fill(
         venue=VenueName(row["venue"]),

@@ -8,7 +8,7 @@ from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.storage.postgres.database import Connection
 
-# A venue charges what was opened within seconds after the settlement, too, and tells its instant (Binance: some 15 s).
+# Venues also charge positions opened seconds after the settlement, under its time (Binance: some 15 s).
 JUST_AFTER: Final = timedelta(seconds=30)
 MOST_UNCLAIMED: Final = 100
 
@@ -34,7 +34,7 @@ LOCK_POSITION: Final[LiteralString] = """
      LIMIT 1
        FOR UPDATE
 """
-# A payment may be told before the fill that opened its position is: it is claimed when it is told again.
+# A payment may be reported before the fill that opened its position: it is claimed when reported again.
 INSERT: Final[LiteralString] = """
     INSERT INTO funding_payments AS known (venue, payment_id, symbol, position_id, amount, asset, paid_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -58,26 +58,29 @@ ADD: Final[LiteralString] = """
 async def select_since(
     connection: Connection, venue: VenueName, closed_after: datetime
 ) -> datetime | None:
-    """The last payment booked, else when the first of what is open, or closed later, was opened."""
+    """Return the last booked payment's time, else the first opening of a relevant position.
+
+    Relevant are positions that are open, or were closed after *closed_after*.
+    """
     last: datetime | None = await connection.fetchval(SELECT_LAST, venue)
     return last or await connection.fetchval(SELECT_FIRST_HELD, venue, closed_after)
 
 
 async def select_closed(connection: Connection, after: datetime) -> dict[VenueName, datetime]:
-    """When futures were last closed, by venue, whoever ran then; only what closed *after*."""
+    """Return when futures were last closed at each venue, if *after* that time."""
     rows = await connection.fetch(SELECT_CLOSED, after)
     return {VenueName(row["venue"]): row["closed_at"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """*bot*: whose position it was paid for; None: nobody's of ours."""
+    """Result of booking; *bot* owns the position paid for, None if it is not ours."""
 
     bot: BotName | None
 
 
 async def book(connection: Connection, payment: FundingPayment, *, counts: bool) -> Booked | None:
-    """Into the position that was open then, if it *counts*. None: it was booked already."""
+    """Book the payment, into the position open then if it *counts*; None if already booked."""
     position_id: PositionId | None = None
     if counts:
         position_id = await connection.fetchval(
@@ -104,6 +107,6 @@ async def book(connection: Connection, payment: FundingPayment, *, counts: bool)
 async def select_unclaimed(
     connection: Connection, venue: VenueName, since: datetime
 ) -> list[FundingPayment]:
-    """What was paid after *since* for no position of ours; the first MOST_UNCLAIMED."""
+    """Return payments after *since* for no position of ours; the first MOST_UNCLAIMED."""
     rows = await connection.fetch(SELECT_UNCLAIMED, venue, since, MOST_UNCLAIMED)
     return [FundingPayment(venue=venue, **dict(row)) for row in rows]

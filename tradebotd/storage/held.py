@@ -1,4 +1,4 @@
-"""Which task holds a connection: asked by whatever waits on a network, without the database."""
+"""Task that holds a connection: checked before any wait on a network; needs no database."""
 
 from contextvars import ContextVar
 
@@ -7,7 +7,7 @@ _holder: ContextVar[object] = ContextVar("connection_holder", default=None)
 
 
 def assert_no_connection_held(what: str) -> None:
-    """Raises RuntimeError while this task holds a connection: *what* would wait on a network."""
+    """Raise RuntimeError while this task holds a connection: *what* would wait on a network."""
     if holds_connection():
         raise RuntimeError(f"{what} while this task holds a database connection")
 

@@ -1,4 +1,4 @@
-"""`job_runs`: one row a run; and the market time reached, which is committed beside them."""
+"""`job_runs`: one row per run; and the market time reached, committed together with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -118,9 +118,9 @@ SELECT_FIGURES: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """A finished row as it is written. `id` is None until PostgreSQL gives one.
+    """Finished run as it is written. `id` is None until PostgreSQL assigns one.
 
-    `eventful`: failed, partial, missed, or something was done; the last to go when memory is short.
+    `eventful`: failed, partial, missed, or something was done; dropped last when memory is short.
     """
 
     id: RunId | None
@@ -140,7 +140,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFigures:
-    """What `tradebotctl jobs` shows of the rows; the window's figures count rolled-up runs."""
+    """Figures of a job for `tradebotctl jobs`; the window's figures count rolled-up runs."""
 
     last_started_at: datetime | None
     last_duration_s: float | None
@@ -165,7 +165,7 @@ async def open_run(
     slot_at: datetime,
     started_at: datetime,
 ) -> tuple[RunId, int] | None:
-    """The row's id and attempt; None when this occurrence has been run, or runs, already."""
+    """Open the row; return its id and attempt, or None if this occurrence has run or is running."""
     row = await connection.fetchrow(OPEN_RUN, job, scheduled_at, slot_at, started_at)
     return None if row is None else (RunId(row["id"]), row["attempt"])
 
@@ -207,32 +207,32 @@ async def fold_run(
 
 
 async def insert_runs(connection: Connection, records: Sequence[RunRecord]) -> None:
-    """All in one statement; a row of the same occurrence is replaced."""
+    """Insert all rows in one statement; a row of the same occurrence is replaced."""
     await connection.execute(INSERT_RUNS, *_columns(records))
 
 
 async def commit_instant(
     connection: Connection, records: Sequence[RunRecord], clock: dict[str, Any]
 ) -> None:
-    """The rows, and `market_clock`, in one statement: both or neither."""
+    """Write the rows and `market_clock` in one statement: both or neither."""
     await connection.execute(COMMIT_INSTANT, *_columns(records), clock)
 
 
 async def close_lost(
     connection: Connection, now: datetime
 ) -> list[tuple[JobName, datetime | None]]:
-    """Close what a crash left open."""
+    """Close as lost the rows that a crash left open; return them."""
     rows = await connection.fetch(CLOSE_LOST, now)
     return [(JobName(row["job"]), row["scheduled_at"]) for row in rows]
 
 
 async def close_cut(connection: Connection, job: JobName, slot_at: datetime, now: datetime) -> None:
-    """Close what a stop has cut; a row that has come to its end stays as it is."""
+    """Close the row of a run that a stop interrupted; a finished row stays as it is."""
     await connection.execute(CLOSE_CUT, job, slot_at, now)
 
 
 async def done_at(connection: Connection, instant: datetime) -> set[JobName]:
-    """The jobs whose occurrence of *instant* has a finished row."""
+    """Return the jobs whose occurrence at *instant* has a finished row."""
     return {JobName(row["job"]) for row in await connection.fetch(SELECT_DONE_AT, instant)}
 
 
@@ -249,7 +249,7 @@ async def first_slot(connection: Connection) -> datetime | None:
 
 
 async def history(connection: Connection, job: JobName, limit: int) -> list[JobRun]:
-    """The latest *limit* runs, newest first."""
+    """Return the latest *limit* runs, newest first."""
     return [_run(row) for row in await connection.fetch(SELECT_HISTORY, job, limit)]
 
 

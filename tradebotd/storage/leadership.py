@@ -1,4 +1,4 @@
-"""Who acts on an account: one row, a token that only grows, locked FOR SHARE by every order."""
+"""Leadership of an account: one row, a token that only grows, locked FOR SHARE by every order."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +40,7 @@ SELECT_HELD: Final[LiteralString] = """
 """
 SELECT_ACCOUNTS: Final[LiteralString] = "SELECT account FROM leadership ORDER BY account"
 HAS_TABLE: Final[LiteralString] = "SELECT to_regclass('leadership') IS NOT NULL"
-# Only while nothing has moved since it was looked at: a beat in between says that it lives.
+# Only if nothing has changed since it was read: a beat in between means that the holder lives.
 UPDATE_TAKEN_FROM: Final[LiteralString] = """
     UPDATE leadership
        SET token = token + 1, holder = $2, acquired_at = $3, beat = 0
@@ -61,7 +61,7 @@ UPDATE_BEAT: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Who holds an account; `beat` moves while they live."""
+    """Holder of an account; `beat` increases while it lives."""
 
     account: str
     token: int
@@ -77,17 +77,17 @@ class Held:
 
 
 async def is_there(connection: Connection) -> bool:
-    """Whether the database has been made: one that is fresh has no holders."""
+    """Return whether the database was set up: a fresh one has no holders."""
     return bool(await connection.fetchval(HAS_TABLE))
 
 
 async def known_accounts(connection: Connection) -> list[str]:
-    """Every account that a daemon has ever held."""
+    """Return every account that a daemon has ever held."""
     return [row["account"] for row in await connection.fetch(SELECT_ACCOUNTS)]
 
 
 async def look(connection: Connection, account: str) -> Held | None:
-    """Who holds *account* now; None: nobody does."""
+    """Return the present holder of *account*, or None."""
     row = await connection.fetchrow(SELECT_HELD, account)
     if row is None:
         return None
@@ -103,9 +103,10 @@ async def look(connection: Connection, account: str) -> Held | None:
 async def take_from(
     connection: Connection, held: Held, holder: Holder, now: datetime
 ) -> int | None:
-    """The token, if the account is still exactly as *held* says; else None. Durable.
+    """Take over; return the token, or None if the account is not as *held* says. Durable.
 
-    The caller has watched its beat stand still for the lease, and waits for the fence now.
+    The caller has watched the beat stand still for the length of the lease, and now waits for the
+    fence.
     """
     token: int | None = await connection.fetchval(
         UPDATE_TAKEN_FROM, held.account, holder.as_json(), now, held.token, held.beat
@@ -114,10 +115,11 @@ async def take_from(
 
 
 async def take(connection: Connection, account: str, holder: Holder, now: datetime) -> int:
-    """The token under which *holder* may act. *now* is host time; needs a durable transaction.
+    """Take a free account; return the token under which *holder* may act.
 
-    Free is what was never taken, was released, or whose holder is provably dead on this host.
-    Raises AccountTakenError, which says who holds it.
+    An account is free if it was never taken, was released, or its holder is provably dead on this
+    host. *now* is host time; needs a durable transaction. Raises AccountTakenError, which names the
+    holder.
     """
     first: int | None = await connection.fetchval(INSERT_FIRST, account, holder.as_json(), now)
     if first is not None:
@@ -138,10 +140,10 @@ async def take(connection: Connection, account: str, holder: Holder, now: dateti
 
 
 async def release(connection: Connection, account: str, token: int, now: datetime) -> bool:
-    """Let go of the account; False when somebody else has taken it meanwhile."""
+    """Release the account; return False if another process has taken it meanwhile."""
     return await connection.fetchval(UPDATE_RELEASED, account, token, now) is not None
 
 
 async def beat(connection: Connection, account: str, token: int) -> bool:
-    """Show that we live; False when the account is no longer ours."""
+    """Renew the heartbeat; return False if the account is no longer ours."""
     return await connection.fetchval(UPDATE_BEAT, account, token) is not None

@@ -1,4 +1,4 @@
-"""levels_daily: one row for each (session that will trade, symbol), made once."""
+"""`levels_daily`: one row for each (coming session, symbol), made once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tradebotd.storage.postgres.database import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelsRow:
-    """`trade_date` is the session the levels hold for; the `y_` values are of the one before."""
+    """Daily levels; `trade_date`: the session they apply to, `y_`: values of the one before."""
 
     trade_date: date
     symbol_id: SymbolId
@@ -58,13 +58,13 @@ SELECT l.pp, l.r1, l.r2, l.s1, l.s2 FROM levels_daily AS l JOIN market_symbols A
 async def select_pivots(
     connection: Connection, symbol: str, trade_date: date
 ) -> PivotLevels | None:
-    """Those that hold for that session; None until they are calculated."""
+    """Return the pivots for that session; None until they are calculated."""
     row = await connection.fetchrow(_PIVOTS, symbol, trade_date)
     return None if row is None else PivotLevels(*row)
 
 
 async def insert(connection: Connection, row: LevelsRow) -> bool:
-    """False when the row was there already."""
+    """Insert the row; return False if it was there already."""
     status: str = await connection.execute(
         _INSERT, row.trade_date, row.symbol_id, row.y_date, row.y_high, row.y_low, row.y_close
     )
@@ -72,7 +72,7 @@ async def insert(connection: Connection, row: LevelsRow) -> bool:
 
 
 async def newest_session(connection: Connection, symbol_id: SymbolId) -> date | None:
-    """The latest completed session that has its row."""
+    """Return the latest completed session that has its row."""
     newest: date | None = await connection.fetchval(_NEWEST, symbol_id)
     return newest
 
@@ -82,14 +82,14 @@ async def uncalculated(connection: Connection, symbol_ids: Sequence[SymbolId]) -
 
 
 async def latest(connection: Connection, symbol_ids: Sequence[SymbolId]) -> list[LevelsRow]:
-    """The newest row of each symbol that has one."""
+    """Return the newest row of each symbol that has one."""
     return [_row(row) for row in await connection.fetch(_LATEST, symbol_ids)]
 
 
 async def set_pivots(
     connection: Connection, trade_date: date, symbol_id: SymbolId, pivots: PivotLevels
 ) -> bool:
-    """Writes once: False when the pivots were there already."""
+    """Set the pivots once; return False if they were set already."""
     status: str = await connection.execute(
         _SET_PIVOTS, trade_date, symbol_id, pivots.pp, pivots.r1, pivots.r2, pivots.s1, pivots.s2
     )

@@ -1,4 +1,4 @@
-"""The files of the migrations, read without the database."""
+"""Migration files, read without the database."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ class Migration:
 
 
 def load_migrations(directory: Traversable | None = None) -> tuple[Migration, ...]:
-    """Every migration in order. Read before the loop starts. Raises MigrationError."""
+    """Read every migration in order, before the loop starts. Raises MigrationError."""
     found = [
         _read(entry)
         for entry in (directory or _directory()).iterdir()
@@ -51,7 +51,7 @@ def _read(entry: Traversable) -> Migration:
 
 
 def _directory() -> Traversable:
-    """Installed, the files are a package; in a checkout they lie beside the package."""
+    """Return the files' directory: a package if installed, beside the package in a checkout."""
     try:
         return files(PACKAGE)
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""Candles. Natural key: (symbol_id, timeframe, ts); a closed candle is never overwritten here."""
+"""Candles by (symbol_id, timeframe, ts); a closed candle is never overwritten here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ COLUMNS: Final = ("symbol_id", "timeframe", "ts", "open", "high", "low", "close"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A candle that is stored with other values: open, high, low, close, volume of both."""
+    """Candle stored with other values: open, high, low, close and volume of both."""
 
     symbol_id: SymbolId
     timeframe: str
@@ -123,18 +123,18 @@ async def ensure_month(connection: Connection, instant: datetime) -> None:
 
 
 async def insert(connection: Connection, rows: Sequence[CandleRow]) -> int:
-    """One statement; returns how many rows were new."""
+    """Insert in one statement; return how many rows were new."""
     status: str = await connection.execute(_INSERT, *_columns(rows))
     return int(status.rpartition(" ")[2])
 
 
 async def differences(connection: Connection, rows: Sequence[CandleRow]) -> list[Difference]:
-    """Those of *rows* that are stored with other values."""
+    """Return those of *rows* that are stored with other values."""
     return [_difference(row) for row in await connection.fetch(_DIFFERENT, *_columns(rows))]
 
 
 async def copy_new(connection: Connection, rows: Sequence[CandleRow]) -> bool:
-    """COPY straight into the table. False, and nothing written, when a row is there already."""
+    """COPY straight into the table; False, with nothing written, if a row exists already."""
     try:
         await connection.copy_records_to_table("ohlc", records=rows, columns=COLUMNS)
     except asyncpg.UniqueViolationError:
@@ -143,7 +143,7 @@ async def copy_new(connection: Connection, rows: Sequence[CandleRow]) -> bool:
 
 
 async def merge(connection: Connection, rows: Sequence[CandleRow]) -> Merged:
-    """Write what is new of *rows* (one symbol and timeframe). Called inside a transaction."""
+    """Write new ones of *rows* (one symbol and timeframe). Call it in a transaction."""
     symbol_id, timeframe = rows[0][0], rows[0][1]
     bounds = (symbol_id, timeframe, min(row[2] for row in rows), max(row[2] for row in rows))
     await connection.execute(_STAGING)
@@ -163,7 +163,7 @@ async def merge(connection: Connection, rows: Sequence[CandleRow]) -> Merged:
 async def last(
     connection: Connection, symbol_id: SymbolId, timeframe: Timeframe, until: datetime, count: int
 ) -> list[Candle]:
-    """The newest *count* candles with ts <= *until*, oldest first."""
+    """Return the newest *count* candles with ts <= *until*, oldest first."""
     rows = await connection.fetch(_LAST, symbol_id, timeframe, until, count)
     return [Candle(*row) for row in reversed(rows)]
 
@@ -176,7 +176,7 @@ async def between(
     end: datetime,
     limit: int,
 ) -> list[Candle]:
-    """Candles with start <= ts < end, oldest first, at most *limit* of them."""
+    """Return candles with start <= ts < end, oldest first, at most *limit*."""
     rows = await connection.fetch(_RANGE, symbol_id, timeframe, start, end, limit)
     return [Candle(*row) for row in rows]
 
@@ -184,7 +184,7 @@ async def between(
 async def bounds(
     connection: Connection, symbol_id: SymbolId, timeframe: Timeframe
 ) -> tuple[datetime, datetime] | None:
-    """Open times of the first and the newest candle; None while there is none."""
+    """Return the open times of the first and the newest candle; None if there is none."""
     row = await connection.fetchrow(_BOUNDS, symbol_id, timeframe)
     return None if row["first"] is None else (row["first"], row["newest"])
 
@@ -196,7 +196,7 @@ async def gaps(
     start: datetime,
     end: datetime,
 ) -> list[tuple[datetime, datetime]]:
-    """Ranges [start, end) without a candle between two stored ones of that range."""
+    """Return ranges [start, end) without a candle between two stored ones of that range."""
     rows = await connection.fetch(_GAPS, symbol_id, timeframe, start, end, timeframe.duration)
     return [(row["start"], row["end"]) for row in rows]
 
@@ -208,7 +208,7 @@ async def extremes(
     start: datetime,
     end: datetime,
 ) -> tuple[float, float, float] | None:
-    """High, low and last close of start <= ts < end; None where nothing is stored."""
+    """Return high, low and last close of start <= ts < end; None if nothing is stored."""
     row = await connection.fetchrow(_EXTREMES, symbol_id, timeframe, start, end)
     return None if row["high"] is None else (row["high"], row["low"], row["close"])
 

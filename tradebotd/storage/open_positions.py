@@ -1,4 +1,4 @@
-"""All that is held, page by page: whole rows, or their versions and then the rows that are new."""
+"""Open positions, page by page: whole rows, or their versions and then the changed rows."""
 
 from collections.abc import Sequence
 from typing import Final, LiteralString
@@ -38,7 +38,7 @@ SELECT_THOSE: Final[LiteralString] = (
 async def select_open_page(
     connection: Connection, after: PositionId, limit: int | None = None
 ) -> list[Position]:
-    """Open positions with an id above *after*, by id."""
+    """Return open positions with an id above *after*, by id."""
     limit = limit or PAGE_ROWS
     return [position_of(row) for row in await connection.fetch(SELECT_OPEN_PAGE, after, limit)]
 
@@ -46,8 +46,9 @@ async def select_open_page(
 async def select_versions(
     connection: Connection, after: PositionId
 ) -> list[tuple[PositionId, int]]:
-    """(id, version) of the open ones of the next page, by id; a change of a row's books or plan
-    changes its version.
+    """Return (id, version) of the next page of open positions, by id.
+
+    A change of a row's quantities or exit plan changes its version.
     """
     return [(row[0], row[1]) for row in await connection.fetch(SELECT_VERSIONS, after, PAGE_ROWS)]
 
@@ -55,6 +56,6 @@ async def select_versions(
 async def select_those(
     connection: Connection, position_ids: Sequence[PositionId]
 ) -> dict[PositionId, Position]:
-    """Those of them that are open."""
+    """Return those of the positions that are open."""
     rows = await connection.fetch(SELECT_THOSE, position_ids)
     return {row["id"]: position_of(row) for row in rows}

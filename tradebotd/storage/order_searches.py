@@ -1,4 +1,4 @@
-"""`order_searches`: what was asked about orders whose outcome is unknown. Host times."""
+"""`order_searches`: inquiries about orders whose outcome is unknown. Host times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tradebotd.storage import orders
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.postgres.database import Connection
 
-# Two halves, so that each takes its partial index: whatever is not settled, and what was inferred to be absent.
+# Two halves, each with its partial index: unsettled orders, and orders inferred absent.
 SELECT_IN_DOUBT: Final[LiteralString] = """
     SELECT o.id, o.client_order_id, o.venue_order_id, o.position_id, o.exit_group_id, o.bot, o.venue, o.symbol, o.role,
            o.side, o.type, o.quantity, o.filled_quantity, o.venue_filled_quantity, o.average_price, o.status, o.reason,
@@ -51,7 +51,7 @@ SELECT_SYMBOLS_UNSETTLED: Final[LiteralString] = """
     SELECT DISTINCT symbol FROM orders
      WHERE NOT settled AND venue = $1 AND side = $2 AND position_type = $3 AND id <> ALL ($4::bigint[])
 """
-# What is not settled, what was inferred to be absent and may prove otherwise, and fills beyond what was held.
+# Unsettled orders, orders inferred absent that may still appear, and fills in excess of a position.
 SELECT_SYMBOLS_OPEN: Final[LiteralString] = """
     SELECT symbol FROM orders WHERE NOT settled AND venue = $1
     UNION
@@ -80,7 +80,7 @@ SELECT_DOUBTS: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """An order of which nobody knows what was executed. `missing`: of its quantity."""
+    """Order whose executed quantity is uncertain; `missing`: the part not known to be filled."""
 
     client_order_id: ClientOrderId
     symbol: str
@@ -92,7 +92,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSearchState:
-    """`negatives`: answers "never seen" that count, from all of `endpoints`, since `began_at`."""
+    """State of a search; `negatives`: "never seen" answers of `endpoints` since `began_at`."""
 
     began_at: datetime
     last_asked_at: datetime
@@ -105,7 +105,7 @@ class OrderSearchState:
 async def select_in_doubt(
     connection: Connection,
 ) -> list[tuple[StoredOrder, OrderSearchState | None]]:
-    """Orders that are not settled, and those inferred to be absent that are still asked about."""
+    """Return unsettled orders, and those inferred absent that are still searched for."""
     rows = await connection.fetch(SELECT_IN_DOUBT)
     return [(orders.from_row(row), _search(row)) for row in rows]
 
@@ -117,7 +117,7 @@ async def select_symbols_unsettled(
     position_type: PositionType,
     besides: Sequence[OrderId],
 ) -> list[str]:
-    """Symbols in which orders to *side* may be executed, or be so already."""
+    """Return symbols in which orders to *side* may execute, or already have."""
     rows = await connection.fetch(
         SELECT_SYMBOLS_UNSETTLED, venue, side, position_type, list(besides)
     )
@@ -125,7 +125,7 @@ async def select_symbols_unsettled(
 
 
 async def select_symbols_open(connection: Connection, venue: VenueName) -> set[str]:
-    """Symbols in which something of ours may have been executed that no position shows yet."""
+    """Return symbols in which an order of ours may have executed without a position showing it."""
     return {row["symbol"] for row in await connection.fetch(SELECT_SYMBOLS_OPEN, venue)}
 
 
@@ -157,7 +157,7 @@ async def upsert(connection: Connection, order_id: OrderId, search: OrderSearchS
 
 
 async def end(connection: Connection, order_id: OrderId, at: datetime) -> None:
-    """It was found, or nobody asks any more."""
+    """End the search: the order was found, or is no longer asked about."""
     await connection.execute(END, order_id, at)
 
 
@@ -177,6 +177,6 @@ def _search(row: Any) -> OrderSearchState | None:
 async def select_venues(
     connection: Connection, client_order_ids: Sequence[ClientOrderId]
 ) -> dict[ClientOrderId, VenueName]:
-    """Where these orders are sent to, as far as they have rows."""
+    """Return the venues that these orders are sent to, for those that have rows."""
     rows = await connection.fetch(SELECT_VENUES, client_order_ids)
     return {ClientOrderId(row["client_order_id"]): VenueName(row["venue"]) for row in rows}

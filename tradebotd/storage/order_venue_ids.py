@@ -1,4 +1,4 @@
-"""`order_venue_ids`: further ids of our orders at their venues, e.g. a triggered algo order's."""
+"""`order_venue_ids`: further venue ids of our orders, e.g. of a triggered algo order."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -35,7 +35,7 @@ async def insert(
     order_id: OrderId,
     at: datetime,
 ) -> list[VenueOrderId]:
-    """Those that are another order's already: the venue contradicts itself."""
+    """Store the ids; return those that belong to another order, a contradiction of the venue."""
     await connection.execute(INSERT, venue, symbol, list(venue_order_ids), order_id, at)
     rows = await connection.fetch(SELECT_OTHERS, venue, symbol, list(venue_order_ids), order_id)
     return [VenueOrderId(row["venue_order_id"]) for row in rows]
@@ -44,6 +44,6 @@ async def insert(
 async def select_owner(
     connection: Connection, venue: VenueName, symbol: str, venue_order_ids: Sequence[VenueOrderId]
 ) -> ClientOrderId | None:
-    """Whose they are; None: nobody's of ours."""
+    """Return the order that the ids belong to; None if it is not ours."""
     found = await connection.fetchval(SELECT_OWNER, list(venue_order_ids), venue, symbol)
     return None if found is None else ClientOrderId(found)

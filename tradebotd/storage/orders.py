@@ -1,4 +1,4 @@
-"""`orders`, their events and exit groups: written before a byte is sent, moved forward only."""
+"""`orders` and their events: written before a byte is sent, only moved forward."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -100,7 +100,7 @@ SELECT_ENTRY_UNSETTLED: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """Everything the row holds before a byte is sent. `exits`: the plan an entry's position takes."""
+    """Row of an order before a byte is sent. `exits`: exit plan for an entry's position."""
 
     id: OrderId
     client_order_id: ClientOrderId
@@ -115,7 +115,7 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredOrder:
-    """A row held FOR UPDATE, or listed to be settled. `level`: where an exit was triggered."""
+    """Row locked FOR UPDATE, or listed to be settled. `level`: an exit's trigger price."""
 
     order: Order
     exit_group_id: int | None
@@ -138,10 +138,10 @@ async def next_id(connection: Connection) -> OrderId:
 
 
 async def insert_order(connection: Connection, account: str, token: int, order: NewOrder) -> None:
-    """With the lease row FOR SHARE, so that no takeover commits in between.
+    """Insert the order with the lease row FOR SHARE, so that no takeover commits in between.
 
-    Raises AccountTakenError when the lease is no longer ours, OrderDenied while another order of
-    the kind is unsettled.
+    Raises AccountTakenError when the lease is no longer ours, OrderDeniedError while another order
+    of the kind is unsettled.
     """
     intent, request = order.intent, order.intent.request
     try:
@@ -210,7 +210,7 @@ async def update_state(
     reason: str | None = None,
     at: datetime,
 ) -> bool:
-    """Whether the order is settled now: final, with all its fills applied."""
+    """Update the order; return whether it is settled now: final, with all its fills applied."""
     settled: bool = await connection.fetchval(
         UPDATE_STATE, order_id, status, venue_order_id, venue_filled_quantity, reason, at
     )
@@ -225,7 +225,7 @@ async def note(
     status: OrderStatus,
     detail: dict[str, Any],
 ) -> None:
-    """One more event of the order, with what is worth keeping of it."""
+    """Add an event of the order, with details worth keeping."""
     await connection.execute(INSERT_EVENT, order_id, at, status, detail)
 
 
@@ -253,7 +253,10 @@ async def add_excess(
     part: OrderStatus,
     at: datetime,
 ) -> OrderStatus:
-    """So much was executed beyond what was held. The status: *whole* where nothing is left of it."""
+    """Add a quantity executed beyond what was held.
+
+    Returns the status: *whole* if nothing of the order is left, else *part*.
+    """
     return OrderStatus(await connection.fetchval(ADD_EXCESS, order_id, excess, whole, part, at))
 
 
@@ -263,13 +266,13 @@ async def is_entry_unsettled(connection: Connection, bot: BotName, symbol: str) 
 
 
 async def is_position_unsettled(connection: Connection, position_id: PositionId) -> bool:
-    """Whether an order may still add to it or take from it."""
+    """Return whether an order may still add to the position or reduce it."""
     found: bool = await connection.fetchval(SELECT_POSITION_UNSETTLED, position_id)
     return found
 
 
 async def close_exit_group(connection: Connection, exit_group_id: int) -> None:
-    """Once every order of the group is settled; else it stays as it is."""
+    """Close the group once all its orders are settled; otherwise it stays as it is."""
     await exit_groups.close(connection, exit_group_id)
 
 
@@ -278,7 +281,7 @@ def _detail(reason: str | None) -> dict[str, Any]:
 
 
 def from_row(row: Any) -> StoredOrder:
-    """Of a statement that selects what SELECT_FOR_UPDATE does."""
+    """Build the order from a row with the columns of SELECT_FOR_UPDATE."""
     venue_order_id, position_id = row["venue_order_id"], row["position_id"]
     exits = row["exits"]
     return StoredOrder(

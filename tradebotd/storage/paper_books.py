@@ -1,4 +1,4 @@
-"""Schema `paper`: the paper venue's own books. Nobody but the paper venue reads or writes them."""
+"""Schema `paper`: the paper venue's own records, read and written by that venue alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ PUT_CURSOR: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True)
 class PaperPosition:
-    """Futures, one-way: `quantity` is signed, `entry_price` the average of what is held."""
+    """Futures position, one-way: signed `quantity`, average `entry_price` of what is held."""
 
     symbol: str
     quantity: Decimal
@@ -91,12 +91,12 @@ class PaperPosition:
 async def book_starting_cash(
     connection: Connection, venue: VenueName, cash: Mapping[str, Decimal]
 ) -> None:
-    """Only into books that hold no balance yet."""
+    """Book the starting cash, only if there is no balance yet."""
     await connection.execute(BOOK_STARTING_CASH, venue, list(cash), list(cash.values()))
 
 
 async def lock_balances(connection: Connection, venue: VenueName) -> dict[str, Decimal]:
-    """By asset; nobody else changes them until the transaction ends."""
+    """Lock the balances until the transaction ends; return them by asset."""
     rows = await connection.fetch(LOCK_BALANCES, venue)
     return {row["asset"]: row["total"] for row in rows}
 
@@ -158,7 +158,7 @@ async def select_fills_since(
 async def select_account(
     connection: Connection, venue: VenueName
 ) -> tuple[dict[str, Decimal], dict[str, Decimal], dict[str, Decimal]]:
-    """Balances by asset, signed positions and their entry prices by symbol; zeros are left out."""
+    """Return balances by asset, signed positions and entry prices by symbol; zeros are left out."""
     balances: dict[str, Decimal] = {}
     positions: dict[str, Decimal] = {}
     entry_prices: dict[str, Decimal] = {}
@@ -179,7 +179,7 @@ async def insert_funding(
     asset: str,
     paid_at: datetime,
 ) -> bool:
-    """False when that hour was paid already."""
+    """Insert the payment; return False if it was paid at that time already."""
     row_id = await connection.fetchval(INSERT_FUNDING, venue, symbol, amount, asset, paid_at)
     return row_id is not None
 
@@ -201,7 +201,7 @@ async def select_funding_since(
 
 
 async def select_cursor(connection: Connection, venue: VenueName, symbol: str) -> datetime | None:
-    """The last point that filled something that rested; None: none ever did."""
+    """Return the time of the last tick that filled a resting order; None if none ever did."""
     at: datetime | None = await connection.fetchval(SELECT_CURSOR, venue, symbol)
     return at
 
@@ -211,7 +211,7 @@ async def put_cursor(connection: Connection, venue: VenueName, symbol: str, at: 
 
 
 async def select_touched(connection: Connection, venue: VenueName) -> list[tuple[str, datetime]]:
-    """When each futures position last changed or was last funded."""
+    """Return when each futures position last changed or was last funded."""
     return [
         (row["symbol"], row["touched"]) for row in await connection.fetch(SELECT_TOUCHED, venue)
     ]

@@ -1,4 +1,4 @@
-"""Schema `paper`: the orders of the paper venue's books, those that rest among them."""
+"""Schema `paper`: orders of the paper venue, including resting ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ FILL_ORDER: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestingOrder:
-    """An order that waits for its price. Orders of one `linked_id` cancel each other."""
+    """Order that waits for its price. Orders of one `linked_id` cancel each other."""
 
     id: int
     client_order_id: ClientOrderId
@@ -71,7 +71,7 @@ async def insert_order(
     reason: str | None = None,
     linked_id: str | None = None,
 ) -> int | None:
-    """Its number; None if the id is known already."""
+    """Insert the order; return its number, or None if the id is known already."""
     order_id: int | None = await connection.fetchval(
         INSERT_ORDER,
         request.venue,
@@ -118,7 +118,7 @@ async def select_order(
 
 
 async def select_resting(connection: Connection, venue: VenueName) -> list[RestingOrder]:
-    """By number: the order in which they were accepted."""
+    """Return resting orders by number, which is the order of their acceptance."""
     return [
         RestingOrder(
             id=row["id"],
@@ -140,7 +140,7 @@ async def end_orders(
     at: datetime,
     reason: str | None = None,
 ) -> set[int]:
-    """Those of them that rested until now."""
+    """End the orders; return those that rested until now."""
     rows = await connection.fetch(END_ORDERS, venue, list(order_ids), status, reason, at)
     return {row["id"] for row in rows}
 

@@ -1,4 +1,4 @@
-"""`positions`: what each bot holds, and what it was; the view `trades` shows the closed ones."""
+"""`positions`: each bot's open and closed ones; the view `trades` shows the closed ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,7 +120,7 @@ _DECIMALS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPosition:
-    """A row held FOR UPDATE, with its books."""
+    """Position locked FOR UPDATE, with its totals."""
 
     position: Position
     books: PositionTotals
@@ -130,7 +130,7 @@ class LockedPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldSum:
-    """What all bots together hold of a symbol at a venue; signed. `version` tells of any change."""
+    """Sum of all bots' positions in a symbol at a venue; signed. `version` changes with any."""
 
     venue: VenueName
     symbol: str
@@ -141,7 +141,7 @@ class HeldSum:
 
 
 def exits_as_json(plan: ExitPlan) -> dict[str, Any]:
-    """Decimals as text, the holding time in seconds: how `exits` stands in the table."""
+    """Return the JSON of column `exits`: decimals as text, the holding time in seconds."""
     stored: dict[str, Any] = {name: _text(getattr(plan, name)) for name in _DECIMALS}
     stored["max_holding"] = None if plan.max_holding is None else plan.max_holding.total_seconds()
     if plan.needs_atr:
@@ -173,9 +173,9 @@ def exits_from_json(stored: dict[str, Any]) -> ExitPlan:
 async def insert_position(
     connection: Connection, position: Position, books: PositionTotals, leverage: int
 ) -> PositionId:
-    """*position* without its id: the row's number is returned.
+    """Insert *position*, whose id is ignored, and return its id.
 
-    Raises OpenedMeanwhileError: another order has opened one of the bot in the same moment.
+    Raises OpenedMeanwhileError: another order of the bot has opened one at the same time.
     """
     row_id: int | None = await connection.fetchval(
         INSERT_POSITION,
@@ -211,7 +211,7 @@ async def update_books(
     books: PositionTotals,
     closed: tuple[datetime, CloseReason] | None,
 ) -> None:
-    """*closed* None: as it was; what is closed is never opened again."""
+    """Update the totals. *closed* None: unchanged; a closed position is never reopened."""
     await connection.execute(
         UPDATE_BOOKS,
         position_id,
@@ -248,21 +248,21 @@ async def update_levels(connection: Connection, position: Position) -> None:
 
 
 async def update_plan(connection: Connection, position: Position) -> None:
-    """The plan it follows from now on, and what follows from it."""
+    """Store a new exit plan and the levels that follow from it."""
     await connection.execute(UPDATE_PLAN, position.id, exits_as_json(position.exits))
     await update_levels(connection, position)
 
 
 async def update_trails(connection: Connection, moved: Sequence[MovedExit]) -> None:
-    """(id, version, best price, stop-loss, trailing stop) of each that has moved, in one statement.
+    """Store (id, version, best price, stop-loss, trailing stop) of each moved one at once.
 
-    A stop of None stays as it is; so does the whole row when it has another version by now.
+    A stop of None stays as it is; so does the whole row if its version has changed.
     """
     await connection.execute(UPDATE_TRAILS, *(list(column) for column in zip(*moved, strict=True)))
 
 
 async def select_one(connection: Connection, position_id: PositionId) -> Position | None:
-    """None when there is none, or when it is closed."""
+    """Return the position; None if there is none or it is closed."""
     row = await connection.fetchrow(SELECT_ONE, position_id)
     return None if row is None else position_of(row)
 
@@ -294,7 +294,7 @@ async def lock(connection: Connection, position_id: PositionId) -> LockedPositio
 
 
 async def select_open_id(connection: Connection, bot: BotName, symbol: str) -> PositionId | None:
-    """There is at most one open position of a bot and symbol."""
+    """Return the open position of a bot and symbol; there is at most one."""
     row_id = await connection.fetchval(SELECT_OPEN_ID, bot, symbol)
     return None if row_id is None else PositionId(row_id)
 
@@ -302,7 +302,10 @@ async def select_open_id(connection: Connection, bot: BotName, symbol: str) -> P
 async def select_open_futures(
     connection: Connection, venue: VenueName, symbol: str, side: PositionSide
 ) -> list[Position]:
-    """Oldest first; more than one only while a bot that left the configuration still holds."""
+    """Return the open futures positions, oldest first.
+
+    There are several only while a bot that left the configuration still holds one.
+    """
     rows = await connection.fetch(SELECT_OPEN_FUTURES, venue, symbol, side)
     return [position_of(row) for row in rows]
 
@@ -370,7 +373,7 @@ def position_of(row: Any) -> Position:
 
 @lru_cache(maxsize=256)
 def _plan_of(text: str) -> ExitPlan:
-    """The plans of a bot's positions are mostly the same: read once."""
+    """Parse a plan; cached, since the plans of a bot's positions are mostly the same."""
     return exits_from_json(json_codec.loads(text))
 
 

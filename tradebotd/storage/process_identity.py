@@ -1,6 +1,6 @@
-"""Who a process is, so that another one can tell whether it still lives.
+"""Identity of a process, by which another process can tell whether it still lives.
 
-A pid comes back; a pid with its start time on one boot of one machine does not.
+A pid is reused; a pid with its start time on one boot of one machine is not.
 """
 
 import os
@@ -15,7 +15,7 @@ _ZOMBIE_STATES: Final = frozenset("ZXx")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """`pid_started`: clock ticks since boot. `pid_namespace`: a container sees its own pids only."""
+    """Identity. `pid_started`: clock ticks since boot. `pid_namespace`: pids are valid in it."""
 
     machine_id: str
     boot_id: str
@@ -39,19 +39,19 @@ class Holder:
         )
 
     def is_on_host_of(self, here: "Holder") -> bool:
-        """One boot of one machine. A container on it counts, though we cannot see into it."""
+        """Return whether both share one boot of one machine, even if in separate containers."""
         return bool(self.boot_id) and self.boot_id == here.boot_id
 
     def is_provably_alive(self, here: "Holder") -> bool:
-        """Whether *here* can see the very process. Reads /proc."""
+        """Return whether *here* can see this very process alive. Reads /proc."""
         if not self.is_on_host_of(here) or self.pid_namespace != here.pid_namespace:
             return False
         return pid_started(self.pid) == self.pid_started
 
     def is_provably_dead(self, here: "Holder") -> bool:
-        """Whether *here* can see that the process is gone. What cannot be known is alive.
+        """Return whether *here* can see that the process is gone; if unknown, it counts as alive.
 
-        A machine that has booted anew since has lost all its processes. Reads /proc.
+        A machine that has rebooted since has lost all its processes. Reads /proc.
         """
         if not self.boot_id or not here.boot_id:
             return False
@@ -63,7 +63,7 @@ class Holder:
 
 
 def current() -> Holder:
-    """The calling process. Reads /proc: before the loop starts, or in a thread."""
+    """Return the calling process. Reads /proc: before the loop starts, or in a thread."""
     pid = os.getpid()
     return Holder(
         machine_id=_read(MACHINE_ID),
@@ -76,7 +76,7 @@ def current() -> Holder:
 
 
 def pid_started(pid: int) -> int | None:
-    """When a running process started, clock ticks since boot; None for none, or a zombie."""
+    """Return a running process's start in clock ticks since boot; None if gone or a zombie."""
     fields = _stat(pid)
     return None if fields is None or fields[0] in _ZOMBIE_STATES else int(fields[19])
 
@@ -86,7 +86,7 @@ def is_alive(pid: int) -> bool:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Fields 3 (state), 4 (parent) … of /proc/PID/stat, as proc(5) counts them."""
+    """Return fields 3 (state), 4 (parent) … of /proc/PID/stat, as proc(5) counts them."""
     try:
         stat = (PROC / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Rows that were no candles, as they came."""
+"""Quarantine of invalid candle rows, as they came."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ async def insert(
     rejected: Sequence[RejectedCandle],
     seen_at: datetime,
 ) -> int:
-    """Returns how many were not there yet: a row that is met again is the same row."""
+    """Insert the rows; return how many are new: a row that is read again is the same row."""
     status: str = await connection.execute(
         _INSERT,
         symbol,

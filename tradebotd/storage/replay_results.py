@@ -1,4 +1,4 @@
-"""What a replay came to: closed trades by bot, and how far equity fell, as snapshots saw it."""
+"""Results of a replay: closed trades by bot, and equity's drawdown by the snapshots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,10 @@ SELECT_EQUITY: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotTrades:
-    """Closed ones of one symbol. P&L is net of *fees*, both in *quote_asset*; `open`: positions."""
+    """Closed trades of one bot and symbol; `open`: open positions.
+
+    P&L is net of *fees*, both in *quote_asset*.
+    """
 
     bot: str
     symbol: str
@@ -55,7 +58,7 @@ class BotTrades:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityCurve:
-    """In the account's currency; `drawdown`: the deepest fall, a share of the highest before it."""
+    """Equity in the account's currency; `drawdown`: the deepest fall, as a share of the peak."""
 
     since: datetime
     until: datetime
@@ -74,7 +77,7 @@ async def trades_by_bot(connection: Connection, configured: Sequence[str]) -> li
 
 
 async def equity_curves(connection: Connection, account: str) -> dict[str | None, EquityCurve]:
-    """By bot, None for the account; those without a snapshot are left out."""
+    """Return the curves by bot, None for the account; without a snapshot there is none."""
     curves: dict[str | None, EquityCurve] = {}
     for row in await connection.fetch(SELECT_EQUITY, account):
         values = dict(row)

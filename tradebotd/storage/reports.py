@@ -1,4 +1,4 @@
-"""What operators read: rows under the names of their columns, several tables joined."""
+"""Queries for operators: rows named by their columns, several tables joined."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -130,7 +130,7 @@ SELECT_SINCE_START: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """`equity` is the latest snapshot's, of `equity_at`; the leader is None while nobody holds it."""
+    """Account; `equity` is the latest snapshot's, of `equity_at`; no leader: `token` is None."""
 
     positions: int
     unknown_orders: int
@@ -150,12 +150,12 @@ class SinceStart:
 
 
 async def bots_in_error(connection: Connection) -> list[str]:
-    """Names of the bots whose last cycle ended in an error."""
+    """Return the bots whose last cycle ended in an error."""
     return [row["bot"] for row in await connection.fetch(SELECT_BOTS_IN_ERROR)]
 
 
 async def newest_snapshot(connection: Connection, account_name: str) -> datetime | None:
-    """When the account's equity was last taken."""
+    """Return the time of the account's latest equity snapshot."""
     newest: datetime | None = await connection.fetchval(SELECT_NEWEST_SNAPSHOT, account_name)
     return newest
 
@@ -184,12 +184,12 @@ async def open_positions(connection: Connection) -> list[Row]:
 async def trades(
     connection: Connection, *, since: datetime | None = None, bot: str | None = None, limit: int
 ) -> list[Row]:
-    """The latest first."""
+    """Return trades, the latest first."""
     return _rows(await connection.fetch(SELECT_TRADES, since, bot, limit))
 
 
 async def trade(connection: Connection, position_id: int) -> Row | None:
-    """None while the position is open, or when there is none."""
+    """Return the trade; None while the position is open, or when there is none."""
     row = await connection.fetchrow(SELECT_TRADE, position_id)
     return None if row is None else dict(row)
 
@@ -201,7 +201,7 @@ async def orders(
 
 
 async def order(connection: Connection, order_id: int) -> Row | None:
-    """With its `events`, its `fills`, and the `search` after it."""
+    """Return the order with its `events`, `fills` and `search`."""
     row = await connection.fetchrow(SELECT_ORDER, order_id)
     if row is None:
         return None
@@ -223,7 +223,7 @@ async def latest_order(connection: Connection) -> int | None:
 async def cancelled_exits(
     connection: Connection, position_ids: Sequence[PositionId], since: datetime
 ) -> list[str]:
-    """Client ids of exits of these positions that were cancelled since then."""
+    """Return client ids of these positions' exits that were cancelled since then."""
     rows = await connection.fetch(SELECT_CANCELLED_EXITS, position_ids, since)
     return [row["client_order_id"] for row in rows]
 
@@ -239,13 +239,13 @@ async def symbols(connection: Connection) -> list[Row]:
 
 
 async def candles(connection: Connection, symbol: str, timeframe: str, limit: int) -> list[Row]:
-    """The latest *limit*, oldest first."""
+    """Return the latest *limit* candles, oldest first."""
     rows = await connection.fetch(SELECT_CANDLES, symbol, timeframe, limit)
     return _rows(list(reversed(rows)))
 
 
 async def levels(connection: Connection, symbol: str) -> Row | None:
-    """The newest session's."""
+    """Return the newest session's levels."""
     row = await connection.fetchrow(SELECT_LEVELS, symbol)
     return None if row is None else dict(row)
 

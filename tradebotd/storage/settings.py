@@ -1,4 +1,4 @@
-"""Small facts that outlive a process: instance nonce, market time reached, halt, disabled jobs."""
+"""Settings that outlive a process: instance nonce, market time reached, halt, disabled jobs."""
 
 from typing import Any, Final, LiteralString
 
@@ -8,7 +8,7 @@ INSTANCE_NONCE: Final = "instance_nonce"  # 5 bytes in hex, drawn by the first m
 MARKET_CLOCK: Final = "market_clock"  # {"reached": ISO 8601, "ended": bool}
 HALT: Final = "halt"  # {"reason", "since"}, or null
 ACCOUNT_HALT: Final = "account_halt"  # {"rule", "detail", "since", "until" or null}, or null
-ACCOUNT_PEAK_SINCE: Final = "account_peak_since"  # ISO 8601: when somebody resumed from a drawdown
+ACCOUNT_PEAK_SINCE: Final = "account_peak_since"  # ISO 8601: resumed from a drawdown
 DISABLED_JOBS: Final = "disabled_jobs"  # names
 WRITE_PROBE: Final = "write_probe"  # never there for longer than a transaction
 
@@ -18,7 +18,7 @@ UPSERT_VALUE: Final[LiteralString] = """
     INSERT INTO settings (key, value) VALUES ($1, $2)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
 """
-# Held FOR SHARE by whoever writes an entry's row: they are there always, so that there is something to hold.
+# Locked FOR SHARE by every insert of an entry: the rows always exist, so that they can be locked.
 CLEAR_VALUE: Final[LiteralString] = """
     INSERT INTO settings (key, value) VALUES ($1, 'null')
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
@@ -33,17 +33,17 @@ _HALTS: Final = frozenset({ACCOUNT_HALT, HALT})
 
 
 async def get(connection: Connection, key: str) -> Any | None:
-    """The stored value; None when there is none."""
+    """Return the stored value; None if there is none."""
     return await connection.fetchval(SELECT_VALUE, key)
 
 
 async def lock(connection: Connection, key: str) -> Any | None:
-    """As `get`; nobody else changes it until the transaction ends."""
+    """Return the value as `get` does, locked until the transaction ends."""
     return await connection.fetchval(LOCK_VALUE, key)
 
 
 async def put(connection: Connection, key: str, value: Any) -> None:
-    """Store *value* as JSON; None removes the key, or empties one that others hold."""
+    """Store *value* as JSON; None removes the key, or empties a halt, which others may lock."""
     if value is None:
         await connection.execute(CLEAR_VALUE if key in _HALTS else DELETE_VALUE, key)
     else:
@@ -51,6 +51,6 @@ async def put(connection: Connection, key: str, value: Any) -> None:
 
 
 async def share_halts(connection: Connection) -> tuple[Any | None, Any | None]:
-    """The operator's halt and the account's; a halt that commits later comes after the caller."""
+    """Return the operator's halt and the account's; a later halt commits after the caller."""
     stored = {row["key"]: row["value"] for row in await connection.fetch(SHARE_HALTS)}
     return stored.get(HALT), stored.get(ACCOUNT_HALT)

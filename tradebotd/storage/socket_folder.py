@@ -1,4 +1,4 @@
-"""Whose PostgreSQL has its socket in a folder: two daemons may name sockets side by side."""
+"""Owner of a PostgreSQL socket folder: two daemons may place their sockets side by side."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,10 @@ LOCK_FILE: Final = ".s.PGSQL.5432.lock"  # line 1: its process, line 2: its data
 
 
 def is_used_by_another(folder: Path, data: Path) -> bool:
-    """Whether a PostgreSQL lives in *folder* that serves another directory than *data*, or the folder
-    is another user's. Blocks.
+    """Return whether *folder* belongs to another user or another PostgreSQL. Blocks.
 
-    The lock file of one that has died may name a process that is something else by now.
+    Another PostgreSQL is a live one that serves a directory other than *data*: the lock file of a
+    dead one may name a reused pid.
     """
     if folder.exists() and folder.lstat().st_uid not in {os.geteuid(), data.parent.lstat().st_uid}:
         return True

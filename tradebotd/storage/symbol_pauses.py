@@ -1,4 +1,4 @@
-"""`symbol_pauses`: symbols whose exits wait, and why."""
+"""`symbol_pauses`: symbols whose exits are paused, with the reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ SELECT_LAST_CLOSES: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolPause:
-    """`ratio`: new shares for one old one, where a split is suspected."""
+    """Pause of a symbol; `ratio`: new shares per old one, where a split is suspected."""
 
     symbol: str
     code: str
@@ -61,7 +61,7 @@ async def delete(connection: Connection, symbol: str) -> None:
 async def select_last_closes(
     connection: Connection, symbols: Sequence[str]
 ) -> dict[str, tuple[Decimal, datetime]]:
-    """The newest minute's close of each symbol, and when that minute ended."""
+    """Return each symbol's newest one-minute close, and when that minute ended."""
     rows = await connection.fetch(SELECT_LAST_CLOSES, list(symbols))
     return {
         row["symbol"]: (from_float(row["close"]), row["ts"] + timedelta(minutes=1)) for row in rows

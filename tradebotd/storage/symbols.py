@@ -1,4 +1,4 @@
-"""`market_symbols`: what the configuration watches, with the numbers other tables know it by."""
+"""`market_symbols`: configured symbols, with the ids that other tables refer to."""
 
 from collections.abc import Sequence
 from typing import Final, LiteralString
@@ -33,9 +33,9 @@ SELECT_INSTRUMENT: Final[LiteralString] = """
 async def sync_symbols(
     connection: Connection, symbols: Sequence[MarketSymbol]
 ) -> dict[str, SymbolId]:
-    """Make the table say what the configuration says; the id of each of its symbols.
+    """Update the table to the configuration; return the id of each symbol.
 
-    Those gone from the configuration become inactive: their candles and trades stay.
+    Removed symbols become inactive: their candles and trades stay.
     """
     ids = {}
     for symbol in sorted(symbols, key=lambda each: each.symbol):  # one order: no deadlock
@@ -45,7 +45,7 @@ async def sync_symbols(
 
 
 async def select_instrument(connection: Connection, symbol: str) -> Instrument | None:
-    """As it was last configured: what left the configuration may still be held."""
+    """Return the instrument as last configured: a removed symbol may still be held."""
     row = await connection.fetchrow(SELECT_INSTRUMENT, symbol)
     if row is None:
         return None

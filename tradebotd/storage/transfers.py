@@ -1,4 +1,4 @@
-"""`transfers` and `purses`: what came into an account and left it, told or inferred."""
+"""`transfers` and `purses`: deposits to and withdrawals from an account, reported or inferred."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from tradebotd.risk.account_units import Undone
 from tradebotd.storage.equity import Purse
 from tradebotd.storage.postgres.database import Connection
 
-# What was inferred may have been seen by a clock that is a little behind the venue's, or told days later.
+# An inferred transfer may be timed by a clock slightly behind the venue's, or be reported days later.
 SOONER: Final = timedelta(minutes=5)
 LATER: Final = timedelta(days=7)
 
@@ -79,8 +79,9 @@ PUT_PURSES: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A purse at the last snapshot. `told`: what transfers have brought it since. `absorbed`: what
-    changed too little to be noticed, and our books do not have.
+    """Purse (an asset at a venue) at the last snapshot. `told`: transfers reported since.
+
+    `absorbed`: changes too small to be noticed, which our records lack.
     """
 
     cash: Decimal
@@ -91,14 +92,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """So much of one that was inferred, in its asset; what that was worth is in `undone`."""
+    """Part of an inferred transfer, in its asset; `undone` has its worth."""
 
     transfer_id: str
     amount: Decimal
     undone: Undone
 
     def split(self, most: Decimal) -> tuple["Part | None", "Part | None"]:
-        """Up to *most* (a size) of it, and the rest."""
+        """Split into a part of up to *most* (absolute), and the rest."""
         if not most:
             return None, self
         if most >= abs(self.amount):
@@ -122,7 +123,10 @@ async def insert_inferred(
     against: Decimal | None,
     since_before: datetime | None,
 ) -> None:
-    """In the transaction that weighs it. *against*: the equity before; None: all begins anew."""
+    """Insert an inferred transfer in the transaction that weighs it.
+
+    *against*: the equity before; None if there was none, and all units begin anew.
+    """
     row = (True, transfer.at, transfer.at, Decimal(0), against, against is None, since_before)
     await connection.fetchval(INSERT, *_of(account, transfer), worth, *row)
 
@@ -130,10 +134,11 @@ async def insert_inferred(
 async def insert_told(
     connection: Connection, account: str, transfer: Transfer, rate: Decimal, now: datetime
 ) -> bool:
-    """In the caller's transaction. *rate*: of the account's currency for one of the asset.
+    """Insert a reported transfer, in the caller's transaction; False if it is known.
 
-    What was inferred of it before it was told is taken back, and keeps its worth: snapshots since
-    have counted it already. The rest is weighed at the next one. False: it is known.
+    *rate*: account currency per unit of the asset. The part that was inferred earlier is taken back
+    and keeps its worth, since later snapshots have counted it; the rest is weighed at the next
+    snapshot.
     """
     if await connection.fetchval(IS_KNOWN, transfer.venue, transfer.transfer_id):
         return False
@@ -163,7 +168,7 @@ async def inferred_parts(
     *,
     lock: bool,
 ) -> tuple[list[Part], Decimal]:
-    """Up to *amount* of what was inferred, of its sign, oldest first; and what is left of *amount*."""
+    """Return inferred parts up to *amount*, of its sign, oldest first; and the rest of *amount*."""
     left, parts = amount, []
     venue, asset = purse
     sql = LOCK_INFERRED if lock else SELECT_INFERRED
@@ -192,8 +197,10 @@ async def take_back(
     *,
     weighed: bool,
 ) -> None:
-    """*weighed*: the units go on counting them, against a transfer back. Else they were none, and
-    the units are undone in the same transaction.
+    """Reduce inferred transfers by *parts*.
+
+    *weighed*: the units go on counting them, against a transfer back. Otherwise they never
+    happened, and the caller undoes the units in the same transaction.
     """
     for part in parts:
         undone = part.undone
@@ -213,9 +220,9 @@ async def mark_weighed(connection: Connection, account: str) -> None:
 async def select_since(
     connection: Connection, account: str, venue: VenueName, now: datetime
 ) -> tuple[datetime, datetime] | None:
-    """(when we first saw the venue's purses, the last transfer it told since). None: not seen.
+    """Return when the venue's purses were first seen, and its last reported transfer since.
 
-    One from the future hides no later one.
+    Returns None if they were not seen. A transfer dated in the future hides no later one.
     """
     row = await connection.fetchrow(SELECT_SINCE, account, venue, now)
     first: datetime | None = row["first_at"]
@@ -242,7 +249,7 @@ async def put_purses(
     absorbed: Mapping[Purse, Decimal],
     now: datetime,
 ) -> None:
-    """These are all the account has."""
+    """Store the purses as all that the account has; others are deleted."""
     purses: Sequence[Purse] = sorted(cash)
     venues, assets = [venue for venue, _ in purses], [asset for _, asset in purses]
     await connection.execute(

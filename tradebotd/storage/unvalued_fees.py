@@ -1,4 +1,4 @@
-"""Fees of `fills` that nobody could value when the fill was booked."""
+"""Fees of `fills` that could not be valued when the fill was booked."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,7 +38,7 @@ IS_LEFT: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unvalued:
-    """The fee of the fill `id`, of a position of `bot` in a symbol that is quoted in `quote_asset`."""
+    """Fee of fill `id`, of a position of `bot` in a symbol quoted in `quote_asset`."""
 
     venue: VenueName
     fee_asset: str
@@ -57,15 +57,15 @@ def place_of(each: Unvalued) -> Place:
 
 
 async def select_page(connection: Connection, after: Place, limit: int) -> list[Unvalued]:
-    """By venue, asset and fill, those behind the place *after*."""
+    """Return the fees after the place *after*, by venue, asset and fill."""
     rows = await connection.fetch(SELECT_UNVALUED, *after, limit)
     return [Unvalued(**dict(row)) for row in rows]
 
 
 async def value(connection: Connection, fill_id: int, rate: Decimal) -> Decimal | None:
-    """Take it out of what its position earned, at *rate*: of the quote asset for one of the fee's.
+    """Subtract the fee from its position's P&L; return its worth, or None if already valued.
 
-    Returns its worth. None: it has been valued meanwhile.
+    *rate*: quote asset per unit of the fee's asset.
     """
     await connection.fetchval(LOCK_POSITION, fill_id)
     worth: Decimal | None = await connection.fetchval(VALUE, fill_id, rate)
@@ -73,6 +73,6 @@ async def value(connection: Connection, fill_id: int, rate: Decimal) -> Decimal 
 
 
 async def is_left(connection: Connection, venue: VenueName, fee_asset: str) -> bool:
-    """Whether any fee in the asset is worth nobody knows what."""
+    """Return whether a fee in that asset still has no value."""
     found: bool = await connection.fetchval(IS_LEFT, venue, fee_asset)
     return found

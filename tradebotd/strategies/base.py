@@ -1,4 +1,4 @@
-"""What a strategy is: a function from closed candles to a signal, with a memory of fixed length."""
+"""Interface of strategies: functions of closed candles to a signal, with fixed lookback."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeGuard
@@ -9,15 +9,15 @@ from tradebotd.domain.signal import Signal
 
 
 class Strategy(Protocol):
-    """A class of this shape, with a dataclass `Params` and a constructor that takes one.
+    """Strategy: a class with a dataclass `Params` and a constructor that takes one.
 
-    `decide` is a pure function: it reads no clock, file or socket, changes no candle, and says the
-    same twice. It has a second to say it.
+    `decide` is a pure function: it reads no clock, file or socket, changes no candle, and gives the
+    same answer twice. It must return within a second.
     """
 
     @property
     def lookback(self) -> int:
-        """How many candles `decide` looks at: the same number live, in a replay, after a start."""
+        """Number of candles for `decide`: the same live, in a replay and after a start."""
         ...
 
     def decide(self, candles: Sequence[Candle]) -> Signal:
@@ -26,7 +26,7 @@ class Strategy(Protocol):
 
 
 class LevelStrategy(Protocol):
-    """The same, with the levels of the session that the last candle belongs to."""
+    """Strategy that also needs the levels of the session of the last candle."""
 
     needs_levels: bool  # True
 
@@ -34,7 +34,7 @@ class LevelStrategy(Protocol):
     def lookback(self) -> int: ...
 
     def decide(self, candles: Sequence[Candle], levels: PivotLevels | None) -> Signal:
-        """*levels* None: that session has none, or they are not calculated yet."""
+        """Judge the last candle. *levels* None: none for that session, or not calculated yet."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""Two moving averages with a filter by relative strength.
+"""EMA crossover strategy with an RSI filter.
 
 `cross`: buy when the fast EMA crosses above the slow one on the last closed candle, unless
-RSI >= overbought; sell when it crosses below, unless RSI <= oversold. `level`: the same without the
-crossing, from where the averages stand.
+RSI >= overbought; sell when it crosses below, unless RSI <= oversold. `level`: the same without
+the crossing, by the position of the averages.
 """
 
 import math
@@ -27,7 +27,7 @@ _WILDER_WARM_UP: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmaRsiParams:
-    """Periods in candles; `oversold` and `overbought` on RSI's scale of 0 to 100."""
+    """Parameters; periods in candles, `oversold` and `overbought` on RSI's scale of 0 to 100."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
@@ -60,7 +60,7 @@ class EmaRsiParams:
 
 
 class EmaRsi:
-    """The window is fixed, so that a decision depends on its candles and not on when we started."""
+    """Strategy with a fixed window: a decision depends on its candles, not on the start time."""
 
     Params: ClassVar[type[EmaRsiParams]] = EmaRsiParams
 
@@ -79,7 +79,7 @@ class EmaRsi:
             return Signal(kind=SignalKind.NONE, reason="warming up")
         recent = candles[-self._lookback :]
         closes: Floats = np.fromiter(map(_close, recent), np.float64, self._lookback)
-        if not math.isfinite(closes.sum()):  # TA-Lib carries one NaN on to all that follow
+        if not math.isfinite(closes.sum()):  # TA-Lib propagates one NaN to all later values
             return Signal(kind=SignalKind.NONE, reason="a close is not finite")
         params = self.params
         fast = exponential_average(closes, params.fast)
@@ -112,5 +112,5 @@ class EmaRsi:
             return float(relative_strength(closes, self.params.rsi_period)[-1])
         changes = np.diff(closes[-self.params.rsi_period - 1 :])
         gained, moved = float(changes[changes > 0].sum()), float(np.abs(changes).sum())
-        # TA-Lib says 0 where nothing moved; the same here, so that the two agree on flat prices.
+        # Like TA-Lib, 0 on flat prices, so that both agree.
         return 100 * gained / moved if moved else 0.0

@@ -1,4 +1,4 @@
-"""Asks a strategy and believes nothing: whatever it does wrong is a StrategyError."""
+"""Evaluation of a strategy: any error or invalid answer becomes a StrategyError."""
 
 import traceback
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def evaluate(
     *,
     pure: bool = True,
 ) -> Signal:
-    """Its signal on exactly its `lookback` candles. Raises StrategyError with the line at fault."""
+    """Return the signal on exactly `lookback` candles. Raises StrategyError with the line."""
     said: Any
     try:
         with sandboxed(pure=pure):
@@ -48,12 +48,12 @@ def in_words(error: BaseException) -> str:
 
 
 def storable(text: str) -> str:
-    """PostgreSQL has no NUL in text, and no half of a surrogate pair."""
+    """Return *text* as PostgreSQL accepts it: without NUL or lone surrogates."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _place(error: BaseException) -> str:
-    """Where in somebody else's file it happened."""
+    """Describe where in the strategy's file the error occurred."""
     frames = traceback.extract_tb(error.__traceback__)
     last = next(
         (each for each in reversed(frames) if "strategies/asking" not in each.filename), None

@@ -1,8 +1,8 @@
-"""TA-Lib's functions on arrays of float64, without the two libraries it imports where it can.
+"""TA-Lib's functions on float64 arrays, loaded without pandas and polars where possible.
 
-TA-Lib imports pandas and polars, if they are installed, to take their series and frames as well:
-half of the daemon's start and a quarter of its memory, for what is never passed here. Its compiled
-half is loaded alone. Whoever imports talib all the same, such as a strategy, gets all of it.
+TA-Lib imports both, if installed, to accept their series and frames: half of the daemon's start
+time and a quarter of its memory, for types that are never passed here. Only its compiled module
+is loaded. A later `import talib`, such as a strategy's, still gets everything.
 """
 
 import sys
@@ -23,7 +23,7 @@ _LIBRARIES: Final = ("pandas", "polars")
 
 
 class _GivesTheRest:
-    """A finder that finds nothing: it hears that talib is imported, before it is."""
+    """Import finder that finds nothing, but notices when talib is about to be imported."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
@@ -41,7 +41,7 @@ class _GivesTheRest:
         return None
 
     def _teach(self, library: str) -> None:
-        """What the compiled half does by itself where it finds *library*."""
+        """Register the types of *library*, as the compiled module does where it finds it."""
         try:
             module = __import__(library)
         except ImportError:
@@ -55,7 +55,7 @@ class _GivesTheRest:
 
 @contextmanager
 def _hidden(names: Sequence[str]) -> Iterator[None]:
-    """To import one of *names* fails inside the block, as if it were not installed."""
+    """Make imports of *names* fail during the block, as if they were not installed."""
     sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]  # None: refused
     try:
         yield
@@ -66,7 +66,7 @@ def _hidden(names: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _empty_package() -> Iterator[None]:
-    """The compiled half looks for its own imports in its package first: there it finds none."""
+    """Provide an empty package, in which the compiled module looks for its imports first."""
     package = sys.modules[_PACKAGE] = ModuleType(_PACKAGE)
     package.__path__ = []
     try:
@@ -76,7 +76,7 @@ def _empty_package() -> Iterator[None]:
 
 
 def _compiled() -> ModuleType:
-    """TA-Lib's compiled half, as `talib/__init__.py` of 0.8 loads it."""
+    """Load TA-Lib's compiled module the way `talib/__init__.py` of 0.8 does."""
     if _COMPILED in sys.modules:
         return sys.modules[_COMPILED]
     package = find_spec(_PACKAGE)
@@ -106,12 +106,12 @@ def exponential_average(values: Floats, period: int) -> Floats:
 
 
 def relative_strength(values: Floats, period: int) -> Floats:
-    """Wilder's, from 0 to 100."""
+    """Return Wilder's RSI, from 0 to 100."""
     strengths: Floats = _rsi(values, period)
     return strengths
 
 
 def average_true_range(highs: Floats, lows: Floats, closes: Floats, period: int) -> Floats:
-    """Wilder's smoothing."""
+    """Return the ATR with Wilder's smoothing."""
     ranges: Floats = _atr(highs, lows, closes, period)
     return ranges

@@ -1,6 +1,6 @@
-"""What is wrong with a strategy's parameters, in the words of the rest of the file.
+"""Problems of a strategy's parameters, worded like those of the rest of the file.
 
-Text and truth values are no numbers here, though they could be read as some.
+Text and booleans do not count as numbers here, though they could be parsed as such.
 """
 
 import re
@@ -33,16 +33,16 @@ _PYDANTIC: Final = re.compile(r"^(Value error, |Assertion failed, |Input should 
 
 
 def problems_of(error: ValidationError) -> dict[str, str]:
-    """By path (`params.slow`): `slow must be more than fast (8), was 5`."""
+    """Return problems by path (`params.slow`): `slow must be more than fast (8), was 5`."""
     found: dict[str, str] = {}
     for detail in error.errors(include_url=False):
         path = ".".join(["params", *(str(part) for part in detail["loc"])])
-        found.setdefault(path, _words(detail))  # a union tells once a member
+        found.setdefault(path, _words(detail))  # a union reports once per member
     return found
 
 
 def coerced(hints: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, str]:
-    """By path, text that would pass as a number, and the like: what the file says is another type.
+    """Return, by path, values of another type that would be coerced, such as text for a number.
 
     *hints*: the types of the parameters, by name.
     """
@@ -53,14 +53,14 @@ def coerced(hints: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, st
         try:
             read = TypeAdapter(hints[name]).validate_python(written)
         except (ValidationError, PydanticUserError):
-            continue  # the class as a whole says it
+            continue  # reported by the class as a whole
         if (words := _changed(written, read)) is not None:
             found[f"params.{name}"] = words
     return found
 
 
 def _changed(written: Any, read: Any) -> str | None:
-    """What is wrong with *written* if it became another kind of thing as *read*."""
+    """Return what is wrong with *written* if its type changed on being read as *read*."""
     if isinstance(read, bool):
         return None if isinstance(written, bool) else "must be true or false"
     if isinstance(read, int | float | Decimal):

@@ -1,4 +1,4 @@
-"""Floor-trader pivots: follow a price that breaks a level, or fade one that was turned back at it.
+"""Floor-trader pivots: follow a price that breaks a level, or fade one that is rejected at it.
 
 `breakout`: buy when the close crosses above R1 (R2, PP), sell when it crosses below S1 (S2, PP).
 `reversal`: buy when the candle reached S1 (S2) and closed above it again, sell when it reached R1
@@ -18,8 +18,9 @@ _CANDLES: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PivotLevelsParams:
-    """`band`: which pair of levels. `tolerance`: how far beyond a level, as a fraction of it, a
-    close must lie to have crossed it.
+    """Parameters. `band`: the pair of levels; `tolerance`: a fraction of a level.
+
+    A close must lie that far beyond the level to have crossed it.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}

@@ -1,6 +1,6 @@
-"""From the configuration to a strategy: a name, `package.module:Class`, `./file.py:Class`.
+"""Registry of strategies: a name, `package.module:Class` or `./file.py:Class`.
 
-A name is one of ours or an entry point of the group `tradebotd.strategies`.
+A name is built in or an entry point of the group `tradebotd.strategies`.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ BUILT_IN: Final[Mapping[str, tuple[str, str]]] = {
 def load_strategy(
     name: str, params: Mapping[str, Any], base_dir: Path | None = None
 ) -> AnyStrategy:
-    """The strategy *name* with checked *params*, tried once; absent ones take its defaults.
+    """Load the strategy with checked *params*, and try it once; absent ones take its defaults.
 
     *base_dir* is where `./file.py` starts (the configuration's directory). Raises ConfigError
     whose problems begin with `strategy:` or `params.NAME:`.
@@ -85,7 +85,7 @@ def _from_entry_point(name: str) -> type[Any]:
         raise ConfigError([f"strategy: there is no {name!r}; {hint}, {ways}"])
     try:
         found = points[name].load()
-    except Exception as error:  # somebody else's module: whatever it raises is its own
+    except Exception as error:  # user code may raise anything
         raise _problem(name, in_words(error)) from error
     if not isinstance(found, type):
         raise _problem(name, f"its entry point {points[name].value} is no class")
@@ -127,7 +127,7 @@ def _checked(made: type[Any], name: str, params: Mapping[str, Any]) -> Any:
     try:
         hints = get_type_hints(params_class, include_extras=True)
         adapter = TypeAdapter(params_class)
-    except Exception as error:  # somebody else's annotations: whatever they raise is their own
+    except Exception as error:  # user annotations may raise anything
         raise _problem(name, f"its Params cannot be read: {in_words(error)}") from error
     known = [field.name for field in fields(params_class)]
     unknown = [_unknown(key, known) for key in params if key not in known]
@@ -140,7 +140,7 @@ def _checked(made: type[Any], name: str, params: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         told = {**problems_of(error), **wrong}
         raise ConfigError([*unknown, *_lines(told)]) from error
-    except Exception as error:  # somebody else's __post_init__, beyond ValueError
+    except Exception as error:  # a user's __post_init__ may raise anything
         raise _problem(name, f"its Params cannot be made: {in_words(error)}") from error
     if unknown or wrong:
         raise ConfigError([*unknown, *_lines(wrong)])
@@ -161,12 +161,12 @@ def _unknown(key: str, known: list[str]) -> str:
 def _construct(made: type[Any], name: str, params: Any) -> Any:
     try:
         return made(params)
-    except Exception as error:  # somebody else's constructor: whatever it raises is its own
+    except Exception as error:  # a user's constructor may raise anything
         raise _problem(name, f"cannot be made: {in_words(error)}") from error
 
 
 def _shaped(strategy: Any, name: str) -> AnyStrategy:
-    """It, if it looks like a strategy."""
+    """Return *strategy* if it has the shape of one. Raises ConfigError."""
     decide = getattr(strategy, "decide", None)
     if not callable(decide) or not hasattr(strategy, "lookback"):
         raise _problem(name, "the class needs `lookback` and `decide(candles)`")

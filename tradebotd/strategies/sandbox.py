@@ -1,7 +1,7 @@
-"""Somebody else's code in our one loop: it has a second, and it reaches nothing outside.
+"""Sandbox for a strategy in our event loop: it has one second, and no access to the outside.
 
 The alarm interrupts Python code in the main thread between two of its instructions; code that
-stays inside one C call is told on when it comes back. What Python audits (files, sockets,
+stays inside one C call is reported when it returns. What Python audits (files, sockets,
 processes; sleeping in its newer versions) is refused while a strategy decides.
 """
 
@@ -27,11 +27,11 @@ _REFUSED: Final = (
 
 
 class _InterruptedError(BaseException):
-    """Not an Exception: a strategy's own `except Exception` shall not swallow it."""
+    """Interruption that is no Exception: a strategy's own `except Exception` must not catch it."""
 
 
 class _Confinement:
-    """There is one loop, and so one strategy at a time."""
+    """State of the sandbox: with one event loop there is one strategy at a time."""
 
     def __init__(self) -> None:
         self.running = False
@@ -53,9 +53,9 @@ _confinement: Final = _Confinement()
 
 @contextmanager
 def sandboxed(seconds: float = DECIDE_SECONDS, *, pure: bool = True) -> Iterator[None]:
-    """Raises StrategyError when what runs inside takes longer, or reaches outside (*pure*).
+    """Raise StrategyError if the block takes longer, or reaches outside (*pure*).
 
-    Off the main thread there is no alarm: the time is looked at afterwards.
+    Off the main thread there is no alarm: the time is checked afterwards.
     """
     one = _confinement
     if pure and not one.hooked:

@@ -1,4 +1,4 @@
-"""A strategy is tried on made-up candles before it may trade: at `check`, and at every start."""
+"""Validation of a strategy on synthetic candles: at `check`, and at every start."""
 
 import math
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ _LEVELS: Final = pivot_levels(102.0, 98.0, 101.0)
 
 
 def validate(strategy: AnyStrategy) -> None:
-    """Raises StrategyError when it fails on them, is too slow, reaches outside, or is not pure.
+    """Raise StrategyError if it fails, is too slow, reaches outside or is not pure.
 
-    The first time it may still import what it needs; then it must say the same twice.
+    In the first evaluation it may still import what it needs; then two must agree.
     """
     lookback: Any = strategy.lookback
     if not isinstance(lookback, int) or isinstance(lookback, bool):
@@ -40,7 +40,7 @@ def validate(strategy: AnyStrategy) -> None:
 
 
 def made_up_candles(count: int) -> Sequence[Candle]:
-    """A wave without noise, the same each time: one minute each."""
+    """Return one-minute candles of a wave without noise, the same each time."""
     closes = [100 + 3 * math.sin(i / 5) + 0.7 * math.sin(i / 1.7) for i in range(-1, count)]
     return [
         Candle(
@@ -56,7 +56,7 @@ def made_up_candles(count: int) -> Sequence[Candle]:
 
 
 def _same_values(one: dict[str, float], other: dict[str, float]) -> bool:
-    """NaN is not equal to itself, and still the same answer."""
+    """Compare indicators, with NaN equal to NaN."""
     return one.keys() == other.keys() and all(
         value == other[name] or (value != value and other[name] != other[name])  # noqa: PLR0124
         for name, value in one.items()

@@ -1,4 +1,4 @@
-"""Says, for as long as it is so, what keeps an exit: one alert a subject."""
+"""Alerts for as long as something keeps an exit from being made: one per subject."""
 
 from collections.abc import Collection, Mapping
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class ConditionAlerts:
-    """Alerts of one code; written only when what is so has changed."""
+    """Alerts of one code; written only when the conditions have changed."""
 
     def __init__(
         self, database: Database, clock: Clock, code: AlertCode, severity: Severity = "critical"
@@ -24,12 +24,14 @@ class ConditionAlerts:
         self._clock = clock
         self._code = code
         self._severity = severity
-        # None: an earlier life's may be open.
+        # None: alerts of an earlier process may be open.
         self._told: tuple[Mapping[str, str], frozenset[VenueName]] | None = None
 
     async def tell(self, found: Mapping[str, str], silent: Collection[VenueName] = ()) -> None:
-        """*found*: why, by subject. *silent*: venues of which nobody knows whether what was said of
-        them is over. Raises DatabaseUnavailableError; then it is told next time.
+        """Update the alerts. Raises DatabaseUnavailableError; the next call tries again.
+
+        *found*: reason by subject. *silent*: venues of which it is not known whether their alerts
+        are over.
         """
         telling = (dict(found), frozenset(silent))
         if telling == self._told:
@@ -50,7 +52,7 @@ def subject(position_id: PositionId) -> str:
 
 
 class Unprotected:
-    """Which open positions no exit of ours can reach."""
+    """Alerts for open positions that no exit of ours can reach."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._standing = ConditionAlerts(database, clock, AlertCode.POSITION_UNPROTECTED)

@@ -1,4 +1,4 @@
-"""Says what a venue told that cannot be so; its fills are taken in the same transaction."""
+"""Alerts for impossible answers of a venue; its fills are applied in the same transaction."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -17,20 +17,23 @@ log = structlog.get_logger(__name__)
 
 
 async def say_of(connection: Connection, stored: StoredOrder, why: str, at: datetime) -> None:
-    """Of an order: it stays as it was, and only its fills are applied."""
+    """Alert a contradiction about an order: it stays as it was, only its fills are applied."""
     order = stored.order
     subject = order.client_order_id
     if await alerts.raise_alert(
         connection, AlertCode.VENUE_CONTRADICTS, "critical", subject, why, at
     ):
-        log.error("a venue contradicts itself", order=subject, detail=why)
+        log.error("venue contradiction found", order=subject, detail=why)
         await orders.note(connection, order.id, at, order.status, {"contradiction": why})
 
 
 async def say_of_answer(
     database: Database, asked_for: ClientOrderId, why: str, at: datetime
 ) -> None:
-    """Of a search that told something else: nothing of it is taken. Raises as any transaction."""
+    """Alert a search that was answered with another order, of which nothing is applied.
+
+    Raises as any transaction.
+    """
     async with database.transaction() as connection:
         stored = await orders.lock(connection, asked_for)
         if stored is not None:
@@ -38,7 +41,7 @@ async def say_of_answer(
 
 
 async def counted_now(connection: Connection, fill: Fill, now: datetime) -> Fill:
-    """One that is told to come from the future counts now, and that is said."""
+    """Return *fill*; one from the future counts as of now, and is alerted."""
     why = of_clock(fill, now)
     if why is None:
         return fill
@@ -46,5 +49,5 @@ async def counted_now(connection: Connection, fill: Fill, now: datetime) -> Fill
     if await alerts.raise_alert(
         connection, AlertCode.VENUE_CONTRADICTS, "critical", subject, why, now
     ):
-        log.error("a venue contradicts itself", trade=subject, detail=why)
+        log.error("venue contradiction found", trade=subject, detail=why)
     return replace(fill, executed_at=now)

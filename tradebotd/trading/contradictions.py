@@ -1,4 +1,4 @@
-"""What a venue says that cannot be so: told by name, and never taken for something else. Pure."""
+"""Impossible answers of a venue: named, and never taken for something else. Pure."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,11 +10,14 @@ from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.orders import StoredOrder
 
-CLOCKS: Final = timedelta(minutes=1)  # the venue's may be so far ahead of ours
+CLOCKS: Final = timedelta(minutes=1)  # a venue's clock may be this far ahead of ours
 
 
 def of_report(stored: StoredOrder, report: OrderReport) -> str | None:
-    """Why neither its status nor its quantity can be believed. Its fills are facts of their own."""
+    """Return why the report's status and quantity cannot be believed, or None.
+
+    Its fills are facts of their own.
+    """
     filled, asked = report.filled_quantity, stored.order.quantity
     if report.status not in frozenset(OrderStatus):
         return f"nobody knows a status {report.status!s}"
@@ -28,14 +31,14 @@ def of_report(stored: StoredOrder, report: OrderReport) -> str | None:
 
 
 def of_answer(asked_for: ClientOrderId, report: OrderReport) -> str | None:
-    """Why it is no answer: it says nothing of the order, neither what it is nor that it is none."""
+    """Return why the report is no answer: neither what the order is, nor that there is none."""
     if report.client_order_id == asked_for:
         return None
     return f"asked for it, the venue tells of {report.client_order_id}"
 
 
 def of_fill(fill: Fill) -> str | None:
-    """Why it is no fill at all. One of nothing is none either, and contradicts nothing."""
+    """Return why it is no fill at all, or None. An empty one is none, but no contradiction."""
     if not fill.quantity.is_finite() or fill.quantity < 0:
         return f"its quantity is {fill.quantity}"
     if not fill.price.is_finite() or (fill.price <= 0 and fill.quantity > 0):
@@ -46,19 +49,19 @@ def of_fill(fill: Fill) -> str | None:
 
 
 def of_clock(fill: Fill, now: datetime) -> str | None:
-    """Why it cannot have been executed when the venue says."""
+    """Return why it cannot have been executed when the venue says, or None."""
     if fill.executed_at <= horizon(now):
         return None
     return f"it was executed at {fill.executed_at.isoformat()}, and it is {now.isoformat()}"
 
 
 def horizon(now: datetime) -> datetime:
-    """Nothing was executed later than this."""
+    """Return the time after which nothing can have been executed."""
     return now + CLOCKS
 
 
 def of_account(account: VenueAccount) -> dict[str, str]:
-    """By asset or symbol, what cannot be so."""
+    """Return the impossible amounts, by asset or symbol."""
     found: dict[str, str] = {}
     for asset, total in account.balances.items():
         if not total.is_finite() or total < 0:
@@ -74,7 +77,7 @@ def of_account(account: VenueAccount) -> dict[str, str]:
 
 
 def is_readable(account: VenueAccount) -> bool:
-    """Whether its holdings are numbers at all."""
+    """Return whether the account's holdings are numbers at all."""
     amounts = [*account.balances.values(), *account.positions.values()]
     return all(amount.is_finite() for amount in amounts)
 

@@ -1,7 +1,7 @@
-"""A venue whose adapter may fail in a way that nobody foresaw: for its callers it is a VenueError.
+"""Containment of adapters: a failure that was not foreseen becomes a VenueError for callers.
 
-An answer with a field less, a number where text was: one venue's surprise must not end a round
-over all venues, a sweep over all positions, or an operator's flatten.
+A missing field, a number in place of text: a surprise at one venue must not end a round over all
+venues, a sweep over all positions, or an operator's flatten.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
@@ -35,14 +35,14 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-UNFORESEEN: Final = "an answer that nobody foresaw"
+UNFORESEEN: Final = "unforeseen answer received"
 
 
 class ContainedVenue:
-    """Implements `Venue` by another one. Time limits and cancellation pass through as they are.
+    """`Venue` that wraps another one. Time limits and cancellation pass through as they are.
 
-    What sends orders is passed through, too: `Placement` takes whatever it raises for an unknown
-    outcome, and records it.
+    Calls that send orders are passed through, too: `Placement` treats whatever they raise as an
+    unknown outcome, and records it.
     """
 
     def __init__(self, venue: Venue) -> None:

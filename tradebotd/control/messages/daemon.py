@@ -19,7 +19,7 @@ class EntryGateState(Message):
 
 
 class Reloaded(Message):
-    """`changes`: one line each, `bots[1].limits.max_daily_trades: 20 -> 10`."""
+    """Result of a reload; `changes`: lines like `bots[1].limits.max_daily_trades: 20 -> 10`."""
 
     changes: list[str]
 
@@ -31,10 +31,10 @@ class Left(Message):
 
 
 class Flattened(Message):
-    """Flat when `left` is empty; entries stay halted in either case.
+    """Result of a flatten: flat if `left` is empty; entries stay halted in either case.
 
-    `trades`: what became of the positions in `closed`. `cancelled`: orders that rested, entries
-    and exits, by their client ids.
+    `trades`: trades of the positions in `closed`. `cancelled`: client ids of the resting entry and
+    exit orders.
     """
 
     closed: list[str]

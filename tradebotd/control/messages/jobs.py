@@ -30,14 +30,14 @@ class Job(Message):
 
 
 class JobWait(Message):
-    """A job that has not run well since the start, and when it is due; null: by hand only."""
+    """Job that has not run well since the start, and its next run; null: only manual runs."""
 
     job: str
     next_run_at: Instant | None
 
 
 class RunSummary(Message):
-    """Jobs add counts of their own, such as `checked` and `closed`."""
+    """Summary of a run; jobs add counts of their own, such as `checked` and `closed`."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -50,7 +50,7 @@ class RunSummary(Message):
 
 
 class JobRun(Message):
-    """`run_id` is null while a detached run has only been asked for."""
+    """Run of a job; `run_id` is null while a detached run has only been requested."""
 
     run_id: int | None
     job: str

@@ -1,4 +1,4 @@
-"""The JSON shapes of symbols, candles and levels."""
+"""JSON shapes of symbols, candles and levels."""
 
 from datetime import date
 

@@ -44,7 +44,7 @@ class Fill(Message):
     price: Money
     fee: Money
     fee_asset: str
-    fee_value: Money | None = None  # in the quote asset; none: nobody knew its worth
+    fee_value: Money | None = None  # in the quote asset; null: no rate was known
     executed_at: Instant
 
 
@@ -55,7 +55,7 @@ class OrderEvent(Message):
 
 
 class OrderSearch(Message):
-    """Nobody knows of it: how the venue has been asked so far. Host time."""
+    """Search for an unknown order: how the venue has been asked so far. Host time."""
 
     began_at: Instant
     last_asked_at: Instant
@@ -67,7 +67,10 @@ class OrderSearch(Message):
 
 
 class OrderDetail(Order):
-    """`send_by`: host time, it is not sent after that. `venue_order_ids`: all its names there."""
+    """Order in detail. `send_by`: host time, after which it is not sent.
+
+    `venue_order_ids`: every id that it has had at the venue.
+    """
 
     trigger_price: Money | None
     reduce_only: bool

@@ -15,11 +15,12 @@ ExitKind = Literal[
 
 
 class PositionExit(Message):
-    """One way for a position to end. `rule`: as it was configured or set, in words.
+    """Exit of a position; `rule` is its configuration in words.
 
-    `distance_percent`: from the last price, of it; below zero where it is beyond. `share_percent`:
-    of what was entered, of a step of a ladder. `in_force`: the stop, or the target, that is met
-    first. `moves_stop_to`: of a break-even, which is earned at `price`. `left_s`: market time.
+    `distance_percent`: from the last price, as a percentage of it; negative once passed.
+    `share_percent`: share of the entered quantity, of a ladder step. `in_force`: the stop or target
+    that is met first. `moves_stop_to`: of a break-even, which is earned at `price`. `left_s`:
+    market time.
     """
 
     kind: ExitKind
@@ -80,7 +81,7 @@ class Trade(Message):
 
 
 class ExitWish(Message):
-    """Prices, percentages with their sign, a duration, or "none"; what is null stays as it is."""
+    """Exits to set: prices, percentages with their sign, a duration, or "none"; null: unchanged."""
 
     stop_loss: str | None = None
     take_profit: str | None = None

@@ -14,7 +14,7 @@ Severity = Literal["info", "warning", "critical"]
 
 
 class ClockState(Message):
-    """`source`: live, replay or synthetic: a simulated clock must never be taken for a real one."""
+    """Clock of the daemon; `source` (live, replay, synthetic) keeps simulated time recognizable."""
 
     kind: Literal["wall", "market"]
     now: Instant
@@ -32,9 +32,9 @@ class Problem(Message):
 
 
 class Leader(Message):
-    """Who acts on the account; in a standby's answer that is the other one.
+    """Process that holds the account; in a standby's answer, the other daemon.
 
-    `waits`: why the leader sends no orders for the moment, null while it may.
+    `waits`: why the leader sends no orders for now; null while it may.
     """
 
     account: str
@@ -60,7 +60,7 @@ class JobCounts(Message):
 
 
 class Held(Message):
-    """The position of a bot, in short."""
+    """Summary of a bot's position."""
 
     id: int
     side: Literal["long", "short"]
@@ -86,7 +86,7 @@ class Halt(Message):
 
 
 class TimeZones(Message):
-    """The database of time zones in force; `version` is IANA's."""
+    """Time-zone database in use; `version` is IANA's."""
 
     version: str
     source: Literal["package", "system"]

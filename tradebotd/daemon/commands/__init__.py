@@ -1,1 +1,1 @@
-"""What `tradebotd` does: run, check, schema, migrate, flatten."""
+"""Commands of `tradebotd`: run, check, schema, migrate, flatten."""

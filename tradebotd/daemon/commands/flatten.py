@@ -1,4 +1,4 @@
-"""`tradebotd flatten`: everything closed while no daemon runs."""
+"""`tradebotd flatten`: close everything while no daemon runs."""
 
 import sys
 from functools import partial
@@ -34,7 +34,10 @@ EXIT_LEFT = 1
 
 
 def run_flatten(given: Path | None, signals: Signals) -> int:
-    """Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError."""
+    """Flatten and return the exit code.
+
+    Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError.
+    """
     config, files = load(find_config(given))
     refuse_beside_a_daemon(config)
     config = located(config)
@@ -59,7 +62,7 @@ def run_flatten(given: Path | None, signals: Signals) -> int:
 
 
 def told(result: FlattenResult) -> list[str]:
-    """What was done, and what is left, a line each."""
+    """Return lines that list what was done and what is left."""
     trades = {trade["id"]: trade for trade in result.trades}
     lines = [
         f"closed position {name}{_brought(trades.get(position_id))}"
@@ -81,7 +84,7 @@ def _brought(trade: Row | None) -> str:
 async def _until_stopped(
     config: Config, files: LoadedFiles, signals: Signals, ended: list[FlattenResult]
 ) -> None:
-    """An operator may stop it at any moment: what was done is done."""
+    """Flatten until done or stopped by a signal; what was done by then stays done."""
     stop = StopRequest()
     async with anyio.create_task_group() as tasks:
 
@@ -102,7 +105,7 @@ async def _until_stopped(
 async def _flatten(
     config: Config, files: LoadedFiles, database: Database, lease: Lease
 ) -> FlattenResult:
-    """Wired like the daemon, without its jobs, its strategies at work, or the passing of time."""
+    """Flatten with the daemon's wiring, but without jobs, strategies or a running clock."""
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
     trading = wire_trading(config, files, database, market, lease, nonce)
@@ -119,7 +122,7 @@ async def _flatten(
 
 
 def _know_prices(market: Market) -> None:
-    """A venue of ours fills at the prices of the market time that was reached."""
+    """Load the prices of the market time reached, at which a paper venue fills."""
     if isinstance(market.clock, MarketClock):
         Playback(
             recording=AllFeeds(market.feeds),

@@ -1,4 +1,4 @@
-"""`tradebotd`: what an operator types. Imports wait until the command is known."""
+"""`tradebotd`: the command line. Imports wait until the command is known."""
 
 import argparse
 import sys
@@ -26,7 +26,7 @@ EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: database or venue
 EXIT_TAKEN = 75  # EX_TEMPFAIL: another daemon holds the account
 EXIT_CONFIG = 78  # EX_CONFIG
 
-# What can be stopped, and what a stop says and returns that finds nothing to put in order yet.
+# Commands that can be stopped: message and exit code of a stop before anything needs cleaning up.
 EARLY_STOPS = {
     "run": ("nothing was started", EXIT_DONE),
     "flatten": ("nothing was closed: run it again", EXIT_FAILED),
@@ -34,7 +34,10 @@ EARLY_STOPS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code (docs/operations.md); usage errors leave through argparse with 2."""
+    """Run one command and return its exit code (docs/operations.md).
+
+    Usage errors exit through argparse with 2.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     early = EARLY_STOPS.get(arguments[0]) if arguments else None
     signals = None if early is None else Signals(*early)  # before all else: a stop may come now
@@ -70,7 +73,7 @@ def _complain(text: str, exit_code: int) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains as everything else here does."""
+    """Parser whose errors look like all others."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, f"{self.format_usage()}tradebotd: {message}\n")

@@ -1,4 +1,4 @@
-"""`check` and `schema`: what needs no running daemon, no database and no loop."""
+"""`check` and `schema`: commands that need no running daemon, database or event loop."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from tradebotd.daemon.wiring.files import load
 
 
 def check(given: Path | None) -> int:
-    """Everything that can be known without starting, and what may be so but should be known.
+    """Check all that can be known without starting; print warnings and notes.
 
     Raises ConfigError with every problem.
     """

@@ -1,4 +1,4 @@
-"""`tradebotd run`: from a file to a running loop, and the exit code it ends with."""
+"""`tradebotd run`: load the file, run the loop, return the exit code."""
 
 from contextlib import suppress
 from functools import partial
@@ -21,7 +21,10 @@ EXIT_DONE = 0
 
 
 def run(given: Path | None, signals: Signals) -> int:
-    """Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError."""
+    """Run the daemon until it ends and return the exit code.
+
+    Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError.
+    """
     config, files = load(find_config(given))  # before the loop starts: reading blocks
     line = terminal_line() if config.simulated else None
     logs.configure(
@@ -39,6 +42,6 @@ def run(given: Path | None, signals: Signals) -> int:
     finally:
         signals.ignore()
     if summary is not None:
-        with suppress(BrokenPipeError):  # nobody reads on: the replay was good all the same
+        with suppress(BrokenPipeError):  # the reader has gone; the replay succeeded anyway
             show_summary(summary)
     return EXIT_DONE

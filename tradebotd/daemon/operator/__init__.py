@@ -1,1 +1,1 @@
-"""What the control API answers: the operator's questions and commands."""
+"""Implementation of the control API: queries and commands of an operator."""

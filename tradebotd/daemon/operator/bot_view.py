@@ -69,7 +69,7 @@ class BotView:
         return known[name]
 
     def _shown(self, row: reports.Row) -> reports.Row:
-        """With its P&L in the account's currency, and what it is doing."""
+        """Add the P&L in the account's currency and what the bot is doing."""
         known, waiting = self._today.counted(row)
         currency = self._today.currencies.currency
         money = {"daily_pnl": known, "daily_unconverted": waiting, "currency": currency}

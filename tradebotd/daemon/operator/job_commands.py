@@ -57,11 +57,11 @@ class JobCommands:
 
     async def run(self, name: str, params: Mapping[str, str], progress: Progress) -> JobRun:
         run = await self._runner.run_by_hand(name, params, progress)
-        log.info("job run by hand", job=name, params=dict(params), status=run.status)
+        log.info("job run manually", job=name, params=dict(params), status=run.status)
         return _run(run)
 
     async def start(self, name: str, params: Mapping[str, str]) -> JobRun:
-        """Raises RefusedError now for what can be known now; the rest is told by `job_runs`."""
+        """Start a job. Raises RefusedError for what is known now; `job_runs` tells the rest."""
         spec = self._runner.spec_of(name)
         if spec.name in self._runner.running:
             raise RefusedError(RefusalCode.ALREADY_RUNNING, f"{name} is running already")
@@ -93,7 +93,7 @@ class JobCommands:
             code = RefusalCode.ALREADY_ENABLED if enabled else RefusalCode.ALREADY_DISABLED
             raise RefusedError(code, f"{name} is {word} already")
         await switch(self._runner, self._database, name, enabled=enabled)
-        log.warning("job switched by hand", job=name, enabled=enabled)
+        log.warning("job switched manually", job=name, enabled=enabled)
         return Switched(name=name, enabled=enabled)
 
     async def dead_letters(self) -> list[DeadLetter]:
@@ -104,13 +104,13 @@ class JobCommands:
     async def retry_dead_letter(self, letter_id: int, progress: Progress) -> JobRun:
         run = await retry_dead_letter(self._runner, self._database, letter_id, progress)
         log.info(
-            "dead letter retried by hand", dead_letter=letter_id, job=run.job, status=run.status
+            "dead letter retried manually", dead_letter=letter_id, job=run.job, status=run.status
         )
         return _run(run)
 
     async def discard_dead_letter(self, letter_id: int) -> Discarded:
         await discard_dead_letter(self._database, letter_id)
-        log.info("dead letter discarded by hand", dead_letter=letter_id)
+        log.info("dead letter discarded manually", dead_letter=letter_id)
         return Discarded(id=letter_id)
 
 

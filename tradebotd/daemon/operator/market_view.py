@@ -64,7 +64,7 @@ class MarketView:
 
 
 def _exact(row: reports.Row) -> reports.Row:
-    """Candles are floats in the database; their digits are as they were written."""
+    """Convert the database's floats of candles to decimals with the digits as written."""
     return {
         key: from_float(value) if isinstance(value, float) else value for key, value in row.items()
     }

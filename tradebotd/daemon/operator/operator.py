@@ -1,4 +1,4 @@
-"""What an operator may ask and do: implements `control.handlers.DaemonControl`."""
+"""Operator's queries and commands: implements `control.handlers.DaemonControl`."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -117,7 +117,7 @@ class Operator:
         return await self._bots.detail(name)
 
     async def run_bot(self, name: str, progress: Progress) -> JobRun:
-        """One cycle of this bot, through the runner like any other."""
+        """Run one cycle of this bot, through the runner like any other."""
         await self._bots.check_name(name)
         return await self.run_job(RUN_BOTS, {"bot": name}, progress)
 
@@ -132,7 +132,7 @@ class Operator:
         with self._hold():
             await act(BotName(name))
         changed = await self._bots.bot(name)
-        log.warning("bot changed by hand", bot=name, act=act.__name__, status=changed.status)
+        log.warning("bot changed manually", bot=name, act=act.__name__, status=changed.status)
         return changed
 
     # Positions
@@ -148,11 +148,11 @@ class Operator:
             raise unknown(RefusalCode.UNKNOWN_POSITION, "position", str(position_id), known)
         with self._hold():
             await self._commands.close_position(PositionId(position_id))
-            log.warning("position's exit sent by hand", position=position_id)
+            log.warning("position exit sent manually", position=position_id)
             return await self._closed(position_id)
 
     async def _closed(self, position_id: int) -> Trade:
-        """Wait for its fills to be applied. Raises TradebotError when they take too long."""
+        """Wait until the exit's fills are applied. Raises TradebotError after a few seconds."""
         with anyio.move_on_after(CLOSED_WITHIN_SECONDS):
             while True:
                 async with self._database.connection() as connection:
@@ -172,7 +172,7 @@ class Operator:
     async def adopt(self, wish: AdoptWish) -> Position:
         with self._hold():
             adopted = await self._commands.adopt(wish.venue, wish.symbol, wish.bot)
-        log.warning("adopted by hand", **wish.model_dump(), position=adopted)
+        log.warning("holding adopted manually", **wish.model_dump(), position=adopted)
         return await self._positions.position(adopted)
 
     # Orders and trades

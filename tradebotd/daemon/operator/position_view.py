@@ -42,7 +42,7 @@ class PositionView:
         return [self._position(row, held.get(row["id"])) for row in rows]
 
     async def position(self, position_id: int) -> Position:
-        """Raises RefusedError: it has been closed meanwhile."""
+        """Return one open position. Raises RefusedError if it has been closed meanwhile."""
         for position in await self.positions():
             if position.id == position_id:
                 return position
@@ -62,7 +62,7 @@ class PositionView:
 
 
 def unrealized(position: reports.Row, price: Decimal | None) -> Decimal | None:
-    """In the quote asset, before fees; None without a price."""
+    """Return the unrealized P&L in the quote asset, before fees; None without a price."""
     if price is None:
         return None
     gain: Decimal = (price - position["entry_price"]) * position["quantity"]

@@ -1,4 +1,4 @@
-"""What a daemon that stands by says of itself: who acts instead of it."""
+"""Status of a daemon in standby: which process acts on the account instead."""
 
 import os
 from datetime import datetime
@@ -20,7 +20,7 @@ from tradebotd.storage.postgres.database import Database
 
 
 class StandbyView:
-    """Implements `control.standby.Standby`; `saw` is told by whoever waits for the account."""
+    """View of a standby; implements `control.standby.Standby`. `saw` gets the holder."""
 
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config

@@ -1,4 +1,4 @@
-"""`tradebotctl status`: one picture of the daemon, also while its database is away."""
+"""Status of the daemon for `tradebotctl status`, also while its database is unavailable."""
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -47,13 +47,13 @@ from tradebotd.storage.process_identity import Holder
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.execution.lease import Lease
 
-PATIENCE_SECONDS: Final = 2.0  # a status that waits for a dead database helps nobody
+PATIENCE_SECONDS: Final = 2.0  # do not wait longer for a dead database
 LATE_HOST_SECONDS: Final = 5.0  # what a busy machine may take, at any speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the database said when it last answered."""
+    """Latest answers of the database."""
 
     account: reports.Account | None = None
     bots: Sequence[reports.Row] = ()
@@ -162,7 +162,7 @@ class StatusView:
         return Halt(reason=gate.halt_reason, since=gate.halted_since)
 
     async def _look(self) -> Seen:
-        """Afresh if the database answers soon, else as it was."""
+        """Read again if the database answers in time, else return the last answers."""
         with anyio.move_on_after(PATIENCE_SECONDS):
             try:
                 self._seen = await self._read()
@@ -269,7 +269,7 @@ class StatusView:
         )
 
     def doing(self, row: reports.Row, now: datetime, *, held: bool) -> str:
-        """In words that say what the bot waits for."""
+        """Describe what the bot is doing or waiting for."""
         today = self._today
         return doing(
             row,
@@ -280,7 +280,7 @@ class StatusView:
         )
 
     def _unrealized(self, held: Sequence[reports.Row]) -> Decimal | None:
-        """In the account's currency, of all that a bot holds; None without a price, or a rate."""
+        """Return a bot's unrealized P&L in the account's currency; None without price or rate."""
         total = ZERO
         for each in held:
             gain = unrealized(each, self._prices.price(each["symbol"]))
@@ -291,7 +291,7 @@ class StatusView:
         return total
 
     def _dated(self, problems: Sequence[report.Problem], now: datetime) -> list[Problem]:
-        """Each with its beginning; those that are over are forgotten."""
+        """Add to each problem the time it began; forget problems that are over."""
         keys = [(problem.code, problem.subject) for problem in problems]
         self._first_seen = {key: self._first_seen.get(key, now) for key in keys}
         return [
@@ -327,7 +327,7 @@ def _waits(jobs: Sequence[report.JobFact], verification: report.Verification) ->
 
 
 def _leader(account: reports.Account | None, lease: Lease) -> Leader | None:
-    """As the database has it; that is us, unless somebody took the account a moment ago."""
+    """Return the leader by the database: this process, unless another has just taken over."""
     if account is None or account.token is None or account.acquired_at is None:
         return None
     holder = Holder.from_json(account.holder or {})

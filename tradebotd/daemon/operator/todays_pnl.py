@@ -1,4 +1,4 @@
-"""What the bots have realized today: each in its own day, together in the account's currency."""
+"""Realized P&L of today: each bot's own day, summed in the account's currency."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from tradebotd.trading.account.trading_day import local_day
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TodaysPnl:
-    """Net of fees, with funding, of open positions, too: the counters that the daily limits read.
+    """P&L of today as the daily limits count it: net of fees, with funding and open positions.
 
-    *rows* are those of `reports.bots`; *specs* is shared with whoever reloads the configuration.
+    *rows* are those of `reports.bots`; *specs* is shared with the reloader.
     """
 
     specs: Mapping[BotName, BotSpec]
@@ -27,8 +27,9 @@ class TodaysPnl:
     currencies: CurrencyConverter
 
     def of(self, row: Row, now: datetime) -> tuple[Decimal, int]:
-        """P&L in the account's currency, as far as it is known, and trades. Counters of an earlier
-        day are none of today's.
+        """Return the known P&L in the account's currency and the number of trades.
+
+        Counters of an earlier day count as zero.
         """
         spec = self.specs.get(BotName(row["name"]))
         today = local_day(now, None if spec is None else spec.day_zone)
@@ -38,7 +39,7 @@ class TodaysPnl:
         return known, row["daily_trades_count"]
 
     def sum(self, rows: Iterable[Row], now: datetime) -> Decimal | None:
-        """None: something of it cannot be converted now."""
+        """Return the sum of the bots' P&L; None if a part cannot be converted now."""
         total = ZERO
         for row in rows:
             pnl, _ = self.of(row, now)
@@ -48,7 +49,7 @@ class TodaysPnl:
         return total
 
     def in_currency(self, symbol: str, amount: Decimal | None) -> Decimal | None:
-        """*amount* of the symbol's quote asset; None: it cannot be converted now."""
+        """Convert *amount* of the symbol's quote asset; None if it cannot be converted now."""
         known = self.symbols.get(symbol)
         quote = "" if known is None else known.instrument.quote_asset
         if amount is None or (amount and not self.currencies.knows(quote)):
@@ -56,13 +57,13 @@ class TodaysPnl:
         return self.currencies.sum({quote: amount})
 
     def unconverted(self, row: Row, now: datetime) -> dict[str, Decimal]:
-        """By asset: what of today's P&L has no rate."""
+        """Return the part of today's P&L that has no rate, by asset."""
         spec = self.specs.get(BotName(row["name"]))
         today = local_day(now, None if spec is None else spec.day_zone)
         return {} if row["day"] is None or row["day"] < today else self.counted(row)[1]
 
     def counted(self, row: Row) -> tuple[Decimal, dict[str, Decimal]]:
-        """What is known in the account's currency, and what is not, by asset."""
+        """Return the P&L known in the account's currency, and the rest by asset."""
         waiting = amounts(row["daily_unconverted"])
         known = {each: waiting.pop(each) for each in list(waiting) if self.currencies.knows(each)}
         return row["daily_pnl"] + self.currencies.sum(known), waiting

@@ -1,1 +1,1 @@
-"""The composition root: who gets what, wired by hand."""
+"""Composition root: the construction of every component, without a container."""

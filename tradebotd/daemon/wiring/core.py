@@ -1,4 +1,4 @@
-"""What nearly every part of the order flow is made of; for wiring functions only, never kept."""
+"""Dependencies of nearly every part of the order flow; for wiring functions, never stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from tradebotd.trading.execution.lease import Lease
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingCore:
-    """*sequential*: exits one after the other, by position, where effects must repeat (speed 0).
+    """Shared dependencies. *sequential*: exits run in order of position, to repeat (speed 0).
 
-    *specs*, by bot name, are shared with whoever reloads the configuration; *currency* is the
-    account's. *host* None: the machine's clock.
+    *specs*, by bot name, are shared with the reloader; *currency* is the account's. *host* None:
+    the machine's clock.
     """
 
     database: Database

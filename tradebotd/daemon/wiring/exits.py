@@ -1,4 +1,4 @@
-"""The parts of the exits, each from finished ones; `trading/exits/__init__.py` says who may act."""
+"""Wiring of the exits; `trading/exits/__init__.py` says which part may act."""
 
 from collections.abc import Collection
 
@@ -34,7 +34,7 @@ def wire_exits(
     evidence: ExitEvidence,
     resting: Collection[VenueName] | None,
 ) -> ExitManager:
-    """*resting*: venues whose configuration lets stops rest there (None: all that take them)."""
+    """Build the exit manager. *resting*: venues where stops rest (None: all that take them)."""
     hours = _hours(core)
     tracked = TrackedPositions(core.database, core.symbols, core.calendars, lambda: bad_ticks.limit)
     pauses = SymbolPauses(core.database, core.clock, hours)
@@ -153,7 +153,7 @@ def _sweep(
 
 
 def _hours(core: TradingCore) -> dict[str, Calendar]:
-    """The calendars of the symbols that do not trade all the time."""
+    """Return the calendars of symbols that do not trade around the clock."""
     return {
         name: core.calendars[symbol.calendar]
         for name, symbol in core.symbols.items()

@@ -1,4 +1,4 @@
-"""What is read before the loop starts, since reading blocks: recordings, calendars, schedules."""
+"""Files read before the loop starts, since reading blocks: recordings, calendars, schedules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class LoadedFiles:
     warnings: tuple[ConfigWarning, ...] = ()
 
     def prices(self) -> dict[str, Decimal]:
-        """By symbol, the last of its recording: what sizes and distances can be held against."""
+        """Return each symbol's last recorded price, to judge sizes and distances by."""
         prices: dict[str, Decimal] = {}
         for recorded in self.recordings.values():
             prices = {**recorded.last_closes(), **prices}
@@ -45,7 +45,7 @@ class LoadedFiles:
 
 
 def load(path: Path) -> tuple[Config, LoadedFiles]:
-    """The configuration and what it points to. Raises ConfigError with every problem of both."""
+    """Load the configuration and its files. Raises ConfigError with every problem of both."""
     read: list[LoadedFiles] = []
 
     def problems_of_files(config: Config) -> list[str]:
@@ -91,7 +91,7 @@ def read_files(config: Config) -> LoadedFiles:
 def _recordings(
     config: Config, symbols: Sequence[MarketSymbol], problems: list[str]
 ) -> dict[FeedName, Recordings]:
-    """Every file that a feed names is read; what is wrong with one is added to *problems*."""
+    """Read the files of every feed in use; add their problems to *problems*."""
     recordings: dict[FeedName, Recordings] = {}
     used = used_feeds(symbols)
     for key, feed in config.feeds.items():
@@ -107,12 +107,12 @@ def _recordings(
 
 
 def used_feeds(symbols: Sequence[MarketSymbol]) -> frozenset[FeedName]:
-    """What a symbol names. Any other feed holds nothing, and must not say when time begins."""
+    """Return the feeds that symbols use; others have no data and must not set the start of time."""
     return frozenset(name for symbol in symbols for name in symbol.feeds)
 
 
 def load_strategies(config: Config) -> dict[BotName, AnyStrategy]:
-    """Of every bot. Raises ConfigError."""
+    """Load every bot's strategy. Raises ConfigError."""
     strategies: dict[BotName, AnyStrategy] = {}
     problems: list[str] = []
     for number, bot in enumerate(config.bots):
@@ -128,7 +128,7 @@ def load_strategies(config: Config) -> dict[BotName, AnyStrategy]:
 
 
 def job_specs(config: Config) -> tuple[JobSpec, ...]:
-    """The schedule table with what the configuration changes of it. Raises ConfigError."""
+    """Return the default schedule with the configuration's overrides. Raises ConfigError."""
     calendars = {symbol.calendar for symbol in config.symbols}
     zones = {config.bot_zone(bot) for bot in config.bots}
     specs = default_specs(calendars=calendars, zones=zones)
@@ -138,5 +138,5 @@ def job_specs(config: Config) -> tuple[JobSpec, ...]:
 def closes_after(
     calendars: Mapping[str, Calendar], code: str, instant: datetime
 ) -> datetime | None:
-    """The first close of *code* later than *instant*."""
+    """Return the first close of calendar *code* after *instant*."""
     return calendars[code].next_close(instant)

@@ -1,4 +1,4 @@
-"""Time, prices and candles, wired."""
+"""Wiring of time, prices and candles."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -49,7 +49,7 @@ async def wire_market(
     since, ends = _span(config, files)
     reached = _still_reached(await read_reached(database), since, ends)
     clock = _clock(config, reached, since)
-    # A simulation that goes on may be years behind what was read for its start.
+    # A resumed simulation may be years beyond what was loaded for its start.
     await extend_all(exchanges(files.calendars), clock.now().date())
     feeds = {
         FeedName(name): _feed(FeedName(name), section, files, clock)
@@ -82,7 +82,7 @@ async def wire_market(
 
 
 def _span(config: Config, files: LoadedFiles) -> tuple[datetime | None, datetime | None]:
-    """Where simulated data starts and ends; None: on the wall clock, and without an end."""
+    """Return start and end of simulated data; None: wall clock, or no end."""
     starts = [recordings.span()[0] for recordings in files.recordings.values()]
     ends: list[datetime | None] = [recordings.span()[1] for recordings in files.recordings.values()]
     for _, section in _used(config, files):
@@ -101,9 +101,9 @@ def _used(config: Config, files: LoadedFiles) -> list[tuple[str, FeedSection]]:
 
 
 def _still_reached(reached: Reached, since: datetime | None, ends: datetime | None) -> Reached:
-    """A replay that had ended goes on where there is more of it now.
+    """Continue a replay that had ended, if there is more data now.
 
-    Where it had ended before the first candle, it had played nothing, and begins.
+    One that had ended before its first candle played nothing and starts anew.
     """
     if not reached.ended or reached.at is None or ends is None or reached.at >= ends:
         return reached

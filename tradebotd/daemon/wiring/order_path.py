@@ -1,4 +1,4 @@
-"""From an order to what is held, what ends it and what the venue says of it."""
+"""Wiring of the order path: orders, positions, their exits, and reconciliation."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class OrderPath:
 def wire_order_path(
     core: TradingCore, *, resting: Collection[VenueName] | None = None
 ) -> OrderPath:
-    """*resting*: venues whose configuration lets stops rest there (None: all that take them)."""
+    """Build the order path. *resting*: venues where stops rest (None: all that take them)."""
     bad_ticks = BadTickFilter(core.prices)
     recorder = OrderRecorder(
         database=core.database,

@@ -1,4 +1,4 @@
-"""What asks the venues, and makes our books say what is so: each part from finished ones."""
+"""Wiring of reconciliation, which asks the venues and corrects our records."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The composition root: who gets what. Wired by hand, closed in reverse order."""
+"""Composition root: wires every component; they are closed in reverse order."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -59,7 +59,7 @@ async def build(
     stop: StopRequest,
     line: ProgressLine | None,
 ) -> AsyncIterator[App]:
-    """Everything, wired and answering on the control socket; `App.start` sets it going."""
+    """Build everything and serve the control socket; `App.start` starts the work."""
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
     await tell_of_recordings(database, files, market.begins_at)
@@ -139,12 +139,12 @@ def _disk_watch(
 async def synchronise(
     config: Config, files: LoadedFiles, database: Database
 ) -> tuple[dict[str, SymbolId], bytes]:
-    """The tables say what the configuration says before anything reads them."""
+    """Write the configuration to the tables before anything reads them; return ids and nonce."""
     configs = {bot.name: bot.model_dump(mode="json") for bot in config.bots}
     async with database.transaction(durable=True) as connection:
         symbol_ids = await sync_symbols(connection, files.symbols)
         await bots.sync_bots(connection, config.bot_specs(), configs, host_now())
-        # Of a calendar that no symbol has any more nobody else would say that it is over.
+        # Clear alerts of calendars that no symbol uses any more: no other code would.
         await alerts.clear_others(
             connection, AlertCode.CALENDAR_ENDS, sorted(files.calendars), host_now()
         )
@@ -219,5 +219,5 @@ def _player(
 
 
 def _any_open(files: LoadedFiles, _spec: JobSpec, now: datetime) -> bool:
-    """For jobs with `only_when_open`: one of the symbols' markets is."""
+    """Return whether any symbol's market is open, for jobs with `only_when_open`."""
     return any(calendar.is_open(now) for calendar in files.calendars.values())

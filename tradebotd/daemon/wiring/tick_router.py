@@ -1,4 +1,4 @@
-"""Where a price goes: to the triggers first, then to the orders that rest at a paper venue."""
+"""Route of a price: first to the exits' triggers, then to orders resting at a paper venue."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
@@ -12,13 +12,13 @@ from tradebotd.venues.paper.venue import PaperVenue
 
 
 class TickRouter:
-    """In one order, so that a replay and its repetition meet the same things.
+    """Router with a fixed order, so that a replay repeats itself exactly.
 
-    *hours*: of symbols that do not trade all the time. What trades outside them meets no order
-    that rests, as at a venue whose stops wait for the session; the first price of a session, or
-    after a break, comes after a gap, whatever was traded before it. *prices*: what was recorded
-    until now. *entry_orders*: those that rest and have been stopped are taken back before the next
-    price (at speed 0, where nobody else attends to that).
+    *hours*: of symbols that do not trade around the clock. Trades outside them fill no resting
+    order, as at a venue whose stops wait for the session; the first price of a session, or after a
+    break, counts as after a gap, whatever traded before. *prices*: those recorded so far.
+    *entry_orders*: stopped ones are cancelled before the next price (at speed 0, where no task
+    attends to them).
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class TickRouter:
         self._entry_orders = entry_orders
 
     def on_point(self, point: Tick) -> Awaitable[None] | None:
-        """None when nothing must be done, as for nearly every point."""
+        """Handle a price; returns None if there is nothing to do, as for nearly every one."""
         if self._entry_orders is not None and self._entry_orders.stirred:
             return self._take_back_and_meet(self._entry_orders, point)
         return self._meet(point)
@@ -58,7 +58,7 @@ class TickRouter:
         return _all(meeting) if meeting else None
 
     def _has_reopened(self, point: Tick, hours: Calendar) -> bool:
-        """Whether the price before it is of another session, of before a break, or of none."""
+        """Return whether the last price was in another session or part of one, or is missing."""
         last = self._prices.last_prices(point.symbol)
         before = None if last is None else hours.hours_at(last.at)
         return before is None or before != hours.hours_at(point.at)

@@ -1,4 +1,4 @@
-"""The order flow, wired: from a signal to a position, and from a price to an exit."""
+"""Wiring of the order flow: from a signal to a position, and from a price to an exit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ from tradebotd.venues.paper.venue import PaperVenue
 
 @dataclass(slots=True, kw_only=True)
 class Trading:
-    """`specs` and `strategies` are changed in place by a reload."""
+    """Parts of the order flow; a reload changes `specs` and `strategies` in place."""
 
     specs: dict[BotName, BotSpec]
     symbols: Mapping[str, MarketSymbol]
@@ -151,7 +151,7 @@ def _tick_router(
 
 
 def _resting_entries(core: TradingCore, recorder: OrderRecorder, gate: EntryGate) -> RestingEntries:
-    """Hears of everything that may stop what rests."""
+    """Build the resting entries; the gate and fills notify them, as both may stop an entry."""
     resting = RestingEntries(
         database=core.database,
         clock=core.clock,

@@ -11,7 +11,7 @@ from tradebotd.domain.order import OrderReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLookup:
-    """`report` None: every one of `endpoints` says that it has never seen the id."""
+    """Answer to a lookup; `report` is None when all `endpoints` have never seen the id."""
 
     report: OrderReport | None
     endpoints: frozenset[str]
@@ -20,14 +20,14 @@ class OrderLookup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """Of one asset. `locked`: of the total, what resting orders hold, whosever they are."""
+    """Balance of one asset. `locked`: its part held by resting orders, ours or external."""
 
     total: Decimal = ZERO
     locked: Decimal = ZERO
 
     @property
     def free(self) -> Decimal:
-        """What could be sold or spent now."""
+        """Quantity that can be sold or spent now."""
         return self.total - self.locked
 
 
@@ -47,7 +47,7 @@ class VenueAccount:
     balances: dict[str, Decimal] = field(default_factory=dict)
     locked: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[str, Decimal] = field(default_factory=dict)
-    entry_prices: dict[str, Decimal] = field(default_factory=dict)  # of the positions, where told
+    entry_prices: dict[str, Decimal] = field(default_factory=dict)  # by symbol, where reported
     buying_power: dict[str, Decimal] = field(default_factory=dict)
     margin_used: dict[str, Decimal] = field(default_factory=dict)
     hedge_mode: bool = False

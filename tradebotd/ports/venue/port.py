@@ -26,8 +26,10 @@ Listener = Callable[[OrderReport], Awaitable[None]]
 
 
 class Venue(Protocol):
-    """Whatever sends an order takes *why_not*, and calls `check_may_leave` when it signs: an order
-    that leaves later than its row allows, or without the lease, is one that nobody expects.
+    """A venue. Every method that sends an order takes *why_not*.
+
+    It calls `check_may_leave` with it when it signs: no order may leave later than its row allows,
+    or without the lease.
     """
 
     @property
@@ -47,13 +49,16 @@ class Venue(Protocol):
     async def submit(
         self, client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot
     ) -> OrderReport:
-        """Send once. Raises OrderRejectedError, VenueUnavailableError, OutcomeUnknownError."""
+        """Send the order once.
+
+        Raises OrderRejectedError, VenueUnavailableError, OutcomeUnknownError.
+        """
         ...
 
     async def submit_linked(
         self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], *, why_not: WhyNot
     ) -> Sequence[OrderReport]:
-        """Orders of which one fill cancels the others, in one call: all of them or none.
+        """Send orders of which one fill cancels the others, in one call: all of them or none.
 
         Only where `traits.linked_orders`. Raises as `submit`.
         """
@@ -68,50 +73,55 @@ class Venue(Protocol):
         *,
         why_not: WhyNot,
     ) -> OrderReport:
-        """Cancel *old* (and what is linked to it) and place *new*, in one call; the new's report.
+        """Cancel *old* (and what is linked to it) and place *new*, in one call.
 
-        Only where `traits.replacement` is `replace`. OrderRejectedError: the old one could not be
-        cancelled (it has filled), or the new one was not taken; `find_order` tells of the old.
+        Returns the report of the new order. Only where `traits.replacement` is `replace`. Raises
+        OrderRejectedError when the old order could not be cancelled (it has filled) or the new one
+        was not accepted; `find_order` gives the state of the old one.
         """
         ...
 
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
-        """Sought everywhere the venue keeps orders; the report has all its fills, and this id.
+        """Look the order up everywhere the venue keeps orders.
 
-        A status that the adapter does not know is `unknown`, with the venue's word as its reason.
+        The report has all its fills, and this id. A status unknown to the adapter becomes
+        `unknown`, with the venue's word as its reason.
         """
         ...
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        """Everything that rests, somebody else's included; `asked` is set."""
+        """Return every resting order, external ones included; `asked` is set."""
         ...
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
-        """And what is linked to it. Raises OrderRejectedError when there is nothing to cancel
-        (unknown, or final already), else as `submit`.
+        """Cancel the order and what is linked to it.
+
+        Raises OrderRejectedError when there is nothing to cancel (unknown, or final already), else
+        as `submit`.
         """
         ...
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
-        """Every fill of the account executed at or after *since*, oldest first.
+        """Return every fill of the account executed at or after *since*, oldest first.
 
-        Each with the venue's id of its order; with the client's where the venue tells it, or the
-        adapter can look it up. A fill that nobody can name may be of an order of ours in doubt.
+        Each has the venue's id of its order, and the client's where the venue reports it or the
+        adapter can look it up. A fill that cannot be attributed may belong to an order of ours in
+        doubt.
         """
         ...
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
-        """Every payment at or after *since*, oldest first; spot venues have none."""
+        """Return every payment at or after *since*, oldest first; spot venues have none."""
         ...
 
     async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
-        """What came in or left at or after *since* otherwise than by trading, oldest first.
+        """Return what came in or left at or after *since* other than by trading, oldest first.
 
-        Only where `traits.tells_transfers`. Each once, under an id that stays; `at` is when the
-        balance changed; what a withdrawal costs is part of it. Binance: spot `deposit/hisrec` with
-        status 1, `withdraw/history` (amount and `transactionFee`, by `completeTime`) and
-        `asset/transfer`; USDT-M `income` of type TRANSFER (`tranId`). Alpaca: account activities
-        CSD, CSW and JNLC. Interest, dividends and rebates are gains, and no transfers.
+        Only where `traits.tells_transfers`. Each appears once, under a stable id; `at` is when the
+        balance changed; a withdrawal includes its cost. Binance: spot `deposit/hisrec` with status
+        1, `withdraw/history` (amount and `transactionFee`, by `completeTime`) and `asset/transfer`;
+        USDT-M `income` of type TRANSFER (`tranId`). Alpaca: account activities CSD, CSW and JNLC.
+        Interest, dividends and rebates are gains, not transfers.
         """
         ...
 

@@ -5,18 +5,18 @@ from collections.abc import Callable
 from tradebotd.domain.errors import VenueUnavailableError
 
 WhyNot = Callable[[], str | None]
-"""Why a request may not leave any more, at this moment; None while it may. Never waits."""
+"""Return why a request may not leave at this moment; None while it may. Never waits."""
 
 
 def unhindered() -> None:
-    """A `WhyNot` of requests that may always leave."""
+    """Return None: the `WhyNot` of requests that may always leave."""
 
 
 def check_may_leave(why_not: WhyNot) -> None:
-    """The look at the moment of signing: an adapter calls it after its last wait (a limiter, a
-    connection from a pool) and directly before the bytes leave.
+    """Check at signing that a request may still leave.
 
-    Raises VenueUnavailableError: nothing was sent.
+    An adapter calls it after its last wait (a limiter, a connection from a pool) and directly
+    before the bytes leave. Raises VenueUnavailableError: nothing was sent.
     """
     reason = why_not()
     if reason is not None:

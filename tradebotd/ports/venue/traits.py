@@ -16,12 +16,12 @@ UNTIL_CANCELLED: Final = (TimeInForce.GTC,)
 
 
 class Replacement(StrEnum):
-    """How a new exit meets the one that rests already."""
+    """Ways in which a new exit takes the place of one that already rests."""
 
     OVERLAP = "overlap"  # both may be live: they are reduce-only
     REPLACE = "replace"  # one call cancels the old and places the new, and both are final
     PROMISED = "promised"  # one call asks for it: the old one may still fill after a yes
-    CANCEL_FIRST = "cancel_first"  # what rests locks the inventory: it must be gone first
+    CANCEL_FIRST = "cancel_first"  # a resting order locks the inventory: it must be gone first
 
 
 class SelfTrade(StrEnum):
@@ -81,7 +81,7 @@ class VenueTraits:
     endpoints: int = 2
     resting_margin: timedelta = timedelta(hours=1)
     cash_is_ours: bool = (
-        False  # nobody else trades or pays there: its cash is compared with our books
+        False  # only we trade and pay there: its cash is compared with our own books
     )
     base_fee: Decimal = ZERO
 

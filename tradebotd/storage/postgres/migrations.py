@@ -32,7 +32,7 @@ NO_TIMEOUT: Final[LiteralString] = "SET LOCAL statement_timeout = 0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationState:
-    """`applied_at` is None while the migration is pending."""
+    """Migration and its state; `applied_at` is None while it is pending."""
 
     version: int
     name: str
@@ -40,7 +40,7 @@ class MigrationState:
 
 
 async def migrate(database: Database, migrations: Sequence[Migration]) -> list[int]:
-    """Apply what is missing, in order; the versions applied. Raises MigrationError."""
+    """Apply missing migrations in order; return their versions. Raises MigrationError."""
     applied = []
     async with database.transaction(durable=True) as connection:
         await connection.execute(NO_TIMEOUT)
@@ -60,7 +60,7 @@ async def migrate(database: Database, migrations: Sequence[Migration]) -> list[i
 async def migration_status(
     database: Database, migrations: Sequence[Migration]
 ) -> list[MigrationState]:
-    """Each migration, applied or pending. Changes nothing. Raises MigrationError like `migrate`."""
+    """Return each migration, applied or pending; changes nothing. Raises MigrationError."""
     async with database.transaction() as connection:
         known: dict[int, datetime] = {}
         if await connection.fetchval(HAS_LEDGER):
@@ -72,7 +72,7 @@ async def migration_status(
 
 
 async def _compared(connection: Connection, migrations: Sequence[Migration]) -> dict[int, datetime]:
-    """When each applied version was, after comparing the ledger with the files."""
+    """Compare the ledger with the files; return when each version was applied."""
     files_by_version = {migration.version: migration for migration in migrations}
     rows = await connection.fetch(SELECT_LEDGER)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Monthly partitions: what is older than its keep time goes as a whole."""
+"""Monthly partitions: data older than its keep time is dropped by whole months."""
 
 from datetime import datetime
 from typing import Final, LiteralString
@@ -17,7 +17,7 @@ _DROP: Final[LiteralString] = "SELECT drop_months($1, $2)"
 
 
 async def drop_expired(connection: Connection, parent: str, keep_from: datetime) -> list[str]:
-    """Drop the partitions of *parent* that end at or before *keep_from*; returns their names."""
+    """Drop the partitions of *parent* that end at or before *keep_from*; return their names."""
     dropped: list[str] = await connection.fetchval(_DROP, parent, keep_from)
     return dropped
 

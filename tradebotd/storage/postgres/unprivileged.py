@@ -1,4 +1,4 @@
-"""How PostgreSQL's programs are run: never by root, and never longer than their starter lives."""
+"""Execution of PostgreSQL's programs: never as root, never longer than their starter lives."""
 
 import os
 import shutil
@@ -9,10 +9,10 @@ Owner = tuple[int, int]  # user and group
 
 
 def unprivileged(command: Sequence[str | Path], owner: Owner | None = None) -> list[str]:
-    """*command* as PostgreSQL wants to be run: not by root. Looks for programs in $PATH.
+    """Return *command* so that it does not run as root. Looks for programs in $PATH.
 
-    For root, as *owner*: what it writes stays readable to the one whose cluster it is. It may walk
-    through closed directories, since systemd keeps a dynamic user's below one of root's.
+    For root it runs as *owner*: what it writes stays readable to the cluster's owner. It may
+    traverse closed directories, since systemd keeps a dynamic user's below one of root's.
     """
     words = [str(word) for word in command]
     if os.geteuid() != 0:
@@ -33,7 +33,7 @@ def _become(owner: Owner) -> list[str]:
 
 
 def mortal(command: Sequence[str | Path], owner: Owner | None = None) -> list[str]:
-    """The same, and stopped by SIGINT when its starter dies.
+    """Return *command* unprivileged, and stopped by SIGINT when its starter dies.
 
     Without setpriv (util-linux) it outlives a killed daemon, and the next start stops it.
     """

@@ -1,4 +1,4 @@
-"""Writes something on purpose, to learn whether PostgreSQL takes it again."""
+"""Test writes, to learn whether PostgreSQL accepts writes again."""
 
 import secrets
 from typing import Final
@@ -10,7 +10,7 @@ BYTES: Final = 32_768  # more than fits into the gaps of a table that cannot gro
 
 
 async def probe_writes(database: Database) -> None:
-    """A durable transaction that leaves nothing behind. Raises DatabaseUnavailableError."""
+    """Run a durable transaction without lasting effect. Raises DatabaseUnavailableError."""
     async with database.transaction(Lane.ORDERS, durable=True) as connection:
         await settings.put(connection, settings.WRITE_PROBE, secrets.token_hex(BYTES // 2))
         await settings.put(connection, settings.WRITE_PROBE, None)

@@ -1,4 +1,4 @@
-"""Whether PostgreSQL takes what is written: not from a failure for want of room to the next probe."""
+"""State of PostgreSQL's writes: failed for lack of room until the next successful probe."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ def _nobody() -> None:
 
 
 class Writes:
-    """*on_trouble* hears of each failure of PostgreSQL, of whatever kind; it is short."""
+    """State of writes; *on_trouble* is called at any failure of PostgreSQL and must be short."""
 
     def __init__(self) -> None:
         self.failure: str | None = None

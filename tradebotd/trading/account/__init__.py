@@ -1,1 +1,1 @@
-"""The account: its worth, its currency, its limits, its days, and what came in or left."""
+"""The account: its valuation, currency, limits, trading days and transfers."""

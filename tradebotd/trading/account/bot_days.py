@@ -1,4 +1,4 @@
-"""What a bot has gained and lost in its own day, in the account's currency."""
+"""Gains and losses of a bot in its own day, in the account's currency."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -13,14 +13,14 @@ from tradebotd.trading.account.trading_day import local_day
 
 
 class BotDays:
-    """*specs* by bot name is shared with whoever reloads the configuration."""
+    """Counters of the bots' days. *specs* (by bot name) is shared with the configuration reload."""
 
     def __init__(self, specs: Mapping[BotName, BotSpec], currencies: CurrencyConverter) -> None:
         self._specs = specs
         self.currencies = currencies
 
     def of(self, bot: BotName, at: datetime) -> date:
-        """The bot's day that *at* falls into."""
+        """Return the bot's day that contains *at*."""
         spec = self._specs.get(bot)
         return local_day(at, None if spec is None else spec.day_zone)
 
@@ -37,8 +37,8 @@ class BotDays:
     ) -> Decimal | None:
         """Add *pnl*, an amount of *asset*, to the counters of the day of *at*.
 
-        Returns the rate it was converted at. None: nobody knows one now; the amount is kept as it
-        is beside the counter, and the limits are judged as if it mattered.
+        Returns the conversion rate, or None when no rate is known now: the amount is then kept
+        unconverted beside the counter, and the limits are judged as if it mattered.
         """
         rate = self.currencies.rate(asset) if self.currencies.knows(asset) else None
         await bots.count_day(

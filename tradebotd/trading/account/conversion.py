@@ -1,4 +1,4 @@
-"""What an asset is worth in the account's currency, at the feed's prices."""
+"""Conversion of assets to the account's currency, at the feed's prices."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -10,9 +10,9 @@ from tradebotd.ports.prices import BelievedPrices
 
 
 class CurrencyConverter:
-    """One hop, by a configured symbol that has both assets, in either direction.
+    """Converter with one hop: a configured symbol that has both assets, in either direction.
 
-    *prices* are believed: what is booked at one stays so.
+    *prices* are believed ones: what is booked at a price stays booked at it.
     """
 
     def __init__(
@@ -37,11 +37,14 @@ class CurrencyConverter:
 
     @property
     def cash(self) -> frozenset[str]:
-        """What is cash: quote assets that are worth something here."""
+        """Assets that count as cash: quote assets that convert to the account's currency."""
         return frozenset(asset for asset in self._quotes if self.converts(asset))
 
     def rate(self, asset: str) -> Decimal:
-        """Of the currency for one of *asset*. Raises FeedError without a symbol or a price."""
+        """Return the currency's amount for one of *asset*.
+
+        Raises FeedError without a symbol or a price.
+        """
         if asset == self.currency:
             return ONE
         if asset in self._direct:
@@ -51,9 +54,9 @@ class CurrencyConverter:
         raise FeedError(f"no symbol converts {asset} to {self.currency}")
 
     def between(self, asset: str, other: str) -> Decimal:
-        """Of *other* for one of *asset*: by a symbol that has both, else through the currency.
+        """Return the amount of *other* for one of *asset*.
 
-        Raises FeedError as `rate`.
+        Converted by a symbol that has both, else through the currency. Raises FeedError as `rate`.
         """
         if asset == other:
             return ONE
@@ -64,7 +67,7 @@ class CurrencyConverter:
         return self.rate(asset) / self.rate(other)
 
     def knows(self, asset: str) -> bool:
-        """Whether it has a rate now."""
+        """Return whether *asset* has a rate now."""
         try:
             self.rate(asset)
         except FeedError:
@@ -72,7 +75,7 @@ class CurrencyConverter:
         return True
 
     def sum(self, amounts: Mapping[str, Decimal]) -> Decimal:
-        """What amounts by asset are worth together; of nothing no price is asked."""
+        """Return the worth of *amounts* by asset together; a zero amount needs no price."""
         return sum(
             (amount * self.rate(asset) for asset, amount in sorted(amounts.items()) if amount),
             Decimal(0),

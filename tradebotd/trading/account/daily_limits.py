@@ -1,4 +1,4 @@
-"""The daily limits of a bot, in the account's currency. Pure."""
+"""Daily limits of a bot, in the account's currency. Pure."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -11,8 +11,10 @@ from tradebotd.trading.account.conversion import CurrencyConverter
 
 
 class Counted(Protocol):
-    """A bot's counters, and the day they belong to. `daily_pnl` is in the account's currency,
-    without `daily_unconverted` (by asset), of which no rate was known.
+    """Counters of a bot, and the day they belong to.
+
+    `daily_pnl` is in the account's currency, without `daily_unconverted` (by asset), for which no
+    rate was known.
     """
 
     @property
@@ -31,10 +33,10 @@ class Counted(Protocol):
 def reached_limit(
     spec: BotSpec, state: Counted, today: date, currencies: CurrencyConverter | None = None
 ) -> str | None:
-    """The daily limit that is reached. Counters of an earlier day count for nothing.
+    """Return the daily limit that is reached, or None. Counters of an earlier day do not count.
 
-    What has no rate still might be anything: as long as there is some, a limit of P&L is taken for
-    reached. *currencies* None: nobody is asked for one.
+    An amount that still has no rate might be anything: while there is one, a limit of P&L counts as
+    reached. *currencies* None: no rate is looked up.
     """
     if state.day != today:
         return None

@@ -1,4 +1,4 @@
-"""Losses of the account that stop its entries until a day is over or somebody has looked."""
+"""Losses of the account that stop its entries until a day is over or an operator resumes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHalt:
-    """`until` None: somebody must resume."""
+    """Halt of the account's entries; `until` None: until an operator resumes."""
 
     rule: DenialRule
     detail: str
@@ -51,7 +51,10 @@ class AccountHalt:
 
 
 class AccountHalts:
-    """At most one: a drawdown outlasts a bad day. Stored, so that a restart forgives nothing."""
+    """Halt of the account, at most one: a drawdown outlasts a bad day.
+
+    Stored, so that a restart does not lift it.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -77,7 +80,7 @@ class AccountHalts:
     async def judge(
         self, account: str, state: AccountState, limits: AccountLimits, zone: tzinfo
     ) -> AccountHalt | None:
-        """The halt in force, a new one included. Raises DatabaseUnavailableError."""
+        """Return the halt in force, a new one included. Raises DatabaseUnavailableError."""
         now, current = self._clock.now(), self.current
         if self._halt is not None and current is None:
             await self._clear(now)
@@ -90,7 +93,7 @@ class AccountHalts:
         before, self._halt = (
             self._halt,
             wanted,
-        )  # from here no entry leaves; stored, none is written
+        )  # from here no entry leaves; once stored, none is written
         self.count += 1
         try:
             async with self._database.transaction(durable=True) as connection:
@@ -101,15 +104,16 @@ class AccountHalts:
         except BaseException:
             self._halt = before
             raise
-        log.critical("entries stop", rule=wanted.rule, detail=wanted.detail, until=wanted.until)
+        log.critical("entries stopped", rule=wanted.rule, detail=wanted.detail, until=wanted.until)
         if self.on_halt is not None:
             self.on_halt()
         return wanted
 
     async def resume(self, connection: Connection) -> bool:
-        """In the caller's transaction; `forget` once it has committed. False: nothing to resume.
+        """Resume in the caller's transaction; call `forget` once it has committed.
 
-        The highest equity begins anew: what was lost is not lost again.
+        Returns False when there is nothing to resume. The highest equity begins anew: the same loss
+        does not count twice.
         """
         halt = self.current
         if halt is None or halt.rule != DenialRule.MAX_DRAWDOWN:
@@ -127,14 +131,14 @@ class AccountHalts:
         async with self._database.transaction(durable=True) as connection:
             await settings.put(connection, settings.ACCOUNT_HALT, None)
             await alerts.clear_others(connection, AlertCode.ACCOUNT_LIMIT_REACHED, [], now)
-        log.info("entries go on", because="the account's day is over")
+        log.info("entries resumed", because="the account's day is over")
         self._halt = None
 
 
 def _wanted(
     state: AccountState, limits: AccountLimits, zone: tzinfo, now: datetime
 ) -> AccountHalt | None:
-    """Of both, the one that lasts longer."""
+    """Return the halt that the limits require, the longer-lasting of the two; None if none."""
     without_day = replace(state, day_start_equity=state.equity)
     reached = reached_account_limit(without_day, limits) or reached_account_limit(state, limits)
     if reached is None:

@@ -7,17 +7,17 @@ DAY: Final = timedelta(days=1)
 
 
 def local_day(instant: datetime, zone: tzinfo | None) -> date:
-    """The date of *instant* where the bot's day begins at midnight; UTC for a bot that is gone."""
+    """Return the date of *instant* in the bot's time zone; UTC for a bot that is gone."""
     return instant.astimezone(zone or UTC).date()
 
 
 def day_began(instant: datetime, zone: tzinfo) -> datetime:
-    """The first instant of the local day that *instant* falls into, in UTC."""
+    """Return the first instant of the local day that contains *instant*, in UTC."""
     return _midnight(local_day(instant, zone), zone)
 
 
 def day_ends(instant: datetime, zone: tzinfo) -> datetime:
-    """The first instant of the next local day, in UTC."""
+    """Return the first instant of the next local day, in UTC."""
     return _midnight(local_day(instant, zone) + DAY, zone)
 
 

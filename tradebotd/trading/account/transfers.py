@@ -1,6 +1,6 @@
-"""What came into the account and left it: told by its venues, or inferred from cash that jumped.
+"""Transfers of the account: reported by its venues, or inferred from cash that jumped.
 
-The day's first equity and the highest one are moved by its share of the equity
+The day's first equity and the highest one are moved by the transfer's share of the equity
 (`risk/account_units.py`), so that it is neither gain nor loss, and makes none greater or smaller.
 """
 
@@ -31,15 +31,17 @@ from tradebotd.trading.account.conversion import CurrencyConverter
 log = structlog.get_logger(__name__)
 
 ASK_SECONDS: Final = 10.0
-OVERLAP: Final = timedelta(days=1)  # a transfer may be told late
-NOTICED: Final = Decimal("0.001")  # of the equity: less is fees and interest, and counts as such
+OVERLAP: Final = timedelta(days=1)  # a transfer may be reported late
+NOTICED: Final = Decimal("0.001")  # of the equity: less counts as fees and interest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jump:
-    """Of one purse. *booked*: what was inferred earlier, and our books have now. *returned*: what
-    of it went back. *amount*: what is new, in the asset. *worth*: of what went back and what is
-    new, in the account's currency. *absorbed*: what is too little to be noticed, up to now.
+    """Unexplained change of the cash in one purse.
+
+    *booked*: parts that were inferred earlier and are in our books now. *returned*: parts that went
+    back. *amount*: the new part, in the asset. *worth*: value of the returned and the new part, in
+    the account's currency. *absorbed*: amounts too small to be noticed, up to now.
     """
 
     purse: Purse
@@ -51,7 +53,7 @@ class Jump:
 
 
 class TransferRecorder:
-    """Of one account, in its currency."""
+    """Recorder of one account's transfers, in its currency."""
 
     def __init__(
         self,
@@ -67,7 +69,10 @@ class TransferRecorder:
         self._account = account
 
     async def pull(self, now: datetime) -> dict[VenueName, str]:
-        """Ask whoever can tell; returns who did not, and why. Raises DatabaseUnavailableError."""
+        """Ask the venues that report transfers; return those that did not answer, and why.
+
+        Raises DatabaseUnavailableError.
+        """
         failed: dict[VenueName, str] = {}
         told: dict[VenueName, Sequence[Transfer]] = {}
         since = await self._since(now)
@@ -80,7 +85,10 @@ class TransferRecorder:
         return failed
 
     async def _since(self, now: datetime) -> dict[VenueName, datetime]:
-        """Whom to ask, and from when on; nothing of the others is in any equity yet."""
+        """Return the venues to ask, and the time to ask from.
+
+        Venues that report no transfers are left out, and those whose cash is in no equity yet.
+        """
         since = {}
         async with self._database.connection() as connection:
             for name, venue in sorted(self._venues.items()):
@@ -105,17 +113,17 @@ class TransferRecorder:
             failed[name] = f"{type(error).__name__}: {error}"
         except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
             trace = traceback.format_exc()  # not by exc_info: renderers read source files
-            log.error("a venue's transfers failed", venue=name, traceback=trace)  # noqa: TRY400
+            log.error("venue transfers failed", venue=name, traceback=trace)  # noqa: TRY400
             failed[name] = f"{type(error).__name__}: {error}"
 
     async def _book(self, transfer: Transfer, now: datetime) -> None:
         if not transfer.amount.is_finite():
-            log.error("a transfer is no number", venue=transfer.venue, id=transfer.transfer_id)
+            log.error("invalid transfer ignored", venue=transfer.venue, id=transfer.transfer_id)
             return
         try:
             rate = self._rate(transfer.asset)
         except FeedError as error:
-            log.warning("a transfer waits for a price", asset=transfer.asset, error=str(error))
+            log.warning("transfer booking deferred", asset=transfer.asset, error=str(error))
             return
         async with self._database.transaction(durable=True) as connection:
             if not await transfers.insert_told(connection, self._account, transfer, rate, now):
@@ -132,7 +140,7 @@ class TransferRecorder:
         )
 
     def _rate(self, asset: str) -> Decimal:
-        """What is not counted as cash is worth nothing here. Raises FeedError."""
+        """Return the rate of *asset*; zero if it does not count as cash. Raises FeedError."""
         return self._currencies.rate(asset) if asset in self._currencies.cash else ZERO
 
     async def units(
@@ -144,10 +152,10 @@ class TransferRecorder:
         peak_value: Decimal | None,
         now: datetime,
     ) -> Units | None:
-        """As a snapshot of this moment would make them. None: all would begin anew.
+        """Return the units as a snapshot now would make them; None if all would begin anew.
 
-        *booked*: what our books say has moved in each purse, of the same moment as *cash*.
-        *peak_value*: the highest of a unit.
+        *booked*: what our books say has moved in each purse, at the same moment as *cash*.
+        *peak_value*: the highest value of a unit.
         """
         stored, told = await account_units.select(connection, self._account)
         jumps = await self._jumps(connection, cash, booked, equity, now, lock=False)
@@ -164,10 +172,10 @@ class TransferRecorder:
         *,
         lock: bool,
     ) -> list[Jump]:
-        """By how much each purse has jumped since the last snapshot, for no reason that is known.
+        """Return how much each purse has jumped since the last snapshot without a known reason.
 
-        A purse that is counted for the first time has come in, and one that is counted no more has
-        left.
+        A purse that is counted for the first time has come in, and one that is no longer counted
+        has left.
         """
         seen = await transfers.select_purses(connection, self._account)
         jumps: list[Jump] = []
@@ -176,7 +184,7 @@ class TransferRecorder:
             moved = booked.get(purse, ZERO)
             amount = _unexplained(known, cash.get(purse), moved)
             if not amount or not self._currencies.converts(purse[1]):
-                # Of what nothing converts any more nobody can say what it was worth.
+                # The worth of what no longer converts is unknown.
                 jumps.append(_nothing(purse, known))
                 continue
             late = moved if known is None else moved - known.booked
@@ -186,7 +194,7 @@ class TransferRecorder:
                 parts, _ = await transfers.inferred_parts(
                     connection, self._account, purse, -amount, now - transfers.LATER, now, lock=lock
                 )
-            # What was booked later than the venue had counted it comes back with the other sign.
+            # An amount booked after the venue had counted it comes back with the other sign.
             first, returned = _split(parts, late)
             returned = returned if noticed else []
             left = -amount - sum((part.amount for part in (*first, *returned)), ZERO)
@@ -217,9 +225,10 @@ class TransferRecorder:
         peak_value: Decimal | None,
         now: datetime,
     ) -> Units:
-        """What has jumped becomes a transfer that is inferred, and is said. In the caller's
+        """Record jumps as inferred transfers, with their alerts, and return the units.
 
-        transaction, before its snapshot, which is of these units. For the others: `units`.
+        In the caller's transaction, before its snapshot, which is in these units. Callers that
+        store no snapshot use `units`.
         """
         stored, told = await account_units.select(connection, self._account)
         jumps = await self._jumps(connection, cash, booked, equity, now, lock=True)
@@ -279,7 +288,7 @@ class TransferRecorder:
         log.warning("cash jumped", venue=venue, asset=asset, amount=amount)
 
     def _worth(self, jump: Jump) -> Decimal:
-        """Of what is new."""
+        """Return the worth of the new part."""
         return self._currencies.rate(jump.purse[1]) * jump.amount
 
     def _is_noticed(self, purse: Purse, amount: Decimal, equity: Decimal) -> bool:
@@ -292,14 +301,17 @@ def _nothing(purse: Purse, known: Seen | None) -> Jump:
 
 
 def _common(left: Decimal, late: Decimal, absorbed: Decimal) -> Decimal:
-    """Of *left*, what our books have moved late and was absorbed before: all of one sign."""
+    """Return the part of *left* that our books have moved late and that was absorbed before.
+
+    Zero unless all three have the same sign.
+    """
     if left * late <= 0 or left * absorbed <= 0:
         return ZERO
     return min(left, late, absorbed, key=abs)
 
 
 def _split(parts: Sequence[Part], late: Decimal) -> tuple[list[Part], list[Part]]:
-    """Those that our books explain, which have moved by *late* since, and those that went back."""
+    """Split *parts* into those explained by our books' late move of *late*, and those returned."""
     booked, returned = [], []
     left = abs(late)
     for part in parts:
@@ -329,8 +341,9 @@ def _weighed(
     peak_value: Decimal | None,
     now: datetime,
 ) -> tuple[Units, Weighed]:
-    """The units without what was inferred wrongly, and with what has come or left since. *told*:
-    what the transfers are worth that were told since the last snapshot.
+    """Return the units without wrong inferences, and with what has come or left since.
+
+    *told*: worth of the transfers that were reported since the last snapshot.
     """
     undone = undo(stored, [part.undone for jump in jumps for part in jump.booked], now)
     worth = told + sum((jump.worth for jump in jumps), ZERO)

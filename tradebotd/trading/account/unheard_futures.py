@@ -1,7 +1,7 @@
-"""Futures that a venue holds otherwise than our books, and how long a snapshot waits for them.
+"""Futures that a venue holds otherwise than our books, and a snapshot's wait for them.
 
-After a forced close the cash has lost it at once, and our books hold the position until
-reconciliation tells of it: in between it looks as if something had been taken out.
+After a forced close the cash has lost it at once, while our books hold the position until
+reconciliation reports it: in between it looks as if money had been taken out.
 """
 
 from collections import defaultdict
@@ -16,8 +16,8 @@ from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.equity import OpenHolding
 
-HEARD_WITHIN: Final = timedelta(seconds=150)  # two reconciliations, and what they take
-WAITS_AT_MOST: Final = 2 * HEARD_WITHIN  # in one go, whatever becomes of the difference
+HEARD_WITHIN: Final = timedelta(seconds=150)  # two reconciliations and their duration
+WAITS_AT_MOST: Final = 2 * HEARD_WITHIN  # without a break, whatever becomes of the difference
 
 More = tuple[VenueName, str, Decimal]  # a venue, a symbol, by how much it holds more there
 
@@ -27,7 +27,10 @@ def futures_behind(
     holdings: Sequence[OpenHolding],
     symbols: Mapping[str, MarketSymbol],
 ) -> frozenset[More]:
-    """Less than a lot is what earlier positions have left: a venue closes whole lots."""
+    """Return the futures a venue holds otherwise than our books, and by how much.
+
+    Less than a lot is the remainder of earlier positions: a venue closes whole lots.
+    """
     ours: dict[tuple[VenueName, str], Decimal] = defaultdict(Decimal)
     for each in holdings:
         if each.position_type is PositionType.FUTURES and each.venue in accounts:
@@ -42,8 +45,10 @@ def futures_behind(
 
 
 class Unheard:
-    """What lasts for longer is somebody else's; and one who trades all the time, so that no
-    difference lasts, keeps the limits waiting no longer either.
+    """Bounded wait for reconciliation to book the differences seen.
+
+    A difference that lasts longer is external. External trading all the time, so that no difference
+    lasts, does not keep the limits waiting any longer either.
     """
 
     def __init__(self) -> None:
@@ -51,7 +56,7 @@ class Unheard:
         self._waits_since: datetime | None = None
 
     def waits(self, behind: Collection[More], now: datetime) -> bool:
-        """Whether reconciliation is about to book what differs at this look."""
+        """Return whether a snapshot waits, since reconciliation is about to book a difference."""
         self._seen = {each: self._seen.get(each, now) for each in behind}
         if all(now >= since + HEARD_WITHIN for since in self._seen.values()):
             self._waits_since = None

@@ -1,4 +1,4 @@
-"""What the account and each bot are worth, and how near they are to their limits."""
+"""Valuation of the account and each bot, and how near they are to their limits."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -42,16 +42,16 @@ LOOK_AGAIN_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valuation:
-    """Cash and what is held, at the prices of one moment, in the account's currency.
+    """Cash and holdings at the prices of one moment, in the account's currency.
 
-    `cash`: of each venue and asset, in that asset. A bot whose former trades were in something that
-    nothing converts any more is left out of `bots`. `of_one_moment`: no order was under way, and no
-    fill came in between; `certain`: nor can one have come that we have not heard of. `pending`:
-    entries that may still fill, of before the venues were asked and of after; `entries_moved`: they
-    were not the same, so that one may be counted twice. `silent`: venues that do not answer, and
-    why; they count with what was last known of them, or if `unknown` with nothing. `booked`: what
-    our books have moved in each purse. `behind`: futures of ours of which a venue holds more (by
-    how much) or less, such as what it has closed by force.
+    `cash`: by venue and asset, in that asset. A bot whose former trades were in an asset that no
+    longer converts is left out of `bots`. `of_one_moment`: no order was under way, and no fill came
+    in between; `certain`: nor can there be a fill that we have not heard of. `pending`: entries
+    that may still fill, from before and from after the venues were asked; `entries_moved`: the two
+    differ, so that one may be counted twice. `silent`: venues that do not answer, and why; they
+    count with what was last known of them, or with nothing if `unknown`. `booked`: what our books
+    have moved in each purse. `behind`: our futures of which a venue holds more (by how much) or
+    less, such as after a forced close.
     """
 
     account: Snapshot
@@ -70,16 +70,19 @@ class Valuation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStanding:
-    """`state` for the limits; `free`: cash that neither a margin nor a pending entry holds."""
+    """Standing of the account; `state` is for the limits.
+
+    `free`: cash that neither a margin nor a pending entry holds.
+    """
 
     state: AccountState
     free: Mapping[Purse, Decimal]
 
 
 class Account:
-    """In one currency; base assets count through open positions only, quote assets are cash.
+    """The account in one currency; base assets count through open positions, quote assets are cash.
 
-    *shares*: what a venue has said counts for a moment; not where effects must repeat (speed 0).
+    *shares*: a venue's answer is reused for a moment; off where effects must repeat (speed 0).
     """
 
     def __init__(
@@ -114,14 +117,13 @@ class Account:
         self.zone = zone
 
     def base_fee(self, venue: VenueName) -> Decimal:
-        """The fraction of a spot buy that *venue* keeps as its fee."""
+        """Return the fraction of a spot buy that *venue* keeps as its fee."""
         return self._venues[venue].traits.base_fee
 
     async def reach(self, venue: VenueName) -> None:
-        """Before an entry at *venue* stands in the queue: so that nobody else waits for its answer.
+        """Ask *venue* before an entry is queued, so that no other entry waits for its answer.
 
-        Whoever comes meanwhile waits for the same one. Raises EntryPostponedError,
-        DatabaseUnavailableError.
+        Concurrent callers share one answer. Raises EntryPostponedError, DatabaseUnavailableError.
         """
         if not self._shares:
             return
@@ -138,14 +140,15 @@ class Account:
             raise no_answer(venue, why)
 
     async def worth(self, *, pause_seconds: float = 0.0, hurried: bool = False) -> Valuation:
-        """Raises FeedError when something held has no price, DatabaseUnavailableError.
+        """Return the valuation of this moment.
 
-        *hurried*: others wait; where answers are shared, a recent one will do, a venue that was
-        silent a moment ago is not asked again, and the others have little time.
+        Raises FeedError when something held has no price, DatabaseUnavailableError. *hurried*:
+        other tasks wait; where answers are shared, a recent one will do, a venue that was silent a
+        moment ago is not asked again, and the others have little time.
 
         Cash is the venues' and positions are ours: they are of one moment only if no order was
-        under way and no fill came in between. A venue may fill what rests there before it tells us;
-        *pause_seconds* is how long we wait to hear of it.
+        under way and no fill came in between. A venue may fill a resting order before it reports
+        the fill; *pause_seconds* is how long we wait for the report.
         """
         before = await self._flows()
         hurried = hurried and self._shares
@@ -203,7 +206,7 @@ class Account:
         *,
         heard: bool,
     ) -> dict[VenueName, Told]:
-        """*heard*: we have waited for what a venue tells of what rested there."""
+        """Remember the answers; *heard*: we have waited for reports of what rested there."""
         calm = not flows.moving and before == flows
         exact = heard or not flows.resting
         return {
@@ -212,7 +215,7 @@ class Account:
         }
 
     async def _flows(self) -> Flows:
-        """As it was read, until something durable is written."""
+        """Return the flows of our books, cached until something durable is written."""
         state = self._database.durable_state
         if self._read is not None and self._read[0] == state:
             return self._read[1]
@@ -223,11 +226,10 @@ class Account:
         return flows
 
     async def standing(self, worth: Valuation, now: datetime) -> AccountStanding:
-        """For the limits; without a snapshot yet, the day and the peak begin now.
+        """Return the standing for the limits; without a snapshot yet, day and peak begin now.
 
-        Of an equity that lacks a venue no loss is judged, either; and what came into the account
-        or left it is none, whether a venue has told it or cash has jumped: both are moved by its
-        share of the equity.
+        An equity that lacks a venue shows no loss. A transfer is no loss either, whether a venue
+        has reported it or cash has jumped: day and peak are moved by its share of the equity.
         """
         async with self._database.connection() as connection:
             history = await equity.select_history(
@@ -252,10 +254,10 @@ class Account:
         return AccountStanding(state=state, free=self._free(worth))
 
     async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Valuation:
-        """Store what everything is worth at *now*; a second one at the same instant is skipped.
+        """Store a snapshot of all values at *now*; a second one at the same instant is skipped.
 
-        Nor is one that is not `of_one_moment`, because orders are under way: a sale booked on one
-        side only would be a peak that never was, and a drawdown from it ever after.
+        One that is not `of_one_moment`, because orders are under way, is not stored: a sale booked
+        on one side only would be a false peak, with a drawdown from it ever after.
         """
         worth = await self.worth(pause_seconds=pause_seconds)
         for _ in range(VALUATION_ATTEMPTS - 1):
@@ -317,7 +319,7 @@ class Account:
         return self.currencies.sum(totals)
 
     def _bot_worth(self, flow: BotFlows) -> Snapshot:
-        """Initial capital and what its fills made of it; a spot holding was paid from its cash."""
+        """Return the bot's initial capital and results; a spot holding was paid from its cash."""
         spec = self._specs.get(flow.bot)
         cash = ZERO if spec is None else spec.initial_capital
         cash += self._sum(flow.realized)
@@ -353,7 +355,7 @@ class Account:
 
 
 def _bought(holdings: Sequence[OpenHolding]) -> dict[Purse, Decimal]:
-    """What a bot has bought of an asset that is another symbol's money is no cash."""
+    """Return the spot holdings by asset: not cash, even if it is another symbol's quote asset."""
     bought: dict[Purse, Decimal] = defaultdict(Decimal)
     for holding in holdings:
         if holding.position_type is PositionType.SPOT:
@@ -368,6 +370,6 @@ def no_answer(venue: VenueName, why: str) -> EntryPostponedError:
 def _either(
     before: Sequence[PendingEntry], after: Sequence[PendingEntry]
 ) -> Sequence[PendingEntry]:
-    """Each once, as it was at first: it could still take the more of the cash then."""
+    """Return each entry once, as seen first: it could still take more of the cash then."""
     known = {each.order_id for each in before}
     return (*before, *(each for each in after if each.order_id not in known))

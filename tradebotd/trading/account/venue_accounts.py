@@ -1,4 +1,4 @@
-"""What the venues say we own: asked side by side, shared for a moment, and kept of silent ones."""
+"""Accounts at the venues: asked concurrently, shared for a moment, and kept for silent venues."""
 
 import traceback
 from collections import defaultdict
@@ -23,15 +23,15 @@ log = structlog.get_logger(__name__)
 ASK_SECONDS: Final = 10.0
 SHORT_SECONDS: Final = 2.0  # while others wait for the answer, too
 SHARED_SECONDS: Final = 1.0
-AGAIN_SECONDS: Final = 10.0  # host time: who hurries does not ask a silent one sooner
+AGAIN_SECONDS: Final = 10.0  # host time: a hurried caller asks a silent venue no sooner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """An answer, and what our books said then.
+    """A venue's answer, and the state of our books then.
 
-    `calm`: no order was under way at that moment, and no fill came in; `exact`: nor can one have
-    come that we have not heard of. `at`: host time, in seconds of the event loop.
+    `calm`: no order was under way at that moment, and no fill came in; `exact`: nor can there be a
+    fill that we have not heard of. `at`: host time, in seconds of the event loop.
     """
 
     account: VenueAccount
@@ -42,13 +42,13 @@ class Told:
     at: float
 
     def balance(self, purse: Purse, booked: Mapping[Purse, Decimal]) -> Decimal:
-        """As it is by now, when our books say *booked*."""
+        """Return the balance as it is by now, when our books say *booked*."""
         moved = booked.get(purse, ZERO) - self.booked.get(purse, ZERO)
         return self.account.balances.get(purse[1], ZERO) + moved
 
 
 class VenueAccounts:
-    """Answers of the venues by name. In memory only: after a start nothing is known."""
+    """Answers of the venues by name. In memory only: after a start none is known."""
 
     def __init__(self, venues: Mapping[VenueName, Venue]) -> None:
         self._venues = venues
@@ -59,7 +59,10 @@ class VenueAccounts:
     async def ask(
         self, names: Iterable[VenueName], seconds: float
     ) -> dict[VenueName, VenueAccount]:
-        """Side by side, each with a bound; who does not answer is left out, and `silent`."""
+        """Ask the venues concurrently, each with a time limit.
+
+        A venue that does not answer is left out, and counts as silent.
+        """
         answers: dict[VenueName, VenueAccount] = {}
         async with anyio.create_task_group() as asking:
             for name in sorted(names):
@@ -76,7 +79,7 @@ class VenueAccounts:
             why = f"{type(error).__name__}: {error}"
         except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
             trace = traceback.format_exc()  # not by exc_info: renderers read source files
-            log.error("a venue's account failed", venue=name, traceback=trace)  # noqa: TRY400
+            log.error("venue account failed", venue=name, traceback=trace)  # noqa: TRY400
             why = f"{type(error).__name__}: {error}"
         else:
             if is_readable(account):
@@ -89,7 +92,7 @@ class VenueAccounts:
     def remember(
         self, name: VenueName, account: VenueAccount, flows: Flows, *, calm: bool, exact: bool
     ) -> Told:
-        """*flows*: our books directly after the answer."""
+        """Keep an answer; *flows*: our books directly after it."""
         told = Told(
             account=account,
             booked=booked_cash(flows),
@@ -105,9 +108,10 @@ class VenueAccounts:
         return told
 
     def shared(self, name: VenueName, flows: Flows) -> Told | None:
-        """What it said a moment ago, if only entries have been booked since.
+        """Return the venue's latest answer if it is fresh and only entries were booked since.
 
-        A venue may count a sale before it tells of it: adding it once more would be too much.
+        A venue may count a sale before it reports it: adding the sale again would count it twice.
+        Returns None otherwise.
         """
         told = self._latest.get(name)
         if told is None or not told.calm or not self.is_fresh(name):
@@ -118,27 +122,27 @@ class VenueAccounts:
         return told
 
     def is_fresh(self, name: VenueName) -> bool:
-        """Asked a moment ago."""
+        """Return whether the venue was asked a moment ago."""
         told = self._latest.get(name)
         return told is not None and anyio.current_time() - told.at <= SHARED_SECONDS
 
     def last(self, name: VenueName) -> Told | None:
-        """The best of what it has ever said; None: nothing since the start."""
+        """Return the best of the venue's answers; None when there was none since the start."""
         return self._known.get(name)
 
     def why_silent(self, name: VenueName) -> str | None:
-        """None: it answered when it was asked last, or was never asked."""
+        """Return why the venue is silent; None if it answered last time, or was never asked."""
         silent = self._silent.get(name)
         return None if silent is None else silent[0]
 
     def is_left_alone(self, name: VenueName) -> bool:
-        """It was silent a moment ago."""
+        """Return whether the venue was silent a moment ago."""
         silent = self._silent.get(name)
         return silent is not None and anyio.current_time() - silent[1] <= AGAIN_SECONDS
 
 
 def booked_cash(flows: Flows) -> dict[Purse, Decimal]:
-    """What our books have moved in each purse: earned, less what open spot holdings cost."""
+    """Return what our books have moved in each purse: results, less the cost of spot holdings."""
     booked: dict[Purse, Decimal] = defaultdict(Decimal, flows.sums)
     for flow in flows.bots:
         for holding in flow.holdings:

@@ -1,1 +1,1 @@
-"""One bot: its cycle, what a signal means for it, and what follows from the decision."""
+"""One bot: its cycle, the meaning of a signal for it, and the execution of its decisions."""

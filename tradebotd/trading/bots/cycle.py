@@ -57,12 +57,12 @@ from tradebotd.trading.exits.manager import ExitManager
 log = structlog.get_logger(__name__)
 
 STALE_AFTER_PERIODS: Final = 2
-MOST_STEPS: Final = 5  # candles, signal, an entry taken back, the end
+MOST_STEPS: Final = 5  # candles, signal, an entry cancelled, the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleResult:
-    """`acted`: an order was made. `skipped`: another cycle of the bot is under way."""
+    """Result of a cycle. `acted`: an order was made. `skipped`: another cycle of the bot runs."""
 
     status: str
     acted: bool = False
@@ -71,7 +71,10 @@ class CycleResult:
 
 
 class BotCycle:
-    """*specs* and *strategies* by bot name are shared with whoever reloads the configuration."""
+    """Cycles of the bots.
+
+    *specs* and *strategies* (by bot name) are shared with the configuration reload.
+    """
 
     def __init__(
         self,
@@ -105,7 +108,7 @@ class BotCycle:
         self._running: set[BotName] = set()
 
     async def run(self, name: BotName, now: datetime) -> CycleResult:
-        """Raises DatabaseUnavailableError; everything else ends in the bot's state."""
+        """Run one cycle. Raises DatabaseUnavailableError; all else ends in the bot's state."""
         spec = self._specs.get(name)  # a reload may have taken it out a moment ago
         if spec is None or name in self._running:
             return CycleResult(status="skipped", skipped=True)
@@ -164,10 +167,10 @@ class BotCycle:
         if end.paused_by == "limit" != state.paused_by:
             log.warning("bot paused", bot=name, status=str(end.status))
         elif state.paused_by == "limit" and end.paused_by is None:
-            log.warning("bot goes on", bot=name, because="a new day of its limits")
+            log.warning("bot resumed", bot=name, because="a new day of its limits")
 
     async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> CycleOutcome:
-        """Gather what is asked for, until nothing more is: see `next_action`."""
+        """Perform one action after another until the cycle ends: see `next_action`."""
         symbol, strategy = self._symbols[spec.symbol], self._strategies.get(spec.name)
         if strategy is None:  # a reload has taken the bot out since
             return CycleOutcome(status=CONFIGURATION_CHANGED, paused_by=state.paused_by)
@@ -195,7 +198,7 @@ class BotCycle:
     async def _perform(
         self, context: CycleContext, symbol: MarketSymbol, now: datetime
     ) -> CycleContext | CycleOutcome:
-        """Raises StrategyError."""
+        """Perform the next action of the cycle. Raises StrategyError."""
         action = next_action(context)
         match action:
             case Wait():
@@ -238,7 +241,7 @@ class BotCycle:
         return Evaluated(signal, position, is_current=self._is_current(spec))
 
     def _is_current(self, spec: BotSpec) -> bool:
-        """Not changed by a reload since the cycle began."""
+        """Return whether no reload has changed the bot's configuration since the cycle began."""
         return self._specs.get(spec.name) == spec
 
     def _read_again(self, context: CycleContext) -> CycleContext:
@@ -248,7 +251,7 @@ class BotCycle:
         return replace(context, evaluated=now)
 
     async def _withdraw(self, context: CycleContext, unless: PositionSide | None) -> Withdrawn:
-        """What had filled by then is held, and decided about."""
+        """Cancel the resting entry; what it has filled by then is held, and is decided on."""
         name, symbol = context.spec.name, context.spec.symbol
         taken = await self._entry_orders.withdraw(name, "the signal turned", unless=unless)
         if taken.failed:
@@ -260,7 +263,7 @@ class BotCycle:
         return Withdrawn(failed=False, rests=rests, position=position)
 
     async def _held(self, state: LeasedState) -> Position | None:
-        """What the table says is open, from memory where it is known there."""
+        """Return the position that is open in the table, from memory where it is known there."""
         if state.position_id is None:
             return None
         known = self._protection.held.get(state.position_id)
@@ -270,7 +273,7 @@ class BotCycle:
             return await positions.select_one(connection, state.position_id)
 
     async def _ensure_month(self, candle_ts: datetime) -> None:
-        """The partition that a decision on this candle will need, before an order hangs on it."""
+        """Create the partition for a decision on this candle, before an order depends on it."""
         month = (candle_ts.year, candle_ts.month)
         if month in self._months:
             return
@@ -295,9 +298,9 @@ def _decided(context: CycleContext, symbol: MarketSymbol, now: datetime) -> Deci
 
 
 def _is_stale(newest: Candle, timeframe: Timeframe, calendar: Calendar, now: datetime) -> bool:
-    """A signal of long ago is none: the next candle has been due for a period or more.
+    """Return whether a signal is too old: the next candle has been due for a period or more.
 
-    A daily candle's next ones are of the next sessions, which weekends may lie before.
+    The candles after a daily one belong to the next sessions, possibly after a weekend.
     """
     if timeframe is Timeframe.D1:
         last = calendar.last_completed(now)

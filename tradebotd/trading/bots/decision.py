@@ -1,4 +1,4 @@
-"""What a signal means for a bot, given what it holds and what it may. Pure."""
+"""Decision that follows from a signal, given the bot's position and permissions. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ Action = Literal["enter", "exit", "nothing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """`status` is the bot's when nothing is done; `reason` goes into the record."""
+    """A decision. `status` is the bot's when nothing is done; `reason` goes into the record."""
 
     action: Action
     reason: str
@@ -29,14 +29,14 @@ def wanted_side(signal: Signal) -> PositionSide | None:
 
 
 def rests_already(signal: Signal) -> Decision:
-    """An entry of the wanted side waits at its venue; it is not made twice."""
+    """Return the decision when an entry of the wanted side rests already: it is not made twice."""
     return Decision(
         action="nothing", reason=f"{signal.reason}; an entry rests already", status=ENTRY_RESTING
     )
 
 
 def decide(spec: BotSpec, signal: Signal, held: PositionSide | None) -> Decision:
-    """A signal against what is held closes it; one that agrees does nothing more."""
+    """Decide on a signal: one against the position closes it, one that agrees does nothing more."""
     wanted = wanted_side(signal)
     if wanted is None:
         return Decision(

@@ -1,4 +1,4 @@
-"""What follows from a decision: an entry, an exit or nothing, and the record of it."""
+"""Execution of a decision: an entry, an exit or nothing, and its record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,10 +29,10 @@ from tradebotd.trading.exits.manager import ExitManager
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleOutcome:
-    """How a cycle ends: the bot's status, and the decision to record with it (if it is new).
+    """End of a cycle: the bot's status, and the decision to record with it (if it is new).
 
-    `decided`: the candle of a decision that was recorded with its order already. `again`: what was
-    decided has not come about, and is asked for anew in the next cycle.
+    `decided`: the candle of a decision that was already recorded with its order. `again`: the
+    decision was not carried out, and is made anew in the next cycle.
     """
 
     status: BotStatus
@@ -46,7 +46,7 @@ class CycleOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecidedCycle:
-    """What a decision was made of. *candles*: closed ones, oldest first."""
+    """Facts that a decision is based on. *candles*: closed ones, oldest first."""
 
     spec: BotSpec
     symbol: MarketSymbol
@@ -56,10 +56,10 @@ class DecidedCycle:
 
 
 class DecisionExecutor:
-    """Every way an order may fail to come about ends in a verdict.
+    """Executor of decisions; every way an order may fail ends in a `CycleOutcome`.
 
-    What stands in the way of an entry only for now is no decision on the candle: it is asked about
-    again as long as it is the newest. An operator's halt and a limit are one.
+    A temporary obstacle to an entry is no decision on the candle: the entry is tried again as long
+    as the candle is the newest. An operator's halt and a limit are decisions.
     """
 
     def __init__(self, *, exits: ExitManager, entries: Entries, gate: EntryGate) -> None:
@@ -82,7 +82,7 @@ class DecisionExecutor:
         )
 
     def note(self, cycle: DecidedCycle, decision: Decision) -> CycleOutcome:
-        """Nothing is done."""
+        """Record a decision to do nothing."""
         return CycleOutcome(status=decision.status, decision=self.record(cycle, decision))
 
     async def enter(self, cycle: DecidedCycle, decision: Decision) -> CycleOutcome:
@@ -116,16 +116,18 @@ class DecisionExecutor:
     ) -> CycleOutcome:
         closed = self._gate.closed_because(venue)
         if closed is not None and isinstance(failure, VenueUnavailableError):
-            # It was kept back after its row had been written.
+            # It was held back after its row had been written.
             return CycleOutcome(status=waiting(closed), decided=record.candle_ts)
         return CycleOutcome(status=error("order"), decided=record.candle_ts, error=str(failure))
 
     async def exit(
         self, cycle: DecidedCycle, decision: Decision, position: Position
     ) -> CycleOutcome:
-        """The decision is stored with the order. One whose order came to nothing is made again:
-        the position is there still, and the strategy wants it closed. Whatever becomes of it, and
-        whoever closes the position meanwhile: nothing is entered on this candle any more.
+        """Exit the position; the decision is stored with the order.
+
+        A decision whose order came to nothing is made again: the position is still open, and the
+        strategy wants it closed. Whatever becomes of it, and even if another exit closes the
+        position meanwhile, nothing is entered on this candle any more.
         """
         record = replace(self.record(cycle, decision), intent="exit")
         try:

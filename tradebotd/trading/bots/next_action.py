@@ -1,13 +1,13 @@
-"""What a bot's cycle does next, from what is known of it so far. Pure.
+"""Choice of a cycle's next action, from the facts known so far. Pure.
 
-A cycle gathers facts, asks, performs what it is told, and asks again with what came of it:
+A cycle gathers facts, asks, performs the action, and asks again with its result:
 
-1. What ends a cycle before any candle is read: not active, paused without a position, a position in
-   another symbol, a closed market.
-2. The candles: too few, too old, decided about already.
-3. The signal, and what it means for what is held (`decision`).
-4. An entry that rests: one to the other side is taken back first.
-5. What keeps the decision from being carried out: a pause, an order whose outcome is awaited, a
+1. Conditions that end a cycle before any candle is read: not active, paused without a position, a
+   position in another symbol, a closed market.
+2. The candles: too few, too old, decided on already.
+3. The signal, and the decision that follows from it and the position (`decision`).
+4. A resting entry: one to the other side is cancelled first.
+5. Obstacles to carrying the decision out: a pause, an order whose outcome is awaited, a
    configuration that has changed meanwhile.
 """
 
@@ -65,8 +65,9 @@ _POSITION_OF: Final = "position of "
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """The closed ones, oldest first. `enough`: as many as strategy and sizing need. `stale`: the
-    next one has been due for long.
+    """Closed candles, oldest first.
+
+    `enough`: as many as strategy and sizing need. `stale`: the next one is long overdue.
     """
 
     rows: Sequence[Candle]
@@ -76,7 +77,10 @@ class Candles:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What the strategy said, and what was held then. `is_current`: of the bot's configuration."""
+    """Signal of the strategy, and the position held then.
+
+    `is_current`: the bot's configuration has not changed.
+    """
 
     signal: Signal
     position: Position | None
@@ -85,8 +89,10 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """What became of an entry that rested. `failed`: nobody knows yet. `rests`: to the very side
-    that is wanted. `position`: what is held by then, of what had filled, too.
+    """Result of cancelling an entry that rested.
+
+    `failed`: its outcome is not known yet. `rests`: it is on the side that is wanted. `position`:
+    held by then, including what had filled.
     """
 
     failed: bool
@@ -96,8 +102,10 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleContext:
-    """`limit`: of the bot's day, which is reached. `decided`: the newest candle decided about.
-    `strategy`: the one that is in force when the cycle begins.
+    """Facts of a cycle so far.
+
+    `limit`: the reached limit of the bot's day. `decided`: the newest candle decided on.
+    `strategy`: the one in force when the cycle begins.
     """
 
     spec: BotSpec
@@ -118,20 +126,23 @@ class CycleContext:
 
     @property
     def pause(self) -> BotStatus | None:
-        """What its status says while it makes no entries."""
+        """Status while the bot makes no entries; None when it is not paused."""
         if self.paused_by is None:
             return None
         return PAUSED_BY_USER if self.paused_by == "user" else paused(str(self.limit))
 
     def status_of(self, ended: BotStatus) -> BotStatus:
-        """A pause is shown whatever else the cycle came to, but for a closed market."""
+        """Return the status to show: a pause, whatever else the cycle came to.
+
+        A closed market is the exception.
+        """
         shown = self.pause if self.spec.active and ended != MARKET_CLOSED else None
         return ended if shown is None else shown
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The cycle is over."""
+    """End the cycle."""
 
     status: BotStatus
 
@@ -143,12 +154,12 @@ class ReadCandles:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Ask the strategy; see what is held."""
+    """Ask the strategy, and read the position held."""
 
 
 @dataclass(frozen=True, slots=True)
 class CancelResting:
-    """Take back an entry that rests, but for one to the side *unless*."""
+    """Cancel an entry that rests, except one to the side *unless*."""
 
     unless: PositionSide | None
 
@@ -166,7 +177,7 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Nothing is done, and the decision says why."""
+    """Do nothing, and record the decision with its reason."""
 
     decision: Decision
 
@@ -223,7 +234,7 @@ def _on_signal(context: CycleContext, evaluated: Evaluated) -> Action:
     if context.state.order_pending and decision.action != "nothing":
         return Wait(ORDER_PENDING)
     if decision.action == "enter":
-        # Of a configuration that has changed, what it is by now decides in the next cycle.
+        # A configuration that has changed decides in the next cycle.
         return Enter(decision) if evaluated.is_current else Wait(CONFIGURATION_CHANGED)
     if decision.action == "exit" and position is not None:
         return Exit(decision, position)
@@ -240,7 +251,7 @@ def _side_of(position: Position | None) -> PositionSide | None:
 
 
 def decided_before(state: LeasedState) -> BotStatus:
-    """The status of a candle decided before: without what kept an earlier cycle from looking."""
+    """Return the status of a candle decided before, without earlier cycles' temporary obstacles."""
     if state.entry_resting and state.position_id is None:
         return ENTRY_RESTING
     status = state.status

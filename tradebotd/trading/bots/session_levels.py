@@ -1,4 +1,4 @@
-"""The pivot levels of the session that a candle belongs to, read once a session."""
+"""Pivot levels of the session that a candle belongs to, read once per session."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -17,7 +17,10 @@ class SessionLevels:
         self._known: dict[str, tuple[date, PivotLevels]] = {}
 
     async def of(self, symbol: MarketSymbol, ts: datetime) -> PivotLevels | None:
-        """None outside a session, and while they are not calculated; then it is looked again."""
+        """Return the levels; None outside a session, or until they are calculated.
+
+        In the latter case they are read again.
+        """
         session = self._calendars[symbol.calendar].session_at(ts)
         if session is None:
             return None

@@ -1,1 +1,1 @@
-"""Entries: whether one may be made, at which price and size, and those that rest at a venue."""
+"""Entries: admission, price, size, and the orders that rest at a venue."""

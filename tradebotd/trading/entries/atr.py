@@ -1,4 +1,4 @@
-"""The average true range of a bot's own candles, as TA-Lib has it (Wilder's smoothing)."""
+"""Average true range of a bot's own candles, as in TA-Lib (Wilder's smoothing)."""
 
 import math
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.strategies import indicators
 
-# Wilder's average remembers its start; after so many periods less than a billionth of it is left.
+# Wilder's average remembers its start; after this many periods less than a billionth remains.
 MEMORY: Final = 21
 
 
 def periods_of(spec: BotSpec) -> tuple[int, ...]:
-    """Of the ranges that an entry of *spec* is measured by."""
+    """Return the periods of the ranges that an entry of *spec* is measured by."""
     periods = set()
     if spec.sizing.kind is SizingKind.ATR:
         periods.add(spec.sizing.period)
@@ -28,17 +28,20 @@ def periods_of(spec: BotSpec) -> tuple[int, ...]:
 
 
 def candles_needed(spec: BotSpec) -> int:
-    """Fewer than these: warming up."""
+    """Return the number of candles below which the bot is warming up."""
     return max((period + 1 for period in periods_of(spec)), default=0)
 
 
 def candles_wanted(spec: BotSpec) -> int:
-    """With these the value no longer depends on where they begin."""
+    """Return the number of candles from which the value no longer depends on where they begin."""
     return max((MEMORY * period for period in periods_of(spec)), default=0)
 
 
 def average_true_range(candles: Sequence[Candle], period: int) -> Decimal:
-    """Raises OrderDeniedError with too few candles, or where nothing has moved."""
+    """Return the average true range of the last *period* candles, smoothed.
+
+    Raises OrderDeniedError with too few candles, or where nothing has moved.
+    """
     if len(candles) <= period:
         raise OrderDeniedError(
             DenialRule.WARMING_UP,

@@ -1,4 +1,4 @@
-"""From a side to an order: price, exits, size, limits, and the row that proves all of them."""
+"""Entry orders: price, exits, size, limits, and the row that proves all of them."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -47,9 +47,9 @@ _FIXED: Final = frozenset({SizingKind.FIXED_QUANTITY, SizingKind.FIXED_NOTIONAL}
 
 
 class Entries:
-    """Entries of one account are sized and approved one after the other, and sent side by side:
+    """Entries of one account: sized and approved one after the other, sent concurrently.
 
-    two bots must not both fit into the same last share of the exposure.
+    Two bots must not both fit into the same last share of the exposure.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class Entries:
         candles: Sequence[Candle],
         now: datetime,
     ) -> OrderReport:
-        """Raises OrderDeniedError (with its rule), FeedError, VenueError.
+        """Enter a position. Raises OrderDeniedError (with its rule), FeedError, VenueError.
 
-        What stops entries is asked after each wait, by the row's transaction, and until it leaves.
-        *candles*: the closed ones of the bot's timeframe, as far as its ranges need them. The price
-        is the newest when it is this entry's turn; a venue is asked before what it must be asked
-        for, so that nobody else waits for its answer.
+        The reasons to stop entries are checked after each wait, in the row's transaction, and until
+        the order leaves. *candles*: closed ones of the bot's timeframe, as many as its ranges need.
+        The price is the newest when it is this entry's turn; a venue is asked beforehand for what
+        is needed, so that no other entry waits for its answer.
         """
         venue = symbol.instrument.venue
         permit = self._gate.admit(spec.name, venue)
@@ -128,7 +128,7 @@ class Entries:
             return await self._placement.send(prepared, why_not=permit.why_not)
 
     async def review(self, worth: Valuation, now: datetime) -> AccountStanding:
-        """How the account stands; a limit that is reached beyond doubt halts entries from here on.
+        """Return the account's standing; a limit reached beyond doubt halts entries from here on.
 
         A sum of two moments is no proof: it keeps this entry waiting, and the next snapshot judges.
         """
@@ -152,8 +152,10 @@ class Entries:
         return history
 
     async def _worth(self) -> Valuation:
-        """Another bot's entry may fill while the account is read. Then it is read again; the last
-        reading counts the entry as open and as pending: that sizes too small, never too large.
+        """Value the account, and again when another bot's entry has filled in between.
+
+        The last reading counts such an entry as open and as pending: that sizes too small, never
+        too large.
         """
         worth = await self.account.worth(hurried=True)
         for _ in range(VALUATION_ATTEMPTS - 1):
@@ -170,7 +172,10 @@ class Entries:
         worth: Valuation,
         standing: AccountStanding,
     ) -> Decimal:
-        """In the symbol's quote asset; equity and limits are told in the account's currency."""
+        """Return the quantity to enter.
+
+        Sized in the symbol's quote asset; equity and limits are in the account's currency.
+        """
         instrument, own = symbol.instrument, worth.bots.get(spec.name)
         if own is None:
             raise FeedError(f"{spec.name} traded in something that nothing converts any more")
@@ -198,9 +203,10 @@ class Entries:
         standing: AccountStanding,
         rate: Decimal,
     ) -> Decimal | None:
-        """What a share of the equity may shrink to; a fixed amount is refused as it is.
+        """Return the exposure left, to which a share of the equity may shrink.
 
-        Raises OrderDeniedError when not even the least order fits.
+        Returns None for a fixed amount, which is refused as it is. Raises OrderDeniedError when not
+        even the least order fits.
         """
         if spec.sizing.kind in _FIXED:
             return None

@@ -1,4 +1,4 @@
-"""Why no entry may be made now. Exits never ask."""
+"""Gate that keeps entries from being made. Exits never ask it."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ from tradebotd.trading.entries.entry_pass import EntryPass, Sendings
 HALTED: Final = "halted"
 BY_HAND: Final = "by hand"
 FLATTEN: Final = (
-    "flatten"  # what keeps entries out from its first instant, until its halt is stored
+    "flatten"  # keeps entries out from the first instant on, until the halt of a flatten is stored
 )
 NO_WRITES: Final = "PostgreSQL cannot write"
 PAUSED: Final = "paused_by_user"
@@ -29,10 +29,11 @@ log = structlog.get_logger(__name__)
 
 
 class EntryGate:
-    """A halt is stored and survives a restart; the rest is found out anew each time.
+    """Gate of entries, and the reasons that close it.
 
-    Whatever stops entries does so in memory first, and then in the database: from that instant no
-    entry leaves, and once it is stored none is written.
+    A halt is stored and survives a restart; the other reasons are determined anew each time. Every
+    stop acts in memory first, and then in the database: from that instant no entry leaves, and once
+    it is stored none is written.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -70,7 +71,7 @@ class EntryGate:
 
     @property
     def other_reasons(self) -> Sequence[str]:
-        """Those of single venues included."""
+        """Reasons other than halt, database and disk, those of single venues included."""
         waiting = sorted(self._unreconciled)
         there = (f"{_waits_for(each)} (at other venues they go on)" for each in waiting)
         return (*self._everywhere(), *there)
@@ -80,7 +81,7 @@ class EntryGate:
         return tuple(self._reasons.values()) + (() if by_account is None else (by_account,))
 
     def closed_because(self, venue: VenueName | None = None) -> str | None:
-        """The first reason against an entry (at *venue*); None while the gate is open."""
+        """Return the first reason against an entry (at *venue*); None while the gate is open."""
         if self._halt is not None or self._halting:
             return HALTED
         if self._database.writes.failure is not None:
@@ -92,12 +93,15 @@ class EntryGate:
         return _waits_for(venue) if venue is not None and venue in self._unreconciled else None
 
     def is_closed_for_now(self) -> bool:
-        """By what passes, and says nothing of a decision: not by an operator, nor by a loss."""
+        """Return whether no lasting reason closes the gate: neither an operator's halt nor a loss.
+
+        A temporary reason says nothing about a decision.
+        """
         lasting = self._halt is not None or self._halting
         return not lasting and self.account_halts.closed_because() is None
 
     def admit(self, bot: BotName, venue: VenueName) -> EntryPass:
-        """For an entry that is being made from now on: to be asked again until it has left."""
+        """Return the pass of an entry being made from now on, to be checked until it has left."""
         return EntryPass(
             why_not=lambda: PAUSED if bot in self._paused else self.closed_because(venue),
             passes=lambda: bot not in self._paused and self.is_closed_for_now(),
@@ -106,7 +110,7 @@ class EntryGate:
         )
 
     def listen(self, on_stop: Callable[[], None]) -> None:
-        """Who takes back what rests hears of each halt and pause that is in force; it is short."""
+        """Register a short callback for each halt and pause in force, to cancel what rests."""
         self._on_stop = self.account_halts.on_halt = on_stop
 
     def stopped(self) -> None:
@@ -114,23 +118,26 @@ class EntryGate:
             self._on_stop()
 
     async def none_is_sent(self) -> None:
-        """Whatever had left when the gate was shut has been answered. The caller sets the limit."""
+        """Wait until every entry that had left when the gate closed is answered.
+
+        The caller sets the time limit.
+        """
         await self._sendings.ended()
 
     def pause(self, bot: BotName) -> None:
-        """In memory; the caller stores it."""
+        """Pause *bot* in memory; the caller stores it."""
         self._paused.add(bot)
         self.void(bot)
 
     def void(self, bot: BotName) -> None:
-        """What *bot* has decided until now is not entered any more; what it decides next may be."""
+        """Void the decisions *bot* has made until now; later ones may be entered."""
         self._voids[bot] = self._voids.get(bot, 0) + 1
 
     def go_on(self, bot: BotName) -> None:
         self._paused.discard(bot)
 
     def cancels_entries(self) -> str | None:
-        """Why what rests already may not be filled any more either; None while it may."""
+        """Return why resting entries may not be filled any more either; None while they may."""
         if self._halt is not None:
             return HALTED
         if self._database.writes.failure is not None:
@@ -138,9 +145,10 @@ class EntryGate:
         return self.account_halts.closed_because()
 
     async def halt(self, reason: str | None = None, *, keeps: bool = False) -> None:
-        """Halted already: another *reason* replaces what stands; None, or *keeps*, leaves it.
+        """Halt entries. Raises DatabaseUnavailableError.
 
-        Raises DatabaseUnavailableError.
+        If entries are halted already, another *reason* replaces the stored one; None, or *keeps*,
+        leaves it.
         """
         async with self._one_at_a_time:
             if keeps and self._halt is not None:
@@ -161,8 +169,9 @@ class EntryGate:
         self.stopped()
 
     async def resume(self) -> None:
-        """From a halt, from a drawdown of the account, and from a flatten whose halt could not be
-        stored. Raises RefusedError without any of them.
+        """Resume from a halt, a drawdown of the account, and a flatten whose halt was not stored.
+
+        Raises RefusedError without any of them.
         """
         async with self._one_at_a_time:
             async with self._database.transaction(durable=True) as connection:
@@ -185,13 +194,13 @@ class EntryGate:
         return f"entries stopped by {halt.rule} go on at {halt.until:%Y-%m-%d %H:%M} UTC"
 
     def set_disk_problem(self, problem: str | None) -> None:
-        """Said loudly when it begins and when it is over."""
+        """Set or clear the disk problem; its beginning and its end are logged."""
         if problem == self._disk_problem:
             return
         if problem is None:
-            log.info("disk space is enough again")
+            log.info("disk space restored")
         elif self._disk_problem is None:
-            log.critical("entries stop", reason="disk nearly full", detail=problem)
+            log.critical("entries stopped", reason="disk nearly full", detail=problem)
         self._disk_problem = problem
 
     def close(self, key: str, reason: str) -> None:
@@ -203,8 +212,9 @@ class EntryGate:
         self._reasons.pop(key, None)
 
     def reconciled(self, besides: Collection[VenueName]) -> None:
-        """Entries go on wherever a reconciliation has gone well once since the start; *besides*:
-        where this one has not.
+        """Let entries go on wherever a reconciliation has succeeded since the start.
+
+        *besides*: the venues where this one has not.
         """
         before = besides if RECONCILE in self._reasons else self._unreconciled
         self._unreconciled = frozenset(before) & frozenset(besides)

@@ -1,4 +1,4 @@
-"""One entry from its decision until it has left: what stops entries meanwhile stops it for good."""
+"""Pass of one entry from its decision until it has left: a stop in between voids it for good."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
 
 
 class Sendings:
-    """Entries that are being sent at this moment: who empties an account waits for their end."""
+    """Entries that are being sent at this moment; a flatten waits for their end."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -28,16 +28,17 @@ class Sendings:
                 self._ended = anyio.Event()
 
     async def ended(self) -> None:
-        """None is under way. The caller sets the limit."""
+        """Wait until none is being sent. The caller sets the time limit."""
         while self._count:
             await self._ended.wait()
 
 
 class EntryPass:
-    """Given when the gate lets an entry in. *stops*: how often entries were stopped until now.
-    *passes*: whether what closes the gate is nobody's will.
+    """Pass of an entry, given when the gate lets it in.
 
-    A halt that was lifted again while an account was read has made the decision void all the same.
+    *stops*: how often entries were stopped until now. *passes*: whether the gate is closed only
+    temporarily. A halt that was lifted again while an account was read has voided the decision all
+    the same.
     """
 
     def __init__(
@@ -54,14 +55,17 @@ class EntryPass:
         self._sendings = sendings
 
     def why_not(self) -> str | None:
-        """Why it must not be sent at this moment; None while it may."""
+        """Return why the entry must not be sent at this moment; None while it may."""
         why = self._why_not()
         if why is None and self._stops() != self._begun_at:
             return "entries were stopped meanwhile"
         return why
 
     def check(self) -> None:
-        """Raises OrderDeniedError; EntryPostponedError by what passes."""
+        """Check that the entry may still be sent.
+
+        Raises OrderDeniedError; EntryPostponedError where the reason is temporary.
+        """
         why = self.why_not()
         if self._why_not() is not None and self._passes():
             raise EntryPostponedError(

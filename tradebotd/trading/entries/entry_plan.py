@@ -1,4 +1,4 @@
-"""An entry before its size: at which price, with which exits, and why not. Pure."""
+"""Plan of an entry before its size: the price, the exits, and reasons against it. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,10 +19,11 @@ from tradebotd.trading.entries.atr import average_true_range
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPlan:
-    """`price`: where it should fill; `limit_price`: where it rests, None for a market order.
+    """Plan of an entry.
 
-    `exits` has the range it was measured with. `stop`: the tightest that is in force from the
-    entry on. `stop_distance`: what may be lost a unit.
+    `price`: where it should fill; `limit_price`: where it rests, None for a market order. `exits`
+    has the range it was measured with. `stop`: the tightest one in force from the entry on.
+    `stop_distance`: possible loss per unit.
     """
 
     side: PositionSide
@@ -41,10 +42,11 @@ def plan_entry(
     price: Decimal,
     candles: Sequence[Candle],
 ) -> EntryPlan:
-    """*candles*: the closed ones of the bot's timeframe, whose last close it decided on.
+    """Plan an entry at *price*.
 
-    Raises OrderDeniedError: too few candles for a range, a stop that the tick cannot tell from the
-    entry, an exit at no price.
+    *candles*: closed ones of the bot's timeframe, whose last close it decided on. Raises
+    OrderDeniedError: too few candles for a range, a stop that the tick cannot tell from the entry,
+    an exit at no price.
     """
     limit_price = _limit_price(spec, instrument, side, price)
     expected = price if limit_price is None else limit_price
@@ -72,7 +74,7 @@ def plan_entry(
 def liquidation_of(
     plan: EntryPlan, spec: BotSpec, instrument: Instrument, quantity: Decimal
 ) -> Decimal | None:
-    """Where the venue would close *quantity* of it by force; spot is never."""
+    """Return the price at which *quantity* would be liquidated; None for spot."""
     if spec.position_type is not PositionType.FUTURES:
         return None
     return liquidation_price(plan.side, plan.price, spec.leverage, instrument, quantity)
@@ -81,7 +83,10 @@ def liquidation_of(
 def _limit_price(
     spec: BotSpec, instrument: Instrument, side: PositionSide, price: Decimal
 ) -> Decimal | None:
-    """On the tick, never worse than asked: a buy below the price, a sell above it."""
+    """Return the limit price on the tick, never worse than asked; None for a market order.
+
+    A buy rests below the price, a sell above it.
+    """
     if spec.entry.kind is EntryKind.MARKET:
         return None
     wished = price * (ONE - side.sign * spec.entry.offset)

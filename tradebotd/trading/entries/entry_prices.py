@@ -1,4 +1,4 @@
-"""The price that an entry is judged at: the newest there is, and never an old one."""
+"""Price that an entry is judged at: the newest there is, and never an old one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ STEPS_OF_A_PATH: Final = 3  # the longest step through a recorded candle is a th
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a venue said at *at*, by the market's clock."""
+    """Price quoted by a venue at *at*, in market time."""
 
     price: Decimal
     at: datetime
@@ -28,7 +28,10 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPrices:
-    """*resolution*: of the candles that a symbol's prices come from; raises FeedError for none."""
+    """Prices for entries.
+
+    *resolution*: of the candles that a symbol's prices come from; raises FeedError for none.
+    """
 
     prices: PriceCache
     venues: Mapping[VenueName, Venue]
@@ -36,9 +39,9 @@ class EntryPrices:
     resolution: Callable[[MarketSymbol], timedelta] = lambda _: timedelta()
 
     async def quote(self, symbol: MarketSymbol) -> Quote | None:
-        """The venue's price where the one in memory is old. None: that one will do.
+        """Ask for the venue's price where the one in memory is old; None when that one will do.
 
-        One call with a bound. Raises EntryPostponedError when the venue has no newer one.
+        One call with a time limit. Raises EntryPostponedError when the venue has no newer price.
         """
         known = self._remembered(symbol)
         if known is not None and self._is_fresh(symbol, known):
@@ -57,7 +60,7 @@ class EntryPrices:
         return Quote(price, self.clock.now())
 
     def newest(self, symbol: MarketSymbol, quote: Quote | None) -> Decimal:
-        """By now. Raises EntryPostponedError when even that has grown old meanwhile."""
+        """Return the newest price by now. Raises EntryPostponedError when even that is too old."""
         known = self._remembered(symbol)
         if quote is not None and (known is None or known.at < quote.at):
             known = quote

@@ -1,4 +1,4 @@
-"""Entries that rest at a venue: taken back when their time is over or nobody wants them."""
+"""Entries that rest at a venue: cancelled when their time is over or they are not wanted."""
 
 import traceback
 from collections.abc import Mapping, Sequence
@@ -32,14 +32,14 @@ log = structlog.get_logger(__name__)
 CANCEL_SECONDS: Final = 10.0
 CANCELS_AT_ONCE: Final = 24
 SWEEP_SECONDS: Final = 20.0  # host seconds, for all of them
-HURRIED_SECONDS: Final = 3.0  # of a job that has other work to do behind it
+HURRIED_SECONDS: Final = 3.0  # for a job that has other work to do after it
 
-Unwanted = tuple[RestingEntry, str]  # and why
+Unwanted = tuple[RestingEntry, str]  # with the reason
 
 
 @dataclass(slots=True)
 class CancelResult:
-    """`cancelled`: order to its reason. `failed`: asked again at the next sweep."""
+    """Result of cancels. `cancelled`: reason by order. `failed`: tried again at the next sweep."""
 
     resting: int = 0
     cancelled: dict[str, str] = field(default_factory=dict)
@@ -57,19 +57,19 @@ class CancelResult:
 
 @dataclass(slots=True)
 class _Asking:
-    """One cancel, for all who want it. `failed` None: it has ended at the venue."""
+    """One cancel, shared by all who want it. `failed` None: the order has ended at the venue."""
 
     over: anyio.Event = field(default_factory=anyio.Event)
     failed: str | None = "the cancel was cut short"
 
 
 class RestingEntries:
-    """A cancel that raced a fill leaves a position like any other; nothing is sent anew.
+    """Resting entries and their cancels.
 
-    They are cancelled side by side: one that its venue does not answer keeps no other.
-    *sequential*: one after the other, where effects must repeat (speed 0). *specs* by bot name is
-    shared with whoever reloads the configuration. `stirred`: something was stopped; `attend` waits
-    for that.
+    A cancel that raced a fill leaves a position like any other; nothing is sent anew. Cancels run
+    concurrently: one without an answer from its venue delays no other. *sequential*: one after the
+    other, where effects must repeat (speed 0). *specs* (by bot name) is shared with the
+    configuration reload. `stirred`: something was stopped; `attend` waits for that.
     """
 
     def __init__(
@@ -95,33 +95,33 @@ class RestingEntries:
         self._wake = anyio.Event()
 
     def stir(self) -> None:
-        """Something may have stopped what rests: whoever attends looks at once."""
+        """Signal that resting entries may have to be cancelled: `attend` checks at once."""
         self.stirred = True
         self._wake.set()
 
     async def attend(self) -> None:
-        """For ever: take back what rests as soon as it is stopped, whenever the jobs come."""
+        """Cancel resting entries as soon as they are stopped, for ever, independent of the jobs."""
         while True:
             await self.attend_once()
 
     async def attend_once(self) -> None:
-        """Wait until something was stopped, and see to it. What fails is for the next job."""
+        """Wait until something was stopped, and cancel; what fails is left to the next job."""
         await self._wake.wait()
         try:
             result = await self.sweep(self._clock.now())
         except (DatabaseUnavailableError, TimeoutError) as error:
-            log.warning("what rests waits for the next sweep", error=str(error))
+            log.warning("resting entries deferred", error=str(error))
             return
         if result.failed:
-            log.warning("entries not taken back yet", failed=result.failed)
+            log.warning("entries not cancelled", failed=result.failed)
 
     async def sweep(self, now: datetime, patience: float = SWEEP_SECONDS) -> CancelResult:
-        """Take back whatever has a reason to. Raises DatabaseUnavailableError.
+        """Cancel every entry that has a reason to be. Raises DatabaseUnavailableError.
 
-        *patience*, in host seconds: what is not answered by then has failed, and is asked again.
+        *patience*, in host seconds: a cancel not answered by then has failed, and is tried again.
         """
         self.stirred = False
-        if self._wake.is_set():  # else whoever attends waits for this very one
+        if self._wake.is_set():  # else `attend` waits for this very event
             self._wake = anyio.Event()
         resting = await self._resting(None)
         unwanted = [(each, why) for each in resting if (why := self._unwanted(each, now))]
@@ -130,7 +130,7 @@ class RestingEntries:
     async def withdraw(
         self, bot: BotName, why: str, *, unless: PositionSide | None = None
     ) -> CancelResult:
-        """Take back what rests for *bot*, but for entries to the side *unless*."""
+        """Cancel the resting entries of *bot*, except those to the side *unless*."""
         resting = await self._resting(bot)
         unwanted = [
             (each, why) for each in resting if unless is None or each.side is not unless.entry
@@ -162,7 +162,7 @@ class RestingEntries:
                 for order, why in unwanted:
                     cancels.start_soon(one, order, why)
         if limit.cancelled_caught and patience < SWEEP_SECONDS:
-            self.stir()  # whoever attends has nothing else to do
+            self.stir()  # `attend` has nothing else to do
         return result
 
     def _unwanted(self, order: RestingEntry, now: datetime) -> str | None:
@@ -179,7 +179,10 @@ class RestingEntries:
         return _paused(order, spec, now, currencies) or self._gate.cancels_entries()
 
     async def _once(self, order: RestingEntry, why: str) -> str | None:
-        """Somebody else may be cancelling it: then their answer is ours. None: it has ended."""
+        """Cancel an order once: a caller that comes meanwhile shares the result.
+
+        Returns the error, or None when the order has ended.
+        """
         asking = self._asking.get(order.client_order_id)
         if asking is not None:
             await asking.over.wait()
@@ -193,7 +196,10 @@ class RestingEntries:
         return asking.failed
 
     async def _cancel(self, order: RestingEntry, why: str) -> str | None:
-        """Why it has not ended; what the venue says is recorded, be it `canceled` or `filled`."""
+        """Cancel an order; return why it has not ended, or None.
+
+        The venue's answer is recorded, be it `canceled` or `filled`.
+        """
         venue = self._venues.get(order.venue)
         if venue is None:
             return f"venue {order.venue} is not configured"
@@ -205,7 +211,7 @@ class RestingEntries:
             await self._recorder.record(report)
         except (VenueError, DatabaseUnavailableError, TimeoutError) as error:
             words = str(error) or "timed out"
-            log.warning("entry not cancelled yet", order=order.client_order_id, error=words)
+            log.warning("entry cancel deferred", order=order.client_order_id, error=words)
             return f"{type(error).__name__}: {words}"
         except Exception as error:  # noqa: BLE001 - an adapter's mistake about one: the others go on
             trace = traceback.format_exc()  # not by exc_info: renderers read source files
@@ -226,7 +232,10 @@ class RestingEntries:
 def _paused(
     order: RestingEntry, spec: BotSpec, now: datetime, currencies: CurrencyConverter
 ) -> str | None:
-    """By the user, or by the counters as they are: a pause of yesterday's is none."""
+    """Return why the bot is paused: by the user, or by the counters as they are; else None.
+
+    A pause of yesterday's limits does not count.
+    """
     if order.paused_by_user:
         return "its bot is paused"
     limit = reached_limit(spec, order, local_day(now, spec.day_zone), currencies)
@@ -234,10 +243,14 @@ def _paused(
 
 
 async def _ask(venue: Venue, order: RestingEntry) -> OrderReport | None:
-    """None: the venue has neither cancelled it nor knows of it; reconciliation seeks it."""
+    """Cancel an order at its venue.
+
+    Returns None when the venue has neither cancelled it nor knows it; reconciliation searches for
+    it.
+    """
     try:
         report: OrderReport | None = await venue.cancel(order.symbol, order.client_order_id)
-    except OrderRejectedError:  # too late: it has filled, or somebody else was faster
+    except OrderRejectedError:  # too late: it has filled, or has ended already
         report = (await venue.find_order(order.symbol, order.client_order_id)).report
     if report is not None and (why := of_answer(order.client_order_id, report)) is not None:
         raise VenueError(why)

@@ -1,1 +1,1 @@
-"""One order: committed before it is sent, sent once, its answer and its fills in the books once."""
+"""One order: committed before it is sent, sent once, its answer and its fills booked once."""

@@ -1,4 +1,4 @@
-"""The end of a position of which nothing can be sold any more: what is left of it is dust."""
+"""Write-off of a position of which nothing can be sold any more: what is left is dust."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,10 +26,11 @@ async def write_off(
     instrument: Instrument,
     now: datetime,
 ) -> None:
-    """Close it for the reason of its latest exit: whatever is due by now sells nothing, and of a
-    rest it is no stop that a bot cools down after. Where nothing of it ever was sold, it is dust.
+    """Close the position as dust, for the reason of its latest exit.
 
-    Raises OrderDeniedError while an order of it is not settled, or when it is no dust (any more).
+    The exit that is due now sells nothing, and a stop on a mere remainder must start no cooldown of
+    the bot. Where nothing of the position was ever sold, the reason is dust. Raises
+    OrderDeniedError while an order of it is not settled, or when it is not dust (any more).
     """
     locked = await positions.lock(connection, position_id)
     if locked is None or not locked.is_open:

@@ -1,4 +1,4 @@
-"""What keeps an entry from being written, as the database says it in that very transaction."""
+"""Obstacles to an entry, read from the database in the very transaction that writes it."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +12,7 @@ from tradebotd.storage.bots import Counters
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.halts import AccountHalt
 
-PASSING: Final = frozenset(  # once settled
+PASSING: Final = frozenset(  # gone once settled
     {DenialRule.ORDER_UNKNOWN, DenialRule.ENTRY_REVIVED, DenialRule.EXIT_LEFT_OVER}
 )
 
@@ -29,9 +29,10 @@ async def check_entry(
     now: datetime,
     limit_of: LimitOf,
 ) -> None:
-    """Raises OrderDeniedError. The halts and the bot's state are held FOR SHARE: a halt or a pause
+    """Check that an entry may be written. Raises OrderDeniedError.
 
-    that commits later comes after this order, and finds it.
+    The halts and the bot's state are locked FOR SHARE: a halt or a pause that commits later comes
+    after this order, and finds it.
     """
     halt, stored = await settings.share_halts(connection)
     if halt is not None:

@@ -1,4 +1,4 @@
-"""One order, two that are linked, one in the place of another: sent in one call, all recorded."""
+"""Sending of exits in one call, all recorded: one order, two linked ones, or a replacement."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ async def send_together(
     prepared: Sequence[Prepared],
     replacing: GroupOrder | None,
 ) -> list[OrderReport]:
-    """Raises as `Placement.send`; the answer is that of all of them."""
+    """Send the orders in one call. Raises as `Placement.send`; an error is that of all of them."""
     first, others = prepared[0], prepared[1:]
     if replacing is not None:
         old = replacing

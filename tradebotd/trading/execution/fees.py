@@ -1,4 +1,4 @@
-"""Fees in whatever asset a venue takes them: what they are worth."""
+"""Worth of fees, in whatever asset a venue takes them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -23,7 +23,7 @@ RATE_SCALE: Final = Decimal("1e-12")
 
 
 class Fees:
-    """At the prices of the moment when the fill is booked."""
+    """Fees, valued at the prices of the moment when the fill is booked."""
 
     def __init__(self, *, clock: Clock, currencies: CurrencyConverter) -> None:
         self._clock = clock
@@ -32,8 +32,10 @@ class Fees:
     async def rate(
         self, connection: Connection, fill: Fill, instrument: Instrument
     ) -> Decimal | None:
-        """What one of its fee's asset is worth in the quote asset. None: nobody knows, which is
-        said; it is never taken for one.
+        """Return the worth of one of the fee's asset in the quote asset.
+
+        Returns None when no price is known, and raises an alert; the rate is never assumed to be
+        one.
         """
         if fill.fee_asset == instrument.base_asset:
             return fill.price
@@ -56,13 +58,13 @@ async def _say(connection: Connection, fill: Fill, error: FeedError, now: dateti
     if await alerts.raise_alert(
         connection, AlertCode.FEE_UNVALUED, "warning", subject, message, now
     ):
-        log.warning("a fee is worth nobody knows what", subject=subject, detail=message)
+        log.warning("fee not valued", subject=subject, detail=message)
 
 
 async def say_no_more(
     connection: Connection, venue: VenueName, fee_asset: str, now: datetime
 ) -> None:
-    """One of them has been valued: the alert ends if no other waits."""
+    """End the alert after a fee has been valued, if no other one waits."""
     if not await unvalued_fees.is_left(connection, venue, fee_asset):
         await alerts.clear(connection, [AlertCode.FEE_UNVALUED], _subject(venue, fee_asset), now)
 

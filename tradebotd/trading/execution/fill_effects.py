@@ -1,4 +1,4 @@
-"""What a transaction of fills changed, for those who are told after its commit."""
+"""Effects of a transaction of fills, for the listeners notified after its commit."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,7 +10,7 @@ from tradebotd.domain.position import CloseReason, Position
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """The price went through a level: what was asked for, what it came to, and by how much."""
+    """Gap through a level: the level asked for, the price obtained, and the distance."""
 
     level: Decimal
     price: Decimal
@@ -29,7 +29,7 @@ class Gap:
 
 @dataclass(slots=True)
 class Effects:
-    """What a transaction changed, told once it has committed."""
+    """Effects of one transaction, reported once it has committed."""
 
     opened: list[Position] = field(default_factory=list)
     changed: list[Position] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Effects:
     released: list[PositionId] = field(default_factory=list)
     gaps: dict[PositionId, Gap] = field(default_factory=dict)
     fills: int = 0
-    ignored: int = 0  # fills of nothing
+    ignored: int = 0  # empty fills
     is_foreign: bool = False  # the report was of an order that is not ours
     differs: bool = False  # the report was of an order with our name and other parameters
-    contradiction: str | None = None  # what of the report cannot be so
+    contradiction: str | None = None  # what in the report is impossible

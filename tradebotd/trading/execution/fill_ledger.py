@@ -1,4 +1,4 @@
-"""What a fill does to the books: the order, the position, the bot's day. Once each."""
+"""Booking of fills: the order, the position, the bot's day. Once each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -34,18 +34,18 @@ from tradebotd.trading.execution.filled_positions import entered, left_of
 log = structlog.get_logger(__name__)
 
 
-# An exit's fill may be heard of before the last one of its entry is: then it did not fit yet.
+# An exit's fill may arrive before the last one of its entry: then it did not fit yet.
 OVERCOME: Final = [AlertCode.FILL_EXCEEDS_POSITION, AlertCode.FILL_NOT_APPLIED]
 
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """Where a fill went: what of it is the position's, and what was more than that held."""
+    """A booked fill: the part that is the position's, and the excess over what that held."""
 
     position_id: PositionId | None
     part: Fill | None
     excess: Fill | None = None
-    elsewhere: Decimal = ZERO  # of the part's fee: what neither quote asset nor position has paid
+    elsewhere: Decimal = ZERO  # of the part's fee: paid by neither quote asset nor position
 
 
 class FillLedger:
@@ -64,10 +64,10 @@ class FillLedger:
     async def apply(
         self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
     ) -> StoredOrder:
-        """One fill, once. A repeated one is compared; a difference is an alarm, not an update."""
+        """Apply a fill once; one that comes again and differs raises an alert, not an update."""
         if not fill.quantity:
             effects.ignored += 1
-            log.warning("a fill of nothing was ignored", fill=str(fill))
+            log.warning("empty fill ignored", fill=str(fill))
             return stored
         known = await fills.select_fill(connection, fill.venue, fill.symbol, fill.trade_id)
         if known is not None:
@@ -105,7 +105,7 @@ class FillLedger:
         return stored
 
     async def _instrument(self, connection: Connection, symbol: str) -> Instrument | None:
-        """What left the configuration may still be filled."""
+        """Return the instrument, also of a symbol that left the configuration: it may be filled."""
         known = self._instruments.get(symbol)
         return known or await symbols.select_instrument(connection, symbol)
 
@@ -132,9 +132,9 @@ class FillLedger:
     async def _count_excess(
         self, connection: Connection, stored: StoredOrder, excess: Fill
     ) -> StoredOrder:
-        """What was not ours to sell is booked with somebody else's, so that the order settles.
+        """Book what was not ours to sell with the external fills, so that the order settles.
 
-        A forced close of more than we hold is said as such.
+        A forced close of more than we hold is reported as a forced close.
         """
         order = stored.order
         await externals.insert_excess(connection, excess, order.id)
@@ -158,10 +158,10 @@ class FillLedger:
         rate: Decimal,
         effects: Effects,
     ) -> "Booked | None":
-        """Into the position that is open, be it another order's: a bot has one in a symbol.
+        """Enter the fill into the bot's open position in the symbol, even another order's.
 
-        One of the other side is not entered: the venue has netted the two, which is said, and
-        settled like an exit of more than is held.
+        A bot has one position in a symbol. A fill to the other side is not entered: the venue has
+        netted the two, which raises an alert, and is settled like an exit of more than is held.
         """
         order = stored.order
         side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
@@ -204,10 +204,10 @@ class FillLedger:
         rate: Decimal,
         effects: Effects,
     ) -> "Booked | None":
-        """As much as is held, and the old dust that the order takes along; both legs of a pair may
-        fill in a fast market, and sell more.
+        """Exit as much as is held, and the old dust that the order takes along.
 
-        None: an entry of the bot is not settled, and may still bring what was sold; it is said.
+        Both legs of a pair may fill in a fast market, and sell more. Returns None, with an alert,
+        while an entry of the bot is not settled and may still bring what was sold.
         """
         order = stored.order
         position_id = order.position_id
@@ -247,7 +247,7 @@ class FillLedger:
     async def _last_word(
         self, connection: Connection, position_id: PositionId, reason: str | None, fill: Fill
     ) -> tuple[datetime, CloseReason]:
-        """When and why it was closed: one that was heard of before may have been executed later."""
+        """Return when and why it was closed; a fill reported earlier may be the later execution."""
         at = fill.executed_at
         latest = await fills.select_latest(connection, position_id, horizon(self._clock.now()))
         if latest.exited_at is not None and latest.exited_at > at:
@@ -265,7 +265,7 @@ class FillLedger:
         instrument: Instrument,
         effects: Effects,
     ) -> None:
-        """The levels of what is left, and how far the price went through the one that was met."""
+        """Update the levels of what is left, and report the gap through the level that was met."""
         before = locked.position
         if books.quantity:
             left = left_of(stored, part.quantity, before, books.quantity, instrument)
@@ -282,7 +282,7 @@ class FillLedger:
         fill: Fill,
         effects: Effects,
     ) -> None:
-        """A stop names a level, and the market may have gone through it."""
+        """Record the gap where the market has gone through the level that a stop names."""
         order, level = stored.order, stored.level
         if level is None or (fill.price - level) * position.side.sign >= 0:
             return
@@ -302,7 +302,7 @@ class FillLedger:
         trades: int,
         in_position: bool | None,
     ) -> None:
-        """In the account's currency; the rate, where it is not one, stays with the order."""
+        """Count *pnl* in the account's currency; a conversion rate is noted with the order."""
         order, asset = stored.order, instrument.quote_asset
         currency = self._days.currencies.currency
         rate = await self._days.count(
@@ -321,7 +321,7 @@ class FillLedger:
         await orders.note(connection, order.id, self._clock.now(), order.status, detail)
         if rate is None:
             log.warning(
-                "nobody knows a rate: the daily limits wait for one",
+                "conversion rate not found",
                 bot=order.bot,
                 pnl=pnl,
                 asset=asset,
@@ -332,7 +332,7 @@ class FillLedger:
     ) -> None:
         subject, now = _subject(fill), self._clock.now()
         if await alerts.raise_alert(connection, code, "critical", subject, message, now):
-            log.error("a fill does not fit", code=code, subject=subject, detail=message)
+            log.error("mismatched fill found", code=code, subject=subject, detail=message)
 
 
 def _subject(fill: Fill) -> str:
@@ -340,7 +340,7 @@ def _subject(fill: Fill) -> str:
 
 
 def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
-    """What makes it no fill of this order."""
+    """Return why it is not a fill of this order, or None."""
     order = stored.order
     if (fill.venue, fill.symbol) != (order.venue, order.symbol):
         return f"its order is of {order.symbol} at {order.venue}"
@@ -352,7 +352,7 @@ def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
 async def _shares(
     connection: Connection, order_id: OrderId, fill: Fill, held: Decimal
 ) -> tuple[Fill | None, Fill | None, Fill | None]:
-    """Of the position, of the old dust that its order takes along, and of neither."""
+    """Return the fill's parts: of the position, of old dust the order takes along, of neither."""
     part, rest = split(fill, held)
     if rest is None:
         return part, None, None
@@ -361,13 +361,13 @@ async def _shares(
 
 
 def _without(fill: Fill, excess: Fill | None) -> Fill:
-    """What of it is booked here, the position's and old dust."""
+    """Return the part that is booked here: the position's and old dust."""
     if excess is None:
         return fill
     return replace(fill, quantity=fill.quantity - excess.quantity, fee=fill.fee - excess.fee)
 
 
 def close_reason(reason: str | None) -> CloseReason:
-    """The exit order's reason, or its last word: one inferred absent may come after all."""
+    """Return the exit order's reason, or its last word: one inferred absent may come after all."""
     word = (reason or "").rpartition(" ")[2]
     return CloseReason(word) if word in set(CloseReason) else CloseReason.EXTERNAL

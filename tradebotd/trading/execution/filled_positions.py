@@ -1,4 +1,4 @@
-"""What a position is after a fill: its levels, its ladder, where it would be liquidated. Pure."""
+"""Position after a fill: its levels, its ladder, its liquidation price. Pure."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -34,7 +34,10 @@ def entered(
     plan: ExitPlan,
     instrument: Instrument,
 ) -> Position:
-    """Levels are those of the new average; the best price stays, a trailing stop never loosens."""
+    """Return the position after an entry fill, with the levels of the new average price.
+
+    The best price stays, and a trailing stop never loosens.
+    """
     order = stored.order
     side, entry, best, done = books.side, books.entry_price, books.entry_price, 0
     step_sold = ZERO if locked is None else locked.position.step_sold
@@ -81,8 +84,9 @@ def left_of(
     quantity: Decimal,
     instrument: Instrument,
 ) -> Position:
-    """After a partial exit. The next step of a ladder becomes the target once this one's whole
-    quantity is sold.
+    """Return the position after a partial exit.
+
+    The next step of a ladder becomes the target once the whole quantity of this one is sold.
     """
     left = replace(position, quantity=quantity, version=position.version + 1)
     if position.liquidation_price is not None:
@@ -95,7 +99,7 @@ def left_of(
 
 
 def _liquidation(position: Position, instrument: Instrument) -> Decimal | None:
-    """A smaller notional may fall into a bracket that asks for less."""
+    """Return the liquidation price: a smaller notional may fall into a bracket with less margin."""
     return liquidation_price(
         position.side, position.entry_price, position.leverage, instrument, position.quantity
     )
@@ -104,6 +108,6 @@ def _liquidation(position: Position, instrument: Instrument) -> Decimal | None:
 def climbed(
     position: Position, done: int, instrument: Instrument, carried: Decimal = ZERO
 ) -> Position:
-    """*position* with *done* steps of its ladder taken; *carried*: what joins the next one."""
+    """Return *position* with *done* steps of its ladder taken; *carried* joins the next one."""
     target = target_in_force(position.exits, position.side, position.entry_price, done, instrument)
     return replace(position, ladder_done=done, step_sold=-carried, take_profit=target)

@@ -1,4 +1,4 @@
-"""Whose orders these are, and until when that is certain without asking anybody."""
+"""Lease of the account: whose orders these are, and until when that is certain without asking."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,18 +6,18 @@ from typing import Final
 
 from tradebotd.ports.clock import HostClock
 
-LEASE_SECONDS = 15.0  # a holder whose beat has not moved for so long has lost the account
+LEASE_SECONDS = 15.0  # a holder whose beat has not moved for this long has lost the account
 BEAT_SECONDS = 5.0
 FENCE_MARGIN = 11.0  # beyond a venue's receive window, after a takeover
 
-LOOK_AGAIN: Final = timedelta(seconds=1)  # whether a beat has come through
+LOOK_AGAIN: Final = timedelta(seconds=1)  # until the next check for a beat
 
 LOST: Final = "lease lost: somebody else has the account"
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Why no order may leave at this moment, and after how long to look again."""
+    """Reason why no order may leave at this moment, and after how long to check again."""
 
     why: str
     pause: timedelta
@@ -26,9 +26,9 @@ class HeldBack:
 class Lease:
     """The account, and the token under which it is ours. Times are the host's monotonic ones.
 
-    Whoever takes the account over waits until our beat has not moved for the lease, and then for
-    the fence: so we must not send a byte once the lease has passed without a beat of ours.
-    Without a *host* nobody watches, and it is ours for ever.
+    A process that takes the account over waits until our beat has not moved for the lease, and then
+    for the fence: so we must not send a byte once the lease has passed without a beat of ours.
+    Without a *host* the lease is not watched, and is ours for ever.
     """
 
     def __init__(
@@ -41,8 +41,10 @@ class Lease:
         since: float | None = None,
         taken_over: bool = False,
     ) -> None:
-        """*since*: before it was taken. *taken_over*: from a holder that may live still; nothing
-        is sent before `open_fence` has told when, and that has passed.
+        """Hold the lease.
+
+        *since*: before it was taken. *taken_over*: from a holder that may still be alive; nothing
+        is sent until `open_fence` has set the end of the fence, and that has passed.
         """
         self.account = account
         self.token = token
@@ -56,21 +58,24 @@ class Lease:
         self._lost = False
 
     def beaten(self, asked_at: float) -> None:
-        """A beat that was asked for at *asked_at* has reached the database."""
+        """Extend the lease: a beat that was requested at *asked_at* has reached the database."""
         if self._until is not None:
             self._until = max(self._until, asked_at + self._seconds)
 
     def lose(self) -> None:
-        """Somebody else has the account. There is no way back."""
+        """Mark the lease as lost to another process, for good."""
         self._lost = True
 
     def open_fence(self, receive_window: float) -> None:
-        """The venues are known: what the former holder sent counts for *receive_window* at most."""
+        """Set the fence's end: what the former holder sent counts for *receive_window* at most.
+
+        Called once the venues are known.
+        """
         self._fenced_until = self._taken_at + receive_window + FENCE_MARGIN
 
     @property
     def fence_seconds(self) -> float:
-        """How long nothing may be sent after a takeover; 0 when it is over, or never was."""
+        """Seconds in which nothing may be sent after a takeover; 0 when over, or without one."""
         if self._host is None or not self.taken_over:
             return 0.0
         if self._fenced_until is None:
@@ -78,7 +83,7 @@ class Lease:
         return max(0.0, self._fenced_until - self._host.monotonic())
 
     def why_not(self) -> str | None:
-        """Why nothing may be sent at this moment; None while it may."""
+        """Return why nothing may be sent at this moment; None while it may."""
         if self._lost:
             return LOST
         if self._host is not None and self._until is not None:
@@ -94,7 +99,7 @@ class Lease:
         return None
 
     def held_back(self) -> HeldBack | None:
-        """None while an order may be sent. Behind the fence it is known until when."""
+        """Return why orders are held back; None while one may be sent. A fence's end is known."""
         why = self.why_not()
         if why is None:
             return None

@@ -1,4 +1,4 @@
-"""Who is told of what the recorder has committed. Told in the order in which they subscribed."""
+"""Listeners to what the recorder has committed, notified in the order they subscribed."""
 
 from typing import Protocol
 
@@ -8,25 +8,28 @@ from tradebotd.domain.position import Position
 
 
 class PositionListener(Protocol):
-    """Whoever must know at once what is held: the exits."""
+    """Listener that must know at once what is held: the exits."""
 
     def watch(self, position: Position) -> None: ...
 
     def forget(self, position_id: PositionId) -> None: ...
 
     def release(self, position_id: PositionId) -> None:
-        """Its exit came to nothing: it may trigger again."""
+        """Let the position trigger again: its exit came to nothing."""
         ...
 
 
 class ExternalOrderListener(Protocol):
     async def on_external_order(self, report: OrderReport) -> None:
-        """An order stream told of an order that is not ours. Raises DatabaseUnavailableError."""
+        """Handle an order stream's report of an order that is not ours.
+
+        Raises DatabaseUnavailableError.
+        """
         ...
 
 
 class PositionListeners:
-    """All of them as one `PositionListener`."""
+    """All listeners as one `PositionListener`."""
 
     def __init__(self) -> None:
         self._listeners: list[PositionListener] = []

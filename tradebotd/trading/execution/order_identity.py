@@ -1,4 +1,4 @@
-"""Whether what a venue tells of is the order that we sent. Pure."""
+"""Order identity: is the order that a venue reports the one we sent? Pure."""
 
 import hashlib
 from decimal import Decimal
@@ -9,7 +9,7 @@ from tradebotd.storage.orders import StoredOrder
 
 
 def request_fingerprint(request: OrderRequest) -> str:
-    """The same for the same numbers, however many zeros they are written with."""
+    """Return a hash that is equal for equal numbers, however many zeros they are written with."""
     words = "|".join(
         plain(part) if isinstance(part, Decimal) else str(part)
         for part in (
@@ -32,11 +32,11 @@ def was_seen(stored: StoredOrder) -> bool:
 
 
 def is_as_sent(stored: StoredOrder, report: OrderReport) -> bool:
-    """Whether the venue's order is the one that we sent: what it trades, to which side, how much,
-    and at which prices, where both tell them.
+    """Return whether the venue's order is the one that we sent.
 
-    The rest a venue tells in its own words: GTC of a market order, DAY, MARKET of a stop that has
-    been triggered.
+    Compared are what it trades, to which side, how much, and at which prices, where both have them.
+    The rest is in the venue's own words: GTC for a market order, DAY, MARKET for a stop that has
+    triggered.
     """
     asked, order = report.asked, stored.order
     if asked is None:
@@ -52,7 +52,8 @@ def is_as_sent(stored: StoredOrder, report: OrderReport) -> bool:
 
 
 def in_other_words(stored: StoredOrder, report: OrderReport) -> bool:
-    """Whether any parameter is told otherwise than it was sent: an adapter's mistake, or the
-    venue's way to speak.
+    """Return whether the venue words any parameter differently from what was sent.
+
+    This is an adapter's mistake, or the venue's way of putting it.
     """
     return report.asked is not None and request_fingerprint(report.asked) != stored.params_hash

@@ -59,7 +59,7 @@ class Prepared:
 
 
 class Placement:
-    """*nonce* is the instance's: 5 bytes drawn when its database was made."""
+    """Placement of orders. *nonce* is the instance's: 5 bytes drawn when its database was made."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class Placement:
 
     @property
     def recorder(self) -> OrderRecorder:
-        """Where every answer is written down."""
+        """Recorder to which every answer goes."""
         return self._recorder
 
     def held_back(self) -> HeldBack | None:
-        """Why no order of whatever kind may leave now: nothing should be made that is to leave."""
+        """Return why no order of any kind may leave now; none should then be made, either."""
         return self._lease.held_back()
 
     async def place(
@@ -96,7 +96,7 @@ class Placement:
         exits: ExitPlan | None = None,
         decision: DecisionRecord | None = None,
     ) -> OrderReport:
-        """`prepare` and `send`. Raises what they raise."""
+        """Prepare and send an order. Raises as `prepare` and `send`."""
         prepared = await self.prepare(approved, exits=exits, decision=decision)
         return await self.send(prepared)
 
@@ -108,11 +108,11 @@ class Placement:
         decision: DecisionRecord | None = None,
         limit_of: LimitOf = unlimited,
     ) -> Prepared:
-        """Commit the order's row, synchronously; *decision* with it. *limit_of*: an entry's bot.
+        """Commit the order's row, synchronously, and *decision* with it.
 
-        Raises OrderDeniedError (another order is unsettled, the position changed, this candle was
-        acted on), AccountTakenError (the lease is lost), DatabaseUnavailableError. Then nothing
-        was sent, and nothing will be.
+        *limit_of*: the daily limit of an entry's bot. Raises OrderDeniedError (another order is
+        unsettled, the position changed, this candle was acted on), AccountTakenError (the lease is
+        lost), DatabaseUnavailableError. Then nothing was sent, and nothing will be.
         """
         intent = approved.intent
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
@@ -141,10 +141,11 @@ class Placement:
         linked_id: str | None = None,
         decision: DecisionRecord | None = None,
     ) -> list[Prepared]:
-        """Commit the rows of one exit group, all or none; the group that makes way retires with it,
-        and the *decision* to exit stands with the first.
+        """Commit the rows of one exit group, all or none.
 
-        Raises as `prepare`; OrderDeniedError, too, when the groups are not as *use* takes them.
+        The group that makes way retires with it, and the *decision* to exit is stored with the
+        first row. Raises as `prepare`; OrderDeniedError, too, when the groups are not as *use*
+        expects.
         """
         prepared: list[Prepared] = []
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
@@ -176,12 +177,12 @@ class Placement:
     async def send(
         self, prepared: Prepared, via: Sender | None = None, *, why_not: WhyNot = unhindered
     ) -> OrderReport:
-        """Send once, outside any transaction, and record the answer. *via*: how, if not alone.
+        """Send once, outside any transaction, and record the answer.
 
-        *why_not*: what else may keep it back until it leaves, besides its time and the lease.
-        Raises OrderRejectedError, VenueUnavailableError (both recorded as rejected),
-        OutcomeUnknownError. If this task is cut while it sends, the row stays `pending_new` and
-        reconciliation settles it like any other unknown outcome.
+        *via*: how to send, if not alone. *why_not*: what else may hold it back until it leaves,
+        besides its deadline and the lease. Raises OrderRejectedError, VenueUnavailableError (both
+        recorded as rejected), OutcomeUnknownError. If this task is cancelled while it sends, the
+        row stays `pending_new` and reconciliation settles it like any other unknown outcome.
         """
         client_order_id = prepared.client_order_id
 
@@ -199,8 +200,10 @@ class Placement:
             self._recorder.in_flight.discard(client_order_id)
 
     def _may_not_send(self, prepared: Prepared) -> str | None:
-        """Looked at before the call and again when it is signed: a venue's limiter may wait in
-        between, and whoever takes the account over counts on both.
+        """Return why the order may not be sent; None while it may.
+
+        Checked before the call and again at signing: a venue's limiter may wait in between, and a
+        process that takes the account over relies on both.
         """
         if prepared.request.venue not in self._venues:
             return f"venue {prepared.request.venue} is not configured"
@@ -214,7 +217,7 @@ class Placement:
     async def _send_and_record(
         self, prepared: Prepared, via: Sender | None, look: WhyNot
     ) -> OrderReport:
-        """An adapter that fails in a way nobody foresaw may have sent it: unknown, too."""
+        """Send and record. An adapter's unforeseen failure may have sent it: unknown, too."""
         client_order_id, request = prepared.client_order_id, prepared.request
         log.info("order sent", **_words(prepared))
         try:
@@ -249,7 +252,7 @@ class Placement:
 async def _decide_once(
     connection: Connection, decision: DecisionRecord | None, order_id: OrderId
 ) -> None:
-    """Raises OrderDeniedError: an order was made on this candle."""
+    """Store the decision with its order. Raises OrderDeniedError if this candle had an order."""
     if decision is None:
         return
     if not await decisions.insert_decision(connection, decision, order_id):
@@ -257,7 +260,7 @@ async def _decide_once(
 
 
 async def _check_position(connection: Connection, intent: OrderIntent) -> None:
-    """Held FOR UPDATE until the order's row is there: nobody else exits it meanwhile."""
+    """Check the position, locked FOR UPDATE until the order's row is there: no other exit then."""
     if intent.position_id is None or intent.position_version is None:
         raise ValueError("an exit names its position, and the version it was made from")
     locked = await positions.lock(connection, intent.position_id)
@@ -283,7 +286,7 @@ async def _check_position(connection: Connection, intent: OrderIntent) -> None:
 async def _use_group(
     connection: Connection, position_id: PositionId, use: GroupUse, at: datetime
 ) -> int:
-    """The position is held FOR UPDATE: only a report may change its groups meanwhile."""
+    """Use the exit group; the position is locked FOR UPDATE: only a report may change groups."""
     if use.retire is not None and not await exit_groups.retire(connection, use.retire, at):
         raise OrderDeniedError(DenialRule.EXIT_GROUP_CHANGED, f"group {use.retire} cannot make way")
     if use.reuse is not None:
@@ -294,7 +297,7 @@ async def _use_group(
 
 
 def _words(prepared: Prepared) -> dict[str, object]:
-    """A stop that is laid to rest must not read like one that has been met."""
+    """Return log fields; a stop that is placed to rest must not read like one that was met."""
     intent, request = prepared.order.intent, prepared.request
     price = {"stop": request.stop_price, "limit": request.limit_price}
     return {

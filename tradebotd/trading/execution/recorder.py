@@ -1,4 +1,4 @@
-"""What a venue said of an order, written down once: status, fills, position, the bot's day.
+"""Recording of a venue's reports, once each: status, fills, position, the bot's day.
 
 Every way in (answer, poll, reconciliation) leads here, and nothing moves backwards.
 """
@@ -49,7 +49,7 @@ AlsoThen = Callable[[Connection, Effects], Awaitable[None]]
 
 
 class OrderRecorder:
-    """*specs* by bot name is shared with whoever reloads the configuration."""
+    """Recorder of reports. *specs* (by bot name) is shared with the configuration reload."""
 
     def __init__(
         self,
@@ -71,22 +71,22 @@ class OrderRecorder:
         self._external_orders: list[ExternalOrderListener] = []
 
     def subscribe(self, listener: PositionListener) -> None:
-        """*listener* is told after each commit that opens, changes or closes a position."""
+        """Notify *listener* after each commit that opens, changes or closes a position."""
         self.positions.add(listener)
 
     def subscribe_to_fills(self, listener: Callable[[], None]) -> None:
-        """*listener* is told after each fill: a limit of the bot's day may be reached by it."""
+        """Notify *listener* after each fill: a limit of the bot's day may be reached by it."""
         self._fill_listeners.append(listener)
 
     def subscribe_to_external_orders(self, listener: ExternalOrderListener) -> None:
-        """*listener* is told what a stream says of an order that is not ours."""
+        """Notify *listener* of a stream's reports of orders that are not ours."""
         self._external_orders.append(listener)
 
     async def record(self, report: OrderReport) -> Effects:
-        """A venue's report and its fills, in one durable transaction.
+        """Record a venue's report and its fills, in one durable transaction.
 
-        Shielded with a deadline of its own: what was sent must not stay unrecorded because
-        somebody lost patience. Raises DatabaseUnavailableError; reconciliation then asks again.
+        Shielded with a deadline of its own: what was sent must not stay unrecorded because a caller
+        was cancelled. Raises DatabaseUnavailableError; reconciliation then asks again.
         """
         status = report.status
         return await self._shielded(
@@ -100,7 +100,7 @@ class OrderRecorder:
         return await self._shielded(client_order_id, lambda _: OrderStatus.UNKNOWN, reason)
 
     async def record_absent(self, stored: StoredOrder, why: str) -> Effects:
-        """An inference. What an exit was made for stays the last word: its fill may come yet."""
+        """Record an inferred absence. The order's own reason stays last: its fill may come yet."""
         return await self._shielded(
             stored.order.client_order_id,
             lambda now: OrderStatus.CANCELED if was_seen(now) else OrderStatus.REJECTED,
@@ -108,7 +108,7 @@ class OrderRecorder:
         )
 
     async def record_fills(self, client_order_id: ClientOrderId, fills: Sequence[Fill]) -> Effects:
-        """Of an order that the venue denies, or says nothing else of."""
+        """Record fills of an order that the venue denies, or says nothing else of."""
         return await self._shielded(
             client_order_id, lambda now: now.order.status, None, None, fills
         )
@@ -119,7 +119,7 @@ class OrderRecorder:
         instrument: Instrument,
         is_dust: Callable[[Position], bool],
     ) -> None:
-        """Nothing of it can be sold any more, says *is_dust* of the locked row: it is closed.
+        """Close a position of which nothing can be sold any more, by *is_dust* of the locked row.
 
         Raises OrderDeniedError (an order of it is not settled; it can be sold now),
         DatabaseUnavailableError, TimeoutError.
@@ -139,8 +139,9 @@ class OrderRecorder:
         self._tell(effects)
 
     async def on_order_report(self, report: OrderReport) -> None:
-        """From a venue's order stream, which this never ends. What cannot be written down, or fails
-        in a way that nobody foresaw, reconciliation finds.
+        """Record a report of a venue's order stream, and never end the stream.
+
+        A report that cannot be recorded, or fails in an unforeseen way, is found by reconciliation.
         """
         try:
             effects = await self.record(report)
@@ -149,14 +150,14 @@ class OrderRecorder:
                     await listener.on_external_order(report)
         except (DatabaseUnavailableError, TimeoutError) as error:
             log.warning(
-                "an order stream's report was not recorded",
+                "order report not recorded",
                 order=report.client_order_id,
                 status=report.status,
                 error=str(error) or "timed out",
             )
         except Exception:  # noqa: BLE001 - the next report may well be recorded
             log.error(  # noqa: TRY400
-                "an order stream's report was not recorded",
+                "order report not recorded",
                 order=report.client_order_id,
                 status=report.status,
                 traceback=traceback.format_exc(),  # not by exc_info: renderers read source files
@@ -170,10 +171,11 @@ class OrderRecorder:
         fills: Sequence[Fill],
         also: AlsoThen | None = None,
     ) -> Effects:
-        """*order* was never sent: it is what somebody else's *fills* become in our books.
+        """Book external *fills* as *order*, which was never sent.
 
-        All of them or none, with what is *also* done then. Raises as `storage.orders.insert_order`,
-        RefusedError when the bot's position is no longer what it was when the order was made.
+        All of them or none, with *also* in the same transaction. Raises as
+        `storage.orders.insert_order`, RefusedError when the bot's position is no longer what it was
+        when the order was made.
         """
         effects = Effects()
         with anyio.fail_after(RECORD_SECONDS, shield=True):
@@ -214,8 +216,9 @@ class OrderRecorder:
         report: OrderReport | None = None,
         fills: Sequence[Fill] = (),
     ) -> Effects:
-        """Twice, where the first fills of two orders of a bot were written at once: the second
-        finds the position of the first, and joins it.
+        """Write, shielded; twice if the first fills of two orders of a bot were written at once.
+
+        The second attempt finds the position of the first order, and joins it.
         """
         told = (client_order_id, choose, reason, report, fills)
         with anyio.fail_after(RECORD_SECONDS, shield=True):
@@ -238,7 +241,7 @@ class OrderRecorder:
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             stored = await self._lock(connection, client_order_id, report)
             if stored is None:
-                log.warning("report of an order that is not ours", order=client_order_id)
+                log.warning("external order reported", order=client_order_id)
                 effects.is_foreign = True
                 return effects
             if report is not None and not await self._fits(connection, stored, report):
@@ -258,7 +261,7 @@ class OrderRecorder:
     async def _lock(
         self, connection: Connection, client_order_id: ClientOrderId, report: OrderReport | None
     ) -> StoredOrder | None:
-        """By our id, else by one of the venue's that we know to be ours."""
+        """Lock the order by our id, else by one of the venue's that we know to be ours."""
         stored = await orders.lock(connection, client_order_id)
         place = None if report is None else place_of(report)
         if stored is not None or report is None or place is None:
@@ -267,7 +270,7 @@ class OrderRecorder:
         return None if owner is None else await orders.lock(connection, owner)
 
     async def _fits(self, connection: Connection, stored: StoredOrder, report: OrderReport) -> bool:
-        """Whether it is the order that we sent; its further ids are kept. A contradiction is said.
+        """Return whether it is the order we sent, and keep its further ids; alert a contradiction.
 
         A report under another name than ours was recognised by its id at the venue: its parameters
         are those of what our order became.
@@ -277,7 +280,7 @@ class OrderRecorder:
             await self._alarm(connection, stored, f"the venue has it as {report.asked}")
             return False
         if in_other_words(stored, report):
-            log.info("told in other words", order=report.client_order_id, asked=report.asked)
+            log.info("order parameters reworded", order=report.client_order_id, asked=report.asked)
         if report.other_ids:
             taken = await order_venue_ids.insert(
                 connection,
@@ -299,7 +302,7 @@ class OrderRecorder:
         if await alerts.raise_alert(
             connection, AlertCode.ORDER_DIFFERS, "critical", subject, message, now
         ):
-            log.error("an order is not what was sent", order=subject, detail=message)
+            log.error("order mismatch found", order=subject, detail=message)
             await orders.note(connection, order.id, now, order.status, {"differs": message})
 
     async def _move(
@@ -357,7 +360,7 @@ class OrderRecorder:
 
 
 async def _in_group(connection: Connection, order: NewOrder) -> NewOrder:
-    """An exit that was executed already takes no other exit's place."""
+    """Put an exit that was executed already into a closed group: it takes no other exit's place."""
     position_id = order.intent.position_id
     if position_id is None:
         return order
@@ -366,7 +369,7 @@ async def _in_group(connection: Connection, order: NewOrder) -> NewOrder:
 
 
 def place_of(report: OrderReport) -> tuple[VenueName, str] | None:
-    """Venue and symbol, where the report tells them."""
+    """Return venue and symbol, where the report has them."""
     if report.asked is not None:
         return report.asked.venue, report.asked.symbol
     return (report.fills[0].venue, report.fills[0].symbol) if report.fills else None
@@ -377,7 +380,7 @@ def _venue_ids(report: OrderReport) -> list[VenueOrderId]:
 
 
 def _explains(status: OrderStatus, reason: str | None) -> bool:
-    """Why it came to nothing takes the place of why it was made."""
+    """Return whether the reason why it came to nothing replaces the reason why it was made."""
     inferred = reason is not None and reason.startswith(INFERRED)
     return status is OrderStatus.REJECTED or (status is OrderStatus.CANCELED and inferred)
 

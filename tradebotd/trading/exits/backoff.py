@@ -1,4 +1,4 @@
-"""Positions that must not be tried again before a time: pure, in market time."""
+"""Positions that must not be retried before a given time. Pure, in market time."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ LONGEST: Final = timedelta(seconds=30)
 
 
 class RetryTimers:
-    """`next` is the earliest end of any, so that a tick asks one comparison."""
+    """Retry times by position. `next` is the earliest, so that a tick costs one comparison."""
 
     def __init__(self) -> None:
         self._until: dict[PositionId, datetime] = {}
@@ -22,14 +22,14 @@ class RetryTimers:
         self._look()
 
     def over(self, now: datetime) -> Iterator[PositionId]:
-        """Those whose pause has ended, in order; each once."""
+        """Yield the positions whose pause has ended, in order; each once."""
         for position_id in sorted(each for each, end in self._until.items() if end <= now):
             del self._until[position_id]
             yield position_id
         self._look()
 
     def holds(self, position_id: PositionId, now: datetime) -> datetime | None:
-        """Until when; None: it may be tried."""
+        """Return until when the position must wait; None when it may be tried."""
         end = self._until.get(position_id)
         return None if end is None or end <= now else end
 
@@ -45,7 +45,7 @@ class RetryTimers:
 
 
 class Backoff:
-    """How long to wait after the n-th refusal in a row: 1 s, 2 s, 4 s … 30 s."""
+    """Growing wait after the n-th refusal in a row: 1 s, 2 s, 4 s … 30 s."""
 
     def __init__(self) -> None:
         self._refused: dict[PositionId, int] = {}

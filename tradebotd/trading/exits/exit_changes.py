@@ -42,9 +42,9 @@ NONE: Final = "none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A price, or a fraction: of the entry price, of the best price for a trailing stop.
+    """Level as a price, or as a fraction of the entry price (trailing stop: of the best price).
 
-    Neither: none is wanted any more.
+    Neither: the level is removed.
     """
 
     price: Decimal | None = None
@@ -53,13 +53,13 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """How long since its entry a position may be held; None: as long as it likes."""
+    """Longest time that a position may be held since its entry; None: no limit."""
 
     longest: timedelta | None
 
 
 def parse_holding(text: str) -> Holding:
-    """`30m`, `4h`, or `none`. Raises RefusedError."""
+    """Parse `30m`, `4h`, or `none`. Raises RefusedError."""
     if text.strip() == NONE:
         return Holding(None)
     try:
@@ -69,7 +69,10 @@ def parse_holding(text: str) -> Holding:
 
 
 def parse_level(text: str) -> Level:
-    """`95.50` is a price, `5%` a percentage, `none` takes it away. Raises RefusedError."""
+    """Parse a level: `95.50` is a price, `5%` a percentage, `none` removes it.
+
+    Raises RefusedError.
+    """
     if text.strip() == NONE:
         return Level()
     percent = text.strip().endswith("%")
@@ -89,10 +92,10 @@ def parse_level(text: str) -> Level:
 
 
 class MovingStops(PositionListener, Protocol):
-    """Who moves stops with each price, and stores them with the next sweep only."""
+    """Listener that moves stops with each price, and stores them with the next sweep only."""
 
     def as_moved(self, row: Position) -> Position:
-        """*row*, just read, with its best price and its stops where the prices have moved them."""
+        """Return *row*, just read, with its best price and stops where prices have moved them."""
         ...
 
 
@@ -119,9 +122,10 @@ class ExitChanges:
         trailing_stop: Level | None = None,
         max_holding: Holding | None = None,
     ) -> Position:
-        """What is None stays as it is. Raises RefusedError, DatabaseUnavailableError.
+        """Change a position's exits; None keeps one as it is.
 
-        What rests at the venue follows at the next sweep; until then the daemon's own check stands.
+        What rests at the venue follows at the next sweep; until then the daemon's own check
+        applies. Raises RefusedError, DatabaseUnavailableError.
         """
         if all(each is None for each in (stop_loss, take_profit, trailing_stop, max_holding)):
             raise RefusedError(
@@ -148,7 +152,7 @@ class ExitChanges:
         self._watcher.watch(changed)
         self._watcher.release(position_id)
         log.warning(
-            "exits changed by hand",
+            "exits changed",
             position=position_id,
             bot=changed.bot,
             symbol=changed.symbol,
@@ -226,7 +230,7 @@ def _changed(
 
 
 def _differences(before: Position, after: Position) -> list[str]:
-    """A line each, in the words of the command."""
+    """Return a line for each change, in the words of the command."""
     told = {
         "stop-loss": (before.stop_loss, after.stop_loss),
         "take-profit": (before.take_profit, after.take_profit),
@@ -249,7 +253,7 @@ def _is_stopped(position: Position) -> bool:
 
 
 def _without_break_even(position: Position, instrument: Instrument) -> ExitPlan:
-    """A stop set by hand is not moved back to a break even that was earned before."""
+    """Return the plan without an earned break-even, which would move an operator's stop back."""
     at = break_even_price(position.exits, position.side, position.entry_price, instrument.tick_size)
     if at is None or better(position.side, position.best_price, at) != position.best_price:
         return position.exits
@@ -257,7 +261,11 @@ def _without_break_even(position: Position, instrument: Instrument) -> ExitPlan:
 
 
 def _check(before: Position, position: Position, last: LastPrices, instrument: Instrument) -> None:
-    """A level that the price has met already would end the position at once: close it, then."""
+    """Check the new exits. Raises RefusedError.
+
+    A level that the price has met already would end the position at once: it should be closed
+    instead.
+    """
     price, plan = last.believed, position.exits
     if _is_stopped(before) and not _is_stopped(position):
         raise RefusedError(

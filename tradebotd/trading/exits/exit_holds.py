@@ -1,4 +1,4 @@
-"""Why an exit at the market must wait though nobody has refused it: no retry pause grows by it."""
+"""Reasons for a market exit to wait without a refusal: no retry pause grows by them."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from tradebotd.trading.prices.symbol_pauses import SPLIT, SymbolPauses
 
 
 class ExitHolds:
-    """*timers* are those of the exits at the market: a hold of known length is waited out there."""
+    """Holds of market exits. *timers* are theirs: a hold of known length is waited out there."""
 
     def __init__(
         self,
@@ -29,10 +29,13 @@ class ExitHolds:
         self._placement = placement
         self._timers = timers
         self._grace = GRACE if clock.speed else timedelta()
-        self._triggered_at: dict[PositionId, datetime] = {}  # the price met what rests
+        self._triggered_at: dict[PositionId, datetime] = {}  # when the price met a resting order
 
     def reason(self, exit_: ExitIntent) -> str | None:
-        """Its symbol is paused, a stop that rests has just been met, or no order may leave."""
+        """Return why the exit must wait; None when it need not.
+
+        Its symbol is paused, a resting stop has just been met, or no order may leave.
+        """
         position = exit_.position
         if position.symbol in self._pauses.paused:
             return SPLIT

@@ -1,4 +1,4 @@
-"""What is asked of a venue to end a position: at the market, by a step, by orders that rest."""
+"""Exit orders, at the market, by a ladder step, or resting: built from intents."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,12 +21,12 @@ from tradebotd.risk.exits import (
 )
 from tradebotd.risk.sellable import sellable
 
-LEAST_MOVE = Decimal("0.0005")  # of the level: by less no stop that trails is replaced at a venue
+LEAST_MOVE = Decimal("0.0005")  # of the level: a trailing stop is not replaced at a venue for less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitIntent:
-    """A position that must end, as it was when that was judged.
+    """Intent to end a position, with the position as it was when that was judged.
 
     `level`: what a price crossed (None: at the market). `price`: the one that crossed it.
     """
@@ -39,7 +39,7 @@ class ExitIntent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestingPair:
-    """What rests at a venue for a position: a stop, and with it a target where both are linked."""
+    """Orders resting at a venue for a position: a stop, with a target where both are linked."""
 
     reason: CloseReason  # of the stop
     stop: Decimal
@@ -47,7 +47,7 @@ class RestingPair:
     quantity: Decimal
 
     def covers(self, position: Position, each: ExitIntent) -> bool:
-        """Whether the price that met *each* has met an order that rests, too."""
+        """Return whether the price that met *each* has also met an order that rests."""
         if each.level is None:
             return False
         if each.reason is CloseReason.TAKE_PROFIT:
@@ -56,11 +56,11 @@ class RestingPair:
 
 
 def judged_anew(each: ExitIntent, now: Position, at: datetime) -> ExitIntent:
-    """*each* of the position as it is *now*.
+    """Return *each* with the position as it is *now*.
 
-    Whoever judged it may have waited since: for a quote, for another exit. Raises OrderDeniedError
-    (`position_changed`) when the position has moved and would not end so any more: its step is
-    taken, its stop was moved by hand or by a fill, its plan is another.
+    The caller may have waited since it was judged: for a quote, for another exit. Raises
+    OrderDeniedError (`position_changed`) when the position has moved and would not end so any more:
+    its step is taken, its stop was moved by an operator or by a fill, its plan is another.
     """
     if now.version == each.position.version:
         return replace(each, position=now)
@@ -82,7 +82,10 @@ def judged_anew(each: ExitIntent, now: Position, at: datetime) -> ExitIntent:
 
 
 def _is_the_same(each: ExitIntent, now: Position, met: tuple[CloseReason, Decimal]) -> bool:
-    """A stop ends all that is held, whichever it is; a target may be a step of a ladder."""
+    """Return whether *met* still ends the position as *each* does.
+
+    A stop ends all that is held, whichever it is; a target may be a step of a ladder.
+    """
     target = CloseReason.TAKE_PROFIT
     if each.reason is target:
         done = each.position.ladder_done
@@ -93,7 +96,7 @@ def _is_the_same(each: ExitIntent, now: Position, met: tuple[CloseReason, Decima
 def market_exit(
     each: ExitIntent, position: Position, instrument: Instrument, price: Decimal | None = None
 ) -> OrderIntent:
-    """Of what is held now, worth *price* a unit (None: nobody knows one).
+    """Return the market exit of what is held now, worth *price* a unit (None: not known).
 
     Raises OrderDeniedError: nothing of it can be sold (`below_venue_minimum`), or only more than
     the ladder's step (`ladder_step_too_small`).
@@ -131,14 +134,14 @@ def market_exit(
 
 
 def sellable_now(position: Position, price: Decimal | None, instrument: Instrument) -> Decimal:
-    """How much of what is held one exit sells; zero: it is dust."""
+    """Return how much of what is held one exit sells; zero: it is dust."""
     return sellable(position.quantity, price, instrument, position_type=position.position_type)
 
 
 def _step_quantity(
     position: Position, step: int, most: Decimal, price: Decimal | None, instrument: Instrument
 ) -> Decimal:
-    """What step *step* sells; all of it where the rest could not be sold at its own stop."""
+    """Return what step *step* sells; *most* where the rest could not be sold at its own stop."""
     kind = position.position_type
     wanted = still_to_sell(position, step, instrument)
     quantity = sellable(wanted, price, instrument, position_type=kind)
@@ -154,9 +157,9 @@ def _step_quantity(
 def with_dust(
     intent: OrderIntent, position: Position, instrument: Instrument, dust: Decimal
 ) -> OrderIntent:
-    """*intent*, and of the *dust* of earlier positions what makes more whole lots of it. Spot only.
+    """Return *intent* with so much of the *dust* of earlier positions as makes more whole lots.
 
-    A step of a ladder leaves it to the exit that ends the position.
+    Spot only. A step of a ladder leaves the dust to the exit that ends the position.
     """
     request, most = intent.request, instrument.max_quantity
     ends = position.quantity - request.quantity < instrument.lot_size
@@ -176,7 +179,7 @@ def with_dust(
 
 
 def guard_for(position: Position, instrument: Instrument, *, linked: bool) -> RestingPair | None:
-    """None: there is no stop to rest, or less to sell than the venue takes at its price."""
+    """Return what should rest; None without a stop, or if it sells less than the venue takes."""
     stop, trailing = position.stop_loss, position.trailing_stop
     if stop is None and trailing is None:
         return None
@@ -193,8 +196,10 @@ def guard_for(position: Position, instrument: Instrument, *, linked: bool) -> Re
 
 
 def near_enough(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> bool:
-    """Whether what rests may stay: it is what is wanted, or a stop that trails by so little more
-    that moving it is not worth a call. Until then our own check stands at the tighter one.
+    """Return whether what rests may stay: it is as wanted, or moving it is not worth a call.
+
+    The latter is a trailing stop that would be only a little tighter. Until then our own check
+    stands at the tighter one.
     """
     if (rests.target, rests.quantity) != (wanted.target, wanted.quantity):
         return False

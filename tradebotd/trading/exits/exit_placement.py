@@ -1,4 +1,4 @@
-"""Places exits beside those that are there, or in their place. Cut anywhere, the next goes on.
+"""Placement of exits beside those that exist, or in their place. If cut, the next call goes on.
 
 Every step is a transaction or a call to the venue; what comes next is read from the database.
 """
@@ -55,7 +55,7 @@ LEFTOVERS: Final = 100
 
 @dataclass(slots=True)
 class _Wish:
-    """What is to be placed. `whole`: all that *build* says, no less for what is in doubt."""
+    """Exits to place. `whole`: all that *build* says, not less for orders in doubt."""
 
     kind: GroupKind
     build: Build
@@ -68,7 +68,7 @@ class _Wish:
 
 
 class ExitPlacement:
-    """One exit of a position at a time: a close waits for an order that is being laid to rest."""
+    """Exit placement, one exit of a position at a time: a close waits for a stop being placed."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class ExitPlacement:
         self._retirements: list[Callable[[PositionId], None]] = []
 
     def subscribe_to_retirements(self, listener: Callable[[PositionId], None]) -> None:
-        """*listener* is told when what rests makes way for an exit at the market."""
+        """Notify *listener* when what rests makes way for an exit at the market."""
         self._retirements.append(listener)
 
     def _on_retired(self, position_id: PositionId) -> None:
@@ -105,18 +105,19 @@ class ExitPlacement:
         made: list[Prepared],
         decision: DecisionRecord | None = None,
     ) -> list[OrderReport]:
-        """*build* makes the orders from the position as it is when they are committed (it is asked
-        again when the position moved before that, and may deny); then they are in *made*, and
-        whatever is raised, they may be at the venue. *decision* is committed with them.
+        """Place exits of a position.
 
-        Raises OrderDeniedError (an exit is under way; what it says may be so no longer at the next
-        look), VenueError, DatabaseUnavailableError.
+        *build* makes the orders from the position as it is when they are committed (it is called
+        again when the position moved before that, and may deny); then they are in *made*, and
+        whatever is raised, they may be at the venue. *decision* is committed with them. Raises
+        OrderDeniedError (an exit is under way, which may be over at the next attempt), VenueError,
+        DatabaseUnavailableError.
         """
         async with self._turns.take(position_id, kind):
             return await self._place(position_id, _Wish(kind, build, made, decision))
 
     async def withdraw(self, position_id: PositionId) -> None:
-        """What rests for the position, and what retires, is cancelled. Raises as `place`."""
+        """Cancel what rests for the position, and what retires. Raises as `place`."""
         async with self._turns.take(position_id, GroupKind.RESTING):
             _, groups, _ = await self._read(position_id)
             for group in (groups.retiring, groups.active):
@@ -162,8 +163,10 @@ class ExitPlacement:
     async def _send_or_lessen(
         self, position: Position, groups: Groups, terms: ReplacementContext, wish: _Wish, how: Place
     ) -> list[OrderReport] | None:
-        """None: the position moved before the commit, or all of it was refused and an order in
-        doubt may have sold some: it is asked about, and what is left is another order.
+        """Send; return None if another step must follow.
+
+        The position moved before the commit, or all of it was refused and an order in doubt may
+        have sold some: that order is looked up, and what is left is another order.
         """
         try:
             return await self._send_unless_moved(position, wish, how)
@@ -175,7 +178,7 @@ class ExitPlacement:
                 await self._look_quietly(order)
             if not await self._lessen(position, wish):
                 raise
-            wish.decision = None  # it stands with the one that was refused
+            wish.decision = None  # it is stored with the refused one
             return None
 
     async def _prove_or_lessen(
@@ -185,8 +188,10 @@ class ExitPlacement:
         terms: ReplacementContext,
         wish: _Wish,
     ) -> bool:
-        """True: *orders* sold nothing, or no more than what *wish* leaves. A venue that can prove
-        nothing at this moment keeps that from nobody. Raises as `place`.
+        """Return True when *orders* sold nothing, or no more than *wish* leaves; else raises.
+
+        What is beyond doubt does not wait for a venue that can prove nothing at this moment. Raises
+        as `place`.
         """
         failed: Exception = OrderDeniedError(
             DenialRule.EXIT_UNKNOWN, "nobody knows what an exit became"
@@ -201,8 +206,9 @@ class ExitPlacement:
         raise failed
 
     async def _lessen(self, judged: Position, wish: _Wish) -> bool:
-        """Wish only for what no order in doubt can have sold. False: that is nothing, or it is so
-        already. Raises as `_read`.
+        """Reduce *wish* to what no order in doubt can have sold. Raises as `_read`.
+
+        Returns False when that is nothing, or when it has been reduced already.
         """
         if not wish.whole:
             return False
@@ -228,7 +234,7 @@ class ExitPlacement:
         )
 
     async def _read(self, position_id: PositionId) -> tuple[Position, Groups, bool]:
-        """And whether somebody else of ours holds the same at the venue."""
+        """Read position and groups, and whether another position of ours shares its holding."""
         async with self._database.connection() as connection:
             position = await positions.select_one(connection, position_id)
             groups = await exit_groups.select(connection, [position_id])
@@ -240,7 +246,7 @@ class ExitPlacement:
         return position, groups[position_id], shared
 
     async def _make_room(self, position: Position, group: ExitGroup, kind: GroupKind) -> None:
-        """In one transaction: the position never stands without an active group."""
+        """Retire the group in one transaction: the position is never without an active group."""
         now = self._clock.now()
         if kind is GroupKind.MARKET:
             self._on_retired(position.id)
@@ -255,7 +261,7 @@ class ExitPlacement:
     async def _send_unless_moved(
         self, position: Position, wish: _Wish, how: Place
     ) -> list[OrderReport] | None:
-        """None: the position moved before the commit, and is to be judged as it is now."""
+        """Send; return None when the position moved before the commit and is to be judged anew."""
         intents = await self._with_dust(position, wish.kind, wish.build(position))
         try:
             return await self._send(position, intents, how, wish)
@@ -267,7 +273,7 @@ class ExitPlacement:
     async def _with_dust(
         self, position: Position, kind: GroupKind, intents: list[OrderIntent]
     ) -> list[OrderIntent]:
-        """What ends a position at the market takes old dust of its symbol along."""
+        """Add old dust of its symbol to what ends a position at the market."""
         if kind is GroupKind.RESTING or position.position_type is PositionType.FUTURES:
             return intents
         async with self._database.connection() as connection:
@@ -308,10 +314,10 @@ class ExitPlacement:
             await self._clear_quietly(how.retire)
         return reports
 
-    # What is there at the venue
+    # At the venue
 
     async def _clear(self, group: ExitGroup) -> None:
-        """Cancel what rests, ask after the rest; then the group closes with its last order."""
+        """Cancel what rests, look up the others; then the group closes with its last order."""
         for order in group.unsettled:
             if order.client_order_id in self.orders.recorder.in_flight:
                 continue
@@ -323,7 +329,10 @@ class ExitPlacement:
             await exit_groups.close(connection, group.id)
 
     async def _clear_for(self, group: ExitGroup, wish: _Wish) -> None:
-        """What is in doubt may stay so: then less is sold beside it. Raises as `_clear` else."""
+        """Clear the group; raises as `_clear`, except where orders in doubt may stay so.
+
+        At the market less is then sold beside them.
+        """
         try:
             await self._clear(group)
         except (VenueError, TimeoutError):
@@ -332,17 +341,17 @@ class ExitPlacement:
                 raise
 
     async def _clear_quietly(self, group: ExitGroup) -> None:
-        """The new exit stands: what keeps the old one is for the next sweep."""
+        """Clear the group behind a new exit; what keeps it is left to the next sweep."""
         try:
             await self._clear(group)
         except (VenueError, TimeoutError) as error:
-            log.warning("an exit that made way could not be cancelled yet", error=str(error))
+            log.warning("retired exit not cancelled", error=str(error))
 
     async def _look_quietly(self, order: GroupOrder) -> None:
         try:
             await self._look(order)
         except (VenueError, TimeoutError) as error:
-            log.warning("an exit that made way could not be looked up yet", error=str(error))
+            log.warning("exit lookup failed", error=str(error))
 
     async def _cancel(self, order: GroupOrder) -> None:
         try:
@@ -354,13 +363,13 @@ class ExitPlacement:
             await self._take(order, report)
 
     async def _take(self, order: GroupOrder, report: OrderReport) -> None:
-        """Raises VenueError where it is none about *order*."""
+        """Record the report. Raises VenueError where it is not about *order*."""
         if (why := of_answer(order.client_order_id, report)) is not None:
             raise VenueError(f"{order.client_order_id}: {why}")
         await self.orders.recorder.record(report)
 
     async def _look(self, order: GroupOrder) -> bool:
-        """Whether the venue knows it; what it says is recorded."""
+        """Return whether the venue knows the order; its report is recorded."""
         with anyio.fail_after(ASK_SECONDS):
             search = await self._venues[order.venue].find_order(order.symbol, order.client_order_id)
         if search.report is None:
@@ -369,7 +378,7 @@ class ExitPlacement:
         return True
 
     async def reactivate(self, position_id: PositionId, group: ExitGroup) -> None:
-        """A replacement came to nothing: what still rests is the position's exit again."""
+        """Make what still rests the position's exit again: its replacement came to nothing."""
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             await positions.lock(connection, position_id)
             await exit_groups.reactivate(connection, group.id)
@@ -379,7 +388,7 @@ class ExitPlacement:
             return await exit_groups.select(connection, position_ids)
 
     async def leftovers(self) -> dict[PositionId, Groups]:
-        """What outlives its closed position: at most LEFTOVERS of them, by position."""
+        """Return the exits that outlive their closed position: at most LEFTOVERS, by position."""
         async with self._database.connection() as connection:
             found = await exit_groups.select_leftover(connection, LEFTOVERS)
             return await exit_groups.select(connection, found) if found else {}

@@ -1,4 +1,4 @@
-"""What may be sold at once beside orders in doubt: what they cannot have sold. Pure."""
+"""Remainder that may be sold at once beside orders in doubt: what they cannot have sold. Pure."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,9 +23,9 @@ def unsettled(groups: Groups) -> list[GroupOrder]:
 def beyond_doubt(
     build: Build, groups: Groups, position: Position, instrument: Instrument
 ) -> Build | None:
-    """The order of *build*, for no more than is held beyond all that is in doubt.
+    """Return the order of *build*, for no more than is held beyond all that is in doubt.
 
-    None where that is nothing, or where one of *groups* is known to be at the venue.
+    Returns None where that is nothing, or where one of *groups* is known to be at the venue.
     """
     orders = unsettled(groups)
     doubtful = sum((order.quantity for order in orders), ZERO)
@@ -50,11 +50,11 @@ def _most(intent: OrderIntent, now: Position, doubtful: Decimal, instrument: Ins
 
 
 def sells_a_part(build: Build, position: Position) -> bool:
-    """Whether what would be sent now is a step: it leaves some of the position."""
+    """Return whether the order would be a ladder step that leaves some of the position."""
     try:
         intents = build(position)
     except OrderDeniedError:
-        return False  # it is denied where it would be placed, if it comes to that
+        return False  # placing it will be denied, if it comes to that
     return any(
         each.ladder_step is not None and each.request.quantity < position.quantity
         for each in intents

@@ -1,4 +1,4 @@
-"""One at a time makes an exit of a position, in this process."""
+"""Turns in making exits: one at a time for a position, in this process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,14 +19,14 @@ class _Turn:
 
 
 class ExitTurns:
-    """An exit at the market waits for a stop that is being laid to rest; nothing else waits."""
+    """Turns by position: only a market exit waits, for a stop that is being placed."""
 
     def __init__(self) -> None:
         self._turns: dict[PositionId, _Turn] = {}
 
     @asynccontextmanager
     async def take(self, position_id: PositionId, kind: GroupKind) -> AsyncIterator[None]:
-        """Raises OrderDeniedError while another exit of the position is being made."""
+        """Take a turn. Raises OrderDeniedError while another exit of the position is being made."""
         while (other := self._turns.get(position_id)) is not None:
             if kind is GroupKind.RESTING or other.kind is GroupKind.MARKET:
                 raise OrderDeniedError(

@@ -45,7 +45,10 @@ ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitParts:
-    """What ends positions, composed by the wiring. *hours*: of symbols that do not always trade."""
+    """Parts that end positions, composed by the wiring.
+
+    *hours*: calendars of symbols that do not always trade.
+    """
 
     tracked: TrackedPositions
     bad_ticks: BadTickFilter
@@ -62,7 +65,7 @@ class ExitParts:
 
 
 class ExitManager:
-    """A `PositionListener` of the recorder; ticks, the sweep and whoever closes by hand come in."""
+    """Exit manager for ticks, the sweep and manual closes; a `PositionListener` of the recorder."""
 
     def __init__(
         self, parts: ExitParts, *, clock: Clock, prices: PriceCache, writes: Writes
@@ -87,16 +90,16 @@ class ExitManager:
         self.trades_closed = 0  # since the start
 
     def doubt_beyond(self, bad_tick: Decimal) -> None:
-        """A fraction of the price before; it may change while running."""
+        """Set the bad-tick limit, a fraction of the price before; it may change while running."""
         self.doubts.beyond(bad_tick)
 
     @property
     def held(self) -> Mapping[PositionId, Position]:
-        """What is watched, by position."""
+        """Positions that are watched, by id."""
         return self._watched.positions
 
     def protected_by(self, position_id: PositionId) -> ProtectedBy:
-        """Who would end a loss of it: a target alone guards nothing.
+        """Return what would end a loss of the position: a target alone protects nothing.
 
         An exit of ours is written before it is sent.
         """
@@ -133,7 +136,7 @@ class ExitManager:
         self._resting.disturbed(position_id)
 
     async def load(self, now: datetime) -> int:
-        """Watch every open position as it stood, and as the candles since have moved its stops."""
+        """Watch every open position as stored, its stops moved by the candles since."""
         await self.symbol_pauses.load()
         loaded = await self._watched.load(now)
         for position in loaded:
@@ -143,7 +146,7 @@ class ExitManager:
     # Ticks
 
     def on_tick(self, point: Tick) -> Awaitable[None] | None:
-        """None when nothing must be done, which costs two comparisons.
+        """Handle a tick; return None when nothing must be done, which costs two comparisons.
 
         What trades outside a symbol's session moves no stop: nothing could be sold there. Nor does
         a price that looks like a split, or a single one far from the others.
@@ -168,13 +171,13 @@ class ExitManager:
         return self._rounds.quietly() if self._rounds.wanted else None
 
     async def _end(self, exits: Sequence[ExitIntent], at: datetime) -> None:
-        """A price that is too old is not acted on: the sweep asks for a fresh one."""
+        """End positions, unless the price is too old: then the sweep asks for a fresh one."""
         result = SweepResult()
         age = self._clock.now() - at
         if age > FRESH:
             for each in exits:
                 self._watched.release(each.position.id)
-            log.warning("price too old to act on", age_s=age.total_seconds())
+            log.warning("stale price ignored", age_s=age.total_seconds())
             return
         await self._closing.close_all(exits, result)
         if result.failed or "market closed" in result.waiting.values():
@@ -184,16 +187,16 @@ class ExitManager:
         try:
             await self.symbol_pauses.save()
         except (DatabaseUnavailableError, TimeoutError) as error:
-            log.warning("a pause could not be stored: the next sweep does", error=str(error))
+            log.warning("symbol pause not stored", error=str(error))
 
     # Resting exits
 
     async def attend(self) -> None:
-        """For ever: lay a stop to rest as soon as a fill is known, whether prices come or not."""
+        """Place stops for ever, as soon as a fill is known, whether prices come or not."""
         await self._rounds.attend()
 
     async def attend_once(self) -> None:
-        """Wait until something is new, and see to it."""
+        """Wait until something is new, and handle it."""
         await self._rounds.once()
 
     # The sweep
@@ -212,10 +215,10 @@ class ExitManager:
         return result
 
     async def beyond_their_stop(self, now: datetime) -> list[str]:
-        """Open positions whose price has met an exit and that are still there.
+        """Return open positions whose price has met an exit and that are still there.
 
-        Those whose market is closed wait for it to open, and are not among them; nor are those
-        whose price nobody believes.
+        Positions whose market is closed wait for it to open, and are not among them; nor are those
+        whose price is not believed.
         """
         beyond = []
         async for page in self._watched.pages():
@@ -235,12 +238,12 @@ class ExitManager:
     async def close_by_hand(
         self, position: Position, reason: CloseReason, decision: DecisionRecord | None = None
     ) -> OrderId | None:
-        """For a signal or an operator. None: it was dust, and is closed without an order.
+        """Close for a signal or an operator; None when it was dust and was closed without an order.
 
         Raises OrderDeniedError, VenueError, StorageError.
         """
         return await self._closing.by_hand(position, reason, decision)
 
     async def clear_leftovers(self) -> None:
-        """Exits behind closed positions, all of them, now. Raises DatabaseUnavailableError."""
+        """Clear all exits behind closed positions, now. Raises DatabaseUnavailableError."""
         await self._leftovers.clear({}, patient=False)

@@ -1,4 +1,4 @@
-"""Sends exits at the market: side by side or in order, with growing pauses where one is refused."""
+"""Exits at the market, sent concurrently or in order, with growing pauses after a refusal."""
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -55,13 +55,13 @@ BY_HAND: Final = frozenset({CloseReason.MANUAL, CloseReason.FLATTEN})
 class SweepResult:
     checked: int = 0
     closed: int = 0
-    waiting: dict[str, str] = field(default_factory=dict)  # what keeps an exit: market closed …
+    waiting: dict[str, str] = field(default_factory=dict)  # why an exit waits: market closed …
     failed: dict[str, str] = field(default_factory=dict)
     oldest_price: timedelta = timedelta()
 
 
 class MarketExits:
-    """*listeners* learn of positions that change here; *timers*: when which may be tried again."""
+    """Market exits. *listeners* learn of positions changed here; *timers*: when to retry which."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class MarketExits:
         self._prices = prices
         self._holds = holds
         self._sequential = sequential
-        self._ending: set[PositionId] = set()  # here, at this moment
+        self._ending: set[PositionId] = set()  # exits being made here
         self.pauses = timers
         self._backoff = Backoff()
         self._refusals = ConditionAlerts(database, clock, AlertCode.EXIT_REFUSED)
@@ -98,24 +98,25 @@ class MarketExits:
         self._backoff.forget(position_id)
 
     def not_met(self, position_id: PositionId, now: datetime) -> None:
-        """A price has turned from its exits: what refused one says nothing of the next.
+        """Forget the refusals of a position whose price has turned from its exits.
 
-        While a pause lasts it is kept, so that a price that wavers is answered no sooner.
+        They say nothing of the next exit. While a pause lasts it is kept, so that a price that
+        wavers is answered no sooner.
         """
         if position_id in self._backoff.reasons and self.pauses.holds(position_id, now) is None:
             self._backoff.forget(position_id)
 
     def forget_others(self, held: Container[PositionId]) -> None:
-        """An exit that was refused because its position had just been closed is refused no more."""
+        """Forget closed positions: an exit refused because of the close is refused no more."""
         for position_id in [each for each in self._backoff.reasons if each not in held]:
             self.forget(position_id)
 
     def ends(self, position_id: PositionId) -> bool:
-        """Whether an exit of it is being made at this moment."""
+        """Return whether an exit of the position is being made at this moment."""
         return position_id in self._ending
 
     async def tell(self) -> None:
-        """Which exits are refused. Raises DatabaseUnavailableError."""
+        """Update the alerts of refused exits. Raises DatabaseUnavailableError."""
         await self._refusals.tell(
             {subject(each): why for each, why in self._backoff.reasons.items()}
         )
@@ -123,12 +124,11 @@ class MarketExits:
     async def by_hand(
         self, position: Position, reason: CloseReason, decision: DecisionRecord | None = None
     ) -> OrderId | None:
-        """For a signal (whose *decision* is stored with the order) or an operator. None: nothing of
+        """Exit for a signal (whose *decision* is stored with the order) or an operator.
 
-        it can be sold, and it is closed as dust, without an order and without the *decision*. On a
-        signal only what is left over is: a whole position that wants a better price is denied.
-
-        Raises OrderDeniedError, VenueError, StorageError.
+        Returns None when nothing of it can be sold: it is closed as dust, without an order and
+        without the *decision*. On a signal only a remainder is: a whole position that wants a
+        better price is denied. Raises OrderDeniedError, VenueError, StorageError.
         """
         if not self.is_open(position):
             raise OrderDeniedError(
@@ -148,13 +148,13 @@ class MarketExits:
         return made[0].order.id
 
     async def close_all(self, exits: Sequence[ExitIntent], result: SweepResult) -> None:
-        """Whatever happens to one of them keeps no other, and is told in *result*, not raised."""
+        """Close each independently of the others; failures are reported in *result*, not raised."""
         ready: list[ExitIntent] = []
         for each in exits:
             try:
                 why = self._waits_for(each)
             except Exception as error:
-                log.exception("an exit failed", position=each.position.id)
+                log.exception("exit failed", position=each.position.id)
                 self._failed(each, error, (), result)
                 continue
             if why is None:
@@ -203,17 +203,17 @@ class MarketExits:
         try:
             await self.tell()
         except (DatabaseUnavailableError, TimeoutError) as error:
-            log.warning("a refused exit could not be told: the next sweep does", error=str(error))
+            log.warning("exit alert not stored", error=str(error))
         except Exception:
-            log.exception("a refused exit could not be told: the next sweep does")
+            log.exception("exit alert not stored")
 
     async def _close(self, each: ExitIntent, result: SweepResult) -> None:
-        """What nobody foresaw (an adapter's mistake, ours) fails this position alone."""
+        """Close one; an unforeseen error (an adapter's, or ours) fails this position alone."""
         made: list[Prepared] = []
         try:
             await self._attempt(each, made, result)
         except Exception as error:
-            log.exception("an exit failed", position=each.position.id, symbol=each.position.symbol)
+            log.exception("exit failed", position=each.position.id, symbol=each.position.symbol)
             self._failed(each, error, made, result)
         finally:
             self._ending.discard(each.position.id)
@@ -221,7 +221,7 @@ class MarketExits:
     def _failed(
         self, each: ExitIntent, error: Exception, made: Sequence[Prepared], result: SweepResult
     ) -> None:
-        """Latched: for a while, or where it may be at the venue until that is settled."""
+        """Latch the position for a while; if its exit may be at the venue, until it is settled."""
         position_id, why = each.position.id, f"{type(error).__name__}: {error}"
         result.failed[str(position_id)] = why
         pause = self._backoff.refused(position_id, why)
@@ -246,15 +246,15 @@ class MarketExits:
             self._refused(each, error, made, result)
         except AccountTakenError as error:  # it stays latched: the exit is the other daemon's
             result.failed[key] = str(error)
-            log.critical("the account was taken over: exit not sent", position=key)
+            log.critical("exit not sent", position=key)
         except (DatabaseUnavailableError, TimeoutError) as error:
             result.failed[key] = f"{type(error).__name__}: {error}"
             if made:  # latched until reconciliation has settled what became of it
                 self._doubtful(each)
-                log.critical("the answer to an exit could not be stored", position=key)
+                log.critical("exit answer not stored", position=key)
             else:
                 self._watched.release(position_id)
-                log.critical("an exit could not be stored, and was not sent", position=key)
+                log.critical("exit not stored", position=key)
         else:
             self._backoff.forget(position_id)
             result.closed += 1
@@ -262,7 +262,10 @@ class MarketExits:
     async def _denied(
         self, each: ExitIntent, denied: OrderDeniedError, result: SweepResult
     ) -> None:
-        """An exit is under way, or the position changed: the next look sees what is so then."""
+        """Handle a denial: an exit is under way, or the position has changed.
+
+        The next check judges it as it is then.
+        """
         position_id = each.position.id
         result.waiting[str(position_id)] = denied.rule
         if denied.rule is DenialRule.POSITION_CLOSED:
@@ -279,8 +282,10 @@ class MarketExits:
             self._doubtful(each)
 
     def _doubtful(self, each: ExitIntent) -> None:
-        """It stays latched; one at the target keeps no tick from a stop. What that may sell beside
-        an order in doubt the groups know, as for the sweep.
+        """Leave the position latched; after an exit at the target ticks still meet its stops.
+
+        How much a stop may sell beside an order in doubt is for the exit groups to know, as in the
+        sweep.
         """
         if each.reason is CloseReason.TAKE_PROFIT:
             self._watched.release_stops(each.position.id)
@@ -288,8 +293,10 @@ class MarketExits:
     def _refused(
         self, each: ExitIntent, error: VenueError, made: Sequence[Prepared], result: SweepResult
     ) -> None:
-        """No storm: the next try comes after a pause. An unknown one stays latched where a second
-        one might sell what is not there, or a step's share twice; the sweep still sees the stop.
+        """Handle a refusal without a storm of orders: the next try comes after a pause.
+
+        An exit of unknown outcome stays latched where a second one might sell what is not there, or
+        a step's share twice; the sweep still sees the stop.
         """
         position_id, why = each.position.id, f"{type(error).__name__}: {error}"
         result.failed[str(position_id)] = why
@@ -302,7 +309,7 @@ class MarketExits:
         self.pauses.until(position_id, self._clock.now() + pause)
 
     async def _skip_step(self, judged: Position) -> None:
-        """The step of a ladder that is less than the venue sells joins the next one."""
+        """Join a ladder step that is less than the venue sells to the next one."""
         async with self._database.transaction(durable=True) as connection:
             locked = await positions.lock(connection, judged.id)
             if locked is None or not locked.is_open:
@@ -331,7 +338,7 @@ class MarketExits:
         await self._groups.place(each.position.id, GroupKind.MARKET, build, made, decision)
 
     def _worth(self, each: ExitIntent) -> Decimal | None:
-        """What a unit is taken to fetch: the price that met the exit, or else the last one.
+        """Return the expected price of a unit: the one that met the exit, or else the last one.
 
         The level, if that is better, as long as no venue has refused it: the price may have gone
         through it just now.
@@ -344,7 +351,7 @@ class MarketExits:
         return price if refused else better(position.side, price, each.level)
 
     def _may_be_sold_yet(self, each: ExitIntent) -> bool:
-        """A signal can wait where nothing but the price makes a whole position too little."""
+        """Return whether a signal can wait: only the price makes a whole position too small."""
         position = each.position
         whole = position.quantity == position.entry_quantity
         instrument = self._symbols[position.symbol].instrument
@@ -352,7 +359,7 @@ class MarketExits:
         return each.reason is CloseReason.SIGNAL and whole and by_price
 
     async def _write_off(self, each: ExitIntent) -> None:
-        """It is closed as dust; nothing of it is tried to be sold again. Raises as `_place`."""
+        """Close as dust; no further sale of it is tried. Raises as `_place`."""
         position = each.position
         instrument = self._symbols[position.symbol].instrument
         await self._groups.withdraw(position.id)
@@ -362,7 +369,7 @@ class MarketExits:
 
         await self._groups.orders.recorder.write_off(position.id, instrument, is_dust)
         log.warning(
-            "what is left is less than the venue sells: it is closed as dust",
+            "dust written off",
             bot=position.bot,
             symbol=position.symbol,
             venue=position.venue,

@@ -1,7 +1,7 @@
-"""Exits that outlive their position: cancelled, and looked up until the venue has let go of them.
+"""Exits that outlive their position: cancelled, and looked up until the venue has none left.
 
-A stop that rests behind a closed position fires at somebody else's: at the bot's next position, or
-at the coins of another bot.
+A stop that rests behind a closed position fires at another one: the bot's next position, or the
+coins of another bot.
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ MOST_AT_ONCE: Final = 12
 
 
 class OrphanedExits:
-    """A close may leave some, and so may the death of a process: `stir` says that one may have.
+    """Orphaned exits; `stir` says that a close, or the death of a process, may have left some.
 
-    While there are any, each sweep sees to them; a quiet sweep asks nobody.
+    While there are any, each sweep handles them; a quiet sweep asks no venue.
     """
 
     def __init__(self, groups: ExitPlacement, clock: Clock, *, sequential: bool) -> None:
         self._groups = groups
         self._clock = clock
         self._at_once = 1 if sequential else MOST_AT_ONCE
-        self._stirred = True  # what the process before this one has left
+        self._stirred = True  # an earlier process may have left some
         self._pauses = RetryTimers()
         self._backoff = Backoff()
 
@@ -41,10 +41,11 @@ class OrphanedExits:
         self._stirred = True
 
     async def clear(self, failed: dict[str, str], *, patient: bool = True) -> None:
-        """*failed* gains those that may still be there. Raises DatabaseUnavailableError.
+        """Clear exits that outlive their position; *failed* gains those that may still be there.
 
         As many as one round of calls holds; the rest waits for the next sweep, and what could not
-        be cleared waits for longer each time. Not *patient*: all of them, now.
+        be cleared waits for longer each time. Not *patient*: all of them, now. Raises
+        DatabaseUnavailableError.
         """
         if not self._stirred:
             return
@@ -73,7 +74,7 @@ class OrphanedExits:
 
     @property
     def failing(self) -> dict[str, str]:
-        """What may still be there, and why, by position."""
+        """Exits that may still be there, and why, by position."""
         return {subject(each): why for each, why in self._backoff.reasons.items()}
 
     async def _clear(self, position_id: PositionId, groups: Groups) -> None:
@@ -82,8 +83,8 @@ class OrphanedExits:
                 if group is not None:
                     await self._groups.clear(position_id, group)
             await self._look(position_id)
-        except OrderDeniedError as denied:  # an exit is being made: its end is the next look's
-            log.debug("a leftover exit waits", position=position_id, rule=denied.rule)
+        except OrderDeniedError as denied:  # an exit is being made: the next check sees its end
+            log.debug("orphaned exit deferred", position=position_id, rule=denied.rule)
         except (VenueError, DatabaseUnavailableError, TimeoutError) as error:
             self._wait(position_id, f"{type(error).__name__}: {error}")
 
@@ -95,11 +96,11 @@ class OrphanedExits:
         else:
             self._pauses.forget(position_id)
             self._backoff.forget(position_id)
-            log.info("exits behind a closed position are gone", position=position_id)
+            log.info("orphaned exits cleared", position=position_id)
 
     def _wait(self, position_id: PositionId, why: str) -> None:
         if position_id not in self._backoff.reasons:
-            log.warning("an exit rests behind a closed position", position=position_id, error=why)
+            log.warning("orphaned exit found", position=position_id, error=why)
         pause = self._backoff.refused(position_id, f"an exit outlives its position: {why}")
         self._pauses.until(position_id, self._clock.now() + pause)
 

@@ -1,4 +1,4 @@
-"""What a venue means that refuses a stop: the price is there already, or it does not want it."""
+"""Refused stops: the price is there already, or the venue does not want the stop."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -39,10 +39,10 @@ class RefusedStops:
     async def exit_of(
         self, position: Position, guard: RestingPair | None, error: OrderRejectedError
     ) -> ExitIntent | None:
-        """The exit that a price has met meanwhile; None: it was refused for another reason.
+        """Return the exit that a price has met meanwhile; None if refused for another reason.
 
-        A pair is refused as one, whichever of its legs has been met: the price tells, a fresh
-        one in memory that is believed, or the venue's. If no price does, it ends at the market all
+        A pair is refused as one, whichever of its legs has been met. The price decides: a fresh,
+        believed one in memory, or the venue's. If neither does, the position ends at the market all
         the same.
         """
         last = self._prices.last_prices(position.symbol)
@@ -56,16 +56,16 @@ class RefusedStops:
         return found or ExitIntent(position=position, reason=_nearest(guard, price))
 
     async def _quote(self, position: Position) -> Decimal | None:
-        """An adapter may fail in any way; nobody waits for it."""
+        """Return the venue's price; None when it fails in any way, or is not there in time."""
         symbol, venue = self._symbols[position.symbol], self._venues[position.venue]
         try:
             with anyio.fail_after(QUOTE_SECONDS):
                 quote = (await venue.quotes([symbol])).get(position.symbol)
                 return None if quote is None else quote.last
         except (VenueError, TimeoutError) as failed:
-            log.warning("no price behind a refused stop", symbol=position.symbol, error=str(failed))
+            log.warning("price lookup failed", symbol=position.symbol, error=str(failed))
         except Exception:
-            log.exception("a venue's quotes failed", venue=position.venue)
+            log.exception("venue quotes failed", venue=position.venue)
         return None
 
 
@@ -77,7 +77,7 @@ def _met(position: Position, price: Decimal) -> ExitIntent | None:
 
 
 def _nearest(guard: RestingPair | None, price: Decimal | None) -> CloseReason:
-    """Of the leg that *price* is at, though by ours it has not met either."""
+    """Return the reason of the leg that *price* is at, though it has not met that by our levels."""
     if guard is None:
         return CloseReason.STOP_LOSS
     if price is None or guard.target is None:

@@ -1,4 +1,4 @@
-"""How a new exit meets those that are there: one step at a time, from what the database says. Pure.
+"""Plan of a new exit beside those that exist: one step at a time, by the database. Pure.
 
 An exit that rests locks what it would sell (spot), or is reduce-only and overlaps another.
 """
@@ -15,8 +15,10 @@ from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Grou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Commit the new orders and send them. `replacing`: the one whose place they take. `joins`:
-    what is in the group that they reuse is in doubt.
+    """Commit the new orders and send them.
+
+    `replacing`: the one whose place they take. `joins`: the orders in the group they reuse are in
+    doubt.
     """
 
     retire: ExitGroup | None = None
@@ -27,21 +29,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """The active group makes way; an empty one stands in its place until the venue is clear."""
+    """Retire the active group; an empty one stands in its place until the venue is clear."""
 
     group: ExitGroup
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAll:
-    """The venue must have nothing left of the group."""
+    """Cancel the group, until the venue has nothing left of it."""
 
     group: ExitGroup
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyNotExecuted:
-    """Nobody knows what became of these: balances and fills must say that nothing was sold."""
+    """Verify by balances and fills that orders of unknown outcome have sold nothing."""
 
     orders: tuple[GroupOrder, ...]
 
@@ -59,9 +61,11 @@ Step = Place | Retire | CancelAll | VerifyNotExecuted | Deny
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplacementContext:
-    """`capped`: all exits together sell no more than is held (reduce-only, where nobody else holds
-    the symbol). `part`: this one sells less than that, and no cap tells it from the one before.
-    `cleared`: it was tried.
+    """Context of a replacement.
+
+    `capped`: all exits together sell no more than is held (reduce-only, where no other position
+    holds the symbol). `part`: this one sells less than that, and no cap tells it from the one
+    before. `cleared`: clearing was tried.
     """
 
     kind: GroupKind
@@ -88,7 +92,7 @@ def next_step(groups: Groups, terms: ReplacementContext) -> Step:
 def _beside(
     active: ExitGroup, retiring: ExitGroup | None, terms: ReplacementContext, *, overlaps: bool
 ) -> Step:
-    """There is an exit, and it is not settled."""
+    """Return the step beside an active exit that is not settled."""
     in_flight = any(order.client_order_id in terms.in_flight for order in active.unsettled)
     sells_now = active.kind is GroupKind.MARKET and any(
         not rests(order) and not order.is_in_doubt for order in active.unsettled
@@ -109,8 +113,10 @@ def _beside(
 
 
 def _behind_both(active: ExitGroup, retiring: ExitGroup, terms: ReplacementContext) -> Step:
-    """A third group there is none. What rests in the active one makes way; where nobody knows of
-    either, the exit joins it. Both on the terms on which it would go beside one in doubt.
+    """Return the step beside two unsettled groups, since there is no third one.
+
+    What rests in the active one makes way; where the outcome of both is unknown, the exit joins the
+    active one. Both on the terms on which it would go beside one in doubt.
     """
     rests_now = any(order.is_live for order in active.unsettled)
     doubtful = _in_doubt(retiring) and (rests_now or _in_doubt(active))
@@ -124,7 +130,7 @@ def _behind_both(active: ExitGroup, retiring: ExitGroup, terms: ReplacementConte
 
 
 def _held_up(retiring: ExitGroup, terms: ReplacementContext, *, overlaps: bool) -> Step | None:
-    """What must come before an order while an earlier group is not settled; None: nothing."""
+    """Return what must come before an order while an earlier group is not settled, or None."""
     if not retiring.unsettled:
         return None if terms.cleared else CancelAll(retiring)
     again = terms.part and retiring.kind is GroupKind.MARKET

@@ -1,7 +1,7 @@
-"""When the exits that rest are seen to, also those behind closed positions; how many at once.
+"""Rounds over resting exits, also behind closed positions: when, and how many at once.
 
-Where somebody attends, all of it happens there: ticks and sweeps only say that something is new,
-and wait for no venue. Where nobody does (speed 0, so that effects repeat) they do it themselves.
+While a task runs `attend`, all of it happens there: ticks and sweeps only signal that something is
+new, and wait for no venue. Without one (speed 0, so that effects repeat) they do it themselves.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,13 +22,16 @@ from tradebotd.trading.exits.resting_stops import RestingStops
 log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 12  # at a venue
-MOST: Final = 4 * AT_ONCE  # in a round: then those come first again at which nothing rests
+MOST: Final = 4 * AT_ONCE  # in a round: then positions without a resting stop come first again
 
 End = Callable[[Sequence[ExitIntent], SweepResult], Awaitable[None]]
 
 
 class RestingRounds:
-    """*end* ends positions whose stop has been met meanwhile. *sequential*: one after the other."""
+    """Rounds over resting stops.
+
+    *end* ends positions whose stop has been met meanwhile. *sequential*: one after the other.
+    """
 
     def __init__(
         self,
@@ -49,15 +52,15 @@ class RestingRounds:
         self._attended = False
         self._busy: set[VenueName] = set()
         self._swept = self._clearing = False
-        self._working = False  # without somebody who attends
+        self._working = False  # without a task in `attend`
 
     @property
     def wanted(self) -> bool:
-        """Whether whoever saw something new has to see to it."""
+        """Return whether the caller that saw something new has to handle it."""
         return self._resting.stirred and not (self._attended or self._working)
 
     async def attend(self) -> None:
-        """For ever: one round at a time at a venue, so that none waits for another."""
+        """Run rounds for ever, one at a time at a venue, so that no venue waits for another."""
         self._attended = True
         try:
             async with anyio.create_task_group() as rounds:
@@ -74,7 +77,7 @@ class RestingRounds:
             self._attended = False
 
     async def once(self) -> None:
-        """Wait until something is new, and see to it."""
+        """Wait until something is new, and handle it."""
         await self._resting.wake.wait()
         await self.quietly()
 
@@ -83,12 +86,12 @@ class RestingRounds:
         try:
             await self._all(result)
         except (DatabaseUnavailableError, TimeoutError) as error:
-            log.warning("resting stops wait for the next sweep", error=str(error))
+            log.warning("resting stops deferred", error=str(error))
         if result.failed:
             log.warning("resting stops not placed", failed=result.failed)
 
     async def after_a_sweep(self, result: SweepResult) -> None:
-        """What waited may be due again. Raises DatabaseUnavailableError where nobody attends."""
+        """Retry what waited. Raises DatabaseUnavailableError where no task attends."""
         if self._attended:
             result.failed |= self._resting.failing | self._leftovers.failing
             self._resting.stir_due()
@@ -102,7 +105,7 @@ class RestingRounds:
         try:
             await self._leftovers.clear({})
         except (DatabaseUnavailableError, TimeoutError) as error:
-            log.warning("exits behind closed positions wait", error=str(error))
+            log.warning("orphaned exits deferred", error=str(error))
         finally:
             self._clearing = False
 
@@ -126,7 +129,7 @@ class RestingRounds:
             taken = self._resting.take(self._held, venue, self._clock.now(), MOST)
             await self._see_to(taken, result)
         except (DatabaseUnavailableError, TimeoutError) as error:
-            log.warning("resting stops wait for the next sweep", error=str(error))
+            log.warning("resting stops deferred", error=str(error))
         finally:
             self._busy.discard(venue)
         if result.failed:
@@ -135,7 +138,7 @@ class RestingRounds:
             self._resting.wake.set()
 
     async def _see_to(self, taken: Sequence[PositionId], result: SweepResult) -> None:
-        """All of them, whatever becomes of one; then the first thing that the database said."""
+        """Handle each independently of the others; then raise the first database error."""
         away: list[Exception] = []
         limiter = anyio.CapacityLimiter(self._at_once)
 

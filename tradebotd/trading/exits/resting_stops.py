@@ -1,7 +1,7 @@
 """Stops that rest at a venue, so that a dead daemon leaves no naked position.
 
 What ought to rest follows from the position; what does is read from the database when something may
-have changed. A quiet sweep compares in memory and asks nobody.
+have changed. A quiet sweep compares in memory and asks no venue.
 """
 
 from collections.abc import Collection, Mapping
@@ -50,8 +50,11 @@ IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 
 
 class RestingStops:
-    """*venues*: those where exits may rest. `stirred`, and `wake`, say that something is new; then
-    `take` those it is about, and `see_to` each. `failing`: what could not be placed, and why.
+    """Resting stops by position.
+
+    *venues*: those where exits may rest. `stirred` and `wake` signal that something is new; then
+    `take` the positions it is about, and `see_to` each. `failing`: what could not be placed, and
+    why.
     """
 
     def __init__(
@@ -71,10 +74,10 @@ class RestingStops:
         self._symbols = symbols
         self._calendars = calendars
         self._venues = venues
-        self._known: set[PositionId] = set()  # was looked at since it changed
+        self._known: set[PositionId] = set()  # checked since it changed
         self._due: dict[PositionId, None] = {}
-        self._new: dict[PositionId, None] = {}  # due, and not looked at since it was stirred
-        self._ended: set[PositionId] = set()  # what rested for them may have
+        self._new: dict[PositionId, None] = {}  # due, and not checked since it was stirred
+        self._ended: set[PositionId] = set()  # their resting orders may have ended
         self._live: dict[PositionId, RestingPair] = {}
         self.stirred = False
         self.wake = anyio.Event()
@@ -91,16 +94,16 @@ class RestingStops:
         self.wake.set()
 
     def stir_due(self) -> None:
-        """What waited for a while may be tried again: its pause is over, its market open."""
+        """Retry what waited for a while: its pause may be over, its market open."""
         for position_id in self._due:
             self._stir(position_id)
 
     def listen(self) -> None:
-        """To what is new from now on."""
+        """Reset the signal, for what is new from now on."""
         self.stirred, self.wake = False, anyio.Event()
 
     def new_at(self, held: Mapping[PositionId, Position]) -> set[VenueName]:
-        """The venues of what is new."""
+        """Return the venues of what is new."""
         for position_id in [each for each in self._new if each not in held]:
             del self._new[position_id]
             self._due.pop(position_id, None)
@@ -113,7 +116,7 @@ class RestingStops:
         now: datetime,
         most: int | None = None,
     ) -> list[PositionId]:
-        """What is new at *venue* and need not pause, those first for which nothing may rest."""
+        """Return what is new at *venue* and need not pause; first those without a resting stop."""
         ready = []
         new = [each for each in self._new if each in held and held[each].venue == venue]
         for position_id in new:
@@ -132,7 +135,7 @@ class RestingStops:
         return position.venue in self._venues
 
     def touch(self, position: Position) -> None:
-        """It is new, or has changed: is what rests what ought to?"""
+        """Compare a new or changed position with what rests for it."""
         if not self.applies_to(position):
             return
         live, wanted = self._live.get(position.id), self._wanted(position)
@@ -141,13 +144,13 @@ class RestingStops:
         self._stir(position.id)
 
     def disturbed(self, position_id: PositionId) -> None:
-        """An order of it has come to its end."""
+        """Mark the position for a check: one of its orders has come to its end."""
         if position_id in self._live or position_id in self._known:
             self._ended.add(position_id)
             self._stir(position_id)
 
     def _on_retired(self, position_id: PositionId) -> None:
-        """It makes way for an exit at the market, by our own hand."""
+        """Drop what rested: it makes way for an exit of our own at the market."""
         self._live.pop(position_id, None)
         self._due[position_id] = None
 
@@ -166,9 +169,9 @@ class RestingStops:
         held: Mapping[PositionId, Position],
         failed: dict[str, str],
     ) -> ExitIntent | None:
-        """What must end at the market, since its stop has been met; *failed* gains what failed.
+        """Handle one position; return what must end at the market, since its stop has been met.
 
-        Raises DatabaseUnavailableError; then it stays due.
+        *failed* gains what failed. Raises DatabaseUnavailableError; then it stays due.
         """
         groups = (await self._groups.groups([position_id]))[position_id]
         position, met = held.get(position_id), None
@@ -184,7 +187,7 @@ class RestingStops:
         except DatabaseUnavailableError:
             raise
         except Exception as error:
-            log.exception("a resting stop failed", position=position_id, symbol=position.symbol)
+            log.exception("resting stop failed", position=position_id, symbol=position.symbol)
             self._refused(position, error)
         finally:
             if position_id not in held:  # it has ended while its stop was on its way
@@ -198,7 +201,7 @@ class RestingStops:
             await self._tend(position, groups)
         except OrderDeniedError as denied:
             if denied.rule is DenialRule.POSITION_CLOSED:
-                self.forget(position.id)  # the very stop that is missed has ended it
+                self.forget(position.id)  # the missing stop itself has ended it
             else:
                 self._denied(position.id, groups, denied)
         except AccountTakenError as error:
@@ -214,7 +217,7 @@ class RestingStops:
 
     async def _tend(self, position: Position, groups: Groups) -> None:
         if not self._calendars[self._symbols[position.symbol].calendar].is_open(self._clock.now()):
-            return  # it stays due until orders are taken
+            return  # it stays due until orders are accepted
         self._known.add(position.id)
         active, retiring = groups.active, groups.retiring
         if retiring is not None and (active is None or not active.unsettled):
@@ -223,9 +226,9 @@ class RestingStops:
                 active, retiring = retiring, None
         elif retiring is not None:
             if active is not None and _in_doubt(active) and _rests(retiring):
-                return  # the one that rests stays until it is known what became of the other
+                return  # the resting one stays until the other's outcome is known
             await self._groups.clear(position.id, retiring)
-            return  # the next look sees what is left
+            return  # the next check sees what is left
         if active is not None and active.unsettled and active.kind is GroupKind.MARKET:
             return  # an exit is under way
         wanted = self._wanted(position)
@@ -243,7 +246,7 @@ class RestingStops:
 
     async def _place(self, position: Position, wanted: RestingPair, *, replaces: bool) -> None:
         held_back = self._groups.orders.held_back()
-        if held_back is not None:  # nobody has refused it: it is due as soon as it may leave
+        if held_back is not None:  # no refusal: it is due as soon as it may leave
             self._pauses.until(position.id, self._clock.now() + held_back.pause)
             return
         lost = self._live.pop(position.id, None) is not None and not replaces
@@ -260,14 +263,14 @@ class RestingStops:
         self._backoff.forget(position.id)
         self._live[position.id] = placed[0]
         log.info(
-            "stop rests at the venue",
+            "resting stop placed",
             bot=position.bot,
             symbol=position.symbol,
             stop=placed[0].stop,
             target=placed[0].target,
             quantity=placed[0].quantity,
         )
-        # It stays due once more: the next look reads that it is there, and clears what retires.
+        # It stays due once more: the next check reads that it is there, and clears what retires.
 
     def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
         self._due.pop(position_id, None)
@@ -282,7 +285,10 @@ class RestingStops:
         self._wait(position.id, why)
 
     def _denied(self, position_id: PositionId, groups: Groups, denied: OrderDeniedError) -> None:
-        """One that may rest or may not is no stop to count on, in this process or in the next."""
+        """Wait after a denial; a stop that may or may not rest is none to count on.
+
+        This holds in this process and in the next.
+        """
         if denied.rule in IN_DOUBT and _unknown(groups):
             self._gone[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
         self._wait(position_id, denied.rule)
@@ -294,12 +300,12 @@ class RestingStops:
     async def _met_meanwhile(
         self, position: Position, error: OrderRejectedError
     ) -> ExitIntent | None:
-        """A price that was faster than the stop is no failure; one that stays refused is."""
+        """Return the exit of a price faster than the stop; a stop that stays refused has failed."""
         found = await self._refusals.exit_of(position, self._wanted(position), error)
         if found is not None and position.id not in self._backoff.reasons:
             self._live.pop(position.id, None)
             self._wait(position.id, error.reason)
-            log.info("the price has met the stop meanwhile", bot=position.bot, reason=error.reason)
+            log.info("stop level met", bot=position.bot, reason=error.reason)
         else:
             self._refused(position, error)
         return found
@@ -314,7 +320,7 @@ class RestingStops:
 def resting_venues(
     venues: Mapping[VenueName, Venue], allowed: Collection[VenueName] | None
 ) -> dict[VenueName, Venue]:
-    """Those that take stops to rest, and whose configuration wants it (None: all do)."""
+    """Return the venues where stops may rest and are configured to (*allowed* None: all)."""
     return {
         name: venue
         for name, venue in venues.items()
@@ -331,7 +337,7 @@ def _in_doubt(group: ExitGroup) -> bool:
 
 
 def _unknown(groups: Groups) -> bool:
-    """Orders are in doubt, and none is known to rest."""
+    """Return whether orders are in doubt, and none is known to rest."""
     found = [each for each in (groups.active, groups.retiring) if each is not None]
     doubtful = any(order.is_in_doubt for group in found for order in group.unsettled)
     return doubtful and not _any_rests(groups)
@@ -342,7 +348,7 @@ def _any_rests(groups: Groups) -> bool:
 
 
 def _guard_of(group: ExitGroup) -> RestingPair | None:
-    """What rests; None: not all of it is acknowledged."""
+    """Return what rests; None when not all of it is acknowledged."""
     orders = group.unsettled
     stops = [order for order in orders if order.type is OrderType.STOP_MARKET and order.is_live]
     targets = [

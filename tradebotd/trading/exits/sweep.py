@@ -1,8 +1,8 @@
-"""Every open position against its levels and its holding time: the safety net behind the ticks.
+"""Sweep of every open position against its levels and holding time: the net behind the ticks.
 
 It asks the table what is open, and the venues for prices, by itself, and does the whole job alone.
-`TrackedPositions` takes over what is new in the table; a position is judged as that holds it at the
-moment, since ticks, fills and an operator go on while a page is read or a venue is asked.
+`TrackedPositions` takes over what is new in the table; a position is judged as it is held there at
+the moment, since ticks, fills and an operator go on while a page is read or a venue is asked.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,8 +37,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Market:
-    """Of a symbol, the same for all of its positions in a sweep. `ample`: what is not less than
-    this can be sold, whatever its price is; None: that has to be worked out.
+    """State of a symbol, the same for all of its positions in a sweep.
+
+    `ample`: a quantity that is not less than this can be sold at any price; None: that has to be
+    computed.
     """
 
     is_open: bool
@@ -59,7 +61,7 @@ class _Round:
 
 
 class Sweep:
-    """*sequential*: a venue's prices are waited for, where effects must repeat (speed 0)."""
+    """The sweep. *sequential*: waits for a venue's prices, where effects must repeat (speed 0)."""
 
     def __init__(
         self,
@@ -87,10 +89,11 @@ class Sweep:
         self._sequential = sequential
 
     async def run(self, now: datetime, result: SweepResult) -> dict[PositionId, str]:
-        """Fresh prices come from memory; the rest is asked for in one call a venue.
+        """Check every open position; return those out of reach, and why.
 
-        Whose price is known is judged at once, whoever else waits for one. Returns what is out of
-        reach, and why. Raises DatabaseUnavailableError, TimeoutError.
+        Fresh prices come from memory; the rest is asked for in one call per venue. A position whose
+        price is known is judged at once, whatever others wait for. Raises DatabaseUnavailableError,
+        TimeoutError.
         """
         failed: Exception | None = None
         async with anyio.create_task_group() as asking:
@@ -108,7 +111,7 @@ class Sweep:
         return sweep.lost
 
     def exits(self, met: Iterable[Trigger], price: Decimal) -> list[ExitIntent]:
-        """What a tick at *price* has met, each position as it is held now."""
+        """Return the exits that a tick at *price* has met, each position as it is held now."""
         found = []
         for each in met:
             position = self._watched.current(each.position_id)
@@ -126,7 +129,7 @@ class Sweep:
         return None
 
     async def _page(self, page: Sequence[Position], sweep: _Round) -> None:
-        """The first page asks for all that is held, in one call a venue."""
+        """Check one page; the first one asks for all that is held, in one call per venue."""
         sweep.result.checked += len(page)
         held = self._watched.positions
         wanted = page if sweep.quotes.looked_at else chain(page, held.values())
@@ -151,7 +154,7 @@ class Sweep:
         await self._close(self._judged(ready, sweep), sweep)
 
     async def _ask(self, venue: VenueName, symbols: Sequence[MarketSymbol], sweep: _Round) -> None:
-        """What the answer does to the stops and ends, as ticks would; then who waited for it."""
+        """Ask a venue; apply the answer as ticks would, then judge the positions that waited."""
         new = await self._fresh.ask(venue, symbols, sweep.quotes)
         is_echo = self._venues[venue].traits.quotes_echo
         for name, price in sorted(new.items()):
@@ -175,7 +178,7 @@ class Sweep:
         return exits + self._judged([each for each in waited if each not in met], sweep)
 
     def _is_no_split(self, symbol: str, price: Decimal, now: datetime) -> bool:
-        """Every price is looked at for one; what is no session's price ends nothing."""
+        """Return whether *price* is of an open session, and no split; every price is checked."""
         return self._is_open(symbol, now) and self._pauses.look(symbol, price, now)
 
     async def _close(self, exits: Sequence[ExitIntent], sweep: _Round) -> None:
@@ -183,13 +186,13 @@ class Sweep:
             await self._closing.close_all(exits, sweep.result)
 
     def _judged(self, position_ids: Iterable[PositionId], sweep: _Round) -> list[ExitIntent]:
-        """Those that must end. Of one that cannot be judged that is said, and the others are."""
+        """Return the exits due; one that cannot be judged is reported and stops no other."""
         found: list[ExitIntent] = []
         for position_id in position_ids:
             try:
                 each = self._due(position_id, sweep)
             except Exception as error:
-                log.exception("a position could not be judged", position=position_id)
+                log.exception("position not judged", position=position_id)
                 sweep.result.failed[str(position_id)] = f"{type(error).__name__}: {error}"
                 continue
             if each is not None:
@@ -197,7 +200,11 @@ class Sweep:
         return found
 
     def _due(self, position_id: PositionId, sweep: _Round) -> ExitIntent | None:
-        """As it is held now: closed since it was read, or on its way out, it is passed over."""
+        """Return the exit that is due, or None.
+
+        The position is judged as it is held now: closed since it was read, or on its way out, it is
+        passed over.
+        """
         position, now = self._watched.current(position_id), sweep.now
         if position is None:
             return None
@@ -240,13 +247,13 @@ class Sweep:
         return ExitIntent(position=position, reason=met[0], level=met[1], price=price)
 
     def _ends_unpriced(self, position: Position, now: datetime) -> bool:
-        """Its time is over: it is sold at whatever its venue pays, which must know a price."""
+        """Return whether its time is over at a venue that knows a price to sell it at."""
         if self._venues[position.venue].traits.quotes_echo:
             return False
         return expired(position.exits, position.opened_at, now)
 
     def _over(self, position: Position, market: _Market, now: datetime) -> CloseReason | None:
-        """Why it ends whatever its price is."""
+        """Return why the position ends whatever its price is, or None."""
         if market.ample is None or position.quantity < market.ample:
             instrument = self._symbols[position.symbol].instrument
             if not sellable_now(position, None, instrument):

@@ -1,7 +1,7 @@
-"""What is held, as ticks see it: positions in the trigger book, and the stops that have moved.
+"""Positions that are held, as ticks see them, in the trigger book, with stops that have moved.
 
-Rows come from many hands, some of them late: an older version takes no newer one's place, and what
-is closed does not come back.
+Rows come from several sources, some of them late: an older version takes no newer one's place, and
+what is closed does not come back.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -22,13 +22,14 @@ from tradebotd.storage import extremes, open_positions, positions
 from tradebotd.storage.positions import MovedExit
 from tradebotd.storage.postgres.database import Database
 
-# Of closed positions: a row that was read before the close is seconds old, not thousands of trades.
+# Closed positions: a row that was read before the close is seconds old, not thousands of trades.
 CLOSED_KEPT: Final = 10_000
 
 
 class TrackedPositions:
-    """`positions` by id; `book` holds the same ones, of the same versions: without its target each
-    whose exit there is in doubt.
+    """Tracked positions by id; `book` holds the same ones, in the same versions.
+
+    There a position whose exit at the target is in doubt has no target.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class TrackedPositions:
         self._untargeted: set[PositionId] = set()
 
     def watch(self, position: Position) -> bool:
-        """False: its symbol is not configured, it is closed, or this version is known already.
+        """Watch a position; False: not configured, closed, or this version is known already.
 
         Within a version only its best price and its stops move, and the ticks move them here.
         """
@@ -60,14 +61,14 @@ class TrackedPositions:
             self.book.add(position, symbol.instrument.tick_size)
         elif known.version < position.version:
             self._show(position)
-            self._moved.pop(position.id, None)  # it followed from what is not so any more
+            self._moved.pop(position.id, None)  # it followed from an outdated version
         else:
             return False
         self.positions[position.id] = position
         return True
 
     def forget(self, position_id: PositionId) -> bool:
-        """It is closed. Whether it was known."""
+        """Forget a closed position. Returns whether it was known."""
         self.book.remove(position_id)
         self._untargeted.discard(position_id)
         self._moved.pop(position_id, None)
@@ -77,7 +78,7 @@ class TrackedPositions:
         return self.positions.pop(position_id, None) is not None
 
     def current(self, position_id: PositionId) -> Position | None:
-        """With its stops where the ticks have moved them; None: it is not watched (any more)."""
+        """Return the position with its stops as ticks have moved them; None if not watched."""
         known, book = self.positions.get(position_id), self.book
         if known is None or not moves(known.exits) or book.is_as(known):
             return known
@@ -86,13 +87,13 @@ class TrackedPositions:
         return moved
 
     def as_moved(self, row: Position) -> Position:
-        """*row*, just read; newer than what is held, it takes its place. As `current`."""
+        """Return *row*, just read, as `current`; if newer than what is held, it takes its place."""
         self.watch(row)
         known = self.current(row.id)
         return row if known is None or known.version != row.version else known
 
     def advance(self, current: Position, price: Decimal) -> Position:
-        """With its stops where a tick at *price* would have put them."""
+        """Return the position with its stops where a tick at *price* would have put them."""
         moved = advanced(current, price, self._symbols)
         if moved is not current:
             self.positions[current.id] = moved
@@ -114,8 +115,9 @@ class TrackedPositions:
         self.book.release(position_id)
 
     def release_stops(self, position_id: PositionId) -> None:
-        """Nobody knows what its exit at the target became: no tick meets that again before
-        `release`, and its stops are met as ever.
+        """Release the stops alone: the outcome of the position's exit at the target is unknown.
+
+        No tick meets the target again before `release`, and the stops are met as ever.
         """
         position = self.current(position_id)
         if position is not None:
@@ -124,10 +126,10 @@ class TrackedPositions:
             self.book.release(position_id)
 
     async def load(self, now: datetime) -> list[Position]:
-        """Every open position, its best price the stored one or the candles' since the entry.
+        """Load every open position, its best price the stored one or the candles' since the entry.
 
-        Those are the session minutes that opened at or after the entry. What they move is stored
-        at once, since the sweep reads the table.
+        Those are the session minutes that opened at or after the entry. What they move is stored at
+        once, since the sweep reads the table.
         """
         loaded: list[Position] = []
         moved: list[MovedExit] = []
@@ -155,8 +157,9 @@ class TrackedPositions:
                 return
 
     async def read(self) -> AsyncIterator[list[Position]]:
-        """`pages`, and watched. A row whose version is known is not read again: within a version
-        the ticks here know better.
+        """Yield the `pages`, and watch their positions.
+
+        A row whose version is known is not read again: within a version the ticks here know better.
         """
         last = PositionId(0)
         while True:
@@ -178,7 +181,7 @@ class TrackedPositions:
     def _of_these_versions(
         self, versions: Sequence[tuple[PositionId, int]]
     ) -> dict[PositionId, Position]:
-        """What is known of them already, in these versions or in newer ones."""
+        """Return the positions that are known already, in these versions or in newer ones."""
         known = self.positions
         return {
             position_id: position
@@ -187,7 +190,7 @@ class TrackedPositions:
         }
 
     async def persist(self) -> None:
-        """What moved stays to be stored until it is: the sweep reads the table."""
+        """Store what has moved, and keep it until it is stored: the sweep reads the table."""
         for each in self.book.moved_since_last_persist():
             self._moved[each.position_id] = self._row_of(each)
         stored = dict(self._moved)
@@ -210,7 +213,7 @@ class TrackedPositions:
     async def _extremes(
         self, page: Sequence[Position], now: datetime
     ) -> dict[PositionId, tuple[float, float]]:
-        """(low, high) of each position's session minutes since its entry."""
+        """Return (low, high) of each position's session minutes since its entry."""
         spans = [
             (position.id, max(position.opened_at, hours.open), hours.close)
             for position in page
@@ -228,7 +231,7 @@ class TrackedPositions:
 
 
 def moves(plan: ExitPlan) -> bool:
-    """Whether prices move a stop of it: trailing, or to break even."""
+    """Return whether prices move a stop of the plan: trailing, or to break even."""
     return (
         plan.trailing_stop is not None
         or plan.trailing_stop_atr is not None
@@ -237,9 +240,9 @@ def moves(plan: ExitPlan) -> bool:
 
 
 def advanced(position: Position, price: Decimal, symbols: Mapping[str, MarketSymbol]) -> Position:
-    """*position* with its stops where *price* puts them, trailing or at break even: only tighter.
+    """Return *position* with its stops where *price* puts them: trailing, break-even, only tighter.
 
-    Itself when nothing moves, or when its plan moves nothing.
+    Returns it unchanged when nothing moves, or when its plan moves nothing.
     """
     plan, side = position.exits, position.side
     if not moves(plan):

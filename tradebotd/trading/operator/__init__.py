@@ -1,1 +1,1 @@
-"""What an operator may command."""
+"""Commands of an operator."""

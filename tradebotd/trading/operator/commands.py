@@ -1,4 +1,4 @@
-"""What an operator may command: of bots, positions, symbols, and the end of everything."""
+"""Commands of an operator: on bots, positions and symbols, and the flatten of everything."""
 
 from tradebotd.domain.errors import OrderDeniedError, RefusedError
 from tradebotd.domain.ids import BotName, PositionId, VenueName
@@ -14,7 +14,7 @@ from tradebotd.trading.reconciliation.adoption import Adoption
 
 
 class OperatorCommands:
-    """Each raises RefusedError where the state does not allow it."""
+    """Commands of an operator; each raises RefusedError where the state does not allow it."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class OperatorCommands:
         self._changes = changes
 
     async def pause_bot(self, bot: BotName) -> None:
-        """No entries until it is resumed; its exits go on."""
+        """Stop the bot's entries until it is resumed; its exits go on."""
         self._gate.pause(bot)
         try:
             async with self._database.connection() as connection:
@@ -53,7 +53,7 @@ class OperatorCommands:
         self._gate.go_on(bot)
 
     async def close_position(self, position_id: PositionId) -> None:
-        """Raises VenueError, too; the exit is then settled like any other."""
+        """Close a position; the exit is then settled like any other. Raises VenueError, too."""
         async with self._database.connection() as connection:
             position = await positions.select_one(connection, position_id)
         if position is None:
@@ -69,7 +69,7 @@ class OperatorCommands:
         return await self._flatten.run(progress)
 
     async def adopt(self, venue: str, symbol: str, bot: str) -> PositionId:
-        """Raises AccountTakenError, too."""
+        """Adopt for *bot* what external trades did in *symbol*. Raises AccountTakenError, too."""
         return await self._adoption.adopt(VenueName(venue), symbol, BotName(bot))
 
     async def resume_symbol(self, symbol: str) -> None:
@@ -84,7 +84,7 @@ class OperatorCommands:
         trailing_stop: str | None,
         max_holding: str | None,
     ) -> Position:
-        """Prices, percentages, a duration or "none", as written; None leaves one as it is."""
+        """Change exits: prices, percentages, a duration or "none", as written; None keeps one."""
         return await self._changes.set(
             position_id,
             stop_loss=_level(stop_loss),

@@ -1,7 +1,7 @@
-"""Everything off: no entry any more, nothing rests, nothing is held; and what is left, told.
+"""Flatten: no more entries, nothing rests, nothing is held, and what is left is reported.
 
-Needs neither the scheduler nor the strategies. Every step has its limit, every position its own
-fate: one that cannot be closed keeps no other from being closed.
+Needs neither the scheduler nor the strategies. Every step has its time limit, and positions are
+independent: one that cannot be closed does not keep another from being closed.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -50,7 +50,7 @@ class Closer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """What is there still, and why."""
+    """Remainder of a flatten: its subject, and why it is left."""
 
     kind: Literal["position", "order", "venue", "step"]
     subject: str
@@ -59,9 +59,9 @@ class Left:
 
 @dataclass(slots=True)
 class FlattenResult:
-    """`closed`: positions. `cancelled`: orders. Flat when nothing is left.
+    """Result of a flatten. `closed`: positions. `cancelled`: orders. Flat when nothing is left.
 
-    `closed_ids`, `trades`: what became of them, in the same order where it is known.
+    `closed_ids`, `trades`: the closed positions and their trades, in the same order where known.
     """
 
     closed: list[str] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Flatten:
         self._one_at_a_time = anyio.Lock()
 
     async def run(self, progress: Progress) -> FlattenResult:
-        """Raises DatabaseUnavailableError when the halt cannot even be stored.
+        """Flatten the account. Raises DatabaseUnavailableError when the halt cannot even be stored.
 
         The halt stays, whatever comes of the rest: an operator resumes.
         """
@@ -110,7 +110,7 @@ class Flatten:
             result = attempt.result()
             await self._look_back(result, began_at)
         log.warning(
-            "flattened" if not result.left else "not flat",
+            "account flattened" if not result.left else "account not flattened",
             closed=len(result.closed),
             cancelled=len(result.cancelled),
             left=[f"{each.kind} {each.subject}: {each.why}" for each in result.left],
@@ -118,7 +118,7 @@ class Flatten:
         return result
 
     async def _halt(self) -> None:
-        """Nothing enters behind us: from this instant in memory, then stored."""
+        """Halt entries: from this instant in memory, then stored."""
         self._gate.close(FLATTEN, "everything is being closed")
         try:
             if self._gate.halt_reason is None:
@@ -128,7 +128,7 @@ class Flatten:
                 self._gate.open(FLATTEN)
 
     async def _look_back(self, result: FlattenResult, began_at: datetime) -> None:
-        """What the closed positions brought, and which of their exits were cancelled for it."""
+        """Add the trades of the closed positions, and those of their exits that were cancelled."""
         with suppress(DatabaseUnavailableError):  # it is done; only its figures are missing
             async with self._database.connection() as connection:
                 for position_id in result.closed_ids:
@@ -164,19 +164,21 @@ class Flatten:
             await step(attempt)
         except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
             attempt.failed[subject] = _words(error)
-        except Exception as error:  # nobody foresaw it; the other steps are taken all the same
-            log.exception("a step of flatten failed", step=subject)
+        except Exception as error:  # unforeseen; the other steps are taken all the same
+            log.exception("flatten step failed", step=subject)
             attempt.failed[subject] = _words(error)
 
     async def _cancel(self, attempt: "_Attempt") -> None:
-        """Entries that rest. Exits that rest make way for the one at the market."""
+        """Cancel resting entries. Resting exits make way for the one at the market."""
         result = await self._entry_orders.sweep(self._clock.now())
         attempt.cancelled |= result.cancelled
         attempt.why_orders |= result.failed
 
     async def _close(self, attempt: "_Attempt") -> None:
-        """When the time is up none begins any more; but what has begun is never cut between being
-        sent and being written down, and each of its waits has a limit of its own.
+        """Close the positions held; when the time is up no further close begins.
+
+        A close that has begun is never cut off between sending and recording, and each of its waits
+        has a limit of its own.
         """
         ends_at = self._host.monotonic() + STEP_SECONDS
         held = await self._held()
@@ -197,7 +199,7 @@ class Flatten:
         await self._closer.clear_leftovers()
 
     async def _close_one(self, position: Position) -> str:
-        """Why it is there still, if it is."""
+        """Close one position; return why it is still there, if it is."""
         try:
             await self._closer.close_by_hand(position, CloseReason.FLATTEN)
         except OrderDeniedError as denied:
@@ -205,16 +207,16 @@ class Flatten:
         except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
             return _words(error)
         except Exception as error:  # of this position; the others are closed all the same
-            log.exception("a position could not be closed", position=position.id)
+            log.exception("position not closed", position=position.id)
             return _words(error)
         return "its exit was sent and is not filled yet"
 
     async def _await_entries(self, _: "_Attempt") -> None:
-        """What had left before the gate was shut may be filled; the next round closes that."""
+        """Wait for entries that had left before the gate closed; the next round closes them."""
         await self._gate.none_is_sent()
 
     async def _verify(self, attempt: "_Attempt") -> None:
-        """The venues have the last word: also on orders whose fate nobody knows."""
+        """Reconcile: the venues have the last word, also on orders whose outcome is unknown."""
         result = await self._reconciler.run()
         attempt.failed |= {f"venue {name}": why for name, why in result.failed.items()}
         attempt.differences = [
@@ -244,7 +246,7 @@ class Flatten:
 
 
 class _Attempt:
-    """What was seen and done so far; `held` and `orders` as they were last seen."""
+    """Progress of a flatten so far; `held` and `orders` as they were last seen."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -267,7 +269,7 @@ class _Attempt:
 
     @property
     def is_over(self) -> bool:
-        """Nothing is left that another try could change."""
+        """Return whether nothing is left that another round could change."""
         waits = [self.why.get(each, "") for each in self.held]
         closed_markets = all(why.startswith(MARKET_CLOSED) for why in waits)
         return closed_markets and not (self.orders or self.failed or self.differences)

@@ -1,1 +1,1 @@
-"""Which prices may be acted on: fresh ones, believed ones, of symbols that are not paused."""
+"""Prices that may be acted on: fresh ones, believed ones, of symbols that are not paused."""

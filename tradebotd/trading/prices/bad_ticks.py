@@ -1,7 +1,7 @@
-"""A print far from the one before it ends nothing until another observation says the same.
+"""Bad ticks: a print far from the one before ends nothing until another observation agrees.
 
-Another is a later print, or a quote of a venue that does not only hand back what our feed told us:
-asking the same source for the same print again says nothing.
+Another observation is a later print, or a quote of a venue that does not only echo our feed: asking
+the same source for the same print again says nothing.
 """
 
 from datetime import datetime
@@ -19,9 +19,9 @@ Observation = tuple[datetime, Decimal]
 
 
 class BadTickFilter:
-    """Ticks ask about those that would move or end something, the sweep about all it acts on.
+    """Filter of bad ticks: for ticks that would move or end something, and all the sweep acts on.
 
-    What money is worth is asked for, too: it stays in the books at what it was counted at.
+    Valuations use it, too: an amount stays in the books at the price it was counted at.
     """
 
     def __init__(self, prices: PriceCache) -> None:
@@ -35,16 +35,16 @@ class BadTickFilter:
         return self._guard.limit
 
     def beyond(self, limit: Decimal) -> None:
-        """Doubt from now on what is further from the print before it, a fraction."""
+        """Doubt from now on prices further than the fraction *limit* from the print before."""
         self._prices.bad_tick = self._guard.limit = limit
 
     def price(self, symbol: str) -> Decimal | None:
-        """The last one that is believed. None until the symbol's first tick."""
+        """Return the last believed price; None until the symbol's first tick."""
         last = self._prices.last_prices(symbol)
         return None if last is None else last.believed
 
     def believes(self, symbol: str, price: Decimal) -> bool:
-        """*price* was recorded last; it is compared with the tick before it."""
+        """Return whether *price*, which was recorded last, is believed after the tick before it."""
         last = self._prices.last_prices(symbol)
         if last is None:
             return self._guard.accept(symbol, price)
@@ -63,12 +63,12 @@ class BadTickFilter:
         return False
 
     def about(self, symbol: str) -> bool:
-        """Whether the last price is one that nothing has confirmed."""
+        """Return whether the last price is one that nothing has confirmed."""
         last = self._prices.last_prices(symbol)
         return last is not None and not self.believes(symbol, last.current)
 
     def quoted(self, symbol: str, price: Decimal) -> None:
-        """By a venue, of its own knowledge: what was doubted is over if it says the same."""
+        """Take a venue's own quote: a doubted price is believed if the quote agrees with it."""
         last = self._prices.last_prices(symbol)
         confirms = self._guard.vouches(symbol, price)
         self._guard.confirm(symbol, price)

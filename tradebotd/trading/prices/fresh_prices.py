@@ -28,7 +28,7 @@ EARLY: Final = "its session has no price yet, or none since the break"
 
 @dataclass(slots=True)
 class Quotes:
-    """By symbol. `asked` came from a venue just now; `unusable`: why there is none."""
+    """Prices by symbol. `asked` came from a venue just now; `unusable`: why there is none."""
 
     known: dict[str, Decimal] = field(default_factory=dict)
     asked: dict[str, Decimal] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Quotes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshPrices:
-    """`doubts`: whether the price in memory is one that a quote has to confirm."""
+    """Source of fresh prices. `doubts`: whether the price in memory needs a quote to confirm it."""
 
     prices: PriceCache
     symbols: Mapping[str, MarketSymbol]
@@ -54,9 +54,9 @@ class FreshPrices:
     def sort(
         self, quotes: Quotes, positions: Iterable[Position], now: datetime
     ) -> tuple[list[str], dict[VenueName, list[MarketSymbol]]]:
-        """(symbols whose price in memory will do, what each venue has to be asked for).
+        """Return (symbols whose price in memory will do, symbols to ask each venue for).
 
-        Each symbol once for as long as *quotes* last; while a market is closed nothing is stale.
+        Each symbol once for as long as *quotes* last; while a market is closed no price is stale.
         """
         fresh: list[str] = []
         stale: dict[VenueName, list[MarketSymbol]] = {}
@@ -77,15 +77,15 @@ class FreshPrices:
         return fresh, stale
 
     def why_not(self, symbol: str, now: datetime) -> str | None:
-        """Why the price in memory ends nothing now, however new it is."""
+        """Return why the price in memory must end nothing now, however new it is, or None."""
         if self._is_early(symbol, now):
             return EARLY
         return DOUBTED if self.doubts(symbol) else None
 
     def _is_early(self, symbol: str, now: datetime) -> bool:
-        """A session is open, or goes on after a break, and has no price yet: what was traded before
+        """Return whether a session is open, or goes on after a break, and has no price yet.
 
-        it is not to be had.
+        What was traded before it can no longer be had.
         """
         market, last = self.symbols.get(symbol), self.prices.last_prices(symbol)
         if market is None or last is None or market.calendar == ALWAYS_OPEN:
@@ -96,7 +96,7 @@ class FreshPrices:
     async def ask(
         self, venue: VenueName, symbols: Sequence[MarketSymbol], quotes: Quotes
     ) -> dict[str, Decimal]:
-        """One call; that it failed is in *quotes*."""
+        """Ask the venue in one call; a failure is noted in *quotes*."""
         answer = await ask_quotes(self.venues[venue], symbols)
         if isinstance(answer, str):
             quotes.failed[f"quotes {venue}"] = answer
@@ -105,19 +105,22 @@ class FreshPrices:
 
 
 async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal] | str:
-    """One call with a bound; why there is no answer. An adapter may fail in any way."""
+    """Ask for quotes in one call with a time limit; return them, or why there is no answer.
+
+    An adapter may fail in any way.
+    """
     try:
         with anyio.fail_after(QUOTE_SECONDS):
             quotes = await venue.quotes(symbols)
     except (VenueError, TimeoutError) as error:
         return f"{type(error).__name__}: {error}"
     except Exception as error:
-        log.exception("a venue's quotes failed", venue=venue.name)
+        log.exception("venue quotes failed", venue=venue.name)
         return f"{type(error).__name__}: {error}"
     answer = {symbol: quote.last for symbol, quote in quotes.items()}
     nonsense = {each: price for each, price in answer.items() if not _is_price(price)}
     if nonsense:
-        log.error("a venue's quotes are no prices", venue=venue.name, quotes=nonsense)
+        log.error("invalid quotes dropped", venue=venue.name, quotes=nonsense)
     return {each: price for each, price in answer.items() if each not in nonsense}
 
 

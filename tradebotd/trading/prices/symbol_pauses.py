@@ -1,4 +1,4 @@
-"""Exits of a symbol wait while its prices cannot be believed: a split is suspected.
+"""Pauses of a symbol's exits while its prices cannot be believed: a split is suspected.
 
 An operator settles it: it was the market, or the books are brought to what the venue holds.
 """
@@ -27,7 +27,7 @@ SPLIT: Final = AlertCode.SPLIT_SUSPECTED
 
 
 class SymbolPauses:
-    """*hours*: the calendars of symbols that have sessions; others are never split."""
+    """Pauses by symbol. *hours*: calendars of symbols with sessions; others are never split."""
 
     def __init__(self, database: Database, clock: Clock, hours: Mapping[str, Calendar]) -> None:
         self._database = database
@@ -39,7 +39,7 @@ class SymbolPauses:
         self.paused: dict[str, SymbolPause] = {}
 
     async def load(self) -> None:
-        """Those of an earlier life, and each symbol's last close before now."""
+        """Load the stored pauses, and each symbol's last close before now."""
         async with self._database.connection() as connection:
             self.paused = {each.symbol: each for each in await symbol_pauses.select(connection)}
             if self._hours:
@@ -47,8 +47,10 @@ class SymbolPauses:
                 self._last |= closes
 
     def look(self, symbol: str, price: Decimal, at: datetime) -> bool:
-        """Whether exits of *symbol* may act on *price*: not while it is paused, nor from the first
-        price of a session on that looks like a split.
+        """Return whether exits of *symbol* may act on *price*.
+
+        They may not while the symbol is paused, nor from the first price of a session on that looks
+        like a split.
         """
         hours = self._hours.get(symbol)
         if hours is None:
@@ -81,7 +83,7 @@ class SymbolPauses:
         return bool(self._unsaved)
 
     async def save(self) -> None:
-        """Raises DatabaseUnavailableError; then the next sweep does it."""
+        """Store new pauses. Raises DatabaseUnavailableError; then the next sweep does it."""
         for symbol, pause in list(self._unsaved.items()):
             async with self._database.transaction(durable=True) as connection:
                 await symbol_pauses.insert(connection, pause)
@@ -89,7 +91,7 @@ class SymbolPauses:
         await self._standing.tell({name: each.reason for name, each in self.paused.items()})
 
     async def resume(self, symbol: str) -> None:
-        """By an operator: it was the market. Raises RefusedError."""
+        """Resume exits on an operator's word that it was the market. Raises RefusedError."""
         if symbol not in self.paused:
             raise RefusedError(
                 RefusalCode.NOT_PAUSED,

@@ -1,4 +1,4 @@
-"""Orders that were never sent: what somebody else's fills become in our books."""
+"""Adopted orders: never sent, they stand for external fills in our books."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from tradebotd.trading.execution.fill_effects import Effects
 from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.recorder import AlsoThen, OrderRecorder
 
-ADOPTED = "adopted"  # the reason of an entry that stands for it
+ADOPTED = "adopted"  # the reason of an adopted entry
 
 
 class Ownership(Protocol):
-    """Under which lease rows are written."""
+    """Lease under which rows are written."""
 
     @property
     def account(self) -> str: ...
@@ -35,13 +35,13 @@ class Ownership(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """What *fills* of one symbol and side become: less of `held`, or a position of `bot`."""
+    """Adoption of `fills` of one symbol and side: less of `held`, or a position of `bot`."""
 
     bot: BotName
     fills: Sequence[Fill]
     position_type: PositionType
     leverage: int
-    exits: ExitPlan | None = None  # of what is opened
+    exits: ExitPlan | None = None  # of a position that is opened
     held: Position | None = None
 
 
@@ -75,7 +75,7 @@ class AdoptedOrders:
         name: tuple[OrderId, ClientOrderId] | None = None,
         also: AlsoThen | None = None,
     ) -> Effects:
-        """One order with all of the fills, filled and settled; *also* in the same transaction.
+        """Book one order with all of the fills, filled and settled; *also* in the same transaction.
 
         Raises as `recorder.adopt`.
         """

@@ -1,4 +1,4 @@
-"""Makes ours what somebody else's hand did: a position of a bot, or less of the one it has."""
+"""Adoption of what external trades did: a position of a bot, or less of the one it has."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,13 +46,13 @@ LOOKS: Final = 3  # a fill of ours that comes in between is booked first
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """What the venue has beyond our books, and where it is to go. `held`: what the bot has now."""
+    """Difference between venue and books, and where it is to go. `held`: what the bot has now."""
 
     spec: BotSpec
     symbol: MarketSymbol
     more: Decimal
     held: Position | None
-    fills: tuple[Fill, ...]  # those that explain it; none: nobody knows how it came about
+    fills: tuple[Fill, ...]  # those that explain it; none: its history is unknown
     price: Decimal
 
     @property
@@ -61,7 +61,7 @@ class _Wanted:
 
     @property
     def entry_price(self) -> Decimal:
-        """What a position of it would be entered at."""
+        """Entry price of a position made of it."""
         base = self.symbol.instrument.base_asset
         if not self.fills:
             return self.price
@@ -69,7 +69,7 @@ class _Wanted:
 
 
 class Adoption:
-    """Only when it is asked for. Nothing is sent: our books follow what the venue says."""
+    """Adoption, only on request. Nothing is sent: our books follow what the venue says."""
 
     def __init__(
         self,
@@ -93,10 +93,10 @@ class Adoption:
         self._externals = external
         self._orders = orders
         self._clock = clock
-        self._one_at_a_time = anyio.Lock()  # of two askers the second finds what the first left
+        self._one_at_a_time = anyio.Lock()  # of two callers the second finds what the first left
 
     async def adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:
-        """The position that it went into, or out of.
+        """Adopt a difference; return the position that it went into, or out of.
 
         Raises RefusedError when it does not fit, AccountTakenError, DatabaseUnavailableError.
         """
@@ -128,7 +128,7 @@ class Adoption:
             raise _changed(symbol)
         return await self._book(wanted, [fill.trade_id for fill in fills])
 
-    # What there is
+    # Current state
 
     def _known(self, venue: VenueName, symbol: str, bot: BotName) -> tuple[BotSpec, MarketSymbol]:
         spec, market = self._specs.get(bot), self._symbols.get(symbol)
@@ -149,11 +149,12 @@ class Adoption:
     async def _look(
         self, venue: VenueName, symbol: str
     ) -> tuple[Sequence[HeldSum], VenueAccount, Reconciled]:
-        """What we hold, what the venue says, and what the orders behind it have come to since.
+        """Return our holdings, the venue's account, and a reconciliation that ran after both.
 
-        What rests of ours may have been filled unheard before the account was asked for, and is no
-        difference; what somebody else's hand traded is told only on asking. So all that is known
-        at the venue is taken into the books behind it, and nothing there may have changed them.
+        A resting order of ours may have been filled, unreported, before the account was asked for,
+        which is no difference; external trades are reported only on request. So all that is known
+        at the venue is booked after the account was read, and none of it may have changed our
+        holdings.
         """
         for _ in range(LOOKS):
             before = await self._holdings.sums()
@@ -198,7 +199,10 @@ class Adoption:
     async def _price(
         self, market: MarketSymbol, account: VenueAccount, difference: Difference
     ) -> Decimal:
-        """The venue's entry price of a futures position of which nothing is ours, else the last."""
+        """Return the venue's entry price of a futures position, else the last price.
+
+        The entry price counts only where no part of the position is ours.
+        """
         told = account.entry_prices.get(difference.subject)  # by symbol: an asset has none
         if told is not None and difference.ours == 0 and told > 0:
             return told
@@ -236,7 +240,7 @@ class Adoption:
             raise RefusedError(error.rule, error.detail) from error
         position_id = _touched(effects)
         log.warning(
-            "somebody else's trade adopted",
+            "external trade adopted",
             bot=spec.name,
             symbol=symbol,
             quantity=wanted.more,
@@ -245,7 +249,7 @@ class Adoption:
         return position_id
 
     def _made_up(self, wanted: _Wanted, order_id: OrderId, name: ClientOrderId) -> Fill:
-        """How it came about is not known: at once, at one price, without a fee."""
+        """Return a synthetic fill for an unknown history: at once, at one price, without a fee."""
         instrument = wanted.symbol.instrument
         return Fill(
             venue=instrument.venue,
@@ -274,19 +278,19 @@ def _changed(symbol: str) -> RefusedError:
 
 
 def _touched(effects: Effects) -> PositionId:
-    """What it went into, or out of."""
+    """Return the position that the fills went into, or out of."""
     every = [*effects.opened, *effects.changed, *(each for each, _, _ in effects.closed)]
     return every[0].id
 
 
 def _one_way(fills: Sequence[Fill], symbol: str, more: Decimal) -> tuple[Fill, ...]:
-    """Only fills of this symbol to the one side can be told as one order."""
+    """Return *fills* if all are of this symbol to the one side: only they can be one order."""
     fits = all(fill.symbol == symbol and fill.side.sign * more > 0 for fill in fills)
     return tuple(fills) if fits else ()
 
 
 def _check(wanted: _Wanted) -> None:
-    """Raises RefusedError when it does not fit the bot and what it holds."""
+    """Check that it fits the bot and what it holds. Raises RefusedError."""
     spec, held, more = wanted.spec, wanted.held, wanted.more
     if held is not None:
         if held.signed_quantity * more > 0:
@@ -320,7 +324,7 @@ def _check(wanted: _Wanted) -> None:
 
 
 def _way_out(wanted: _Wanted) -> Decimal:
-    """The worst price that it may have to be sold at: now, or at its own stop."""
+    """Return the worst price that it may have to be sold at: now, or at its own stop."""
     side = PositionSide.LONG if wanted.more > 0 else PositionSide.SHORT
     levels = levels_for(wanted.spec.exits, side, wanted.entry_price, wanted.symbol.instrument)
     stop = tightest_stop(side, levels)

@@ -1,9 +1,9 @@
-"""Whether anything can have changed since our books and the venues were last found to agree.
+"""Agreement of books and venues: whether anything can have changed since it was last found.
 
-Comparing costs a dozen statements, every minute, mostly on what is as it was. What is compared
-depends on what we have written durably (money, orders, holdings: every one of our commits that must
-not be lost), on what the venues say they hold, and on nothing else: where neither has changed, the
-comparison could only end as it did.
+A comparison costs a dozen statements, every minute, mostly on unchanged data. It depends on what we
+have written durably (money, orders, holdings: every one of our commits that must not be lost), on
+what the venues say they hold, and on nothing else: where neither has changed, the comparison could
+only end as it did.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.postgres.database import Database
 
-# In full all the same: a database is also changed by hand. Funding is asked for as often.
+# In full all the same: an operator may change the database. Funding is asked for as often.
 IN_FULL_EVERY: Final = timedelta(minutes=15)
 
 
@@ -34,7 +34,7 @@ class Agreement:
         self._last: _Agreed | None = None
 
     def may_stand(self) -> bool:
-        """Before a venue is asked: nothing was written since, and it is not long ago."""
+        """Return whether it may stand, before venues are asked: nothing written since, recent."""
         last = self._last
         return (
             last is not None
@@ -43,11 +43,11 @@ class Agreement:
         )
 
     def stands(self, accounts: Mapping[VenueName, VenueAccount]) -> bool:
-        """After they have answered: all of them, as before, and nothing was written meanwhile."""
+        """Return whether it stands: all venues answer as before, nothing was written meanwhile."""
         return self._last is not None and self.may_stand() and self._last.accounts == accounts
 
     def keep(self, state: int | None, accounts: Mapping[VenueName, VenueAccount]) -> None:
-        """*state*: the database's from before the books were read. All of it is equal."""
+        """Keep an agreement of everything. *state*: the database's before the books were read."""
         if state is not None and state == self._database.durable_state:
             self._last = _Agreed(state, dict(accounts), self._clock.now())
         else:

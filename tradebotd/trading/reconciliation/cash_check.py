@@ -1,4 +1,4 @@
-"""Money adds up: the cash of a venue of our own is what our books make it, to the last digit."""
+"""Cash check: the cash of a venue of our own is what our books make it, to the last digit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts
 from tradebotd.trading.reconciliation.holdings import Holdings
 
-BASELINES: Final = "cash_baselines"  # what an account held of each money before we came
+BASELINES: Final = "cash_baselines"  # an account's cash before us, by asset
 ROUNDED: Final = Decimal("1e-12")  # an average of several entries is kept to 28 digits
 
 Purse = tuple[VenueName, str]
@@ -38,10 +38,10 @@ class CashDifference:
 
 
 class CashCheck:
-    """Of venues where nobody else trades (`traits.cash_is_ours`).
+    """Cash check of venues where only we trade (`traits.cash_is_ours`).
 
-    A difference is told when two looks in a row see the same one: what the venue has booked in the
-    very moment, and funding that was not asked for yet, is no difference.
+    A difference is reported when two checks in a row see the same one: what the venue has just
+    booked, and funding that was not asked for yet, is no difference.
     """
 
     def __init__(
@@ -62,8 +62,10 @@ class CashCheck:
         self._seen: dict[Purse, Decimal] = {}
 
     async def compare(self, accounts: Mapping[VenueName, VenueAccount]) -> list[CashDifference]:
-        """*accounts*: where nothing changed around the venue's answer. Of the others nothing is
-        known, and what was seen and said of them stays so. Raises DatabaseUnavailableError.
+        """Compare the cash; return the differences that are reported.
+
+        *accounts*: where nothing changed around the venue's answer. Nothing is known of the others,
+        and what was seen and reported of them stays so. Raises DatabaseUnavailableError.
         """
         found: list[CashDifference] = []
         for name, account in sorted(accounts.items()):
@@ -79,7 +81,7 @@ class CashCheck:
 
     @property
     def suspects(self) -> bool:
-        """Whether the last look saw a difference, told or not."""
+        """Return whether the last check saw a difference, reported or not."""
         return bool(self._seen)
 
     def _is_the_same(self, each: CashDifference, before: Mapping[Purse, Decimal]) -> bool:
@@ -104,7 +106,7 @@ class CashCheck:
         ]
 
     async def _held(self, asset: str, account: VenueAccount) -> Decimal:
-        """Cash, as if what futures are held had been paid for, also where the symbol is no more."""
+        """Return the cash as if held futures had been paid for, also of symbols that are gone."""
         held = account.balances.get(asset, ZERO)
         for symbol, quantity in account.positions.items():
             if (await self._holdings.pair(symbol)).quote_asset == asset:
@@ -114,7 +116,7 @@ class CashCheck:
     async def _baseline(
         self, name: VenueName, expected: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
     ) -> dict[str, Decimal]:
-        """What was there before us, stored at the first look."""
+        """Return the cash from before us, stored at the first check."""
         if self._baselines is None:
             async with self._database.connection() as connection:
                 stored: Any = await settings.get(connection, BASELINES) or {}

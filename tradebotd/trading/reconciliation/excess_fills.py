@@ -1,8 +1,8 @@
-"""What our own fills exited beyond what was held: settled against what the venue says is there.
+"""Excess fills of ours, beyond what was held: settled against what the venue says is there.
 
 Both legs of a pair may fill in a fast market, and a late fill may meet a position that is closed.
-On spot the coins of somebody else were sold: of the account's owner, if all of ours are still
-there. Of futures the position was turned round: what that opened is ours, and is closed at once.
+On spot, coins that are not ours were sold: the account owner's, if all of ours are still there.
+With futures the position was turned round: what that opened is ours, and is closed at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,10 @@ class ExcessFills:
     async def settle(
         self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
     ) -> int:
-        """How many were settled; then *found* is no longer so. Raises DatabaseUnavailableError."""
+        """Settle excess fills; return how many. If any, *found* is out of date.
+
+        Raises DatabaseUnavailableError.
+        """
         settled = 0
         for venue in sorted({each.venue for each in found}):
             async with self._database.connection() as connection:
@@ -55,7 +58,7 @@ class ExcessFills:
     async def _settle(
         self, excess: Excess, here: dict[str, Difference], account: VenueAccount
     ) -> bool:
-        """Only as far as the venue shows it; the difference is less by it then."""
+        """Settle one excess only as far as the venue shows it, and reduce the difference by it."""
         fill, futures = excess.fill, excess.position_type is PositionType.FUTURES
         base = await self._holdings.base_asset(fill.symbol)
         subject = fill.symbol if futures else base
@@ -76,7 +79,7 @@ class ExcessFills:
     async def _of_the_owner(
         self, excess: Excess, difference: Difference, account: VenueAccount
     ) -> bool:
-        """All that our positions count on is there: what was sold had been there before us."""
+        """Settle from the owner's coins, there before us: all our positions count on is there."""
         fill, asset = excess.fill, difference.subject
         if excess.position_id is None:  # only a long can be entered on spot
             return False
@@ -88,11 +91,11 @@ class ExcessFills:
                 return False
             await self._mark(connection, fill, excess.position_id)
         self._holdings.forget_baselines()
-        log.warning("the account's own coins were sold", asset=asset, quantity=change)
+        log.warning("owner's coins sold", asset=asset, quantity=change)
         return True
 
     async def _turned(self, excess: Excess) -> bool:
-        """Less of what the bot holds by now, else a position of its own without any patience."""
+        """Book less of what the bot holds by now, else a position that is closed at once."""
         fill = excess.fill
         async with self._database.connection() as connection:
             open_id = await positions.select_open_id(connection, excess.bot, fill.symbol)
@@ -113,9 +116,9 @@ class ExcessFills:
         try:
             await self._orders.book(adopted, also=mark)
         except (RefusedError, OrderDeniedError, AccountTakenError) as error:
-            log.info("an excess waits for the next look", trade=fill.trade_id, why=str(error))
+            log.info("excess fill deferred", trade=fill.trade_id, why=str(error))
             return False
-        log.error("a position was turned round by its own exits", symbol=fill.symbol)
+        log.error("position reversed", symbol=fill.symbol)
         return True
 
     async def _mark(self, connection: Connection, fill: Fill, position_id: PositionId) -> None:

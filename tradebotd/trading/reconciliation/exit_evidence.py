@@ -1,4 +1,4 @@
-"""Whether an exit of which nothing is known has sold: asked before a second takes its place."""
+"""Evidence whether an exit of unknown outcome has sold, before a second takes its place."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -26,8 +26,10 @@ LOOK_BACK: Final = timedelta(minutes=1)
 
 
 class ExitEvidence:
-    """What an account holds may be anybody's: other bots', or what was there before us. So all of
-    it is compared with all that ought to be there, and what cannot be told is no proof.
+    """Evidence from a venue's orders, fills and holdings.
+
+    The holdings of an account may be those of other bots, or from before us. So all of it is
+    compared with all that ought to be there, and what cannot be told apart is no proof.
     """
 
     def __init__(
@@ -46,10 +48,11 @@ class ExitEvidence:
         self._externals = externals
 
     async def nothing_was_sold(self, position: Position, orders: Sequence[GroupOrder]) -> bool:
-        """*orders*, exits of *position*: the venue has passed the time at which they could still
-        arrive, has never seen them, has no fill that may be theirs, and holds what we say.
+        """Return whether *orders*, exits of *position*, have provably sold nothing.
 
-        Raises VenueError, TimeoutError, DatabaseUnavailableError.
+        The venue has passed the time at which they could still arrive, has never seen them, has no
+        fill that may be theirs, and holds what we say. Raises VenueError, TimeoutError,
+        DatabaseUnavailableError.
         """
         subject = await self._holdings.subject(
             position.venue, position.symbol, position.position_type
@@ -84,7 +87,7 @@ class ExitEvidence:
     async def _any_to_its_side(
         self, position: Position, subject: str, fills: Sequence[Fill]
     ) -> bool:
-        """Fills that we have not applied: theirs, by whatever name the venue tells them."""
+        """Return whether unapplied fills are to the exit's side: theirs, under whatever name."""
         if not fills:
             return False
         async with self._database.connection() as connection:
@@ -98,8 +101,10 @@ class ExitEvidence:
     async def _anything_hides_it(
         self, position: Position, subject: str, orders: Sequence[GroupOrder]
     ) -> bool:
-        """An order to the other side that has been executed would make up for what was sold; so
-        would the sale, in another symbol, of something that is paid with it.
+        """Return whether another unsettled order may hide a sale.
+
+        An executed order to the other side would make up for what was sold; so would the sale, in
+        another symbol, of something that is paid with it.
         """
         for symbol in await self._unsettled(position, position.side.entry, orders):
             if await self._is_about(symbol, subject):

@@ -1,4 +1,4 @@
-"""What somebody else's hand does in an account of ours: kept, said, and left alone."""
+"""External activity in an account of ours: recorded, reported, and left alone."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,29 +24,29 @@ from tradebotd.trading.reconciliation.venue_round import VenueRound
 
 log = structlog.get_logger(__name__)
 
-# What lasts (an order that does not settle) is told again at each look; what happened once is not.
+# A lasting condition (an order that does not settle) is reported at each check, an event is not.
 EVENTS: Final = tuple(code for code in AlertCode if not code.lasting)
-MOST_FILLS: Final = 10_000  # of somebody else, the latest: older ones explain nothing any more
+MOST_FILLS: Final = 10_000  # the latest external ones: older ones explain nothing any more
 TOLD_FOR: Final = timedelta(days=1)
 FORGET_EVERY: Final = timedelta(hours=1)
 
 
 @dataclass(slots=True)
 class Attributed:
-    """Fills by the order of ours that they are of, under its id. `news`: not applied yet."""
+    """Fills by the order of ours that they belong to, under its id. `news`: not applied yet."""
 
     ours: dict[ClientOrderId, list[Fill]] = field(default_factory=dict)
     news: dict[ClientOrderId, list[Fill]] = field(default_factory=dict)
 
 
 class ForcedFills(Protocol):
-    """Who makes ours what a venue closed by force."""
+    """Booking of forced closes of our positions."""
 
     async def take(self) -> int: ...
 
 
 class ExcessSettlement(Protocol):
-    """Who settles what our own fills exited beyond what was held."""
+    """Settlement of what our own fills exited beyond what was held."""
 
     async def settle(
         self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
@@ -54,7 +54,7 @@ class ExcessSettlement(Protocol):
 
 
 class ExternalActivity:
-    """Told by the reconciler and by order streams. It never sends anything."""
+    """External activity, as the reconciler and order streams report it. Never sends anything."""
 
     def __init__(
         self,
@@ -73,8 +73,8 @@ class ExternalActivity:
         self._forced = forced
         self._excess = excess
         self._ours: set[ClientOrderId] = set()
-        self._orders: dict[VenueName, dict[str, str]] = {}  # alerts by subject: what was told
-        self._explained = True  # alerts of an earlier life may be open
+        self._orders: dict[VenueName, dict[str, str]] = {}  # messages of alerts by subject
+        self._explained = True  # alerts of an earlier process may be open
         self._forgotten_at: datetime | None = None
 
     # Orders
@@ -85,7 +85,7 @@ class ExternalActivity:
         known: Mapping[VenueName, Sequence[OrderReport]],
         failed: dict[str, str],
     ) -> None:
-        """What rests and is not ours. *known*: what a venue has been asked for already."""
+        """Find resting orders that are not ours. *known*: venues that have been asked already."""
         unasked = self._venues.keys() - known.keys()
         told = await venues.ask_all(unasked, lambda venue: venue.open_orders(), failed)
         for name, reports in sorted([*known.items(), *told.items()]):
@@ -109,13 +109,13 @@ class ExternalActivity:
                 if await alerts.raise_alert(
                     connection, AlertCode.EXTERNAL_ORDER, "warning", subject, message, now
                 ):
-                    log.warning("an order of somebody else rests", subject=subject, detail=message)
+                    log.warning("external order seen", subject=subject, detail=message)
             if self._orders.keys() >= self._venues.keys():
                 every = [subject for told in self._orders.values() for subject in told]
                 await alerts.clear_others(connection, AlertCode.EXTERNAL_ORDER, every, now)
 
     async def _known_as_ours(self, reports: Sequence[OrderReport]) -> set[ClientOrderId]:
-        """Asked of the database once an order."""
+        """Return the ids that are ours; the database is asked once per order."""
         resting = {each.client_order_id for each in reports}
         if new := resting - self._ours:
             async with self._database.connection() as connection:
@@ -123,7 +123,7 @@ class ExternalActivity:
         return self._ours & resting
 
     async def on_external_order(self, report: OrderReport) -> None:
-        """From an order stream. Raises DatabaseUnavailableError."""
+        """Record an external order of an order stream. Raises DatabaseUnavailableError."""
         now = self._clock.now()
         fills = [
             replace(each, forced=each.forced or report.forced) for each in report.fills if _is(each)
@@ -137,23 +137,23 @@ class ExternalActivity:
             await self.take_forced()
 
     async def take_forced(self) -> None:
-        """What a venue closed of ours becomes ours, from what is kept.
+        """Book what a venue closed of ours by force, from the fills kept.
 
         Raises as `on_external_order`.
         """
         try:
             await self._forced.take()
         except AccountTakenError as error:
-            log.warning("a forced close is the other daemon's to book", error=str(error))
+            log.warning("forced close not booked", error=str(error))
 
     async def settle_excess(
         self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
     ) -> int:
-        """How many of our own excesses were settled: then *found* is no longer so."""
+        """Settle our own excess fills; return how many. If any, *found* is out of date."""
         return await self._excess.settle(found, accounts)
 
     async def forget_old(self) -> None:
-        """What happened once is told for a day: nothing has to be done for it to end."""
+        """Clear alerts on past events after a day: nothing has to be done for them to end."""
         now = self._clock.now()
         if self._forgotten_at is not None and now < self._forgotten_at + FORGET_EVERY:
             return
@@ -165,7 +165,7 @@ class ExternalActivity:
     # Fills and holdings
 
     async def attribute(self, told: Sequence[Fill]) -> "Attributed":
-        """Whose they are; what is of no order of ours is kept."""
+        """Attribute fills to our orders; those of no order of ours are kept."""
         result = Attributed()
         if not told:
             return result
@@ -189,10 +189,10 @@ class ExternalActivity:
         foreign: Sequence[Difference] = (),
         silent: Collection[VenueName] = (),
     ) -> tuple[list[Difference], list[Difference]]:
-        """Those that somebody else's fills explain, which is said, and the others.
+        """Return the differences that external fills explain, which are alerted, and the others.
 
         *foreign*: in symbols that are not ours, which need no explanation. *silent*: venues that
-        did not answer; what was said of them is not over.
+        did not answer; their alerts are not over.
         """
         if not found and not foreign and not self._explained:
             return [], []
@@ -208,7 +208,7 @@ class ExternalActivity:
                 if await alerts.raise_alert(
                     connection, AlertCode.EXTERNAL_POSITION, severity, subject, message, now
                 ):
-                    log.warning("somebody else traded", subject=subject, detail=str(each))
+                    log.warning("external trade seen", subject=subject, detail=str(each))
             await alerts.clear_others(
                 connection, AlertCode.EXTERNAL_POSITION, subjects, now, silent
             )
@@ -216,7 +216,7 @@ class ExternalActivity:
         return [each for _, each in told], [each for each in found if each not in explained]
 
     async def fills_behind(self, difference: Difference) -> list[Fill]:
-        """The latest ones that add up to it; none: they do not."""
+        """Return the latest external fills that add up to the difference; empty if none do."""
         fills, may_be_ours = await self._unclaimed(difference.venue)
         doubtful = {id(fill) for some in may_be_ours.values() for fill in some}
         fills = [fill for fill in fills if id(fill) not in doubtful]
@@ -225,11 +225,11 @@ class ExternalActivity:
         return explanation(about, difference, pairs)
 
     async def evidence(self, venue: VenueName) -> dict[ClientOrderId, list[Fill]]:
-        """By order in doubt, the fills of unknown orders that may be its own."""
+        """Return, by order in doubt, the fills of unknown orders that may be its own."""
         return (await self._unclaimed(venue))[1]
 
     async def in_doubt_behind(self, difference: Difference) -> ClientOrderId | None:
-        """An order of ours whose fills may be a part of it, though it may be settled as absent."""
+        """Return an order of ours whose fills may be part of it, even one settled as absent."""
         for order, fills in sorted((await self.evidence(difference.venue)).items()):
             for fill in fills:
                 pair = await self._holdings.pair(fill.symbol)
@@ -247,12 +247,12 @@ class ExternalActivity:
 
 
 def _is(fill: Fill) -> bool:
-    """A venue may tell of fills of nothing, and of what is none."""
+    """Return whether it is a fill: a venue may report empty ones, and invalid ones."""
     return of_fill(fill) is None and fill.quantity > 0
 
 
 def _lacks(difference: Difference) -> bool:
-    """Whether something that we count on is not there."""
+    """Return whether something that we count on is missing."""
     return difference.more * difference.ours < 0
 
 

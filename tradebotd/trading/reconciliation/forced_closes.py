@@ -1,4 +1,4 @@
-"""What a venue closes by force is ours: liquidation, auto-deleveraging, settlement."""
+"""Forced closes by a venue are ours: liquidation, auto-deleveraging, settlement."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -25,11 +25,11 @@ MOST_AT_ONCE: Final = 500
 
 
 class ForcedCloses:
-    """Fills that a venue calls forced, into the futures position that they went against.
+    """Fills that a venue calls forced, booked to the futures position that they went against.
 
-    The configuration lets one bot trade a futures symbol of an account, so there is one; a second
-    one only behind a bot that left the configuration, and the older is closed first. What is
-    beyond our positions was somebody else's.
+    The configuration lets one bot trade a futures symbol of an account, so there is one position; a
+    second one only of a bot that left the configuration, and the older is closed first. What is
+    beyond our positions was external.
     """
 
     def __init__(self, *, database: Database, clock: Clock, orders: AdoptedOrders) -> None:
@@ -39,7 +39,10 @@ class ForcedCloses:
         self._one_at_a_time = anyio.Lock()
 
     async def take(self) -> int:
-        """How many fills became ours. Raises DatabaseUnavailableError, AccountTakenError."""
+        """Book forced fills; return how many.
+
+        Raises DatabaseUnavailableError, AccountTakenError.
+        """
         async with self._one_at_a_time:
             async with self._database.connection() as connection:
                 told = await externals.select_forced(connection, MOST_AT_ONCE)
@@ -78,14 +81,14 @@ class ForcedCloses:
         try:
             await self._orders.book(adopted, also=tell)
         except (RefusedError, OrderDeniedError) as error:
-            log.info("a forced close waits for the next look", position=position.id, why=str(error))
+            log.info("forced close deferred", position=position.id, why=str(error))
             return False
         return True
 
     async def _tell(
         self, connection: Connection, position: Position, fills: Sequence[Fill], effects: Effects
     ) -> None:
-        """In the transaction of the fills."""
+        """Alert the forced close, in the transaction of the fills."""
         kind = next(fill.forced for fill in fills if fill.forced is not None)
         quantity = sum((fill.quantity for fill in fills), ZERO)
         left = next((each.quantity for each in effects.changed), ZERO)
@@ -98,7 +101,7 @@ class ForcedCloses:
         await alerts.raise_alert(
             connection, AlertCode.FORCED_CLOSE, severity, subject, message, now
         )
-        log.error("position closed by the venue", subject=subject, detail=message)
+        log.error("forced close booked", subject=subject, detail=message)
 
 
 def _place(fill: Fill) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Funding of futures: asked for while any are held, booked once, part of what they earned."""
+"""Funding of futures: asked for while any are held, booked once, part of their P&L."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from tradebotd.trading.reconciliation.venue_round import VenueRound
 log = structlog.get_logger(__name__)
 
 EVERY: Final = timedelta(minutes=15)  # market time: venues pay each hour at most
-OVERLAP: Final = timedelta(hours=1)  # a payment may be told late
+OVERLAP: Final = timedelta(hours=1)  # a payment may be reported late
 TOLD_FOR: Final = timedelta(days=1)
 LOOK_BACK: Final = timedelta(
     days=1
@@ -29,12 +29,11 @@ LOOK_BACK: Final = timedelta(
 
 
 class FundingRecorder:
-    """Spot costs nothing: a venue is asked while futures are held there, and for an hour after.
+    """Recorder of funding: a venue is asked while futures are held there, and for an hour after.
 
-    A new process asks once for what was closed within a day, by whomever: a payment is told after
-    the hour that it is for, and the process that held the position may be gone by then.
-
-    The limits of a bot's day count funding like fees.
+    Spot costs nothing. A new process asks once for what any process closed within a day: a payment
+    is reported after the hour that it is for, and the process that held the position may be gone by
+    then. The limits of a bot's day count funding like fees.
     """
 
     def __init__(
@@ -52,16 +51,16 @@ class FundingRecorder:
         self._symbols = symbols
         self._clock = clock
         self._asked_at: dict[VenueName, datetime] = {}
-        self._tells = True  # an alert of an earlier life may be open
+        self._tells = True  # an alert of an earlier process may be open
 
     def ask_again(self) -> None:
-        """Whatever is held, the next `book` asks for it."""
+        """Make the next `book` ask, whatever is held."""
         self._asked_at.clear()
 
     async def book(
         self, held: Sequence[HeldSum], venues: VenueRound, failed: dict[str, str]
     ) -> int:
-        """How many payments were new. Raises DatabaseUnavailableError."""
+        """Book new payments; return how many. Raises DatabaseUnavailableError."""
         now, booked = self._clock.now(), 0
         holding = {
             each.venue for each in held if each.position_type is PositionType.FUTURES and each.open
@@ -85,7 +84,7 @@ class FundingRecorder:
         return booked
 
     def _is_due(self, name: VenueName, closed_at: datetime | None) -> bool:
-        """*closed_at*: of what was held last, if nothing is held there now."""
+        """Return whether to ask; *closed_at*: of what was held last, if nothing is held now."""
         asked_at, now = self._asked_at.get(name), self._clock.now()
         if asked_at is None or (closed_at is not None and asked_at <= closed_at):
             return True
@@ -94,7 +93,7 @@ class FundingRecorder:
         return now >= asked_at + EVERY
 
     async def _tell(self, now: datetime) -> None:
-        """Somebody's position that is not ours, or one that our books lack: said for a day."""
+        """Alert, for a day, on funding of an external position, or one that our books lack."""
         async with self._database.transaction() as connection:
             subjects = []
             for name in sorted(self._venues):
@@ -104,12 +103,12 @@ class FundingRecorder:
                     if await alerts.raise_alert(
                         connection, AlertCode.FUNDING_UNCLAIMED, "warning", subject, message, now
                     ):
-                        log.warning("funding of no position", subject=subject, detail=message)
+                        log.warning("unclaimed funding found", subject=subject, detail=message)
             await alerts.clear_others(connection, AlertCode.FUNDING_UNCLAIMED, subjects, now)
         self._tells = bool(subjects)
 
     async def _since(self, name: VenueName) -> datetime | None:
-        """None: nothing was ever held there that could be paid for."""
+        """Return the time to ask from; None when nothing was ever held there that pays funding."""
         now = self._clock.now()
         async with self._database.connection() as connection:
             since = await funding.select_since(connection, name, now - LOOK_BACK)
@@ -137,12 +136,12 @@ class FundingRecorder:
         return booked
 
     def _counts(self, payment: FundingPayment) -> bool:
-        """In another asset than the quote's it is kept, and is no part of a position's P&L."""
+        """Return whether it is in a position's P&L; it is not in another asset than the quote's."""
         known = self._symbols.get(payment.symbol)
         if known is None or known.instrument.quote_asset == payment.asset:
             return True
         log.warning(
-            "funding in an asset that is not the quote's",
+            "funding not counted",
             symbol=payment.symbol,
             asset=payment.asset,
         )

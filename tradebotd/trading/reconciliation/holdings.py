@@ -1,4 +1,4 @@
-"""What our books and the venues say is held, and how the two differ."""
+"""Holdings as our books and the venues have them, and how the two differ."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -18,11 +18,11 @@ from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.reconciliation.rules import Difference, Pair, differences
 
-BASELINES: Final = "spot_baselines"  # what an account held of our base assets before we came
+BASELINES: Final = "spot_baselines"  # an account's base assets before us
 
 
 class Holdings:
-    """Several bots on one spot symbol of an account are one holding over a stored baseline."""
+    """Holdings; several bots on one spot symbol of an account are one, over a stored baseline."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Holdings:
         recorder: OrderRecorder,
         clock: Clock,
     ) -> None:
-        """*specs* may be changed by a reload."""
+        """Compare holdings of these symbols; *specs* may be changed by a reload."""
         self._database = database
         self._symbols = symbols
         self._specs = specs
@@ -49,14 +49,14 @@ class Holdings:
     async def moving(
         self, before: Sequence[HeldSum], names: Collection[VenueName]
     ) -> set[VenueName]:
-        """Those of *names* where an order is under way, or something has changed since *before*."""
+        """Return those of *names* where an order is under way, or holdings differ from *before*."""
         if not names:
             return set()
         sent_to: dict[ClientOrderId, VenueName] = {}
         if under_way := sorted(self._recorder.in_flight):
             async with self._database.connection() as connection:
                 sent_to = await order_searches.select_venues(connection, under_way)
-        if len(sent_to) < len(under_way):  # nobody knows where
+        if len(sent_to) < len(under_way):  # venue not known
             return set(names)
         changed = set(before) ^ set(await self.sums())
         return {*sent_to.values(), *(each.venue for each in changed)} & set(names)
@@ -64,11 +64,12 @@ class Holdings:
     async def differences(
         self, held: Sequence[HeldSum], accounts: Mapping[VenueName, VenueAccount]
     ) -> list[Difference]:
-        """*held* was read before the *accounts* were asked for; whoever acts compares it again.
+        """Return how the holdings differ; a caller that acts on it compares *held* again.
 
-        Of spot, what bots trade, hold or may have bought: what else is the base of a symbol only
-        converts, is money like any quote asset, and nobody could adopt it. Of futures, those in our
-        symbols and in what we hold; the others are `foreign`.
+        *held* was read before the *accounts* were asked for. Of spot: assets that bots trade, hold
+        or may have bought; any other base asset of a symbol only converts, is money like any quote
+        asset, and could not be adopted. Of futures: those in our symbols and in what we hold; the
+        others are `foreign`.
         """
         found: list[Difference] = []
         for name, account in accounts.items():
@@ -99,7 +100,7 @@ class Holdings:
     def foreign(
         self, held: Sequence[HeldSum], accounts: Mapping[VenueName, VenueAccount]
     ) -> list[Difference]:
-        """Futures positions in symbols that are not ours: they contradict none of our books."""
+        """Return futures in symbols that are not ours: they contradict none of our books."""
         found: list[Difference] = []
         for name, account in accounts.items():
             futures = {each.symbol for each in held if each.venue == name}
@@ -111,15 +112,17 @@ class Holdings:
     def _ours(
         self, venue: VenueName, account: VenueAccount, held: Collection[str]
     ) -> dict[str, Decimal]:
-        """Of its futures positions, those in symbols of our configuration, or that we hold."""
+        """Return the venue's futures positions in configured symbols, or that we hold."""
         known = {each.symbol for each in self._at(venue)} | set(held)
         return {each: size for each, size in account.positions.items() if each in known}
 
     async def subject(
         self, venue: VenueName, symbol: str, position_type: PositionType
     ) -> str | None:
-        """What a `Difference` in *symbol* is about. None: there never is one, whatever is held:
-        what was there before us has not been stored yet.
+        """Return the subject of a `Difference` in *symbol*.
+
+        Returns None when there never is one, whatever is held: what was there before us has not
+        been stored yet.
         """
         if position_type is PositionType.FUTURES:
             return symbol
@@ -130,9 +133,10 @@ class Holdings:
     async def move_baseline(
         self, connection: Connection, venue: VenueName, asset: str, change: Decimal
     ) -> bool:
-        """What was there before us has become more or less. False: less than nothing.
+        """Change the baseline: what was there before us has become more or less.
 
-        In the caller's transaction; `forget_baselines` once that has committed.
+        Returns False when it would be less than nothing. In the caller's transaction;
+        `forget_baselines` once that has committed.
         """
         stored: Any = await settings.lock(connection, BASELINES) or {}
         before = Decimal(stored.get(venue, {}).get(asset, "0"))
@@ -143,7 +147,7 @@ class Holdings:
         return True
 
     def forget_baselines(self) -> None:
-        """They are read again."""
+        """Forget the baselines, so that they are read again."""
         self._baselines = None
 
     async def base_asset(self, symbol: str) -> str:
@@ -157,7 +161,7 @@ class Holdings:
         return Pair(instrument.base_asset, instrument.quote_asset)
 
     async def instrument(self, symbol: str) -> Instrument | None:
-        """As configured, or as it was before it left the configuration."""
+        """Return the instrument as configured, or as it was before it left the configuration."""
         known = self._symbols.get(symbol)
         if known is not None:
             return known.instrument
@@ -167,18 +171,19 @@ class Holdings:
         return self._gone[symbol]
 
     async def _flows(self, venue: VenueName) -> dict[str, Decimal]:
-        """What trades have added to each asset as money, and fees have taken of it."""
+        """Return what trades have added to each asset as money, less the fees taken in it."""
         async with self._database.connection() as connection:
             return await asset_sums.select_flows(connection, venue)
 
     async def _told_later(self, venue: VenueName) -> dict[str, Decimal]:
-        """What is in the flows by now, and was in the baseline from the first."""
+        """Return what is in the flows by now, and was in the baseline from the first."""
         async with self._database.connection() as connection:
             return await baselines.told_later(connection, venue)
 
     async def _traded_assets(self, venue: VenueName) -> set[str]:
-        """The base assets of our symbols there that a bot trades, or of whose orders not all is
-        known: their bot may have left.
+        """Return the base assets of our symbols there that a bot trades or may have traded.
+
+        The latter have orders of which not all is known: their bot may have left.
         """
         async with self._database.connection() as connection:
             traded = await order_searches.select_symbols_open(connection, venue)
@@ -186,7 +191,7 @@ class Holdings:
         return {each.base_asset for each in self._at(venue) if each.symbol in traded}
 
     def _without_dust(self, venue: VenueName, found: Sequence[Difference]) -> list[Difference]:
-        """Venues round what is paid: less than a lot of what is money, too, is no position."""
+        """Drop differences of less than a lot in what is also money: venues round what is paid."""
         money = {instrument.quote_asset for instrument in self._at(venue)}
         lots: dict[str, Decimal] = {}
         for each in self._at(venue):
@@ -209,11 +214,11 @@ class Holdings:
         held: Sequence[HeldSum],
         flows: Mapping[str, Decimal],
     ) -> dict[str, Decimal]:
-        """What was there before we came, of each base asset; stored at the first look.
+        """Return what was there before us, of each base asset; stored at the first check.
 
-        Kept for ever, so only what did not change around the venue's answer is stored. Nobody owned
-        less than nothing: where the venue has less than our books, nothing was there, and that is
-        a difference.
+        Kept for ever, so only what did not change around the venue's answer is stored. It is never
+        negative: where the venue has less than our books, nothing was there, and that is a
+        difference.
         """
         stored = await self._stored_baselines()
         known = stored.get(venue, {})
@@ -227,7 +232,7 @@ class Holdings:
             at = self._clock.now()
             if await self.moving(held, [venue]):
                 return known | first
-            if await self._flows(venue) != flows:  # a transfer was told meanwhile
+            if await self._flows(venue) != flows:  # a transfer was reported meanwhile
                 return known | first
             await self._store_baseline(venue, first, at)
         return known | first
@@ -235,7 +240,7 @@ class Holdings:
     async def _store_baseline(
         self, venue: VenueName, first: Mapping[str, Decimal], at: datetime
     ) -> None:
-        """Beside what is stored by now: one that was there before may be moved at this moment."""
+        """Store a baseline beside those stored by now: one of them may be moved at this moment."""
         async with self._database.transaction(durable=True) as connection:
             stored: Any = await settings.lock(connection, BASELINES) or {}
             written = {asset: str(amount) for asset, amount in first.items()}

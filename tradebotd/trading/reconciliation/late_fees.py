@@ -1,6 +1,6 @@
-"""Fees that nobody could value when their fills were booked: valued once there is a price.
+"""Fees without a known worth when their fills were booked: valued once there is a price.
 
-What is found at a start is booked before the first price of the asset that its fee was taken in.
+Fills found at a start are booked before the first price of the asset that their fee was taken in.
 """
 
 from typing import Final
@@ -26,11 +26,11 @@ class LateFees:
         self._database = database
         self._clock = clock
         self._days = days
-        self._after = FIRST  # what nothing ever converts keeps no other from its turn
+        self._after = FIRST  # a fee that never converts must not block the others
         self._none_at: int | None = None  # the database's durable state when there was none
 
     async def value(self) -> int:
-        """How many of the next few are valued now. Raises DatabaseUnavailableError."""
+        """Value the next few fees; return how many. Raises DatabaseUnavailableError."""
         state = self._database.durable_state
         if state is not None and self._none_at == state:
             return 0
@@ -59,5 +59,5 @@ class LateFees:
             bot, asset = BotName(each.bot), each.quote_asset
             await self._days.count(connection, bot, at, -worth, asset)
             await say_no_more(connection, each.venue, each.fee_asset, now)
-        log.info("a fee was valued late", bot=bot, asset=each.fee_asset, rate=rate, worth=worth)
+        log.info("late fee valued", bot=bot, asset=each.fee_asset, rate=rate, worth=worth)
         return True

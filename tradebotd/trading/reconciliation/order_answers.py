@@ -1,4 +1,4 @@
-"""What the venues say of orders in doubt, as they are told: nothing is concluded here."""
+"""Answers of the venues on orders in doubt, as reported: nothing is concluded here."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ORDERS_SECONDS: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Without a `search`: `why` there is none. `asked_at`: host time."""
+    """Answer on one order. Without a `search`: `why` there is none. `asked_at`: host time."""
 
     asked_at: datetime
     search: OrderLookup | None = None
@@ -30,18 +30,19 @@ class Answer:
 
 
 class OrderAnswers:
-    """Whose turn does not come, since the venue is slow, comes first the next time."""
+    """Answers on orders; one whose turn does not come at a slow venue is first the next time."""
 
     def __init__(self, host: HostClock) -> None:
         self._host = host
         self._questions = 0
-        self._asked: dict[ClientOrderId, int] = {}  # which question was about it
+        self._asked: dict[ClientOrderId, int] = {}  # number of the question about it
 
     async def ask_for(
         self, orders: Sequence[Order], venues: VenueRound, in_flight: Collection[ClientOrderId]
     ) -> dict[ClientOrderId, Answer]:
-        """Each venue for one after the other, and the venues side by side. What is being sent when
-        its turn comes is left out: the venue cannot know it yet.
+        """Ask each venue for one order after the other, and the venues concurrently.
+
+        An order that is being sent when its turn comes is left out: the venue cannot know it yet.
         """
         answers: dict[ClientOrderId, Answer] = {}
         names = {order.client_order_id for order in orders}
@@ -76,7 +77,10 @@ class OrderAnswers:
 
 
 async def cancelled(order: Order, venues: VenueRound) -> OrderReport:
-    """By its id, there or not. Raises OrderRejectedError (it is not), VenueError, TimeoutError."""
+    """Cancel the order by its id, there or not.
+
+    Raises OrderRejectedError (it is not), VenueError, TimeoutError.
+    """
     report = await venues.ask(
         order.venue, lambda venue: venue.cancel(order.symbol, order.client_order_id)
     )

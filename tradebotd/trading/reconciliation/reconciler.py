@@ -1,4 +1,4 @@
-"""Asks the venues what is so, and makes our books say it: orders, fills, holdings."""
+"""Reconciler: asks the venues for orders, fills and holdings, and brings our books up to date."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,15 +36,16 @@ log = structlog.get_logger(__name__)
 
 MARGIN: Final = 0.05
 LOOK_BACK: Final = timedelta(days=1)  # for fills, from before the start
-LATE_TRADES: Final = timedelta(hours=1)  # a venue may tell one so long after it has told later ones
+LATE_TRADES: Final = timedelta(hours=1)  # a venue may report one this long after later ones
 
 
 @dataclass(slots=True)
 class Reconciled:
-    """`waiting`: orders that may still be on their way. `failed`: venues that did not answer.
+    """Result of a reconciliation.
 
-    `external`: differences that somebody else's fills explain. `uncompared`: venues of which not
-    all could be told.
+    `waiting`: orders that may still be in flight. `failed`: venues that did not answer. `external`:
+    differences that external fills explain. `uncompared`: venues that could not be compared in
+    full.
     """
 
     asked: int = 0
@@ -59,7 +60,7 @@ class Reconciled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationParts:
-    """What a reconciliation goes through, composed by the wiring."""
+    """Parts of a reconciliation, composed by the wiring."""
 
     unknown_orders: UnknownOrderResolver
     holdings: Holdings
@@ -71,7 +72,7 @@ class ReconciliationParts:
 
 
 class Reconciler:
-    """One at a time. What a venue has and we do not is reported and left alone."""
+    """Reconciler, one run at a time. What a venue has and we do not is reported and left alone."""
 
     def __init__(
         self,
@@ -96,17 +97,17 @@ class Reconciler:
         self._cash = parts.cash
         self._agreement = parts.agreement
         self._one_at_a_time = anyio.Lock()
-        self._differed = True  # until proven otherwise: an alert of an earlier life may be open
+        self._differed = True  # until proven otherwise: an alert of an earlier process may be open
         self._contradicted = True
         self._settled_since_start = False
-        # From when on trades may be missing: since it agreed with our books, or told all it knew.
+        # Start of possibly missing trades: since it agreed with our books, or reported all it knew.
         self._told_until: dict[VenueName, datetime] = dict.fromkeys(venues, clock.now() - LOOK_BACK)
 
     async def run(self) -> Reconciled:
-        """Orders in doubt first, then holdings. Raises DatabaseUnavailableError.
+        """Reconcile orders in doubt first, then holdings. Raises DatabaseUnavailableError.
 
-        The first one after a start waits until nothing of an earlier life can still be on its way:
-        market time may jump by hours in the two seconds that this takes.
+        The first run after a start waits until nothing of an earlier process can still be in
+        flight: market time may jump by hours in the two seconds that this takes.
         """
         async with self._one_at_a_time:
             venues = VenueRound(self._venues)
@@ -131,7 +132,7 @@ class Reconciler:
             return result
 
     def _sendable_for(self, settled: ResolutionResult) -> float:
-        """Seconds until nothing that waits may be sent any more."""
+        """Return the seconds until nothing that waits may be sent any more."""
         now = self._host.now()
         return max(((by - now).total_seconds() for by in settled.waiting.values()), default=0.0)
 
@@ -140,7 +141,7 @@ class Reconciler:
     async def _compare_holdings(
         self, venues: VenueRound, waiting_at: Collection[VenueName], result: Reconciled
     ) -> None:
-        """Only what did not change around the venue's answer is compared: each venue by itself."""
+        """Compare each venue by itself, and only what did not change around its answer."""
         still = not waiting_at and not result.failed and not self._recorder.in_flight
         if still and self._agreement.may_stand():
             accounts = await self._accounts(venues, result)
@@ -158,7 +159,7 @@ class Reconciler:
         found = await self._holdings.differences(before, accounts)
         differing = {each.venue for each in found}
         self._told_until |= dict.fromkeys(accounts.keys() - differing, began)
-        # The venue may have filled what is being written down: the next look compares.
+        # The venue may have filled what is being booked: the next check compares.
         moving = await self._holdings.moving(before, differing)
         await self._apply_late_fills(differing - moving, venues, result)
         moving |= await self._holdings.moving(before, differing)
@@ -189,7 +190,7 @@ class Reconciler:
     async def _say_contradictions(
         self, accounts: dict[VenueName, VenueAccount], result: Reconciled
     ) -> None:
-        """What cannot be so is said; an account that is no numbers counts as not told."""
+        """Alert impossible balances; an account that is not readable counts as not answered."""
         silent = self._venues.keys() - accounts.keys()
         found = {
             f"{name} {subject}": why
@@ -207,7 +208,7 @@ class Reconciler:
                 if await alerts.raise_alert(
                     connection, AlertCode.BALANCE_CONTRADICTS, "critical", subject, why, now
                 ):
-                    log.error("a venue contradicts itself", subject=subject, detail=why)
+                    log.error("venue contradiction found", subject=subject, detail=why)
             await alerts.clear_others(
                 connection, AlertCode.BALANCE_CONTRADICTS, list(found), now, silent
             )
@@ -220,7 +221,7 @@ class Reconciler:
         accounts: Mapping[VenueName, VenueAccount],
         result: Reconciled,
     ) -> None:
-        """Where all that is held agrees, and no order is on its way."""
+        """Compare cash where all that is held agrees, and no order is in flight."""
         uncertain = {*waiting_at, *await self._holdings.moving(before, accounts.keys())}
         certain = {name: each for name, each in accounts.items() if name not in uncertain}
         result.cash = await self._cash.compare(certain)
@@ -230,9 +231,9 @@ class Reconciler:
     async def _apply_late_fills(
         self, differing: Iterable[VenueName], venues: VenueRound, result: Reconciled
     ) -> None:
-        """A difference may be a fill of an order that we took for settled: late evidence counts.
+        """Apply late fills: a difference may be a fill of an order that we took for settled.
 
-        What is of no order of ours is somebody else's; it is kept, and not asked for again.
+        A fill of no order of ours is external; it is kept, and not asked for again.
         """
         began = self._clock.now()
         since = {name: self._told_until.get(name, began - LOOK_BACK) for name in differing}
@@ -250,7 +251,7 @@ class Reconciler:
                         result.uncompared.add(name)
                         contradicted = True
                 if contradicted:
-                    continue  # its fills are asked for again, until the venue tells whose they are
+                    continue  # its fills are asked for again, until it is known whose they are
                 self._told_until[name] = max(since[name], began - LATE_TRADES)
             except (VenueError, TimeoutError) as error:
                 result.failed[name] = words(error)
@@ -259,7 +260,10 @@ class Reconciler:
     async def _apply(
         self, client_order_id: ClientOrderId, fills: Sequence[Fill], venues: VenueRound
     ) -> str | None:
-        """Why the venue's answer is none: then the order is in doubt, and nothing is taken."""
+        """Apply an order's fills; return why the venue's answer is not one, or None.
+
+        If it is not, the order is in doubt, and nothing is booked.
+        """
         if client_order_id in self._recorder.in_flight:
             return None
         symbol = fills[0].symbol
@@ -277,7 +281,7 @@ class Reconciler:
         return why
 
     async def _report(self, found: Sequence[Difference], silent: Collection[VenueName]) -> None:
-        """*silent*: venues of which nobody knows whether they still differ."""
+        """Alert differences. *silent*: venues of which it is unknown whether they still differ."""
         if not found and not self._differed:
             return
         now = self._clock.now()

@@ -1,4 +1,4 @@
-"""What one round of asking about orders in doubt came to."""
+"""Result of one round of asking about orders in doubt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,11 @@ from tradebotd.trading.reconciliation.venue_round import VenueRound
 
 @dataclass(slots=True)
 class ResolutionResult:
-    """`waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
+    """Result of a round.
 
-    `unanswered`: id to why nobody can say what became of it; `unheard`: all of which nothing was
-    said in this round. `troubled`: venues of orders that failed.
+    `waiting`: id to the host time until which it could be sent. `open`: what rests, by venue.
+    `unanswered`: id to why its outcome cannot be determined; `unheard`: all orders without an
+    answer in this round. `troubled`: venues of orders that failed.
     """
 
     venues: VenueRound

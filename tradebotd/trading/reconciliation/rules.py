@@ -1,4 +1,4 @@
-"""What to believe about an order, and what a difference in holdings is. Pure."""
+"""Rules: what to believe about an order, and what a difference in holdings is. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,9 +36,9 @@ def counted(
     asked_at: datetime,
     traits: VenueTraits,
 ) -> OrderSearchState | None:
-    """*search* after one more "never seen". One that came too early says nothing: as it was.
+    """Return *search* after one more "never seen"; one that came too early changes nothing.
 
-    By the venue's clock, and by ours when we asked, whichever is behind.
+    Too early by the venue's clock, or by ours when we asked, whichever is behind.
     """
     speaks_from = send_by + traits.receive_window + traits.absence_margin
     if min(answer.venue_time, asked_at) <= speaks_from:
@@ -60,10 +60,10 @@ def judge(
     traits: VenueTraits,
     silent: bool = False,
 ) -> MissingOrderVerdict:
-    """Of an order that the venue says it has never seen. *moved*: its holdings say otherwise.
-    *silent*: they could say nothing either way, so that its answers have to last for longer.
+    """Judge an order that the venue says it has never seen. *moved*: its holdings say otherwise.
 
-    The paper venue's books are authoritative: its traits make the first such answer enough.
+    *silent*: the holdings can prove nothing either way, so that the answers have to last for
+    longer. The paper venue's books are authoritative: its traits make the first such answer enough.
     """
     if search is None:
         return MissingOrderVerdict.WAIT
@@ -82,12 +82,12 @@ def judge(
 
 
 def can_rest(stored: StoredOrder) -> bool:
-    """What the venue has acknowledged did arrive, so that its absence proves less."""
+    """Return whether the order may rest; an acknowledged one did arrive: absence proves less."""
     return stored.order.type is not OrderType.MARKET or was_seen(stored)
 
 
 def is_due(search: OrderSearchState | None, now: datetime) -> bool:
-    """Each time while its outcome is unknown; once it was inferred, ever more seldom."""
+    """Return whether to ask: always while the outcome is unknown, ever less often once inferred."""
     if search is None or search.inferred_absent_at is None:
         return True
     lasted = search.last_asked_at - search.inferred_absent_at
@@ -101,7 +101,7 @@ def is_over(search: OrderSearchState, now: datetime) -> bool:
 
 
 def is_news(stored: StoredOrder, report: OrderReport) -> bool:
-    """Whether *report* says anything that our row does not: what rests is asked about each time."""
+    """Return whether *report* adds anything to our row: what rests is asked about each time."""
     order = stored.order
     return (
         report.status is not order.status
@@ -122,7 +122,7 @@ class Difference:
 
     @property
     def more(self) -> Decimal:
-        """What the venue has beyond our books; negative: what it lacks."""
+        """Quantity that the venue has beyond our books; negative: what it lacks."""
         return self.theirs - self.ours
 
     def __str__(self) -> str:
@@ -132,7 +132,7 @@ class Difference:
 def differences(
     venue: VenueName, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
 ) -> list[Difference]:
-    """Every subject whose two sums are not equal; what one side does not name is zero."""
+    """Return every subject whose two sums are not equal; what one side does not name is zero."""
     return [
         Difference(
             venue=venue,
@@ -146,26 +146,27 @@ def differences(
 
 
 def speaks_for(difference: Difference, side: Side) -> bool:
-    """Whether an execution to *side* that we do not know of would explain it, in part at least."""
+    """Return whether an unknown execution to *side* would explain it, in part at least."""
     return difference.more * side.sign > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What a symbol trades against what."""
+    """Base and quote asset of a symbol."""
 
     base_asset: str
-    quote_asset: str | None = None  # None: nobody knows it any more
+    quote_asset: str | None = None  # None: no longer known
 
 
 def net(fill: Fill, base_asset: str) -> Decimal:
-    """What it changed in the holding; a fee taken in the base asset has left it, too."""
+    """Return the fill's change of the holding, net of a fee taken in the base asset."""
     return change_of(fill, base_asset, Pair(base_asset))
 
 
 def change_of(fill: Fill, subject: str, pair: Pair) -> Decimal:
-    """What it changed in *subject*: its symbol's futures, its base asset, the money that paid for
-    it, or its fee's asset.
+    """Return the fill's change of *subject*.
+
+    That is its symbol's futures, its base asset, the money that paid for it, or its fee's asset.
     """
     if subject == fill.symbol:
         return fill.quantity * fill.side.sign
@@ -180,9 +181,9 @@ def change_of(fill: Fill, subject: str, pair: Pair) -> Decimal:
 def explanation(
     fills: Sequence[Fill], difference: Difference, pairs: Mapping[str, Pair]
 ) -> list[Fill]:
-    """The latest of *fills* (oldest first) that together make up the *difference*, if any do.
+    """Return the latest of *fills* (oldest first) that together make up the *difference*.
 
-    Older ones may have been there before us, or were undone again.
+    None of them if there are no such fills. Older ones may be from before us, or were undone again.
     """
     total = ZERO
     for place in range(len(fills) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""When what an account holds says nothing about an order, however it compares."""
+"""Holdings that say nothing about an order, however they compare."""
 
 from collections.abc import Iterable
 
@@ -10,8 +10,10 @@ from tradebotd.trading.reconciliation.holdings import Holdings
 async def says_nothing(
     holdings: Holdings, stored: StoredOrder, doubtful: Iterable[StoredOrder]
 ) -> bool:
-    """The holdings are as they should be, executed or not: what was there before us has not been
-    counted, or one of the *doubtful* at its venue, to the other side, makes up for it.
+    """Return whether the holdings are as they should be, executed or not.
+
+    What was there before us has not been counted, or one of the *doubtful* at its venue, to the
+    other side, makes up for it.
     """
     subject = await _subject(holdings, stored)
     if subject is None:

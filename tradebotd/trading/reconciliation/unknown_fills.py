@@ -1,4 +1,4 @@
-"""Whether fills of orders that nobody knows may be those of our orders in doubt. Pure."""
+"""Fills of unknown orders that may be those of our orders in doubt. Pure."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,16 +10,17 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.storage.order_searches import Doubt
 
-CLOCKS: Final = timedelta(minutes=1)  # the venue's may be so far behind ours
+CLOCKS: Final = timedelta(minutes=1)  # a venue's clock may be this far behind ours
 LATE: Final = timedelta(hours=1)  # what was inferred absent may have been executed until then
 
 
 def evidence(fills: Sequence[Fill], doubts: Sequence[Doubt]) -> dict[ClientOrderId, list[Fill]]:
-    """By order in doubt, those of *fills*, none of a known order of ours, that may be its own.
+    """Return, by order in doubt, those of *fills* that may be its own.
 
-    A trade without a name may be ours: the list of trades often has the venue's number alone. One
-    with a name that is not ours is somebody else's, unless it is of the very size that we sent: a
-    triggered order, or a broker, may have renamed it. More than we sent is not ours.
+    *fills* are of no known order of ours. A trade without a name may be ours: the list of trades
+    often has the venue's number alone. One with a name that is not ours is external, unless it is
+    of the very size that we sent: a triggered order, or a broker, may have renamed it. More than we
+    sent is not ours.
     """
     found: dict[ClientOrderId, list[Fill]] = {}
     for theirs in _by_order(fills).values():

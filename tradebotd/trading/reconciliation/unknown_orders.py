@@ -1,4 +1,4 @@
-"""Orders in doubt: sought at their venues until it is known, or inferred, what became of them."""
+"""Orders in doubt: looked up at their venues until their outcome is known, or inferred."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 OVERLAP: Final = timedelta(minutes=5)
 NEVER_SEEN: Final = "the venue has never seen it"
-SILENT_FOR: Final = timedelta(minutes=10)  # then nobody knows what became of one that rested
+SILENT_FOR: Final = timedelta(minutes=10)  # then the outcome of one that rested is unknown
 LOST: Final = frozenset({OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN})
 
 _RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
@@ -54,7 +54,7 @@ _RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
-    """An order that its venue has just denied; the search with that answer counted."""
+    """An order that its venue has just denied, and its search with that answer counted."""
 
     stored: StoredOrder
     search: OrderSearchState | None
@@ -66,7 +66,7 @@ class _Missing:
 
 
 class UnknownOrderResolver:
-    """One at a time (the reconciler sees to it)."""
+    """Resolver of unknown orders, one run at a time (the reconciler ensures it)."""
 
     def __init__(
         self,
@@ -87,12 +87,12 @@ class UnknownOrderResolver:
         self._clock = clock
         self._host = host
         self._answers = OrderAnswers(host)
-        self._told: set[str] | None = None  # alerts of an earlier life may be open
+        self._told: set[str] | None = None  # alerts of an earlier process may be open
         self._silent_since: dict[ClientOrderId, datetime] = {}
         self._trades_asked: dict[ClientOrderId, datetime] = {}
 
     async def settle(self, venues: VenueRound) -> ResolutionResult:
-        """Ask about each once. Raises DatabaseUnavailableError."""
+        """Ask about each order in doubt once. Raises DatabaseUnavailableError."""
         result = ResolutionResult(venues)
         async with self._database.connection() as connection:
             doubtful = await order_searches.select_in_doubt(connection)
@@ -124,7 +124,7 @@ class UnknownOrderResolver:
         return result
 
     def _no_answer(self, stored: StoredOrder, why: str, result: ResolutionResult) -> None:
-        """Unknown is unknown, whoever does not answer; what rested may do so for a while."""
+        """Note that there was no answer; an order that rested may be without one for a while."""
         order, now = stored.order, self._host.now()
         result.fail(order, why)
         result.unheard.append(stored)
@@ -138,7 +138,7 @@ class UnknownOrderResolver:
         doubtful: Sequence[tuple[StoredOrder, OrderSearchState | None]],
         result: ResolutionResult,
     ) -> list[tuple[StoredOrder, OrderSearchState | None]]:
-        """Those that rest are asked about all at once; what is as our row says needs no more."""
+        """Return the orders left to ask for: those that rest as our row says need no more."""
         names = {each.order.venue for each, _ in doubtful if each.order.status in _RESTS}
         result.open = await result.venues.ask_all(
             names & self._venues.keys(), lambda venue: venue.open_orders(), result.failed
@@ -164,7 +164,10 @@ class UnknownOrderResolver:
         answer: Answer,
         result: ResolutionResult,
     ) -> _Missing | None:
-        """None: it was found, and what the venue said is recorded; or nothing was said."""
+        """Take an answer; return the order if its venue has never seen it.
+
+        Returns None when it was found and the report is recorded, or when there was no answer.
+        """
         if answer.search is None:
             self._no_answer(stored, answer.why, result)
             return None
@@ -216,7 +219,7 @@ class UnknownOrderResolver:
         async with self._database.transaction(durable=True) as connection:
             await order_searches.end(connection, stored.order.id, self._host.now())
         if search.inferred_absent_at is not None:
-            log.error("an order that was inferred absent is there", **_named(stored))
+            log.error("absent order found", **_named(stored))
 
     # What is missing
 
@@ -259,10 +262,10 @@ class UnknownOrderResolver:
     async def _evidence(
         self, venue: Venue, here: Sequence[_Missing], venues: VenueRound
     ) -> tuple[list[Difference] | None, Mapping[ClientOrderId, Sequence[Fill]]]:
-        """How the holdings differ, and what was filled since, by order of ours; None: it cannot be
-        told at this moment.
+        """Return how the holdings differ, and what was filled since, by order of ours.
 
-        What somebody else's fills explain speaks for no order of ours.
+        The differences are None when they cannot be determined at this moment. Those that external
+        fills explain speak for no order of ours.
         """
         before, asked_at = await self._holdings.sums(), self._clock.now()
         since = min(self._untold_since(each) for each in here) - OVERLAP
@@ -278,15 +281,19 @@ class UnknownOrderResolver:
         return [each for each in found if not await self._externals.fills_behind(each)], ours
 
     def _untold_since(self, missing: _Missing) -> datetime:
-        """What was told before is kept: it is not asked for again, however long this lasts."""
+        """Return from when to ask for trades: those reported before are kept.
+
+        They are not asked for again, however long this lasts.
+        """
         created = missing.stored.order.created_at
         asked = self._trades_asked.get(missing.client_order_id)
         return created if asked is None else max(created, asked - LATE)
 
     def _is_recent(self, fills: Sequence[Fill]) -> bool:
-        """Evidence although nothing has moved: the holdings may be told later than the trades.
+        """Return whether fills are evidence although no holding has moved.
 
-        What has been undone meanwhile keeps no order unknown for ever.
+        The holdings may be reported later than the trades. What has been undone meanwhile keeps no
+        order unknown for ever.
         """
         return any(self._clock.now() < fill.executed_at + LATE for fill in fills)
 
@@ -300,7 +307,10 @@ class UnknownOrderResolver:
         return any(each.subject == subject and speaks_for(each, order.side) for each in differences)
 
     async def _cancel(self, missing: _Missing, result: ResolutionResult) -> bool:
-        """By its id, whether or not it is there: then it cannot come any more. True: it was."""
+        """Cancel by its id, whether or not it is there, so that it cannot come any more.
+
+        Returns True if it was there.
+        """
         order = missing.stored.order
         try:
             report = await cancelled(order, result.venues)
@@ -345,7 +355,7 @@ class UnknownOrderResolver:
             await self._recorder.record_unknown(order.client_order_id, NEVER_SEEN)
 
     async def _tell(self, result: ResolutionResult) -> None:
-        """An alert an order for as long as it could have been sent and nobody knows of it."""
+        """Alert each order that could have been sent, for as long as its outcome is unknown."""
         now = self._host.now()
         unknown = {name: NEVER_SEEN for name, send_by in result.waiting.items() if send_by < now}
         unknown |= result.unanswered
@@ -374,7 +384,7 @@ def _verdict(missing: _Missing, *, moved: bool, silent: bool = False) -> Missing
 
 
 def _untold(report: OrderReport) -> str | None:
-    """What is missing in the answer of a venue that knows the order."""
+    """Return what is missing in the answer of a venue that knows the order, or None."""
     if report.status in LOST:
         return f"the venue knows it, and not what became of it: {report.status}"
     missing = report.filled_quantity - sum((fill.quantity for fill in report.fills), ZERO)

@@ -1,4 +1,4 @@
-"""What one reconciliation asks of the venues: side by side, and of a silent one nothing more."""
+"""Questions of one reconciliation to the venues: concurrent, and no more to a silent one."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, TypeVar
@@ -19,8 +19,10 @@ Call = Callable[[Venue], Awaitable[T]]
 
 
 class VenueRound:
-    """Made anew for each reconciliation. A venue that did not answer in time is asked nothing more
-    in it: however many hang, and in whatever phase, they cost it the time of one answer each.
+    """Round of questions, made anew for each reconciliation.
+
+    A venue that did not answer in time is asked nothing more in it: however many hang, and in
+    whatever phase, they cost it the time of one answer each.
     """
 
     def __init__(self, venues: Mapping[VenueName, Venue]) -> None:
@@ -29,7 +31,10 @@ class VenueRound:
         self._silent: dict[VenueName, str] = {}
 
     async def ask(self, name: VenueName, call: Call[T]) -> T:
-        """Raises VenueError (it is not configured, or is not asked any more), TimeoutError."""
+        """Ask one venue.
+
+        Raises VenueError (it is not configured, or is not asked any more), TimeoutError.
+        """
         if name not in self._venues:
             raise VenueUnavailableError(f"venue {name} is not configured")
         if (why := self._silent.get(name)) is not None:
@@ -50,7 +55,7 @@ class VenueRound:
     async def ask_all(
         self, names: Iterable[VenueName], call: Call[T], failed: dict[str, str]
     ) -> dict[VenueName, T]:
-        """The answers, in the order of the names; who gave none is in *failed*, with why."""
+        """Return the answers in the order of the names; *failed* gains the others, with why."""
         asked = sorted(set(names))
         answers: dict[VenueName, T] = {}
 
@@ -67,13 +72,13 @@ class VenueRound:
 async def side_by_side(
     names: Iterable[VenueName], work: Callable[[VenueName], Coroutine[Any, Any, None]]
 ) -> None:
-    """Raises what one of them raises; the others are cut then."""
+    """Run *work* for all names concurrently. Raises the first error, and cancels the others."""
     try:
         async with anyio.create_task_group() as working:
             for name in names:
                 working.start_soon(work, name)
     except ExceptionGroup as group:
-        raise group.exceptions[0] from None  # a group of errors is nobody's to handle
+        raise group.exceptions[0] from None  # callers handle single errors, not groups
 
 
 def words(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What an order costs at the paper venue, and what its fill does to the books. Pure."""
+"""Cost of an order at the paper venue, and the effect of its fill on the books. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ INSUFFICIENT_BALANCE: Final = "insufficient balance"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperTerms:
-    """`[venues.paper]`: cash by asset, fees as fractions of the notional, the rest in bps.
+    """Terms of `[venues.paper]`: cash by asset, fees as fractions of the notional, the rest in bps.
 
-    `fee_in_base`: a buy's fee is taken from what was bought. `funding_rate`: what longs pay
-    shorts of the notional, each `funding_every` of market time on the UTC grid.
+    `fee_in_base`: a buy's fee is taken from what was bought. `funding_rate`: fraction of the
+    notional that longs pay to shorts, each `funding_every` of market time on the UTC grid.
     """
 
     starting_cash: Mapping[str, Decimal]
@@ -38,13 +38,13 @@ class PaperTerms:
 
     @property
     def base_fee(self) -> Decimal:
-        """What of a spot buy is kept: a fraction. A rebate is paid in the quote asset."""
+        """Fraction of a spot buy that is kept as its fee. A rebate is paid in the quote asset."""
         return max(self.maker, self.taker, ZERO) if self.fee_in_base else ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locked:
-    """What resting orders hold, by asset: it can neither be sold nor spent."""
+    """Amounts held by resting orders, by asset: they can be neither sold nor spent."""
 
     by_asset: Mapping[str, Decimal] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ NOTHING_LOCKED: Final = Locked()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """What a fill changes: balances by asset, and the futures position it leaves."""
+    """Effect of a fill: changes of balances by asset, and the futures position that results."""
 
     price: Decimal
     fee: Decimal
@@ -69,10 +69,10 @@ class Execution:
 def fill_price(
     request: OrderRequest, prices: LastPrices, instrument: Instrument, terms: PaperTerms
 ) -> Decimal:
-    """The trigger price if the path went through it, else the current one; then against the trader.
+    """Return the trigger price if the path went through it, else the current one, both worsened.
 
-    Over a gap the current one is the first price there is.
-    Worse by half the spread and the slippage, rounded to the tick against the trader too.
+    Over a gap the current price is the first one there is. Worsened by half the spread and the
+    slippage, then rounded to the tick, both against the trader.
     """
     price = prices.current
     if request.trigger_price is not None and prices.went_through(request.trigger_price):
@@ -81,7 +81,7 @@ def fill_price(
 
 
 def worsened(side: Side, price: Decimal, instrument: Instrument, terms: PaperTerms) -> Decimal:
-    """*price* as a taker gets it."""
+    """Return *price* as a taker gets it."""
     worse = (terms.spread_bps / 2 + terms.slippage_bps) * BASIS_POINT
     if side is Side.BUY:
         return instrument.price_up(price * (ONE + worse))
@@ -99,7 +99,7 @@ def execute(
     locked: Locked = NOTHING_LOCKED,
     fee_in_base: bool = False,
 ) -> Execution | str:
-    """The fill's effect, or why it is refused."""
+    """Return the fill's effect, or the reason it is refused."""
     held = {position.symbol: position for position in positions}
     # What margins hold cannot be spent. All positions are taken to share the quote asset: one
     # account has one, and where it has not, this errs on the strict side.
@@ -116,7 +116,7 @@ def execute(
 def moved(
     position: PaperPosition, change: Decimal, price: Decimal
 ) -> tuple[PaperPosition, Decimal]:
-    """The position after *change* (signed) at *price*, and the P&L that this realized."""
+    """Return the position after *change* (signed) at *price*, and the P&L that this realized."""
     held, entry = position.quantity, position.entry_price
     total = held + change
     if held * change >= 0:

@@ -1,4 +1,4 @@
-"""What holding a futures position costs at the paper venue: funding, and liquidation. Pure."""
+"""Cost of holding a futures position at the paper venue: funding, and liquidation. Pure."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,24 +16,24 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def funding_instant(at: datetime, every: timedelta) -> datetime:
-    """The latest instant of the grid that is not after *at*."""
+    """Return the latest instant of the grid that is not after *at*."""
     return EPOCH + (at - EPOCH) // every * every
 
 
 def funding_instants(after: datetime, until: datetime, every: timedelta) -> list[datetime]:
-    """Those of the grid after *after*, an instant of it, and not after *until*."""
+    """Return the instants of the grid after *after*, one of them, and not after *until*."""
     return [after + number * every for number in range(1, (until - after) // every + 1)]
 
 
 def funding_amount(position: PaperPosition, price: Decimal, rate: Decimal) -> Decimal:
-    """Received, quote asset: at a positive rate longs pay shorts."""
+    """Return the funding received, in quote asset: at a positive rate longs pay shorts."""
     return -position.quantity * price * rate
 
 
 def liquidated_at(
     position: PaperPosition, prices: LastPrices, instrument: Instrument
 ) -> Decimal | None:
-    """The price at which the venue closes it by force; None while it is safe.
+    """Return the price at which the venue closes the position by force; None while it is safe.
 
     The liquidation price where the path went through it, the current price where it jumped over,
     and never worse than what the position's own margin pays for.
@@ -53,7 +53,7 @@ def liquidated_at(
 def no_worse_than_its_margin(
     position: PaperPosition, price: Decimal, instrument: Instrument
 ) -> Decimal:
-    """Isolated: what is lost beyond the margin is the venue's."""
+    """Return *price*, limited by the isolated margin: the venue bears any further loss."""
     sign = 1 if position.quantity > 0 else -1
     bankrupt = position.entry_price * (position.leverage - sign) / position.leverage
     if position.quantity > 0:
@@ -68,10 +68,10 @@ def exit_price(
     position: PaperPosition | None,
     instrument: Instrument,
 ) -> Decimal:
-    """*price*, unless a gap led beyond the liquidation of the *position* that the order reduces.
+    """Return *price*, unless a gap crossed the liquidation of the *position* the order reduces.
 
-    There the venue would have closed it by force in the same instant: the order gets what is left
-    of the margin at best, and loses no more than the margin.
+    The venue would have closed it by force in the same instant: the order gets what is left of the
+    margin at best, and loses no more than the margin.
     """
     if position is None or not prices.after_gap or position.quantity * request.side.sign >= 0:
         return price
@@ -81,7 +81,7 @@ def exit_price(
 
 
 def close_out(position: PaperPosition, venue: VenueName) -> OrderRequest:
-    """The order by which the venue ends *position* by force."""
+    """Return the order with which the venue closes *position* by force."""
     return OrderRequest(
         venue=venue,
         symbol=position.symbol,

@@ -1,4 +1,4 @@
-"""What the paper venue does with orders, inside one transaction of its books."""
+"""Matching of orders at the paper venue, inside one transaction of its books."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -64,7 +64,7 @@ RESTS: Final = frozenset({*TRIGGERED, OrderType.LIMIT})
 
 
 class MatchingEngine:
-    """Memory of what rests and of futures positions; it changes by `follow`, after the commit."""
+    """Resting orders and futures positions in memory; changed by `follow`, after the commit."""
 
     def __init__(
         self, name: VenueName, terms: PaperTerms, instruments: Mapping[str, Instrument]
@@ -77,7 +77,7 @@ class MatchingEngine:
         self._funded: dict[str, datetime] = {}
 
     async def read(self, connection: Connection) -> None:
-        """Memory as the books are."""
+        """Load the memory from the books."""
         self._resting.clear()
         for order in await paper_orders.select_resting(connection, self._name):
             self._resting.setdefault(order.request.symbol, {})[order.id] = order
@@ -126,8 +126,8 @@ class MatchingEngine:
         *,
         gone: frozenset[int] = frozenset(),
     ) -> None:
-        """All of them or none. *gone*: resting orders that this transaction has ended."""
-        # Before the order changes what is held: a period is paid by who held when it ended.
+        """Accept all orders or none. *gone*: resting orders that this transaction has ended."""
+        # Before the order changes the holding: a period is paid by the holder at its end.
         await self._fund(outcome, orders[0][1].symbol, outcome.at, prices.current)
         balances = await paper_books.lock_balances(outcome.connection, self._name)
         locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
@@ -157,7 +157,7 @@ class MatchingEngine:
         new: tuple[ClientOrderId, OrderRequest],
         prices: LastPrices,
     ) -> None:
-        """The old one, what is linked to it, and the new one: in one transaction."""
+        """End the old order and what is linked to it, and take the new one, in one transaction."""
         family = self._family(old)
         if not family:
             outcome.refused = NOTHING_RESTS
@@ -177,7 +177,7 @@ class MatchingEngine:
     # Prices
 
     def would_act(self, symbol: str, prices: LastPrices) -> bool:
-        """Without a statement, since most points meet nothing."""
+        """Return whether a tick acts, without a statement: most ticks meet nothing."""
         position = self._futures.get(symbol)
         if position is not None:
             if liquidated_at(position, prices, self._instruments[symbol]) is not None:
@@ -187,7 +187,7 @@ class MatchingEngine:
         return bool(self._met(symbol, prices))
 
     async def meet(self, outcome: BookChanges, symbol: str, prices: LastPrices) -> None:
-        """Funding, resting orders, liquidation: each once, however often a point is played."""
+        """Apply funding, resting orders, liquidation: each once, however often a tick is played."""
         cursor = await paper_books.select_cursor(outcome.connection, self._name, symbol)
         if cursor is not None and cursor >= prices.at:
             return
@@ -212,9 +212,9 @@ class MatchingEngine:
         return self._funded[symbol] < funding_instant(at, self._terms.funding_every)
 
     async def _fund(self, outcome: BookChanges, symbol: str, at: datetime, price: Decimal) -> None:
-        """At the first point or order of each period, for what was held before it; once.
+        """Book funding once a period, at its first tick or order, for what was held before it.
 
-        Periods without a point are paid at the first price after them.
+        Periods without a tick are paid at the first price after them.
         """
         if not self._funding_is_due(symbol, at):
             return
@@ -383,7 +383,7 @@ class MatchingEngine:
         return [order for orders in self._resting.values() for order in orders.values()]
 
     def _family(self, client_order_id: ClientOrderId) -> list[RestingOrder]:
-        """The order and what is linked to it; empty when it does not rest."""
+        """Return the order and what is linked to it; empty when it does not rest."""
         resting = self.all_resting()
         mine = [each for each in resting if each.client_order_id == client_order_id]
         if not mine or mine[0].linked_id is None:
@@ -392,7 +392,7 @@ class MatchingEngine:
 
 
 def _worth(request: OrderRequest, prices: LastPrices) -> Decimal:
-    """A unit of it, before spread and slippage: at its level, or at the market."""
+    """Return the price of one unit before spread and slippage: its level, or the market's."""
     if request.type is not OrderType.MARKET:
         return level_of(request)
     if request.trigger_price is not None and prices.went_through(request.trigger_price):

@@ -1,4 +1,4 @@
-"""Orders that wait at the paper venue: whom a point meets, at which price, what they lock. Pure."""
+"""Orders resting at the paper venue: which a tick meets, at what price, what they lock. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ AT_ONCE: Final = "order would trigger immediately"
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A resting order whose price has come: what it fills at, and at which fee."""
+    """A resting order whose price was met, with its fill price and its fee rate."""
 
     order: RestingOrder
     price: Decimal
@@ -35,11 +35,12 @@ def met_by(
     terms: PaperTerms,
     position: PaperPosition | None = None,
 ) -> list[Met]:
-    """Those that were accepted before the current point, by number; of linked ones the first met.
+    """Return the orders that the current tick meets, by number; of linked ones the first met.
 
-    A level that the path went through fills there, one that was jumped over at the current price:
-    to the trader's cost for a stop, to the trader's gain for a limit or a target. *position*: the
-    futures position of the symbol, whose liquidation no exit betters.
+    Only orders accepted before the tick. A level that the path went through fills there, one that
+    was jumped over at the current price: to the trader's cost for a stop, to the trader's gain for
+    a limit or a target. *position*: the symbol's futures position; no exit does better than its
+    liquidation.
     """
     found: list[Met] = []
     linked: set[str] = set()
@@ -62,7 +63,7 @@ def met_by(
 
 
 def would_trigger(request: OrderRequest, current: Decimal) -> bool:
-    """A stop or a target that the market has met already is refused, as venues do."""
+    """Return whether the market has met the stop or target already; venues refuse such an order."""
     return request.type in TRIGGERED and _has_come(request, level_of(request), current)
 
 
@@ -74,7 +75,10 @@ def level_of(request: OrderRequest) -> Decimal:
 
 
 def _has_come(request: OrderRequest, level: Decimal, price: Decimal) -> bool:
-    """A buy limit, a sell stop and a buy target wait below the market, the others above it."""
+    """Return whether *price* has reached *level*.
+
+    A buy limit, a sell stop and a buy target wait below the market, the others above it.
+    """
     buys = request.side is Side.BUY
     waits_below = buys is (request.type is not OrderType.STOP_MARKET)
     return price <= level if waits_below else price >= level
@@ -87,10 +91,10 @@ def locked_by(
     *,
     but: frozenset[int] = frozenset(),
 ) -> Locked:
-    """Inventory behind resting sells, cash behind resting buys; linked ones hold it once.
+    """Return inventory behind resting sells and cash behind resting buys; linked ones lock it once.
 
-    Reduce-only futures orders hold nothing, nor does what left the configuration: it meets no price
-    any more. *but*: orders that are being filled or cancelled.
+    Reduce-only futures orders lock nothing, nor do orders whose symbol left the configuration,
+    since they meet no price. *but*: orders that are being filled or cancelled.
     """
     largest: dict[tuple[str, str], Decimal] = {}
     for order in orders:
@@ -115,7 +119,7 @@ def locked_by(
 
 
 def what_is_left(request: OrderRequest, positions: Iterable[PaperPosition]) -> OrderRequest:
-    """A reduce-only order that waited takes what is left of its position, as venues do."""
+    """Return a reduce-only *request* reduced to what is left of its position, as venues do."""
     if not request.reduce_only:
         return request
     held = next((each.quantity for each in positions if each.symbol == request.symbol), ZERO)

@@ -1,4 +1,4 @@
-"""One transaction of the paper venue's books: what it changed, and how each change is made."""
+"""One transaction of the paper venue's books: its changes, and how each is made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ NO_MORE: Final = "nothing more was left to reduce"
 
 @dataclass(slots=True)
 class BookChanges:
-    """One transaction: what was changed in it, for memory to follow and for others to be told."""
+    """Changes made in one transaction, to be applied to memory and reported to the listener."""
 
     connection: Connection
     at: datetime
@@ -79,7 +79,7 @@ async def book(
     order_id: int | None,
     asked: OrderRequest | None = None,
 ) -> None:
-    """*request* is what trades; *asked* what the order was, where that is more."""
+    """Book a fill of *request*; *asked* is the order as it was placed, where that is more."""
     connection = outcome.connection
     if order_id is None:
         order_id = await paper_orders.insert_order(
@@ -91,7 +91,7 @@ async def book(
             filled=request.quantity,
         )
     if order_id is None:
-        raise OrderRejectedError(DUPLICATE)  # and nothing of this transaction stays
+        raise OrderRejectedError(DUPLICATE)  # the whole transaction is rolled back
     trade_id = await paper_books.insert_fill(
         connection,
         order_id,
@@ -128,7 +128,7 @@ async def book(
             reason=None if asked is None else NO_MORE,
             at=outcome.at,
             fills=(fill,),
-            asked=replace(asked or request, trigger_price=None),  # no venue is told of it
+            asked=replace(asked or request, trigger_price=None),  # never reported by a venue
             forced=fill.forced,
         )
     )

@@ -1,7 +1,7 @@
-"""A venue of our own: orders meet the feed's prices, and its books live in PostgreSQL.
+"""Paper venue: orders meet the feed's prices, and its books live in PostgreSQL.
 
-It keeps the manners of a real one: it is asked, it answers, it tells what happens between calls,
-and it never looks into our tables.
+It behaves like a real one: it is asked, it answers, it reports what happens between calls, and it
+never reads our tables.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -57,7 +57,7 @@ ENDPOINTS: Final = frozenset({"orders"})
 
 
 class PaperVenue:
-    """Implements `ports.venue.Venue`. `instruments` by our symbol."""
+    """Implementation of `ports.venue.Venue`. `instruments` by our symbol."""
 
     def __init__(
         self,
@@ -85,7 +85,10 @@ class PaperVenue:
 
     @property
     def traits(self) -> VenueTraits:
-        """Its books are of one piece with ours: what they have not seen when asked never came."""
+        """Traits of the paper venue.
+
+        Its books share our database: an order that they have not seen when asked never arrived.
+        """
         return VenueTraits(
             resting_stops=self._terms.resting_stops,
             linked_orders=True,
@@ -191,7 +194,7 @@ class PaperVenue:
             raise VenueUnavailableError(str(error)) from error
 
     async def transfers_since(self, since: datetime) -> Sequence[Transfer]:  # noqa: ARG002
-        """Nobody can bring or take its money: the starting cash is booked once."""
+        """Return nothing: no money can be paid in or out; the starting cash is booked once."""
         assert_no_connection_held("transfers are fetched")
         return ()
 
@@ -199,7 +202,7 @@ class PaperVenue:
         assert_no_connection_held("the account is fetched")
         await self._open()
         try:
-            # Alone: what rests is known from memory, which follows the books.
+            # Under the lock: resting orders come from memory, which follows the books.
             async with (
                 self._one_at_a_time,
                 self._database.connection(Lane.ORDERS) as connection,
@@ -245,10 +248,10 @@ class PaperVenue:
     # Prices
 
     def on_point(self, point: Tick) -> Awaitable[None] | None:
-        """A price that resting orders and futures positions meet; None when there are none.
+        """Match resting orders and futures positions against a tick; None when there are none.
 
         Call it after the price has been recorded. While the books cannot be written nothing
-        happens, and the next point meets what this one would have met.
+        happens, and the next tick meets what this one would have met.
         """
         if self._is_open and not self._desk.is_concerned(point.symbol):
             return None
@@ -258,7 +261,7 @@ class PaperVenue:
         try:
             await self._match(point)
         except (VenueUnavailableError, OutcomeUnknownError) as error:
-            log.warning("paper venue away", venue=self._name, error=str(error))
+            log.warning("paper matching deferred", venue=self._name, error=str(error))
 
     async def _match(self, point: Tick) -> None:
         await self._open()
@@ -291,11 +294,10 @@ class PaperVenue:
     async def _acting(
         self, client_order_id: ClientOrderId, why_not: WhyNot = unhindered
     ) -> AsyncIterator[BookChanges]:
-        """One transaction of the venue's books, alone; memory follows once it has committed.
+        """Run one transaction of the venue's books, alone; memory follows once it has committed.
 
-        An order is on its way until the books are its own: *why_not* is looked at then.
-
-        Raises OutcomeUnknownError when the commit may have happened, else VenueUnavailableError.
+        An order is on its way until the transaction has begun: *why_not* is checked then. Raises
+        OutcomeUnknownError when the commit may have happened, else VenueUnavailableError.
         """
         await self._open()
         begun = False
@@ -308,7 +310,7 @@ class PaperVenue:
                         outcome = BookChanges(connection=connection, at=self._clock.now())
                         yield outcome
                 except BaseException:
-                    if begun:  # what stands in the books is no longer known here
+                    if begun:  # the state of the books is no longer known here
                         self._is_open = False
                     raise
                 self._desk.follow(outcome)
@@ -318,7 +320,7 @@ class PaperVenue:
             raise VenueUnavailableError(str(error)) from error
 
     async def _answered(self, outcome: BookChanges, client_order_id: ClientOrderId) -> OrderReport:
-        """The report of that order; of the others whoever listens is told."""
+        """Return the report of that order; the others go to the listener."""
         if outcome.refused is not None:
             raise OrderRejectedError(outcome.refused)
         others = [each for each in outcome.reports if each.client_order_id != client_order_id]
@@ -347,7 +349,7 @@ class PaperVenue:
         return prices
 
     async def _open(self) -> None:
-        """Cash is booked once, and what rests is read: at the start, and after any doubt."""
+        """Book the starting cash once and read what rests: at the start, and after any doubt."""
         if self._is_open:
             return
         try:
