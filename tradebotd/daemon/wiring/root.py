@@ -78,20 +78,7 @@ async def build(
         )
         after = partial(closes_after, files.calendars)
         scheduler = ClockScheduler(market.clock, after, runner.trigger)
-        reloader = Reloader(
-            config=config,
-            database=database,
-            clock=market.clock,
-            runner=runner,
-            scheduler=scheduler,
-            specs=trading.specs,
-            strategies=trading.strategies,
-            entries=trading.entries,
-            gate=trading.gate,
-            protection=trading.protection,
-            warnings=files.warnings,
-            prices=files.prices(),
-        )
+        reloader = _reloader(config, files, database, trading, runner=runner, scheduler=scheduler)
         app = App(
             config=config,
             tasks=tasks,
@@ -122,6 +109,31 @@ async def build(
         async with serve_control(operator, config.socket):
             yield app
         tasks.cancel_scope.cancel()
+
+
+def _reloader(
+    config: Config,
+    files: LoadedFiles,
+    database: Database,
+    trading: Trading,
+    *,
+    runner: JobRunner,
+    scheduler: ClockScheduler,
+) -> Reloader:
+    return Reloader(
+        config=config,
+        database=database,
+        clock=scheduler.clock,
+        runner=runner,
+        scheduler=scheduler,
+        specs=trading.specs,
+        strategies=trading.strategies,
+        entries=trading.entries,
+        gate=trading.gate,
+        protection=trading.protection,
+        warnings=files.warnings,
+        prices=files.prices(),
+    )
 
 
 def _disk_watch(
