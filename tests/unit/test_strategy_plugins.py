@@ -3,11 +3,13 @@
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import anyio
 import pytest
 
 from tradebotd.domain.errors import ConfigError, StrategyError
+from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.evaluation import evaluate
 from tradebotd.strategies.registry import load_strategy
 from tradebotd.strategies.sandbox import sandboxed
@@ -91,6 +93,18 @@ def test_code_that_is_not_fit_to_trade_is_refused_when_it_is_read(
     (found,) = error.value.problems
     assert found.startswith("strategy: ./mine.py:Mine: ")
     assert problem in found
+
+
+def test_an_error_of_the_call_itself_names_no_line_of_ours() -> None:
+    """M4.5: a `decide` that is no Python function leaves no line of its author's file."""
+
+    class Builtin:
+        lookback = 2
+        decide = staticmethod(int)
+
+    with pytest.raises(StrategyError, match=r"TypeError: int\(\)") as error:
+        evaluate(cast("AnyStrategy", Builtin()), [])
+    assert "line" not in str(error.value)
 
 
 @pytest.mark.parametrize(

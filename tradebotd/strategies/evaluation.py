@@ -55,7 +55,5 @@ def storable(text: str) -> str:
 def _place(error: BaseException) -> str:
     """Describe where in the strategy's file the error occurred."""
     frames = traceback.extract_tb(error.__traceback__)
-    last = next(
-        (each for each in reversed(frames) if "strategies/asking" not in each.filename), None
-    )
+    last = next((frame for frame in reversed(frames) if frame.filename != __file__), None)
     return "" if last is None else f" ({Path(last.filename).name}, line {last.lineno})"
