@@ -235,10 +235,13 @@ async def test_every_kind_of_bad_row_is_quarantined_and_the_rest_is_loaded(
     [
         ([], "the file is empty"),
         ([HEADER], "the file holds no rows"),
-        (["ts,open,high,low,close", "1,2,3,4,5"], "columns are missing: volume"),
+        (
+            ["ts,open,high,low,close", "1,2,3,4,5"],
+            "columns are missing: volume (there are: ts, open, high, low, close)",
+        ),
         (
             [HEADER, "a,b,c,d,e,f"],
-            "no row is a candle; the first: line 2: ts is no ISO 8601 time",
+            "no row is a candle; the first: line 2: ts is no ISO 8601 time (a,b,c,d,e,f)",
         ),
     ],
 )

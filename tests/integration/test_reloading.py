@@ -1,6 +1,6 @@
 """What a reload says it has changed is changed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from tests.fakes.trading import MINUTE, SYMBOL, TradingHarness, open_harness, spec
 from tests.unit.config_text import ONE_BOT, written
 from tradebotd.config.load import load_config
+from tradebotd.config.model import Config
 from tradebotd.config.warning import ConfigWarning, WarningKind
 from tradebotd.daemon import reload as reloading_module
 from tradebotd.daemon.reload import Reloader
@@ -31,7 +32,11 @@ RISK = '[risk]\nmax_open_positions = 3\nbad_tick = "60%"\n'
 
 @asynccontextmanager
 async def reloading(
-    harness: TradingHarness, directory: Path, text: str, *warnings: ConfigWarning
+    harness: TradingHarness,
+    directory: Path,
+    text: str,
+    *warnings: ConfigWarning,
+    further: Callable[[Config], list[str]] | None = None,
 ) -> AsyncIterator[Reloader]:
     """Of ONE_BOT, whose file has become *text*; *warnings*: what was found in it at the start."""
     path = await anyio.to_thread.run_sync(written, directory, ONE_BOT)
@@ -58,6 +63,7 @@ async def reloading(
             gate=harness.gate,
             protection=harness.protection,
             warnings=warnings,
+            further=further,
         )
 
 
@@ -184,6 +190,25 @@ async def test_what_was_found_at_the_start_is_not_looked_for_again(
 
         assert fact.why == "found at the start"
         assert reloader.doubtful() == []
+
+
+async def test_a_reload_is_held_against_what_was_recorded(
+    database: Database, tmp_path: Path
+) -> None:
+    """M3.5: what the start refuses of a bot beside its recordings, a reload refuses."""
+    harness = await open_harness(database, spec("btc-ema"))
+    asked: list[int] = []
+
+    def further(config: Config) -> list[str]:
+        asked.append(config.risk.max_open_positions)
+        return ["bots[0].timeframe: no such candles"]
+
+    async with reloading(harness, tmp_path, ONE_BOT + RISK, further=further) as reloader:
+        with pytest.raises(ConfigError, match="no such candles"):
+            await reloader.reload()
+
+    assert asked == [3]
+    assert harness.entries.limits.max_open_positions == 1000, "nothing was changed"
 
 
 async def test_a_reload_that_failed_stands_until_a_good_one_or_the_old_file(

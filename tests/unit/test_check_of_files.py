@@ -72,6 +72,23 @@ REFUSED: dict[str, tuple[dict[str, Sequence[str]], str]] = {
         },
         "a/AAAUSDT_1m.csv: contradicts b/AAAUSDT_1m.csv, which ends later: 8 of 8 common times",
     ),
+    "rows of hours, named as minutes": (
+        {"AAAUSDT_1m.csv": [HEADER, *rows(1200)[::60]]},
+        "AAAUSDT_1m.csv: its rows are 1 h apart, and by its name they are of 1m: name it 1h",
+    ),
+    "rows of three minutes": (
+        {"AAAUSDT_1m.csv": [HEADER, *rows(90)[::3]]},
+        "its rows are 3 min apart, and by its name they are of 1m: candles are of 1m, 5m, 15m, 1h",
+    ),
+    "rows of weeks, named as days": (
+        {"AAAUSDT_1d.csv": [HEADER, *(f"{START + timedelta(weeks=n)},10,11,9,10,1" for n in range(30))]},
+        "AAAUSDT_1d.csv: its rows are 7 d apart, and by its name they are of 1d",
+    ),
+    "the same letters": (
+        {"aaa-usdt_1m.csv": [HEADER, *rows(3)], "BBB_1m.csv": [HEADER, *rows(3)]},
+        'data/*; there is one of aaa-usdt: names = { h = "aaa-usdt" } of the symbol',
+    ),
+    "other symbols": ({"BBB_1m.csv": [HEADER, *rows(3)]}, "data/*; there are files of BBB"),
     "another name": (
         {"AAAUSDT_1min.csv": [HEADER, *rows(3)]},
         "data/*; AAAUSDT_1min.csv is named otherwise",
@@ -95,6 +112,73 @@ def test_a_feed_of_which_nothing_or_half_is_loaded_is_never_good(
     assert "good" not in said.out
     assert said.err.count("feeds.h") == 1
     assert words in said.err
+
+
+BOT = """
+[[bots]]
+name = "m"
+symbol = "AAAUSDT"
+strategy = "ema_rsi"
+"""
+
+
+def test_a_bot_whose_candles_are_finer_than_what_is_recorded_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """M3.5: candles are made of finer ones, never the other way: it would wait for ever."""
+    files = {"AAAUSDT_1h.csv": [HEADER, *rows(60 * 300)[::60]]}
+
+    assert main.main(written(tmp_path, files, CONFIG + BOT)) == 78
+    words = "bots[0].timeframe ('m', line 13): 1m, and the finest recording of AAAUSDT is of 1h"
+    assert words in capsys.readouterr().err
+    assert main.main(written(tmp_path, files, CONFIG + BOT + 'timeframe = "1h"\n')) == 0
+    assert main.main(written(tmp_path, files, CONFIG + BOT + "active = false\n")) == 0
+
+
+@pytest.mark.parametrize(("count", "is_told"), [(231, True), (232, False)])
+def test_a_bot_that_no_recording_is_long_enough_for_is_told(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    count: int,
+    is_told: bool,  # noqa: FBT001
+) -> None:
+    """Or a replay of it ends with no trade, and nobody knows why."""
+    files = {"AAAUSDT_1m.csv": [HEADER, *rows(count - 1)]}  # a first candle may have begun before
+
+    assert main.main(written(tmp_path, files, CONFIG + BOT)) == 0
+    words = "warning: bots[0].strategy ('m', line 16): ema_rsi looks at 232 candles of 1m, and the"
+    assert (words in capsys.readouterr().out) is is_told
+
+
+def test_what_was_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong unit or zone is seen there, and holes."""
+    files = {"x/y/AAAUSDT_1m.csv": [HEADER, *rows(20), *rows(10, 50)]}
+    text = CONFIG.replace("data/*", "data/**/*.csv")
+
+    assert main.main(written(tmp_path, files, text)) == 0
+    words = (
+        "note: feeds.h: AAAUSDT 1m: 30 candles, 2025-01-01 00:00 to 2025-01-01 00:59 UTC,"
+        " 30 missing between them"
+    )
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("data/*.tsv", "data/*.tsv; in {0}/data there is AAAUSDT_1m.csv"),
+        ("dta/*.csv", "dta/*.csv: there is no folder {0}/dta"),
+        ("data/BBB_1m.csv", "data/BBB_1m.csv; in {0}/data there is AAAUSDT_1m.csv"),
+    ],
+)
+def test_what_is_there_is_told_where_no_file_matches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, words: str
+) -> None:
+    """N9: the usual mistake is a folder or a suffix."""
+    files = {"AAAUSDT_1m.csv": [HEADER, *rows(3)]}
+
+    assert main.main(written(tmp_path, files, CONFIG.replace("data/*", path))) == 78
+    assert words.format(tmp_path) in capsys.readouterr().err
 
 
 def test_parquet_without_its_extra_is_refused(

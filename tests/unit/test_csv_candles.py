@@ -158,7 +158,10 @@ def test_an_identical_duplicate_is_skipped(tmp_path: Path) -> None:
     [
         ((), "the file is empty"),
         ((HEADER,), "the file holds no rows"),
-        (("ts,open,high,low,close", GOOD), "columns are missing: volume"),
+        (
+            ("ts,open,high,low,close", GOOD),
+            "columns are missing: volume (there are: ts, open, high, low, close)",
+        ),
     ],
 )
 def test_a_file_that_is_no_recording_is_rejected_as_a_whole(

@@ -75,11 +75,20 @@ def test_what_pandas_writes_is_read(tmp_path: Path, name: str | None) -> None:
     [
         (
             table("date", pa.array([t.replace(tzinfo=None) for t in TIMES])),
-            "no row is a candle; the first: line 2: date has no time zone",
+            (
+                "no row is a candle; the first: line 2: date has no time zone, write UTC as"
+                " 2025-01-31T23:00:00Z or unix time (2025-01-01 00:00:00,10.5,11.5,9.25,10.75,3.5)"
+            ),
         ),
-        (table("day", TIMES), "columns are missing: ts"),
+        (
+            table("day", TIMES),
+            "columns are missing: ts (there are: note, day, open, high, low, close, volume)",
+        ),
         (table("ts", TIMES).slice(0, 0), "the file holds no rows"),
-        (table("ts", TIMES).drop_columns(["volume"]), "columns are missing: volume"),
+        (
+            table("ts", TIMES).drop_columns(["volume"]),
+            "columns are missing: volume (there are: note, ts, open, high, low, close)",
+        ),
     ],
 )
 def test_what_is_unclear_is_refused(tmp_path: Path, made: pa.Table, reason: str) -> None:

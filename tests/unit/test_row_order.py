@@ -12,7 +12,8 @@ from tradebotd.domain.candle import Candle
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.csv_candles import load_recording
 from tradebotd.feeds.merging import merge
-from tradebotd.feeds.recording import Recording
+from tradebotd.feeds.recording import FileFlawError, Recording
+from tradebotd.feeds.row_order import refuse_another_timeframe
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HEADER = "ts,open,high,low,close,volume"
@@ -141,6 +142,30 @@ def test_a_row_that_is_misplaced_and_far_from_all_others_is_left_out(tmp_path: P
     assert minutes(recording) == list(range(60))
     ((_, rejected),) = recording.rejected
     assert (rejected.line, rejected.reason, rejected.raw) == (22, "out of order", row(20_000))
+
+
+@given(st.sets(st.integers(0, 3000), min_size=100), st.sampled_from([1, 5, 60]))
+def test_candles_that_are_missing_are_no_other_timeframe(
+    minutes_there: set[int], stretch: int
+) -> None:
+    """M3.8: be it most of them, at any timeframe."""
+    timeframe = {1: Timeframe.M1, 5: Timeframe.M5, 60: Timeframe.H1}[stretch]
+    found = [candle(minute * stretch) for minute in sorted(minutes_there)]
+
+    refuse_another_timeframe(found, timeframe)
+
+
+@pytest.mark.parametrize("stretch", [2, 3, 5, 60, 1440])
+@pytest.mark.parametrize("odd", [0, 1, 3])
+def test_rows_of_a_longer_time_are_refused(stretch: int, odd: int) -> None:
+    """M3.4: be it that some are missing, or a few stand between them."""
+    minutes_there = {n * stretch for n in range(200) if n % 7} | {
+        n * stretch + 1 for n in range(odd)
+    }
+    found = [candle(minute) for minute in sorted(minutes_there)]
+
+    with pytest.raises(FileFlawError, match="apart, and by its name they are of 1m"):
+        refuse_another_timeframe(found, Timeframe.M1)
 
 
 # Several files

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from glob import glob
 from ipaddress import ip_address
+from itertools import islice
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +20,9 @@ from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
 from tradebotd.config.unused_checks import unused_problems
 
 SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
+_MOST_LISTED: Final = 1_000  # entries of a folder
+_NAMED: Final = 5
+_MAGIC: Final = re.compile(r"[*?[]")
 BUILT_FEEDS: Final = SIMULATED_KINDS
 BUILT_VENUES: Final = frozenset({"paper"})
 
@@ -101,7 +106,7 @@ def _feeds(config: Config) -> Iterator[str]:
         if feed.kind == "replay" and feed.path is None:
             yield f"{path}.path: required for a replay; files are named SYMBOL_TIMEFRAME.csv"
         elif feed.kind == "replay" and not any_file(config, str(feed.path)):
-            yield f"{path}.path: no file matches {config.path(str(feed.path))}"
+            yield f"{path}.path: no file matches {_without_match(config.path(str(feed.path)))}"
     speeds = {
         name: feed.speed for name, feed in config.feeds.items() if feed.kind in SIMULATED_KINDS
     }
@@ -114,7 +119,22 @@ def _feeds(config: Config) -> Iterator[str]:
 
 def any_file(config: Config, pattern: str) -> bool:
     """Return whether a replay's `path` matches any file."""
-    return bool(glob(str(config.path(pattern))))  # noqa: PTH207 - an absolute pattern
+    return bool(glob(str(config.path(pattern)), recursive=True))  # noqa: PTH207 - an absolute pattern
+
+
+def _without_match(pattern: Path) -> str:
+    """The pattern, and what is there instead, in the folder that it begins with."""
+    parts = pattern.parts
+    first = next((n for n, part in enumerate(parts) if _MAGIC.search(part)), len(parts) - 1)
+    folder = Path(*parts[:first])
+    if not folder.is_dir():
+        return f"{pattern}: there is no folder {folder}"
+    try:
+        there = sorted(each.name for each in islice(folder.iterdir(), _MOST_LISTED))
+    except OSError as error:
+        return f"{pattern}: {folder}: {error.strerror or error}"
+    named = ", ".join(there[:_NAMED]) + (" …" if len(there) > _NAMED else "")
+    return f"{pattern}; in {folder} there is {named or 'nothing'}"
 
 
 def _venues(config: Config) -> Iterator[str]:

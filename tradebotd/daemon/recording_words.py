@@ -1,6 +1,6 @@
 """What `check` and the log say of recorded files: what is missing, what was done."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from tradebotd.domain.ids import FeedName
@@ -17,6 +17,23 @@ def warnings_of(feed: FeedName, recordings: Recordings) -> list[str]:
     told += [f"feeds.{feed}: {source} is not read: {why}" for source, why in unread[:_NAMED]]
     if len(unread) > _NAMED:
         told.append(f"feeds.{feed}: {len(unread) - _NAMED} more files are not read")
+    return told
+
+
+def read_of(feed: FeedName, recordings: Recordings, always_open: Container[str]) -> list[str]:
+    """Each recording of a symbol: how many candles, from when to when, and how many are missing.
+
+    *always_open*: symbols whose market never closes; of others nobody counts them here.
+    """
+    told: list[str] = []
+    for symbol, shelf in recordings.shelves.items():
+        for timeframe, series in shelf.items():
+            first, last, count = series.times[0], series.times[-1], len(series.times)
+            words = f"{count:,} candles, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+            missing = (last - first) // timeframe.duration + 1 - count
+            if missing and symbol in always_open:
+                words += f", {missing:,} missing between them"
+            told.append(f"feeds.{feed}: {symbol} {timeframe}: {words}")
     return told
 
 

@@ -1,6 +1,6 @@
 """Reload of the configuration: applies what can change while running, or nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -52,6 +52,7 @@ class Reloader:
     """*specs* and *strategies* are shared with the order flow, and changed in place.
 
     *warnings*: what `check` warns of in *config*; those of another one are found by *prices*.
+    *further*: what is wrong with one beside what was read at the start.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Reloader:
         protection: ExitManager,
         warnings: Sequence[ConfigWarning],
         prices: Mapping[str, Decimal] = _NO_PRICES,
+        further: Callable[[Config], list[str]] | None = None,
     ) -> None:
         self.config = config
         self._database = database
@@ -82,6 +84,7 @@ class Reloader:
         self._protection = protection
         self._one_at_a_time = anyio.Lock()
         self._prices = prices
+        self._further = further
         self._warnings = warnings
         self._failed: NotReloaded | None = None
 
@@ -121,7 +124,7 @@ class Reloader:
         return self._failed
 
     async def _reload(self) -> Sequence[str]:
-        read = await anyio.to_thread.run_sync(_read, self.config, self._prices)
+        read = await anyio.to_thread.run_sync(_read, self.config, self._prices, self._further)
         found = changes(self.config, read.config)
         if stubborn := [change.path for change in found if change.needs_restart]:
             raise RefusedError(
@@ -180,8 +183,12 @@ class _Read:
         self.strategies = strategies
 
 
-def _read(old: Config, prices: Mapping[str, Decimal]) -> _Read:
-    config = load_config(old.source)
+def _read(
+    old: Config,
+    prices: Mapping[str, Decimal],
+    further: Callable[[Config], list[str]] | None,
+) -> _Read:
+    config = load_config(old.source, further)
     warnings = config_warnings(config, prices)
     return _Read(config, job_specs(config), load_strategies(config), warnings)
 

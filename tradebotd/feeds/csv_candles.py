@@ -16,7 +16,7 @@ from typing import Final, TextIO
 from tradebotd.domain.candle import Candle, RejectedCandle
 from tradebotd.domain.candle_rules import candle_flaw
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.feeds.candle_times import read_time
+from tradebotd.feeds.candle_times import NO_ZONE, read_time
 from tradebotd.feeds.csv_layout import Row, is_preamble, layout_of, rows_of
 from tradebotd.feeds.other_formats import by_content
 from tradebotd.feeds.parquet_candles import open_parquet
@@ -29,13 +29,16 @@ from tradebotd.feeds.recording import (
     flawed,
     placed,
 )
-from tradebotd.feeds.row_order import arrange
+from tradebotd.feeds.row_order import arrange, refuse_another_timeframe
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 _RAW_LIMIT: Final = 2_000
 _HEAD_BYTES: Final = 64
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
+_MOST_TOLD: Final = 80  # characters of a row that is shown
+_WITH_ZONE: Final = ", write UTC as 2025-01-31T23:00:00Z or unix time"
+_FEW: Final = 0.05  # of all rows
 _PREAMBLE_LINES: Final = 20
 # BTCUSDT_1m, and with the month or the day of an archive: BTCUSDT-1m-2025-01.
 _NAME: Final = re.compile(
@@ -86,15 +89,21 @@ def _refuse_other_formats(path: Path) -> None:
         head = file.read(_HEAD_BYTES)
     packed, parquet = path.name.endswith(".gz"), path.name.endswith(".parquet")
     if packed and head and not head.startswith(_GZIP):
-        raise FileFlawError("unreadable: its name says that it is gzipped, and it is not")
+        raise FileFlawError(
+            "unreadable: its name says that it is gzipped, and it is not; a plain CSV is named .csv"
+        )
     if packed:
         with gzip.open(path, "rb") as unpacked:
             head = unpacked.read(_HEAD_BYTES)
     other = by_content(head)
     if other is not None and not (parquet and head.startswith(_PARQUET)):
         raise FileFlawError(f"unreadable: {other.told()}")
-    if other is None and parquet and head:
-        raise FileFlawError("unreadable: its name says that it is Parquet, and it is not")
+    if parquet and not head:
+        raise FileFlawError("the file is empty")
+    if other is None and parquet:
+        raise FileFlawError(
+            "unreadable: its name says that it is Parquet, and it is not; a CSV is named .csv"
+        )
 
 
 @contextmanager
@@ -188,8 +197,14 @@ class _Judge:
             raise FileFlawError("the file holds no rows")
         if not candles:
             bad = self._loose[0][1]
-            raise FileFlawError(f"no row is a candle; the first: line {bad.line}: {bad.reason}")
+            way = _WITH_ZONE if bad.reason.endswith(NO_ZONE) else ""
+            raise FileFlawError(
+                f"no row is a candle; the first: line {bad.line}: {bad.reason}{way}"
+                f" ({bad.raw.strip()[:_MOST_TOLD]})"
+            )
         arranged = arrange(candles, lines, self._timeframe, ascends=ascends)
+        if len(self._loose) < _FEW * count:  # else it is the rows that are wrong
+            refuse_another_timeframe(arranged.candles, self._timeframe)
         for line, candle, reason in arranged.left_out:
             row = RejectedCandle(self._source, line, candle.ts, reason, as_row(candle))
             self._loose.append((candle.ts, row))

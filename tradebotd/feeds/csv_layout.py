@@ -23,6 +23,7 @@ _HEADER: Final = ",".join(COLUMNS)
 _KLINE_WIDTH: Final = 12
 _KLINE_CLOSE: Final = 6
 _LOOKED_AT: Final = 200  # rows examined to detect the number format
+_MOST_TOLD: Final = 100  # characters of a header that is not understood
 _COMMA: Final = re.compile(r"-?(\d*),(\d+)")
 
 
@@ -76,7 +77,8 @@ def columns_of(names: Sequence[str], symbol: str) -> tuple[int, ...]:
         if name is None or name not in names
     ]
     if missing:
-        raise FileFlawError(f"columns are missing: {', '.join(missing)}")
+        there = ", ".join(name or "a nameless one" for name in names)[:_MOST_TOLD]
+        raise FileFlawError(f"columns are missing: {', '.join(missing)} (there are: {there})")
     found = [name for name in wanted if name is not None]
     if twice := [name for name in found if names.count(name) > 1]:
         raise FileFlawError(f"two columns are named {twice[0]}")
@@ -110,7 +112,11 @@ def _volume_column(names: Sequence[str], symbol: str) -> str | None:
 def _without_header(values: Sequence[str], separator: str, timeframe: Timeframe) -> Layout:
     """Recognize Binance's public klines without a header. Raises FileFlawError for other files."""
     if len(values) != _KLINE_WIDTH or separator != ",":
-        raise FileFlawError(f"line 1 is data, not a header; write {_HEADER} above it, or as it is")
+        further = "".join(f",x{number}" for number in range(1, len(values) - len(COLUMNS) + 1))
+        raise FileFlawError(
+            f"line 1 is data, not a header; write {_HEADER}{further} above it, or in whatever order"
+            " its columns are"
+        )
     opened, closed = unix_time(values[0]), unix_time(values[_KLINE_CLOSE])
     if opened is None or closed is None:
         raise FileFlawError("12 columns without a header, and no Binance klines: write a header")

@@ -89,6 +89,7 @@ _BY_HEAD: Final = (
     (b"\x80\x05\x95", _PICKLE),
 )
 _MARK: Final = b"\xef\xbb\xbf"
+_PAGES: Final = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")
 _PAGE: Final = Format("a web page or XML, and no data", "look into it, and download it again")
 
 
@@ -118,4 +119,4 @@ def by_content(head: bytes) -> Format | None:
     text = head.removeprefix(_MARK).lstrip()
     if text.startswith((b"[", b"{")):
         return JSON
-    return _PAGE if text.startswith(b"<") else None
+    return _PAGE if text.lower().startswith(_PAGES) else None

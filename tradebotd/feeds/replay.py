@@ -111,7 +111,7 @@ def load_recordings(name: FeedName, pattern: str, symbols: Sequence[MarketSymbol
     Raises ConfigError naming each symbol without a file, and each file of a symbol of which nothing
     or half can be used.
     """
-    paths = sorted(Path(found) for found in glob.glob(_all_in(pattern)))  # noqa: PTH207 - an absolute pattern
+    paths = sorted(Path(found) for found in glob.glob(_all_in(pattern), recursive=True))  # noqa: PTH207 - an absolute pattern
     of_names: dict[str, list[_Found]] = {}
     unread: list[tuple[str, str]] = []
     common = os.path.commonpath([path.parent for path in paths]) if paths else ""
@@ -159,7 +159,9 @@ def _instead(
     if first:
         others = f", and so are {len(unread) - 1} more" if len(unread) > 1 else ""
         return f"; {first[0][0]} is named otherwise{others}: {first[0][1]}"
-    return f"; there are files of {', '.join(names[:_NAMED])}" if names else ""
+    return (
+        f"; there are files of {', '.join(names[:_NAMED])}" if names else "; there are none at all"
+    )
 
 
 def _plain(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 from tradebotd.domain.candle import Candle
+from tradebotd.domain.durations import spoken
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.recording import FileFlawError
 
@@ -17,6 +19,10 @@ _SHORTEST_HOLE: Final = timedelta(days=31)
 _HOLE_CANDLES: Final = 1_000
 _FEW: Final = 100  # one row in so many, at least one
 _ALONE_CANDLES: Final = 60  # a misplaced row this far from all others is misdated
+
+_STEPS_LOOKED_AT: Final = 1_000
+_FEWEST_STEPS: Final = 9  # of fewer rows nobody can say how far apart they should be
+_MOST_OF_ALL: Final = 0.95
 
 OUT_OF_ORDER: Final = "out of order"
 FAR_OFF: Final = "far from the times of the other rows"
@@ -77,6 +83,27 @@ def arrange(
         held = {candle.ts for candle in found.candles}
         found.duplicates = sorted(ts for ts in found.duplicates if ts in held)
     return found
+
+
+def refuse_another_timeframe(candles: Sequence[Candle], timeframe: Timeframe) -> None:
+    """Raises FileFlawError where rows stand so far apart that they are candles of a longer time.
+
+    Each of them would be played within *timeframe*, and its high and low with it. Candles that are
+    missing, be it most of them, leave distances of all kinds.
+    """
+    times = [candle.ts for candle in candles[: _STEPS_LOOKED_AT + 1]]
+    steps = Counter(after - before for before, after in pairwise(times))
+    if not steps or steps.total() < _FEWEST_STEPS:
+        return
+    usual = steps.most_common(1)[0][0]
+    fitting = sum(count for step, count in steps.items() if not step % usual)
+    if usual <= timeframe.duration or fitting < _MOST_OF_ALL * steps.total():
+        return
+    named = next((each for each in Timeframe if each.duration == usual), None)
+    way = f"name it {named}" if named else f"candles are of {', '.join(Timeframe)}"
+    raise FileFlawError(
+        f"its rows are {spoken(usual)} apart, and by its name they are of {timeframe}: {way}"
+    )
 
 
 def _each_time_once(

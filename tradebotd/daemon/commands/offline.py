@@ -8,8 +8,9 @@ from tradebotd.config.load import find_config
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import in_words
 from tradebotd.daemon.calendar_files import calendar_warnings, data_spans
-from tradebotd.daemon.recording_words import notes_of, warnings_of
+from tradebotd.daemon.recording_words import notes_of, read_of, warnings_of
 from tradebotd.daemon.wiring.files import load
+from tradebotd.domain.instrument import ALWAYS_OPEN
 
 
 def check(given: Path | None) -> int:
@@ -26,10 +27,12 @@ def check(given: Path | None) -> int:
     spans = data_spans(config, files.symbols, files.recordings)
     warnings = [str(warning) for warning in files.warnings]
     warnings += calendar_warnings(files.symbols, files.calendars, spans)
+    warnings += files.idle_bots(config)
+    always_open = {each.symbol for each in files.symbols if each.calendar == ALWAYS_OPEN}
     notes: list[str] = []
     for feed, recordings in files.recordings.items():
         warnings += warnings_of(feed, recordings)
-        notes += notes_of(feed, recordings)
+        notes += [*read_of(feed, recordings, always_open), *notes_of(feed, recordings)]
     for warning in warnings:
         sys.stdout.write(f"  warning: {config.told(warning)}\n")
     for note in notes:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import structlog
 
 from tradebotd.config.load import find_config
 from tradebotd.config.secrets import secret_values
@@ -18,6 +19,8 @@ from tradebotd.daemon.root_cause import first_cause
 from tradebotd.daemon.wiring.files import load
 
 EXIT_DONE = 0
+
+log = structlog.get_logger(__name__)
 
 
 def run(given: Path | None, signals: Signals) -> int:
@@ -34,6 +37,8 @@ def run(given: Path | None, signals: Signals) -> int:
         stream=line,
     )
     log_warnings(config, files.warnings)
+    for why in files.idle_bots(config):
+        log.warning("recording short", reason=config.told(why))
     life = partial(serve, config, files, line, signals)
     try:
         summary = anyio.run(life, backend="asyncio", backend_options={"use_uvloop": True})

@@ -12,6 +12,7 @@ from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
 from tradebotd.config.warning import ConfigWarning
 from tradebotd.daemon.calendar_files import data_spans, read_calendars
+from tradebotd.daemon.recorded_bots import idle_bots, timeframe_problems
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.instrument import MarketSymbol
@@ -35,6 +36,14 @@ class LoadedFiles:
     strategies: Mapping[BotName, AnyStrategy]
     migrations: tuple[Migration, ...]
     warnings: tuple[ConfigWarning, ...] = ()
+
+    def problems_of(self, config: Config) -> list[str]:
+        """What is wrong with another *config* beside these recordings."""
+        return list(timeframe_problems(config, self.symbols, self.recordings))
+
+    def idle_bots(self, config: Config) -> list[str]:
+        """Bots that nothing recorded is long enough for, in words."""
+        return list(idle_bots(config, self.symbols, self.recordings, self.strategies))
 
     def prices(self) -> dict[str, Decimal]:
         """Return each symbol's last recorded price, to judge sizes and distances by."""
@@ -71,6 +80,7 @@ def read_files(config: Config) -> LoadedFiles:
     specs: tuple[JobSpec, ...] = ()
     strategies: dict[BotName, AnyStrategy] = {}
     recordings = _recordings(config, symbols, problems)
+    problems += timeframe_problems(config, symbols, recordings)
     try:
         calendars = read_calendars(symbols, data_spans(config, symbols, recordings))
     except ConfigError as error:

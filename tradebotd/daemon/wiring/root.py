@@ -133,6 +133,7 @@ def _reloader(
         protection=trading.protection,
         warnings=files.warnings,
         prices=files.prices(),
+        further=files.problems_of,
     )
 
 
