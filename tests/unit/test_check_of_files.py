@@ -142,7 +142,7 @@ def test_a_bot_that_no_recording_is_long_enough_for_is_told(
     count: int,
     is_told: bool,  # noqa: FBT001
 ) -> None:
-    """Or a replay of it ends with no trade, and nobody knows why."""
+    """N48: a replay of it would end with no trade, and no reason."""
     files = {"AAAUSDT_1m.csv": [HEADER, *rows(count - 1)]}  # a first candle may have begun before
 
     assert main.main(written(tmp_path, files, CONFIG + BOT)) == 0
@@ -179,6 +179,18 @@ def test_what_is_there_is_told_where_no_file_matches(
 
     assert main.main(written(tmp_path, files, CONFIG.replace("data/*", path))) == 78
     assert words.format(tmp_path) in capsys.readouterr().err
+
+
+def test_a_kind_that_is_misspelt_is_one_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """N40: with a path it is meant to be a replay, and its files are looked at."""
+    text = CONFIG.replace('"replay"', '"reply"')
+
+    assert main.main(written(tmp_path, {"AAAUSDT_1m.csv": [HEADER, *rows(3)]}, text)) == 78
+    assert "1 problem in the configuration" in capsys.readouterr().err
+    assert main.main(written(tmp_path, {"AAAUSDT_1m.csv": [HEADER]}, text)) == 78
+    assert "AAAUSDT_1m.csv: the file holds no rows" in capsys.readouterr().err
 
 
 def test_parquet_without_its_extra_is_refused(

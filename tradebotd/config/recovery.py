@@ -121,9 +121,8 @@ def _mend(draft: dict[str, Any], location: Location, *, missing: bool) -> bool:
         table.pop(key, None)
         return True
     if key == "kind":
-        table[key] = {"feeds": "synthetic", "venues": "paper"}.get(
-            str(location[0]), "fixed_notional"
-        )
+        feed = "replay" if "path" in table else "synthetic"
+        table[key] = {"feeds": feed, "venues": "paper"}.get(str(location[0]), "fixed_notional")
         return True
     if key not in _STAND_INS:
         return False

@@ -55,7 +55,7 @@ def idle_bots(
 def _finest(
     symbols: Sequence[MarketSymbol], recordings: Mapping[FeedName, Recordings]
 ) -> dict[str, Timeframe]:
-    """By symbol, of the feed that is asked first, if that one could be read."""
+    """The finest timeframe by symbol, of the feed that is asked first, if it could be read."""
     finest: dict[str, Timeframe] = {}
     for symbol in symbols:
         first = symbol.feeds[0]

@@ -23,7 +23,7 @@ def warnings_of(feed: FeedName, recordings: Recordings) -> list[str]:
 def read_of(feed: FeedName, recordings: Recordings, always_open: Container[str]) -> list[str]:
     """Each recording of a symbol: how many candles, from when to when, and how many are missing.
 
-    *always_open*: symbols whose market never closes; of others nobody counts them here.
+    *always_open*: symbols whose market never closes; of others they are not counted.
     """
     told: list[str] = []
     for symbol, shelf in recordings.shelves.items():

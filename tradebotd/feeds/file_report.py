@@ -57,7 +57,7 @@ class FileReport:
 
 
 def report_of(source: str, recording: Recording) -> FileReport:
-    """Of one that is loaded."""
+    """The report of a file that is loaded."""
     lost: list[RejectedCandle] = []
     doubled: list[RejectedCandle] = []
     for _, row in recording.rejected:

@@ -94,7 +94,7 @@ _PAGE: Final = Format("a web page or XML, and no data", "look into it, and downl
 
 
 def by_name(name: str) -> str | None:
-    """Why a file of this *name* is not read, where the name looks like one of data."""
+    """The reason why a file of this *name* is not read; None where it looks like no data."""
     lower = name.lower()
     for suffix, known in _BY_SUFFIX.items():
         if lower.endswith(suffix):

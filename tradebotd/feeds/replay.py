@@ -62,11 +62,11 @@ class Recordings:
         self.unread = unread
 
     def span(self) -> tuple[datetime, datetime]:
-        """When what is played begins and ends: the finest recording of each symbol."""
+        """The begin and end of what is played: of the finest recording of each symbol."""
         return _span(_finest(shelf) for shelf in self.shelves.values())
 
     def span_of(self, symbol: str) -> tuple[datetime, datetime] | None:
-        """When the recordings of one symbol begin and end; None where this feed has none of it."""
+        """The begin and end of all recordings of one symbol; None where this feed has none."""
         shelf = self.shelves.get(symbol)
         return None if shelf is None else _span(shelf.values())
 
@@ -151,7 +151,7 @@ def _all_in(pattern: str) -> str:
 def _instead(
     feed: FeedName, outside: str, names: Sequence[str], unread: Sequence[tuple[str, str]]
 ) -> str:
-    """What is there in place of a symbol's file, as far as it may be meant."""
+    """Words on the files in place of a symbol's, as far as they may be meant."""
     alike = [name for name in names if _plain(name) == _plain(outside)]
     if alike:
         return f'; there is one of {alike[0]}: names = {{ {feed} = "{alike[0]}" }} of the symbol'
@@ -171,7 +171,7 @@ def _plain(name: str) -> str:
 def _shelve(
     files: Sequence[_Found], outside: str
 ) -> tuple[_Shelf, Sequence[FileReport], Sequence[str]]:
-    """What is loaded of each file, and why some cannot be used; without any, an empty shelf."""
+    """The recordings, a report of each file, and why some cannot be used; of none, an empty shelf."""
     shelf: _Shelf = {}
     reports: list[FileReport] = []
     flaws: list[str] = []

@@ -21,7 +21,7 @@ _FEW: Final = 100  # one row in so many, at least one
 _ALONE_CANDLES: Final = 60  # a misplaced row this far from all others is misdated
 
 _STEPS_LOOKED_AT: Final = 1_000
-_FEWEST_STEPS: Final = 9  # of fewer rows nobody can say how far apart they should be
+_FEWEST_STEPS: Final = 9  # fewer rows do not say how far apart they should be
 _MOST_OF_ALL: Final = 0.95
 
 OUT_OF_ORDER: Final = "out of order"

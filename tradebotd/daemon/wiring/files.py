@@ -38,7 +38,7 @@ class LoadedFiles:
     warnings: tuple[ConfigWarning, ...] = ()
 
     def problems_of(self, config: Config) -> list[str]:
-        """What is wrong with another *config* beside these recordings."""
+        """Problems of another *config* beside these recordings."""
         return list(timeframe_problems(config, self.symbols, self.recordings))
 
     def idle_bots(self, config: Config) -> list[str]:
@@ -70,7 +70,7 @@ def load(path: Path) -> tuple[Config, LoadedFiles]:
 
 
 def read_files(config: Config) -> LoadedFiles:
-    """What needs no sound configuration: no warnings yet.
+    """Read what a configuration points to, sound or not: without warnings of it.
 
     Raises ConfigError with every problem of every kind of file.
     """
