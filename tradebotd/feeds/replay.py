@@ -171,7 +171,7 @@ def _plain(name: str) -> str:
 def _shelve(
     files: Sequence[_Found], outside: str
 ) -> tuple[_Shelf, Sequence[FileReport], Sequence[str]]:
-    """The recordings, a report of each file, and why some cannot be used; of none, an empty shelf."""
+    """The recordings, a report of each file, and why some cannot be used; perhaps no recording."""
     shelf: _Shelf = {}
     reports: list[FileReport] = []
     flaws: list[str] = []
