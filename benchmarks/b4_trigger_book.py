@@ -11,12 +11,12 @@ from typing import Final
 
 from benchmarks.cluster import Cluster
 from benchmarks.measure import Limit, Options, Row, stopwatch
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.tick_guard import TickFilter
+from tradebotd.risk.tick_filter import TickFilter
 from tradebotd.risk.trigger_book import TriggerBook
 
 POSITIONS: Final = 1_000

@@ -18,7 +18,7 @@ from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.order_path import wire_order_path
 from tradebotd.domain.bot import BotSpec, DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.candle import Tick
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, ClientOrderId, FeedName, TradeId, VenueName, VenueOrderId

@@ -8,7 +8,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.trading import NOON, SYMBOL, TradingHarness, market_symbol, open_harness, spec
 from tests.fakes.venue import ScriptedVenue
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType

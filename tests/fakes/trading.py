@@ -13,7 +13,7 @@ from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.order_path import wire_order_path
 from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.candle import Candle, Tick
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName, FeedName, SymbolId, VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.trading import MINUTE, NOON, SYMBOL, open_harness, spec
 from tests.integration.test_gaps import FUTURES, LONG, SHORT, SPOT, Floor, bot, opened
 from tradebotd.domain.candle import Candle, Tick
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.timeframe import Timeframe

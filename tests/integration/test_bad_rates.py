@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.candle import Tick
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.position import CloseReason
 from tradebotd.storage.postgres.database import Database

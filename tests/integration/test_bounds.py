@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import OutcomeUnknownError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason

@@ -11,7 +11,7 @@ from tests.fakes.trading import BOT, MINUTE, SYMBOL, TradingHarness, open_harnes
 from tests.fakes.venue import SCRIPTED, ScriptedVenue
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.candle import Tick
-from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason

@@ -8,7 +8,7 @@ from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, TradingHarness, open_
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.errors import OrderRejectedError, OutcomeUnknownError
-from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.position import CloseReason

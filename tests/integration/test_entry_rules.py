@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.trading import BOT, LIMITS, MINUTE, NOON, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.errors import OrderDeniedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import PositionType, margin_brackets
 from tradebotd.domain.position import CloseReason

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.resting import open_resting_harness, restart, stops, sweep
 from tests.fakes.trading import NOON, TradingHarness, open_harness, spec
 from tradebotd.domain.errors import RefusedError
-from tradebotd.domain.exits import BreakEven, ExitPlan
+from tradebotd.domain.exit_plan import BreakEven, ExitPlan
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide

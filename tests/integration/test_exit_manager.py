@@ -11,7 +11,7 @@ from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, TradingHarness, open_
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, FeedName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.side import PositionSide

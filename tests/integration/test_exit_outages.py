@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.prices import FakePrices
 from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.errors import DatabaseUnavailableError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.storage import positions
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.prices.fresh_prices import FRESH

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import OrderDeniedError
-from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import ClientOrderId, PositionId
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest

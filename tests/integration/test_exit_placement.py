@@ -23,7 +23,7 @@ from tests.fakes.resting import (
 from tests.fakes.steps import cancelled_at
 from tests.fakes.trading import TradingHarness, spec
 from tests.fakes.venue import Behaviour
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import PositionType
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database

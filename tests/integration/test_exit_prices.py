@@ -11,7 +11,7 @@ from tests.fakes.trading import MINUTE, NOON, SYMBOL, TradingHarness, open_harne
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.errors import OrderDeniedError, RefusedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.timeframe import Timeframe

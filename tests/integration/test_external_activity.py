@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.errors import OutcomeUnknownError, RefusedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import PositionType

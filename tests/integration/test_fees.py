@@ -19,7 +19,7 @@ from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import OutcomeUnknownError
-from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.position import CloseReason

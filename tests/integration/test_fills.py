@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.trading import BOT, NOON, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.errors import OutcomeUnknownError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueOrderId
 from tradebotd.domain.order import OrderReport, OrderStatus

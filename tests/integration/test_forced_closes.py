@@ -12,7 +12,7 @@ from tests.fakes.trading import BOT, MINUTE, SYMBOL, TradingHarness, open_harnes
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tests.integration.test_limit_entries_on_paper import PaperHarness
 from tradebotd.domain.errors import RefusedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, TradeId
 from tradebotd.domain.instrument import PositionType

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.trading import NOON, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
-from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide

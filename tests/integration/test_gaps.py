@@ -10,7 +10,7 @@ from tests.fakes.trading import MINUTE, NOON, SYMBOL, TradingHarness, open_harne
 from tradebotd.daemon.wiring.tick_router import TickRouter
 from tradebotd.domain.bot import BotSpec, EntryKind, EntryRule
 from tradebotd.domain.candle import Candle, Tick, points_of
-from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import SignalKind

@@ -12,7 +12,7 @@ from tests.fakes.resting import one as resting_one
 from tests.fakes.trading import NOON, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import BotSpec, SizingKind, SizingRule
-from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide

@@ -9,7 +9,7 @@ from tests.fakes.trading import MINUTE, NOON, TradingHarness, open_harness, spec
 from tests.integration.test_market_jobs import open_market
 from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.errors import OrderDeniedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.job import RunStatus
 from tradebotd.domain.position import CloseReason

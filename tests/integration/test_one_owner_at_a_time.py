@@ -13,7 +13,7 @@ from tests.fakes.resting import one, open_resting_harness, settle
 from tests.fakes.trading import TradingHarness
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import OrderDeniedError, VenueError
-from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.venue import Replacement

@@ -12,7 +12,7 @@ from tests.fakes.trading import MINUTE, NOON, SYMBOL, TradingHarness, open_harne
 from tests.integration.test_gaps import CASH, FREE, FUTURES, LONG, SHORT, SPOT, bot, hours
 from tradebotd.daemon.wiring.tick_router import TickRouter
 from tradebotd.domain.candle import Candle, Tick, points_of
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.timeframe import Timeframe

@@ -29,7 +29,7 @@ from tradebotd.daemon.reload import NotReloaded
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName, JobName, PositionId
 from tradebotd.domain.job import Every, JobSpec, Summary
 from tradebotd.domain.refusal import RefusalCode

@@ -19,7 +19,7 @@ from tests.fakes.resting import (
 )
 from tests.fakes.trading import NOON, TradingHarness
 from tests.fakes.venue import Behaviour
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderType
 from tradebotd.ports.venue import Replacement

@@ -24,7 +24,7 @@ from tests.fakes.trading import NOON, SYMBOL, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, PositionId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderType

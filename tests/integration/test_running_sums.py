@@ -11,7 +11,7 @@ import pytest
 from tests.database import PostgresServer
 from tests.fakes.trading import BOT, NOON, PLAN, SYMBOL, open_harness, spec
 from tests.fakes.venue import SCRIPTED
-from tradebotd.domain.books import PositionTotals
+from tradebotd.domain.position import PositionTotals
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.instrument import PositionType

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from tests.fakes.trading import MINUTE, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import EntryKind, EntryRule, SizingKind, SizingRule
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.run_bots import RunBots

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.trading import BOT, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest

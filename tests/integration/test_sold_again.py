@@ -12,7 +12,7 @@ from tests.fakes.trading import BOT, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule, SizingKind, SizingRule
 from tradebotd.domain.errors import OrderDeniedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind

@@ -14,7 +14,7 @@ from tests.fakes.trading import BOT, NOON, SYMBOL, TradingHarness, open_harness,
 from tradebotd.daemon.wiring.tick_router import TickRouter
 from tradebotd.domain.bot import DailyLimits, EntryKind, EntryRule
 from tradebotd.domain.candle import Tick
-from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, ClientOrderId
 from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.domain.signal import SignalKind

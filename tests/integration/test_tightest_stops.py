@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.resting import one, open_resting_harness, restart, resting, stops, sweep
 from tests.fakes.trading import SYMBOL, open_harness, spec
 from tradebotd.domain.bot import EntryKind, EntryRule
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide

@@ -12,7 +12,7 @@ from tests.fakes.trading import BOT, SYMBOL, TradingHarness, market_symbol, open
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError, VenueUnavailableError
-from tradebotd.domain.exits import ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason

@@ -9,7 +9,7 @@ CASH: Final = (
         name="dust costs nothing",
         edits=(
             Edit(
-                "tradebotd/domain/books.py",
+                "tradebotd/domain/position.py",
                 "        open_quantity = self.quantity\n",
                 "        open_quantity = self.quantity + self.dust\n",
             ),

@@ -20,14 +20,14 @@ EXITS: Final = (
     ),
     Mutation(
         name="a range's trailing stop of a short goes the wrong way",
-        edits=(Edit("tradebotd/risk/exits.py", "- side.sign * self.amount", "- self.amount"),),
+        edits=(Edit("tradebotd/risk/exit_levels.py", "- side.sign * self.amount", "- self.amount"),),
         tests=("tests/unit/test_trigger_book.py::test_a_range_is_followed_beside_fractions",),
     ),
     Mutation(
         name="the break-even stop of a short lies on the losing side",
         edits=(
             Edit(
-                "tradebotd/risk/exits.py",
+                "tradebotd/risk/exit_levels.py",
                 "side.sign * plan.break_even.lock",
                 "plan.break_even.lock",
             ),
@@ -113,7 +113,7 @@ EXITS: Final = (
         name="what may still be added to is written off",
         edits=(
             Edit(
-                "tradebotd/trading/execution/dust.py",
+                "tradebotd/trading/execution/dust_write_off.py",
                 "if await orders.is_position_unsettled(connection, position_id):",
                 "if False:",
             ),
@@ -201,7 +201,7 @@ EXITS: Final = (
         name="a step whose answer was lost is sold again where exits only reduce",
         edits=(
             Edit(
-                "tradebotd/trading/exits/replacement_plan.py",
+                "tradebotd/trading/exits/exit_conflicts.py",
                 "    again = terms.part",
                 "    again = False",
             ),

@@ -9,7 +9,7 @@ MONEY: Final = (
         name="the fees of exits are income",
         edits=(
             Edit(
-                "tradebotd/domain/books.py",
+                "tradebotd/domain/position.py",
                 "            exit_proceeds=self.exit_proceeds + fill.price * gone,\n"
                 "            fees=self.fees + fee_in_quote(",
                 "            exit_proceeds=self.exit_proceeds + fill.price * gone,\n"
@@ -24,7 +24,7 @@ MONEY: Final = (
         name="an entry in pieces costs the last of its prices",
         edits=(
             Edit(
-                "tradebotd/domain/books.py",
+                "tradebotd/domain/position.py",
                 "            entry_cost=self.entry_cost + fill.price * received,\n",
                 "            entry_cost=fill.price * (self.entry_quantity + received),\n",
             ),
@@ -269,7 +269,7 @@ MONEY: Final = (
         name="what is paid back is taken for what had never left",
         edits=(
             Edit(
-                "tradebotd/trading/account/transfers.py",
+                "tradebotd/trading/account/transfer_recorder.py",
                 "same = part.amount * late > 0",
                 "same, left = True, abs(part.amount)",
             ),

@@ -137,7 +137,7 @@ ORACLE: Final = (
         name="a stop-loss lies twice as far away",
         edits=(
             Edit(
-                "tradebotd/risk/exits.py",
+                "tradebotd/risk/exit_levels.py",
                 "-side.sign * plan.stop_loss, tick_size",
                 "-2 * side.sign * plan.stop_loss, tick_size",
             ),
@@ -149,7 +149,7 @@ ORACLE: Final = (
         name="a trailing stop is called a stop-loss",
         edits=(
             Edit(
-                "tradebotd/risk/exits.py",
+                "tradebotd/risk/exit_levels.py",
                 "        (CloseReason.TRAILING_STOP, levels.trailing_stop),\n",
                 "        (CloseReason.STOP_LOSS, levels.trailing_stop),\n",
             ),
@@ -166,7 +166,7 @@ ORACLE: Final = (
         name="a step of a ladder sells half as much again",
         edits=(
             Edit(
-                "tradebotd/risk/exits.py",
+                "tradebotd/risk/exit_levels.py",
                 "plan.ladder[step - 1].share * entry_quantity",
                 "plan.ladder[step - 1].share * entry_quantity * 3 / 2",
             ),
@@ -178,7 +178,7 @@ ORACLE: Final = (
         name="half of the longest holding is enough",
         edits=(
             Edit(
-                "tradebotd/risk/exits.py",
+                "tradebotd/risk/exit_levels.py",
                 "now - opened_at >= plan.max_holding",
                 "now - opened_at >= plan.max_holding / 2",
             ),
@@ -237,7 +237,7 @@ ORACLE: Final = (
         name="dust is closed for what has met the rest",
         edits=(
             Edit(
-                "tradebotd/trading/execution/dust.py",
+                "tradebotd/trading/execution/dust_write_off.py",
                 "        reason = close_reason(latest.exit_reason)\n",
                 "        reason = CloseReason.TRAILING_STOP\n",
             ),

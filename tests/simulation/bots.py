@@ -19,7 +19,7 @@ from tradebotd.domain.bot import (
     SizingKind,
     SizingRule,
 )
-from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.timeframe import Timeframe

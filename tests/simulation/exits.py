@@ -19,7 +19,7 @@ from tests.simulation.levels import Side
 from tests.simulation.moods import word_of
 from tests.simulation.operator import Deed
 from tests.simulation.tape import CANDLE_SECONDS, QuickCandles
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderType

@@ -12,7 +12,7 @@ from math import ceil, floor
 from typing import Final
 
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 
 MOST_FILLS: Final = 6
 SLIGHTLY: Final = Fraction(1, 10**18)  # a quotient of 28 digits, on the tick or beside it

@@ -13,7 +13,7 @@ from tests.fakes.trading import NOON, spec
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.errors import OrderDeniedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.trading.entries.atr import MEMORY, average_true_range, candles_needed, candles_wanted
 
 Bar = tuple[float, float, float]  # high, low, close

@@ -15,7 +15,7 @@ from tradebotd.config.load import NOTHING_FOUND, find_config, load_config
 from tradebotd.config.model import Config, default_state_dir
 from tradebotd.domain.bot import AccountLimits, DailyLimits, SizingKind
 from tradebotd.domain.errors import ConfigError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 
 # docs/configuration.md, where it states a default.
 DOCUMENTED = """

@@ -8,7 +8,7 @@ from typing import Any
 from tests.fakes.trading import NOON, market_symbol
 from tradebotd.control.messages.positions import PositionExit
 from tradebotd.daemon.exit_view import ExitView
-from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position

@@ -28,7 +28,7 @@ from tradebotd.domain.bot_status import (
     waiting,
 )
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position

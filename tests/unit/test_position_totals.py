@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.trading import market_symbol
-from tradebotd.domain.books import PositionTotals, paid_elsewhere
+from tradebotd.domain.position import PositionTotals, paid_elsewhere
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
 from tradebotd.domain.instrument import PositionType

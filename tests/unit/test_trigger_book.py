@@ -10,12 +10,12 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tradebotd.domain.exits import BreakEven, ExitPlan
+from tradebotd.domain.exit_plan import BreakEven, ExitPlan
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import ExitLevels, better, triggered
+from tradebotd.risk.exit_levels import ExitLevels, better, triggered
 from tradebotd.risk.trigger_book import MovedStop, Trigger, TriggerBook
 
 TICK = Decimal("0.1")

@@ -34,7 +34,7 @@ from tradebotd.domain.bot import (
     SizingKind,
     SizingRule,
 )
-from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, FeedName, VenueName
 from tradebotd.domain.instrument import (
     Instrument,

@@ -9,10 +9,10 @@ from typing import Any, Final
 from tradebotd.config.written import written_duration, written_percent
 from tradebotd.control.messages.positions import PositionExit, StopKind
 from tradebotd.domain.decimals import ZERO, plain
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.position import Position
-from tradebotd.risk.exits import (
+from tradebotd.risk.exit_levels import (
     better,
     break_even_price,
     break_even_stop,

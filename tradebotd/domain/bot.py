@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.timeframe import Timeframe

@@ -14,7 +14,7 @@ from typing import Final
 
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import Behind, better
+from tradebotd.risk.exit_levels import Behind, better
 
 INFINITE: Final = Decimal("Infinity")
 

@@ -14,7 +14,7 @@ from typing import Final
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import Behind, better, break_even_price, break_even_stop
+from tradebotd.risk.exit_levels import Behind, better, break_even_price, break_even_stop
 from tradebotd.risk.trailing import INFINITE, Cohort, Trail
 
 _QUIET: Final[tuple["Trigger", ...]] = ()

@@ -9,7 +9,7 @@ import asyncpg
 
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import (
     BotName,
     ClientOrderId,

@@ -7,10 +7,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.books import PositionTotals
+from tradebotd.domain.position import PositionTotals
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OpenedMeanwhileError
-from tradebotd.domain.exits import USUAL_ATR_PERIOD, BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import USUAL_ATR_PERIOD, BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason, Position

@@ -31,8 +31,8 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account import venue_accounts
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.trading_day import day_began
-from tradebotd.trading.account.transfers import TransferRecorder
-from tradebotd.trading.account.unheard_futures import More, Unheard, futures_behind
+from tradebotd.trading.account.transfer_recorder import TransferRecorder
+from tradebotd.trading.account.unbooked_futures import More, Unheard, futures_behind
 from tradebotd.trading.account.venue_accounts import Told, VenueAccounts, booked_cash
 
 MINUTE: Final = timedelta(minutes=1)

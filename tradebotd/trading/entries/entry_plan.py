@@ -9,10 +9,10 @@ from tradebotd.domain.candle import Candle
 from tradebotd.domain.decimals import ONE
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import in_quote, levels_for, tightest_stop
+from tradebotd.risk.exit_levels import in_quote, levels_for, tightest_stop
 from tradebotd.risk.liquidation import liquidation_price
 from tradebotd.trading.entries.atr import average_true_range
 

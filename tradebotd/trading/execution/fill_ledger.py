@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 
 from tradebotd.domain.alert_code import AlertCode
-from tradebotd.domain.books import PositionTotals, paid_elsewhere
+from tradebotd.domain.position import PositionTotals, paid_elsewhere
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import Instrument
@@ -28,7 +28,7 @@ from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.contradiction_alarms import counted_now, say_of
 from tradebotd.trading.contradictions import horizon, of_fill
 from tradebotd.trading.execution.fees import Fees
-from tradebotd.trading.execution.fill_effects import Effects, Gap
+from tradebotd.trading.execution.committed_changes import Effects, Gap
 from tradebotd.trading.execution.filled_positions import entered, left_of
 
 log = structlog.get_logger(__name__)

@@ -4,14 +4,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.books import PositionTotals
+from tradebotd.domain.position import PositionTotals
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.position import Position
-from tradebotd.risk.exits import (
+from tradebotd.risk.exit_levels import (
     better,
     levels_for,
     secured,

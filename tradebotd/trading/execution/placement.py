@@ -19,7 +19,7 @@ from tradebotd.domain.errors import (
     OutcomeUnknownError,
     VenueUnavailableError,
 )
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName, client_order_id_for
 from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
 from tradebotd.ports.clock import Clock, HostClock

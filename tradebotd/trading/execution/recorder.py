@@ -29,8 +29,8 @@ from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.contradiction_alarms import say_of
 from tradebotd.trading.contradictions import of_report
-from tradebotd.trading.execution.dust import write_off
-from tradebotd.trading.execution.fill_effects import Effects
+from tradebotd.trading.execution.dust_write_off import write_off
+from tradebotd.trading.execution.committed_changes import Effects
 from tradebotd.trading.execution.fill_ledger import FillLedger
 from tradebotd.trading.execution.listeners import (
     ExternalOrderListener,

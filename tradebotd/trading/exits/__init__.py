@@ -17,7 +17,7 @@ a position is sold once rests on four things, from the outside in:
    denied.
 4. The order is committed with the position locked, in that very version, and with its exit group;
    while an exit's outcome is unknown nothing is sent that could sell the same again
-   (`replacement_plan`).
+   (`exit_conflicts`).
 
 `docs/architecture.md` describes it in full; tests/integration/test_one_owner_at_a_time.py drives
 them against each other in pairs.

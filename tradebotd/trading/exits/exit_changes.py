@@ -13,13 +13,13 @@ from tradebotd.config.written import written_duration
 from tradebotd.domain.decimals import plain
 from tradebotd.domain.durations import spoken
 from tradebotd.domain.errors import RefusedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.position import Position
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.prices import LastPrices, PriceSource
-from tradebotd.risk.exits import (
+from tradebotd.risk.exit_levels import (
     Behind,
     ExitLevels,
     better,

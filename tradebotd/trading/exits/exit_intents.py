@@ -11,7 +11,7 @@ from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import (
+from tradebotd.risk.exit_levels import (
     better,
     expired,
     ladder_step,

@@ -33,8 +33,8 @@ from tradebotd.trading.execution.exit_sending import send_together
 from tradebotd.trading.execution.placement import Placement, Prepared
 from tradebotd.trading.exits.exit_intents import with_dust
 from tradebotd.trading.exits.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
-from tradebotd.trading.exits.exit_turns import ExitTurns
-from tradebotd.trading.exits.replacement_plan import (
+from tradebotd.trading.exits.exit_locks import ExitTurns
+from tradebotd.trading.exits.exit_conflicts import (
     CancelAll,
     Deny,
     Place,

@@ -19,7 +19,7 @@ from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
-from tradebotd.risk.exits import ExitLevels, expired, triggered
+from tradebotd.risk.exit_levels import ExitLevels, expired, triggered
 from tradebotd.risk.trigger_book import Trigger
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.postgres.writes import Writes

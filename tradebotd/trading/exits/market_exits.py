@@ -25,7 +25,7 @@ from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
-from tradebotd.risk.exits import better, still_to_sell
+from tradebotd.risk.exit_levels import better, still_to_sell
 from tradebotd.storage import positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupKind

@@ -14,7 +14,7 @@ from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
 from tradebotd.ports.venue import Venue
-from tradebotd.risk.exits import ExitLevels, triggered
+from tradebotd.risk.exit_levels import ExitLevels, triggered
 from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
 from tradebotd.trading.prices.fresh_prices import FRESH
 

@@ -22,7 +22,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.venue import Venue
-from tradebotd.risk.exits import expired, triggered
+from tradebotd.risk.exit_levels import expired, triggered
 from tradebotd.risk.trigger_book import Trigger
 from tradebotd.trading.exits.exit_intents import ExitIntent, sellable_now
 from tradebotd.trading.exits.market_exits import MarketExits, SweepResult

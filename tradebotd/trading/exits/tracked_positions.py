@@ -11,12 +11,12 @@ from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.decimals import from_float
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import Position
 from tradebotd.market.calendars import Calendar
-from tradebotd.risk.exits import ExitLevels, better, secured, trail
+from tradebotd.risk.exit_levels import ExitLevels, better, secured, trail
 from tradebotd.risk.trigger_book import MovedStop, TriggerBook
 from tradebotd.storage import extremes, open_positions, positions
 from tradebotd.storage.positions import MovedExit

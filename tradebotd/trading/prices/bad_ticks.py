@@ -11,7 +11,7 @@ import structlog
 
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.prices import LastPrices
-from tradebotd.risk.tick_guard import TickFilter
+from tradebotd.risk.tick_filter import TickFilter
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.clock import Clock
-from tradebotd.risk.split import suspected_split
+from tradebotd.risk.stock_split import suspected_split
 from tradebotd.storage import symbol_pauses
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbol_pauses import SymbolPause

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, OrderId, client_order_id_for
 from tradebotd.domain.instrument import PositionType
@@ -16,7 +16,7 @@ from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.storage import orders
 from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.execution.fill_effects import Effects
+from tradebotd.trading.execution.committed_changes import Effects
 from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.recorder import AlsoThen, OrderRecorder
 

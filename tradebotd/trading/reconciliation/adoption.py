@@ -26,12 +26,12 @@ from tradebotd.domain.refusal import RefusalCode
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
-from tradebotd.risk.exits import levels_for, tightest_stop
+from tradebotd.risk.exit_levels import levels_for, tightest_stop
 from tradebotd.risk.sellable import sellable
 from tradebotd.storage import externals, positions
 from tradebotd.storage.positions import HeldSum
 from tradebotd.storage.postgres.database import Connection, Database
-from tradebotd.trading.execution.fill_effects import Effects
+from tradebotd.trading.execution.committed_changes import Effects
 from tradebotd.trading.reconciliation.adopted_orders import ADOPTED, Adopted, AdoptedOrders
 from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.holdings import Holdings

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from tradebotd.domain.errors import AccountTakenError, OrderDeniedError, RefusedError
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
@@ -23,7 +23,7 @@ from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage import externals, positions
 from tradebotd.storage.externals import Excess
 from tradebotd.storage.postgres.database import Connection, Database, Lane
-from tradebotd.trading.execution.fill_effects import Effects
+from tradebotd.trading.execution.committed_changes import Effects
 from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.rules import Difference, net

@@ -16,7 +16,7 @@ from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, externals, positions
 from tradebotd.storage.postgres.database import Connection, Database
-from tradebotd.trading.execution.fill_effects import Effects
+from tradebotd.trading.execution.committed_changes import Effects
 from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
 
 log = structlog.get_logger(__name__)

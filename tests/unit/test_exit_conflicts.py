@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tradebotd.domain.exits import BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import (
+from tradebotd.risk.exit_levels import (
     ExitLevels,
     ladder_step,
     levels_for,

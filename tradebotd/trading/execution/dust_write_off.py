@@ -12,7 +12,7 @@ from tradebotd.storage import fills, orders, positions
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.contradictions import horizon
-from tradebotd.trading.execution.fill_effects import Effects
+from tradebotd.trading.execution.committed_changes import Effects
 from tradebotd.trading.execution.fill_ledger import close_reason
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tradebotd.domain.books import PositionTotals
+from tradebotd.domain.position import PositionTotals
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.position import CloseReason, Position
 

@@ -12,7 +12,7 @@ from tradebotd.domain.decimals import (
     round_down_to_tick,
     round_up_to_tick,
 )
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebotd.risk.tick_guard import TickFilter
+from tradebotd.risk.tick_filter import TickFilter
 
 LIMIT = Decimal("0.1")
 

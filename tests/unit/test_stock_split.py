@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebotd.risk.split import RATIOS, suspected_split
+from tradebotd.risk.stock_split import RATIOS, suspected_split
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exits import ExitLevels, expired, levels_for, trail, triggered
+from tradebotd.risk.exit_levels import ExitLevels, expired, levels_for, trail, triggered
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 NOW = datetime(2022, 3, 1, tzinfo=UTC)
