@@ -32,12 +32,12 @@ from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import (
     Listener,
     OrderLookup,
+    SendBlockedBy,
     StreamListener,
     VenueAccount,
     VenueTraits,
-    WhyNot,
     check_may_leave,
-    unhindered,
+    not_blocked,
 )
 from tradebotd.storage import bots, leadership, process_identity, settings
 from tradebotd.storage.postgres.database import (
@@ -128,9 +128,9 @@ class SlowVenue(Untold):
         client_order_id: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
-        check_may_leave(why_not)
+        check_may_leave(send_blocked_by)
         await self._answer()
         self.orders.append(client_order_id)
         number = str(len(self.orders))
@@ -176,9 +176,9 @@ class SlowVenue(Untold):
         self,
         orders: Sequence[tuple[ClientOrderId, OrderRequest]],
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> Sequence[OrderReport]:
-        raise AssertionError(f"nothing rests here: {orders} {why_not}")
+        raise AssertionError(f"nothing rests here: {orders} {send_blocked_by}")
 
     async def replace(
         self,
@@ -187,9 +187,11 @@ class SlowVenue(Untold):
         new: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
-        raise AssertionError(f"nothing rests here: {symbol} {old} {new} {request} {why_not}")
+        raise AssertionError(
+            f"nothing rests here: {symbol} {old} {new} {request} {send_blocked_by}"
+        )
 
     async def open_orders(self) -> Sequence[OrderReport]:
         await self._answer()

@@ -158,7 +158,7 @@ def case(venue_name: str, fee_asset: str, filters: dict[str, Any], database: Dat
         paper = PaperVenue(VenueName("paper"), clock, prices, database, terms, {"BTCUSDT": traded})
 
         async def meet(point: Tick) -> None:
-            meeting = paper.on_point(point)
+            meeting = paper.on_tick(point)
             if meeting is not None:
                 await meeting
 

@@ -30,10 +30,10 @@ class Term:
         self.send_by = self.host.now() + timedelta(seconds=2)
         self.lease = Lease(account="default", token=1, host=self.host)
 
-    def why_not(self) -> str | None:
+    def send_blocked_by(self) -> str | None:
         self.looks += 1
         if self.reason == "lease lost":
-            return self.lease.why_not()
+            return self.lease.send_blocked_by()
         return "it waited too long" if self.host.now() > self.send_by else None
 
     def passes(self) -> None:
@@ -76,7 +76,9 @@ async def test_an_order_that_waited_too_long_in_the_limiter_never_left(
     await refused_at_the_limiter(
         case,
         term,
-        lambda: case.venue.submit(FIRST, case.order(Side.BUY, "1"), why_not=term.why_not),
+        lambda: case.venue.submit(
+            FIRST, case.order(Side.BUY, "1"), send_blocked_by=term.send_blocked_by
+        ),
     )
 
     assert (await case.venue.find_order("BTCUSDT", FIRST)).report is None
@@ -92,7 +94,7 @@ async def test_linked_orders_that_waited_too_long_never_left(case: Case, term: T
         (SECOND, case.order(SELL, "2", TARGET, "105")),
     ]
     await refused_at_the_limiter(
-        case, term, lambda: case.venue.submit_linked(pair, why_not=term.why_not)
+        case, term, lambda: case.venue.submit_linked(pair, send_blocked_by=term.send_blocked_by)
     )
 
     assert await case.rests() == []
@@ -107,7 +109,11 @@ async def test_a_replacement_that_waited_too_long_cancelled_nothing(case: Case, 
         case,
         term,
         lambda: case.venue.replace(
-            "BTCUSDT", FIRST, THIRD, case.order(SELL, "2", STOP, "97"), why_not=term.why_not
+            "BTCUSDT",
+            FIRST,
+            THIRD,
+            case.order(SELL, "2", STOP, "97"),
+            send_blocked_by=term.send_blocked_by,
         ),
     )
 
@@ -117,7 +123,9 @@ async def test_a_replacement_that_waited_too_long_cancelled_nothing(case: Case, 
 
 async def test_what_may_leave_is_looked_at_and_leaves(case: Case, term: Term) -> None:
     """2.3 (VC-39)."""
-    report = await case.venue.submit(FIRST, case.order(Side.BUY, "1"), why_not=term.why_not)
+    report = await case.venue.submit(
+        FIRST, case.order(Side.BUY, "1"), send_blocked_by=term.send_blocked_by
+    )
 
     assert report.status is OrderStatus.FILLED
     assert term.looks > 0

@@ -178,7 +178,7 @@ class TradingHarness:
         self.account = Account(
             database=database,
             venues=venues,
-            prices=self.protection.doubts,
+            prices=self.protection.bad_ticks,
             symbols=self.symbols,
             specs=self.specs,
             name=ACCOUNT,
@@ -203,8 +203,8 @@ class TradingHarness:
             specs=self.specs,
             sequential=sequential,
         )
-        self.gate.listen(self.entry_orders.stir)
-        self.recorder.subscribe_to_fills(self.entry_orders.stir)
+        self.gate.subscribe(self.entry_orders.mark_dirty)
+        self.recorder.subscribe_to_fills(self.entry_orders.mark_dirty)
         self.reader = CandleReader(database, symbol_ids)
         self.writer = CandleWriter(database, symbol_ids, self.clock)
         self.cycle = BotCycle(
@@ -214,9 +214,9 @@ class TradingHarness:
             symbols=self.symbols,
             calendars=calendars,
             candles=self.reader,
-            protection=self.protection,
+            exits=self.protection,
             entries=self.entries,
-            entry_orders=self.entry_orders,
+            resting_entries=self.entry_orders,
             gate=self.gate,
             token=token,
         )
@@ -224,7 +224,7 @@ class TradingHarness:
             database=database,
             clock=self.clock,
             gate=self.gate,
-            entry_orders=self.entry_orders,
+            resting_entries=self.entry_orders,
             closer=self.protection,
             reconciler=self.reconciler,
         )
@@ -238,7 +238,7 @@ class TradingHarness:
                 database=database,
                 prices=self.prices,
                 symbols=self.symbols,
-                watcher=self.protection,
+                tracker=self.protection,
             ),
         )
         if paper is not None:

@@ -38,14 +38,14 @@ from tradebotd.ports.venue import (
     Listener,
     OrderLookup,
     Replacement,
+    SendBlockedBy,
     StreamListener,
     SymbolSetup,
     Venue,
     VenueAccount,
     VenueClock,
-    WhyNot,
     check_may_leave,
-    unhindered,
+    not_blocked,
 )
 from tradebotd.storage.postgres.database import assert_no_connection_held
 
@@ -107,10 +107,10 @@ class ScriptedVenue(ScriptedBooks):
         client_order_id: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
         assert_no_connection_held("an order is sent")
-        await self._sign(why_not)
+        await self._sign(send_blocked_by)
         if self.before_submit is not None:
             await self.before_submit(client_order_id)
         behaviour = self._departure(client_order_id)
@@ -139,10 +139,10 @@ class ScriptedVenue(ScriptedBooks):
         self,
         orders: Sequence[tuple[ClientOrderId, OrderRequest]],
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> Sequence[OrderReport]:
         assert_no_connection_held("orders are sent")
-        await self._sign(why_not)
+        await self._sign(send_blocked_by)
         if not self.traits.linked_orders:
             raise OrderRejectedError("linked orders are not taken")
         for client_order_id, _ in orders:
@@ -174,10 +174,10 @@ class ScriptedVenue(ScriptedBooks):
         new: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
         assert_no_connection_held("an order is replaced")
-        await self._sign(why_not)
+        await self._sign(send_blocked_by)
         if self.traits.replacement is not Replacement.REPLACE:
             raise OrderRejectedError("orders are not replaced")
         if self.before_submit is not None:
@@ -363,12 +363,12 @@ class ScriptedVenue(ScriptedBooks):
         if self.reads_fail:
             raise VenueUnavailableError("503")
 
-    async def _sign(self, why_not: WhyNot) -> None:
+    async def _sign(self, send_blocked_by: SendBlockedBy) -> None:
         """What an order waits for before it leaves, and the look directly before it does."""
         await self._wait()
         if self.limiter is not None:
             await self.limiter()
-        check_may_leave(why_not)
+        check_may_leave(send_blocked_by)
 
     async def _wait(self) -> None:
         if self.gate is not None:

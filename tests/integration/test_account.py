@@ -93,7 +93,7 @@ async def test_no_snapshot_is_taken_of_two_moments(
     harness.venue.script.append(Behaviour.DROP_AFTER)
     held = next(iter(harness.protection.held.values()))
     with pytest.raises(OutcomeUnknownError):
-        await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+        await harness.protection.close_now(held, CloseReason.MANUAL)
     job = EquitySnapshot(entries=harness.entries, database=database, clock=harness.clock)
 
     under_way = await job.run(harness.context())
@@ -160,7 +160,7 @@ async def test_a_limit_of_the_account_halts_entries_never_exits(
     with pytest.raises(OrderDeniedError) as denied:
         await harness.enter("one")
     for held in list(harness.protection.held.values()):
-        await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+        await harness.protection.close_now(held, CloseReason.MANUAL)
 
     assert denied.value.rule == rule
     assert harness.protection.held == {}

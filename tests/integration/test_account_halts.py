@@ -148,7 +148,7 @@ async def test_a_drawdown_ends_by_resume_and_the_peak_begins_anew(database: Data
     await again.load()
     assert again.current is None
     held = next(iter(harness.protection.held.values()))
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
     harness.entries.limits = replace(TIGHT, max_daily_loss=Decimal(1))
     await own(harness, 769)
     assert harness.gate.closed_because() is None

@@ -72,7 +72,7 @@ class Account:
 
     async def _told(self) -> None:
         """It takes back what was inferred of it."""
-        await transfers.insert_told(
+        await transfers.insert_reported(
             self._connection, ACCOUNT, self._transfer("told"), Decimal(2), self._now
         )
 

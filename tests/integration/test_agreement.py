@@ -60,7 +60,7 @@ async def test_whatever_changes_is_compared_at_once(
     await change(harness)
 
     (found,) = (await harness.reconciler.run()).differences
-    assert found.more == Decimal("-0.5")
+    assert found.excess == Decimal("-0.5")
     assert await harness.open_alerts() == ["position_differs"]
     (again,) = (await harness.reconciler.run()).differences
     assert again == found
@@ -84,8 +84,8 @@ async def test_what_is_sold_meanwhile_is_compared(database: Database) -> None:
     harness = await agreed(database)
     await statements(harness)
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
     harness.venue.balances["BTC"] += Decimal("0.25")
 
     (found,) = (await harness.reconciler.run()).differences
-    assert found.more == Decimal("0.25")
+    assert found.excess == Decimal("0.25")

@@ -47,7 +47,7 @@ async def test_a_lone_print_ends_nothing_however_often_the_same_source_is_asked(
     await floor.point(bad)
     result = await swept(floor)
     assert (list(result.waiting.values()), result.failed) == ([DOUBTED], {})
-    assert await floor.harness.protection.beyond_their_stop(floor.harness.clock.now()) == []
+    assert await floor.harness.protection.missed_exits(floor.harness.clock.now()) == []
     await swept(floor, FRESH + MINUTE)
     assert await is_open(floor)
 

@@ -32,7 +32,7 @@ async def traded(harness: TradingHarness) -> None:
     harness.venue.fee, harness.venue.fee_taken_in = Decimal("0.001"), "BNB"
     await harness.enter()
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
 
 
 async def worth_of_one(harness: TradingHarness) -> set[Decimal]:
@@ -106,7 +106,7 @@ async def test_a_day_is_not_counted_at_a_lone_print(database: Database) -> None:
     harness.tick("82", EUROS)
     harness.tick("12.5", RATE)
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
 
     assert (await harness.state("euros"))["daily_pnl"] == Decimal("1.9352") * Decimal("1.25")
 
@@ -128,11 +128,11 @@ async def test_a_lone_print_is_nobodys_equity(database: Database) -> None:
     harness = await open_harness(database, spec(), bad_tick=USUAL)
     harness.tick("100")
     await harness.enter()
-    before = await harness.account.worth()
+    before = await harness.account.value()
 
     for price in ("1000", "100", "1"):
         harness.tick(price, SYMBOL)
-        worth = await harness.account.worth()
+        worth = await harness.account.value()
         assert worth.account == before.account
         assert worth.bots[BotName(BOT)] == before.bots[BotName(BOT)]
 
@@ -143,11 +143,11 @@ async def test_what_the_venue_itself_says_is_believed_at_once(database: Database
     harness = await open_harness(database, spec(exits=plan), bad_tick=USUAL)
     await harness.enter()
     await harness.stream("150")
-    assert (await harness.account.worth()).account.unrealized_pnl == 0
+    assert (await harness.account.value()).account.unrealized_pnl == 0
 
     await harness.protection.sweep(harness.clock.now())
 
-    assert (await harness.account.worth()).account.unrealized_pnl == 50
+    assert (await harness.account.value()).account.unrealized_pnl == 50
 
 
 async def test_what_a_venue_has_confirmed_is_what_the_next_lone_print_is_compared_with(
@@ -162,4 +162,4 @@ async def test_what_a_venue_has_confirmed_is_what_the_next_lone_print_is_compare
 
     harness.tick("200")
 
-    assert (await harness.account.worth()).account.unrealized_pnl == 50
+    assert (await harness.account.value()).account.unrealized_pnl == 50

@@ -120,7 +120,7 @@ async def test_an_exit_that_is_not_answered_is_unknown_when_its_time_is_over(
     (position,) = harness.protection.held.values()
 
     with anyio.fail_after(WAIT), pytest.raises(OutcomeUnknownError):
-        await harness.protection.close_by_hand(position, CloseReason.MANUAL)
+        await harness.protection.close_now(position, CloseReason.MANUAL)
 
     assert [each["status"] for each in await harness.orders()] == ["filled", "unknown"]
     assert harness.recorder.in_flight == set()

@@ -68,7 +68,7 @@ async def price(harness: TradingHarness, value: str) -> None:
     """As it comes from the feed: the venue first, then our own stops."""
     harness.clock.advance(timedelta(seconds=20))
     harness.tick(value)
-    meeting = harness.paper.on_point(Tick(harness.clock.now(), SYMBOL, Decimal(value)))
+    meeting = harness.paper.on_tick(Tick(harness.clock.now(), SYMBOL, Decimal(value)))
     if meeting is not None:
         await meeting
     await harness.stream(value)
@@ -87,7 +87,7 @@ async def test_spot_adds_up_while_it_is_open_and_when_it_is_closed(
         await adds_up(harness)
         await price(harness, value)
         (held,) = harness.protection.held.values()
-        await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await harness.protection.close_now(held, CloseReason.SIGNAL)
         await adds_up(harness)
 
 
@@ -119,7 +119,7 @@ async def test_futures_add_up_with_funding(database: Database, side: PositionSid
     assert (await harness.position())["funding"] != 0
     await adds_up(harness)
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
     await adds_up(harness)
 
     assert (await harness.state())["daily_pnl"] == (await harness.position())["realized_pnl"]
@@ -173,7 +173,7 @@ async def test_cash_that_is_not_accounted_for_is_said_once_it_lasts(
     harness = await open_paper_harness(database, terms={})
     await harness.enter()
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
     await harness.execute(
         "UPDATE paper.balances SET total = total + $1 WHERE asset = 'USDT'", Decimal(change)
     )
@@ -300,7 +300,7 @@ async def test_an_order_under_way_at_one_venue_hides_no_difference_of_another(
 
     other.before_submit = look
     (held,) = (each for each in harness.protection.held.values() if each.venue == OTHER)
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
 
     (result,) = seen
     assert [each.venue for each in result.differences] == [SCRIPTED]

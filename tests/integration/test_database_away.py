@@ -15,7 +15,7 @@ from tradebotd.domain.job import Every, JobSpec, Summary
 from tradebotd.scheduling.job import RunContext
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
-from tradebotd.scheduling.slots import Due
+from tradebotd.scheduling.slots import DueRun
 from tradebotd.scheduling.timeline import read_reached
 from tradebotd.storage.postgres.database import Database, open_database
 
@@ -87,7 +87,7 @@ async def test_rows_of_runs_without_a_database_are_written_when_it_is_back(
                 await anyio.to_thread.run_sync(come_back, own_server)
             clock.set(a_minute(number))
             for name in (QUIET, READER):
-                await runner.run_due([Due(name, clock.now(), clock.now())])
+                await runner.run_due([DueRun(name, clock.now(), clock.now())])
 
     async with own_database.connection() as connection:
         rows = await connection.fetch("SELECT * FROM job_runs ORDER BY slot_at, job")

@@ -31,7 +31,7 @@ async def round_trip(harness: TradingHarness, minute: int = 0, *, into: str = "1
     await harness.enter(minute=minute)
     (held,) = harness.protection.held.values()
     harness.tick(into)
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
     harness.clock.advance(MINUTE)
     harness.tick("100")
 
@@ -47,7 +47,7 @@ async def test_dust_is_a_loss_of_what_it_cost(harness: TradingHarness) -> None:
     assert closed["dust"] == Decimal("0.00099")
     assert closed["realized_pnl"] == change
     assert (await harness.state())["daily_pnl"] == change
-    assert (await harness.account.worth()).bots[BOT].equity == 1000 + change
+    assert (await harness.account.value()).bots[BOT].equity == 1000 + change
 
 
 async def test_what_dust_cost_is_told_apart(harness: TradingHarness) -> None:
@@ -72,7 +72,7 @@ async def test_twenty_round_trips_earn_what_the_cash_says(harness: TradingHarnes
     assert sums["pnl"] == change
     assert sums["dust"] == harness.venue.balances["BTC"] < Decimal("0.001")
     assert (await harness.state())["daily_pnl"] == change
-    assert (await harness.account.worth()).bots[BOT].equity == 1000 + change
+    assert (await harness.account.value()).bots[BOT].equity == 1000 + change
     assert await harness.broken_books() == []
     await harness.reconciler.run()
     assert await harness.open_alerts() == []
@@ -99,8 +99,8 @@ async def test_dust_that_is_gone_keeps_no_exit(harness: TradingHarness) -> None:
     (held,) = harness.protection.held.values()
 
     with pytest.raises(OrderRejectedError):
-        await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await harness.protection.close_now(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
 
     assert harness.protection.held == {}
     exits = [each["quantity"] for each in await harness.orders() if each["role"] == "exit"]
@@ -119,8 +119,8 @@ async def test_what_two_exits_could_sweep_is_sold_once(database: Database) -> No
     harness.venue.script.append(Behaviour.DROP_BEFORE)
 
     with pytest.raises(OutcomeUnknownError):
-        await harness.protection.close_by_hand(first, CloseReason.SIGNAL)
-    await harness.protection.close_by_hand(second, CloseReason.SIGNAL)
+        await harness.protection.close_now(first, CloseReason.SIGNAL)
+    await harness.protection.close_now(second, CloseReason.SIGNAL)
 
     sweeping = [each["sweeps"] for each in await harness.orders() if each["role"] == "exit"]
     assert sweeping == [0, Decimal("0.00001"), 0]
@@ -136,7 +136,7 @@ async def test_dust_sold_by_a_later_fill_is_income_of_the_closed_position(
     (held,) = harness.protection.held.values()
     harness.venue.script.append(Behaviour.DROP_BEFORE)
     with pytest.raises(OutcomeUnknownError):
-        await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await harness.protection.close_now(held, CloseReason.SIGNAL)
     order = ClientOrderId((await harness.orders())[-1]["client_order_id"])
 
     await harness.recorder.record_fills(
@@ -158,7 +158,7 @@ async def test_more_than_the_dust_that_is_there_is_an_excess(harness: TradingHar
     (held,) = harness.protection.held.values()
     harness.venue.script.append(Behaviour.DROP_BEFORE)
     with pytest.raises(OutcomeUnknownError):
-        await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await harness.protection.close_now(held, CloseReason.SIGNAL)
     order = ClientOrderId((await harness.orders())[-1]["client_order_id"])
     await harness.execute("UPDATE dust SET quantity = 0.000004")
 

@@ -140,7 +140,7 @@ async def halt(harness: TradingHarness) -> None:
 
 
 async def flatten(harness: TradingHarness) -> None:
-    assert (await flattened(harness)).left == []
+    assert (await flattened(harness)).remaining == []
 
 
 async def pause(harness: TradingHarness) -> None:
@@ -151,7 +151,7 @@ async def pause(harness: TradingHarness) -> None:
 
 async def take_over(harness: TradingHarness) -> None:
     """Somebody else has the account; the beat has found it out."""
-    harness.lease.lose()
+    harness.lease.mark_lost()
     await harness.execute("UPDATE leadership SET token = token + 1")
 
 
@@ -191,7 +191,7 @@ async def flattened(harness: TradingHarness) -> FlattenResult:
         database=harness.database,
         clock=harness.clock,
         gate=harness.gate,
-        entry_orders=harness.entry_orders,
+        resting_entries=harness.entry_orders,
         closer=harness.protection,
         reconciler=harness.reconciler,
         host=ShiftedHost(),
@@ -210,7 +210,7 @@ async def decided(database: Database) -> TradingHarness:
 
 def is_stopped(harness: TradingHarness) -> bool:
     gate = harness.gate
-    return gate.admit(BOT, SCRIPTED).why_not() is not None or not harness.lease.may_send()
+    return gate.admit(BOT, SCRIPTED).send_blocked_by() is not None or not harness.lease.may_send()
 
 
 async def in_the_middle(
@@ -405,7 +405,7 @@ async def test_an_entry_that_waited_for_a_fill_of_its_bot_sees_the_position(
     harness = await open_harness(database, spec())
     await harness.enter()
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
     harness.clock.advance(MINUTE)
     harness.tick("100")
     ready, go = anyio.Event(), anyio.Event()

@@ -266,7 +266,7 @@ async def test_a_bot_that_runs_away_is_stopped_for_itself_alone(database: Databa
     for minute in range(2):
         await harness.enter("one", minute=minute - 9)
         held = next(iter(harness.protection.held.values()))
-        await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+        await harness.protection.close_now(held, CloseReason.MANUAL)
 
     assert await said(harness, BUY, bot="one") == "waiting (bot_max_orders_per_minute)"
     assert await said(harness, BUY, bot="two") == "running"
@@ -281,7 +281,7 @@ async def test_exits_do_not_count_against_the_accounts_entries(database: Databas
     )
     await harness.enter("one")
     held = next(iter(harness.protection.held.values()))
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
 
     await harness.enter("two")
 

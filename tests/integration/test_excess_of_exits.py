@@ -161,7 +161,7 @@ async def test_futures_that_were_turned_round_are_closed_at_once(
     await sweep(harness, 2)
     stop = leg(harness, OrderType.STOP_MARKET)
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
     await harness.recorder.on_order_report(also_filled(harness, stop, "1", "100"))
     await later(harness)
     await later(harness)

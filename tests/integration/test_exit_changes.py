@@ -25,7 +25,7 @@ def changes(harness: TradingHarness) -> ExitChanges:
         database=harness.database,
         prices=harness.prices,
         symbols=harness.symbols,
-        watcher=harness.protection,
+        tracker=harness.protection,
     )
 
 

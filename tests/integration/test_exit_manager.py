@@ -81,7 +81,7 @@ async def test_a_level_that_is_met_closes_the_position(
     assert harness.venue.submitted[-1][1].reduce_only
     assert harness.venue.submitted[-1][1].trigger_price == Decimal(price)
     assert harness.protection.held == {}
-    assert await harness.protection.beyond_their_stop(harness.clock.now()) == []
+    assert await harness.protection.missed_exits(harness.clock.now()) == []
 
 
 async def test_a_trailing_stop_follows_the_best_price_and_is_stored_by_the_sweep(
@@ -169,7 +169,7 @@ async def test_a_closed_market_keeps_the_exit_until_it_opens_and_says_so(
     harness.tick("90")
     closed = await harness.protection.sweep(harness.clock.now())
     await harness.stream("90")
-    beyond = await harness.protection.beyond_their_stop(harness.clock.now())
+    beyond = await harness.protection.missed_exits(harness.clock.now())
     shop.open = True
     opened = await harness.protection.sweep(harness.clock.now())
 

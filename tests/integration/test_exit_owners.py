@@ -18,7 +18,7 @@ from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.quote import Quote
 from tradebotd.domain.side import PositionSide
-from tradebotd.ports.venue import WhyNot, unhindered
+from tradebotd.ports.venue import SendBlockedBy, not_blocked
 from tradebotd.risk.limits import ApprovedOrder
 from tradebotd.storage import positions
 from tradebotd.storage.bots import DecisionRecord
@@ -26,7 +26,7 @@ from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.execution.placement import Prepared
 from tradebotd.trading.exits.exit_changes import ExitChanges, Holding, Level
-from tradebotd.trading.exits.exit_intents import ExitIntent, judged_anew
+from tradebotd.trading.exits.exit_intents import ExitIntent, rejudged
 from tradebotd.trading.prices.fresh_prices import FRESH
 
 SECOND = "ETHUSDT"
@@ -51,7 +51,7 @@ def changes_of(harness: TradingHarness) -> ExitChanges:
         database=harness.database,
         prices=harness.prices,
         symbols=harness.symbols,
-        watcher=harness.protection,
+        tracker=harness.protection,
     )
 
 
@@ -119,9 +119,12 @@ async def test_a_step_of_a_ladder_is_sold_at_its_own_price_alone(
     submit = harness.venue.submit
 
     async def submit_late(
-        client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot = unhindered
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        *,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
-        report = await submit(client_order_id, request, why_not=why_not)
+        report = await submit(client_order_id, request, send_blocked_by=send_blocked_by)
         sent.set()
         await go.wait()
         return report
@@ -163,7 +166,7 @@ async def test_an_exit_of_a_step_that_was_taken_meanwhile_is_denied(
     await harness.stream(str(price))
 
     with pytest.raises(OrderDeniedError, match="position_changed"):
-        judged_anew(first, harness.protection.held[id_of(harness)], harness.clock.now())
+        rejudged(first, harness.protection.held[id_of(harness)], harness.clock.now())
     assert (await row_of(harness))["ladder_done"] == 1
 
 
@@ -200,7 +203,7 @@ async def test_a_position_closed_during_a_sweep_is_not_watched_again(
 
     await during_a_sweep(
         harness,
-        lambda: harness.protection.close_by_hand(
+        lambda: harness.protection.close_now(
             harness.protection.held[position_id], CloseReason.MANUAL
         ),
     )
@@ -214,7 +217,7 @@ async def test_a_row_read_before_the_close_brings_nothing_back(database: Databas
     harness = await open_harness(database)
     await harness.enter()
     old = harness.protection.held[id_of(harness)]
-    await harness.protection.close_by_hand(old, CloseReason.MANUAL)
+    await harness.protection.close_now(old, CloseReason.MANUAL)
 
     harness.protection.watch(replace(old, version=old.version + 5))
 
@@ -363,9 +366,7 @@ async def test_an_exit_is_made_from_the_position_as_it_is_committed(database: Da
         return await prepare(approved, use, linked_id, decision)
 
     harness.placement.prepare_exits = prepare_late  # type: ignore[method-assign]
-    await harness.protection.close_by_hand(
-        harness.protection.held[id_of(harness)], CloseReason.MANUAL
-    )
+    await harness.protection.close_now(harness.protection.held[id_of(harness)], CloseReason.MANUAL)
 
     assert tries == [1, Decimal("0.4")]
     assert [request.quantity for _, request in harness.venue.submitted] == [1, Decimal("0.4")]
@@ -385,7 +386,7 @@ async def test_an_operator_who_lets_a_position_live_is_heard_before_its_exit_is_
     late = harness.clock.now() + timedelta(minutes=2)
 
     with pytest.raises(OrderDeniedError, match="position_changed"):
-        judged_anew(ExitIntent(position=judged, reason=CloseReason.MAX_HOLDING), changed, late)
+        rejudged(ExitIntent(position=judged, reason=CloseReason.MAX_HOLDING), changed, late)
 
 
 @sides
@@ -400,7 +401,7 @@ async def test_a_stop_that_moved_towards_the_price_still_ends_it(
     changed = await changes_of(harness).set(judged.id, stop_loss=Level(price=tighter))
     each = ExitIntent(position=judged, reason=CloseReason.STOP_LOSS, level=level, price=level)
 
-    again = judged_anew(each, changed, harness.clock.now())
+    again = rejudged(each, changed, harness.clock.now())
 
     assert (again.reason, again.level, again.position) == (
         CloseReason.STOP_LOSS,

@@ -55,7 +55,7 @@ async def test_a_doubted_price_is_asked_for_by_the_sweep(database: Database) -> 
     harness.venue.reads_fail = True
     result = await harness.protection.sweep(harness.clock.now())
     assert any("no fresh price" in each for each in result.failed.values())
-    assert await harness.protection.beyond_their_stop(harness.clock.now()) == []
+    assert await harness.protection.missed_exits(harness.clock.now()) == []
 
     harness.venue.reads_fail = False
     await harness.protection.sweep(harness.clock.now())
@@ -193,10 +193,10 @@ async def test_a_split_never_fires_a_stop(database: Database, way: str) -> None:
     assert (await harness.position())["closed_at"] is None
     assert await harness.open_alerts() == ["split_suspected"]
     assert list(result.waiting.values()) == ["split_suspected"]
-    assert await harness.protection.beyond_their_stop(harness.clock.now()) == []
+    assert await harness.protection.missed_exits(harness.clock.now()) == []
     (held,) = harness.protection.held.values()
     with pytest.raises(OrderDeniedError):
-        await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await harness.protection.close_now(held, CloseReason.SIGNAL)
 
     after = await open_harness(
         database, spec(exits=STOP), calendar=hours(), restarted=True, venue=harness.venue

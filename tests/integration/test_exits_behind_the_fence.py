@@ -26,7 +26,7 @@ class Behind:
         self.lease = Lease(
             account="default", token=harness.token, host=self.host, seconds=3600.0, taken_over=True
         )
-        self.lease.open_fence(WINDOW)
+        self.lease.start_fence(WINDOW)
         harness.placement._lease = self.lease
 
     def wait(self, seconds: float) -> None:
@@ -68,11 +68,11 @@ async def test_a_signal_waits_for_the_fence(database: Database) -> None:
     (position,) = harness.protection.held.values()
     behind = Behind(harness)
     with pytest.raises(OrderDeniedError, match="taken over"):
-        await harness.protection.close_by_hand(position, CloseReason.SIGNAL)
+        await harness.protection.close_now(position, CloseReason.SIGNAL)
     assert len(await harness.orders()) == 1
 
     behind.wait(FENCE + 0.5)
-    await harness.protection.close_by_hand(position, CloseReason.SIGNAL)
+    await harness.protection.close_now(position, CloseReason.SIGNAL)
     assert (await harness.position())["close_reason"] == "signal"
 
 
@@ -92,7 +92,7 @@ async def test_an_exit_that_waited_for_a_beat_leaves_with_the_next_tick_after_it
         behind.wait(1)
     assert len(await harness.orders()) == 1
 
-    lease.beaten(behind.host.monotonic())
+    lease.renewed(behind.host.monotonic())
     behind.wait(1)
     await harness.stream("89")
     assert (await harness.position())["close_reason"] == "stop_loss"

@@ -45,7 +45,7 @@ async def open_bnb_harness(database: Database, fee: str = "0.001") -> TradingHar
 
 async def close(harness: TradingHarness, bot: str = BOT) -> None:
     (held,) = (each for each in harness.protection.held.values() if each.bot == bot)
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
 
 
 async def test_a_fee_in_a_third_asset_counts_at_its_worth(database: Database) -> None:
@@ -59,7 +59,7 @@ async def test_a_fee_in_a_third_asset_counts_at_its_worth(database: Database) ->
     closed = await harness.position()
     assert (closed["fees"], closed["realized_pnl"]) == (Decimal("0.21"), Decimal("9.79"))
     assert (await harness.state())["daily_pnl"] == Decimal("9.79")
-    assert (await harness.account.worth()).bots[BOT].equity == Decimal("1009.79")
+    assert (await harness.account.value()).bots[BOT].equity == Decimal("1009.79")
     fills = await harness.rows("SELECT fee, fee_asset, fee_rate, fee_value FROM fills ORDER BY id")
     assert [tuple(each.values()) for each in fills] == [
         (Decimal("0.0002"), "BNB", 500, Decimal("0.1")),
@@ -287,9 +287,9 @@ async def test_money_adds_up_whatever_the_fee_is_taken_in(
         harness.venue.thin.append(Decimal("0.2"))
         harness.tick("101.37")
         (held,) = harness.protection.held.values()
-        await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await harness.protection.close_now(held, CloseReason.SIGNAL)
         await adds_up(harness, before)
-        await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+        await harness.protection.close_now(held, CloseReason.SIGNAL)
         await adds_up(harness, before)
 
     assert harness.protection.held == {}

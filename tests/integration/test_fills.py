@@ -39,7 +39,7 @@ async def pending(
         placed = harness.enter(minute=len(await harness.orders()))
     else:
         held = next(iter(harness.protection.held.values()))
-        placed = harness.protection.close_by_hand(held, reason)
+        placed = harness.protection.close_now(held, reason)
     with pytest.raises(OutcomeUnknownError):
         await placed
     return ClientOrderId((await harness.orders())[-1]["client_order_id"])
@@ -236,7 +236,7 @@ async def test_a_fee_in_the_base_asset_leaves_dust_and_a_closed_position(
     harness.venue.balances["BTC"] = Decimal("0.9996")
     held = next(iter(harness.protection.held.values()))
 
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
 
     position = await harness.position()
     assert harness.venue.submitted[-1][1].quantity == Decimal("0.999")

@@ -13,7 +13,7 @@ from tests.fakes.host import ShiftedHost
 from tests.fakes.resting import CAPABILITIES, one, open_resting_harness, resting, sweep
 from tests.fakes.trading import NOON, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
-from tradebotd.daemon.commands.flatten import told
+from tradebotd.daemon.commands.flatten import describe_result
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.decimals import plain
 from tradebotd.domain.errors import DatabaseUnavailableError, OrderRejectedError
@@ -44,7 +44,7 @@ async def flatten(harness: TradingHarness, host: ShiftedHost | None = None) -> F
         database=harness.database,
         clock=harness.clock,
         gate=harness.gate,
-        entry_orders=harness.entry_orders,
+        resting_entries=harness.entry_orders,
         closer=harness.protection,
         reconciler=harness.reconciler,
         host=host or ShiftedHost(),
@@ -61,7 +61,7 @@ async def test_everything_is_closed_and_the_halt_stays(database: Database) -> No
 
     result = await flatten(harness)
 
-    assert result.left == []
+    assert result.remaining == []
     assert len(result.closed) == 2
     rows = await harness.rows("SELECT close_reason FROM positions")
     assert {row["close_reason"] for row in rows} == {"flatten"}
@@ -78,7 +78,7 @@ async def test_one_refusal_keeps_no_other_position_and_is_tried_again(database: 
     host = ShiftedHost()
     result = await flatten(harness, host)
 
-    assert result.left == []
+    assert result.remaining == []
     assert len(result.closed) == 2
     exits = await harness.rows("SELECT status FROM orders WHERE role = 'exit'")
     assert sorted(row["status"] for row in exits) == ["filled", "filled", "rejected"]
@@ -93,8 +93,8 @@ async def test_a_venue_that_refuses_always_ends_it_with_what_is_left_and_why(
 
     result = await flatten(harness)
 
-    assert [each.kind for each in result.left] == ["position", "position"]
-    assert all(each.why for each in result.left)
+    assert [each.kind for each in result.remaining] == ["position", "position"]
+    assert all(each.reason for each in result.remaining)
     assert await open_positions(harness) == 2
     assert len(await harness.rows("SELECT 1 FROM orders WHERE role = 'exit'")) <= 2 * ROUNDS
 
@@ -108,7 +108,7 @@ async def test_an_answer_that_is_lost_sells_nothing_twice(database: Database) ->
 
     result = await flatten(harness)
 
-    assert result.left == []
+    assert result.remaining == []
     sold = sum(r.quantity for _, r in harness.venue.submitted if r.side.value == "sell")
     assert sold == held
     assert await harness.broken_books() == []
@@ -119,7 +119,7 @@ async def test_with_nothing_held_it_is_over_at_once(database: Database) -> None:
 
     result = await flatten(harness, host)
 
-    assert (result.closed, result.cancelled, result.left) == ([], [], [])
+    assert (result.closed, result.cancelled, result.remaining) == ([], [], [])
     assert host.slept == []
 
 
@@ -128,7 +128,7 @@ async def test_an_earlier_halt_keeps_its_reason(database: Database) -> None:
     harness = await two_held(database)
     await harness.gate.halt("lunch")
 
-    assert (await flatten(harness)).left == []
+    assert (await flatten(harness)).remaining == []
     assert harness.gate.halt_reason == "lunch"
 
 
@@ -142,7 +142,7 @@ async def test_a_hundred_positions_are_closed_each_by_one_exit(database: Databas
 
     result = await flatten(harness)
 
-    assert (result.left, len(result.closed)) == ([], len(names))
+    assert (result.remaining, len(result.closed)) == ([], len(names))
     exits = await harness.rows("SELECT position_id FROM orders WHERE role = 'exit'")
     assert len({row["position_id"] for row in exits}) == len(exits) == len(names)
     assert await harness.broken_books() == []
@@ -165,8 +165,8 @@ async def test_some_refused_symbols_keep_no_other_open(database: Database) -> No
     result = await flatten(harness)
 
     assert len(result.closed) == len(names) - len(refused)
-    assert [each.subject.split()[-1] for each in result.left] == refused
-    assert all("suspended" in each.why for each in result.left)
+    assert [each.subject.split()[-1] for each in result.remaining] == refused
+    assert all("suspended" in each.reason for each in result.remaining)
 
 
 async def test_a_closed_market_keeps_its_position_and_that_is_said_at_once(
@@ -185,8 +185,8 @@ async def test_a_closed_market_keeps_its_position_and_that_is_said_at_once(
 
     result = await flatten(harness, host)
 
-    (left,) = result.left
-    assert (left.kind, left.why.startswith("market_closed")) == ("position", True)
+    (left,) = result.remaining
+    assert (left.kind, left.reason.startswith("market_closed")) == ("position", True)
     assert (len(harness.venue.submitted), host.slept) == (sent, [])
     assert harness.gate.closed_because() == "halted"
 
@@ -207,7 +207,7 @@ async def test_an_entry_that_rests_is_cancelled_before_anything_is_closed(
     harness.venue.before_submit = looks
     result = await flatten(harness)
 
-    assert (result.left, len(result.closed), len(result.cancelled)) == ([], 1, 1)
+    assert (result.remaining, len(result.closed), len(result.cancelled)) == ([], 1, 1)
     assert resting_at_exit == [0]
     assert harness.venue.resting == {}
 
@@ -215,12 +215,12 @@ async def test_an_entry_that_rests_is_cancelled_before_anything_is_closed(
 async def test_twice_in_a_row_sends_nothing_the_second_time(database: Database) -> None:
     """Interface 3.1: an operator in doubt asks again, at no cost."""
     harness = await two_held(database)
-    assert (await flatten(harness)).left == []
+    assert (await flatten(harness)).remaining == []
     sent = len(harness.venue.submitted)
 
     again = await flatten(harness)
 
-    assert (again.closed, again.cancelled, again.left) == ([], [], [])
+    assert (again.closed, again.cancelled, again.remaining) == ([], [], [])
     assert len(harness.venue.submitted) == sent
 
 
@@ -256,15 +256,15 @@ class Interrupted:
     def __init__(self, harness: TradingHarness, away: Away) -> None:
         self.harness, self.away = harness, away
 
-    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId | None:
+    async def close_now(self, position: Position, reason: CloseReason) -> OrderId | None:
         if self.away.is_away:
             raise DatabaseUnavailableError("connection refused")
-        closed = await self.harness.protection.close_by_hand(position, reason)
+        closed = await self.harness.protection.close_now(position, reason)
         self.away.is_away = len(self.harness.venue.submitted) == 3  # two entries and this exit
         return closed
 
-    async def clear_leftovers(self) -> None:
-        await self.harness.protection.clear_leftovers()
+    async def clear_orphaned_exits(self) -> None:
+        await self.harness.protection.clear_orphaned_exits()
 
 
 class Returning(ShiftedHost):
@@ -288,17 +288,17 @@ async def test_a_database_lost_half_way_is_said_and_the_rest_is_closed_when_it_i
         database=away,  # type: ignore[arg-type]
         clock=harness.clock,
         gate=harness.gate,
-        entry_orders=harness.entry_orders,
+        resting_entries=harness.entry_orders,
         closer=Interrupted(harness, away),
         reconciler=harness.reconciler,
         host=Returning(away, after=after),
     ).run(quiet)
 
     if after < ROUNDS:
-        assert (result.left, len(result.closed)) == ([], 2)
+        assert (result.remaining, len(result.closed)) == ([], 2)
         assert await open_positions(harness) == 0
     else:
-        assert {each.kind for each in result.left} == {"position", "step"}
+        assert {each.kind for each in result.remaining} == {"position", "step"}
         assert await open_positions(harness) == 1
     assert harness.gate.closed_because() == "halted"
     assert len(harness.venue.submitted) == (4 if after < ROUNDS else 3)
@@ -318,10 +318,10 @@ async def test_a_venue_that_does_not_answer_is_asked_again_before_it_is_over(
             harness.venue.reads_fail = False
 
     never = await flatten(harness, answering)
-    assert [(each.kind, each.subject) for each in never.left] == [("step", "venue scripted")]
+    assert [(each.kind, each.subject) for each in never.remaining] == [("step", "venue scripted")]
     assert len(answering.slept) == ROUNDS - 1
     host = Answers()
-    assert (await flatten(harness, host)).left == []
+    assert (await flatten(harness, host)).remaining == []
     assert len(host.slept) == 1
 
 
@@ -342,7 +342,7 @@ async def test_what_rests_behind_the_positions_is_gone_with_them(
 
     result = await flatten(harness)
 
-    assert (result.left, len(result.closed)) == ([], 20)
+    assert (result.remaining, len(result.closed)) == ([], 20)
     assert resting(harness) == {}
     assert await open_positions(harness) == 0
     assert await harness.rows("SELECT 1 FROM orders WHERE NOT settled") == []
@@ -359,10 +359,10 @@ async def test_a_stop_that_cannot_be_cancelled_is_left_and_said(database: Databa
 
     assert len(result.closed) == 1
     (order,) = resting(harness)
-    assert order in str(result.left)
+    assert order in str(result.remaining)
 
     harness.venue.cancel_script.clear()
-    assert (await flatten(harness)).left == []
+    assert (await flatten(harness)).remaining == []
     assert resting(harness) == {}
 
 
@@ -377,8 +377,8 @@ async def test_an_answer_that_nobody_foresaw_ends_no_flatten(database: Database)
     result = await flatten(harness)
 
     assert await open_positions(harness) == 0
-    assert [(each.kind, each.subject) for each in result.left] == [("step", "venues")]
-    assert "KeyError" in result.left[0].why
+    assert [(each.kind, each.subject) for each in result.remaining] == [("step", "venues")]
+    assert "KeyError" in result.remaining[0].reason
 
 
 async def test_no_exit_is_cut_between_sending_and_writing_down(database: Database) -> None:
@@ -409,13 +409,13 @@ async def test_no_exit_is_cut_between_sending_and_writing_down(database: Databas
     result = await flatten(harness, host)
 
     assert statuses == [{"filled"}, {"filled"}]
-    assert (result.left, len(result.closed)) == ([], AT_ONCE + 3)
+    assert (result.remaining, len(result.closed)) == ([], AT_ONCE + 3)
 
 
 async def test_what_nobody_foresaw_in_one_exit_cuts_no_other(database: Database) -> None:
     """M2.6: each position on its own, also while an answer is on its way."""
     harness = await two_held(database)
-    close = harness.protection.close_by_hand
+    close = harness.protection.close_now
     broken = anyio.Event()
 
     async def close_or_break(
@@ -429,13 +429,13 @@ async def test_what_nobody_foresaw_in_one_exit_cuts_no_other(database: Database)
     async def late(_: ClientOrderId) -> None:
         await broken.wait()
 
-    harness.protection.close_by_hand = close_or_break  # type: ignore[method-assign]
+    harness.protection.close_now = close_or_break  # type: ignore[method-assign]
     harness.venue.before_submit = late
     with capture_logs() as said:
         result = await flatten(harness)
 
     assert "position not closed" in {each["event"] for each in said}
-    assert (result.left, len(result.closed)) == ([], 2)
+    assert (result.remaining, len(result.closed)) == ([], 2)
     exits = await harness.rows("SELECT status FROM orders WHERE role = 'exit'")
     assert [row["status"] for row in exits] == ["filled", "filled"]
 
@@ -485,7 +485,7 @@ async def test_what_was_closed_says_what_it_cost_and_what_was_cancelled_for_it(
     assert trade["exit_price"] is not None
     assert rested
     assert result.cancelled == sorted(rested)
-    (closed, *cancelled, verdict) = told(result)
+    (closed, *cancelled, verdict) = describe_result(result)
     assert f" at {plain(trade['exit_price'])}, P&L {plain(trade['realized_pnl'])}" in closed
     assert len(cancelled) == len(rested)
     assert verdict.startswith("nothing is left")

@@ -317,7 +317,7 @@ async def test_a_forced_close_that_comes_after_our_own_exit_is_somebody_elses(
     """M5.6: the account holds more of it by hand; what was closed by force was not ours."""
     harness = await opened(database)
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
     await harness.venue.trade_by_hand(SYMBOL, Side.BUY, "1")
     harness.clock.advance(MINUTE)
     await harness.enter(minute=1)  # of a later position it is none either
@@ -423,7 +423,7 @@ async def test_what_is_adopted_out_of_a_position_that_has_closed_is_refused(
     """
     harness = await opened(database)
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
     orders = AdoptedOrders(
         database=database,
         recorder=harness.recorder,

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.trading import MINUTE, NOON, SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.daemon.wiring.tick_router import TickRouter
 from tradebotd.domain.bot import BotSpec, EntryKind, EntryRule
-from tradebotd.domain.candle import Candle, Tick, points_of
+from tradebotd.domain.candle import Candle, Tick, ticks_of
 from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
@@ -54,12 +54,12 @@ class Floor:
 
     async def meet(self, point: Tick) -> None:
         if self.eye == "tick":
-            acting = self.points.on_point(point)
+            acting = self.points.on_tick(point)
             if acting is not None:
                 await acting
             return
         self.harness.prices.record(point)
-        meeting = self.harness.paper.on_point(point)
+        meeting = self.harness.paper.on_tick(point)
         if meeting is not None:
             await meeting
         if self.eye == "sweep":
@@ -67,7 +67,7 @@ class Floor:
 
     async def candle(self, candle: Candle, timeframe: Timeframe = Timeframe.M1) -> None:
         """As the replay plays it."""
-        for point in points_of(SYMBOL, candle, timeframe):
+        for point in ticks_of(SYMBOL, candle, timeframe):
             self.harness.clock.set(point.at)
             await self.meet(point)
 

@@ -30,7 +30,7 @@ from tradebotd.scheduling.job_switches import (
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler
-from tradebotd.scheduling.slots import Due
+from tradebotd.scheduling.slots import DueRun
 from tradebotd.storage import dead_letters, job_runs
 from tradebotd.storage.postgres.database import Database
 
@@ -85,8 +85,8 @@ def bench(database: Database) -> Make:
     return make
 
 
-def due(at: datetime = NOON, earlier: int = 0) -> Due:
-    return Due(NAME, at, at - timedelta(minutes=earlier), earlier)
+def due(at: datetime = NOON, earlier: int = 0) -> DueRun:
+    return DueRun(NAME, at, at - timedelta(minutes=earlier), earlier)
 
 
 async def test_the_row_is_open_while_the_job_runs_and_closed_after(bench: Make) -> None:
@@ -247,7 +247,7 @@ async def test_wrong_parameters_are_refused_once(bench: Make) -> None:
         raise RefusedError(RefusalCode.USAGE, "days is 1 to 365, was 400", "say --param days=365")
 
     async with bench(work, replace(MINUTELY, retries=3)) as made:
-        run = await made.runner.run_by_hand(NAME, {"days": "400"})
+        run = await made.runner.run_manually(NAME, {"days": "400"})
         letters = await made.letters()
 
     assert (run.status, run.attempt) == (RunStatus.FAILED, 1)
@@ -395,7 +395,7 @@ async def test_a_job_never_overlaps_itself(bench: Make) -> None:
         await started.wait()
         made.runner.trigger([due(NOON + timedelta(minutes=1))])
         with pytest.raises(RefusedError) as refused:
-            await made.runner.run_by_hand(NAME, {})
+            await made.runner.run_manually(NAME, {})
         await until(lambda: has_status(made, "skipped"))
         go_on.set()
         assert await made.runner.drain(5)
@@ -494,10 +494,10 @@ async def test_by_hand_it_goes_the_same_way_with_progress(bench: Make) -> None:
 
     shown: list[Any] = []
     async with bench(work) as made:
-        run = await made.runner.run_by_hand(NAME, {"days": "7"}, shown.append)
+        run = await made.runner.run_manually(NAME, {"days": "7"}, shown.append)
         (row,) = await made.rows()
         with pytest.raises(RefusedError) as refused:
-            await made.runner.run_by_hand("wrok", {})
+            await made.runner.run_manually("wrok", {})
 
     assert shown == [{"done": 7}]
     assert row["id"] == run.id
@@ -517,8 +517,8 @@ async def test_start_end_and_counts_are_logged(
         return summary
 
     async with bench(work) as made:
-        await made.runner.run_by_hand(NAME, {})
-        await made.runner.run_by_hand(NAME, {"fail": "yes"})
+        await made.runner.run_manually(NAME, {})
+        await made.runner.run_manually(NAME, {"fail": "yes"})
     lines = [line for line in capsys.readouterr().out.splitlines() if "job=work" in line]
 
     assert ["started" in line for line in lines] == [True, False, True, False]

@@ -61,12 +61,12 @@ async def test_a_silent_holder_elsewhere_is_taken_over_after_its_lease_behind_a_
     assert LEASE_SECONDS <= sum(host.slept) <= LEASE_SECONDS + 2
     assert lease.token == token + 1
     assert not lease.may_send(), "the fence is not known yet"
-    lease.open_fence(5.0)
+    lease.start_fence(5.0)
     host.shift += timedelta(seconds=5 + FENCE_MARGIN - 1)
-    lease.beaten(host.monotonic())  # it is ours: nothing but the fence holds it back
+    lease.renewed(host.monotonic())  # it is ours: nothing but the fence holds it back
     assert not lease.may_send()
     host.shift += timedelta(seconds=1.5)
-    lease.beaten(host.monotonic())
+    lease.renewed(host.monotonic())
     assert lease.may_send()
 
 
@@ -98,7 +98,7 @@ async def test_a_beat_between_the_look_and_the_takeover_keeps_the_account(
     """The takeover is one statement that demands the very beat that was seen."""
     token = await taken(database)
     async with database.connection() as connection:
-        seen = await leadership.look(connection, ACCOUNT)
+        seen = await leadership.select_holder(connection, ACCOUNT)
         assert seen is not None
         await leadership.beat(connection, ACCOUNT, token)
         assert await leadership.take_from(connection, seen, HOLDER, host_now()) is None
@@ -116,7 +116,7 @@ async def test_no_beat_within_the_lease_stops_the_sending_and_a_beat_resumes_it(
 
     host.shift += timedelta(seconds=LEASE_SECONDS + 1)
 
-    assert "lease lost" in (lease.why_not() or "")
+    assert "lease lost" in (lease.send_blocked_by() or "")
     await beat_once(database, lease, host)
     assert lease.may_send()
 
@@ -128,8 +128,8 @@ async def test_a_beat_that_finds_another_token_ends_it_for_good(database: Databa
 
     with pytest.raises(AccountTakenError, match="taken over"):
         await beat_once(database, lease, host)
-    lease.beaten(host.monotonic())
-    assert "lease lost" in (lease.why_not() or "")
+    lease.renewed(host.monotonic())
+    assert "lease lost" in (lease.send_blocked_by() or "")
 
 
 async def test_an_order_past_the_lease_never_reaches_the_venue(database: Database) -> None:

@@ -129,7 +129,7 @@ async def lose_too_much(harness: TradingHarness) -> None:
     await harness.account.snapshot(harness.clock.now())
     await harness.earns(-100_000)
     await harness.entries.review(
-        await harness.account.worth(pause_seconds=0.001), harness.clock.now()
+        await harness.account.value(pause_seconds=0.001), harness.clock.now()
     )
 
 
@@ -264,7 +264,7 @@ async def test_a_cancel_that_a_fill_was_faster_than_leaves_a_position(database: 
     assert (row["status"], row["settled"]) == ("filled", True)
     assert (position["quantity"], position["stop_loss"]) == (Decimal(1), Decimal("94.05"))
     assert len(harness.venue.submitted) == 1
-    await harness.protection.close_by_hand(
+    await harness.protection.close_now(
         next(iter(harness.protection.held.values())), CloseReason.MANUAL
     )
     assert await harness.broken_books() == []
@@ -328,7 +328,7 @@ async def test_a_cancel_that_fails_keeps_the_signal_waiting(database: Database) 
 async def test_what_rests_holds_cash_and_counts_as_exposure(database: Database) -> None:
     """M4.6, M4.8: the money is spoken for, though nothing has been bought yet."""
     harness, _ = await resting(database)
-    worth = await harness.account.worth()
+    worth = await harness.account.value()
     standing = await harness.account.standing(worth, harness.clock.now())
 
     assert worth.account.equity == 1_000_000

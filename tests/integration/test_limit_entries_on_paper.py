@@ -45,7 +45,7 @@ class PaperHarness:
         """As the playback does: our own triggers first, then what rests at the venue."""
         self.harness.clock.advance(timedelta(seconds=20))
         at = Tick(self.harness.clock.now(), SYMBOL, Decimal(price))
-        for acting in (self.harness.protection.on_tick(at), self.venue.on_point(at)):
+        for acting in (self.harness.protection.on_tick(at), self.venue.on_tick(at)):
             if acting is not None:
                 await acting
 
@@ -99,7 +99,7 @@ async def test_its_end_frees_the_cash_it_held(database: Database) -> None:
     paper = await opened(database)
     await buy(paper)
     held = await paper.harness.account.standing(
-        await paper.harness.account.worth(), paper.harness.clock.now()
+        await paper.harness.account.value(), paper.harness.clock.now()
     )
     assert held.free[SCRIPTED, "USDT"] == 10_000 - 99
     await paper.point("99.5")
@@ -111,7 +111,7 @@ async def test_its_end_frees_the_cash_it_held(database: Database) -> None:
     await paper.point("98")
     assert await paper.harness.rows("SELECT * FROM positions") == []
     standing = await paper.harness.account.standing(
-        await paper.harness.account.worth(), paper.harness.clock.now()
+        await paper.harness.account.value(), paper.harness.clock.now()
     )
     assert standing.free[SCRIPTED, "USDT"] == 10_000
 

@@ -70,7 +70,7 @@ async def test_an_exit_that_is_met_waits_and_says_so(database: Database) -> None
 
     assert list(result.waiting.values()) == ["market closed"]
     assert not result.failed
-    assert await harness.protection.beyond_their_stop(harness.clock.now()) == []
+    assert await harness.protection.missed_exits(harness.clock.now()) == []
     assert len(harness.venue.submitted) == 1  # the entry
     assert harness.venue.quote_calls == []
 
@@ -84,7 +84,7 @@ async def test_an_operators_close_is_refused_in_a_break(database: Database) -> N
     harness = await at_lunch(database)
     (position,) = harness.protection.held.values()
     with pytest.raises(OrderDeniedError, match="cannot be sold now"):
-        await harness.protection.close_by_hand(position, CloseReason.MANUAL)
+        await harness.protection.close_now(position, CloseReason.MANUAL)
     assert len(harness.venue.submitted) == 1
 
 
@@ -93,9 +93,9 @@ async def test_the_price_from_before_the_break_ends_nothing_after_it(database: D
     harness = await at_lunch(database)
     harness.clock.set(LUNCH_ENDS)
     (position,) = harness.protection.held.values()
-    assert harness.protection._fresh.why_not(position.symbol, harness.clock.now()) == EARLY
+    assert harness.protection._fresh.unusable_because(position.symbol, harness.clock.now()) == EARLY
     await harness.stream("99")
-    assert harness.protection._fresh.why_not(position.symbol, harness.clock.now()) is None
+    assert harness.protection._fresh.unusable_because(position.symbol, harness.clock.now()) is None
 
 
 async def test_no_split_is_suspected_over_lunch(database: Database) -> None:
@@ -196,12 +196,12 @@ async def test_the_first_price_after_a_break_comes_after_a_gap(database: Databas
     points = TickRouter(harness.protection, [], harness.protection.hours, harness.prices)
     symbol = next(iter(harness.symbols))
     harness.clock.set(LUNCH_ENDS)
-    acting = points.on_point(Tick(LUNCH_ENDS, symbol, Decimal(99)))
+    acting = points.on_tick(Tick(LUNCH_ENDS, symbol, Decimal(99)))
     assert acting is None
     last = harness.prices.last_prices(symbol)
     assert last is not None
     assert last.after_gap
-    points.on_point(Tick(LUNCH_ENDS + MINUTE, symbol, Decimal(98)))
+    points.on_tick(Tick(LUNCH_ENDS + MINUTE, symbol, Decimal(98)))
     last = harness.prices.last_prices(symbol)
     assert last is not None
     assert not last.after_gap

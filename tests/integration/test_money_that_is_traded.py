@@ -39,7 +39,7 @@ async def look(harness: TradingHarness) -> list[str]:
 
 async def close(harness: TradingHarness, symbol: str) -> None:
     (held,) = (each for each in harness.protection.held.values() if each.symbol == symbol)
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
 
 
 async def test_what_trades_pay_and_earn_is_expected(harness: TradingHarness) -> None:

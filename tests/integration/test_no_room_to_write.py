@@ -12,7 +12,7 @@ from tradebotd.daemon import disk_watch
 from tradebotd.daemon.disk_watch import DiskWatch, guards_of
 from tradebotd.domain.errors import DatabaseUnavailableError, VenueUnavailableError
 from tradebotd.domain.signal import SignalKind
-from tradebotd.ports.venue import WhyNot
+from tradebotd.ports.venue import SendBlockedBy
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.execution.placement import Placement, Prepared
 
@@ -77,10 +77,10 @@ async def test_an_entry_that_is_written_is_not_sent_once_a_write_has_failed(
     send = Placement.send
 
     async def fail_before_sending(
-        placement: Placement, prepared: Prepared, *, why_not: WhyNot
+        placement: Placement, prepared: Prepared, *, send_blocked_by: SendBlockedBy
     ) -> object:
         harness.database.writes.fail("DiskFullError: could not extend file")
-        return await send(placement, prepared, why_not=why_not)
+        return await send(placement, prepared, send_blocked_by=send_blocked_by)
 
     monkeypatch.setattr(Placement, "send", fail_before_sending)
     with pytest.raises(VenueUnavailableError, match="PostgreSQL cannot write"):
@@ -112,10 +112,10 @@ async def test_it_is_said_at_critical_at_once_and_that_it_is_over(
             assert "DiskFullError" in alarm["reason"]
             assert (alarm["resting"], alarm["unguarded"]) == ([], [position])
             assert harness.protection.protected_by(next(iter(harness.protection.held))) == "none"
-            await looking.look()
-            await looking.look()
+            await looking.check()
+            await looking.check()
         assert harness.gate.closed_because() == "PostgreSQL cannot write"
-        await looking.look()
+        await looking.check()
 
     assert [each["event"] for each in said].count("exit sending blocked") == 1
     assert said[-1]["event"] == "exit sending resumed"
@@ -129,7 +129,7 @@ async def test_entries_wait_for_room_and_for_quiet(harness: TradingHarness) -> N
     async with full(harness):
         pass
 
-    await looking.look()
+    await looking.check()
 
     assert harness.database.writes.failure is None
     assert harness.gate.closed_because() == "disk nearly full"
@@ -144,9 +144,9 @@ async def test_a_database_that_is_away_is_loud_too(harness: TradingHarness) -> N
     with capture_logs() as said:
         with pytest.raises(DatabaseUnavailableError):
             await harness.execute(GROW)
-        await looking.look()
+        await looking.check()
         await harness.execute(ROOM)
-        await looking.look()
+        await looking.check()
 
     events = [each["event"] for each in said if each["log_level"] in {"critical", "warning"}]
     assert events == ["exit sending blocked", "exit sending resumed"]

@@ -61,7 +61,7 @@ async def test_cash_holdings_and_bots_are_told_in_the_accounts_currency(
     harness.tick("90", EUROS)
     harness.tick("1.20", RATE)
 
-    worth = await harness.account.worth()
+    worth = await harness.account.value()
 
     assert worth.cash[SCRIPTED, "USDT"] == Decimal("9899.96")
     assert worth.cash[SCRIPTED, "EUR"] == Decimal("839.936")
@@ -82,9 +82,9 @@ async def test_what_a_bot_has_earned_in_euros_stays_converted(database: Database
     await harness.enter("euros")
     harness.tick("90", EUROS)
     held = next(iter(harness.protection.held.values()))
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
 
-    worth = await harness.account.worth()
+    worth = await harness.account.value()
 
     assert worth.bots[BotName("euros")].equity == Decimal("1012.415")
     assert worth.account.equity == 10_000 + (1_000 + Decimal("9.932")) * Decimal("1.25")
@@ -112,11 +112,11 @@ async def test_the_exposure_is_of_both_currencies(database: Database) -> None:
     harness = await opened(database, quantity("1"))
     harness.entries.limits = replace(LIMITS, max_exposure=Decimal("0.02"))
     await harness.enter("dollars")
-    worth = await harness.account.worth()
+    worth = await harness.account.value()
     standing = await harness.account.standing(worth, harness.clock.now())
     assert (worth.account.equity, standing.state.exposure) == (Decimal("11249.96"), Decimal(100))
     await harness.enter("euros")
-    assert (await harness.account.worth()).account.exposure == 200
+    assert (await harness.account.value()).account.exposure == 200
     with pytest.raises(OrderDeniedError, match="max_exposure"):
         await harness.enter("third")
 
@@ -136,7 +136,7 @@ async def test_a_resting_euro_entry_holds_euros_and_counts_in_dollars(database: 
     harness.specs[BotName("euros")] = spec("euros", EUROS, sizing=quantity("2"), entry=rule)
     await harness.enter("euros")
 
-    standing = await harness.account.standing(await harness.account.worth(), harness.clock.now())
+    standing = await harness.account.standing(await harness.account.value(), harness.clock.now())
 
     assert standing.state.exposure == 2 * 76 * Decimal("1.25")
     assert standing.free[SCRIPTED, "EUR"] == 1_000 - 2 * 76
@@ -152,7 +152,7 @@ async def test_bought_euros_are_a_position_and_no_cash_twice(database: Database)
     harness.tick("1.25", RATE)
     await harness.enter("fx")
 
-    worth = await harness.account.worth()
+    worth = await harness.account.value()
 
     assert harness.venue.balances["EUR"] == 1_100
     assert worth.cash[SCRIPTED, "EUR"] == 1_000
@@ -242,7 +242,7 @@ async def test_a_margin_is_not_free(database: Database) -> None:
     )
     await harness.enter("one")
 
-    worth = await harness.account.worth()
+    worth = await harness.account.value()
     standing = await harness.account.standing(worth, harness.clock.now())
 
     assert standing.free[SCRIPTED, "USDT"] == worth.cash[SCRIPTED, "USDT"] - 50
@@ -261,7 +261,7 @@ async def sold(harness: TradingHarness, at: str) -> LeasedState:
     """What is held, at so many euros; the state as the bot's next cycle reads it."""
     harness.tick(at, EUROS)
     held = next(iter(harness.protection.held.values()))
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
     async with harness.database.connection() as connection:
         state = await bots.take_lease(connection, BotName("euros"), harness.token)
     assert state is not None

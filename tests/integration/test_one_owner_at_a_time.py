@@ -55,7 +55,7 @@ async def signal(harness: TradingHarness, position: Position, _: str) -> None:
 
 async def by_hand(harness: TradingHarness, position: Position, reason: CloseReason) -> None:
     try:
-        await harness.protection.close_by_hand(position, reason)
+        await harness.protection.close_now(position, reason)
     except (OrderDeniedError, VenueError):
         return
 
@@ -69,7 +69,7 @@ async def flatten(harness: TradingHarness, _: Position, __: str) -> None:
         database=harness.database,
         clock=harness.clock,
         gate=harness.gate,
-        entry_orders=harness.entry_orders,
+        resting_entries=harness.entry_orders,
         closer=harness.protection,
         reconciler=harness.reconciler,
         host=ShiftedHost(),

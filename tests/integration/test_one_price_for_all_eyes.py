@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.trading import MINUTE, NOON, SYMBOL, TradingHarness, open_harness
 from tests.integration.test_gaps import CASH, FREE, FUTURES, LONG, SHORT, SPOT, bot, hours
 from tradebotd.daemon.wiring.tick_router import TickRouter
-from tradebotd.domain.candle import Candle, Tick, points_of
+from tradebotd.domain.candle import Candle, Tick, ticks_of
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
@@ -147,12 +147,12 @@ class Play:
 
         The holding time has the sweep's eye alone.
         """
-        for point in points_of(SYMBOL, candle, Timeframe.M1):
+        for point in ticks_of(SYMBOL, candle, Timeframe.M1):
             for early in (timedelta(seconds=1), timedelta()):
                 if point.at - early >= self.harness.clock.now():
                     self.harness.clock.set(point.at - early)
                     await self._sweep("sweep", "all")
-            acting = self.points.on_point(point)
+            acting = self.points.on_tick(point)
             if acting is not None:
                 await acting
             await self._sweep("sweep", "all")

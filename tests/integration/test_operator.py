@@ -40,14 +40,14 @@ from tradebotd.scheduling.job import RunContext
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler
-from tradebotd.scheduling.slots import Due
+from tradebotd.scheduling.slots import DueRun
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.postgres.writes import Writes
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.operator.commands import OperatorCommands
-from tradebotd.trading.operator.flatten import FlattenResult, Left, Progress
+from tradebotd.trading.operator.flatten import FlattenResult, Progress, Remainder
 
 NOON = datetime(2022, 1, 14, 12, tzinfo=UTC)
 PING, BOTS = JobName("ping"), JobName("run_bots")
@@ -109,8 +109,8 @@ class FakeCommands(OperatorCommands):
     async def flatten(self, progress: Progress) -> FlattenResult:
         self._refuse_if_told()
         progress({"done": 1})
-        left = Left(kind="position", subject="1 btc-ema", why="market_closed: BTCUSDT")
-        return FlattenResult(closed=["2 new"], left=[left])
+        left = Remainder(kind="position", subject="1 btc-ema", reason="market_closed: BTCUSDT")
+        return FlattenResult(closed=["2 new"], remaining=[left])
 
     database: Database
     done: list[Any] = field(default_factory=list)
@@ -168,7 +168,7 @@ class Bench:
     specs: dict[BotName, BotSpec]
 
     async def run_all(self) -> None:
-        await self.runner.run_due([Due(name, NOON, NOON, 0) for name in (PING, BOTS)])
+        await self.runner.run_due([DueRun(name, NOON, NOON, 0) for name in (PING, BOTS)])
 
 
 async def nothing_refused() -> NotReloaded | None:

@@ -44,7 +44,7 @@ async def close(harness: TradingHarness, reason: CloseReason = CloseReason.MANUA
     async with harness.database.connection() as connection:
         position = await positions.select_one(connection, PositionId(held["id"]))
     assert position is not None
-    await harness.protection.close_by_hand(position, reason)
+    await harness.protection.close_now(position, reason)
 
 
 def exit_intent(held: Position) -> OrderIntent:
@@ -129,9 +129,7 @@ async def test_a_cut_at_any_wait_doubles_nothing_and_loses_nothing(
         else:
             await harness.enter(minute=step)
             held = next(iter(harness.protection.held.values()))
-            cut = await cancelled_at(
-                step, harness.protection.close_by_hand(held, CloseReason.MANUAL)
-            )
+            cut = await cancelled_at(step, harness.protection.close_now(held, CloseReason.MANUAL))
         await settle(harness)
 
         rows, sent = await harness.orders(), [each[0] for each in harness.venue.submitted]
@@ -141,7 +139,7 @@ async def test_a_cut_at_any_wait_doubles_nothing_and_loses_nothing(
         assert await harness.broken_books() == []
         assert (await harness.reconciler.run()).differences == []
         for held in list(harness.protection.held.values()):
-            await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+            await harness.protection.close_now(held, CloseReason.MANUAL)
     assert step > 10
 
 
@@ -253,7 +251,7 @@ async def test_a_closed_position_is_not_sold_again(harness: TradingHarness) -> N
     await close(harness)
 
     with pytest.raises(OrderDeniedError) as denied:
-        await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+        await harness.protection.close_now(held, CloseReason.MANUAL)
 
     assert denied.value.rule == "position_closed"
     assert len(harness.venue.submitted) == 2

@@ -73,7 +73,7 @@ class Floor:
         self.clock.advance(timedelta(seconds=seconds))
         point = Tick(self.clock.now(), symbol, Decimal(price))
         self.prices.record(point)
-        meeting = self.venue.on_point(point)
+        meeting = self.venue.on_tick(point)
         if meeting is not None:
             await meeting
 
@@ -182,7 +182,7 @@ async def test_an_order_meets_only_points_after_its_acceptance(floor: Floor) -> 
     await floor.send(SELL, STOP, "95")
     past = Tick(floor.clock.now() - timedelta(seconds=20), "BTCUSDT", Decimal(94))
 
-    meeting = floor.venue.on_point(past)
+    meeting = floor.venue.on_tick(past)
     assert meeting is not None
     await meeting
 
@@ -423,15 +423,15 @@ async def _anything(floor: Floor, chance: Random) -> None:
 async def test_a_symbol_where_nothing_rests_costs_no_waiting(floor: Floor) -> None:
     """B6: neither before the first order, nor beside one of another symbol, nor after the last."""
     point = Tick(floor.clock.now(), "BTCUSDT", Decimal(100))
-    assert floor.venue.on_point(point) is None
+    assert floor.venue.on_tick(point) is None
 
     await floor.point("10", symbol="ETHUSDT")
     await floor.send(BUY, LIMIT, "8", symbol="ETHUSDT")
-    assert floor.venue.on_point(point) is None
+    assert floor.venue.on_tick(point) is None
 
     await floor.send(BUY, LIMIT, "90")
     await floor.point("89")
-    assert floor.venue.on_point(point) is None
+    assert floor.venue.on_tick(point) is None
 
 
 async def test_a_point_that_meets_nothing_takes_no_connection(floor: Floor) -> None:
@@ -440,7 +440,7 @@ async def test_a_point_that_meets_nothing_takes_no_connection(floor: Floor) -> N
     await floor.send(SELL, STOP, "95")
     point = Tick(floor.clock.now() + timedelta(seconds=20), "BTCUSDT", Decimal(99))
     floor.prices.record(point)
-    meeting = floor.venue.on_point(point)
+    meeting = floor.venue.on_tick(point)
     assert meeting is not None
     with pytest.raises(StopIteration):
         meeting.__await__().send(None)  # to its end, without waiting for anything

@@ -94,7 +94,7 @@ async def test_a_transfer_from_before_the_baseline_that_is_told_later_counts_onc
     assert (await harness.reconciler.run()).differences == []
     harness.venue.balances["BTC"] -= 1
     (found,) = (await harness.reconciler.run()).differences
-    assert found.more == -1
+    assert found.excess == -1
 
 
 def tell(harness: TradingHarness, amount: int, at: datetime) -> None:

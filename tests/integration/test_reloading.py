@@ -41,7 +41,7 @@ async def reloading(
     """Of ONE_BOT, whose file has become *text*; *warnings*: what was found in it at the start."""
     path = await anyio.to_thread.run_sync(written, directory, ONE_BOT)
     config = await anyio.to_thread.run_sync(load_config, path)
-    harness.protection.doubt_beyond(config.risk.bad_tick)
+    harness.protection.set_bad_tick(config.risk.bad_tick)
     async with anyio.create_task_group() as tasks:
         runner = JobRunner(
             tasks=tasks,
@@ -108,9 +108,9 @@ async def test_an_entry_of_a_bot_that_a_reload_stops_is_not_sent(
         ):
             tasks.start_soon(enter)
             await waits.wait()
-            harness.entry_orders.stirred = False
+            harness.entry_orders.dirty = False
             await reloader.reload()
-            assert harness.entry_orders.stirred
+            assert harness.entry_orders.dirty
             go.set()
 
     assert harness.venue.submitted == []

@@ -40,7 +40,7 @@ INSERT_OPEN = """
 async def attended(harness: TradingHarness) -> AsyncIterator[None]:
     """Somebody lays stops to rest, as in the daemon."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(harness.protection.attend)
+        tasks.start_soon(harness.protection.run)
         await anyio.lowlevel.checkpoint()
         with anyio.fail_after(GENEROUS):
             yield

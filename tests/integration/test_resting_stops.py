@@ -207,7 +207,7 @@ async def test_a_stop_that_would_trigger_at_once_ends_the_position(
     harness.tick("94")
     harness.venue.script.append(Behaviour.REJECT)
 
-    await harness.protection.attend_once()
+    await harness.protection.run_once()
     result = await harness.protection.sweep(harness.clock.now())
 
     assert (await harness.position())["close_reason"] == "stop_loss"
@@ -223,7 +223,7 @@ async def test_a_stop_that_is_refused_at_a_lone_print_ends_nothing(database: Dat
     harness.tick("50")
     harness.venue.script.append(Behaviour.REJECT)
 
-    await harness.protection.attend_once()
+    await harness.protection.run_once()
 
     assert (await harness.position())["closed_at"] is None
     assert [order["type"] for order in await harness.orders()] == ["market", "stop_market"]
@@ -282,7 +282,7 @@ async def test_a_close_by_hand_takes_the_resting_stop_out_of_the_way(
     async with database.connection() as connection:
         (position,) = await open_positions.select_open_page(connection, PositionId(0))
 
-    await harness.protection.close_by_hand(position, CloseReason.MANUAL)
+    await harness.protection.close_now(position, CloseReason.MANUAL)
     await settle(harness)
 
     assert (await harness.position())["close_reason"] == "manual"
@@ -338,7 +338,7 @@ async def test_a_stop_that_makes_way_for_our_own_exit_is_not_called_lost(
 
     harness.venue.before_submit = tend_meanwhile
     position = next(iter(harness.protection.held.values()))
-    await harness.protection.close_by_hand(position, CloseReason.SIGNAL)
+    await harness.protection.close_now(position, CloseReason.SIGNAL)
     harness.venue.before_submit = None
     await sweep(harness, 3)
 
@@ -434,7 +434,7 @@ async def test_a_pair_that_would_trigger_at_once_ends_for_the_leg_that_the_price
         return {each.symbol: Quote(last=Decimal(at_venue_now)) for each in symbols}
 
     harness.venue.submit_linked, harness.venue.quotes = refused, quotes  # type: ignore[method-assign]
-    await harness.protection.attend_once()
+    await harness.protection.run_once()
 
     order = (await harness.orders())[-1]
     assert (await harness.position())["close_reason"] == reason
@@ -456,7 +456,7 @@ async def test_a_single_stop_that_would_trigger_at_once_ends_for_its_own_reason(
         raise OrderRejectedError("order would immediately trigger")
 
     harness.venue.before_submit = refuse
-    await harness.protection.attend_once()
+    await harness.protection.run_once()
 
     assert (await harness.position())["close_reason"] == "trailing_stop"
 

@@ -11,14 +11,13 @@ import pytest
 from tests.database import PostgresServer
 from tests.fakes.trading import BOT, NOON, PLAN, SYMBOL, open_harness, spec
 from tests.fakes.venue import SCRIPTED
-from tradebotd.domain.position import PositionTotals
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.domain.instrument import PositionType
-from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.position import CloseReason, Position, PositionTotals
 from tradebotd.domain.side import PositionSide
 from tradebotd.storage import equity, funding, positions, unvalued_fees
-from tradebotd.storage.equity import Purse
+from tradebotd.storage.equity import CashKey
 from tradebotd.storage.postgres.database import Connection, Database, open_database
 from tradebotd.storage.postgres.migrations import load_migrations, migrate
 
@@ -172,14 +171,14 @@ class History:
         return Decimal(self._draw.randrange(1, most * 10**8)) / 10**8
 
 
-async def full_sums(connection: Connection) -> dict[tuple[str, Purse], Decimal]:
+async def full_sums(connection: Connection) -> dict[tuple[str, CashKey], Decimal]:
     return {
         (row["bot"], (row["venue"], row["asset"])): row["realized"]
         for row in await connection.fetch(FULL_SUMS)
     }
 
 
-async def running_sums(connection: Connection) -> dict[tuple[str, Purse], Decimal]:
+async def running_sums(connection: Connection) -> dict[tuple[str, CashKey], Decimal]:
     flows = await equity.select_bot_flows(connection)
     return {
         (flow.bot, purse): realized

@@ -21,7 +21,7 @@ from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.scheduling.job import check_params
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
-from tradebotd.scheduling.slots import Due
+from tradebotd.scheduling.slots import DueRun
 from tradebotd.storage import job_runs
 from tradebotd.storage.postgres.database import Database
 
@@ -49,7 +49,7 @@ async def test_a_wrong_parameter_makes_no_run_and_leaves_no_mark(database: Datab
     )
     async with running(database, job) as runner:
         with pytest.raises(RefusedError, match="NOPE"):
-            await runner.run_by_hand(NAME, {"symbol": "NOPE"})
+            await runner.run_manually(NAME, {"symbol": "NOPE"})
         with pytest.raises(RefusedError, match="NOPE"):
             runner.check_params(NAME, {"symbol": "NOPE"})
         assert runner.running == ()
@@ -107,13 +107,13 @@ async def test_a_slot_that_passed_while_a_run_went_on_is_not_the_latest_run(
     """N18: `jobs` said `skipped` of the guard of all stops, which ran all the time."""
     minute = timedelta(minutes=1)
     async with running(database, ScriptedJob(NAME)) as runner:
-        await runner.run_due([Due(NAME, NOON, NOON, 0)])
+        await runner.run_due([DueRun(NAME, NOON, NOON, 0)])
         for number, reason, expected in (
             (1, "still running", "ok"),
             (2, "market closed", "skipped"),
         ):
             at = NOON + number * minute
-            await runner._skip(MINUTELY, Due(NAME, at, at, 0), reason)
+            await runner._skip(MINUTELY, DueRun(NAME, at, at, 0), reason)
             async with database.connection() as connection:
                 figures = await job_runs.figures(connection, [NAME], NOON - timedelta(days=1))
             assert figures[NAME].last_status == expected

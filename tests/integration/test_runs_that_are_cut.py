@@ -12,7 +12,7 @@ from tradebotd.domain.job import Every, JobSpec, Summary
 from tradebotd.scheduling.job import RunContext
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
-from tradebotd.scheduling.slots import Due
+from tradebotd.scheduling.slots import DueRun
 from tradebotd.storage import job_runs
 from tradebotd.storage.job_runs import RunRecord
 from tradebotd.storage.postgres.database import Connection, Database
@@ -20,7 +20,7 @@ from tradebotd.storage.postgres.database import Connection, Database
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NAME = JobName("work")
 MINUTELY = JobSpec(name=NAME, slots=(Every(interval=timedelta(minutes=1)),), retries=0)
-DUE = Due(NAME, NOON, NOON, 0)
+DUE = DueRun(NAME, NOON, NOON, 0)
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
@@ -51,7 +51,7 @@ async def test_a_run_that_a_stop_cuts_is_closed_as_lost(
         )
         async with anyio.create_task_group() as starting:
             if by_hand:
-                starting.start_soon(runner.run_by_hand, NAME, {})
+                starting.start_soon(runner.run_manually, NAME, {})
             else:
                 starting.start_soon(runner.run_due, [DUE])
             await begun.wait()

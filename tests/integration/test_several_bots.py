@@ -101,7 +101,7 @@ async def test_their_worths_add_up_to_the_accounts(database: Database) -> None:
     await harness.stream("94")
     harness.tick("97")
 
-    worth = await harness.account.worth()
+    worth = await harness.account.value()
 
     assert sum(each.equity for each in worth.bots.values()) == worth.account.equity
     assert sum(each.cash for each in worth.bots.values()) == worth.account.cash

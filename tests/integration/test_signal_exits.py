@@ -16,7 +16,7 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
-from tradebotd.ports.venue import WhyNot, unhindered
+from tradebotd.ports.venue import SendBlockedBy, not_blocked
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.bots.cycle import BotCycle
 
@@ -93,10 +93,13 @@ async def test_a_process_killed_with_the_exit_under_way_does_not_turn_round_eith
         submit = harness.venue.submit
 
         async def killed(
-            client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot = unhindered
+            client_order_id: ClientOrderId,
+            request: OrderRequest,
+            *,
+            send_blocked_by: SendBlockedBy = not_blocked,
         ) -> OrderReport:
             if executed:
-                await submit(client_order_id, request, why_not=why_not)
+                await submit(client_order_id, request, send_blocked_by=send_blocked_by)
             tasks.cancel_scope.cancel()
             await anyio.lowlevel.checkpoint()
             raise AssertionError("it is dead")
@@ -151,7 +154,7 @@ async def by_the_stop(harness: TradingHarness) -> None:
 
 async def by_an_operator(harness: TradingHarness) -> None:
     (position,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(position, CloseReason.MANUAL)
+    await harness.protection.close_now(position, CloseReason.MANUAL)
 
 
 @pytest.mark.parametrize("close", [by_the_stop, by_an_operator])

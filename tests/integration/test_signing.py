@@ -55,7 +55,7 @@ async def test_an_order_that_waits_at_the_limiter_for_too_long_is_not_sent(
 
     def meanwhile() -> None:
         if how == "taken":
-            lease.lose()
+            lease.mark_lost()
         else:
             host.shift += timedelta(seconds=3 if how == "late" else 16)
             if how == "beatless":
@@ -104,7 +104,7 @@ async def test_what_rests_stays_when_its_replacement_waited_for_too_long(
 
     await wait_at_the_limiter(
         harness,
-        lambda: harness.protection.close_by_hand(held, CloseReason.MANUAL),
+        lambda: harness.protection.close_now(held, CloseReason.MANUAL),
         lambda: setattr(host, "shift", timedelta(seconds=3)),
     )
 

@@ -89,7 +89,7 @@ async def test_it_keeps_its_own_symbols_waiting_and_no_others(
 ) -> None:
     """M2.3: a venue that is down delays no other; its own candle is not lost."""
     harness, other = await opened(database, speed=speed)
-    await harness.account.worth()
+    await harness.account.value()
     trouble(other)
 
     assert await says(harness, "two") == WAITS
@@ -108,7 +108,7 @@ async def test_it_counts_with_what_it_was_last_known_to_have(
     await harness.enter("two", minute=-9)
     assert (await harness.account.snapshot(harness.clock.now())).of_one_moment
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
     trouble(other)
     harness.clock.advance(MINUTE)
     job = EquitySnapshot(entries=harness.entries, database=database, clock=harness.clock)
@@ -166,7 +166,7 @@ async def test_venues_are_asked_side_by_side(
     other.before_account_answers = waits_for(other, harness.venue)
 
     with anyio.fail_after(LONG_ENOUGH / 2):
-        worth = await harness.account.worth()
+        worth = await harness.account.value()
     assert worth.account.cash == 2000
 
 
@@ -192,7 +192,7 @@ async def test_the_entries_of_a_minute_share_what_a_venue_has_said(
 
     assert harness.venue.asked_for.count("account") == asked
     assert [request.quantity for _, request in harness.venue.submitted] == [6, Decimal("3.989")]
-    worth = await harness.account.worth()
+    worth = await harness.account.value()
     assert worth.account.cash == harness.venue.balances["USDT"]
     assert harness.venue.asked_for.count("account") == asked + 1
 
@@ -203,9 +203,9 @@ async def test_what_was_sold_meanwhile_is_asked_for_again(
     """M4.6: a venue may have counted a sale before it told of it: it would count twice."""
     harness = await bots_of_one_minute(database, monkeypatch)
     await harness.enter("b0")
-    await harness.account.worth()
+    await harness.account.value()
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
 
     await harness.enter("b1")
 
@@ -216,13 +216,13 @@ async def test_what_was_sold_meanwhile_is_asked_for_again(
 async def test_an_account_that_is_no_numbers_counts_as_silent(database: Database) -> None:
     """M2.3, M4.6: nobody is sized by it, and the other venue goes on."""
     harness, other = await opened(database)
-    await harness.account.worth()
+    await harness.account.value()
     other.balances["USDT"] = Decimal("NaN")
 
     assert await says(harness, "two") == WAITS
     assert await says(harness, "one") == "running"
 
-    worth = await harness.account.worth()
+    worth = await harness.account.value()
     assert worth.account.cash + worth.account.exposure == 2000 - Decimal("0.04")
 
 

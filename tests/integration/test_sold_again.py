@@ -120,12 +120,12 @@ async def test_dust_bears_the_reason_for_which_the_last_of_it_was_sold(
     await harness.enter()
     harness.venue.thin.append(Decimal("0.15"))
     if first is CloseReason.SIGNAL:
-        await harness.protection.close_by_hand(next(iter(harness.protection.held.values())), first)
+        await harness.protection.close_now(next(iter(harness.protection.held.values())), first)
     else:
         await harness.stream("94")
     (left,) = harness.protection.held.values()
     if then == "hand":
-        await harness.protection.close_by_hand(left, CloseReason.MANUAL)
+        await harness.protection.close_now(left, CloseReason.MANUAL)
     else:
         await harness.stream(then)
 
@@ -190,7 +190,7 @@ async def test_dust_is_closed_at_once_by_a_signal_or_by_hand(database: Database)
     await harness.enter()
     (position,) = harness.protection.held.values()
     harness.tick("49")
-    assert await harness.protection.close_by_hand(position, CloseReason.MANUAL) is None
+    assert await harness.protection.close_now(position, CloseReason.MANUAL) is None
     assert (await harness.position())["close_reason"] == "dust"
 
 
@@ -251,7 +251,7 @@ async def test_no_stop_rests_that_the_venue_would_refuse(database: Database) -> 
         database=database,
         prices=harness.prices,
         symbols=harness.symbols,
-        watcher=harness.protection,
+        tracker=harness.protection,
     )
     await changes.set(position_id, stop_loss=Level(price=Decimal(95)))
     await sweep(harness, 3)

@@ -70,7 +70,7 @@ async def lose_too_much(harness: TradingHarness) -> None:
     await harness.account.snapshot(harness.clock.now())
     await harness.earns(-100_000)
     await harness.entries.review(
-        await harness.account.worth(pause_seconds=0.001), harness.clock.now()
+        await harness.account.value(pause_seconds=0.001), harness.clock.now()
     )
 
 
@@ -80,11 +80,11 @@ async def test_what_rests_is_taken_back_at_once_by_whoever_attends(
 ) -> None:
     """M5.8: not at the bots' next minute: it could be filled until then."""
     harness = await rests(database)
-    harness.entry_orders.stirred = False
+    harness.entry_orders.dirty = False
 
     with anyio.fail_after(WAIT):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(harness.entry_orders.attend_once)
+            tasks.start_soon(harness.entry_orders.run_once)
             await stop(harness)
 
     assert harness.venue.resting == {}
@@ -96,10 +96,10 @@ async def test_who_attends_still_hears_of_a_stop_after_the_sweep_of_a_job(
 ) -> None:
     """M5.8: a job of the minute swept while nothing had stopped; the halt comes behind it."""
     harness = await rests(database)
-    harness.entry_orders.stirred = False
+    harness.entry_orders.dirty = False
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(harness.entry_orders.attend)
+        tasks.start_soon(harness.entry_orders.run)
         await anyio.wait_all_tasks_blocked()
         await harness.entry_orders.sweep(harness.clock.now())
         await harness.gate.halt("operator")
@@ -126,7 +126,7 @@ async def test_a_limit_that_a_fill_reaches_takes_back_what_rests(database: Datab
 
     await harness.stream("101.2")
     with anyio.fail_after(WAIT):
-        await harness.entry_orders.attend_once()
+        await harness.entry_orders.run_once()
 
     assert harness.venue.resting == {}
     assert (await harness.position())["quantity"] == Decimal("0.35")
@@ -156,7 +156,7 @@ async def test_a_replay_takes_back_before_the_next_price(database: Database) -> 
 
     for price in ("99.5", "98.5"):
         harness.clock.advance(timedelta(seconds=20))
-        acting = points.on_point(Tick(harness.clock.now(), SYMBOL, Decimal(price)))
+        acting = points.on_tick(Tick(harness.clock.now(), SYMBOL, Decimal(price)))
         if acting is not None:
             await acting
 
@@ -347,10 +347,10 @@ async def test_the_bots_go_on_while_a_venue_does_not_cancel(
 
     assert set(ran) == {BOT, two.name}
     assert summary.failed == 1
-    assert harness.entry_orders.stirred
+    assert harness.entry_orders.dirty
     stuck.set()
     with anyio.fail_after(WAIT):
-        await harness.entry_orders.attend_once()
+        await harness.entry_orders.run_once()
     assert harness.venue.resting == {}
 
 

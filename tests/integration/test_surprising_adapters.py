@@ -10,7 +10,7 @@ from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
-from tradebotd.ports.venue import WhyNot
+from tradebotd.ports.venue import SendBlockedBy
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.prices.fresh_prices import FRESH
 
@@ -31,9 +31,9 @@ def stumble_over(
     stumbled, real = anyio.Event(), harness.venue.submit
 
     async def submit(
-        client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot
+        client_order_id: ClientOrderId, request: OrderRequest, *, send_blocked_by: SendBlockedBy
     ) -> OrderReport:
-        report = await real(client_order_id, request, why_not=why_not)
+        report = await real(client_order_id, request, send_blocked_by=send_blocked_by)
         if request.symbol == symbol:
             stumbled.set()
             raise KeyError("executedQty")

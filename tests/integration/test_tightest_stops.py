@@ -14,7 +14,7 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.exit_intents import guard_for
+from tradebotd.trading.exits.exit_intents import pair_for
 
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
 sides = pytest.mark.parametrize("side", list(PositionSide))
@@ -100,7 +100,7 @@ async def test_the_tightest_of_two_stops_rests(
 
     assert stops(harness) == [(of(side, tightest), Decimal(1))]
     (held,) = harness.protection.held.values()
-    guard = guard_for(held, harness.symbols[SYMBOL].instrument, linked=False)
+    guard = pair_for(held, harness.symbols[SYMBOL].instrument, linked=False)
     assert guard is not None
     assert guard.reason is reason
     harness.venue.listener = None

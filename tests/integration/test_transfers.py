@@ -416,7 +416,7 @@ async def test_what_bots_trade_is_no_transfer(
     await snapshot(harness)
     harness.tick("103")
     (held,) = harness.protection.held.values()
-    await harness.protection.close_by_hand(held, CloseReason.SIGNAL)
+    await harness.protection.close_now(held, CloseReason.SIGNAL)
     await snapshot(harness)
 
     assert await harness.rows("SELECT * FROM transfers") == []

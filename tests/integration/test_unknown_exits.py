@@ -52,7 +52,7 @@ async def lose_an_exit(
 
 async def close(harness: TradingHarness, bot: str = BOT) -> None:
     position = harness.protection.held[held_by(harness, bot)]
-    await harness.protection.close_by_hand(position, CloseReason.MANUAL)
+    await harness.protection.close_now(position, CloseReason.MANUAL)
 
 
 @pytest.mark.parametrize("replacement", [Replacement.OVERLAP, Replacement.CANCEL_FIRST])

@@ -401,7 +401,7 @@ async def test_a_symbol_in_doubt_takes_no_entry_of_another_bot_and_every_exit(
     await harness.enter("two")
     await lose(doubt, Behaviour.DROP_BEFORE)
     held = next(iter(harness.protection.held.values()))
-    await harness.protection.close_by_hand(held, CloseReason.MANUAL)
+    await harness.protection.close_now(held, CloseReason.MANUAL)
     assert (await harness.position())["closed_at"] is not None
 
     with pytest.raises(OrderDeniedError) as denied:

@@ -20,7 +20,9 @@ EXITS: Final = (
     ),
     Mutation(
         name="a range's trailing stop of a short goes the wrong way",
-        edits=(Edit("tradebotd/risk/exit_levels.py", "- side.sign * self.amount", "- self.amount"),),
+        edits=(
+            Edit("tradebotd/risk/exit_levels.py", "- side.sign * self.amount", "- self.amount"),
+        ),
         tests=("tests/unit/test_trigger_book.py::test_a_range_is_followed_beside_fractions",),
     ),
     Mutation(
@@ -76,9 +78,9 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/execution/filled_positions.py",
-                "    left = replace(left, step_sold=position.step_sold + sold)\n"
-                "    return left if still_to_sell(left, step, instrument) else climbed(left, step, instrument)\n",
-                "    return left\n",
+                "    remaining = replace(remaining, step_sold=position.step_sold + sold)\n"
+                "    return remaining if still_to_sell(remaining, step, instrument) else with_ladder_steps(remaining, step, instrument)\n",
+                "    return remaining\n",
             ),
         ),
         tests=("tests/integration/test_ladder.py::test_a_ladder_is_climbed_step_by_step",),
@@ -88,8 +90,8 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/execution/filled_positions.py",
-                "return left if still_to_sell(left, step, instrument) else climbed(",
-                "return climbed(",
+                "return remaining if still_to_sell(remaining, step, instrument) else with_ladder_steps(",
+                "return with_ladder_steps(",
             ),
         ),
         tests=(
@@ -127,7 +129,7 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/market_exits.py",
-                "if unknown and (repeats or each.position.position_type is not PositionType.FUTURES):",
+                "if unknown and (repeats or exit_.position.position_type is not PositionType.FUTURES):",
                 "if False:",
             ),
         ),
@@ -191,8 +193,8 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/exit_intents.py",
-                "better(position.side, stop, trailing) != stop",
-                "better(position.side, stop, trailing) == stop",
+                "more_favourable(position.side, stop, trailing) != stop",
+                "more_favourable(position.side, stop, trailing) == stop",
             ),
         ),
         tests=("tests/integration/test_tightest_stops.py::test_the_tightest_of_two_stops_rests",),
@@ -202,7 +204,7 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/exit_conflicts.py",
-                "    again = terms.part",
+                "    again = context.part",
                 "    again = False",
             ),
         ),
@@ -254,7 +256,7 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/market_exits.py",
-                "            self._watched.release_stops(each.position.id)",
+                "            self._tracked.release_stops(exit_.position.id)",
                 "            pass",
             ),
         ),

@@ -162,8 +162,8 @@ MONEY: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/account/valuation.py",
-                "free[each.venue, quote] -= each.quantity",
-                "free[each.venue, quote] -= ZERO * each.quantity",
+                "free[entry.venue, quote] -= entry.quantity",
+                "free[entry.venue, quote] -= ZERO * entry.quantity",
             ),
         ),
         tests=(
@@ -271,7 +271,7 @@ MONEY: Final = (
             Edit(
                 "tradebotd/trading/account/transfer_recorder.py",
                 "same = part.amount * late > 0",
-                "same, left = True, abs(part.amount)",
+                "same, remaining = True, abs(part.amount)",
             ),
         ),
         tests=(

@@ -53,7 +53,7 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/execution/placement.py",
-                "        return self._lease.why_not()\n",
+                "        return self._lease.send_blocked_by()\n",
                 "        return None\n",
             ),
             # Of who stands still until another has taken over these two keep it back as well.
@@ -102,13 +102,13 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/entries/entry_gate.py",
-                "            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(venue),\n",
-                "            why_not=lambda: None,\n",
+                "            blocked_by=lambda: PAUSED if bot in self._paused else self.closed_because(venue),\n",
+                "            blocked_by=lambda: None,\n",
             ),
             Edit(
                 "tradebotd/trading/entries/entry_pass.py",
-                "        if why is None and self._stops() != self._begun_at:\n",
-                "        if why is None and self._stops() is None:\n",
+                "        if reason is None and self._stops() != self._begun_at:\n",
+                "        if reason is None and self._stops() is None:\n",
             ),
             Edit(
                 "tradebotd/trading/execution/entry_obstacles.py",
@@ -125,8 +125,8 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/operator/flatten.py",
-                "left=left + self.differences",
-                "left=left[:0]",
+                "remaining=remaining + self.differences",
+                "remaining=remaining[:0]",
             ),
         ),
         seeds=tuple(range(150)),
@@ -215,8 +215,8 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/market_exits.py",
-                "    async def _attempt(self, each: ExitIntent, made: list[Prepared], result: SweepResult) -> None:\n",
-                "    async def _attempt(self, each: ExitIntent, made: list[Prepared], result: SweepResult) -> None:\n"
+                "    async def _attempt(self, exit_: ExitIntent, prepared: list[Prepared], result: SweepResult) -> None:\n",
+                "    async def _attempt(self, exit_: ExitIntent, prepared: list[Prepared], result: SweepResult) -> None:\n"
                 "        await anyio.sleep(8)\n",
             ),
         ),
@@ -250,11 +250,11 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/sweep.py",
-                "        self._resting.touch(position)\n        market =",
+                "        self._resting.on_position_changed(position)\n        market =",
                 "        if position.side.sign < 0:\n"
                 "            sweep.result.failed[str(position_id)] = 'short'\n"
                 "            return None\n"
-                "        self._resting.touch(position)\n        market =",
+                "        self._resting.on_position_changed(position)\n        market =",
             ),
         ),
         seeds=tuple(range(150)),
@@ -265,7 +265,7 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/condition_alerts.py",
-                "            await alerts.clear_others(connection, self._code, list(found), now, silent)\n",
+                "            await alerts.clear_others(connection, self._code, list(conditions), now, silent)\n",
                 "",
             ),
         ),
@@ -277,7 +277,7 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/reconciliation/holdings.py",
-                "            if asset not in known\n",
+                "            if asset not in measured\n",
                 "            if asset\n",
             ),
         ),
@@ -289,8 +289,8 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/reconciliation/adoption.py",
-                "            price=wanted.price,\n            fee=ZERO,\n",
-                "            price=2 * wanted.price,\n            fee=ZERO,\n",
+                "            price=plan.price,\n            fee=ZERO,\n",
+                "            price=2 * plan.price,\n            fee=ZERO,\n",
             ),
         ),
         seeds=(7160, 8659),
@@ -301,8 +301,8 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/bots/decision_executor.py",
-                "made = await self._exits.close_by_hand(position, ",
-                "made = await self._exits.close_by_hand(position.nothing, ",
+                "order_id = await self._exits.close_now(position, ",
+                "order_id = await self._exits.close_now(position.nothing, ",
             ),
         ),
         seeds=SEEDS,

@@ -39,7 +39,7 @@ PROTOCOL: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/execution/fill_ledger.py",
-                "        if known is not None:\n",
+                "        if recorded is not None:\n",
                 "        if False:\n",
             ),
             Edit(
@@ -122,7 +122,7 @@ PROTOCOL: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/entries/entries.py",
-                "self._placement.send(prepared, why_not=permit.why_not)",
+                "self._placement.send(prepared, send_blocked_by=permit.send_blocked_by)",
                 "self._placement.send(prepared)",
             ),
         ),
@@ -148,8 +148,8 @@ PROTOCOL: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/bots/decision_executor.py",
-                "close_by_hand(position, CloseReason.SIGNAL, record)",
-                "close_by_hand(position, CloseReason.SIGNAL)",
+                "close_now(position, CloseReason.SIGNAL, record)",
+                "close_now(position, CloseReason.SIGNAL)",
             ),
         ),
         tests=(

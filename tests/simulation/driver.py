@@ -328,8 +328,8 @@ class Driver:
             for each in jobs
         ]
         always = (
-            world.trading.protection.attend(),
-            world.trading.entry_orders.attend(),
+            world.trading.protection.run(),
+            world.trading.entry_orders.run(),
             self._repeat(life, BEAT_SECONDS, world.beat, most=2.0),
         )
         tasks += [asyncio.ensure_future(self._guard(life, each)) for each in always]

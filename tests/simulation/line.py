@@ -21,13 +21,13 @@ from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import (
     Listener,
     OrderLookup,
+    SendBlockedBy,
     StreamListener,
     Venue,
     VenueAccount,
     VenueTraits,
-    WhyNot,
     check_may_leave,
-    unhindered,
+    not_blocked,
 )
 from tradebotd.storage.postgres.database import assert_no_connection_held
 
@@ -73,9 +73,9 @@ class Line(Untold):
         client_order_id: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
-        await self._leave("an order is sent", client_order_id, why_not=why_not)
+        await self._leave("an order is sent", client_order_id, send_blocked_by=send_blocked_by)
         venue, street = self.venue, self.venue.street
         faults = street.faults
         if faults.strikes("lost_on_the_way_there"):
@@ -107,9 +107,11 @@ class Line(Untold):
         self,
         orders: Sequence[tuple[ClientOrderId, OrderRequest]],
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> Sequence[OrderReport]:
-        await self._leave("linked orders are sent", *(name for name, _ in orders), why_not=why_not)
+        await self._leave(
+            "linked orders are sent", *(name for name, _ in orders), send_blocked_by=send_blocked_by
+        )
         if not self.traits.linked_orders:
             raise OrderRejectedError("linked orders are not taken")
         link, made = orders[0][0], []
@@ -132,9 +134,9 @@ class Line(Untold):
         new: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
-        await self._leave("an order is replaced", new, why_not=why_not)
+        await self._leave("an order is replaced", new, send_blocked_by=send_blocked_by)
         former = self.venue.ledger.orders.get(old)
         if former is None or former.status not in LIVE or former.request.symbol != symbol:
             raise OrderRejectedError("nothing to replace")
@@ -252,13 +254,15 @@ class Line(Untold):
 
     # The wire
 
-    async def _leave(self, what: str, *new: ClientOrderId, why_not: WhyNot = unhindered) -> None:
+    async def _leave(
+        self, what: str, *new: ClientOrderId, send_blocked_by: SendBlockedBy = not_blocked
+    ) -> None:
         """Raises VenueUnavailableError: nothing left us."""
         assert_no_connection_held(what)
         self.life.sending.set()
         await self.life.window("halt_as_it_leaves")
         await self._wire(what)
-        check_may_leave(why_not)
+        check_may_leave(send_blocked_by)
         for client_order_id in new:
             self.venue.departures[client_order_id] = self.venue.street.time.monotonic()
             await self.venue.at_departure(self.name, client_order_id, self.token)

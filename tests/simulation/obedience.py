@@ -66,7 +66,7 @@ def _not_flat(
 ) -> Iterator[str]:
     """After "nothing is left" nothing is held, and nothing comes."""
     for deed, until in _in_force(facts.operator.deeds, frozenset({"flatten"}), "resume_all"):
-        if deed.ended is None or deed.answer is None or deed.answer.left:
+        if deed.ended is None or deed.answer is None or deed.answer.remaining:
             continue
         for venue in facts.venues.values():
             for order in venue.ledger.ours():

@@ -195,7 +195,7 @@ async def open_world(
     since = time.monotonic()
     lease = Lease(account=ACCOUNT, token=token, host=time, since=since, taken_over=taken_over)
     windows = (venue.traits.receive_window.total_seconds() for venue in plan.venues)
-    lease.open_fence(max(windows))
+    lease.start_fence(max(windows))
     moods = {spec.name: Moods(plan.seed, spec.name) for spec in specs}
     prices = PriceCache()
     calendars: dict[str, Any] = {"24/7": AlwaysOpen()}

@@ -20,7 +20,7 @@ def test_a_quote_confirms_no_print_that_came_while_it_was_on_its_way() -> None:
     assert not doubts.believes(SYMBOL, Decimal(150))
     book.record(Tick(NOON + timedelta(seconds=2), SYMBOL, Decimal(300)))
 
-    doubts.quoted(SYMBOL, Decimal(150))
+    doubts.on_quote(SYMBOL, Decimal(150))
 
     assert doubts.price(SYMBOL) == 100
-    assert doubts.about(SYMBOL)
+    assert doubts.is_doubted(SYMBOL)

@@ -15,10 +15,10 @@ from tradebotd.risk.exit_levels import (
     ExitLevels,
     ladder_step,
     levels_for,
-    secured,
     step_quantity,
     target_in_force,
-    trail,
+    with_break_even,
+    with_trailing_stop,
 )
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
@@ -208,7 +208,7 @@ def test_break_even_moves_the_stop_once_earned_and_only_tighter(
     former = None if stop is None else price * (1 + side.sign * stop)
     reached = price * (1 + side.sign * best)
     levels = ExitLevels(stop_loss=former, take_profit=Decimal(1))
-    moved = secured(plan, side, price, reached, levels, instrument(tick))
+    moved = with_break_even(plan, side, price, reached, levels, instrument(tick))
 
     wanted = Fraction(price) * (1 + side.sign * Fraction(lock))
     if best < at or moved.stop_loss == former:
@@ -237,7 +237,7 @@ def test_a_stop_that_trails_by_a_range_only_ever_tightens(
     levels = levels_for(plan, side, prices[0], instrument())
     for price in prices[1:]:
         before = levels.trailing_stop
-        levels = trail(side, plan, levels, price, instrument())
+        levels = with_trailing_stop(side, plan, levels, price, instrument())
         assert before is not None
         assert levels.trailing_stop is not None
         assert (levels.trailing_stop - before) * side.sign >= 0

@@ -10,7 +10,13 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exit_levels import ExitLevels, expired, levels_for, trail, triggered
+from tradebotd.risk.exit_levels import (
+    ExitLevels,
+    expired,
+    levels_for,
+    triggered,
+    with_trailing_stop,
+)
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 NOW = datetime(2022, 3, 1, tzinfo=UTC)
@@ -101,7 +107,7 @@ def test_a_trailing_stop_only_ever_tightens(
         levels = levels_for(plan, side, prices[0], instrument(tick))
         for price in prices[1:]:
             before = levels.trailing_stop
-            levels = trail(side, plan, levels, price, instrument(tick))
+            levels = with_trailing_stop(side, plan, levels, price, instrument(tick))
             assert before is not None
             assert levels.trailing_stop is not None
             assert (levels.trailing_stop - before) * side.sign >= 0

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.trading import market_symbol
-from tradebotd.domain.position import PositionTotals, paid_elsewhere
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
 from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.position import PositionTotals, paid_elsewhere
 from tradebotd.domain.side import PositionSide, Side
 
 LOT = Decimal("0.001")

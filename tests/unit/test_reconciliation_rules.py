@@ -19,7 +19,7 @@ from tradebotd.trading.reconciliation.rules import (
     Difference,
     MissingOrderVerdict,
     Pair,
-    counted,
+    count_negative,
     explanation,
     is_due,
     is_over,
@@ -57,7 +57,7 @@ def answers(asks: list[Asked]) -> OrderSearchState | None:
         answer = OrderLookup(
             report=None, endpoints=each.places, venue_time=at + timedelta(seconds=each.ahead)
         )
-        search = counted(search, answer, send_by=SENT_BY, asked_at=at, traits=TRAITS)
+        search = count_negative(search, answer, send_by=SENT_BY, asked_at=at, traits=TRAITS)
     return search
 
 

@@ -9,7 +9,7 @@ from tests.unit.config_text import ONE_BOT, written
 from tests.unit.test_exit_view import position
 from tradebotd.config.load import load_config
 from tradebotd.config.reload import changes
-from tradebotd.daemon.reload_words import told
+from tradebotd.daemon.reload_words import describe_changes
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.position import Position
 
@@ -20,7 +20,7 @@ OTHER = '[[bots]]\nname = "other"\nsymbol = "BTCUSDT"\nstrategy = "ema_rsi"\n'
 def lines(directory: Path, old: str, new: str, *held: Position) -> list[str]:
     before = load_config(written(directory, ONE_BOT + old, "old.toml"))
     after = load_config(written(directory, ONE_BOT + new, "new.toml"))
-    return told(changes(before, after), held)
+    return describe_changes(changes(before, after), held)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.fakes.clock import FakeClock
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import At, Every, JobSpec
 from tradebotd.scheduling.scheduler import ClockScheduler, SlotTrigger
-from tradebotd.scheduling.slots import Due
+from tradebotd.scheduling.slots import DueRun
 
 START = datetime(2026, 3, 27, tzinfo=UTC)
 END = START + timedelta(days=4)  # Berlin's clocks change on the 29th
@@ -29,15 +29,15 @@ def every(**interval: float) -> Every:
     return Every(interval=timedelta(**interval))
 
 
-def started(clock: FakeClock, specs: list[JobSpec], taken: list[Due]) -> ClockScheduler:
+def started(clock: FakeClock, specs: list[JobSpec], taken: list[DueRun]) -> ClockScheduler:
     scheduler = ClockScheduler(clock, no_close, taken.extend)
     scheduler.schedule(specs)
     scheduler.start()
     return scheduler
 
 
-def play(scheduler: ClockScheduler, clock: FakeClock, end: datetime) -> list[Due]:
-    found: list[Due] = []
+def play(scheduler: ClockScheduler, clock: FakeClock, end: datetime) -> list[DueRun]:
+    found: list[DueRun] = []
     while (instant := scheduler.next_due()) is not None and instant < end:
         clock.set(instant)
         found += scheduler.take_due()
@@ -46,7 +46,7 @@ def play(scheduler: ClockScheduler, clock: FakeClock, end: datetime) -> list[Due
 
 def test_before_its_start_nothing_is_due_and_nothing_fails() -> None:
     """M8.1: the control socket answers while the daemon still reconciles."""
-    scheduler = ClockScheduler(FakeClock(START), no_close, list[Due]().extend)
+    scheduler = ClockScheduler(FakeClock(START), no_close, list[DueRun]().extend)
     scheduler.schedule([spec("ping", every(seconds=5))])
 
     assert (scheduler.next_due(), scheduler.next_run_at(JobName("ping"))) == (None, None)
@@ -137,7 +137,7 @@ def test_after_a_jump_of_a_day_each_job_is_due_once() -> None:
     clock.set(START + timedelta(days=1))
 
     assert scheduler.take_due() == [
-        Due(JobName("stop_loss_check"), START + timedelta(days=1), START, 17_280)
+        DueRun(JobName("stop_loss_check"), START + timedelta(days=1), START, 17_280)
     ]
     assert scheduler.next_run_at(JobName("stop_loss_check")) == (
         START + timedelta(days=1, seconds=5)
@@ -150,7 +150,7 @@ async def test_with_a_speed_a_timer_hands_over_and_shutdown_ends_it() -> None:
             return START + timedelta(seconds=(anyio.current_time() - began) * 1000)
 
     began = anyio.current_time()
-    taken: list[Due] = []
+    taken: list[DueRun] = []
     scheduler = started(Quick(START, speed=1000), [spec("ping", every(seconds=2))], taken)
     with anyio.fail_after(30):
         while len(taken) < 3:

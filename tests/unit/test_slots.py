@@ -11,7 +11,7 @@ from tradebotd.domain.job import AfterClose, At, Every, JobOverride
 from tradebotd.domain.timeframe import EPOCH
 from tradebotd.jobs.default_schedule import default_specs, with_overrides
 from tradebotd.scheduling.slots import (
-    Due,
+    DueRun,
     at_instant,
     due_between,
     first_fire,
@@ -144,11 +144,11 @@ def test_the_close_of_a_calendar_sets_the_slot() -> None:
 
 def test_two_slots_at_one_instant_are_one_occurrence() -> None:
     instant = datetime(2026, 1, 5, tzinfo=UTC)
-    due = Due(JobName("x"), instant, instant)
+    due = DueRun(JobName("x"), instant, instant)
 
     assert due.joined(due) == due
-    later = Due(JobName("x"), instant + timedelta(minutes=1), instant + timedelta(minutes=1))
-    assert due.joined(later) == Due(JobName("x"), later.at, instant, 1)
+    later = DueRun(JobName("x"), instant + timedelta(minutes=1), instant + timedelta(minutes=1))
+    assert due.joined(later) == DueRun(JobName("x"), later.at, instant, 1)
     assert later.joined(due) == due.joined(later)
 
 

@@ -15,7 +15,7 @@ from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exit_levels import ExitLevels, better, triggered
+from tradebotd.risk.exit_levels import ExitLevels, more_favourable, triggered
 from tradebotd.risk.trigger_book import MovedStop, Trigger, TriggerBook
 
 TICK = Decimal("0.1")
@@ -272,14 +272,14 @@ class Watched:
             assert self.plan.atr is not None
             raw = self.best - sign * self.plan.trailing_stop_atr * self.plan.atr
         level = on_tick(self.position.side, raw)
-        return level if stored is None else better(self.position.side, level, stored)
+        return level if stored is None else more_favourable(self.position.side, level, stored)
 
     def tick(self, price: Decimal) -> Trigger | None:
         if self.latched:
             return None
         side, stop = self.position.side, self.position.trailing_stop
         if self.follows:
-            self.best = better(side, self.best, price)
+            self.best = more_favourable(side, self.best, price)
         if self.trails and self.best != price:
             stop = self.trailing_stop()  # a price that is the best has not come back to its stop
         levels = ExitLevels(
@@ -401,7 +401,7 @@ class BookMachine(RuleBasedStateMachine):
             replace(
                 known,
                 position=renewed,
-                best=better(renewed.side, known.best, renewed.best_price),
+                best=more_favourable(renewed.side, known.best, renewed.best_price),
                 secured=known.secured and renewed.exits.break_even is not None,
             )
         )

@@ -9,7 +9,7 @@ from tradebotd.domain.fill import Fill, Forced
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.side import Side
 from tradebotd.storage.order_searches import Doubt
-from tradebotd.trading.reconciliation.unknown_fills import CLOCKS, LATE, evidence
+from tradebotd.trading.reconciliation.unknown_fills import CLOCK_TOLERANCE, LATE, evidence
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 OURS = ClientOrderId("ours")
@@ -64,8 +64,8 @@ def doubt(*, inferred: bool = False) -> Doubt:
         (fill("0.4", name="theirs"), set()),
         (fill(side=Side.SELL), set()),
         (fill(symbol="ETHUSDT"), set()),
-        (fill(at=NOON - CLOCKS), {OURS}),
-        (fill(at=NOON - CLOCKS - timedelta(seconds=1)), set()),
+        (fill(at=NOON - CLOCK_TOLERANCE), {OURS}),
+        (fill(at=NOON - CLOCK_TOLERANCE - timedelta(seconds=1)), set()),
         (fill(forced=Forced.LIQUIDATION), set()),
     ],
 )

@@ -140,16 +140,18 @@ def fitted(
 ) -> Fitted:
     """Fit the columns to *width*; None leaves them at their natural width."""
     shown = list(columns)
-    heads = [f"{each.head} (host)" if each.host and simulated else each.head for each in shown]
-    texts = [each.texts(rows, now, short=False) for each in shown]
+    heads = [
+        f"{column.head} (host)" if column.host and simulated else column.head for column in shown
+    ]
+    texts = [column.texts(rows, now, short=False) for column in shown]
     left_out: list[str] = []
     if width is not None and _needed(shown, heads, texts, whole=True) > width:
-        texts = [each.texts(rows, now, short=True) for each in shown]
+        texts = [column.texts(rows, now, short=True) for column in shown]
         while _needed(shown, heads, texts) > width:
-            droppable = [each for each in shown if each.drop]
+            droppable = [column for column in shown if column.drop]
             if not droppable:
                 break
-            at = shown.index(min(droppable, key=lambda each: each.drop))
+            at = shown.index(min(droppable, key=lambda one: one.drop))
             left_out.append(heads[at])
             del shown[at], heads[at], texts[at]
     cells = [list(row) for row in zip(*texts, strict=True)]

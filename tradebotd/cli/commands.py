@@ -155,13 +155,13 @@ def dead_letters_discard(client: Client, options: Options) -> int:
     if options.json:
         print_json(done)
     else:
-        told = ", ".join(str(each["id"]) for each in done)
+        told = ", ".join(str(letter["id"]) for letter in done)
         print(f"discarded: {told}" if done else "no open dead letters")
     return EXIT_DONE
 
 
 def _open_letters(client: Client) -> list[dict[str, Any]]:
-    return [each for each in client.get("dead-letters").data if each["state"] == "open"]
+    return [letter for letter in client.get("dead-letters").data if letter["state"] == "open"]
 
 
 def _followed(

@@ -52,16 +52,16 @@ def plain(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict):
         parts = []
-        for key, each in value.items():
-            if each is None or each in ("", [], {}):
+        for key, item in value.items():
+            if item is None or item in ("", [], {}):
                 continue
-            told = plain(each)
+            told = plain(item)
             parts.append(
-                f"{key.replace('_', ' ')} {f'({told})' if isinstance(each, dict) else told}"
+                f"{key.replace('_', ' ')} {f'({told})' if isinstance(item, dict) else told}"
             )
         return ", ".join(parts) or NOTHING
     if isinstance(value, list):
-        return ", ".join(plain(each) for each in value) or NOTHING
+        return ", ".join(plain(item) for item in value) or NOTHING
     return NOTHING if value is None else str(value)
 
 
@@ -77,7 +77,9 @@ def even_money(values: Sequence[str | None], *, signed: bool = True) -> list[str
     known = [abs(Decimal(value)) for value in values if value is not None]
     smallest = min((value for value in known if value), default=Decimal(1))
     places = min(8, max(2, 1 - smallest.adjusted()))
-    return [NOTHING if each is None else _rounded(each, places, signed=signed) for each in values]
+    return [
+        NOTHING if amount is None else _rounded(amount, places, signed=signed) for amount in values
+    ]
 
 
 def _rounded(text: str, places: int, *, signed: bool) -> str:

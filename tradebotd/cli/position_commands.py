@@ -44,7 +44,7 @@ def _level(position: dict[str, Any], name: str) -> str | None:
     if name != "max_holding":
         level: str | None = position[name]
         return level
-    return next((each["rule"] for each in position["exits"] if each["kind"] == name), None)
+    return next((exit_["rule"] for exit_ in position["exits"] if exit_["kind"] == name), None)
 
 
 def _told_level(position: dict[str, Any], name: str, wished: str | None) -> str:
@@ -94,7 +94,7 @@ def _agreed(client: Client) -> bool:
 def _verdict(done: dict[str, Any]) -> str:
     trades = {str(trade["id"]): trade for trade in done["trades"]}
     lines = [
-        f"closed {each}{_brought(trades.get(each.partition(' ')[0]))}" for each in done["closed"]
+        f"closed {name}{_brought(trades.get(name.partition(' ')[0]))}" for name in done["closed"]
     ]
     if done["cancelled"]:
         lines.append(f"cancelled {', '.join(done['cancelled'])}")

@@ -229,7 +229,7 @@ class StatusText:
 
     def _waits(self) -> str:
         waits = self._status["verification_waits"]
-        told = [self._wait(each) for each in waits[:MOST_WAITS]]
+        told = [self._wait(wait) for wait in waits[:MOST_WAITS]]
         more = len(waits) - len(told)
         if more > 0:
             told.append(f"{more} more")

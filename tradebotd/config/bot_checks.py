@@ -132,7 +132,7 @@ def _leverage(path: str, bot: BotSection, symbol: SymbolSection) -> Iterator[str
     stops = {name: stop for name, stop in stop_fractions(bot.exits).items() if stop is not None}
     if len(stops) < len(stop_fractions(bot.exits)):
         return  # the tightest of them is known at the entry only
-    name = min(stops, key=lambda each: stops[each], default=None)
+    name = min(stops, key=lambda key: stops[key], default=None)
     if name is not None and stops[name] >= room:
         yield (
             f"{path}.exits.{name}: {percent(stops[name])} is beyond the liquidation price at"

@@ -34,13 +34,15 @@ def cash_warnings(config: Config) -> Iterator[ConfigWarning]:
 
 def _unpaid(config: Config) -> Iterator[tuple[str, str, str]]:
     """Yield the path, missing quote asset and affected bots of each paper venue that lacks cash."""
-    instruments = {each.symbol: each.instrument for each in config.market_symbols()}
+    instruments = {symbol.symbol: symbol.instrument for symbol in config.market_symbols()}
     for name, venue in config.venues.items():
         if venue.kind != "paper":
             continue
         cash = config.starting_cash(venue)
         bots: defaultdict[str, list[str]] = defaultdict(list)
-        bought = {each.base_asset for each in instruments.values() if each.venue == name}
+        bought = {
+            instrument.base_asset for instrument in instruments.values() if instrument.venue == name
+        }
         for bot in config.bots:
             instrument = instruments.get(bot.symbol)
             if instrument is None or instrument.venue != name or not bot.active:
@@ -54,7 +56,11 @@ def _unpaid(config: Config) -> Iterator[tuple[str, str, str]]:
 def _unused(config: Config) -> Iterator[ConfigWarning]:
     instruments = [symbol.instrument for symbol in config.market_symbols()]
     known = {config.risk.currency}
-    known |= {asset for each in instruments for asset in (each.base_asset, each.quote_asset)}
+    known |= {
+        asset
+        for instrument in instruments
+        for asset in (instrument.base_asset, instrument.quote_asset)
+    }
     for name, venue in config.venues.items():
         for asset in venue.starting_cash or {}:
             if asset not in known:
@@ -68,7 +74,7 @@ def _unused(config: Config) -> Iterator[ConfigWarning]:
 def _capital(config: Config) -> Iterator[ConfigWarning]:
     """Warn if bots' capital exceeds the cash they share: what one holds the others lack."""
     currency = config.risk.currency
-    instruments = {each.symbol: each.instrument for each in config.market_symbols()}
+    instruments = {symbol.symbol: symbol.instrument for symbol in config.market_symbols()}
     capital: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
     for bot in config.bots:
         instrument = instruments[bot.symbol]

@@ -23,7 +23,7 @@ def _unsaid(path: str, symbol: SymbolSection, currency: str) -> Iterator[str]:
     if not name.endswith(currency) or name == currency:
         yield f"{path}: {name} does not end with risk.currency, {currency}; say its quote_asset"
         return
-    longer = next((each for each in LONGER_CODES if _may_be(each, name, currency)), None)
+    longer = next((code for code in LONGER_CODES if _may_be(code, name, currency)), None)
     if longer is not None:
         yield f"{path}: {name} may be quoted in {longer} or in {currency}; say its quote_asset"
 

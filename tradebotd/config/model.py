@@ -263,7 +263,7 @@ def _exit_plan(exits: ExitsSection) -> ExitPlan:
         else BreakEven(at=break_even.at, lock=break_even.lock),
         ladder=tuple(
             LadderStep(at=step.at, share=step.share)
-            for step in sorted(exits.ladder, key=lambda each: each.at)
+            for step in sorted(exits.ladder, key=lambda rung: rung.at)
         ),
         max_holding=exits.max_holding,
     )
@@ -271,7 +271,9 @@ def _exit_plan(exits: ExitsSection) -> ExitPlan:
 
 def _further_brackets(section: SymbolSection) -> tuple[MarginBracket, ...]:
     first = (Decimal(0), section.maintenance_margin)
-    further = ((each.notional, each.maintenance_margin) for each in section.margin_brackets)
+    further = (
+        (bracket.notional, bracket.maintenance_margin) for bracket in section.margin_brackets
+    )
     return margin_brackets([first, *further])[1:]
 
 

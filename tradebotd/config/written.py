@@ -68,10 +68,10 @@ def written(value: Any) -> str:
         case bool():
             return str(value).lower()
         case Mapping():
-            known = {key: each for key, each in value.items() if each not in (None, [], {})}
-            said = ", ".join(f"{key} = {written(each)}" for key, each in known.items())
+            known = {key: item for key, item in value.items() if item not in (None, [], {})}
+            said = ", ".join(f"{key} = {written(item)}" for key, item in known.items())
             return f"{{ {said} }}" if said else "{ }"
         case Sequence() if not isinstance(value, str):
-            return f"[{', '.join(written(each) for each in value)}]"
+            return f"[{', '.join(written(item) for item in value)}]"
         case _:
             return str(value)

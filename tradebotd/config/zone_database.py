@@ -67,7 +67,7 @@ def in_force() -> ZoneDatabase:
     found = available()
     if not found:
         raise ConfigError([f"daemon.timezone: there is no database of time zones here: {UPDATE}"])
-    newest = max(found, key=lambda each: each.age)
+    newest = max(found, key=lambda database: database.age)
     zoneinfo.reset_tzpath(to=[newest.place])
     ZoneInfo.clear_cache()
     return newest
@@ -85,7 +85,7 @@ def available() -> list[ZoneDatabase]:
 def in_words() -> str:
     """Describe the database in use and those set aside as older, for `tradebotd check`."""
     used = in_force()
-    others = [str(each) for each in available() if each.place != used.place]
+    others = [str(database) for database in available() if database.place != used.place]
     return f"time zones {used}" + (f", not {' or '.join(others)}" if others else "")
 
 
@@ -128,7 +128,7 @@ def _has(place: Path, name: str) -> bool:
 
 
 def _too_old() -> str:
-    there = " and ".join(str(each) for each in available())
+    there = " and ".join(str(database) for database in available())
     return f"needs time zones of {NEEDED} or newer, here are {there}: {UPDATE}"
 
 

@@ -150,10 +150,10 @@ class _Counter:
             await anyio.sleep(LOOK_SECONDS)
             if self.presence is not None:
                 self.presence.hang_up()
-            for each in self._servers[:-1]:
-                if not each[0].server_state.connections:
-                    await _stop(*each)
-                    self._servers.remove(each)
+            for watched in self._servers[:-1]:
+                if not watched[0].server_state.connections:
+                    await _stop(*watched)
+                    self._servers.remove(watched)
             if await anyio.to_thread.run_sync(self.door.is_gone):
                 await self._make_again()
 
@@ -173,8 +173,8 @@ class _Counter:
 
     async def close(self) -> None:
         async with anyio.create_task_group() as all_at_once:
-            for each in self._servers:
-                all_at_once.start_soon(_stop, *each)
+            for watched in self._servers:
+                all_at_once.start_soon(_stop, *watched)
 
 
 def _config(app: FastAPI) -> uvicorn.Config:

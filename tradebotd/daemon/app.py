@@ -92,9 +92,9 @@ class App:
         await self.ledger.recover(self.clock.now())
         await load_disabled(self.runner, self.database)
         await self.gate.load()
-        await self.disk.look()
+        await self.disk.check()
         held = await self.protection.load(self.clock.now())
-        run = await self.runner.run_by_hand("reconcile", {})
+        run = await self.runner.run_manually("reconcile", {})
         log.info("startup reconciliation finished", status=run.status, positions=held)
         await self._pass_the_fence()
         if isinstance(self.clock, MarketClock) and self.clock.speed:
@@ -108,8 +108,8 @@ class App:
         for watch in (self.runner.watch_limits, self.disk.run):
             self.tasks.start_soon(watch)
         if self.clock.speed:  # at speed 0 the next price triggers it, to repeat exactly
-            self.tasks.start_soon(self.protection.attend)
-            self.tasks.start_soon(self.entry_orders.attend)
+            self.tasks.start_soon(self.protection.run)
+            self.tasks.start_soon(self.entry_orders.run)
         self.started = True
         if self.player is not None:
             self._playing = True
@@ -212,13 +212,13 @@ class App:
                 self.ended_by_data = True
                 self.stop_request.ask("the data ended")
 
-    async def pull_the_rest(self) -> None:
+    async def pull_remaining(self) -> None:
         """Pull once more at the end of the data, so that the last candle is stored."""
         now = self.clock.now()
         stored = [self.ingest.pulled_until(symbol) for symbol in self.symbols]
         if any(until is None or until < now for until in stored):
             try:
-                await self.runner.run_by_hand("realtime_pull", {})
+                await self.runner.run_manually("realtime_pull", {})
             except RefusedError as error:  # one is running already, or we are stopping
                 log.warning("final pull not repeated", reason=str(error))
 

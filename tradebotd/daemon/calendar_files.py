@@ -60,9 +60,9 @@ def read_calendars(
         if code not in calendars and code not in refused:
             of_code = [
                 span
-                for each in symbols
-                if each.calendar == code
-                for span in spans.get(each.symbol, ())
+                for symbol in symbols
+                if symbol.calendar == code
+                for span in spans.get(symbol.symbol, ())
             ]
             try:
                 calendars[code] = load_calendar(code, _first(of_code), _latest(of_code))

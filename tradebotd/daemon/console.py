@@ -57,8 +57,8 @@ def _value(value: Any) -> str:
         case str():
             return f'"{value}"' if " " in value or not value else value
         case Mapping():
-            return "{" + ", ".join(f"{key}={_value(each)}" for key, each in value.items()) + "}"
+            return "{" + ", ".join(f"{key}={_value(item)}" for key, item in value.items()) + "}"
         case list() | tuple():
-            return "[" + ", ".join(str(each) for each in value) + "]"
+            return "[" + ", ".join(str(item) for item in value) + "]"
         case _:
             return "none" if value is None else str(value)

@@ -46,25 +46,25 @@ class DiskWatch:
         self._guards = guards
         self._state_dir = state_dir
         self._least = least
-        self._stirred = anyio.Event()
+        self._wakeup = anyio.Event()
         self._told: str | None = None
         self._wants_room = False
-        database.writes.on_trouble = self._stir
+        database.writes.on_trouble = self._wake
 
     async def run(self) -> None:
         """Check forever: every second, and at once after a failed write."""
         while True:
             with anyio.move_on_after(LOOK_SECONDS):
-                await self._stirred.wait()
-            self._stirred = anyio.Event()
-            await self.look()
+                await self._wakeup.wait()
+            self._wakeup = anyio.Event()
+            await self.check()
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         cannot = None
         if self._in_trouble():
             self._wants_room = True
             cannot = await self._try()
-        self._tell(cannot)
+        self._report(cannot)
         low = await anyio.to_thread.run_sync(self._low)
         self._gate.set_disk_problem(low)
 
@@ -96,15 +96,15 @@ class DiskWatch:
             low = f"a write failed {quiet:.0f} s ago, though there seems to be room"
         return low
 
-    def _stir(self) -> None:
+    def _wake(self) -> None:
         """Report a failed write at once; a known problem is checked every second anyway."""
         if self._database.writes.failure is not None:
-            self._tell(self._database.writes.failure)
+            self._report(self._database.writes.failure)
         elif self._told is not None:
             return
-        self._stirred.set()
+        self._wakeup.set()
 
-    def _tell(self, cannot: str | None) -> None:
+    def _report(self, cannot: str | None) -> None:
         """Log prominently when exits can no longer be sent, and when they can again."""
         if (cannot is None) == (self._told is None):
             return

@@ -13,10 +13,10 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.position import Position
 from tradebotd.risk.exit_levels import (
-    better,
     break_even_price,
     break_even_stop,
     ladder_step,
+    more_favourable,
     target_in_force,
     tightest_stop,
 )
@@ -165,7 +165,7 @@ class ExitView:
 
     def _earned(self) -> bool:
         at, best = self._earned_at(), self.position.best_price
-        return at is not None and better(self.position.side, best, at) == best
+        return at is not None and more_favourable(self.position.side, best, at) == best
 
 
 def _only_step(plan: ExitPlan, number: int) -> ExitPlan:

@@ -12,7 +12,7 @@ from tradebotd.clocks.host import host_now
 from tradebotd.domain.errors import AccountTakenError, DatabaseUnavailableError
 from tradebotd.ports.clock import HostClock
 from tradebotd.storage import leadership, process_identity
-from tradebotd.storage.leadership import Held
+from tradebotd.storage.leadership import LeadershipHolder
 from tradebotd.storage.postgres.database import Database, Lane
 from tradebotd.storage.process_identity import Holder
 from tradebotd.trading.execution import lease as terms
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
 RELEASE_SECONDS = 2.0
 
-Seen = Callable[[Held], None]
+Seen = Callable[[LeadershipHolder], None]
 
 
 class LeadershipCandidate:
@@ -52,7 +52,7 @@ class LeadershipCandidate:
         self._host = host
         self._seconds = terms.LEASE_SECONDS if seconds is None else seconds
         self._seen = seen
-        self._last: Held | None = None
+        self._last: LeadershipHolder | None = None
         self._since = host.monotonic()
         self._told = ""
 
@@ -80,7 +80,7 @@ class LeadershipCandidate:
             return await self._take_if_free()
         except AccountTakenError as taken:
             async with self._database.connection() as connection:
-                held = await leadership.look(connection, self._account)
+                held = await leadership.select_holder(connection, self._account)
             if held is None:
                 return None  # released between the two queries
             self._seen(held)
@@ -94,16 +94,16 @@ class LeadershipCandidate:
             token = await leadership.take(connection, self._account, self._holder, host_now())
         return self._lease(token, asked_at, taken_over=False)
 
-    async def _lives(self, held: Held) -> bool:
+    async def _lives(self, held: LeadershipHolder) -> bool:
         return await anyio.to_thread.run_sync(held.holder.is_provably_alive, self._holder)
 
-    async def _watch(self, held: Held, taken: AccountTakenError) -> Lease | None:
+    async def _watch(self, held: LeadershipHolder, taken: AccountTakenError) -> Lease | None:
         now = self._host.monotonic()
         last, self._last = self._last, held
         if last is None or (last.token, last.beat) != (held.token, held.beat):
             self._since = now
             if last is not None and not self._waits:
-                raise AccountTakenError(f"{held.words(self._holder)}, and lives: its beat moves")
+                raise AccountTakenError(f"{held.describe(self._holder)}, and lives: its beat moves")
             self._tell(f"{taken}; watching whether it lives")
             return None
         if now - self._since < self._seconds:
@@ -116,7 +116,7 @@ class LeadershipCandidate:
             "account taken over",
             account=self._account,
             token=token,
-            from_whom=held.words(self._holder),
+            from_whom=held.describe(self._holder),
             silent_for=f"{now - self._since:.0f} s",
         )
         return self._lease(token, now, taken_over=True)
@@ -190,16 +190,18 @@ async def beat_once(database: Database, lease: Lease, host: HostClock) -> None:
     An unreachable database is not a loss yet: sending ends when the lease does.
     """
     asked_at = host.monotonic()
-    before = lease.why_not()
+    before = lease.send_blocked_by()
     try:
         async with database.connection(Lane.ORDERS) as connection:
             ours = await leadership.beat(connection, lease.account, lease.token)
     except DatabaseUnavailableError as error:
-        log.warning("heartbeat failed", error=str(error), sending=lease.why_not() or "goes on")
+        log.warning(
+            "heartbeat failed", error=str(error), sending=lease.send_blocked_by() or "goes on"
+        )
         return
     if not ours:
-        lease.lose()
+        lease.mark_lost()
         raise AccountTakenError(f"account {lease.account!r} was taken over")
-    lease.beaten(asked_at)
+    lease.renewed(asked_at)
     if before is not None and lease.may_send():
         log.warning("order sending resumed", after=before)

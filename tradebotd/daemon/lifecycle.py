@@ -88,7 +88,7 @@ async def _live(
     async with AsyncExitStack() as stack:
         await anyio.to_thread.run_sync(refuse_a_second_one, config)
         database = await stack.enter_async_context(open_database_of(config))
-        lease = await stack.enter_async_context(the_account(config, files, database))
+        lease = await stack.enter_async_context(hold_account(config, files, database))
         app = await stack.enter_async_context(build(config, files, database, lease, stop, line))
         ready.app = app
         with ready.beginning:
@@ -106,7 +106,7 @@ async def _live(
 
 
 @asynccontextmanager
-async def the_account(
+async def hold_account(
     config: Config, files: LoadedFiles, database: Database, *, founds: bool = True
 ) -> AsyncIterator[Lease]:
     """Hold the account during the block, with a current schema. Raises AccountTakenError.
@@ -130,7 +130,7 @@ async def the_account(
             await waiting.enter_async_context(serve_standby(view, config.socket))
             notify("READY=1", "STATUS=standing by")
         lease = await acquire(
-            database, config.daemon.account, host, when_taken=when_taken, seen=view.saw
+            database, config.daemon.account, host, when_taken=when_taken, seen=view.on_holder_seen
         )
     async with holding(database, lease, host):
         if made:

@@ -13,7 +13,7 @@ from tradebotd.storage.postgres.database import Database
 log = structlog.get_logger(__name__)
 
 
-async def tell_of_recordings(database: Database, files: LoadedFiles, now: datetime) -> None:
+async def alert_recordings(database: Database, files: LoadedFiles, now: datetime) -> None:
     """Raise an alert for each partly loaded file, and clear those of an earlier start."""
     still: list[str] = []
     async with database.transaction() as connection:

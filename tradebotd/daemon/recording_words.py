@@ -12,12 +12,12 @@ _NAMED: Final = 5  # files that are passed over, told one by one
 
 def warnings_of(feed: FeedName, recordings: Recordings) -> list[str]:
     """What is missing of files that are loaded, and files that were passed over."""
-    told = [f"feeds.{feed}: {words}" for _, words in losses(recordings)]
+    warnings = [f"feeds.{feed}: {words}" for _, words in losses(recordings)]
     unread = recordings.unread
-    told += [f"feeds.{feed}: {source} is not read: {why}" for source, why in unread[:_NAMED]]
+    warnings += [f"feeds.{feed}: {source} is not read: {why}" for source, why in unread[:_NAMED]]
     if len(unread) > _NAMED:
-        told.append(f"feeds.{feed}: {len(unread) - _NAMED} more files are not read")
-    return told
+        warnings.append(f"feeds.{feed}: {len(unread) - _NAMED} more files are not read")
+    return warnings
 
 
 def read_of(feed: FeedName, recordings: Recordings, always_open: Container[str]) -> list[str]:
@@ -39,12 +39,12 @@ def read_of(feed: FeedName, recordings: Recordings, always_open: Container[str])
 
 def notes_of(feed: FeedName, recordings: Recordings) -> list[str]:
     """Return what was done to rows without any loss."""
-    told: list[str] = []
+    notes: list[str] = []
     for file in recordings.reports:
-        told += [f"feeds.{feed}: {file.source}: {note}" for note in file.notes]
+        notes += [f"feeds.{feed}: {file.source}: {note}" for note in file.notes]
         if file.doubled:
-            told.append(f"feeds.{feed}: {file.doubles()}")
-    return told
+            notes.append(f"feeds.{feed}: {file.doubles()}")
+    return notes
 
 
 def losses(recordings: Recordings) -> Sequence[tuple[FileReport, str]]:

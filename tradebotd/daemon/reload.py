@@ -136,7 +136,7 @@ class Reloader:
             await self._apply(read)
         else:
             self.config = read.config  # only comments differ
-        return reload_words.told(found, self._protection.held.values())
+        return reload_words.describe_changes(found, self._protection.held.values())
 
     async def _apply(self, read: "_Read") -> None:
         config = read.config
@@ -149,9 +149,9 @@ class Reloader:
         _become(self._specs, specs)
         _become(self._strategies, read.strategies)
         self._void(changed)  # entries begun since under the old settings
-        self._gate.stopped()  # a resting entry may belong to a bot that is now stopped
+        self._gate.notify_stopped()  # a resting entry may belong to a bot that is now stopped
         self._entries.limits = config.account_limits()
-        self._protection.doubt_beyond(config.risk.bad_tick)
+        self._protection.set_bad_tick(config.risk.bad_tick)
         self._runner.set_specs(read.specs)
         self._scheduler.unschedule()
         self._scheduler.schedule(self._runner.specs)
@@ -164,7 +164,7 @@ class Reloader:
     def _void(self, changed: Sequence[BotName]) -> None:
         """Void entries in progress of changed bots: they were decided by the old settings."""
         for name in changed:
-            self._gate.void(name)
+            self._gate.void_decisions(name)
 
 
 class _Read:

@@ -11,10 +11,10 @@ SET_BY_HAND: Final = ("stop_loss", "take_profit", "trailing_stop", "max_holding"
 NONE: Final = "none"
 
 
-def told(changes: Sequence[Change], held: Iterable[Position]) -> list[str]:
+def describe_changes(changes: Sequence[Change], held: Iterable[Position]) -> list[str]:
     """Describe the changes in the file's words; a position keeps the exits it was opened with."""
     by_bot: dict[str, list[Position]] = {}
-    for position in sorted(held, key=lambda each: each.id):
+    for position in sorted(held, key=lambda held: held.id):
         by_bot.setdefault(position.bot, []).append(position)
     lines = [_line(change, by_bot) for change in changes]
     moved: dict[str, dict[str, Any]] = {}
@@ -55,14 +55,15 @@ def _holding(held: Sequence[Position]) -> str:
         return ""
     if len(held) == 1:
         return f"; it holds position {held[0].id}, whose exits go on"
-    return f"; it holds positions {', '.join(str(each.id) for each in held)}, whose exits go on"
+    ids = ", ".join(str(position.id) for position in held)
+    return f"; it holds positions {ids}, whose exits go on"
 
 
 def _keeps(position: Position, exits: Mapping[str, Any]) -> str:
     """Say that a position keeps its exits, with the command to change them where there is one."""
     line = f"position {position.id} of {position.bot} keeps the exits that it has"
     options, others = [], []
-    for exit_ in sorted(exits, key=lambda each: (each not in SET_BY_HAND, each)):
+    for exit_ in sorted(exits, key=lambda name: (name not in SET_BY_HAND, name)):
         text = written(exits[exit_])
         if exit_ not in SET_BY_HAND or text.endswith("atr"):
             others.append(exit_)

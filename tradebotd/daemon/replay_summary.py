@@ -58,7 +58,12 @@ def show_summary(summary: ReplaySummary) -> None:
         Column("drawdown", "drawdown", right=True),
         Column("still open", "open", right=True),
     )
-    show(columns, [_row(each, summary.curves) for each in summary.bots], None, empty=NO_BOTS)
+    show(
+        columns,
+        [_row(bot_trades, summary.curves) for bot_trades in summary.bots],
+        None,
+        empty=NO_BOTS,
+    )
     sys.stdout.write("\n".join([*_strangers(summary), account_line(summary)]) + "\n")
     sys.stdout.flush()
 

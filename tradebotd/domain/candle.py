@@ -64,13 +64,13 @@ def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, 
     )
 
 
-def points_of(symbol: str, candle: Candle, timeframe: Timeframe) -> list[Tick]:
+def ticks_of(symbol: str, candle: Candle, timeframe: Timeframe) -> list[Tick]:
     """Return the path through *candle*; its open follows a gap, whatever the close before it."""
     before: float | None = None
-    points: list[Tick] = []
+    ticks: list[Tick] = []
     for at, price in path_through(candle, timeframe):
-        points.append(
+        ticks.append(
             Tick(at, symbol, from_float(price), after_gap=before is None, repeats=price == before)
         )
         before = price
-    return points
+    return ticks

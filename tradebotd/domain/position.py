@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
+
 from tradebotd.domain.decimals import ONE, ZERO
 from tradebotd.domain.exit_plan import ExitPlan
+from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.side import PositionSide
-from typing import Final
-from tradebotd.domain.fill import Fill
 
 
 class CloseReason(StrEnum):
@@ -201,6 +202,6 @@ def paid_elsewhere(
         return ZERO
     if fill.fee_asset != instrument.base_asset:
         return fill.fee
-    held = (each.quantity + each.dust - each.swept for each in (after, before))
+    held = (totals.quantity + totals.dust - totals.swept for totals in (after, before))
     change = (next(held) - next(held)) * before.side.sign
     return fill.fee - (fill.quantity * fill.side.sign - change)

@@ -114,4 +114,4 @@ def _joined(parts: Sequence[Recording]) -> Recording:
 def _in_order(
     rows: Sequence[tuple[datetime, RejectedCandle]],
 ) -> list[tuple[datetime, RejectedCandle]]:
-    return sorted(rows, key=lambda each: each[0])
+    return sorted(rows, key=lambda row: row[0])

@@ -67,4 +67,4 @@ def placed(
     found = [
         (min(max(timeframe.floor(at) if at else first, first), last), row) for at, row in loose
     ]
-    return sorted(found, key=lambda each: each[0])
+    return sorted(found, key=lambda row: row[0])

@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal
 
-from tradebotd.domain.candle import Candle, RejectedCandle, Tick, path_through, points_of
+from tradebotd.domain.candle import Candle, RejectedCandle, Tick, path_through, ticks_of
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import ConfigError, FeedError
 from tradebotd.domain.ids import FeedName
@@ -281,6 +281,6 @@ def _walk(symbol: str, series: _Series, after: datetime | None) -> Iterator[Tick
     candles: Sequence[Candle] = series.recording.candles
     start = 0 if after is None else max(0, bisect_right(series.times, after) - 1)
     for place in range(start, len(candles)):
-        for point in points_of(symbol, candles[place], series.timeframe):
-            if after is None or point.at > after:
-                yield point
+        for tick in ticks_of(symbol, candles[place], series.timeframe):
+            if after is None or tick.at > after:
+                yield tick

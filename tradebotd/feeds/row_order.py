@@ -99,7 +99,7 @@ def refuse_another_timeframe(candles: Sequence[Candle], timeframe: Timeframe) ->
     fitting = sum(count for step, count in steps.items() if not step % usual)
     if usual <= timeframe.duration or fitting < _MOST_OF_ALL * steps.total():
         return
-    named = next((each for each in Timeframe if each.duration == usual), None)
+    named = next((timeframe for timeframe in Timeframe if timeframe.duration == usual), None)
     way = f"name it {named}" if named else f"candles are of {', '.join(Timeframe)}"
     raise FileFlawError(
         f"its rows are {spoken(usual)} apart, and by its name they are of {timeframe}: {way}"

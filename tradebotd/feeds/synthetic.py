@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from anyio.lowlevel import checkpoint
 
-from tradebotd.domain.candle import Candle, Tick, path_through, points_of
+from tradebotd.domain.candle import Candle, Tick, path_through, ticks_of
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName
@@ -110,7 +110,7 @@ class SyntheticFeed:
         self._start = Timeframe.M1.floor(start.astimezone(UTC))
         self._walks = {
             symbol.symbol: _Walk(symbol, seed, volatility, self._start)
-            for symbol in sorted(symbols, key=lambda each: each.symbol)
+            for symbol in sorted(symbols, key=lambda market: market.symbol)
             if name in symbol.feeds
         }
 
@@ -169,9 +169,9 @@ class SyntheticFeed:
             for candle in walk.day(midnight):
                 if candle.ts < begin:
                     continue
-                for point in points_of(symbol, candle, Timeframe.M1):
-                    if after is None or point.at > after:
-                        yield point
+                for tick in ticks_of(symbol, candle, Timeframe.M1):
+                    if after is None or tick.at > after:
+                        yield tick
             midnight += _DAY
 
 

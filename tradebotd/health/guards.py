@@ -11,7 +11,7 @@ class Guards:
     resting: Sequence[str] = ()
     unguarded: Sequence[str] = ()
 
-    def words(self) -> str:
+    def describe(self) -> str:
         if not self.resting and not self.unguarded:
             return "no position is open"
         told = f"resting at the venue: {', '.join(self.resting) or 'nothing'}"

@@ -219,7 +219,7 @@ def _standing(facts: Facts) -> list[Problem]:
 
 def _of_writing(facts: Facts) -> list[Problem]:
     """Report failed writes first: what is not recorded is not sent, exits included."""
-    guarded = facts.guards.words()
+    guarded = facts.guards.describe()
     if facts.cannot_write is not None:
         message = f"exits cannot be sent: PostgreSQL cannot write ({facts.cannot_write}); {guarded}"
         return [_critical(Code.WRITES_FAIL, "database", message)]

@@ -22,8 +22,8 @@ class CalculatePivots:
         return NAME
 
     async def run(self, context: RunContext) -> Summary:
-        symbols = [each for each in self.ingest.symbols if context.wants(each.symbol)]
-        names = {self.ingest.symbol_id(each): each.symbol for each in symbols}
+        symbols = [symbol for symbol in self.ingest.symbols if context.wants(symbol.symbol)]
+        names = {self.ingest.symbol_id(symbol): symbol.symbol for symbol in symbols}
         rows = await self.levels.calculate_pivots(symbols)
         summary = Summary(attempted=len(rows), updated=len(rows), acted=len(rows))
         for row in rows:

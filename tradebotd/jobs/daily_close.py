@@ -53,8 +53,8 @@ class DailyClose:
             sessions = await self.levels.missing(symbol, now)
             # The slot comes some minutes after the close: the latest session may be still to do.
             latest = self.ingest.calendar(symbol).last_completed(now)
-            late = [each for each in sessions if each != latest]
-            missing += [f"{symbol.symbol} {each.date}" for each in late]
+            late = [session for session in sessions if session != latest]
+            missing += [f"{symbol.symbol} {session.date}" for session in late]
         if missing:
             return Outcome(ok=False, message="no levels from: " + ", ".join(missing[:5]))
         return Outcome(ok=True, message="every completed session has its levels")

@@ -34,24 +34,24 @@ class EquitySnapshot:
         summary, account = Summary(attempted=1), self.entries.account
         # At speed 0 fills are reported before the next job runs: no need to wait.
         pause = HEAR_SECONDS if self.clock.speed > 0 else 0.0
-        untold = await account.transfers.pull(context.now)
+        silent = await account.transfers.pull(context.now)
         try:
-            worth = await account.snapshot(context.now, pause_seconds=pause)
+            valuation = await account.snapshot(context.now, pause_seconds=pause)
         except FeedError as error:
             summary.fail(account.name, error)
             return summary
-        for venue, why in worth.silent.items():
-            summary.fail(venue, f"{_counted(worth, venue)}: {why}")
-        for venue, why in untold.items():
-            if venue not in worth.silent:
+        for venue, why in valuation.silent.items():
+            summary.fail(venue, f"{_counted(valuation, venue)}: {why}")
+        for venue, why in silent.items():
+            if venue not in valuation.silent:
                 summary.fail(venue, f"does not tell its transfers: {why}")
-        if not worth.of_one_moment and not worth.silent:
+        if not valuation.of_one_moment and not valuation.silent:
             summary.skipped = 1
             summary.items[account.name] = "skipped (orders are under way)"
             return summary
-        await self.entries.review(worth, context.now)
-        if worth.of_one_moment:
-            summary.inserted = 1 + len(worth.bots)
+        await self.entries.review(valuation, context.now)
+        if valuation.of_one_moment:
+            summary.inserted = 1 + len(valuation.bots)
         summary.attempted = summary.inserted + summary.failed
         return summary
 
@@ -67,7 +67,7 @@ class EquitySnapshot:
         return Outcome(ok=True, message=f"newest at {newest:%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _counted(worth: Valuation, venue: VenueName) -> str:
-    if venue not in worth.unknown:
+def _counted(valuation: Valuation, venue: VenueName) -> str:
+    if venue not in valuation.unknown:
         return "does not answer, counts with what was last known"
     return "has not answered yet, max_daily_loss and max_drawdown are not judged"

@@ -53,36 +53,42 @@ class ExtendCalendars:
                 summary.items[calendar.code] = {"known_until": str(calendar.known_until)}
             else:
                 summary.skipped += 1
-        await self._tell()
+        await self._update_alerts()
         return summary
 
     async def outcome(self) -> Outcome:
         """Check that every table reaches a year ahead, or as far as the library knows."""
         today = self.clock.now().date()
-        found = exchanges(self.calendars)
-        short = [f"{each.code} until {each.known_until}" for each in found if is_short(each, today)]
+        tables = exchanges(self.calendars)
+        short = [
+            f"{calendar.code} until {calendar.known_until}"
+            for calendar in tables
+            if is_short(calendar, today)
+        ]
         if short:
             return Outcome(ok=False, message=f"known less than a year ahead: {', '.join(short)}")
-        nearest = min(found, key=lambda each: (each.known_until, each.code), default=None)
+        nearest = min(
+            tables, key=lambda calendar: (calendar.known_until, calendar.code), default=None
+        )
         if nearest is None:
             return Outcome(ok=True, message="no calendar of an exchange")
-        words = f"{len(found)} known, {nearest.code} the shortest: until {nearest.known_until}"
+        words = f"{len(tables)} known, {nearest.code} the shortest: until {nearest.known_until}"
         return Outcome(ok=True, message=words)
 
-    async def _tell(self) -> None:
+    async def _update_alerts(self) -> None:
         """Update the alerts of all calendars. Raises DatabaseUnavailableError."""
         now = self.clock.now()
         today = now.date()
-        told: list[str] = []
+        subjects: list[str] = []
         async with self.database.transaction() as connection:
             for calendar in exchanges(self.calendars):
                 words = ending(calendar, today)
                 if words is None:
                     continue
                 severity: alerts.Severity = "critical" if has_ended(calendar, today) else "warning"
-                told.append(calendar.code)
+                subjects.append(calendar.code)
                 if await alerts.raise_alert(
                     connection, AlertCode.CALENDAR_ENDS, severity, calendar.code, words, now
                 ):
                     log.warning("calendar end detected", calendar=calendar.code, reason=words)
-            await alerts.clear_others(connection, AlertCode.CALENDAR_ENDS, told, now)
+            await alerts.clear_others(connection, AlertCode.CALENDAR_ENDS, subjects, now)

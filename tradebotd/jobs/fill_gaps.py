@@ -46,13 +46,13 @@ class FillGaps:
 
     async def outcome(self) -> Outcome:
         """Check that no gap is left that has not been asked for."""
-        left: list[str] = []
+        unfilled: list[str] = []
         for symbol in self.ingest.symbols:
             gaps, _ = await self._gaps(symbol)
             if gaps:
-                left.append(f"{symbol.symbol}: {len(gaps)}")
-        if left:
-            return Outcome(ok=False, message="holes not asked for yet: " + ", ".join(left))
+                unfilled.append(f"{symbol.symbol}: {len(gaps)}")
+        if unfilled:
+            return Outcome(ok=False, message="holes not asked for yet: " + ", ".join(unfilled))
         empty = sum(len(gaps) for gaps in self._unfetchable.values())
         return Outcome(ok=True, message=f"no fillable hole, {empty} without data at the feed")
 

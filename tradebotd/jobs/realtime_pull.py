@@ -29,7 +29,7 @@ class RealtimePull:
         return NAME
 
     async def run(self, context: RunContext) -> Summary:
-        symbols = [each for each in self.ingest.symbols if context.wants(each.symbol)]
+        symbols = [symbol for symbol in self.ingest.symbols if context.wants(symbol.symbol)]
         return summarize(await self.ingest.pull(context.now, symbols))
 
     async def outcome(self) -> Outcome:

@@ -39,8 +39,10 @@ class Reconcile:
             summary.fail(item, error)
         for difference in result.differences:
             summary.fail(f"{difference.venue} {difference.subject}", str(difference))
-        for each in result.cash:
-            summary.fail(f"{each.venue} cash in {each.asset}", str(each))
+        for cash_difference in result.cash:
+            summary.fail(
+                f"{cash_difference.venue} cash in {cash_difference.asset}", str(cash_difference)
+            )
         summary.attempted = max(summary.attempted, summary.failed)
         self.gate.reconciled(result.uncompared)
         return summary
@@ -49,7 +51,7 @@ class Reconcile:
         """Check that the last run found positions, and cash on paper, equal to the venues'."""
         if self._last is None:
             return Outcome(ok=False, message="not reconciled since the start")
-        wrong = [str(each) for each in (*self._last.differences, *self._last.cash)]
+        wrong = [str(difference) for difference in (*self._last.differences, *self._last.cash)]
         if self._last.failed:
             wrong.append(f"no answer: {', '.join(self._last.failed)}")
         if wrong:

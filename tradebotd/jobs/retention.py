@@ -55,13 +55,13 @@ class Retention:
     async def outcome(self) -> Outcome:
         """Check that no partition is left that is wholly older than its keep time."""
         now: datetime = self.clock.now()
-        left: list[str] = []
+        kept: list[str] = []
         for parent, age in self.keep.items():
             keep_from = now - age - timedelta(days=1)  # the job runs once a day
             async with self.database.connection() as connection:
                 count = await partitions.count_expired(connection, parent, keep_from)
             if count:
-                left.append(f"{parent}: {count}")
-        if left:
-            return Outcome(ok=False, message="expired months are still there: " + ", ".join(left))
+                kept.append(f"{parent}: {count}")
+        if kept:
+            return Outcome(ok=False, message="expired months are still there: " + ", ".join(kept))
         return Outcome(ok=True, message="nothing is older than its keep time")

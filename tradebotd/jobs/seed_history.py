@@ -24,7 +24,7 @@ _CHUNK_CANDLES: Final = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
+class _SeedRequest:
     symbol: MarketSymbol
     interval: Timeframe
     days: int
@@ -45,17 +45,17 @@ class SeedHistory:
 
         Raises RefusedError.
         """
-        wish = self._understand(context.params)
+        request = self._understand(context.params)
         summary = Summary()
-        start = context.now - timedelta(days=wish.days)
-        cursor = start = wish.interval.floor(start)
-        end = wish.interval.floor(context.now)
-        step = max(_CHUNK, _CHUNK_CANDLES * self._taken(wish).duration)
+        start = context.now - timedelta(days=request.days)
+        cursor = start = request.interval.floor(start)
+        end = request.interval.floor(context.now)
+        step = max(_CHUNK, _CHUNK_CANDLES * self._fetched_timeframe(request).duration)
         rolled_up = 0
         while cursor < end:
             until = min(end, cursor + step)
             pulled = await self.ingest.pull_range(
-                wish.symbol, cursor, until, timeframe=wish.interval
+                request.symbol, cursor, until, timeframe=request.interval
             )
             summary.attempted += pulled.counts.attempted
             summary.inserted += pulled.counts.inserted
@@ -93,21 +93,23 @@ class SeedHistory:
             return Outcome(ok=False, message="no candles of " + ", ".join(empty))
         return Outcome(ok=True, message="every symbol has candles")
 
-    def _taken(self, wish: _Wish) -> Timeframe:
-        fetchable = self.ingest.fetchable(wish.symbol)
-        return wish.interval if wish.interval in fetchable else self.ingest.base(wish.symbol)
+    def _fetched_timeframe(self, request: _SeedRequest) -> Timeframe:
+        fetchable = self.ingest.fetchable(request.symbol)
+        return (
+            request.interval if request.interval in fetchable else self.ingest.base(request.symbol)
+        )
 
     def check(self, params: Mapping[str, str]) -> None:
         self._understand(params)
 
-    def _understand(self, params: Mapping[str, str]) -> _Wish:
+    def _understand(self, params: Mapping[str, str]) -> _SeedRequest:
         unknown = sorted(set(params) - {"symbol", "interval", "days"})
         if unknown:
             raise RefusedError(
                 RefusalCode.USAGE, f"unknown parameter {', '.join(unknown)}",
                 "seed_history takes symbol, interval, days", ("symbol", "interval", "days"),
             )  # fmt: skip
-        symbols = {each.symbol: each for each in self.ingest.symbols}
+        symbols = {symbol.symbol: symbol for symbol in self.ingest.symbols}
         symbol = symbols.get(params.get("symbol", ""))
         if symbol is None:
             known = tuple(sorted(symbols))
@@ -128,4 +130,4 @@ class SeedHistory:
         days = params.get("days", "7")
         if not days.isdecimal() or not 1 <= int(days) <= MAX_DAYS:
             raise RefusedError(RefusalCode.USAGE, f"days is 1 to {MAX_DAYS}, was {days}")
-        return _Wish(symbol=symbol, interval=Timeframe(interval), days=int(days))
+        return _SeedRequest(symbol=symbol, interval=Timeframe(interval), days=int(days))

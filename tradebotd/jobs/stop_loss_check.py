@@ -57,18 +57,18 @@ class StopLossCheck:
         At higher speeds an exit takes market seconds to be sent: a position counts once it has been
         beyond its stop for two host seconds.
         """
-        beyond = await self.protection.beyond_their_stop(self.clock.now())
+        missed = await self.protection.missed_exits(self.clock.now())
         if self.clock.speed > 1:
-            beyond = self._for_long(beyond)
-        if beyond:
-            return Outcome(ok=False, message=f"beyond their stop: {', '.join(beyond)}")
+            missed = self._lasting(missed)
+        if missed:
+            return Outcome(ok=False, message=f"beyond their stop: {', '.join(missed)}")
         return Outcome(ok=True, message="no open position is beyond its stop")
 
-    def _for_long(self, beyond: Sequence[str]) -> list[str]:
+    def _lasting(self, beyond: Sequence[str]) -> list[str]:
         now, since = self.host_seconds(), self._beyond_since
         for over in since.keys() - set(beyond):
             del since[over]
-        return [each for each in beyond if now - since.setdefault(each, now) >= SENT_WITHIN_SECONDS]
+        return [name for name in beyond if now - since.setdefault(name, now) >= SENT_WITHIN_SECONDS]
 
 
 def _summary(result: SweepResult) -> Summary:

@@ -46,11 +46,11 @@ def regular_hours(sessions: Sequence[Session], zone: tzinfo) -> RegularHours | N
         return None
     last = sessions[-1].date
     first = max(sessions[0].date, last - JUDGED + DAY)
-    recent = [each for each in reversed(sessions) if each.date >= first]
+    recent = [session for session in reversed(sessions) if session.date >= first]
     dates = Counter((first + n * DAY).weekday() for n in range((last - first).days + 1))
     shapes: dict[int, Counter[_Shape]] = {}
-    for each in recent:  # newest first: it wins among equally frequent ones
-        shapes.setdefault(each.date.weekday(), Counter())[_shape(each, zone)] += 1
+    for session in recent:  # newest first: it wins among equally frequent ones
+        shapes.setdefault(session.date.weekday(), Counter())[_shape(session, zone)] += 1
     days = {
         weekday: found.most_common(1)[0][0]
         for weekday, found in shapes.items()
@@ -60,7 +60,7 @@ def regular_hours(sessions: Sequence[Session], zone: tzinfo) -> RegularHours | N
 
 
 def _shape(session: Session, zone: tzinfo) -> _Shape:
-    breaks = [at for each in session.breaks for at in (each.start, each.end)]
+    breaks = [at for break_ in session.breaks for at in (break_.start, break_.end)]
     return tuple(_place(session.date, at, zone) for at in (session.open, *breaks, session.close))
 
 

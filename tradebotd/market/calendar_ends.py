@@ -16,7 +16,11 @@ TOLD_BEFORE: Final = timedelta(days=42)  # a release of the library comes about 
 
 def exchanges(calendars: Mapping[str, Calendar]) -> list[ExchangeCalendar]:
     """Return the calendars that have a table, by code."""
-    return [each for _, each in sorted(calendars.items()) if isinstance(each, ExchangeCalendar)]
+    return [
+        calendar
+        for _, calendar in sorted(calendars.items())
+        if isinstance(calendar, ExchangeCalendar)
+    ]
 
 
 def is_short(calendar: ExchangeCalendar, today: date) -> bool:

@@ -22,6 +22,6 @@ CODES: Final = frozenset({
 
 def nearest(code: str, known: Collection[str]) -> list[str]:
     """Return at most three of *known* that resemble *code*, regardless of case."""
-    folded = {each.casefold(): each for each in known}
+    folded = {name.casefold(): name for name in known}
     near = get_close_matches(code.casefold(), sorted(folded), n=3, cutoff=0.6)
-    return [folded[each] for each in near]
+    return [folded[name] for name in near]

@@ -298,7 +298,7 @@ def _not_installed(code: str) -> str:
 def _unknown(code: str, known: Collection[str]) -> str:
     near = nearest(code, known)
     hint = (
-        f"did you mean {' or '.join(repr(each) for each in near)}?"
+        f"did you mean {' or '.join(repr(name) for name in near)}?"
         if near
         else f"it is '24/7', or a code that {LIBRARY} knows, such as 'XNYS'"
     )

@@ -79,7 +79,7 @@ class Ingest:
         clock: Clock,
         since: datetime | None = None,
     ) -> None:
-        self.symbols = tuple(sorted(symbols, key=lambda each: each.symbol))
+        self.symbols = tuple(sorted(symbols, key=lambda symbol: symbol.symbol))
         self._database = database
         self._symbol_ids = symbol_ids
         self._feeds = feeds
@@ -106,7 +106,7 @@ class Ingest:
         for name in symbol.feeds:
             feed = self._feeds.get(name)
             if feed is not None:
-                return min(feed.timeframes(symbol), key=lambda each: each.seconds)
+                return min(feed.timeframes(symbol), key=lambda timeframe: timeframe.seconds)
         raise FeedError(f"{symbol.symbol}: none of its feeds is there")
 
     def fetchable(self, symbol: MarketSymbol) -> frozenset[Timeframe]:
@@ -118,8 +118,8 @@ class Ingest:
 
     def pulled_until(self, symbol: MarketSymbol) -> datetime | None:
         """Return the time up to which the feed's candles are stored; None before a pull."""
-        track = self._tracks.get(symbol.symbol)
-        return None if track is None else track.until
+        state = self._tracks.get(symbol.symbol)
+        return None if state is None else state.until
 
     async def pull(
         self, now: datetime, symbols: Sequence[MarketSymbol] | None = None
@@ -129,8 +129,8 @@ class Ingest:
         result = PullResult()
         async with self._lock:
             try:
-                tracks_of = {symbol.symbol: await self._track(symbol, result) for symbol in wanted}
-                ready = [track for track in tracks_of.values() if track is not None]
+                tracks_of = {symbol.symbol: await self._state(symbol, result) for symbol in wanted}
+                ready = [state for state in tracks_of.values() if state is not None]
                 fetched = await self._fetch_all(ready, now, result)
                 result.answered = len(fetched)
                 await self._store(fetched, result)
@@ -165,7 +165,7 @@ class Ingest:
             if fetched.candles:
                 result.feeds[symbol.symbol] = fetched.feed
             if taken is base and counts.inserted:
-                await self._make_again(symbol, fetched, timeframe, result)
+                await self._rebuild_higher(symbol, fetched, timeframe, result)
             if counts.inserted or result.rolled_up:
                 self._reader.forget(symbol.symbol)
                 self._tracks.pop(symbol.symbol, None)
@@ -178,7 +178,7 @@ class Ingest:
         for symbol in self.symbols:
             self._reader.forget(symbol.symbol)
 
-    async def _track(self, symbol: MarketSymbol, result: PullResult) -> SymbolState | None:
+    async def _state(self, symbol: MarketSymbol, result: PullResult) -> SymbolState | None:
         known = self._tracks.get(symbol.symbol)
         if known is not None:
             return known
@@ -188,11 +188,11 @@ class Ingest:
             result.errors[symbol.symbol] = str(error)
             return None
         async with self._database.connection() as connection:
-            track = await ingest_state.load(
+            state = await ingest_state.load(
                 connection, symbol, self.symbol_id(symbol), base, self.calendar(symbol)
             )
-        self._tracks[symbol.symbol] = track
-        return track
+        self._tracks[symbol.symbol] = state
+        return state
 
     async def _fetch_all(
         self, ready: Sequence[SymbolState], now: datetime, result: PullResult
@@ -201,37 +201,37 @@ class Ingest:
         found: dict[str, tuple[SymbolState, _Fetched, datetime]] = {}
         limiter = anyio.CapacityLimiter(CONCURRENT_FETCHES)
 
-        async def fetch_one(track: SymbolState) -> None:
-            start = self._start(track, now)
-            end = min(track.base.floor(now), start + MAX_CANDLES_A_PULL * track.base.duration)
+        async def fetch_one(state: SymbolState) -> None:
+            start = self._start(state, now)
+            end = min(state.base.floor(now), start + MAX_CANDLES_A_PULL * state.base.duration)
             try:
-                fetched = await self._fetch(track.symbol, track.base, start, end, now)
+                fetched = await self._fetch(state.symbol, state.base, start, end, now)
             except FeedError as error:
-                result.errors[track.symbol.symbol] = str(error)
+                result.errors[state.symbol.symbol] = str(error)
             else:
-                found[track.symbol.symbol] = (track, fetched, end)
+                found[state.symbol.symbol] = (state, fetched, end)
 
-        async def fetch_in_turn(track: SymbolState) -> None:
+        async def fetch_in_turn(state: SymbolState) -> None:
             async with limiter:
-                await fetch_one(track)
+                await fetch_one(state)
 
         if len(ready) == 1 or self._clock.speed == 0:
-            for track in ready:
-                await fetch_one(track)
+            for state in ready:
+                await fetch_one(state)
         else:
             async with anyio.create_task_group() as group:
-                for track in ready:
-                    group.start_soon(fetch_in_turn, track)
+                for state in ready:
+                    group.start_soon(fetch_in_turn, state)
         return [found[t.symbol.symbol] for t in ready if t.symbol.symbol in found]
 
-    def _start(self, track: SymbolState, now: datetime) -> datetime:
-        if track.newest is not None:
-            after = track.newest + track.base.duration
+    def _start(self, state: SymbolState, now: datetime) -> datetime:
+        if state.newest is not None:
+            after = state.newest + state.base.duration
         else:
-            after = self.since or track.base.floor(now - LIVE_LOOKBACK)
+            after = self.since or state.base.floor(now - LIVE_LOOKBACK)
         # Far behind after a long empty stretch: go on from where the last pull ended.
-        if track.until is not None and now - after > MAX_CANDLES_A_PULL * track.base.duration:
-            return max(after, track.until)
+        if state.until is not None and now - after > MAX_CANDLES_A_PULL * state.base.duration:
+            return max(after, state.until)
         return after
 
     async def _fetch(
@@ -270,11 +270,11 @@ class Ingest:
     ) -> None:
         rows: list[ohlc.CandleRow] = []
         made: list[tuple[str, Timeframe, Sequence[Candle]]] = []
-        for track, answer, end in fetched:
-            symbol = track.symbol.symbol
+        for state, answer, end in fetched:
+            symbol = state.symbol.symbol
             if answer.rejected:
-                await self._quarantine(track.symbol, track.base, answer, result)
-            flagged = outliers(answer.candles, track.recent)
+                await self._quarantine(state.symbol, state.base, answer, result)
+            flagged = outliers(answer.candles, state.recent)
             if flagged:
                 result.outliers[symbol] = len(flagged)
                 _log.warning(
@@ -283,13 +283,13 @@ class Ingest:
                 )  # fmt: skip
             if answer.candles:
                 result.feeds[symbol] = answer.feed
-                rows += candle_rows(track.symbol_id, track.base, answer.candles, answer.feed)
-                made.append((symbol, track.base, answer.candles))
+                rows += candle_rows(state.symbol_id, state.base, answer.candles, answer.feed)
+                made.append((symbol, state.base, answer.candles))
             if answer.duplicates:
                 result.counts += WriteCounts(attempted=answer.duplicates, skipped=answer.duplicates)
-            for timeframe, higher in track.take_in(answer.candles, end):
+            for timeframe, higher in state.extend(answer.candles, end):
                 result.rolled_up += len(higher)
-                rows += candle_rows(track.symbol_id, timeframe, higher, answer.feed)
+                rows += candle_rows(state.symbol_id, timeframe, higher, answer.feed)
                 made.append((symbol, timeframe, higher))
         if not rows:
             return
@@ -319,7 +319,7 @@ class Ingest:
             place = str(first.ts) if first.line is None else f"line {first.line}"
             result.reasons[symbol.symbol] = f"{first.source}, {place}: {first.reason}"
 
-    async def _make_again(
+    async def _rebuild_higher(
         self,
         symbol: MarketSymbol,
         fetched: _Fetched,
@@ -329,7 +329,11 @@ class Ingest:
         """Roll up again the periods that *fetched* touches, and correct stored ones."""
         base, calendar = self.base(symbol), self.calendar(symbol)
         wanted = {*symbol.timeframes, *([extra] if extra else ())}
-        targets = [each for each in sorted(wanted, key=_seconds) if each.seconds > base.seconds]
+        targets = [
+            timeframe
+            for timeframe in sorted(wanted, key=_seconds)
+            if timeframe.seconds > base.seconds
+        ]
         start, last = fetched.candles[0].ts, fetched.candles[-1].ts
         touched = [
             period

@@ -32,7 +32,7 @@ class SymbolState:
     recent: deque[Candle] = field(default_factory=lambda: deque(maxlen=RECENT))
     pending: list[tuple[Timeframe, Candle]] = field(default_factory=list)
 
-    def take_in(
+    def extend(
         self, candles: Sequence[Candle], until: datetime
     ) -> list[tuple[Timeframe, list[Candle]]]:
         """Add *candles*, complete up to *until*; return the higher candles completed."""
@@ -68,22 +68,22 @@ async def load(
     calendar: Calendar,
 ) -> SymbolState:
     """Load the state; roll-ups continue after the last stored one, which closes a crash's gaps."""
-    track = SymbolState(symbol, symbol_id, base, [])
+    state = SymbolState(symbol, symbol_id, base, [])
     stored = await ohlc.bounds(connection, symbol_id, base)
     first = None if stored is None else stored[0]
     begins: list[datetime] = []
-    for timeframe in sorted(symbol.timeframes, key=lambda each: each.seconds):
+    for timeframe in sorted(symbol.timeframes, key=lambda higher: higher.seconds):
         if timeframe.seconds <= base.seconds:
             continue
         made = await ohlc.bounds(connection, symbol_id, timeframe)
         newest = None if made is None else made[1]
-        track.roll_ups.append(RollUp(timeframe, calendar, first=first, made=newest, base=base))
+        state.roll_ups.append(RollUp(timeframe, calendar, first=first, made=newest, base=base))
         if first is not None:
             begins.append(
                 first if newest is None else max(first, _after(newest, timeframe, calendar))
             )
     if stored is None:
-        return track
+        return state
     recent = await ohlc.last(connection, symbol_id, base, stored[1], RECENT)
     cursor = min([recent[0].ts, *begins])
     while True:
@@ -91,9 +91,9 @@ async def load(
             connection, symbol_id, base, cursor, stored[1] + base.duration, PAGE_ROWS
         )
         for candle in page:
-            track.add(candle)
+            state.add(candle)
         if len(page) < PAGE_ROWS:
-            return track
+            return state
         cursor = page[-1].ts + base.duration
 
 

@@ -64,7 +64,7 @@ class DailyLevels:
         due = await self._due(symbol, now)
         if not due:
             return []
-        return [each for each in due if await self._extremes(symbol, each) is not None]
+        return [session for session in due if await self._extremes(symbol, session) is not None]
 
     async def calculate_pivots(self, symbols: list[MarketSymbol]) -> list[LevelsRow]:
         """Calculate the pivots of every row that lacks them; return those rows."""
@@ -103,7 +103,7 @@ class DailyLevels:
             return []
         after = max(written or date.min, self._done.get(symbol.symbol, date.min))
         sessions = calendar.sessions(bounds[0], last.close)
-        return [each for each in sessions if after < each.date <= last.date]
+        return [session for session in sessions if after < session.date <= last.date]
 
     async def _write(self, symbol: MarketSymbol, session: Session) -> bool:
         extremes = await self._extremes(symbol, session)

@@ -22,29 +22,29 @@ class PriceCache:
         self.bad_tick = bad_tick
         self._last: dict[str, LastPrices] = {}
 
-    def record(self, point: Tick) -> None:
-        known = self._last.get(point.symbol)
-        previous = point.price if known is None else known.current
+    def record(self, tick: Tick) -> None:
+        last = self._last.get(tick.symbol)
+        previous = tick.price if last is None else last.current
         seen_at = instead = None
-        if known is not None:
-            if point.repeats and known.current == point.price:
-                seen_at, instead = known.seen_at or known.at, known.instead
-            elif not self._confirms(point.price, known):
-                instead = known.believed
-        self._last[point.symbol] = LastPrices(
-            previous, point.price, point.at, point.after_gap, seen_at, instead
+        if last is not None:
+            if tick.repeats and last.current == tick.price:
+                seen_at, instead = last.seen_at or last.at, last.instead
+            elif not self._confirms(tick.price, last):
+                instead = last.believed
+        self._last[tick.symbol] = LastPrices(
+            previous, tick.price, tick.at, tick.after_gap, seen_at, instead
         )
 
     def believe(self, symbol: str) -> None:
         """Accept the latest tick, which another observation confirms, as reference for the next."""
-        known = self._last.get(symbol)
-        if known is not None and known.instead is not None:
-            self._last[symbol] = replace(known, instead=None)
+        last = self._last.get(symbol)
+        if last is not None and last.instead is not None:
+            self._last[symbol] = replace(last, instead=None)
 
-    def _confirms(self, price: Decimal, known: LastPrices) -> bool:
-        if self.near(price, known.current):
+    def _confirms(self, price: Decimal, last: LastPrices) -> bool:
+        if self.near(price, last.current):
             return True
-        return known.instead is not None and self.near(price, known.instead)
+        return last.instead is not None and self.near(price, last.instead)
 
     def near(self, price: Decimal, other: Decimal) -> bool:
         return abs(price - other) <= self.bad_tick * other
@@ -53,9 +53,9 @@ class PriceCache:
         return self._last.get(symbol)
 
     def price(self, symbol: str) -> Decimal | None:
-        known = self._last.get(symbol)
-        return None if known is None else known.current
+        last = self._last.get(symbol)
+        return None if last is None else last.current
 
     def age(self, symbol: str, now: datetime) -> timedelta | None:
-        known = self._last.get(symbol)
-        return None if known is None else now - known.at
+        last = self._last.get(symbol)
+        return None if last is None else now - last.at

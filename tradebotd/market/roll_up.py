@@ -20,7 +20,9 @@ class Period:
 
     def passes_over(self, begin: datetime, duration: timedelta) -> bool:
         """Return whether a base candle lies wholly in a break, without any trading."""
-        return any(each.start <= begin and begin + duration <= each.end for each in self.breaks)
+        return any(
+            break_.start <= begin and begin + duration <= break_.end for break_ in self.breaks
+        )
 
 
 def period_at(timeframe: Timeframe, calendar: Calendar, instant: datetime) -> Period | None:

@@ -42,8 +42,8 @@ class Session:
     @property
     def hours(self) -> tuple[Hours, ...]:
         """Hours in which orders are taken: the session without its breaks, oldest first."""
-        starts = (self.open, *(each.end for each in self.breaks))
-        ends = (*(each.start for each in self.breaks), self.close)
+        starts = (self.open, *(break_.end for break_ in self.breaks))
+        ends = (*(break_.start for break_ in self.breaks), self.close)
         return tuple(Hours(start, end) for start, end in zip(starts, ends, strict=True))
 
 

@@ -93,23 +93,23 @@ def undo(units: Units, parts: Sequence[Undone], now: datetime) -> Units:
     are undone together, too.
     """
     together: dict[datetime, list[Undone]] = {}
-    for each in parts:
-        if each.began_anew:
-            if each.part == each.worth:
-                units = replace(units, since=each.since_before)
-        elif each.against is not None:  # else stored by an earlier version
-            together.setdefault(each.at, []).append(each)
+    for undone in parts:
+        if undone.began_anew:
+            if undone.part == undone.worth:
+                units = replace(units, since=undone.since_before)
+        elif undone.against is not None:  # else stored by an earlier version
+            together.setdefault(undone.at, []).append(undone)
     for some in together.values():
-        whole = max(_whole(each) for each in some)
-        rest = whole - sum((each.part for each in some), ZERO)
-        known = whole > 0 and rest > 0
-        units = _scaled(units, rest, whole) if known else replace(units, since=now)
+        whole = max(_whole(undone) for undone in some)
+        rest = whole - sum((undone.part for undone in some), ZERO)
+        is_defined = whole > 0 and rest > 0
+        units = _scaled(units, rest, whole) if is_defined else replace(units, since=now)
     return units
 
 
-def _whole(each: Undone) -> Decimal:
+def _whole(undone: Undone) -> Decimal:
     """Return the equity including the transfer."""
-    return each.worth if each.against is None else each.against + each.worth
+    return undone.worth if undone.against is None else undone.against + undone.worth
 
 
 def _scaled(units: Units, after: Decimal, before: Decimal) -> Units:

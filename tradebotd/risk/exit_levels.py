@@ -49,14 +49,14 @@ class ExitLevels:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Behind:
+class TrailDistance:
     """Distance of a trailing stop: a fraction of the best price, or an amount in quote asset."""
 
     fraction: Decimal = ZERO
     amount: Decimal = ZERO
 
     @classmethod
-    def of(cls, plan: ExitPlan) -> "Behind | None":
+    def of(cls, plan: ExitPlan) -> "TrailDistance | None":
         """Return the distance of a plan, or None when it does not trail.
 
         Raises ValueError when the plan's range was never measured.
@@ -85,11 +85,11 @@ def levels_for(
     A stop is rounded toward the entry: closer than asked by less than a tick, never wider. A target
     is rounded away from it. Raises ValueError when the plan needs a range that was not measured.
     """
-    tick_size, behind = instrument.tick_size, Behind.of(plan)
+    tick_size, distance = instrument.tick_size, TrailDistance.of(plan)
     return ExitLevels(
         stop_loss=_stop_loss(plan, side, entry_price, tick_size),
         take_profit=target_in_force(plan, side, entry_price, ladder_done, instrument),
-        trailing_stop=None if behind is None else behind.level(side, entry_price, tick_size),
+        trailing_stop=None if distance is None else distance.level(side, entry_price, tick_size),
     )
 
 
@@ -141,7 +141,7 @@ def step_quantity(
     has left of the others.
     """
     whole = floor_to_step(held, lot_size)
-    if step == len(plan.ladder) and sum(each.share for each in plan.ladder) >= ONE:
+    if step == len(plan.ladder) and sum(step.share for step in plan.ladder) >= ONE:
         return whole
     share = floor_to_step(plan.ladder[step - 1].share * entry_quantity, lot_size)
     return max(min(floor_to_step(share - sold, lot_size), whole), ZERO)
@@ -177,7 +177,7 @@ def break_even_stop(
     return _level(side, entry_price, side.sign * plan.break_even.lock, tick_size)
 
 
-def secured(
+def with_break_even(
     plan: ExitPlan,
     side: PositionSide,
     entry_price: Decimal,
@@ -188,10 +188,10 @@ def secured(
     """Return *levels* with the break-even move, if *best_price* has earned it; it only tightens."""
     at = break_even_price(plan, side, entry_price, instrument.tick_size)
     stop = break_even_stop(plan, side, entry_price, instrument.tick_size)
-    if at is None or stop is None or better(side, best_price, at) != best_price:
+    if at is None or stop is None or more_favourable(side, best_price, at) != best_price:
         return levels
     if levels.stop_loss is not None:
-        stop = better(side, stop, levels.stop_loss)
+        stop = more_favourable(side, stop, levels.stop_loss)
     return replace(levels, stop_loss=stop)
 
 
@@ -207,7 +207,7 @@ def in_quote(multiple: Decimal | None, plan: ExitPlan) -> Decimal | None:
     return multiple * plan.atr
 
 
-def better(side: PositionSide, one: Decimal, other: Decimal) -> Decimal:
+def more_favourable(side: PositionSide, one: Decimal, other: Decimal) -> Decimal:
     """Return the more favourable price: the higher for a long. Of two stops: the tighter."""
     return max(one, other) if side is PositionSide.LONG else min(one, other)
 
@@ -217,10 +217,10 @@ def tightest_stop(side: PositionSide, levels: Levels) -> Decimal | None:
     stop, trailing = levels.stop_loss, levels.trailing_stop
     if stop is None or trailing is None:
         return trailing if stop is None else stop
-    return better(side, stop, trailing)
+    return more_favourable(side, stop, trailing)
 
 
-def trail(
+def with_trailing_stop(
     side: PositionSide,
     plan: ExitPlan,
     levels: ExitLevels,
@@ -228,12 +228,12 @@ def trail(
     instrument: Instrument,
 ) -> ExitLevels:
     """Return *levels* with the trailing stop that *best_price* gives; it only ever tightens."""
-    behind = Behind.of(plan)
-    if behind is None:
+    distance = TrailDistance.of(plan)
+    if distance is None:
         return levels
-    level = behind.level(side, best_price, instrument.tick_size)
+    level = distance.level(side, best_price, instrument.tick_size)
     if levels.trailing_stop is not None:
-        level = better(side, level, levels.trailing_stop)
+        level = more_favourable(side, level, levels.trailing_stop)
     return replace(levels, trailing_stop=level)
 
 
@@ -245,17 +245,17 @@ def triggered(
     That is the stop nearest to where the price came from. The stop-loss wins a tie.
     """
     is_long = side is PositionSide.LONG
-    met: tuple[CloseReason, Decimal] | None = None
+    hit: tuple[CloseReason, Decimal] | None = None
     for reason, level in (
         (CloseReason.STOP_LOSS, levels.stop_loss),
         (CloseReason.TRAILING_STOP, levels.trailing_stop),
     ):
         if level is None or (price > level if is_long else price < level):
             continue
-        if met is None or (level > met[1] if is_long else level < met[1]):
-            met = (reason, level)
-    if met is not None:
-        return met
+        if hit is None or (level > hit[1] if is_long else level < hit[1]):
+            hit = (reason, level)
+    if hit is not None:
+        return hit
     target = levels.take_profit
     if target is not None and (price >= target if is_long else price <= target):
         return CloseReason.TAKE_PROFIT, target

@@ -44,8 +44,8 @@ def _price_in(
     Divided once, at the end: 1 + 1/9 has no finite form, and a price on the tick would be missed.
     """
     sign = side.sign
-    left = quantity * entry_price * (leverage - sign) - sign * bracket.amount * leverage
-    return left / (leverage * quantity * (ONE - sign * bracket.rate))
+    numerator = quantity * entry_price * (leverage - sign) - sign * bracket.amount * leverage
+    return numerator / (leverage * quantity * (ONE - sign * bracket.rate))
 
 
 def liquidation_distance(side: PositionSide, leverage: int, rate: Decimal) -> Decimal:

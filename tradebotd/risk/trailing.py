@@ -14,7 +14,7 @@ from typing import Final
 
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exit_levels import Behind, better
+from tradebotd.risk.exit_levels import TrailDistance, more_favourable
 
 INFINITE: Final = Decimal("Infinity")
 
@@ -28,39 +28,39 @@ class Cohort:
     """
 
     best: Decimal
-    groups: dict[Behind, dict[PositionId, None]] = field(default_factory=dict)
-    fractions: list[Behind] = field(default_factory=list)
-    amounts: list[Behind] = field(default_factory=list)
+    groups: dict[TrailDistance, dict[PositionId, None]] = field(default_factory=dict)
+    fractions: list[TrailDistance] = field(default_factory=list)
+    amounts: list[TrailDistance] = field(default_factory=list)
     size: int = 0
     merged_into: "Cohort | None" = None
 
-    def add(self, position_id: PositionId, behind: Behind) -> None:
-        group = self.groups.get(behind)
+    def add(self, position_id: PositionId, distance: TrailDistance) -> None:
+        group = self.groups.get(distance)
         if group is None:
-            group = self.groups[behind] = {}
-            insort(self._ladder(behind), behind)
+            group = self.groups[distance] = {}
+            insort(self._ladder(distance), distance)
         group[position_id] = None
         self.size += 1
 
-    def remove(self, position_id: PositionId, behind: Behind) -> None:
-        group = self.groups[behind]
+    def remove(self, position_id: PositionId, distance: TrailDistance) -> None:
+        group = self.groups[distance]
         del group[position_id]
         self.size -= 1
         if not group:
-            del self.groups[behind]
-            ladder = self._ladder(behind)
-            del ladder[bisect_left(ladder, behind)]
+            del self.groups[distance]
+            ladder = self._ladder(distance)
+            del ladder[bisect_left(ladder, distance)]
 
     def absorb(self, other: "Cohort") -> None:
-        for behind, group in other.groups.items():
-            self.groups.setdefault(behind, {}).update(group)
-        self.fractions = sorted(each for each in self.groups if not each.amount)
-        self.amounts = sorted(each for each in self.groups if each.amount)
+        for distance, group in other.groups.items():
+            self.groups.setdefault(distance, {}).update(group)
+        self.fractions = sorted(distance for distance in self.groups if not distance.amount)
+        self.amounts = sorted(distance for distance in self.groups if distance.amount)
         self.size += other.size
         other.merged_into = self
 
-    def _ladder(self, behind: Behind) -> list[Behind]:
-        return self.amounts if behind.amount else self.fractions
+    def _ladder(self, distance: TrailDistance) -> list[TrailDistance]:
+        return self.amounts if distance.amount else self.fractions
 
 
 class Trail:
@@ -80,7 +80,7 @@ class Trail:
         self._first: Cohort | None = None
         self.best = self._nowhere
 
-    def add(self, position_id: PositionId, behind: Behind, best: Decimal) -> Cohort:
+    def add(self, position_id: PositionId, distance: TrailDistance, best: Decimal) -> Cohort:
         first = self._first
         if first is None or best == self.best:
             cohort = first or Cohort(best)
@@ -91,14 +91,14 @@ class Trail:
             self._make_first(cohort, best)
         else:
             cohort = self._cohorts.get(best) or Cohort(best)
-        cohort.add(position_id, behind)
+        cohort.add(position_id, distance)
         if cohort is not self._first:
             self._enter(cohort)
         return cohort
 
-    def remove(self, position_id: PositionId, behind: Behind, cohort: Cohort) -> None:
+    def remove(self, position_id: PositionId, distance: TrailDistance, cohort: Cohort) -> None:
         cohort = _current(cohort)
-        cohort.remove(position_id, behind)
+        cohort.remove(position_id, distance)
         if cohort.size:
             return
         if cohort is self._first:
@@ -130,41 +130,41 @@ class Trail:
 
     def level(self) -> Decimal:
         """Return the nearest trailing stop of all."""
-        found = -INFINITE if self._long else INFINITE
+        nearest = -INFINITE if self._long else INFINITE
         if self._first is not None:
-            found = self._tightest(self._first, self.best)
+            nearest = self._tightest(self._first, self.best)
         aside = self._nearest_aside()
         if aside is None:
-            return found
+            return nearest
         other = self._tightest(aside, aside.best)
-        return max(found, other) if self._long else min(found, other)
+        return max(nearest, other) if self._long else min(nearest, other)
 
-    def met(self, price: Decimal) -> Iterator[tuple[PositionId, Decimal]]:
+    def triggered(self, price: Decimal) -> Iterator[tuple[PositionId, Decimal]]:
         """Yield members whose stop *price* has met, with its level; the caller removes each.
 
         The caller does so at once. A price that is itself the best has not come back to a stop,
         though on a coarse tick the rounded stop may lie on it.
         """
         while (first := self._first) is not None and self.best != price:
-            yield from self._met_in(first, self.best, price)
+            yield from self._triggered_in(first, self.best, price)
             if first.size:
                 break
         while (aside := self._nearest_aside()) is not None:
             before = aside.size
-            yield from self._met_in(aside, aside.best, price)
+            yield from self._triggered_in(aside, aside.best, price)
             if aside.size == before:
                 return
 
-    def _met_in(
+    def _triggered_in(
         self, cohort: Cohort, best: Decimal, price: Decimal
     ) -> Iterator[tuple[PositionId, Decimal]]:
         for ladder in (cohort.fractions, cohort.amounts):
             while ladder:
-                behind = ladder[0]
-                level = behind.level(self._side, best, self._tick_size)
+                distance = ladder[0]
+                level = distance.level(self._side, best, self._tick_size)
                 if self._key(price) > self._key(level):
                     break
-                for position_id in list(cohort.groups[behind]):
+                for position_id in list(cohort.groups[distance]):
                     yield position_id, level
 
     def _tightest(self, cohort: Cohort, best: Decimal) -> Decimal:
@@ -174,7 +174,9 @@ class Trail:
         level = amounts[0].level(self._side, best, self._tick_size)
         if not fractions:
             return level
-        return better(self._side, level, fractions[0].level(self._side, best, self._tick_size))
+        return more_favourable(
+            self._side, level, fractions[0].level(self._side, best, self._tick_size)
+        )
 
     def _nearest_aside(self) -> Cohort | None:
         """Return the cohort behind the first that has the nearest level."""
@@ -219,8 +221,8 @@ class Trail:
         heappush(self._levels, (-self._key(self._tightest(cohort, cohort.best)), cohort.best))
         if len(self._levels) > 64 + 4 * len(self._cohorts):
             self._levels = [
-                (-self._key(self._tightest(each, best)), best)
-                for best, each in self._cohorts.items()
+                (-self._key(self._tightest(cohort, best)), best)
+                for best, cohort in self._cohorts.items()
             ]
             heapify(self._levels)
 

@@ -14,12 +14,17 @@ from typing import Final
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exit_levels import Behind, better, break_even_price, break_even_stop
+from tradebotd.risk.exit_levels import (
+    TrailDistance,
+    break_even_price,
+    break_even_stop,
+    more_favourable,
+)
 from tradebotd.risk.trailing import INFINITE, Cohort, Trail
 
 _QUIET: Final[tuple["Trigger", ...]] = ()
 # Follows the best price and never ends anything: until a stop has moved to break even.
-_OUT_OF_REACH: Final = Behind(amount=INFINITE)
+_OUT_OF_REACH: Final = TrailDistance(amount=INFINITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class TriggerBook:
         """
         entry = self._entries[position.id]
         book = self._symbols[position.symbol]
-        best = better(position.side, self.best_price(position.id), position.best_price)
+        best = more_favourable(position.side, self.best_price(position.id), position.best_price)
         if not entry.latched:
             book.take_out(entry)
         renewed = _Entry(position, best, book.tick_size, former=entry)
@@ -130,22 +135,22 @@ class TriggerBook:
             return entry.best
         return self._symbols[entry.position.symbol].trail_of(entry).best_of(entry.cohort)
 
-    def is_as(self, known: Position) -> bool:
+    def is_unmoved(self, position: Position) -> bool:
         """Return whether ticks have left best price and stop-loss as in the *known* position."""
-        entry, best = self._entries[known.id], self.best_price(known.id)
-        return best == known.best_price and entry.position.stop_loss == known.stop_loss
+        entry, best = self._entries[position.id], self.best_price(position.id)
+        return best == position.best_price and entry.position.stop_loss == position.stop_loss
 
     def trailing_stop(self, position_id: PositionId) -> Decimal | None:
         """Return the trailing stop in force, on the tick."""
         position = self._entries[position_id].position
-        behind = Behind.of(position.exits)
-        if behind is None:
+        distance = TrailDistance.of(position.exits)
+        if distance is None:
             return position.trailing_stop
         best, tick_size = self.best_price(position_id), self._symbols[position.symbol].tick_size
-        level = behind.level(position.side, best, tick_size)
+        level = distance.level(position.side, best, tick_size)
         if position.trailing_stop is None:
             return level
-        return better(position.side, level, position.trailing_stop)
+        return more_favourable(position.side, level, position.trailing_stop)
 
     def as_moved(self, position_id: PositionId) -> Position:
         """Return the position with its best price and its stops as the ticks have moved them."""
@@ -171,7 +176,7 @@ class _Entry:
     """A position and its cohort. `best` is valid while it is in no cohort."""
 
     __slots__ = (
-        *("best", "behind", "cohort", "latched", "moves", "persisted"),
+        *("best", "distance", "cohort", "latched", "moves", "persisted"),
         *("moved", "position", "round", "secures_at"),
     )
 
@@ -187,20 +192,20 @@ class _Entry:
         self.best = best
         self.latched: bool = False if former is None else former.latched
         self.persisted: Decimal = position.best_price if former is None else former.persisted
-        self.behind = Behind.of(position.exits)
-        self.moves: bool = self.behind is not None or position.exits.break_even is not None
+        self.distance = TrailDistance.of(position.exits)
+        self.moves: bool = self.distance is not None or position.exits.break_even is not None
         self.moved: bool = former is not None and former.moved
         # The price at which the stop moves to break even; None: it has none, or it has moved.
         self.secures_at = break_even_price(
             position.exits, position.side, position.entry_price, tick_size
         )
         if self.secures_at is not None and (
-            better(position.side, best, self.secures_at) == best
+            more_favourable(position.side, best, self.secures_at) == best
             or (former is not None and former.is_secured)
         ):
             self.secure(tick_size)
-        if self.behind is None and self.secures_at is not None:
-            self.behind = _OUT_OF_REACH
+        if self.distance is None and self.secures_at is not None:
+            self.distance = _OUT_OF_REACH
         self.cohort: Cohort | None = None
         self.round = 0  # levels of an earlier round are void: heaps forget lazily
 
@@ -215,7 +220,7 @@ class _Entry:
         if stop is None:
             return False
         if position.stop_loss is not None:
-            stop = better(position.side, stop, position.stop_loss)
+            stop = more_favourable(position.side, stop, position.stop_loss)
         if stop == position.stop_loss:
             return False
         self.position = replace(position, stop_loss=stop)
@@ -270,8 +275,8 @@ class _SymbolBook:
             self._push(targets, entry, 2, CloseReason.TAKE_PROFIT, position.take_profit)
         if entry.secures_at is not None:
             self._push(targets, entry, 3, None, entry.secures_at)
-        if entry.behind is not None:
-            entry.cohort = self.trail_of(entry).add(position.id, entry.behind, entry.best)
+        if entry.distance is not None:
+            entry.cohort = self.trail_of(entry).add(position.id, entry.distance, entry.best)
         if position.trailing_stop is not None and self._stands_alone(entry):
             self._push(stops, entry, 1, CloseReason.TRAILING_STOP, position.trailing_stop)
         self._refresh()
@@ -298,12 +303,12 @@ class _SymbolBook:
             return _QUIET
         self._longs.advance(price)
         self._shorts.advance(price)
-        met = self._met(price, entries)
+        hits = self._triggered(price, entries)
         self._refresh()
-        return met
+        return hits
 
-    def _met(self, price: Decimal, entries: dict[PositionId, _Entry]) -> Sequence[Trigger]:
-        found: dict[PositionId, tuple[Decimal, int, Trigger]] = {}
+    def _triggered(self, price: Decimal, entries: dict[PositionId, _Entry]) -> Sequence[Trigger]:
+        hits: dict[PositionId, tuple[Decimal, int, Trigger]] = {}
         earned: list[_Entry] = []
         for heap, below in ((self._below, True), (self._above, False)):
             while (nearest := self._nearest(heap)) is not None:
@@ -314,40 +319,40 @@ class _SymbolBook:
                     earned.append(entries[nearest.position_id])
                     continue
                 trigger = Trigger(nearest.position_id, nearest.reason, nearest.price)
-                _keep_nearest(found, (nearest.key, nearest.rank, trigger))
+                _keep_nearest(hits, (nearest.key, nearest.rank, trigger))
         for trail in (self._longs, self._shorts):
-            for position_id, level in trail.met(price):
+            for position_id, level in trail.triggered(price):
                 key = level.copy_negate() if trail is self._longs else level
                 trigger = Trigger(position_id, CloseReason.TRAILING_STOP, level)
-                _keep_nearest(found, (key, 1, trigger))
+                _keep_nearest(hits, (key, 1, trigger))
                 self._unhang(entries[position_id])
         for entry in earned:
             self._secure(entry)
-        if not found:
+        if not hits:
             return _QUIET
-        for position_id in found:
+        for position_id in hits:
             entry = entries[position_id]
             entry.latched = True
             self._unhang(entry)
             del self._live[position_id]
-        ranked = sorted(found.values(), key=lambda each: (each[0], each[1], each[2].position_id))
+        ranked = sorted(hits.values(), key=lambda item: (item[0], item[1], item[2].position_id))
         return tuple(trigger for _, _, trigger in ranked)
 
     def _secure(self, entry: _Entry) -> None:
         """Move the stop to break even; the moved stop counts from the next tick on."""
-        if entry.behind is _OUT_OF_REACH:
+        if entry.distance is _OUT_OF_REACH:
             self._unhang(entry)
-            entry.behind = None
+            entry.distance = None
         if entry.secure(self.tick_size) and entry.position.stop_loss is not None:
             stops = self._below if entry.position.side is PositionSide.LONG else self._above
             self._push(stops, entry, 0, CloseReason.STOP_LOSS, entry.position.stop_loss)
 
     def _unhang(self, entry: _Entry) -> None:
         """Take the entry out of its cohort, with the best price it had there."""
-        if entry.cohort is not None and entry.behind is not None:
+        if entry.cohort is not None and entry.distance is not None:
             trail = self.trail_of(entry)
             entry.best = trail.best_of(entry.cohort)
-            trail.remove(entry.position.id, entry.behind, entry.cohort)
+            trail.remove(entry.position.id, entry.distance, entry.cohort)
             entry.cohort = None
 
     def _refresh(self) -> None:
@@ -381,19 +386,19 @@ class _SymbolBook:
     def _stands_alone(self, entry: _Entry) -> bool:
         """Return whether the stored trailing stop is no wider than the one its best price gives."""
         position, stored = entry.position, entry.position.trailing_stop
-        if entry.behind is None or stored is None:
+        if entry.distance is None or stored is None:
             return stored is not None
-        level = entry.behind.level(position.side, entry.best, self.tick_size)
-        return better(position.side, level, stored) == stored
+        level = entry.distance.level(position.side, entry.best, self.tick_size)
+        return more_favourable(position.side, level, stored) == stored
 
 
 def _keep_nearest(
-    found: dict[PositionId, tuple[Decimal, int, Trigger]], one: tuple[Decimal, int, Trigger]
+    nearest: dict[PositionId, tuple[Decimal, int, Trigger]], one: tuple[Decimal, int, Trigger]
 ) -> None:
     """Keep stops before targets, the nearer of two stops, and the stop-loss at a tie."""
-    known = found.get(one[2].position_id)
-    if known is None or _precedence(one) < _precedence(known):
-        found[one[2].position_id] = one
+    kept = nearest.get(one[2].position_id)
+    if kept is None or _precedence(one) < _precedence(kept):
+        nearest[one[2].position_id] = one
 
 
 def _precedence(one: tuple[Decimal, int, Trigger]) -> tuple[bool, Decimal, int]:

@@ -22,19 +22,19 @@ async def catch_up(
     """
     specs = [spec for spec in runner.specs if spec.catch_up and spec.slots]
     async with database.connection() as connection:
-        known = await job_runs.latest_slots(connection, [spec.name for spec in specs])
+        latest_runs = await job_runs.latest_slots(connection, [spec.name for spec in specs])
     async with database.connection() as connection:
         first_ever = await job_runs.first_slot(connection)
-    made_up = []
+    missed = []
     for spec in specs:
         slot = _latest_slot(spec, now, closes_after)
-        latest, status = known.get(spec.name, (first_ever, RunStatus.OK))
+        latest, status = latest_runs.get(spec.name, (first_ever, RunStatus.OK))
         if slot is None or latest is None:
             continue  # a new database: nothing was ever due here
         if slot > latest or (slot == latest and status in NOT_RUN):
-            await runner.run_made_up(spec.name, slot)
-            made_up.append(spec.name)
-    return made_up
+            await runner.run_missed(spec.name, slot)
+            missed.append(spec.name)
+    return missed
 
 
 def _latest_slot(spec: JobSpec, now: datetime, closes_after: ClosesAfter) -> datetime | None:

@@ -39,10 +39,10 @@ async def job_statuses(
     """Return every job's status in the fixed order. *now* is market time, as is the window."""
     specs = runner.specs
     async with database.connection() as connection:
-        figures = await job_runs.figures(connection, [s.name for s in specs], now - WINDOW)
+        figures = await job_runs.figures(connection, [spec.name for spec in specs], now - WINDOW)
     statuses = []
     for spec in specs:
-        known, enabled = figures[spec.name], runner.is_enabled(spec.name)
+        job_figures, enabled = figures[spec.name], runner.is_enabled(spec.name)
         statuses.append(
             JobStatus(
                 name=spec.name,
@@ -50,13 +50,13 @@ async def job_statuses(
                 schedule=spec.describe(),
                 timezone=timezones(spec),
                 next_run_at=scheduler.next_run_at(spec.name) if enabled else None,
-                last_started_at=known.last_started_at,
-                last_duration_s=known.last_duration_s,
-                last_status=known.last_status,
+                last_started_at=job_figures.last_started_at,
+                last_duration_s=job_figures.last_duration_s,
+                last_status=job_figures.last_status,
                 outcome=await runner.fresh_outcome(spec.name),
-                success_rate_24h=known.good / known.runs if known.runs else None,
-                runs_24h=known.runs,
-                missed_24h=known.missed,
+                success_rate_24h=job_figures.good / job_figures.runs if job_figures.runs else None,
+                runs_24h=job_figures.runs,
+                missed_24h=job_figures.missed,
             )
         )
     return statuses

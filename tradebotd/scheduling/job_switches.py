@@ -42,7 +42,7 @@ async def retry_dead_letter(
             raise await _no_such_letter(connection, letter_id)
     only = frozenset(letter.args.get("only", ())) or None
     params = letter.args.get("params", {})
-    run = await runner.run_by_hand(letter.job, params, progress, only=only)
+    run = await runner.run_manually(letter.job, params, progress, only=only)
     if run.status is RunStatus.OK:
         async with database.connection() as connection:
             await dead_letters.set_state(connection, letter_id, "retried")
@@ -57,7 +57,9 @@ async def discard_dead_letter(database: Database, letter_id: int) -> None:
 
 async def _no_such_letter(connection: Connection, letter_id: int) -> RefusedError:
     letters = await dead_letters.select_all(connection)
-    known = tuple(str(id_) for id_ in sorted(each.id for each in letters if each.state == "open"))
+    known = tuple(
+        str(id_) for id_ in sorted(letter.id for letter in letters if letter.state == "open")
+    )
     hint = f"known: {', '.join(known)}" if known else "there is none at present"
     message = f"there is no open dead letter {letter_id}"
     return RefusedError(RefusalCode.UNKNOWN_DEAD_LETTER, message, hint, known)

@@ -14,7 +14,7 @@ LONGEST_SECONDS: Final = 30.0  # host time that reading one outcome may take
 
 
 @dataclass(slots=True)
-class _Known:
+class _Evaluated:
     outcome: Outcome | None
     evaluated_at: datetime | None
     stale: bool
@@ -25,33 +25,37 @@ class Outcomes:
 
     def __init__(self, *, every: timedelta) -> None:
         self._every = every
-        self._known: dict[JobName, _Known] = {}
+        self._evaluated: dict[JobName, _Evaluated] = {}
 
     def latest(self, name: JobName) -> Outcome | None:
-        known = self._known.get(name)
-        return None if known is None else known.outcome
+        evaluated = self._evaluated.get(name)
+        return None if evaluated is None else evaluated.outcome
 
     async def after_run(self, job: Job, now: datetime, *, eventful: bool) -> None:
-        known = self._known.setdefault(job.name, _Known(None, None, stale=True))
-        known.stale = True
-        if eventful or known.evaluated_at is None or now - known.evaluated_at >= self._every:
-            await self._evaluate(job, known, now)
+        evaluated = self._evaluated.setdefault(job.name, _Evaluated(None, None, stale=True))
+        evaluated.stale = True
+        if (
+            eventful
+            or evaluated.evaluated_at is None
+            or now - evaluated.evaluated_at >= self._every
+        ):
+            await self._evaluate(job, evaluated, now)
 
     async def fresh(self, job: Job, now: datetime) -> Outcome | None:
         """Return the outcome, read again if the job has run since; None before its first run."""
-        known = self._known.get(job.name)
-        if known is None:
+        evaluated = self._evaluated.get(job.name)
+        if evaluated is None:
             return None
-        if known.stale:
-            await self._evaluate(job, known, now)
-        return known.outcome
+        if evaluated.stale:
+            await self._evaluate(job, evaluated, now)
+        return evaluated.outcome
 
-    async def _evaluate(self, job: Job, known: _Known, now: datetime) -> Outcome:
+    async def _evaluate(self, job: Job, evaluated: _Evaluated, now: datetime) -> Outcome:
         try:
             with anyio.fail_after(LONGEST_SECONDS):  # the run must not wait for ever
                 outcome = await job.outcome()
         except Exception as error:  # noqa: BLE001 - the runner's edge: an unreadable outcome is not ok
             text = f"could not be read: {type(error).__name__}: {error}"
             outcome = Outcome(ok=False, message=text)
-        known.outcome, known.evaluated_at, known.stale = outcome, now, False
+        evaluated.outcome, evaluated.evaluated_at, evaluated.stale = outcome, now, False
         return outcome

@@ -36,7 +36,7 @@ MINUTE: Final = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class OpenRun:
-    """Run between its start and its end. `rolls`: good runs of a minute share a row."""
+    """Run between its start and its end. `coalesces`: good runs of a minute share a row."""
 
     id: RunId | None
     job: JobName
@@ -44,11 +44,11 @@ class OpenRun:
     slot_at: datetime
     started_at: datetime
     attempt: int
-    rolls: bool
+    coalesces: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class PendingDeadLetter:
     """Dead letter that waits for the database."""
 
     job: JobName
@@ -66,7 +66,7 @@ class RunLedger:
         self._capacity = capacity
         self._instant: dict[tuple[JobName, datetime | None], RunRecord] = {}
         self._waiting: deque[RunRecord] = deque()
-        self._letters: deque[Letter] = deque(maxlen=capacity)
+        self._letters: deque[PendingDeadLetter] = deque(maxlen=capacity)
         self._rolled: dict[tuple[JobName, RunStatus], RunRecord] = {}
         self._ids: list[RunId] = []
         self._months: set[tuple[int, int]] = set()
@@ -79,11 +79,11 @@ class RunLedger:
         return len(self._waiting) + len(self._letters)
 
     async def open(
-        self, job: JobName, scheduled_at: datetime | None, now: datetime, *, rolls: bool
+        self, job: JobName, scheduled_at: datetime | None, now: datetime, *, coalesces: bool
     ) -> OpenRun | None:
         """Open a run; None if its slot has a finished row and must not be run again."""
         slot_at = now if scheduled_at is None else scheduled_at
-        run = OpenRun(None, job, scheduled_at, slot_at, now, 1, rolls)
+        run = OpenRun(None, job, scheduled_at, slot_at, now, 1, coalesces)
         try:
             if self._deferred and scheduled_at is not None:
                 run.id = await self._next_id(slot_at)
@@ -131,10 +131,10 @@ class RunLedger:
             async with self._database.connection() as connection:
                 await job_runs.close_cut(connection, job, slot_at, now)
 
-    async def note(self, record: RunRecord, *, rolls: bool = False) -> None:
+    async def note(self, record: RunRecord, *, coalesces: bool = False) -> None:
         """Record a run that never started: missed or skipped."""
         run = OpenRun(
-            None, record.job, record.scheduled_at, record.slot_at, record.started_at, 1, rolls
+            None, record.job, record.scheduled_at, record.slot_at, record.started_at, 1, coalesces
         )
         await self.close(run, record)
 
@@ -148,7 +148,7 @@ class RunLedger:
         except DatabaseUnavailableError:
             return
 
-    async def put_dead_letter(self, letter: Letter) -> None:
+    async def put_dead_letter(self, letter: PendingDeadLetter) -> None:
         self._letters.append(letter)
         try:
             await self.flush()
@@ -198,7 +198,7 @@ class RunLedger:
     # Deferred
 
     def _defer(self, run: OpenRun, record: RunRecord) -> None:
-        if run.rolls and not record.eventful:
+        if run.coalesces and not record.eventful:
             known = self._rolled.get((record.job, record.status))
             if known is not None and _minute(known) == _minute(record):
                 record = replace(
@@ -225,7 +225,7 @@ class RunLedger:
             await self._ensure_month(connection, record.slot_at)
             await job_runs.insert_runs(connection, [record])
             return
-        if not run.rolls or record.eventful:
+        if not run.coalesces or record.eventful:
             await job_runs.close_run(connection, record)
             return
         known = self._rolled.get((record.job, record.status))
@@ -277,7 +277,7 @@ class RunLedger:
         for record in known:
             await job_runs.close_run(connection, record)
         if len(known) < len(batch):
-            await job_runs.insert_runs(connection, [r for r in batch if r.id is None])
+            await job_runs.insert_runs(connection, [row for row in batch if row.id is None])
 
     async def _ensure_month(self, connection: Connection, instant: datetime) -> None:
         month = (instant.year, instant.month)

@@ -21,9 +21,9 @@ from tradebotd.scheduling.attempts import Backoff, Result, run_with_retries
 from tradebotd.scheduling.job import Job, Progress, RunContext, check_params, no_progress
 from tradebotd.scheduling.outcomes import Outcomes
 from tradebotd.scheduling.overruns import Overruns
-from tradebotd.scheduling.run_ledger import Letter, OpenRun, RunLedger
+from tradebotd.scheduling.run_ledger import OpenRun, PendingDeadLetter, RunLedger
 from tradebotd.scheduling.run_records import counts_of, record_of
-from tradebotd.scheduling.slots import Due, order_key
+from tradebotd.scheduling.slots import DueRun, order_key
 from tradebotd.storage.job_runs import RunRecord
 
 log = structlog.get_logger(__name__)
@@ -128,7 +128,7 @@ class JobRunner:
 
     # Scheduled runs
 
-    def trigger(self, dues: Sequence[Due]) -> None:
+    def trigger(self, dues: Sequence[DueRun]) -> None:
         """Start what is due, as tasks; the scheduler calls it when time passes by itself."""
         for due in dues:
             if self._draining or not self.is_enabled(due.name):
@@ -140,7 +140,7 @@ class JobRunner:
                 self._begin(spec)
                 self._tasks.start_soon(self._run_scheduled, spec, due, name=f"job {due.name}")
 
-    async def run_due(self, dues: Sequence[Due]) -> None:
+    async def run_due(self, dues: Sequence[DueRun]) -> None:
         """Run what is due in sequence, where the order of effects must repeat."""
         for due in dues:
             if self._draining or not self.is_enabled(due.name):
@@ -152,7 +152,7 @@ class JobRunner:
                 self._begin(spec)
                 await self._run_scheduled(spec, due)
 
-    async def _run_scheduled(self, spec: JobSpec, due: Due) -> None:
+    async def _run_scheduled(self, spec: JobSpec, due: DueRun) -> None:
         try:
             now = self._clock.now()
             if spec.only_when_open and not self._is_open(spec, now):
@@ -172,14 +172,14 @@ class JobRunner:
         log.warning("job missed", job=spec.name, scheduled_at=at, runs=runs, reason=reason)
         await self._ledger.note(self._instant_row(spec, at, RunStatus.MISSED, reason, runs))
 
-    async def _skip(self, spec: JobSpec, due: Due, reason: str) -> None:
+    async def _skip(self, spec: JobSpec, due: DueRun, reason: str) -> None:
         overrun = reason == STILL_RUNNING
         slots = self._overruns.skipped(spec.name, self._host_seconds()) if overrun else None
         log.log(30 if slots else 10, "job skipped", job=spec.name, reason=reason, slots=slots or 1)
         if due.earlier:
             await self._miss(spec, due.first, due.earlier, "made up by a later start")
         record = self._instant_row(spec, due.at, RunStatus.SKIPPED, reason, 1)
-        await self._ledger.note(replace(record, eventful=overrun), rolls=_rolls(spec))
+        await self._ledger.note(replace(record, eventful=overrun), coalesces=_coalesces(spec))
 
     def _instant_row(
         self, spec: JobSpec, at: datetime, status: RunStatus, reason: str, runs: int
@@ -199,7 +199,7 @@ class JobRunner:
 
     # Manual runs
 
-    async def run_by_hand(
+    async def run_manually(
         self,
         name: str,
         params: Mapping[str, str],
@@ -237,7 +237,7 @@ class JobRunner:
         """Check the parameters. Raises RefusedError: a typo must not count as a failed run."""
         check_params(self._jobs[name], params)
 
-    async def run_made_up(self, name: JobName, scheduled_at: datetime) -> None:
+    async def run_missed(self, name: JobName, scheduled_at: datetime) -> None:
         """Run an occurrence that was lost or missed while the daemon was down."""
         if self._draining or not self.is_enabled(name) or name in self._running:
             return
@@ -282,7 +282,7 @@ class JobRunner:
         """Run from the opening to the closing of its row; None if already run."""
         context, started = plan.context, self._host_seconds()
         run = await self._ledger.open(
-            plan.spec.name, context.scheduled_at, context.now, rolls=_rolls(plan.spec)
+            plan.spec.name, context.scheduled_at, context.now, coalesces=_coalesces(plan.spec)
         )
         if run is None:
             return None
@@ -326,7 +326,9 @@ class JobRunner:
         if record.status is not RunStatus.PARTIAL:
             only = sorted(plan.context.only or ())
         args = {"params": dict(plan.context.params), "only": sorted(only)}
-        letter = Letter(record.job, args, record.finished_at, record.error or record.status)
+        letter = PendingDeadLetter(
+            record.job, args, record.finished_at, record.error or record.status
+        )
         await self._ledger.put_dead_letter(letter)
 
     # Limits, enabling, drain
@@ -384,6 +386,6 @@ class JobRunner:
             self._idle = None
 
 
-def _rolls(spec: JobSpec) -> bool:
+def _coalesces(spec: JobSpec) -> bool:
     """Return whether a slot is shorter than a minute, so that good runs share a row."""
     return any(isinstance(slot, Every) and slot.interval < MINUTE for slot in spec.slots)

@@ -21,7 +21,7 @@ from tradebotd.domain.job import JobSpec, Slot
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.slots import (
     ClosesAfter,
-    Due,
+    DueRun,
     due_between,
     first_fire,
     next_fire,
@@ -47,14 +47,14 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler has no type
         return next_fire(self.slot, previous_fire_time, self.closes_after)
 
 
-class Collect(BaseExecutor):  # type: ignore[misc]  # apscheduler has no types
+class DueCollector(BaseExecutor):  # type: ignore[misc]  # apscheduler has no types
     """Executor that collects due runs for `take_due`; runs nothing, so shutdown cancels nothing."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.due: dict[JobName, Due] = {}
+        self.due: dict[JobName, DueRun] = {}
 
-    def submit_job(self, job: Any, run_times: list[Due]) -> None:  # noqa: ARG002  # the library's signature
+    def submit_job(self, job: Any, run_times: list[DueRun]) -> None:  # noqa: ARG002  # the library's signature
         for due in run_times:
             same = self.due.get(due.name)
             self.due[due.name] = due if same is None else same.joined(due)
@@ -73,12 +73,12 @@ class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no
         self,
         clock: Clock,
         closes_after: ClosesAfter,
-        hand_over: Callable[[list[Due]], None],
+        hand_over: Callable[[list[DueRun]], None],
     ) -> None:
         self._clock = clock
         self._closes_after = closes_after
         self._hand_over = hand_over
-        self._collect = Collect()
+        self._collect = DueCollector()
         self._timer: asyncio.TimerHandle | None = None
         self._job_names: dict[str, JobName] = {}
         super().__init__(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": False})
@@ -115,7 +115,7 @@ class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no
         times = [job.next_run_time for job in jobs if self._job_names.get(job.id) == name]
         return min(times, default=None)
 
-    def take_due(self) -> list[Due]:
+    def take_due(self) -> list[DueRun]:
         """Return what is due, each job once, in the fixed order; advances the schedules."""
         self._process_jobs()
         taken = sorted(self._collect.due.values(), key=lambda due: order_key(due.name))

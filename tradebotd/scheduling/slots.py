@@ -36,7 +36,7 @@ _RANK: Final = {name: rank for rank, name in enumerate(ORDER)}
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueRun:
     """Due times of a job at one check: the latest, and the number of earlier ones it covers.
 
     `first` is the earliest of them; it equals `at` when `earlier` is 0.
@@ -47,10 +47,10 @@ class Due:
     first: datetime
     earlier: int = 0
 
-    def joined(self, other: "Due") -> "Due":
+    def joined(self, other: "DueRun") -> "DueRun":
         """Join two slots of one job; the same instant twice is one occurrence."""
         early, late = (self, other) if self.at <= other.at else (other, self)
-        return Due(
+        return DueRun(
             name=self.name,
             at=late.at,
             first=min(early.first, late.first),
@@ -109,17 +109,17 @@ def last_fire(slot: Slot, until: datetime, closes_after: ClosesAfter) -> datetim
 
 def due_between(
     name: JobName, slot: Slot, first: datetime, now: datetime, closes_after: ClosesAfter
-) -> Due:
+) -> DueRun:
     """Return what is due from *first* (itself due) to *now*, without a loop over intervals."""
     if isinstance(slot, Every):
         earlier = (now - first) // slot.interval
-        return Due(name, first + earlier * slot.interval, first, earlier)
+        return DueRun(name, first + earlier * slot.interval, first, earlier)
     latest, earlier = first, 0
     for following in _fires_after(slot, first, closes_after):
         if following > now:
             break
         latest, earlier = following, earlier + 1
-    return Due(name, latest, first, earlier)
+    return DueRun(name, latest, first, earlier)
 
 
 def _fires_after(slot: Slot, after: datetime, closes_after: ClosesAfter) -> Iterator[datetime]:

@@ -109,15 +109,15 @@ class Playback:
 
     async def deliver(self, until: datetime) -> None:
         """Deliver every path point up to *until*, in order; most need no waiting."""
-        point = self.next
-        while point is not None and point.at <= until:
-            pending = self._on_tick(point)
+        tick = self.next
+        while tick is not None and tick.at <= until:
+            pending = self._on_tick(tick)
             if pending is not None:
                 await pending
             self._points += 1
             if self._points % POINTS_BEFORE_YIELDING == 0:
                 await checkpoint()
-            self.next = point = next(self._path, None)
+            self.next = tick = next(self._path, None)
 
     def progress(self) -> ReplayProgress:
         now = self._clock.now()
@@ -175,11 +175,13 @@ class Timeline:
         return False
 
     def _next_instant(self) -> datetime:
-        point = self._playback.next
+        tick = self._playback.next
         instants = [self._playback.end, self._scheduler.next_due(), self._clock.next_wake()]
-        if point is not None:
-            instants.append(point.at)
-        return max(min(i for i in instants if i is not None), self._clock.now())
+        if tick is not None:
+            instants.append(tick.at)
+        return max(
+            min(candidate for candidate in instants if candidate is not None), self._clock.now()
+        )
 
     async def _jump(self, instant: datetime) -> None:
         if self._clock.is_held:
@@ -269,8 +271,8 @@ class PacedPlayer:
         return False
 
     async def _wait(self, now: datetime) -> None:
-        point = self._playback.next
-        following = self._playback.end if point is None else min(point.at, self._playback.end)
+        tick = self._playback.next
+        following = self._playback.end if tick is None else min(tick.at, self._playback.end)
         seconds = (following - now).total_seconds() / self._clock.speed
         with anyio.move_on_after(max(0.0, min(seconds, self._commit_every))):
             await self._stopping.wait()

@@ -38,7 +38,7 @@ async def count_in(connection: Connection, transfer: Transfer) -> None:
     await settings.put(connection, TOLD_LATER, stored)
 
 
-async def told_later(connection: Connection, venue: VenueName) -> dict[str, Decimal]:
+async def reported_later(connection: Connection, venue: VenueName) -> dict[str, Decimal]:
     """Return, by asset, the sum of later reported transfers that its baseline includes."""
     stored: Any = await settings.get(connection, TOLD_LATER) or {}
     return {asset: Decimal(amount) for asset, amount in stored.get(venue, {}).items()}

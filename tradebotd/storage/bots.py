@@ -200,7 +200,7 @@ async def sync_bots(
 ) -> None:
     """Update the tables to the configuration; removed bots keep their exits (orphaned)."""
     names = sorted(spec.name for spec in specs)
-    for spec in sorted(specs, key=lambda each: each.name):
+    for spec in sorted(specs, key=lambda declared: declared.name):
         config = configs.get(spec.name, {})
         await connection.execute(UPSERT_CONFIG, spec.name, spec.symbol, config, spec.active, now)
         await connection.execute(INSERT_STATE, spec.name)

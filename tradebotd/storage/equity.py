@@ -52,7 +52,7 @@ SELECT_PENDING: Final[LiteralString] = """
      ORDER BY id
 """
 
-Purse = tuple[VenueName, str]  # a venue, and an asset there
+CashKey = tuple[VenueName, str]  # a venue, and an asset there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class BotFlows:
     """
 
     bot: BotName
-    realized: Mapping[Purse, Decimal]
+    realized: Mapping[CashKey, Decimal]
     holdings: Sequence[OpenHolding]
 
 
@@ -115,7 +115,7 @@ class Flows:
     by all that we have recorded, without the cost of open spot holdings.
     """
 
-    sums: Mapping[Purse, Decimal]
+    sums: Mapping[CashKey, Decimal]
     bots: Sequence[BotFlows]
     pending: Sequence[PendingEntry]
     moving: bool
@@ -154,7 +154,7 @@ async def insert_snapshots(
 
 async def select_bot_flows(connection: Connection) -> Flows:
     """Return the flows; pending entries are read first, so that one that fills is not missed."""
-    pending = tuple(_pending(each) for each in await connection.fetch(SELECT_PENDING))
+    pending = tuple(_pending(row) for row in await connection.fetch(SELECT_PENDING))
     sums = {
         (VenueName(row["venue"]), row["asset"]): row["booked"]
         for row in await connection.fetch(SELECT_SUMS)

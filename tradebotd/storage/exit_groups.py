@@ -185,7 +185,7 @@ async def select(
     connection: Connection, position_ids: Sequence[PositionId]
 ) -> dict[PositionId, Groups]:
     """Return the groups that are not closed; every position asked for has an entry."""
-    read: dict[PositionId, dict[int, _Read]] = {each: {} for each in position_ids}
+    read: dict[PositionId, dict[int, _Read]] = {position_id: {} for position_id in position_ids}
     for row in await connection.fetch(SELECT, list(position_ids)):
         of_position = read[PositionId(row["position_id"])]
         group = of_position.setdefault(row["id"], _Read(row["role"], GroupKind(row["kind"])))
@@ -193,12 +193,12 @@ async def select(
             group.orders.append(_order(row))
     found = {position_id: Groups() for position_id in position_ids}
     for position_id, groups in read.items():
-        for group_id, each in groups.items():
-            made = ExitGroup(id=group_id, kind=each.kind, orders=tuple(each.orders))
-            if each.role == "active":
-                found[position_id].active = made
+        for group_id, group in groups.items():
+            exit_group = ExitGroup(id=group_id, kind=group.kind, orders=tuple(group.orders))
+            if group.role == "active":
+                found[position_id].active = exit_group
             else:
-                found[position_id].retiring = made
+                found[position_id].retiring = exit_group
     return found
 
 
@@ -210,7 +210,7 @@ async def is_shared(connection: Connection, position: Position) -> bool:
     return shared
 
 
-async def select_leftover(connection: Connection, limit: int) -> list[PositionId]:
+async def select_orphaned(connection: Connection, limit: int) -> list[PositionId]:
     """Return closed positions that have a group that is not closed, by id."""
     return [
         PositionId(row["position_id"]) for row in await connection.fetch(SELECT_LEFTOVER, limit)

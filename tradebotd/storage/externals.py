@@ -169,16 +169,16 @@ async def mark_gone(
 
 
 async def select_known(
-    connection: Connection, venue: VenueName, told: Sequence[Fill]
+    connection: Connection, venue: VenueName, fills: Sequence[Fill]
 ) -> list[tuple[ClientOrderId | None, bool]]:
     """Return for each fill our order that it belongs to, and whether it is applied already."""
     rows = await connection.fetch(
         SELECT_KNOWN,
         venue,
-        [fill.symbol for fill in told],
-        [fill.trade_id for fill in told],
-        [fill.client_order_id for fill in told],
-        [fill.venue_order_id for fill in told],
+        [fill.symbol for fill in fills],
+        [fill.trade_id for fill in fills],
+        [fill.client_order_id for fill in fills],
+        [fill.venue_order_id for fill in fills],
     )
     return [
         (None if row["owner"] is None else ClientOrderId(row["owner"]), row["is_applied"])
@@ -186,7 +186,7 @@ async def select_known(
     ]
 
 
-async def insert_fills(connection: Connection, told: Sequence[Fill]) -> None:
+async def insert_fills(connection: Connection, fills: Sequence[Fill]) -> None:
     await connection.executemany(
         INSERT_FILL,
         [
@@ -204,7 +204,7 @@ async def insert_fills(connection: Connection, told: Sequence[Fill]) -> None:
                 fill.forced,
                 fill.venue_order_id,
             )
-            for fill in told
+            for fill in fills
         ],
     )
 
@@ -269,8 +269,8 @@ async def insert_closed_group(connection: Connection, position_id: PositionId, a
 
 async def select_doubtful(connection: Connection, venue: VenueName, symbol: str) -> str | None:
     """Return an unsettled order of ours there that is not known to rest, or None."""
-    found: str | None = await connection.fetchval(SELECT_DOUBTFUL, venue, symbol)
-    return found
+    order: str | None = await connection.fetchval(SELECT_DOUBTFUL, venue, symbol)
+    return order
 
 
 def _fill(row: Any) -> Fill:

@@ -60,7 +60,7 @@ UPDATE_BEAT: Final[LiteralString] = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class LeadershipHolder:
     """Holder of an account; `beat` increases while it lives."""
 
     account: str
@@ -69,7 +69,7 @@ class Held:
     acquired_at: datetime
     beat: int
 
-    def words(self, here: Holder) -> str:
+    def describe(self, here: Holder) -> str:
         on_this_host = self.holder.is_on_host_of(here)
         place = "this host" if on_this_host else f"another host ({self.holder.host})"
         since = f"{self.acquired_at:%Y-%m-%dT%H:%M:%SZ}"
@@ -86,12 +86,12 @@ async def known_accounts(connection: Connection) -> list[str]:
     return [row["account"] for row in await connection.fetch(SELECT_ACCOUNTS)]
 
 
-async def look(connection: Connection, account: str) -> Held | None:
+async def select_holder(connection: Connection, account: str) -> LeadershipHolder | None:
     """Return the present holder of *account*, or None."""
     row = await connection.fetchrow(SELECT_HELD, account)
     if row is None:
         return None
-    return Held(
+    return LeadershipHolder(
         account=account,
         token=row["token"],
         holder=Holder.from_json(row["holder"]),
@@ -101,7 +101,7 @@ async def look(connection: Connection, account: str) -> Held | None:
 
 
 async def take_from(
-    connection: Connection, held: Held, holder: Holder, now: datetime
+    connection: Connection, held: LeadershipHolder, holder: Holder, now: datetime
 ) -> int | None:
     """Take over; return the token, or None if the account is not as *held* says. Durable.
 
@@ -126,7 +126,7 @@ async def take(connection: Connection, account: str, holder: Holder, now: dateti
         return first
     row = await connection.fetchrow(SELECT_FOR_UPDATE, account)
     if row["released_at"] is None:
-        held = Held(
+        held = LeadershipHolder(
             account=account,
             token=row["token"],
             holder=Holder.from_json(row["holder"]),
@@ -134,7 +134,7 @@ async def take(connection: Connection, account: str, holder: Holder, now: dateti
             beat=row["beat"],
         )
         if not await anyio.to_thread.run_sync(held.holder.is_provably_dead, holder):
-            raise AccountTakenError(held.words(holder))
+            raise AccountTakenError(held.describe(holder))
     token: int = await connection.fetchval(UPDATE_TAKEN, account, holder.as_json(), now)
     return token
 

@@ -7,13 +7,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.position import PositionTotals
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OpenedMeanwhileError
 from tradebotd.domain.exit_plan import USUAL_ATR_PERIOD, BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
-from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.position import CloseReason, Position, PositionTotals
 from tradebotd.domain.side import PositionSide
 from tradebotd.storage.postgres import json_codec
 from tradebotd.storage.postgres.database import Connection

@@ -38,7 +38,7 @@ async def sync_symbols(
     Removed symbols become inactive: their candles and trades stay.
     """
     ids = {}
-    for symbol in sorted(symbols, key=lambda each: each.symbol):  # one order: no deadlock
+    for symbol in sorted(symbols, key=lambda market: market.symbol):  # one order: no deadlock
         ids[symbol.symbol] = SymbolId(await connection.fetchval(UPSERT_SYMBOL, *_row(symbol)))
     await connection.execute(DEACTIVATE_OTHERS, list(ids))
     return ids

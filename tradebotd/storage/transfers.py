@@ -1,4 +1,4 @@
-"""`transfers` and `purses`: deposits to and withdrawals from an account, reported or inferred."""
+"""`transfers` and `cash_keys`: deposits to and withdrawals from an account, reported or inferred."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from typing import Final, LiteralString
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
 from tradebotd.risk.account_units import Undone
-from tradebotd.storage.equity import Purse
+from tradebotd.storage.equity import CashKey
 from tradebotd.storage.postgres.database import Connection
 
 # An inferred transfer may be timed by a clock slightly behind the venue's, or be reported days later.
@@ -78,7 +78,7 @@ PUT_PURSES: Final[LiteralString] = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class LastSeen:
     """Purse (an asset at a venue) at the last snapshot. `told`: transfers reported since.
 
     `absorbed`: changes too small to be noticed, which our records lack.
@@ -131,7 +131,7 @@ async def insert_inferred(
     await connection.fetchval(INSERT, *_of(account, transfer), worth, *row)
 
 
-async def insert_told(
+async def insert_reported(
     connection: Connection, account: str, transfer: Transfer, rate: Decimal, now: datetime
 ) -> bool:
     """Insert a reported transfer, in the caller's transaction; False if it is known.
@@ -142,12 +142,12 @@ async def insert_told(
     """
     if await connection.fetchval(IS_KNOWN, transfer.venue, transfer.transfer_id):
         return False
-    purse, at = (transfer.venue, transfer.asset), transfer.at
-    parts, left = await inferred_parts(
-        connection, account, purse, transfer.amount, at - SOONER, at + LATER, lock=True
+    cash_key, at = (transfer.venue, transfer.asset), transfer.at
+    parts, remaining = await inferred_parts(
+        connection, account, cash_key, transfer.amount, at - SOONER, at + LATER, lock=True
     )
     await take_back(connection, account, transfer.venue, parts, weighed=True)
-    unweighed = left * rate
+    unweighed = remaining * rate
     worth = sum((part.undone.part for part in parts), unweighed)
     row = (False, transfer.at, now, unweighed, None, False, None)
     new = await connection.fetchval(INSERT, *_of(account, transfer), worth, *row)
@@ -161,7 +161,7 @@ def _of(account: str, transfer: Transfer) -> tuple[str, str, str, str, Decimal]:
 async def inferred_parts(
     connection: Connection,
     account: str,
-    purse: Purse,
+    cash_key: CashKey,
     amount: Decimal,
     since: datetime,
     until: datetime,
@@ -169,11 +169,11 @@ async def inferred_parts(
     lock: bool,
 ) -> tuple[list[Part], Decimal]:
     """Return inferred parts up to *amount*, of its sign, oldest first; and the rest of *amount*."""
-    left, parts = amount, []
-    venue, asset = purse
+    remaining, parts = amount, []
+    venue, asset = cash_key
     sql = LOCK_INFERRED if lock else SELECT_INFERRED
     for row in await connection.fetch(sql, account, venue, asset, amount, since, until):
-        part = min(left, row["amount"], key=abs)
+        part = min(remaining, row["amount"], key=abs)
         if not part:
             break
         undone = Undone(
@@ -185,8 +185,8 @@ async def inferred_parts(
             since_before=row["since_before"],
         )
         parts.append(Part(transfer_id=row["transfer_id"], amount=part, undone=undone))
-        left -= part
-    return parts, left
+        remaining -= part
+    return parts, remaining
 
 
 async def take_back(
@@ -229,9 +229,9 @@ async def select_since(
     return None if first is None else (first, row["last_at"] or first)
 
 
-async def select_purses(connection: Connection, account: str) -> dict[Purse, Seen]:
+async def select_last_seen(connection: Connection, account: str) -> dict[CashKey, LastSeen]:
     return {
-        (VenueName(row["venue"]), row["asset"]): Seen(
+        (VenueName(row["venue"]), row["asset"]): LastSeen(
             cash=row["cash"],
             booked=row["booked"],
             told=row["transferred_by_now"] - row["transferred"],
@@ -241,24 +241,24 @@ async def select_purses(connection: Connection, account: str) -> dict[Purse, See
     }
 
 
-async def put_purses(
+async def put_last_seen(
     connection: Connection,
     account: str,
-    cash: Mapping[Purse, Decimal],
-    booked: Mapping[Purse, Decimal],
-    absorbed: Mapping[Purse, Decimal],
+    cash: Mapping[CashKey, Decimal],
+    booked: Mapping[CashKey, Decimal],
+    absorbed: Mapping[CashKey, Decimal],
     now: datetime,
 ) -> None:
     """Store the purses as all that the account has; others are deleted."""
-    purses: Sequence[Purse] = sorted(cash)
-    venues, assets = [venue for venue, _ in purses], [asset for _, asset in purses]
+    cash_keys: Sequence[CashKey] = sorted(cash)
+    venues, assets = [venue for venue, _ in cash_keys], [asset for _, asset in cash_keys]
     await connection.execute(
         PUT_PURSES,
         account,
         venues,
         assets,
-        [cash[each] for each in purses],
-        [booked.get(each, Decimal(0)) for each in purses],
+        [cash[purse] for purse in cash_keys],
+        [booked.get(purse, Decimal(0)) for purse in cash_keys],
         now,
-        [absorbed.get(each, Decimal(0)) for each in purses],
+        [absorbed.get(purse, Decimal(0)) for purse in cash_keys],
     )

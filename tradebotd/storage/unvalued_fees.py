@@ -52,8 +52,8 @@ Place = tuple[str, str, int]
 FIRST: Final[Place] = ("", "", 0)
 
 
-def place_of(each: Unvalued) -> Place:
-    return each.venue, each.fee_asset, each.id
+def place_of(fee: Unvalued) -> Place:
+    return fee.venue, fee.fee_asset, fee.id
 
 
 async def select_page(connection: Connection, after: Place, limit: int) -> list[Unvalued]:

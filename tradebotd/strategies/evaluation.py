@@ -32,7 +32,7 @@ def evaluate(
     except StrategyError:
         raise
     except Exception as error:  # user code at an edge of its own: one bot's failure
-        raise StrategyError(f"{in_words(error)}{_place(error)}") from error
+        raise StrategyError(f"{storable_error(error)}{_place(error)}") from error
     if not isinstance(said, Signal):
         raise StrategyError(f"returned a {type(said).__name__} instead of a Signal")
     if not isinstance(said.kind, SignalKind):
@@ -43,7 +43,7 @@ def evaluate(
     return replace(said, reason=storable(said.reason), path=storable(said.path))
 
 
-def in_words(error: BaseException) -> str:
+def storable_error(error: BaseException) -> str:
     return storable(f"{type(error).__name__}: {error}")
 
 

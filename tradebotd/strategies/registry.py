@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tradebotd.domain.errors import ConfigError, StrategyError
 from tradebotd.strategies.base import AnyStrategy
-from tradebotd.strategies.evaluation import in_words
+from tradebotd.strategies.evaluation import storable_error
 from tradebotd.strategies.param_words import coerced, problems_of
 from tradebotd.strategies.validation import validate
 
@@ -86,7 +86,7 @@ def _from_entry_point(name: str) -> type[Any]:
     try:
         found = points[name].load()
     except Exception as error:  # user code may raise anything
-        raise _problem(name, in_words(error)) from error
+        raise _problem(name, storable_error(error)) from error
     if not isinstance(found, type):
         raise _problem(name, f"its entry point {points[name].value} is no class")
     return found
@@ -96,7 +96,7 @@ def _module(place: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(place)
     except Exception as error:  # somebody else's module: whatever it raises is its own
-        raise _problem(name, in_words(error)) from error
+        raise _problem(name, storable_error(error)) from error
 
 
 def _file(path: Path, name: str) -> ModuleType:
@@ -113,7 +113,7 @@ def _file(path: Path, name: str) -> ModuleType:
     except SyntaxError as error:
         raise _problem(name, f"line {error.lineno}: {error.msg}") from error
     except Exception as error:  # somebody else's module: whatever it raises is its own
-        raise _problem(name, f"{in_words(error)} ({path.name})") from error
+        raise _problem(name, f"{storable_error(error)} ({path.name})") from error
     return module
 
 
@@ -128,7 +128,7 @@ def _checked(made: type[Any], name: str, params: Mapping[str, Any]) -> Any:
         hints = get_type_hints(params_class, include_extras=True)
         adapter = TypeAdapter(params_class)
     except Exception as error:  # user annotations may raise anything
-        raise _problem(name, f"its Params cannot be read: {in_words(error)}") from error
+        raise _problem(name, f"its Params cannot be read: {storable_error(error)}") from error
     known = [field.name for field in fields(params_class)]
     unknown = [_unknown(key, known) for key in params if key not in known]
     wrong = coerced(hints, params)
@@ -141,7 +141,7 @@ def _checked(made: type[Any], name: str, params: Mapping[str, Any]) -> Any:
         told = {**problems_of(error), **wrong}
         raise ConfigError([*unknown, *_lines(told)]) from error
     except Exception as error:  # a user's __post_init__ may raise anything
-        raise _problem(name, f"its Params cannot be made: {in_words(error)}") from error
+        raise _problem(name, f"its Params cannot be made: {storable_error(error)}") from error
     if unknown or wrong:
         raise ConfigError([*unknown, *_lines(wrong)])
     return checked
@@ -162,7 +162,7 @@ def _construct(made: type[Any], name: str, params: Any) -> Any:
     try:
         return made(params)
     except Exception as error:  # a user's constructor may raise anything
-        raise _problem(name, f"cannot be made: {in_words(error)}") from error
+        raise _problem(name, f"cannot be made: {storable_error(error)}") from error
 
 
 def _shaped(strategy: Any, name: str) -> AnyStrategy:

@@ -25,26 +25,28 @@ class ConditionAlerts:
         self._code = code
         self._severity = severity
         # None: alerts of an earlier process may be open.
-        self._told: tuple[Mapping[str, str], frozenset[VenueName]] | None = None
+        self._reported: tuple[Mapping[str, str], frozenset[VenueName]] | None = None
 
-    async def tell(self, found: Mapping[str, str], silent: Collection[VenueName] = ()) -> None:
+    async def update(
+        self, conditions: Mapping[str, str], silent: Collection[VenueName] = ()
+    ) -> None:
         """Update the alerts. Raises DatabaseUnavailableError; the next call tries again.
 
         *found*: reason by subject. *silent*: venues of which it is not known whether their alerts
         are over.
         """
-        telling = (dict(found), frozenset(silent))
-        if telling == self._told:
+        reporting = (dict(conditions), frozenset(silent))
+        if reporting == self._reported:
             return
         now = self._clock.now()
         async with self._database.transaction() as connection:
-            for subject, why in sorted(found.items()):
+            for subject, reason in sorted(conditions.items()):
                 if await alerts.raise_alert(
-                    connection, self._code, self._severity, subject, why, now
+                    connection, self._code, self._severity, subject, reason, now
                 ):
-                    log.critical(self._code.replace("_", " "), subject=subject, reason=why)
-            await alerts.clear_others(connection, self._code, list(found), now, silent)
-        self._told = telling
+                    log.critical(self._code.replace("_", " "), subject=subject, reason=reason)
+            await alerts.clear_others(connection, self._code, list(conditions), now, silent)
+        self._reported = reporting
 
 
 def subject(position_id: PositionId) -> str:
@@ -55,9 +57,12 @@ class Unprotected:
     """Alerts for open positions that no exit of ours can reach."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._standing = ConditionAlerts(database, clock, AlertCode.POSITION_UNPROTECTED)
+        self._alerts = ConditionAlerts(database, clock, AlertCode.POSITION_UNPROTECTED)
 
-    async def tell(self, found: Mapping[PositionId, str]) -> None:
-        await self._standing.tell(
-            {subject(each): f"no exit can be made: {why}" for each, why in found.items()}
+    async def update(self, reasons: Mapping[PositionId, str]) -> None:
+        await self._alerts.update(
+            {
+                subject(position_id): f"no exit can be made: {reason}"
+                for position_id, reason in reasons.items()
+            }
         )

@@ -11,24 +11,26 @@ from tradebotd.domain.ids import ClientOrderId
 from tradebotd.storage import alerts, orders
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.postgres.database import Connection, Database
-from tradebotd.trading.contradictions import of_clock
+from tradebotd.trading.contradictions import clock_contradiction
 
 log = structlog.get_logger(__name__)
 
 
-async def say_of(connection: Connection, stored: StoredOrder, why: str, at: datetime) -> None:
+async def alert_order(
+    connection: Connection, stored: StoredOrder, reason: str, at: datetime
+) -> None:
     """Alert a contradiction about an order: it stays as it was, only its fills are applied."""
     order = stored.order
     subject = order.client_order_id
     if await alerts.raise_alert(
-        connection, AlertCode.VENUE_CONTRADICTS, "critical", subject, why, at
+        connection, AlertCode.VENUE_CONTRADICTS, "critical", subject, reason, at
     ):
-        log.error("venue contradiction found", order=subject, detail=why)
-        await orders.note(connection, order.id, at, order.status, {"contradiction": why})
+        log.error("venue contradiction found", order=subject, detail=reason)
+        await orders.note(connection, order.id, at, order.status, {"contradiction": reason})
 
 
-async def say_of_answer(
-    database: Database, asked_for: ClientOrderId, why: str, at: datetime
+async def alert_answer(
+    database: Database, asked_for: ClientOrderId, reason: str, at: datetime
 ) -> None:
     """Alert a search that was answered with another order, of which nothing is applied.
 
@@ -37,17 +39,17 @@ async def say_of_answer(
     async with database.transaction() as connection:
         stored = await orders.lock(connection, asked_for)
         if stored is not None:
-            await say_of(connection, stored, why, at)
+            await alert_order(connection, stored, reason, at)
 
 
-async def counted_now(connection: Connection, fill: Fill, now: datetime) -> Fill:
+async def counted_by_now(connection: Connection, fill: Fill, now: datetime) -> Fill:
     """Return *fill*; one from the future counts as of now, and is alerted."""
-    why = of_clock(fill, now)
-    if why is None:
+    reason = clock_contradiction(fill, now)
+    if reason is None:
         return fill
     subject = f"{fill.venue} {fill.symbol} {fill.trade_id}"
     if await alerts.raise_alert(
-        connection, AlertCode.VENUE_CONTRADICTS, "critical", subject, why, now
+        connection, AlertCode.VENUE_CONTRADICTS, "critical", subject, reason, now
     ):
-        log.error("venue contradiction found", trade=subject, detail=why)
+        log.error("venue contradiction found", trade=subject, detail=reason)
     return replace(fill, executed_at=now)

@@ -10,10 +10,10 @@ from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.orders import StoredOrder
 
-CLOCKS: Final = timedelta(minutes=1)  # a venue's clock may be this far ahead of ours
+CLOCK_TOLERANCE: Final = timedelta(minutes=1)  # a venue's clock may be this far ahead of ours
 
 
-def of_report(stored: StoredOrder, report: OrderReport) -> str | None:
+def report_contradiction(stored: StoredOrder, report: OrderReport) -> str | None:
     """Return why the report's status and quantity cannot be believed, or None.
 
     Its fills are facts of their own.
@@ -30,14 +30,14 @@ def of_report(stored: StoredOrder, report: OrderReport) -> str | None:
     return None
 
 
-def of_answer(asked_for: ClientOrderId, report: OrderReport) -> str | None:
+def answer_contradiction(asked_for: ClientOrderId, report: OrderReport) -> str | None:
     """Return why the report is no answer: neither what the order is, nor that there is none."""
     if report.client_order_id == asked_for:
         return None
     return f"asked for it, the venue tells of {report.client_order_id}"
 
 
-def of_fill(fill: Fill) -> str | None:
+def fill_contradiction(fill: Fill) -> str | None:
     """Return why it is no fill at all, or None. An empty one is none, but no contradiction."""
     if not fill.quantity.is_finite() or fill.quantity < 0:
         return f"its quantity is {fill.quantity}"
@@ -48,32 +48,32 @@ def of_fill(fill: Fill) -> str | None:
     return "its time has no zone" if fill.executed_at.tzinfo is None else None
 
 
-def of_clock(fill: Fill, now: datetime) -> str | None:
+def clock_contradiction(fill: Fill, now: datetime) -> str | None:
     """Return why it cannot have been executed when the venue says, or None."""
-    if fill.executed_at <= horizon(now):
+    if fill.executed_at <= latest_possible(now):
         return None
     return f"it was executed at {fill.executed_at.isoformat()}, and it is {now.isoformat()}"
 
 
-def horizon(now: datetime) -> datetime:
+def latest_possible(now: datetime) -> datetime:
     """Return the time after which nothing can have been executed."""
-    return now + CLOCKS
+    return now + CLOCK_TOLERANCE
 
 
-def of_account(account: VenueAccount) -> dict[str, str]:
+def account_contradictions(account: VenueAccount) -> dict[str, str]:
     """Return the impossible amounts, by asset or symbol."""
-    found: dict[str, str] = {}
+    contradictions: dict[str, str] = {}
     for asset, total in account.balances.items():
         if not total.is_finite() or total < 0:
-            found[asset] = f"its balance is {_number(total)}"
+            contradictions[asset] = f"its balance is {_number(total)}"
     for asset, locked in account.locked.items():
         total = account.balances.get(asset, Decimal(0))
-        if asset not in found and not (locked.is_finite() and 0 <= locked <= total):
-            found[asset] = f"{_number(locked)} is locked of {_number(total)}"
+        if asset not in contradictions and not (locked.is_finite() and 0 <= locked <= total):
+            contradictions[asset] = f"{_number(locked)} is locked of {_number(total)}"
     for symbol, size in account.positions.items():
         if not size.is_finite():
-            found[symbol] = f"its position is {size}"
-    return found
+            contradictions[symbol] = f"its position is {size}"
+    return contradictions
 
 
 def is_readable(account: VenueAccount) -> bool:

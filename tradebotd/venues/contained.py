@@ -22,13 +22,13 @@ from tradebotd.ports.venue import (
     Commission,
     Listener,
     OrderLookup,
+    SendBlockedBy,
     StreamListener,
     SymbolSetup,
     Venue,
     VenueAccount,
     VenueClock,
     VenueTraits,
-    WhyNot,
 )
 
 log = structlog.get_logger(__name__)
@@ -60,14 +60,21 @@ class ContainedVenue:
         self._venue.listen(listener, on_stream)
 
     async def submit(
-        self, client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        *,
+        send_blocked_by: SendBlockedBy,
     ) -> OrderReport:
-        return await self._venue.submit(client_order_id, request, why_not=why_not)
+        return await self._venue.submit(client_order_id, request, send_blocked_by=send_blocked_by)
 
     async def submit_linked(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], *, why_not: WhyNot
+        self,
+        orders: Sequence[tuple[ClientOrderId, OrderRequest]],
+        *,
+        send_blocked_by: SendBlockedBy,
     ) -> Sequence[OrderReport]:
-        return await self._venue.submit_linked(orders, why_not=why_not)
+        return await self._venue.submit_linked(orders, send_blocked_by=send_blocked_by)
 
     async def replace(
         self,
@@ -76,9 +83,9 @@ class ContainedVenue:
         new: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot,
+        send_blocked_by: SendBlockedBy,
     ) -> OrderReport:
-        return await self._venue.replace(symbol, old, new, request, why_not=why_not)
+        return await self._venue.replace(symbol, old, new, request, send_blocked_by=send_blocked_by)
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         try:

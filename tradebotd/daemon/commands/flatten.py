@@ -12,7 +12,7 @@ from tradebotd.config.load import find_config
 from tradebotd.config.model import Config
 from tradebotd.config.secrets import secret_values
 from tradebotd.daemon import logs
-from tradebotd.daemon.lifecycle import open_database_of, the_account
+from tradebotd.daemon.lifecycle import hold_account, open_database_of
 from tradebotd.daemon.places import located, refuse_beside_a_daemon
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.root_cause import first_cause
@@ -57,20 +57,23 @@ def run_flatten(given: Path | None, signals: Signals) -> int:
     if not ended:
         sys.stdout.write("stopped before the end: run it again to see what is left\n")
         return EXIT_LEFT
-    sys.stdout.write("\n".join(told(ended[0])) + "\n")
-    return EXIT_LEFT if ended[0].left else EXIT_FLAT
+    sys.stdout.write("\n".join(describe_result(ended[0])) + "\n")
+    return EXIT_LEFT if ended[0].remaining else EXIT_FLAT
 
 
-def told(result: FlattenResult) -> list[str]:
+def describe_result(result: FlattenResult) -> list[str]:
     """Return lines that list what was done and what is left."""
     trades = {trade["id"]: trade for trade in result.trades}
     lines = [
         f"closed position {name}{_brought(trades.get(position_id))}"
         for name, position_id in zip(result.closed, result.closed_ids, strict=True)
     ]
-    lines += [f"cancelled order {each}" for each in result.cancelled]
-    lines += [f"LEFT {each.kind} {each.subject}: {each.why}" for each in result.left]
-    verdict = f"{len(result.left)} left" if result.left else "nothing is left"
+    lines += [f"cancelled order {order}" for order in result.cancelled]
+    lines += [
+        f"LEFT {remainder.kind} {remainder.subject}: {remainder.reason}"
+        for remainder in result.remaining
+    ]
+    verdict = f"{len(result.remaining)} left" if result.remaining else "nothing is left"
     return [*lines, f"{verdict}; entries stay halted until `tradebotctl resume`"]
 
 
@@ -96,7 +99,7 @@ async def _until_stopped(
         tasks.start_soon(cut)
         async with (
             open_database_of(config, makes=False) as database,
-            the_account(config, files, database, founds=False) as lease,
+            hold_account(config, files, database, founds=False) as lease,
         ):
             ended.append(await _flatten(config, files, database, lease))
         tasks.cancel_scope.cancel()
@@ -109,7 +112,9 @@ async def _flatten(
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
     trading = wire_trading(config, files, database, market, lease, nonce)
-    lease.open_fence(max((each.total_seconds() for each in trading.receive_windows), default=0.0))
+    lease.start_fence(
+        max((duration.total_seconds() for duration in trading.receive_windows), default=0.0)
+    )
     if wait := lease.fence_seconds:
         sys.stdout.write(f"the account was taken over: no order for {wait:.0f} s\n")
         sys.stdout.flush()

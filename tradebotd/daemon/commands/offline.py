@@ -28,7 +28,7 @@ def check(given: Path | None) -> int:
     warnings = [str(warning) for warning in files.warnings]
     warnings += calendar_warnings(files.symbols, files.calendars, spans)
     warnings += files.idle_bots(config)
-    always_open = {each.symbol for each in files.symbols if each.calendar == ALWAYS_OPEN}
+    always_open = {symbol.symbol for symbol in files.symbols if symbol.calendar == ALWAYS_OPEN}
     notes: list[str] = []
     for feed, recordings in files.recordings.items():
         warnings += warnings_of(feed, recordings)

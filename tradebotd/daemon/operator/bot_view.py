@@ -42,7 +42,9 @@ class BotView:
 
     async def detail(self, name: str) -> BotDetail:
         row = await self._known(name)
-        positions = [each for each in await self._positions.positions() if each.bot == name]
+        positions = [
+            position for position in await self._positions.positions() if position.bot == name
+        ]
         async with self._database.connection() as connection:
             return BotDetail(
                 **self._shown(row),

@@ -56,7 +56,7 @@ class JobCommands:
         return [_run(run) for run in runs]
 
     async def run(self, name: str, params: Mapping[str, str], progress: Progress) -> JobRun:
-        run = await self._runner.run_by_hand(name, params, progress)
+        run = await self._runner.run_manually(name, params, progress)
         log.info("job run manually", job=name, params=dict(params), status=run.status)
         return _run(run)
 

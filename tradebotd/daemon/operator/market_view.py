@@ -37,7 +37,7 @@ class MarketView:
 
     async def candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         if timeframe not in set(Timeframe):
-            known = [str(each) for each in Timeframe]
+            known = [str(timeframe) for timeframe in Timeframe]
             raise unknown(RefusalCode.UNKNOWN_TIMEFRAME, "timeframe", timeframe, known)
         await self.check_symbol(symbol)
         async with self._database.connection() as connection:

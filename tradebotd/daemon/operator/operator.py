@@ -144,7 +144,7 @@ class Operator:
         async with self._database.connection() as connection:
             open_ids = sorted(row["id"] for row in await reports.open_positions(connection))
         if position_id not in open_ids:
-            known = [str(each) for each in open_ids]
+            known = [str(open_id) for open_id in open_ids]
             raise unknown(RefusalCode.UNKNOWN_POSITION, "position", str(position_id), known)
         with self._hold():
             await self._commands.close_position(PositionId(position_id))
@@ -226,7 +226,7 @@ class Operator:
             closed=result.closed,
             cancelled=result.cancelled,
             trades=[Trade(**trade) for trade in result.trades],
-            left=[Left(kind=e.kind, subject=e.subject, why=e.why) for e in result.left],
+            left=[Left(kind=e.kind, subject=e.subject, why=e.reason) for e in result.remaining],
         )
 
     async def halt(self, reason: str | None) -> EntryGateState:

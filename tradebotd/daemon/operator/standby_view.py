@@ -15,20 +15,20 @@ from tradebotd.control.messages.status import (
     Status,
 )
 from tradebotd.daemon.zone_view import time_zones
-from tradebotd.storage.leadership import Held
+from tradebotd.storage.leadership import LeadershipHolder
 from tradebotd.storage.postgres.database import Database
 
 
 class StandbyView:
-    """View of a standby; implements `control.standby.Standby`. `saw` gets the holder."""
+    """View of a standby; implements `control.standby.Standby`. `on_holder_seen` gets the holder."""
 
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
         self._database = database
         self._started_at = host_now()
-        self._held: Held | None = None
+        self._held: LeadershipHolder | None = None
 
-    def saw(self, held: Held) -> None:
+    def on_holder_seen(self, held: LeadershipHolder) -> None:
         self._held = held
 
     def now(self) -> datetime:

@@ -107,7 +107,7 @@ class StatusView:
         self._first_seen: dict[tuple[str, str], datetime] = {}
 
     async def status(self) -> Status:
-        clock, seen = self._clock, await self._look()
+        clock, seen = self._clock, await self._gather()
         now = clock.now()
         not_reloaded = await self._not_reloaded()
         facts = self._facts(seen, now, not_reloaded)
@@ -161,7 +161,7 @@ class StatusView:
             return None
         return Halt(reason=gate.halt_reason, since=gate.halted_since)
 
-    async def _look(self) -> Seen:
+    async def _gather(self) -> Seen:
         """Read again if the database answers in time, else return the last answers."""
         with anyio.move_on_after(PATIENCE_SECONDS):
             try:
@@ -250,7 +250,7 @@ class StatusView:
 
     def _bot(self, row: reports.Row, positions: Sequence[reports.Row], now: datetime) -> BotSummary:
         daily_pnl, daily_trades = self._today.of(row, now)
-        held = next((each for each in positions if each["bot"] == row["name"]), None)
+        held = next((position for position in positions if position["bot"] == row["name"]), None)
         short = None
         if held is not None:
             short = Held(**{key: held[key] for key in ("id", "side", "quantity", "entry_price")})
@@ -261,7 +261,7 @@ class StatusView:
             doing=self.doing(row, now, held=held is not None),
             position=short,
             unrealized_pnl=self._unrealized(
-                [each for each in positions if each["bot"] == row["name"]]
+                [position for position in positions if position["bot"] == row["name"]]
             ),
             daily_pnl=daily_pnl,
             daily_trades=daily_trades,
@@ -282,9 +282,9 @@ class StatusView:
     def _unrealized(self, held: Sequence[reports.Row]) -> Decimal | None:
         """Return a bot's unrealized P&L in the account's currency; None without price or rate."""
         total = ZERO
-        for each in held:
-            gain = unrealized(each, self._prices.price(each["symbol"]))
-            gain = self._today.in_currency(each["symbol"], gain)
+        for position in held:
+            gain = unrealized(position, self._prices.price(position["symbol"]))
+            gain = self._today.in_currency(position["symbol"], gain)
             if gain is None:
                 return None
             total += gain
@@ -337,7 +337,7 @@ def _leader(account: reports.Account | None, lease: Lease) -> Leader | None:
         acquired_at=account.acquired_at,
         host=holder.host,
         pid=holder.pid or None,
-        waits=lease.why_not(),
+        waits=lease.send_blocked_by(),
     )
 
 

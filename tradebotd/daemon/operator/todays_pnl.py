@@ -65,5 +65,7 @@ class TodaysPnl:
     def counted(self, row: Row) -> tuple[Decimal, dict[str, Decimal]]:
         """Return the P&L known in the account's currency, and the rest by asset."""
         waiting = amounts(row["daily_unconverted"])
-        known = {each: waiting.pop(each) for each in list(waiting) if self.currencies.knows(each)}
+        known = {
+            asset: waiting.pop(asset) for asset in list(waiting) if self.currencies.knows(asset)
+        }
         return row["daily_pnl"] + self.currencies.sum(known), waiting

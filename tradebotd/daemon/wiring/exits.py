@@ -44,13 +44,13 @@ def wire_exits(
         clock=core.clock, pauses=pauses, resting=stops, placement=placement, timers=timers
     )
     market_exits = MarketExits(
-        groups=groups,
+        placement=groups,
         database=core.database,
         clock=core.clock,
         symbols=core.symbols,
         calendars=core.calendars,
         listeners=recorder.positions,
-        watched=tracked,
+        tracked=tracked,
         prices=core.prices,
         holds=holds,
         timers=timers,
@@ -68,7 +68,7 @@ def wire_exits(
         resting=stops,
         rounds=RestingRounds(
             stops,
-            leftovers=orphaned,
+            orphaned=orphaned,
             clock=core.clock,
             held=tracked.positions,
             end=market_exits.close_all,
@@ -98,7 +98,7 @@ def _fresh(core: TradingCore, bad_ticks: BadTickFilter) -> FreshPrices:
         symbols=core.symbols,
         calendars=core.calendars,
         venues=core.venues,
-        doubts=bad_ticks.about,
+        is_doubted=bad_ticks.is_doubted,
     )
 
 
@@ -117,7 +117,7 @@ def _resting(
         evidence=evidence,
     )
     stops = RestingStops(
-        groups=groups,
+        placement=groups,
         database=core.database,
         clock=core.clock,
         prices=core.prices,
@@ -139,10 +139,10 @@ def _sweep(
     pauses: SymbolPauses,
 ) -> Sweep:
     return Sweep(
-        watched=tracked,
+        tracked=tracked,
         fresh=fresh,
-        doubts=bad_ticks,
-        closing=market_exits,
+        bad_ticks=bad_ticks,
+        market_exits=market_exits,
         resting=stops,
         pauses=pauses,
         symbols=core.symbols,

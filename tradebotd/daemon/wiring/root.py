@@ -14,7 +14,7 @@ from tradebotd.control.server import serve as serve_control
 from tradebotd.daemon.app import App, Player
 from tradebotd.daemon.disk_watch import DiskWatch, guards_of
 from tradebotd.daemon.progress_line import ProgressLine
-from tradebotd.daemon.recording_alerts import tell_of_recordings
+from tradebotd.daemon.recording_alerts import alert_recordings
 from tradebotd.daemon.reload import Reloader
 from tradebotd.daemon.stop_request import StopRequest
 from tradebotd.daemon.wiring.files import LoadedFiles, closes_after
@@ -62,9 +62,11 @@ async def build(
     """Build everything and serve the control socket; `App.start` starts the work."""
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
-    await tell_of_recordings(database, files, market.begins_at)
+    await alert_recordings(database, files, market.begins_at)
     trading = wire_trading(config, files, database, market, lease, nonce)
-    lease.open_fence(max((each.total_seconds() for each in trading.receive_windows), default=0.0))
+    lease.start_fence(
+        max((duration.total_seconds() for duration in trading.receive_windows), default=0.0)
+    )
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
     async with anyio.create_task_group() as tasks:
         runner = JobRunner(
@@ -216,7 +218,7 @@ def _player(
         recording=AllFeeds(market.feeds),
         clock=clock,
         reached=market.reached,
-        on_tick=trading.points.on_point,
+        on_tick=trading.points.on_tick,
         prime=market.prices.record,
     )
     if config.speed == 0:
@@ -226,9 +228,9 @@ def _player(
             scheduler=scheduler,
             runner=runner,
             ledger=ledger,
-            on_end=app.pull_the_rest,
+            on_end=app.pull_remaining,
         )
-    return PacedPlayer(playback=playback, clock=clock, ledger=ledger, on_end=app.pull_the_rest)
+    return PacedPlayer(playback=playback, clock=clock, ledger=ledger, on_end=app.pull_remaining)
 
 
 def _any_open(files: LoadedFiles, _spec: JobSpec, now: datetime) -> bool:

@@ -35,45 +35,45 @@ class TickRouter:
         self._prices = prices
         self._entry_orders = entry_orders
 
-    def on_point(self, point: Tick) -> Awaitable[None] | None:
+    def on_tick(self, tick: Tick) -> Awaitable[None] | None:
         """Handle a price; returns None if there is nothing to do, as for nearly every one."""
-        if self._entry_orders is not None and self._entry_orders.stirred:
-            return self._take_back_and_meet(self._entry_orders, point)
-        return self._meet(point)
+        if self._entry_orders is not None and self._entry_orders.dirty:
+            return self._take_back_and_meet(self._entry_orders, tick)
+        return self._meet(tick)
 
-    async def _take_back_and_meet(self, entry_orders: RestingEntries, point: Tick) -> None:
-        await entry_orders.attend_once()
-        acting = self._meet(point)
+    async def _take_back_and_meet(self, entry_orders: RestingEntries, tick: Tick) -> None:
+        await entry_orders.run_once()
+        acting = self._meet(tick)
         if acting is not None:
             await acting
 
-    def _meet(self, point: Tick) -> Awaitable[None] | None:
-        hours = self._hours.get(point.symbol)
-        if hours is not None and not point.after_gap and self._has_reopened(point, hours):
-            point = replace(point, after_gap=True)
-        acting = self._protection.on_tick(point)
+    def _meet(self, tick: Tick) -> Awaitable[None] | None:
+        hours = self._hours.get(tick.symbol)
+        if hours is not None and not tick.after_gap and self._has_reopened(tick, hours):
+            tick = replace(tick, after_gap=True)
+        acting = self._protection.on_tick(tick)
         if acting is not None:
-            return self._act_and_meet(acting, point)
-        meeting = self._meeting(point)
+            return self._act_and_meet(acting, tick)
+        meeting = self._matching(tick)
         return _all(meeting) if meeting else None
 
-    def _has_reopened(self, point: Tick, hours: Calendar) -> bool:
+    def _has_reopened(self, tick: Tick, hours: Calendar) -> bool:
         """Return whether the last price was in another session or part of one, or is missing."""
-        last = self._prices.last_prices(point.symbol)
+        last = self._prices.last_prices(tick.symbol)
         before = None if last is None else hours.hours_at(last.at)
-        return before is None or before != hours.hours_at(point.at)
+        return before is None or before != hours.hours_at(tick.at)
 
-    async def _act_and_meet(self, acting: Awaitable[None], point: Tick) -> None:
+    async def _act_and_meet(self, acting: Awaitable[None], tick: Tick) -> None:
         await acting
-        await _all(self._meeting(point))
+        await _all(self._matching(tick))
 
-    def _meeting(self, point: Tick) -> list[Awaitable[None]]:
-        hours = self._hours.get(point.symbol)
-        if hours is not None and not hours.is_open(point.at):
+    def _matching(self, tick: Tick) -> list[Awaitable[None]]:
+        hours = self._hours.get(tick.symbol)
+        if hours is not None and not hours.is_open(tick.at):
             return []
-        return [met for paper in self._papers if (met := paper.on_point(point)) is not None]
+        return [met for paper in self._papers if (met := paper.on_tick(tick)) is not None]
 
 
-async def _all(meeting: Sequence[Awaitable[None]]) -> None:
-    for each in meeting:
-        await each
+async def _all(matching: Sequence[Awaitable[None]]) -> None:
+    for awaited in matching:
+        await awaited

@@ -108,7 +108,7 @@ def _compose(
         database=core.database,
         clock=core.clock,
         gate=gate,
-        entry_orders=resting_entries,
+        resting_entries=resting_entries,
         closer=path.exits,
         reconciler=reconciler,
     )
@@ -161,8 +161,8 @@ def _resting_entries(core: TradingCore, recorder: OrderRecorder, gate: EntryGate
         specs=core.specs,
         sequential=core.sequential,
     )
-    gate.listen(resting.stir)
-    recorder.subscribe_to_fills(resting.stir)
+    gate.subscribe(resting.mark_dirty)
+    recorder.subscribe_to_fills(resting.mark_dirty)
     return resting
 
 
@@ -172,7 +172,7 @@ def _entries(
     account = Account(
         database=core.database,
         venues=core.venues,
-        prices=path.exits.doubts,
+        prices=path.exits.bad_ticks,
         symbols=core.symbols,
         specs=core.specs,
         name=core.lease.account,
@@ -212,9 +212,9 @@ def _cycle(
         symbols=core.symbols,
         calendars=core.calendars,
         candles=market.reader,
-        protection=path.exits,
+        exits=path.exits,
         entries=entries,
-        entry_orders=resting,
+        resting_entries=resting,
         gate=gate,
         token=core.lease.token,
     )
@@ -224,7 +224,7 @@ def _commands(
     core: TradingCore, path: OrderPath, gate: EntryGate, flatten: Flatten
 ) -> OperatorCommands:
     changes = ExitChanges(
-        database=core.database, prices=core.prices, symbols=core.symbols, watcher=path.exits
+        database=core.database, prices=core.prices, symbols=core.symbols, tracker=path.exits
     )
     return OperatorCommands(
         database=core.database,

@@ -16,7 +16,7 @@ from tradebotd.ports.venue.answers import (
     VenueClock,
 )
 from tradebotd.ports.venue.port import Listener, Venue
-from tradebotd.ports.venue.signing import WhyNot, check_may_leave, unhindered
+from tradebotd.ports.venue.signing import SendBlockedBy, check_may_leave, not_blocked
 from tradebotd.ports.venue.traits import Replacement, SelfTrade, VenueTraits
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "OrderLookup",
     "Replacement",
     "SelfTrade",
+    "SendBlockedBy",
     "StreamListener",
     "StreamState",
     "SymbolSetup",
@@ -33,7 +34,6 @@ __all__ = [
     "VenueAccount",
     "VenueClock",
     "VenueTraits",
-    "WhyNot",
     "check_may_leave",
-    "unhindered",
+    "not_blocked",
 ]

@@ -19,14 +19,14 @@ from tradebotd.ports.venue.answers import (
     VenueAccount,
     VenueClock,
 )
-from tradebotd.ports.venue.signing import WhyNot
+from tradebotd.ports.venue.signing import SendBlockedBy
 from tradebotd.ports.venue.traits import VenueTraits
 
 Listener = Callable[[OrderReport], Awaitable[None]]
 
 
 class Venue(Protocol):
-    """A venue. Every method that sends an order takes *why_not*.
+    """A venue. Every method that sends an order takes *send_blocked_by*.
 
     It calls `check_may_leave` with it when it signs: no order may leave later than its row allows,
     or without the lease.
@@ -47,7 +47,11 @@ class Venue(Protocol):
         ...
 
     async def submit(
-        self, client_order_id: ClientOrderId, request: OrderRequest, *, why_not: WhyNot
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        *,
+        send_blocked_by: SendBlockedBy,
     ) -> OrderReport:
         """Send the order once.
 
@@ -56,7 +60,10 @@ class Venue(Protocol):
         ...
 
     async def submit_linked(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], *, why_not: WhyNot
+        self,
+        orders: Sequence[tuple[ClientOrderId, OrderRequest]],
+        *,
+        send_blocked_by: SendBlockedBy,
     ) -> Sequence[OrderReport]:
         """Send orders of which one fill cancels the others, in one call: all of them or none.
 
@@ -71,7 +78,7 @@ class Venue(Protocol):
         new: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot,
+        send_blocked_by: SendBlockedBy,
     ) -> OrderReport:
         """Cancel *old* (and what is linked to it) and place *new*, in one call.
 

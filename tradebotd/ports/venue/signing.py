@@ -4,20 +4,20 @@ from collections.abc import Callable
 
 from tradebotd.domain.errors import VenueUnavailableError
 
-WhyNot = Callable[[], str | None]
+SendBlockedBy = Callable[[], str | None]
 """Return why a request may not leave at this moment; None while it may. Never waits."""
 
 
-def unhindered() -> None:
-    """Return None: the `WhyNot` of requests that may always leave."""
+def not_blocked() -> None:
+    """Return None: the `SendBlockedBy` of requests that may always leave."""
 
 
-def check_may_leave(why_not: WhyNot) -> None:
+def check_may_leave(send_blocked_by: SendBlockedBy) -> None:
     """Check at signing that a request may still leave.
 
     An adapter calls it after its last wait (a limiter, a connection from a pool) and directly
     before the bytes leave. Raises VenueUnavailableError: nothing was sent.
     """
-    reason = why_not()
+    reason = send_blocked_by()
     if reason is not None:
         raise VenueUnavailableError(reason)

@@ -24,13 +24,15 @@ class CurrencyConverter:
         self._direct: dict[str, str] = {}  # asset -> the symbol that it is the base of
         self._inverse: dict[str, str] = {}  # asset -> the symbol that it is the quote of
         self._pairs: dict[tuple[str, str], str] = {}  # (base, quote) -> the symbol
-        for each in sorted(instruments, key=lambda one: one.symbol):
-            self._quotes.add(each.quote_asset)
-            self._pairs.setdefault((each.base_asset, each.quote_asset), each.symbol)
-            if each.quote_asset == currency:
-                self._direct.setdefault(each.base_asset, each.symbol)
-            elif each.base_asset == currency:
-                self._inverse.setdefault(each.quote_asset, each.symbol)
+        for instrument in sorted(instruments, key=lambda one: one.symbol):
+            self._quotes.add(instrument.quote_asset)
+            self._pairs.setdefault(
+                (instrument.base_asset, instrument.quote_asset), instrument.symbol
+            )
+            if instrument.quote_asset == currency:
+                self._direct.setdefault(instrument.base_asset, instrument.symbol)
+            elif instrument.base_asset == currency:
+                self._inverse.setdefault(instrument.quote_asset, instrument.symbol)
 
     def converts(self, asset: str) -> bool:
         return asset == self.currency or asset in self._direct or asset in self._inverse

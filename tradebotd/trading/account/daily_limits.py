@@ -44,13 +44,13 @@ def reached_limit(
     if limits.max_daily_trades is not None and state.daily_trades_count >= limits.max_daily_trades:
         return "max_daily_trades reached"
     waiting = {asset: amount for asset, amount in state.daily_unconverted.items() if amount}
-    known = {a: waiting[a] for a in waiting if currencies is not None and currencies.knows(a)}
-    pnl = state.daily_pnl + (ZERO if currencies is None else currencies.sum(known))
+    convertible = {a: waiting[a] for a in waiting if currencies is not None and currencies.knows(a)}
+    pnl = state.daily_pnl + (ZERO if currencies is None else currencies.sum(convertible))
     if limits.max_daily_loss is not None and pnl <= -limits.max_daily_loss * capital:
         return "max_daily_loss reached"
     if limits.daily_target is not None and pnl >= limits.daily_target * capital:
         return "daily target reached"
-    unknown = sorted(waiting.keys() - known.keys())
-    if unknown and (limits.max_daily_loss, limits.daily_target) != (None, None):
-        return f"daily P&L unknown: no rate of {', '.join(unknown)}"
+    unconvertible = sorted(waiting.keys() - convertible.keys())
+    if unconvertible and (limits.max_daily_loss, limits.daily_target) != (None, None):
+        return f"daily P&L unknown: no rate of {', '.join(unconvertible)}"
     return None

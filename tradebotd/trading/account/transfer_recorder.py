@@ -23,9 +23,9 @@ from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.account_units import Units, Weighed, undo, weigh
 from tradebotd.storage import account_units, alerts, baselines, transfers
-from tradebotd.storage.equity import Purse
+from tradebotd.storage.equity import CashKey
 from tradebotd.storage.postgres.database import Connection, Database
-from tradebotd.storage.transfers import Part, Seen
+from tradebotd.storage.transfers import LastSeen, Part
 from tradebotd.trading.account.conversion import CurrencyConverter
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ class Jump:
     the account's currency. *absorbed*: amounts too small to be noticed, up to now.
     """
 
-    purse: Purse
+    cash_key: CashKey
     booked: Sequence[Part]
     returned: Sequence[Part]
     amount: Decimal
@@ -74,14 +74,14 @@ class TransferRecorder:
         Raises DatabaseUnavailableError.
         """
         failed: dict[VenueName, str] = {}
-        told: dict[VenueName, Sequence[Transfer]] = {}
+        by_venue: dict[VenueName, Sequence[Transfer]] = {}
         since = await self._since(now)
         async with anyio.create_task_group() as asking:
             for name in since:
-                asking.start_soon(self._ask, name, since[name], told, failed)
-        for name in sorted(told):
-            for each in told[name]:
-                await self._book(each, now)
+                asking.start_soon(self._ask, name, since[name], by_venue, failed)
+        for name in sorted(by_venue):
+            for transfer in by_venue[name]:
+                await self._book(transfer, now)
         return failed
 
     async def _since(self, now: datetime) -> dict[VenueName, datetime]:
@@ -103,12 +103,12 @@ class TransferRecorder:
         self,
         name: VenueName,
         since: datetime,
-        told: dict[VenueName, Sequence[Transfer]],
+        by_venue: dict[VenueName, Sequence[Transfer]],
         failed: dict[VenueName, str],
     ) -> None:
         try:
             with anyio.fail_after(ASK_SECONDS):
-                told[name] = await self._venues[name].transfers_since(since)
+                by_venue[name] = await self._venues[name].transfers_since(since)
         except (VenueError, TimeoutError) as error:
             failed[name] = f"{type(error).__name__}: {error}"
         except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
@@ -126,7 +126,7 @@ class TransferRecorder:
             log.warning("transfer booking deferred", asset=transfer.asset, error=str(error))
             return
         async with self._database.transaction(durable=True) as connection:
-            if not await transfers.insert_told(connection, self._account, transfer, rate, now):
+            if not await transfers.insert_reported(connection, self._account, transfer, rate, now):
                 return
             await baselines.count_in(connection, transfer)
             subject = f"{transfer.venue} {transfer.asset}"
@@ -146,8 +146,8 @@ class TransferRecorder:
     async def units(
         self,
         connection: Connection,
-        cash: Mapping[Purse, Decimal],
-        booked: Mapping[Purse, Decimal],
+        cash: Mapping[CashKey, Decimal],
+        booked: Mapping[CashKey, Decimal],
         equity: Decimal,
         peak_value: Decimal | None,
         now: datetime,
@@ -157,16 +157,16 @@ class TransferRecorder:
         *booked*: what our books say has moved in each purse, at the same moment as *cash*.
         *peak_value*: the highest value of a unit.
         """
-        stored, told = await account_units.select(connection, self._account)
+        stored, reported = await account_units.select(connection, self._account)
         jumps = await self._jumps(connection, cash, booked, equity, now, lock=False)
-        undone, weighed = _weighed(stored, told, jumps, equity, peak_value, now)
+        undone, weighed = _weighed(stored, reported, jumps, equity, peak_value, now)
         return None if weighed.against is None or undone.since != stored.since else weighed.units
 
     async def _jumps(
         self,
         connection: Connection,
-        cash: Mapping[Purse, Decimal],
-        booked: Mapping[Purse, Decimal],
+        cash: Mapping[CashKey, Decimal],
+        booked: Mapping[CashKey, Decimal],
         equity: Decimal,
         now: datetime,
         *,
@@ -177,41 +177,47 @@ class TransferRecorder:
         A purse that is counted for the first time has come in, and one that is no longer counted
         has left.
         """
-        seen = await transfers.select_purses(connection, self._account)
+        seen = await transfers.select_last_seen(connection, self._account)
         jumps: list[Jump] = []
-        for purse in sorted({*seen, *cash}) if seen else ():
-            known = seen.get(purse)
-            moved = booked.get(purse, ZERO)
-            amount = _unexplained(known, cash.get(purse), moved)
-            if not amount or not self._currencies.converts(purse[1]):
+        for cash_key in sorted({*seen, *cash}) if seen else ():
+            last_seen = seen.get(cash_key)
+            moved = booked.get(cash_key, ZERO)
+            amount = _unexplained(last_seen, cash.get(cash_key), moved)
+            if not amount or not self._currencies.converts(cash_key[1]):
                 # The worth of what no longer converts is unknown.
-                jumps.append(_nothing(purse, known))
+                jumps.append(_no_jump(cash_key, last_seen))
                 continue
-            late = moved if known is None else moved - known.booked
-            noticed = self._is_noticed(purse, amount, equity)
+            late = moved if last_seen is None else moved - last_seen.booked
+            noticed = self._is_noticed(cash_key, amount, equity)
             parts: Sequence[Part] = ()
             if noticed or amount * late < 0:
                 parts, _ = await transfers.inferred_parts(
-                    connection, self._account, purse, -amount, now - transfers.LATER, now, lock=lock
+                    connection,
+                    self._account,
+                    cash_key,
+                    -amount,
+                    now - transfers.LATER,
+                    now,
+                    lock=lock,
                 )
             # An amount booked after the venue had counted it comes back with the other sign.
             first, returned = _split(parts, late)
             returned = returned if noticed else []
-            left = -amount - sum((part.amount for part in (*first, *returned)), ZERO)
+            remaining = -amount - sum((part.amount for part in (*first, *returned)), ZERO)
             late -= sum((part.amount for part in first), ZERO)
-            absorbed = ZERO if known is None else known.absorbed
-            again = _common(left, late, absorbed)
-            left -= again
-            rest = -left if self._is_noticed(purse, left, equity) else ZERO
+            absorbed = ZERO if last_seen is None else last_seen.absorbed
+            again = _common(remaining, late, absorbed)
+            remaining -= again
+            rest = -remaining if self._is_noticed(cash_key, remaining, equity) else ZERO
             new = rest - sum((part.amount for part in returned), ZERO)
             jumps.append(
                 Jump(
-                    purse=purse,
+                    cash_key=cash_key,
                     booked=first,
                     returned=returned,
                     amount=rest,
-                    worth=self._currencies.rate(purse[1]) * new,
-                    absorbed=absorbed - again - left - rest,
+                    worth=self._currencies.rate(cash_key[1]) * new,
+                    absorbed=absorbed - again - remaining - rest,
                 )
             )
         return jumps
@@ -219,8 +225,8 @@ class TransferRecorder:
     async def settle(
         self,
         connection: Connection,
-        cash: Mapping[Purse, Decimal],
-        booked: Mapping[Purse, Decimal],
+        cash: Mapping[CashKey, Decimal],
+        booked: Mapping[CashKey, Decimal],
         equity: Decimal,
         peak_value: Decimal | None,
         now: datetime,
@@ -230,11 +236,11 @@ class TransferRecorder:
         In the caller's transaction, before its snapshot, which is in these units. Callers that
         store no snapshot use `units`.
         """
-        stored, told = await account_units.select(connection, self._account)
+        stored, reported = await account_units.select(connection, self._account)
         jumps = await self._jumps(connection, cash, booked, equity, now, lock=True)
-        undone, weighed = _weighed(stored, told, jumps, equity, peak_value, now)
+        undone, weighed = _weighed(stored, reported, jumps, equity, peak_value, now)
         for jump in jumps:
-            venue, _ = jump.purse
+            venue, _ = jump.cash_key
             take_back = partial(transfers.take_back, connection, self._account, venue)
             await take_back(jump.booked, weighed=False)
             await take_back(jump.returned, weighed=True)
@@ -244,13 +250,15 @@ class TransferRecorder:
                 against = None if weighed.against is None else alone
                 await self._infer(connection, jump, now, against, undone.since)
             elif jump.booked or jump.returned:
-                await alerts.clear(connection, [AlertCode.CASH_JUMPED], " ".join(jump.purse), now)
-        if told:
+                await alerts.clear(
+                    connection, [AlertCode.CASH_JUMPED], " ".join(jump.cash_key), now
+                )
+        if reported:
             await transfers.mark_weighed(connection, self._account)
         if weighed.units != stored:
             await account_units.put(connection, self._account, weighed.units)
-        absorbed = {jump.purse: jump.absorbed for jump in jumps}
-        await transfers.put_purses(connection, self._account, cash, booked, absorbed, now)
+        absorbed = {jump.cash_key: jump.absorbed for jump in jumps}
+        await transfers.put_last_seen(connection, self._account, cash, booked, absorbed, now)
         return weighed.units
 
     async def _infer(
@@ -261,7 +269,7 @@ class TransferRecorder:
         against: Decimal | None,
         since_before: datetime | None,
     ) -> None:
-        (venue, asset), amount = jump.purse, jump.amount
+        (venue, asset), amount = jump.cash_key, jump.amount
         inferred = Transfer(
             venue=venue,
             transfer_id=f"inferred {asset} {now.isoformat()}",
@@ -283,49 +291,51 @@ class TransferRecorder:
             " no gain and no loss is made of it"
         )
         await alerts.raise_alert(
-            connection, AlertCode.CASH_JUMPED, "warning", " ".join(jump.purse), message, now
+            connection, AlertCode.CASH_JUMPED, "warning", " ".join(jump.cash_key), message, now
         )
         log.warning("cash jumped", venue=venue, asset=asset, amount=amount)
 
     def _worth(self, jump: Jump) -> Decimal:
         """Return the worth of the new part."""
-        return self._currencies.rate(jump.purse[1]) * jump.amount
+        return self._currencies.rate(jump.cash_key[1]) * jump.amount
 
-    def _is_noticed(self, purse: Purse, amount: Decimal, equity: Decimal) -> bool:
-        return abs(self._currencies.rate(purse[1]) * amount) > NOTICED * abs(equity)
-
-
-def _nothing(purse: Purse, known: Seen | None) -> Jump:
-    absorbed = ZERO if known is None else known.absorbed
-    return Jump(purse=purse, booked=(), returned=(), amount=ZERO, worth=ZERO, absorbed=absorbed)
+    def _is_noticed(self, cash_key: CashKey, amount: Decimal, equity: Decimal) -> bool:
+        return abs(self._currencies.rate(cash_key[1]) * amount) > NOTICED * abs(equity)
 
 
-def _common(left: Decimal, late: Decimal, absorbed: Decimal) -> Decimal:
-    """Return the part of *left* that our books have moved late and that was absorbed before.
+def _no_jump(cash_key: CashKey, last_seen: LastSeen | None) -> Jump:
+    absorbed = ZERO if last_seen is None else last_seen.absorbed
+    return Jump(
+        cash_key=cash_key, booked=(), returned=(), amount=ZERO, worth=ZERO, absorbed=absorbed
+    )
+
+
+def _common(remaining: Decimal, late: Decimal, absorbed: Decimal) -> Decimal:
+    """Return the part of *remaining* that our books have moved late and that was absorbed before.
 
     Zero unless all three have the same sign.
     """
-    if left * late <= 0 or left * absorbed <= 0:
+    if remaining * late <= 0 or remaining * absorbed <= 0:
         return ZERO
-    return min(left, late, absorbed, key=abs)
+    return min(remaining, late, absorbed, key=abs)
 
 
 def _split(parts: Sequence[Part], late: Decimal) -> tuple[list[Part], list[Part]]:
     """Split *parts* into those explained by our books' late move of *late*, and those returned."""
     booked, returned = [], []
-    left = abs(late)
+    remaining = abs(late)
     for part in parts:
         same = part.amount * late > 0
-        first, rest = part.split(left if same else ZERO)
+        first, rest = part.split(remaining if same else ZERO)
         if first is not None:
             booked.append(first)
-            left -= abs(first.amount)
+            remaining -= abs(first.amount)
         if rest is not None:
             returned.append(rest)
     return booked, returned
 
 
-def _unexplained(seen: Seen | None, cash: Decimal | None, booked: Decimal) -> Decimal:
+def _unexplained(seen: LastSeen | None, cash: Decimal | None, booked: Decimal) -> Decimal:
     if seen is None:
         return ZERO if cash is None else cash
     if cash is None:
@@ -335,7 +345,7 @@ def _unexplained(seen: Seen | None, cash: Decimal | None, booked: Decimal) -> De
 
 def _weighed(
     stored: Units,
-    told: Decimal,
+    reported: Decimal,
     jumps: Sequence[Jump],
     equity: Decimal,
     peak_value: Decimal | None,
@@ -346,5 +356,5 @@ def _weighed(
     *told*: worth of the transfers that were reported since the last snapshot.
     """
     undone = undo(stored, [part.undone for jump in jumps for part in jump.booked], now)
-    worth = told + sum((jump.worth for jump in jumps), ZERO)
+    worth = reported + sum((jump.worth for jump in jumps), ZERO)
     return undone, weigh(undone, equity, worth, peak_value, now)

@@ -16,35 +16,37 @@ from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.equity import OpenHolding
 
-HEARD_WITHIN: Final = timedelta(seconds=150)  # two reconciliations and their duration
-WAITS_AT_MOST: Final = 2 * HEARD_WITHIN  # without a break, whatever becomes of the difference
+BOOKED_WITHIN: Final = timedelta(seconds=150)  # two reconciliations and their duration
+WAITS_AT_MOST: Final = 2 * BOOKED_WITHIN  # without a break, whatever becomes of the difference
 
-More = tuple[VenueName, str, Decimal]  # a venue, a symbol, by how much it holds more there
+FuturesDifference = tuple[
+    VenueName, str, Decimal
+]  # a venue, a symbol, by how much it holds more there
 
 
 def futures_behind(
     accounts: Mapping[VenueName, VenueAccount],
     holdings: Sequence[OpenHolding],
     symbols: Mapping[str, MarketSymbol],
-) -> frozenset[More]:
+) -> frozenset[FuturesDifference]:
     """Return the futures a venue holds otherwise than our books, and by how much.
 
     Less than a lot is the remainder of earlier positions: a venue closes whole lots.
     """
     ours: dict[tuple[VenueName, str], Decimal] = defaultdict(Decimal)
-    for each in holdings:
-        if each.position_type is PositionType.FUTURES and each.venue in accounts:
-            ours[each.venue, each.symbol] += each.quantity
-    found: set[More] = set()
+    for holding in holdings:
+        if holding.position_type is PositionType.FUTURES and holding.venue in accounts:
+            ours[holding.venue, holding.symbol] += holding.quantity
+    differing: set[FuturesDifference] = set()
     for (venue, symbol), quantity in ours.items():
-        more = accounts[venue].positions.get(symbol, ZERO) - quantity
-        known = symbols.get(symbol)
-        if more and (known is None or abs(more) >= known.instrument.lot_size):
-            found.add((venue, symbol, more))
-    return frozenset(found)
+        excess = accounts[venue].positions.get(symbol, ZERO) - quantity
+        market = symbols.get(symbol)
+        if excess and (market is None or abs(excess) >= market.instrument.lot_size):
+            differing.add((venue, symbol, excess))
+    return frozenset(differing)
 
 
-class Unheard:
+class UnbookedFutures:
     """Bounded wait for reconciliation to book the differences seen.
 
     A difference that lasts longer is external. External trading all the time, so that no difference
@@ -52,13 +54,13 @@ class Unheard:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[More, datetime] = {}
+        self._seen: dict[FuturesDifference, datetime] = {}
         self._waits_since: datetime | None = None
 
-    def waits(self, behind: Collection[More], now: datetime) -> bool:
+    def should_wait(self, behind: Collection[FuturesDifference], now: datetime) -> bool:
         """Return whether a snapshot waits, since reconciliation is about to book a difference."""
-        self._seen = {each: self._seen.get(each, now) for each in behind}
-        if all(now >= since + HEARD_WITHIN for since in self._seen.values()):
+        self._seen = {difference: self._seen.get(difference, now) for difference in behind}
+        if all(now >= since + BOOKED_WITHIN for since in self._seen.values()):
             self._waits_since = None
             return False
         if self._waits_since is None:

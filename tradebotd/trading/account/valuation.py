@@ -21,10 +21,10 @@ from tradebotd.risk.limits import AccountState
 from tradebotd.storage import equity
 from tradebotd.storage.equity import (
     BotFlows,
+    CashKey,
     Flows,
     OpenHolding,
     PendingEntry,
-    Purse,
     Snapshot,
 )
 from tradebotd.storage.postgres.database import Database
@@ -32,12 +32,16 @@ from tradebotd.trading.account import venue_accounts
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.trading_day import day_began
 from tradebotd.trading.account.transfer_recorder import TransferRecorder
-from tradebotd.trading.account.unbooked_futures import More, Unheard, futures_behind
-from tradebotd.trading.account.venue_accounts import Told, VenueAccounts, booked_cash
+from tradebotd.trading.account.unbooked_futures import (
+    FuturesDifference,
+    UnbookedFutures,
+    futures_behind,
+)
+from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer, booked_cash
 
 MINUTE: Final = timedelta(minutes=1)
 VALUATION_ATTEMPTS: Final = 5
-LOOK_AGAIN_SECONDS: Final = 0.2
+RETRY_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +60,8 @@ class Valuation:
 
     account: Snapshot
     bots: Mapping[BotName, Snapshot]
-    cash: Mapping[Purse, Decimal]
-    booked: Mapping[Purse, Decimal]
+    cash: Mapping[CashKey, Decimal]
+    booked: Mapping[CashKey, Decimal]
     holdings: Sequence[OpenHolding]
     pending: Sequence[PendingEntry]
     entries_moved: bool
@@ -65,7 +69,7 @@ class Valuation:
     certain: bool
     silent: Mapping[VenueName, str]
     unknown: frozenset[VenueName]
-    behind: frozenset[More]
+    behind: frozenset[FuturesDifference]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ class AccountStanding:
     """
 
     state: AccountState
-    free: Mapping[Purse, Decimal]
+    free: Mapping[CashKey, Decimal]
 
 
 class Account:
@@ -100,10 +104,10 @@ class Account:
     ) -> None:
         self._database = database
         self._venues = venues
-        self._told = VenueAccounts(venues)
+        self._venue_accounts = VenueAccounts(venues)
         self._shares = shares
         self._reaching: dict[VenueName, anyio.Lock] = defaultdict(anyio.Lock)
-        self._unheard = Unheard()
+        self._unbooked = UnbookedFutures()
         self._read: tuple[int | None, Flows] | None = None
         self._prices = prices
         self._symbols = symbols
@@ -120,7 +124,7 @@ class Account:
         """Return the fraction of a spot buy that *venue* keeps as its fee."""
         return self._venues[venue].traits.base_fee
 
-    async def reach(self, venue: VenueName) -> None:
+    async def refresh_venue(self, venue: VenueName) -> None:
         """Ask *venue* before an entry is queued, so that no other entry waits for its answer.
 
         Concurrent callers share one answer. Raises EntryPostponedError, DatabaseUnavailableError.
@@ -128,18 +132,18 @@ class Account:
         if not self._shares:
             return
         async with self._reaching[venue]:
-            if self._told.is_fresh(venue):
+            if self._venue_accounts.is_fresh(venue):
                 return
-            if not self._told.is_left_alone(venue):
+            if not self._venue_accounts.was_silent_recently(venue):
                 before = await self._flows()
-                asked = await self._told.ask([venue], venue_accounts.ASK_SECONDS)
+                asked = await self._venue_accounts.ask([venue], venue_accounts.ASK_SECONDS)
                 flows = await self._flows()
                 self._remember(asked, before, flows, heard=False)
-            why = self._told.why_silent(venue)
-        if why is not None:
-            raise no_answer(venue, why)
+            reason = self._venue_accounts.silence_reason(venue)
+        if reason is not None:
+            raise no_answer(venue, reason)
 
-    async def worth(self, *, pause_seconds: float = 0.0, hurried: bool = False) -> Valuation:
+    async def value(self, *, pause_seconds: float = 0.0, hurried: bool = False) -> Valuation:
         """Return the valuation of this moment.
 
         Raises FeedError when something held has no price, DatabaseUnavailableError. *hurried*:
@@ -152,51 +156,51 @@ class Account:
         """
         before = await self._flows()
         hurried = hurried and self._shares
-        told = self._shared(before) if hurried else {}
-        names = [name for name in self._venues if name not in told]
+        answers = self._shared(before) if hurried else {}
+        names = [name for name in self._venues if name not in answers]
         if hurried:
-            names = [name for name in names if not self._told.is_left_alone(name)]
+            names = [name for name in names if not self._venue_accounts.was_silent_recently(name)]
         seconds = venue_accounts.SHORT_SECONDS if hurried else venue_accounts.ASK_SECONDS
-        asked = await self._told.ask(names, seconds)
+        asked = await self._venue_accounts.ask(names, seconds)
         if before.resting and pause_seconds:
             await anyio.sleep(pause_seconds)
         flows = await self._flows()
         holdings = [holding for flow in flows.bots for holding in flow.holdings]
         heard = pause_seconds > 0
-        told |= self._remember(asked, before, flows, heard=heard)
+        answers |= self._remember(asked, before, flows, heard=heard)
         silent: dict[VenueName, str] = {}
-        for name in sorted(set(self._venues) - set(told)):
-            silent[name] = self._told.why_silent(name) or "it was not asked"
-            if (last := self._told.last(name)) is not None:
-                told[name] = last
+        for name in sorted(set(self._venues) - set(answers)):
+            silent[name] = self._venue_accounts.silence_reason(name) or "it was not asked"
+            if (last := self._venue_accounts.last(name)) is not None:
+                answers[name] = last
         booked, bought = booked_cash(flows), _bought(holdings)
-        cash = self._cash(told, booked, bought)
+        cash = self._cash(answers, booked, bought)
         bots = {
-            flow.bot: self._bot_worth(flow)
+            flow.bot: self._bot_value(flow)
             for flow in flows.bots
             if all(self.currencies.converts(asset) for _, asset in flow.realized)
         }
         same = not flows.moving and before == flows
-        same = same and all(name in asked or each.exact for name, each in told.items())
-        same = same and len(told) == len(self._venues)
+        same = same and all(name in asked or answer.exact for name, answer in answers.items())
+        same = same and len(answers) == len(self._venues)
         return Valuation(
             account=self._snapshot(None, self._sum(cash), holdings),
             bots=bots,
             cash=cash,
-            booked={each: booked.get(each, ZERO) - bought.get(each, ZERO) for each in cash},
+            booked={purse: booked.get(purse, ZERO) - bought.get(purse, ZERO) for purse in cash},
             holdings=holdings,
             pending=_either(before.pending, flows.pending),
             entries_moved=before.pending != flows.pending,
             of_one_moment=same,
             certain=same and (heard or not flows.resting),
             silent=silent,
-            unknown=frozenset(self._venues) - set(told),
+            unknown=frozenset(self._venues) - set(answers),
             behind=futures_behind(asked, holdings, self._symbols),
         )
 
-    def _shared(self, flows: Flows) -> dict[VenueName, Told]:
-        found = ((name, self._told.shared(name, flows)) for name in self._venues)
-        return {name: told for name, told in found if told is not None}
+    def _shared(self, flows: Flows) -> dict[VenueName, VenueAnswer]:
+        answers = ((name, self._venue_accounts.shared(name, flows)) for name in self._venues)
+        return {name: answer for name, answer in answers if answer is not None}
 
     def _remember(
         self,
@@ -205,12 +209,12 @@ class Account:
         flows: Flows,
         *,
         heard: bool,
-    ) -> dict[VenueName, Told]:
+    ) -> dict[VenueName, VenueAnswer]:
         """Remember the answers; *heard*: we have waited for reports of what rested there."""
         calm = not flows.moving and before == flows
         exact = heard or not flows.resting
         return {
-            name: self._told.remember(name, account, flows, calm=calm, exact=exact)
+            name: self._venue_accounts.remember(name, account, flows, calm=calm, exact=exact)
             for name, account in asked.items()
         }
 
@@ -225,7 +229,7 @@ class Account:
         self._read = (state, flows) if still else None
         return flows
 
-    async def standing(self, worth: Valuation, now: datetime) -> AccountStanding:
+    async def standing(self, valuation: Valuation, now: datetime) -> AccountStanding:
         """Return the standing for the limits; without a snapshot yet, day and peak begin now.
 
         An equity that lacks a venue shows no loss. A transfer is no loss either, whether a venue
@@ -236,22 +240,28 @@ class Account:
                 connection, self.name, day_began(now, self.zone), now - MINUTE
             )
             units = await self.transfers.units(
-                connection, worth.cash, worth.booked, worth.account.equity, history.peak, now
+                connection,
+                valuation.cash,
+                valuation.booked,
+                valuation.account.equity,
+                history.peak,
+                now,
             )
-        current = worth.account.equity
+        current = valuation.account.equity
         day_start = peak = None
-        if units is not None and not worth.unknown:
+        if units is not None and not valuation.unknown:
             day_start, peak = units.money(history.day_start), units.money(history.peak)
-        exposure = sum((self._notional(each) for each in worth.pending), ZERO)
+        exposure = sum((self._notional(entry) for entry in valuation.pending), ZERO)
         state = AccountState(
             equity=current,
-            exposure=worth.account.exposure + exposure,
-            open_positions=len(worth.holdings) + sum(each.opens for each in worth.pending),
+            exposure=valuation.account.exposure + exposure,
+            open_positions=len(valuation.holdings)
+            + sum(entry.opens for entry in valuation.pending),
             orders_last_minute=history.recent_entries,
             day_start_equity=current if day_start is None else day_start,
             peak_equity=current if peak is None else max(peak, current),
         )
-        return AccountStanding(state=state, free=self._free(worth))
+        return AccountStanding(state=state, free=self._free(valuation))
 
     async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Valuation:
         """Store a snapshot of all values at *now*; a second one at the same instant is skipped.
@@ -259,50 +269,56 @@ class Account:
         One that is not `of_one_moment`, because orders are under way, is not stored: a sale booked
         on one side only would be a false peak, with a drawdown from it ever after.
         """
-        worth = await self.worth(pause_seconds=pause_seconds)
+        valuation = await self.value(pause_seconds=pause_seconds)
         for _ in range(VALUATION_ATTEMPTS - 1):
-            if worth.of_one_moment or worth.silent:
+            if valuation.of_one_moment or valuation.silent:
                 break
-            await anyio.sleep(LOOK_AGAIN_SECONDS)
-            worth = await self.worth(pause_seconds=pause_seconds)
-        if not worth.of_one_moment or self._unheard.waits(worth.behind, now):
-            return replace(worth, of_one_moment=False)
-        rows = [worth.account, *worth.bots.values()]
+            await anyio.sleep(RETRY_SECONDS)
+            valuation = await self.value(pause_seconds=pause_seconds)
+        if not valuation.of_one_moment or self._unbooked.should_wait(valuation.behind, now):
+            return replace(valuation, of_one_moment=False)
+        rows = [valuation.account, *valuation.bots.values()]
         async with self._database.transaction() as connection:
             history = await equity.select_history(
                 connection, self.name, day_began(now, self.zone), now - MINUTE
             )
             units = await self.transfers.settle(
-                connection, worth.cash, worth.booked, worth.account.equity, history.peak, now
+                connection,
+                valuation.cash,
+                valuation.booked,
+                valuation.account.equity,
+                history.peak,
+                now,
             )
-            value = units.value(worth.account.equity)
+            value = units.value(valuation.account.equity)
             await equity.insert_snapshots(connection, now, self.name, rows, value)
-        return worth
+        return valuation
 
     def _cash(
         self,
-        told: Mapping[VenueName, Told],
-        booked: Mapping[Purse, Decimal],
-        bought: Mapping[Purse, Decimal],
-    ) -> dict[Purse, Decimal]:
+        answers: Mapping[VenueName, VenueAnswer],
+        booked: Mapping[CashKey, Decimal],
+        bought: Mapping[CashKey, Decimal],
+    ) -> dict[CashKey, Decimal]:
         return {
-            (venue, asset): each.balance((venue, asset), booked) - bought.get((venue, asset), ZERO)
-            for venue, each in sorted(told.items())
+            (venue, asset): answer.balance((venue, asset), booked)
+            - bought.get((venue, asset), ZERO)
+            for venue, answer in sorted(answers.items())
             for asset in sorted(self.currencies.cash)
         }
 
-    def _free(self, worth: Valuation) -> dict[Purse, Decimal]:
-        free = defaultdict(Decimal, worth.cash)
-        for holding in worth.holdings:
+    def _free(self, valuation: Valuation) -> dict[CashKey, Decimal]:
+        free = defaultdict(Decimal, valuation.cash)
+        for holding in valuation.holdings:
             if holding.position_type is PositionType.FUTURES:
                 margin = abs(holding.quantity) * holding.entry_price / holding.leverage
                 free[holding.venue, holding.quote_asset] -= margin
-        for each in worth.pending:
-            symbol = self._symbols.get(each.symbol)
+        for entry in valuation.pending:
+            symbol = self._symbols.get(entry.symbol)
             if symbol is not None:
-                price = each.limit_price or self._price(each.symbol)
+                price = entry.limit_price or self._price(entry.symbol)
                 quote = symbol.instrument.quote_asset
-                free[each.venue, quote] -= each.quantity * price / each.leverage
+                free[entry.venue, quote] -= entry.quantity * price / entry.leverage
         return free
 
     def _notional(self, pending: PendingEntry) -> Decimal:
@@ -312,13 +328,13 @@ class Account:
         rate = self.currencies.rate(symbol.instrument.quote_asset)
         return pending.quantity * (pending.limit_price or self._price(pending.symbol)) * rate
 
-    def _sum(self, cash: Mapping[Purse, Decimal]) -> Decimal:
+    def _sum(self, cash: Mapping[CashKey, Decimal]) -> Decimal:
         totals: dict[str, Decimal] = defaultdict(Decimal)
         for (_, asset), amount in cash.items():
             totals[asset] += amount
         return self.currencies.sum(totals)
 
-    def _bot_worth(self, flow: BotFlows) -> Snapshot:
+    def _bot_value(self, flow: BotFlows) -> Snapshot:
         """Return the bot's initial capital and results; a spot holding was paid from its cash."""
         spec = self._specs.get(flow.bot)
         cash = ZERO if spec is None else spec.initial_capital
@@ -354,22 +370,22 @@ class Account:
         return price
 
 
-def _bought(holdings: Sequence[OpenHolding]) -> dict[Purse, Decimal]:
+def _bought(holdings: Sequence[OpenHolding]) -> dict[CashKey, Decimal]:
     """Return the spot holdings by asset: not cash, even if it is another symbol's quote asset."""
-    bought: dict[Purse, Decimal] = defaultdict(Decimal)
+    bought: dict[CashKey, Decimal] = defaultdict(Decimal)
     for holding in holdings:
         if holding.position_type is PositionType.SPOT:
             bought[holding.venue, holding.base_asset] += holding.quantity
     return bought
 
 
-def no_answer(venue: VenueName, why: str) -> EntryPostponedError:
-    return EntryPostponedError(DenialRule.VENUE_SILENT, why, shown=f"{venue} does not answer")
+def no_answer(venue: VenueName, reason: str) -> EntryPostponedError:
+    return EntryPostponedError(DenialRule.VENUE_SILENT, reason, shown=f"{venue} does not answer")
 
 
 def _either(
     before: Sequence[PendingEntry], after: Sequence[PendingEntry]
 ) -> Sequence[PendingEntry]:
     """Return each entry once, as seen first: it could still take more of the cash then."""
-    known = {each.order_id for each in before}
-    return (*before, *(each for each in after if each.order_id not in known))
+    before_ids = {entry.order_id for entry in before}
+    return (*before, *(entry for entry in after if entry.order_id not in before_ids))

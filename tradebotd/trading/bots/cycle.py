@@ -29,7 +29,7 @@ from tradebotd.storage import bots, decisions, positions
 from tradebotd.storage.bots import CycleEnd, LeasedState
 from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy, needs_levels
-from tradebotd.strategies.evaluation import evaluate, in_words
+from tradebotd.strategies.evaluation import evaluate, storable_error
 from tradebotd.trading.account.daily_limits import reached_limit
 from tradebotd.trading.account.trading_day import local_day
 from tradebotd.trading.bots.decision_executor import CycleOutcome, DecidedCycle, DecisionExecutor
@@ -85,9 +85,9 @@ class BotCycle:
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         candles: CandleReader,
-        protection: ExitManager,
+        exits: ExitManager,
         entries: Entries,
-        entry_orders: RestingEntries,
+        resting_entries: RestingEntries,
         gate: EntryGate,
         token: int,
     ) -> None:
@@ -97,10 +97,10 @@ class BotCycle:
         self._symbols = symbols
         self._calendars = calendars
         self._candles = candles
-        self._protection = protection
-        self._entry_orders = entry_orders
+        self._exits = exits
+        self._resting_entries = resting_entries
         self._entries = entries
-        self._executor = DecisionExecutor(exits=protection, entries=entries, gate=gate)
+        self._executor = DecisionExecutor(exits=exits, entries=entries, gate=gate)
         self._token = token
         self._levels = SessionLevels(database, calendars)
         self._decided: dict[BotName, datetime | None] = {}
@@ -129,7 +129,7 @@ class BotCycle:
         outcome = CycleOutcome(status=state.status, paused_by=state.paused_by)
         try:
             with structlog.contextvars.bound_contextvars(bot=name):
-                outcome = await self._judge(spec, state, now)
+                outcome = await self._run_steps(spec, state, now)
             if outcome.decided is not None:
                 self._decided[name] = outcome.decided
         except TradebotError as failure:
@@ -138,7 +138,7 @@ class BotCycle:
         except Exception as failure:  # noqa: BLE001 - our mistake in one bot: the others go on
             trace = traceback.format_exc()  # not by exc_info: renderers read source files
             log.error("bot cycle failed", bot=name, traceback=trace)  # noqa: TRY400
-            outcome = replace(outcome, status=error("cycle"), error=in_words(failure))
+            outcome = replace(outcome, status=error("cycle"), error=storable_error(failure))
         finally:
             await self._release(name, state, outcome, now)
         if outcome.decision is not None or outcome.acted:
@@ -169,7 +169,7 @@ class BotCycle:
         elif state.paused_by == "limit" and end.paused_by is None:
             log.warning("bot resumed", bot=name, because="a new day of its limits")
 
-    async def _judge(self, spec: BotSpec, state: LeasedState, now: datetime) -> CycleOutcome:
+    async def _run_steps(self, spec: BotSpec, state: LeasedState, now: datetime) -> CycleOutcome:
         """Perform one action after another until the cycle ends: see `next_action`."""
         symbol, strategy = self._symbols[spec.symbol], self._strategies.get(spec.name)
         if strategy is None:  # a reload has taken the bot out since
@@ -209,7 +209,7 @@ class BotCycle:
                 return replace(context, evaluated=await self._evaluate(context, symbol))
             case CancelResting():
                 withdrawn = await self._withdraw(context, action.unless)
-                return replace(self._read_again(context), withdrawn=withdrawn)
+                return replace(self._refresh_current(context), withdrawn=withdrawn)
             case Enter() | Exit() | Record():
                 return await self._execute(action, _decided(context, symbol, now))
 
@@ -244,31 +244,31 @@ class BotCycle:
         """Return whether no reload has changed the bot's configuration since the cycle began."""
         return self._specs.get(spec.name) == spec
 
-    def _read_again(self, context: CycleContext) -> CycleContext:
+    def _refresh_current(self, context: CycleContext) -> CycleContext:
         if context.evaluated is None:
             raise AssertionError("an entry is taken back on a signal")
-        now = replace(context.evaluated, is_current=self._is_current(context.spec))
-        return replace(context, evaluated=now)
+        evaluated = replace(context.evaluated, is_current=self._is_current(context.spec))
+        return replace(context, evaluated=evaluated)
 
     async def _withdraw(self, context: CycleContext, unless: PositionSide | None) -> Withdrawn:
         """Cancel the resting entry; what it has filled by then is held, and is decided on."""
         name, symbol = context.spec.name, context.spec.symbol
-        taken = await self._entry_orders.withdraw(name, "the signal turned", unless=unless)
-        if taken.failed:
+        result = await self._resting_entries.withdraw(name, "the signal turned", unless=unless)
+        if result.failed:
             return Withdrawn(failed=True, rests=True, position=None)
         async with self._database.connection() as connection:
             held = await positions.select_open_id(connection, name, symbol)
             position = None if held is None else await positions.select_one(connection, held)
-        rests = bool(taken.resting) and not taken.cancelled
+        rests = bool(result.resting) and not result.cancelled
         return Withdrawn(failed=False, rests=rests, position=position)
 
     async def _held(self, state: LeasedState) -> Position | None:
         """Return the position that is open in the table, from memory where it is known there."""
         if state.position_id is None:
             return None
-        known = self._protection.held.get(state.position_id)
-        if known is not None:
-            return known
+        tracked = self._exits.held.get(state.position_id)
+        if tracked is not None:
+            return tracked
         async with self._database.connection() as connection:
             return await positions.select_one(connection, state.position_id)
 

@@ -131,7 +131,7 @@ class DecisionExecutor:
         """
         record = replace(self.record(cycle, decision), intent="exit")
         try:
-            made = await self._exits.close_by_hand(position, CloseReason.SIGNAL, record)
+            order_id = await self._exits.close_now(position, CloseReason.SIGNAL, record)
         except OrderDeniedError as denial:
             status = waiting(denial.shown)
             if denial.rule is DenialRule.DECIDED_ALREADY:
@@ -141,7 +141,7 @@ class DecisionExecutor:
             return CycleOutcome(
                 status=error("order"), decision=record, again=True, error=str(failure)
             )
-        if made is None:  # closed as dust, without an order
+        if order_id is None:  # closed as dust, without an order
             return CycleOutcome(status=decision.status, decision=record, acted=True)
         return CycleOutcome(status=decision.status, decided=record.candle_ts, acted=True)
 

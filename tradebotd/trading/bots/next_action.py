@@ -222,13 +222,15 @@ def _on_signal(context: CycleContext, evaluated: Evaluated) -> Action:
     signal, position = evaluated.signal, evaluated.position
     decision = decide(context.spec, signal, _side_of(position))
     if context.state.entry_resting and signal.kind is not SignalKind.NONE:
-        taken = context.withdrawn
-        if taken is None:
+        withdrawn = context.withdrawn
+        if withdrawn is None:
             return CancelResting(unless=wanted_side(signal))
-        if taken.failed:
+        if withdrawn.failed:
             return Wait(ORDER_PENDING)
-        position = taken.position
-        decision = rests_already(signal) if taken.rests else _taken_back(context, signal, position)
+        position = withdrawn.position
+        decision = (
+            rests_already(signal) if withdrawn.rests else _taken_back(context, signal, position)
+        )
     if context.paused_by is not None and decision.action == "enter":
         decision = replace(decision, action="nothing", reason=f"paused; {decision.reason}")
     if context.state.order_pending and decision.action != "nothing":

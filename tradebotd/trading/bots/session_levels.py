@@ -14,7 +14,7 @@ class SessionLevels:
     def __init__(self, database: Database, calendars: Mapping[str, Calendar]) -> None:
         self._database = database
         self._calendars = calendars
-        self._known: dict[str, tuple[date, PivotLevels]] = {}
+        self._cached: dict[str, tuple[date, PivotLevels]] = {}
 
     async def of(self, symbol: MarketSymbol, ts: datetime) -> PivotLevels | None:
         """Return the levels; None outside a session, or until they are calculated.
@@ -24,11 +24,11 @@ class SessionLevels:
         session = self._calendars[symbol.calendar].session_at(ts)
         if session is None:
             return None
-        known = self._known.get(symbol.symbol)
-        if known is not None and known[0] == session.date:
-            return known[1]
+        cached = self._cached.get(symbol.symbol)
+        if cached is not None and cached[0] == session.date:
+            return cached[1]
         async with self._database.connection() as connection:
-            found = await levels.select_pivots(connection, symbol.symbol, session.date)
-        if found is not None:
-            self._known[symbol.symbol] = (session.date, found)
-        return found
+            pivots = await levels.select_pivots(connection, symbol.symbol, session.date)
+        if pivots is not None:
+            self._cached[symbol.symbol] = (session.date, pivots)
+        return pivots

@@ -90,24 +90,24 @@ class Entries:
         venue = symbol.instrument.venue
         permit = self._gate.admit(spec.name, venue)
         quote = await self._prices.quote(symbol)
-        await self.account.reach(venue)
+        await self.account.refresh_venue(venue)
         async with self._one_at_a_time:
             permit.check()
             history = await self._history(spec, now)
-            worth = await self._worth()
-            if venue in worth.silent:
-                raise no_answer(venue, worth.silent[venue])
-            standing = await self.review(worth, now)
+            valuation = await self._valuation()
+            if venue in valuation.silent:
+                raise no_answer(venue, valuation.silent[venue])
+            standing = await self.review(valuation, now)
             halt = self._halts.current
             if halt is not None:
                 raise OrderDeniedError(halt.rule, halt.detail)
             reached = reached_account_limit(standing.state, self.limits)
-            if reached is not None and not worth.certain:
+            if reached is not None and not valuation.certain:
                 raise EntryPostponedError(*reached)
             permit.check()
             price = self._prices.newest(symbol, quote)
             plan = plan_entry(spec, symbol.instrument, side, price, candles)
-            quantity = self._quantity(spec, symbol, plan, worth, standing)
+            quantity = self._quantity(spec, symbol, plan, valuation, standing)
             intent = _intent(spec, symbol, plan, quantity, decision, now)
             approved = approve_entry(
                 intent,
@@ -125,15 +125,15 @@ class Entries:
                 ),
             )
         with permit.sending():
-            return await self._placement.send(prepared, why_not=permit.why_not)
+            return await self._placement.send(prepared, send_blocked_by=permit.send_blocked_by)
 
-    async def review(self, worth: Valuation, now: datetime) -> AccountStanding:
+    async def review(self, valuation: Valuation, now: datetime) -> AccountStanding:
         """Return the account's standing; a limit reached beyond doubt halts entries from here on.
 
         A sum of two moments is no proof: it keeps this entry waiting, and the next snapshot judges.
         """
-        standing = await self.account.standing(worth, now)
-        if worth.certain:
+        standing = await self.account.standing(valuation, now)
+        if valuation.certain:
             account = self.account
             await self._halts.judge(account.name, standing.state, self.limits, account.zone)
         return standing
@@ -151,32 +151,32 @@ class Entries:
             )
         return history
 
-    async def _worth(self) -> Valuation:
+    async def _valuation(self) -> Valuation:
         """Value the account, and again when another bot's entry has filled in between.
 
         The last reading counts such an entry as open and as pending: that sizes too small, never
         too large.
         """
-        worth = await self.account.worth(hurried=True)
+        valuation = await self.account.value(hurried=True)
         for _ in range(VALUATION_ATTEMPTS - 1):
-            if not worth.entries_moved:
+            if not valuation.entries_moved:
                 break
-            worth = await self.account.worth(hurried=True)
-        return worth
+            valuation = await self.account.value(hurried=True)
+        return valuation
 
     def _quantity(
         self,
         spec: BotSpec,
         symbol: MarketSymbol,
         plan: EntryPlan,
-        worth: Valuation,
+        valuation: Valuation,
         standing: AccountStanding,
     ) -> Decimal:
         """Return the quantity to enter.
 
         Sized in the symbol's quote asset; equity and limits are in the account's currency.
         """
-        instrument, own = symbol.instrument, worth.bots.get(spec.name)
+        instrument, own = symbol.instrument, valuation.bots.get(spec.name)
         if own is None:
             raise FeedError(f"{spec.name} traded in something that nothing converts any more")
         rate = self.account.currencies.rate(instrument.quote_asset)
@@ -211,7 +211,7 @@ class Entries:
         if spec.sizing.kind in _FIXED:
             return None
         state = standing.state
-        left = (self.limits.max_exposure * state.equity - state.exposure) / rate
+        remaining = (self.limits.max_exposure * state.equity - state.exposure) / rate
         instrument = symbol.instrument
         least = least_entry(
             plan.price,
@@ -220,12 +220,12 @@ class Entries:
             self.account.base_fee(instrument.venue),
             spec.position_type,
         )
-        if left < least * plan.price:
+        if remaining < least * plan.price:
             raise OrderDeniedError(
                 DenialRule.MAX_EXPOSURE,
                 f"{state.exposure} is open of {self.limits.max_exposure} of {state.equity}",
             )
-        return left
+        return remaining
 
     def _terms(
         self,

@@ -17,7 +17,7 @@ from tradebotd.trading.account.halts import AccountHalts
 from tradebotd.trading.entries.entry_pass import EntryPass, Sendings
 
 HALTED: Final = "halted"
-BY_HAND: Final = "by hand"
+MANUAL: Final = "by hand"
 FLATTEN: Final = (
     "flatten"  # keeps entries out from the first instant on, until the halt of a flatten is stored
 )
@@ -73,7 +73,7 @@ class EntryGate:
     def other_reasons(self) -> Sequence[str]:
         """Reasons other than halt, database and disk, those of single venues included."""
         waiting = sorted(self._unreconciled)
-        there = (f"{_waits_for(each)} (at other venues they go on)" for each in waiting)
+        there = (f"{_waits_for(venue)} (at other venues they go on)" for venue in waiting)
         return (*self._everywhere(), *there)
 
     def _everywhere(self) -> Sequence[str]:
@@ -88,8 +88,8 @@ class EntryGate:
             return NO_WRITES
         if self._disk_problem is not None:
             return "disk nearly full"
-        if (why := next(iter(self._everywhere()), None)) is not None:
-            return why
+        if (reason := next(iter(self._everywhere()), None)) is not None:
+            return reason
         return _waits_for(venue) if venue is not None and venue in self._unreconciled else None
 
     def is_closed_for_now(self) -> bool:
@@ -103,21 +103,21 @@ class EntryGate:
     def admit(self, bot: BotName, venue: VenueName) -> EntryPass:
         """Return the pass of an entry being made from now on, to be checked until it has left."""
         return EntryPass(
-            why_not=lambda: PAUSED if bot in self._paused else self.closed_because(venue),
-            passes=lambda: bot not in self._paused and self.is_closed_for_now(),
+            blocked_by=lambda: PAUSED if bot in self._paused else self.closed_because(venue),
+            is_passing=lambda: bot not in self._paused and self.is_closed_for_now(),
             stops=lambda: (self._stops, self.account_halts.count, self._voids.get(bot, 0)),
             sendings=self._sendings,
         )
 
-    def listen(self, on_stop: Callable[[], None]) -> None:
+    def subscribe(self, on_stop: Callable[[], None]) -> None:
         """Register a short callback for each halt and pause in force, to cancel what rests."""
         self._on_stop = self.account_halts.on_halt = on_stop
 
-    def stopped(self) -> None:
+    def notify_stopped(self) -> None:
         if self._on_stop is not None:
             self._on_stop()
 
-    async def none_is_sent(self) -> None:
+    async def until_none_is_sent(self) -> None:
         """Wait until every entry that had left when the gate closed is answered.
 
         The caller sets the time limit.
@@ -127,16 +127,16 @@ class EntryGate:
     def pause(self, bot: BotName) -> None:
         """Pause *bot* in memory; the caller stores it."""
         self._paused.add(bot)
-        self.void(bot)
+        self.void_decisions(bot)
 
-    def void(self, bot: BotName) -> None:
+    def void_decisions(self, bot: BotName) -> None:
         """Void the decisions *bot* has made until now; later ones may be entered."""
         self._voids[bot] = self._voids.get(bot, 0) + 1
 
-    def go_on(self, bot: BotName) -> None:
+    def unpause(self, bot: BotName) -> None:
         self._paused.discard(bot)
 
-    def cancels_entries(self) -> str | None:
+    def cancel_reason(self) -> str | None:
         """Return why resting entries may not be filled any more either; None while they may."""
         if self._halt is not None:
             return HALTED
@@ -144,16 +144,16 @@ class EntryGate:
             return NO_WRITES
         return self.account_halts.closed_because()
 
-    async def halt(self, reason: str | None = None, *, keeps: bool = False) -> None:
+    async def halt(self, reason: str | None = None, *, keep_reason: bool = False) -> None:
         """Halt entries. Raises DatabaseUnavailableError.
 
-        If entries are halted already, another *reason* replaces the stored one; None, or *keeps*,
-        leaves it.
+        If entries are halted already, another *reason* replaces the stored one; None, or
+        *keep_reason*, leaves it.
         """
         async with self._one_at_a_time:
-            if keeps and self._halt is not None:
+            if keep_reason and self._halt is not None:
                 return
-            before = self._halt or {"reason": BY_HAND, "since": self._clock.now().isoformat()}
+            before = self._halt or {"reason": MANUAL, "since": self._clock.now().isoformat()}
             halt = {**before, "reason": reason or before["reason"]}
             if halt == self._halt:
                 return
@@ -166,7 +166,7 @@ class EntryGate:
             finally:
                 self._halting = False
         log.warning("halted", reason=halt["reason"])
-        self.stopped()
+        self.notify_stopped()
 
     async def resume(self) -> None:
         """Resume from a halt, a drawdown of the account, and a flatten whose halt was not stored.

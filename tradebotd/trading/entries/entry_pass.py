@@ -36,44 +36,46 @@ class Sendings:
 class EntryPass:
     """Pass of an entry, given when the gate lets it in.
 
-    *stops*: how often entries were stopped until now. *passes*: whether the gate is closed only
+    *stops*: how often entries were stopped until now. *is_passing*: whether the gate is closed only
     temporarily. A halt that was lifted again while an account was read has voided the decision all
     the same.
     """
 
     def __init__(
         self,
-        why_not: Callable[[], str | None],
-        passes: Callable[[], bool],
+        blocked_by: Callable[[], str | None],
+        is_passing: Callable[[], bool],
         stops: Callable[[], object],
         sendings: Sendings,
     ) -> None:
-        self._why_not = why_not
-        self._passes = passes
+        self._blocked_by = blocked_by
+        self._is_passing = is_passing
         self._stops = stops
         self._begun_at = stops()
         self._sendings = sendings
 
-    def why_not(self) -> str | None:
+    def send_blocked_by(self) -> str | None:
         """Return why the entry must not be sent at this moment; None while it may."""
-        why = self._why_not()
-        if why is None and self._stops() != self._begun_at:
+        reason = self._blocked_by()
+        if reason is None and self._stops() != self._begun_at:
             return "entries were stopped meanwhile"
-        return why
+        return reason
 
     def check(self) -> None:
         """Check that the entry may still be sent.
 
         Raises OrderDeniedError; EntryPostponedError where the reason is temporary.
         """
-        why = self.why_not()
-        if self._why_not() is not None and self._passes():
+        reason = self.send_blocked_by()
+        if self._blocked_by() is not None and self._is_passing():
             raise EntryPostponedError(
-                DenialRule.ENTRIES_STOPPED, "entries are stopped for a while", shown=str(why)
+                DenialRule.ENTRIES_STOPPED, "entries are stopped for a while", shown=str(reason)
             )
-        if why is not None:
+        if reason is not None:
             raise OrderDeniedError(
-                DenialRule.ENTRIES_STOPPED, "it was decided before entries were stopped", shown=why
+                DenialRule.ENTRIES_STOPPED,
+                "it was decided before entries were stopped",
+                shown=reason,
             )
 
     @contextmanager

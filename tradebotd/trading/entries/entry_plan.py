@@ -89,11 +89,11 @@ def _limit_price(
     """
     if spec.entry.kind is EntryKind.MARKET:
         return None
-    wished = price * (ONE - side.sign * spec.entry.offset)
+    asked = price * (ONE - side.sign * spec.entry.offset)
     is_long = side is PositionSide.LONG
-    on_tick = instrument.price_down(wished) if is_long else instrument.price_up(wished)
+    on_tick = instrument.price_down(asked) if is_long else instrument.price_up(asked)
     if on_tick <= 0:
-        raise OrderDeniedError(DenialRule.PRICE_BELOW_TICK, f"{wished} is less than a tick")
+        raise OrderDeniedError(DenialRule.PRICE_BELOW_TICK, f"{asked} is less than a tick")
     return on_tick
 
 

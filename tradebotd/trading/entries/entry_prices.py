@@ -43,12 +43,12 @@ class EntryPrices:
 
         One call with a time limit. Raises EntryPostponedError when the venue has no newer price.
         """
-        known = self._remembered(symbol)
-        if known is not None and self._is_fresh(symbol, known):
+        remembered = self._remembered(symbol)
+        if remembered is not None and self._is_fresh(symbol, remembered):
             return None
         venue = self.venues[symbol.instrument.venue]
         if venue.traits.quotes_echo:
-            raise self._none(symbol, known)
+            raise self._no_price(symbol, remembered)
         answer = await ask_quotes(venue, [symbol])
         if isinstance(answer, str):
             raise EntryPostponedError(DenialRule.NO_PRICE, f"{symbol.symbol}: {answer}")
@@ -61,12 +61,12 @@ class EntryPrices:
 
     def newest(self, symbol: MarketSymbol, quote: Quote | None) -> Decimal:
         """Return the newest price by now. Raises EntryPostponedError when even that is too old."""
-        known = self._remembered(symbol)
-        if quote is not None and (known is None or known.at < quote.at):
-            known = quote
-        if known is None or not self._is_fresh(symbol, known):
-            raise self._none(symbol, known)
-        return known.price
+        newest = self._remembered(symbol)
+        if quote is not None and (newest is None or newest.at < quote.at):
+            newest = quote
+        if newest is None or not self._is_fresh(symbol, newest):
+            raise self._no_price(symbol, newest)
+        return newest.price
 
     def _remembered(self, symbol: MarketSymbol) -> Quote | None:
         last = self.prices.last_prices(symbol.symbol)
@@ -79,9 +79,9 @@ class EntryPrices:
             step = FRESH
         return self.clock.now() - quote.at <= max(FRESH, step)
 
-    def _none(self, symbol: MarketSymbol, known: Quote | None) -> EntryPostponedError:
-        if known is None:
+    def _no_price(self, symbol: MarketSymbol, last: Quote | None) -> EntryPostponedError:
+        if last is None:
             return EntryPostponedError(DenialRule.NO_PRICE, f"{symbol.symbol} has no price yet")
         return EntryPostponedError(
-            DenialRule.NO_PRICE, f"{symbol.symbol} had its last at {known.at}"
+            DenialRule.NO_PRICE, f"{symbol.symbol} had its last at {last.at}"
         )

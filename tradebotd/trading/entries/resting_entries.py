@@ -23,7 +23,7 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.daily_limits import reached_limit
 from tradebotd.trading.account.trading_day import local_day
-from tradebotd.trading.contradictions import of_answer
+from tradebotd.trading.contradictions import answer_contradiction
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.execution.recorder import OrderRecorder
 
@@ -46,17 +46,17 @@ class CancelResult:
     failed: dict[str, str] = field(default_factory=dict)
 
     def note_in(self, summary: Summary) -> None:
-        for order, why in self.cancelled.items():
+        for order, reason in self.cancelled.items():
             summary.attempted += 1
             summary.acted += 1
-            summary.items[order] = f"entry taken back: {why}"
+            summary.items[order] = f"entry taken back: {reason}"
         for order, error in self.failed.items():
             summary.attempted += 1
             summary.fail(order, error)
 
 
 @dataclass(slots=True)
-class _Asking:
+class _Cancelling:
     """One cancel, shared by all who want it. `failed` None: the order has ended at the venue."""
 
     over: anyio.Event = field(default_factory=anyio.Event)
@@ -69,7 +69,7 @@ class RestingEntries:
     A cancel that raced a fill leaves a position like any other; nothing is sent anew. Cancels run
     concurrently: one without an answer from its venue delays no other. *sequential*: one after the
     other, where effects must repeat (speed 0). *specs* (by bot name) is shared with the
-    configuration reload. `stirred`: something was stopped; `attend` waits for that.
+    configuration reload. `dirty`: something was stopped; `run` waits for that.
     """
 
     def __init__(
@@ -90,23 +90,23 @@ class RestingEntries:
         self._gate = gate
         self._specs = specs
         self._at_once = 1 if sequential else CANCELS_AT_ONCE
-        self._asking: dict[ClientOrderId, _Asking] = {}
-        self.stirred = False
-        self._wake = anyio.Event()
+        self._cancelling: dict[ClientOrderId, _Cancelling] = {}
+        self.dirty = False
+        self._wakeup = anyio.Event()
 
-    def stir(self) -> None:
-        """Signal that resting entries may have to be cancelled: `attend` checks at once."""
-        self.stirred = True
-        self._wake.set()
+    def mark_dirty(self) -> None:
+        """Signal that resting entries may have to be cancelled: `run` checks at once."""
+        self.dirty = True
+        self._wakeup.set()
 
-    async def attend(self) -> None:
+    async def run(self) -> None:
         """Cancel resting entries as soon as they are stopped, for ever, independent of the jobs."""
         while True:
-            await self.attend_once()
+            await self.run_once()
 
-    async def attend_once(self) -> None:
+    async def run_once(self) -> None:
         """Wait until something was stopped, and cancel; what fails is left to the next job."""
-        await self._wake.wait()
+        await self._wakeup.wait()
         try:
             result = await self.sweep(self._clock.now())
         except (DatabaseUnavailableError, TimeoutError) as error:
@@ -120,20 +120,20 @@ class RestingEntries:
 
         *patience*, in host seconds: a cancel not answered by then has failed, and is tried again.
         """
-        self.stirred = False
-        if self._wake.is_set():  # else `attend` waits for this very event
-            self._wake = anyio.Event()
+        self.dirty = False
+        if self._wakeup.is_set():  # else `run` waits for this very event
+            self._wakeup = anyio.Event()
         resting = await self._resting(None)
-        unwanted = [(each, why) for each in resting if (why := self._unwanted(each, now))]
+        unwanted = [(entry, reason) for entry in resting if (reason := self._unwanted(entry, now))]
         return await self._take_back(resting, unwanted, patience)
 
     async def withdraw(
-        self, bot: BotName, why: str, *, unless: PositionSide | None = None
+        self, bot: BotName, reason: str, *, unless: PositionSide | None = None
     ) -> CancelResult:
         """Cancel the resting entries of *bot*, except those to the side *unless*."""
         resting = await self._resting(bot)
         unwanted = [
-            (each, why) for each in resting if unless is None or each.side is not unless.entry
+            (entry, reason) for entry in resting if unless is None or entry.side is not unless.entry
         ]
         return await self._take_back(resting, unwanted, SWEEP_SECONDS)
 
@@ -147,22 +147,22 @@ class RestingEntries:
         result = CancelResult(resting=len(resting))
         limiter = anyio.CapacityLimiter(self._at_once)
 
-        async def one(order: RestingEntry, why: str) -> None:
+        async def cancel(order: RestingEntry, reason: str) -> None:
             result.failed[order.client_order_id] = "its venue did not answer in time"
             async with limiter:
-                failed = await self._once(order, why)
+                failed = await self._cancel_once(order, reason)
             if failed is None:
                 del result.failed[order.client_order_id]
-                result.cancelled[order.client_order_id] = why
+                result.cancelled[order.client_order_id] = reason
             else:
                 result.failed[order.client_order_id] = failed
 
         with anyio.move_on_after(patience) as limit:
             async with anyio.create_task_group() as cancels:
-                for order, why in unwanted:
-                    cancels.start_soon(one, order, why)
+                for order, reason in unwanted:
+                    cancels.start_soon(cancel, order, reason)
         if limit.cancelled_caught and patience < SWEEP_SECONDS:
-            self.stir()  # `attend` has nothing else to do
+            self.mark_dirty()  # `run` has nothing else to do
         return result
 
     def _unwanted(self, order: RestingEntry, now: datetime) -> str | None:
@@ -176,26 +176,26 @@ class RestingEntries:
         if order.position_closed:
             return "what it had filled is closed"
         currencies = self._recorder.days.currencies
-        return _paused(order, spec, now, currencies) or self._gate.cancels_entries()
+        return _paused(order, spec, now, currencies) or self._gate.cancel_reason()
 
-    async def _once(self, order: RestingEntry, why: str) -> str | None:
+    async def _cancel_once(self, order: RestingEntry, reason: str) -> str | None:
         """Cancel an order once: a caller that comes meanwhile shares the result.
 
         Returns the error, or None when the order has ended.
         """
-        asking = self._asking.get(order.client_order_id)
-        if asking is not None:
-            await asking.over.wait()
-            return asking.failed
-        asking = self._asking[order.client_order_id] = _Asking()
+        cancelling = self._cancelling.get(order.client_order_id)
+        if cancelling is not None:
+            await cancelling.over.wait()
+            return cancelling.failed
+        cancelling = self._cancelling[order.client_order_id] = _Cancelling()
         try:
-            asking.failed = await self._cancel(order, why)
+            cancelling.failed = await self._cancel(order, reason)
         finally:
-            del self._asking[order.client_order_id]
-            asking.over.set()
-        return asking.failed
+            del self._cancelling[order.client_order_id]
+            cancelling.over.set()
+        return cancelling.failed
 
-    async def _cancel(self, order: RestingEntry, why: str) -> str | None:
+    async def _cancel(self, order: RestingEntry, reason: str) -> str | None:
         """Cancel an order; return why it has not ended, or None.
 
         The venue's answer is recorded, be it `canceled` or `filled`.
@@ -210,9 +210,9 @@ class RestingEntries:
                 return "neither cancelled nor found"
             await self._recorder.record(report)
         except (VenueError, DatabaseUnavailableError, TimeoutError) as error:
-            words = str(error) or "timed out"
-            log.warning("entry cancel deferred", order=order.client_order_id, error=words)
-            return f"{type(error).__name__}: {words}"
+            detail = str(error) or "timed out"
+            log.warning("entry cancel deferred", order=order.client_order_id, error=detail)
+            return f"{type(error).__name__}: {detail}"
         except Exception as error:  # noqa: BLE001 - an adapter's mistake about one: the others go on
             trace = traceback.format_exc()  # not by exc_info: renderers read source files
             log.error("entry not cancelled", order=order.client_order_id, traceback=trace)  # noqa: TRY400
@@ -224,7 +224,7 @@ class RestingEntries:
             order=order.client_order_id,
             bot=order.bot,
             status=report.status,
-            why=why,
+            why=reason,
         )
         return None
 
@@ -252,6 +252,9 @@ async def _ask(venue: Venue, order: RestingEntry) -> OrderReport | None:
         report: OrderReport | None = await venue.cancel(order.symbol, order.client_order_id)
     except OrderRejectedError:  # too late: it has filled, or has ended already
         report = (await venue.find_order(order.symbol, order.client_order_id)).report
-    if report is not None and (why := of_answer(order.client_order_id, report)) is not None:
-        raise VenueError(why)
+    if (
+        report is not None
+        and (reason := answer_contradiction(order.client_order_id, report)) is not None
+    ):
+        raise VenueError(reason)
     return report

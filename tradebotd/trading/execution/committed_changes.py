@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tradebotd.domain.position import PositionTotals
 from tradebotd.domain.ids import PositionId
-from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.position import CloseReason, Position, PositionTotals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +18,7 @@ class Gap:
     def percent(self) -> Decimal:
         return abs(self.price - self.level) / self.level * 100
 
-    def words(self) -> dict[str, str]:
+    def as_fields(self) -> dict[str, str]:
         return {
             "level": f"{self.level:f}",
             "price": f"{self.price:f}",
@@ -28,7 +27,7 @@ class Gap:
 
 
 @dataclass(slots=True)
-class Effects:
+class CommittedChanges:
     """Effects of one transaction, reported once it has committed."""
 
     opened: list[Position] = field(default_factory=list)

@@ -11,8 +11,8 @@ from tradebotd.domain.position import CloseReason, Position
 from tradebotd.storage import fills, orders, positions
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.bot_days import BotDays
-from tradebotd.trading.contradictions import horizon
-from tradebotd.trading.execution.committed_changes import Effects
+from tradebotd.trading.contradictions import latest_possible
+from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.execution.fill_ledger import close_reason
 
 
@@ -20,7 +20,7 @@ async def write_off(
     connection: Connection,
     position_id: PositionId,
     is_dust: Callable[[Position], bool],
-    effects: Effects,
+    changes: CommittedChanges,
     *,
     days: BotDays,
     instrument: Instrument,
@@ -46,10 +46,10 @@ async def write_off(
         )
     reason = CloseReason.DUST
     if books.exit_quantity:
-        latest = await fills.select_latest(connection, position_id, horizon(now))
+        latest = await fills.select_latest(connection, position_id, latest_possible(now))
         reason = close_reason(latest.exit_reason)
     await positions.update_books(connection, position_id, books, (now, reason))
-    effects.closed.append((position, books, reason))
+    changes.closed.append((position, books, reason))
     pnl = books.realized_pnl - locked.books.realized_pnl
     asset = instrument.quote_asset
     await days.count(connection, position.bot, now, pnl, asset, in_position=False)

@@ -8,7 +8,7 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.order import OrderReport
-from tradebotd.ports.venue import Venue, WhyNot
+from tradebotd.ports.venue import SendBlockedBy, Venue
 from tradebotd.storage.exit_groups import GroupOrder
 from tradebotd.trading.execution.placement import NOT_SENT, Placement, Prepared
 
@@ -24,13 +24,13 @@ async def send_together(
     if replacing is not None:
         old = replacing
 
-        async def replace(why_not: WhyNot) -> OrderReport:
+        async def replace(send_blocked_by: SendBlockedBy) -> OrderReport:
             return await venue.replace(
                 old.symbol,
                 old.client_order_id,
                 first.client_order_id,
                 first.request,
-                why_not=why_not,
+                send_blocked_by=send_blocked_by,
             )
 
         return [await placement.send(first, via=replace)]
@@ -45,28 +45,28 @@ async def _send_linked(
     answers: list[OrderReport] = []
     recorder = placement.recorder
 
-    async def linked(why_not: WhyNot) -> OrderReport:
-        pairs = [(each.client_order_id, each.request) for each in (first, *others)]
-        answers.extend(await venue.submit_linked(pairs, why_not=why_not))
+    async def linked(send_blocked_by: SendBlockedBy) -> OrderReport:
+        pairs = [(prepared.client_order_id, prepared.request) for prepared in (first, *others)]
+        answers.extend(await venue.submit_linked(pairs, send_blocked_by=send_blocked_by))
         return answers[0]
 
-    ids = [each.client_order_id for each in others]
+    ids = [prepared.client_order_id for prepared in others]
     recorder.in_flight.update(ids)
     try:
         await placement.send(first, via=linked)
         for report in answers[1:]:
             await recorder.record(report)
     except OrderRejectedError as error:
-        for each in ids:
-            await recorder.record_rejected(each, error.reason)
+        for client_order_id in ids:
+            await recorder.record_rejected(client_order_id, error.reason)
         raise
     except VenueUnavailableError as error:
-        for each in ids:
-            await recorder.record_rejected(each, f"{NOT_SENT}: {error}")
+        for client_order_id in ids:
+            await recorder.record_rejected(client_order_id, f"{NOT_SENT}: {error}")
         raise
     except OutcomeUnknownError as error:
-        for each in ids:
-            await recorder.record_unknown(each, str(error))
+        for client_order_id in ids:
+            await recorder.record_unknown(client_order_id, str(error))
         raise
     finally:
         recorder.in_flight.difference_update(ids)

@@ -45,13 +45,15 @@ class Fees:
         try:
             rate = self._currencies.between(fill.fee_asset, instrument.quote_asset)
         except FeedError as error:
-            await _say(connection, fill, error, now)
+            await _alert_unvalued(connection, fill, error, now)
             return None
-        await say_no_more(connection, fill.venue, fill.fee_asset, now)
+        await clear_if_all_valued(connection, fill.venue, fill.fee_asset, now)
         return rate.quantize(RATE_SCALE)
 
 
-async def _say(connection: Connection, fill: Fill, error: FeedError, now: datetime) -> None:
+async def _alert_unvalued(
+    connection: Connection, fill: Fill, error: FeedError, now: datetime
+) -> None:
     subject = _subject(fill.venue, fill.fee_asset)
     taken = f"{fill.fee:f} {fill.fee_asset} of {fill.symbol} {fill.trade_id}"
     message = f"{taken} are in no P&L: {error}"
@@ -61,7 +63,7 @@ async def _say(connection: Connection, fill: Fill, error: FeedError, now: dateti
         log.warning("fee not valued", subject=subject, detail=message)
 
 
-async def say_no_more(
+async def clear_if_all_valued(
     connection: Connection, venue: VenueName, fee_asset: str, now: datetime
 ) -> None:
     """End the alert after a fee has been valued, if no other one waits."""

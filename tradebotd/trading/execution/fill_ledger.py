@@ -9,14 +9,13 @@ from typing import Final
 import structlog
 
 from tradebotd.domain.alert_code import AlertCode
-from tradebotd.domain.position import PositionTotals, paid_elsewhere
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
-from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.position import CloseReason, Position, PositionTotals, paid_elsewhere
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, dust, externals, fills, orders, positions, symbols
@@ -25,11 +24,11 @@ from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.bot_days import BotDays
-from tradebotd.trading.contradiction_alarms import counted_now, say_of
-from tradebotd.trading.contradictions import horizon, of_fill
+from tradebotd.trading.contradiction_alarms import alert_order, counted_by_now
+from tradebotd.trading.contradictions import fill_contradiction, latest_possible
+from tradebotd.trading.execution.committed_changes import CommittedChanges, Gap
 from tradebotd.trading.execution.fees import Fees
-from tradebotd.trading.execution.committed_changes import Effects, Gap
-from tradebotd.trading.execution.filled_positions import entered, left_of
+from tradebotd.trading.execution.filled_positions import after_partial_exit, entered
 
 log = structlog.get_logger(__name__)
 
@@ -62,32 +61,32 @@ class FillLedger:
         self._days = days
 
     async def apply(
-        self, connection: Connection, stored: StoredOrder, fill: Fill, effects: Effects
+        self, connection: Connection, stored: StoredOrder, fill: Fill, changes: CommittedChanges
     ) -> StoredOrder:
         """Apply a fill once; one that comes again and differs raises an alert, not an update."""
         if not fill.quantity:
-            effects.ignored += 1
+            changes.ignored += 1
             log.warning("empty fill ignored", fill=str(fill))
             return stored
-        known = await fills.select_fill(connection, fill.venue, fill.symbol, fill.trade_id)
-        if known is not None:
-            if known != fill:
-                message = f"it came again with other contents: {known} / {fill}"
+        recorded = await fills.select_fill(connection, fill.venue, fill.symbol, fill.trade_id)
+        if recorded is not None:
+            if recorded != fill:
+                message = f"it came again with other contents: {recorded} / {fill}"
                 await self._alarm(connection, AlertCode.FILL_DIFFERS, fill, message)
             return stored
         instrument = await self._instrument(connection, stored.order.symbol)
-        why_not = _misfit(stored, fill) if instrument else "nothing is known of its symbol any more"
-        if instrument is None or why_not is not None:
-            await self._alarm(connection, AlertCode.FILL_NOT_APPLIED, fill, f"{why_not}: {fill}")
+        misfit = _misfit(stored, fill) if instrument else "nothing is known of its symbol any more"
+        if instrument is None or misfit is not None:
+            await self._alarm(connection, AlertCode.FILL_NOT_APPLIED, fill, f"{misfit}: {fill}")
             return stored
         book = self._enter if stored.order.role is OrderRole.ENTRY else self._exit
         at = fill.executed_at
-        fill = await counted_now(connection, fill, self._clock.now())
+        fill = await counted_by_now(connection, fill, self._clock.now())
         rate = await self._fees.rate(connection, fill, instrument)
-        booked = await book(connection, stored, fill, instrument, rate or ZERO, effects)
+        booked = await book(connection, stored, fill, instrument, rate or ZERO, changes)
         if booked is None:
             return stored
-        effects.fills += 1
+        changes.fills += 1
         if booked.excess is None:
             await alerts.clear(connection, OVERCOME, _subject(fill), self._clock.now())
         if booked.part is not None and booked.position_id is not None:
@@ -106,8 +105,8 @@ class FillLedger:
 
     async def _instrument(self, connection: Connection, symbol: str) -> Instrument | None:
         """Return the instrument, also of a symbol that left the configuration: it may be filled."""
-        known = self._instruments.get(symbol)
-        return known or await symbols.select_instrument(connection, symbol)
+        configured = self._instruments.get(symbol)
+        return configured or await symbols.select_instrument(connection, symbol)
 
     async def _count(
         self, connection: Connection, stored: StoredOrder, fill: Fill, position_id: PositionId
@@ -117,8 +116,8 @@ class FillLedger:
         paid = (stored.average_price or ZERO) * order.filled_quantity + fill.price * fill.quantity
         average = paid / filled
         if filled > order.quantity:
-            why = f"{filled:f} was filled of {order.quantity:f} that were ordered"
-            await say_of(connection, stored, why, self._clock.now())
+            reason = f"{filled:f} was filled of {order.quantity:f} that were ordered"
+            await alert_order(connection, stored, reason, self._clock.now())
         wanted = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTIALLY_FILLED
         # A fill is a fact: it is applied to a final order, too, whose status then stays.
         status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
@@ -140,7 +139,7 @@ class FillLedger:
         await externals.insert_excess(connection, excess, order.id)
         legal = LEGAL_TRANSITIONS[order.status]
         wanted = (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
-        whole, part = (each if each in legal else order.status for each in wanted)
+        whole, part = (status if status in legal else order.status for status in wanted)
         status = await orders.add_excess(
             connection, order.id, excess.quantity, whole=whole, part=part, at=self._clock.now()
         )
@@ -156,7 +155,7 @@ class FillLedger:
         fill: Fill,
         instrument: Instrument,
         rate: Decimal,
-        effects: Effects,
+        changes: CommittedChanges,
     ) -> "Booked | None":
         """Enter the fill into the bot's open position in the symbol, even another order's.
 
@@ -182,11 +181,11 @@ class FillLedger:
                 connection, position, books, stored.leverage
             )
             position = replace(position, id=position_id)
-            effects.opened.append(position)
+            changes.opened.append(position)
         else:
             await positions.update_books(connection, position.id, books, None)
             await positions.update_levels(connection, position)
-            effects.changed.append(position)
+            changes.changed.append(position)
         pnl = books.realized_pnl - before.realized_pnl
         first = 1 if order.filled_quantity == 0 else 0
         await self._count_day(
@@ -202,7 +201,7 @@ class FillLedger:
         fill: Fill,
         instrument: Instrument,
         rate: Decimal,
-        effects: Effects,
+        changes: CommittedChanges,
     ) -> "Booked | None":
         """Exit as much as is held, and the old dust that the order takes along.
 
@@ -229,12 +228,12 @@ class FillLedger:
         if swept is not None:
             books = books.sweeping(swept, instrument.base_asset, rate)
         if still is False:
-            closed = await self._last_word(connection, position_id, order.reason, fill)
-            effects.closed.append((locked.position, books, closed[1]))
+            closed = await self._closed_at_and_why(connection, position_id, order.reason, fill)
+            changes.closed.append((locked.position, books, closed[1]))
         await positions.update_books(connection, position_id, books, closed)
         if part is not None:
-            await self._follow(
-                connection, stored, locked, books, part=part, instrument=instrument, effects=effects
+            await self._update_remainder(
+                connection, stored, locked, books, part=part, instrument=instrument, changes=changes
             )
         pnl = books.realized_pnl - locked.books.realized_pnl
         await self._count_day(
@@ -244,17 +243,19 @@ class FillLedger:
         elsewhere = paid_elsewhere(locked.books, books, mine, instrument)
         return Booked(position_id, mine, excess, elsewhere)
 
-    async def _last_word(
+    async def _closed_at_and_why(
         self, connection: Connection, position_id: PositionId, reason: str | None, fill: Fill
     ) -> tuple[datetime, CloseReason]:
         """Return when and why it was closed; a fill reported earlier may be the later execution."""
         at = fill.executed_at
-        latest = await fills.select_latest(connection, position_id, horizon(self._clock.now()))
+        latest = await fills.select_latest(
+            connection, position_id, latest_possible(self._clock.now())
+        )
         if latest.exited_at is not None and latest.exited_at > at:
             reason = latest.exit_reason
         return (at if latest.at is None else max(latest.at, at)), close_reason(reason)
 
-    async def _follow(
+    async def _update_remainder(
         self,
         connection: Connection,
         stored: StoredOrder,
@@ -263,32 +264,34 @@ class FillLedger:
         *,
         part: Fill,
         instrument: Instrument,
-        effects: Effects,
+        changes: CommittedChanges,
     ) -> None:
         """Update the levels of what is left, and report the gap through the level that was met."""
         before = locked.position
         if books.quantity:
-            left = left_of(stored, part.quantity, before, books.quantity, instrument)
-            if replace(left, quantity=before.quantity, version=before.version) != before:
-                await positions.update_levels(connection, left)
-            effects.changed.append(left)
-        await self._tell_gap(connection, stored, before, part, effects)
+            remaining = after_partial_exit(
+                stored, part.quantity, before, books.quantity, instrument
+            )
+            if replace(remaining, quantity=before.quantity, version=before.version) != before:
+                await positions.update_levels(connection, remaining)
+            changes.changed.append(remaining)
+        await self._note_gap(connection, stored, before, part, changes)
 
-    async def _tell_gap(
+    async def _note_gap(
         self,
         connection: Connection,
         stored: StoredOrder,
         position: Position,
         fill: Fill,
-        effects: Effects,
+        changes: CommittedChanges,
     ) -> None:
         """Record the gap where the market has gone through the level that a stop names."""
         order, level = stored.order, stored.level
         if level is None or (fill.price - level) * position.side.sign >= 0:
             return
         gap = Gap(level=level, price=fill.price)
-        effects.gaps[position.id] = gap
-        detail = {"gap": gap.words()}
+        changes.gaps[position.id] = gap
+        detail = {"gap": gap.as_fields()}
         await orders.note(connection, order.id, self._clock.now(), order.status, detail)
 
     async def _count_day(
@@ -316,8 +319,13 @@ class FillLedger:
         )
         if asset == currency:
             return
-        told = {"pnl": f"{pnl:f}", "asset": asset, "currency": currency, "trade_id": fill.trade_id}
-        detail = {"counted": {**told, "rate": None if rate is None else f"{rate:f}"}}
+        counted = {
+            "pnl": f"{pnl:f}",
+            "asset": asset,
+            "currency": currency,
+            "trade_id": fill.trade_id,
+        }
+        detail = {"counted": {**counted, "rate": None if rate is None else f"{rate:f}"}}
         await orders.note(connection, order.id, self._clock.now(), order.status, detail)
         if rate is None:
             log.warning(
@@ -346,7 +354,7 @@ def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
         return f"its order is of {order.symbol} at {order.venue}"
     if fill.side is not order.side:
         return f"its order is to {order.side}"
-    return of_fill(fill)
+    return fill_contradiction(fill)
 
 
 async def _shares(

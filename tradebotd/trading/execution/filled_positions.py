@@ -4,20 +4,19 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.position import PositionTotals
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument, PositionType
-from tradebotd.domain.position import Position
+from tradebotd.domain.position import Position, PositionTotals
 from tradebotd.risk.exit_levels import (
-    better,
     levels_for,
-    secured,
+    more_favourable,
     still_to_sell,
     target_in_force,
-    trail,
+    with_break_even,
+    with_trailing_stop,
 )
 from tradebotd.risk.liquidation import liquidation_price
 from tradebotd.storage.orders import StoredOrder
@@ -43,12 +42,16 @@ def entered(
     step_sold = ZERO if locked is None else locked.position.step_sold
     if locked is not None:
         former = locked.position
-        best, plan, done = better(side, former.best_price, best), former.exits, former.ladder_done
+        best, plan, done = (
+            more_favourable(side, former.best_price, best),
+            former.exits,
+            former.ladder_done,
+        )
     levels = levels_for(plan, side, entry, instrument, ladder_done=done)
     if locked is not None:
         levels = replace(levels, trailing_stop=locked.position.trailing_stop)
-        levels = trail(side, plan, levels, best, instrument)
-        levels = secured(plan, side, entry, best, levels, instrument)
+        levels = with_trailing_stop(side, plan, levels, best, instrument)
+        levels = with_break_even(plan, side, entry, best, levels, instrument)
     is_futures = stored.position_type is PositionType.FUTURES
     leverage = stored.leverage if locked is None else locked.position.leverage
     return Position(
@@ -77,7 +80,7 @@ def entered(
     )
 
 
-def left_of(
+def after_partial_exit(
     stored: StoredOrder,
     sold: Decimal,
     position: Position,
@@ -88,14 +91,18 @@ def left_of(
 
     The next step of a ladder becomes the target once the whole quantity of this one is sold.
     """
-    left = replace(position, quantity=quantity, version=position.version + 1)
+    remaining = replace(position, quantity=quantity, version=position.version + 1)
     if position.liquidation_price is not None:
-        left = replace(left, liquidation_price=_liquidation(left, instrument))
+        remaining = replace(remaining, liquidation_price=_liquidation(remaining, instrument))
     step = stored.ladder_step
     if step is None or step <= position.ladder_done:
-        return left
-    left = replace(left, step_sold=position.step_sold + sold)
-    return left if still_to_sell(left, step, instrument) else climbed(left, step, instrument)
+        return remaining
+    remaining = replace(remaining, step_sold=position.step_sold + sold)
+    return (
+        remaining
+        if still_to_sell(remaining, step, instrument)
+        else with_ladder_steps(remaining, step, instrument)
+    )
 
 
 def _liquidation(position: Position, instrument: Instrument) -> Decimal | None:
@@ -105,7 +112,7 @@ def _liquidation(position: Position, instrument: Instrument) -> Decimal | None:
     )
 
 
-def climbed(
+def with_ladder_steps(
     position: Position, done: int, instrument: Instrument, carried: Decimal = ZERO
 ) -> Position:
     """Return *position* with *done* steps of its ladder taken; *carried* joins the next one."""

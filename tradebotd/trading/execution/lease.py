@@ -10,7 +10,7 @@ LEASE_SECONDS = 15.0  # a holder whose beat has not moved for this long has lost
 BEAT_SECONDS = 5.0
 FENCE_MARGIN = 11.0  # beyond a venue's receive window, after a takeover
 
-LOOK_AGAIN: Final = timedelta(seconds=1)  # until the next check for a beat
+RECHECK_AFTER: Final = timedelta(seconds=1)  # until the next check for a beat
 
 LOST: Final = "lease lost: somebody else has the account"
 
@@ -19,7 +19,7 @@ LOST: Final = "lease lost: somebody else has the account"
 class HeldBack:
     """Reason why no order may leave at this moment, and after how long to check again."""
 
-    why: str
+    reason: str
     pause: timedelta
 
 
@@ -44,7 +44,7 @@ class Lease:
         """Hold the lease.
 
         *since*: before it was taken. *taken_over*: from a holder that may still be alive; nothing
-        is sent until `open_fence` has set the end of the fence, and that has passed.
+        is sent until `start_fence` has set the end of the fence, and that has passed.
         """
         self.account = account
         self.token = token
@@ -57,16 +57,16 @@ class Lease:
         self._fenced_until: float | None = None
         self._lost = False
 
-    def beaten(self, asked_at: float) -> None:
+    def renewed(self, asked_at: float) -> None:
         """Extend the lease: a beat that was requested at *asked_at* has reached the database."""
         if self._until is not None:
             self._until = max(self._until, asked_at + self._seconds)
 
-    def lose(self) -> None:
+    def mark_lost(self) -> None:
         """Mark the lease as lost to another process, for good."""
         self._lost = True
 
-    def open_fence(self, receive_window: float) -> None:
+    def start_fence(self, receive_window: float) -> None:
         """Set the fence's end: what the former holder sent counts for *receive_window* at most.
 
         Called once the venues are known.
@@ -82,7 +82,7 @@ class Lease:
             return FENCE_MARGIN
         return max(0.0, self._fenced_until - self._host.monotonic())
 
-    def why_not(self) -> str | None:
+    def send_blocked_by(self) -> str | None:
         """Return why nothing may be sent at this moment; None while it may."""
         if self._lost:
             return LOST
@@ -100,11 +100,11 @@ class Lease:
 
     def held_back(self) -> HeldBack | None:
         """Return why orders are held back; None while one may be sent. A fence's end is known."""
-        why = self.why_not()
-        if why is None:
+        reason = self.send_blocked_by()
+        if reason is None:
             return None
         fence = timedelta(seconds=self.fence_seconds)
-        return HeldBack(why, fence or LOOK_AGAIN)
+        return HeldBack(reason, fence or RECHECK_AFTER)
 
     def may_send(self) -> bool:
-        return self.why_not() is None
+        return self.send_blocked_by() is None

@@ -23,7 +23,7 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName, client_order_id_for
 from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
 from tradebotd.ports.clock import Clock, HostClock
-from tradebotd.ports.venue import Venue, WhyNot, unhindered
+from tradebotd.ports.venue import SendBlockedBy, Venue, not_blocked
 from tradebotd.risk.limits import ApprovedOrder
 from tradebotd.storage import decisions, dust, exit_groups, orders, positions
 from tradebotd.storage.bots import DecisionRecord
@@ -37,7 +37,7 @@ from tradebotd.trading.execution.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
 
-Sender = Callable[[WhyNot], Awaitable[OrderReport]]
+Sender = Callable[[SendBlockedBy], Awaitable[OrderReport]]
 
 SEND_SECONDS: Final = 15.0
 NOT_SENT: Final = "not_sent"
@@ -150,20 +150,20 @@ class Placement:
         prepared: list[Prepared] = []
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             position_id = approved[0].intent.position_id
-            for each in approved:
-                await _check_position(connection, each.intent)
+            for approved_order in approved:
+                await _check_position(connection, approved_order.intent)
             if position_id is None:
                 raise ValueError("an exit names its position")
             now = self._clock.now()
             group_id = await _use_group(connection, position_id, use, now)
-            for each in approved:
+            for approved_order in approved:
                 order_id = await orders.next_id(connection)
                 order = NewOrder(
                     id=order_id,
                     client_order_id=client_order_id_for(self._nonce, order_id),
-                    intent=each.intent,
+                    intent=approved_order.intent,
                     exits=None,
-                    params_hash=request_fingerprint(each.intent.request),
+                    params_hash=request_fingerprint(approved_order.intent.request),
                     send_by=self._host.now() + SEND_WITHIN,
                     created_at=now,
                     exit_group_id=group_id,
@@ -175,27 +175,31 @@ class Placement:
         return prepared
 
     async def send(
-        self, prepared: Prepared, via: Sender | None = None, *, why_not: WhyNot = unhindered
+        self,
+        prepared: Prepared,
+        via: Sender | None = None,
+        *,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
         """Send once, outside any transaction, and record the answer.
 
-        *via*: how to send, if not alone. *why_not*: what else may hold it back until it leaves,
-        besides its deadline and the lease. Raises OrderRejectedError, VenueUnavailableError (both
-        recorded as rejected), OutcomeUnknownError. If this task is cancelled while it sends, the
-        row stays `pending_new` and reconciliation settles it like any other unknown outcome.
+        *via*: how to send, if not alone. *send_blocked_by*: what else may hold it back until it
+        leaves, besides its deadline and the lease. Raises OrderRejectedError, VenueUnavailableError
+        (both recorded as rejected), OutcomeUnknownError. If this task is cancelled while it sends,
+        the row stays `pending_new` and reconciliation settles it like any other unknown outcome.
         """
         client_order_id = prepared.client_order_id
 
-        def look() -> str | None:
-            return self._may_not_send(prepared) or why_not()
+        def send_blocked_now() -> str | None:
+            return self._may_not_send(prepared) or send_blocked_by()
 
-        reason = look()
+        reason = send_blocked_now()
         if reason is not None:
             await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: {reason}")
             raise VenueUnavailableError(f"{client_order_id} was not sent: {reason}")
         self._recorder.in_flight.add(client_order_id)
         try:
-            return await self._send_and_record(prepared, via, look)
+            return await self._send_and_record(prepared, via, send_blocked_now)
         finally:
             self._recorder.in_flight.discard(client_order_id)
 
@@ -212,38 +216,40 @@ class Placement:
         is_entry = prepared.order.intent.role is OrderRole.ENTRY
         if is_entry and self._database.writes.failure is not None:
             return "PostgreSQL cannot write: no exit could follow"
-        return self._lease.why_not()
+        return self._lease.send_blocked_by()
 
     async def _send_and_record(
-        self, prepared: Prepared, via: Sender | None, look: WhyNot
+        self, prepared: Prepared, via: Sender | None, send_blocked_by: SendBlockedBy
     ) -> OrderReport:
         """Send and record. An adapter's unforeseen failure may have sent it: unknown, too."""
         client_order_id, request = prepared.client_order_id, prepared.request
-        log.info("order sent", **_words(prepared))
+        log.info("order sent", **_as_fields(prepared))
         try:
             with anyio.fail_after(SEND_SECONDS):
                 if via is not None:
-                    report = await via(look)
+                    report = await via(send_blocked_by)
                 else:
                     venue = self._venues[request.venue]
-                    report = await venue.submit(client_order_id, request, why_not=look)
+                    report = await venue.submit(
+                        client_order_id, request, send_blocked_by=send_blocked_by
+                    )
         except OrderRejectedError as error:
-            log.warning("order rejected", **_words(prepared), reason=error.reason)
+            log.warning("order rejected", **_as_fields(prepared), reason=error.reason)
             await self._recorder.record_rejected(client_order_id, error.reason)
             raise
         except VenueUnavailableError as error:
             await self._recorder.record_rejected(client_order_id, f"{NOT_SENT}: {error}")
             raise
         except (OutcomeUnknownError, TimeoutError) as error:
-            log.error("order unknown", **_words(prepared), error=str(error))  # noqa: TRY400
+            log.error("order unknown", **_as_fields(prepared), error=str(error))  # noqa: TRY400
             await self._recorder.record_unknown(client_order_id, str(error) or "timed out")
             if isinstance(error, OutcomeUnknownError):
                 raise
             raise OutcomeUnknownError(client_order_id) from error
         except Exception as error:
-            log.exception("order unknown", **_words(prepared))
-            why = f"{type(error).__name__}: {error}"
-            await self._recorder.record_unknown(client_order_id, why)
+            log.exception("order unknown", **_as_fields(prepared))
+            reason = f"{type(error).__name__}: {error}"
+            await self._recorder.record_unknown(client_order_id, reason)
             raise OutcomeUnknownError(client_order_id) from error
         await self._recorder.record(report)
         return report
@@ -296,7 +302,7 @@ async def _use_group(
     return await exit_groups.insert(connection, position_id, use.kind, at)
 
 
-def _words(prepared: Prepared) -> dict[str, object]:
+def _as_fields(prepared: Prepared) -> dict[str, object]:
     """Return log fields; a stop that is placed to rest must not read like one that was met."""
     intent, request = prepared.order.intent, prepared.request
     price = {"stop": request.stop_price, "limit": request.limit_price}

@@ -27,10 +27,10 @@ from tradebotd.storage.orders import NewOrder, StoredOrder
 from tradebotd.storage.postgres.database import Connection, Database, Lane
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.account.conversion import CurrencyConverter
-from tradebotd.trading.contradiction_alarms import say_of
-from tradebotd.trading.contradictions import of_report
+from tradebotd.trading.contradiction_alarms import alert_order
+from tradebotd.trading.contradictions import report_contradiction
+from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.execution.dust_write_off import write_off
-from tradebotd.trading.execution.committed_changes import Effects
 from tradebotd.trading.execution.fill_ledger import FillLedger
 from tradebotd.trading.execution.listeners import (
     ExternalOrderListener,
@@ -45,7 +45,7 @@ RECORD_SECONDS: Final = 5.0
 INFERRED: Final = "inferred_absent"
 
 Choice = Callable[[StoredOrder], OrderStatus]
-AlsoThen = Callable[[Connection, Effects], Awaitable[None]]
+AlsoThen = Callable[[Connection, CommittedChanges], Awaitable[None]]
 
 
 class OrderRecorder:
@@ -82,7 +82,7 @@ class OrderRecorder:
         """Notify *listener* of a stream's reports of orders that are not ours."""
         self._external_orders.append(listener)
 
-    async def record(self, report: OrderReport) -> Effects:
+    async def record(self, report: OrderReport) -> CommittedChanges:
         """Record a venue's report and its fills, in one durable transaction.
 
         Shielded with a deadline of its own: what was sent must not stay unrecorded because a caller
@@ -93,24 +93,28 @@ class OrderRecorder:
             report.client_order_id, lambda _: status, report.reason, report, report.fills
         )
 
-    async def record_rejected(self, client_order_id: ClientOrderId, reason: str) -> Effects:
+    async def record_rejected(
+        self, client_order_id: ClientOrderId, reason: str
+    ) -> CommittedChanges:
         return await self._shielded(client_order_id, lambda _: OrderStatus.REJECTED, reason)
 
-    async def record_unknown(self, client_order_id: ClientOrderId, reason: str) -> Effects:
+    async def record_unknown(self, client_order_id: ClientOrderId, reason: str) -> CommittedChanges:
         return await self._shielded(client_order_id, lambda _: OrderStatus.UNKNOWN, reason)
 
-    async def record_absent(self, stored: StoredOrder, why: str) -> Effects:
+    async def record_absent(self, stored: StoredOrder, reason: str) -> CommittedChanges:
         """Record an inferred absence. The order's own reason stays last: its fill may come yet."""
         return await self._shielded(
             stored.order.client_order_id,
-            lambda now: OrderStatus.CANCELED if was_seen(now) else OrderStatus.REJECTED,
-            f"{INFERRED}: {why}; made for {stored.order.reason}",
+            lambda current: OrderStatus.CANCELED if was_seen(current) else OrderStatus.REJECTED,
+            f"{INFERRED}: {reason}; made for {stored.order.reason}",
         )
 
-    async def record_fills(self, client_order_id: ClientOrderId, fills: Sequence[Fill]) -> Effects:
+    async def record_fills(
+        self, client_order_id: ClientOrderId, fills: Sequence[Fill]
+    ) -> CommittedChanges:
         """Record fills of an order that the venue denies, or says nothing else of."""
         return await self._shielded(
-            client_order_id, lambda now: now.order.status, None, None, fills
+            client_order_id, lambda current: current.order.status, None, None, fills
         )
 
     async def write_off(
@@ -124,19 +128,19 @@ class OrderRecorder:
         Raises OrderDeniedError (an order of it is not settled; it can be sold now),
         DatabaseUnavailableError, TimeoutError.
         """
-        effects = Effects()
+        changes = CommittedChanges()
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
                 await write_off(
                     connection,
                     position_id,
                     is_dust,
-                    effects,
+                    changes,
                     days=self.days,
                     instrument=instrument,
                     now=self._clock.now(),
                 )
-        self._tell(effects)
+        self._notify(changes)
 
     async def on_order_report(self, report: OrderReport) -> None:
         """Record a report of a venue's order stream, and never end the stream.
@@ -144,8 +148,8 @@ class OrderRecorder:
         A report that cannot be recorded, or fails in an unforeseen way, is found by reconciliation.
         """
         try:
-            effects = await self.record(report)
-            if effects.is_foreign:
+            changes = await self.record(report)
+            if changes.is_foreign:
                 for listener in self._external_orders:
                     await listener.on_external_order(report)
         except (DatabaseUnavailableError, TimeoutError) as error:
@@ -170,43 +174,47 @@ class OrderRecorder:
         order: NewOrder,
         fills: Sequence[Fill],
         also: AlsoThen | None = None,
-    ) -> Effects:
+    ) -> CommittedChanges:
         """Book external *fills* as *order*, which was never sent.
 
         All of them or none, with *also* in the same transaction. Raises as
         `storage.orders.insert_order`, RefusedError when the bot's position is no longer what it was
         when the order was made.
         """
-        effects = Effects()
+        changes = CommittedChanges()
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             try:
                 async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
                     await orders.insert_order(
                         connection, account, token, await _in_group(connection, order)
                     )
-                    await self._fill_adopted(connection, order, fills, effects)
+                    await self._fill_adopted(connection, order, fills, changes)
                     if also is not None:
-                        await also(connection, effects)
+                        await also(connection, changes)
             except OpenedMeanwhileError as error:
                 raise RefusedError(
                     RefusalCode.CHANGED_MEANWHILE, str(error), "try again"
                 ) from error
-        self._tell(effects)
-        return effects
+        self._notify(changes)
+        return changes
 
     async def _fill_adopted(
-        self, connection: Connection, order: NewOrder, fills: Sequence[Fill], effects: Effects
+        self,
+        connection: Connection,
+        order: NewOrder,
+        fills: Sequence[Fill],
+        changes: CommittedChanges,
     ) -> None:
         stored = await orders.lock(connection, order.client_order_id)
         if stored is None:
             raise AssertionError(f"order {order.id} was inserted and is not there")
         for fill in fills:
-            stored = await self._ledger.apply(connection, stored, fill, effects)
-        joined = order.intent.position_id is None and not effects.opened
-        is_excess = not (effects.opened or effects.changed or effects.closed)
-        if effects.fills != len(fills) or joined or is_excess:
+            stored = await self._ledger.apply(connection, stored, fill, changes)
+        joined = order.intent.position_id is None and not changes.opened
+        is_excess = not (changes.opened or changes.changed or changes.closed)
+        if changes.fills != len(fills) or joined or is_excess:
             raise RefusedError(RefusalCode.CHANGED_MEANWHILE, f"{order.intent.bot} traded just now")
-        await self._move(connection, stored, OrderStatus.FILLED, None, None, effects)
+        await self._move(connection, stored, OrderStatus.FILLED, None, None, changes)
 
     async def _shielded(
         self,
@@ -215,19 +223,19 @@ class OrderRecorder:
         reason: str | None,
         report: OrderReport | None = None,
         fills: Sequence[Fill] = (),
-    ) -> Effects:
+    ) -> CommittedChanges:
         """Write, shielded; twice if the first fills of two orders of a bot were written at once.
 
         The second attempt finds the position of the first order, and joins it.
         """
-        told = (client_order_id, choose, reason, report, fills)
+        written = (client_order_id, choose, reason, report, fills)
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             try:
-                effects = await self._write(*told)
+                changes = await self._write(*written)
             except OpenedMeanwhileError:
-                effects = await self._write(*told)
-        self._tell(effects)
-        return effects
+                changes = await self._write(*written)
+        self._notify(changes)
+        return changes
 
     async def _write(
         self,
@@ -236,27 +244,30 @@ class OrderRecorder:
         reason: str | None,
         report: OrderReport | None,
         fills: Sequence[Fill],
-    ) -> Effects:
-        effects = Effects()
+    ) -> CommittedChanges:
+        changes = CommittedChanges()
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             stored = await self._lock(connection, client_order_id, report)
             if stored is None:
                 log.warning("external order reported", order=client_order_id)
-                effects.is_foreign = True
-                return effects
+                changes.is_foreign = True
+                return changes
             if report is not None and not await self._fits(connection, stored, report):
-                effects.differs = True
-                return effects
-            if report is not None and (why := of_report(stored, report)) is not None:
-                effects.contradiction = why
-                await say_of(connection, stored, why, self._clock.now())
+                changes.differs = True
+                return changes
+            if (
+                report is not None
+                and (contradiction := report_contradiction(stored, report)) is not None
+            ):
+                changes.contradiction = contradiction
+                await alert_order(connection, stored, contradiction, self._clock.now())
             for fill in fills:
                 # An algo order's execution may bear another name than the order.
                 ours = replace(fill, client_order_id=stored.order.client_order_id)
-                stored = await self._ledger.apply(connection, stored, ours, effects)
-            if effects.contradiction is None:
-                await self._move(connection, stored, choose(stored), report, reason, effects)
-        return effects
+                stored = await self._ledger.apply(connection, stored, ours, changes)
+            if changes.contradiction is None:
+                await self._move(connection, stored, choose(stored), report, reason, changes)
+        return changes
 
     async def _lock(
         self, connection: Connection, client_order_id: ClientOrderId, report: OrderReport | None
@@ -291,8 +302,10 @@ class OrderRecorder:
                 self._clock.now(),
             )
             if taken:
-                words = ", ".join(taken)
-                await self._alarm(connection, stored, f"{words} is another order's at the venue")
+                taken_ids = ", ".join(taken)
+                await self._alarm(
+                    connection, stored, f"{taken_ids} is another order's at the venue"
+                )
                 return False
         return True
 
@@ -312,7 +325,7 @@ class OrderRecorder:
         status: OrderStatus,
         report: OrderReport | None,
         reason: str | None,
-        effects: Effects,
+        changes: CommittedChanges,
     ) -> None:
         order = stored.order
         if status is order.status or status not in LEGAL_TRANSITIONS[order.status]:
@@ -329,32 +342,32 @@ class OrderRecorder:
         if settled and stored.exit_group_id is not None:
             await orders.close_exit_group(connection, stored.exit_group_id)
             if order.position_id is not None:
-                effects.released.append(order.position_id)
+                changes.released.append(order.position_id)
 
     # After the commit
 
-    def _tell(self, effects: Effects) -> None:
-        closed = {position.id for position, _, _ in effects.closed}
-        if effects.fills:
+    def _notify(self, changes: CommittedChanges) -> None:
+        closed = {position.id for position, _, _ in changes.closed}
+        if changes.fills:
             for listener in self._fill_listeners:
                 listener()
-        for position in effects.opened:
+        for position in changes.opened:
             self.positions.watch(position)
-            log.info("position opened", **_words(position, position.entry_price))
-        for position in effects.changed:
+            log.info("position opened", **_as_fields(position, position.entry_price))
+        for position in changes.changed:
             if position.id not in closed:
                 self.positions.watch(position)
-        for position, books, reason in effects.closed:
+        for position, books, reason in changes.closed:
             self.positions.forget(position.id)
             log.info(
                 "position closed",
-                **_words(position, books.exit_price),
+                **_as_fields(position, books.exit_price),
                 close_reason=reason,
                 realized_pnl=books.realized_pnl,
                 **({"dust": books.dust} if books.dust else {}),
-                **_gap_words(effects, position.id),
+                **_gap_fields(changes, position.id),
             )
-        for position_id in effects.released:
+        for position_id in changes.released:
             if position_id not in closed:
                 self.positions.release(position_id)
 
@@ -385,12 +398,12 @@ def _explains(status: OrderStatus, reason: str | None) -> bool:
     return status is OrderStatus.REJECTED or (status is OrderStatus.CANCELED and inferred)
 
 
-def _gap_words(effects: Effects, position_id: PositionId) -> dict[str, object]:
-    gap = effects.gaps.get(position_id)
-    return {} if gap is None else {"gap": gap.words()}
+def _gap_fields(changes: CommittedChanges, position_id: PositionId) -> dict[str, object]:
+    gap = changes.gaps.get(position_id)
+    return {} if gap is None else {"gap": gap.as_fields()}
 
 
-def _words(position: Position, price: Decimal | None) -> dict[str, object]:
+def _as_fields(position: Position, price: Decimal | None) -> dict[str, object]:
     return {
         "bot": position.bot,
         "symbol": position.symbol,

@@ -17,30 +17,32 @@ class RetryTimers:
         self._until: dict[PositionId, datetime] = {}
         self.next: datetime | None = None
 
-    def until(self, position_id: PositionId, end: datetime) -> None:
+    def hold_until(self, position_id: PositionId, end: datetime) -> None:
         self._until[position_id] = end
-        self._look()
+        self._refresh_next()
 
-    def over(self, now: datetime) -> Iterator[PositionId]:
+    def take_over_due(self, now: datetime) -> Iterator[PositionId]:
         """Yield the positions whose pause has ended, in order; each once."""
-        for position_id in sorted(each for each, end in self._until.items() if end <= now):
+        for position_id in sorted(
+            position_id for position_id, end in self._until.items() if end <= now
+        ):
             del self._until[position_id]
             yield position_id
-        self._look()
+        self._refresh_next()
 
-    def holds(self, position_id: PositionId, now: datetime) -> datetime | None:
+    def held_until(self, position_id: PositionId, now: datetime) -> datetime | None:
         """Return until when the position must wait; None when it may be tried."""
         end = self._until.get(position_id)
         return None if end is None or end <= now else end
 
     def forget(self, position_id: PositionId) -> None:
         if self._until.pop(position_id, None) is not None:
-            self._look()
+            self._refresh_next()
 
     def __contains__(self, position_id: PositionId) -> bool:
         return position_id in self._until
 
-    def _look(self) -> None:
+    def _refresh_next(self) -> None:
         self.next = min(self._until.values(), default=None)
 
 

@@ -20,12 +20,12 @@ from tradebotd.domain.position import Position
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.risk.exit_levels import (
-    Behind,
     ExitLevels,
-    better,
+    TrailDistance,
     break_even_price,
     expired,
     levels_for,
+    more_favourable,
     target_in_force,
     tightest_stop,
     triggered,
@@ -106,12 +106,12 @@ class ExitChanges:
         database: Database,
         prices: PriceSource,
         symbols: Mapping[str, MarketSymbol],
-        watcher: MovingStops,
+        tracker: MovingStops,
     ) -> None:
         self._database = database
         self._prices = prices
         self._symbols = symbols
-        self._watcher = watcher
+        self._tracker = tracker
 
     async def set(
         self,
@@ -127,7 +127,7 @@ class ExitChanges:
         What rests at the venue follows at the next sweep; until then the daemon's own check
         applies. Raises RefusedError, DatabaseUnavailableError.
         """
-        if all(each is None for each in (stop_loss, take_profit, trailing_stop, max_holding)):
+        if all(level is None for level in (stop_loss, take_profit, trailing_stop, max_holding)):
             raise RefusedError(
                 RefusalCode.NOTHING_TO_SET,
                 "name a stop-loss, a take-profit, a trailing stop or a longest holding time",
@@ -138,10 +138,10 @@ class ExitChanges:
                 raise RefusedError(
                     RefusalCode.NO_SUCH_POSITION, f"there is no open position {position_id}"
                 )
-            before = self._watcher.as_moved(locked.position)
-            instrument, last = self._known(before)
+            before = self._tracker.as_moved(locked.position)
+            instrument, last = self._instrument_and_prices(before)
             if trailing_stop is not None:  # one that did not trail so far has kept no best price
-                best = better(before.side, before.best_price, last.believed)
+                best = more_favourable(before.side, before.best_price, last.believed)
                 before = replace(before, best_price=best)
             changed = _changed(before, instrument, stop_loss, take_profit, trailing_stop)
             if max_holding is not None:
@@ -149,8 +149,8 @@ class ExitChanges:
                 changed = replace(changed, exits=plan)
             _check(before, changed, last, instrument)
             await positions.update_plan(connection, changed)
-        self._watcher.watch(changed)
-        self._watcher.release(position_id)
+        self._tracker.watch(changed)
+        self._tracker.release(position_id)
         log.warning(
             "exits changed",
             position=position_id,
@@ -160,7 +160,7 @@ class ExitChanges:
         )
         return changed
 
-    def _known(self, position: Position) -> tuple[Instrument, LastPrices]:
+    def _instrument_and_prices(self, position: Position) -> tuple[Instrument, LastPrices]:
         symbol = self._symbols.get(position.symbol)
         if symbol is None:
             raise RefusedError(RefusalCode.UNKNOWN_SYMBOL, f"{position.symbol} is not configured")
@@ -214,10 +214,10 @@ def _changed(
                     RefusalCode.WRONG_SIDE, f"{stop_at} does not trail behind {plain(best)}"
                 )
         plan = replace(plan, trailing_stop=fraction, trailing_stop_atr=None)
-        behind = Behind.of(plan)
+        distance = TrailDistance.of(plan)
         stop = None
-        if behind is not None:
-            stop = behind.level(side, position.best_price, instrument.tick_size)
+        if distance is not None:
+            stop = distance.level(side, position.best_price, instrument.tick_size)
         levels = replace(levels, trailing_stop=stop)
     return replace(
         position,
@@ -231,18 +231,20 @@ def _changed(
 
 def _differences(before: Position, after: Position) -> list[str]:
     """Return a line for each change, in the words of the command."""
-    told = {
+    changes = {
         "stop-loss": (before.stop_loss, after.stop_loss),
         "take-profit": (before.take_profit, after.take_profit),
         "trailing-stop": (before.trailing_stop, after.trailing_stop),
         "max-holding": (before.exits.max_holding, after.exits.max_holding),
     }
     return [
-        f"{name}: {_told(old)} -> {_told(new)}" for name, (old, new) in told.items() if old != new
+        f"{name}: {_written(old)} -> {_written(new)}"
+        for name, (old, new) in changes.items()
+        if old != new
     ]
 
 
-def _told(exit_: Decimal | timedelta | None) -> str:
+def _written(exit_: Decimal | timedelta | None) -> str:
     if exit_ is None:
         return NONE
     return plain(exit_) if isinstance(exit_, Decimal) else written_duration(exit_)
@@ -255,7 +257,7 @@ def _is_stopped(position: Position) -> bool:
 def _without_break_even(position: Position, instrument: Instrument) -> ExitPlan:
     """Return the plan without an earned break-even, which would move an operator's stop back."""
     at = break_even_price(position.exits, position.side, position.entry_price, instrument.tick_size)
-    if at is None or better(position.side, position.best_price, at) != position.best_price:
+    if at is None or more_favourable(position.side, position.best_price, at) != position.best_price:
         return position.exits
     return replace(position.exits, break_even=None)
 
@@ -283,11 +285,11 @@ def _check(before: Position, position: Position, last: LastPrices, instrument: I
             RefusalCode.CLOSER_THAN_A_TICK,
             f"a tick of {position.symbol} is {plain(instrument.tick_size)}",
         )
-    met = triggered(position.side, position, price)
-    if met is not None:
+    hit = triggered(position.side, position, price)
+    if hit is not None:
         raise RefusedError(
             RefusalCode.ALREADY_MET,
-            f"the price {plain(price)} has met the {met[0].replace('_', '-')} at {plain(met[1])}",
+            f"the price {plain(price)} has met the {hit[0].replace('_', '-')} at {plain(hit[1])}",
             hint="to end the position, close it",
         )
     for level in (position.stop_loss, position.take_profit, position.trailing_stop):

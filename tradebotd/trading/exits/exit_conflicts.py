@@ -60,7 +60,7 @@ Step = Place | Retire | CancelAll | VerifyNotExecuted | Deny
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplacementContext:
+class ConflictContext:
     """Context of a replacement.
 
     `capped`: all exits together sell no more than is held (reduce-only, where no other position
@@ -77,42 +77,46 @@ class ReplacementContext:
     asked: bool = False
 
 
-def next_step(groups: Groups, terms: ReplacementContext) -> Step:
+def next_step(groups: Groups, context: ConflictContext) -> Step:
     active, retiring = groups.active, groups.retiring
-    overlaps = terms.capped and terms.replacement is Replacement.OVERLAP
+    overlaps = context.capped and context.replacement is Replacement.OVERLAP
     if active is not None and active.unsettled:
-        return _beside(active, retiring, terms, overlaps=overlaps)
-    if retiring is not None and not terms.asked:
-        held_up = _held_up(retiring, terms, overlaps=overlaps)
+        return _beside(active, retiring, context, overlaps=overlaps)
+    if retiring is not None and not context.asked:
+        held_up = _held_up(retiring, context, overlaps=overlaps)
         if held_up is not None:
             return held_up
     return Place(reuse=None if active is None else active.id)
 
 
 def _beside(
-    active: ExitGroup, retiring: ExitGroup | None, terms: ReplacementContext, *, overlaps: bool
+    active: ExitGroup, retiring: ExitGroup | None, context: ConflictContext, *, overlaps: bool
 ) -> Step:
     """Return the step beside an active exit that is not settled."""
-    in_flight = any(order.client_order_id in terms.in_flight for order in active.unsettled)
+    in_flight = any(order.client_order_id in context.in_flight for order in active.unsettled)
     sells_now = active.kind is GroupKind.MARKET and any(
         not rests(order) and not order.is_in_doubt for order in active.unsettled
     )
-    if in_flight or sells_now or (active.kind, terms.kind) == (GroupKind.MARKET, GroupKind.RESTING):
+    if (
+        in_flight
+        or sells_now
+        or (active.kind, context.kind) == (GroupKind.MARKET, GroupKind.RESTING)
+    ):
         return Deny(DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is not settled yet")
     if retiring is not None:
-        if terms.cleared and retiring.unsettled:
-            return _behind_both(active, retiring, terms)
+        if context.cleared and retiring.unsettled:
+            return _beside_both(active, retiring, context)
         return CancelAll(retiring)
     if active.kind is GroupKind.RESTING:
         live = [order for order in active.unsettled if order.is_live]
         if overlaps:
             return Place(retire=active)
-        if terms.replacement is Replacement.REPLACE and len(active.unsettled) == len(live) == 1:
+        if context.replacement is Replacement.REPLACE and len(active.unsettled) == len(live) == 1:
             return Place(retire=active, replacing=live[0])
     return Retire(active)
 
 
-def _behind_both(active: ExitGroup, retiring: ExitGroup, terms: ReplacementContext) -> Step:
+def _beside_both(active: ExitGroup, retiring: ExitGroup, context: ConflictContext) -> Step:
     """Return the step beside two unsettled groups, since there is no third one.
 
     What rests in the active one makes way; where the outcome of both is unknown, the exit joins the
@@ -120,24 +124,24 @@ def _behind_both(active: ExitGroup, retiring: ExitGroup, terms: ReplacementConte
     """
     rests_now = any(order.is_live for order in active.unsettled)
     doubtful = _in_doubt(retiring) and (rests_now or _in_doubt(active))
-    if terms.kind is not GroupKind.MARKET or not doubtful:
+    if context.kind is not GroupKind.MARKET or not doubtful:
         return _UNSETTLED
-    repeats = terms.part and GroupKind.MARKET in {active.kind, retiring.kind}
-    if terms.asked or (terms.capped and not repeats):
+    repeats = context.part and GroupKind.MARKET in {active.kind, retiring.kind}
+    if context.asked or (context.capped and not repeats):
         return CancelAll(active) if rests_now else Place(reuse=active.id, joins=True)
     unsettled = (*active.unsettled, *retiring.unsettled)
     return VerifyNotExecuted(tuple(order for order in unsettled if order.is_in_doubt))
 
 
-def _held_up(retiring: ExitGroup, terms: ReplacementContext, *, overlaps: bool) -> Step | None:
+def _held_up(retiring: ExitGroup, context: ConflictContext, *, overlaps: bool) -> Step | None:
     """Return what must come before an order while an earlier group is not settled, or None."""
     if not retiring.unsettled:
-        return None if terms.cleared else CancelAll(retiring)
-    again = terms.part and retiring.kind is GroupKind.MARKET
-    at_once = overlaps or (terms.capped and _in_doubt(retiring))
-    if terms.kind is GroupKind.MARKET and at_once and not again:
+        return None if context.cleared else CancelAll(retiring)
+    again = context.part and retiring.kind is GroupKind.MARKET
+    at_once = overlaps or (context.capped and _in_doubt(retiring))
+    if context.kind is GroupKind.MARKET and at_once and not again:
         return None
-    if not terms.cleared:
+    if not context.cleared:
         return CancelAll(retiring)
     if _in_doubt(retiring):
         return VerifyNotExecuted(retiring.unsettled)

@@ -39,18 +39,18 @@ class ExitHolds:
         position = exit_.position
         if position.symbol in self._pauses.paused:
             return SPLIT
-        if self._rests_just_met(exit_):
+        if self._rests_just_triggered(exit_):
             return "a stop rests at the venue"
         held_back = self._placement.held_back()
         if held_back is None:
             return None
-        self._timers.until(position.id, self._clock.now() + held_back.pause)
-        return held_back.why
+        self._timers.hold_until(position.id, self._clock.now() + held_back.pause)
+        return held_back.reason
 
     def forget(self, position_id: PositionId) -> None:
         self._triggered_at.pop(position_id, None)
 
-    def _rests_just_met(self, exit_: ExitIntent) -> bool:
+    def _rests_just_triggered(self, exit_: ExitIntent) -> bool:
         position = exit_.position
         resting = self._resting.live(position.id)
         if resting is None or not resting.covers(position, exit_):
@@ -61,5 +61,5 @@ class ExitHolds:
             return False
         if since is None:
             self._triggered_at[position.id] = now
-            self._timers.until(position.id, now + self._grace)
+            self._timers.hold_until(position.id, now + self._grace)
         return True

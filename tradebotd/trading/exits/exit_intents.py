@@ -12,9 +12,9 @@ from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderTy
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.side import PositionSide
 from tradebotd.risk.exit_levels import (
-    better,
     expired,
     ladder_step,
+    more_favourable,
     still_to_sell,
     tightest_stop,
     triggered,
@@ -46,55 +46,55 @@ class RestingPair:
     target: Decimal | None
     quantity: Decimal
 
-    def covers(self, position: Position, each: ExitIntent) -> bool:
-        """Return whether the price that met *each* has also met an order that rests."""
-        if each.level is None:
+    def covers(self, position: Position, exit_: ExitIntent) -> bool:
+        """Return whether the price that met *exit_* has also met an order that rests."""
+        if exit_.level is None:
             return False
-        if each.reason is CloseReason.TAKE_PROFIT:
-            return self.target == each.level
-        return better(position.side, self.stop, each.level) == self.stop
+        if exit_.reason is CloseReason.TAKE_PROFIT:
+            return self.target == exit_.level
+        return more_favourable(position.side, self.stop, exit_.level) == self.stop
 
 
-def judged_anew(each: ExitIntent, now: Position, at: datetime) -> ExitIntent:
-    """Return *each* with the position as it is *now*.
+def rejudged(exit_: ExitIntent, current: Position, at: datetime) -> ExitIntent:
+    """Return *exit_* with the position as it is *current*.
 
     The caller may have waited since it was judged: for a quote, for another exit. Raises
     OrderDeniedError (`position_changed`) when the position has moved and would not end so any more:
     its step is taken, its stop was moved by an operator or by a fill, its plan is another.
     """
-    if now.version == each.position.version:
-        return replace(each, position=now)
-    if each.reason is CloseReason.MAX_HOLDING:
-        if expired(now.exits, now.opened_at, at):
-            return replace(each, position=now)
+    if current.version == exit_.position.version:
+        return replace(exit_, position=current)
+    if exit_.reason is CloseReason.MAX_HOLDING:
+        if expired(current.exits, current.opened_at, at):
+            return replace(exit_, position=current)
         raise OrderDeniedError(
-            DenialRule.POSITION_CHANGED, f"position {now.id} may be held for longer now"
+            DenialRule.POSITION_CHANGED, f"position {current.id} may be held for longer now"
         )
-    price = each.level if each.price is None else each.price
+    price = exit_.level if exit_.price is None else exit_.price
     if price is None:  # a signal or an operator ends whatever is held
-        return replace(each, position=now)
-    met = triggered(now.side, now, price)
-    if met is None or not _is_the_same(each, now, met):
+        return replace(exit_, position=current)
+    hit = triggered(current.side, current, price)
+    if hit is None or not _is_the_same(exit_, current, hit):
         raise OrderDeniedError(
-            DenialRule.POSITION_CHANGED, f"{price:f} does not end position {now.id} so any more"
+            DenialRule.POSITION_CHANGED, f"{price:f} does not end position {current.id} so any more"
         )
-    return replace(each, position=now, reason=met[0], level=met[1])
+    return replace(exit_, position=current, reason=hit[0], level=hit[1])
 
 
-def _is_the_same(each: ExitIntent, now: Position, met: tuple[CloseReason, Decimal]) -> bool:
-    """Return whether *met* still ends the position as *each* does.
+def _is_the_same(exit_: ExitIntent, current: Position, hit: tuple[CloseReason, Decimal]) -> bool:
+    """Return whether *hit* still ends the position as *exit_* does.
 
     A stop ends all that is held, whichever it is; a target may be a step of a ladder.
     """
     target = CloseReason.TAKE_PROFIT
-    if each.reason is target:
-        done = each.position.ladder_done
-        return met == (each.reason, each.level) and now.ladder_done == done
-    return met[0] is not target
+    if exit_.reason is target:
+        done = exit_.position.ladder_done
+        return hit == (exit_.reason, exit_.level) and current.ladder_done == done
+    return hit[0] is not target
 
 
 def market_exit(
-    each: ExitIntent, position: Position, instrument: Instrument, price: Decimal | None = None
+    exit_: ExitIntent, position: Position, instrument: Instrument, price: Decimal | None = None
 ) -> OrderIntent:
     """Return the market exit of what is held now, worth *price* a unit (None: not known).
 
@@ -108,11 +108,11 @@ def market_exit(
             DenialRule.BELOW_VENUE_MINIMUM,
             f"{position.venue} sells no {position.quantity:f} {position.symbol}{at}",
         )
-    if each.reason is CloseReason.DUST:
+    if exit_.reason is CloseReason.DUST:
         raise OrderDeniedError(
             DenialRule.POSITION_CHANGED, f"position {position.id} can be sold now"
         )
-    if each.reason is CloseReason.TAKE_PROFIT and each.level is not None:
+    if exit_.reason is CloseReason.TAKE_PROFIT and exit_.level is not None:
         step = ladder_step(
             position.exits,
             position.side,
@@ -123,10 +123,10 @@ def market_exit(
     if step is not None:
         quantity = _step_quantity(position, step, quantity, price, instrument)
     return OrderIntent(
-        request=_request(position, OrderType.MARKET, quantity, trigger=each.level),
+        request=_request(position, OrderType.MARKET, quantity, trigger=exit_.level),
         bot=position.bot,
         role=OrderRole.EXIT,
-        reason=each.reason,
+        reason=exit_.reason,
         position_id=position.id,
         position_version=position.version,
         ladder_step=step,
@@ -178,13 +178,15 @@ def with_dust(
     )
 
 
-def guard_for(position: Position, instrument: Instrument, *, linked: bool) -> RestingPair | None:
+def pair_for(position: Position, instrument: Instrument, *, linked: bool) -> RestingPair | None:
     """Return what should rest; None without a stop, or if it sells less than the venue takes."""
     stop, trailing = position.stop_loss, position.trailing_stop
     if stop is None and trailing is None:
         return None
     tightest, reason = stop, CloseReason.STOP_LOSS
-    if trailing is not None and (stop is None or better(position.side, stop, trailing) != stop):
+    if trailing is not None and (
+        stop is None or more_favourable(position.side, stop, trailing) != stop
+    ):
         tightest, reason = trailing, CloseReason.TRAILING_STOP
     if tightest is None or tightest <= 0:
         return None
@@ -205,18 +207,18 @@ def near_enough(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> 
         return False
     if rests.stop == wanted.stop:
         return True
-    tighter = better(side, rests.stop, wanted.stop) == wanted.stop
+    tighter = more_favourable(side, rests.stop, wanted.stop) == wanted.stop
     small = abs(wanted.stop - rests.stop) < wanted.stop * LEAST_MOVE
     return tighter and small and wanted.reason is CloseReason.TRAILING_STOP
 
 
-def resting_exits(position: Position, guard: RestingPair) -> list[OrderIntent]:
-    orders = [(OrderType.STOP_MARKET, guard.reason, guard.stop)]
-    if guard.target is not None:
-        orders.append((OrderType.TAKE_PROFIT_MARKET, CloseReason.TAKE_PROFIT, guard.target))
+def resting_exits(position: Position, pair: RestingPair) -> list[OrderIntent]:
+    orders = [(OrderType.STOP_MARKET, pair.reason, pair.stop)]
+    if pair.target is not None:
+        orders.append((OrderType.TAKE_PROFIT_MARKET, CloseReason.TAKE_PROFIT, pair.target))
     return [
         OrderIntent(
-            request=_request(position, kind, guard.quantity, stop=price),
+            request=_request(position, kind, pair.quantity, stop=price),
             bot=position.bot,
             role=OrderRole.EXIT,
             reason=reason,

@@ -13,29 +13,29 @@ from tradebotd.storage.exit_groups import GroupKind
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class _HeldLock:
     kind: GroupKind
-    over: anyio.Event = field(default_factory=anyio.Event)
+    released: anyio.Event = field(default_factory=anyio.Event)
 
 
-class ExitTurns:
+class ExitLocks:
     """Turns by position: only a market exit waits, for a stop that is being placed."""
 
     def __init__(self) -> None:
-        self._turns: dict[PositionId, _Turn] = {}
+        self._held: dict[PositionId, _HeldLock] = {}
 
     @asynccontextmanager
-    async def take(self, position_id: PositionId, kind: GroupKind) -> AsyncIterator[None]:
+    async def hold(self, position_id: PositionId, kind: GroupKind) -> AsyncIterator[None]:
         """Take a turn. Raises OrderDeniedError while another exit of the position is being made."""
-        while (other := self._turns.get(position_id)) is not None:
+        while (other := self._held.get(position_id)) is not None:
             if kind is GroupKind.RESTING or other.kind is GroupKind.MARKET:
                 raise OrderDeniedError(
                     DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is being made"
                 )
-            await other.over.wait()
-        mine = self._turns[position_id] = _Turn(kind)
+            await other.released.wait()
+        mine = self._held[position_id] = _HeldLock(kind)
         try:
             yield
         finally:
-            del self._turns[position_id]
-            mine.over.set()
+            del self._held[position_id]
+            mine.released.set()

@@ -28,38 +28,38 @@ from tradebotd.storage import dust, exit_groups, positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
 from tradebotd.storage.postgres.database import Database, Lane
-from tradebotd.trading.contradictions import of_answer
+from tradebotd.trading.contradictions import answer_contradiction
 from tradebotd.trading.execution.exit_sending import send_together
 from tradebotd.trading.execution.placement import Placement, Prepared
-from tradebotd.trading.exits.exit_intents import with_dust
-from tradebotd.trading.exits.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
-from tradebotd.trading.exits.exit_locks import ExitTurns
 from tradebotd.trading.exits.exit_conflicts import (
     CancelAll,
+    ConflictContext,
     Deny,
     Place,
-    ReplacementContext,
     Retire,
     VerifyNotExecuted,
     next_step,
     rests,
 )
+from tradebotd.trading.exits.exit_intents import with_dust
+from tradebotd.trading.exits.exit_locks import ExitLocks
+from tradebotd.trading.exits.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
 from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
 
 log = structlog.get_logger(__name__)
 
 MOST_STEPS: Final = 8
 ASK_SECONDS: Final = 10.0
-LEFTOVERS: Final = 100
+MOST_ORPHANS: Final = 100
 
 
 @dataclass(slots=True)
-class _Wish:
+class _ExitRequest:
     """Exits to place. `whole`: all that *build* says, not less for orders in doubt."""
 
     kind: GroupKind
     build: Build
-    made: list[Prepared]
+    prepared: list[Prepared]
     decision: DecisionRecord | None
     whole: bool = field(init=False)
 
@@ -84,7 +84,7 @@ class ExitPlacement:
         self._clock = clock
         self._venues = venues
         self._symbols = symbols
-        self._turns = ExitTurns()
+        self._locks = ExitLocks()
         self.orders = placement
         self._evidence = evidence
         self._retirements: list[Callable[[PositionId], None]] = []
@@ -102,23 +102,23 @@ class ExitPlacement:
         position_id: PositionId,
         kind: GroupKind,
         build: Build,
-        made: list[Prepared],
+        prepared: list[Prepared],
         decision: DecisionRecord | None = None,
     ) -> list[OrderReport]:
         """Place exits of a position.
 
         *build* makes the orders from the position as it is when they are committed (it is called
-        again when the position moved before that, and may deny); then they are in *made*, and
+        again when the position moved before that, and may deny); then they are in *prepared*, and
         whatever is raised, they may be at the venue. *decision* is committed with them. Raises
         OrderDeniedError (an exit is under way, which may be over at the next attempt), VenueError,
         DatabaseUnavailableError.
         """
-        async with self._turns.take(position_id, kind):
-            return await self._place(position_id, _Wish(kind, build, made, decision))
+        async with self._locks.hold(position_id, kind):
+            return await self._place(position_id, _ExitRequest(kind, build, prepared, decision))
 
     async def withdraw(self, position_id: PositionId) -> None:
         """Cancel what rests for the position, and what retires. Raises as `place`."""
-        async with self._turns.take(position_id, GroupKind.RESTING):
+        async with self._locks.hold(position_id, GroupKind.RESTING):
             _, groups, _ = await self._read(position_id)
             for group in (groups.retiring, groups.active):
                 if group is not None and group.kind is GroupKind.RESTING:
@@ -126,34 +126,34 @@ class ExitPlacement:
 
     async def clear(self, position_id: PositionId, group: ExitGroup) -> None:
         """Cancel what is left of *group*. Raises as `place`."""
-        async with self._turns.take(position_id, GroupKind.RESTING):
+        async with self._locks.hold(position_id, GroupKind.RESTING):
             await self._clear(group)
 
-    async def _place(self, position_id: PositionId, wish: _Wish) -> list[OrderReport]:
+    async def _place(self, position_id: PositionId, request: _ExitRequest) -> list[OrderReport]:
         cleared = asked = False
         for _ in range(MOST_STEPS):
             position, groups, shared = await self._read(position_id)
-            terms = replace(
-                self._terms(position, wish.kind, shared=shared),
-                part=sells_a_part(wish.build, position),
+            context = replace(
+                self._context(position, request.kind, shared=shared),
+                part=sells_a_part(request.build, position),
                 cleared=cleared,
                 asked=asked,
             )
-            match next_step(groups, terms):
+            match next_step(groups, context):
                 case Place() as how:
-                    reports = await self._send_or_lessen(position, groups, terms, wish, how)
+                    reports = await self._send_or_lessen(position, groups, context, request, how)
                     if reports is not None:
                         return reports
                 case Retire(group):
-                    await self._make_room(position, group, wish.kind)
+                    await self._make_room(position, group, request.kind)
                     cleared = False
                 case CancelAll(group):
-                    if wish.kind is GroupKind.MARKET:
+                    if request.kind is GroupKind.MARKET:
                         self._on_retired(position_id)
-                    await self._clear_for(group, wish)
+                    await self._clear_for(group, request)
                     cleared = True
                 case VerifyNotExecuted(orders):
-                    asked = await self._prove_or_lessen(position, orders, terms, wish)
+                    asked = await self._prove_or_lessen(position, orders, context, request)
                 case Deny(rule, detail):
                     raise OrderDeniedError(rule, detail)
         raise OrderDeniedError(
@@ -161,7 +161,12 @@ class ExitPlacement:
         )
 
     async def _send_or_lessen(
-        self, position: Position, groups: Groups, terms: ReplacementContext, wish: _Wish, how: Place
+        self,
+        position: Position,
+        groups: Groups,
+        context: ConflictContext,
+        request: _ExitRequest,
+        how: Place,
     ) -> list[OrderReport] | None:
         """Send; return None if another step must follow.
 
@@ -169,26 +174,26 @@ class ExitPlacement:
         have sold some: that order is looked up, and what is left is another order.
         """
         try:
-            return await self._send_unless_moved(position, wish, how)
+            return await self._send_unless_moved(position, request, how)
         except OrderRejectedError:
             doubtful = [order for order in unsettled(groups) if order.is_in_doubt]
-            if terms.part or not wish.whole or not doubtful:
+            if context.part or not request.whole or not doubtful:
                 raise
             for order in doubtful:
-                await self._look_quietly(order)
-            if not await self._lessen(position, wish):
+                await self._lookup_quietly(order)
+            if not await self._lessen(position, request):
                 raise
-            wish.decision = None  # it is stored with the refused one
+            request.decision = None  # it is stored with the refused one
             return None
 
     async def _prove_or_lessen(
         self,
         position: Position,
         orders: Sequence[GroupOrder],
-        terms: ReplacementContext,
-        wish: _Wish,
+        context: ConflictContext,
+        request: _ExitRequest,
     ) -> bool:
-        """Return True when *orders* sold nothing, or no more than *wish* leaves; else raises.
+        """Return True when *orders* sold nothing, or no more than *request* leaves; else raises.
 
         What is beyond doubt does not wait for a venue that can prove nothing at this moment. Raises
         as `place`.
@@ -201,32 +206,32 @@ class ExitPlacement:
                 return True
         except (VenueError, TimeoutError) as error:
             failed = error
-        if not terms.part and await self._lessen(position, wish):
+        if not context.part and await self._lessen(position, request):
             return True
         raise failed
 
-    async def _lessen(self, judged: Position, wish: _Wish) -> bool:
-        """Reduce *wish* to what no order in doubt can have sold. Raises as `_read`.
+    async def _lessen(self, judged: Position, request: _ExitRequest) -> bool:
+        """Reduce *request* to what no order in doubt can have sold. Raises as `_read`.
 
         Returns False when that is nothing, or when it has been reduced already.
         """
-        if not wish.whole:
+        if not request.whole:
             return False
         position, groups, _ = await self._read(judged.id)
         if not unsettled(groups):
             return position.version != judged.version  # it is known now
         instrument = self._symbols[position.symbol].instrument
-        rest = beyond_doubt(wish.build, groups, position, instrument)
+        rest = beyond_doubt(request.build, groups, position, instrument)
         if rest is None:
             return False
-        wish.build, wish.whole = rest, False
+        request.build, request.whole = rest, False
         return True
 
-    def _terms(self, position: Position, kind: GroupKind, *, shared: bool) -> ReplacementContext:
+    def _context(self, position: Position, kind: GroupKind, *, shared: bool) -> ConflictContext:
         venue = self._venues.get(position.venue)
         if venue is None:
             raise VenueUnavailableError(f"venue {position.venue} is not configured")
-        return ReplacementContext(
+        return ConflictContext(
             kind=kind,
             replacement=venue.traits.replacement,
             capped=position.position_type is PositionType.FUTURES and not shared,
@@ -259,12 +264,12 @@ class ExitPlacement:
             await exit_groups.insert(connection, position.id, kind, now)
 
     async def _send_unless_moved(
-        self, position: Position, wish: _Wish, how: Place
+        self, position: Position, request: _ExitRequest, how: Place
     ) -> list[OrderReport] | None:
         """Send; return None when the position moved before the commit and is to be judged anew."""
-        intents = await self._with_dust(position, wish.kind, wish.build(position))
+        intents = await self._with_dust(position, request.kind, request.build(position))
         try:
-            return await self._send(position, intents, how, wish)
+            return await self._send(position, intents, how, request)
         except OrderDeniedError as denied:
             if denied.rule != DenialRule.POSITION_CHANGED:
                 raise
@@ -281,12 +286,12 @@ class ExitPlacement:
                 connection, position.id, position.venue, position.symbol
             )
         instrument = self._symbols[position.symbol].instrument
-        return [with_dust(each, position, instrument, available) for each in intents]
+        return [with_dust(intent, position, instrument, available) for intent in intents]
 
     async def _send(
-        self, position: Position, intents: Sequence[OrderIntent], how: Place, wish: _Wish
+        self, position: Position, intents: Sequence[OrderIntent], how: Place, request: _ExitRequest
     ) -> list[OrderReport]:
-        kind = wish.kind
+        kind = request.kind
         approved = [approve_exit(intent) for intent in intents]
         replacing = how.replacing if len(approved) == 1 else None
         if how.replacing is not None and replacing is None and how.retire is not None:
@@ -301,15 +306,15 @@ class ExitPlacement:
         linked = f"p{position.id}v{position.version}" if len(approved) > 1 else None
         if how.retire is not None and kind is GroupKind.MARKET:
             self._on_retired(position.id)
-        prepared = await self.orders.prepare_exits(approved, use, linked, wish.decision)
-        wish.made[:] = prepared
+        prepared = await self.orders.prepare_exits(approved, use, linked, request.decision)
+        request.prepared[:] = prepared
         venue = self._venues[position.venue]
         try:
             reports = await send_together(self.orders, venue, prepared, replacing)
         finally:
             if replacing is not None:
                 with anyio.move_on_after(ASK_SECONDS, shield=True):
-                    await self._look_quietly(replacing)
+                    await self._lookup_quietly(replacing)
         if how.retire is not None:
             await self._clear_quietly(how.retire)
         return reports
@@ -324,11 +329,11 @@ class ExitPlacement:
             if rests(order):
                 await self._cancel(order)
             else:
-                await self._look(order)
+                await self._lookup(order)
         async with self._database.connection() as connection:
             await exit_groups.close(connection, group.id)
 
-    async def _clear_for(self, group: ExitGroup, wish: _Wish) -> None:
+    async def _clear_for(self, group: ExitGroup, request: _ExitRequest) -> None:
         """Clear the group; raises as `_clear`, except where orders in doubt may stay so.
 
         At the market less is then sold beside them.
@@ -337,7 +342,7 @@ class ExitPlacement:
             await self._clear(group)
         except (VenueError, TimeoutError):
             in_doubt = all(order.is_in_doubt for order in group.unsettled)
-            if wish.kind is not GroupKind.MARKET or not in_doubt:
+            if request.kind is not GroupKind.MARKET or not in_doubt:
                 raise
 
     async def _clear_quietly(self, group: ExitGroup) -> None:
@@ -347,9 +352,9 @@ class ExitPlacement:
         except (VenueError, TimeoutError) as error:
             log.warning("retired exit not cancelled", error=str(error))
 
-    async def _look_quietly(self, order: GroupOrder) -> None:
+    async def _lookup_quietly(self, order: GroupOrder) -> None:
         try:
-            await self._look(order)
+            await self._lookup(order)
         except (VenueError, TimeoutError) as error:
             log.warning("exit lookup failed", error=str(error))
 
@@ -358,23 +363,23 @@ class ExitPlacement:
             with anyio.fail_after(ASK_SECONDS):
                 report = await self._venues[order.venue].cancel(order.symbol, order.client_order_id)
         except OrderRejectedError:
-            await self._look(order)  # nothing to cancel: it has filled, or was never there
+            await self._lookup(order)  # nothing to cancel: it has filled, or was never there
         else:
-            await self._take(order, report)
+            await self._record(order, report)
 
-    async def _take(self, order: GroupOrder, report: OrderReport) -> None:
+    async def _record(self, order: GroupOrder, report: OrderReport) -> None:
         """Record the report. Raises VenueError where it is not about *order*."""
-        if (why := of_answer(order.client_order_id, report)) is not None:
-            raise VenueError(f"{order.client_order_id}: {why}")
+        if (reason := answer_contradiction(order.client_order_id, report)) is not None:
+            raise VenueError(f"{order.client_order_id}: {reason}")
         await self.orders.recorder.record(report)
 
-    async def _look(self, order: GroupOrder) -> bool:
+    async def _lookup(self, order: GroupOrder) -> bool:
         """Return whether the venue knows the order; its report is recorded."""
         with anyio.fail_after(ASK_SECONDS):
             search = await self._venues[order.venue].find_order(order.symbol, order.client_order_id)
         if search.report is None:
             return False
-        await self._take(order, search.report)
+        await self._record(order, search.report)
         return True
 
     async def reactivate(self, position_id: PositionId, group: ExitGroup) -> None:
@@ -387,8 +392,8 @@ class ExitPlacement:
         async with self._database.connection() as connection:
             return await exit_groups.select(connection, position_ids)
 
-    async def leftovers(self) -> dict[PositionId, Groups]:
+    async def orphans(self) -> dict[PositionId, Groups]:
         """Return the exits that outlive their closed position: at most LEFTOVERS, by position."""
         async with self._database.connection() as connection:
-            found = await exit_groups.select_leftover(connection, LEFTOVERS)
-            return await exit_groups.select(connection, found) if found else {}
+            position_ids = await exit_groups.select_orphaned(connection, MOST_ORPHANS)
+            return await exit_groups.select(connection, position_ids) if position_ids else {}

@@ -16,8 +16,8 @@ Build = Callable[[Position], list[OrderIntent]]
 
 
 def unsettled(groups: Groups) -> list[GroupOrder]:
-    found = (groups.active, groups.retiring)
-    return [order for group in found if group is not None for order in group.unsettled]
+    both = (groups.active, groups.retiring)
+    return [order for group in both if group is not None for order in group.unsettled]
 
 
 def beyond_doubt(
@@ -30,20 +30,22 @@ def beyond_doubt(
     orders = unsettled(groups)
     doubtful = sum((order.quantity for order in orders), ZERO)
 
-    def rest(now: Position) -> list[OrderIntent]:
+    def rest(current: Position) -> list[OrderIntent]:
         return [
-            replace(each, request=replace(each.request, quantity=quantity))
-            for each in build(now)
-            if (quantity := _most(each, now, doubtful, instrument))
+            replace(intent, request=replace(intent.request, quantity=quantity))
+            for intent in build(current)
+            if (quantity := _most(intent, current, doubtful, instrument))
         ]
 
     in_doubt = all(order.is_in_doubt for order in orders)
     return rest if orders and in_doubt and rest(position) else None
 
 
-def _most(intent: OrderIntent, now: Position, doubtful: Decimal, instrument: Instrument) -> Decimal:
+def _most(
+    intent: OrderIntent, current: Position, doubtful: Decimal, instrument: Instrument
+) -> Decimal:
     request = intent.request
-    quantity = min(request.quantity, now.quantity - doubtful)
+    quantity = min(request.quantity, current.quantity - doubtful)
     return sellable(
         quantity, request.trigger_price, instrument, position_type=request.position_type
     )
@@ -56,6 +58,6 @@ def sells_a_part(build: Build, position: Position) -> bool:
     except OrderDeniedError:
         return False  # placing it will be denied, if it comes to that
     return any(
-        each.ladder_step is not None and each.request.quantity < position.quantity
-        for each in intents
+        intent.ladder_step is not None and intent.request.quantity < position.quantity
+        for intent in intents
     )

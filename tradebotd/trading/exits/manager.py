@@ -74,29 +74,29 @@ class ExitManager:
         self._clock = clock
         self._prices = prices
         self.hours = parts.hours
-        self.doubts = parts.bad_ticks
+        self.bad_ticks = parts.bad_ticks
         self.symbol_pauses = parts.symbol_pauses
-        self._watched = parts.tracked
+        self._tracked = parts.tracked
         self._book = parts.tracked.book
         self._unprotected = parts.unprotected
         self._resting = parts.resting
-        self._leftovers = parts.orphaned
-        self._closing = parts.market_exits
+        self._orphaned = parts.orphaned
+        self._market_exits = parts.market_exits
         self._holds = parts.holds
         self._fresh = parts.fresh
         self._rounds = parts.rounds
         self._sweep = parts.sweep
-        self._lost: Collection[PositionId] = ()
+        self._out_of_reach: Collection[PositionId] = ()
         self.trades_closed = 0  # since the start
 
-    def doubt_beyond(self, bad_tick: Decimal) -> None:
+    def set_bad_tick(self, bad_tick: Decimal) -> None:
         """Set the bad-tick limit, a fraction of the price before; it may change while running."""
-        self.doubts.beyond(bad_tick)
+        self.bad_ticks.set_limit(bad_tick)
 
     @property
     def held(self) -> Mapping[PositionId, Position]:
         """Positions that are watched, by id."""
-        return self._watched.positions
+        return self._tracked.positions
 
     def protected_by(self, position_id: PositionId) -> ProtectedBy:
         """Return what would end a loss of the position: a target alone protects nothing.
@@ -107,7 +107,9 @@ class ExitManager:
         if position is not None and position.stop_loss is None and position.trailing_stop is None:
             return "none"
         by_daemon = (
-            position is not None and position_id not in self._lost and self._writes.failure is None
+            position is not None
+            and position_id not in self._out_of_reach
+            and self._writes.failure is None
         )
         if self._resting.live(position_id) is not None:
             return "both" if by_daemon else "resting"
@@ -116,70 +118,70 @@ class ExitManager:
     # PositionListener
 
     def watch(self, position: Position) -> None:
-        if self._watched.watch(position):
-            self._resting.touch(position)
+        if self._tracked.watch(position):
+            self._resting.on_position_changed(position)
 
     def as_moved(self, row: Position) -> Position:
-        return self._watched.as_moved(row)
+        return self._tracked.as_moved(row)
 
     def forget(self, position_id: PositionId) -> None:
-        if self._watched.forget(position_id):
+        if self._tracked.forget(position_id):
             self.trades_closed += 1
         self._resting.forget(position_id)
-        self._closing.forget(position_id)
-        self._leftovers.stir()
+        self._market_exits.forget(position_id)
+        self._orphaned.mark_dirty()
         self._holds.forget(position_id)
 
     def release(self, position_id: PositionId) -> None:
-        if position_id not in self._closing.pauses:
-            self._watched.release(position_id)
-        self._resting.disturbed(position_id)
+        if position_id not in self._market_exits.timers:
+            self._tracked.release(position_id)
+        self._resting.on_order_settled(position_id)
 
     async def load(self, now: datetime) -> int:
         """Watch every open position as stored, its stops moved by the candles since."""
         await self.symbol_pauses.load()
-        loaded = await self._watched.load(now)
+        loaded = await self._tracked.load(now)
         for position in loaded:
-            self._resting.touch(position)
+            self._resting.on_position_changed(position)
         return len(loaded)
 
     # Ticks
 
-    def on_tick(self, point: Tick) -> Awaitable[None] | None:
+    def on_tick(self, tick: Tick) -> Awaitable[None] | None:
         """Handle a tick; return None when nothing must be done, which costs two comparisons.
 
         What trades outside a symbol's session moves no stop: nothing could be sold there. Nor does
         a price that looks like a split, or a single one far from the others.
         """
-        symbol, price, at = point.symbol, point.price, point.at
-        self._prices.record(point)
+        symbol, price, at = tick.symbol, tick.price, tick.at
+        self._prices.record(tick)
         hours = self.hours.get(symbol)
         if hours is not None:
             if not hours.is_open(at):
                 return None
-            if not self.symbol_pauses.look(symbol, price, at):
+            if not self.symbol_pauses.check(symbol, price, at):
                 return self._save_pauses() if self.symbol_pauses.unsaved else None
-        pauses = self._closing.pauses
+        pauses = self._market_exits.timers
         if pauses.next is not None and pauses.next <= at:
-            for position_id in pauses.over(at):
-                self._watched.release(position_id)
-        met: Sequence[Trigger] = ()
-        if not self._book.quiet(symbol, price) and self.doubts.believes(symbol, price):
-            met = self._book.tick(symbol, price)
-        if met:
-            return self._end(self._sweep.exits(met, price), at)
-        return self._rounds.quietly() if self._rounds.wanted else None
+            for position_id in pauses.take_over_due(at):
+                self._tracked.release(position_id)
+        hit: Sequence[Trigger] = ()
+        if not self._book.quiet(symbol, price) and self.bad_ticks.believes(symbol, price):
+            hit = self._book.tick(symbol, price)
+        if hit:
+            return self._end(self._sweep.exits(hit, price), at)
+        return self._rounds.run_quietly() if self._rounds.has_work else None
 
     async def _end(self, exits: Sequence[ExitIntent], at: datetime) -> None:
         """End positions, unless the price is too old: then the sweep asks for a fresh one."""
         result = SweepResult()
         age = self._clock.now() - at
         if age > FRESH:
-            for each in exits:
-                self._watched.release(each.position.id)
+            for exit_ in exits:
+                self._tracked.release(exit_.position.id)
             log.warning("stale price ignored", age_s=age.total_seconds())
             return
-        await self._closing.close_all(exits, result)
+        await self._market_exits.close_all(exits, result)
         if result.failed or "market closed" in result.waiting.values():
             log.warning("exits not made", failed=result.failed, waiting=result.waiting)
 
@@ -191,59 +193,59 @@ class ExitManager:
 
     # Resting exits
 
-    async def attend(self) -> None:
+    async def run(self) -> None:
         """Place stops for ever, as soon as a fill is known, whether prices come or not."""
-        await self._rounds.attend()
+        await self._rounds.run()
 
-    async def attend_once(self) -> None:
+    async def run_once(self) -> None:
         """Wait until something is new, and handle it."""
-        await self._rounds.once()
+        await self._rounds.run_once()
 
     # The sweep
 
     async def sweep(self, now: datetime) -> SweepResult:
         """Check every open position. Raises DatabaseUnavailableError."""
-        await self._watched.persist()
+        await self._tracked.persist()
         result = SweepResult()
-        self._lost = lost = await self._sweep.run(now, result)
+        self._out_of_reach = lost = await self._sweep.run(now, result)
         await self.symbol_pauses.save()
-        await self._rounds.after_a_sweep(result)
-        await self._resting.tell()
-        await self._unprotected.tell(lost)
-        self._closing.forget_others(self.held)
-        await self._closing.tell()
+        await self._rounds.after_sweep(result)
+        await self._resting.update_alerts()
+        await self._unprotected.update(lost)
+        self._market_exits.forget_others(self.held)
+        await self._market_exits.update_alerts()
         return result
 
-    async def beyond_their_stop(self, now: datetime) -> list[str]:
+    async def missed_exits(self, now: datetime) -> list[str]:
         """Return open positions whose price has met an exit and that are still there.
 
         Positions whose market is closed wait for it to open, and are not among them; nor are those
         whose price is not believed.
         """
         beyond = []
-        async for page in self._watched.pages():
+        async for page in self._tracked.pages():
             for position in page:
                 price = self._prices.price(position.symbol)
-                if price is None or not self._closing.is_open(position):
+                if price is None or not self._market_exits.is_open(position):
                     continue
                 if position.symbol in self.symbol_pauses.paused:
                     continue
-                if self._fresh.why_not(position.symbol, now) is not None:
+                if self._fresh.unusable_because(position.symbol, now) is not None:
                     continue
-                met = triggered(position.side, ExitLevels.of(position), price)
-                if met is not None or expired(position.exits, position.opened_at, now):
+                hit = triggered(position.side, ExitLevels.of(position), price)
+                if hit is not None or expired(position.exits, position.opened_at, now):
                     beyond.append(f"{position.bot} {position.symbol}")
         return beyond
 
-    async def close_by_hand(
+    async def close_now(
         self, position: Position, reason: CloseReason, decision: DecisionRecord | None = None
     ) -> OrderId | None:
         """Close for a signal or an operator; None when it was dust and was closed without an order.
 
         Raises OrderDeniedError, VenueError, StorageError.
         """
-        return await self._closing.by_hand(position, reason, decision)
+        return await self._market_exits.close_now(position, reason, decision)
 
-    async def clear_leftovers(self) -> None:
+    async def clear_orphaned_exits(self) -> None:
         """Clear all exits behind closed positions, now. Raises DatabaseUnavailableError."""
-        await self._leftovers.clear({}, patient=False)
+        await self._orphaned.clear({}, patient=False)

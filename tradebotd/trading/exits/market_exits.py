@@ -25,21 +25,21 @@ from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
-from tradebotd.risk.exit_levels import better, still_to_sell
+from tradebotd.risk.exit_levels import more_favourable, still_to_sell
 from tradebotd.storage import positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts, subject
-from tradebotd.trading.execution.filled_positions import climbed
+from tradebotd.trading.execution.filled_positions import with_ladder_steps
 from tradebotd.trading.execution.listeners import PositionListener
 from tradebotd.trading.execution.placement import Prepared
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_holds import ExitHolds
 from tradebotd.trading.exits.exit_intents import (
     ExitIntent,
-    judged_anew,
     market_exit,
+    rejudged,
     sellable_now,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
@@ -48,7 +48,7 @@ from tradebotd.trading.exits.tracked_positions import TrackedPositions
 log = structlog.get_logger(__name__)
 
 CLOSES_AT_ONCE: Final = 12
-BY_HAND: Final = frozenset({CloseReason.MANUAL, CloseReason.FLATTEN})
+MANUAL_REASONS: Final = frozenset({CloseReason.MANUAL, CloseReason.FLATTEN})
 
 
 @dataclass(slots=True)
@@ -66,62 +66,67 @@ class MarketExits:
     def __init__(
         self,
         *,
-        groups: ExitPlacement,
+        placement: ExitPlacement,
         database: Database,
         clock: Clock,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         listeners: PositionListener,
-        watched: TrackedPositions,
+        tracked: TrackedPositions,
         prices: PriceCache,
         holds: ExitHolds,
         timers: RetryTimers,
         sequential: bool,
     ) -> None:
-        self._groups = groups
+        self._placement = placement
         self._database = database
         self._clock = clock
         self._symbols = symbols
         self._calendars = calendars
         self._listeners = listeners
-        self._watched = watched
+        self._tracked = tracked
         self._prices = prices
         self._holds = holds
         self._sequential = sequential
         self._ending: set[PositionId] = set()  # exits being made here
-        self.pauses = timers
+        self.timers = timers
         self._backoff = Backoff()
-        self._refusals = ConditionAlerts(database, clock, AlertCode.EXIT_REFUSED)
+        self._alerts = ConditionAlerts(database, clock, AlertCode.EXIT_REFUSED)
 
     def forget(self, position_id: PositionId) -> None:
-        self.pauses.forget(position_id)
+        self.timers.forget(position_id)
         self._backoff.forget(position_id)
 
-    def not_met(self, position_id: PositionId, now: datetime) -> None:
+    def on_price_turned(self, position_id: PositionId, now: datetime) -> None:
         """Forget the refusals of a position whose price has turned from its exits.
 
         They say nothing of the next exit. While a pause lasts it is kept, so that a price that
         wavers is answered no sooner.
         """
-        if position_id in self._backoff.reasons and self.pauses.holds(position_id, now) is None:
+        if (
+            position_id in self._backoff.reasons
+            and self.timers.held_until(position_id, now) is None
+        ):
             self._backoff.forget(position_id)
 
     def forget_others(self, held: Container[PositionId]) -> None:
         """Forget closed positions: an exit refused because of the close is refused no more."""
-        for position_id in [each for each in self._backoff.reasons if each not in held]:
+        for position_id in [
+            position_id for position_id in self._backoff.reasons if position_id not in held
+        ]:
             self.forget(position_id)
 
-    def ends(self, position_id: PositionId) -> bool:
+    def is_ending(self, position_id: PositionId) -> bool:
         """Return whether an exit of the position is being made at this moment."""
         return position_id in self._ending
 
-    async def tell(self) -> None:
+    async def update_alerts(self) -> None:
         """Update the alerts of refused exits. Raises DatabaseUnavailableError."""
-        await self._refusals.tell(
-            {subject(each): why for each, why in self._backoff.reasons.items()}
+        await self._alerts.update(
+            {subject(position_id): reason for position_id, reason in self._backoff.reasons.items()}
         )
 
-    async def by_hand(
+    async def close_now(
         self, position: Position, reason: CloseReason, decision: DecisionRecord | None = None
     ) -> OrderId | None:
         """Exit for a signal (whose *decision* is stored with the order) or an operator.
@@ -134,179 +139,181 @@ class MarketExits:
             raise OrderDeniedError(
                 DenialRule.MARKET_CLOSED, f"{position.symbol} cannot be sold now"
             )
-        each = ExitIntent(position=position, reason=reason)
-        if reason not in BY_HAND and (why := self._holds.reason(each)) is not None:
-            raise OrderDeniedError(DenialRule.EXIT_WAITS, why)
-        made: list[Prepared] = []
+        exit_ = ExitIntent(position=position, reason=reason)
+        if reason not in MANUAL_REASONS and (hold_reason := self._holds.reason(exit_)) is not None:
+            raise OrderDeniedError(DenialRule.EXIT_WAITS, hold_reason)
+        prepared: list[Prepared] = []
         try:
-            await self._place(each, made, decision)
+            await self._place(exit_, prepared, decision)
         except OrderDeniedError as denied:
-            if denied.rule != DenialRule.BELOW_VENUE_MINIMUM or self._may_be_sold_yet(each):
+            if denied.rule != DenialRule.BELOW_VENUE_MINIMUM or self._may_be_sold_yet(exit_):
                 raise
-            await self._write_off(each)
+            await self._write_off(exit_)
             return None
-        return made[0].order.id
+        return prepared[0].order.id
 
     async def close_all(self, exits: Sequence[ExitIntent], result: SweepResult) -> None:
         """Close each independently of the others; failures are reported in *result*, not raised."""
         ready: list[ExitIntent] = []
-        for each in exits:
+        for exit_ in exits:
             try:
-                why = self._waits_for(each)
+                reason = self._waits_for(exit_)
             except Exception as error:
-                log.exception("exit failed", position=each.position.id)
-                self._failed(each, error, (), result)
+                log.exception("exit failed", position=exit_.position.id)
+                self._failed(exit_, error, (), result)
                 continue
-            if why is None:
-                ready.append(each)
-                self._ending.add(each.position.id)
+            if reason is None:
+                ready.append(exit_)
+                self._ending.add(exit_.position.id)
             else:
-                result.waiting[str(each.position.id)] = why
+                result.waiting[str(exit_.position.id)] = reason
         try:
-            await self._end(ready, result)
+            await self._close_ready(ready, result)
         finally:
-            self._ending.difference_update(each.position.id for each in ready)
+            self._ending.difference_update(exit_.position.id for exit_ in ready)
         if ready and self._backoff.reasons:
-            await self._tell_quietly()
+            await self._update_alerts_quietly()
 
-    def _waits_for(self, each: ExitIntent) -> str | None:
-        position_id = each.position.id
-        if self.ends(position_id):
+    def _waits_for(self, exit_: ExitIntent) -> str | None:
+        position_id = exit_.position.id
+        if self.is_ending(position_id):
             return DenialRule.EXIT_GROUP_ACTIVE
-        if not self.is_open(each.position):
-            self._watched.release(position_id)
+        if not self.is_open(exit_.position):
+            self._tracked.release(position_id)
             return "market closed"
-        until = self.pauses.holds(position_id, self._clock.now())
+        until = self.timers.held_until(position_id, self._clock.now())
         if until is not None:
             return f"tried again at {until:%H:%M:%S}"
-        return self._holds.reason(each)
+        return self._holds.reason(exit_)
 
-    async def _end(self, ready: Sequence[ExitIntent], result: SweepResult) -> None:
+    async def _close_ready(self, ready: Sequence[ExitIntent], result: SweepResult) -> None:
         if self._sequential:
-            for each in sorted(ready, key=lambda e: e.position.id):
-                await self._close(each, result)
+            for exit_ in sorted(ready, key=lambda e: e.position.id):
+                await self._close(exit_, result)
         else:
             await self._close_side_by_side(ready, result)
 
     async def _close_side_by_side(self, ready: Sequence[ExitIntent], result: SweepResult) -> None:
         limiter = anyio.CapacityLimiter(CLOSES_AT_ONCE)
 
-        async def close(each: ExitIntent) -> None:
+        async def close(exit_: ExitIntent) -> None:
             async with limiter:
-                await self._close(each, result)
+                await self._close(exit_, result)
 
         async with anyio.create_task_group() as closing:
-            for each in ready:
-                closing.start_soon(close, each)
+            for exit_ in ready:
+                closing.start_soon(close, exit_)
 
-    async def _tell_quietly(self) -> None:
+    async def _update_alerts_quietly(self) -> None:
         try:
-            await self.tell()
+            await self.update_alerts()
         except (DatabaseUnavailableError, TimeoutError) as error:
             log.warning("exit alert not stored", error=str(error))
         except Exception:
             log.exception("exit alert not stored")
 
-    async def _close(self, each: ExitIntent, result: SweepResult) -> None:
+    async def _close(self, exit_: ExitIntent, result: SweepResult) -> None:
         """Close one; an unforeseen error (an adapter's, or ours) fails this position alone."""
-        made: list[Prepared] = []
+        prepared: list[Prepared] = []
         try:
-            await self._attempt(each, made, result)
+            await self._attempt(exit_, prepared, result)
         except Exception as error:
-            log.exception("exit failed", position=each.position.id, symbol=each.position.symbol)
-            self._failed(each, error, made, result)
+            log.exception("exit failed", position=exit_.position.id, symbol=exit_.position.symbol)
+            self._failed(exit_, error, prepared, result)
         finally:
-            self._ending.discard(each.position.id)
+            self._ending.discard(exit_.position.id)
 
     def _failed(
-        self, each: ExitIntent, error: Exception, made: Sequence[Prepared], result: SweepResult
+        self, exit_: ExitIntent, error: Exception, prepared: Sequence[Prepared], result: SweepResult
     ) -> None:
         """Latch the position for a while; if its exit may be at the venue, until it is settled."""
-        position_id, why = each.position.id, f"{type(error).__name__}: {error}"
-        result.failed[str(position_id)] = why
-        pause = self._backoff.refused(position_id, why)
-        if made:
-            self._doubtful(each)
+        position_id, reason = exit_.position.id, f"{type(error).__name__}: {error}"
+        result.failed[str(position_id)] = reason
+        pause = self._backoff.refused(position_id, reason)
+        if prepared:
+            self._doubtful(exit_)
         else:
-            self.pauses.until(position_id, self._clock.now() + pause)
+            self.timers.hold_until(position_id, self._clock.now() + pause)
 
-    async def _attempt(self, each: ExitIntent, made: list[Prepared], result: SweepResult) -> None:
-        position_id = each.position.id
+    async def _attempt(
+        self, exit_: ExitIntent, prepared: list[Prepared], result: SweepResult
+    ) -> None:
+        position_id = exit_.position.id
         key = str(position_id)
         try:
             try:
-                await self._place(each, made)
+                await self._place(exit_, prepared)
             except OrderDeniedError as denied:
                 if denied.rule != DenialRule.BELOW_VENUE_MINIMUM:
                     raise
-                await self._write_off(each)
+                await self._write_off(exit_)
         except OrderDeniedError as denied:
-            await self._denied(each, denied, result)
+            await self._denied(exit_, denied, result)
         except VenueError as error:
-            self._refused(each, error, made, result)
+            self._refused(exit_, error, prepared, result)
         except AccountTakenError as error:  # it stays latched: the exit is the other daemon's
             result.failed[key] = str(error)
             log.critical("exit not sent", position=key)
         except (DatabaseUnavailableError, TimeoutError) as error:
             result.failed[key] = f"{type(error).__name__}: {error}"
-            if made:  # latched until reconciliation has settled what became of it
-                self._doubtful(each)
+            if prepared:  # latched until reconciliation has settled what became of it
+                self._doubtful(exit_)
                 log.critical("exit answer not stored", position=key)
             else:
-                self._watched.release(position_id)
+                self._tracked.release(position_id)
                 log.critical("exit not stored", position=key)
         else:
             self._backoff.forget(position_id)
             result.closed += 1
 
     async def _denied(
-        self, each: ExitIntent, denied: OrderDeniedError, result: SweepResult
+        self, exit_: ExitIntent, denied: OrderDeniedError, result: SweepResult
     ) -> None:
         """Handle a denial: an exit is under way, or the position has changed.
 
         The next check judges it as it is then.
         """
-        position_id = each.position.id
+        position_id = exit_.position.id
         result.waiting[str(position_id)] = denied.rule
         if denied.rule is DenialRule.POSITION_CLOSED:
             self._listeners.forget(position_id)
         elif denied.rule == DenialRule.LADDER_STEP_TOO_SMALL:
-            await self._skip_step(each.position)
+            await self._skip_step(exit_.position)
         elif denied.rule in {
             DenialRule.POSITION_CHANGED,
             DenialRule.EXIT_GROUP_CHANGED,
             DenialRule.EXIT_RETIRING,
         }:
-            self._watched.release(position_id)
+            self._tracked.release(position_id)
         else:
-            self._doubtful(each)
+            self._doubtful(exit_)
 
-    def _doubtful(self, each: ExitIntent) -> None:
+    def _doubtful(self, exit_: ExitIntent) -> None:
         """Leave the position latched; after an exit at the target ticks still meet its stops.
 
         How much a stop may sell beside an order in doubt is for the exit groups to know, as in the
         sweep.
         """
-        if each.reason is CloseReason.TAKE_PROFIT:
-            self._watched.release_stops(each.position.id)
+        if exit_.reason is CloseReason.TAKE_PROFIT:
+            self._tracked.release_stops(exit_.position.id)
 
     def _refused(
-        self, each: ExitIntent, error: VenueError, made: Sequence[Prepared], result: SweepResult
+        self, exit_: ExitIntent, error: VenueError, sent: Sequence[Prepared], result: SweepResult
     ) -> None:
         """Handle a refusal without a storm of orders: the next try comes after a pause.
 
         An exit of unknown outcome stays latched where a second one might sell what is not there, or
         a step's share twice; the sweep still sees the stop.
         """
-        position_id, why = each.position.id, f"{type(error).__name__}: {error}"
-        result.failed[str(position_id)] = why
-        pause = self._backoff.refused(position_id, why)
+        position_id, reason = exit_.position.id, f"{type(error).__name__}: {error}"
+        result.failed[str(position_id)] = reason
+        pause = self._backoff.refused(position_id, reason)
         unknown = isinstance(error, OutcomeUnknownError)
-        repeats = any(each.order.intent.ladder_step is not None for each in made)
-        if unknown and (repeats or each.position.position_type is not PositionType.FUTURES):
-            self._doubtful(each)
+        repeats = any(prepared.order.intent.ladder_step is not None for prepared in sent)
+        if unknown and (repeats or exit_.position.position_type is not PositionType.FUTURES):
+            self._doubtful(exit_)
             return
-        self.pauses.until(position_id, self._clock.now() + pause)
+        self.timers.hold_until(position_id, self._clock.now() + pause)
 
     async def _skip_step(self, judged: Position) -> None:
         """Join a ladder step that is less than the venue sells to the next one."""
@@ -319,55 +326,57 @@ class MarketExits:
                 return  # it was taken meanwhile
             instrument = self._symbols[position.symbol].instrument
             step = position.ladder_done + 1
-            position = climbed(
+            position = with_ladder_steps(
                 position, step, instrument, still_to_sell(position, step, instrument)
             )
             position = replace(position, version=position.version + 1)
             await positions.update_plan(connection, position)
         self._listeners.watch(position)
-        self._watched.release(position.id)
+        self._tracked.release(position.id)
 
     async def _place(
-        self, each: ExitIntent, made: list[Prepared], decision: DecisionRecord | None = None
+        self, exit_: ExitIntent, prepared: list[Prepared], decision: DecisionRecord | None = None
     ) -> None:
         def build(read: Position) -> list[OrderIntent]:
-            still = judged_anew(each, self._watched.as_moved(read), self._clock.now())
+            still = rejudged(exit_, self._tracked.as_moved(read), self._clock.now())
             instrument = self._symbols[read.symbol].instrument
             return [market_exit(still, read, instrument, self._worth(still))]
 
-        await self._groups.place(each.position.id, GroupKind.MARKET, build, made, decision)
+        await self._placement.place(exit_.position.id, GroupKind.MARKET, build, prepared, decision)
 
-    def _worth(self, each: ExitIntent) -> Decimal | None:
+    def _worth(self, exit_: ExitIntent) -> Decimal | None:
         """Return the expected price of a unit: the one that met the exit, or else the last one.
 
         The level, if that is better, as long as no venue has refused it: the price may have gone
         through it just now.
         """
-        position = each.position
-        price = each.price if each.price is not None else self._prices.price(position.symbol)
-        if price is None or each.level is None:
-            return each.level if price is None else price
+        position = exit_.position
+        price = exit_.price if exit_.price is not None else self._prices.price(position.symbol)
+        if price is None or exit_.level is None:
+            return exit_.level if price is None else price
         refused = position.id in self._backoff.reasons
-        return price if refused else better(position.side, price, each.level)
+        return price if refused else more_favourable(position.side, price, exit_.level)
 
-    def _may_be_sold_yet(self, each: ExitIntent) -> bool:
+    def _may_be_sold_yet(self, exit_: ExitIntent) -> bool:
         """Return whether a signal can wait: only the price makes a whole position too small."""
-        position = each.position
+        position = exit_.position
         whole = position.quantity == position.entry_quantity
         instrument = self._symbols[position.symbol].instrument
         by_price = bool(sellable_now(position, None, instrument))
-        return each.reason is CloseReason.SIGNAL and whole and by_price
+        return exit_.reason is CloseReason.SIGNAL and whole and by_price
 
-    async def _write_off(self, each: ExitIntent) -> None:
+    async def _write_off(self, exit_: ExitIntent) -> None:
         """Close as dust; no further sale of it is tried. Raises as `_place`."""
-        position = each.position
+        position = exit_.position
         instrument = self._symbols[position.symbol].instrument
-        await self._groups.withdraw(position.id)
+        await self._placement.withdraw(position.id)
 
-        def is_dust(now: Position) -> bool:
-            return not sellable_now(now, self._worth(replace(each, position=now)), instrument)
+        def is_dust(current: Position) -> bool:
+            return not sellable_now(
+                current, self._worth(replace(exit_, position=current)), instrument
+            )
 
-        await self._groups.orders.recorder.write_off(position.id, instrument, is_dust)
+        await self._placement.orders.recorder.write_off(position.id, instrument, is_dust)
         log.warning(
             "dust written off",
             bot=position.bot,

@@ -24,21 +24,22 @@ MOST_AT_ONCE: Final = 12
 
 
 class OrphanedExits:
-    """Orphaned exits; `stir` says that a close, or the death of a process, may have left some.
+    """Orphaned exits; `mark_dirty` says that a close, or the death of a process, may have left
+    some.
 
     While there are any, each sweep handles them; a quiet sweep asks no venue.
     """
 
-    def __init__(self, groups: ExitPlacement, clock: Clock, *, sequential: bool) -> None:
-        self._groups = groups
+    def __init__(self, placement: ExitPlacement, clock: Clock, *, sequential: bool) -> None:
+        self._placement = placement
         self._clock = clock
         self._at_once = 1 if sequential else MOST_AT_ONCE
-        self._stirred = True  # an earlier process may have left some
-        self._pauses = RetryTimers()
+        self._dirty = True  # an earlier process may have left some
+        self._timers = RetryTimers()
         self._backoff = Backoff()
 
-    def stir(self) -> None:
-        self._stirred = True
+    def mark_dirty(self) -> None:
+        self._dirty = True
 
     async def clear(self, failed: dict[str, str], *, patient: bool = True) -> None:
         """Clear exits that outlive their position; *failed* gains those that may still be there.
@@ -47,25 +48,29 @@ class OrphanedExits:
         be cleared waits for longer each time. Not *patient*: all of them, now. Raises
         DatabaseUnavailableError.
         """
-        if not self._stirred:
+        if not self._dirty:
             return
-        self._stirred = False
+        self._dirty = False
         try:
-            found = await self._groups.leftovers()
+            orphans = await self._placement.orphans()
         except BaseException:
-            self._stirred = True
+            self._dirty = True
             raise
-        self._stirred = bool(found)
+        self._dirty = bool(orphans)
         now = self._clock.now()
-        ready = list(found)
+        ready = list(orphans)
         if patient:
-            ready = [each for each in found if self._pauses.holds(each, now) is None]
+            ready = [
+                position_id
+                for position_id in orphans
+                if self._timers.held_until(position_id, now) is None
+            ]
             ready = ready[: self._at_once]
         limiter = anyio.CapacityLimiter(self._at_once)
 
         async def clear(position_id: PositionId) -> None:
             async with limiter:
-                await self._clear(position_id, found[position_id])
+                await self._clear(position_id, orphans[position_id])
 
         async with anyio.create_task_group() as clearing:
             for position_id in ready:
@@ -75,34 +80,36 @@ class OrphanedExits:
     @property
     def failing(self) -> dict[str, str]:
         """Exits that may still be there, and why, by position."""
-        return {subject(each): why for each, why in self._backoff.reasons.items()}
+        return {
+            subject(position_id): reason for position_id, reason in self._backoff.reasons.items()
+        }
 
     async def _clear(self, position_id: PositionId, groups: Groups) -> None:
         try:
             for group in (groups.retiring, groups.active):
                 if group is not None:
-                    await self._groups.clear(position_id, group)
-            await self._look(position_id)
+                    await self._placement.clear(position_id, group)
+            await self._verify_gone(position_id)
         except OrderDeniedError as denied:  # an exit is being made: the next check sees its end
             log.debug("orphaned exit deferred", position=position_id, rule=denied.rule)
         except (VenueError, DatabaseUnavailableError, TimeoutError) as error:
             self._wait(position_id, f"{type(error).__name__}: {error}")
 
-    async def _look(self, position_id: PositionId) -> None:
-        left = await self._groups.groups([position_id])
-        orders = _unsettled(left[position_id])
+    async def _verify_gone(self, position_id: PositionId) -> None:
+        remaining = await self._placement.groups([position_id])
+        orders = _unsettled(remaining[position_id])
         if orders:
             self._wait(position_id, f"not known to be gone: {', '.join(orders)}")
         else:
-            self._pauses.forget(position_id)
+            self._timers.forget(position_id)
             self._backoff.forget(position_id)
             log.info("orphaned exits cleared", position=position_id)
 
-    def _wait(self, position_id: PositionId, why: str) -> None:
+    def _wait(self, position_id: PositionId, reason: str) -> None:
         if position_id not in self._backoff.reasons:
-            log.warning("orphaned exit found", position=position_id, error=why)
-        pause = self._backoff.refused(position_id, f"an exit outlives its position: {why}")
-        self._pauses.until(position_id, self._clock.now() + pause)
+            log.warning("orphaned exit found", position=position_id, error=reason)
+        pause = self._backoff.refused(position_id, f"an exit outlives its position: {reason}")
+        self._timers.hold_until(position_id, self._clock.now() + pause)
 
 
 def _unsettled(groups: Groups) -> Sequence[str]:

@@ -37,7 +37,7 @@ class RefusedStops:
         self._venues = venues
 
     async def exit_of(
-        self, position: Position, guard: RestingPair | None, error: OrderRejectedError
+        self, position: Position, pair: RestingPair | None, error: OrderRejectedError
     ) -> ExitIntent | None:
         """Return the exit that a price has met meanwhile; None if refused for another reason.
 
@@ -47,13 +47,13 @@ class RefusedStops:
         """
         last = self._prices.last_prices(position.symbol)
         usable = last is not None and self._clock.now() - last.at <= FRESH
-        found = _met(position, last.believed) if usable and last is not None else None
-        if found is not None or "trigger" not in error.reason:
-            return found
+        exit_ = _triggered_exit(position, last.believed) if usable and last is not None else None
+        if exit_ is not None or "trigger" not in error.reason:
+            return exit_
         price = await self._quote(position)
         if price is not None:
-            found = _met(position, price)
-        return found or ExitIntent(position=position, reason=_nearest(guard, price))
+            exit_ = _triggered_exit(position, price)
+        return exit_ or ExitIntent(position=position, reason=_nearest(pair, price))
 
     async def _quote(self, position: Position) -> Decimal | None:
         """Return the venue's price; None when it fails in any way, or is not there in time."""
@@ -69,18 +69,18 @@ class RefusedStops:
         return None
 
 
-def _met(position: Position, price: Decimal) -> ExitIntent | None:
-    met = triggered(position.side, ExitLevels.of(position), price)
-    if met is None:
+def _triggered_exit(position: Position, price: Decimal) -> ExitIntent | None:
+    hit = triggered(position.side, ExitLevels.of(position), price)
+    if hit is None:
         return None
-    return ExitIntent(position=position, reason=met[0], level=met[1], price=price)
+    return ExitIntent(position=position, reason=hit[0], level=hit[1], price=price)
 
 
-def _nearest(guard: RestingPair | None, price: Decimal | None) -> CloseReason:
+def _nearest(pair: RestingPair | None, price: Decimal | None) -> CloseReason:
     """Return the reason of the leg that *price* is at, though it has not met that by our levels."""
-    if guard is None:
+    if pair is None:
         return CloseReason.STOP_LOSS
-    if price is None or guard.target is None:
-        return guard.reason
-    at_target = abs(price - guard.target) < abs(price - guard.stop)
-    return CloseReason.TAKE_PROFIT if at_target else guard.reason
+    if price is None or pair.target is None:
+        return pair.reason
+    at_target = abs(price - pair.target) < abs(price - pair.stop)
+    return CloseReason.TAKE_PROFIT if at_target else pair.reason

@@ -1,6 +1,6 @@
 """Rounds over resting exits, also behind closed positions: when, and how many at once.
 
-While a task runs `attend`, all of it happens there: ticks and sweeps only signal that something is
+While a task runs `run`, all of it happens there: ticks and sweeps only signal that something is
 new, and wait for no venue. Without one (speed 0, so that effects repeat) they do it themselves.
 """
 
@@ -37,51 +37,51 @@ class RestingRounds:
         self,
         resting: RestingStops,
         *,
-        leftovers: OrphanedExits,
+        orphaned: OrphanedExits,
         clock: Clock,
         held: Mapping[PositionId, Position],
         end: End,
         sequential: bool,
     ) -> None:
         self._resting = resting
-        self._leftovers = leftovers
+        self._orphaned = orphaned
         self._clock = clock
         self._held = held
         self._end = end
         self._at_once = 1 if sequential else AT_ONCE
-        self._attended = False
+        self._is_running = False
         self._busy: set[VenueName] = set()
         self._swept = self._clearing = False
-        self._working = False  # without a task in `attend`
+        self._working = False  # without a task in `run`
 
     @property
-    def wanted(self) -> bool:
+    def has_work(self) -> bool:
         """Return whether the caller that saw something new has to handle it."""
-        return self._resting.stirred and not (self._attended or self._working)
+        return self._resting.dirty and not (self._is_running or self._working)
 
-    async def attend(self) -> None:
+    async def run(self) -> None:
         """Run rounds for ever, one at a time at a venue, so that no venue waits for another."""
-        self._attended = True
+        self._is_running = True
         try:
             async with anyio.create_task_group() as rounds:
                 while True:
-                    await self._resting.wake.wait()
-                    self._resting.listen()
+                    await self._resting.wakeup.wait()
+                    self._resting.clear_dirty()
                     if self._swept and not self._clearing:
                         self._swept, self._clearing = False, True
                         rounds.start_soon(self._clear)
-                    for venue in self._resting.new_at(self._held) - self._busy:
+                    for venue in self._resting.dirty_venues(self._held) - self._busy:
                         self._busy.add(venue)
                         rounds.start_soon(self._round, venue)
         finally:
-            self._attended = False
+            self._is_running = False
 
-    async def once(self) -> None:
+    async def run_once(self) -> None:
         """Wait until something is new, and handle it."""
-        await self._resting.wake.wait()
-        await self.quietly()
+        await self._resting.wakeup.wait()
+        await self.run_quietly()
 
-    async def quietly(self) -> None:
+    async def run_quietly(self) -> None:
         result = SweepResult()
         try:
             await self._all(result)
@@ -90,20 +90,20 @@ class RestingRounds:
         if result.failed:
             log.warning("resting stops not placed", failed=result.failed)
 
-    async def after_a_sweep(self, result: SweepResult) -> None:
+    async def after_sweep(self, result: SweepResult) -> None:
         """Retry what waited. Raises DatabaseUnavailableError where no task attends."""
-        if self._attended:
-            result.failed |= self._resting.failing | self._leftovers.failing
-            self._resting.stir_due()
+        if self._is_running:
+            result.failed |= self._resting.failing | self._orphaned.failing
+            self._resting.mark_due_dirty()
             self._swept = True
-            self._resting.wake.set()
+            self._resting.wakeup.set()
         else:
             await self._all(result)
-            await self._leftovers.clear(result.failed)
+            await self._orphaned.clear(result.failed)
 
     async def _clear(self) -> None:
         try:
-            await self._leftovers.clear({})
+            await self._orphaned.clear({})
         except (DatabaseUnavailableError, TimeoutError) as error:
             log.warning("orphaned exits deferred", error=str(error))
         finally:
@@ -111,57 +111,57 @@ class RestingRounds:
 
     async def _all(self, result: SweepResult) -> None:
         if self._working:
-            self._resting.listen()
+            self._resting.clear_dirty()
             return
         self._working = True
         try:
-            self._resting.stir_due()
-            self._resting.listen()
-            for venue in sorted(self._resting.new_at(self._held)):
-                taken = self._resting.take(self._held, venue, self._clock.now())
-                await self._see_to(taken, result)
+            self._resting.mark_due_dirty()
+            self._resting.clear_dirty()
+            for venue in sorted(self._resting.dirty_venues(self._held)):
+                taken = self._resting.take_dirty(self._held, venue, self._clock.now())
+                await self._maintain(taken, result)
         finally:
             self._working = False
 
     async def _round(self, venue: VenueName) -> None:
         result = SweepResult()
         try:
-            taken = self._resting.take(self._held, venue, self._clock.now(), MOST)
-            await self._see_to(taken, result)
+            taken = self._resting.take_dirty(self._held, venue, self._clock.now(), MOST)
+            await self._maintain(taken, result)
         except (DatabaseUnavailableError, TimeoutError) as error:
             log.warning("resting stops deferred", error=str(error))
         finally:
             self._busy.discard(venue)
         if result.failed:
             log.warning("resting stops not placed", failed=result.failed)
-        if venue in self._resting.new_at(self._held):
-            self._resting.wake.set()
+        if venue in self._resting.dirty_venues(self._held):
+            self._resting.wakeup.set()
 
-    async def _see_to(self, taken: Sequence[PositionId], result: SweepResult) -> None:
+    async def _maintain(self, taken: Sequence[PositionId], result: SweepResult) -> None:
         """Handle each independently of the others; then raise the first database error."""
         away: list[Exception] = []
         limiter = anyio.CapacityLimiter(self._at_once)
 
-        async def see_to(position_id: PositionId) -> None:
+        async def maintain(position_id: PositionId) -> None:
             async with limiter:
                 if away:
                     return  # it stays due
                 try:
-                    met = await self._resting.see_to(position_id, self._held, result.failed)
+                    hit = await self._resting.maintain(position_id, self._held, result.failed)
                 except DatabaseUnavailableError as error:
                     away.append(error)
                     return
-            if met is not None:
-                await self._end([met], result)
+            if hit is not None:
+                await self._end([hit], result)
 
         if self._at_once == 1:
-            for each in taken:
-                await see_to(each)
+            for position_id in taken:
+                await maintain(position_id)
         else:
-            async with anyio.create_task_group() as tending:
-                for each in taken:
-                    tending.start_soon(see_to, each)
+            async with anyio.create_task_group() as maintaining:
+                for position_id in taken:
+                    maintaining.start_soon(maintain, position_id)
         if away:
             raise away[0]
         if taken:
-            await self._resting.tell()
+            await self._resting.update_alerts()

@@ -36,8 +36,8 @@ from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_intents import (
     ExitIntent,
     RestingPair,
-    guard_for,
     near_enough,
+    pair_for,
     resting_exits,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
@@ -52,15 +52,15 @@ IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 class RestingStops:
     """Resting stops by position.
 
-    *venues*: those where exits may rest. `stirred` and `wake` signal that something is new; then
-    `take` the positions it is about, and `see_to` each. `failing`: what could not be placed, and
-    why.
+    *venues*: those where exits may rest. `dirty` and `wakeup` signal that something is new; then
+    `take_dirty` the positions it is about, and `maintain` each. `failing`: what could not be
+    placed, and why.
     """
 
     def __init__(
         self,
         *,
-        groups: ExitPlacement,
+        placement: ExitPlacement,
         database: Database,
         clock: Clock,
         prices: PriceSource,
@@ -68,48 +68,50 @@ class RestingStops:
         calendars: Mapping[str, Calendar],
         venues: Mapping[VenueName, Venue],
     ) -> None:
-        self._groups = groups
+        self._placement = placement
         self._clock = clock
         self._refusals = RefusedStops(clock, prices, symbols, venues)
         self._symbols = symbols
         self._calendars = calendars
         self._venues = venues
-        self._known: set[PositionId] = set()  # checked since it changed
+        self._checked: set[PositionId] = set()  # checked since it changed
         self._due: dict[PositionId, None] = {}
-        self._new: dict[PositionId, None] = {}  # due, and not checked since it was stirred
+        self._unchecked: dict[PositionId, None] = {}  # due, and not checked since it was stirred
         self._ended: set[PositionId] = set()  # their resting orders may have ended
         self._live: dict[PositionId, RestingPair] = {}
-        self.stirred = False
-        self.wake = anyio.Event()
-        self._pauses = RetryTimers()
+        self.dirty = False
+        self.wakeup = anyio.Event()
+        self._timers = RetryTimers()
         self._backoff = Backoff()
-        self._gone: dict[PositionId, str] = {}
+        self._lost_reasons: dict[PositionId, str] = {}
         self.failing: dict[str, str] = {}
-        groups.subscribe_to_retirements(self._on_retired)
-        self._told = ConditionAlerts(database, clock, AlertCode.RESTING_STOP_LOST, "warning")
+        placement.subscribe_to_retirements(self._on_retired)
+        self._alerts = ConditionAlerts(database, clock, AlertCode.RESTING_STOP_LOST, "warning")
 
-    def _stir(self, position_id: PositionId) -> None:
-        self._due[position_id] = self._new[position_id] = None
-        self.stirred = True
-        self.wake.set()
+    def _mark_dirty(self, position_id: PositionId) -> None:
+        self._due[position_id] = self._unchecked[position_id] = None
+        self.dirty = True
+        self.wakeup.set()
 
-    def stir_due(self) -> None:
+    def mark_due_dirty(self) -> None:
         """Retry what waited for a while: its pause may be over, its market open."""
         for position_id in self._due:
-            self._stir(position_id)
+            self._mark_dirty(position_id)
 
-    def listen(self) -> None:
+    def clear_dirty(self) -> None:
         """Reset the signal, for what is new from now on."""
-        self.stirred, self.wake = False, anyio.Event()
+        self.dirty, self.wakeup = False, anyio.Event()
 
-    def new_at(self, held: Mapping[PositionId, Position]) -> set[VenueName]:
+    def dirty_venues(self, held: Mapping[PositionId, Position]) -> set[VenueName]:
         """Return the venues of what is new."""
-        for position_id in [each for each in self._new if each not in held]:
-            del self._new[position_id]
+        for position_id in [
+            position_id for position_id in self._unchecked if position_id not in held
+        ]:
+            del self._unchecked[position_id]
             self._due.pop(position_id, None)
-        return {held[each].venue for each in self._new}
+        return {held[position_id].venue for position_id in self._unchecked}
 
-    def take(
+    def take_dirty(
         self,
         held: Mapping[PositionId, Position],
         venue: VenueName,
@@ -118,14 +120,23 @@ class RestingStops:
     ) -> list[PositionId]:
         """Return what is new at *venue* and need not pause; first those without a resting stop."""
         ready = []
-        new = [each for each in self._new if each in held and held[each].venue == venue]
+        new = [
+            position_id
+            for position_id in self._unchecked
+            if position_id in held and held[position_id].venue == venue
+        ]
         for position_id in new:
-            del self._new[position_id]
-            if self._pauses.holds(position_id, now) is None:
+            del self._unchecked[position_id]
+            if self._timers.held_until(position_id, now) is None:
                 ready.append(position_id)
-        ready.sort(key=lambda each: (each in self._live and each not in self._ended, each))
+        ready.sort(
+            key=lambda position_id: (
+                position_id in self._live and position_id not in self._ended,
+                position_id,
+            )
+        )
         taken = ready if most is None else ready[:most]
-        self._new |= dict.fromkeys(ready[len(taken) :])
+        self._unchecked |= dict.fromkeys(ready[len(taken) :])
         return taken
 
     def live(self, position_id: PositionId) -> RestingPair | None:
@@ -134,20 +145,20 @@ class RestingStops:
     def applies_to(self, position: Position) -> bool:
         return position.venue in self._venues
 
-    def touch(self, position: Position) -> None:
+    def on_position_changed(self, position: Position) -> None:
         """Compare a new or changed position with what rests for it."""
         if not self.applies_to(position):
             return
         live, wanted = self._live.get(position.id), self._wanted(position)
         if live == wanted or (live and wanted and near_enough(live, wanted, position.side)):
             return
-        self._stir(position.id)
+        self._mark_dirty(position.id)
 
-    def disturbed(self, position_id: PositionId) -> None:
+    def on_order_settled(self, position_id: PositionId) -> None:
         """Mark the position for a check: one of its orders has come to its end."""
-        if position_id in self._live or position_id in self._known:
+        if position_id in self._live or position_id in self._checked:
             self._ended.add(position_id)
-            self._stir(position_id)
+            self._mark_dirty(position_id)
 
     def _on_retired(self, position_id: PositionId) -> None:
         """Drop what rested: it makes way for an exit of our own at the market."""
@@ -155,15 +166,15 @@ class RestingStops:
         self._due[position_id] = None
 
     def forget(self, position_id: PositionId) -> None:
-        for each in (self._due, self._new, self._live, self._gone):
-            each.pop(position_id, None)
+        for by_position in (self._due, self._unchecked, self._live, self._lost_reasons):
+            by_position.pop(position_id, None)
         self.failing.pop(str(position_id), None)
-        self._known.discard(position_id)
+        self._checked.discard(position_id)
         self._ended.discard(position_id)
-        self._pauses.forget(position_id)
+        self._timers.forget(position_id)
         self._backoff.forget(position_id)
 
-    async def see_to(
+    async def maintain(
         self,
         position_id: PositionId,
         held: Mapping[PositionId, Position],
@@ -173,17 +184,17 @@ class RestingStops:
 
         *failed* gains what failed. Raises DatabaseUnavailableError; then it stays due.
         """
-        groups = (await self._groups.groups([position_id]))[position_id]
-        position, met = held.get(position_id), None
+        groups = (await self._placement.groups([position_id]))[position_id]
+        position, hit = held.get(position_id), None
         self.failing.pop(str(position_id), None)
         self._ended.discard(position_id)
         if position is None:
             self._due.pop(position_id, None)
             return None
         if _any_rests(groups):
-            self._gone.pop(position_id, None)
+            self._lost_reasons.pop(position_id, None)
         try:
-            met = await self._attempt(position, groups)
+            hit = await self._attempt(position, groups)
         except DatabaseUnavailableError:
             raise
         except Exception as error:
@@ -192,13 +203,13 @@ class RestingStops:
         finally:
             if position_id not in held:  # it has ended while its stop was on its way
                 self.forget(position_id)
-        if (why := self.failing.get(str(position_id))) is not None:
-            failed[str(position_id)] = why
-        return met
+        if (reason := self.failing.get(str(position_id))) is not None:
+            failed[str(position_id)] = reason
+        return hit
 
     async def _attempt(self, position: Position, groups: Groups) -> ExitIntent | None:
         try:
-            await self._tend(position, groups)
+            await self._maintain(position, groups)
         except OrderDeniedError as denied:
             if denied.rule is DenialRule.POSITION_CLOSED:
                 self.forget(position.id)  # the missing stop itself has ended it
@@ -207,36 +218,38 @@ class RestingStops:
         except AccountTakenError as error:
             self.failing[str(position.id)] = f"resting stop: {error}"
         except OrderRejectedError as error:
-            return await self._met_meanwhile(position, error)
+            return await self._on_triggered_meanwhile(position, error)
         except (VenueError, TimeoutError) as error:
             self._refused(position, error)
         return None
 
-    async def tell(self) -> None:
-        await self._told.tell({subject(each): why for each, why in self._gone.items()})
+    async def update_alerts(self) -> None:
+        await self._alerts.update(
+            {subject(position_id): reason for position_id, reason in self._lost_reasons.items()}
+        )
 
-    async def _tend(self, position: Position, groups: Groups) -> None:
+    async def _maintain(self, position: Position, groups: Groups) -> None:
         if not self._calendars[self._symbols[position.symbol].calendar].is_open(self._clock.now()):
             return  # it stays due until orders are accepted
-        self._known.add(position.id)
+        self._checked.add(position.id)
         active, retiring = groups.active, groups.retiring
         if retiring is not None and (active is None or not active.unsettled):
             if active is None and _rests(retiring):
-                await self._groups.reactivate(position.id, retiring)
+                await self._placement.reactivate(position.id, retiring)
                 active, retiring = retiring, None
         elif retiring is not None:
             if active is not None and _in_doubt(active) and _rests(retiring):
                 return  # the resting one stays until the other's outcome is known
-            await self._groups.clear(position.id, retiring)
+            await self._placement.clear(position.id, retiring)
             return  # the next check sees what is left
         if active is not None and active.unsettled and active.kind is GroupKind.MARKET:
             return  # an exit is under way
         wanted = self._wanted(position)
-        rests = None if active is None else _guard_of(active)
+        rests = None if active is None else _pair_of(active)
         if wanted is None:
             self._live.pop(position.id, None)
             if rests is not None:
-                await self._groups.withdraw(position.id)
+                await self._placement.withdraw(position.id)
             self._settled(position.id)
             return
         if rests is not None and near_enough(rests, wanted, position.side):
@@ -245,21 +258,23 @@ class RestingStops:
         await self._place(position, wanted, replaces=rests is not None)
 
     async def _place(self, position: Position, wanted: RestingPair, *, replaces: bool) -> None:
-        held_back = self._groups.orders.held_back()
+        held_back = self._placement.orders.held_back()
         if held_back is not None:  # no refusal: it is due as soon as it may leave
-            self._pauses.until(position.id, self._clock.now() + held_back.pause)
+            self._timers.hold_until(position.id, self._clock.now() + held_back.pause)
             return
         lost = self._live.pop(position.id, None) is not None and not replaces
         placed: list[RestingPair] = []
 
-        def build(now: Position) -> list[OrderIntent]:
-            guard = self._wanted(now) or wanted
-            placed[:] = [guard]
-            return resting_exits(now, guard)
+        def build(current: Position) -> list[OrderIntent]:
+            pair = self._wanted(current) or wanted
+            placed[:] = [pair]
+            return resting_exits(current, pair)
 
-        await self._groups.place(position.id, GroupKind.RESTING, build, [])
+        await self._placement.place(position.id, GroupKind.RESTING, build, [])
         if lost:  # not to an exit of our own that is under way: that would have been denied
-            self._gone[position.id] = "the stop that rested at the venue was not there any more"
+            self._lost_reasons[position.id] = (
+                "the stop that rested at the venue was not there any more"
+            )
         self._backoff.forget(position.id)
         self._live[position.id] = placed[0]
         log.info(
@@ -274,15 +289,15 @@ class RestingStops:
 
     def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
         self._due.pop(position_id, None)
-        self._gone.pop(position_id, None)
+        self._lost_reasons.pop(position_id, None)
         if live is not None:
             self._live[position_id] = live
 
     def _refused(self, position: Position, error: Exception) -> None:
-        why = f"resting stop: {type(error).__name__}: {error}"
-        self.failing[str(position.id)] = self._gone[position.id] = why
+        reason = f"resting stop: {type(error).__name__}: {error}"
+        self.failing[str(position.id)] = self._lost_reasons[position.id] = reason
         self._live.pop(position.id, None)
-        self._wait(position.id, why)
+        self._wait(position.id, reason)
 
     def _denied(self, position_id: PositionId, groups: Groups, denied: OrderDeniedError) -> None:
         """Wait after a denial; a stop that may or may not rest is none to count on.
@@ -290,31 +305,31 @@ class RestingStops:
         This holds in this process and in the next.
         """
         if denied.rule in IN_DOUBT and _unknown(groups):
-            self._gone[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
+            self._lost_reasons[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
         self._wait(position_id, denied.rule)
 
-    def _wait(self, position_id: PositionId, why: str) -> None:
-        pause = self._backoff.refused(position_id, why)
-        self._pauses.until(position_id, self._clock.now() + pause)
+    def _wait(self, position_id: PositionId, reason: str) -> None:
+        pause = self._backoff.refused(position_id, reason)
+        self._timers.hold_until(position_id, self._clock.now() + pause)
 
-    async def _met_meanwhile(
+    async def _on_triggered_meanwhile(
         self, position: Position, error: OrderRejectedError
     ) -> ExitIntent | None:
         """Return the exit of a price faster than the stop; a stop that stays refused has failed."""
-        found = await self._refusals.exit_of(position, self._wanted(position), error)
-        if found is not None and position.id not in self._backoff.reasons:
+        exit_ = await self._refusals.exit_of(position, self._wanted(position), error)
+        if exit_ is not None and position.id not in self._backoff.reasons:
             self._live.pop(position.id, None)
             self._wait(position.id, error.reason)
             log.info("stop level met", bot=position.bot, reason=error.reason)
         else:
             self._refused(position, error)
-        return found
+        return exit_
 
     def _wanted(self, position: Position) -> RestingPair | None:
         symbol, venue = self._symbols.get(position.symbol), self._venues.get(position.venue)
         if symbol is None or venue is None:
             return None
-        return guard_for(position, symbol.instrument, linked=venue.traits.linked_orders)
+        return pair_for(position, symbol.instrument, linked=venue.traits.linked_orders)
 
 
 def resting_venues(
@@ -338,16 +353,16 @@ def _in_doubt(group: ExitGroup) -> bool:
 
 def _unknown(groups: Groups) -> bool:
     """Return whether orders are in doubt, and none is known to rest."""
-    found = [each for each in (groups.active, groups.retiring) if each is not None]
-    doubtful = any(order.is_in_doubt for group in found for order in group.unsettled)
+    present = [group for group in (groups.active, groups.retiring) if group is not None]
+    doubtful = any(order.is_in_doubt for group in present for order in group.unsettled)
     return doubtful and not _any_rests(groups)
 
 
 def _any_rests(groups: Groups) -> bool:
-    return any(each is not None and _rests(each) for each in (groups.active, groups.retiring))
+    return any(group is not None and _rests(group) for group in (groups.active, groups.retiring))
 
 
-def _guard_of(group: ExitGroup) -> RestingPair | None:
+def _pair_of(group: ExitGroup) -> RestingPair | None:
     """Return what rests; None when not all of it is acknowledged."""
     orders = group.unsettled
     stops = [order for order in orders if order.type is OrderType.STOP_MARKET and order.is_live]

@@ -66,10 +66,10 @@ class Sweep:
     def __init__(
         self,
         *,
-        watched: TrackedPositions,
+        tracked: TrackedPositions,
         fresh: FreshPrices,
-        doubts: BadTickFilter,
-        closing: MarketExits,
+        bad_ticks: BadTickFilter,
+        market_exits: MarketExits,
         resting: RestingStops,
         pauses: SymbolPauses,
         symbols: Mapping[str, MarketSymbol],
@@ -77,10 +77,10 @@ class Sweep:
         venues: Mapping[VenueName, Venue],
         sequential: bool,
     ) -> None:
-        self._watched = watched
+        self._tracked = tracked
         self._fresh = fresh
-        self._doubts = doubts
-        self._closing = closing
+        self._bad_ticks = bad_ticks
+        self._market_exits = market_exits
         self._resting = resting
         self._pauses = pauses
         self._symbols = symbols
@@ -99,27 +99,29 @@ class Sweep:
         async with anyio.create_task_group() as asking:
             sweep = _Round(now=now, result=result, asking=asking)
             try:
-                async for page in self._watched.read():
+                async for page in self._tracked.read():
                     await self._page(page, sweep)
             except (DatabaseUnavailableError, TimeoutError) as error:
                 failed = error  # what has been asked for is still judged
         if failed is not None:
             raise failed
         result.failed |= sweep.quotes.failed
-        result.failed |= {str(position_id): why for position_id, why in sweep.lost.items()}
+        result.failed |= {str(position_id): reason for position_id, reason in sweep.lost.items()}
         result.oldest_price = max(result.oldest_price, sweep.quotes.oldest)
         return sweep.lost
 
-    def exits(self, met: Iterable[Trigger], price: Decimal) -> list[ExitIntent]:
+    def exits(self, triggers: Iterable[Trigger], price: Decimal) -> list[ExitIntent]:
         """Return the exits that a tick at *price* has met, each position as it is held now."""
-        found = []
-        for each in met:
-            position = self._watched.current(each.position_id)
+        exits = []
+        for trigger in triggers:
+            position = self._tracked.current(trigger.position_id)
             if position is not None:
-                found.append(
-                    ExitIntent(position=position, reason=each.reason, level=each.level, price=price)
+                exits.append(
+                    ExitIntent(
+                        position=position, reason=trigger.reason, level=trigger.level, price=price
+                    )
                 )
-        return found
+        return exits
 
     def _out_of_reach(self, position: Position) -> str | None:
         if position.symbol not in self._symbols:
@@ -131,12 +133,12 @@ class Sweep:
     async def _page(self, page: Sequence[Position], sweep: _Round) -> None:
         """Check one page; the first one asks for all that is held, in one call per venue."""
         sweep.result.checked += len(page)
-        held = self._watched.positions
-        wanted = page if sweep.quotes.looked_at else chain(page, held.values())
+        held = self._tracked.positions
+        wanted = page if sweep.quotes.checked else chain(page, held.values())
         fresh, stale = self._fresh.sort(sweep.quotes, wanted, sweep.now)
         for venue, symbols in stale.items():
-            for each in symbols:
-                sweep.waiting.setdefault(each.symbol, [])
+            for symbol in symbols:
+                sweep.waiting.setdefault(symbol.symbol, [])
             if self._sequential:
                 await self._ask(venue, symbols, sweep)
             else:
@@ -145,8 +147,8 @@ class Sweep:
             self._is_no_split(name, sweep.quotes.known[name], sweep.now)
         ready: list[PositionId] = []
         for row in page:
-            if (why := self._out_of_reach(row)) is not None:
-                sweep.lost[row.id] = why
+            if (reason := self._out_of_reach(row)) is not None:
+                sweep.lost[row.id] = reason
             elif row.symbol in sweep.waiting and not self._ends_unpriced(row, sweep.now):
                 sweep.waiting[row.symbol].append(row.id)
             else:
@@ -158,46 +160,50 @@ class Sweep:
         new = await self._fresh.ask(venue, symbols, sweep.quotes)
         is_echo = self._venues[venue].traits.quotes_echo
         for name, price in sorted(new.items()):
-            why = self._fresh.why_not(name, sweep.now) if is_echo else None
-            if why is not None:
-                sweep.quotes.unusable[name] = why
+            reason = self._fresh.unusable_because(name, sweep.now) if is_echo else None
+            if reason is not None:
+                sweep.quotes.unusable[name] = reason
                 continue
             if not is_echo:
-                self._doubts.quoted(name, price)
+                self._bad_ticks.on_quote(name, price)
             sweep.quotes.asked[name] = price
         await self._close(self._answered(symbols, sweep), sweep)
 
     def _answered(self, symbols: Sequence[MarketSymbol], sweep: _Round) -> list[ExitIntent]:
         exits: list[ExitIntent] = []
-        for name in sorted(each.symbol for each in symbols):
+        for name in sorted(symbol.symbol for symbol in symbols):
             price = sweep.quotes.asked.get(name)
             if price is not None and self._is_no_split(name, price, sweep.now):
-                exits += self.exits(self._watched.book.tick(name, price), price)
-        met = {each.position.id for each in exits}
-        waited = [each for one in symbols for each in sweep.waiting.pop(one.symbol, ())]
-        return exits + self._judged([each for each in waited if each not in met], sweep)
+                exits += self.exits(self._tracked.book.tick(name, price), price)
+        hit_ids = {exit_.position.id for exit_ in exits}
+        waited = [
+            position_id for one in symbols for position_id in sweep.waiting.pop(one.symbol, ())
+        ]
+        return exits + self._judged(
+            [position_id for position_id in waited if position_id not in hit_ids], sweep
+        )
 
     def _is_no_split(self, symbol: str, price: Decimal, now: datetime) -> bool:
         """Return whether *price* is of an open session, and no split; every price is checked."""
-        return self._is_open(symbol, now) and self._pauses.look(symbol, price, now)
+        return self._is_open(symbol, now) and self._pauses.check(symbol, price, now)
 
     async def _close(self, exits: Sequence[ExitIntent], sweep: _Round) -> None:
         if exits:
-            await self._closing.close_all(exits, sweep.result)
+            await self._market_exits.close_all(exits, sweep.result)
 
     def _judged(self, position_ids: Iterable[PositionId], sweep: _Round) -> list[ExitIntent]:
         """Return the exits due; one that cannot be judged is reported and stops no other."""
-        found: list[ExitIntent] = []
+        exits: list[ExitIntent] = []
         for position_id in position_ids:
             try:
-                each = self._due(position_id, sweep)
+                exit_ = self._due(position_id, sweep)
             except Exception as error:
                 log.exception("position not judged", position=position_id)
                 sweep.result.failed[str(position_id)] = f"{type(error).__name__}: {error}"
                 continue
-            if each is not None:
-                found.append(each)
-        return found
+            if exit_ is not None:
+                exits.append(exit_)
+        return exits
 
     def _due(self, position_id: PositionId, sweep: _Round) -> ExitIntent | None:
         """Return the exit that is due, or None.
@@ -205,46 +211,51 @@ class Sweep:
         The position is judged as it is held now: closed since it was read, or on its way out, it is
         passed over.
         """
-        position, now = self._watched.current(position_id), sweep.now
+        position, now = self._tracked.current(position_id), sweep.now
         if position is None:
             return None
-        if self._closing.ends(position_id):
+        if self._market_exits.is_ending(position_id):
             sweep.result.waiting[str(position_id)] = DenialRule.EXIT_GROUP_ACTIVE
             return None
-        self._resting.touch(position)
+        self._resting.on_position_changed(position)
         market = sweep.markets.get(position.symbol) or self._market(position.symbol, sweep)
-        over, why = self._over(position, market, now), sweep.quotes.unusable.get(position.symbol)
-        if why is not None and over is not CloseReason.DUST:
-            sweep.result.waiting[str(position_id)] = why
+        over, unusable = (
+            self._over(position, market, now),
+            sweep.quotes.unusable.get(position.symbol),
+        )
+        if unusable is not None and over is not CloseReason.DUST:
+            sweep.result.waiting[str(position_id)] = unusable
         elif over is not None:
             return ExitIntent(position=position, reason=over)
         else:
-            return self._met(position, market, sweep)
+            return self._triggered_exit(position, market, sweep)
         return None
 
     def _market(self, symbol: str, sweep: _Round) -> _Market:
         instrument = self._symbols[symbol].instrument
         least = instrument.lot_size + instrument.min_quantity
         ample = least if instrument.max_quantity is None else None
-        sweep.markets[symbol] = found = _Market(self._is_open(symbol, sweep.now), ample)
-        return found
+        sweep.markets[symbol] = market = _Market(self._is_open(symbol, sweep.now), ample)
+        return market
 
-    def _met(self, position: Position, market: _Market, sweep: _Round) -> ExitIntent | None:
+    def _triggered_exit(
+        self, position: Position, market: _Market, sweep: _Round
+    ) -> ExitIntent | None:
         now = sweep.now
         price = sweep.quotes.get(position.symbol)
         if price is None:
             sweep.result.failed[str(position.id)] = f"{position.symbol} has no fresh price"
             return None
         if market.is_open and position.symbol not in self._pauses.paused:
-            moved = self._watched.advance(position, price)
+            moved = self._tracked.advance(position, price)
             if moved is not position:
-                self._resting.touch(moved)
+                self._resting.on_position_changed(moved)
             position = moved
-        met = triggered(position.side, position, price)
-        if met is None:
-            self._closing.not_met(position.id, now)
+        hit = triggered(position.side, position, price)
+        if hit is None:
+            self._market_exits.on_price_turned(position.id, now)
             return None
-        return ExitIntent(position=position, reason=met[0], level=met[1], price=price)
+        return ExitIntent(position=position, reason=hit[0], level=hit[1], price=price)
 
     def _ends_unpriced(self, position: Position, now: datetime) -> bool:
         """Return whether its time is over at a venue that knows a price to sell it at."""

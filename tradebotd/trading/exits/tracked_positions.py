@@ -16,7 +16,12 @@ from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import Position
 from tradebotd.market.calendars import Calendar
-from tradebotd.risk.exit_levels import ExitLevels, better, secured, trail
+from tradebotd.risk.exit_levels import (
+    ExitLevels,
+    more_favourable,
+    with_break_even,
+    with_trailing_stop,
+)
 from tradebotd.risk.trigger_book import MovedStop, TriggerBook
 from tradebotd.storage import extremes, open_positions, positions
 from tradebotd.storage.positions import MovedExit
@@ -54,12 +59,12 @@ class TrackedPositions:
 
         Within a version only its best price and its stops move, and the ticks move them here.
         """
-        symbol, known = self._symbols.get(position.symbol), self.positions.get(position.id)
+        symbol, tracked = self._symbols.get(position.symbol), self.positions.get(position.id)
         if symbol is None or position.id in self._closed:
             return False
-        if known is None:
+        if tracked is None:
             self.book.add(position, symbol.instrument.tick_size)
-        elif known.version < position.version:
+        elif tracked.version < position.version:
             self._show(position)
             self._moved.pop(position.id, None)  # it followed from an outdated version
         else:
@@ -79,18 +84,18 @@ class TrackedPositions:
 
     def current(self, position_id: PositionId) -> Position | None:
         """Return the position with its stops as ticks have moved them; None if not watched."""
-        known, book = self.positions.get(position_id), self.book
-        if known is None or not moves(known.exits) or book.is_as(known):
-            return known
-        moved = replace(book.as_moved(position_id), take_profit=known.take_profit)
+        tracked, book = self.positions.get(position_id), self.book
+        if tracked is None or not moves(tracked.exits) or book.is_unmoved(tracked):
+            return tracked
+        moved = replace(book.as_moved(position_id), take_profit=tracked.take_profit)
         self.positions[position_id] = moved
         return moved
 
     def as_moved(self, row: Position) -> Position:
         """Return *row*, just read, as `current`; if newer than what is held, it takes its place."""
         self.watch(row)
-        known = self.current(row.id)
-        return row if known is None or known.version != row.version else known
+        tracked = self.current(row.id)
+        return row if tracked is None or tracked.version != row.version else tracked
 
     def advance(self, current: Position, price: Decimal) -> Position:
         """Return the position with its stops where a tick at *price* would have put them."""
@@ -166,14 +171,14 @@ class TrackedPositions:
             async with self._database.connection() as connection:
                 versions = await open_positions.select_versions(connection, last)
                 held = self._of_these_versions(versions)
-                new = [each for each, _ in versions if each not in held]
+                new = [position_id for position_id, _ in versions if position_id not in held]
                 if new:
                     held |= await open_positions.select_those(connection, new)
             for position_id in new:
                 if position_id in held:
                     self.watch(held[position_id])
             if versions:
-                yield [held[each] for each, _ in versions if each in held]
+                yield [held[position_id] for position_id, _ in versions if position_id in held]
                 last = versions[-1][0]
             if len(versions) < open_positions.PAGE_ROWS:
                 return
@@ -182,27 +187,27 @@ class TrackedPositions:
         self, versions: Sequence[tuple[PositionId, int]]
     ) -> dict[PositionId, Position]:
         """Return the positions that are known already, in these versions or in newer ones."""
-        known = self.positions
+        tracked = self.positions
         return {
             position_id: position
             for position_id, version in versions
-            if (position := known.get(position_id)) is not None and position.version >= version
+            if (position := tracked.get(position_id)) is not None and position.version >= version
         }
 
     async def persist(self) -> None:
         """Store what has moved, and keep it until it is stored: the sweep reads the table."""
-        for each in self.book.moved_since_last_persist():
-            self._moved[each.position_id] = self._row_of(each)
+        for moved in self.book.moved_since_last_persist():
+            self._moved[moved.position_id] = self._row_of(moved)
         stored = dict(self._moved)
         await self._store(list(stored.values()))
         for position_id, row in stored.items():
             if self._moved.get(position_id) is row:
                 del self._moved[position_id]
 
-    def _row_of(self, each: MovedStop) -> MovedExit:
-        known = self.positions[each.position_id]
-        stop = None if known.exits.break_even is None else each.stop_loss
-        return each.position_id, known.version, each.best_price, stop, each.trailing_stop
+    def _row_of(self, moved: MovedStop) -> MovedExit:
+        tracked = self.positions[moved.position_id]
+        stop = None if tracked.exits.break_even is None else moved.stop_loss
+        return moved.position_id, tracked.version, moved.best_price, stop, moved.trailing_stop
 
     async def _store(self, moved: Sequence[MovedExit]) -> None:
         if not moved:
@@ -250,12 +255,12 @@ def advanced(position: Position, price: Decimal, symbols: Mapping[str, MarketSym
     symbol = symbols.get(position.symbol)
     if symbol is None:
         return position
-    best = better(side, position.best_price, price)
+    best = more_favourable(side, position.best_price, price)
     if best == position.best_price:
         return position
     instrument = symbol.instrument
-    levels = trail(side, plan, ExitLevels.of(position), best, instrument)
-    levels = secured(plan, side, position.entry_price, best, levels, instrument)
+    levels = with_trailing_stop(side, plan, ExitLevels.of(position), best, instrument)
+    levels = with_break_even(plan, side, position.entry_price, best, levels, instrument)
     return replace(
         position,
         best_price=best,

@@ -40,17 +40,17 @@ class OperatorCommands:
             async with self._database.connection() as connection:
                 paused = await bots.pause_by_user(connection, bot)
         except BaseException:
-            self._gate.go_on(bot)
+            self._gate.unpause(bot)
             raise
         if not paused:
             raise RefusedError(RefusalCode.ALREADY_PAUSED, f"{bot} is paused already")
-        self._gate.stopped()
+        self._gate.notify_stopped()
 
     async def resume_bot(self, bot: BotName) -> None:
         async with self._database.connection() as connection:
             if not await bots.resume(connection, bot):
                 raise RefusedError(RefusalCode.NOT_PAUSED, f"{bot} is not paused")
-        self._gate.go_on(bot)
+        self._gate.unpause(bot)
 
     async def close_position(self, position_id: PositionId) -> None:
         """Close a position; the exit is then settled like any other. Raises VenueError, too."""
@@ -61,7 +61,7 @@ class OperatorCommands:
                 RefusalCode.NO_SUCH_POSITION, f"there is no open position {position_id}"
             )
         try:
-            await self._exits.close_by_hand(position, CloseReason.MANUAL)
+            await self._exits.close_now(position, CloseReason.MANUAL)
         except OrderDeniedError as error:
             raise RefusedError(error.rule, error.detail) from error
 

@@ -43,18 +43,18 @@ Step = Callable[["_Attempt"], Awaitable[None]]
 
 
 class Closer(Protocol):
-    async def close_by_hand(self, position: Position, reason: CloseReason) -> OrderId | None: ...
+    async def close_now(self, position: Position, reason: CloseReason) -> OrderId | None: ...
 
-    async def clear_leftovers(self) -> None: ...
+    async def clear_orphaned_exits(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class Remainder:
     """Remainder of a flatten: its subject, and why it is left."""
 
     kind: Literal["position", "order", "venue", "step"]
     subject: str
-    why: str
+    reason: str
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class FlattenResult:
     closed_ids: list[PositionId] = field(default_factory=list)
     trades: list[Row] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    remaining: list[Remainder] = field(default_factory=list)
 
 
 class Flatten:
@@ -78,7 +78,7 @@ class Flatten:
         database: Database,
         clock: Clock,
         gate: EntryGate,
-        entry_orders: RestingEntries,
+        resting_entries: RestingEntries,
         closer: Closer,
         reconciler: Reconciler,
         host: HostClock | None = None,
@@ -86,7 +86,7 @@ class Flatten:
         self._database = database
         self._clock = clock
         self._gate = gate
-        self._entry_orders = entry_orders
+        self._resting_entries = resting_entries
         self._closer = closer
         self._reconciler = reconciler
         self._host = host or SystemHost()
@@ -108,12 +108,15 @@ class Flatten:
                 if number < ROUNDS - 1:
                     await self._host.sleep(FIRST_PAUSE * 2**number)
             result = attempt.result()
-            await self._look_back(result, began_at)
+            await self._read_results(result, began_at)
         log.warning(
-            "account flattened" if not result.left else "account not flattened",
+            "account flattened" if not result.remaining else "account not flattened",
             closed=len(result.closed),
             cancelled=len(result.cancelled),
-            left=[f"{each.kind} {each.subject}: {each.why}" for each in result.left],
+            left=[
+                f"{remainder.kind} {remainder.subject}: {remainder.reason}"
+                for remainder in result.remaining
+            ],
         )
         return result
 
@@ -122,12 +125,12 @@ class Flatten:
         self._gate.close(FLATTEN, "everything is being closed")
         try:
             if self._gate.halt_reason is None:
-                await self._gate.halt(FLATTEN, keeps=True)
+                await self._gate.halt(FLATTEN, keep_reason=True)
         finally:
             if self._gate.halt_reason is not None:
                 self._gate.open(FLATTEN)
 
-    async def _look_back(self, result: FlattenResult, began_at: datetime) -> None:
+    async def _read_results(self, result: FlattenResult, began_at: datetime) -> None:
         """Add the trades of the closed positions, and those of their exits that were cancelled."""
         with suppress(DatabaseUnavailableError):  # it is done; only its figures are missing
             async with self._database.connection() as connection:
@@ -141,11 +144,11 @@ class Flatten:
         attempt.begin()
         await self._bounded("orders", attempt, self._cancel)
         await self._caught("positions", attempt, self._close)
-        await self._bounded("leftovers", attempt, self._clear_leftovers)
+        await self._bounded("leftovers", attempt, self._clear_orphaned_exits)
         await self._bounded("entries", attempt, self._await_entries)
         await self._bounded("venues", attempt, self._verify)
-        await self._bounded("books", attempt, self._look)
-        attempt.tell()
+        await self._bounded("books", attempt, self._read_state)
+        attempt.report_progress()
 
     async def _bounded(
         self,
@@ -170,9 +173,9 @@ class Flatten:
 
     async def _cancel(self, attempt: "_Attempt") -> None:
         """Cancel resting entries. Resting exits make way for the one at the market."""
-        result = await self._entry_orders.sweep(self._clock.now())
+        result = await self._resting_entries.sweep(self._clock.now())
         attempt.cancelled |= result.cancelled
-        attempt.why_orders |= result.failed
+        attempt.order_reasons |= result.failed
 
     async def _close(self, attempt: "_Attempt") -> None:
         """Close the positions held; when the time is up no further close begins.
@@ -182,26 +185,26 @@ class Flatten:
         """
         ends_at = self._host.monotonic() + STEP_SECONDS
         held = await self._held()
-        attempt.saw(held)
+        attempt.on_held(held)
         limiter = anyio.CapacityLimiter(1 if self._clock.speed == 0 else AT_ONCE)
 
         async def close(position: Position) -> None:
             async with limiter:
                 late = self._host.monotonic() >= ends_at
-                attempt.why[position.id] = LATE if late else await self._close_one(position)
-                attempt.tell()
+                attempt.reasons[position.id] = LATE if late else await self._close_one(position)
+                attempt.report_progress()
 
         async with anyio.create_task_group() as closing:
             for position in held:
                 closing.start_soon(close, position)
 
-    async def _clear_leftovers(self, _: "_Attempt") -> None:
-        await self._closer.clear_leftovers()
+    async def _clear_orphaned_exits(self, _: "_Attempt") -> None:
+        await self._closer.clear_orphaned_exits()
 
     async def _close_one(self, position: Position) -> str:
         """Close one position; return why it is still there, if it is."""
         try:
-            await self._closer.close_by_hand(position, CloseReason.FLATTEN)
+            await self._closer.close_now(position, CloseReason.FLATTEN)
         except OrderDeniedError as denied:
             return f"{denied.rule}: {denied.detail}"
         except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
@@ -213,25 +216,29 @@ class Flatten:
 
     async def _await_entries(self, _: "_Attempt") -> None:
         """Wait for entries that had left before the gate closed; the next round closes them."""
-        await self._gate.none_is_sent()
+        await self._gate.until_none_is_sent()
 
     async def _verify(self, attempt: "_Attempt") -> None:
         """Reconcile: the venues have the last word, also on orders whose outcome is unknown."""
         result = await self._reconciler.run()
-        attempt.failed |= {f"venue {name}": why for name, why in result.failed.items()}
+        attempt.failed |= {f"venue {name}": reason for name, reason in result.failed.items()}
         attempt.differences = [
-            Left(kind="venue", subject=f"{each.venue} {each.subject}", why=str(each))
-            for each in result.differences
+            Remainder(
+                kind="venue",
+                subject=f"{difference.venue} {difference.subject}",
+                reason=str(difference),
+            )
+            for difference in result.differences
         ]
 
-    async def _look(self, attempt: "_Attempt") -> None:
+    async def _read_state(self, attempt: "_Attempt") -> None:
         attempt.held = {position.id: position for position in await self._held()}
         async with self._database.connection() as connection:
             unsettled = await orders.select_unsettled(connection)
         attempt.orders = {
-            each.order.client_order_id: f"{each.order.status}, {each.order.symbol}"
-            for each in unsettled
-            if each.order.position_id not in attempt.held  # an exit goes with its position
+            stored.order.client_order_id: f"{stored.order.status}, {stored.order.symbol}"
+            for stored in unsettled
+            if stored.order.position_id not in attempt.held  # an exit goes with its position
         }
 
     async def _held(self) -> Sequence[Position]:
@@ -251,30 +258,30 @@ class _Attempt:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self.cancelled: dict[str, str] = {}
-        self.why_orders: dict[str, str] = {}
-        self.why: dict[PositionId, str] = {}
+        self.order_reasons: dict[str, str] = {}
+        self.reasons: dict[PositionId, str] = {}
         self.failed: dict[str, str] = {}
-        self.differences: list[Left] = []
+        self.differences: list[Remainder] = []
         self.held: dict[PositionId, Position] = {}
         self.orders: dict[str, str] = {}
         self._seen: dict[PositionId, Position] = {}
 
     def begin(self) -> None:
         self.failed.clear()
-        self.why_orders.clear()
+        self.order_reasons.clear()
 
-    def saw(self, held: Sequence[Position]) -> None:
+    def on_held(self, held: Sequence[Position]) -> None:
         self.held = {position.id: position for position in held}
         self._seen |= self.held
 
     @property
     def is_over(self) -> bool:
         """Return whether nothing is left that another round could change."""
-        waits = [self.why.get(each, "") for each in self.held]
-        closed_markets = all(why.startswith(MARKET_CLOSED) for why in waits)
+        waits = [self.reasons.get(position_id, "") for position_id in self.held]
+        closed_markets = all(reason.startswith(MARKET_CLOSED) for reason in waits)
         return closed_markets and not (self.orders or self.failed or self.differences)
 
-    def tell(self) -> None:
+    def report_progress(self) -> None:
         self._progress(
             {
                 "done": len(self._seen) - len(self.held),
@@ -285,21 +292,28 @@ class _Attempt:
         )
 
     def result(self) -> FlattenResult:
-        left = [
-            Left(kind="position", subject=_name(each), why=self.why.get(each.id, "not tried"))
-            for each in self.held.values()
+        remaining = [
+            Remainder(
+                kind="position",
+                subject=_name(position),
+                reason=self.reasons.get(position.id, "not tried"),
+            )
+            for position in self.held.values()
         ]
-        left += [
-            Left(kind="order", subject=order, why=self.why_orders.get(order, why))
-            for order, why in self.orders.items()
+        remaining += [
+            Remainder(kind="order", subject=order, reason=self.order_reasons.get(order, reason))
+            for order, reason in self.orders.items()
         ]
-        left += [Left(kind="step", subject=name, why=why) for name, why in self.failed.items()]
-        closed = [each for key, each in self._seen.items() if key not in self.held]
+        remaining += [
+            Remainder(kind="step", subject=name, reason=reason)
+            for name, reason in self.failed.items()
+        ]
+        closed = [position for key, position in self._seen.items() if key not in self.held]
         return FlattenResult(
-            closed=[_name(each) for each in closed],
-            closed_ids=[each.id for each in closed],
+            closed=[_name(position) for position in closed],
+            closed_ids=[position.id for position in closed],
             cancelled=sorted(self.cancelled),
-            left=left + self.differences,
+            remaining=remaining + self.differences,
         )
 
 

@@ -26,17 +26,17 @@ class BadTickFilter:
 
     def __init__(self, prices: PriceCache) -> None:
         self._prices = prices
-        self._guard = TickFilter(prices.bad_tick)
+        self._filter = TickFilter(prices.bad_tick)
         self._believed: dict[str, Observation] = {}
         self._doubted: dict[str, Observation] = {}
 
     @property
     def limit(self) -> Decimal:
-        return self._guard.limit
+        return self._filter.limit
 
-    def beyond(self, limit: Decimal) -> None:
+    def set_limit(self, limit: Decimal) -> None:
         """Doubt from now on prices further than the fraction *limit* from the print before."""
-        self._prices.bad_tick = self._guard.limit = limit
+        self._prices.bad_tick = self._filter.limit = limit
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last believed price; None until the symbol's first tick."""
@@ -47,31 +47,31 @@ class BadTickFilter:
         """Return whether *price*, which was recorded last, is believed after the tick before it."""
         last = self._prices.last_prices(symbol)
         if last is None:
-            return self._guard.accept(symbol, price)
+            return self._filter.accept(symbol, price)
         seen = _observed(last)
         if seen == self._believed.get(symbol):
             return True
         if seen == self._doubted.get(symbol):
             return False
-        if last.previous != self._guard.doubted(symbol):
-            self._guard.confirm(symbol, last.previous)
-        if self._guard.accept(symbol, price):
+        if last.previous != self._filter.doubted(symbol):
+            self._filter.confirm(symbol, last.previous)
+        if self._filter.accept(symbol, price):
             self._believe(symbol, seen)
             return True
         self._doubted[symbol] = seen
         log.warning("price doubted", symbol=symbol, price=price)
         return False
 
-    def about(self, symbol: str) -> bool:
+    def is_doubted(self, symbol: str) -> bool:
         """Return whether the last price is one that nothing has confirmed."""
         last = self._prices.last_prices(symbol)
         return last is not None and not self.believes(symbol, last.current)
 
-    def quoted(self, symbol: str, price: Decimal) -> None:
+    def on_quote(self, symbol: str, price: Decimal) -> None:
         """Take a venue's own quote: a doubted price is believed if the quote agrees with it."""
         last = self._prices.last_prices(symbol)
-        confirms = self._guard.vouches(symbol, price)
-        self._guard.confirm(symbol, price)
+        confirms = self._filter.vouches(symbol, price)
+        self._filter.confirm(symbol, price)
         # Another tick may have come while the quote was on its way.
         if confirms and last is not None and self._prices.near(price, last.current):
             self._believe(symbol, _observed(last))

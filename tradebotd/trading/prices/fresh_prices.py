@@ -35,7 +35,7 @@ class Quotes:
     unusable: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     oldest: timedelta = timedelta()
-    looked_at: set[tuple[str, VenueName]] = field(default_factory=set)
+    checked: set[tuple[str, VenueName]] = field(default_factory=set)
 
     def get(self, symbol: str) -> Decimal | None:
         return self.asked.get(symbol, self.known.get(symbol))
@@ -43,13 +43,15 @@ class Quotes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshPrices:
-    """Source of fresh prices. `doubts`: whether the price in memory needs a quote to confirm it."""
+    """Source of fresh prices. `is_doubted`: whether the price in memory needs a quote to confirm
+    it.
+    """
 
     prices: PriceCache
     symbols: Mapping[str, MarketSymbol]
     calendars: Mapping[str, Calendar]
     venues: Mapping[VenueName, Venue]
-    doubts: Callable[[str], bool] = lambda _: False
+    is_doubted: Callable[[str], bool] = lambda _: False
 
     def sort(
         self, quotes: Quotes, positions: Iterable[Position], now: datetime
@@ -60,14 +62,16 @@ class FreshPrices:
         """
         fresh: list[str] = []
         stale: dict[VenueName, list[MarketSymbol]] = {}
-        for name, venue in dict.fromkeys((each.symbol, each.venue) for each in positions):
+        for name, venue in dict.fromkeys(
+            (position.symbol, position.venue) for position in positions
+        ):
             symbol = self.symbols.get(name)
-            if symbol is None or venue not in self.venues or (name, venue) in quotes.looked_at:
+            if symbol is None or venue not in self.venues or (name, venue) in quotes.checked:
                 continue
-            quotes.looked_at.add((name, venue))
+            quotes.checked.add((name, venue))
             price, age = self.prices.price(name), self.prices.age(name, now)
             closed = not self.calendars[symbol.calendar].is_open(now)
-            usable = price is not None and self.why_not(name, now) is None
+            usable = price is not None and self.unusable_because(name, now) is None
             if usable and price is not None and age is not None and (age <= FRESH or closed):
                 quotes.known[name] = price
                 quotes.oldest = max(quotes.oldest, age)
@@ -76,11 +80,11 @@ class FreshPrices:
                 stale.setdefault(venue, []).append(symbol)
         return fresh, stale
 
-    def why_not(self, symbol: str, now: datetime) -> str | None:
+    def unusable_because(self, symbol: str, now: datetime) -> str | None:
         """Return why the price in memory must end nothing now, however new it is, or None."""
         if self._is_early(symbol, now):
             return EARLY
-        return DOUBTED if self.doubts(symbol) else None
+        return DOUBTED if self.is_doubted(symbol) else None
 
     def _is_early(self, symbol: str, now: datetime) -> bool:
         """Return whether a session is open, or goes on after a break, and has no price yet.
@@ -118,10 +122,10 @@ async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str,
         log.exception("venue quotes failed", venue=venue.name)
         return f"{type(error).__name__}: {error}"
     answer = {symbol: quote.last for symbol, quote in quotes.items()}
-    nonsense = {each: price for each, price in answer.items() if not _is_price(price)}
+    nonsense = {symbol: price for symbol, price in answer.items() if not _is_price(price)}
     if nonsense:
         log.error("invalid quotes dropped", venue=venue.name, quotes=nonsense)
-    return {each: price for each, price in answer.items() if each not in nonsense}
+    return {symbol: price for symbol, price in answer.items() if symbol not in nonsense}
 
 
 def _is_price(price: Decimal) -> bool:

@@ -35,18 +35,18 @@ class SymbolPauses:
         self._hours = hours
         self._last: dict[str, tuple[Decimal, datetime]] = {}
         self._unsaved: dict[str, SymbolPause] = {}
-        self._standing = ConditionAlerts(database, clock, SPLIT)
+        self._alerts = ConditionAlerts(database, clock, SPLIT)
         self.paused: dict[str, SymbolPause] = {}
 
     async def load(self) -> None:
         """Load the stored pauses, and each symbol's last close before now."""
         async with self._database.connection() as connection:
-            self.paused = {each.symbol: each for each in await symbol_pauses.select(connection)}
+            self.paused = {pause.symbol: pause for pause in await symbol_pauses.select(connection)}
             if self._hours:
                 closes = await symbol_pauses.select_last_closes(connection, sorted(self._hours))
                 self._last |= closes
 
-    def look(self, symbol: str, price: Decimal, at: datetime) -> bool:
+    def check(self, symbol: str, price: Decimal, at: datetime) -> bool:
         """Return whether exits of *symbol* may act on *price*.
 
         They may not while the symbol is paused, nor from the first price of a session on that looks
@@ -88,7 +88,7 @@ class SymbolPauses:
             async with self._database.transaction(durable=True) as connection:
                 await symbol_pauses.insert(connection, pause)
             del self._unsaved[symbol]
-        await self._standing.tell({name: each.reason for name, each in self.paused.items()})
+        await self._alerts.update({name: pause.reason for name, pause in self.paused.items()})
 
     async def resume(self, symbol: str) -> None:
         """Resume exits on an operator's word that it was the market. Raises RefusedError."""

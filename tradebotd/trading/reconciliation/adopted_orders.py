@@ -16,7 +16,7 @@ from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.storage import orders
 from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.execution.committed_changes import Effects
+from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.recorder import AlsoThen, OrderRecorder
 
@@ -74,7 +74,7 @@ class AdoptedOrders:
         *,
         name: tuple[OrderId, ClientOrderId] | None = None,
         also: AlsoThen | None = None,
-    ) -> Effects:
+    ) -> CommittedChanges:
         """Book one order with all of the fills, filled and settled; *also* in the same transaction.
 
         Raises as `recorder.adopt`.

@@ -31,7 +31,7 @@ from tradebotd.risk.sellable import sellable
 from tradebotd.storage import externals, positions
 from tradebotd.storage.positions import HeldSum
 from tradebotd.storage.postgres.database import Connection, Database
-from tradebotd.trading.execution.committed_changes import Effects
+from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.reconciliation.adopted_orders import ADOPTED, Adopted, AdoptedOrders
 from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.holdings import Holdings
@@ -41,23 +41,23 @@ from tradebotd.trading.reconciliation.rules import Difference, net
 log = structlog.get_logger(__name__)
 
 ASK_SECONDS: Final = 10.0
-LOOKS: Final = 3  # a fill of ours that comes in between is booked first
+COMPARE_ATTEMPTS: Final = 3  # a fill of ours that comes in between is booked first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _AdoptionPlan:
     """Difference between venue and books, and where it is to go. `held`: what the bot has now."""
 
     spec: BotSpec
     symbol: MarketSymbol
-    more: Decimal
+    excess: Decimal
     held: Position | None
     fills: tuple[Fill, ...]  # those that explain it; none: its history is unknown
     price: Decimal
 
     @property
     def side(self) -> Side:
-        return Side.BUY if self.more > 0 else Side.SELL
+        return Side.BUY if self.excess > 0 else Side.SELL
 
     @property
     def entry_price(self) -> Decimal:
@@ -65,7 +65,7 @@ class _Wanted:
         base = self.symbol.instrument.base_asset
         if not self.fills:
             return self.price
-        return sum((net(fill, base) * fill.price for fill in self.fills), ZERO) / self.more
+        return sum((net(fill, base) * fill.price for fill in self.fills), ZERO) / self.excess
 
 
 class Adoption:
@@ -104,8 +104,8 @@ class Adoption:
             return await self._adopt(venue, symbol, bot)
 
     async def _adopt(self, venue: VenueName, symbol: str, bot: BotName) -> PositionId:
-        spec, market = self._known(venue, symbol, bot)
-        before, account, seen = await self._look(venue, symbol)
+        spec, market = self._bot_and_symbol(venue, symbol, bot)
+        before, account, seen = await self._compare(venue, symbol)
         difference = await self._difference(venue, market, spec, account, before)
         if difference not in (*seen.external, *seen.differences):
             raise _changed(symbol)  # since the account was asked for
@@ -114,23 +114,25 @@ class Adoption:
             held = None if open_id is None else await positions.select_one(connection, open_id)
         fills = await self._externals.fills_behind(difference)
         if not fills and (doubtful := await self._externals.in_doubt_behind(difference)):
-            raise _may_be(doubtful)
-        wanted = _Wanted(
+            raise _doubtful_order(doubtful)
+        plan = _AdoptionPlan(
             spec=spec,
             symbol=market,
-            more=difference.more,
+            excess=difference.excess,
             held=held,
-            fills=_one_way(fills, symbol, difference.more),
+            fills=_one_way(fills, symbol, difference.excess),
             price=await self._price(market, account, difference),
         )
-        _check(wanted)
+        _check(plan)
         if await self._holdings.moving(before, [venue]):
             raise _changed(symbol)
-        return await self._book(wanted, [fill.trade_id for fill in fills])
+        return await self._book(plan, [fill.trade_id for fill in fills])
 
     # Current state
 
-    def _known(self, venue: VenueName, symbol: str, bot: BotName) -> tuple[BotSpec, MarketSymbol]:
+    def _bot_and_symbol(
+        self, venue: VenueName, symbol: str, bot: BotName
+    ) -> tuple[BotSpec, MarketSymbol]:
         spec, market = self._specs.get(bot), self._symbols.get(symbol)
         if spec is None:
             raise RefusedError(
@@ -146,7 +148,7 @@ class Adoption:
             )
         return spec, market
 
-    async def _look(
+    async def _compare(
         self, venue: VenueName, symbol: str
     ) -> tuple[Sequence[HeldSum], VenueAccount, Reconciled]:
         """Return our holdings, the venue's account, and a reconciliation that ran after both.
@@ -156,7 +158,7 @@ class Adoption:
         at the venue is booked after the account was read, and none of it may have changed our
         holdings.
         """
-        for _ in range(LOOKS):
+        for _ in range(COMPARE_ATTEMPTS):
             before = await self._holdings.sums()
             account = await self._account(self._venues[venue])
             seen = await self._reconciler.run()
@@ -171,8 +173,8 @@ class Adoption:
             with anyio.fail_after(ASK_SECONDS):
                 return await venue.account()
         except (VenueError, TimeoutError) as error:
-            words = str(error) or "timed out"
-            raise RefusedError(RefusalCode.VENUE_UNAVAILABLE, f"{venue.name}: {words}") from error
+            detail = str(error) or "timed out"
+            raise RefusedError(RefusalCode.VENUE_UNAVAILABLE, f"{venue.name}: {detail}") from error
 
     async def _difference(
         self,
@@ -184,8 +186,8 @@ class Adoption:
     ) -> Difference:
         is_futures = spec.position_type is PositionType.FUTURES
         subject = market.symbol if is_futures else market.instrument.base_asset
-        for each in await self._holdings.differences(before, {venue: account}):
-            if each.subject == subject:
+        for difference in await self._holdings.differences(before, {venue: account}):
+            if difference.subject == subject:
                 break
         else:
             message = f"nothing to adopt: our books and {venue} hold the same {subject}"
@@ -193,8 +195,8 @@ class Adoption:
         async with self._database.connection() as connection:
             doubtful = await externals.select_doubtful(connection, venue, market.symbol)
         if doubtful is not None:
-            raise _may_be(doubtful)
-        return each
+            raise _doubtful_order(doubtful)
+        return difference
 
     async def _price(
         self, market: MarketSymbol, account: VenueAccount, difference: Difference
@@ -203,9 +205,9 @@ class Adoption:
 
         The entry price counts only where no part of the position is ours.
         """
-        told = account.entry_prices.get(difference.subject)  # by symbol: an asset has none
-        if told is not None and difference.ours == 0 and told > 0:
-            return told
+        entry_price = account.entry_prices.get(difference.subject)  # by symbol: an asset has none
+        if entry_price is not None and difference.ours == 0 and entry_price > 0:
+            return entry_price
         try:
             with anyio.fail_after(ASK_SECONDS):
                 quotes = await self._venues[difference.venue].quotes([market])
@@ -218,54 +220,54 @@ class Adoption:
 
     # Into the books
 
-    async def _book(self, wanted: _Wanted, trade_ids: Sequence[TradeId]) -> PositionId:
+    async def _book(self, plan: _AdoptionPlan, trade_ids: Sequence[TradeId]) -> PositionId:
         name = await self._orders.next()
-        spec, held = wanted.spec, wanted.held
+        spec, held = plan.spec, plan.held
         adopted = Adopted(
             bot=spec.name,
-            fills=wanted.fills or (self._made_up(wanted, *name),),
+            fills=plan.fills or (self._synthetic_fill(plan, *name),),
             position_type=spec.position_type if held is None else held.position_type,
             leverage=spec.leverage if held is None else held.leverage,
             exits=spec.exits,
             held=held,
         )
-        venue, symbol = wanted.symbol.instrument.venue, wanted.symbol.symbol
+        venue, symbol = plan.symbol.instrument.venue, plan.symbol.symbol
 
-        async def mark(connection: Connection, effects: Effects) -> None:
-            await externals.adopt(connection, venue, symbol, trade_ids, _touched(effects))
+        async def mark(connection: Connection, changes: CommittedChanges) -> None:
+            await externals.adopt(connection, venue, symbol, trade_ids, _changed_position(changes))
 
         try:
-            effects = await self._orders.book(adopted, name=name, also=mark)
+            changes = await self._orders.book(adopted, name=name, also=mark)
         except OrderDeniedError as error:
             raise RefusedError(error.rule, error.detail) from error
-        position_id = _touched(effects)
+        position_id = _changed_position(changes)
         log.warning(
             "external trade adopted",
             bot=spec.name,
             symbol=symbol,
-            quantity=wanted.more,
+            quantity=plan.excess,
             position=position_id,
         )
         return position_id
 
-    def _made_up(self, wanted: _Wanted, order_id: OrderId, name: ClientOrderId) -> Fill:
+    def _synthetic_fill(self, plan: _AdoptionPlan, order_id: OrderId, name: ClientOrderId) -> Fill:
         """Return a synthetic fill for an unknown history: at once, at one price, without a fee."""
-        instrument = wanted.symbol.instrument
+        instrument = plan.symbol.instrument
         return Fill(
             venue=instrument.venue,
             symbol=instrument.symbol,
             trade_id=TradeId(f"{ADOPTED}-{order_id}"),
             client_order_id=name,
-            side=wanted.side,
-            quantity=abs(wanted.more),
-            price=wanted.price,
+            side=plan.side,
+            quantity=abs(plan.excess),
+            price=plan.price,
             fee=ZERO,
             fee_asset=instrument.quote_asset,
             executed_at=self._clock.now(),
         )
 
 
-def _may_be(order: str) -> RefusedError:
+def _doubtful_order(order: str) -> RefusedError:
     return RefusedError(
         RefusalCode.ORDER_UNKNOWN,
         f"it may be our own order {order}, of which nothing is known yet",
@@ -277,31 +279,31 @@ def _changed(symbol: str) -> RefusedError:
     return RefusedError(RefusalCode.CHANGED_MEANWHILE, f"{symbol} was traded just now", "try again")
 
 
-def _touched(effects: Effects) -> PositionId:
+def _changed_position(changes: CommittedChanges) -> PositionId:
     """Return the position that the fills went into, or out of."""
-    every = [*effects.opened, *effects.changed, *(each for each, _, _ in effects.closed)]
+    every = [*changes.opened, *changes.changed, *(position for position, _, _ in changes.closed)]
     return every[0].id
 
 
-def _one_way(fills: Sequence[Fill], symbol: str, more: Decimal) -> tuple[Fill, ...]:
+def _one_way(fills: Sequence[Fill], symbol: str, excess: Decimal) -> tuple[Fill, ...]:
     """Return *fills* if all are of this symbol to the one side: only they can be one order."""
-    fits = all(fill.symbol == symbol and fill.side.sign * more > 0 for fill in fills)
+    fits = all(fill.symbol == symbol and fill.side.sign * excess > 0 for fill in fills)
     return tuple(fills) if fits else ()
 
 
-def _check(wanted: _Wanted) -> None:
+def _check(plan: _AdoptionPlan) -> None:
     """Check that it fits the bot and what it holds. Raises RefusedError."""
-    spec, held, more = wanted.spec, wanted.held, wanted.more
+    spec, held, excess = plan.spec, plan.held, plan.excess
     if held is not None:
-        if held.signed_quantity * more > 0:
+        if held.signed_quantity * excess > 0:
             raise RefusedError(RefusalCode.POSITION_OPEN, f"{spec.name} holds a position already")
-        if abs(more) > held.quantity:
+        if abs(excess) > held.quantity:
             raise RefusedError(
                 RefusalCode.TOO_MUCH,
-                f"{abs(more):f} is gone, {spec.name} holds {held.quantity:f} of it",
+                f"{abs(excess):f} is gone, {spec.name} holds {held.quantity:f} of it",
             )
-        if abs(more) < wanted.symbol.instrument.lot_size:
-            raise RefusedError(RefusalCode.TOO_SMALL, f"{abs(more):f} is less than a lot")
+        if abs(excess) < plan.symbol.instrument.lot_size:
+            raise RefusedError(RefusalCode.TOO_SMALL, f"{abs(excess):f} is less than a lot")
         return
     if spec.exits.needs_atr:
         raise RefusedError(
@@ -310,22 +312,22 @@ def _check(wanted: _Wanted) -> None:
             "adopt it for a bot whose exits are fractions, then set its levels",
         )
     is_futures = spec.position_type is PositionType.FUTURES
-    if more < 0 and not is_futures:
+    if excess < 0 and not is_futures:
         raise RefusedError(
             RefusalCode.NOTHING_HELD, f"{spec.name} holds nothing that could be less"
         )
-    if more < 0 and not spec.allow_short:
+    if excess < 0 and not spec.allow_short:
         raise RefusedError(RefusalCode.SHORT_NOT_ALLOWED, f"{spec.name} may not be short")
-    way_out = _way_out(wanted)
-    if not sellable(abs(more), way_out, wanted.symbol.instrument, position_type=spec.position_type):
+    way_out = _way_out(plan)
+    if not sellable(abs(excess), way_out, plan.symbol.instrument, position_type=spec.position_type):
         raise RefusedError(
-            RefusalCode.TOO_SMALL, f"of {abs(more):f} no exit could sell anything at {way_out:f}"
+            RefusalCode.TOO_SMALL, f"of {abs(excess):f} no exit could sell anything at {way_out:f}"
         )
 
 
-def _way_out(wanted: _Wanted) -> Decimal:
+def _way_out(plan: _AdoptionPlan) -> Decimal:
     """Return the worst price that it may have to be sold at: now, or at its own stop."""
-    side = PositionSide.LONG if wanted.more > 0 else PositionSide.SHORT
-    levels = levels_for(wanted.spec.exits, side, wanted.entry_price, wanted.symbol.instrument)
+    side = PositionSide.LONG if plan.excess > 0 else PositionSide.SHORT
+    levels = levels_for(plan.spec.exits, side, plan.entry_price, plan.symbol.instrument)
     stop = tightest_stop(side, levels)
-    return wanted.price if stop is None or stop <= 0 else min(wanted.price, stop)
+    return plan.price if stop is None or stop <= 0 else min(plan.price, stop)

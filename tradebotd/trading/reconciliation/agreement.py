@@ -53,5 +53,5 @@ class Agreement:
         else:
             self._last = None
 
-    def end(self) -> None:
+    def invalidate(self) -> None:
         self._last = None

@@ -19,7 +19,7 @@ from tradebotd.trading.reconciliation.holdings import Holdings
 BASELINES: Final = "cash_baselines"  # an account's cash before us, by asset
 ROUNDED: Final = Decimal("1e-12")  # an average of several entries is kept to 28 digits
 
-Purse = tuple[VenueName, str]
+CashKey = tuple[VenueName, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +30,10 @@ class CashDifference:
     theirs: Decimal
 
     def __str__(self) -> str:
-        more = self.theirs - self.ours
+        excess = self.theirs - self.ours
         return (
             f"our books make it {self.ours:f} {self.asset}, {self.venue} says {self.theirs:f}:"
-            f" {abs(more):f} {'more' if more > 0 else 'less'}"
+            f" {abs(excess):f} {'more' if excess > 0 else 'less'}"
         )
 
 
@@ -57,9 +57,9 @@ class CashCheck:
         self._venues = venues
         self._symbols = symbols
         self._holdings = holdings
-        self._told = ConditionAlerts(database, clock, AlertCode.CASH_DIFFERS)
+        self._alerts = ConditionAlerts(database, clock, AlertCode.CASH_DIFFERS)
         self._baselines: dict[VenueName, dict[str, Decimal]] | None = None
-        self._seen: dict[Purse, Decimal] = {}
+        self._seen: dict[CashKey, Decimal] = {}
 
     async def compare(self, accounts: Mapping[VenueName, VenueAccount]) -> list[CashDifference]:
         """Compare the cash; return the differences that are reported.
@@ -67,25 +67,36 @@ class CashCheck:
         *accounts*: where nothing changed around the venue's answer. Nothing is known of the others,
         and what was seen and reported of them stays so. Raises DatabaseUnavailableError.
         """
-        found: list[CashDifference] = []
+        differences: list[CashDifference] = []
         for name, account in sorted(accounts.items()):
             if self._venues[name].traits.cash_is_ours:
-                found += await self._compare(name, account)
+                differences += await self._compare(name, account)
         before = self._seen
-        self._seen = {purse: more for purse, more in before.items() if purse[0] not in accounts}
-        self._seen |= {(each.venue, each.asset): each.theirs - each.ours for each in found}
-        told = [each for each in found if self._is_the_same(each, before)]
-        words = {f"{each.venue} {each.asset}": str(each) for each in told}
-        await self._told.tell(words, self._venues.keys() - accounts.keys())
-        return told
+        self._seen = {
+            cash_key: excess for cash_key, excess in before.items() if cash_key[0] not in accounts
+        }
+        self._seen |= {
+            (difference.venue, difference.asset): difference.theirs - difference.ours
+            for difference in differences
+        }
+        confirmed = [
+            difference for difference in differences if self._is_the_same(difference, before)
+        ]
+        conditions = {
+            f"{difference.venue} {difference.asset}": str(difference) for difference in confirmed
+        }
+        await self._alerts.update(conditions, self._venues.keys() - accounts.keys())
+        return confirmed
 
     @property
     def suspects(self) -> bool:
         """Return whether the last check saw a difference, reported or not."""
         return bool(self._seen)
 
-    def _is_the_same(self, each: CashDifference, before: Mapping[Purse, Decimal]) -> bool:
-        return before.get((each.venue, each.asset)) == each.theirs - each.ours
+    def _is_the_same(self, difference: CashDifference, before: Mapping[CashKey, Decimal]) -> bool:
+        return (
+            before.get((difference.venue, difference.asset)) == difference.theirs - difference.ours
+        )
 
     async def _compare(self, name: VenueName, account: VenueAccount) -> list[CashDifference]:
         assets = sorted(
@@ -124,11 +135,11 @@ class CashCheck:
                 VenueName(venue): {asset: Decimal(amount) for asset, amount in assets.items()}
                 for venue, assets in stored.items()
             }
-        known = self._baselines.get(name, {})
-        new = [asset for asset in expected if asset not in known]
+        baseline = self._baselines.get(name, {})
+        new = [asset for asset in expected if asset not in baseline]
         if new:
-            known = known | {asset: theirs[asset] - expected[asset] for asset in new}
-            every = self._baselines | {name: known}
+            baseline = baseline | {asset: theirs[asset] - expected[asset] for asset in new}
+            every = self._baselines | {name: baseline}
             written = {
                 venue: {asset: str(amount) for asset, amount in assets.items()}
                 for venue, assets in every.items()
@@ -136,4 +147,4 @@ class CashCheck:
             async with self._database.transaction(durable=True) as connection:
                 await settings.put(connection, BASELINES, written)
             self._baselines = every
-        return known
+        return baseline

@@ -23,7 +23,7 @@ from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage import externals, positions
 from tradebotd.storage.externals import Excess
 from tradebotd.storage.postgres.database import Connection, Database, Lane
-from tradebotd.trading.execution.committed_changes import Effects
+from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.rules import Difference, net
@@ -40,17 +40,21 @@ class ExcessFills:
         self._orders = orders
 
     async def settle(
-        self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
+        self, differences: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
     ) -> int:
-        """Settle excess fills; return how many. If any, *found* is out of date.
+        """Settle excess fills; return how many. If any, *differences* is out of date.
 
         Raises DatabaseUnavailableError.
         """
         settled = 0
-        for venue in sorted({each.venue for each in found}):
+        for venue in sorted({difference.venue for difference in differences}):
             async with self._database.connection() as connection:
                 open_ones = await externals.select_excess(connection, venue)
-            here = {each.subject: each for each in found if each.venue == venue}
+            here = {
+                difference.subject: difference
+                for difference in differences
+                if difference.venue == venue
+            }
             for excess in open_ones:
                 settled += await self._settle(excess, here, accounts[venue])
         return settled
@@ -65,18 +69,20 @@ class ExcessFills:
         difference, change = here.get(subject), net(fill, base)
         if futures:
             change = fill.quantity * fill.side.sign
-        if difference is None or difference.more * change < 0:
+        if difference is None or difference.excess * change < 0:
             return False
-        if abs(difference.more) < abs(change):
+        if abs(difference.excess) < abs(change):
             return False
         done = await (
-            self._turned(excess) if futures else self._of_the_owner(excess, difference, account)
+            self._book_reversal(excess)
+            if futures
+            else self._charge_owner(excess, difference, account)
         )
         if done:
             here[subject] = replace(difference, theirs=difference.theirs - change)
         return done
 
-    async def _of_the_owner(
+    async def _charge_owner(
         self, excess: Excess, difference: Difference, account: VenueAccount
     ) -> bool:
         """Settle from the owner's coins, there before us: all our positions count on is there."""
@@ -94,7 +100,7 @@ class ExcessFills:
         log.warning("owner's coins sold", asset=asset, quantity=change)
         return True
 
-    async def _turned(self, excess: Excess) -> bool:
+    async def _book_reversal(self, excess: Excess) -> bool:
         """Book less of what the bot holds by now, else a position that is closed at once."""
         fill = excess.fill
         async with self._database.connection() as connection:
@@ -109,8 +115,12 @@ class ExcessFills:
             held=held if held is not None and _reduces(fill, held) else None,
         )
 
-        async def mark(connection: Connection, effects: Effects) -> None:
-            touched = [*effects.opened, *effects.changed, *(each for each, _, _ in effects.closed)]
+        async def mark(connection: Connection, changes: CommittedChanges) -> None:
+            touched = [
+                *changes.opened,
+                *changes.changed,
+                *(position for position, _, _ in changes.closed),
+            ]
             await self._mark(connection, fill, touched[0].id)
 
         try:

@@ -16,7 +16,7 @@ from tradebotd.storage import order_searches
 from tradebotd.storage.exit_groups import GroupOrder
 from tradebotd.storage.positions import HeldSum
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.contradictions import of_answer
+from tradebotd.trading.contradictions import answer_contradiction
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.holdings import Holdings
@@ -79,7 +79,7 @@ class ExitEvidence:
         with anyio.fail_after(ASK_SECONDS):
             search = await venue.find_order(order.symbol, order.client_order_id)
         if search.report is not None:
-            if of_answer(order.client_order_id, search.report) is None:
+            if answer_contradiction(order.client_order_id, search.report) is None:
                 await self._recorder.record(search.report)
             return False
         return search.venue_time > order.send_by + traits.receive_window + traits.absence_margin
@@ -91,9 +91,9 @@ class ExitEvidence:
         if not fills:
             return False
         async with self._database.connection() as connection:
-            known = await stored_externals.select_known(connection, position.venue, fills)
+            owners = await stored_externals.select_known(connection, position.venue, fills)
         side = position.side.exit
-        for fill, (_, is_applied) in zip(fills, known, strict=True):
+        for fill, (_, is_applied) in zip(fills, owners, strict=True):
             if not is_applied and fill.side is side and await self._is_about(fill.symbol, subject):
                 return True
         return False
@@ -128,13 +128,13 @@ class ExitEvidence:
     ) -> bool:
         if await self._sums(venue.name) != before:
             return False
-        for each in await self._holdings.differences(before, {venue.name: account}):
-            if each.subject == subject:
-                return bool(await self._externals.fills_behind(each))
+        for difference in await self._holdings.differences(before, {venue.name: account}):
+            if difference.subject == subject:
+                return bool(await self._externals.fills_behind(difference))
         return True
 
     async def _sums(self, venue: VenueName) -> list[HeldSum]:
-        return [each for each in await self._holdings.sums() if each.venue == venue]
+        return [held_sum for held_sum in await self._holdings.sums() if held_sum.venue == venue]
 
     async def _is_about(self, symbol: str, subject: str) -> bool:
         return symbol == subject or await self._holdings.base_asset(symbol) == subject

@@ -16,7 +16,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts, externals, order_searches
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.contradictions import of_fill
+from tradebotd.trading.contradictions import fill_contradiction
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.rules import Difference, change_of, explanation
 from tradebotd.trading.reconciliation.unknown_fills import evidence
@@ -42,14 +42,14 @@ class Attributed:
 class ForcedFills(Protocol):
     """Booking of forced closes of our positions."""
 
-    async def take(self) -> int: ...
+    async def book_pending(self) -> int: ...
 
 
 class ExcessSettlement(Protocol):
     """Settlement of what our own fills exited beyond what was held."""
 
     async def settle(
-        self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
+        self, differences: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
     ) -> int: ...
 
 
@@ -82,41 +82,41 @@ class ExternalActivity:
     async def compare_orders(
         self,
         venues: VenueRound,
-        known: Mapping[VenueName, Sequence[OrderReport]],
+        answered: Mapping[VenueName, Sequence[OrderReport]],
         failed: dict[str, str],
     ) -> None:
         """Find resting orders that are not ours. *known*: venues that have been asked already."""
-        unasked = self._venues.keys() - known.keys()
-        told = await venues.ask_all(unasked, lambda venue: venue.open_orders(), failed)
-        for name, reports in sorted([*known.items(), *told.items()]):
+        unasked = self._venues.keys() - answered.keys()
+        answers = await venues.ask_all(unasked, lambda venue: venue.open_orders(), failed)
+        for name, reports in sorted([*answered.items(), *answers.items()]):
             await self._compare(name, reports)
 
     async def _compare(self, name: VenueName, reports: Sequence[OrderReport]) -> None:
         ours = await self._known_as_ours(reports)
-        foreign = [each for each in reports if each.client_order_id not in ours]
-        found = {f"{name} {each.venue_order_id}": _words(each) for each in foreign}
-        if found == self._orders.get(name):
+        foreign = [report for report in reports if report.client_order_id not in ours]
+        messages = {f"{name} {report.venue_order_id}": _describe(report) for report in foreign}
+        if messages == self._orders.get(name):
             return
-        self._orders[name] = found
+        self._orders[name] = messages
         now = self._clock.now()
         async with self._database.transaction() as connection:
-            for each in foreign:
-                if each.asked is not None:
-                    await externals.upsert_order(connection, each, each.asked, now, None)
-            still = [each.venue_order_id for each in foreign]
+            for report in foreign:
+                if report.asked is not None:
+                    await externals.upsert_order(connection, report, report.asked, now, None)
+            still = [report.venue_order_id for report in foreign]
             await externals.mark_gone(connection, name, still, now)
-            for subject, message in found.items():
+            for subject, message in messages.items():
                 if await alerts.raise_alert(
                     connection, AlertCode.EXTERNAL_ORDER, "warning", subject, message, now
                 ):
                     log.warning("external order seen", subject=subject, detail=message)
             if self._orders.keys() >= self._venues.keys():
-                every = [subject for told in self._orders.values() for subject in told]
+                every = [subject for subjects in self._orders.values() for subject in subjects]
                 await alerts.clear_others(connection, AlertCode.EXTERNAL_ORDER, every, now)
 
     async def _known_as_ours(self, reports: Sequence[OrderReport]) -> set[ClientOrderId]:
         """Return the ids that are ours; the database is asked once per order."""
-        resting = {each.client_order_id for each in reports}
+        resting = {report.client_order_id for report in reports}
         if new := resting - self._ours:
             async with self._database.connection() as connection:
                 self._ours |= await externals.select_ours(connection, sorted(new))
@@ -126,31 +126,33 @@ class ExternalActivity:
         """Record an external order of an order stream. Raises DatabaseUnavailableError."""
         now = self._clock.now()
         fills = [
-            replace(each, forced=each.forced or report.forced) for each in report.fills if _is(each)
+            replace(fill, forced=fill.forced or report.forced)
+            for fill in report.fills
+            if _is_real(fill)
         ]
         async with self._database.transaction() as connection:
             if report.asked is not None:
                 gone_at = now if report.status in FINAL else None
                 await externals.upsert_order(connection, report, report.asked, now, gone_at)
             await externals.insert_fills(connection, fills)
-        if any(each.forced for each in fills):
-            await self.take_forced()
+        if any(fill.forced for fill in fills):
+            await self.book_forced()
 
-    async def take_forced(self) -> None:
+    async def book_forced(self) -> None:
         """Book what a venue closed of ours by force, from the fills kept.
 
         Raises as `on_external_order`.
         """
         try:
-            await self._forced.take()
+            await self._forced.book_pending()
         except AccountTakenError as error:
             log.warning("forced close not booked", error=str(error))
 
     async def settle_excess(
-        self, found: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
+        self, differences: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
     ) -> int:
         """Settle our own excess fills; return how many. If any, *found* is out of date."""
-        return await self._excess.settle(found, accounts)
+        return await self._excess.settle(differences, accounts)
 
     async def forget_old(self) -> None:
         """Clear alerts on past events after a day: nothing has to be done for them to end."""
@@ -164,28 +166,28 @@ class ExternalActivity:
 
     # Fills and holdings
 
-    async def attribute(self, told: Sequence[Fill]) -> "Attributed":
+    async def attribute(self, fills: Sequence[Fill]) -> "Attributed":
         """Attribute fills to our orders; those of no order of ours are kept."""
         result = Attributed()
-        if not told:
+        if not fills:
             return result
         foreign: list[Fill] = []
         async with self._database.transaction() as connection:
-            known = await externals.select_known(connection, told[0].venue, told)
-            for fill, (owner, is_applied) in zip(told, known, strict=True):
+            owners = await externals.select_known(connection, fills[0].venue, fills)
+            for fill, (owner, is_applied) in zip(fills, owners, strict=True):
                 if owner is not None:
                     ours = replace(fill, client_order_id=owner)
                     result.ours.setdefault(owner, []).append(ours)
                     if not is_applied:
                         result.news.setdefault(owner, []).append(ours)
-                elif not is_applied and _is(fill):
+                elif not is_applied and _is_real(fill):
                     foreign.append(fill)
             await externals.insert_fills(connection, foreign)
         return result
 
     async def explain(
         self,
-        found: Sequence[Difference],
+        differences: Sequence[Difference],
         foreign: Sequence[Difference] = (),
         silent: Collection[VenueName] = (),
     ) -> tuple[list[Difference], list[Difference]]:
@@ -194,26 +196,30 @@ class ExternalActivity:
         *foreign*: in symbols that are not ours, which need no explanation. *silent*: venues that
         did not answer; their alerts are not over.
         """
-        if not found and not foreign and not self._explained:
+        if not differences and not foreign and not self._explained:
             return [], []
-        explained = [each for each in found if await self.fills_behind(each)]
-        told = [("by somebody else's hand", each) for each in explained]
-        told += [("no symbol of ours", each) for each in foreign]
+        explained = [
+            difference for difference in differences if await self.fills_behind(difference)
+        ]
+        reported = [("by somebody else's hand", difference) for difference in explained]
+        reported += [("no symbol of ours", difference) for difference in foreign]
         now = self._clock.now()
-        subjects = [f"{each.venue} {each.subject}" for _, each in told]
+        subjects = [f"{difference.venue} {difference.subject}" for _, difference in reported]
         async with self._database.transaction() as connection:
-            for subject, (why, each) in zip(subjects, told, strict=True):
-                severity: alerts.Severity = "critical" if _lacks(each) else "warning"
-                message = f"{why}: {each}"
+            for subject, (reason, difference) in zip(subjects, reported, strict=True):
+                severity: alerts.Severity = "critical" if _lacks(difference) else "warning"
+                message = f"{reason}: {difference}"
                 if await alerts.raise_alert(
                     connection, AlertCode.EXTERNAL_POSITION, severity, subject, message, now
                 ):
-                    log.warning("external trade seen", subject=subject, detail=str(each))
+                    log.warning("external trade seen", subject=subject, detail=str(difference))
             await alerts.clear_others(
                 connection, AlertCode.EXTERNAL_POSITION, subjects, now, silent
             )
-        self._explained = bool(told or silent)
-        return [each for _, each in told], [each for each in found if each not in explained]
+        self._explained = bool(reported or silent)
+        return [difference for _, difference in reported], [
+            difference for difference in differences if difference not in explained
+        ]
 
     async def fills_behind(self, difference: Difference) -> list[Fill]:
         """Return the latest external fills that add up to the difference; empty if none do."""
@@ -221,7 +227,7 @@ class ExternalActivity:
         doubtful = {id(fill) for some in may_be_ours.values() for fill in some}
         fills = [fill for fill in fills if id(fill) not in doubtful]
         pairs = {fill.symbol: await self._holdings.pair(fill.symbol) for fill in fills}
-        about = [each for each in fills if change_of(each, difference.subject, pairs[each.symbol])]
+        about = [fill for fill in fills if change_of(fill, difference.subject, pairs[fill.symbol])]
         return explanation(about, difference, pairs)
 
     async def evidence(self, venue: VenueName) -> dict[ClientOrderId, list[Fill]]:
@@ -246,17 +252,17 @@ class ExternalActivity:
         return fills, evidence(fills, doubts)
 
 
-def _is(fill: Fill) -> bool:
+def _is_real(fill: Fill) -> bool:
     """Return whether it is a fill: a venue may report empty ones, and invalid ones."""
-    return of_fill(fill) is None and fill.quantity > 0
+    return fill_contradiction(fill) is None and fill.quantity > 0
 
 
 def _lacks(difference: Difference) -> bool:
     """Return whether something that we count on is missing."""
-    return difference.more * difference.ours < 0
+    return difference.excess * difference.ours < 0
 
 
-def _words(report: OrderReport) -> str:
+def _describe(report: OrderReport) -> str:
     asked = report.asked
     if asked is None:
         return f"order {report.venue_order_id} is not ours"

@@ -16,7 +16,7 @@ from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, externals, positions
 from tradebotd.storage.postgres.database import Connection, Database
-from tradebotd.trading.execution.committed_changes import Effects
+from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
 
 log = structlog.get_logger(__name__)
@@ -38,17 +38,17 @@ class ForcedCloses:
         self._orders = orders
         self._one_at_a_time = anyio.Lock()
 
-    async def take(self) -> int:
+    async def book_pending(self) -> int:
         """Book forced fills; return how many.
 
         Raises DatabaseUnavailableError, AccountTakenError.
         """
         async with self._one_at_a_time:
             async with self._database.connection() as connection:
-                told = await externals.select_forced(connection, MOST_AT_ONCE)
+                forced = await externals.select_forced(connection, MOST_AT_ONCE)
             taken = 0
             for (venue, symbol, side), fills in groupby(
-                sorted(told, key=_place), key=lambda each: (each.venue, each.symbol, each.side)
+                sorted(forced, key=_place), key=lambda fill: (fill.venue, fill.symbol, fill.side)
             ):
                 closed = PositionSide.LONG if side is Side.SELL else PositionSide.SHORT
                 async with self._database.connection() as connection:
@@ -59,17 +59,17 @@ class ForcedCloses:
     async def _close(self, held: Sequence[Position], fills: list[Fill]) -> int:
         taken = 0
         for position in held:
-            mine, left = list[Fill](), position.quantity
-            while fills and left > 0 and fills[0].executed_at >= position.opened_at:
+            mine, remaining = list[Fill](), position.quantity
+            while fills and remaining > 0 and fills[0].executed_at >= position.opened_at:
                 mine.append(fills.pop(0))
-                left -= mine[-1].quantity
+                remaining -= mine[-1].quantity
             if mine and await self._close_one(position, mine):
                 taken += len(mine)
         return taken
 
     async def _close_one(self, position: Position, fills: Sequence[Fill]) -> bool:
-        async def tell(connection: Connection, effects: Effects) -> None:
-            await self._tell(connection, position, fills, effects)
+        async def raise_alert(connection: Connection, changes: CommittedChanges) -> None:
+            await self._raise_alert(connection, position, fills, changes)
 
         adopted = Adopted(
             bot=position.bot,
@@ -79,22 +79,26 @@ class ForcedCloses:
             held=position,
         )
         try:
-            await self._orders.book(adopted, also=tell)
+            await self._orders.book(adopted, also=raise_alert)
         except (RefusedError, OrderDeniedError) as error:
             log.info("forced close deferred", position=position.id, why=str(error))
             return False
         return True
 
-    async def _tell(
-        self, connection: Connection, position: Position, fills: Sequence[Fill], effects: Effects
+    async def _raise_alert(
+        self,
+        connection: Connection,
+        position: Position,
+        fills: Sequence[Fill],
+        changes: CommittedChanges,
     ) -> None:
         """Alert the forced close, in the transaction of the fills."""
         kind = next(fill.forced for fill in fills if fill.forced is not None)
         quantity = sum((fill.quantity for fill in fills), ZERO)
-        left = next((each.quantity for each in effects.changed), ZERO)
+        remaining = next((position.quantity for position in changes.changed), ZERO)
         message = (
             f"{kind}: {position.venue} closed {quantity:f} of the {position.side} of"
-            f" {position.bot} at {fills[-1].price:f}, {left:f} is left"
+            f" {position.bot} at {fills[-1].price:f}, {remaining:f} is left"
         )
         severity: alerts.Severity = "critical" if kind is Forced.LIQUIDATION else "warning"
         subject, now = f"{position.venue} {position.symbol}", self._clock.now()

@@ -51,7 +51,7 @@ class FundingRecorder:
         self._symbols = symbols
         self._clock = clock
         self._asked_at: dict[VenueName, datetime] = {}
-        self._tells = True  # an alert of an earlier process may be open
+        self._may_have_alerts = True  # an alert of an earlier process may be open
 
     def ask_again(self) -> None:
         """Make the next `book` ask, whatever is held."""
@@ -63,7 +63,9 @@ class FundingRecorder:
         """Book new payments; return how many. Raises DatabaseUnavailableError."""
         now, booked = self._clock.now(), 0
         holding = {
-            each.venue for each in held if each.position_type is PositionType.FUTURES and each.open
+            held_sum.venue
+            for held_sum in held
+            if held_sum.position_type is PositionType.FUTURES and held_sum.open
         }
         async with self._database.connection() as connection:
             closed = await funding.select_closed(connection, now - LOOK_BACK)
@@ -73,14 +75,14 @@ class FundingRecorder:
             if self._is_due(name, None if name in holding else closed[name])
         }
         since = {name: at for name, at in due.items() if at is not None}
-        told = await venues.ask_all(
+        answers = await venues.ask_all(
             since, lambda venue: venue.funding_since(since[venue.name]), failed
         )
-        for payments in told.values():
+        for payments in answers.values():
             booked += await self._book(payments)
-        self._asked_at |= dict.fromkeys([*told, *(due.keys() - since.keys())], now)
-        if booked or self._tells:
-            await self._tell(now)
+        self._asked_at |= dict.fromkeys([*answers, *(due.keys() - since.keys())], now)
+        if booked or self._may_have_alerts:
+            await self._update_alerts(now)
         return booked
 
     def _is_due(self, name: VenueName, closed_at: datetime | None) -> bool:
@@ -92,20 +94,22 @@ class FundingRecorder:
             return False
         return now >= asked_at + EVERY
 
-    async def _tell(self, now: datetime) -> None:
+    async def _update_alerts(self, now: datetime) -> None:
         """Alert, for a day, on funding of an external position, or one that our books lack."""
         async with self._database.transaction() as connection:
             subjects = []
             for name in sorted(self._venues):
-                for each in await funding.select_unclaimed(connection, name, now - TOLD_FOR):
-                    subjects.append(subject := f"{name} {each.symbol} {each.payment_id}")
-                    message = f"{each.amount:f} {each.asset} at {each.paid_at}: nothing was open"
+                for payment in await funding.select_unclaimed(connection, name, now - TOLD_FOR):
+                    subjects.append(subject := f"{name} {payment.symbol} {payment.payment_id}")
+                    message = (
+                        f"{payment.amount:f} {payment.asset} at {payment.paid_at}: nothing was open"
+                    )
                     if await alerts.raise_alert(
                         connection, AlertCode.FUNDING_UNCLAIMED, "warning", subject, message, now
                     ):
                         log.warning("unclaimed funding found", subject=subject, detail=message)
             await alerts.clear_others(connection, AlertCode.FUNDING_UNCLAIMED, subjects, now)
-        self._tells = bool(subjects)
+        self._may_have_alerts = bool(subjects)
 
     async def _since(self, name: VenueName) -> datetime | None:
         """Return the time to ask from; None when nothing was ever held there that pays funding."""
@@ -137,8 +141,8 @@ class FundingRecorder:
 
     def _counts(self, payment: FundingPayment) -> bool:
         """Return whether it is in a position's P&L; it is not in another asset than the quote's."""
-        known = self._symbols.get(payment.symbol)
-        if known is None or known.instrument.quote_asset == payment.asset:
+        symbol = self._symbols.get(payment.symbol)
+        if symbol is None or symbol.instrument.quote_asset == payment.asset:
             return True
         log.warning(
             "funding not counted",

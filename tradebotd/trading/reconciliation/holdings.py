@@ -40,7 +40,7 @@ class Holdings:
         self._recorder = recorder
         self._clock = clock
         self._baselines: dict[str, dict[str, Decimal]] | None = None
-        self._gone: dict[str, Instrument | None] = {}  # symbols that left the configuration
+        self._unconfigured: dict[str, Instrument | None] = {}  # symbols that left the configuration
 
     async def sums(self) -> list[HeldSum]:
         async with self._database.connection() as connection:
@@ -59,7 +59,7 @@ class Holdings:
         if len(sent_to) < len(under_way):  # venue not known
             return set(names)
         changed = set(before) ^ set(await self.sums())
-        return {*sent_to.values(), *(each.venue for each in changed)} & set(names)
+        return {*sent_to.values(), *(held_sum.venue for held_sum in changed)} & set(names)
 
     async def differences(
         self, held: Sequence[HeldSum], accounts: Mapping[VenueName, VenueAccount]
@@ -71,21 +71,23 @@ class Holdings:
         asset, and could not be adopted. Of futures: those in our symbols and in what we hold; the
         others are `foreign`.
         """
-        found: list[Difference] = []
+        result: list[Difference] = []
         for name, account in accounts.items():
             spot: dict[str, Decimal] = dict.fromkeys(await self._traded_assets(name), ZERO)
             futures: dict[str, Decimal] = {}
-            for each in held:
-                if each.venue != name:
+            for held_sum in held:
+                if held_sum.venue != name:
                     continue
-                if each.position_type is PositionType.FUTURES:
-                    futures[each.symbol] = futures.get(each.symbol, ZERO) + each.quantity
+                if held_sum.position_type is PositionType.FUTURES:
+                    futures[held_sum.symbol] = (
+                        futures.get(held_sum.symbol, ZERO) + held_sum.quantity
+                    )
                 else:
-                    asset = await self.base_asset(each.symbol)
-                    spot[asset] = spot.get(asset, ZERO) + each.quantity
+                    asset = await self.base_asset(held_sum.symbol)
+                    spot[asset] = spot.get(asset, ZERO) + held_sum.quantity
             flows = await self._flows(name)
             baseline = await self._baseline(name, spot, account, held, flows)
-            before_us = await self._told_later(name)
+            before_us = await self._reported_later(name)
             theirs = {
                 asset: account.balances.get(asset, ZERO)
                 - flows.get(asset, ZERO)
@@ -93,28 +95,30 @@ class Holdings:
                 - baseline.get(asset, ZERO)
                 for asset in spot
             }
-            found += self._without_dust(name, differences(name, spot, theirs))
-            found += differences(name, futures, self._ours(name, account, futures))
-        return found
+            result += self._without_dust(name, differences(name, spot, theirs))
+            result += differences(name, futures, self._ours(name, account, futures))
+        return result
 
     def foreign(
         self, held: Sequence[HeldSum], accounts: Mapping[VenueName, VenueAccount]
     ) -> list[Difference]:
         """Return futures in symbols that are not ours: they contradict none of our books."""
-        found: list[Difference] = []
+        result: list[Difference] = []
         for name, account in accounts.items():
-            futures = {each.symbol for each in held if each.venue == name}
+            futures = {held_sum.symbol for held_sum in held if held_sum.venue == name}
             ours = self._ours(name, account, futures)
-            rest = {each: size for each, size in account.positions.items() if each not in ours}
-            found += differences(name, {}, rest)
-        return found
+            rest = {
+                symbol: size for symbol, size in account.positions.items() if symbol not in ours
+            }
+            result += differences(name, {}, rest)
+        return result
 
     def _ours(
         self, venue: VenueName, account: VenueAccount, held: Collection[str]
     ) -> dict[str, Decimal]:
         """Return the venue's futures positions in configured symbols, or that we hold."""
-        known = {each.symbol for each in self._at(venue)} | set(held)
-        return {each: size for each, size in account.positions.items() if each in known}
+        our_symbols = {instrument.symbol for instrument in self._at(venue)} | set(held)
+        return {symbol: size for symbol, size in account.positions.items() if symbol in our_symbols}
 
     async def subject(
         self, venue: VenueName, symbol: str, position_type: PositionType
@@ -162,23 +166,25 @@ class Holdings:
 
     async def instrument(self, symbol: str) -> Instrument | None:
         """Return the instrument as configured, or as it was before it left the configuration."""
-        known = self._symbols.get(symbol)
-        if known is not None:
-            return known.instrument
-        if symbol not in self._gone:
+        configured = self._symbols.get(symbol)
+        if configured is not None:
+            return configured.instrument
+        if symbol not in self._unconfigured:
             async with self._database.connection() as connection:
-                self._gone[symbol] = await stored_symbols.select_instrument(connection, symbol)
-        return self._gone[symbol]
+                self._unconfigured[symbol] = await stored_symbols.select_instrument(
+                    connection, symbol
+                )
+        return self._unconfigured[symbol]
 
     async def _flows(self, venue: VenueName) -> dict[str, Decimal]:
         """Return what trades have added to each asset as money, less the fees taken in it."""
         async with self._database.connection() as connection:
             return await asset_sums.select_flows(connection, venue)
 
-    async def _told_later(self, venue: VenueName) -> dict[str, Decimal]:
+    async def _reported_later(self, venue: VenueName) -> dict[str, Decimal]:
         """Return what is in the flows by now, and was in the baseline from the first."""
         async with self._database.connection() as connection:
-            return await baselines.told_later(connection, venue)
+            return await baselines.reported_later(connection, venue)
 
     async def _traded_assets(self, venue: VenueName) -> set[str]:
         """Return the base assets of our symbols there that a bot trades or may have traded.
@@ -188,18 +194,23 @@ class Holdings:
         async with self._database.connection() as connection:
             traded = await order_searches.select_symbols_open(connection, venue)
         traded |= {spec.symbol for spec in self._specs.values()}
-        return {each.base_asset for each in self._at(venue) if each.symbol in traded}
+        return {
+            instrument.base_asset for instrument in self._at(venue) if instrument.symbol in traded
+        }
 
-    def _without_dust(self, venue: VenueName, found: Sequence[Difference]) -> list[Difference]:
+    def _without_dust(self, venue: VenueName, differing: Sequence[Difference]) -> list[Difference]:
         """Drop differences of less than a lot in what is also money: venues round what is paid."""
         money = {instrument.quote_asset for instrument in self._at(venue)}
         lots: dict[str, Decimal] = {}
-        for each in self._at(venue):
-            lots[each.base_asset] = min(lots.get(each.base_asset, each.lot_size), each.lot_size)
+        for traded in self._at(venue):
+            lots[traded.base_asset] = min(
+                lots.get(traded.base_asset, traded.lot_size), traded.lot_size
+            )
         return [
-            each
-            for each in found
-            if each.subject not in money or abs(each.more) >= lots.get(each.subject, ZERO)
+            difference
+            for difference in differing
+            if difference.subject not in money
+            or abs(difference.excess) >= lots.get(difference.subject, ZERO)
         ]
 
     def _at(self, venue: VenueName) -> list[Instrument]:
@@ -221,21 +232,21 @@ class Holdings:
         difference.
         """
         stored = await self._stored_baselines()
-        known = stored.get(venue, {})
+        measured = stored.get(venue, {})
         new = {
             asset: account.balances.get(asset, ZERO) - flows.get(asset, ZERO) - quantity
             for asset, quantity in ours.items()
-            if asset not in known
+            if asset not in measured
         }
         first = {asset: amount for asset, amount in new.items() if amount >= 0}
         if first:
             at = self._clock.now()
             if await self.moving(held, [venue]):
-                return known | first
+                return measured | first
             if await self._flows(venue) != flows:  # a transfer was reported meanwhile
-                return known | first
+                return measured | first
             await self._store_baseline(venue, first, at)
-        return known | first
+        return measured | first
 
     async def _store_baseline(
         self, venue: VenueName, first: Mapping[str, Decimal], at: datetime

@@ -14,7 +14,7 @@ from tradebotd.storage import unvalued_fees
 from tradebotd.storage.postgres.database import Database, Lane
 from tradebotd.storage.unvalued_fees import FIRST, Unvalued, place_of
 from tradebotd.trading.account.bot_days import BotDays
-from tradebotd.trading.execution.fees import RATE_SCALE, say_no_more
+from tradebotd.trading.execution.fees import RATE_SCALE, clear_if_all_valued
 
 log = structlog.get_logger(__name__)
 
@@ -40,24 +40,24 @@ class LateFees:
         self._after = place_of(page[-1]) if len(page) == AT_ONCE else FIRST
         self._none_at = state if from_the_first and not page else None
         valued = 0
-        for each in page:
-            valued += await self._value(each)
+        for fee in page:
+            valued += await self._value(fee)
         return valued
 
-    async def _value(self, each: Unvalued) -> bool:
+    async def _value(self, fee: Unvalued) -> bool:
         try:
-            rate = self._days.currencies.between(each.fee_asset, each.quote_asset)
+            rate = self._days.currencies.between(fee.fee_asset, fee.quote_asset)
         except FeedError:
             return False  # its alert says so
         rate = rate.quantize(RATE_SCALE)
         now = self._clock.now()
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-            worth = await unvalued_fees.value(connection, each.id, rate)
+            worth = await unvalued_fees.value(connection, fee.id, rate)
             if worth is None:
                 return False
-            at = min(each.executed_at, now)  # as one from the future was counted
-            bot, asset = BotName(each.bot), each.quote_asset
+            at = min(fee.executed_at, now)  # as one from the future was counted
+            bot, asset = BotName(fee.bot), fee.quote_asset
             await self._days.count(connection, bot, at, -worth, asset)
-            await say_no_more(connection, each.venue, each.fee_asset, now)
-        log.info("late fee valued", bot=bot, asset=each.fee_asset, rate=rate, worth=worth)
+            await clear_if_all_valued(connection, fee.venue, fee.fee_asset, now)
+        log.info("late fee valued", bot=bot, asset=fee.fee_asset, rate=rate, worth=worth)
         return True

@@ -12,7 +12,7 @@ from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.order import Order, OrderReport
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import OrderLookup
-from tradebotd.trading.contradictions import of_answer
+from tradebotd.trading.contradictions import answer_contradiction
 from tradebotd.trading.reconciliation.venue_round import VenueRound, side_by_side, words
 
 # For all orders at one venue, less than a round's patience: what proves an order absent, and what
@@ -22,11 +22,11 @@ ORDERS_SECONDS: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Answer on one order. Without a `search`: `why` there is none. `asked_at`: host time."""
+    """Answer on one order. Without a `search`: `reason` there is none. `asked_at`: host time."""
 
     asked_at: datetime
     search: OrderLookup | None = None
-    why: str = ""
+    reason: str = ""
 
 
 class OrderAnswers:
@@ -47,7 +47,9 @@ class OrderAnswers:
         answers: dict[ClientOrderId, Answer] = {}
         names = {order.client_order_id for order in orders}
         self._asked = {name: number for name, number in self._asked.items() if name in names}
-        in_turn = sorted(orders, key=lambda each: self._asked.get(each.client_order_id, 0))
+        in_turn = sorted(
+            orders, key=lambda asked_for: self._asked.get(asked_for.client_order_id, 0)
+        )
 
         async def ask_at(name: VenueName) -> None:
             began = current_time()
@@ -55,7 +57,7 @@ class OrderAnswers:
                 if order.venue != name or order.client_order_id in in_flight:
                     continue
                 if current_time() - began > ORDERS_SECONDS:
-                    slow = Answer(asked_at=self._host.now(), why=f"{name} answers too slowly")
+                    slow = Answer(asked_at=self._host.now(), reason=f"{name} answers too slowly")
                     answers[order.client_order_id] = slow
                 else:
                     answers[order.client_order_id] = await self._answer(order, venues)
@@ -72,7 +74,7 @@ class OrderAnswers:
                 order.venue, lambda venue: venue.find_order(order.symbol, order.client_order_id)
             )
         except (VenueError, TimeoutError) as error:
-            return Answer(asked_at=asked_at, why=words(error))
+            return Answer(asked_at=asked_at, reason=words(error))
         return Answer(asked_at=asked_at, search=search)
 
 
@@ -84,6 +86,6 @@ async def cancelled(order: Order, venues: VenueRound) -> OrderReport:
     report = await venues.ask(
         order.venue, lambda venue: venue.cancel(order.symbol, order.client_order_id)
     )
-    if (why := of_answer(order.client_order_id, report)) is not None:
-        raise VenueError(why)
+    if (reason := answer_contradiction(order.client_order_id, report)) is not None:
+        raise VenueError(reason)
     return report

@@ -18,8 +18,12 @@ from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage import alerts
 from tradebotd.storage.positions import HeldSum
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.contradiction_alarms import say_of_answer
-from tradebotd.trading.contradictions import is_readable, of_account, of_answer
+from tradebotd.trading.contradiction_alarms import alert_answer
+from tradebotd.trading.contradictions import (
+    account_contradictions,
+    answer_contradiction,
+    is_readable,
+)
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.reconciliation.agreement import Agreement
 from tradebotd.trading.reconciliation.cash_check import CashCheck, CashDifference
@@ -101,7 +105,9 @@ class Reconciler:
         self._contradicted = True
         self._settled_since_start = False
         # Start of possibly missing trades: since it agreed with our books, or reported all it knew.
-        self._told_until: dict[VenueName, datetime] = dict.fromkeys(venues, clock.now() - LOOK_BACK)
+        self._trades_known_until: dict[VenueName, datetime] = dict.fromkeys(
+            venues, clock.now() - LOOK_BACK
+        )
 
     async def run(self) -> Reconciled:
         """Reconcile orders in doubt first, then holdings. Raises DatabaseUnavailableError.
@@ -120,7 +126,7 @@ class Reconciler:
             result = Reconciled(
                 asked=settled.asked,
                 resolved=settled.resolved,
-                waiting=[str(each) for each in settled.waiting],
+                waiting=[str(client_order_id) for client_order_id in settled.waiting],
                 failed=settled.failed,
             )
             await self._late_fees.value()
@@ -147,72 +153,76 @@ class Reconciler:
             accounts = await self._accounts(venues, result)
             if self._agreement.stands(accounts) and not self._recorder.in_flight:
                 return
-            self._agreement.end()
+            self._agreement.invalidate()
         state = self._database.durable_state
         before = await self._holdings.sums()
         await self._funding.book(before, venues, result.failed)
         accounts = await self._accounts(venues, result)
-        await self._say_contradictions(accounts, result)
+        await self._alert_contradictions(accounts, result)
         if not accounts:
             return
         began = self._clock.now()
-        found = await self._holdings.differences(before, accounts)
-        differing = {each.venue for each in found}
-        self._told_until |= dict.fromkeys(accounts.keys() - differing, began)
+        differences = await self._holdings.differences(before, accounts)
+        differing = {difference.venue for difference in differences}
+        self._trades_known_until |= dict.fromkeys(accounts.keys() - differing, began)
         # The venue may have filled what is being booked: the next check compares.
         moving = await self._holdings.moving(before, differing)
         await self._apply_late_fills(differing - moving, venues, result)
         moving |= await self._holdings.moving(before, differing)
         for name in sorted(differing - moving):
-            here = [each for each in found if each.venue == name]
+            here = [difference for difference in differences if difference.venue == name]
             if await self._externals.settle_excess(here, accounts):
                 moving.add(name)
         agreeing = {name: accounts[name] for name in accounts.keys() - differing}
         await self._compare_cash(before, waiting_at, agreeing, result)
-        told = {name: account for name, account in accounts.items() if name not in moving}
-        found = [each for each in found if each.venue in told]
-        foreign = self._holdings.foreign(before, told)
-        silent = self._venues.keys() - told.keys()
+        steady = {name: account for name, account in accounts.items() if name not in moving}
+        differences = [difference for difference in differences if difference.venue in steady]
+        foreign = self._holdings.foreign(before, steady)
+        silent = self._venues.keys() - steady.keys()
         result.uncompared |= silent
-        result.external, result.differences = await self._externals.explain(found, foreign, silent)
+        result.external, result.differences = await self._externals.explain(
+            differences, foreign, silent
+        )
         await self._report(result.differences, silent)
-        doubtful = result.failed or result.uncompared or moving or found or self._cash.suspects
+        doubtful = (
+            result.failed or result.uncompared or moving or differences or self._cash.suspects
+        )
         if still and not doubtful:
             self._agreement.keep(state, accounts)
         else:
-            self._agreement.end()
+            self._agreement.invalidate()
 
     async def _accounts(
         self, venues: VenueRound, result: Reconciled
     ) -> dict[VenueName, VenueAccount]:
         return await venues.ask_all(self._venues, lambda venue: venue.account(), result.failed)
 
-    async def _say_contradictions(
+    async def _alert_contradictions(
         self, accounts: dict[VenueName, VenueAccount], result: Reconciled
     ) -> None:
         """Alert impossible balances; an account that is not readable counts as not answered."""
         silent = self._venues.keys() - accounts.keys()
-        found = {
-            f"{name} {subject}": why
+        contradictions = {
+            f"{name} {subject}": reason
             for name, account in accounts.items()
-            for subject, why in of_account(account).items()
+            for subject, reason in account_contradictions(account).items()
         }
-        for name in [each for each, account in accounts.items() if not is_readable(account)]:
+        for name in [venue for venue, account in accounts.items() if not is_readable(account)]:
             del accounts[name]
             result.failed[name] = "its account is no numbers"
-        if not found and not self._contradicted:
+        if not contradictions and not self._contradicted:
             return
         now = self._clock.now()
         async with self._database.transaction() as connection:
-            for subject, why in found.items():
+            for subject, reason in contradictions.items():
                 if await alerts.raise_alert(
-                    connection, AlertCode.BALANCE_CONTRADICTS, "critical", subject, why, now
+                    connection, AlertCode.BALANCE_CONTRADICTS, "critical", subject, reason, now
                 ):
-                    log.error("venue contradiction found", subject=subject, detail=why)
+                    log.error("venue contradiction found", subject=subject, detail=reason)
             await alerts.clear_others(
-                connection, AlertCode.BALANCE_CONTRADICTS, list(found), now, silent
+                connection, AlertCode.BALANCE_CONTRADICTS, list(contradictions), now, silent
             )
-        self._contradicted = bool(found or silent)
+        self._contradicted = bool(contradictions or silent)
 
     async def _compare_cash(
         self,
@@ -223,7 +233,7 @@ class Reconciler:
     ) -> None:
         """Compare cash where all that is held agrees, and no order is in flight."""
         uncertain = {*waiting_at, *await self._holdings.moving(before, accounts.keys())}
-        certain = {name: each for name, each in accounts.items() if name not in uncertain}
+        certain = {name: account for name, account in accounts.items() if name not in uncertain}
         result.cash = await self._cash.compare(certain)
         if self._cash.suspects:
             self._funding.ask_again()
@@ -236,26 +246,26 @@ class Reconciler:
         A fill of no order of ours is external; it is kept, and not asked for again.
         """
         began = self._clock.now()
-        since = {name: self._told_until.get(name, began - LOOK_BACK) for name in differing}
-        told = await venues.ask_all(
+        since = {name: self._trades_known_until.get(name, began - LOOK_BACK) for name in differing}
+        answers = await venues.ask_all(
             since, lambda venue: venue.fills_since(since[venue.name] - OVERLAP), result.failed
         )
-        for name, fills in told.items():
+        for name, fills in answers.items():
             try:
                 attributed = await self._externals.attribute(fills)
                 contradicted = False
                 for client_order_id, news in attributed.news.items():
-                    why = await self._apply(client_order_id, news, venues)
-                    if why is not None:
-                        result.failed[client_order_id] = why
+                    reason = await self._apply(client_order_id, news, venues)
+                    if reason is not None:
+                        result.failed[client_order_id] = reason
                         result.uncompared.add(name)
                         contradicted = True
                 if contradicted:
                     continue  # its fills are asked for again, until it is known whose they are
-                self._told_until[name] = max(since[name], began - LATE_TRADES)
+                self._trades_known_until[name] = max(since[name], began - LATE_TRADES)
             except (VenueError, TimeoutError) as error:
                 result.failed[name] = words(error)
-        await self._externals.take_forced()
+        await self._externals.book_forced()
 
     async def _apply(
         self, client_order_id: ClientOrderId, fills: Sequence[Fill], venues: VenueRound
@@ -270,27 +280,36 @@ class Reconciler:
         search = await venues.ask(
             fills[0].venue, lambda venue: venue.find_order(symbol, client_order_id)
         )
-        why = None if search.report is None else of_answer(client_order_id, search.report)
-        if why is not None:
-            await say_of_answer(self._database, client_order_id, why, self._clock.now())
-            await self._recorder.record_unknown(client_order_id, why)
+        reason = (
+            None if search.report is None else answer_contradiction(client_order_id, search.report)
+        )
+        if reason is not None:
+            await alert_answer(self._database, client_order_id, reason, self._clock.now())
+            await self._recorder.record_unknown(client_order_id, reason)
         elif search.report is not None:
             await self._recorder.record(search.report)
         else:  # its fills are evidence enough
             await self._recorder.record_fills(client_order_id, fills)
-        return why
+        return reason
 
-    async def _report(self, found: Sequence[Difference], silent: Collection[VenueName]) -> None:
+    async def _report(
+        self, differences: Sequence[Difference], silent: Collection[VenueName]
+    ) -> None:
         """Alert differences. *silent*: venues of which it is unknown whether they still differ."""
-        if not found and not self._differed:
+        if not differences and not self._differed:
             return
         now = self._clock.now()
-        subjects = [f"{each.venue} {each.subject}" for each in found]
+        subjects = [f"{difference.venue} {difference.subject}" for difference in differences]
         async with self._database.transaction() as connection:
-            for subject, each in zip(subjects, found, strict=True):
+            for subject, difference in zip(subjects, differences, strict=True):
                 if await alerts.raise_alert(
-                    connection, AlertCode.POSITION_DIFFERS, "critical", subject, str(each), now
+                    connection,
+                    AlertCode.POSITION_DIFFERS,
+                    "critical",
+                    subject,
+                    str(difference),
+                    now,
                 ):
-                    log.error("position differs", subject=subject, detail=str(each))
+                    log.error("position differs", subject=subject, detail=str(difference))
             await alerts.clear_others(connection, AlertCode.POSITION_DIFFERS, subjects, now, silent)
-        self._differed = bool(found or silent)
+        self._differed = bool(differences or silent)

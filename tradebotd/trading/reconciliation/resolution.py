@@ -30,8 +30,8 @@ class ResolutionResult:
     troubled: set[VenueName] = field(default_factory=set)
     waiting_at: set[VenueName] = field(default_factory=set)
 
-    def fail(self, order: Order, why: str) -> None:
-        self.failed[order.client_order_id] = why
+    def fail(self, order: Order, reason: str) -> None:
+        self.failed[order.client_order_id] = reason
         self.troubled.add(order.venue)
 
     def wait(self, stored: StoredOrder) -> None:

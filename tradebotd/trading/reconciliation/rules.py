@@ -28,7 +28,7 @@ class MissingOrderVerdict(StrEnum):
     ABSENT = "absent"  # it never arrived, and cannot arrive any more
 
 
-def counted(
+def count_negative(
     search: OrderSearchState | None,
     answer: OrderLookup,
     *,
@@ -121,7 +121,7 @@ class Difference:
     theirs: Decimal
 
     @property
-    def more(self) -> Decimal:
+    def excess(self) -> Decimal:
         """Quantity that the venue has beyond our books; negative: what it lacks."""
         return self.theirs - self.ours
 
@@ -145,9 +145,9 @@ def differences(
     ]
 
 
-def speaks_for(difference: Difference, side: Side) -> bool:
+def would_explain(difference: Difference, side: Side) -> bool:
     """Return whether an unknown execution to *side* would explain it, in part at least."""
-    return difference.more * side.sign > 0
+    return difference.excess * side.sign > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +187,8 @@ def explanation(
     """
     total = ZERO
     for place in range(len(fills) - 1, -1, -1):
-        each = fills[place]
-        total += change_of(each, difference.subject, pairs[each.symbol])
-        if total == difference.more:
+        fill = fills[place]
+        total += change_of(fill, difference.subject, pairs[fill.symbol])
+        if total == difference.excess:
             return list(fills[place:])
     return []

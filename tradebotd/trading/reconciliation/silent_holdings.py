@@ -7,7 +7,7 @@ from tradebotd.storage.orders import StoredOrder
 from tradebotd.trading.reconciliation.holdings import Holdings
 
 
-async def says_nothing(
+async def prove_nothing(
     holdings: Holdings, stored: StoredOrder, doubtful: Iterable[StoredOrder]
 ) -> bool:
     """Return whether the holdings are as they should be, executed or not.
@@ -19,9 +19,12 @@ async def says_nothing(
     if subject is None:
         return True
     opposite = (stored.order.venue, stored.order.side.opposite)
-    for each in doubtful:
-        opposes = (each.order.venue, each.order.side) == opposite and each.order.status not in FINAL
-        if opposes and await _subject(holdings, each) == subject:
+    for other in doubtful:
+        opposes = (
+            other.order.venue,
+            other.order.side,
+        ) == opposite and other.order.status not in FINAL
+        if opposes and await _subject(holdings, other) == subject:
             return True
     return False
 

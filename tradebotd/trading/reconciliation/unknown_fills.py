@@ -10,7 +10,7 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.storage.order_searches import Doubt
 
-CLOCKS: Final = timedelta(minutes=1)  # a venue's clock may be this far behind ours
+CLOCK_TOLERANCE: Final = timedelta(minutes=1)  # a venue's clock may be this far behind ours
 LATE: Final = timedelta(hours=1)  # what was inferred absent may have been executed until then
 
 
@@ -22,13 +22,13 @@ def evidence(fills: Sequence[Fill], doubts: Sequence[Doubt]) -> dict[ClientOrder
     of the very size that we sent: a triggered order, or a broker, may have renamed it. More than we
     sent is not ours.
     """
-    found: dict[ClientOrderId, list[Fill]] = {}
+    possible: dict[ClientOrderId, list[Fill]] = {}
     for theirs in _by_order(fills).values():
         total = sum((fill.quantity for fill in theirs), ZERO)
         for doubt in doubts:
             if _may_be(theirs, total, doubt):
-                found.setdefault(doubt.client_order_id, []).extend(theirs)
-    return found
+                possible.setdefault(doubt.client_order_id, []).extend(theirs)
+    return possible
 
 
 def _by_order(fills: Sequence[Fill]) -> dict[tuple[str, ...], list[Fill]]:
@@ -45,7 +45,7 @@ def _may_be(fills: Sequence[Fill], total: Decimal, doubt: Doubt) -> bool:
     if (first.symbol, first.side) != (doubt.symbol, doubt.side):
         return False
     soonest = min(fill.executed_at for fill in fills)
-    if soonest < doubt.created_at - CLOCKS:
+    if soonest < doubt.created_at - CLOCK_TOLERANCE:
         return False
     if doubt.is_inferred_absent and soonest > doubt.created_at + LATE:
         return False

@@ -20,8 +20,8 @@ from tradebotd.storage import alerts, order_searches
 from tradebotd.storage.order_searches import OrderSearchState
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.contradiction_alarms import say_of_answer
-from tradebotd.trading.contradictions import is_readable, of_answer
+from tradebotd.trading.contradiction_alarms import alert_answer
+from tradebotd.trading.contradictions import answer_contradiction, is_readable
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.holdings import Holdings
@@ -31,14 +31,14 @@ from tradebotd.trading.reconciliation.rules import (
     Difference,
     MissingOrderVerdict,
     can_rest,
-    counted,
+    count_negative,
     is_due,
     is_news,
     is_over,
     judge,
-    speaks_for,
+    would_explain,
 )
-from tradebotd.trading.reconciliation.silent_holdings import says_nothing
+from tradebotd.trading.reconciliation.silent_holdings import prove_nothing
 from tradebotd.trading.reconciliation.unknown_fills import LATE
 from tradebotd.trading.reconciliation.venue_round import VenueRound, words
 
@@ -87,7 +87,7 @@ class UnknownOrderResolver:
         self._clock = clock
         self._host = host
         self._answers = OrderAnswers(host)
-        self._told: set[str] | None = None  # alerts of an earlier process may be open
+        self._reported: set[str] | None = None  # alerts of an earlier process may be open
         self._silent_since: dict[ClientOrderId, datetime] = {}
         self._trades_asked: dict[ClientOrderId, datetime] = {}
 
@@ -96,42 +96,44 @@ class UnknownOrderResolver:
         result = ResolutionResult(venues)
         async with self._database.connection() as connection:
             doubtful = await order_searches.select_in_doubt(connection)
-        known = {stored.order.client_order_id for stored, _ in doubtful}
-        self._trades_asked = {each: at for each, at in self._trades_asked.items() if each in known}
+        doubtful_ids = {stored.order.client_order_id for stored, _ in doubtful}
+        self._trades_asked = {
+            name: at for name, at in self._trades_asked.items() if name in doubtful_ids
+        }
         now = self._host.now()
-        doubtful = [each for each in doubtful if is_due(each[1], now)]
+        doubtful = [row for row in doubtful if is_due(row[1], now)]
         missing: list[_Missing] = []
-        left = await self._without_resting(doubtful, result)
-        asked = [stored.order for stored, _ in left]
+        remaining = await self._without_resting(doubtful, result)
+        asked = [stored.order for stored, _ in remaining]
         answers = await self._answers.ask_for(asked, venues, self._recorder.in_flight)
-        for stored, search in left:
+        for stored, search in remaining:
             answer = answers.get(stored.order.client_order_id)
             if answer is None:
                 continue
             result.asked += 1
             try:
-                found = await self._take(stored, search, answer, result)
+                missing_order = await self._take(stored, search, answer, result)
             except TimeoutError as error:  # of the database
                 self._no_answer(stored, words(error), result)
                 continue
-            if found is not None:
-                missing.append(found)
-        await self._weigh(missing, result)
+            if missing_order is not None:
+                missing.append(missing_order)
+        await self._judge_missing(missing, result)
         self._silent_since = {
-            each: since for each, since in self._silent_since.items() if each in result.failed
+            name: since for name, since in self._silent_since.items() if name in result.failed
         }
-        await self._tell(result)
+        await self._update_alerts(result)
         return result
 
-    def _no_answer(self, stored: StoredOrder, why: str, result: ResolutionResult) -> None:
+    def _no_answer(self, stored: StoredOrder, reason: str, result: ResolutionResult) -> None:
         """Note that there was no answer; an order that rested may be without one for a while."""
         order, now = stored.order, self._host.now()
-        result.fail(order, why)
+        result.fail(order, reason)
         result.unheard.append(stored)
         since = self._silent_since.setdefault(order.client_order_id, now)
         for_long = order.venue not in self._venues or now >= since + SILENT_FOR
         if not stored.settled and stored.send_by < now and (order.status in LOST or for_long):
-            result.unanswered[order.client_order_id] = why
+            result.unanswered[order.client_order_id] = reason
 
     async def _without_resting(
         self,
@@ -139,7 +141,7 @@ class UnknownOrderResolver:
         result: ResolutionResult,
     ) -> list[tuple[StoredOrder, OrderSearchState | None]]:
         """Return the orders left to ask for: those that rest as our row says need no more."""
-        names = {each.order.venue for each, _ in doubtful if each.order.status in _RESTS}
+        names = {stored.order.venue for stored, _ in doubtful if stored.order.status in _RESTS}
         result.open = await result.venues.ask_all(
             names & self._venues.keys(), lambda venue: venue.open_orders(), result.failed
         )
@@ -148,14 +150,14 @@ class UnknownOrderResolver:
             for name, reports in result.open.items()
             for report in reports
         }
-        left = []
+        remaining = []
         for stored, search in doubtful:
             report = resting.get((stored.order.venue, stored.order.client_order_id))
             if report is None or is_news(stored, report):
-                left.append((stored, search))
+                remaining.append((stored, search))
             elif search is not None:
-                await self._found(stored, search)
-        return left
+                await self._end_search(stored, search)
+        return remaining
 
     async def _take(
         self,
@@ -169,19 +171,19 @@ class UnknownOrderResolver:
         Returns None when it was found and the report is recorded, or when there was no answer.
         """
         if answer.search is None:
-            self._no_answer(stored, answer.why, result)
+            self._no_answer(stored, answer.reason, result)
             return None
         order, report = stored.order, answer.search.report
-        why = None if report is None else of_answer(order.client_order_id, report)
-        if why is not None:
-            await say_of_answer(self._database, order.client_order_id, why, self._clock.now())
-            self._no_answer(stored, why, result)
+        reason = None if report is None else answer_contradiction(order.client_order_id, report)
+        if reason is not None:
+            await alert_answer(self._database, order.client_order_id, reason, self._clock.now())
+            self._no_answer(stored, reason, result)
             return None
         if report is not None:
             await self._record(stored, search, report, result)
             return None
         venue = self._venues[order.venue]
-        search = counted(
+        search = count_negative(
             search,
             answer.search,
             send_by=stored.send_by,
@@ -199,65 +201,77 @@ class UnknownOrderResolver:
     ) -> None:
         order = stored.order
         if is_news(stored, report):
-            effects = await self._recorder.record(report)
-            if effects.differs:
+            changes = await self._recorder.record(report)
+            if changes.differs:
                 result.fail(order, "the venue has another order by its name")
                 return
-            if effects.contradiction is not None:
-                self._no_answer(stored, effects.contradiction, result)
+            if changes.contradiction is not None:
+                self._no_answer(stored, changes.contradiction, result)
                 return
         if search is not None:
-            await self._found(stored, search)
-        if (untold := _untold(report)) is not None:
+            await self._end_search(stored, search)
+        if (untold := _missing_answer(report)) is not None:
             self._no_answer(stored, untold, result)
             return
         result.resolved += 1
         if order.status in {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN, OrderStatus.REJECTED}:
-            log.info("order resolved", **_named(stored), status=report.status)
+            log.info("order resolved", **_as_fields(stored), status=report.status)
 
-    async def _found(self, stored: StoredOrder, search: OrderSearchState) -> None:
+    async def _end_search(self, stored: StoredOrder, search: OrderSearchState) -> None:
         async with self._database.transaction(durable=True) as connection:
             await order_searches.end(connection, stored.order.id, self._host.now())
         if search.inferred_absent_at is not None:
-            log.error("absent order found", **_named(stored))
+            log.error("absent order found", **_as_fields(stored))
 
     # What is missing
 
-    async def _weigh(self, missing: Sequence[_Missing], result: ResolutionResult) -> None:
-        for venue in {each.stored.order.venue: each.venue for each in missing}.values():
-            here = [each for each in missing if each.stored.order.venue == venue.name]
+    async def _judge_missing(self, missing: Sequence[_Missing], result: ResolutionResult) -> None:
+        for venue in {
+            missing_order.stored.order.venue: missing_order.venue for missing_order in missing
+        }.values():
+            here = [
+                missing_order
+                for missing_order in missing
+                if missing_order.stored.order.venue == venue.name
+            ]
             try:
-                await self._weigh_at(venue, here, result)
+                await self._judge_missing_at(venue, here, result)
             except (VenueError, TimeoutError) as error:
                 result.failed[venue.name] = words(error)
-                for each in here:
-                    if each.client_order_id not in result.waiting:
-                        self._no_answer(each.stored, words(error), result)
+                for missing_order in here:
+                    if missing_order.client_order_id not in result.waiting:
+                        self._no_answer(missing_order.stored, words(error), result)
 
-    async def _weigh_at(
+    async def _judge_missing_at(
         self, venue: Venue, here: Sequence[_Missing], result: ResolutionResult
     ) -> None:
         differences: list[Difference] | None = None
         fills: Mapping[ClientOrderId, Sequence[Fill]] = {}
         unknown: Mapping[ClientOrderId, Sequence[Fill]] = {}
-        if any(_verdict(each, moved=False) is MissingOrderVerdict.ABSENT for each in here):
+        if any(
+            _verdict(missing_order, moved=False) is MissingOrderVerdict.ABSENT
+            for missing_order in here
+        ):
             differences, fills = await self._evidence(venue, here, result.venues)
             unknown = await self._externals.evidence(venue.name)
-        for each in here:
-            its_fills = fills.get(each.client_order_id, ())
+        for missing_order in here:
+            its_fills = fills.get(missing_order.client_order_id, ())
             if its_fills:
-                await self._recorder.record_fills(each.client_order_id, its_fills)
-            moved = bool(its_fills) or each.stored.order.filled_quantity > 0
-            moved = moved or await self._has_moved(each, differences)
-            moved = moved or self._is_recent(unknown.get(each.client_order_id, ()))
+                await self._recorder.record_fills(missing_order.client_order_id, its_fills)
+            moved = bool(its_fills) or missing_order.stored.order.filled_quantity > 0
+            moved = moved or await self._has_moved(missing_order, differences)
+            moved = moved or self._is_recent(unknown.get(missing_order.client_order_id, ()))
             doubtful = [*(other.stored for other in here), *result.unheard]
-            silent = not moved and await says_nothing(self._holdings, each.stored, doubtful)
-            verdict = _verdict(each, moved=moved, silent=silent)
-            cancels = (
-                verdict is MissingOrderVerdict.CANCEL and each.stored.order.status not in FINAL
+            silent = not moved and await prove_nothing(
+                self._holdings, missing_order.stored, doubtful
             )
-            if not (cancels and await self._cancel(each, result)):
-                await self._conclude(each, verdict, result)
+            verdict = _verdict(missing_order, moved=moved, silent=silent)
+            cancels = (
+                verdict is MissingOrderVerdict.CANCEL
+                and missing_order.stored.order.status not in FINAL
+            )
+            if not (cancels and await self._cancel(missing_order, result)):
+                await self._conclude(missing_order, verdict, result)
 
     async def _evidence(
         self, venue: Venue, here: Sequence[_Missing], venues: VenueRound
@@ -268,17 +282,23 @@ class UnknownOrderResolver:
         fills explain speak for no order of ours.
         """
         before, asked_at = await self._holdings.sums(), self._clock.now()
-        since = min(self._untold_since(each) for each in here) - OVERLAP
-        fills = await venues.ask(venue.name, lambda each: each.fills_since(since))
-        account = await venues.ask(venue.name, lambda each: each.account())
+        since = min(self._untold_since(missing_order) for missing_order in here) - OVERLAP
+        fills = await venues.ask(venue.name, lambda asked: asked.fills_since(since))
+        account = await venues.ask(venue.name, lambda asked: asked.account())
         ours = (await self._externals.attribute(fills)).ours
-        self._trades_asked |= dict.fromkeys((each.client_order_id for each in here), asked_at)
+        self._trades_asked |= dict.fromkeys(
+            (missing_order.client_order_id for missing_order in here), asked_at
+        )
         if not is_readable(account):
             return None, ours
-        found = await self._holdings.differences(before, {venue.name: account})
+        differing = await self._holdings.differences(before, {venue.name: account})
         if await self._holdings.moving(before, [venue.name]):
             return None, ours
-        return [each for each in found if not await self._externals.fills_behind(each)], ours
+        return [
+            difference
+            for difference in differing
+            if not await self._externals.fills_behind(difference)
+        ], ours
 
     def _untold_since(self, missing: _Missing) -> datetime:
         """Return from when to ask for trades: those reported before are kept.
@@ -304,7 +324,10 @@ class UnknownOrderResolver:
         subject = order.symbol
         if missing.stored.position_type is PositionType.SPOT:
             subject = await self._holdings.base_asset(order.symbol)
-        return any(each.subject == subject and speaks_for(each, order.side) for each in differences)
+        return any(
+            difference.subject == subject and would_explain(difference, order.side)
+            for difference in differences
+        )
 
     async def _cancel(self, missing: _Missing, result: ResolutionResult) -> bool:
         """Cancel by its id, whether or not it is there, so that it cannot come any more.
@@ -347,30 +370,30 @@ class UnknownOrderResolver:
             return
         if verdict is MissingOrderVerdict.ABSENT:
             await self._recorder.record_absent(stored, NEVER_SEEN)
-            log.warning("order inferred absent", **_named(stored))
+            log.warning("order inferred absent", **_as_fields(stored))
             result.resolved += 1
             return
         result.wait(stored)
         if search is not None and order.status is not OrderStatus.UNKNOWN:
             await self._recorder.record_unknown(order.client_order_id, NEVER_SEEN)
 
-    async def _tell(self, result: ResolutionResult) -> None:
+    async def _update_alerts(self, result: ResolutionResult) -> None:
         """Alert each order that could have been sent, for as long as its outcome is unknown."""
         now = self._host.now()
         unknown = {name: NEVER_SEEN for name, send_by in result.waiting.items() if send_by < now}
         unknown |= result.unanswered
-        if set(unknown) == self._told == set():
+        if set(unknown) == self._reported == set():
             return
         at = self._clock.now()
         async with self._database.transaction() as connection:
-            for name, why in sorted(unknown.items()):
+            for name, reason in sorted(unknown.items()):
                 if await alerts.raise_alert(
-                    connection, AlertCode.ORDER_UNKNOWN, "critical", name, why, at
+                    connection, AlertCode.ORDER_UNKNOWN, "critical", name, reason, at
                 ):
-                    log.error("order still unknown", order=name, why=why)
-            still = unknown.keys() | {str(each) for each in result.failed}
+                    log.error("order still unknown", order=name, why=reason)
+            still = unknown.keys() | {str(name) for name in result.failed}
             await alerts.clear_others(connection, AlertCode.ORDER_UNKNOWN, sorted(still), at)
-        self._told = set(unknown) | ((self._told or set()) & still)
+        self._reported = set(unknown) | ((self._reported or set()) & still)
 
 
 def _verdict(missing: _Missing, *, moved: bool, silent: bool = False) -> MissingOrderVerdict:
@@ -383,7 +406,7 @@ def _verdict(missing: _Missing, *, moved: bool, silent: bool = False) -> Missing
     )
 
 
-def _untold(report: OrderReport) -> str | None:
+def _missing_answer(report: OrderReport) -> str | None:
     """Return what is missing in the answer of a venue that knows the order, or None."""
     if report.status in LOST:
         return f"the venue knows it, and not what became of it: {report.status}"
@@ -393,6 +416,6 @@ def _untold(report: OrderReport) -> str | None:
     return None
 
 
-def _named(stored: StoredOrder) -> dict[str, object]:
+def _as_fields(stored: StoredOrder) -> dict[str, object]:
     order = stored.order
     return {"client_order_id": order.client_order_id, "bot": order.bot, "symbol": order.symbol}

@@ -37,8 +37,8 @@ class VenueRound:
         """
         if name not in self._venues:
             raise VenueUnavailableError(f"venue {name} is not configured")
-        if (why := self._silent.get(name)) is not None:
-            raise VenueUnavailableError(why)
+        if (reason := self._silent.get(name)) is not None:
+            raise VenueUnavailableError(reason)
         began = current_time()
         try:
             with anyio.fail_after(ASK_SECONDS):

@@ -43,11 +43,11 @@ from tradebotd.venues.paper.futures import (
 from tradebotd.venues.paper.resting_orders import (
     AT_ONCE,
     TRIGGERED,
-    Met,
+    TriggeredOrder,
     level_of,
     locked_by,
-    met_by,
-    what_is_left,
+    remaining_request,
+    triggered_by,
     would_trigger,
 )
 from tradebotd.venues.paper.settlement import (
@@ -86,21 +86,21 @@ class MatchingEngine:
         for symbol, touched in await paper_books.select_touched(connection, self._name):
             self._funded[symbol] = funding_instant(touched, self._terms.funding_every)
 
-    def follow(self, outcome: BookChanges) -> None:
+    def follow(self, changes: BookChanges) -> None:
         for symbol in list(self._resting):
-            for order_id in outcome.ended & self._resting[symbol].keys():
+            for order_id in changes.ended & self._resting[symbol].keys():
                 del self._resting[symbol][order_id]
             if not self._resting[symbol]:
                 del self._resting[symbol]
-        for order in outcome.rested:
-            if order.id not in outcome.ended:
+        for order in changes.rested:
+            if order.id not in changes.ended:
                 self._resting.setdefault(order.request.symbol, {})[order.id] = order
-        self._funded |= outcome.funded
-        for symbol, position in outcome.positions.items():
+        self._funded |= changes.funded
+        for symbol, position in changes.positions.items():
             if position.quantity:
                 if symbol not in self._futures:
                     every = self._terms.funding_every
-                    self._funded[symbol] = funding_instant(outcome.at, every)
+                    self._funded[symbol] = funding_instant(changes.at, every)
                 self._futures[symbol] = position
             else:
                 self._futures.pop(symbol, None)
@@ -120,7 +120,7 @@ class MatchingEngine:
 
     async def take(
         self,
-        outcome: BookChanges,
+        changes: BookChanges,
         orders: Sequence[tuple[ClientOrderId, OrderRequest]],
         prices: LastPrices,
         *,
@@ -128,31 +128,31 @@ class MatchingEngine:
     ) -> None:
         """Accept all orders or none. *gone*: resting orders that this transaction has ended."""
         # Before the order changes the holding: a period is paid by the holder at its end.
-        await self._fund(outcome, orders[0][1].symbol, outcome.at, prices.current)
-        balances = await paper_books.lock_balances(outcome.connection, self._name)
+        await self._fund(changes, orders[0][1].symbol, changes.at, prices.current)
+        balances = await paper_books.lock_balances(changes.connection, self._name)
         locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
         linked_id = orders[0][0] if len(orders) > 1 else None
         for _, request in orders:
             if linked_id is not None and self._fills_at_once(request, prices):
-                outcome.refused = AT_ONCE  # its twin would rest alone
+                changes.refused = AT_ONCE  # its twin would rest alone
             else:
-                outcome.refused = self._refusal(request, prices, balances, locked)
-            if outcome.refused is not None:
+                changes.refused = self._refusal(request, prices, balances, locked)
+            if changes.refused is not None:
                 break
         for client_order_id, request in orders:
-            if outcome.refused is not None:
+            if changes.refused is not None:
                 if not gone:  # a replacement that fails leaves no trace
-                    await book_refused(outcome, client_order_id, request)
+                    await book_refused(changes, client_order_id, request)
             elif self._fills_at_once(request, prices):
                 await self._fill_at_once(
-                    outcome, client_order_id, request, prices, balances, locked
+                    changes, client_order_id, request, prices, balances, locked
                 )
             else:
-                await self._rest(outcome, client_order_id, request, linked_id)
+                await self._rest(changes, client_order_id, request, linked_id)
 
     async def replace(
         self,
-        outcome: BookChanges,
+        changes: BookChanges,
         old: ClientOrderId,
         new: tuple[ClientOrderId, OrderRequest],
         prices: LastPrices,
@@ -160,19 +160,19 @@ class MatchingEngine:
         """End the old order and what is linked to it, and take the new one, in one transaction."""
         family = self._family(old)
         if not family:
-            outcome.refused = NOTHING_RESTS
+            changes.refused = NOTHING_RESTS
             return
         gone = frozenset(order.id for order in family)
-        await self.take(outcome, [new], prices, gone=gone)
-        if outcome.refused is None:
-            await end(outcome, family, OrderStatus.CANCELED, "replaced")
+        await self.take(changes, [new], prices, gone=gone)
+        if changes.refused is None:
+            await end(changes, family, OrderStatus.CANCELED, "replaced")
 
-    async def cancel(self, outcome: BookChanges, client_order_id: ClientOrderId) -> None:
+    async def cancel(self, changes: BookChanges, client_order_id: ClientOrderId) -> None:
         family = self._family(client_order_id)
         if not family:
-            outcome.refused = NOTHING_RESTS
+            changes.refused = NOTHING_RESTS
             return
-        await end(outcome, family, OrderStatus.CANCELED, None)
+        await end(changes, family, OrderStatus.CANCELED, None)
 
     # Prices
 
@@ -186,32 +186,32 @@ class MatchingEngine:
                 return True
         return bool(self._met(symbol, prices))
 
-    async def meet(self, outcome: BookChanges, symbol: str, prices: LastPrices) -> None:
+    async def meet(self, changes: BookChanges, symbol: str, prices: LastPrices) -> None:
         """Apply funding, resting orders, liquidation: each once, however often a tick is played."""
-        cursor = await paper_books.select_cursor(outcome.connection, self._name, symbol)
+        cursor = await paper_books.select_cursor(changes.connection, self._name, symbol)
         if cursor is not None and cursor >= prices.at:
             return
-        await self._fund(outcome, symbol, prices.at, prices.current)
+        await self._fund(changes, symbol, prices.at, prices.current)
         for met in self._met(symbol, prices):
-            if met.order.id not in outcome.ended:
-                await self._fill_resting(outcome, met.order, met.price, met.fee_rate)
-        await self._liquidate(outcome, symbol, prices)
-        if outcome.reports:
-            await paper_books.put_cursor(outcome.connection, self._name, symbol, prices.at)
+            if met.order.id not in changes.ended:
+                await self._fill_resting(changes, met.order, met.price, met.fee_rate)
+        await self._liquidate(changes, symbol, prices)
+        if changes.reports:
+            await paper_books.put_cursor(changes.connection, self._name, symbol, prices.at)
 
-    def _met(self, symbol: str, prices: LastPrices) -> list[Met]:
+    def _met(self, symbol: str, prices: LastPrices) -> list[TriggeredOrder]:
         orders = self._resting.get(symbol)
         if not orders:
             return []
         position, instrument = self._futures.get(symbol), self._instruments[symbol]
-        return met_by(orders.values(), prices, instrument, self._terms, position)
+        return triggered_by(orders.values(), prices, instrument, self._terms, position)
 
     def _funding_is_due(self, symbol: str, at: datetime) -> bool:
         if not self._terms.funding_rate or symbol not in self._futures:
             return False
         return self._funded[symbol] < funding_instant(at, self._terms.funding_every)
 
-    async def _fund(self, outcome: BookChanges, symbol: str, at: datetime, price: Decimal) -> None:
+    async def _fund(self, changes: BookChanges, symbol: str, at: datetime, price: Decimal) -> None:
         """Book funding once a period, at its first tick or order, for what was held before it.
 
         Periods without a tick are paid at the first price after them.
@@ -224,13 +224,13 @@ class MatchingEngine:
         amount = funding_amount(position, price, self._terms.funding_rate)
         for due in funding_instants(since, latest, every):
             if await paper_books.insert_funding(
-                outcome.connection, self._name, symbol, amount, asset, due
+                changes.connection, self._name, symbol, amount, asset, due
             ):
-                await paper_books.add_to_balances(outcome.connection, self._name, {asset: amount})
-        outcome.funded[symbol] = latest
+                await paper_books.add_to_balances(changes.connection, self._name, {asset: amount})
+        changes.funded[symbol] = latest
 
-    async def _liquidate(self, outcome: BookChanges, symbol: str, prices: LastPrices) -> None:
-        position = outcome.positions.get(symbol) or self._futures.get(symbol)
+    async def _liquidate(self, changes: BookChanges, symbol: str, prices: LastPrices) -> None:
+        position = changes.positions.get(symbol) or self._futures.get(symbol)
         if position is None or not position.quantity:
             return
         instrument = self._instruments[symbol]
@@ -239,14 +239,18 @@ class MatchingEngine:
             return
         request = close_out(position, self._name)
         name = ClientOrderId(f"autoclose-{symbol}-{prices.at:%Y%m%d%H%M%S}"[:36])
-        balances = await paper_books.lock_balances(outcome.connection, self._name)
+        balances = await paper_books.lock_balances(changes.connection, self._name)
         done = execute(request, price, instrument, self._terms.taker, balances, [position])
         if isinstance(done, Execution):
-            await book(outcome, name, request, done, order_id=None)
-        mine = [each for each in self.all_resting() if each.request.symbol == symbol]
+            await book(changes, name, request, done, order_id=None)
+        mine = [order for order in self.all_resting() if order.request.symbol == symbol]
         await end(
-            outcome,
-            [each for each in mine if each.request.reduce_only and each.id not in outcome.ended],
+            changes,
+            [
+                order
+                for order in mine
+                if order.request.reduce_only and order.id not in changes.ended
+            ],
             OrderStatus.EXPIRED,
             "the position was liquidated",
         )
@@ -264,9 +268,9 @@ class MatchingEngine:
         if request.type is not OrderType.MARKET and request.type not in RESTS:
             return f"the paper venue takes no {request.type} orders"
         quote = Quote(last=_worth(request, prices))
-        why_not = refused_by(request, instrument, quote)
-        if why_not is not None:
-            return why_not
+        refusal = refused_by(request, instrument, quote)
+        if refusal is not None:
+            return refusal
         if would_trigger(request, prices.current):
             return AT_ONCE
         if self._fills_at_once(request, prices):
@@ -314,7 +318,7 @@ class MatchingEngine:
 
     async def _fill_at_once(
         self,
-        outcome: BookChanges,
+        changes: BookChanges,
         client_order_id: ClientOrderId,
         request: OrderRequest,
         prices: LastPrices,
@@ -325,11 +329,11 @@ class MatchingEngine:
         done = self._execution(request, price, self._terms.taker, balances, locked)
         if isinstance(done, str):
             raise OrderRejectedError(done)  # a linked order took what was there
-        await book(outcome, client_order_id, request, done, order_id=None)
+        await book(changes, client_order_id, request, done, order_id=None)
 
     async def _rest(
         self,
-        outcome: BookChanges,
+        changes: BookChanges,
         client_order_id: ClientOrderId,
         request: OrderRequest,
         linked_id: str | None,
@@ -337,10 +341,10 @@ class MatchingEngine:
         rests = request.time_in_force in {TimeInForce.GTC, TimeInForce.DAY}
         status = OrderStatus.NEW if rests else OrderStatus.EXPIRED
         order_id = await paper_orders.insert_order(
-            outcome.connection,
+            changes.connection,
             client_order_id,
             request,
-            outcome.at,
+            changes.at,
             status=status,
             filled=ZERO,
             linked_id=linked_id,
@@ -352,32 +356,32 @@ class MatchingEngine:
             client_order_id=client_order_id,
             request=request,
             filled_quantity=ZERO,
-            accepted_at=outcome.at,
+            accepted_at=changes.at,
             linked_id=linked_id,
         )
         if rests:
-            outcome.rested.append(order)
-        outcome.reports.append(resting_report(client_order_id, order_id, status, outcome.at, order))
+            changes.rested.append(order)
+        changes.reports.append(resting_report(client_order_id, order_id, status, changes.at, order))
 
     async def _fill_resting(
-        self, outcome: BookChanges, order: RestingOrder, price: Decimal, fee_rate: Decimal
+        self, changes: BookChanges, order: RestingOrder, price: Decimal, fee_rate: Decimal
     ) -> None:
-        balances = await paper_books.lock_balances(outcome.connection, self._name)
+        balances = await paper_books.lock_balances(changes.connection, self._name)
         family = self._family(order.client_order_id)
-        gone = frozenset({*outcome.ended, *(each.id for each in family)})
+        gone = frozenset({*changes.ended, *(order.id for order in family)})
         locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
-        positions = list({**self._futures, **outcome.positions}.values())
-        request = what_is_left(order.request, positions)
+        positions = list({**self._futures, **changes.positions}.values())
+        request = remaining_request(order.request, positions)
         done = self._execution(request, price, fee_rate, balances, locked, positions)
         if isinstance(done, str):  # nothing is left to reduce, or no cash for it
-            await end(outcome, [order], OrderStatus.EXPIRED, done)
+            await end(changes, [order], OrderStatus.EXPIRED, done)
             return
-        outcome.ended.add(order.id)
+        changes.ended.add(order.id)
         asked = None if request is order.request else order.request
-        await book(outcome, order.client_order_id, request, done, order_id=order.id, asked=asked)
-        await paper_orders.fill_order(outcome.connection, order.id, outcome.reports[-1])
-        others = [each for each in family if each.id != order.id]
-        await end(outcome, others, OrderStatus.CANCELED, "its twin was filled")
+        await book(changes, order.client_order_id, request, done, order_id=order.id, asked=asked)
+        await paper_orders.fill_order(changes.connection, order.id, changes.reports[-1])
+        others = [resting_order for resting_order in family if resting_order.id != order.id]
+        await end(changes, others, OrderStatus.CANCELED, "its twin was filled")
 
     def all_resting(self) -> list[RestingOrder]:
         return [order for orders in self._resting.values() for order in orders.values()]
@@ -385,10 +389,10 @@ class MatchingEngine:
     def _family(self, client_order_id: ClientOrderId) -> list[RestingOrder]:
         """Return the order and what is linked to it; empty when it does not rest."""
         resting = self.all_resting()
-        mine = [each for each in resting if each.client_order_id == client_order_id]
+        mine = [order for order in resting if order.client_order_id == client_order_id]
         if not mine or mine[0].linked_id is None:
             return mine
-        return [each for each in resting if each.linked_id == mine[0].linked_id]
+        return [order for order in resting if order.linked_id == mine[0].linked_id]
 
 
 def _worth(request: OrderRequest, prices: LastPrices) -> Decimal:

@@ -20,7 +20,7 @@ AT_ONCE: Final = "order would trigger immediately"
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
+class TriggeredOrder:
     """A resting order whose price was met, with its fill price and its fee rate."""
 
     order: RestingOrder
@@ -28,13 +28,13 @@ class Met:
     fee_rate: Decimal
 
 
-def met_by(
+def triggered_by(
     orders: Iterable[RestingOrder],
     prices: LastPrices,
     instrument: Instrument,
     terms: PaperTerms,
     position: PaperPosition | None = None,
-) -> list[Met]:
+) -> list[TriggeredOrder]:
     """Return the orders that the current tick meets, by number; of linked ones the first met.
 
     Only orders accepted before the tick. A level that the path went through fills there, one that
@@ -42,11 +42,11 @@ def met_by(
     a limit or a target. *position*: the symbol's futures position; no exit does better than its
     liquidation.
     """
-    found: list[Met] = []
+    triggered: list[TriggeredOrder] = []
     linked: set[str] = set()
     for order in orders:
         level = level_of(order.request)
-        if order.accepted_at >= prices.at or not _has_come(order.request, level, prices.current):
+        if order.accepted_at >= prices.at or not _is_reached(order.request, level, prices.current):
             continue
         if order.linked_id is not None:
             if order.linked_id in linked:
@@ -58,13 +58,13 @@ def met_by(
             price = worsened(order.request.side, price, instrument, terms)
             fee_rate = terms.taker
         price = exit_price(order.request, price, prices, position, instrument)
-        found.append(Met(order, price, fee_rate))
-    return found
+        triggered.append(TriggeredOrder(order, price, fee_rate))
+    return triggered
 
 
 def would_trigger(request: OrderRequest, current: Decimal) -> bool:
     """Return whether the market has met the stop or target already; venues refuse such an order."""
-    return request.type in TRIGGERED and _has_come(request, level_of(request), current)
+    return request.type in TRIGGERED and _is_reached(request, level_of(request), current)
 
 
 def level_of(request: OrderRequest) -> Decimal:
@@ -74,7 +74,7 @@ def level_of(request: OrderRequest) -> Decimal:
     return level
 
 
-def _has_come(request: OrderRequest, level: Decimal, price: Decimal) -> bool:
+def _is_reached(request: OrderRequest, level: Decimal, price: Decimal) -> bool:
     """Return whether *price* has reached *level*.
 
     A buy limit, a sell stop and a buy target wait below the market, the others above it.
@@ -118,10 +118,12 @@ def locked_by(
     return Locked(by_asset=by_asset)
 
 
-def what_is_left(request: OrderRequest, positions: Iterable[PaperPosition]) -> OrderRequest:
+def remaining_request(request: OrderRequest, positions: Iterable[PaperPosition]) -> OrderRequest:
     """Return a reduce-only *request* reduced to what is left of its position, as venues do."""
     if not request.reduce_only:
         return request
-    held = next((each.quantity for each in positions if each.symbol == request.symbol), ZERO)
-    left = -held * request.side.sign
-    return replace(request, quantity=left) if ZERO < left < request.quantity else request
+    held = next(
+        (position.quantity for position in positions if position.symbol == request.symbol), ZERO
+    )
+    remaining = -held * request.side.sign
+    return replace(request, quantity=remaining) if ZERO < remaining < request.quantity else request

@@ -35,7 +35,7 @@ class BookChanges:
 
 
 async def end(
-    outcome: BookChanges,
+    changes: BookChanges,
     orders: Sequence[RestingOrder],
     status: OrderStatus,
     reason: str | None,
@@ -44,34 +44,34 @@ async def end(
         return
     numbers = [order.id for order in orders]
     ended = await paper_orders.end_orders(
-        outcome.connection, orders[0].request.venue, numbers, status, outcome.at, reason
+        changes.connection, orders[0].request.venue, numbers, status, changes.at, reason
     )
-    outcome.ended |= ended
+    changes.ended |= ended
     for order in orders:
         if order.id in ended:
-            outcome.reports.append(
-                resting_report(order.client_order_id, order.id, status, outcome.at, order, reason)
+            changes.reports.append(
+                resting_report(order.client_order_id, order.id, status, changes.at, order, reason)
             )
 
 
 async def book_refused(
-    outcome: BookChanges, client_order_id: ClientOrderId, request: OrderRequest
+    changes: BookChanges, client_order_id: ClientOrderId, request: OrderRequest
 ) -> None:
     order_id = await paper_orders.insert_order(
-        outcome.connection,
+        changes.connection,
         client_order_id,
         request,
-        outcome.at,
+        changes.at,
         status=OrderStatus.REJECTED,
         filled=ZERO,
-        reason=outcome.refused,
+        reason=changes.refused,
     )
     if order_id is None:
         raise OrderRejectedError(DUPLICATE)
 
 
 async def book(
-    outcome: BookChanges,
+    changes: BookChanges,
     client_order_id: ClientOrderId,
     request: OrderRequest,
     done: Execution,
@@ -80,13 +80,13 @@ async def book(
     asked: OrderRequest | None = None,
 ) -> None:
     """Book a fill of *request*; *asked* is the order as it was placed, where that is more."""
-    connection = outcome.connection
+    connection = changes.connection
     if order_id is None:
         order_id = await paper_orders.insert_order(
             connection,
             client_order_id,
             request,
-            outcome.at,
+            changes.at,
             status=OrderStatus.FILLED,
             filled=request.quantity,
         )
@@ -99,12 +99,12 @@ async def book(
         done.price,
         fee=done.fee,
         fee_asset=done.fee_asset,
-        at=outcome.at,
+        at=changes.at,
     )
     await paper_books.add_to_balances(connection, request.venue, done.changes)
     if done.position is not None:
         await paper_books.put_position(connection, request.venue, done.position)
-        outcome.positions[done.position.symbol] = done.position
+        changes.positions[done.position.symbol] = done.position
     fill = Fill(
         venue=request.venue,
         symbol=request.symbol,
@@ -115,18 +115,18 @@ async def book(
         price=done.price,
         fee=done.fee,
         fee_asset=done.fee_asset,
-        executed_at=outcome.at,
+        executed_at=changes.at,
         venue_order_id=VenueOrderId(str(order_id)),
         forced=forced_by_name(client_order_id),
     )
-    outcome.reports.append(
+    changes.reports.append(
         OrderReport(
             client_order_id=client_order_id,
             venue_order_id=VenueOrderId(str(order_id)),
             status=OrderStatus.FILLED if asked is None else OrderStatus.EXPIRED,
             filled_quantity=request.quantity,
             reason=None if asked is None else NO_MORE,
-            at=outcome.at,
+            at=changes.at,
             fills=(fill,),
             asked=replace(asked or request, trigger_price=None),  # never reported by a venue
             forced=fill.forced,

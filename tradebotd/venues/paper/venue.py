@@ -34,14 +34,14 @@ from tradebotd.ports.venue import (
     Commission,
     Listener,
     OrderLookup,
+    SendBlockedBy,
     StreamListener,
     SymbolSetup,
     VenueAccount,
     VenueClock,
     VenueTraits,
-    WhyNot,
     check_may_leave,
-    unhindered,
+    not_blocked,
 )
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.held import assert_no_connection_held
@@ -122,18 +122,18 @@ class PaperVenue:
         client_order_id: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
-        (report,) = await self._submit([(client_order_id, request)], why_not)
+        (report,) = await self._submit([(client_order_id, request)], send_blocked_by)
         return report
 
     async def submit_linked(
         self,
         orders: Sequence[tuple[ClientOrderId, OrderRequest]],
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> Sequence[OrderReport]:
-        return await self._submit(orders, why_not)
+        return await self._submit(orders, send_blocked_by)
 
     async def replace(
         self,
@@ -142,20 +142,20 @@ class PaperVenue:
         new: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
         self._check([(new, request)])
         prices = self._last_prices(symbol)
-        async with self._acting(new, why_not) as outcome:
-            await self._desk.replace(outcome, old, (new, request), prices)
-        return await self._answered(outcome, new)
+        async with self._acting(new, send_blocked_by) as changes:
+            await self._desk.replace(changes, old, (new, request), prices)
+        return await self._answered(changes, new)
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         assert_no_connection_held("an order is cancelled")
-        async with self._acting(client_order_id) as outcome:
-            await self._desk.cancel(outcome, client_order_id)
-        if outcome.refused is None:
-            return await self._answered(outcome, client_order_id)
+        async with self._acting(client_order_id) as changes:
+            await self._desk.cancel(changes, client_order_id)
+        if changes.refused is None:
+            return await self._answered(changes, client_order_id)
         found = (await self.find_order(symbol, client_order_id)).report
         state = "unknown" if found is None else f"already {found.status}"
         raise OrderRejectedError(f"nothing to cancel: order {client_order_id} is {state}")
@@ -219,18 +219,24 @@ class PaperVenue:
         )
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
-        known = ((each.symbol, self._prices.last_prices(each.symbol)) for each in symbols)
-        return {symbol: Quote(last=last.current) for symbol, last in known if last is not None}
+        last_prices = (
+            (symbol.symbol, self._prices.last_prices(symbol.symbol)) for symbol in symbols
+        )
+        return {
+            symbol: Quote(last=last.current) for symbol, last in last_prices if last is not None
+        }
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
         """Those of the configuration: nothing else tells it."""
-        names = [each.symbol for each in symbols]
+        names = [symbol.symbol for symbol in symbols]
         return {name: self._instruments[name] for name in names if name in self._instruments}
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
         terms = self._terms
         commission = Commission(maker=terms.maker, taker=terms.taker, in_base=terms.fee_in_base)
-        return {each.symbol: commission for each in symbols if each.symbol in self._instruments}
+        return {
+            symbol.symbol: commission for symbol in symbols if symbol.symbol in self._instruments
+        }
 
     async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
         instrument = self._instruments.get(symbol)
@@ -247,57 +253,57 @@ class PaperVenue:
 
     # Prices
 
-    def on_point(self, point: Tick) -> Awaitable[None] | None:
+    def on_tick(self, tick: Tick) -> Awaitable[None] | None:
         """Match resting orders and futures positions against a tick; None when there are none.
 
         Call it after the price has been recorded. While the books cannot be written nothing
         happens, and the next tick meets what this one would have met.
         """
-        if self._is_open and not self._desk.is_concerned(point.symbol):
+        if self._is_open and not self._desk.is_concerned(tick.symbol):
             return None
-        return self._meet(point)
+        return self._match_and_notify(tick)
 
-    async def _meet(self, point: Tick) -> None:
+    async def _match_and_notify(self, tick: Tick) -> None:
         try:
-            await self._match(point)
+            await self._match(tick)
         except (VenueUnavailableError, OutcomeUnknownError) as error:
             log.warning("paper matching deferred", venue=self._name, error=str(error))
 
-    async def _match(self, point: Tick) -> None:
+    async def _match(self, tick: Tick) -> None:
         await self._open()
-        last = self._prices.last_prices(point.symbol)
+        last = self._prices.last_prices(tick.symbol)
         if last is None:
             return
-        prices = LastPrices(last.previous, point.price, point.at, point.after_gap)
-        if not self._desk.would_act(point.symbol, prices):
+        prices = LastPrices(last.previous, tick.price, tick.at, tick.after_gap)
+        if not self._desk.would_act(tick.symbol, prices):
             return
-        async with self._acting(ClientOrderId(f"point {point.at.isoformat()}")) as outcome:
-            await self._desk.meet(outcome, point.symbol, prices)
-        await self._tell(outcome.reports)
+        async with self._acting(ClientOrderId(f"point {tick.at.isoformat()}")) as changes:
+            await self._desk.meet(changes, tick.symbol, prices)
+        await self._notify(changes.reports)
 
     # How a change is made
 
     async def _submit(
-        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], why_not: WhyNot
+        self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], send_blocked_by: SendBlockedBy
     ) -> Sequence[OrderReport]:
         self._check(orders)
         first, request = orders[0]
-        async with self._acting(first, why_not) as outcome:
+        async with self._acting(first, send_blocked_by) as changes:
             # Read behind the lock: an order that waited fills at the price of its turn.
-            await self._desk.take(outcome, orders, self._last_prices(request.symbol))
-        if outcome.refused is not None:
-            raise OrderRejectedError(outcome.refused)
-        reports = {report.client_order_id: report for report in outcome.reports}
+            await self._desk.take(changes, orders, self._last_prices(request.symbol))
+        if changes.refused is not None:
+            raise OrderRejectedError(changes.refused)
+        reports = {report.client_order_id: report for report in changes.reports}
         return [reports[client_order_id] for client_order_id, _ in orders]
 
     @asynccontextmanager
     async def _acting(
-        self, client_order_id: ClientOrderId, why_not: WhyNot = unhindered
+        self, client_order_id: ClientOrderId, send_blocked_by: SendBlockedBy = not_blocked
     ) -> AsyncIterator[BookChanges]:
         """Run one transaction of the venue's books, alone; memory follows once it has committed.
 
-        An order is on its way until the transaction has begun: *why_not* is checked then. Raises
-        OutcomeUnknownError when the commit may have happened, else VenueUnavailableError.
+        An order is on its way until the transaction has begun: *send_blocked_by* is checked then.
+        Raises OutcomeUnknownError when the commit may have happened, else VenueUnavailableError.
         """
         await self._open()
         begun = False
@@ -305,30 +311,32 @@ class PaperVenue:
             async with self._one_at_a_time:
                 try:
                     async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                        check_may_leave(why_not)
+                        check_may_leave(send_blocked_by)
                         begun = True
-                        outcome = BookChanges(connection=connection, at=self._clock.now())
-                        yield outcome
+                        changes = BookChanges(connection=connection, at=self._clock.now())
+                        yield changes
                 except BaseException:
                     if begun:  # the state of the books is no longer known here
                         self._is_open = False
                     raise
-                self._desk.follow(outcome)
+                self._desk.follow(changes)
         except DatabaseUnavailableError as error:
             if begun:
                 raise OutcomeUnknownError(client_order_id) from error
             raise VenueUnavailableError(str(error)) from error
 
-    async def _answered(self, outcome: BookChanges, client_order_id: ClientOrderId) -> OrderReport:
+    async def _answered(self, changes: BookChanges, client_order_id: ClientOrderId) -> OrderReport:
         """Return the report of that order; the others go to the listener."""
-        if outcome.refused is not None:
-            raise OrderRejectedError(outcome.refused)
-        others = [each for each in outcome.reports if each.client_order_id != client_order_id]
-        await self._tell(others)
-        (report,) = (each for each in outcome.reports if each.client_order_id == client_order_id)
+        if changes.refused is not None:
+            raise OrderRejectedError(changes.refused)
+        others = [report for report in changes.reports if report.client_order_id != client_order_id]
+        await self._notify(others)
+        (report,) = (
+            report for report in changes.reports if report.client_order_id == client_order_id
+        )
         return report
 
-    async def _tell(self, reports: Sequence[OrderReport]) -> None:
+    async def _notify(self, reports: Sequence[OrderReport]) -> None:
         if self._listener is None:
             return
         for report in reports:
