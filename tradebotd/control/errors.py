@@ -17,6 +17,7 @@ from tradebotd.domain.errors import (
     RefusedError,
     TradebotError,
     VenueError,
+    describe_error,
 )
 from tradebotd.domain.refusal import RefusalCode
 
@@ -84,7 +85,7 @@ def explain(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
         case TradebotError():
             answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "failed", str(error))
         case _:
-            message, hint = f"{type(error).__name__}: {error}", "the daemon's log has the traceback"
+            message, hint = describe_error(error), "the daemon's log has the traceback"
             answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL, message, hint)
     return answer
 

@@ -129,3 +129,8 @@ class RefusedError(TradebotError):
         self.message = message
         self.hint = hint
         self.known = known
+
+
+def describe_error(error: BaseException) -> str:
+    """An error as one line: the name of its class, and its text."""
+    return f"{type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
+from tradebotd.domain.errors import describe_error
 from tradebotd.domain.ids import JobName, RunId
 
 
@@ -112,7 +113,7 @@ class Summary:
         """Record that *item* failed; the others continue."""
         self.failed += 1
         self.failed_items.append(item)
-        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        text = error if isinstance(error, str) else describe_error(error)
         self.items[item] = {"error": text}
 
     def status(self) -> RunStatus:

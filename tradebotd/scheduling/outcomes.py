@@ -6,6 +6,7 @@ from typing import Final
 
 import anyio
 
+from tradebotd.domain.errors import describe_error
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome
 from tradebotd.scheduling.job import Job
@@ -55,7 +56,7 @@ class Outcomes:
             with anyio.fail_after(LONGEST_SECONDS):  # the run must not wait for ever
                 outcome = await job.outcome()
         except Exception as error:  # noqa: BLE001 - the runner's edge: an unreadable outcome is not ok
-            text = f"could not be read: {type(error).__name__}: {error}"
+            text = f"could not be read: {describe_error(error)}"
             outcome = Outcome(ok=False, message=text)
         evaluated.outcome, evaluated.evaluated_at, evaluated.stale = outcome, now, False
         return outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.errors import StrategyError
+from tradebotd.domain.errors import StrategyError, describe_error
 from tradebotd.domain.levels import PivotLevels
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.strategies.base import AnyStrategy, Strategy, needs_levels
@@ -44,7 +44,7 @@ def evaluate(
 
 
 def storable_error(error: BaseException) -> str:
-    return storable(f"{type(error).__name__}: {error}")
+    return storable(describe_error(error))
 
 
 def storable(text: str) -> str:

@@ -15,7 +15,7 @@ import anyio
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from tradebotd.domain.errors import ConfigError, DatabaseUnavailableError
+from tradebotd.domain.errors import ConfigError, DatabaseUnavailableError, describe_error
 from tradebotd.storage.held import assert_no_connection_held as assert_no_connection_held  # noqa: PLC0414  # also known from here
 from tradebotd.storage.held import hold, holds_connection, let_go
 from tradebotd.storage.postgres import json_codec
@@ -203,7 +203,7 @@ class Database:
         except _TROUBLE as error:
             self.available = False
             if isinstance(error, _NO_ROOM):
-                self.writes.fail(f"{type(error).__name__}: {error}")
+                self.writes.fail(describe_error(error))
             self.writes.on_trouble()
             raise unavailable(error) from error
         except asyncpg.InterfaceError as error:

@@ -17,7 +17,7 @@ import structlog
 
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.errors import FeedError, VenueError
+from tradebotd.domain.errors import FeedError, VenueError, describe_error
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import Venue
@@ -110,11 +110,11 @@ class TransferRecorder:
             with anyio.fail_after(ASK_SECONDS):
                 by_venue[name] = await self._venues[name].transfers_since(since)
         except (VenueError, TimeoutError) as error:
-            failed[name] = f"{type(error).__name__}: {error}"
+            failed[name] = describe_error(error)
         except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
             trace = traceback.format_exc()  # not by exc_info: renderers read source files
             log.error("venue transfers failed", venue=name, traceback=trace)  # noqa: TRY400
-            failed[name] = f"{type(error).__name__}: {error}"
+            failed[name] = describe_error(error)
 
     async def _book(self, transfer: Transfer, now: datetime) -> None:
         if not transfer.amount.is_finite():

@@ -11,7 +11,7 @@ import anyio
 import structlog
 
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.errors import VenueError
+from tradebotd.domain.errors import VenueError, describe_error
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.ports.venue import Venue, VenueAccount
@@ -76,11 +76,11 @@ class VenueAccounts:
             with anyio.fail_after(seconds):
                 account = await self._venues[name].account()
         except (VenueError, TimeoutError) as error:
-            reason = f"{type(error).__name__}: {error}"
+            reason = describe_error(error)
         except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
             trace = traceback.format_exc()  # not by exc_info: renderers read source files
             log.error("venue account failed", venue=name, traceback=trace)  # noqa: TRY400
-            reason = f"{type(error).__name__}: {error}"
+            reason = describe_error(error)
         else:
             if is_readable(account):
                 answers[name] = account

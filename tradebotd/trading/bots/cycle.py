@@ -199,28 +199,25 @@ class BotCycle:
         self, context: CycleContext, symbol: MarketSymbol, now: datetime
     ) -> CycleContext | CycleOutcome:
         """Perform the next action of the cycle. Raises StrategyError."""
-        action = next_action(context)
-        match action:
-            case Wait():
-                return CycleOutcome(status=action.status)
+        following: CycleContext | CycleOutcome
+        match next_action(context):
+            case Wait(status):
+                following = CycleOutcome(status=status)
             case ReadCandles():
-                return replace(context, candles=await self._read(context, symbol, now))
+                following = replace(context, candles=await self._read(context, symbol, now))
             case Evaluate():
-                return replace(context, evaluated=await self._evaluate(context, symbol))
-            case CancelResting():
-                withdrawn = await self._withdraw(context, action.unless)
-                return replace(self._refresh_current(context), withdrawn=withdrawn)
-            case Enter() | Exit() | Record():
-                return await self._execute(action, _decided(context, symbol, now))
-
-    async def _execute(self, action: Enter | Exit | Record, cycle: DecidedCycle) -> CycleOutcome:
-        match action:
-            case Enter():
-                return await self._executor.enter(cycle, action.decision)
-            case Exit():
-                return await self._executor.exit(cycle, action.decision, action.position)
-            case Record():
-                return self._executor.note(cycle, action.decision)
+                following = replace(context, evaluated=await self._evaluate(context, symbol))
+            case CancelResting(unless):
+                withdrawn = await self._withdraw(context, unless)
+                following = replace(self._refresh_current(context), withdrawn=withdrawn)
+            case Enter(decision):
+                following = await self._executor.enter(_decided(context, symbol, now), decision)
+            case Exit(decision, position):
+                cycle = _decided(context, symbol, now)
+                following = await self._executor.exit(cycle, decision, position)
+            case Record(decision):
+                following = self._executor.note(_decided(context, symbol, now), decision)
+        return following
 
     async def _read(self, context: CycleContext, symbol: MarketSymbol, now: datetime) -> Candles:
         spec, strategy = context.spec, context.strategy

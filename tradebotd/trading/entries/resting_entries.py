@@ -10,7 +10,12 @@ import anyio
 import structlog
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import DatabaseUnavailableError, OrderRejectedError, VenueError
+from tradebotd.domain.errors import (
+    DatabaseUnavailableError,
+    OrderRejectedError,
+    VenueError,
+    describe_error,
+)
 from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
 from tradebotd.domain.job import Summary
 from tradebotd.domain.order import FINAL, OrderReport
@@ -216,7 +221,7 @@ class RestingEntries:
         except Exception as error:  # noqa: BLE001 - an adapter's mistake about one: the others go on
             trace = traceback.format_exc()  # not by exc_info: renderers read source files
             log.error("entry not cancelled", order=order.client_order_id, traceback=trace)  # noqa: TRY400
-            return f"{type(error).__name__}: {error}"
+            return describe_error(error)
         if report.status not in FINAL:
             return f"the venue says it is {report.status} still"
         log.info(

@@ -18,6 +18,7 @@ from tradebotd.domain.errors import (
     OrderRejectedError,
     OutcomeUnknownError,
     VenueUnavailableError,
+    describe_error,
 )
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName, client_order_id_for
@@ -248,7 +249,7 @@ class Placement:
             raise OutcomeUnknownError(client_order_id) from error
         except Exception as error:
             log.exception("order unknown", **_as_fields(prepared))
-            reason = f"{type(error).__name__}: {error}"
+            reason = describe_error(error)
             await self._recorder.record_unknown(client_order_id, reason)
             raise OutcomeUnknownError(client_order_id) from error
         await self._recorder.record(report)

@@ -17,6 +17,7 @@ from tradebotd.domain.errors import (
     OrderDeniedError,
     OutcomeUnknownError,
     VenueError,
+    describe_error,
 )
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import MarketSymbol, PositionType
@@ -227,7 +228,7 @@ class MarketExits:
         self, exit_: ExitIntent, error: Exception, prepared: Sequence[Prepared], result: SweepResult
     ) -> None:
         """Latch the position for a while; if its exit may be at the venue, until it is settled."""
-        position_id, reason = exit_.position.id, f"{type(error).__name__}: {error}"
+        position_id, reason = exit_.position.id, describe_error(error)
         result.failed[str(position_id)] = reason
         pause = self._backoff.refused(position_id, reason)
         if prepared:
@@ -255,7 +256,7 @@ class MarketExits:
             result.failed[key] = str(error)
             log.critical("exit not sent", position=key)
         except (DatabaseUnavailableError, TimeoutError) as error:
-            result.failed[key] = f"{type(error).__name__}: {error}"
+            result.failed[key] = describe_error(error)
             if prepared:  # latched until reconciliation has settled what became of it
                 self._doubtful(exit_)
                 log.critical("exit answer not stored", position=key)
@@ -305,7 +306,7 @@ class MarketExits:
         An exit of unknown outcome stays latched where a second one might sell what is not there, or
         a step's share twice; the sweep still sees the stop.
         """
-        position_id, reason = exit_.position.id, f"{type(error).__name__}: {error}"
+        position_id, reason = exit_.position.id, describe_error(error)
         result.failed[str(position_id)] = reason
         pause = self._backoff.refused(position_id, reason)
         unknown = isinstance(error, OutcomeUnknownError)

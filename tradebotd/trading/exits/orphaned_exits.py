@@ -10,7 +10,12 @@ from typing import Final
 import anyio
 import structlog
 
-from tradebotd.domain.errors import DatabaseUnavailableError, OrderDeniedError, VenueError
+from tradebotd.domain.errors import (
+    DatabaseUnavailableError,
+    OrderDeniedError,
+    VenueError,
+    describe_error,
+)
 from tradebotd.domain.ids import PositionId
 from tradebotd.ports.clock import Clock
 from tradebotd.storage.exit_groups import Groups
@@ -93,7 +98,7 @@ class OrphanedExits:
         except OrderDeniedError as denied:  # an exit is being made: the next check sees its end
             log.debug("orphaned exit deferred", position=position_id, rule=denied.rule)
         except (VenueError, DatabaseUnavailableError, TimeoutError) as error:
-            self._wait(position_id, f"{type(error).__name__}: {error}")
+            self._wait(position_id, describe_error(error))
 
     async def _verify_gone(self, position_id: PositionId) -> None:
         remaining = await self._placement.groups([position_id])

@@ -20,6 +20,7 @@ from tradebotd.domain.errors import (
     OrderDeniedError,
     OrderRejectedError,
     VenueError,
+    describe_error,
 )
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
@@ -294,7 +295,7 @@ class RestingStops:
             self._live[position_id] = live
 
     def _refused(self, position: Position, error: Exception) -> None:
-        reason = f"resting stop: {type(error).__name__}: {error}"
+        reason = f"resting stop: {describe_error(error)}"
         self.failing[str(position.id)] = self._lost_reasons[position.id] = reason
         self._live.pop(position.id, None)
         self._wait(position.id, reason)

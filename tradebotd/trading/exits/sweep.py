@@ -16,7 +16,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.errors import DatabaseUnavailableError, describe_error
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason, Position
@@ -199,7 +199,7 @@ class Sweep:
                 exit_ = self._due(position_id, sweep)
             except Exception as error:
                 log.exception("position not judged", position=position_id)
-                sweep.result.failed[str(position_id)] = f"{type(error).__name__}: {error}"
+                sweep.result.failed[str(position_id)] = describe_error(error)
                 continue
             if exit_ is not None:
                 exits.append(exit_)

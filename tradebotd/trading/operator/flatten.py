@@ -18,6 +18,7 @@ from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     OrderDeniedError,
     VenueError,
+    describe_error,
 )
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.position import CloseReason, Position
@@ -166,10 +167,10 @@ class Flatten:
         try:
             await step(attempt)
         except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
-            attempt.failed[subject] = _words(error)
+            attempt.failed[subject] = _describe(error)
         except Exception as error:  # unforeseen; the other steps are taken all the same
             log.exception("flatten step failed", step=subject)
-            attempt.failed[subject] = _words(error)
+            attempt.failed[subject] = _describe(error)
 
     async def _cancel(self, attempt: "_Attempt") -> None:
         """Cancel resting entries. Resting exits make way for the one at the market."""
@@ -208,10 +209,10 @@ class Flatten:
         except OrderDeniedError as denied:
             return f"{denied.rule}: {denied.detail}"
         except (DatabaseUnavailableError, VenueError, TimeoutError) as error:
-            return _words(error)
+            return _describe(error)
         except Exception as error:  # of this position; the others are closed all the same
             log.exception("position not closed", position=position.id)
-            return _words(error)
+            return _describe(error)
         return "its exit was sent and is not filled yet"
 
     async def _await_entries(self, _: "_Attempt") -> None:
@@ -322,5 +323,5 @@ def _name(position: Position) -> str:
     return f"{position.id} {position.bot} {position.side} {quantity} {position.symbol}"
 
 
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else "it took too long"
+def _describe(error: Exception) -> str:
+    return describe_error(error) if str(error) else "it took too long"

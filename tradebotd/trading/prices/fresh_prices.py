@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 import structlog
 
-from tradebotd.domain.errors import VenueError
+from tradebotd.domain.errors import VenueError, describe_error
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
 from tradebotd.domain.position import Position
@@ -117,10 +117,10 @@ async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str,
         with anyio.fail_after(QUOTE_SECONDS):
             quotes = await venue.quotes(symbols)
     except (VenueError, TimeoutError) as error:
-        return f"{type(error).__name__}: {error}"
+        return describe_error(error)
     except Exception as error:
         log.exception("venue quotes failed", venue=venue.name)
-        return f"{type(error).__name__}: {error}"
+        return describe_error(error)
     answer = {symbol: quote.last for symbol, quote in quotes.items()}
     nonsense = {symbol: price for symbol, price in answer.items() if not _is_price(price)}
     if nonsense:

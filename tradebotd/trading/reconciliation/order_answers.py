@@ -7,13 +7,13 @@ from typing import Final
 
 from anyio import current_time
 
-from tradebotd.domain.errors import VenueError
+from tradebotd.domain.errors import VenueError, describe_error
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.order import Order, OrderReport
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import OrderLookup
 from tradebotd.trading.contradictions import answer_contradiction
-from tradebotd.trading.reconciliation.venue_round import VenueRound, side_by_side, words
+from tradebotd.trading.reconciliation.venue_round import VenueRound, side_by_side
 
 # For all orders at one venue, less than a round's patience: what proves an order absent, and what
 # is held there, is asked for after them.
@@ -74,7 +74,7 @@ class OrderAnswers:
                 order.venue, lambda venue: venue.find_order(order.symbol, order.client_order_id)
             )
         except (VenueError, TimeoutError) as error:
-            return Answer(asked_at=asked_at, reason=words(error))
+            return Answer(asked_at=asked_at, reason=describe_error(error))
         return Answer(asked_at=asked_at, search=search)
 
 

@@ -10,7 +10,7 @@ import structlog
 
 from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.alert_code import AlertCode
-from tradebotd.domain.errors import VenueError
+from tradebotd.domain.errors import VenueError, describe_error
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.ports.clock import Clock, HostClock
@@ -34,7 +34,7 @@ from tradebotd.trading.reconciliation.late_fees import LateFees
 from tradebotd.trading.reconciliation.resolution import ResolutionResult
 from tradebotd.trading.reconciliation.rules import Difference
 from tradebotd.trading.reconciliation.unknown_orders import OVERLAP, UnknownOrderResolver
-from tradebotd.trading.reconciliation.venue_round import VenueRound, words
+from tradebotd.trading.reconciliation.venue_round import VenueRound
 
 log = structlog.get_logger(__name__)
 
@@ -264,7 +264,7 @@ class Reconciler:
                     continue  # its fills are asked for again, until it is known whose they are
                 self._trades_known_until[name] = max(since[name], began - LATE_TRADES)
             except (VenueError, TimeoutError) as error:
-                result.failed[name] = words(error)
+                result.failed[name] = describe_error(error)
         await self._externals.book_forced()
 
     async def _apply(

@@ -9,7 +9,7 @@ import structlog
 
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.errors import OrderRejectedError, VenueError
+from tradebotd.domain.errors import OrderRejectedError, VenueError, describe_error
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import PositionType
@@ -40,7 +40,7 @@ from tradebotd.trading.reconciliation.rules import (
 )
 from tradebotd.trading.reconciliation.silent_holdings import prove_nothing
 from tradebotd.trading.reconciliation.unknown_fills import LATE
-from tradebotd.trading.reconciliation.venue_round import VenueRound, words
+from tradebotd.trading.reconciliation.venue_round import VenueRound
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +114,7 @@ class UnknownOrderResolver:
             try:
                 missing_order = await self._take(stored, search, answer, result)
             except TimeoutError as error:  # of the database
-                self._no_answer(stored, words(error), result)
+                self._no_answer(stored, describe_error(error), result)
                 continue
             if missing_order is not None:
                 missing.append(missing_order)
@@ -237,10 +237,10 @@ class UnknownOrderResolver:
             try:
                 await self._judge_missing_at(venue, here, result)
             except (VenueError, TimeoutError) as error:
-                result.failed[venue.name] = words(error)
+                result.failed[venue.name] = describe_error(error)
                 for missing_order in here:
                     if missing_order.client_order_id not in result.waiting:
-                        self._no_answer(missing_order.stored, words(error), result)
+                        self._no_answer(missing_order.stored, describe_error(error), result)
 
     async def _judge_missing_at(
         self, venue: Venue, here: Sequence[_Missing], result: ResolutionResult
@@ -340,7 +340,7 @@ class UnknownOrderResolver:
         except OrderRejectedError:
             return False  # one more "never seen", or it is final: asked about again
         except (VenueError, TimeoutError) as error:
-            result.fail(order, words(error))
+            result.fail(order, describe_error(error))
             return False
         now = self._host.now()
         search = missing.search or OrderSearchState(began_at=now, last_asked_at=now)

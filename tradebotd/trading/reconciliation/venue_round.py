@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 import anyio
 from anyio import current_time
 
-from tradebotd.domain.errors import VenueError, VenueUnavailableError
+from tradebotd.domain.errors import VenueError, VenueUnavailableError, describe_error
 from tradebotd.domain.ids import VenueName
 from tradebotd.ports.venue import Venue
 
@@ -63,7 +63,7 @@ class VenueRound:
             try:
                 answers[name] = await self.ask(name, call)
             except (VenueError, TimeoutError) as error:
-                failed[name] = words(error)
+                failed[name] = describe_error(error)
 
         await side_by_side(asked, one)
         return {name: answers[name] for name in asked if name in answers}
@@ -79,7 +79,3 @@ async def side_by_side(
                 working.start_soon(work, name)
     except ExceptionGroup as group:
         raise group.exceptions[0] from None  # callers handle single errors, not groups
-
-
-def words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
