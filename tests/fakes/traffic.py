@@ -13,6 +13,8 @@ from tradebotd.storage.postgres.database import Connection, Database, Lane
 
 # What opens and ends a transaction, or sets something for it: a round trip, and no work.
 CONTROL: Final = ("BEGIN", "COMMIT", "ROLLBACK", "SET ", "SAVEPOINT", "RELEASE")
+# asyncpg asks these by itself where a connection meets a type for the first time.
+OF_ASYNCPG: Final = ("SELECT current_setting('jit')", "WITH RECURSIVE typeinfo_tree")
 ASKS: Final = frozenset(
     {
         "account",
@@ -88,7 +90,10 @@ class CountedDatabase(Database):
                 connection.remove_query_logger(self._count)
 
     def _count(self, query: LoggedQuery) -> None:
-        self._traffic.sent.append(query.query.strip())
+        text = query.query.strip()
+        if text.startswith(OF_ASYNCPG):
+            return
+        self._traffic.sent.append(text)
         self._traffic.seconds.append(query.elapsed)
 
 
