@@ -9,6 +9,7 @@ import os  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
 from typing import Final  # noqa: E402
 
 from benchmarks import (  # noqa: E402
@@ -19,6 +20,10 @@ from benchmarks import (  # noqa: E402
     b5_job_start,
     b6_replay,
     b7_start,
+    b13_entries,
+    b14_trailing,
+    b15_history,
+    counts,
     report,
 )
 from benchmarks.cluster import Cluster, private_cluster  # noqa: E402
@@ -34,6 +39,10 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "B5": b5_job_start.measure,
     "B6": b6_replay.measure,
     "B7": b7_start.measure,
+    "B13": b13_entries.measure,
+    "B14": b14_trailing.measure,
+    "B15": b15_history.measure,
+    "COUNTS": counts.measure,
 }
 
 
@@ -44,7 +53,7 @@ def main() -> int:
     if unknown := set(asked.budgets) - set(BENCHMARKS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     if not asked.stored:
-        options = Options(rounds=asked.rounds, full=asked.full)
+        options = Options(rounds=asked.rounds, full=asked.full, beside=asked.beside)
         with private_cluster() as cluster:
             for budget in asked.budgets or BENCHMARKS:
                 _measure(budget, cluster, options)
@@ -70,11 +79,17 @@ def _measure(budget: str, cluster: Cluster, options: Options) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("budgets", nargs="*", metavar="B1 … B7", help="default: all of them")
+    parser.add_argument("budgets", nargs="*", metavar="B1 … COUNTS", help="default: all of them")
     parser.add_argument(
         "--rounds", type=int, default=LEAST_ROUNDS, help="default %(default)s; fewer proves little"
     )
     parser.add_argument("--full", action="store_true", help="B6 replays the whole month")
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="CHECKOUT",
+        help="of e543b7c, with an environment in .venv: B13, B14 and B15 measure it, too",
+    )
     parser.add_argument("--stored", action="store_true", help="measure nothing, show what is kept")
     parser.add_argument(
         "--markdown", action="store_true", help="write the kept figures into benchmarks/README.md"

@@ -65,10 +65,10 @@ class Cluster:
             await self.run(f"DROP DATABASE {name} WITH (FORCE)")
 
     @contextmanager
-    def fresh_dsn(self) -> Iterator[str]:
-        """The same for those who start processes and have no loop."""
+    def fresh_dsn(self, template: str = TEMPLATE) -> Iterator[str]:
+        """The same for those who start processes and have no loop; *template1* is empty."""
         name = f"bench_{next(self._numbers)}"
-        asyncio.run(self.run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+        asyncio.run(self.run(f"CREATE DATABASE {name} TEMPLATE {template}"))
         asyncio.run(self.run("CHECKPOINT"))
         try:
             yield self.dsn(name)

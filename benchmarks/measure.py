@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from statistics import median
 from typing import Final, Literal, TypeVar
 
@@ -81,10 +82,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`full`: the whole month where a slice is the default (B6)."""
+    """`full`: the whole month where a slice is the default (B6). `beside`: a checkout of e543b7c,
+    with an environment of its own, which does the same work in the same run (B13-B15).
+    """
 
     rounds: int = LEAST_ROUNDS
     full: bool = False
+    beside: Path | None = None
 
 
 @dataclass(slots=True)

@@ -59,7 +59,8 @@ def store(result: Measured) -> Path:
 
 def stored() -> list[Measured]:
     """The latest result of each budget that was ever measured here."""
-    return [_parsed(json.loads(path.read_text())) for path in sorted(RESULTS.glob("B*.json"))]
+    paths = sorted(RESULTS.glob("*.json"), key=lambda path: (len(path.stem), path.stem))
+    return [_parsed(json.loads(path.read_text())) for path in paths]
 
 
 def plain(results: Iterable[Measured]) -> str:

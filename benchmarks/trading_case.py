@@ -21,7 +21,15 @@ from tradebotd.domain.candle import Tick
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
-from tradebotd.domain.ids import BotName, ClientOrderId, FeedName, TradeId, VenueName, VenueOrderId
+from tradebotd.domain.ids import (
+    BotName,
+    ClientOrderId,
+    FeedName,
+    SymbolId,
+    TradeId,
+    VenueName,
+    VenueOrderId,
+)
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.quote import Quote
@@ -243,7 +251,7 @@ async def sweep_case(
     Those of the first *to_close* symbols are below their stop. No price is in memory.
     """
     listed = market_symbols(symbols)
-    specs = {spec.name: spec for spec in _bot_specs(listed, positions_each)}
+    specs = {spec.name: spec for spec in bot_specs(listed, positions_each)}
     database = WatchedDatabase(opened)
     token, nonce = await _fill(database, listed, list(specs.values()))
     prices = {each.symbol: PRICE for each in listed}
@@ -276,20 +284,30 @@ async def _fill(
 ) -> tuple[int, bytes]:
     """The leader's token and the instance's nonce."""
     opened_at = host_now() - timedelta(hours=1)
-    holder = process_identity.current()
+    token, nonce, _ = await take_account(database, symbols, specs)
     async with database.transaction(durable=True) as connection:
-        await sync_symbols(connection, symbols)
-        await bots.sync_bots(connection, specs, {}, host_now())
         names, traded = [spec.name for spec in specs], [spec.symbol for spec in specs]
         await connection.execute(INSERT_OPEN, names, traded, VENUE, opened_at)
-        token = await leadership.take(connection, ACCOUNT, holder, host_now())
-        nonce = await settings.get(connection, settings.INSTANCE_NONCE)
     async with database.connection() as connection:
         await connection.execute("ANALYZE positions")
-    return token, bytes.fromhex(str(nonce))
+    return token, nonce
 
 
-def _bot_specs(symbols: Sequence[MarketSymbol], each_has: int) -> list[BotSpec]:
+async def take_account(
+    database: Database, symbols: Sequence[MarketSymbol], specs: Sequence[BotSpec]
+) -> tuple[int, bytes, dict[str, SymbolId]]:
+    """Make symbols and bots known, and lead the account: the leader's token, the instance's nonce,
+    and the symbols' ids.
+    """
+    async with database.transaction(durable=True) as connection:
+        ids = await sync_symbols(connection, symbols)
+        await bots.sync_bots(connection, specs, {}, host_now())
+        token = await leadership.take(connection, ACCOUNT, process_identity.current(), host_now())
+        nonce = await settings.get(connection, settings.INSTANCE_NONCE)
+    return token, bytes.fromhex(str(nonce)), ids
+
+
+def bot_specs(symbols: Sequence[MarketSymbol], each_has: int) -> list[BotSpec]:
     """Round by round through the symbols, so that neighbours in the table differ in theirs."""
     return [
         BotSpec(
