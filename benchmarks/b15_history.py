@@ -27,7 +27,7 @@ TENTH: Final = 10
 AS_CONSTANT: Final = 1.25
 FILL_SECONDS: Final = 600.0
 
-# Nothing was earned, and no equity was higher than the one that is stored: all sums are as they were.
+# Nothing was earned, and no equity was higher than the stored one: all sums are as they were.
 UNTRIGGERED: Final[LiteralString] = (
     "SET LOCAL session_replication_role = replica; SET LOCAL statement_timeout = 0"
 )

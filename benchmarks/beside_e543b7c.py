@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa - what it imports is of another time, and without annotations there is nothing to check
+# ruff: noqa: ANN001, ANN002, ANN201, ANN202, ASYNC110, E402, E501, I001, SLF001
 """Drives e543b7c, with its names, in its own interpreter: `CASE DSN ARGUMENT…`, an answer as JSON.
 
 Started by `beside.py` with the old checkout on its path; nothing of the present code is there.
@@ -52,7 +52,7 @@ LIMITS = replace(
 )
 TRAILING = ExitPlan(stop_loss=Decimal("0.05"), trailing_stop=Decimal("0.05"))
 RISEN = "105"
-LONGEST_SECONDS = 120.0
+LONGEST_SECONDS = 600.0
 
 
 class HostClock(FakeClock):
