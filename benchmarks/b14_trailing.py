@@ -30,7 +30,7 @@ from benchmarks.trading_case import (
 )
 from tradebotd.clocks.host import host_now
 from tradebotd.domain.candle import Tick
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.signal import SignalKind
 from tradebotd.ports.venue import Replacement, VenueTraits
 from tradebotd.storage.postgres.database import Database
@@ -103,7 +103,7 @@ async def _round(case: EntryCase, figures: Figures) -> None:
     exits = case.path.exits
     with anyio.fail_after(LONGEST_SECONDS):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(exits.attend)
+            tasks.start_soon(exits.run)
             await case.run(SignalKind.BUY)
             await _until(lambda: len(case.venue.stops()) == TRAILING)
             await _open_others(case)

@@ -25,7 +25,7 @@ from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.order_path import OrderPath, wire_order_path
 from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
 from tradebotd.domain.candle import Candle, Tick
-from tradebotd.domain.exits import ExitPlan
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName, SymbolId, VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol, PositionType
 from tradebotd.domain.signal import Signal, SignalKind
@@ -257,9 +257,9 @@ def _compose(
         symbols=core.symbols,
         calendars=core.calendars,
         candles=reader,
-        protection=path.exits,
+        exits=path.exits,
         entries=entries,
-        entry_orders=resting,
+        resting_entries=resting,
         gate=gate,
         token=core.lease.token,
     )
@@ -290,7 +290,7 @@ def _account(core: TradingCore, path: OrderPath) -> Account:
     return Account(
         database=core.database,
         venues=core.venues,
-        prices=path.exits.doubts,
+        prices=path.exits.bad_ticks,
         symbols=core.symbols,
         specs=core.specs,
         name=ACCOUNT,

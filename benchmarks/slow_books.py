@@ -11,7 +11,8 @@ from tests.fakes.venue import ScriptedVenue
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
-from tradebotd.ports.venue import OrderLookup, VenueAccount, WhyNot, unhindered
+from tradebotd.domain.quote import Quote
+from tradebotd.ports.venue import OrderLookup, SendBlockedBy, VenueAccount, not_blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,11 @@ class SlowBooks(ScriptedVenue):
         client_order_id: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
         self.sent.append(Sent(client_order_id, request, time.perf_counter()))
         try:
-            return await super().submit(client_order_id, request, why_not=why_not)
+            return await super().submit(client_order_id, request, send_blocked_by=send_blocked_by)
         finally:
             await self._way()
 
@@ -53,11 +54,11 @@ class SlowBooks(ScriptedVenue):
         new: ClientOrderId,
         request: OrderRequest,
         *,
-        why_not: WhyNot = unhindered,
+        send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
         self.sent.append(Sent(new, request, time.perf_counter()))
         try:
-            return await super().replace(symbol, old, new, request, why_not=why_not)
+            return await super().replace(symbol, old, new, request, send_blocked_by=send_blocked_by)
         finally:
             await self._way()
 
@@ -82,7 +83,7 @@ class SlowBooks(ScriptedVenue):
         await self._way()
         return answer
 
-    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         answer = await super().quotes(symbols)
         await self._way()
         return answer
