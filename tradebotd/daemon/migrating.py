@@ -8,6 +8,7 @@ import anyio
 
 from tradebotd.config.load import find_config, load_config
 from tradebotd.config.model import Config
+from tradebotd.daemon.commands.garbage import search_from_now_on
 from tradebotd.daemon.lifecycle import open_database_of
 from tradebotd.daemon.places import located, placed
 from tradebotd.daemon.root_cause import first_cause
@@ -19,6 +20,7 @@ def run_migrations(given: Path | None, *, only_list: bool) -> int:
     """Apply or list the migrations. Raises MigrationError, NoDatabaseError."""
     config = load_config(find_config(given))
     config = located(config) if only_list else placed(config)
+    search_from_now_on()
     work = _list if only_list else _apply
     try:
         anyio.run(work, config, load_migrations(), backend_options={"use_uvloop": True})

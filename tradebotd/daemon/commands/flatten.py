@@ -12,6 +12,7 @@ from tradebotd.config.load import find_config
 from tradebotd.config.model import Config
 from tradebotd.config.secrets import secret_values
 from tradebotd.daemon import logs
+from tradebotd.daemon.commands.garbage import search_from_now_on
 from tradebotd.daemon.lifecycle import hold_account, open_database_of
 from tradebotd.daemon.places import located, refuse_beside_a_daemon
 from tradebotd.daemon.process_signals import Signals
@@ -47,6 +48,7 @@ def run_flatten(given: Path | None, signals: Signals) -> int:
         secrets=secret_values(config),
     )
     ended: list[FlattenResult] = []
+    search_from_now_on()
     work = partial(_until_stopped, config, files, signals, ended)
     try:
         anyio.run(work, backend="asyncio", backend_options={"use_uvloop": True})

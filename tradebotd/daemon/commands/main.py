@@ -1,12 +1,14 @@
 """`tradebotd`: the command line. Imports wait until the command is known."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from tradebotd import __version__
+from tradebotd.daemon.commands.garbage import leave_the_rest, put_off_search
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.domain.decimals import forbid_floats
 from tradebotd.domain.errors import (
@@ -26,6 +28,10 @@ EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: database or venue
 EXIT_TAKEN = 75  # EX_TEMPFAIL: another daemon holds the account
 EXIT_CONFIG = 78  # EX_CONFIG
 
+# For numpy's linear algebra, before numpy is imported: a thread for each core, which is made then
+# and waits for ever, helps no indicator. Whoever multiplies large matrices says otherwise.
+ONE_BLAS_THREAD = ("OPENBLAS_NUM_THREADS", "1")
+
 # Commands that can be stopped: message and exit code of a stop before anything needs cleaning up.
 EARLY_STOPS = {
     "run": ("nothing was started", EXIT_DONE),
@@ -34,11 +40,21 @@ EARLY_STOPS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (docs/operations.md).
+    """Returns the exit code (docs/operations.md); usage errors leave through argparse with 2.
 
-    Usage errors exit through argparse with 2.
+    Without *arguments* the process is ours alone, and is set up as such.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is not None:
+        return _main(arguments)
+    put_off_search()
+    os.environ.setdefault(*ONE_BLAS_THREAD)
+    try:
+        return _main(sys.argv[1:])
+    finally:
+        leave_the_rest()
+
+
+def _main(arguments: Sequence[str]) -> int:
     early = EARLY_STOPS.get(arguments[0]) if arguments else None
     signals = None if early is None else Signals(*early)  # before all else: a stop may come now
     forbid_floats()

@@ -10,6 +10,7 @@ import structlog
 from tradebotd.config.load import find_config
 from tradebotd.config.secrets import secret_values
 from tradebotd.daemon import logs
+from tradebotd.daemon.commands.garbage import search_from_now_on
 from tradebotd.daemon.doubtful import log_warnings
 from tradebotd.daemon.lifecycle import serve
 from tradebotd.daemon.process_signals import Signals
@@ -39,6 +40,7 @@ def run(given: Path | None, signals: Signals) -> int:
     log_warnings(config, files.warnings)
     for why in files.idle_bots(config):
         log.warning("recording short", reason=config.told(why))
+    search_from_now_on()
     life = partial(serve, config, files, line, signals)
     try:
         summary = anyio.run(life, backend="asyncio", backend_options={"use_uvloop": True})
