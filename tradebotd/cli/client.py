@@ -1,6 +1,5 @@
 """HTTP over the daemon's Unix socket."""
 
-import http.client
 import json
 import os
 import socket
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple  # dataclasses would cost 5 ms of inspect
 from urllib.parse import quote, urlencode
 
 from tradebotd.cli.errors import BY_STATUS, EXIT_NO, EXIT_UNREACHABLE, CommandError
+from tradebotd.cli.unix_http import Connection, ProtocolError, Response
 
 ANSWER_SECONDS = 20.0
 PRESENCE_SECONDS = 0.5
@@ -35,17 +35,6 @@ class Answer(NamedTuple):
 
     data: Any
     now: datetime | None
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, seconds: float | None) -> None:
-        super().__init__("localhost", timeout=seconds)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 class Client:
@@ -74,24 +63,18 @@ class Client:
         body: Mapping[str, Any] | None,
         progress: Progress | None = None,
     ) -> Answer:
-        connection = _UnixConnection(self._path, None if progress else ANSWER_SECONDS)
-        payload = None if body is None else json.dumps(body)
-        headers = {"Accept": "application/json"}
-        if payload is not None:
-            headers["Content-Type"] = "application/json"
+        payload = None if body is None else json.dumps(body).encode()
         try:
-            connection.request(method, path, payload, headers)
-            response = connection.getresponse()
-            data = _last_line(response, progress) if progress else _document(response)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            with Connection(self._path, None if progress else ANSWER_SECONDS) as connection:
+                response = connection.ask(method, path, payload)
+                data = _last_line(response, progress) if progress else json.loads(response.read())
+        except (OSError, ProtocolError, ValueError) as error:
             raise self._unreachable(error) from error
-        finally:
-            connection.close()
         if response.status >= 400 and _is_error(data):
             raise _refused(response.status, data["error"])
         if _is_error(data):  # failed after the stream had begun
             raise _refused(STATUS_BY_CODE.get(data["error"]["code"], 409), data["error"])
-        now = response.headers.get(NOW_HEADER)
+        now = response.header(NOW_HEADER)
         return Answer(data, None if now is None else datetime.fromisoformat(now))
 
     def _unreachable(self, error: Exception) -> CommandError:
@@ -135,19 +118,15 @@ def _path(parts: tuple[str | int, ...]) -> str:
     return "/v1/" + "/".join(quote(str(part), safe="") for part in parts)
 
 
-def _document(response: http.client.HTTPResponse) -> Any:
-    return json.loads(response.read())
-
-
-def _last_line(response: http.client.HTTPResponse, progress: Progress) -> Any:
+def _last_line(response: Response, progress: Progress) -> Any:
     last: Any = None
-    for line in response:
+    for line in response.lines():
         last = json.loads(line)
         if response.status == 200 and set(last) == {"progress"}:
             progress(last["progress"])
             last = None
     if last is None:
-        raise http.client.IncompleteRead(b"")
+        raise ProtocolError("it hung up before the last line of its answer")
     return last
 
 

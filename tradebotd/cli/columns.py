@@ -5,7 +5,6 @@ Dates are dropped first, then ids and figures (as whole columns: a truncated fig
 names, types and reasons go last. Piped output is never shortened.
 """
 
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -118,7 +117,11 @@ class Fitted(NamedTuple):
 
 def terminal_width() -> int | None:
     """Return the terminal's width; None off a terminal: piped output is not shortened."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # noqa: PLC0415 - paid for where there is a terminal
+
+    return shutil.get_terminal_size().columns
 
 
 def is_simulated(now: datetime | None) -> bool:
