@@ -7,7 +7,7 @@ import pytest
 
 from tests.architecture.tree import ROOT
 
-FRAMES = {"pandas", "polars", "talib", "exchange_calendars", "pyarrow"}
+ARRAYS = {"numpy", "pandas", "polars", "talib", "exchange_calendars", "pyarrow"}
 API = {
     "fastapi",
     "starlette",
@@ -16,11 +16,11 @@ API = {
     "tradebotd.daemon.operator.operator",
 }
 LOOP = {"asyncio", "anyio", "uvloop", "asyncpg", "apscheduler", "structlog", "tzlocal"}
-CONFIG = {"pydantic", "numpy", "tradebotd.config", "tradebotd.domain", "httpx"}
+CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 FORBIDDEN = {
-    "tradebotctl": FRAMES | API | LOOP | CONFIG | {"rich"},
-    "tradebotd check": FRAMES | API | LOOP | {"httpx"},
-    "tradebotd run": FRAMES | {"httpx"},
+    "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich"},
+    "tradebotd check": ARRAYS | API | LOOP | {"httpx"},
+    "tradebotd run": ARRAYS | {"httpx"},
 }
 EXAMPLE = "config.example.toml"
 # The last as far as it comes before the loop.

@@ -8,16 +8,17 @@ the crossing, by the position of the averages.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import pairwise
 from typing import Any, ClassVar, Final, Literal
-
-import numpy as np
 
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.signal import Signal, SignalKind
-from tradebotd.strategies.indicators import Floats, exponential_average, relative_strength
-
-_close = attrgetter("close")
+from tradebotd.strategies.indicators import (
+    Floats,
+    exponential_average,
+    floats,
+    relative_strength,
+)
 
 # An EMA forgets its start by (1 - 2/(n+1)) a candle: 10 n candles after it, less than 3e-9 is left.
 # Wilder's average by (1 - 1/n): 20 n for the same.
@@ -77,22 +78,21 @@ class EmaRsi:
     def decide(self, candles: Sequence[Candle]) -> Signal:
         if len(candles) < self._lookback:
             return Signal(kind=SignalKind.NONE, reason="warming up")
-        recent = candles[-self._lookback :]
-        closes: Floats = np.fromiter(map(_close, recent), np.float64, self._lookback)
-        if not math.isfinite(closes.sum()):  # TA-Lib propagates one NaN to all later values
+        recent = [candle.close for candle in candles[-self._lookback :]]
+        if not math.isfinite(sum(recent)):  # TA-Lib carries one NaN on to all that follow
             return Signal(kind=SignalKind.NONE, reason="a close is not finite")
-        params = self.params
+        closes, params = floats(recent), self.params
         fast = exponential_average(closes, params.fast)
         slow = exponential_average(closes, params.slow)
         rsi = self._rsi(closes)
-        above, was_above = bool(fast[-1] > slow[-1]), bool(fast[-2] > slow[-2])
-        below, was_below = bool(fast[-1] < slow[-1]), bool(fast[-2] < slow[-2])
+        above, was_above = fast[-1] > slow[-1], fast[-2] > slow[-2]
+        below, was_below = fast[-1] < slow[-1], fast[-2] < slow[-2]
         kind, reason = self._judge(
             rises=above and (params.mode == "level" or not was_above),
             falls=below and (params.mode == "level" or not was_below),
             rsi=rsi,
         )
-        indicators = {"ema_fast": float(fast[-1]), "ema_slow": float(slow[-1]), "rsi": rsi}
+        indicators = {"ema_fast": fast[-1], "ema_slow": slow[-1], "rsi": rsi}
         return Signal(kind=kind, reason=reason, indicators=indicators)
 
     def _judge(self, *, rises: bool, falls: bool, rsi: float) -> tuple[SignalKind, str]:
@@ -109,8 +109,11 @@ class EmaRsi:
 
     def _rsi(self, closes: Floats) -> float:
         if self.params.smoothing == "wilder":
-            return float(relative_strength(closes, self.params.rsi_period)[-1])
-        changes = np.diff(closes[-self.params.rsi_period - 1 :])
-        gained, moved = float(changes[changes > 0].sum()), float(np.abs(changes).sum())
+            return relative_strength(closes, self.params.rsi_period)[-1]
+        changes = [
+            after - before for before, after in pairwise(closes[-self.params.rsi_period - 1 :])
+        ]
+        gained = math.fsum(change for change in changes if change > 0)
+        moved = math.fsum(map(abs, changes))
         # Like TA-Lib, 0 on flat prices, so that both agree.
         return 100 * gained / moved if moved else 0.0

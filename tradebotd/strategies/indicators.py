@@ -1,117 +1,129 @@
-"""TA-Lib's functions on float64 arrays, loaded without pandas and polars where possible.
+"""TA-Lib's functions, asked of its C library.
 
-TA-Lib imports both, if installed, to accept their series and frames: half of the daemon's start
-time and a quarter of its memory, for types that are never passed here. Only its compiled module
-is loaded. A later `import talib`, such as a strategy's, still gets everything.
+Its Python package imports numpy, and pandas and polars where it can, to take their arrays, series
+and frames as well: a fifth of the daemon's start and of its memory, for what is never passed here.
+A strategy that imports talib gets all of it.
 """
 
+import ctypes
+import math
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import find_spec, module_from_spec
-from types import ModuleType
-from typing import Any, Final
-
-import numpy as np
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+from array import array
+from collections.abc import Callable, Iterable
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from typing import Any, Final, TypeAlias
 
 _PACKAGE: Final = "talib"
 _COMPILED: Final = "talib._ta_lib"
-_LIBRARIES: Final = ("pandas", "polars")
+_GOOD: Final = 0
+_DOUBLE: Final = ctypes.sizeof(ctypes.c_double)
+_LONGEST_PERIOD: Final = 100_000  # of TA-Lib's own; a C int would be cut without a word
+
+_UNKNOWN: Final = array("d", [math.nan])
+
+Floats: TypeAlias = "array[float]"
 
 
-class _GivesTheRest:
-    """Import finder that finds nothing, but notices when talib is about to be imported."""
+def _library() -> ctypes.CDLL:
+    """The package's compiled half, opened without being imported: it leads to the C library.
 
-    def __init__(self, compiled: Any) -> None:
-        self._compiled = compiled
-
-    def find_spec(
-        self,
-        name: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002  # the protocol of finders
-        target: ModuleType | None = None,  # noqa: ARG002
-    ) -> ModuleSpec | None:
-        if name == _PACKAGE:
-            sys.meta_path.remove(self)
-            for library in _LIBRARIES:
-                self._teach(library)
-        return None
-
-    def _teach(self, library: str) -> None:
-        """Register the types of *library*, as the compiled module does where it finds it."""
-        try:
-            module = __import__(library)
-        except ImportError:
-            return
-        compiled, name = self._compiled, library.upper()
-        setattr(compiled, f"_{name}_DATAFRAME", module.DataFrame)
-        setattr(compiled, f"_{name}_SERIES", module.Series)
-        if module.DataFrame not in compiled._INPUT_ARRAYS_TYPES:  # noqa: SLF001
-            compiled._INPUT_ARRAYS_TYPES += (module.DataFrame,)  # noqa: SLF001
-
-
-@contextmanager
-def _hidden(names: Sequence[str]) -> Iterator[None]:
-    """Make imports of *names* fail during the block, as if they were not installed."""
-    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]  # None: refused
-    try:
-        yield
-    finally:
-        for name in names:
-            del sys.modules[name]
-
-
-@contextmanager
-def _empty_package() -> Iterator[None]:
-    """Provide an empty package, in which the compiled module looks for its imports first."""
-    package = sys.modules[_PACKAGE] = ModuleType(_PACKAGE)
-    package.__path__ = []
-    try:
-        yield
-    finally:
-        del sys.modules[_PACKAGE]
-
-
-def _compiled() -> ModuleType:
-    """Load TA-Lib's compiled module the way `talib/__init__.py` of 0.8 does."""
-    if _COMPILED in sys.modules:
-        return sys.modules[_COMPILED]
+    Raises ImportError.
+    """
     package = find_spec(_PACKAGE)
     where = None if package is None else package.submodule_search_locations
     spec = PathFinder.find_spec(_COMPILED, where)
-    if spec is None or spec.loader is None:
-        import talib  # noqa: PLC0415 - says what is missing, or is made otherwise
+    if spec is None or spec.origin is None:
+        raise ImportError(f"{_COMPILED} is not installed, or built otherwise", name=_COMPILED)
+    try:
+        library = ctypes.CDLL(spec.origin)
+        # Once: it forgets what a strategy has set by the package, which does it as well.
+        code = _GOOD if _COMPILED in sys.modules else library.TA_Initialize()
+    except (OSError, AttributeError) as error:
+        raise ImportError(f"{spec.origin}: {error}", name=_COMPILED) from error
+    if code != _GOOD:
+        raise ImportError(f"{spec.origin}: TA_Initialize ended with {code}", name=_COMPILED)
+    return library
 
-        return talib
-    with _hidden([name for name in _LIBRARIES if name not in sys.modules]), _empty_package():
-        module = module_from_spec(spec)
-        sys.modules[_COMPILED] = module
-        spec.loader.exec_module(module)
-    module._ta_initialize()  # noqa: SLF001
-    sys.meta_path.insert(0, _GivesTheRest(module))
-    return module
+
+_compiled: Final = _library()
 
 
-_functions: Final[Any] = _compiled()
-# As they are now: once talib is imported whole, it puts wrappers in their places.
-_ema, _rsi, _atr = _functions.EMA, _functions.RSI, _functions.ATR
+def _function(name: str, inputs: int) -> Callable[..., int]:
+    """`name(first, last, input…, period, &begins, &count, output)`, as in its ta_func.h.
+
+    Raises ImportError.
+    """
+    try:
+        function: Any = getattr(_compiled, name)
+    except AttributeError as error:
+        raise ImportError(f"TA-Lib has no {name}", name=_COMPILED) from error
+    whole, wholes, doubles = ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.c_void_p
+    function.restype = whole
+    function.argtypes = [whole, whole, *[doubles] * inputs, whole, wholes, wholes, doubles]
+    found: Callable[..., int] = function
+    return found
+
+
+_ema: Final = _function("TA_EMA", 1)
+_rsi: Final = _function("TA_RSI", 1)
+_atr: Final = _function("TA_ATR", 3)
+
+
+def floats(values: Iterable[float]) -> Floats:
+    """*values* as the functions below take them."""
+    return array("d", values)
 
 
 def exponential_average(values: Floats, period: int) -> Floats:
-    averages: Floats = _ema(values, period)
-    return averages
+    return _over(_ema, (values,), period)
 
 
 def relative_strength(values: Floats, period: int) -> Floats:
     """Return Wilder's RSI, from 0 to 100."""
-    strengths: Floats = _rsi(values, period)
-    return strengths
+    return _over(_rsi, (values,), period)
 
 
 def average_true_range(highs: Floats, lows: Floats, closes: Floats, period: int) -> Floats:
     """Return the ATR with Wilder's smoothing."""
-    ranges: Floats = _atr(highs, lows, closes, period)
-    return ranges
+    return _over(_atr, (highs, lows, closes), period)
+
+
+def _over(function: Callable[..., int], inputs: tuple[Floats, ...], period: int) -> Floats:
+    """One value for each, NaN while it warms up, as the Python package has it.
+
+    Raises ValueError when TA-Lib does not take the period, or the inputs are not equally long.
+    """
+    size = len(inputs[0])
+    for each in inputs:
+        if len(each) != size or not size:
+            raise ValueError(f"{len(each)} and {size} values: as many of each, and one at least")
+    if not 1 <= period <= _LONGEST_PERIOD:
+        raise ValueError(f"a period is from 1 to {_LONGEST_PERIOD}, was {period}")
+    skipped = _unknown_at_first(inputs, size)
+    output = array("d", bytes(size * _DOUBLE))
+    begins, count = ctypes.c_int(), ctypes.c_int()
+    code = function(
+        0,
+        size - skipped - 1,
+        *[each.buffer_info()[0] + skipped * _DOUBLE for each in inputs],
+        period,
+        ctypes.byref(begins),
+        ctypes.byref(count),
+        output.buffer_info()[0],
+    )
+    if code != _GOOD:
+        raise ValueError(f"TA-Lib ended with {code} for a period of {period}")
+    known = count.value
+    return _UNKNOWN * (size - known) + output[:known]
+
+
+def _unknown_at_first(inputs: tuple[Floats, ...], size: int) -> int:
+    """How many of the first have no value; the last one counts as if it had."""
+    for place in range(size - 1):
+        for each in inputs:
+            if each[place] != each[place]:
+                break
+        else:
+            return place
+    return size - 1

@@ -1,7 +1,6 @@
 """`tradebotd`: the command line. Imports wait until the command is known."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,10 +27,6 @@ EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: database or venue
 EXIT_TAKEN = 75  # EX_TEMPFAIL: another daemon holds the account
 EXIT_CONFIG = 78  # EX_CONFIG
 
-# For numpy's linear algebra, before numpy is imported: a thread for each core, which is made then
-# and waits for ever, helps no indicator. Whoever multiplies large matrices says otherwise.
-ONE_BLAS_THREAD = ("OPENBLAS_NUM_THREADS", "1")
-
 # Commands that can be stopped: message and exit code of a stop before anything needs cleaning up.
 EARLY_STOPS = {
     "run": ("nothing was started", EXIT_DONE),
@@ -47,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is not None:
         return _main(arguments)
     put_off_search()
-    os.environ.setdefault(*ONE_BLAS_THREAD)
     try:
         return _main(sys.argv[1:])
     finally:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-import numpy as np
-
 from tradebotd.domain.bot import BotSpec, SizingKind
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.denial import DenialRule
@@ -48,10 +46,10 @@ def average_true_range(candles: Sequence[Candle], period: int) -> Decimal:
             f"ATR({period}) needs {period + 1} candles, {len(candles)} are there",
         )
     recent = candles[-MEMORY * period :]
-    highs = np.array([candle.high for candle in recent], np.float64)
-    lows = np.array([candle.low for candle in recent], np.float64)
-    closes = np.array([candle.close for candle in recent], np.float64)
-    value = float(indicators.average_true_range(highs, lows, closes, period)[-1])
+    highs = indicators.floats([candle.high for candle in recent])
+    lows = indicators.floats([candle.low for candle in recent])
+    closes = indicators.floats([candle.close for candle in recent])
+    value = indicators.average_true_range(highs, lows, closes, period)[-1]
     if not math.isfinite(value) or value <= 0:
         raise OrderDeniedError(
             DenialRule.NO_RANGE, f"ATR({period}) is {value}: nothing to measure by"
