@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from tradebotd import __version__
 from tradebotd.cli.errors import UsageError
+from tradebotd.cli.quick_parser import QuickParser
 
 EXIT_CODES = (
     "exit codes: 0 done, 1 a negative answer, 2 usage, 3 daemon not reachable, 4 refused because of"
@@ -14,27 +15,8 @@ EXIT_CODES = (
 )
 
 
-def _unprinted(prog: str) -> argparse.HelpFormatter:
-    """For argparse's look at each argument as it is added: nothing of it is printed.
-
-    One without a width asks for the terminal's, with a module that takes longer than the parser.
-    """
-    return argparse.HelpFormatter(prog, width=80)
-
-
-class Parser(argparse.ArgumentParser):
+class Parser(QuickParser):
     """Parser whose errors show the usage of the subcommand that was given."""
-
-    def __init__(self, **words: Any) -> None:
-        super().__init__(formatter_class=_unprinted, **words)
-
-    def format_usage(self) -> str:
-        self.formatter_class = argparse.HelpFormatter
-        return super().format_usage()
-
-    def format_help(self) -> str:
-        self.formatter_class = argparse.HelpFormatter
-        return super().format_help()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         parsed, unknown = super().parse_known_args(args, namespace)

@@ -5,7 +5,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -316,6 +315,8 @@ def _cannot_be_built(code: str, error: Exception) -> str:
 
 
 def _release(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - brings email
+
     try:
         return f"{package} {version(package)}"
     except PackageNotFoundError:

@@ -3,8 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,7 @@ class Migration:
     sql: str
 
 
-def load_migrations(directory: Traversable | None = None) -> tuple[Migration, ...]:
+def load_migrations(directory: Path | None = None) -> tuple[Migration, ...]:
     """Read every migration in order, before the loop starts. Raises MigrationError."""
     found = [
         _read(entry)
@@ -37,7 +36,7 @@ def load_migrations(directory: Traversable | None = None) -> tuple[Migration, ..
     return tuple(found)
 
 
-def _read(entry: Traversable) -> Migration:
+def _read(entry: Path) -> Migration:
     matched = FILE_NAME.fullmatch(entry.name)
     if matched is None:
         raise MigrationError(f"{entry.name} is no name for a migration: 0001_words.sql is")
@@ -50,12 +49,12 @@ def _read(entry: Traversable) -> Migration:
     )
 
 
-def _directory() -> Traversable:
+def _directory() -> Path:
     """Return the files' directory: a package if installed, beside the package in a checkout."""
-    try:
-        return files(PACKAGE)
-    except ModuleNotFoundError:
-        beside = Path(tradebotd.__file__).parent.parent / "migrations"
-        if not beside.is_dir():
-            raise MigrationError(f"no migrations: neither {PACKAGE} nor {beside} exists") from None
-        return beside
+    package = find_spec(PACKAGE)
+    if package is not None and package.submodule_search_locations:
+        return Path(next(iter(package.submodule_search_locations)))
+    beside = Path(tradebotd.__file__).parent.parent / "migrations"
+    if not beside.is_dir():
+        raise MigrationError(f"no migrations: neither {PACKAGE} nor {beside} exists")
+    return beside

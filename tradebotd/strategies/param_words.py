@@ -6,7 +6,7 @@ Text and booleans do not count as numbers here, though they could be parsed as s
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -41,22 +41,40 @@ def problems_of(error: ValidationError) -> dict[str, str]:
     return found
 
 
-def coerced(hints: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, str]:
-    """Return, by path, values of another type that would be coerced, such as text for a number.
+class ParamsReader:
+    """Reads the parameters of one class, and tells what they were taken for.
 
-    *hints*: the types of the parameters, by name.
+    Building what validates them takes longer than all else about a strategy.
     """
-    found: dict[str, str] = {}
-    for name, written in params.items():
-        if name not in hints:
-            continue
-        try:
-            read = TypeAdapter(hints[name]).validate_python(written)
-        except (ValidationError, PydanticUserError):
-            continue  # reported by the class as a whole
-        if (words := _changed(written, read)) is not None:
-            found[f"params.{name}"] = words
-    return found
+
+    def __init__(self, params_class: type[Any]) -> None:
+        """Raises what the annotations of *params_class* raise."""
+        self._hints = get_type_hints(params_class, include_extras=True)
+        self._whole: TypeAdapter[Any] = TypeAdapter(params_class)
+        self._single: dict[str, TypeAdapter[Any]] = {}
+
+    def read(self, params: Mapping[str, Any]) -> Any:
+        """Raises ValidationError, and what the class itself raises."""
+        return self._whole.validate_python(params)
+
+    def coerced(self, params: Mapping[str, Any]) -> dict[str, str]:
+        """By path, text that would pass as a number, and the like: the file says another type."""
+        found: dict[str, str] = {}
+        for name, written in params.items():
+            if name not in self._hints:
+                continue
+            try:
+                read = self._reader_of(name).validate_python(written)
+            except (ValidationError, PydanticUserError):
+                continue  # the class as a whole says it
+            if (words := _changed(written, read)) is not None:
+                found[f"params.{name}"] = words
+        return found
+
+    def _reader_of(self, name: str) -> TypeAdapter[Any]:
+        if name not in self._single:
+            self._single[name] = TypeAdapter(self._hints[name])
+        return self._single[name]
 
 
 def _changed(written: Any, read: Any) -> str | None:

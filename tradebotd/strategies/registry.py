@@ -11,16 +11,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, cast, get_type_hints
+from typing import Any, Final, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from tradebotd.domain.errors import ConfigError, StrategyError
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.evaluation import storable_error
-from tradebotd.strategies.param_words import coerced, problems_of
+from tradebotd.strategies.param_words import ParamsReader, problems_of
 from tradebotd.strategies.validation import validate
 
 ENTRY_POINTS: Final = "tradebotd.strategies"
@@ -120,23 +121,24 @@ def _file(path: Path, name: str) -> ModuleType:
 # Its parameters, and itself
 
 
+# Many bots share a strategy, and each is read twice: to be checked, and to run.
+_reader_of = lru_cache(maxsize=64)(ParamsReader)
+
+
 def _checked(made: type[Any], name: str, params: Mapping[str, Any]) -> Any:
     params_class = getattr(made, "Params", None)
     if not isinstance(params_class, type) or not is_dataclass(params_class):
         raise _problem(name, "the class has no Params (a dataclass)")
     try:
-        hints = get_type_hints(params_class, include_extras=True)
-        adapter = TypeAdapter(params_class)
+        reader = _reader_of(params_class)
     except Exception as error:  # user annotations may raise anything
         raise _problem(name, f"its Params cannot be read: {storable_error(error)}") from error
     known = [field.name for field in fields(params_class)]
     unknown = [_unknown(key, known) for key in params if key not in known]
-    wrong = coerced(hints, params)
+    wrong = reader.coerced(params)
     try:
         # Params come from TOML, whose numbers with a point are Decimal here.
-        checked = adapter.validate_python(
-            {key: value for key, value in params.items() if key in known}
-        )
+        checked = reader.read({key: value for key, value in params.items() if key in known})
     except ValidationError as error:
         told = {**problems_of(error), **wrong}
         raise ConfigError([*unknown, *_lines(told)]) from error

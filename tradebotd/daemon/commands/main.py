@@ -1,12 +1,14 @@
 """`tradebotd`: the command line. Imports wait until the command is known."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from tradebotd import __version__
+from tradebotd.cli.quick_parser import QuickParser
 from tradebotd.daemon.commands.garbage import leave_the_rest, put_off_search
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.domain.decimals import forbid_floats
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is not None:
         return _main(arguments)
     put_off_search()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it asks every package for one
     try:
         return _main(sys.argv[1:])
     finally:
@@ -82,7 +85,7 @@ def _complain(text: str, exit_code: int) -> int:
     return exit_code
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(QuickParser):
     """Parser whose errors look like all others."""
 
     def error(self, message: str) -> NoReturn:
@@ -97,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         " 75 another daemon holds this account, 78 configuration",
     )
     parser.add_argument("--version", action="version", version=f"tradebotd {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        prog=parser.prog, dest="command", metavar="COMMAND", required=True
+    )
     for name, words in (
         ("run", "run the daemon in the foreground"),
         ("check", "validate the configuration without starting; every problem at once"),
