@@ -9,7 +9,6 @@ from tests.architecture.tree import ROOT
 
 ARRAYS = {"numpy", "pandas", "polars", "talib", "exchange_calendars", "pyarrow"}
 API = {
-    "fastapi",
     "starlette",
     "uvicorn",
     "tradebotd.control.messages",
@@ -20,7 +19,7 @@ CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich"},
     "tradebotd check": ARRAYS | API | LOOP | {"httpx"},
-    "tradebotd run": ARRAYS | {"httpx"},
+    "tradebotd run": ARRAYS | {"httpx", "fastapi", "opentelemetry"},
 }
 EXAMPLE = "config.example.toml"
 # The last as far as it comes before the loop.

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from starlette.responses import JSONResponse
 
+from tradebotd.control.parameters import RequestValidationError
 from tradebotd.control.wire import ErrorAnswer, ErrorDetail
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (

@@ -1,20 +1,15 @@
 """Control API under /v1: GET reads, POST acts; long actions stream one JSON object per line."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol
 
-import structlog
 from anyio.abc import TaskGroup
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
-from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
-from pydantic import AwareDatetime
-from starlette.exceptions import HTTPException
+from pydantic import AwareDatetime, Field
+from starlette.responses import Response
 
 from tradebotd import __version__
-from tradebotd.control.errors import refuse
 from tradebotd.control.messages.bots import Bot, BotDetail
 from tradebotd.control.messages.daemon import EntryGateState, Flattened, HaltRequest, Reloaded
 from tradebotd.control.messages.jobs import DeadLetter, Discarded, Job, JobRun, RunRequest, Switched
@@ -22,12 +17,11 @@ from tradebotd.control.messages.market import Candle, Levels, Symbol, SymbolResu
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, Trade
 from tradebotd.control.messages.status import HealthState, Healthy, Ready, State, Status
+from tradebotd.control.routing import Api, APIRouter
 from tradebotd.control.streaming import Progress, stream_run
-from tradebotd.control.wire import ErrorAnswer, ErrorDetail, iso
 
-NOW_HEADER = "tradebotd-now"  # what relative times in tables are relative to
 MAX_ROWS = 10_000
-Limit = Annotated[int, Query(ge=1, le=MAX_ROWS)]
+Limit = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 
 
 class DaemonControl(Protocol):
@@ -97,67 +91,21 @@ class DaemonControl(Protocol):
         ...
 
 
-def _asker(request: Request) -> str:
-    """Return who sent the request; every log line of the request carries it."""
-    asker = request.client
-    return "somebody" if asker is None else f"{asker.host}, pid {asker.port}"
-
-
-class _Route(APIRoute):
-    """Route that turns errors into answers and logs who asked for the action."""
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        handle = super().get_route_handler()
-
-        async def guarded(request: Request) -> Response:
-            try:
-                with structlog.contextvars.bound_contextvars(by=_asker(request)):
-                    return await handle(request)
-            except HTTPException:
-                raise
-            except Exception as error:  # noqa: BLE001 - the edge: an operator gets an answer
-                return refuse(error)
-
-        return guarded
-
-
-def create_app(control: DaemonControl, tasks: TaskGroup) -> FastAPI:
+def create_app(control: DaemonControl, tasks: TaskGroup) -> Api:
     """Create the API. *tasks* runs streamed actions: a client that disconnects stops no job."""
-
-    async def tell_time(response: Response) -> None:
-        response.headers[NOW_HEADER] = iso(control.now())
-
-    app = FastAPI(
-        dependencies=[Depends(tell_time)],
-        title="tradebotd",
-        version=__version__,
-        openapi_url="/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-    )
+    app = Api(title="tradebotd", version=__version__, now=control.now)
     app.include_router(_probes(control))
     app.include_router(_jobs(control, tasks), prefix="/v1")
     app.include_router(_bots(control, tasks), prefix="/v1")
     app.include_router(_books(control), prefix="/v1")
     app.include_router(_market(control), prefix="/v1")
     app.include_router(_acts(control, tasks), prefix="/v1")
-    app.add_exception_handler(HTTPException, _no_such_path)
     return app
-
-
-async def _no_such_path(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-    detail = ErrorDetail(
-        code="unknown_path",
-        message=f"{request.method} {request.url.path} is not part of this API",
-        hint="GET /v1/openapi.json lists it",
-    )
-    return JSONResponse(ErrorAnswer(error=detail).model_dump(mode="json"), status)
 
 
 def _router() -> APIRouter:
     """Return a router. Names are `{name:path}`: one with a slash is unknown, not another path."""
-    return APIRouter(route_class=_Route)
+    return APIRouter()
 
 
 def _probes(control: DaemonControl) -> APIRouter:

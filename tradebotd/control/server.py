@@ -14,11 +14,11 @@ import anyio
 import structlog
 import uvicorn
 from anyio.abc import TaskGroup
-from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tradebotd.control.handlers import DaemonControl, create_app
 from tradebotd.control.presence import Presence, name_of, present
+from tradebotd.control.routing import Api
 from tradebotd.control.standby import Standby, create_standby_app
 from tradebotd.domain.errors import AccountTakenError, ConfigError
 
@@ -78,9 +78,7 @@ async def serve_standby(view: Standby, path: Path) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _serving(
-    make_app: Callable[[TaskGroup], FastAPI], path: Path
-) -> AsyncIterator["_Counter"]:
+async def _serving(make_app: Callable[[TaskGroup], Api], path: Path) -> AsyncIterator["_Counter"]:
     with anyio.CancelScope(shield=True):  # short; its socket must not be leaked
         counter = _Counter(path, await anyio.to_thread.run_sync(_Door, path))
     try:
@@ -134,7 +132,7 @@ class _Counter:
         self._servers: list[tuple[_Server, anyio.Event]] = []
         self._complaint = ""
 
-    def open(self, app: FastAPI, tasks: TaskGroup) -> None:
+    def open(self, app: Api, tasks: TaskGroup) -> None:
         self._app, self._tasks = app, tasks
         self._serve()
         tasks.start_soon(self._watch)
@@ -177,9 +175,9 @@ class _Counter:
                 all_at_once.start_soon(_stop, *watched)
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: Api) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        app.asgi,
         loop="none",
         http=_Protocol,
         ws="none",

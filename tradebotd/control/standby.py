@@ -4,13 +4,13 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Protocol
 
-from fastapi import Depends, FastAPI, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from tradebotd import __version__
 from tradebotd.control.errors import refuse
-from tradebotd.control.handlers import NOW_HEADER
 from tradebotd.control.messages.status import Healthy, Ready, Status
-from tradebotd.control.wire import iso
+from tradebotd.control.routing import Api
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.refusal import RefusalCode
 
@@ -20,18 +20,8 @@ class Standby(Protocol):
     def now(self) -> datetime: ...
 
 
-def create_standby_app(view: Standby) -> FastAPI:
-    async def tell_time(response: Response) -> None:
-        response.headers[NOW_HEADER] = iso(view.now())
-
-    app = FastAPI(
-        dependencies=[Depends(tell_time)],
-        title="tradebotd standby",
-        version=__version__,
-        openapi_url="/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-    )
+def create_standby_app(view: Standby) -> Api:
+    app = Api(title="tradebotd standby", version=__version__, now=view.now)
 
     @app.get("/healthz")
     async def healthz() -> Healthy:

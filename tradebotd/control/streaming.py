@@ -8,9 +8,8 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from fastapi import Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from starlette.responses import Response, StreamingResponse
 
 from tradebotd.control.errors import refuse
 from tradebotd.storage.postgres.json_codec import dumps
