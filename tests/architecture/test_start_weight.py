@@ -17,12 +17,12 @@ API = {
 LOOP = {"asyncio", "anyio", "uvloop", "asyncpg", "apscheduler", "structlog", "tzlocal"}
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 FORBIDDEN = {
-    "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich"},
-    "tradebotd check": ARRAYS | API | LOOP | {"httpx"},
-    "tradebotd run": ARRAYS | {"httpx", "fastapi", "opentelemetry"},
+    "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
+    "tradebotd check": ARRAYS | API | LOOP | {"httpx", "ssl", "rich"},
+    "tradebotd run": ARRAYS | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
 }
 EXAMPLE = "config.example.toml"
-# The last as far as it comes before the loop.
+# The last up to its loop, which comes once all is imported.
 PROGRAMS = {
     "tradebotctl": (
         "from tradebotd.cli.main import main;"
@@ -30,8 +30,9 @@ PROGRAMS = {
     ),
     "tradebotd check": f"from tradebotd.daemon.commands.main import main; main(['check', '--config', '{EXAMPLE}'])",
     "tradebotd run": (
-        "from pathlib import Path; import tradebotd.daemon.commands.run; from tradebotd.daemon.wiring.files import load;"
-        f"load(Path('{EXAMPLE}'))"
+        "from tradebotd.daemon.commands.main import main; import anyio;"
+        "anyio.run = lambda *_, **__: None;"
+        f"main(['run', '--config', '{EXAMPLE}'])"
     ),
 }
 

@@ -10,6 +10,7 @@ from typing import NoReturn
 from tradebotd import __version__
 from tradebotd.cli.quick_parser import QuickParser
 from tradebotd.daemon.commands.garbage import leave_the_rest, put_off_search
+from tradebotd.daemon.commands.log_library import import_structlog
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.domain.decimals import forbid_floats
 from tradebotd.domain.errors import (
@@ -139,14 +140,17 @@ def _dispatch(options: argparse.Namespace, signals: Signals | None) -> int:
 
             return check(options.config)
         case "migrate":
+            import_structlog()
             from tradebotd.daemon.migrating import run_migrations  # noqa: PLC0415
 
             return run_migrations(options.config, only_list=options.status)
         case "flatten" if signals is not None:
+            import_structlog()
             from tradebotd.daemon.commands.flatten import run_flatten  # noqa: PLC0415
 
             return run_flatten(options.config, signals)
         case "run" if signals is not None:
+            import_structlog()
             from tradebotd.daemon.commands.run import run  # noqa: PLC0415
 
             return run(options.config, signals)
