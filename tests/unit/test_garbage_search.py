@@ -34,6 +34,18 @@ sys.argv = ["tradebotd", "schema"]
 sys.exit(main())
 """
 
+COMPLETION = """
+import atexit, gc, sys
+from tradebotd.cli.main import main
+
+def told():
+    print(gc.isenabled(), gc.get_freeze_count() > 1000)
+
+atexit.register(told)
+sys.argv = ["tradebotctl", "completion", "bash"]
+sys.exit(main())
+"""
+
 
 def last_line(program: str) -> str:
     ended = subprocess.run(
@@ -56,6 +68,10 @@ def test_the_loop_begins_with_the_search_for_garbage(tmp_path: Path) -> None:
 
 def test_a_command_without_a_loop_does_not_search_at_its_end() -> None:
     assert last_line(SCHEMA) == "False True"
+
+
+def test_tradebotctl_may_watch_for_days_and_does_not_search_at_its_end() -> None:
+    assert last_line(COMPLETION) == "True True"
 
 
 def test_a_caller_with_arguments_keeps_the_interpreter_as_it_was() -> None:

@@ -1,5 +1,6 @@
 """`tradebotctl`: talks to the running daemon over its socket; imports none of the daemon's code."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -14,8 +15,19 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (docs/operations.md)."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    """Returns the exit code (docs/operations.md).
+
+    Without *arguments* the process is ours, and ends without a last search for garbage.
+    """
+    if arguments is not None:
+        return _main(list(arguments))
+    try:
+        return _main(sys.argv[1:])
+    finally:
+        gc.freeze()
+
+
+def _main(arguments: Sequence[str]) -> int:
     try:
         code = _run(arguments)
         sys.stdout.flush()
