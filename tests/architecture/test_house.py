@@ -118,7 +118,7 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
         "tradebotd.scheduling.attempts",  # the job runner: a job may raise anything
         "tradebotd.scheduling.outcomes",  # the same, of its outcome
         "tradebotd.trading.exits.resting_stops",  # one position's stop, of laying it to rest
-        "tradebotd.control.handlers",  # the control request: an operator gets an answer
+        "tradebotd.control.routing",  # the control request: an operator gets an answer
         "tradebotd.control.streaming",  # the same, when the answer has begun
         "tradebotd.trading.bots.cycle",  # one bot's cycle: our mistake in it stops no other
         "tradebotd.trading.exits.market_exits",  # one position's exit: what breaks it breaks no other's
