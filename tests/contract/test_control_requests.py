@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.fakes.control import NOW, FakeControl
-from tradebotd.control import messages as m
+from tradebotd.control.messages.status import Status
 from tradebotd.control.server import serve, serve_standby
 
 JSON = {"content-type": "application/json"}
@@ -71,10 +71,10 @@ WRONG_ACTS = [
 
 
 class Waiting:
-    def __init__(self, status: m.Status) -> None:
+    def __init__(self, status: Status) -> None:
         self._status = status
 
-    def status(self) -> m.Status:
+    def status(self) -> Status:
         return self._status
 
     def now(self) -> datetime:
