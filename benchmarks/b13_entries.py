@@ -18,6 +18,7 @@ from tradebotd.domain.signal import SignalKind
 from tradebotd.trading.prices.fresh_prices import FRESH
 
 BOTS: Final = 100
+MANY: Final = 300
 ANSWER_SECONDS: Final = 0.3
 FITTING: Final = 60
 SCARCE: Final = NOTIONAL * FITTING + NOTIONAL / 2
@@ -26,10 +27,17 @@ TIMES: Final = 15
 
 
 @dataclass(slots=True)
-class Figures:
+class Burst:
     seconds: list[float] = field(default_factory=list)
     account_calls: list[float] = field(default_factory=list)
     price_ages: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Figures(Burst):
+    """`many`: bots whose burst outlasts whatever is shared for a moment."""
+
+    many: Burst = field(default_factory=Burst)
     within_cash: list[float] = field(default_factory=list)
     within_exposure: list[float] = field(default_factory=list)
     old_seconds: list[float] = field(default_factory=list)
@@ -43,6 +51,9 @@ def measure(cluster: Cluster, options: Options) -> list[Row]:
             async with cluster.opened() as opened:
                 case = await entry_case(opened, bots=BOTS, seconds=ANSWER_SECONDS)
                 await _round(case, figures)
+        async with cluster.opened() as opened:
+            case = await entry_case(opened, bots=MANY, seconds=ANSWER_SECONDS)
+            await _round(case, figures.many)
         async with cluster.opened() as opened:
             case = await entry_case(opened, bots=BOTS, seconds=ANSWER_SECONDS, cash=SCARCE)
             figures.within_cash.append(await _fitting(case, SCARCE))
@@ -60,11 +71,11 @@ def measure(cluster: Cluster, options: Options) -> list[Row]:
     return _rows(figures)
 
 
-async def _round(case: EntryCase, figures: Figures) -> None:
+async def _round(case: EntryCase, figures: Burst) -> None:
     async with case.stream.flowing():
         began = time.perf_counter()
         await case.run(SignalKind.BUY)
-    if len(case.venue.sent) != BOTS:
+    if len(case.venue.sent) != len(case.specs):
         raise AssertionError(f"{len(case.venue.sent)} entries were sent")
     figures.seconds.append(max(each.at for each in case.venue.sent) - began)
     figures.account_calls.append(case.traffic.asked["account"])
@@ -121,6 +132,13 @@ def _rows(figures: Figures) -> list[Row]:
             unit="s",
             rounds=tuple(figures.price_ages),
             limit=Limit(sense="at most", value=FRESH.total_seconds()),
+        ),
+        Row(
+            budget="B13",
+            work=f"{MANY} bots, once: the last entry has left",
+            unit="s",
+            rounds=tuple(figures.many.seconds),
+            note=f"no budget: {figures.many.account_calls[0]} account calls meanwhile",
         ),
         _fitting_row("cash", figures.within_cash),
         _fitting_row("exposure", figures.within_exposure),

@@ -143,7 +143,8 @@ class EntryCase:
         now = host_now()
         summary = await self.job.run(RunContext(scheduled_at=now, now=now, params=params))
         if summary.failed:
-            raise AssertionError(f"bots failed: {summary.items}")
+            failed = [each for each in summary.items.items() if isinstance(each[1], dict)]
+            raise AssertionError(f"{summary.failed} bots failed, such as {failed[:2]}")
 
     async def minute(self, count: int, ends_before: timedelta) -> None:
         """*count* more candles of every symbol, the last one closed so long ago."""
