@@ -87,7 +87,7 @@ async def test_no_snapshot_is_taken_of_two_moments(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M4.8: a sale the venue has booked and we have not would be a peak that never was."""
-    monkeypatch.setattr("tradebotd.trading.account.valuation.LOOK_AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr("tradebotd.trading.account.valuation.RETRY_SECONDS", 0.001)
     harness = await open_harness(database)
     await harness.enter()
     harness.venue.script.append(Behaviour.DROP_AFTER)

@@ -446,8 +446,8 @@ async def test_a_halt_that_could_not_be_stored_is_lifted_by_resume(
     """M5.8, N16: nothing enters behind a flatten that failed, and `resume` says what is so."""
     harness = await open_harness(database, spec())
 
-    async def gone(_: str, *, keeps: bool) -> None:
-        assert keeps
+    async def gone(_: str, *, keep_reason: bool) -> None:
+        assert keep_reason
         raise DatabaseUnavailableError("gone")
 
     with monkeypatch.context() as away:

@@ -50,7 +50,7 @@ TROUBLES = pytest.mark.parametrize("trouble", [hangs, answers_503, stumbles])
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("venue_accounts.ASK", "venue_accounts.SHORT", "transfers.ASK"):
+    for name in ("venue_accounts.ASK", "venue_accounts.SHORT", "transfer_recorder.ASK"):
         monkeypatch.setattr(f"tradebotd.trading.account.{name}_SECONDS", 0.05)
     monkeypatch.setattr("tradebotd.trading.account.venue_accounts.SHARED_SECONDS", NEVER)
 

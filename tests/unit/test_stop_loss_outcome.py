@@ -14,7 +14,7 @@ class Beyond:
 
     names: tuple[str, ...] = ("btc-ema BTCUSDT",)
 
-    async def beyond_their_stop(self, _now: object) -> list[str]:
+    async def missed_exits(self, _now: object) -> list[str]:
         return list(self.names)
 
 

@@ -257,8 +257,8 @@ async def put_last_seen(
         account,
         venues,
         assets,
-        [cash[purse] for purse in cash_keys],
-        [booked.get(purse, Decimal(0)) for purse in cash_keys],
+        [cash[cash_key] for cash_key in cash_keys],
+        [booked.get(cash_key, Decimal(0)) for cash_key in cash_keys],
         now,
-        [absorbed.get(purse, Decimal(0)) for purse in cash_keys],
+        [absorbed.get(cash_key, Decimal(0)) for cash_key in cash_keys],
     )

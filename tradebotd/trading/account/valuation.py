@@ -187,7 +187,10 @@ class Account:
             account=self._snapshot(None, self._sum(cash), holdings),
             bots=bots,
             cash=cash,
-            booked={purse: booked.get(purse, ZERO) - bought.get(purse, ZERO) for purse in cash},
+            booked={
+                cash_key: booked.get(cash_key, ZERO) - bought.get(cash_key, ZERO)
+                for cash_key in cash
+            },
             holdings=holdings,
             pending=_either(before.pending, flows.pending),
             entries_moved=before.pending != flows.pending,
