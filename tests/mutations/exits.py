@@ -79,8 +79,10 @@ EXITS: Final = (
             Edit(
                 "tradebotd/trading/execution/filled_positions.py",
                 "    remaining = replace(remaining, step_sold=position.step_sold + sold)\n"
-                "    return remaining if still_to_sell(remaining, step, instrument) else with_ladder_steps(remaining, step, instrument)\n",
-                "    return remaining\n",
+                "    return (\n"
+                "        remaining\n"
+                "        if still_to_sell(remaining, step, instrument)\n",
+                "    return (\n        remaining\n        if True\n",
             ),
         ),
         tests=("tests/integration/test_ladder.py::test_a_ladder_is_climbed_step_by_step",),
@@ -90,8 +92,8 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/execution/filled_positions.py",
-                "return remaining if still_to_sell(remaining, step, instrument) else with_ladder_steps(",
-                "return with_ladder_steps(",
+                "        if still_to_sell(remaining, step, instrument)\n",
+                "        if False\n",
             ),
         ),
         tests=(

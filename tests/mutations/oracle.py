@@ -215,9 +215,9 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/market_exits.py",
-                "    async def _attempt(self, exit_: ExitIntent, prepared: list[Prepared], result: SweepResult) -> None:\n",
-                "    async def _attempt(self, exit_: ExitIntent, prepared: list[Prepared], result: SweepResult) -> None:\n"
-                "        await anyio.sleep(8)\n",
+                "        position_id = exit_.position.id\n        key = str(position_id)\n",
+                "        await anyio.sleep(8)\n"
+                "        position_id = exit_.position.id\n        key = str(position_id)\n",
             ),
         ),
         seeds=tuple(range(150)),

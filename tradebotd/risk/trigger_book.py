@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, TypeAlias
 
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.position import CloseReason, Position
@@ -25,6 +25,7 @@ from tradebotd.risk.trailing import INFINITE, Cohort, Trail
 _QUIET: Final[tuple["Trigger", ...]] = ()
 # Follows the best price and never ends anything: until a stop has moved to break even.
 _OUT_OF_REACH: Final = TrailDistance(amount=INFINITE)
+_Hit: TypeAlias = "tuple[Decimal, int, Trigger]"  # the nearer level, the smaller number first
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +197,8 @@ class _Entry:
         self.moves: bool = self.distance is not None or position.exits.break_even is not None
         self.moved: bool = former is not None and former.moved
         # The price at which the stop moves to break even; None: it has none, or it has moved.
-        self.secures_at = break_even_price(
-            position.exits, position.side, position.entry_price, tick_size
-        )
+        plan, side = position.exits, position.side
+        self.secures_at = break_even_price(plan, side, position.entry_price, tick_size)
         if self.secures_at is not None and (
             more_favourable(position.side, best, self.secures_at) == best
             or (former is not None and former.is_secured)
@@ -308,7 +308,7 @@ class _SymbolBook:
         return hits
 
     def _triggered(self, price: Decimal, entries: dict[PositionId, _Entry]) -> Sequence[Trigger]:
-        hits: dict[PositionId, tuple[Decimal, int, Trigger]] = {}
+        hits: dict[PositionId, _Hit] = {}
         earned: list[_Entry] = []
         for heap, below in ((self._below, True), (self._above, False)):
             while (nearest := self._nearest(heap)) is not None:
@@ -392,14 +392,11 @@ class _SymbolBook:
         return more_favourable(position.side, level, stored) == stored
 
 
-def _keep_nearest(
-    nearest: dict[PositionId, tuple[Decimal, int, Trigger]], one: tuple[Decimal, int, Trigger]
-) -> None:
+def _keep_nearest(hits: dict[PositionId, _Hit], one: _Hit) -> None:
     """Keep stops before targets, the nearer of two stops, and the stop-loss at a tie."""
-    kept = nearest.get(one[2].position_id)
-    if kept is None or _precedence(one) < _precedence(kept):
-        nearest[one[2].position_id] = one
+    position_id = one[2].position_id
+    hits[position_id] = min(hits.get(position_id, one), one, key=_precedence)
 
 
-def _precedence(one: tuple[Decimal, int, Trigger]) -> tuple[bool, Decimal, int]:
+def _precedence(one: _Hit) -> tuple[bool, Decimal, int]:
     return one[2].reason is CloseReason.TAKE_PROFIT, one[0], one[1]

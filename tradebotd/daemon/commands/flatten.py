@@ -1,6 +1,7 @@
 """`tradebotd flatten`: close everything while no daemon runs."""
 
 import sys
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -114,9 +115,7 @@ async def _flatten(
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
     trading = wire_trading(config, files, database, market, lease, nonce)
-    lease.start_fence(
-        max((duration.total_seconds() for duration in trading.receive_windows), default=0.0)
-    )
+    lease.start_fence(max(trading.receive_windows, default=timedelta()).total_seconds())
     if wait := lease.fence_seconds:
         sys.stdout.write(f"the account was taken over: no order for {wait:.0f} s\n")
         sys.stdout.flush()

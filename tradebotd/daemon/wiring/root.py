@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import anyio
@@ -64,9 +64,7 @@ async def build(
     market = await wire_market(config, files, database, symbol_ids)
     await alert_recordings(database, files, market.begins_at)
     trading = wire_trading(config, files, database, market, lease, nonce)
-    lease.start_fence(
-        max((duration.total_seconds() for duration in trading.receive_windows), default=0.0)
-    )
+    lease.start_fence(max(trading.receive_windows, default=timedelta()).total_seconds())
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
     async with anyio.create_task_group() as tasks:
         runner = JobRunner(

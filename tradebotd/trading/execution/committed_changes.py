@@ -40,3 +40,18 @@ class CommittedChanges:
     is_foreign: bool = False  # the report was of an order that is not ours
     differs: bool = False  # the report was of an order with our name and other parameters
     contradiction: str | None = None  # what in the report is impossible
+
+    def gap_fields(self, position_id: PositionId) -> dict[str, object]:
+        """Return the gap of its exit as a field of a log event, where there was one."""
+        gap = self.gaps.get(position_id)
+        return {} if gap is None else {"gap": gap.as_fields()}
+
+
+def position_fields(position: Position, price: Decimal | None) -> dict[str, object]:
+    return {
+        "bot": position.bot,
+        "symbol": position.symbol,
+        "side": position.side,
+        "quantity": position.quantity,
+        "price": price,
+    }

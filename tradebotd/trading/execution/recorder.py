@@ -6,7 +6,6 @@ Every way in (answer, poll, reconciliation) leads here, and nothing moves backwa
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Final
 
 import anyio
@@ -29,7 +28,7 @@ from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.contradiction_alarms import alert_order
 from tradebotd.trading.contradictions import report_contradiction
-from tradebotd.trading.execution.committed_changes import CommittedChanges
+from tradebotd.trading.execution.committed_changes import CommittedChanges, position_fields
 from tradebotd.trading.execution.dust_write_off import write_off
 from tradebotd.trading.execution.fill_ledger import FillLedger
 from tradebotd.trading.execution.listeners import (
@@ -353,7 +352,7 @@ class OrderRecorder:
                 listener()
         for position in changes.opened:
             self.positions.watch(position)
-            log.info("position opened", **_as_fields(position, position.entry_price))
+            log.info("position opened", **position_fields(position, position.entry_price))
         for position in changes.changed:
             if position.id not in closed:
                 self.positions.watch(position)
@@ -361,11 +360,11 @@ class OrderRecorder:
             self.positions.forget(position.id)
             log.info(
                 "position closed",
-                **_as_fields(position, books.exit_price),
+                **position_fields(position, books.exit_price),
                 close_reason=reason,
                 realized_pnl=books.realized_pnl,
                 **({"dust": books.dust} if books.dust else {}),
-                **_gap_fields(changes, position.id),
+                **changes.gap_fields(position.id),
             )
         for position_id in changes.released:
             if position_id not in closed:
@@ -396,18 +395,3 @@ def _explains(status: OrderStatus, reason: str | None) -> bool:
     """Return whether the reason why it came to nothing replaces the reason why it was made."""
     inferred = reason is not None and reason.startswith(INFERRED)
     return status is OrderStatus.REJECTED or (status is OrderStatus.CANCELED and inferred)
-
-
-def _gap_fields(changes: CommittedChanges, position_id: PositionId) -> dict[str, object]:
-    gap = changes.gaps.get(position_id)
-    return {} if gap is None else {"gap": gap.as_fields()}
-
-
-def _as_fields(position: Position, price: Decimal | None) -> dict[str, object]:
-    return {
-        "bot": position.bot,
-        "symbol": position.symbol,
-        "side": position.side,
-        "quantity": position.quantity,
-        "price": price,
-    }

@@ -5,7 +5,7 @@ Four callers may act on one position at the same time, independently of each oth
     a tick                `manager`, by the levels in the trigger book
     the sweep             `sweep`, by the table and its own prices: the safety net behind ticks
     resting stops         `resting_rounds` and `resting_stops` place, move and cancel stops
-    an operator, a signal `manager.close_by_hand`, `exit_changes`
+    an operator, a signal `manager.close_now`, `exit_changes`
 
 All of them end in `market_exits` or `resting_stops`, and both send by `exit_placement` alone. That
 a position is sold once rests on four things, from the outside in:

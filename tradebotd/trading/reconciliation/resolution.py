@@ -6,8 +6,33 @@ from datetime import datetime
 
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.order import Order, OrderReport
+from tradebotd.ports.venue import Venue
+from tradebotd.storage.order_searches import OrderSearchState
 from tradebotd.storage.orders import StoredOrder
+from tradebotd.trading.reconciliation.rules import MissingOrderVerdict, can_rest, judge
 from tradebotd.trading.reconciliation.venue_round import VenueRound
+
+
+@dataclass(frozen=True, slots=True)
+class MissingOrder:
+    """An order that its venue has just denied; the search with that answer counted."""
+
+    stored: StoredOrder
+    search: OrderSearchState | None
+    venue: Venue
+
+    @property
+    def client_order_id(self) -> ClientOrderId:
+        return self.stored.order.client_order_id
+
+    def verdict(self, *, moved: bool, silent: bool = False) -> MissingOrderVerdict:
+        return judge(
+            self.search,
+            can_rest=can_rest(self.stored),
+            moved=moved,
+            silent=silent,
+            traits=self.venue.traits,
+        )
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Orders in doubt: looked up at their venues until their outcome is known, or inferred."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,16 +26,14 @@ from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.reconciliation.external_activity import ExternalActivity
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.order_answers import Answer, OrderAnswers, cancelled
-from tradebotd.trading.reconciliation.resolution import ResolutionResult
+from tradebotd.trading.reconciliation.resolution import MissingOrder, ResolutionResult
 from tradebotd.trading.reconciliation.rules import (
     Difference,
     MissingOrderVerdict,
-    can_rest,
     count_negative,
     is_due,
     is_news,
     is_over,
-    judge,
     would_explain,
 )
 from tradebotd.trading.reconciliation.silent_holdings import prove_nothing
@@ -50,19 +48,6 @@ SILENT_FOR: Final = timedelta(minutes=10)  # then the outcome of one that rested
 LOST: Final = frozenset({OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN})
 
 _RESTS: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
-
-
-@dataclass(frozen=True, slots=True)
-class _Missing:
-    """An order that its venue has just denied, and its search with that answer counted."""
-
-    stored: StoredOrder
-    search: OrderSearchState | None
-    venue: Venue
-
-    @property
-    def client_order_id(self) -> ClientOrderId:
-        return self.stored.order.client_order_id
 
 
 class UnknownOrderResolver:
@@ -102,7 +87,7 @@ class UnknownOrderResolver:
         }
         now = self._host.now()
         doubtful = [row for row in doubtful if is_due(row[1], now)]
-        missing: list[_Missing] = []
+        missing: list[MissingOrder] = []
         remaining = await self._without_resting(doubtful, result)
         asked = [stored.order for stored, _ in remaining]
         answers = await self._answers.ask_for(asked, venues, self._recorder.in_flight)
@@ -165,7 +150,7 @@ class UnknownOrderResolver:
         search: OrderSearchState | None,
         answer: Answer,
         result: ResolutionResult,
-    ) -> _Missing | None:
+    ) -> MissingOrder | None:
         """Take an answer; return the order if its venue has never seen it.
 
         Returns None when it was found and the report is recorded, or when there was no answer.
@@ -190,7 +175,7 @@ class UnknownOrderResolver:
             asked_at=answer.asked_at,
             traits=venue.traits,
         )
-        return _Missing(stored, search, venue)
+        return MissingOrder(stored, search, venue)
 
     async def _record(
         self,
@@ -225,7 +210,9 @@ class UnknownOrderResolver:
 
     # What is missing
 
-    async def _judge_missing(self, missing: Sequence[_Missing], result: ResolutionResult) -> None:
+    async def _judge_missing(
+        self, missing: Sequence[MissingOrder], result: ResolutionResult
+    ) -> None:
         for venue in {
             missing_order.stored.order.venue: missing_order.venue for missing_order in missing
         }.values():
@@ -243,13 +230,13 @@ class UnknownOrderResolver:
                         self._no_answer(missing_order.stored, describe_error(error), result)
 
     async def _judge_missing_at(
-        self, venue: Venue, here: Sequence[_Missing], result: ResolutionResult
+        self, venue: Venue, here: Sequence[MissingOrder], result: ResolutionResult
     ) -> None:
         differences: list[Difference] | None = None
         fills: Mapping[ClientOrderId, Sequence[Fill]] = {}
         unknown: Mapping[ClientOrderId, Sequence[Fill]] = {}
         if any(
-            _verdict(missing_order, moved=False) is MissingOrderVerdict.ABSENT
+            missing_order.verdict(moved=False) is MissingOrderVerdict.ABSENT
             for missing_order in here
         ):
             differences, fills = await self._evidence(venue, here, result.venues)
@@ -265,7 +252,7 @@ class UnknownOrderResolver:
             silent = not moved and await prove_nothing(
                 self._holdings, missing_order.stored, doubtful
             )
-            verdict = _verdict(missing_order, moved=moved, silent=silent)
+            verdict = missing_order.verdict(moved=moved, silent=silent)
             cancels = (
                 verdict is MissingOrderVerdict.CANCEL
                 and missing_order.stored.order.status not in FINAL
@@ -274,7 +261,7 @@ class UnknownOrderResolver:
                 await self._conclude(missing_order, verdict, result)
 
     async def _evidence(
-        self, venue: Venue, here: Sequence[_Missing], venues: VenueRound
+        self, venue: Venue, here: Sequence[MissingOrder], venues: VenueRound
     ) -> tuple[list[Difference] | None, Mapping[ClientOrderId, Sequence[Fill]]]:
         """Return how the holdings differ, and what was filled since, by order of ours.
 
@@ -300,7 +287,7 @@ class UnknownOrderResolver:
             if not await self._externals.fills_behind(difference)
         ], ours
 
-    def _untold_since(self, missing: _Missing) -> datetime:
+    def _untold_since(self, missing: MissingOrder) -> datetime:
         """Return from when to ask for trades: those reported before are kept.
 
         They are not asked for again, however long this lasts.
@@ -317,7 +304,9 @@ class UnknownOrderResolver:
         """
         return any(self._clock.now() < fill.executed_at + LATE for fill in fills)
 
-    async def _has_moved(self, missing: _Missing, differences: Sequence[Difference] | None) -> bool:
+    async def _has_moved(
+        self, missing: MissingOrder, differences: Sequence[Difference] | None
+    ) -> bool:
         if differences is None:
             return True
         order = missing.stored.order
@@ -329,7 +318,7 @@ class UnknownOrderResolver:
             for difference in differences
         )
 
-    async def _cancel(self, missing: _Missing, result: ResolutionResult) -> bool:
+    async def _cancel(self, missing: MissingOrder, result: ResolutionResult) -> bool:
         """Cancel by its id, whether or not it is there, so that it cannot come any more.
 
         Returns True if it was there.
@@ -351,7 +340,7 @@ class UnknownOrderResolver:
         return True
 
     async def _conclude(
-        self, missing: _Missing, verdict: MissingOrderVerdict, result: ResolutionResult
+        self, missing: MissingOrder, verdict: MissingOrderVerdict, result: ResolutionResult
     ) -> None:
         stored, search, now = missing.stored, missing.search, self._host.now()
         order = stored.order
@@ -394,16 +383,6 @@ class UnknownOrderResolver:
             still = unknown.keys() | {str(name) for name in result.failed}
             await alerts.clear_others(connection, AlertCode.ORDER_UNKNOWN, sorted(still), at)
         self._reported = set(unknown) | ((self._reported or set()) & still)
-
-
-def _verdict(missing: _Missing, *, moved: bool, silent: bool = False) -> MissingOrderVerdict:
-    return judge(
-        missing.search,
-        can_rest=can_rest(missing.stored),
-        moved=moved,
-        silent=silent,
-        traits=missing.venue.traits,
-    )
 
 
 def _missing_answer(report: OrderReport) -> str | None:

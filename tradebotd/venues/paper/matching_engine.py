@@ -243,14 +243,11 @@ class MatchingEngine:
         done = execute(request, price, instrument, self._terms.taker, balances, [position])
         if isinstance(done, Execution):
             await book(changes, name, request, done, order_id=None)
-        mine = [order for order in self.all_resting() if order.request.symbol == symbol]
+        resting = [order for order in self.all_resting() if order.request.symbol == symbol]
+        reduce_only = [order for order in resting if order.request.reduce_only]
         await end(
             changes,
-            [
-                order
-                for order in mine
-                if order.request.reduce_only and order.id not in changes.ended
-            ],
+            [order for order in reduce_only if order.id not in changes.ended],
             OrderStatus.EXPIRED,
             "the position was liquidated",
         )
