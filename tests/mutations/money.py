@@ -87,7 +87,7 @@ MONEY: Final = (
         name="the paper venue takes exits of any notional",
         edits=(
             Edit(
-                "tradebotd/venues/paper/filters.py",
+                "tradebotd/domain/order_filters.py",
                 "if request.reduce_only:\n        return",
                 "if request.side.sign < 0:\n        return",
             ),

@@ -76,10 +76,7 @@ class TriggerBook:
         book.insert(entry)
 
     def update(self, position: Position) -> None:
-        """Take new levels or quantity; best price, latch and break-even stop are kept.
-
-        Raises KeyError if unknown.
-        """
+        """Take new levels or quantity; keep best, latch and break-even. KeyError if unknown."""
         entry = self._entries[position.id]
         book = self._symbols[position.symbol]
         best = more_favourable(position.side, self.best_price(position.id), position.best_price)

@@ -394,8 +394,7 @@ class MatchingEngine:
 
 def _worth(request: OrderRequest, prices: LastPrices) -> Decimal:
     """Return the price of one unit before spread and slippage: its level, or the market's."""
+    level = request.trigger_price
     if request.type is not OrderType.MARKET:
         return level_of(request)
-    if request.trigger_price is not None and prices.went_through(request.trigger_price):
-        return request.trigger_price
-    return prices.current
+    return level if level is not None and prices.went_through(level) else prices.current
