@@ -13,7 +13,7 @@ import pytest
 
 from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
 from tradebotd.storage import process_identity
-from tradebotd.storage.postgres import embedded
+from tradebotd.storage.postgres import binaries, embedded
 from tradebotd.storage.postgres.database import open_database
 from tradebotd.storage.postgres.embedded import find_binaries, open_embedded
 
@@ -141,7 +141,7 @@ async def test_an_initdb_that_was_cut_short_is_done_again(tmp_path: Path) -> Non
 def test_without_binaries_the_error_names_the_ways_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "_candidates", lambda: iter([tmp_path]))
+    monkeypatch.setattr(binaries, "_candidates", lambda: iter([tmp_path]))
 
     with pytest.raises(ConfigError, match=r"tradebotd\[embedded\].*TRADEBOTD_PG_BIN"):
         find_binaries()

@@ -30,11 +30,11 @@ def find_socket(
     daemon = {} if path is None else _daemon_section(path)
     directory = Path() if path is None else path.parent.absolute()
     if said := daemon.get("socket"):
-        return directory / Path(said).expanduser()
+        return directory / _at_home(said)
     if runtime := environment.get("RUNTIME_DIRECTORY"):
         return Path(runtime.split(":")[0]) / SOCKET
     if state_dir := daemon.get("state_dir"):
-        default = directory / Path(state_dir).expanduser() / SOCKET
+        default = directory / _at_home(state_dir) / SOCKET
         return _living(default, SERVICE_SOCKET) if path == SERVICE_CONFIG else default
     default = _default_state_dir(environment) / SOCKET
     return default if environment.get("STATE_DIRECTORY") else _living(default, SERVICE_SOCKET)
@@ -94,4 +94,11 @@ def _default_state_dir(environment: Mapping[str, str]) -> Path:
     if given := environment.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])
     home = environment.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path("~/.local/state").expanduser()) / "tradebotd"
+    return (Path(home) if home else _at_home("~/.local/state")) / "tradebotd"
+
+
+def _at_home(written: str) -> Path:
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:  # there is no such user, or no home: the daemon refuses it
+        return Path(written)

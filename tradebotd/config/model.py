@@ -90,7 +90,7 @@ class Config(Section):
         return self._places.told(problem)
 
     def path(self, written: str) -> Path:
-        return self._source.parent / Path(written).expanduser()
+        return self._source.parent / at_home(written)
 
     @property
     def state_dir(self) -> Path:
@@ -291,4 +291,12 @@ def default_state_dir(environment: Mapping[str, str]) -> Path:
     if given:
         return Path(given.split(":")[0])
     home = environment.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path("~/.local/state").expanduser()) / "tradebotd"
+    return (Path(home) if home else at_home("~/.local/state")) / "tradebotd"
+
+
+def at_home(written: str) -> Path:
+    """*written* with `~` and `~user` as a shell reads them: kept where no such home is known."""
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:
+        return Path(written)

@@ -9,12 +9,10 @@ from typing import Final
 
 from tradebotd.config.model import Config
 from tradebotd.control.server import answers
+from tradebotd.daemon.place_checks import SERVICE_RUNTIME, SERVICE_STATE
 from tradebotd.domain.errors import AccountTakenError, ConfigError, NoDatabaseError
 from tradebotd.storage.postgres.embedded import has_cluster
 
-# StateDirectory= and RuntimeDirectory= of systemd/tradebotd.service.
-SERVICE_STATE: Final = Path("/var/lib/tradebotd")
-SERVICE_RUNTIME: Final = Path("/run/tradebotd")
 SOCKET: Final = "tradebotd.sock"
 
 SAY_WHICH: Final = "say which by daemon.state_dir or $STATE_DIRECTORY"

