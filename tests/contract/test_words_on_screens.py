@@ -1,5 +1,6 @@
 """What `tradebotctl` draws: on terminals of several sizes, and whole where it is piped."""
 
+import json
 import os
 import pty
 import re
@@ -9,6 +10,7 @@ import termios
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import anyio
 import pytest
@@ -16,7 +18,10 @@ import pytest
 from tests.contract.test_control import ACTS, READS, Ended, ctl
 from tests.contract.test_control import CTL as PROGRAM
 from tests.fakes.control import LONG, FakeControl
+from tradebotd.cli.each_letter import act_on_each
+from tradebotd.cli.errors import CommandError
 from tradebotd.control.server import serve
+from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
 
 LONGEST_SECONDS = 30.0  # without a word of it
 MOST_BYTES = 20_000
@@ -227,3 +232,68 @@ async def test_all_dead_letters_are_retried_or_discarded_at_once(served: Path) -
 
     assert (retried.code, retried.out.startswith("seed_history run 7: ok")) == (0, True)
     assert (discarded.code, discarded.out) == (0, "discarded: 3\n")
+
+
+@pytest.mark.parametrize("verb", ["retry", "discard"])
+@pytest.mark.parametrize(
+    ("refusal", "said", "code"),
+    [
+        (RefusedError("already_running", "it is running already"), "it is running already", 4),
+        (DatabaseUnavailableError("gone"), "the database is not available: gone", 69),
+        (RefusedError("unknown_dead_letter", "no such letter"), "settled meanwhile", 0),
+    ],
+)
+async def test_one_letter_that_is_refused_keeps_no_other_from_its_turn(
+    served: Path, control: FakeControl, verb: str, refusal: Exception, said: str, code: int
+) -> None:
+    """N44: each letter has its word, and the exit code is that of the first refusal."""
+    control.open_letters = [3, 4, 5]
+    control.letter_refusals = {4: refusal}
+
+    ended = await ctl("--socket", served, "dead-letters", verb, "--all")
+    in_json = await ctl("--socket", served, "dead-letters", verb, "--all", "--json")
+
+    good = "seed_history run 7: ok" if verb == "retry" else "discarded: "
+    assert (ended.code, ended.out.count(good)) == (code, 2), ended
+    assert f"dead letter 4: {said}\n" in ended.out
+    assert in_json.code == code
+    assert [each.get("dead_letter") for each in json.loads(in_json.out)] == [None, None, 4]
+
+
+async def test_a_letter_that_fails_again_is_a_no(served: Path, control: FakeControl) -> None:
+    """N44: 1 as for one alone, whatever was refused beside it."""
+    control.open_letters = [3, 4]
+    control.letter_refusals = {3: RefusedError("already_running", "it is running already")}
+    control.retried_status = "failed"
+
+    ended = await ctl("--socket", served, "dead-letters", "retry", "--all")
+
+    assert ended.code == 1
+
+
+def test_a_daemon_that_is_gone_ends_it_and_what_is_left_is_named() -> None:
+    """N44: 3, and not one attempt more."""
+    asked: list[int] = []
+    told: list[str] = []
+
+    def act(letter: int) -> dict[str, Any]:
+        asked.append(letter)
+        if letter == 4:
+            raise CommandError(3, "not_reachable", "no daemon is running")
+        return {"id": letter}
+
+    answers, _, code = act_on_each([3, 4, 5, 6], act, told.append)
+
+    assert (len(answers), asked, code) == (1, [3, 4], 3)
+    assert told == ["dead letter 4: no daemon is running", "not tried: 5, 6"]
+
+
+async def test_a_superseded_letter_names_the_run(served: Path, control: FakeControl) -> None:
+    """N44: kept in the history."""
+    control.superseded_by = 812
+
+    listed = await ctl("--socket", served, "dead-letters")
+    shown = await ctl("--socket", served, "dead-letters", "show", "3")
+
+    assert "superseded by run 812" in listed.out
+    assert "superseded by run 812" in shown.out

@@ -203,6 +203,10 @@ class FakeControl:
         self.left: list[Left] = []
         self.stop: Decimal | None = Decimal(42785)
         self.trouble: Exception | None = None
+        self.open_letters = [3]
+        self.letter_refusals: dict[int, Exception] = {}
+        self.retried_status = "ok"
+        self.superseded_by: int | None = None
         self.health_now: HealthState = "degraded"
         self.state_now: State = "running"
         self.go_on = anyio.Event()  # what the job `slow` waits for
@@ -330,21 +334,27 @@ class FakeControl:
     async def dead_letters(self) -> list[DeadLetter]:
         return [
             DeadLetter(
-                id=3,
+                id=letter_id,
                 job="seed_history",
                 args={"params": {"symbol": "BTCUSDT"}, "only": []},
                 count=2,
                 first_failed_at=before(days=2),
                 last_failed_at=before(hours=1),
                 error="Traceback …\nFeedError: the feed is gone",
-                state="open",
+                state="open" if self.superseded_by is None else "superseded",
+                superseded_by=self.superseded_by,
             )
+            for letter_id in self.open_letters
         ]
 
     async def retry_dead_letter(self, letter_id: int, progress: Progress) -> JobRun:
-        return job_run("seed_history")
+        if refusal := self.letter_refusals.get(letter_id):
+            raise refusal
+        return job_run("seed_history").model_copy(update={"status": self.retried_status})
 
     async def discard_dead_letter(self, letter_id: int) -> Discarded:
+        if refusal := self.letter_refusals.get(letter_id):
+            raise refusal
         return Discarded(id=letter_id)
 
     def _known_bot(self, name: str) -> None:

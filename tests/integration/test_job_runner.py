@@ -42,9 +42,15 @@ MINUTELY = JobSpec(name=NAME, slots=(Every(interval=timedelta(minutes=1)),), ret
 
 class Bench:
     def __init__(
-        self, database: Database, clock: FakeClock, runner: JobRunner, job: ScriptedJob
+        self,
+        database: Database,
+        clock: FakeClock,
+        runner: JobRunner,
+        job: ScriptedJob,
+        ledger: RunLedger,
     ) -> None:
         self.database, self.clock, self.runner, self.job = database, clock, runner, job
+        self.ledger = ledger
 
     async def rows(self) -> list[Any]:
         async with self.database.connection() as connection:
@@ -69,18 +75,18 @@ def bench(database: Database) -> Make:
         **options: Any,
     ) -> AsyncIterator[Bench]:
         clock = FakeClock(NOON, speed=0.0 if deferred else 1.0)
-        job = ScriptedJob(NAME, work)
+        job, ledger = ScriptedJob(NAME, work), RunLedger(database, deferred=deferred)
         async with anyio.create_task_group() as tasks:
             runner = JobRunner(
                 tasks=tasks,
                 clock=clock,
-                ledger=RunLedger(database, deferred=deferred),
+                ledger=ledger,
                 jobs=[job],
                 specs=[spec],
                 backoff=FAST,
                 **options,
             )
-            yield Bench(database, clock, runner, job)
+            yield Bench(database, clock, runner, job, ledger)
 
     return make
 

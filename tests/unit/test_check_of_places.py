@@ -107,7 +107,7 @@ CASES: Final = {
 @pytest.mark.parametrize("starting", [False, True], ids=["check", "run"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_place_that_cannot_be_used_is_one_line_with_its_key(
-    root: Path, case: Case, starting: bool
+    root: Path, case: Case, *, starting: bool
 ) -> None:
     """N13: said by `check` as by `run`, before anything is made."""
     (root / "shut").mkdir(mode=0o555)

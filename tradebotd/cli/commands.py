@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tradebotd.cli.client import Answer, Client
-from tradebotd.cli.errors import EXIT_DONE, EXIT_NO, CommandError, UsageError
+from tradebotd.cli.errors import EXIT_DONE, EXIT_NO, EXIT_UNREACHABLE, CommandError, UsageError
 from tradebotd.cli.formatting import has_colour, plain, with_asset
 from tradebotd.cli.progress import LiveLine
 
@@ -131,37 +131,50 @@ def dead_letters_retry(client: Client, options: Options) -> int:
     if not options.all:
         title = f"dead letter {options.id}"
         return _followed(client, options, title, "dead-letters", options.id, "retry")
-    runs = []
-    for letter in _open_letters(client):
-        title = f"dead letter {letter['id']}"
-        runs.append(_follow(client, title, "dead-letters", letter["id"], "retry").data)
+
+    def retry(letter: int) -> dict[str, Any]:
+        answer = _follow(client, f"dead letter {letter}", "dead-letters", letter, "retry")
+        run: dict[str, Any] = answer.data
         if not options.json:
-            _tell_run(runs[-1])
-    if options.json:
-        print_json(runs)
-    elif not runs:
-        print("no open dead letters")
-    return EXIT_DONE if all(run["status"] in GOOD_ENDS for run in runs) else EXIT_NO
+            _tell_run(run)
+        return run
+
+    runs, code = _each_letter(client, options, retry)
+    went_well = all(run["status"] in GOOD_ENDS for run in runs)
+    return code if went_well or code == EXIT_UNREACHABLE else EXIT_NO
 
 
 def dead_letters_discard(client: Client, options: Options) -> int:
     if not options.all:
         answer = client.post("dead-letters", options.id, "discard")
         return _told(answer, options, f"dead letter {options.id} discarded")
-    done = [
-        client.post("dead-letters", letter["id"], "discard").data
-        for letter in _open_letters(client)
-    ]
+
+    def discard(letter: int) -> dict[str, Any]:
+        done: dict[str, Any] = client.post("dead-letters", letter, "discard").data
+        if not options.json:
+            print(f"discarded: {letter}")
+        return done
+
+    return _each_letter(client, options, discard)[1]
+
+
+def _each_letter(
+    client: Client, options: Options, act: Callable[[int], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], int]:
+    from tradebotd.cli.each_letter import act_on_each  # noqa: PLC0415
+
+    letters = [each["id"] for each in client.get("dead-letters").data if each["state"] == "open"]
+    tell = _say_nothing if options.json else print
+    answers, refusals, code = act_on_each(letters, act, tell)
     if options.json:
-        print_json(done)
-    else:
-        told = ", ".join(str(letter["id"]) for letter in done)
-        print(f"discarded: {told}" if done else "no open dead letters")
-    return EXIT_DONE
+        print_json([*answers, *refusals])
+    elif not letters:
+        print("no open dead letters")
+    return answers, code
 
 
-def _open_letters(client: Client) -> list[dict[str, Any]]:
-    return [letter for letter in client.get("dead-letters").data if letter["state"] == "open"]
+def _say_nothing(_: str) -> None:
+    """Nothing: the JSON document says it."""
 
 
 def _followed(

@@ -111,7 +111,7 @@ def _value(key: str, value: Any, *, simulated: bool) -> str:
 
 def tell_dead_letter(answer: Answer) -> None:
     letter = answer.data
-    print(f"dead letter {letter['id']}: {letter['job']}, {letter['state']}")
+    print(f"dead letter {letter['id']}: {letter['job']}, {tables.letter_state(letter)}")
     failed = "once" if letter["count"] == 1 else f"{letter['count']} times"
     print(f"  failed {failed}, last {ago(letter['last_failed_at'], answer.now)}", end="")
     print(f", first {ago(letter['first_failed_at'], answer.now)}")

@@ -112,6 +112,11 @@ def _job_status(row: Json, _now: datetime | None) -> str:
     return (row["last_status"] or NOTHING) if row["enabled"] else "disabled"
 
 
+def letter_state(letter: Json) -> str:
+    run = letter["superseded_by"]
+    return str(letter["state"]) if run is None else f"{letter['state']} by run {run}"
+
+
 def last_line(error: str | None) -> str:
     """Return what a traceback raised, without PostgreSQL's details below; empty for no error."""
     lines = [line for line in (error or "").strip().splitlines() if line.strip()]
@@ -164,7 +169,7 @@ HISTORY = (
 DEAD_LETTERS = (
     Column("id", "id", right=True),
     Column("job", "job"),
-    Column("state", "state"),
+    Column("state", lambda row, _: letter_state(row)),
     Column("count", "count", right=True, drop=2),
     Times("last failed", "last_failed_at", drop=3),
     Column("arguments", lambda row, _: plain(row["args"]), drop=1),

@@ -53,11 +53,11 @@ Slot = Every | At | AfterClose
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """Declaration of one job.
+    """How one job is run. Limits are host time; `grace` (lateness before `missed`) is market time.
 
-    Limits are host time; `grace` (lateness before `missed`) is market time. Without slots the job
-    runs on request only. `catch_up`: a slot lost or missed while the daemon was down is run at the
-    next start. `only_when_open`: runs only while a symbol's market is open.
+    No slots: by hand only. `catch_up`: a slot lost or missed while the daemon was down is made up
+    at the next start. `only_when_open` names the calendars of which one must be open. `makes_up`: a
+    good run does what an earlier one left undone, so that nobody has to try that one again.
     """
 
     name: JobName
@@ -69,6 +69,7 @@ class JobSpec:
     retries: int = 3
     only_when_open: bool = False
     catch_up: bool = False
+    makes_up: bool = False
 
     def describe(self) -> str:
         """Return the schedule for tables and JSON: `every 5s; 20:59 mon-fri Europe/Berlin`."""
@@ -105,6 +106,7 @@ class Summary:
     skipped: int = 0
     failed: int = 0
     acted: int = 0  # things done that must keep their own row in `job_runs`
+    put_off: int = 0  # items left to the next run: this one makes up for none before it
     items: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     failed_items: list[str] = field(default_factory=list)

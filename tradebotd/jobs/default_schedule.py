@@ -24,11 +24,14 @@ HOURLY_GRACE: Final = timedelta(minutes=5)
 
 
 def default_specs(*, calendars: Collection[str], zones: Collection[str]) -> tuple[JobSpec, ...]:
-    """Return every job's spec. *calendars*: codes in use; *zones*: where the bots' days begin.
+    """Every job of the daemon. *calendars*: codes in use; *zones*: where the bots' days begin.
 
-    Jobs that run every minute or more often have `retries = 0`, not the 3 of M2.5: the next slot is
-    the retry, and an item that always fails must not delay the others. `[jobs.NAME] retries` sets
-    any number for any job.
+    What runs every minute or oftener has `retries = 0`, not the 3 of M2.5: its next slot is the
+    retry, and an item that fails each time must not slow the others down. `[jobs.NAME] retries`
+    sets any number for any job.
+
+    Each that has a schedule works off what is due since it last ran well, or what is so now, and
+    makes up for runs that failed.
     """
     always_open = ALWAYS_OPEN in calendars
     exchanges = sorted(set(calendars) - {ALWAYS_OPEN})
@@ -87,15 +90,17 @@ def with_overrides(
 
 
 def _often(name: str, interval: timedelta, **changes: Any) -> JobSpec:
-    return JobSpec(name=JobName(name), slots=(Every(interval=interval),), retries=0, **changes)
+    slots = (Every(interval=interval),)
+    return JobSpec(name=JobName(name), slots=slots, retries=0, makes_up=True, **changes)
 
 
 def _hourly(name: str, interval: timedelta) -> JobSpec:
-    return JobSpec(name=JobName(name), slots=(Every(interval=interval),), grace=HOURLY_GRACE)
+    slots = (Every(interval=interval),)
+    return JobSpec(name=JobName(name), slots=slots, grace=HOURLY_GRACE, makes_up=True)
 
 
 def _daily(name: str, *slots: Slot) -> JobSpec:
-    return JobSpec(name=JobName(name), slots=slots, grace=DAILY_GRACE, catch_up=True)
+    return JobSpec(name=JobName(name), slots=slots, grace=DAILY_GRACE, catch_up=True, makes_up=True)
 
 
 def _overridden(spec: JobSpec, override: JobOverride, timezone: str) -> JobSpec:

@@ -46,7 +46,7 @@ class EquitySnapshot:
             if venue not in valuation.silent:
                 summary.fail(venue, f"does not tell its transfers: {why}")
         if not valuation.of_one_moment and not valuation.silent:
-            summary.skipped = 1
+            summary.skipped = summary.put_off = 1
             summary.items[account.name] = "skipped (orders are under way)"
             return summary
         await self.entries.review(valuation, context.now)

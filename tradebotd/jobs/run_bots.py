@@ -103,6 +103,7 @@ def _note(summary: Summary, name: BotName, result: CycleResult) -> None:
         summary.fail(name, result.error)
     elif result.skipped:
         summary.skipped += 1
+        summary.put_off += 1
         summary.items[name] = "skipped (a cycle is under way)"
     elif result.acted:
         summary.acted += 1

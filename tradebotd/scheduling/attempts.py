@@ -164,6 +164,7 @@ def _joined(before: Result, again: Result) -> Result:
         skipped=old.skipped + new.skipped,
         failed=old.failed - len(old.failed_items) + new.failed,
         acted=old.acted + new.acted,
+        put_off=old.put_off + new.put_off,
         items=_joined_items(old, new),
         counts={
             name: old.counts.get(name, 0) + new.counts.get(name, 0)

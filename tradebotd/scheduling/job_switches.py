@@ -45,13 +45,13 @@ async def retry_dead_letter(
     run = await runner.run_manually(letter.job, params, progress, only=only)
     if run.status is RunStatus.OK:
         async with database.connection() as connection:
-            await dead_letters.set_state(connection, letter_id, "retried")
+            await dead_letters.set_retried(connection, letter_id, run.id)
     return run
 
 
 async def discard_dead_letter(database: Database, letter_id: int) -> None:
     async with database.connection() as connection:
-        if not await dead_letters.set_state(connection, letter_id, "discarded"):
+        if not await dead_letters.discard(connection, letter_id):
             raise await _no_such_letter(connection, letter_id)
 
 

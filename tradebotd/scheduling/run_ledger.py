@@ -67,6 +67,7 @@ class RunLedger:
         self._instant: dict[tuple[JobName, datetime | None], RunRecord] = {}
         self._waiting: deque[RunRecord] = deque()
         self._letters: deque[PendingDeadLetter] = deque(maxlen=capacity)
+        self._lettered: set[JobName] = set()
         self._rolled: dict[tuple[JobName, RunStatus], RunRecord] = {}
         self._ids: list[RunId] = []
         self._months: set[tuple[int, int]] = set()
@@ -150,10 +151,33 @@ class RunLedger:
 
     async def put_dead_letter(self, letter: PendingDeadLetter) -> None:
         self._letters.append(letter)
+        self._lettered.add(letter.job)
         try:
             await self.flush()
         except DatabaseUnavailableError:
             return
+
+    def has_letters(self, job: JobName) -> bool:
+        """Whether dead letters of *job* may be open: a run that settles them keeps its own row."""
+        return job in self._lettered
+
+    async def supersede(self, job: JobName, run_id: RunId | None) -> None:
+        """Settle what earlier runs of *job* left undone, which the good run *run_id* has done.
+
+        Left to the next good run while the database is away.
+        """
+        if run_id is None or job not in self._lettered:
+            return
+        try:
+            await self.flush()
+            async with self._database.connection() as connection:
+                settled = await dead_letters.supersede(connection, job, run_id)
+        except DatabaseUnavailableError:
+            return
+        if not self._letters:
+            self._lettered.discard(job)
+        if settled:
+            log.info("dead letters superseded", job=job, run_id=run_id, dead_letters=settled)
 
     async def commit_instant(self, reached: datetime, *, ended: bool = False) -> None:
         """Store the market time *reached* and the rows of earlier instants in one statement.
@@ -186,6 +210,8 @@ class RunLedger:
         """Close as `lost` the rows that a crash left open; return their number."""
         async with self._database.connection() as connection:
             lost = await job_runs.close_lost(connection, now)
+        async with self._database.connection() as connection:
+            self._lettered |= await dead_letters.jobs_with_open(connection)
         for job, scheduled_at in lost:
             log.warning("job lost", job=job, scheduled_at=scheduled_at)
         return len(lost)

@@ -290,7 +290,12 @@ class JobRunner:
             log.log(20 if plan.by_hand else 10, "job started", scheduled_at=context.scheduled_at)
             result = await self._attempts(plan, run)
             record = record_of(run, result, self._clock.now(), self._host_seconds() - started)
+            settles = _makes_up(plan, result) and self._ledger.has_letters(run.job)
+            if settles:
+                record = replace(record, eventful=True)  # its row is named, so it stays
             await self._ledger.close(run, record)
+            if settles:
+                await self._ledger.supersede(run.job, run.id)
         return run, record, result
 
     async def _attempts(self, plan: _Plan, run: OpenRun) -> Result:
@@ -384,6 +389,13 @@ class JobRunner:
         if not self._running and self._idle is not None:
             self._idle.set()
             self._idle = None
+
+
+def _makes_up(plan: _Plan, result: Result) -> bool:
+    """Whether the run has done all that an earlier one of its job may have left undone."""
+    context = plan.context
+    whole = context.only is None and not context.params and not result.summary.put_off
+    return plan.spec.makes_up and whole and result.status is RunStatus.OK
 
 
 def _coalesces(spec: JobSpec) -> bool:

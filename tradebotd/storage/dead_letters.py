@@ -6,10 +6,10 @@ from typing import Any, Final, Literal, LiteralString
 
 import asyncpg
 
-from tradebotd.domain.ids import JobName
+from tradebotd.domain.ids import JobName, RunId
 from tradebotd.storage.postgres.database import Connection
 
-State = Literal["open", "retried", "discarded"]
+State = Literal["open", "retried", "discarded", "superseded"]
 
 # One open entry for each job and arguments; a further failure is counted there.
 PUT: Final[LiteralString] = """
@@ -21,21 +21,36 @@ PUT: Final[LiteralString] = """
     RETURNING id
 """
 SELECT_ALL: Final[LiteralString] = """
-    SELECT id, job, args, count, first_failed_at, last_failed_at, error, state
+    SELECT id, job, args, count, first_failed_at, last_failed_at, error, state, superseded_by
       FROM dead_letters ORDER BY (state = 'open') DESC, last_failed_at DESC, id DESC LIMIT $1
 """
 SELECT_ONE: Final[LiteralString] = """
-    SELECT id, job, args, count, first_failed_at, last_failed_at, error, state
+    SELECT id, job, args, count, first_failed_at, last_failed_at, error, state, superseded_by
       FROM dead_letters WHERE id = $1
 """
-SET_STATE: Final[LiteralString] = (
-    "UPDATE dead_letters SET state = $2 WHERE id = $1 AND state = 'open' RETURNING id"
+DISCARD: Final[LiteralString] = (
+    "UPDATE dead_letters SET state = 'discarded' WHERE id = $1 AND state = 'open' RETURNING id"
 )
+# The run that retried it may have been a whole one, which settles all of its job's.
+RETRIED: Final[LiteralString] = """
+    UPDATE dead_letters SET state = 'retried', superseded_by = NULL
+     WHERE id = $1 AND (state = 'open' OR state = 'superseded' AND superseded_by = $2)
+"""
+# What was asked for by parameters is nothing that a scheduled run does.
+SUPERSEDE: Final[LiteralString] = """
+    UPDATE dead_letters SET state = 'superseded', superseded_by = $2
+     WHERE job = $1 AND state = 'open' AND coalesce(args -> 'params', '{}') = '{}'
+    RETURNING id
+"""
+SELECT_JOBS: Final[LiteralString] = "SELECT DISTINCT job FROM dead_letters WHERE state = 'open'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """Dead letter; `args`: {"params": {…}, "only": [items]}, as a manual run takes them."""
+    """`args`: {"params": {…}, "only": [items]}, as the run by hand takes them.
+
+    `superseded_by`: the later run that did what this one left undone.
+    """
 
     id: int
     job: JobName
@@ -45,6 +60,7 @@ class DeadLetter:
     last_failed_at: datetime
     error: str
     state: State
+    superseded_by: RunId | None = None
 
 
 async def put(
@@ -69,9 +85,23 @@ async def select_one(connection: Connection, letter_id: int) -> DeadLetter | Non
     return None if row is None else _letter(row)
 
 
-async def set_state(connection: Connection, letter_id: int, state: State) -> bool:
+async def discard(connection: Connection, letter_id: int) -> bool:
     """Set the state; return False if there is no open letter with that id."""
-    return await connection.fetchval(SET_STATE, letter_id, state) is not None
+    return await connection.fetchval(DISCARD, letter_id) is not None
+
+
+async def set_retried(connection: Connection, letter_id: int, run_id: RunId | None) -> None:
+    """Close the entry that the good run *run_id* was made for."""
+    await connection.execute(RETRIED, letter_id, run_id)
+
+
+async def supersede(connection: Connection, job: JobName, run_id: RunId) -> list[int]:
+    """Close the open entries of *job* that have no parameters: the good run *run_id* made up."""
+    return sorted(row["id"] for row in await connection.fetch(SUPERSEDE, job, run_id))
+
+
+async def jobs_with_open(connection: Connection) -> set[JobName]:
+    return {JobName(row["job"]) for row in await connection.fetch(SELECT_JOBS)}
 
 
 def _letter(row: asyncpg.Record) -> DeadLetter:

@@ -83,7 +83,8 @@ class DeadLetter(Message):
     first_failed_at: Instant
     last_failed_at: Instant
     error: str
-    state: Literal["open", "retried", "discarded"]
+    state: Literal["open", "retried", "discarded", "superseded"]
+    superseded_by: int | None = None
 
 
 class Discarded(Message):
