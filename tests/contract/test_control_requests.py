@@ -8,13 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from tests.fakes.control import NOW, FakeControl
 from tradebotd.control.messages.status import Status
-from tradebotd.control.server import serve, serve_standby
+from tradebotd.control.server import WaitingRoom, open_door, serve
 
 JSON = {"content-type": "application/json"}
 ADOPT = b'{"venue": "paper", "symbol": "BTCUSDT", "bot": "btc-ema"}'
@@ -182,23 +183,27 @@ async def test_a_daemon_that_stands_by_refuses_in_the_same_shape(
 ) -> None:
     """Interface 3.2: its status is all that it tells."""
     standing_by = (await control.status()).model_copy(update={"state": "standby"})
-    async with serve_standby(Waiting(standing_by), path), http(path) as client:
-        told = await client.get("/v1/status")
-        assert (told.json()["state"], told.headers["tradebotd-now"]) == (
-            "standby",
-            "2022-01-14T07:32:00Z",
-        )
-        assert (await client.get("/healthz")).status_code == 200
-        assert (await client.get("/readyz")).status_code == 503
-        acted = await client.post("/v1/halt")
-        assert (acted.status_code, acted.json()["error"]["code"]) == (409, "standby")
-        missing = await client.get("/nothing")
-        assert (missing.status_code, missing.json()["error"]["code"]) == (404, "unknown_path")
-        assert set((await client.get("/v1/openapi.json")).json()["paths"]) == {
-            "/healthz",
-            "/readyz",
-            "/v1/status",
-        }
+    async with open_door(path) as door, anyio.create_task_group() as tasks:
+        room = WaitingRoom(Waiting(standing_by), door, tasks)
+        async with http(path) as client:
+            told = await client.get("/v1/status")
+            assert (told.json()["state"], told.headers["tradebotd-now"]) == (
+                "standby",
+                "2022-01-14T07:32:00Z",
+            )
+            assert (await client.get("/healthz")).status_code == 200
+            assert (await client.get("/readyz")).status_code == 503
+            acted = await client.post("/v1/halt")
+            assert (acted.status_code, acted.json()["error"]["code"]) == (409, "standby")
+            missing = await client.get("/nothing")
+            assert (missing.status_code, missing.json()["error"]["code"]) == (404, "unknown_path")
+            assert set((await client.get("/v1/openapi.json")).json()["paths"]) == {
+                "/healthz",
+                "/readyz",
+                "/v1/status",
+            }
+        await room.close()
+        tasks.cancel_scope.cancel()
 
 
 def references(within: Any) -> Iterator[str]:

@@ -22,6 +22,7 @@ from tradebotd.cli.each_letter import act_on_each
 from tradebotd.cli.errors import CommandError
 from tradebotd.control.server import serve
 from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
+from tradebotd.domain.refusal import RefusalCode
 
 LONGEST_SECONDS = 30.0  # without a word of it
 MOST_BYTES = 20_000
@@ -238,9 +239,13 @@ async def test_all_dead_letters_are_retried_or_discarded_at_once(served: Path) -
 @pytest.mark.parametrize(
     ("refusal", "said", "code"),
     [
-        (RefusedError("already_running", "it is running already"), "it is running already", 4),
+        (
+            RefusedError(RefusalCode.ALREADY_RUNNING, "it is running already"),
+            "it is running already",
+            4,
+        ),
         (DatabaseUnavailableError("gone"), "the database is not available: gone", 69),
-        (RefusedError("unknown_dead_letter", "no such letter"), "settled meanwhile", 0),
+        (RefusedError(RefusalCode.UNKNOWN_DEAD_LETTER, "no such letter"), "settled meanwhile", 0),
     ],
 )
 async def test_one_letter_that_is_refused_keeps_no_other_from_its_turn(
@@ -263,7 +268,9 @@ async def test_one_letter_that_is_refused_keeps_no_other_from_its_turn(
 async def test_a_letter_that_fails_again_is_a_no(served: Path, control: FakeControl) -> None:
     """N44: 1 as for one alone, whatever was refused beside it."""
     control.open_letters = [3, 4]
-    control.letter_refusals = {3: RefusedError("already_running", "it is running already")}
+    control.letter_refusals = {
+        3: RefusedError(RefusalCode.ALREADY_RUNNING, "it is running already")
+    }
     control.retried_status = "failed"
 
     ended = await ctl("--socket", served, "dead-letters", "retry", "--all")

@@ -30,6 +30,7 @@ async def test_a_good_run_settles_what_earlier_ones_left_undone(
         return summary
 
     spec = JobSpec(name=NAME, slots=(Every(interval=interval),), retries=0, makes_up=True)
+    letters: list[dead_letters.DeadLetter] = []
     async with bench(work, spec, deferred=deferred) as made:
         for number, state in enumerate([[], ["open"], ["open"], ["superseded"], ["superseded"]]):
             await made.runner.run_due([due(NOON + number * interval)])

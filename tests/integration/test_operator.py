@@ -214,6 +214,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             lease=Lease(account="default", token=3),
             today=today,
             source="replay",
+            waits_for=lambda: None,
             state=lambda: "running",
             guards=Guards,
             doubtful=tuple,

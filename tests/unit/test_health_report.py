@@ -56,6 +56,7 @@ NOT_REACHED = Outcome(ok=False, message="position 5 is beyond its stop")
         ),
         (Facts(database_ok=True, halt_reason="lunch"), Code.HALTED, Health.DEGRADED),
         (Facts(database_ok=True, entries_stopped=["drain"]), Code.ENTRIES_STOPPED, Health.DEGRADED),
+        (Facts(database_ok=True, starting="its jobs"), Code.STARTING, Health.DEGRADED),
         (Facts(database_ok=True, open_dead_letters=1), Code.DEAD_LETTERS, Health.DEGRADED),
         (Facts(database_ok=True, bot_errors={"b": "raised"}), Code.BOT_ERROR, Health.DEGRADED),
     ],

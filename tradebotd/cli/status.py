@@ -82,6 +82,8 @@ class StatusText:
         self._simulated = status["clock"]["kind"] != "wall"
 
     def __str__(self) -> str:
+        if self._status["state"] == "starting" and not self._status["jobs"]["total"]:
+            return "\n\n".join("\n".join(block) for block in (self._head(), self._problems()))
         blocks = [
             self._head(),
             self._problems(),

@@ -51,7 +51,10 @@ Player = Timeline | PacedPlayer
 
 @dataclass(slots=True, kw_only=True)
 class App:
-    """Running daemon. *player*: None on the wall clock. *tasks* ends after the control server."""
+    """*player* is None on the wall clock. *tasks* ends after the control server does.
+
+    `waits_for`: what its start waits for, in words; None once it has started.
+    """
 
     config: Config
     tasks: TaskGroup
@@ -77,6 +80,7 @@ class App:
     draining: bool = False
     started: bool = False
     ended_by_data: bool = False
+    waits_for: str | None = "what the database remembers"
     _playing: bool = False
     _played: anyio.Event = field(default_factory=anyio.Event)
 
@@ -94,9 +98,11 @@ class App:
         await self.gate.load()
         await self.disk.check()
         held = await self.protection.load(self.clock.now())
+        self.waits_for = "the venues: what is open is compared with them"
         run = await self.runner.run_manually("reconcile", {})
         log.info("startup reconciliation finished", status=run.status, positions=held)
         await self._pass_the_fence()
+        self.waits_for = "its jobs"
         if isinstance(self.clock, MarketClock) and self.clock.speed:
             self.clock.restart_from(self.begins_at)  # start-up must take no market time
         self.scheduler.schedule(self.runner.specs)
@@ -110,7 +116,7 @@ class App:
         if self.clock.speed:  # at speed 0 the next price triggers it, to repeat exactly
             self.tasks.start_soon(self.protection.run)
             self.tasks.start_soon(self.entry_orders.run)
-        self.started = True
+        self.started, self.waits_for = True, None
         if self.player is not None:
             self._playing = True
             self.tasks.start_soon(self._play, self.player)
@@ -130,6 +136,7 @@ class App:
         self.gate.close(FENCE, f"no order for {seconds:.0f} s: the account was taken over")
         log.warning("fence started", seconds=round(seconds, 1))
         if isinstance(self.clock, MarketClock):
+            self.waits_for = f"the fence: the account was taken over, no order for {seconds:.0f} s"
             await self._open_after_the_fence()
         else:
             self.tasks.start_soon(self._open_after_the_fence)

@@ -4,17 +4,19 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import anyio
 import structlog
+from anyio.abc import TaskGroup
 
 from tradebotd.clocks.host import SystemHost, host_now
 from tradebotd.config.model import Config
 from tradebotd.config.secrets import database_password
-from tradebotd.control.server import serve_standby
+from tradebotd.control.server import WaitingRoom, open_door
 from tradebotd.daemon.app import App
 from tradebotd.daemon.leader_election import acquire, holding
-from tradebotd.daemon.operator.standby_view import StandbyView
+from tradebotd.daemon.operator.waiting_view import WaitingView
 from tradebotd.daemon.places import refuse_a_second_one
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.progress_line import ProgressLine
@@ -33,6 +35,7 @@ from tradebotd.trading.execution.lease import Lease
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 10.0
+THE_SCHEMA: Final = "the schema"
 
 
 async def serve(
@@ -49,7 +52,7 @@ async def serve(
         tasks.start_soon(watch_signals, signals, stop, app_ready.reload)
         with anyio.CancelScope() as starting:
             tasks.start_soon(_cancel_when_asked, stop, starting, app_ready)
-            summary = await _live(config, files, line, stop, app_ready)
+            summary = await _live(config, files, line, stop, app_ready, tasks=tasks)
         tasks.cancel_scope.cancel()
     log.info("daemon stopped", reason=stop.reason)
     return summary
@@ -83,13 +86,25 @@ async def _live(
     line: ProgressLine | None,
     stop: StopRequest,
     ready: AppReady,
+    *,
+    tasks: TaskGroup,
 ) -> ReplaySummary | None:
+    """*tasks* outlive it: who was let in while it started is answered there."""
     summary: ReplaySummary | None = None
+    view = WaitingView(config)
     async with AsyncExitStack() as stack:
         await anyio.to_thread.run_sync(refuse_a_second_one, config)
+        door = await stack.enter_async_context(open_door(config.socket))
+        waiting = WaitingRoom(view, door, tasks)
+        stack.push_async_callback(waiting.close)
+        view.wait_for(f"the database ({_reached_at(config)})")
         database = await stack.enter_async_context(open_database_of(config))
-        lease = await stack.enter_async_context(hold_account(config, files, database))
-        app = await stack.enter_async_context(build(config, files, database, lease, stop, line))
+        view.opened(database)
+        lease = await stack.enter_async_context(hold_account(config, files, database, view=view))
+        view.wait_for("what the database remembers")
+        app = await stack.enter_async_context(
+            build(config, files, database, lease, stop, line, door=waiting.hand_over)
+        )
         ready.app = app
         with ready.beginning:
             if stop.is_asked:  # between the building and now
@@ -107,7 +122,12 @@ async def _live(
 
 @asynccontextmanager
 async def hold_account(
-    config: Config, files: LoadedFiles, database: Database, *, founds: bool = True
+    config: Config,
+    files: LoadedFiles,
+    database: Database,
+    *,
+    view: WaitingView | None = None,
+    founds: bool = True,
 ) -> AsyncIterator[Lease]:
     """Hold the account during the block, with a current schema. Raises AccountTakenError.
 
@@ -115,6 +135,7 @@ async def hold_account(
     *founds* False: raise NoDatabaseError for an account that no daemon has ever held, migrate
     nothing and do not wait for the account.
     """
+    view = view or WaitingView(config)
     migrates = founds and config.database.migrate_on_start
     async with database.connection() as connection:
         made = await leadership.is_there(connection)
@@ -122,20 +143,30 @@ async def hold_account(
     if not founds and config.daemon.account not in known:
         raise NoDatabaseError(_nothing_of(config, known))
     if not made:
+        view.wait_for(THE_SCHEMA)
         await bring_up_to_date(database, files, allowed=migrates)
-    view, host = StandbyView(config, database), SystemHost()
+    host = SystemHost()
     when_taken = config.daemon.when_taken if founds else "exit"
-    async with AsyncExitStack() as waiting:
-        if when_taken == "standby":
-            await waiting.enter_async_context(serve_standby(view, config.socket))
-            notify("READY=1", "STATUS=standing by")
-        lease = await acquire(
-            database, config.daemon.account, host, when_taken=when_taken, seen=view.on_holder_seen
-        )
+    view.wait_for(f"the account {config.daemon.account!r}")
+    if when_taken == "standby":
+        view.stand_by()
+        notify("READY=1", "STATUS=standing by")
+    lease = await acquire(
+        database, config.daemon.account, host, when_taken=when_taken, seen=view.on_holder_seen
+    )
     async with holding(database, lease, host):
         if made:
+            view.wait_for(THE_SCHEMA)
             await bring_up_to_date(database, files, allowed=migrates)
         yield lease
+
+
+def _reached_at(config: Config) -> str:
+    """Without what a url may say of users and passwords."""
+    if config.database.url == "embedded":
+        return f"its own, in {config.state_dir}"
+    url = urlsplit(config.database.url)
+    return f"{url.hostname or 'the local server'}{url.path}"
 
 
 def _nothing_of(config: Config, known: list[str]) -> str:

@@ -38,6 +38,7 @@ class Verification(StrEnum):
 class Code(StrEnum):
     """Codes of problems; each has its page `docs/runbooks/<code>.md`."""
 
+    STARTING = "starting"
     DATABASE_UNAVAILABLE = "database_unavailable"
     WRITES_FAIL = "writes_fail"
     DISK_LOW = "disk_low"
@@ -99,14 +100,15 @@ class ConfigFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Facts that health is derived from.
+    """`entries_stopped`: reasons beyond the halt; `bot_errors`: bot to error text.
 
-    `entries_stopped`: reasons beyond the halt; `bot_errors`: bot to error text. `stopless_bots`:
-    bots that enter without any stop; `stopless`: open positions without one, in words.
-    `cannot_write`: why PostgreSQL refuses writes, although it may answer.
+    `stopless_bots`: those that enter without any stop; `stopless`: what is held so, in words, by
+    position. `cannot_write`: why PostgreSQL takes nothing that is written, though it may answer.
+    `starting`: what the start waits for.
     """
 
     database_ok: bool
+    starting: str | None = None
     cannot_write: str | None = None
     guards: Guards = field(default_factory=Guards)
     jobs: Sequence[JobFact] = ()
@@ -192,8 +194,17 @@ def is_failing(job: JobFact) -> bool:
     return bad_run or (job.outcome is not None and not job.outcome.ok)
 
 
+def starting(waits_for: str | None) -> Problem:
+    """Of a daemon that has begun and does nothing yet."""
+    waits = "" if waits_for is None else f"; it waits for {waits_for}"
+    message = f"nothing is watched yet but what rests at the venues{waits}"
+    return _warning(Code.STARTING, "start", message)
+
+
 def _standing(facts: Facts) -> list[Problem]:
     found = _of_writing(facts)
+    if facts.starting is not None:
+        found.append(starting(facts.starting))
     exits = "; exits go on" if facts.database_ok and facts.cannot_write is None else ""
     if facts.unknown_orders:
         message = f"{_count(facts.unknown_orders, 'order')} may or may not be live at the venue"

@@ -101,6 +101,7 @@ class Status(Message):
     clock: ClockState
     time_zones: TimeZones
     state: State
+    waits_for: str | None = None  # while it starts or stands by
     verification: VerificationState
     verification_waits: list[JobWait] = Field(default_factory=list)
     health: HealthState

@@ -65,10 +65,11 @@ class Seen:
 
 
 class StatusView:
-    """Remembers what was last seen, and when each problem first showed.
+    """View of the status; remembers the last answers and when each problem first appeared.
 
-    *state* leaves `halted` to us. *not_reloaded*: why the last reload was refused, while that
-    stands. Built at the start of the daemon: from then on it counts the time that it is up.
+    *state* leaves `halted` to us; *waits_for*: what a start waits for. *not_reloaded*: why the
+    last reload was refused, while that stands. Built at the start of the daemon: from then on it
+    counts the time that it is up.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class StatusView:
         today: TodaysPnl,
         source: Literal["live", "replay", "synthetic"],
         state: Callable[[], State],
+        waits_for: Callable[[], str | None],
         guards: Callable[[], Guards],
         doubtful: Callable[[], Sequence[ConfigFact]],
         not_reloaded: Callable[[], Awaitable[NotReloaded | None]],
@@ -98,6 +100,7 @@ class StatusView:
         self._today = today
         self._source = source
         self._state = state
+        self._waits_for = waits_for
         self._guards = guards
         self._doubtful = doubtful
         self._not_reloaded = not_reloaded
@@ -126,6 +129,7 @@ class StatusView:
             clock=ClockState(kind=clock.kind, now=now, speed=clock.speed, source=self._source),
             time_zones=time_zones(),
             state=self.state(),
+            waits_for=self._waits_for(),
             verification=verification.value,
             verification_waits=_waits(facts.jobs, verification),
             health=health.value,
@@ -199,6 +203,7 @@ class StatusView:
         }
         return report.Facts(
             database_ok=seen.ok,
+            starting=self._waits_for(),
             cannot_write=self._database.writes.failure,
             guards=self._guards(),
             jobs=[self._job_fact(job, seen, now) for job in seen.jobs],

@@ -37,6 +37,7 @@ def wire_operator(
         today=today,
         source=_source(config),
         state=partial(_state, app),
+        waits_for=lambda: app.waits_for,
         guards=partial(guards_of, trading.protection),
         doubtful=app.reloader.doubtful,
         not_reloaded=app.reloader.standing_failure,

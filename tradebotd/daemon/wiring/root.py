@@ -1,6 +1,6 @@
 """Composition root: wires every component; they are closed in reverse order."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,6 +10,7 @@ import anyio
 from tradebotd.clocks.host import host_now
 from tradebotd.clocks.market import MarketClock
 from tradebotd.config.model import Config
+from tradebotd.control.server import Door
 from tradebotd.control.server import serve as serve_control
 from tradebotd.daemon.app import App, Player
 from tradebotd.daemon.disk_watch import DiskWatch, guards_of
@@ -39,6 +40,7 @@ from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.levels import DailyLevels
+from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import Job
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
@@ -58,8 +60,10 @@ async def build(
     lease: Lease,
     stop: StopRequest,
     line: ProgressLine | None,
+    *,
+    door: Callable[[], Awaitable[Door]],
 ) -> AsyncIterator[App]:
-    """Build everything and serve the control socket; `App.start` starts the work."""
+    """Everything, wired and answering at the *door*; `App.start` sets it going."""
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
     await alert_recordings(database, files, market.begins_at)
@@ -78,7 +82,9 @@ async def build(
         )
         after = partial(closes_after, files.calendars)
         scheduler = ClockScheduler(market.clock, after, runner.trigger)
-        reloader = _reloader(config, files, database, trading, runner=runner, scheduler=scheduler)
+        reloader = _reloader(
+            config, files, database, trading, clock=market.clock, runner=runner, scheduler=scheduler
+        )
         app = App(
             config=config,
             tasks=tasks,
@@ -106,7 +112,7 @@ async def build(
             config, market, trading, app, runner=runner, scheduler=scheduler, ledger=ledger
         )
         operator = wire_operator(config, database, market, trading, app)
-        async with serve_control(operator, config.socket):
+        async with serve_control(operator, await door()):
             yield app
         tasks.cancel_scope.cancel()
 
@@ -117,13 +123,14 @@ def _reloader(
     database: Database,
     trading: Trading,
     *,
+    clock: Clock,
     runner: JobRunner,
     scheduler: ClockScheduler,
 ) -> Reloader:
     return Reloader(
         config=config,
         database=database,
-        clock=scheduler.clock,
+        clock=clock,
         runner=runner,
         scheduler=scheduler,
         specs=trading.specs,

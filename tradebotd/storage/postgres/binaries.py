@@ -68,7 +68,7 @@ def _newest_first(directories: Iterator[Path]) -> list[Path]:
 
 def _major(binaries: Path) -> str:
     """Ask the program for its version: directory names of headers and libraries are unreliable."""
-    command = [binaries / "postgres", "--version"]
+    command: list[str | Path] = [binaries / "postgres", "--version"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a path that we looked up
     except OSError:

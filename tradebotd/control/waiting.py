@@ -1,4 +1,4 @@
-"""Control API of a daemon in standby: its status; every action is refused."""
+"""What a daemon that starts or stands by answers: its status; whatever acts is refused."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -15,13 +15,13 @@ from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.refusal import RefusalCode
 
 
-class Standby(Protocol):
+class Waiting(Protocol):
     def status(self) -> Status: ...
     def now(self) -> datetime: ...
 
 
-def create_standby_app(view: Standby) -> Api:
-    app = Api(title="tradebotd standby", version=__version__, now=view.now)
+def create_waiting_app(view: Waiting) -> Api:
+    app = Api(title="tradebotd, which waits", version=__version__, now=view.now)
 
     @app.get("/healthz")
     async def healthz() -> Healthy:
@@ -30,7 +30,7 @@ def create_standby_app(view: Standby) -> Api:
     @app.get("/readyz")
     async def readyz(response: Response) -> Ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Ready(state="standby")
+        return Ready(state=view.status().state)
 
     @app.get("/v1/status")
     async def status() -> Status:
@@ -38,15 +38,22 @@ def create_standby_app(view: Standby) -> Api:
 
     @app.api_route("/v1/{path:path}", methods=["GET", "POST"], include_in_schema=False)
     async def anything_else(request: Request) -> Response:
-        return refuse(
-            RefusedError(RefusalCode.STANDBY, _only_status(view), f"not {request.url.path} here")
-        )
+        status = view.status()
+        standby = status.state == "standby"
+        words = _standing_by(status) if standby else _starting(status)
+        code = RefusalCode.STANDBY if standby else RefusalCode.STARTING
+        return refuse(RefusedError(code, words, f"not {request.url.path} here"))
 
     return app
 
 
-def _only_status(view: Standby) -> str:
-    leader = view.status().leader
+def _starting(status: Status) -> str:
+    waits = "" if status.waits_for is None else f", it waits for {status.waits_for}"
+    return f"this daemon is starting{waits}; until then it only tells its status"
+
+
+def _standing_by(status: Status) -> str:
+    leader = status.leader
     whom = "the daemon that holds the account"
     if leader is not None:
         whom = f"process {leader.pid} on {leader.host}, which holds account {leader.account!r}"
