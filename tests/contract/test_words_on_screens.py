@@ -20,6 +20,7 @@ from tests.contract.test_control import CTL as PROGRAM
 from tests.fakes.control import LONG, FakeControl
 from tradebotd.cli.each_letter import act_on_each
 from tradebotd.cli.errors import CommandError
+from tradebotd.clocks.host import host_now
 from tradebotd.control.server import serve
 from tradebotd.domain.errors import DatabaseUnavailableError, RefusedError
 from tradebotd.domain.refusal import RefusalCode
@@ -304,3 +305,16 @@ async def test_a_superseded_letter_names_the_run(served: Path, control: FakeCont
 
     assert "superseded by run 812" in listed.out
     assert "superseded by run 812" in shown.out
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+async def test_the_daemon_says_whether_its_clock_is_the_hosts(
+    served: Path, control: FakeControl, *, simulated: bool
+) -> None:
+    """N28: by its word, whatever the clock shows: a replay may be passing by the present."""
+    control.simulated = simulated
+    control.now_is = host_now()
+
+    shown = await ctl("--socket", served, "orders", "show", "17")
+
+    assert ("(host time)" in shown.out) is simulated

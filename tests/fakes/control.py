@@ -203,6 +203,8 @@ class FakeControl:
         self.left: list[Left] = []
         self.stop: Decimal | None = Decimal(42785)
         self.trouble: Exception | None = None
+        self.now_is = NOW
+        self.simulated = True
         self.open_letters = [3]
         self.letter_refusals: dict[int, Exception] = {}
         self.retried_status = "ok"
@@ -213,7 +215,10 @@ class FakeControl:
         self.slow_ended = anyio.Event()
 
     def now(self) -> datetime:
-        return NOW
+        return self.now_is
+
+    def is_simulated(self) -> bool:
+        return self.simulated
 
     def state(self) -> State:
         return self.state_now

@@ -17,6 +17,7 @@ ANSWER_SECONDS = 20.0
 PRESENCE_SECONDS = 0.5
 PEER = struct.Struct("3i")  # SO_PEERCRED: pid, uid, gid
 NOW_HEADER = "tradebotd-now"
+CLOCK_HEADER = "tradebotd-clock"
 # An error as the last line of a stream has no HTTP status of its own.
 STATUS_BY_CODE = {
     "internal": 500,
@@ -31,10 +32,14 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 class Answer(NamedTuple):
-    """Answer of the daemon. `now` is its clock (market time in a replay); None if not sent."""
+    """`now` is the daemon's clock (market time in a replay); None when it did not say.
+
+    `simulated`: that clock is not the host's, whatever it shows at present.
+    """
 
     data: Any
     now: datetime | None
+    simulated: bool = False
 
 
 class Client:
@@ -75,7 +80,8 @@ class Client:
         if _is_error(data):  # failed after the stream had begun
             raise _refused(STATUS_BY_CODE.get(data["error"]["code"], 409), data["error"])
         now = response.header(NOW_HEADER)
-        return Answer(data, None if now is None else datetime.fromisoformat(now))
+        simulated = response.header(CLOCK_HEADER) == "market"
+        return Answer(data, None if now is None else datetime.fromisoformat(now), simulated)
 
     def _unreachable(self, error: Exception) -> CommandError:
         if isinstance(error, PermissionError):

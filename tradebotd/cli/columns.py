@@ -124,15 +124,6 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-def is_simulated(now: datetime | None) -> bool:
-    """Return whether the daemon's clock differs from the host's by more than five minutes."""
-    if now is None:
-        return False
-    import time  # noqa: PLC0415
-
-    return abs(now.timestamp() - time.time()) > 300  # noqa: TID251 - the host's, to compare with
-
-
 def fitted(
     columns: Sequence[Column],
     rows: Sequence[Json],

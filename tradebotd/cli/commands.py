@@ -104,7 +104,7 @@ def _table(answer: Answer, options: Options, columns: str, empty: str) -> int:
     from tradebotd.cli import tables  # noqa: PLC0415 - only tables need rich
 
     rows = answer.data if isinstance(answer.data, list) else [answer.data]
-    tables.show(getattr(tables, columns), rows, answer.now, empty=empty)
+    tables.show(getattr(tables, columns), rows, answer, empty=empty)
     return EXIT_DONE
 
 

@@ -77,7 +77,7 @@ def flatten(client: Client, options: Options, told: Told) -> int:
     if answer.data["left"] and not options.json:
         from tradebotd.cli import tables  # noqa: PLC0415 - only tables need rich
 
-        tables.show(tables.LEFT, answer.data["left"], answer.now, empty="")
+        tables.show(tables.LEFT, answer.data["left"], answer, empty="")
     return EXIT_NO if answer.data["left"] else EXIT_DONE
 
 

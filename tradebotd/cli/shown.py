@@ -5,7 +5,6 @@ from typing import Any
 
 from tradebotd.cli import tables
 from tradebotd.cli.client import Answer, Client
-from tradebotd.cli.columns import is_simulated
 from tradebotd.cli.errors import EXIT_REFUSED, CommandError
 from tradebotd.cli.formatting import ago, money, plain, stop_name, with_asset
 
@@ -37,7 +36,7 @@ def dead_letter(client: Client, options: Options) -> Answer:
     answer = client.get("dead-letters")
     for letter in answer.data:
         if letter["id"] == options.id:
-            return Answer(letter, answer.now)
+            return answer._replace(data=letter)
     known = ", ".join(str(letter["id"]) for letter in answer.data)
     hint = f"known: {known}" if known else "there is none at present"
     message = f"there is no dead letter {options.id}"
@@ -61,17 +60,17 @@ def tell_bot(answer: Answer) -> None:
         print(f"  last error: {tables.last_line(bot['last_error_message'])}")
     print()
     held = [bot["position"]] if bot["position"] else []
-    tables.show(tables.POSITIONS, held, answer.now, empty="no open position")
+    tables.show(tables.POSITIONS, held, answer, empty="no open position")
     for position in held:
         print()
         print(_at_stake(position))
-        tables.show(tables.EXITS, position["exits"], answer.now, empty="no exit: nothing ends it")
+        tables.show(tables.EXITS, position["exits"], answer, empty="no exit: nothing ends it")
     for columns, rows, empty in (
         (tables.TRADES, bot["trades"], "no trades yet"),
         (tables.DECISIONS, bot["decisions"], "no decisions yet"),
     ):
         print()
-        tables.show(columns, rows, answer.now, empty=empty)
+        tables.show(columns, rows, answer, empty=empty)
 
 
 def _at_stake(position: dict[str, Any]) -> str:
@@ -87,7 +86,7 @@ def _at_stake(position: dict[str, Any]) -> str:
 
 
 def tell_order(answer: Answer) -> None:
-    order, simulated = answer.data, is_simulated(answer.now)
+    order, simulated = answer.data, answer.simulated
     for key, value in order.items():
         if not isinstance(value, list | dict) and value is not None:
             print(f"{key:<{LABEL}} {_value(key, value, simulated=simulated)}")
@@ -101,7 +100,7 @@ def tell_order(answer: Answer) -> None:
                 print(f"  {key:<{LABEL}} {_value(key, value, simulated=simulated)}")
     for columns, key in ((tables.EVENTS, "events"), (tables.FILLS, "fills")):
         print()
-        tables.show(columns, order[key], answer.now, empty=f"no {key}")
+        tables.show(columns, order[key], answer, empty=f"no {key}")
 
 
 def _value(key: str, value: Any, *, simulated: bool) -> str:

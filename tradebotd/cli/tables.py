@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tradebotd.cli.client import Answer
 from tradebotd.cli.columns import (
     GAP,
     Column,
@@ -19,7 +20,6 @@ from tradebotd.cli.columns import (
     Money,
     Times,
     fitted,
-    is_simulated,
     terminal_width,
 )
 from tradebotd.cli.formatting import (
@@ -61,14 +61,13 @@ class _Console(Console):
         raise BrokenPipeError  # `main` ends it quietly
 
 
-def show(
-    columns: Sequence[Column], rows: Sequence[Json], now: datetime | None, *, empty: str
-) -> None:
+def show(columns: Sequence[Column], rows: Sequence[Json], answer: Answer, *, empty: str) -> None:
+    """*rows* are of *answer*, whose clock their times are told by."""
     if not rows:
         print(empty)
         return
-    width, simulated = terminal_width(), is_simulated(now)
-    fit = fitted(columns, rows, now, width, simulated=simulated)
+    width, simulated = terminal_width(), answer.simulated
+    fit = fitted(columns, rows, answer.now, width, simulated=simulated)
     room = sum(fit.widths) + GAP * (len(fit.widths) - 1)
     out = _Console(width=room, highlight=False, no_color=not has_colour(), emoji=False)
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")

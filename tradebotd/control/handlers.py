@@ -17,8 +17,9 @@ from tradebotd.control.messages.market import Candle, Levels, Symbol, SymbolResu
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, Trade
 from tradebotd.control.messages.status import HealthState, Healthy, Ready, State, Status
-from tradebotd.control.routing import Api, APIRouter
+from tradebotd.control.routing import CLOCK_HEADER, NOW_HEADER, Api, APIRouter
 from tradebotd.control.streaming import Progress, stream_run
+from tradebotd.control.wire import iso
 
 MAX_ROWS = 10_000
 Limit = Annotated[int, Field(ge=1, le=MAX_ROWS)]
@@ -35,6 +36,10 @@ class DaemonControl(Protocol):
     def state(self) -> State: ...
     def now(self) -> datetime:
         """Return the daemon's clock: market time in a replay."""
+        ...
+
+    def is_simulated(self) -> bool:
+        """Whether the clock is another one than the host's."""
         ...
 
     async def jobs(self) -> list[Job]: ...
@@ -93,7 +98,12 @@ class DaemonControl(Protocol):
 
 def create_app(control: DaemonControl, tasks: TaskGroup) -> Api:
     """Create the API. *tasks* runs streamed actions: a client that disconnects stops no job."""
-    app = Api(title="tradebotd", version=__version__, now=control.now)
+
+    def headers() -> dict[str, str]:
+        clock = "market" if control.is_simulated() else "wall"
+        return {NOW_HEADER: iso(control.now()), CLOCK_HEADER: clock}
+
+    app = Api(title="tradebotd", version=__version__, headers=headers)
     app.include_router(_probes(control))
     app.include_router(_jobs(control, tasks), prefix="/v1")
     app.include_router(_bots(control, tasks), prefix="/v1")

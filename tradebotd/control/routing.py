@@ -5,9 +5,8 @@ daemon's start, most of it models of OpenAPI that are built each time.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -22,9 +21,10 @@ from starlette.routing import Route
 from tradebotd.control.errors import refuse
 from tradebotd.control.openapi import Operation, describe
 from tradebotd.control.parameters import Signature
-from tradebotd.control.wire import ErrorAnswer, ErrorDetail, iso
+from tradebotd.control.wire import ErrorAnswer, ErrorDetail
 
 NOW_HEADER: Final = "tradebotd-now"  # what relative times in tables are relative to
+CLOCK_HEADER: Final = "tradebotd-clock"  # market | wall: whether host times stand beside others
 DESCRIPTION_PATH: Final = "/v1/openapi.json"
 
 _PATH_NAME: Final = re.compile(r"{(\w+)(?::\w+)?}")
@@ -44,18 +44,16 @@ class Endpoint:
     answer: TypeAdapter[Any] | None
     in_description: bool
 
-    async def call(self, request: Request, now: Callable[[], datetime]) -> Response:
+    async def call(self, request: Request, headers: Callable[[], Mapping[str, str]]) -> Response:
         head = Response()
-        told_at = iso(now())
+        told = dict(headers())
         said = await self.function(**await self.signature.read(request, head))
         if isinstance(said, Response):
             return said
         if self.answer is None:
             raise TypeError(f"{self.path} returned a {type(said).__name__}, not a Response")
         content = self.answer.dump_json(self.answer.validate_python(said, from_attributes=True))
-        return Response(
-            content, head.status_code, {NOW_HEADER: told_at}, media_type="application/json"
-        )
+        return Response(content, head.status_code, told, media_type="application/json")
 
     def operation(self, method: str) -> Operation:
         return Operation(
@@ -113,13 +111,16 @@ class APIRouter:
 class Api(APIRouter):
     """An ASGI application; the path that no endpoint has is refused in the shape of errors.
 
-    An error becomes an answer, and what is done carries the name of who asked for it.
+    An error becomes an answer, and what is done carries the name of who asked for it. *headers*: of
+    each answer that is no error, as they are when it is asked for.
     """
 
-    def __init__(self, *, title: str, version: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, title: str, version: str, headers: Callable[[], Mapping[str, str]]
+    ) -> None:
         super().__init__()
         self.asgi = Starlette(exception_handlers={HTTPException: _no_such_path})
-        self._title, self._version, self._now = title, version, now
+        self._title, self._version, self._headers = title, version, headers
         self.asgi.router.routes.append(Route(DESCRIPTION_PATH, self._describe))
 
     def include_router(self, router: APIRouter, prefix: str = "") -> None:
@@ -132,7 +133,7 @@ class Api(APIRouter):
         async def guarded(request: Request) -> Response:
             try:
                 with structlog.contextvars.bound_contextvars(by=_asker(request)):
-                    return await endpoint.call(request, self._now)
+                    return await endpoint.call(request, self._headers)
             except HTTPException:
                 raise
             except Exception as error:  # noqa: BLE001 - the edge: an operator gets an answer

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from tradebotd import __version__
 from tradebotd.control.errors import refuse
 from tradebotd.control.messages.status import Healthy, Ready, Status
-from tradebotd.control.routing import Api
+from tradebotd.control.routing import NOW_HEADER, Api
+from tradebotd.control.wire import iso
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.refusal import RefusalCode
 
@@ -21,7 +22,11 @@ class Waiting(Protocol):
 
 
 def create_waiting_app(view: Waiting) -> Api:
-    app = Api(title="tradebotd, which waits", version=__version__, now=view.now)
+    app = Api(
+        title="tradebotd, which waits",
+        version=__version__,
+        headers=lambda: {NOW_HEADER: iso(view.now())},
+    )
 
     @app.get("/healthz")
     async def healthz() -> Healthy:

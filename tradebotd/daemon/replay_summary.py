@@ -45,6 +45,7 @@ async def read_summary(
 
 def show_summary(summary: ReplaySummary) -> None:
     """Print a table like tradebotctl's, then a line about the account."""
+    from tradebotd.cli.client import Answer  # noqa: PLC0415 - only where it is shown
     from tradebotd.cli.columns import Column, Money  # noqa: PLC0415 - only where it is shown
     from tradebotd.cli.tables import show  # noqa: PLC0415 - rich, for this alone
 
@@ -61,7 +62,7 @@ def show_summary(summary: ReplaySummary) -> None:
     show(
         columns,
         [_row(bot_trades, summary.curves) for bot_trades in summary.bots],
-        None,
+        Answer(data=None, now=None),
         empty=NO_BOTS,
     )
     sys.stdout.write("\n".join([*_strangers(summary), account_line(summary)]) + "\n")

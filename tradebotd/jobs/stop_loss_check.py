@@ -7,8 +7,9 @@ from typing import Final
 import structlog
 
 from tradebotd.clocks.host import monotonic
-from tradebotd.domain.ids import JobName
+from tradebotd.domain.ids import JobName, PositionId
 from tradebotd.domain.job import Outcome, Summary
+from tradebotd.domain.position import Position
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import RunContext
@@ -28,7 +29,7 @@ class StopLossCheck:
     clock: Clock
     entry_orders: RestingEntries | None = None
     host_seconds: Callable[[], float] = monotonic
-    _beyond_since: dict[str, float] = field(default_factory=dict)
+    _beyond_since: dict[PositionId, float] = field(default_factory=dict)
 
     @property
     def name(self) -> JobName:
@@ -61,14 +62,19 @@ class StopLossCheck:
         if self.clock.speed > 1:
             missed = self._lasting(missed)
         if missed:
-            return Outcome(ok=False, message=f"beyond their stop: {', '.join(missed)}")
+            named = ", ".join(f"{position.bot} {position.symbol}" for position in missed)
+            return Outcome(ok=False, message=f"beyond their stop: {named}")
         return Outcome(ok=True, message="no open position is beyond its stop")
 
-    def _lasting(self, beyond: Sequence[str]) -> list[str]:
+    def _lasting(self, beyond: Sequence[Position]) -> list[Position]:
         now, since = self.host_seconds(), self._beyond_since
-        for over in since.keys() - set(beyond):
+        for over in since.keys() - {each.id for each in beyond}:
             del since[over]
-        return [name for name in beyond if now - since.setdefault(name, now) >= SENT_WITHIN_SECONDS]
+        return [
+            position
+            for position in beyond
+            if now - since.setdefault(position.id, now) >= SENT_WITHIN_SECONDS
+        ]
 
 
 def _summary(result: SweepResult) -> Summary:

@@ -82,6 +82,9 @@ class Operator:
     def now(self) -> datetime:
         return self._clock.now()
 
+    def is_simulated(self) -> bool:
+        return self._clock.kind != "wall"
+
     # Jobs
 
     async def jobs(self) -> list[Job]:

@@ -216,7 +216,7 @@ class ExitManager:
         await self._market_exits.update_alerts()
         return result
 
-    async def missed_exits(self, now: datetime) -> list[str]:
+    async def missed_exits(self, now: datetime) -> list[Position]:
         """Return open positions whose price has met an exit and that are still there.
 
         Positions whose market is closed wait for it to open, and are not among them; nor are those
@@ -234,7 +234,7 @@ class ExitManager:
                     continue
                 hit = triggered(position.side, ExitLevels.of(position), price)
                 if hit is not None or expired(position.exits, position.opened_at, now):
-                    beyond.append(f"{position.bot} {position.symbol}")
+                    beyond.append(position)
         return beyond
 
     async def close_now(
