@@ -149,3 +149,35 @@ def test_every_answer_of_a_first_start_is_one(tmp_path: Path, case: ReplayCase) 
         assert said[0]["waits_for"].startswith("the database (its own, in ")
         assert said[-1]["state"] == "running"
         daemon.terminate()
+
+
+def test_a_calendar_that_ends_soon_is_told_at_the_start(tmp_path: Path) -> None:
+    """M3.9: and not only by the job of the coming night."""
+    pytest.importorskip("exchange_calendars")
+    config = tmp_path / "config.toml"
+    config.write_text(f"""
+[daemon]
+state_dir = "{tmp_path}/var"
+socket = "{tmp_path}/daemon.sock"
+log_format = "json"
+[feeds.made_up]
+kind = "synthetic"
+start = "2026-12-01T12:00:00Z"
+speed = 1
+[venues.paper]
+kind = "paper"
+[[symbols]]
+symbol = "AUSDT"
+feeds = ["made_up"]
+venue = "paper"
+calendar = "XSHG"
+""")
+    with running(config) as daemon:
+        wait_for_log(daemon, "daemon ready")
+        problems = {each["code"]: each for each in status(daemon)["problems"]}
+        daemon.terminate()
+
+    assert (
+        "known until 2026-12-31 only (30 days from 2026-12-01)"
+        in (problems["calendar_ends"]["message"])
+    )

@@ -61,13 +61,15 @@ class _Console(Console):
         raise BrokenPipeError  # `main` ends it quietly
 
 
-def show(columns: Sequence[Column], rows: Sequence[Json], answer: Answer, *, empty: str) -> None:
-    """*rows* are of *answer*, whose clock their times are told by."""
+def show(
+    columns: Sequence[Column], rows: Sequence[Json], answer: Answer | None, *, empty: str
+) -> None:
+    """*rows* are of *answer*, whose clock their times are told by; None: they have none."""
     if not rows:
         print(empty)
         return
-    width, simulated = terminal_width(), answer.simulated
-    fit = fitted(columns, rows, answer.now, width, simulated=simulated)
+    width, simulated = terminal_width(), answer is not None and answer.simulated
+    fit = fitted(columns, rows, answer and answer.now, width, simulated=simulated)
     room = sum(fit.widths) + GAP * (len(fit.widths) - 1)
     out = _Console(width=room, highlight=False, no_color=not has_colour(), emoji=False)
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")

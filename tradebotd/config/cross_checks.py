@@ -18,6 +18,8 @@ from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_
 from tradebotd.config.secrets import secret_problems
 from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
 from tradebotd.config.unused_checks import unused_problems
+from tradebotd.domain.calendar_aliases import one_name
+from tradebotd.domain.instrument import ALWAYS_OPEN
 
 SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
 _MOST_LISTED: Final = 1_000  # entries of a folder
@@ -36,6 +38,7 @@ def cross_problems(config: Config) -> list[str]:
         *_feeds(config),
         *_venues(config),
         *_symbols(config),
+        *_calendars(config),
         *currency_problems(config),
         *cash_problems(config),
         *bot_problems(config),
@@ -190,6 +193,23 @@ def _margin_brackets(path: str, symbol: SymbolSection) -> Iterator[str]:
                 " both must rise"
             )
         floor, rate = bracket.notional, bracket.maintenance_margin
+
+
+def _calendars(config: Config) -> Iterator[str]:
+    used = {one_name(symbol.calendar): symbol.calendar for symbol in config.symbols}
+    told: dict[str, str] = {}
+    for code, section in config.calendars.items():
+        path, name = f"calendars.{code}", one_name(code)
+        if name == ALWAYS_OPEN:
+            yield f"{path}: it never closes, so it has no breaks"
+        elif name not in used:
+            yield f"{path}: no symbol has this calendar; they have {', '.join(sorted(used))}"
+        elif name in told:
+            yield f"{path}: it is {told[name]} by another name; say its breaks in one place"
+        told[name] = code
+        for number, each in enumerate(section.breaks):
+            if each.start == each.end:
+                yield f"{path}.breaks[{number}]: it ends when it begins"
 
 
 def _jobs(config: Config) -> Iterator[str]:

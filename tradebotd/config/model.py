@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr
 from tradebotd.config.sections import (
     AlertsSection,
     BotSection,
+    CalendarSection,
     DaemonSection,
     DatabaseSection,
     ExitsSection,
@@ -34,6 +35,7 @@ from tradebotd.domain.bot import (
     SizingKind,
     SizingRule,
 )
+from tradebotd.domain.calendar_aliases import one_name
 from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
 from tradebotd.domain.ids import BotName, FeedName, VenueName
 from tradebotd.domain.instrument import (
@@ -57,6 +59,7 @@ class Config(Section):
     feeds: Annotated[dict[str, FeedSection], Field(min_length=1)]
     venues: Annotated[dict[str, VenueSection], Field(min_length=1)]
     symbols: Annotated[list[SymbolSection], Field(min_length=1)]
+    calendars: dict[str, CalendarSection] = Field(default_factory=dict)
     bots: list[BotSection] = Field(default_factory=list)
     risk: RiskSection = RiskSection.model_construct()
     jobs: dict[str, JobSection] = Field(default_factory=dict)
@@ -191,7 +194,7 @@ class Config(Section):
             ),
             feeds=tuple(FeedName(feed) for feed in section.feeds),
             timeframes=tuple(Timeframe(timeframe) for timeframe in section.timeframes),
-            calendar=section.calendar,
+            calendar=one_name(section.calendar),
             names=dict(section.names),
         )
 

@@ -158,6 +158,20 @@ class SymbolSection(Section):
     quote_asset: str | None = None
 
 
+class BreakSection(Section):
+    """By the exchange's own clock, on `days` (all)."""
+
+    days: Days = ()
+    start: TimeOfDay
+    end: TimeOfDay
+
+
+class CalendarSection(Section):
+    """Breaks of an exchange that its table leaves out."""
+
+    breaks: Annotated[list[BreakSection], Field(min_length=1)]
+
+
 class SizingSection(Section):
     kind: Literal["fixed_quantity", "fixed_notional", "percent_equity", "risk_percent", "atr"]
     value: PositiveMoney

@@ -3,17 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from tradebotd.clocks.host import host_now
 from tradebotd.config.model import Config
+from tradebotd.domain.calendar_aliases import one_name
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.feeds.replay import Recordings
-from tradebotd.market.calendar_ends import ending, exchanges, without_its_lunch
+from tradebotd.market.calendar_ends import ending, exchanges, without_its_break
 from tradebotd.market.calendars import ExchangeCalendar, load_calendar
+from tradebotd.market.declared_breaks import DeclaredBreak
 from tradebotd.market.sessions import Calendar
+from tradebotd.scheduling.slots import DAY_NAMES
 
 BEFORE: Final = timedelta(days=31)  # "the last completed session" of the first candle
 
@@ -46,7 +50,9 @@ def data_spans(
 
 
 def read_calendars(
-    symbols: Sequence[MarketSymbol], spans: Mapping[str, Sequence[DataSpan]]
+    symbols: Sequence[MarketSymbol],
+    spans: Mapping[str, Sequence[DataSpan]],
+    breaks: Mapping[str, Sequence[DeclaredBreak]] = MappingProxyType({}),
 ) -> dict[str, Calendar]:
     """Load each calendar once. Raises ConfigError with all problems, at the first symbol of each.
 
@@ -65,7 +71,9 @@ def read_calendars(
                 for span in spans.get(symbol.symbol, ())
             ]
             try:
-                calendars[code] = load_calendar(code, _first(of_code), _latest(of_code))
+                calendars[code] = load_calendar(
+                    code, _first(of_code), _latest(of_code), breaks.get(code, ())
+                )
             except ConfigError as error:
                 refused.add(code)
                 problems += [f"{path}: {problem}" for problem in error.problems]
@@ -82,17 +90,41 @@ def read_calendars(
     return calendars
 
 
+def declared_breaks(config: Config) -> dict[str, list[DeclaredBreak]]:
+    """By calendar, under the one name that it has."""
+    return {
+        one_name(code): [
+            DeclaredBreak(
+                start=each.start,
+                end=each.end,
+                weekdays=frozenset(DAY_NAMES.index(day) for day in each.days),
+            )
+            for each in section.breaks
+        ]
+        for code, section in config.calendars.items()
+    }
+
+
+def other_names(config: Config) -> list[str]:
+    """What `check` notes of codes that are other names."""
+    return [
+        f"symbols[{number}].calendar: {each.calendar} is {one_name(each.calendar)}"
+        for number, each in enumerate(config.symbols)
+        if one_name(each.calendar) != each.calendar
+    ]
+
+
 def calendar_warnings(
     symbols: Sequence[MarketSymbol],
     calendars: Mapping[str, Calendar],
     spans: Mapping[str, Sequence[DataSpan]],
 ) -> list[str]:
-    """Return `check`'s warnings of calendars that end soon after the data, or lack a lunch."""
+    """What `tradebotd check` says of tables that end soon, by the data, and of breaks."""
     found = []
     for calendar in exchanges(calendars):
         having = [n for n, symbol in enumerate(symbols) if symbol.calendar == calendar.code]
         of_code = [span for n in having for span in spans.get(symbols[n].symbol, ())]
-        said = (ending(calendar, _latest(of_code)), without_its_lunch(calendar))
+        said = (ending(calendar, _latest(of_code)), without_its_break(calendar))
         found += [f"symbols[{having[0]}].calendar: {words}" for words in said if words is not None]
     return found
 

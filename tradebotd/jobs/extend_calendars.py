@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -53,7 +54,7 @@ class ExtendCalendars:
                 summary.items[calendar.code] = {"known_until": str(calendar.known_until)}
             else:
                 summary.skipped += 1
-        await self._update_alerts()
+        await alert_ends(self.calendars, self.database, self.clock.now())
         return summary
 
     async def outcome(self) -> Outcome:
@@ -75,20 +76,23 @@ class ExtendCalendars:
         words = f"{len(tables)} known, {nearest.code} the shortest: until {nearest.known_until}"
         return Outcome(ok=True, message=words)
 
-    async def _update_alerts(self) -> None:
-        """Update the alerts of all calendars. Raises DatabaseUnavailableError."""
-        now = self.clock.now()
-        today = now.date()
-        subjects: list[str] = []
-        async with self.database.transaction() as connection:
-            for calendar in exchanges(self.calendars):
-                words = ending(calendar, today)
-                if words is None:
-                    continue
-                severity: alerts.Severity = "critical" if has_ended(calendar, today) else "warning"
-                subjects.append(calendar.code)
-                if await alerts.raise_alert(
-                    connection, AlertCode.CALENDAR_ENDS, severity, calendar.code, words, now
-                ):
-                    log.warning("calendar end detected", calendar=calendar.code, reason=words)
-            await alerts.clear_others(connection, AlertCode.CALENDAR_ENDS, subjects, now)
+
+async def alert_ends(calendars: Mapping[str, Calendar], database: Database, now: datetime) -> None:
+    """Raise the alert of each table that ends soon or has ended, and clear those of others.
+
+    Of all calendars, at the start and with each run. Raises DatabaseUnavailableError.
+    """
+    today = now.date()
+    subjects: list[str] = []
+    async with database.transaction() as connection:
+        for calendar in exchanges(calendars):
+            words = ending(calendar, today)
+            if words is None:
+                continue
+            severity: alerts.Severity = "critical" if has_ended(calendar, today) else "warning"
+            subjects.append(calendar.code)
+            if await alerts.raise_alert(
+                connection, AlertCode.CALENDAR_ENDS, severity, calendar.code, words, now
+            ):
+                log.warning("calendar end detected", calendar=calendar.code, reason=words)
+        await alerts.clear_others(connection, AlertCode.CALENDAR_ENDS, subjects, now)

@@ -4,13 +4,25 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
+from tradebotd.domain.calendar_aliases import one_name
 from tradebotd.market.calendars import LIBRARY, ExchangeCalendar
 from tradebotd.market.sessions import Calendar
 
 KEPT_AHEAD: Final = timedelta(days=365)  # a shorter table is read again
-LUNCH_UNKNOWN: Final = frozenset(
-    {"XBKK", "XIDX", "JKT", "XKLS", "XPHS", "XSES"}  # JKT: the library's other name of XIDX
-)
+_LUNCH: Final = "breaks for lunch"
+_HOUR: Final = "stops for an hour each day, at 16:00 in Chicago"
+# Where an exchange publishes a break, and the library's table (4.13.2) has none.
+BREAKS_UNKNOWN: Final = {
+    "XBKK": _LUNCH,
+    "XIDX": _LUNCH,
+    "XKLS": _LUNCH,
+    "XPHS": _LUNCH,
+    "XSES": _LUNCH,
+    "XKAR": "breaks on Fridays from 12:00 to 14:30",
+    "CMES": _HOUR,
+    "us_futures": _HOUR,
+    "24/5": "ends at midnight UTC on Fridays, and currency markets at 17:00 in New York",
+}
 TOLD_BEFORE: Final = timedelta(days=42)  # a release of the library comes about every two months
 
 
@@ -44,12 +56,18 @@ def ending(calendar: ExchangeCalendar, today: date) -> str | None:
     )
 
 
-def without_its_lunch(calendar: ExchangeCalendar) -> str | None:
-    """Describe the lunch break that the library leaves out; None if it leaves out none."""
-    if calendar.code not in LUNCH_UNKNOWN:
+def without_its_break(calendar: ExchangeCalendar) -> str | None:
+    """What there is to say of an exchange whose break the library leaves out; None: nothing.
+
+    Nothing is said where the configuration declares breaks of its own.
+    """
+    what = BREAKS_UNKNOWN.get(one_name(calendar.code))
+    if what is None or calendar.declared_breaks:
         return None
+    key = calendar.code if calendar.code.isidentifier() else f'"{calendar.code}"'
     return (
-        f"{calendar.code} breaks for lunch, which {LIBRARY} leaves out: it is taken for open then"
+        f"{calendar.code} {what}, which {LIBRARY} leaves out: it is taken for open then;"
+        f" [calendars.{key}] breaks says so"
     )
 
 

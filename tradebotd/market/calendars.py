@@ -14,6 +14,7 @@ from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.instrument import ALWAYS_OPEN
 from tradebotd.market.assumed_sessions import RegularHours, regular_hours
 from tradebotd.market.calendar_names import CODES, nearest
+from tradebotd.market.declared_breaks import DeclaredBreak, with_breaks
 from tradebotd.market.sessions import (
     DAY,
     AlwaysOpen,
@@ -65,8 +66,11 @@ class ExchangeCalendar:
     without a table (`from_table`) there are none, and asking for the next one raises ConfigError.
     """
 
-    def __init__(self, code: str, sessions: Sequence[Session]) -> None:
+    def __init__(
+        self, code: str, sessions: Sequence[Session], breaks: Sequence[DeclaredBreak] = ()
+    ) -> None:
         self.code = code
+        self.declared_breaks = tuple(breaks)  # beside those of a table
         self.known_from = sessions[0].date if sessions else date.min
         self.known_until = sessions[-1].date if sessions else date.min
         self.ends: date | None = None
@@ -76,8 +80,10 @@ class ExchangeCalendar:
         self._listed_before = datetime.max.replace(tzinfo=UTC)
 
     @classmethod
-    def from_table(cls, code: str, known: KnownSessions) -> "ExchangeCalendar":
-        calendar = cls(code, ())
+    def from_table(
+        cls, code: str, known: KnownSessions, breaks: Sequence[DeclaredBreak] = ()
+    ) -> "ExchangeCalendar":
+        calendar = cls(code, (), breaks)
         calendar.extend(known)
         return calendar
 
@@ -85,8 +91,9 @@ class ExchangeCalendar:
         """Replace the known and assumed sessions by *known*."""
         self.known_from, self.known_until = known.known_from, known.known_until
         self.ends = known.ends
-        self._regular = regular_hours(known.sessions, known.zone)
-        self._lay(known.sessions)
+        sessions = with_breaks(known.sessions, self.declared_breaks, known.zone)
+        self._regular = regular_hours(sessions, known.zone)
+        self._lay(sessions)
         self._listed_until = known.known_until
         self._listed_before = _start_of(self._listed_until - _OFFSETS)
 
@@ -196,7 +203,12 @@ class ExchangeCalendar:
             self._ends.append(hours.close)
 
 
-def load_calendar(code: str, first: date | None = None, now: date | None = None) -> Calendar:
+def load_calendar(
+    code: str,
+    first: date | None = None,
+    now: date | None = None,
+    breaks: Sequence[DeclaredBreak] = (),
+) -> Calendar:
     """Load a calendar from *first* (at least FIRST_DAY) to HORIZON after *now*, if known so far.
 
     Raises ConfigError for an unknown code, one that cannot be built, and where the `calendars`
@@ -205,7 +217,8 @@ def load_calendar(code: str, first: date | None = None, now: date | None = None)
     if code == ALWAYS_OPEN:
         return AlwaysOpen()
     begin = FIRST_DAY if first is None else min(first, FIRST_DAY)
-    return ExchangeCalendar.from_table(code, read_known(code, begin, now or host_now().date()))
+    known = read_known(code, begin, now or host_now().date())
+    return ExchangeCalendar.from_table(code, known, breaks)
 
 
 def read_known(code: str, first: date, now: date) -> KnownSessions:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tradebotd.config.load import find_config
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import in_words
-from tradebotd.daemon.calendar_files import calendar_warnings, data_spans
+from tradebotd.daemon.calendar_files import calendar_warnings, data_spans, other_names
 from tradebotd.daemon.place_checks import PlaceFindings, look_at_places
 from tradebotd.daemon.recording_words import notes_of, read_of, warnings_of
 from tradebotd.daemon.wiring.files import load
@@ -38,7 +38,7 @@ def check(given: Path | None) -> int:
     warnings += places.warnings
     warnings += files.idle_bots(config)
     always_open = {symbol.symbol for symbol in files.symbols if symbol.calendar == ALWAYS_OPEN}
-    notes = list(places.notes)
+    notes = [*places.notes, *other_names(config)]
     for feed, recordings in files.recordings.items():
         warnings += warnings_of(feed, recordings)
         notes += [*read_of(feed, recordings, always_open), *notes_of(feed, recordings)]

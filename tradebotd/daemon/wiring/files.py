@@ -11,8 +11,9 @@ from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
 from tradebotd.config.warning import ConfigWarning
-from tradebotd.daemon.calendar_files import data_spans, read_calendars
+from tradebotd.daemon.calendar_files import data_spans, declared_breaks, read_calendars
 from tradebotd.daemon.recorded_bots import idle_bots, timeframe_problems
+from tradebotd.domain.calendar_aliases import one_name
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.instrument import MarketSymbol
@@ -88,7 +89,9 @@ def read_files(config: Config) -> LoadedFiles:
     recordings = _recordings(config, symbols, problems)
     problems += timeframe_problems(config, symbols, recordings)
     try:
-        calendars = read_calendars(symbols, data_spans(config, symbols, recordings))
+        calendars = read_calendars(
+            symbols, data_spans(config, symbols, recordings), declared_breaks(config)
+        )
     except ConfigError as error:
         problems += error.problems
     try:
@@ -145,7 +148,7 @@ def load_strategies(config: Config) -> dict[BotName, AnyStrategy]:
 
 def job_specs(config: Config) -> tuple[JobSpec, ...]:
     """Return the default schedule with the configuration's overrides. Raises ConfigError."""
-    calendars = {symbol.calendar for symbol in config.symbols}
+    calendars = {one_name(symbol.calendar) for symbol in config.symbols}
     zones = {config.bot_zone(bot) for bot in config.bots}
     specs = default_specs(calendars=calendars, zones=zones)
     return with_overrides(specs, config.job_overrides(), timezone=config.daemon.timezone)

@@ -30,7 +30,7 @@ from tradebotd.jobs.calculate_pivots import CalculatePivots
 from tradebotd.jobs.daily_close import DailyClose
 from tradebotd.jobs.daily_reset import DailyReset
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
-from tradebotd.jobs.extend_calendars import ExtendCalendars
+from tradebotd.jobs.extend_calendars import ExtendCalendars, alert_ends
 from tradebotd.jobs.fill_gaps import FillGaps
 from tradebotd.jobs.ping import Ping
 from tradebotd.jobs.realtime_pull import RealtimePull
@@ -67,6 +67,7 @@ async def build(
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
     await alert_recordings(database, files, market.begins_at)
+    await alert_ends(files.calendars, database, market.begins_at)
     trading = wire_trading(config, files, database, market, lease, nonce)
     lease.start_fence(max(trading.receive_windows, default=timedelta()).total_seconds())
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
