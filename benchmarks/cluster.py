@@ -15,8 +15,9 @@ from typing import Final
 
 import asyncpg
 
+from tradebotd.storage.postgres.binaries import find_binaries
 from tradebotd.storage.postgres.database import Database, open_database
-from tradebotd.storage.postgres.embedded import INITDB, find_binaries, socket_dsn
+from tradebotd.storage.postgres.embedded import INITDB, socket_dsn
 from tradebotd.storage.postgres.migrations import load_migrations, migrate
 from tradebotd.storage.postgres.unprivileged import mortal, unprivileged
 

@@ -14,8 +14,9 @@ import pytest
 from tradebotd.domain.errors import AccountTakenError, ConfigError, DatabaseUnavailableError
 from tradebotd.storage import process_identity
 from tradebotd.storage.postgres import binaries, embedded
+from tradebotd.storage.postgres.binaries import find_binaries
 from tradebotd.storage.postgres.database import open_database
-from tradebotd.storage.postgres.embedded import find_binaries, open_embedded
+from tradebotd.storage.postgres.embedded import open_embedded
 
 STARTER = """
     import sys

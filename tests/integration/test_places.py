@@ -14,7 +14,7 @@ import pytest
 from tradebotd.config.load import load_config
 from tradebotd.daemon import places
 from tradebotd.domain.errors import ConfigError, NoDatabaseError
-from tradebotd.storage.postgres.embedded import find_binaries
+from tradebotd.storage.postgres.binaries import find_binaries
 
 CONFIG = """
 [feeds.history]
