@@ -18,6 +18,7 @@ MAY_BE_LOST = {
     "trading/reconciliation/unknown_orders.py": "an alert",
     "trading/reconciliation/reconciler.py": "alerts",
     "trading/condition_alerts.py": "alerts",
+    "trading/venue_state/ban_alerts.py": "alerts",
 }
 
 

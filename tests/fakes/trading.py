@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.venue import SCRIPTED, ScriptedVenue
-from tradebotd.clocks.host import host_now
+from tradebotd.clocks.host import SystemHost, host_now
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.order_path import wire_order_path
 from tradebotd.domain.bot import AccountLimits, BotSpec, DailyLimits, SizingKind, SizingRule
@@ -20,10 +20,12 @@ from tradebotd.domain.order import OrderReport
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.market.calendars import AlwaysOpen, Calendar
 from tradebotd.market.candles import CandleReader
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.market.writer import CandleWriter
+from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import Venue
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import bots, decisions, leadership, process_identity
@@ -41,6 +43,8 @@ from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.exits.exit_changes import ExitChanges
 from tradebotd.trading.operator.commands import OperatorCommands
 from tradebotd.trading.operator.flatten import Flatten
+from tradebotd.trading.venue_state.venue_holds import VenueHolds
+from tradebotd.venues.contained import contained
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
@@ -131,6 +135,7 @@ class TradingHarness:
         bad_tick: Decimal = Decimal(100),
         speed: float = 0.0,
         paper: PaperTerms | None = None,
+        host: HostClock | None = None,
     ) -> None:
         code = ALWAYS_OPEN if calendar is None else calendar.code
         self.database = database
@@ -146,12 +151,14 @@ class TradingHarness:
         if paper is not None:
             self.paper = PaperVenue(SCRIPTED, self.clock, self.prices, database, paper, instruments)
             venues[SCRIPTED] = self.paper
-        self.venues = venues
+        self.bans = VenueBans()
+        self.venues = venues = venues if host is None else contained(venues, self.bans, host)
         calendars: dict[str, Calendar] = {code: calendar or AlwaysOpen()}
         self.specs = {each.name: each for each in specs}
         self.strategies: dict[BotName, Strategy] = {each.name: ScriptedStrategy() for each in specs}
         self.token, self.nonce = token, nonce
-        self.gate = EntryGate(database, self.clock)
+        self.holds = VenueHolds(self.bans, host or SystemHost())
+        self.gate = EntryGate(database, self.clock, self.holds)
         self.gate.open("reconcile")
         self.lease = Lease(account=ACCOUNT, token=token)
         self.path = wire_order_path(
@@ -167,6 +174,8 @@ class TradingHarness:
                 nonce=nonce,
                 currency="USDT",
                 sequential=sequential,
+                host=host,
+                bans=self.bans,
             ),
             resting=None if paper is None or paper.resting_stops else (),
         )
@@ -377,12 +386,14 @@ async def open_harness(
     bad_tick: Decimal = Decimal(100),
     speed: float = 0.0,
     paper: PaperTerms | None = None,
+    host: HostClock | None = None,
 ) -> TradingHarness:
     """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database.
 
     *watched*: symbols that nobody trades; *silent*: more of them, without a price. *venue*: one of
     an earlier harness, or of another kind. *bad_tick*: prices of tests jump; those of doubts ask for
-    less. *paper*: trade at a paper venue (`harness.paper`) instead, under the same name.
+    less. *paper*: trade at a paper venue (`harness.paper`) instead, under the same name. *host*:
+    venues are contained and their bans kept, as the daemon has them, by this clock.
     """
     wanted = specs or (spec(),)
     names = sorted({*watched, *silent, *(each.symbol for each in wanted)})
@@ -408,6 +419,7 @@ async def open_harness(
         bad_tick=bad_tick,
         speed=speed,
         paper=paper,
+        host=host,
     )
     for name in names:
         if name not in silent:

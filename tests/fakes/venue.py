@@ -76,7 +76,8 @@ class ScriptedVenue(ScriptedBooks):
 
     `submit_linked` and `replace` take their behaviour from `script` too, one a call; `cancel` has
     `cancel_script`. `hidden_until`: it has never seen the order for so many asks, or until then
-    by the host. `fills_are_late`: its list of trades has none yet.
+    by the host. `fills_are_late`: its list of trades has none yet. `away`: what every call is
+    answered by, while it is set.
     """
 
     reads_fail: bool = False
@@ -101,6 +102,7 @@ class ScriptedVenue(ScriptedBooks):
     hidden_until: dict[ClientOrderId, int | datetime] = field(default_factory=dict)
     before_account_answers: Callable[[], Awaitable[object]] | None = None
     fills_are_late: bool = False
+    away: VenueUnavailableError | None = None
 
     async def submit(
         self,
@@ -360,6 +362,7 @@ class ScriptedVenue(ScriptedBooks):
         assert_no_connection_held("the venue is asked")
         self.asked_for.append(what)
         await self._wait()
+        self._check_away()
         if self.reads_fail:
             raise VenueUnavailableError("503")
 
@@ -369,6 +372,11 @@ class ScriptedVenue(ScriptedBooks):
         if self.limiter is not None:
             await self.limiter()
         check_may_leave(send_blocked_by)
+        self._check_away()
+
+    def _check_away(self) -> None:
+        if self.away is not None:
+            raise VenueUnavailableError(str(self.away), self.away.until, banned=self.away.is_ban)
 
     async def _wait(self) -> None:
         if self.gate is not None:

@@ -42,6 +42,7 @@ class AlertCode(MeaningEnum):
     RECORDING_INCOMPLETE = "recording_incomplete", "of a recorded file not everything could be read"
     RESTING_STOP_LOST = "resting_stop_lost", "a stop should rest at the venue, and does not"
     SPLIT_SUSPECTED = "split_suspected", "a price looks like a split: exits of the symbol wait"
+    VENUE_BANNED = "venue_banned", "a venue bans us, or is away: it is asked nothing meanwhile"
     # Events: open for a day
     FEE_UNVALUED = "fee_unvalued", "a fee in an asset that no price values"
     FILL_DIFFERS = "fill_differs", "a venue tells a fill again with other values"

@@ -3,21 +3,24 @@
 TradebotError
 ├─ ConfigError               the operator must act; exit 78, systemd must not restart
 ├─ OrderDeniedError          our own risk rule said no; nothing left this process
-│  └─ EntryPostponedError    not now: tried again while the candle is the newest
+│  └─ EntryPostponedError    not now: it is asked again while the candle is the newest
 ├─ StrategyError             a strategy raised, or returned nonsense
-├─ FeedError                 market data is not available; the next feed may be asked
+├─ FeedError                 market data could not be had; the next feed may be asked
 ├─ VenueError
-│  ├─ VenueUnavailableError  the request never reached the venue: safe to ask again later
+│  ├─ VenueUnavailableError  the request never reached the venue: safe to ask again later,
+│  │                         and not before `until`, where the venue is away or bans us
 │  ├─ OrderRejectedError     the venue answered no: final
 │  └─ OutcomeUnknownError    the request may have reached the venue: never retry, reconcile
 ├─ StorageError
 │  ├─ DatabaseUnavailableError  PostgreSQL is away: fail visibly, resume when it is back
-│  │  └─ NoDatabaseError     there is no database, and the command does not create one
+│  │  └─ NoDatabaseError     there is none to look at, and the command makes none
 │  ├─ MigrationError         the schema is not what these files expect
-│  └─ OpenedMeanwhileError   another order has just opened the bot's position: read it again
+│  └─ OpenedMeanwhileError   another order opened the bot's position in that moment: look again
 ├─ AccountTakenError         another daemon holds the account; exit 75
-└─ RefusedError              an operator's request does not fit the state; exit 4
+└─ RefusedError              an operator's wish does not fit the state; exit 4
 """
+
+from datetime import datetime
 
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.ids import ClientOrderId
@@ -70,7 +73,14 @@ class VenueError(TradebotError):
 
 
 class VenueUnavailableError(VenueError):
-    pass
+    """*until*: the venue is not to be asked before it, by the host's clock: Retry-After of a 429
+    or 418, the end of a maintenance. *banned* without it: the venue does not say for how long.
+    """
+
+    def __init__(self, reason: str, until: datetime | None = None, *, banned: bool = False) -> None:
+        super().__init__(reason)
+        self.until = until
+        self.is_ban = banned or until is not None
 
 
 class OrderRejectedError(VenueError):

@@ -1,12 +1,13 @@
 """The order flow, from a signal to a closed trade.
 
-    bots | operator        the origin: a strategy's cycle, or an operator's command
+    bots | operator        who wants something: a strategy's cycle, or a command
     entries | exits        what may be sent for it: size and price; stops, targets, ends
-    reconciliation         what the venues report, and whose it is
-    execution              an order written, sent once, and its outcome in the books
-    account | prices       valuation, limits, days; the prices that may be acted on
-    condition_alerts       one alert for each condition that keeps something from being done
-    contradictions         impossible answers of a venue
+    reconciliation         what the venues say is so, and whose it is
+    execution              an order written, sent once, and what came of it in the books
+    account | prices       what all is worth, limits, days; which prices may be acted on
+    venue_state            venues that are away, interrupted or off the clock
+    condition_alerts       one alert for each thing that keeps something from being done
+    contradictions         what a venue says that cannot be so
 
 Each imports only what stands below it (a contract in pyproject.toml).
 """

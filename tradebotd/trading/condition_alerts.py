@@ -24,7 +24,7 @@ class ConditionAlerts:
         self._clock = clock
         self._code = code
         self._severity = severity
-        # None: alerts of an earlier process may be open.
+        # None: an earlier life's may be open.
         self._reported: tuple[Mapping[str, str], frozenset[VenueName]] | None = None
 
     async def update(

@@ -1,16 +1,25 @@
-"""Containment of adapters: a failure that was not foreseen becomes a VenueError for callers.
+"""A venue whose adapter may fail in a way that nobody foresaw: for its callers it is a VenueError.
 
-A missing field, a number in place of text: a surprise at one venue must not end a round over all
-venues, a sweep over all positions, or an operator's flatten.
+An answer with a field less, a number where text was: one venue's surprise must not end a round
+over all venues, a sweep over all positions, or an operator's flatten. And a venue that bans us, or
+is away until an instant, is asked nothing before it, whoever would.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, TypeVar
 
 import structlog
 
-from tradebotd.domain.errors import OutcomeUnknownError, TradebotError, VenueError
+from tradebotd.clocks.host import SystemHost
+from tradebotd.domain.errors import (
+    OrderRejectedError,
+    OutcomeUnknownError,
+    TradebotError,
+    VenueError,
+    VenueUnavailableError,
+)
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
@@ -18,6 +27,8 @@ from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.domain.quote import Quote
 from tradebotd.domain.transfer import Transfer
+from tradebotd.domain.venue_ban import VenueBan, VenueBans
+from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import (
     Commission,
     Listener,
@@ -39,14 +50,19 @@ UNFORESEEN: Final = "unforeseen answer received"
 
 
 class ContainedVenue:
-    """`Venue` that wraps another one. Time limits and cancellation pass through as they are.
+    """Implements `Venue` by another one. Time limits and cancellation pass through as they are.
 
-    Calls that send orders are passed through, too: `Placement` treats whatever they raise as an
-    unknown outcome, and records it.
+    What sends orders is passed through, too: `Placement` takes whatever it raises for an unknown
+    outcome, and records it. *bans*: shared with those who must know of them; none is kept
+    without.
     """
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(
+        self, venue: Venue, bans: VenueBans | None = None, host: HostClock | None = None
+    ) -> None:
         self._venue = venue
+        self._bans = VenueBans() if bans is None else bans
+        self._host = host or SystemHost()
 
     @property
     def name(self) -> VenueName:
@@ -66,7 +82,10 @@ class ContainedVenue:
         *,
         send_blocked_by: SendBlockedBy,
     ) -> OrderReport:
-        return await self._venue.submit(client_order_id, request, send_blocked_by=send_blocked_by)
+        with self._asking():
+            return await self._venue.submit(
+                client_order_id, request, send_blocked_by=send_blocked_by
+            )
 
     async def submit_linked(
         self,
@@ -74,7 +93,8 @@ class ContainedVenue:
         *,
         send_blocked_by: SendBlockedBy,
     ) -> Sequence[OrderReport]:
-        return await self._venue.submit_linked(orders, send_blocked_by=send_blocked_by)
+        with self._asking():
+            return await self._venue.submit_linked(orders, send_blocked_by=send_blocked_by)
 
     async def replace(
         self,
@@ -85,11 +105,15 @@ class ContainedVenue:
         *,
         send_blocked_by: SendBlockedBy,
     ) -> OrderReport:
-        return await self._venue.replace(symbol, old, new, request, send_blocked_by=send_blocked_by)
+        with self._asking():
+            return await self._venue.replace(
+                symbol, old, new, request, send_blocked_by=send_blocked_by
+            )
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         try:
-            return await self._venue.cancel(symbol, client_order_id)
+            with self._asking():
+                return await self._venue.cancel(symbol, client_order_id)
         except (TradebotError, TimeoutError):
             raise
         except Exception as error:  # it may have been cancelled
@@ -97,41 +121,44 @@ class ContainedVenue:
             raise OutcomeUnknownError(client_order_id) from error
 
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
-        return await self._contained("find_order", self._venue.find_order(symbol, client_order_id))
+        return await self._contained(
+            "find_order", lambda: self._venue.find_order(symbol, client_order_id)
+        )
 
     async def open_orders(self) -> Sequence[OrderReport]:
-        return await self._contained("open_orders", self._venue.open_orders())
+        return await self._contained("open_orders", self._venue.open_orders)
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
-        return await self._contained("fills_since", self._venue.fills_since(since))
+        return await self._contained("fills_since", lambda: self._venue.fills_since(since))
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
-        return await self._contained("funding_since", self._venue.funding_since(since))
+        return await self._contained("funding_since", lambda: self._venue.funding_since(since))
 
     async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
-        return await self._contained("transfers_since", self._venue.transfers_since(since))
+        return await self._contained("transfers_since", lambda: self._venue.transfers_since(since))
 
     async def account(self) -> VenueAccount:
-        return await self._contained("account", self._venue.account())
+        return await self._contained("account", self._venue.account)
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
-        return await self._contained("quotes", self._venue.quotes(symbols))
+        return await self._contained("quotes", lambda: self._venue.quotes(symbols))
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
-        return await self._contained("instruments", self._venue.instruments(symbols))
+        return await self._contained("instruments", lambda: self._venue.instruments(symbols))
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
-        return await self._contained("commissions", self._venue.commissions(symbols))
+        return await self._contained("commissions", lambda: self._venue.commissions(symbols))
 
     async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
-        await self._contained("set_up", self._venue.set_up(symbol, setup))
+        await self._contained("set_up", lambda: self._venue.set_up(symbol, setup))
 
     async def server_clock(self) -> VenueClock:
-        return await self._contained("server_clock", self._venue.server_clock())
+        return await self._contained("server_clock", self._venue.server_clock)
 
-    async def _contained(self, call: str, answer: Awaitable[T]) -> T:
+    async def _contained(self, call: str, ask: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await answer
+            with self._asking():
+                return await ask()
         except (TradebotError, TimeoutError):
             raise
         except Exception as error:
@@ -141,6 +168,46 @@ class ContainedVenue:
                 f" {error} (the log has the traceback)"
             ) from error
 
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """One call to the venue. Raises VenueUnavailableError while it must not be asked."""
+        bans, name, now = self._bans, self.name, self._host.now()
+        ban = bans.holds(name, now)
+        if ban is not None:
+            raise VenueUnavailableError(f"{name}: {ban}", ban.until if now < ban.until else None)
+        before = bans.ban(name)
+        bans.begin(name)
+        try:
+            yield
+        except VenueUnavailableError as error:
+            self._refused(error, before)
+            raise
+        except OrderRejectedError:
+            self._answered(before)
+            raise
+        else:
+            self._answered(before)
+        finally:
+            bans.end(name)
 
-def contained(adapters: Mapping[VenueName, Venue]) -> dict[VenueName, Venue]:
-    return {name: ContainedVenue(adapter) for name, adapter in adapters.items()}
+    def _refused(self, error: VenueUnavailableError, before: VenueBan | None) -> None:
+        self._bans.refused(self.name, error, self._host.now())
+        ban = self._bans.ban(self.name)
+        if ban is not None and ban is not before:
+            log.warning("venue banned", venue=self.name, until=ban.until, reason=ban.reason)
+
+    def _answered(self, before: VenueBan | None) -> None:
+        """An answer to what was asked before the ban began says nothing of it."""
+        if before is not None and self._bans.ban(self.name) is before:
+            self._bans.answered(self.name)
+            log.info("venue answers again", venue=self.name, banned_since=before.since)
+
+
+def contained(
+    adapters: Mapping[VenueName, Venue],
+    bans: VenueBans | None = None,
+    host: HostClock | None = None,
+) -> dict[VenueName, Venue]:
+    """Each of *adapters* behind one keeper of *bans*."""
+    kept = VenueBans() if bans is None else bans
+    return {name: ContainedVenue(adapter, kept, host) for name, adapter in adapters.items()}

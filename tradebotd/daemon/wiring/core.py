@@ -1,11 +1,12 @@
 """Dependencies of nearly every part of the order flow; for wiring functions, never stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock, HostClock
@@ -16,10 +17,10 @@ from tradebotd.trading.execution.lease import Lease
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingCore:
-    """Shared dependencies. *sequential*: exits run in order of position, to repeat (speed 0).
+    """*sequential*: exits one after the other, by position, where effects must repeat (speed 0).
 
-    *specs*, by bot name, are shared with the reloader; *currency* is the account's. *host* None:
-    the machine's clock.
+    *specs*, by bot name, are shared with whoever reloads the configuration; *currency* is the
+    account's. *host* None: the machine's clock. *bans*: those that the *venues* keep.
     """
 
     database: Database
@@ -34,6 +35,7 @@ class TradingCore:
     nonce: bytes
     currency: str
     sequential: bool
+    bans: VenueBans = field(default_factory=VenueBans)
 
     @property
     def instruments(self) -> dict[str, Instrument]:

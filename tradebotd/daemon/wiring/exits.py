@@ -23,6 +23,7 @@ from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FreshPrices
 from tradebotd.trading.prices.symbol_pauses import SymbolPauses
 from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
+from tradebotd.trading.venue_state.ban_alerts import BanAlerts
 
 
 def wire_exits(
@@ -85,6 +86,8 @@ def wire_exits(
             pauses=pauses,
         ),
         unprotected=Unprotected(core.database, core.clock),
+        bans=core.bans,
+        ban_alerts=BanAlerts(core.database, core.clock, core.bans),
         hours=hours,
     )
     manager = ExitManager(parts, clock=core.clock, prices=core.prices, writes=core.database.writes)

@@ -41,6 +41,8 @@ def wire_order_path(
         clock=core.clock,
         lease=core.lease,
         nonce=core.nonce,
+        host=core.host,
+        bans=core.bans,
     )
     reconciliation = wire_reconciliation(core, recorder)
     recorder.subscribe_to_external_orders(reconciliation.external)

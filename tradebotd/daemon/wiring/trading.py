@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tradebotd.clocks.host import SystemHost
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import zone
 from tradebotd.daemon.wiring.core import TradingCore
@@ -15,6 +16,7 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy
@@ -32,6 +34,7 @@ from tradebotd.trading.operator.commands import OperatorCommands
 from tradebotd.trading.operator.flatten import Flatten
 from tradebotd.trading.reconciliation.adoption import Adoption
 from tradebotd.trading.reconciliation.reconciler import Reconciler
+from tradebotd.trading.venue_state.venue_holds import VenueHolds
 from tradebotd.venues.contained import contained
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -73,11 +76,12 @@ def wire_trading(
     nonce: bytes,
 ) -> Trading:
     symbols = {symbol.symbol: symbol for symbol in files.symbols}
-    adapters = _venues(config, symbols, database, market)
+    adapters, bans = _venues(config, symbols, database, market), VenueBans()
     core = TradingCore(
         database=database,
         clock=market.clock,
-        venues=contained(adapters),
+        venues=contained(adapters, bans),
+        bans=bans,
         symbols=symbols,
         calendars=files.calendars,
         prices=market.prices,
@@ -99,7 +103,8 @@ def _compose(
     adapters: Mapping[VenueName, Venue],
     path: OrderPath,
 ) -> Trading:
-    gate = EntryGate(core.database, core.clock)
+    holds = VenueHolds(core.bans, core.host or SystemHost())
+    gate = EntryGate(core.database, core.clock, holds)
     resting_entries = _resting_entries(core, path.recorder, gate)
     entries = _entries(config, market, core, path, gate)
     strategies = dict(files.strategies)

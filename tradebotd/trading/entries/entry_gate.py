@@ -7,14 +7,17 @@ from typing import Any, Final
 import anyio
 import structlog
 
+from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.refusal import RefusalCode
+from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import settings
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account.halts import AccountHalts
 from tradebotd.trading.entries.entry_pass import EntryPass, Sendings
+from tradebotd.trading.venue_state.venue_holds import VenueHolds
 
 HALTED: Final = "halted"
 MANUAL: Final = "by hand"
@@ -36,9 +39,11 @@ class EntryGate:
     it is stored none is written.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, holds: VenueHolds | None = None) -> None:
+        """*holds*: what keeps entries at single venues out."""
         self._database = database
         self._clock = clock
+        self.holds = VenueHolds(VenueBans(), SystemHost()) if holds is None else holds
         self.account_halts = AccountHalts(database, clock)
         self._halt: dict[str, Any] | None = None
         self._halting = False
@@ -74,7 +79,8 @@ class EntryGate:
         """Reasons other than halt, database and disk, those of single venues included."""
         waiting = sorted(self._unreconciled)
         there = (f"{_waits_for(venue)} (at other venues they go on)" for venue in waiting)
-        return (*self._everywhere(), *there)
+        held = (f"{reason} (at other venues they go on)" for reason in self.holds.reasons)
+        return (*self._everywhere(), *there, *held)
 
     def _everywhere(self) -> Sequence[str]:
         by_account = self.account_halts.closed_because()
@@ -90,7 +96,9 @@ class EntryGate:
             return "disk nearly full"
         if (reason := next(iter(self._everywhere()), None)) is not None:
             return reason
-        return _waits_for(venue) if venue is not None and venue in self._unreconciled else None
+        if venue is None:
+            return None
+        return _waits_for(venue) if venue in self._unreconciled else self.holds.reason(venue)
 
     def is_closed_for_now(self) -> bool:
         """Return whether no lasting reason closes the gate: neither an operator's halt nor a loss.

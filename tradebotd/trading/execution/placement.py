@@ -5,7 +5,7 @@ A kill anywhere leaves a row that says what may be live; only the venue's eviden
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
@@ -23,6 +23,7 @@ from tradebotd.domain.errors import (
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName, client_order_id_for
 from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
+from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import SendBlockedBy, Venue, not_blocked
 from tradebotd.risk.limits import ApprovedOrder
@@ -32,7 +33,7 @@ from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
 from tradebotd.storage.postgres.database import Connection, Database, Lane
 from tradebotd.trading.execution.entry_obstacles import LimitOf, check_entry, unlimited
-from tradebotd.trading.execution.lease import HeldBack, Lease
+from tradebotd.trading.execution.lease import RECHECK_AFTER, HeldBack, Lease
 from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.recorder import OrderRecorder
 
@@ -42,6 +43,7 @@ Sender = Callable[[SendBlockedBy], Awaitable[OrderReport]]
 
 SEND_SECONDS: Final = 15.0
 NOT_SENT: Final = "not_sent"
+MOST_HELD: Final = timedelta(seconds=30)  # a ban may end before its time: then it is looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ class Placement:
         lease: Lease,
         nonce: bytes,
         host: HostClock | None = None,
+        bans: VenueBans | None = None,
     ) -> None:
         self._database = database
         self._venues = venues
@@ -80,15 +83,32 @@ class Placement:
         self._lease = lease
         self._nonce = nonce
         self._host = host or SystemHost()
+        self._bans = VenueBans() if bans is None else bans
 
     @property
     def recorder(self) -> OrderRecorder:
         """Recorder to which every answer goes."""
         return self._recorder
 
-    def held_back(self) -> HeldBack | None:
-        """Return why no order of any kind may leave now; none should then be made, either."""
-        return self._lease.held_back()
+    def held_back(self, venue: VenueName) -> HeldBack | None:
+        """Why no order of whatever kind may leave for *venue* now: nothing should be made that is
+        to leave.
+        """
+        return self._lease.held_back() or self._banned(venue)
+
+    def check_reachable(self, venue: VenueName) -> None:
+        """Raises VenueUnavailableError while *venue* must not be asked: no row is made for it."""
+        banned = self._banned(venue)
+        if banned is not None:
+            raise VenueUnavailableError(banned.reason)
+
+    def _banned(self, venue: VenueName) -> HeldBack | None:
+        now = self._host.now()
+        ban = self._bans.holds(venue, now)
+        if ban is None:
+            return None
+        pause = min(max(ban.until - now, RECHECK_AFTER), MOST_HELD)
+        return HeldBack(f"{venue} is away: {ban}", pause)
 
     async def place(
         self,

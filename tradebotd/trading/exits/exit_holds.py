@@ -41,7 +41,7 @@ class ExitHolds:
             return SPLIT
         if self._rests_just_triggered(exit_):
             return "a stop rests at the venue"
-        held_back = self._placement.held_back()
+        held_back = self._placement.held_back(position.venue)
         if held_back is None:
             return None
         self._timers.hold_until(position.id, self._clock.now() + held_back.pause)

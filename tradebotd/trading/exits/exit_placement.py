@@ -231,6 +231,7 @@ class ExitPlacement:
         venue = self._venues.get(position.venue)
         if venue is None:
             raise VenueUnavailableError(f"venue {position.venue} is not configured")
+        self.orders.check_reachable(position.venue)
         return ConflictContext(
             kind=kind,
             replacement=venue.traits.replacement,

@@ -4,6 +4,7 @@ Each can do the whole job alone, and both end in the same `MarketExits`. A posit
 stays latched until its exit is settled, so that no tick sells it twice.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +15,9 @@ import structlog
 
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
-from tradebotd.domain.ids import OrderId, PositionId
+from tradebotd.domain.ids import OrderId, PositionId, VenueName
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
@@ -35,6 +37,7 @@ from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FRESH, FreshPrices
 from tradebotd.trading.prices.symbol_pauses import SymbolPauses
+from tradebotd.trading.venue_state.ban_alerts import BanAlerts
 
 __all__ = ["ExitManager", "SweepResult"]
 
@@ -61,6 +64,8 @@ class ExitParts:
     orphaned: OrphanedExits
     sweep: Sweep
     unprotected: Unprotected
+    bans: VenueBans
+    ban_alerts: BanAlerts
     hours: Mapping[str, Calendar]
 
 
@@ -79,6 +84,8 @@ class ExitManager:
         self._tracked = parts.tracked
         self._book = parts.tracked.book
         self._unprotected = parts.unprotected
+        self._bans = parts.bans
+        self._ban_alerts = parts.ban_alerts
         self._resting = parts.resting
         self._orphaned = parts.orphaned
         self._market_exits = parts.market_exits
@@ -110,6 +117,7 @@ class ExitManager:
             position is not None
             and position_id not in self._out_of_reach
             and self._writes.failure is None
+            and self._bans.ban(position.venue) is None
         )
         if self._resting.live(position_id) is not None:
             return "both" if by_daemon else "resting"
@@ -212,9 +220,18 @@ class ExitManager:
         await self._rounds.after_sweep(result)
         await self._resting.update_alerts()
         await self._unprotected.update(lost)
+        await self._ban_alerts.tell(self._unguarded())
         self._market_exits.forget_others(self.held)
         await self._market_exits.update_alerts()
         return result
+
+    def _unguarded(self) -> Mapping[VenueName, int]:
+        """Positions by venue for which nothing rests there."""
+        return Counter(
+            position.venue
+            for position in self.held.values()
+            if self._resting.live(position.id) is None
+        )
 
     async def missed_exits(self, now: datetime) -> list[Position]:
         """Return open positions whose price has met an exit and that are still there.

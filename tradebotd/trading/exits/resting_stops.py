@@ -259,7 +259,7 @@ class RestingStops:
         await self._place(position, wanted, replaces=rests is not None)
 
     async def _place(self, position: Position, wanted: RestingPair, *, replaces: bool) -> None:
-        held_back = self._placement.orders.held_back()
+        held_back = self._placement.orders.held_back(position.venue)
         if held_back is not None:  # no refusal: it is due as soon as it may leave
             self._timers.hold_until(position.id, self._clock.now() + held_back.pause)
             return

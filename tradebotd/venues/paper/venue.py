@@ -46,6 +46,7 @@ from tradebotd.ports.venue import (
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.held import assert_no_connection_held
 from tradebotd.storage.postgres.database import Database, Lane
+from tradebotd.venues.paper.drills import Drills
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.matching_engine import MatchingEngine
 from tradebotd.venues.paper.resting_orders import locked_by
@@ -78,6 +79,7 @@ class PaperVenue:
         self._one_at_a_time = anyio.Lock()
         self._is_open = False
         self._listener: Listener | None = None
+        self.drills = Drills()
 
     @property
     def name(self) -> VenueName:
@@ -152,6 +154,7 @@ class PaperVenue:
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         assert_no_connection_held("an order is cancelled")
+        self.drills.check()
         async with self._acting(client_order_id) as changes:
             await self._desk.cancel(changes, client_order_id)
         if changes.refused is None:
@@ -162,6 +165,7 @@ class PaperVenue:
 
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
         assert_no_connection_held("an order is sought")
+        self.drills.check()
         asked_at = host_now()
         try:
             async with self._database.connection(Lane.ORDERS) as connection:
@@ -174,11 +178,13 @@ class PaperVenue:
 
     async def open_orders(self) -> Sequence[OrderReport]:
         assert_no_connection_held("open orders are fetched")
+        self.drills.check()
         await self._open()
         return self._desk.open_orders()
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
         assert_no_connection_held("fills are fetched")
+        self.drills.check()
         try:
             async with self._database.connection(Lane.ORDERS) as connection:
                 return await paper_books.select_fills_since(connection, self._name, since)
@@ -187,6 +193,7 @@ class PaperVenue:
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         assert_no_connection_held("funding is fetched")
+        self.drills.check()
         try:
             async with self._database.connection(Lane.ORDERS) as connection:
                 return await paper_books.select_funding_since(connection, self._name, since)
@@ -196,10 +203,12 @@ class PaperVenue:
     async def transfers_since(self, since: datetime) -> Sequence[Transfer]:  # noqa: ARG002
         """Return nothing: no money can be paid in or out; the starting cash is booked once."""
         assert_no_connection_held("transfers are fetched")
+        self.drills.check()
         return ()
 
     async def account(self) -> VenueAccount:
         assert_no_connection_held("the account is fetched")
+        self.drills.check()
         await self._open()
         try:
             # Under the lock: resting orders come from memory, which follows the books.
@@ -219,6 +228,7 @@ class PaperVenue:
         )
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
+        self.drills.check()
         last_prices = (
             (symbol.symbol, self._prices.last_prices(symbol.symbol)) for symbol in symbols
         )
@@ -228,10 +238,12 @@ class PaperVenue:
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
         """Those of the configuration: nothing else tells it."""
+        self.drills.check()
         names = [symbol.symbol for symbol in symbols]
         return {name: self._instruments[name] for name in names if name in self._instruments}
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        self.drills.check()
         terms = self._terms
         commission = Commission(maker=terms.maker, taker=terms.taker, in_base=terms.fee_in_base)
         return {
@@ -239,6 +251,7 @@ class PaperVenue:
         }
 
     async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
+        self.drills.check()
         instrument = self._instruments.get(symbol)
         if instrument is None:
             raise OrderRejectedError(f"unknown symbol {symbol}")
@@ -249,6 +262,7 @@ class PaperVenue:
             )
 
     async def server_clock(self) -> VenueClock:
+        self.drills.check()
         return VenueClock(time=host_now())
 
     # Prices
@@ -344,6 +358,7 @@ class PaperVenue:
 
     def _check(self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]) -> None:
         assert_no_connection_held("an order is sent")
+        self.drills.check()
         for _, request in orders:
             if request.symbol not in self._instruments:
                 raise OrderRejectedError(f"unknown symbol {request.symbol}")

@@ -1,0 +1,102 @@
+"""How long a venue that bans us is left alone, and who may ask it first."""
+
+from datetime import UTC, datetime, timedelta
+
+from tradebotd.domain.errors import VenueUnavailableError
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.venue_ban import (
+    FIRST_PAUSE,
+    LONGEST_BELIEVED,
+    LONGEST_PAUSE,
+    VenueBan,
+    VenueBans,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+VENUE, OTHER = VenueName("one"), VenueName("two")
+SECOND = timedelta(seconds=1)
+
+
+def banned(until: datetime | None = None) -> VenueUnavailableError:
+    return VenueUnavailableError("429", until, banned=True)
+
+
+def ban_of(bans: VenueBans) -> VenueBan:
+    ban = bans.ban(VENUE)
+    assert ban is not None
+    return ban
+
+
+def test_a_ban_with_an_end_is_waited_out_and_says_so() -> None:
+    """Until it is over nobody asks; then everybody may, and the first answer ends it."""
+    bans, until = VenueBans(), NOW + timedelta(minutes=5)
+    bans.refused(VENUE, banned(until), NOW)
+
+    assert bans.holds(VENUE, until - SECOND) is not None
+    assert bans.holds(OTHER, NOW) is None
+    assert str(ban_of(bans)) == "it is not asked until 2026-03-01 12:05:00 UTC: 429"
+    bans.begin(VENUE)
+    assert bans.holds(VENUE, until) is None
+
+    bans.answered(VENUE)
+    assert bans.standing == {}
+
+
+def test_an_error_that_is_no_ban_keeps_nobody() -> None:
+    bans = VenueBans()
+    bans.refused(VENUE, VenueUnavailableError("connection refused"), NOW)
+
+    assert bans.standing == {}
+
+
+def test_of_two_ends_told_side_by_side_the_later_one_counts() -> None:
+    bans, until = VenueBans(), NOW + timedelta(minutes=5)
+    bans.refused(VENUE, banned(until), NOW)
+    bans.refused(VENUE, banned(NOW + SECOND), NOW)
+
+    assert ban_of(bans).until == until
+
+
+def test_a_ban_without_an_end_is_asked_after_ever_longer_pauses_up_to_a_bound() -> None:
+    """Nothing is retried for ever at full rate."""
+    bans, now, pauses = VenueBans(), NOW, []
+    for _ in range(9):
+        bans.refused(VENUE, banned(), now)
+        pauses.append(ban_of(bans).until - now)
+        now = ban_of(bans).until
+
+    assert pauses[:3] == [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 4]
+    assert pauses[-1] == pauses[-2] == LONGEST_PAUSE
+    assert "says no end" in str(ban_of(bans))
+    assert ban_of(bans).since == NOW
+
+
+def test_answers_to_calls_side_by_side_lengthen_the_pause_once() -> None:
+    bans = VenueBans()
+    for _ in range(5):
+        bans.refused(VENUE, banned(), NOW)
+
+    assert ban_of(bans).until == NOW + FIRST_PAUSE
+
+
+def test_behind_a_ban_without_an_end_one_asks_and_the_others_wait_for_its_answer() -> None:
+    bans = VenueBans()
+    bans.refused(VENUE, banned(), NOW)
+    later = NOW + FIRST_PAUSE
+
+    assert bans.holds(VENUE, later) is None
+    bans.begin(VENUE)
+    assert bans.holds(VENUE, later) is not None
+
+    bans.end(VENUE)  # it was cut, or no answer came: the next one may ask
+    assert bans.holds(VENUE, later) is None
+
+
+def test_an_end_that_no_venue_means_is_none() -> None:
+    """Milliseconds taken for seconds, or a clock that is off: said, and not waited for."""
+    for until in (NOW - SECOND, NOW + LONGEST_BELIEVED + SECOND):
+        bans = VenueBans()
+        bans.refused(VENUE, banned(until), NOW)
+
+        assert ban_of(bans).until == NOW + FIRST_PAUSE
+        assert "no end to believe" in ban_of(bans).reason
