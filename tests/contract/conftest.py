@@ -43,6 +43,7 @@ CAN_ALL = VenueTraits(
     negatives=1,
     endpoints=1,
     tells_transfers=True,
+    sets_up_symbols=True,
 )
 
 
@@ -171,6 +172,7 @@ def case(venue_name: str, fee_asset: str, filters: dict[str, Any], database: Dat
             {"USDT": CASH},
             traits=CAN_ALL,
             fee_in_base=fee_asset == "base",
+            keeps_margins=True,
         )
 
         @asynccontextmanager

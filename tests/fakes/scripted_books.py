@@ -77,7 +77,6 @@ def off_filters(request: OrderRequest, last: Decimal, instrument: Instrument) ->
     levels = [each for each in (request.limit_price, request.stop_price) if each is not None]
     lots = request.quantity / instrument.lot_size
     worth = request.quantity * (levels[0] if levels else last)
-    spot = request.position_type is PositionType.SPOT
     found = {
         "quantity_off_lot": lots != int(lots),
         "quantity_below_minimum": request.quantity < instrument.min_quantity,
@@ -85,7 +84,6 @@ def off_filters(request: OrderRequest, last: Decimal, instrument: Instrument) ->
         and instrument.max_quantity < request.quantity,
         "price_off_tick": any((each / instrument.tick_size) % 1 for each in levels),
         "notional_below_minimum": not request.reduce_only and worth < instrument.min_notional,
-        "leverage_above_maximum": not spot and request.leverage > instrument.max_leverage,
     }
     return next((name for name, refused in found.items() if refused), None)
 

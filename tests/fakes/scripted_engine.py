@@ -25,9 +25,7 @@ from tradebotd.domain.order import (
 from tradebotd.domain.side import Side
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import LastPrices, PriceSource
-from tradebotd.ports.venue import (
-    VenueTraits,
-)
+from tradebotd.ports.venue import SymbolSetup, VenueTraits
 
 SCRIPTED = VenueName("scripted")
 # What it has not seen when it is asked never arrived.
@@ -46,7 +44,8 @@ class ScriptedBooks:
     """`thin`: the next market orders trade so much at most, and the rest expires.
 
     `linked`: the family of an order of which one fill cancels the others. `fee_taken_in`: a third
-    asset, at the price of its own symbol; one for one while that has none.
+    asset, at the price of its own symbol; one for one while that has none. `keeps_margins`: futures
+    orders are refused that the cash does not carry, by the leverage of the symbol's set-up.
     """
 
     clock: Clock
@@ -66,6 +65,8 @@ class ScriptedBooks:
     asked: dict[ClientOrderId, OrderRequest] = field(default_factory=dict)
     fee_in_base: bool = False
     fee_taken_in: str | None = None
+    keeps_margins: bool = False
+    set_ups: dict[str, SymbolSetup] = field(default_factory=dict)
 
     def _refusal(self, request: OrderRequest, *, linked: bool = False) -> str | None:
         if request.symbol not in self.filters:
@@ -77,9 +78,35 @@ class ScriptedBooks:
             return scripted_books.AT_ONCE
         held = self.positions.get(request.symbol, ZERO)
         instrument = self.filters[request.symbol]
-        return scripted_books.refusal(
+        found = scripted_books.refusal(
             request, last.current, instrument, held, self._free(), self.fee
         )
+        if found is None and request.position_type is PositionType.FUTURES and self.keeps_margins:
+            return self._margin_refusal(request, last.current)
+        return found
+
+    def _setup_refusal(self, symbol: str, setup: SymbolSetup) -> str | None:
+        """The words of -4028, -4047 and -4067; what is set already is taken."""
+        if not setup.one_way:
+            return "-4068 dual side is not allowed"
+        if not 0 < setup.leverage <= self.filters[symbol].max_leverage:
+            return "leverage_above_maximum: -4028"
+        rests = any(each.symbol == symbol for each in self.resting.values())
+        changes = setup != self.set_ups.get(symbol, SymbolSetup())
+        if changes and (rests or self.positions.get(symbol)):
+            return "-4067 there are positions or orders"
+        return None
+
+    def _margin_refusal(self, request: OrderRequest, price: Decimal) -> str | None:
+        """Isolated margin by the symbol's set-up, and the fee, of what an order opens."""
+        instrument, change = self.filters[request.symbol], request.quantity * request.side.sign
+        held = self.positions.get(request.symbol, ZERO)
+        if held * change < 0 and abs(change) <= abs(held):
+            return None
+        leverage = self.set_ups.get(request.symbol, SymbolSetup()).leverage
+        worth = request.quantity * price
+        free = self._free().get(instrument.quote_asset, ZERO)
+        return None if worth / leverage + worth * self.fee <= free else "insufficient balance"
 
     def _free(self) -> dict[str, Decimal]:
         if not scripted_books.locks(self.traits):

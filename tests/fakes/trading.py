@@ -39,6 +39,7 @@ from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_prices import EntryPrices
 from tradebotd.trading.entries.resting_entries import RestingEntries
+from tradebotd.trading.entries.symbol_setups import SymbolSetups
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.exits.exit_changes import ExitChanges
 from tradebotd.trading.operator.commands import OperatorCommands
@@ -202,6 +203,7 @@ class TradingHarness:
             placement=self.placement,
             gate=self.gate,
             limits=limits,
+            setups=SymbolSetups(database, venues, host or SystemHost()),
         )
         self.entry_orders = RestingEntries(
             database=database,

@@ -89,7 +89,6 @@ class ScriptedVenue(ScriptedBooks):
     submitted: list[tuple[ClientOrderId, OrderRequest]] = field(default_factory=list)
     listener: Listener | None = None
     stream_listener: StreamListener | None = None
-    set_ups: dict[str, SymbolSetup] = field(default_factory=dict)
     endpoints: frozenset[str] = frozenset({"orders"})
     hidden: set[ClientOrderId] = field(default_factory=set)
     ahead: timedelta = timedelta()
@@ -102,6 +101,8 @@ class ScriptedVenue(ScriptedBooks):
     hidden_until: dict[ClientOrderId, int | datetime] = field(default_factory=dict)
     before_account_answers: Callable[[], Awaitable[object]] | None = None
     fills_are_late: bool = False
+    set_up_calls: list[tuple[str, SymbolSetup]] = field(default_factory=list)
+    setup_refused: str | None = None
     away: VenueUnavailableError | None = None
 
     async def submit(
@@ -350,8 +351,10 @@ class ScriptedVenue(ScriptedBooks):
 
     async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
         await self._read("set_up")
-        if setup.leverage > self.filters[symbol].max_leverage:
-            raise OrderRejectedError("leverage_above_maximum: scripted")
+        self.set_up_calls.append((symbol, setup))
+        reason = self.setup_refused or self._setup_refusal(symbol, setup)
+        if reason is not None:
+            raise OrderRejectedError(reason)
         self.set_ups[symbol] = setup
 
     async def server_clock(self) -> VenueClock:

@@ -414,7 +414,7 @@ async def test_a_stop_that_moved_towards_the_price_still_ends_it(
 async def test_an_exit_carries_the_leverage_of_its_position(
     database: Database, leverage: int
 ) -> None:
-    """M5.7: a venue that sets a symbol's leverage by the request must not set it to one."""
+    """M5.7: in our books, which reckon margins by it; no order tells it to the venue."""
     plan = ExitPlan(stop_loss=Decimal("0.05"))
     harness = await open_harness(
         database, spec(position_type=PositionType.FUTURES, leverage=leverage, exits=plan)
@@ -422,4 +422,4 @@ async def test_an_exit_carries_the_leverage_of_its_position(
     await harness.enter()
     await harness.stream("95")
 
-    assert [request.leverage for _, request in harness.venue.submitted] == [leverage, leverage]
+    assert [order["leverage"] for order in await harness.orders()] == [leverage, leverage]

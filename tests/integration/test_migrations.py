@@ -48,6 +48,40 @@ async def test_all_are_applied_once_and_the_tables_of_the_interface_are_there(
         assert set(await connection.fetchval(TABLES)) >= PUBLIC
 
 
+async def test_paper_futures_of_before_keep_the_leverage_that_their_orders_told(
+    empty: Database,
+) -> None:
+    """M4.8: held at 5, an entry that rests at 3, one that was refused at 9: their set-up from now on."""
+    before = [each for each in FILES if not each.name.endswith("leverage_of_a_symbol")]
+    since = next(each for each in FILES if each.name.endswith("leverage_of_a_symbol"))
+    await migrate(empty, [each for each in before if each.version < since.version])
+    async with empty.transaction(durable=True) as connection:
+        await connection.execute("INSERT INTO paper.positions VALUES ('p', 'HELD', 1, 100, 5)")
+        for number, (symbol, leverage, status) in enumerate(
+            [
+                ("HELD", 2, "filled"),
+                ("RESTS", 7, "filled"),
+                ("RESTS", 3, "new"),
+                ("NONE", 9, "rejected"),
+            ]
+        ):
+            await connection.execute(
+                "INSERT INTO paper.orders (venue, client_order_id, symbol, side, type, time_in_force, position_type,"
+                " leverage, reduce_only, quantity, status, accepted_at, updated_at)"
+                " VALUES ('p', $1, $2, 'buy', 'limit', 'gtc', 'futures', $3, false, 1, $4, now(), now())",
+                str(number),
+                symbol,
+                leverage,
+                status,
+            )
+
+    await migrate(empty, FILES)
+
+    async with empty.connection() as connection:
+        rows = await connection.fetch("SELECT symbol, leverage FROM paper.symbol_setups")
+    assert {row["symbol"]: row["leverage"] for row in rows} == {"HELD": 5, "RESTS": 3}
+
+
 async def test_an_edited_file_is_refused(empty: Database) -> None:
     await migrate(empty, FILES)
     edited = (replace(FILES[0], checksum="other"), *FILES[1:])

@@ -1,6 +1,7 @@
 """Orders that rest at the paper venue: whom a point meets, what it fills, what it cancels."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -25,6 +26,7 @@ from tradebotd.domain.order import (
 )
 from tradebotd.domain.side import Side
 from tradebotd.market.price_cache import PriceCache
+from tradebotd.ports.venue import SymbolSetup
 from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -97,7 +99,11 @@ class Floor:
         self.sent += 1
         return ClientOrderId(f"tb{self.sent}")
 
-    async def send(self, *words: Any, **changes: Any) -> OrderReport:
+    async def send(self, *words: Any, leverage: int | None = None, **changes: Any) -> OrderReport:
+        """*leverage*: the symbol is set up with it first, unless something is held or rests."""
+        if leverage is not None:
+            with suppress(OrderRejectedError):
+                await self.venue.set_up("BTCUSDT", SymbolSetup(leverage=leverage))
         return await self.venue.submit(self.name(), self.request(*words, **changes))
 
     async def bracket(self, stop: str, target: str, **changes: Any) -> Sequence[OrderReport]:
@@ -330,7 +336,7 @@ async def test_a_fee_in_the_base_asset_leaves_less_than_was_bought(database: Dat
     await floor.books_agree()
 
 
-FUTURES = {"position_type": PositionType.FUTURES, "leverage": 5}
+FUTURES: dict[str, Any] = {"position_type": PositionType.FUTURES, "leverage": 5}
 
 
 async def test_funding_is_paid_once_a_period_by_who_held_before_it(database: Database) -> None:

@@ -1,5 +1,6 @@
 """The paper venue's prices, books and refusals, and the ledger that recomputes them."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.side import Side
+from tradebotd.ports.venue import SymbolSetup
 from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -70,6 +72,8 @@ class PaperHarness:
     async def futures(
         self, side: Side, quantity: str, *, leverage: int = 5, reduce_only: bool = False
     ) -> OrderReport:
+        with suppress(OrderRejectedError):  # while something is held it stays as it is
+            await self.venue.set_up("ETHUSDT", SymbolSetup(leverage=leverage))
         return await self.send(
             OrderRequest(
                 venue=PAPER,
@@ -79,7 +83,6 @@ class PaperHarness:
                 time_in_force=TimeInForce.IOC,
                 quantity=Decimal(quantity),
                 position_type=PositionType.FUTURES,
-                leverage=leverage,
                 reduce_only=reduce_only,
             )
         )

@@ -58,6 +58,7 @@ WHOLE_NUMBERS = {
     "paper_orders.INSERT_ORDER",
     "positions.INSERT_POSITION",
     "positions.UPDATE_LEVELS",
+    "symbol_setups.PUT_PAPER",
 }
 
 

@@ -47,7 +47,6 @@ async def look(harness: TradingHarness) -> None:
         {"time_in_force": TimeInForce.DAY},
         {"type": OrderType.LIMIT, "limit_price": Decimal(105)},
         {"reduce_only": True},
-        {"leverage": 20},
     ],
 )
 async def test_a_truthful_report_in_other_words_is_applied(

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import OrderRequest
 
 # One order type may name no level where another must: a venue looks at those that are there.
@@ -23,5 +23,4 @@ def refusal(request: OrderRequest, price: Decimal, instrument: Instrument) -> st
     at = levels[0] if levels else price
     if quantity * at < instrument.min_notional and not request.reduce_only:
         return "Filter failure: NOTIONAL"
-    most = instrument.max_leverage if request.position_type is PositionType.FUTURES else 1
-    return None if request.leverage <= most else f"Leverage {request.leverage} is not valid"
+    return None

@@ -149,9 +149,25 @@ class Ledger:
     by_hand: dict[str, Decimal] = field(default_factory=dict)  # of coins, and of futures by symbol
     began_with: dict[str, Decimal] = field(default_factory=dict)
     before_us: dict[str, Decimal] = field(default_factory=dict)
+    leverages: dict[str, int] = field(default_factory=dict)  # as symbols were set up
 
     def __post_init__(self) -> None:
         self.began_with = dict(self.balances)
+
+    def leverage(self, symbol: str) -> int:
+        return self.leverages.get(symbol, 1)
+
+    def set_leverage(self, symbol: str, leverage: int) -> str | None:
+        """Why not; what is set already is taken, whatever is held."""
+        if leverage > self.instruments[symbol].max_leverage:
+            return f"Leverage {leverage} is not valid"
+        rests = any(
+            each.request.symbol == symbol and each.status in LIVE for each in self.orders.values()
+        )
+        if leverage != self.leverage(symbol) and (rests or self.held_futures(symbol)):
+            return "Leverage cannot change while there are positions or orders"
+        self.leverages[symbol] = leverage
+        return None
 
     def refusal(
         self, request: OrderRequest, price: Decimal, linked: str | None = None
@@ -182,7 +198,7 @@ class Ledger:
             return None
         opening = max(request.quantity - max(-held * request.side.sign, ZERO), ZERO)
         notional = opening * (request.limit_price or price)
-        needed = notional / request.leverage + notional * max(self.taker, ZERO)
+        needed = notional / self.leverage(request.symbol) + notional * max(self.taker, ZERO)
         return None if needed <= self.free(instrument.quote_asset) else "Margin is insufficient"
 
     def free(self, asset: str) -> Decimal:
@@ -197,7 +213,7 @@ class Ledger:
                 continue
             spends = asked.side is Side.BUY or asked.position_type is PositionType.FUTURES
             if spends and self.instruments[asked.symbol].quote_asset == asset:
-                held -= each.left * asked.limit_price / asked.leverage
+                held -= each.left * asked.limit_price / self.leverage(asked.symbol)
         return held
 
     def held_futures(self, symbol: str) -> Decimal:
@@ -274,7 +290,7 @@ class Ledger:
         ours, ref = order.is_ours or order.is_forced, fill.trade_id
         if order.request.position_type is PositionType.FUTURES:
             position = self.positions.setdefault(fill.symbol, FuturesPosition())
-            gained = position.take(change, fill.price, order.request.leverage)
+            gained = position.take(change, fill.price, self.leverage(fill.symbol))
             self._flow(fill.executed_at, instrument.quote_asset, gained, "gain", ref, ours=ours)
             subject = fill.symbol
         else:

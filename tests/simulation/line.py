@@ -23,6 +23,7 @@ from tradebotd.ports.venue import (
     OrderLookup,
     SendBlockedBy,
     StreamListener,
+    SymbolSetup,
     Venue,
     VenueAccount,
     VenueTraits,
@@ -240,6 +241,12 @@ class Line(Untold):
                 if held.quantity
             },
         )
+
+    async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
+        await self._ask("set_up", symbol)
+        reason = self.venue.ledger.set_leverage(symbol, setup.leverage)
+        if reason is not None:
+            raise OrderRejectedError(reason)
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         await self._ask("quotes")

@@ -193,6 +193,7 @@ def _venue(seed: int, on: frozenset[Draw], name: VenueName) -> VenuePlan:
         absence_margin=timedelta(seconds=10),
         negatives=3,
         endpoints=2,
+        sets_up_symbols=True,
         tells_transfers=random.Random(f"tells {seed} {name}").random() < 0.7,
     )
     fee_in: FeeIn = "base" if chance.random() < 0.4 else "quote"

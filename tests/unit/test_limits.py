@@ -130,7 +130,7 @@ def test_a_limit_price_is_held_against_the_collar_in_place_of_the_market_price()
 
 def test_more_leverage_than_the_symbol_allows_is_denied() -> None:
     """M4.8"""
-    lent = replace(ENTRY, request=replace(ENTRY.request, leverage=2))
+    lent = replace(ENTRY, leverage=2)
     with pytest.raises(OrderDeniedError) as denied:
         approve_entry(lent, Decimal(100), STATE, LIMITS, TERMS)
     assert denied.value.rule == "max_leverage"

@@ -49,6 +49,14 @@ class DenialRule(MeaningEnum):
     NO_PRICE = "no fresh price", "no price is fresh enough to enter at"
     PRICE_COLLAR = "price_collar", "the price has left the one that was decided on"
     MAX_LEVERAGE = "max_leverage", "more leverage than the symbol allows"
+    SETUP_REFUSED = (
+        "setup_refused",
+        "the venue refuses the leverage, margin or mode of the symbol: see the bot's error",
+    )
+    SETUP_WAITS = (
+        "setup_waits",
+        "the leverage of the symbol changes once nothing is held or ordered there",
+    )
     STOP_BEYOND_LIQUIDATION = "stop_beyond_liquidation", "it would be liquidated before its stop"
     LIQUIDATED_AT_ONCE = "liquidated_at_once", "it would be liquidated where it is entered"
     BELOW_FILTERS = "quantity below filters", "less than the venue's minimum"

@@ -91,7 +91,6 @@ class OrderRequest:
     time_in_force: TimeInForce
     quantity: Decimal
     position_type: PositionType = PositionType.SPOT
-    leverage: int = 1
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     reduce_only: bool = False
@@ -106,6 +105,7 @@ class OrderIntent:
     bot: BotName
     role: OrderRole
     reason: str  # a signal's words for entries, a close reason for exits
+    leverage: int = 1  # futures: as the symbol was set up; no order tells it to the venue
     position_id: PositionId | None = None  # set for exits
     position_version: int | None = None  # exits: of the position that it was made from
     ladder_step: int | None = None  # exits: the step of the ladder that it takes

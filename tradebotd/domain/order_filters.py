@@ -85,7 +85,7 @@ def _broken_prices(
 def _broken_notional(
     request: OrderRequest, instrument: Instrument, quote: Quote
 ) -> Iterator[tuple[FilterName, str]]:
-    """Reduce-only orders may be worth less than the minimum (Binance -4164), and borrow nothing."""
+    """Reduce-only orders may be worth less than the minimum (Binance -4164)."""
     if request.reduce_only:
         return
     if instrument.notional_at_market or request.type is not OrderType.MARKET:
@@ -96,10 +96,6 @@ def _broken_notional(
             yield FilterName.BELOW_MIN_NOTIONAL, words
         if most is not None and notional > most:
             yield FilterName.ABOVE_MAX_NOTIONAL, f"{plain(notional)} is more than {plain(most)}"
-    is_futures = request.position_type is PositionType.FUTURES
-    if is_futures and request.leverage > instrument.max_leverage:
-        words = f"{request.leverage} is more than {instrument.max_leverage}"
-        yield FilterName.ABOVE_MAX_LEVERAGE, words
 
 
 def _broken_counts(

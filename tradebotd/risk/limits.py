@@ -8,7 +8,7 @@ from tradebotd.domain.bot import AccountLimits
 from tradebotd.domain.decimals import ONE
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
-from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole
+from tradebotd.domain.order import OrderIntent, OrderRole
 from tradebotd.domain.side import PositionSide
 from tradebotd.risk.liquidation import is_liquidated_at, stop_is_beyond
 
@@ -78,7 +78,7 @@ def approve_entry(
     reached = reached_account_limit(state, limits)
     if reached is not None:
         raise OrderDeniedError(*reached)
-    _check_terms(intent.request, price, limits, terms)
+    _check_terms(intent, price, limits, terms)
     if state.open_positions >= limits.max_open_positions:
         raise OrderDeniedError(
             DenialRule.MAX_OPEN_POSITIONS,
@@ -123,8 +123,9 @@ def reached_account_limit(
 
 
 def _check_terms(
-    request: OrderRequest, price: Decimal, limits: AccountLimits, terms: EntryTerms
+    intent: OrderIntent, price: Decimal, limits: AccountLimits, terms: EntryTerms
 ) -> None:
+    request = intent.request
     asked = request.limit_price or price
     reference = terms.reference_price
     if reference is not None and abs(asked - reference) > limits.price_collar * reference:
@@ -132,9 +133,9 @@ def _check_terms(
             DenialRule.PRICE_COLLAR,
             f"{asked} is more than {limits.price_collar:%} from {reference}",
         )
-    if terms.max_leverage is not None and request.leverage > terms.max_leverage:
+    if terms.max_leverage is not None and intent.leverage > terms.max_leverage:
         raise OrderDeniedError(
-            DenialRule.MAX_LEVERAGE, f"{request.leverage} where {terms.max_leverage} is allowed"
+            DenialRule.MAX_LEVERAGE, f"{intent.leverage} where {terms.max_leverage} is allowed"
         )
     liquidation = terms.liquidation_price
     if stop_is_beyond(terms.side, terms.stop, liquidation):

@@ -166,7 +166,7 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
             request.type,
             request.time_in_force,
             request.position_type,
-            request.leverage,
+            intent.leverage,
             request.reduce_only,
             request.quantity,
             request.limit_price,

@@ -58,6 +58,7 @@ class RestingOrder:
     filled_quantity: Decimal
     accepted_at: datetime
     linked_id: str | None
+    leverage: int = 1  # as its symbol was set up when it came
 
 
 async def insert_order(
@@ -70,6 +71,7 @@ async def insert_order(
     filled: Decimal,
     reason: str | None = None,
     linked_id: str | None = None,
+    leverage: int = 1,
 ) -> int | None:
     """Insert the order; return its number, or None if the id is known already."""
     order_id: int | None = await connection.fetchval(
@@ -81,7 +83,7 @@ async def insert_order(
         request.type,
         request.time_in_force,
         request.position_type,
-        request.leverage,
+        leverage,
         request.reduce_only,
         request.quantity,
         request.limit_price,
@@ -127,6 +129,7 @@ async def select_resting(connection: Connection, venue: VenueName) -> list[Resti
             filled_quantity=row["filled_quantity"],
             accepted_at=row["accepted_at"],
             linked_id=row["linked_id"],
+            leverage=row["leverage"],
         )
         for row in await connection.fetch(SELECT_RESTING, venue)
     ]
@@ -177,7 +180,6 @@ def _request(row: Any, *, symbol: str, side: str, quantity: str) -> OrderRequest
         time_in_force=TimeInForce(row["time_in_force"]),
         quantity=row[quantity],
         position_type=PositionType(row["position_type"]),
-        leverage=row["leverage"],
         limit_price=row["limit_price"],
         stop_price=row["stop_price"],
         reduce_only=row["reduce_only"],

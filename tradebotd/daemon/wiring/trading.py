@@ -26,6 +26,7 @@ from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_prices import EntryPrices
 from tradebotd.trading.entries.resting_entries import RestingEntries
+from tradebotd.trading.entries.symbol_setups import SymbolSetups
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.exits.exit_changes import ExitChanges
@@ -196,6 +197,7 @@ def _entries(
         ),
         placement=path.placement,
         gate=gate,
+        setups=SymbolSetups(core.database, core.venues, core.host or SystemHost()),
         limits=config.account_limits(),
     )
 

@@ -155,4 +155,7 @@ def _denied(record: DecisionRecord, denial: OrderDeniedError) -> CycleOutcome:
         return CycleOutcome(status=status)
     meta = {**record.execution_meta, "rule": denial.shown, "detail": denial.detail}
     reason = f"denied ({denial.shown})"
-    return CycleOutcome(status=status, decision=replace(record, reason=reason, execution_meta=meta))
+    decision, failed = replace(record, reason=reason, execution_meta=meta), None
+    if denial.rule is DenialRule.SETUP_REFUSED:  # it will not pass by itself
+        status, failed = error("symbol set-up"), denial.detail
+    return CycleOutcome(status=status, decision=decision, error=failed)

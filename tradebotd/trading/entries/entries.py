@@ -40,6 +40,7 @@ from tradebotd.trading.account.valuation import (
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_plan import EntryPlan, liquidation_of, plan_entry
 from tradebotd.trading.entries.entry_prices import EntryPrices
+from tradebotd.trading.entries.symbol_setups import SymbolSetups
 from tradebotd.trading.execution.placement import Placement
 
 MINUTE: Final = timedelta(minutes=1)
@@ -61,12 +62,14 @@ class Entries:
         placement: Placement,
         gate: EntryGate,
         limits: AccountLimits,
+        setups: SymbolSetups,
     ) -> None:
         self._database = database
         self.account = account
         self._prices = prices
         self._placement = placement
         self._gate = gate
+        self._setups = setups
         self._halts = gate.account_halts
         self.limits = limits
         self._one_at_a_time = anyio.Lock()
@@ -89,6 +92,7 @@ class Entries:
         """
         venue = symbol.instrument.venue
         permit = self._gate.admit(spec.name, venue)
+        await self._setups.ensure(spec, symbol)
         quote = await self._prices.quote(symbol)
         await self.account.refresh_venue(venue)
         async with self._one_at_a_time:
@@ -266,12 +270,12 @@ def _intent(
         time_in_force=TimeInForce.GTC if rests else TimeInForce.IOC,
         quantity=quantity,
         position_type=spec.position_type,
-        leverage=spec.leverage,
         limit_price=plan.limit_price,
     )
     return OrderIntent(
         request=request,
         bot=spec.name,
+        leverage=spec.leverage,
         role=OrderRole.ENTRY,
         reason=decision.reason,
         expires_at=now + spec.entry.lifetime if rests else None,

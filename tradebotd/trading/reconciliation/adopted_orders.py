@@ -105,12 +105,12 @@ def _intent(adopted: Adopted) -> OrderIntent:
         time_in_force=TimeInForce.IOC,
         quantity=sum((fill.quantity for fill in adopted.fills), ZERO),
         position_type=adopted.position_type,
-        leverage=adopted.leverage,
         reduce_only=held is not None,
     )
     return OrderIntent(
         request=request,
         bot=adopted.bot,
+        leverage=adopted.leverage,
         role=OrderRole.ENTRY if held is None else OrderRole.EXIT,
         reason=ADOPTED if held is None else CloseReason.EXTERNAL,
         position_id=None if held is None else held.id,

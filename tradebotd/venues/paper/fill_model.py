@@ -98,8 +98,9 @@ def execute(
     *,
     locked: Locked = NOTHING_LOCKED,
     fee_in_base: bool = False,
+    leverage: int = 1,
 ) -> Execution | str:
-    """Return the fill's effect, or the reason it is refused."""
+    """The fill's effect, or why it is refused. *leverage*: of futures, as the symbol is set up."""
     held = {position.symbol: position for position in positions}
     # What margins hold cannot be spent. All positions are taken to share the quote asset: one
     # account has one, and where it has not, this errs on the strict side.
@@ -110,7 +111,8 @@ def execute(
         return _spot(
             request, price, instrument, fee_rate, inventory, cash - margins, fee_in_base=fee_in_base
         )
-    return _futures(request, price, instrument, fee_rate, cash, held)
+    nothing = PaperPosition(request.symbol, ZERO, price, leverage)
+    return _futures(request, price, instrument, fee_rate, cash, held, nothing=nothing)
 
 
 def moved(
@@ -166,15 +168,17 @@ def _futures(
     fee_rate: Decimal,
     cash: Decimal,
     held: Mapping[str, PaperPosition],
+    *,
+    nothing: PaperPosition,
 ) -> Execution | str:
-    nothing = PaperPosition(request.symbol, ZERO, price, request.leverage)
+    """*nothing*: what is held where nothing is, with the leverage that an order has."""
     before = held.get(request.symbol, nothing)
     change = request.quantity * request.side.sign
     reduces = before.quantity * change < 0 and request.quantity <= abs(before.quantity)
     if request.reduce_only and not reduces:
         return "reduce-only, and there is no such position to reduce"
     if not reduces:
-        before = PaperPosition(before.symbol, before.quantity, before.entry_price, request.leverage)
+        before = PaperPosition(before.symbol, before.quantity, before.entry_price, nothing.leverage)
     after, realized = moved(before, change, price)
     fee = request.quantity * price * fee_rate
     if not reduces:

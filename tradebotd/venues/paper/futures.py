@@ -90,6 +90,5 @@ def close_out(position: PaperPosition, venue: VenueName) -> OrderRequest:
         time_in_force=TimeInForce.IOC,
         quantity=abs(position.quantity),
         position_type=PositionType.FUTURES,
-        leverage=position.leverage,
         reduce_only=True,
     )

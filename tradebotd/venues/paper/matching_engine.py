@@ -20,6 +20,7 @@ from tradebotd.domain.order_filters import refused_by
 from tradebotd.domain.quote import Quote
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
+from tradebotd.ports.venue import SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
@@ -44,10 +45,12 @@ from tradebotd.venues.paper.resting_orders import (
     AT_ONCE,
     TRIGGERED,
     TriggeredOrder,
+    family_of,
     level_of,
     locked_by,
     remaining_request,
     triggered_by,
+    worth_of,
     would_trigger,
 )
 from tradebotd.venues.paper.settlement import (
@@ -58,6 +61,7 @@ from tradebotd.venues.paper.settlement import (
     end,
     resting_report,
 )
+from tradebotd.venues.paper.symbol_setups import PaperSetups
 
 NOTHING_RESTS: Final = "nothing rests under that id"
 RESTS: Final = frozenset({*TRIGGERED, OrderType.LIMIT})
@@ -75,9 +79,11 @@ class MatchingEngine:
         self._resting: dict[str, dict[int, RestingOrder]] = {}
         self._futures: dict[str, PaperPosition] = {}
         self._funded: dict[str, datetime] = {}
+        self._setups = PaperSetups(name)
 
     async def read(self, connection: Connection) -> None:
         """Load the memory from the books."""
+        await self._setups.read(connection)
         self._resting.clear()
         for order in await paper_orders.select_resting(connection, self._name):
             self._resting.setdefault(order.request.symbol, {})[order.id] = order
@@ -96,6 +102,7 @@ class MatchingEngine:
             if order.id not in changes.ended:
                 self._resting.setdefault(order.request.symbol, {})[order.id] = order
         self._funded |= changes.funded
+        self._setups.follow(changes.setups)
         for symbol, position in changes.positions.items():
             if position.quantity:
                 if symbol not in self._futures:
@@ -173,6 +180,10 @@ class MatchingEngine:
             changes.refused = NOTHING_RESTS
             return
         await end(changes, family, OrderStatus.CANCELED, None)
+
+    async def set_up(self, changes: BookChanges, symbol: str, setup: SymbolSetup) -> None:
+        in_use, instrument = self.is_concerned(symbol), self._instruments[symbol]
+        await self._setups.set_up(changes, setup, instrument, in_use=in_use)
 
     # Prices
 
@@ -264,7 +275,7 @@ class MatchingEngine:
         instrument = self._instruments[request.symbol]
         if request.type is not OrderType.MARKET and request.type not in RESTS:
             return f"the paper venue takes no {request.type} orders"
-        quote = Quote(last=_worth(request, prices))
+        quote = Quote(last=worth_of(request, prices))
         refusal = refused_by(request, instrument, quote)
         if refusal is not None:
             return refusal
@@ -311,6 +322,7 @@ class MatchingEngine:
             self._futures.values() if positions is None else positions,
             locked=locked,
             fee_in_base=self._terms.fee_in_base,
+            leverage=self._setups.leverage(request.symbol),
         )
 
     async def _fill_at_once(
@@ -345,6 +357,7 @@ class MatchingEngine:
             status=status,
             filled=ZERO,
             linked_id=linked_id,
+            leverage=self._setups.leverage(request.symbol),
         )
         if order_id is None:
             raise OrderRejectedError(DUPLICATE)
@@ -355,6 +368,7 @@ class MatchingEngine:
             filled_quantity=ZERO,
             accepted_at=changes.at,
             linked_id=linked_id,
+            leverage=self._setups.leverage(request.symbol),
         )
         if rests:
             changes.rested.append(order)
@@ -384,17 +398,4 @@ class MatchingEngine:
         return [order for orders in self._resting.values() for order in orders.values()]
 
     def _family(self, client_order_id: ClientOrderId) -> list[RestingOrder]:
-        """Return the order and what is linked to it; empty when it does not rest."""
-        resting = self.all_resting()
-        mine = [order for order in resting if order.client_order_id == client_order_id]
-        if not mine or mine[0].linked_id is None:
-            return mine
-        return [order for order in resting if order.linked_id == mine[0].linked_id]
-
-
-def _worth(request: OrderRequest, prices: LastPrices) -> Decimal:
-    """Return the price of one unit before spread and slippage: its level, or the market's."""
-    level = request.trigger_price
-    if request.type is not OrderType.MARKET:
-        return level_of(request)
-    return level if level is not None and prices.went_through(level) else prices.current
+        return family_of(client_order_id, self.all_resting())

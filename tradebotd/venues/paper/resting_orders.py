@@ -1,11 +1,12 @@
 """Orders resting at the paper venue: which a tick meets, at what price, what they lock. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.decimals import ONE, ZERO
+from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRequest, OrderType
 from tradebotd.domain.side import Side
@@ -74,6 +75,15 @@ def level_of(request: OrderRequest) -> Decimal:
     return level
 
 
+def worth_of(request: OrderRequest, prices: LastPrices) -> Decimal:
+    """Return the price of one unit before spread and slippage: its level, or the market's."""
+    if request.type is not OrderType.MARKET:
+        return level_of(request)
+    if request.trigger_price is not None and prices.went_through(request.trigger_price):
+        return request.trigger_price
+    return prices.current
+
+
 def _is_reached(request: OrderRequest, level: Decimal, price: Decimal) -> bool:
     """Return whether *price* has reached *level*.
 
@@ -108,7 +118,7 @@ def locked_by(
             asset, amount = instrument.base_asset, left
         else:
             price = level_of(request)
-            share = ONE / request.leverage
+            share = ONE / order.leverage
             asset, amount = instrument.quote_asset, left * price * (share + terms.taker)
         key = (asset, order.linked_id or order.client_order_id)
         largest[key] = max(largest.get(key, ZERO), amount)
@@ -116,6 +126,16 @@ def locked_by(
     for (asset, _), amount in largest.items():
         by_asset[asset] = by_asset.get(asset, ZERO) + amount
     return Locked(by_asset=by_asset)
+
+
+def family_of(
+    client_order_id: ClientOrderId, resting: Sequence[RestingOrder]
+) -> list[RestingOrder]:
+    """Return the order and what is linked to it; empty when it does not rest."""
+    mine = [order for order in resting if order.client_order_id == client_order_id]
+    if not mine or mine[0].linked_id is None:
+        return mine
+    return [order for order in resting if order.linked_id == mine[0].linked_id]
 
 
 def remaining_request(request: OrderRequest, positions: Iterable[PaperPosition]) -> OrderRequest:

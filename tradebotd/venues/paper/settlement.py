@@ -10,6 +10,7 @@ from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.fill import Fill, forced_by_name
 from tradebotd.domain.ids import ClientOrderId, VenueOrderId
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.ports.venue import SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
@@ -32,6 +33,7 @@ class BookChanges:
     ended: set[int] = field(default_factory=set)
     positions: dict[str, PaperPosition] = field(default_factory=dict)
     funded: dict[str, datetime] = field(default_factory=dict)
+    setups: dict[str, SymbolSetup] = field(default_factory=dict)
 
 
 async def end(
@@ -89,6 +91,7 @@ async def book(
             changes.at,
             status=OrderStatus.FILLED,
             filled=request.quantity,
+            leverage=1 if done.position is None else done.position.leverage,
         )
     if order_id is None:
         raise OrderRejectedError(DUPLICATE)  # the whole transaction is rolled back

@@ -21,7 +21,6 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.filters import FilterName
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
@@ -252,14 +251,12 @@ class PaperVenue:
 
     async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
         self.drills.check()
-        instrument = self._instruments.get(symbol)
-        if instrument is None:
+        if symbol not in self._instruments:
             raise OrderRejectedError(f"unknown symbol {symbol}")
-        if setup.leverage > instrument.max_leverage:
-            raise OrderRejectedError(
-                f"{FilterName.ABOVE_MAX_LEVERAGE}: {setup.leverage} is more than"
-                f" {instrument.max_leverage}"
-            )
+        async with self._acting(ClientOrderId(f"set-up {symbol}")) as changes:
+            await self._desk.set_up(changes, symbol, setup)
+        if changes.refused is not None:
+            raise OrderRejectedError(changes.refused)
 
     async def server_clock(self) -> VenueClock:
         self.drills.check()
