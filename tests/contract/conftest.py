@@ -44,6 +44,7 @@ CAN_ALL = VenueTraits(
     endpoints=1,
     tells_transfers=True,
     sets_up_symbols=True,
+    tells_stream=True,
 )
 
 

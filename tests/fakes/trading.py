@@ -26,7 +26,7 @@ from tradebotd.market.candles import CandleReader
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.clock import HostClock
-from tradebotd.ports.venue import Venue
+from tradebotd.ports.venue import Venue, VenueTraits
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import bots, decisions, leadership, process_identity
 from tradebotd.storage.bots import DecisionRecord
@@ -44,7 +44,6 @@ from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.exits.exit_changes import ExitChanges
 from tradebotd.trading.operator.commands import OperatorCommands
 from tradebotd.trading.operator.flatten import Flatten
-from tradebotd.trading.venue_state.venue_holds import VenueHolds
 from tradebotd.venues.contained import contained
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -137,6 +136,7 @@ class TradingHarness:
         speed: float = 0.0,
         paper: PaperTerms | None = None,
         host: HostClock | None = None,
+        traits: VenueTraits | None = None,
     ) -> None:
         code = ALWAYS_OPEN if calendar is None else calendar.code
         self.database = database
@@ -147,6 +147,8 @@ class TradingHarness:
         self.venue = venue or ScriptedVenue(
             self.clock, self.prices, instruments, {"USDT": Decimal(1_000_000)}
         )
+        if traits is not None:
+            self.venue.traits = traits
         self.venue.clock, self.venue.prices = self.clock, self.prices
         venues: dict[VenueName, Venue] = {SCRIPTED: self.venue}
         if paper is not None:
@@ -158,30 +160,31 @@ class TradingHarness:
         self.specs = {each.name: each for each in specs}
         self.strategies: dict[BotName, Strategy] = {each.name: ScriptedStrategy() for each in specs}
         self.token, self.nonce = token, nonce
-        self.holds = VenueHolds(self.bans, host or SystemHost())
-        self.gate = EntryGate(database, self.clock, self.holds)
+        core = TradingCore(
+            database=database,
+            clock=self.clock,
+            venues=venues,
+            symbols=self.symbols,
+            calendars=calendars,
+            prices=self.prices,
+            specs=self.specs,
+            lease=Lease(account=ACCOUNT, token=token),
+            nonce=nonce,
+            currency="USDT",
+            sequential=sequential,
+            host=host,
+            bans=self.bans,
+        )
+        self.gate = EntryGate(database, self.clock, core.holds)
         self.gate.open("reconcile")
-        self.lease = Lease(account=ACCOUNT, token=token)
+        self.lease = core.lease
         self.path = wire_order_path(
-            TradingCore(
-                database=database,
-                clock=self.clock,
-                venues=venues,
-                symbols=self.symbols,
-                calendars=calendars,
-                prices=self.prices,
-                specs=self.specs,
-                lease=self.lease,
-                nonce=nonce,
-                currency="USDT",
-                sequential=sequential,
-                host=host,
-                bans=self.bans,
-            ),
+            core,
             resting=None if paper is None or paper.resting_stops else (),
         )
         self.protection = self.path.exits
         self.recorder = self.path.recorder
+        self.streams = self.path.streams
         self.placement = self.path.placement
         self.reconciler = self.path.reconciliation.reconciler
         self.adoption = self.path.reconciliation.adoption
@@ -389,13 +392,15 @@ async def open_harness(
     speed: float = 0.0,
     paper: PaperTerms | None = None,
     host: HostClock | None = None,
+    traits: VenueTraits | None = None,
 ) -> TradingHarness:
     """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database.
 
     *watched*: symbols that nobody trades; *silent*: more of them, without a price. *venue*: one of
     an earlier harness, or of another kind. *bad_tick*: prices of tests jump; those of doubts ask for
     less. *paper*: trade at a paper venue (`harness.paper`) instead, under the same name. *host*:
-    venues are contained and their bans kept, as the daemon has them, by this clock.
+    venues are contained and their bans kept, as the daemon has them, by this clock. *traits*: of
+    the scripted venue, from its first moment.
     """
     wanted = specs or (spec(),)
     names = sorted({*watched, *silent, *(each.symbol for each in wanted)})
@@ -422,6 +427,7 @@ async def open_harness(
         speed=speed,
         paper=paper,
         host=host,
+        traits=traits,
     )
     for name in names:
         if name not in silent:

@@ -40,6 +40,7 @@ from tradebotd.ports.venue import (
     Replacement,
     SendBlockedBy,
     StreamListener,
+    StreamState,
     SymbolSetup,
     Venue,
     VenueAccount,
@@ -103,6 +104,8 @@ class ScriptedVenue(ScriptedBooks):
     fills_are_late: bool = False
     set_up_calls: list[tuple[str, SymbolSetup]] = field(default_factory=list)
     setup_refused: str | None = None
+    stream_lost: datetime | None = None
+    stream_told: bool = False
     away: VenueUnavailableError | None = None
 
     async def submit(
@@ -136,7 +139,21 @@ class ScriptedVenue(ScriptedBooks):
         )
 
     def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
-        self.listener, self.stream_listener = listener, on_stream
+        self.listener, self.stream_listener, self.stream_told = listener, on_stream, False
+
+    async def lose_stream(self) -> None:
+        """What happens from now on is told to nobody, ever."""
+        self.stream_lost = self.clock.now()
+        await self._say_stream(connected=False)
+
+    async def restore_stream(self) -> None:
+        await self._say_stream(connected=True)
+        self.stream_lost = None
+
+    async def _say_stream(self, *, connected: bool) -> None:
+        self.stream_told = True
+        if self.stream_listener is not None and self.traits.tells_stream:
+            await self.stream_listener(StreamState(connected=connected, gap_since=self.stream_lost))
 
     async def submit_linked(
         self,
@@ -368,6 +385,8 @@ class ScriptedVenue(ScriptedBooks):
         self._check_away()
         if self.reads_fail:
             raise VenueUnavailableError("503")
+        if not self.stream_told and self.stream_lost is None:
+            await self._say_stream(connected=True)
 
     async def _sign(self, send_blocked_by: SendBlockedBy) -> None:
         """What an order waits for before it leaves, and the look directly before it does."""
@@ -411,7 +430,7 @@ class ScriptedVenue(ScriptedBooks):
         return until is not None and until > 0
 
     async def _tell(self, reports: Iterable[OrderReport]) -> None:
-        if self.listener is None:
+        if self.listener is None or self.stream_lost is not None:
             return
         for report in reports:
             await self.listener(report)

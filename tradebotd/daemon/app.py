@@ -37,6 +37,7 @@ from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.exits.manager import ExitManager
+from tradebotd.trading.venue_state.order_streams import OrderStreams
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,7 @@ class App:
     gate: EntryGate
     protection: ExitManager
     entry_orders: RestingEntries
+    streams: OrderStreams
     disk: DiskWatch
     player: Player | None
     begins_at: datetime
@@ -116,12 +118,21 @@ class App:
         if self.clock.speed:  # at speed 0 the next price triggers it, to repeat exactly
             self.tasks.start_soon(self.protection.run)
             self.tasks.start_soon(self.entry_orders.run)
+            self.tasks.start_soon(self.streams.attend, self._reconcile_now)
         self.started, self.waits_for = True, None
         if self.player is not None:
             self._playing = True
             self.tasks.start_soon(self._play, self.player)
             if self.line is not None:
                 self.tasks.start_soon(self._show_progress, self.player, self.line)
+
+    async def _reconcile_now(self) -> bool:
+        """False: one is under way already, or the daemon is stopping."""
+        try:
+            await self.runner.run_manually("reconcile", {})
+        except RefusedError:
+            return False
+        return True
 
     async def _pass_the_fence(self) -> None:
         """Wait after a takeover: orders of the former holder may still reach a venue.

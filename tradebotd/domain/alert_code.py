@@ -34,6 +34,10 @@ class AlertCode(MeaningEnum):
     )
     FUNDING_UNCLAIMED = "funding_unclaimed", "funding was paid that belongs to no position"
     ORDER_UNKNOWN = "order_unknown", "what became of an order is not known; it is asked for"
+    ORDER_STREAM_LOST = (
+        "order_stream_lost",
+        "a venue does not tell what becomes of orders; they are asked for",
+    )
     POSITION_DIFFERS = "position_differs", "a venue holds something else than our books say"
     POSITION_UNPROTECTED = (
         "position_unprotected",

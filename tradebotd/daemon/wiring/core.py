@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
@@ -13,9 +15,11 @@ from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.execution.lease import Lease
+from tradebotd.trading.venue_state.order_streams import OrderStreams
+from tradebotd.trading.venue_state.venue_holds import VenueHolds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TradingCore:
     """*sequential*: exits one after the other, by position, where effects must repeat (speed 0).
 
@@ -36,6 +40,21 @@ class TradingCore:
     currency: str
     sequential: bool
     bans: VenueBans = field(default_factory=VenueBans)
+
+    @cached_property
+    def holds(self) -> VenueHolds:
+        """What keeps entries at single venues out."""
+        return VenueHolds(self.bans, self.host or SystemHost())
+
+    @cached_property
+    def streams(self) -> OrderStreams:
+        return OrderStreams(
+            database=self.database,
+            clock=self.clock,
+            host=self.host or SystemHost(),
+            holds=self.holds,
+            venues=self.venues.values(),
+        )
 
     @property
     def instruments(self) -> dict[str, Instrument]:

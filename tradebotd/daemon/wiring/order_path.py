@@ -12,6 +12,7 @@ from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
+from tradebotd.trading.venue_state.order_streams import OrderStreams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class OrderPath:
     placement: Placement
     exits: ExitManager
     reconciliation: Reconciliation
+    streams: OrderStreams
 
 
 def wire_order_path(
@@ -55,5 +57,9 @@ def wire_order_path(
         resting=resting,
     )
     return OrderPath(
-        recorder=recorder, placement=placement, exits=exits, reconciliation=reconciliation
+        recorder=recorder,
+        placement=placement,
+        exits=exits,
+        reconciliation=reconciliation,
+        streams=core.streams,
     )

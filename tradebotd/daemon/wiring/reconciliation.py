@@ -128,4 +128,5 @@ def _parts(
             clock=core.clock,
         ),
         agreement=Agreement(core.database, core.clock),
+        streams=core.streams,
     )

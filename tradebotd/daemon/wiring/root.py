@@ -102,6 +102,7 @@ async def build(
             gate=trading.gate,
             protection=trading.protection,
             entry_orders=trading.entry_orders,
+            streams=trading.streams,
             disk=_disk_watch(config, database, trading, reloader),
             player=None,
             begins_at=market.begins_at,

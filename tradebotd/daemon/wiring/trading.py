@@ -35,7 +35,7 @@ from tradebotd.trading.operator.commands import OperatorCommands
 from tradebotd.trading.operator.flatten import Flatten
 from tradebotd.trading.reconciliation.adoption import Adoption
 from tradebotd.trading.reconciliation.reconciler import Reconciler
-from tradebotd.trading.venue_state.venue_holds import VenueHolds
+from tradebotd.trading.venue_state.order_streams import OrderStreams
 from tradebotd.venues.contained import contained
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -62,6 +62,7 @@ class Trading:
     recorder: OrderRecorder
     flatten: Flatten
     commands: OperatorCommands
+    streams: OrderStreams
 
     @property
     def receive_windows(self) -> list[timedelta]:
@@ -104,8 +105,7 @@ def _compose(
     adapters: Mapping[VenueName, Venue],
     path: OrderPath,
 ) -> Trading:
-    holds = VenueHolds(core.bans, core.host or SystemHost())
-    gate = EntryGate(core.database, core.clock, holds)
+    gate = EntryGate(core.database, core.clock, core.holds)
     resting_entries = _resting_entries(core, path.recorder, gate)
     entries = _entries(config, market, core, path, gate)
     strategies = dict(files.strategies)
@@ -119,7 +119,7 @@ def _compose(
         reconciler=reconciler,
     )
     for venue in core.venues.values():
-        venue.listen(path.recorder.on_order_report)
+        venue.listen(path.recorder.on_order_report, path.streams.listener(venue))
     return Trading(
         specs=core.specs,
         symbols=core.symbols,
@@ -140,6 +140,7 @@ def _compose(
         recorder=path.recorder,
         flatten=flatten,
         commands=_commands(core, path, gate, flatten),
+        streams=path.streams,
     )
 
 

@@ -35,6 +35,7 @@ from tradebotd.trading.reconciliation.resolution import ResolutionResult
 from tradebotd.trading.reconciliation.rules import Difference
 from tradebotd.trading.reconciliation.unknown_orders import OVERLAP, UnknownOrderResolver
 from tradebotd.trading.reconciliation.venue_round import VenueRound
+from tradebotd.trading.venue_state.order_streams import OrderStreams
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,7 @@ class ReconciliationParts:
     late_fees: LateFees
     cash: CashCheck
     agreement: Agreement
+    streams: OrderStreams
 
 
 class Reconciler:
@@ -100,6 +102,7 @@ class Reconciler:
         self._late_fees = parts.late_fees
         self._cash = parts.cash
         self._agreement = parts.agreement
+        self._streams = parts.streams
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier process may be open
         self._contradicted = True
@@ -116,7 +119,7 @@ class Reconciler:
         flight: market time may jump by hours in the two seconds that this takes.
         """
         async with self._one_at_a_time:
-            venues = VenueRound(self._venues)
+            venues, gaps = VenueRound(self._venues), self._streams.gaps
             settled = await self._searches.settle(venues)
             sendable = self._sendable_for(settled)
             if sendable > 0 and not self._settled_since_start:
@@ -131,10 +134,12 @@ class Reconciler:
             )
             await self._late_fees.value()
             await self._externals.compare_orders(venues, settled.open, result.failed)
-            await self._compare_holdings(venues, settled.waiting_at, result)
+            await self._compare_holdings(venues, settled.waiting_at, gaps, result)
             await self._externals.forget_old()
             result.uncompared |= settled.troubled
             result.uncompared |= {name for name in self._venues if name in result.failed}
+            for name in gaps.keys() - result.uncompared:
+                self._streams.covered(name, gaps[name])
             return result
 
     def _sendable_for(self, settled: ResolutionResult) -> float:
@@ -145,11 +150,19 @@ class Reconciler:
     # Holdings
 
     async def _compare_holdings(
-        self, venues: VenueRound, waiting_at: Collection[VenueName], result: Reconciled
+        self,
+        venues: VenueRound,
+        waiting_at: Collection[VenueName],
+        gaps: Mapping[VenueName, datetime],
+        result: Reconciled,
     ) -> None:
-        """Compare each venue by itself, and only what did not change around its answer."""
+        """Only what did not change around the venue's answer is compared: each venue by itself.
+
+        *gaps*: since when a venue's stream has missed something; its fills are asked for, though
+        all agrees: a position that was closed and opened again looks the same.
+        """
         still = not waiting_at and not result.failed and not self._recorder.in_flight
-        if still and self._agreement.may_stand():
+        if still and not gaps and self._agreement.may_stand():
             accounts = await self._accounts(venues, result)
             if self._agreement.stands(accounts) and not self._recorder.in_flight:
                 return
@@ -165,9 +178,14 @@ class Reconciler:
         differences = await self._holdings.differences(before, accounts)
         differing = {difference.venue for difference in differences}
         self._trades_known_until |= dict.fromkeys(accounts.keys() - differing, began)
+        for name in gaps.keys() & accounts.keys():
+            self._trades_known_until[name] = min(
+                gaps[name], self._trades_known_until.get(name, gaps[name])
+            )
         # The venue may have filled what is being booked: the next check compares.
         moving = await self._holdings.moving(before, differing)
-        await self._apply_late_fills(differing - moving, venues, result)
+        missed = gaps.keys() & accounts.keys()
+        await self._apply_late_fills((differing - moving) | missed, venues, result)
         moving |= await self._holdings.moving(before, differing)
         for name in sorted(differing - moving):
             here = [difference for difference in differences if difference.venue == name]

@@ -48,6 +48,7 @@ from tradebotd.storage.postgres.database import Database, Lane
 from tradebotd.venues.paper.drills import Drills
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.matching_engine import MatchingEngine
+from tradebotd.venues.paper.order_stream import PaperStream
 from tradebotd.venues.paper.resting_orders import locked_by
 from tradebotd.venues.paper.settlement import BookChanges
 
@@ -77,7 +78,7 @@ class PaperVenue:
         self._desk = MatchingEngine(name, terms, instruments)
         self._one_at_a_time = anyio.Lock()
         self._is_open = False
-        self._listener: Listener | None = None
+        self.stream = PaperStream()
         self.drills = Drills()
 
     @property
@@ -98,6 +99,7 @@ class PaperVenue:
             tells_instruments=True,
             tells_commissions=True,
             tells_clock=True,
+            tells_stream=True,
             sets_up_symbols=True,
             replacement=self._terms.replacement,
             receive_window=timedelta(),
@@ -109,12 +111,8 @@ class PaperVenue:
             base_fee=self._terms.base_fee,
         )
 
-    def listen(
-        self,
-        listener: Listener,
-        on_stream: StreamListener | None = None,  # noqa: ARG002 - its stream is a call, never lost
-    ) -> None:
-        self._listener = listener
+    def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
+        self.stream.listen(listener, on_stream)
 
     # Orders
 
@@ -290,7 +288,7 @@ class PaperVenue:
             return
         async with self._acting(ClientOrderId(f"point {tick.at.isoformat()}")) as changes:
             await self._desk.meet(changes, tick.symbol, prices)
-        await self._notify(changes.reports)
+        await self.stream.tell(changes.reports)
 
     # How a change is made
 
@@ -329,6 +327,7 @@ class PaperVenue:
                 except BaseException:
                     if begun:  # the state of the books is no longer known here
                         self._is_open = False
+                        self.stream.doubt(self._clock.now())
                     raise
                 self._desk.follow(changes)
         except DatabaseUnavailableError as error:
@@ -341,17 +340,11 @@ class PaperVenue:
         if changes.refused is not None:
             raise OrderRejectedError(changes.refused)
         others = [report for report in changes.reports if report.client_order_id != client_order_id]
-        await self._notify(others)
+        await self.stream.tell(others)
         (report,) = (
             report for report in changes.reports if report.client_order_id == client_order_id
         )
         return report
-
-    async def _notify(self, reports: Sequence[OrderReport]) -> None:
-        if self._listener is None:
-            return
-        for report in reports:
-            await self._listener(report)
 
     def _check(self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]) -> None:
         assert_no_connection_held("an order is sent")
@@ -384,3 +377,4 @@ class PaperVenue:
                 self._is_open = True
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
+        await self.stream.opened()

@@ -1,0 +1,191 @@
+"""A venue's order stream that is interrupted: said, made up for, and covered before new entries."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.host import ShiftedHost
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
+from tests.fakes.venue import AUTHORITATIVE, SCRIPTED
+from tradebotd.domain.bot import EntryKind, EntryRule
+from tradebotd.domain.errors import EntryPostponedError
+from tradebotd.domain.exit_plan import ExitPlan
+from tradebotd.domain.fill import Fill
+from tradebotd.ports.venue import StreamState
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.venue_state.order_streams import POLL_SECONDS, SAID_AFTER_SECONDS
+
+LIMIT = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.05"), lifetime=timedelta(hours=1))
+LOST = "order_stream_lost"
+
+
+class Streamed:
+    """A harness whose venue tells of its stream. `rounds`: reconciliations that its watch made."""
+
+    def __init__(self, harness: TradingHarness, host: ShiftedHost) -> None:
+        self.harness, self.host, self.rounds = harness, host, 0
+
+    async def reconcile(self) -> bool:
+        self.rounds += 1
+        await self.harness.reconciler.run()
+        return True
+
+    async def look(self, seconds: float = 0.0) -> float | None:
+        self.host.shift += timedelta(seconds=seconds)
+        return await self.harness.streams.look(self.reconcile)
+
+    async def message(self) -> str:
+        row = await self.harness.row("SELECT * FROM alerts WHERE cleared_at IS NULL")
+        assert (row["code"], row["subject"], row["severity"]) == (LOST, SCRIPTED, "warning")
+        return str(row["message"])
+
+
+@pytest.fixture
+async def streamed(database: Database) -> Streamed:
+    return await opened(database)
+
+
+async def opened(database: Database) -> Streamed:
+    host = ShiftedHost()
+    wanted = spec(entry=LIMIT, exits=ExitPlan(stop_loss=Decimal("0.1")))
+    telling = replace(AUTHORITATIVE, tells_stream=True)
+    harness = await open_harness(database, wanted, host=host, traits=telling)
+    streamed = Streamed(harness, host)
+    venue = harness.venues[SCRIPTED]
+    venue.listen(harness.recorder.on_order_report, harness.streams.listener(venue))
+    await harness.reconciler.run()  # the venue's first answer
+    return streamed
+
+
+async def test_a_stream_that_is_there_costs_nothing(streamed: Streamed) -> None:
+    assert await streamed.look() is None
+    assert await streamed.look(3600) is None
+    assert streamed.rounds == 0
+    assert await streamed.harness.open_alerts() == []
+
+
+async def test_a_lost_stream_is_polled_and_said_after_a_while(streamed: Streamed) -> None:
+    """M5.3, M2.6: at its own interval, neither at each look nor with the schedule alone."""
+    await streamed.harness.venue.lose_stream()
+    await streamed.look(POLL_SECONDS)
+    await streamed.look(1)
+    assert (streamed.rounds, await streamed.harness.open_alerts()) == (1, [])
+
+    for _ in range(4):
+        assert await streamed.look(POLL_SECONDS) == POLL_SECONDS
+
+    assert streamed.rounds == 5
+    assert "interrupted since 2022-03-01 12:00:00 UTC" in await streamed.message()
+
+
+async def test_a_fill_that_a_lost_stream_does_not_tell_is_found_by_polling(
+    streamed: Streamed,
+) -> None:
+    """M5.3: within the shorter interval."""
+    harness = streamed.harness
+    await harness.enter()
+    await harness.venue.lose_stream()
+    await harness.venue.move(SYMBOL, "94")
+    assert await harness.rows("SELECT * FROM positions") == []
+
+    await streamed.look(POLL_SECONDS)
+
+    assert (await harness.position())["quantity"] == 1
+
+
+async def test_a_gap_is_covered_at_once_and_before_any_entry(streamed: Streamed) -> None:
+    """M5.3: the fills since it began are asked for, though nothing differs."""
+    harness = streamed.harness
+    await harness.venue.lose_stream()
+    began = harness.clock.now()
+    harness.clock.advance(timedelta(hours=3))
+    harness.tick("100")
+    asked: list[datetime] = []
+    real = harness.venue.fills_since
+
+    async def fills_since(since: datetime) -> Sequence[Fill]:
+        asked.append(since)
+        return await real(since)
+
+    harness.venue.fills_since = fills_since  # type: ignore[method-assign]
+    await harness.venue.restore_stream()
+
+    with pytest.raises(EntryPostponedError, match="may not have told"):
+        await harness.enter()
+    await streamed.look()
+
+    assert streamed.rounds == 1
+    assert asked
+    assert min(asked) <= began
+    assert harness.gate.closed_because(SCRIPTED) is None
+    await harness.enter()
+
+
+async def test_a_gap_stays_open_while_the_venue_does_not_answer(streamed: Streamed) -> None:
+    """M5.3: nothing is taken for covered that was not told."""
+    harness = streamed.harness
+    await harness.venue.lose_stream()
+    await harness.venue.restore_stream()
+    harness.venue.reads_fail = True
+    assert await streamed.look() == POLL_SECONDS
+    assert harness.gate.closed_because(SCRIPTED) is not None
+    harness.venue.reads_fail = False
+
+    await streamed.look(POLL_SECONDS)
+
+    assert harness.gate.closed_because(SCRIPTED) is None
+    assert await streamed.look() is None
+
+
+async def test_a_stream_that_is_lost_again_meanwhile_keeps_the_older_gap(
+    streamed: Streamed,
+) -> None:
+    harness = streamed.harness
+    first = harness.clock.now()
+    harness.streams.on_state(SCRIPTED, StreamState(connected=True, gap_since=first))
+    later = first + timedelta(minutes=1)
+    harness.streams.on_state(SCRIPTED, StreamState(connected=False, gap_since=later))
+    harness.streams.on_state(SCRIPTED, StreamState(connected=True, gap_since=later))
+
+    assert harness.streams.gaps == {SCRIPTED: first}
+    harness.streams.covered(SCRIPTED, later)
+    assert harness.streams.gaps == {SCRIPTED: first}
+
+
+async def test_a_claimed_stream_that_never_says_anything_is_said(database: Database) -> None:
+    """M6.1: a capability that is claimed and not kept; it is polled like a lost one."""
+    host = ShiftedHost()
+    harness = await open_harness(
+        database, host=host, traits=replace(AUTHORITATIVE, tells_stream=True)
+    )
+    streamed = Streamed(harness, host)
+
+    for _ in range(5):
+        await streamed.look(POLL_SECONDS)
+
+    assert streamed.rounds == 5
+    assert "never has" in await streamed.message()
+
+    harness.streams.on_state(SCRIPTED, StreamState(connected=True))
+    await streamed.look()
+    assert await harness.open_alerts() == []
+
+
+async def test_a_reconciliation_that_is_under_way_is_followed_by_another(
+    streamed: Streamed,
+) -> None:
+    """What had begun before the gap was known may not cover it."""
+    await streamed.harness.venue.lose_stream()
+    await streamed.harness.venue.restore_stream()
+
+    async def under_way() -> bool:
+        return False
+
+    seconds = await streamed.harness.streams.look(under_way)
+
+    assert seconds is not None
+    assert seconds < POLL_SECONDS < SAID_AFTER_SECONDS
+    assert streamed.harness.gate.closed_because(SCRIPTED) is not None

@@ -1,0 +1,157 @@
+"""Order streams of the venues: which are interrupted, and what they may have missed.
+
+Orders of a venue whose stream is silent are asked for at a shorter interval than the schedule's;
+what happened while it was interrupted is asked for as soon as it is subscribed again, and no entry
+is made there before that.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.alert_code import AlertCode
+from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.ids import VenueName
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.venue import StreamListener, StreamState, Venue
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.condition_alerts import ConditionAlerts
+from tradebotd.trading.venue_state.venue_holds import VenueHolds
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS: Final = 15.0  # host: orders are asked for so often while a stream is silent
+SAID_AFTER_SECONDS: Final = 60.0  # host: venues interrupt their streams for moments each day
+AGAIN_SECONDS: Final = 1.0  # a reconciliation was under way already
+STREAM: Final = "order stream"
+
+Reconcile = Callable[[], Awaitable[bool]]
+"""Reconcile now; False: one is under way, which may have begun before."""
+
+
+class OrderStreams:
+    """Those of venues that claim to tell of theirs (`traits.tells_stream`); the others are as they
+    were: the schedule's reconciliation finds what they miss.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        host: HostClock,
+        holds: VenueHolds,
+        venues: Iterable[Venue],
+    ) -> None:
+        self._clock = clock
+        self._host = host
+        self._holds = holds
+        now = host.monotonic()
+        # Since when each is silent. Until it has said that it is there, it is none to count on.
+        self._silent = {each.name: now for each in venues if each.traits.tells_stream}
+        self._unheard = set(self._silent)
+        self._missed: dict[VenueName, datetime] = {}  # since when, of those that are interrupted
+        self._gaps: dict[VenueName, datetime] = {}  # to be covered now
+        self._polled_at = now
+        self._alerts = ConditionAlerts(database, clock, AlertCode.ORDER_STREAM_LOST, "warning")
+        self._wake = anyio.Event()
+
+    def listener(self, venue: Venue) -> StreamListener | None:
+        """Whom *venue* tells of its stream; None where it claims nothing."""
+        if not venue.traits.tells_stream:
+            return None
+        name = venue.name
+
+        async def on_stream(state: StreamState) -> None:
+            self.on_state(name, state)
+
+        return on_stream
+
+    def on_state(self, venue: VenueName, state: StreamState) -> None:
+        self._unheard.discard(venue)
+        if state.connected:
+            self._connected(venue, state.gap_since)
+        else:
+            self._lost(venue, state.gap_since or self._clock.now())
+        self._wake.set()
+
+    def _lost(self, venue: VenueName, since: datetime) -> None:
+        if venue not in self._silent:
+            log.warning("order stream lost", venue=venue, since=since)
+        self._silent.setdefault(venue, self._host.monotonic())
+        self._missed[venue] = min(since, self._missed.get(venue, since))
+
+    def _connected(self, venue: VenueName, gap_since: datetime | None) -> None:
+        self._silent.pop(venue, None)
+        told = (gap_since, self._missed.pop(venue, None), self._gaps.get(venue))
+        known = [each for each in told if each is not None]
+        if not known:
+            return
+        self._gaps[venue] = gap = min(known)
+        self._holds.hold(venue, STREAM, f"what {venue} may not have told is being asked for")
+        log.warning("order stream subscribed again", venue=venue, gap_since=gap)
+
+    # Reconciliation
+
+    @property
+    def gaps(self) -> Mapping[VenueName, datetime]:
+        """By venue, since when its fills must be asked for, whatever else agrees."""
+        return dict(self._gaps)
+
+    def covered(self, venue: VenueName, gap: datetime) -> None:
+        """All that *venue* has executed since *gap* is in our books."""
+        if self._gaps.get(venue) != gap:
+            return  # it was interrupted again meanwhile
+        del self._gaps[venue]
+        self._holds.release(venue, STREAM)
+        log.info("gap of an order stream covered", venue=venue, since=gap)
+
+    # While it runs
+
+    async def attend(self, reconcile: Reconcile) -> None:
+        """For ever: see to gaps at once, and to silent streams at their interval."""
+        while True:
+            seconds = await self.look(reconcile)
+            if self._wake.is_set():
+                self._wake = anyio.Event()
+                continue
+            with anyio.move_on_after(seconds):
+                await self._wake.wait()
+            self._wake = anyio.Event()
+
+    async def look(self, reconcile: Reconcile) -> float | None:
+        """Do what is due; the seconds until something else may be. None: not before news."""
+        now = self._host.monotonic()
+        waits = bool(self._silent) and now - self._polled_at < POLL_SECONDS
+        if self._gaps or (self._silent and not waits):
+            self._polled_at = now
+            try:
+                if not await reconcile():
+                    return AGAIN_SECONDS
+            except (DatabaseUnavailableError, TimeoutError) as error:
+                log.warning("a silent order stream could not be made up for", error=str(error))
+        await self._tell()
+        return POLL_SECONDS if self._silent or self._gaps else None
+
+    async def _tell(self) -> None:
+        """Raises nothing: what could not be said is said with the next look."""
+        try:
+            await self._alerts.update(self._problems())
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("a lost order stream could not be told", error=str(error))
+
+    def _problems(self) -> dict[str, str]:
+        now, found = self._host.monotonic(), {}
+        polled = f"its orders are asked for every {POLL_SECONDS:.0f} s"
+        for venue, since in self._silent.items():
+            if now - since < SAID_AFTER_SECONDS:
+                continue
+            if venue in self._unheard:
+                found[str(venue)] = f"it claims to tell of its stream, and never has: {polled}"
+            else:
+                missed = f"{self._missed[venue]:%Y-%m-%d %H:%M:%S}"
+                found[str(venue)] = f"interrupted since {missed} UTC: {polled}"
+        return found
