@@ -45,6 +45,7 @@ CAN_ALL = VenueTraits(
     tells_transfers=True,
     sets_up_symbols=True,
     tells_stream=True,
+    tells_clock=True,
 )
 
 

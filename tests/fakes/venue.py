@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
@@ -106,6 +106,7 @@ class ScriptedVenue(ScriptedBooks):
     setup_refused: str | None = None
     stream_lost: datetime | None = None
     stream_told: bool = False
+    session: VenueClock = field(default_factory=lambda: VenueClock(time=host_now()))
     away: VenueUnavailableError | None = None
 
     async def submit(
@@ -376,7 +377,7 @@ class ScriptedVenue(ScriptedBooks):
 
     async def server_clock(self) -> VenueClock:
         await self._read("server_clock")
-        return VenueClock(time=host_now() + self.ahead)
+        return replace(self.session, time=host_now() + self.ahead)
 
     async def _read(self, what: str) -> None:
         assert_no_connection_held("the venue is asked")

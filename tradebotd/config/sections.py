@@ -125,6 +125,7 @@ class VenueSection(Section):
     funding_every: Duration = timedelta(hours=8)
     slippage_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)
     spread_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)
+    max_clock_offset: Duration = timedelta(seconds=1)
     base_url: str | None = None
     ws_url: str | None = None
     api_key: SecretReference | None = None

@@ -20,12 +20,17 @@ class AlertCode(MeaningEnum):
     # Conditions: open while they last
     ACCOUNT_LIMIT_REACHED = "account_limit_reached", "the account has lost a limit: no entries"
     BALANCE_CONTRADICTS = "balance_contradicts", "a venue tells a balance that cannot be so"
+    CALENDAR_DISAGREES = (
+        "calendar_disagrees",
+        "a venue is open or closed at other times than our calendar says",
+    )
     CALENDAR_ENDS = (
         "calendar_ends",
         "the sessions of a calendar are known for weeks only, or assumed already",
     )
     CASH_DIFFERS = "cash_differs", "the cash at a venue of our own is not what our books make it"
     CASH_JUMPED = "cash_jumped", "cash came or left, and no fill, funding or transfer says why"
+    CLOCK_OFFSET = "clock_offset", "a venue's clock and this machine's are apart"
     EXIT_REFUSED = "exit_refused", "a venue refuses an exit; it is tried again"
     EXTERNAL_ORDER = "external_order", "an order rests at a venue that is not ours"
     EXTERNAL_POSITION = (

@@ -8,20 +8,20 @@ from tradebotd.domain.job import Outcome, Summary
 from tradebotd.scheduling.job import RunContext
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.reconciliation.reconciler import Reconciled, Reconciler
+from tradebotd.trading.venue_state.server_clocks import ServerClocks
 
 NAME: Final = JobName("reconcile")
 
 
 @dataclass(slots=True, kw_only=True)
 class Reconcile:
-    """Job that opens the gate for entries at each reconciled venue.
-
-    A venue's entries wait for the first successful reconciliation of all that concerns it since the
-    start, independently of other venues.
+    """Opens the gate for the entries at a venue once a reconciliation of all that concerns it has
+    gone well since the start, whatever the other venues do. *clocks*: checked before, when due.
     """
 
     reconciler: Reconciler
     gate: EntryGate
+    clocks: ServerClocks | None = None
     _last: Reconciled | None = field(default=None)
 
     @property
@@ -29,6 +29,8 @@ class Reconcile:
         return NAME
 
     async def run(self, context: RunContext) -> Summary:  # noqa: ARG002
+        if self.clocks is not None:
+            await self.clocks.check()
         result = await self.reconciler.run()
         self._last = result
         summary = Summary(attempted=result.asked, updated=result.resolved, acted=result.resolved)

@@ -194,7 +194,7 @@ def _jobs(database: Database, files: LoadedFiles, market: Market, trading: Tradi
             clock=clock,
             entry_orders=trading.entry_orders,
         ),
-        Reconcile(reconciler=trading.reconciler, gate=trading.gate),
+        Reconcile(reconciler=trading.reconciler, gate=trading.gate, clocks=trading.clocks),
         DailyReset(database=database, specs=trading.specs, clock=clock),
         EquitySnapshot(entries=trading.entries, database=database, clock=clock),
         RealtimePull(database=database, ingest=ingest, clock=clock, data_ends=market.data_ends),

@@ -36,6 +36,7 @@ from tradebotd.trading.operator.flatten import Flatten
 from tradebotd.trading.reconciliation.adoption import Adoption
 from tradebotd.trading.reconciliation.reconciler import Reconciler
 from tradebotd.trading.venue_state.order_streams import OrderStreams
+from tradebotd.trading.venue_state.server_clocks import ServerClocks
 from tradebotd.venues.contained import contained
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -63,6 +64,7 @@ class Trading:
     flatten: Flatten
     commands: OperatorCommands
     streams: OrderStreams
+    clocks: ServerClocks
 
     @property
     def receive_windows(self) -> list[timedelta]:
@@ -141,6 +143,20 @@ def _compose(
         flatten=flatten,
         commands=_commands(core, path, gate, flatten),
         streams=path.streams,
+        clocks=_clocks(config, core),
+    )
+
+
+def _clocks(config: Config, core: TradingCore) -> ServerClocks:
+    return ServerClocks(
+        database=core.database,
+        clock=core.clock,
+        host=core.host or SystemHost(),
+        holds=core.holds,
+        venues=core.venues,
+        symbols=core.symbols,
+        calendars=core.calendars,
+        limits={VenueName(name): each.max_clock_offset for name, each in config.venues.items()},
     )
 
 
