@@ -108,6 +108,22 @@ class ScriptedBooks:
         free = self._free().get(instrument.quote_asset, ZERO)
         return None if worth / leverage + worth * self.fee <= free else "insufficient balance"
 
+    def _margins(self) -> dict[str, Decimal]:
+        """What positions and the orders that may open one hold, by asset."""
+        used: dict[str, Decimal] = {}
+        held = [
+            (name, abs(many) * self.entries[name]) for name, many in self.positions.items() if many
+        ]
+        for client_order_id, each in self.resting.items():
+            if each.position_type is PositionType.FUTURES and not each.reduce_only:
+                left = each.quantity - self.orders[client_order_id].filled_quantity
+                held.append((each.symbol, left * level_of(each)))
+        for symbol, worth in held:
+            asset = self.filters[symbol].quote_asset
+            leverage = self.set_ups.get(symbol, SymbolSetup()).leverage
+            used[asset] = used.get(asset, ZERO) + worth / leverage
+        return used
+
     def _free(self) -> dict[str, Decimal]:
         if not scripted_books.locks(self.traits):
             return dict(self.balances)

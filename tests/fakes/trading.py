@@ -197,6 +197,7 @@ class TradingHarness:
             name=ACCOUNT,
             currency="USDT",
             zone=UTC,
+            hedge=core.hedge,
             shares=speed > 0,
         )
         self.entries = Entries(

@@ -107,6 +107,8 @@ class ScriptedVenue(ScriptedBooks):
     stream_lost: datetime | None = None
     stream_told: bool = False
     session: VenueClock = field(default_factory=lambda: VenueClock(time=host_now()))
+    buying_power: dict[str, Decimal] = field(default_factory=dict)
+    hedge_mode: bool = False
     away: VenueUnavailableError | None = None
 
     async def submit(
@@ -345,6 +347,9 @@ class ScriptedVenue(ScriptedBooks):
             balances={asset: total for asset, total in self.balances.items() if total},
             locked={asset: amount for asset, amount in locked.items() if amount},
             positions={symbol: held for symbol, held in self.positions.items() if held},
+            buying_power=dict(self.buying_power),
+            margin_used=self._margins() if self.keeps_margins else {},
+            hedge_mode=self.hedge_mode,
         )
         if self.before_account_answers is not None:
             await self.before_account_answers()

@@ -162,8 +162,8 @@ MONEY: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/account/valuation.py",
-                "free[entry.venue, quote] -= entry.quantity",
-                "free[entry.venue, quote] -= ZERO * entry.quantity",
+                "free[each.venue, quote] -= each.quantity",
+                "free[each.venue, quote] -= ZERO * each.quantity",
             ),
         ),
         tests=(

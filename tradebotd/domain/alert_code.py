@@ -39,6 +39,10 @@ class AlertCode(MeaningEnum):
     )
     FUNDING_UNCLAIMED = "funding_unclaimed", "funding was paid that belongs to no position"
     ORDER_UNKNOWN = "order_unknown", "what became of an order is not known; it is asked for"
+    HEDGE_MODE = (
+        "hedge_mode",
+        "an account may hold both sides of a symbol: nothing is entered there",
+    )
     ORDER_STREAM_LOST = (
         "order_stream_lost",
         "a venue does not tell what becomes of orders; they are asked for",

@@ -62,6 +62,11 @@ class DenialRule(MeaningEnum):
     BELOW_FILTERS = "quantity below filters", "less than the venue's minimum"
     ABOVE_FILTERS = "quantity above filters", "more than the venue's maximum"
     INSUFFICIENT_BALANCE = "insufficient balance", "not enough free cash"
+    INSUFFICIENT_BUYING_POWER = (
+        "insufficient_buying_power",
+        "more than the venue lets new orders of this account have",
+    )
+    NOT_SHORTABLE = "not_shortable", "the venue lends nothing of it to sell"
     NO_STOP_DISTANCE = "no stop distance", "a size by risk needs a stop"
     WARMING_UP = "warming up", "not enough candles for its average true range"
     NO_RANGE = "no_range", "the average true range is nothing to measure by"

@@ -1,7 +1,7 @@
 """`equity_snapshots`, and the sums that they and the account limits are computed from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, LiteralString
@@ -46,7 +46,7 @@ SELECT_EXTREMES: Final[LiteralString] = """
 """
 SELECT_PENDING: Final[LiteralString] = """
     SELECT id, venue, symbol, quantity - filled_quantity AS quantity, limit_price, position_type, leverage,
-           position_id IS NULL AS opens
+           position_id IS NULL AS opens, venue_order_id IS NOT NULL AS acknowledged
       FROM orders
      WHERE role = 'entry' AND NOT settled
      ORDER BY id
@@ -105,6 +105,7 @@ class PendingEntry:
     position_type: PositionType
     leverage: int
     opens: bool
+    acknowledged: bool = field(default=False, compare=False)  # the venue counts it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,4 +217,5 @@ def _pending(row: Any) -> PendingEntry:
         position_type=PositionType(row["position_type"]),
         leverage=row["leverage"],
         opens=row["opens"],
+        acknowledged=row["acknowledged"],
     )

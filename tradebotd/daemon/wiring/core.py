@@ -15,6 +15,7 @@ from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.execution.lease import Lease
+from tradebotd.trading.venue_state.hedge_mode import HedgeMode
 from tradebotd.trading.venue_state.order_streams import OrderStreams
 from tradebotd.trading.venue_state.venue_holds import VenueHolds
 
@@ -55,6 +56,10 @@ class TradingCore:
             holds=self.holds,
             venues=self.venues.values(),
         )
+
+    @cached_property
+    def hedge(self) -> HedgeMode:
+        return HedgeMode(self.database, self.clock, self.holds)
 
     @property
     def instruments(self) -> dict[str, Instrument]:

@@ -129,4 +129,5 @@ def _parts(
         ),
         agreement=Agreement(core.database, core.clock),
         streams=core.streams,
+        hedge=core.hedge,
     )

@@ -202,6 +202,7 @@ def _entries(
         currency=core.currency,
         zone=zone(config.daemon.timezone),
         shares=core.clock.speed > 0,
+        hedge=core.hedge,
     )
     return Entries(
         database=core.database,

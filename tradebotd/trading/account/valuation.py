@@ -28,7 +28,8 @@ from tradebotd.storage.equity import (
     Snapshot,
 )
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.account import venue_accounts
+from tradebotd.trading.account import buying_power, venue_accounts
+from tradebotd.trading.account.buying_power import PricedEntry, free_cash, new_since
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.trading_day import day_began
 from tradebotd.trading.account.transfer_recorder import TransferRecorder
@@ -38,6 +39,7 @@ from tradebotd.trading.account.unbooked_futures import (
     futures_behind,
 )
 from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer, booked_cash
+from tradebotd.trading.venue_state.hedge_mode import HedgeMode
 
 MINUTE: Final = timedelta(minutes=1)
 VALUATION_ATTEMPTS: Final = 5
@@ -46,16 +48,17 @@ RETRY_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valuation:
-    """Cash and holdings at the prices of one moment, in the account's currency.
+    """Cash and what is held, at the prices of one moment, in the account's currency.
 
-    `cash`: by venue and asset, in that asset. A bot whose former trades were in an asset that no
-    longer converts is left out of `bots`. `of_one_moment`: no order was under way, and no fill came
-    in between; `certain`: nor can there be a fill that we have not heard of. `pending`: entries
-    that may still fill, from before and from after the venues were asked; `entries_moved`: the two
-    differ, so that one may be counted twice. `silent`: venues that do not answer, and why; they
-    count with what was last known of them, or with nothing if `unknown`. `booked`: what our books
-    have moved in each purse. `behind`: our futures of which a venue holds more (by how much) or
-    less, such as after a forced close.
+    `cash`: of each venue and asset, in that asset. A bot whose former trades were in something that
+    nothing converts any more is left out of `bots`. `of_one_moment`: no order was under way, and no
+    fill came in between; `certain`: nor can one have come that we have not heard of. `pending`:
+    entries that may still fill, of before the venues were asked and of after; `entries_moved`: they
+    were not the same, so that one may be counted twice. `silent`: venues that do not answer, and
+    why; they count with what was last known of them, or if `unknown` with nothing. `booked`: what
+    our books have moved in each purse. `behind`: futures of ours of which a venue holds more (by
+    how much) or less, such as what it has closed by force. `powers`: the notional that an entry may
+    still have, and `margins`: what futures hold, where a venue tells them.
     """
 
     account: Snapshot
@@ -70,6 +73,8 @@ class Valuation:
     silent: Mapping[VenueName, str]
     unknown: frozenset[VenueName]
     behind: frozenset[FuturesDifference]
+    powers: Mapping[CashKey, Decimal]
+    margins: Mapping[CashKey, Decimal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +105,12 @@ class Account:
         name: str,
         currency: str,
         zone: tzinfo,
+        hedge: HedgeMode,
         shares: bool = False,
     ) -> None:
         self._database = database
         self._venues = venues
-        self._venue_accounts = VenueAccounts(venues)
+        self._venue_accounts = VenueAccounts(venues, hedge.seen)
         self._shares = shares
         self._reaching: dict[VenueName, anyio.Lock] = defaultdict(anyio.Lock)
         self._unbooked = UnbookedFutures()
@@ -180,6 +186,8 @@ class Account:
             for flow in flows.bots
             if all(self.currencies.converts(asset) for _, asset in flow.realized)
         }
+        pending = _either(before.pending, flows.pending)
+        new = new_since(answers, flows.bots, lambda: self._priced(pending))
         same = not flows.moving and before == flows
         same = same and all(name in asked or answer.exact for name, answer in answers.items())
         same = same and len(answers) == len(self._venues)
@@ -192,13 +200,15 @@ class Account:
                 for cash_key in cash
             },
             holdings=holdings,
-            pending=_either(before.pending, flows.pending),
+            pending=pending,
             entries_moved=before.pending != flows.pending,
             of_one_moment=same,
             certain=same and (heard or not flows.resting),
             silent=silent,
             unknown=frozenset(self._venues) - set(answers),
             behind=futures_behind(asked, holdings, self._symbols),
+            powers=buying_power.powers(answers, new),
+            margins=buying_power.margins(answers, new),
         )
 
     def _shared(self, flows: Flows) -> dict[VenueName, VenueAnswer]:
@@ -216,8 +226,11 @@ class Account:
         """Remember the answers; *heard*: we have waited for reports of what rested there."""
         calm = not flows.moving and before == flows
         exact = heard or not flows.resting
+        counted = frozenset(entry.order_id for entry in before.pending if entry.acknowledged)
         return {
-            name: self._venue_accounts.remember(name, account, flows, calm=calm, exact=exact)
+            name: self._venue_accounts.remember(
+                name, account, flows, calm=calm, exact=exact, counted=counted
+            )
             for name, account in asked.items()
         }
 
@@ -264,7 +277,10 @@ class Account:
             day_start_equity=current if day_start is None else day_start,
             peak_equity=current if peak is None else max(peak, current),
         )
-        return AccountStanding(state=state, free=self._free(valuation))
+        free = free_cash(
+            valuation.cash, valuation.holdings, self._priced(valuation.pending), valuation.margins
+        )
+        return AccountStanding(state=state, free=free)
 
     async def snapshot(self, now: datetime, *, pause_seconds: float = 0.0) -> Valuation:
         """Store a snapshot of all values at *now*; a second one at the same instant is skipped.
@@ -310,19 +326,17 @@ class Account:
             for asset in sorted(self.currencies.cash)
         }
 
-    def _free(self, valuation: Valuation) -> dict[CashKey, Decimal]:
-        free = defaultdict(Decimal, valuation.cash)
-        for holding in valuation.holdings:
-            if holding.position_type is PositionType.FUTURES:
-                margin = abs(holding.quantity) * holding.entry_price / holding.leverage
-                free[holding.venue, holding.quote_asset] -= margin
-        for entry in valuation.pending:
-            symbol = self._symbols.get(entry.symbol)
-            if symbol is not None:
-                price = entry.limit_price or self._price(entry.symbol)
-                quote = symbol.instrument.quote_asset
-                free[entry.venue, quote] -= entry.quantity * price / entry.leverage
-        return free
+    def _priced(self, pending: Sequence[PendingEntry]) -> Sequence[PricedEntry]:
+        """With the purse that pays for each, and what a unit costs."""
+        return [
+            (
+                entry,
+                (entry.venue, symbol.instrument.quote_asset),
+                entry.limit_price or self._price(entry.symbol),
+            )
+            for entry in pending
+            if (symbol := self._symbols.get(entry.symbol)) is not None
+        ]
 
     def _notional(self, pending: PendingEntry) -> Decimal:
         symbol = self._symbols.get(pending.symbol)

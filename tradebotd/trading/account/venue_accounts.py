@@ -2,7 +2,7 @@
 
 import traceback
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -12,7 +12,7 @@ import structlog
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import VenueError, describe_error
-from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.ids import BotName, OrderId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage.equity import CashKey, Flows
@@ -28,10 +28,11 @@ RETRY_SECONDS: Final = 10.0  # host time: a hurried caller asks a silent venue n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueAnswer:
-    """A venue's answer, and the state of our books then.
+    """An answer, and what our books said then.
 
-    `calm`: no order was under way at that moment, and no fill came in; `exact`: nor can there be a
-    fill that we have not heard of. `at`: host time, in seconds of the event loop.
+    `calm`: no order was under way at that moment, and no fill came in; `exact`: nor can one have
+    come that we have not heard of. `at`: host time, in seconds of the event loop. `counted`:
+    entries of ours that the venue had acknowledged before it was asked.
     """
 
     account: VenueAccount
@@ -40,6 +41,7 @@ class VenueAnswer:
     calm: bool
     exact: bool
     at: float
+    counted: frozenset[OrderId] = frozenset()
 
     def balance(self, cash_key: CashKey, booked: Mapping[CashKey, Decimal]) -> Decimal:
         """Return the balance as it is by now, when our books say *booked*."""
@@ -50,8 +52,12 @@ class VenueAnswer:
 class VenueAccounts:
     """Answers of the venues by name. In memory only: after a start none is known."""
 
-    def __init__(self, venues: Mapping[VenueName, Venue]) -> None:
+    def __init__(
+        self, venues: Mapping[VenueName, Venue], seen: Callable[[VenueName, VenueAccount], None]
+    ) -> None:
+        """*seen* is shown each answer."""
         self._venues = venues
+        self._seen = seen
         self._latest: dict[VenueName, VenueAnswer] = {}
         self._best: dict[VenueName, VenueAnswer] = {}
         self._silent: dict[VenueName, tuple[str, float]] = {}
@@ -83,6 +89,7 @@ class VenueAccounts:
             reason = describe_error(error)
         else:
             if is_readable(account):
+                self._seen(name, account)
                 answers[name] = account
                 self._silent.pop(name, None)
                 return
@@ -90,9 +97,16 @@ class VenueAccounts:
         self._silent[name] = (reason, anyio.current_time())
 
     def remember(
-        self, name: VenueName, account: VenueAccount, flows: Flows, *, calm: bool, exact: bool
+        self,
+        name: VenueName,
+        account: VenueAccount,
+        flows: Flows,
+        *,
+        calm: bool,
+        exact: bool,
+        counted: frozenset[OrderId],
     ) -> VenueAnswer:
-        """Keep an answer; *flows*: our books directly after it."""
+        """*flows*: our books directly after the answer; *counted*: see `VenueAnswer`."""
         answer = VenueAnswer(
             account=account,
             booked=booked_cash(flows),
@@ -100,6 +114,7 @@ class VenueAccounts:
             calm=calm,
             exact=calm and exact,
             at=anyio.current_time(),
+            counted=counted,
         )
         self._latest[name] = answer
         best = self._best.get(name)

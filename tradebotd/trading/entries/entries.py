@@ -91,6 +91,10 @@ class Entries:
         is needed, so that no other entry waits for its answer.
         """
         venue = symbol.instrument.venue
+        if side is PositionSide.SHORT and not symbol.instrument.shortable:
+            raise OrderDeniedError(
+                DenialRule.NOT_SHORTABLE, f"{venue} lends no {symbol.instrument.base_asset}"
+            )
         permit = self._gate.admit(spec.name, venue)
         await self._setups.ensure(spec, symbol)
         quote = await self._prices.quote(symbol)
@@ -185,7 +189,8 @@ class Entries:
             raise FeedError(f"{spec.name} traded in something that nothing converts any more")
         rate = self.account.currencies.rate(instrument.quote_asset)
         free = standing.free.get((instrument.venue, instrument.quote_asset), Decimal(0))
-        return entry_quantity(
+        power = valuation.powers.get((instrument.venue, instrument.quote_asset))
+        quantity = entry_quantity(
             spec.sizing,
             price=plan.price,
             equity=own.equity / rate,
@@ -194,10 +199,13 @@ class Entries:
             leverage=spec.leverage,
             position_type=spec.position_type,
             stop_distance=plan.stop_distance,
-            exposure_left=self._exposure_left(spec, symbol, plan, standing, rate),
+            exposure_left=self._exposure_left(spec, symbol, plan, standing, rate, power),
             stop=plan.stop,
             base_fee=self.account.base_fee(instrument.venue),
         )
+        if power is not None and quantity * plan.price > power:
+            raise _beyond(power, quantity, plan)
+        return quantity
 
     def _exposure_left(
         self,
@@ -206,11 +214,13 @@ class Entries:
         plan: EntryPlan,
         standing: AccountStanding,
         rate: Decimal,
+        power: Decimal | None,
     ) -> Decimal | None:
-        """Return the exposure left, to which a share of the equity may shrink.
+        """What a share of the equity may shrink to; a fixed amount is refused as it is.
 
-        Returns None for a fixed amount, which is refused as it is. Raises OrderDeniedError when not
-        even the least order fits.
+        *power*: the notional that the venue still allows, in the quote asset.
+
+        Raises OrderDeniedError when not even the least order fits.
         """
         if spec.sizing.kind in _FIXED:
             return None
@@ -229,7 +239,11 @@ class Entries:
                 DenialRule.MAX_EXPOSURE,
                 f"{state.exposure} is open of {self.limits.max_exposure} of {state.equity}",
             )
-        return remaining
+        if power is None:
+            return remaining
+        if power < least * plan.price:
+            raise _beyond(power, least, plan)
+        return min(remaining, power)
 
     def _terms(
         self,
@@ -251,6 +265,13 @@ class Entries:
             max_leverage=instrument.max_leverage if futures else None,
             rate=self.account.currencies.rate(instrument.quote_asset),
         )
+
+
+def _beyond(power: Decimal, quantity: Decimal, plan: EntryPlan) -> OrderDeniedError:
+    return OrderDeniedError(
+        DenialRule.INSUFFICIENT_BUYING_POWER,
+        f"{quantity} at {plan.price} is more than {power}, which the venue allows",
+    )
 
 
 def _intent(

@@ -68,6 +68,8 @@ class ExitEvidence:
         with anyio.fail_after(ASK_SECONDS):
             fills = await venue.fills_since(since)
             account = await venue.account()
+        if account.hedge_mode:
+            return False  # a position there may be of either side
         if await self._any_to_its_side(position, subject, fills):
             return False
         if await self._anything_hides_it(position, subject, orders):

@@ -35,6 +35,7 @@ from tradebotd.trading.reconciliation.resolution import ResolutionResult
 from tradebotd.trading.reconciliation.rules import Difference
 from tradebotd.trading.reconciliation.unknown_orders import OVERLAP, UnknownOrderResolver
 from tradebotd.trading.reconciliation.venue_round import VenueRound
+from tradebotd.trading.venue_state.hedge_mode import HedgeMode
 from tradebotd.trading.venue_state.order_streams import OrderStreams
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class ReconciliationParts:
     cash: CashCheck
     agreement: Agreement
     streams: OrderStreams
+    hedge: HedgeMode
 
 
 class Reconciler:
@@ -103,6 +105,7 @@ class Reconciler:
         self._cash = parts.cash
         self._agreement = parts.agreement
         self._streams = parts.streams
+        self._hedge = parts.hedge
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier process may be open
         self._contradicted = True
@@ -213,7 +216,15 @@ class Reconciler:
     async def _accounts(
         self, venues: VenueRound, result: Reconciled
     ) -> dict[VenueName, VenueAccount]:
-        return await venues.ask_all(self._venues, lambda venue: venue.account(), result.failed)
+        """Those that say what we hold; in hedge mode nobody can tell."""
+        accounts = await venues.ask_all(self._venues, lambda venue: venue.account(), result.failed)
+        for name, account in accounts.items():
+            self._hedge.seen(name, account)
+        await self._hedge.tell(self._venues.keys() - accounts.keys())
+        for name in [venue for venue, account in accounts.items() if account.hedge_mode]:
+            del accounts[name]
+            result.failed[name] = "its account is in hedge mode"
+        return accounts
 
     async def _alert_contradictions(
         self, accounts: dict[VenueName, VenueAccount], result: Reconciled

@@ -276,7 +276,7 @@ class UnknownOrderResolver:
         self._trades_asked |= dict.fromkeys(
             (missing_order.client_order_id for missing_order in here), asked_at
         )
-        if not is_readable(account):
+        if account.hedge_mode or not is_readable(account):
             return None, ours
         differing = await self._holdings.differences(before, {venue.name: account})
         if await self._holdings.moving(before, [venue.name]):

@@ -104,7 +104,7 @@ def execute(
     held = {position.symbol: position for position in positions}
     # What margins hold cannot be spent. All positions are taken to share the quote asset: one
     # account has one, and where it has not, this errs on the strict side.
-    margins = sum((_margin(position) for position in held.values()), ZERO)
+    margins = sum((margin_of(position) for position in held.values()), ZERO)
     cash = balances.get(instrument.quote_asset, ZERO) - locked.of(instrument.quote_asset)
     if request.position_type is PositionType.SPOT:
         inventory = balances.get(instrument.base_asset, ZERO) - locked.of(instrument.base_asset)
@@ -182,8 +182,8 @@ def _futures(
     after, realized = moved(before, change, price)
     fee = request.quantity * price * fee_rate
     if not reduces:
-        others = sum((_margin(p) for p in held.values() if p.symbol != request.symbol), ZERO)
-        if others + _margin(after) > cash + realized - fee:
+        others = sum((margin_of(p) for p in held.values() if p.symbol != request.symbol), ZERO)
+        if others + margin_of(after) > cash + realized - fee:
             return INSUFFICIENT_BALANCE
     return Execution(
         price=price,
@@ -194,5 +194,5 @@ def _futures(
     )
 
 
-def _margin(position: PaperPosition) -> Decimal:
+def margin_of(position: PaperPosition) -> Decimal:
     return abs(position.quantity) * position.entry_price / position.leverage

@@ -48,6 +48,7 @@ from tradebotd.venues.paper.resting_orders import (
     family_of,
     level_of,
     locked_by,
+    margins_of,
     remaining_request,
     triggered_by,
     worth_of,
@@ -116,12 +117,14 @@ class MatchingEngine:
         return symbol in self._resting or symbol in self._futures
 
     def open_orders(self) -> list[OrderReport]:
+        new, orders = OrderStatus.NEW, self.all_resting()
         return [
-            resting_report(
-                order.client_order_id, order.id, OrderStatus.NEW, order.accepted_at, order
-            )
-            for order in self.all_resting()
+            resting_report(order.client_order_id, order.id, new, order.accepted_at, order)
+            for order in orders
         ]
+
+    def margins(self) -> dict[str, Decimal]:
+        return margins_of(self._futures.values(), self.all_resting(), self._instruments)
 
     # Orders
 
@@ -254,14 +257,11 @@ class MatchingEngine:
         done = execute(request, price, instrument, self._terms.taker, balances, [position])
         if isinstance(done, Execution):
             await book(changes, name, request, done, order_id=None)
-        resting = [order for order in self.all_resting() if order.request.symbol == symbol]
-        reduce_only = [order for order in resting if order.request.reduce_only]
-        await end(
-            changes,
-            [order for order in reduce_only if order.id not in changes.ended],
-            OrderStatus.EXPIRED,
-            "the position was liquidated",
-        )
+        mine = self._resting.get(symbol, {}).values()
+        bare = [
+            order for order in mine if order.request.reduce_only and order.id not in changes.ended
+        ]
+        await end(changes, bare, OrderStatus.EXPIRED, "the position was liquidated")
 
     # Books
 

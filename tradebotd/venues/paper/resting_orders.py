@@ -13,7 +13,7 @@ from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
-from tradebotd.venues.paper.fill_model import Locked, PaperTerms, worsened
+from tradebotd.venues.paper.fill_model import Locked, PaperTerms, margin_of, worsened
 from tradebotd.venues.paper.futures import exit_price
 
 TRIGGERED: Final = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
@@ -126,6 +126,26 @@ def locked_by(
     for (asset, _), amount in largest.items():
         by_asset[asset] = by_asset.get(asset, ZERO) + amount
     return Locked(by_asset=by_asset)
+
+
+def margins_of(
+    positions: Iterable[PaperPosition],
+    orders: Iterable[RestingOrder],
+    instruments: Mapping[str, Instrument],
+) -> dict[str, Decimal]:
+    """What futures positions, and the orders that may open one, hold of each asset."""
+    used: dict[str, Decimal] = {}
+    held = [(position.symbol, margin_of(position)) for position in positions]
+    for order in orders:
+        request = order.request
+        if request.position_type is PositionType.FUTURES and not request.reduce_only:
+            left = request.quantity - order.filled_quantity
+            held.append((request.symbol, left * level_of(request) / order.leverage))
+    for symbol, margin in held:
+        if (instrument := instruments.get(symbol)) is not None:
+            asset = instrument.quote_asset
+            used[asset] = used.get(asset, ZERO) + margin
+    return used
 
 
 def family_of(

@@ -216,12 +216,18 @@ class PaperVenue:
                 balances, positions, entry_prices = await paper_books.select_account(
                     connection, self._name
                 )
-                resting = self._desk.all_resting()
+                resting, margins = self._desk.all_resting(), self._desk.margins()
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
         locked = dict(locked_by(resting, self._instruments, self._terms).by_asset)
         return VenueAccount(
-            balances=balances, locked=locked, positions=positions, entry_prices=entry_prices
+            balances=balances,
+            locked=locked,
+            positions=positions,
+            entry_prices=entry_prices,
+            buying_power=dict(self.drills.buying_power),
+            margin_used=margins,
+            hedge_mode=self.drills.hedge_mode,
         )
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
