@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,7 @@ from tradebotd.domain.order import (
     TimeInForce,
 )
 from tradebotd.domain.side import Side
-from tradebotd.ports.venue import Replacement, VenueTraits
+from tradebotd.ports.venue import Replacement, SelfTrade, VenueTraits
 from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -146,7 +146,19 @@ def filters() -> dict[str, Any]:
 
 
 @pytest.fixture
-def case(venue_name: str, fee_asset: str, filters: dict[str, Any], database: Database) -> Case:
+def self_trade() -> SelfTrade:
+    """What it does with orders of ours that would meet."""
+    return SelfTrade.NEVER
+
+
+@pytest.fixture
+def case(
+    venue_name: str,
+    fee_asset: str,
+    filters: dict[str, Any],
+    self_trade: SelfTrade,
+    database: Database,
+) -> Case:
     clock, prices = FakeClock(NOW), FakePrices()
     traded = instrument(venue_name, **filters)
     prices.move("BTCUSDT", "100")
@@ -157,6 +169,7 @@ def case(venue_name: str, fee_asset: str, filters: dict[str, Any], database: Dat
             slippage_bps=Decimal(0),
             spread_bps=Decimal(0),
             fee_in_base=fee_asset == "base",
+            self_trade=self_trade,
         )
         paper = PaperVenue(VenueName("paper"), clock, prices, database, terms, {"BTCUSDT": traded})
 
@@ -172,7 +185,7 @@ def case(venue_name: str, fee_asset: str, filters: dict[str, Any], database: Dat
             prices,
             {"BTCUSDT": traded},
             {"USDT": CASH},
-            traits=CAN_ALL,
+            traits=replace(CAN_ALL, self_trade=self_trade),
             fee_in_base=fee_asset == "base",
             keeps_margins=True,
         )

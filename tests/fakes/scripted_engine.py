@@ -22,10 +22,11 @@ from tradebotd.domain.order import (
     OrderType,
     TimeInForce,
 )
+from tradebotd.domain.self_trade import SELF_TRADE
 from tradebotd.domain.side import Side
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import LastPrices, PriceSource
-from tradebotd.ports.venue import SymbolSetup, VenueTraits
+from tradebotd.ports.venue import SelfTrade, SymbolSetup, VenueTraits
 
 SCRIPTED = VenueName("scripted")
 # What it has not seen when it is asked never arrived.
@@ -66,6 +67,7 @@ class ScriptedBooks:
     fee_in_base: bool = False
     fee_taken_in: str | None = None
     keeps_margins: bool = False
+    ended_by_our_own: list[OrderReport] = field(default_factory=list)
     set_ups: dict[str, SymbolSetup] = field(default_factory=dict)
 
     def _refusal(self, request: OrderRequest, *, linked: bool = False) -> str | None:
@@ -81,6 +83,8 @@ class ScriptedBooks:
         found = scripted_books.refusal(
             request, last.current, instrument, held, self._free(), self.fee
         )
+        if found is None and self.traits.self_trade is SelfTrade.REJECTS:
+            found = self._wash_refusal(request)
         if found is None and request.position_type is PositionType.FUTURES and self.keeps_margins:
             return self._margin_refusal(request, last.current)
         return found
@@ -141,6 +145,10 @@ class ScriptedBooks:
             raise OrderRejectedError(reason)
         last = self.prices.last_prices(request.symbol)
         assert last is not None
+        if self._ends_by_our_own(request, last.current):
+            report = self._report(client_order_id, request, OrderStatus.EXPIRED, reason=SELF_TRADE)
+            self.orders[client_order_id] = report
+            return report
         if request.type is OrderType.MARKET:
             return self._execute(client_order_id, request, last.current)
         if request.type is OrderType.LIMIT and crosses(request, last.current):
@@ -150,6 +158,40 @@ class ScriptedBooks:
             del self.resting[client_order_id]
             report = self.orders[client_order_id] = replace(report, status=OrderStatus.EXPIRED)
         return report
+
+    def _ends_by_our_own(self, request: OrderRequest, price: Decimal) -> bool:
+        """Whether an order of ours on the book ends *request*; else *request* may end that one."""
+        kind = self.traits.self_trade
+        takes = request.type is OrderType.MARKET or (
+            request.type is OrderType.LIMIT and crosses(request, price)
+        )
+        if not takes or kind not in {SelfTrade.EXPIRES_INCOMING, SelfTrade.EXPIRES_RESTING}:
+            return False
+        sign = request.side.sign
+        met = [
+            name
+            for name, each in self.resting.items()
+            if (each.symbol, each.side, each.type)
+            == (request.symbol, request.side.opposite, OrderType.LIMIT)
+            and (price - level_of(each)) * sign >= 0
+        ]
+        if kind is SelfTrade.EXPIRES_INCOMING:
+            return bool(met)
+        for name in met:
+            self._end(name, OrderStatus.EXPIRED)
+            self.orders[name] = replace(self.orders[name], reason=SELF_TRADE)
+            self.ended_by_our_own.append(self.orders[name])
+        return False
+
+    def _wash_refusal(self, request: OrderRequest) -> str | None:
+        """A venue that rejects: of both sides only limits that do not cross are there at once."""
+        for name, each in self.resting.items():
+            if (each.symbol, each.side) != (request.symbol, request.side.opposite):
+                continue
+            limits = {each.type, request.type} == {OrderType.LIMIT}
+            if not limits or (level_of(request) - level_of(each)) * request.side.sign >= 0:
+                return f"{SELF_TRADE}: 403 opposite order {name} exists"
+        return None
 
     def _refuse(self, client_order_id: ClientOrderId, request: OrderRequest, reason: str) -> None:
         report = self._report(client_order_id, request, OrderStatus.REJECTED, reason=reason)

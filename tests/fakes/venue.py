@@ -127,6 +127,8 @@ class ScriptedVenue(ScriptedBooks):
         report = self._take(
             client_order_id, request, "scripted" if behaviour is Behaviour.REJECT else None
         )
+        ended, self.ended_by_our_own = self.ended_by_our_own, []
+        await self._tell(ended)
         if behaviour is Behaviour.DROP_AFTER:
             raise OutcomeUnknownError(client_order_id)
         return report

@@ -17,6 +17,7 @@ from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_name
 from tradebotd.config.secrets import secret_problems
 from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
+from tradebotd.config.self_trade_checks import self_trade_problems
 from tradebotd.config.unused_checks import unused_problems
 from tradebotd.domain.calendar_aliases import one_name
 from tradebotd.domain.instrument import ALWAYS_OPEN
@@ -42,6 +43,7 @@ def cross_problems(config: Config) -> list[str]:
         *currency_problems(config),
         *cash_problems(config),
         *bot_problems(config),
+        *self_trade_problems(config),
         *_jobs(config),
         *_paths(config),
         *unused_problems(config),

@@ -121,6 +121,9 @@ class VenueSection(Section):
     fee_asset: Literal["quote", "base"] = "quote"
     resting_stops: bool = True
     replacement: Literal["overlap", "replace", "cancel_first"] = "replace"
+    self_trade: Literal["never", "trades", "expires_resting", "expires_incoming", "rejects"] = (
+        "never"
+    )
     funding_rate: Annotated[Money, AfterValidator(_funding)] = Decimal(0)
     funding_every: Duration = timedelta(hours=8)
     slippage_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)

@@ -17,7 +17,7 @@ from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.venue_ban import VenueBans
-from tradebotd.ports.venue import Replacement, Venue
+from tradebotd.ports.venue import Replacement, SelfTrade, Venue
 from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.account.valuation import Account
@@ -281,6 +281,7 @@ def _venues(
             funding_every=section.funding_every,
             resting_stops=section.resting_stops,
             replacement=Replacement(section.replacement),
+            self_trade=SelfTrade(section.self_trade),
         )
         venues[name] = PaperVenue(name, market.clock, market.prices, database, terms, instruments)
     return venues

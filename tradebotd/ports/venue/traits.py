@@ -10,6 +10,7 @@ from typing import Final
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.order_type import OrderType, TimeInForce
 from tradebotd.domain.quote import PriceKind
+from tradebotd.domain.self_trade import SelfTrade as SelfTrade  # noqa: PLC0414
 
 AT_ONCE: Final = (TimeInForce.IOC,)
 UNTIL_CANCELLED: Final = (TimeInForce.GTC,)
@@ -22,15 +23,6 @@ class Replacement(StrEnum):
     REPLACE = "replace"  # one call cancels the old and places the new, and both are final
     PROMISED = "promised"  # one call asks for it: the old one may still fill after a yes
     CANCEL_FIRST = "cancel_first"  # a resting order locks the inventory: it must be gone first
-
-
-class SelfTrade(StrEnum):
-    """What a venue does when an order of ours would trade against another order of ours."""
-
-    TRADES = "trades"  # nothing: it trades with itself, and pays both fees
-    EXPIRES_RESTING = "expires_resting"  # Binance EXPIRE_MAKER
-    EXPIRES_INCOMING = "expires_incoming"  # Binance EXPIRE_TAKER
-    REJECTS = "rejects"  # Alpaca: 403, potential wash trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from tradebotd.domain.errors import (
     EntryPostponedError,
     FeedError,
     OrderDeniedError,
+    OrderRejectedError,
     VenueError,
     VenueUnavailableError,
 )
@@ -19,11 +20,13 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import FINAL
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.self_trade import SELF_TRADE
 from tradebotd.domain.signal import Signal
 from tradebotd.storage.bots import DecisionRecord, PausedBy
 from tradebotd.trading.bots.decision import Decision
 from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.execution.self_trades import is_self_trade
 from tradebotd.trading.exits.manager import ExitManager
 
 
@@ -109,6 +112,8 @@ class DecisionExecutor:
             return self._not_entered(record, failure, venue)
         rests = cycle.spec.entry.kind is EntryKind.LIMIT and report.status not in FINAL
         status = ENTRY_RESTING if rests else RUNNING
+        if report.status in FINAL and not report.filled_quantity and is_self_trade(report.reason):
+            status = waiting(SELF_TRADE)
         return CycleOutcome(status=status, decided=record.candle_ts, acted=True)
 
     def _not_entered(
@@ -118,6 +123,9 @@ class DecisionExecutor:
         if closed is not None and isinstance(failure, VenueUnavailableError):
             # It was held back after its row had been written.
             return CycleOutcome(status=waiting(closed), decided=record.candle_ts)
+        if isinstance(failure, OrderRejectedError) and is_self_trade(failure.reason):
+            status = waiting(SELF_TRADE)
+            return CycleOutcome(status=status, decided=record.candle_ts, error=str(failure))
         return CycleOutcome(status=error("order"), decided=record.candle_ts, error=str(failure))
 
     async def exit(

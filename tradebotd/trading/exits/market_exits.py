@@ -35,6 +35,7 @@ from tradebotd.trading.condition_alerts import ConditionAlerts, subject
 from tradebotd.trading.execution.filled_positions import with_ladder_steps
 from tradebotd.trading.execution.listeners import PositionListener
 from tradebotd.trading.execution.placement import Prepared
+from tradebotd.trading.execution.self_trades import check_no_self_trade
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_holds import ExitHolds
 from tradebotd.trading.exits.exit_intents import (
@@ -343,7 +344,9 @@ class MarketExits:
             instrument = self._symbols[read.symbol].instrument
             return [market_exit(still, read, instrument, self._worth(still))]
 
-        await self._placement.place(exit_.position.id, GroupKind.MARKET, build, prepared, decision)
+        kind = GroupKind.MARKET
+        reports = await self._placement.place(exit_.position.id, kind, build, prepared, decision)
+        check_no_self_trade(reports)
 
     def _worth(self, exit_: ExitIntent) -> Decimal | None:
         """Return the expected price of a unit: the one that met the exit, or else the last one.

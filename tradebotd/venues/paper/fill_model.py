@@ -11,7 +11,7 @@ from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRequest
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
-from tradebotd.ports.venue import Replacement
+from tradebotd.ports.venue import Replacement, SelfTrade
 from tradebotd.storage.paper_books import PaperPosition
 
 INSUFFICIENT_BALANCE: Final = "insufficient balance"
@@ -35,6 +35,7 @@ class PaperTerms:
     funding_every: timedelta = timedelta(hours=8)
     resting_stops: bool = True
     replacement: Replacement = Replacement.REPLACE
+    self_trade: SelfTrade = SelfTrade.NEVER
 
     @property
     def base_fee(self) -> Decimal:

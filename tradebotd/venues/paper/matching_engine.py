@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument
@@ -14,7 +13,6 @@ from tradebotd.domain.order import (
     OrderRequest,
     OrderStatus,
     OrderType,
-    TimeInForce,
 )
 from tradebotd.domain.order_filters import refused_by
 from tradebotd.domain.quote import Quote
@@ -54,12 +52,13 @@ from tradebotd.venues.paper.resting_orders import (
     worth_of,
     would_trigger,
 )
+from tradebotd.venues.paper.self_trades import expires, met_of_ours, refused_by_ours
 from tradebotd.venues.paper.settlement import (
-    DUPLICATE,
     BookChanges,
     book,
     book_refused,
     end,
+    rest,
     resting_report,
 )
 from tradebotd.venues.paper.symbol_setups import PaperSetups
@@ -142,23 +141,37 @@ class MatchingEngine:
         balances = await paper_books.lock_balances(changes.connection, self._name)
         locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
         linked_id = orders[0][0] if len(orders) > 1 else None
-        for _, request in orders:
+        ours = {name: self._ours(request, prices, gone) for name, request in orders}
+        kind = self._terms.self_trade
+        for name, request in orders:
             if linked_id is not None and self._fills_at_once(request, prices):
                 changes.refused = AT_ONCE  # its twin would rest alone
             else:
                 changes.refused = self._refusal(request, prices, balances, locked)
+            changes.refused = changes.refused or refused_by_ours(ours[name], kind)
             if changes.refused is not None:
                 break
         for client_order_id, request in orders:
             if changes.refused is not None:
                 if not gone:  # a replacement that fails leaves no trace
                     await book_refused(changes, client_order_id, request)
+            elif await expires(changes, client_order_id, request, ours[client_order_id], kind):
+                continue
             elif self._fills_at_once(request, prices):
                 await self._fill_at_once(
                     changes, client_order_id, request, prices, balances, locked
                 )
             else:
-                await self._rest(changes, client_order_id, request, linked_id)
+                leverage = self._setups.leverage(request.symbol)
+                await rest(changes, client_order_id, request, linked_id, leverage)
+
+    def _ours(
+        self, request: OrderRequest, prices: LastPrices, gone: frozenset[int]
+    ) -> list[RestingOrder]:
+        at_once = self._fills_at_once(request, prices)
+        price = self._price_at_once(request, prices) if at_once else None
+        resting = (order for order in self.all_resting() if order.id not in gone)
+        return met_of_ours(request, price, resting, self._terms.self_trade)
 
     async def replace(
         self,
@@ -339,40 +352,6 @@ class MatchingEngine:
         if isinstance(done, str):
             raise OrderRejectedError(done)  # a linked order took what was there
         await book(changes, client_order_id, request, done, order_id=None)
-
-    async def _rest(
-        self,
-        changes: BookChanges,
-        client_order_id: ClientOrderId,
-        request: OrderRequest,
-        linked_id: str | None,
-    ) -> None:
-        rests = request.time_in_force in {TimeInForce.GTC, TimeInForce.DAY}
-        status = OrderStatus.NEW if rests else OrderStatus.EXPIRED
-        order_id = await paper_orders.insert_order(
-            changes.connection,
-            client_order_id,
-            request,
-            changes.at,
-            status=status,
-            filled=ZERO,
-            linked_id=linked_id,
-            leverage=self._setups.leverage(request.symbol),
-        )
-        if order_id is None:
-            raise OrderRejectedError(DUPLICATE)
-        order = RestingOrder(
-            id=order_id,
-            client_order_id=client_order_id,
-            request=request,
-            filled_quantity=ZERO,
-            accepted_at=changes.at,
-            linked_id=linked_id,
-            leverage=self._setups.leverage(request.symbol),
-        )
-        if rests:
-            changes.rested.append(order)
-        changes.reports.append(resting_report(client_order_id, order_id, status, changes.at, order))
 
     async def _fill_resting(
         self, changes: BookChanges, order: RestingOrder, price: Decimal, fee_rate: Decimal

@@ -9,7 +9,7 @@ from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.fill import Fill, forced_by_name
 from tradebotd.domain.ids import ClientOrderId, VenueOrderId
-from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, TimeInForce
 from tradebotd.ports.venue import SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
@@ -70,6 +70,69 @@ async def book_refused(
     )
     if order_id is None:
         raise OrderRejectedError(DUPLICATE)
+
+
+async def rest(
+    changes: BookChanges,
+    client_order_id: ClientOrderId,
+    request: OrderRequest,
+    linked_id: str | None,
+    leverage: int,
+) -> None:
+    """It waits for its price; one that may not wait ends at once."""
+    rests = request.time_in_force in {TimeInForce.GTC, TimeInForce.DAY}
+    status = OrderStatus.NEW if rests else OrderStatus.EXPIRED
+    order_id = await paper_orders.insert_order(
+        changes.connection,
+        client_order_id,
+        request,
+        changes.at,
+        status=status,
+        filled=ZERO,
+        linked_id=linked_id,
+        leverage=leverage,
+    )
+    if order_id is None:
+        raise OrderRejectedError(DUPLICATE)
+    order = RestingOrder(
+        id=order_id,
+        client_order_id=client_order_id,
+        request=request,
+        filled_quantity=ZERO,
+        accepted_at=changes.at,
+        linked_id=linked_id,
+        leverage=leverage,
+    )
+    if rests:
+        changes.rested.append(order)
+    changes.reports.append(resting_report(client_order_id, order_id, status, changes.at, order))
+
+
+async def book_expired(
+    changes: BookChanges, client_order_id: ClientOrderId, request: OrderRequest, reason: str
+) -> None:
+    """It was taken, and ended without a fill."""
+    status, at = OrderStatus.EXPIRED, changes.at
+    order_id = await paper_orders.insert_order(
+        changes.connection,
+        client_order_id,
+        request,
+        at,
+        status=status,
+        filled=ZERO,
+        reason=reason,
+    )
+    if order_id is None:
+        raise OrderRejectedError(DUPLICATE)
+    order = RestingOrder(
+        id=order_id,
+        client_order_id=client_order_id,
+        request=request,
+        filled_quantity=ZERO,
+        accepted_at=at,
+        linked_id=None,
+    )
+    changes.reports.append(resting_report(client_order_id, order_id, status, at, order, reason))
 
 
 async def book(

@@ -102,6 +102,7 @@ class PaperVenue:
             tells_stream=True,
             sets_up_symbols=True,
             replacement=self._terms.replacement,
+            self_trade=self._terms.self_trade,
             receive_window=timedelta(),
             absence_margin=timedelta(),
             resting_margin=timedelta(),
@@ -309,6 +310,8 @@ class PaperVenue:
         if changes.refused is not None:
             raise OrderRejectedError(changes.refused)
         reports = {report.client_order_id: report for report in changes.reports}
+        mine = {client_order_id for client_order_id, _ in orders}
+        await self.stream.tell([report for name, report in reports.items() if name not in mine])
         return [reports[client_order_id] for client_order_id, _ in orders]
 
     @asynccontextmanager
