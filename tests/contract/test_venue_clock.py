@@ -7,7 +7,7 @@ from tradebotd.clocks.host import host_now
 
 
 async def test_the_clock_is_the_venues_at_the_moment_of_the_call(case: Case) -> None:
-    """M5.2 (VC-83): aware, of now and never of an earlier answer; a market that always trades has
+    """M6.2 (VC-83): aware, of now and never of an earlier answer; a market that always trades has
     no session.
     """
     for _ in range(2):

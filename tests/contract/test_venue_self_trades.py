@@ -62,6 +62,15 @@ async def test_a_venue_that_rejects_refuses_an_entry_beside_a_stop(case: Case) -
         await case.venue.submit(THIRD, case.order(BUY, "1", LIMIT, "80"))
 
 
+@kinds(SelfTrade.REJECTS)
+async def test_a_venue_that_rejects_refuses_limits_that_cross(case: Case) -> None:
+    """M6.1 (VC-86): though the market is at neither."""
+    await case.venue.submit(FIRST, case.order(BUY, "1", LIMIT, "90"))
+    await case.bought()
+    with pytest.raises(OrderRejectedError, match=rf"^{SELF_TRADE}"):
+        await sell(case, LIMIT, "89")
+
+
 @kinds(SelfTrade.EXPIRES_INCOMING)
 async def test_the_order_that_comes_expires(case: Case) -> None:
     """M6.1 (VC-87): by name and without a fill; what rests stays."""

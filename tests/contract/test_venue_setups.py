@@ -17,7 +17,7 @@ LENT: dict[str, Any] = {"position_type": FUTURES}
 
 
 async def test_an_order_borrows_what_its_symbol_was_set_up_with(case: Case) -> None:
-    """M4.8 (VC-77): 1,000 of cash carry 4,000 at leverage 5; no order says which."""
+    """M6.2 (VC-77): 1,000 of cash carry 4,000 at leverage 5; no order says which."""
     with pytest.raises(OrderRejectedError, match="balance"):
         await case.venue.submit(FIRST, case.order(BUY, "40", **LENT))
     await case.venue.set_up("BTCUSDT", FIVE)
@@ -29,7 +29,7 @@ async def test_an_order_borrows_what_its_symbol_was_set_up_with(case: Case) -> N
 
 
 async def test_what_is_set_up_already_is_no_error(case: Case) -> None:
-    """M4.8 (VC-78): also while a position is held and an order rests; a restart sets it again."""
+    """M6.2 (VC-78): also while a position is held and an order rests; a restart sets it again."""
     await case.venue.set_up("BTCUSDT", FIVE)
     await case.venue.set_up("BTCUSDT", FIVE)
     await case.venue.submit(FIRST, case.order(BUY, "1", **LENT))
@@ -44,7 +44,7 @@ async def test_what_is_set_up_already_is_no_error(case: Case) -> None:
 async def test_a_set_up_is_not_changed_under_a_position_or_an_order(
     case: Case, *, rests: bool
 ) -> None:
-    """M4.8 (VC-79): it is refused, and what was set up stays."""
+    """M6.2 (VC-79): it is refused, and what was set up stays."""
     await case.venue.set_up("BTCUSDT", FIVE)
     entry = (
         case.order(BUY, "1", OrderType.LIMIT, "90", **LENT)
@@ -69,6 +69,6 @@ async def test_a_set_up_is_not_changed_under_a_position_or_an_order(
 async def test_a_set_up_that_the_symbol_does_not_allow_is_refused(
     case: Case, setup: SymbolSetup, words: str | None
 ) -> None:
-    """M4.8 (VC-80): by the filter's name; and positions of both sides are not kept here."""
+    """M6.2 (VC-80): by the filter's name; and positions of both sides are not kept here."""
     with pytest.raises(OrderRejectedError, match=words):
         await case.venue.set_up("BTCUSDT", setup)

@@ -36,7 +36,7 @@ def listen(case: Case) -> list[StreamState]:
 
 
 async def test_a_stream_says_that_it_is_there_by_itself(case: Case) -> None:
-    """M5.3 (VC-81): once, with the first answer at the latest, and without a gap."""
+    """M5.6 (VC-81): once, with the first answer at the latest, and without a gap."""
     states = listen(case)
     await case.venue.account()
     await case.venue.account()
@@ -48,7 +48,7 @@ async def test_a_stream_says_that_it_is_there_by_itself(case: Case) -> None:
 async def test_an_interruption_says_since_when_and_what_is_missed_is_not_told_later(
     case: Case,
 ) -> None:
-    """M5.3 (VC-82): the gap begins no later than what was missed, which the fills tell."""
+    """M5.6 (VC-82): the gap begins no later than what was missed, which the fills tell."""
     states = listen(case)
     await case.venue.submit(FIRST, case.order(BUY, "1", LIMIT, "95"))
     await case.venue.submit(SECOND, case.order(BUY, "1", LIMIT, "85"))

@@ -54,7 +54,7 @@ async def test_it_is_said_and_no_holding_is_compared_while_it_is_so(database: Da
 
 
 async def test_exits_go_on(database: Database) -> None:
-    """M4.5: our position is ended all the same."""
+    """M4.7: our position is ended all the same."""
     harness = await open_harness(database, spec(**FUTURES))
     await harness.enter()
     harness.venue.hedge_mode = True

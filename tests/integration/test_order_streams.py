@@ -68,7 +68,7 @@ async def test_a_stream_that_is_there_costs_nothing(streamed: Streamed) -> None:
 
 
 async def test_a_lost_stream_is_polled_and_said_after_a_while(streamed: Streamed) -> None:
-    """M5.3, M2.6: at its own interval, neither at each look nor with the schedule alone."""
+    """M5.6, M2.6: at its own interval, neither at each look nor with the schedule alone."""
     await streamed.harness.venue.lose_stream()
     await streamed.look(POLL_SECONDS)
     await streamed.look(1)
@@ -84,7 +84,7 @@ async def test_a_lost_stream_is_polled_and_said_after_a_while(streamed: Streamed
 async def test_a_fill_that_a_lost_stream_does_not_tell_is_found_by_polling(
     streamed: Streamed,
 ) -> None:
-    """M5.3: within the shorter interval."""
+    """M5.6: within the shorter interval."""
     harness = streamed.harness
     await harness.enter()
     await harness.venue.lose_stream()
@@ -97,7 +97,7 @@ async def test_a_fill_that_a_lost_stream_does_not_tell_is_found_by_polling(
 
 
 async def test_a_gap_is_covered_at_once_and_before_any_entry(streamed: Streamed) -> None:
-    """M5.3: the fills since it began are asked for, though nothing differs."""
+    """M5.6: the fills since it began are asked for, though nothing differs."""
     harness = streamed.harness
     await harness.venue.lose_stream()
     began = harness.clock.now()
@@ -125,7 +125,7 @@ async def test_a_gap_is_covered_at_once_and_before_any_entry(streamed: Streamed)
 
 
 async def test_a_gap_stays_open_while_the_venue_does_not_answer(streamed: Streamed) -> None:
-    """M5.3: nothing is taken for covered that was not told."""
+    """M5.6: nothing is taken for covered that was not told."""
     harness = streamed.harness
     await harness.venue.lose_stream()
     await harness.venue.restore_stream()

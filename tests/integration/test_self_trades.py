@@ -38,7 +38,7 @@ async def opened(database: Database, kind: SelfTrade) -> TradingHarness:
 async def test_an_exit_that_meets_an_entry_is_said_by_name_and_tried_again_with_pauses(
     database: Database, kind: SelfTrade
 ) -> None:
-    """M4.5: as any refusal; it goes out once the other order is gone."""
+    """M4.7: as any refusal; it goes out once the other order is gone."""
     harness = await opened(database, kind)
     sent = len(harness.venue.submitted)
     for _ in range(5):
@@ -60,7 +60,7 @@ async def test_an_exit_that_meets_an_entry_is_said_by_name_and_tried_again_with_
 
 
 async def test_an_entry_that_makes_way_for_an_exit_is_over(database: Database) -> None:
-    """M4.5: where the resting one expires nothing keeps the exit."""
+    """M4.7: where the resting one expires nothing keeps the exit."""
     harness = await opened(database, SelfTrade.EXPIRES_RESTING)
     await harness.stream("89")
 

@@ -69,7 +69,7 @@ def test_an_offset_is_measured_at_the_middle_of_the_call() -> None:
 async def test_a_clock_that_is_off_is_said_with_the_way(
     database: Database, ahead: int, way: str
 ) -> None:
-    """M5.2: beyond a second; within the receive window entries go on."""
+    """M6.2: beyond a second; within the receive window entries go on."""
     clocked_ = await clocked(database)
     clocked_.venue.ahead = ahead * SECOND
 
@@ -85,7 +85,7 @@ async def test_a_clock_that_is_off_is_said_with_the_way(
 async def test_entries_wait_beyond_the_receive_window_until_the_clock_is_right(
     database: Database,
 ) -> None:
-    """M5.2: what we sign would be refused; it is looked at each time while it is so."""
+    """M6.2: what we sign would be refused; it is looked at each time while it is so."""
     clocked_ = await clocked(database)
     clocked_.venue.ahead = -7 * SECOND
     await clocked_.clocks.check()
@@ -195,7 +195,7 @@ async def compared(
 async def test_a_venue_that_agrees_says_so_with_breaks_and_without(
     database: Database, at: int, opens: int, closes: int, *, is_open: bool
 ) -> None:
-    """M3.4"""
+    """M3.9"""
     found = await compared(
         database, at * HOUR, is_open=is_open, opens=opens * HOUR, closes=closes * HOUR
     )
@@ -214,7 +214,7 @@ async def test_a_venue_that_agrees_says_so_with_breaks_and_without(
 async def test_a_venue_that_disagrees_is_said_with_both_times(
     database: Database, at: int, opens: int, closes: float, words: list[str], *, is_open: bool
 ) -> None:
-    """M3.4: a holiday or an early close that one of them does not know."""
+    """M3.9: a holiday or an early close that one of them does not know."""
     found = await compared(
         database, at * HOUR, is_open=is_open, opens=opens * HOUR, closes=closes * HOUR
     )

@@ -34,7 +34,7 @@ async def close(harness: TradingHarness) -> None:
 
 
 async def test_a_symbol_is_set_up_once_before_its_first_order(database: Database) -> None:
-    """M4.8: not with each order, nor before an exit."""
+    """M6.2: not with each order, nor before an exit."""
     harness = await opened(database)
     seen: list[int] = []
 
@@ -61,7 +61,7 @@ async def test_spot_is_not_set_up(database: Database) -> None:
 async def test_another_leverage_of_the_configuration_is_set_before_the_next_order(
     database: Database,
 ) -> None:
-    """M4.8: a reload changed it."""
+    """M6.2: a reload changed it."""
     harness = await opened(database)
     await harness.enter()
     harness.specs[BOT] = spec(**LENT | {"leverage": 2})
@@ -73,7 +73,7 @@ async def test_another_leverage_of_the_configuration_is_set_before_the_next_orde
 
 
 async def test_nothing_is_changed_under_what_is_held(database: Database) -> None:
-    """M4.8: another bot's position of a former configuration; the entry says what it waits for."""
+    """M6.2: another bot's position of a former configuration; the entry says what it waits for."""
     harness = await opened(database)
     await harness.enter()
     other = spec("two", **LENT | {"leverage": 2})
@@ -86,7 +86,7 @@ async def test_nothing_is_changed_under_what_is_held(database: Database) -> None
 
 
 async def test_a_refused_set_up_is_the_bots_error_by_the_venues_words(database: Database) -> None:
-    """M4.2, M4.8: nothing is ordered; the others go on."""
+    """M4.2, M6.2: nothing is ordered; the others go on."""
     harness = await opened(database, spec(**LENT), spec("two", "ETHUSDT"))
     harness.venue.setup_refused = "-4067 there are positions"
     for symbol in (SYMBOL, "ETHUSDT"):
@@ -139,7 +139,7 @@ async def test_a_venue_that_does_not_answer_postpones_the_entry(database: Databa
 
 
 async def test_a_restart_sets_up_again_only_when_nothing_is_held(database: Database) -> None:
-    """M4.8: what another life set is not known; what is held is of that leverage."""
+    """M6.2: what another life set is not known; what is held is of that leverage."""
     harness = await opened(database)
     await harness.enter()
     after = await open_harness(database, spec(**LENT), venue=harness.venue, restarted=True)

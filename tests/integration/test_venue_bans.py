@@ -54,7 +54,7 @@ async def banned(database: Database) -> Banned:
 
 
 async def test_nobody_asks_a_venue_before_its_ban_is_over(banned: Banned) -> None:
-    """M2.6, M4.5: not an exit, not the sweep's quote, not a reconciliation; no row is made."""
+    """M2.6, M6.2: not an exit, not the sweep's quote, not a reconciliation; no row is made."""
     harness, until = banned.harness, banned.host.now() + FIVE
     await banned.begin(VenueUnavailableError("429", until))
     rows = len(await harness.orders())
@@ -94,7 +94,7 @@ async def test_an_exit_goes_out_with_the_end_of_the_ban_and_its_alert_is_over(
 async def test_the_alert_says_until_when_and_is_critical_where_nothing_guards(
     banned: Banned,
 ) -> None:
-    """M4.5: while the venue is away nothing of ours ends the position."""
+    """M4.7: while the venue is away nothing of ours ends the position."""
     harness, until = banned.harness, banned.host.now() + FIVE
     await banned.begin(VenueUnavailableError("429", until))
 
