@@ -135,7 +135,7 @@ def test_a_leader_that_slept_past_its_lease_sends_nothing_and_ends_75(
             wait_for_orders(dsn, sleeper)
             sleeper.process.send_signal(signal.SIGSTOP)
             wait_for_log(heir, "account taken over")
-            wait_for_log(heir, "orders may be sent")
+            wait_for_log(heir, "fence passed")
             wait_for_log(heir, "daemon ready")
             before = anyio.run(ask, dsn, "SELECT count(*) FROM orders WHERE leader_token = 1")
             sleeper.process.send_signal(signal.SIGCONT)

@@ -265,5 +265,5 @@ async def test_the_description_tells_what_an_endpoint_takes(client: httpx.AsyncC
         "required": True,
     }
     assert json.dumps(paths["/v1/jobs/{name}/run"]["post"]["responses"]["200"]).count("JobRun") == 1
-    assert paths["/v1/jobs/{name}/run"]["post"]["description"].startswith("Streams")
+    assert paths["/v1/jobs/{name}/run"]["post"]["description"].startswith("Stream ")
     assert "/v1/openapi.json" not in paths

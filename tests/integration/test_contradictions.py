@@ -14,6 +14,7 @@ from tradebotd.domain.errors import OutcomeUnknownError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId
 from tradebotd.domain.order import OrderReport, OrderStatus
+from tradebotd.domain.quote import Quote
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.postgres.database import Database
@@ -268,8 +269,8 @@ async def test_a_quote_that_is_no_price_ends_nothing(
     await harness.enter()
     harness.clock.advance(timedelta(minutes=10))
 
-    async def quotes(_: object) -> dict[str, Decimal]:
-        return {SYMBOL: price}
+    async def quotes(_: object) -> dict[str, Quote]:
+        return {SYMBOL: Quote(last=price)}
 
     monkeypatch.setattr(harness.venue, "quotes", quotes)
     swept = await harness.protection.sweep(harness.clock.now())

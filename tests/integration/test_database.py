@@ -102,7 +102,8 @@ async def test_transactions_cancelled_anywhere_leave_the_pool_whole(
     async def work(number: int, checkpoints: int) -> None:
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as watcher:
-                watcher.start_soon(cancel_after, checkpoints, scope)
+                if number % 8:  # the others end by themselves, however slow the server is
+                    watcher.start_soon(cancel_after, checkpoints, scope)
                 async with database.transaction() as connection:
                     await connection.execute("INSERT INTO t VALUES ($1, 1)", number)
                     await connection.execute("INSERT INTO t VALUES ($1, 2)", number)

@@ -75,9 +75,9 @@ async def test_a_run_settles_only_what_it_makes_up_for(
         return summary
 
     async with bench(work, replace(MINUTELY, **spec)) as made:
-        await made.runner.run_by_hand(NAME, params)
+        await made.runner.run_manually(NAME, params)
         first = False
-        await made.runner.run_by_hand(NAME, later.get("params", {}), only=later.get("only"))
+        await made.runner.run_manually(NAME, later.get("params", {}), only=later.get("only"))
         states = {letter.state for letter in await made.letters()}
 
     assert states == {"open"}

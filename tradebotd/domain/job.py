@@ -53,11 +53,11 @@ Slot = Every | At | AfterClose
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """How one job is run. Limits are host time; `grace` (lateness before `missed`) is market time.
+    """Settings of one job. Limits are host time; `grace` (lateness before `missed`) is market time.
 
-    No slots: by hand only. `catch_up`: a slot lost or missed while the daemon was down is made up
-    at the next start. `only_when_open` names the calendars of which one must be open. `makes_up`: a
-    good run does what an earlier one left undone, so that nobody has to try that one again.
+    Without slots it is run manually only. `catch_up`: a slot lost or missed while the daemon was
+    down is made up at the next start. `only_when_open`: it runs while one of the calendars is open.
+    `makes_up`: a good run does what an earlier one left undone, so that needs no other try.
     """
 
     name: JobName
@@ -70,6 +70,13 @@ class JobSpec:
     only_when_open: bool = False
     catch_up: bool = False
     makes_up: bool = False
+
+    @property
+    def coalesces(self) -> bool:
+        """Whether a slot is shorter than a minute, so that good runs share a row."""
+        return any(
+            isinstance(slot, Every) and slot.interval < timedelta(minutes=1) for slot in self.slots
+        )
 
     def describe(self) -> str:
         """Return the schedule for tables and JSON: `every 5s; 20:59 mon-fri Europe/Berlin`."""

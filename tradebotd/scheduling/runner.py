@@ -14,7 +14,7 @@ from tradebotd.clocks.host import monotonic
 from tradebotd.domain.durations import spoken
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import JobName
-from tradebotd.domain.job import Every, JobRun, JobSpec, Outcome, RunStatus
+from tradebotd.domain.job import JobRun, JobSpec, Outcome, RunStatus
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.attempts import Backoff, Result, run_with_retries
@@ -179,7 +179,7 @@ class JobRunner:
         if due.earlier:
             await self._miss(spec, due.first, due.earlier, "made up by a later start")
         record = self._instant_row(spec, due.at, RunStatus.SKIPPED, reason, 1)
-        await self._ledger.note(replace(record, eventful=overrun), coalesces=_coalesces(spec))
+        await self._ledger.note(replace(record, eventful=overrun), coalesces=spec.coalesces)
 
     def _instant_row(
         self, spec: JobSpec, at: datetime, status: RunStatus, reason: str, runs: int
@@ -282,7 +282,7 @@ class JobRunner:
         """Run from the opening to the closing of its row; None if already run."""
         context, started = plan.context, self._host_seconds()
         run = await self._ledger.open(
-            plan.spec.name, context.scheduled_at, context.now, coalesces=_coalesces(plan.spec)
+            plan.spec.name, context.scheduled_at, context.now, coalesces=plan.spec.coalesces
         )
         if run is None:
             return None
@@ -396,8 +396,3 @@ def _makes_up(plan: _Plan, result: Result) -> bool:
     context = plan.context
     whole = context.only is None and not context.params and not result.summary.put_off
     return plan.spec.makes_up and whole and result.status is RunStatus.OK
-
-
-def _coalesces(spec: JobSpec) -> bool:
-    """Return whether a slot is shorter than a minute, so that good runs share a row."""
-    return any(isinstance(slot, Every) and slot.interval < MINUTE for slot in spec.slots)

@@ -116,13 +116,13 @@ async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str,
     try:
         with anyio.fail_after(QUOTE_SECONDS):
             quotes = await venue.quotes(symbols)
+        answer = {symbol: quote.last for symbol, quote in quotes.items()}
+        nonsense = {symbol: price for symbol, price in answer.items() if not _is_price(price)}
     except (VenueError, TimeoutError) as error:
         return describe_error(error)
     except Exception as error:
         log.exception("venue quotes failed", venue=venue.name)
         return describe_error(error)
-    answer = {symbol: quote.last for symbol, quote in quotes.items()}
-    nonsense = {symbol: price for symbol, price in answer.items() if not _is_price(price)}
     if nonsense:
         log.error("invalid quotes dropped", venue=venue.name, quotes=nonsense)
     return {symbol: price for symbol, price in answer.items() if symbol not in nonsense}
