@@ -19,7 +19,7 @@ from benchmarks.slow_books import SlowBooks
 from benchmarks.trading_case import ACCOUNT, FEED, PRICE, market_symbols, take_account
 from tests.fakes.traffic import CountedDatabase, Traffic, counted
 from tests.fakes.venue import AUTHORITATIVE
-from tradebotd.clocks.host import host_now
+from tradebotd.clocks.host import SystemHost, host_now
 from tradebotd.clocks.wall import WallClock
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.order_path import OrderPath, wire_order_path
@@ -44,6 +44,7 @@ from tradebotd.trading.entries.entries import Entries
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_prices import EntryPrices
 from tradebotd.trading.entries.resting_entries import RestingEntries
+from tradebotd.trading.entries.symbol_setups import SymbolSetups
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.venues.contained import contained
 
@@ -238,6 +239,7 @@ def _compose(
         prices=EntryPrices(prices=core.prices, venues=core.venues, clock=core.clock),
         placement=path.placement,
         gate=gate,
+        setups=SymbolSetups(core.database, core.venues, SystemHost()),
         limits=limits,
     )
     resting = RestingEntries(
@@ -290,6 +292,7 @@ def _compose(
 def _account(core: TradingCore, path: OrderPath) -> Account:
     return Account(
         database=core.database,
+        hedge=core.hedge,
         venues=core.venues,
         prices=path.exits.bad_ticks,
         symbols=core.symbols,
