@@ -76,12 +76,23 @@ async def at_the_quotes(harness: TradingHarness) -> AsyncIterator[Hold]:
 
 @asynccontextmanager
 async def at_the_lock(harness: TradingHarness) -> AsyncIterator[Hold]:
-    """Behind an entry of another bot, whose account is being read."""
+    """Behind an entry of another bot, which reads what is known of the account."""
     hold = Hold()
-    harness.venue.before_account_answers = hold.once
     async with anyio.create_task_group() as tasks:
+        held = anyio.Event()
+
+        async def hold_what_is_read() -> None:
+            async with harness.database.transaction() as connection:
+                await connection.execute("LOCK TABLE account_units IN ACCESS EXCLUSIVE MODE")
+                held.set()
+                await hold.go.wait()
+
+        tasks.start_soon(hold_what_is_read)
+        await held.wait()
         tasks.start_soon(cycle, harness, "two")
-        await hold.reached.wait()
+        while not await harness.rows(WAITING):
+            await anyio.lowlevel.checkpoint()
+        hold.reached.set()
         yield hold
         hold.go.set()
 
@@ -198,9 +209,9 @@ async def flattened(harness: TradingHarness) -> FlattenResult:
     ).run(lambda _: None)
 
 
-async def decided(database: Database) -> TradingHarness:
-    """Two bots that want to buy."""
-    harness = await open_harness(database, spec("one"), spec("two", "ETHUSDT"))
+async def decided(database: Database, speed: float = 0.0) -> TradingHarness:
+    """Two bots that want to buy; at *speed* 1 entries share what a venue has said."""
+    harness = await open_harness(database, spec("one"), spec("two", "ETHUSDT"), speed=speed)
     for symbol in ("BTCUSDT", "ETHUSDT"):
         await harness.candles(100, 100, 100, symbol=symbol)
     harness.says(SignalKind.BUY)
@@ -256,13 +267,14 @@ async def nothing_is_there(harness: TradingHarness) -> bool:
     return not held and not harness.protection.held and not harness.venue.balances.get("BTC")
 
 
+@pytest.mark.parametrize("speed", [0.0, 1.0])
 @pytest.mark.parametrize("deed", DEEDS)
 @pytest.mark.parametrize("place", PLACES)
 async def test_an_entry_under_way_is_not_sent_once_entries_are_stopped(
-    database: Database, place: str, deed: str
+    database: Database, place: str, deed: str, speed: float
 ) -> None:
     """M5.8: whatever stops entries is a fact for those that are being made, wherever they wait."""
-    harness = await decided(database)
+    harness = await decided(database, speed)
     waits_for_it = place in {"at_the_row", "at_the_limiter"}
 
     async with PLACES[place](harness) as hold:

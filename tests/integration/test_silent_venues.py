@@ -173,14 +173,15 @@ async def test_venues_are_asked_side_by_side(
 async def bots_of_one_minute(
     database: Database, monkeypatch: pytest.MonkeyPatch, shared: float = 3600.0
 ) -> TradingHarness:
-    monkeypatch.setattr("tradebotd.trading.account.venue_accounts.SHARED_SECONDS", shared)
+    for name, seconds in (("SHARED", shared), ("USABLE", 3600.0)):
+        monkeypatch.setattr(f"tradebotd.trading.account.venue_accounts.{name}_SECONDS", seconds)
     names = [f"b{number}" for number in range(4)]
     harness = await open_harness(database, *(spec(name, sizing=SHARE) for name in names), speed=1.0)
     harness.venue.balances = {"USDT": Decimal(1000)}
     return harness
 
 
-@pytest.mark.parametrize(("shared", "asked"), [(3600.0, 1), (NEVER, 4)])
+@pytest.mark.parametrize(("shared", "asked"), [(3600.0, 1), (NEVER, 2)])
 async def test_the_entries_of_a_minute_share_what_a_venue_has_said(
     database: Database, monkeypatch: pytest.MonkeyPatch, shared: float, asked: int
 ) -> None:

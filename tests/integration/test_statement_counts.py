@@ -70,9 +70,10 @@ class Counted:
 async def running(database: Database, monkeypatch: pytest.MonkeyPatch) -> Counted:
     """Two bots in a daemon that has been running: candles, months and plans are known.
 
-    What a venue has said is shared for a second of the host's; here for as long as a test lasts.
+    What a venue has said is shared for seconds of the host's; here for as long as a test lasts.
     """
-    monkeypatch.setattr(venue_accounts, "SHARED_SECONDS", AN_HOUR)
+    for name in ("SHARED_SECONDS", "USABLE_SECONDS"):
+        monkeypatch.setattr(venue_accounts, name, AN_HOUR)
     traffic = Traffic()
     specs = [spec(bot, symbol) for bot, symbol in SYMBOLS.items()]
     harness = await open_harness(CountedDatabase(database, traffic), *specs, speed=1.0)

@@ -27,6 +27,10 @@ class DenialRule(MeaningEnum):
     )
     MAX_EXPOSURE = "max_exposure", "with it, more of the equity would be at work than allowed"
     VENUE_SILENT = "venue_silent", "what the account is worth is not known: a venue does not answer"
+    ACCOUNT_MOVING = (
+        "account_moving",
+        "exits have changed what the account is worth as often as it was asked for",
+    )
     # Entries: the bot
     BOT_STOPPED = "bot_stopped", "the bot has left the configuration, or is not active"
     PAUSED_BY_USER = "paused_by_user", "an operator has paused the bot"

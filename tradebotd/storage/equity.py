@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.ids import BotName, OrderId, VenueName
+from tradebotd.domain.ids import BotName, OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.storage.postgres.database import Connection
 
@@ -21,14 +21,16 @@ INSERT_SNAPSHOTS: Final[LiteralString] = """
 SELECT_BOT_FLOWS: Final[LiteralString] = """
     SELECT c.name AS bot, coalesce(p.realized, '[]') AS realized, o.venue, o.symbol, o.side, o.position_type,
            o.quantity, o.entry_price, o.cost, o.leverage, m.base_asset, m.quote_asset,
-           (SELECT count(*) FROM orders WHERE NOT settled
-                AND NOT (type <> 'market' AND status IN ('new', 'partially_filled'))) AS moving,
-           (SELECT count(*) FROM orders WHERE NOT settled) AS unsettled
+           o.id, o.exit_quantity + o.swept AS exited, o.funding, u.unsettled, u.moving, u.exiting
       FROM bot_configs AS c
       LEFT JOIN (SELECT bot, jsonb_agg(jsonb_build_array(venue, asset, realized::text)) AS realized
                    FROM bot_sums GROUP BY bot) AS p ON p.bot = c.name
       LEFT JOIN positions AS o ON o.bot = c.name AND o.closed_at IS NULL
       LEFT JOIN market_symbols AS m ON m.symbol = o.symbol
+     CROSS JOIN (SELECT count(*) AS unsettled, count(*) FILTER (WHERE moves) AS moving,
+                        count(*) FILTER (WHERE moves AND role = 'exit') AS exiting
+                   FROM (SELECT role, NOT (type <> 'market' AND status IN ('new', 'partially_filled')) AS moves
+                           FROM orders WHERE NOT settled) AS open) AS u
      ORDER BY c.name, o.id
 """
 SELECT_SUMS: Final[LiteralString] = """
@@ -68,8 +70,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenHolding:
-    """Open holding; `quantity` is signed, `cost` is its price paid in the quote asset."""
+    """Open holding; `quantity` is signed, `cost` is its price paid in the quote asset.
 
+    `exited`: how much has been sold of it; `funding`: what it has received of that, in all.
+    """
+
+    position_id: PositionId
     venue: VenueName
     symbol: str
     base_asset: str
@@ -79,6 +85,8 @@ class OpenHolding:
     entry_price: Decimal
     cost: Decimal
     leverage: int
+    exited: Decimal
+    funding: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +120,16 @@ class PendingEntry:
 class Flows:
     """Flows of the account. `moving`: orders are in flight, which the venue may have booked first.
 
-    `resting`: orders rest at a venue, and may fill at any moment. `sums`: the change of each purse
-    by all that we have recorded, without the cost of open spot holdings.
+    `exiting`: exits among them. `resting`: orders rest at a venue, and may fill at any moment.
+    `sums`: the change of each purse by all that we have recorded, without the cost of open spot
+    holdings.
     """
 
     sums: Mapping[CashKey, Decimal]
     bots: Sequence[BotFlows]
     pending: Sequence[PendingEntry]
     moving: bool
+    exiting: bool
     resting: bool
 
 
@@ -161,9 +171,9 @@ async def select_bot_flows(connection: Connection) -> Flows:
         for row in await connection.fetch(SELECT_SUMS)
     }
     bots: dict[BotName, BotFlows] = {}
-    moving = resting = False
+    moving = exiting = resting = False
     for row in await connection.fetch(SELECT_BOT_FLOWS):
-        moving = row["moving"] > 0
+        moving, exiting = row["moving"] > 0, row["exiting"] > 0
         resting = row["unsettled"] > row["moving"]
         bot = BotName(row["bot"])
         known = bots.get(bot)
@@ -177,7 +187,12 @@ async def select_bot_flows(connection: Connection) -> Flows:
             holdings=holdings if known is None else (*known.holdings, *holdings),
         )
     return Flows(
-        sums=sums, bots=tuple(bots.values()), pending=pending, moving=moving, resting=resting
+        sums=sums,
+        bots=tuple(bots.values()),
+        pending=pending,
+        moving=moving,
+        exiting=exiting,
+        resting=resting,
     )
 
 
@@ -195,6 +210,7 @@ async def select_history(
 def _holding(row: Any) -> OpenHolding:
     sign = 1 if row["side"] == "long" else -1
     return OpenHolding(
+        position_id=PositionId(row["id"]),
         venue=VenueName(row["venue"]),
         symbol=row["symbol"],
         base_asset=row["base_asset"],
@@ -204,6 +220,8 @@ def _holding(row: Any) -> OpenHolding:
         entry_price=row["entry_price"],
         cost=row["cost"],
         leverage=row["leverage"],
+        exited=row["exited"],
+        funding=row["funding"],
     )
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import PositionType
-from tradebotd.storage.equity import BotFlows, CashKey, OpenHolding, PendingEntry
+from tradebotd.storage.equity import CashKey, OpenHolding, PendingEntry
 from tradebotd.trading.account.venue_accounts import VenueAnswer
 
 
@@ -30,7 +30,7 @@ PricedEntry = tuple[PendingEntry, CashKey, Decimal]
 
 def new_since(
     told: Mapping[VenueName, VenueAnswer],
-    bots: Sequence[BotFlows],
+    holdings: Iterable[OpenHolding],
     pending: Callable[[], Sequence[PricedEntry]],
 ) -> Mapping[CashKey, NewSince]:
     """By purse, of the venues that tell a buying power or a margin."""
@@ -49,14 +49,13 @@ def new_since(
     for order, cash_key, price in pending() if telling else ():
         if order.venue in telling and order.order_id not in telling[order.venue].counted:
             add(cash_key, order.quantity * price, order.position_type, order.leverage)
-    for flow in bots if telling else ():
-        for held in flow.holdings:
-            if held.venue not in telling:
-                continue
-            known = telling[held.venue].held.get((flow.bot, held.symbol), ZERO)
-            if (more := abs(held.quantity) - known) > 0:
-                cash_key = (held.venue, held.quote_asset)
-                add(cash_key, more * held.entry_price, held.position_type, held.leverage)
+    for held in holdings if telling else ():
+        if held.venue not in telling:
+            continue
+        known = telling[held.venue].held.get(held.position_id, ZERO)
+        if (more := abs(held.quantity) - known) > 0:
+            cash_key = (held.venue, held.quote_asset)
+            add(cash_key, more * held.entry_price, held.position_type, held.leverage)
     return sums
 
 

@@ -11,12 +11,11 @@ import anyio
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import EntryPostponedError, FeedError
+from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.ports.prices import BelievedPrices
-from tradebotd.ports.venue import Venue, VenueAccount
+from tradebotd.ports.venue import Venue
 from tradebotd.risk.limits import AccountState
 from tradebotd.storage import equity
 from tradebotd.storage.equity import (
@@ -31,6 +30,7 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account import buying_power, venue_accounts
 from tradebotd.trading.account.buying_power import PricedEntry, free_cash, new_since
 from tradebotd.trading.account.conversion import CurrencyConverter
+from tradebotd.trading.account.shared_answers import NONE, Answers, SharedAnswers
 from tradebotd.trading.account.trading_day import day_began
 from tradebotd.trading.account.transfer_recorder import TransferRecorder
 from tradebotd.trading.account.unbooked_futures import (
@@ -48,17 +48,17 @@ RETRY_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valuation:
-    """Cash and what is held, at the prices of one moment, in the account's currency.
+    """Cash and holdings at the prices of one moment, in the account's currency.
 
-    `cash`: of each venue and asset, in that asset. A bot whose former trades were in something that
-    nothing converts any more is left out of `bots`. `of_one_moment`: no order was under way, and no
-    fill came in between; `certain`: nor can one have come that we have not heard of. `pending`:
-    entries that may still fill, of before the venues were asked and of after; `entries_moved`: they
-    were not the same, so that one may be counted twice. `silent`: venues that do not answer, and
-    why; they count with what was last known of them, or if `unknown` with nothing. `booked`: what
-    our books have moved in each purse. `behind`: futures of ours of which a venue holds more (by
-    how much) or less, such as what it has closed by force. `powers`: the notional that an entry may
-    still have, and `margins`: what futures hold, where a venue tells them.
+    `cash`: by venue and asset, in that asset. A bot whose former trades were in an asset that no
+    longer converts is left out of `bots`. `of_one_moment`: no order was under way, and no fill came
+    in between; `certain`: nor can there be a fill that we have not heard of. `pending`: entries
+    that may still fill, from before and from after the venues were asked; `cautious`: of some of
+    them a venue may have taken the cash already, so that they count twice. `silent`: venues that do
+    not answer, and why; they count with what was last known of them, or with nothing if `unknown`.
+    `booked`: what our books have moved in each purse. `behind`: our futures of which a venue holds
+    more (by how much) or less, such as after a forced close. `powers`: the notional that an entry
+    may still have, and `margins`: what futures hold, where a venue tells them.
     """
 
     account: Snapshot
@@ -67,7 +67,7 @@ class Valuation:
     booked: Mapping[CashKey, Decimal]
     holdings: Sequence[OpenHolding]
     pending: Sequence[PendingEntry]
-    entries_moved: bool
+    cautious: bool
     of_one_moment: bool
     certain: bool
     silent: Mapping[VenueName, str]
@@ -91,7 +91,7 @@ class AccountStanding:
 class Account:
     """The account in one currency; base assets count through open positions, quote assets are cash.
 
-    *shares*: a venue's answer is reused for a moment; off where effects must repeat (speed 0).
+    *shares*: entries share a venue's answer for a moment; off where effects must repeat (speed 0).
     """
 
     def __init__(
@@ -111,8 +111,7 @@ class Account:
         self._database = database
         self._venues = venues
         self._venue_accounts = VenueAccounts(venues, hedge.seen)
-        self._shares = shares
-        self._reaching: dict[VenueName, anyio.Lock] = defaultdict(anyio.Lock)
+        self._answers = SharedAnswers(self._venue_accounts, venues, self._flows, shares=shares)
         self._unbooked = UnbookedFutures()
         self._read: tuple[int | None, Flows] | None = None
         self._prices = prices
@@ -130,67 +129,80 @@ class Account:
         """Return the fraction of a spot buy that *venue* keeps as its fee."""
         return self._venues[venue].traits.base_fee
 
-    async def refresh_venue(self, venue: VenueName) -> None:
-        """Ask *venue* before an entry is queued, so that no other entry waits for its answer.
+    async def ask(self, venue: VenueName, overtaken: Answers = NONE) -> Answers:
+        """Ask the venues for an entry at *venue*, before it is queued: no other waits for them.
 
-        Concurrent callers share one answer. Raises EntryPostponedError, DatabaseUnavailableError.
+        *overtaken*: answers that do not hold any more. Raises EntryPostponedError,
+        DatabaseUnavailableError.
         """
-        if not self._shares:
-            return
-        async with self._reaching[venue]:
-            if self._venue_accounts.is_fresh(venue):
-                return
-            if not self._venue_accounts.was_silent_recently(venue):
-                before = await self._flows()
-                asked = await self._venue_accounts.ask([venue], venue_accounts.ASK_SECONDS)
-                flows = await self._flows()
-                self._remember(asked, before, flows, heard=False)
-            reason = self._venue_accounts.silence_reason(venue)
-        if reason is not None:
-            raise no_answer(venue, reason)
+        return await self._answers.ask(venue, overtaken)
 
-    async def value(self, *, pause_seconds: float = 0.0, hurried: bool = False) -> Valuation:
-        """Return the valuation of this moment.
+    async def value_by(self, answers: Answers) -> Valuation | None:
+        """Return the valuation of this moment by *answers* or by newer ones; nobody is asked.
 
-        Raises FeedError when something held has no price, DatabaseUnavailableError. *hurried*:
-        other tasks wait; where answers are shared, a recent one will do, a venue that was silent a
-        moment ago is not asked again, and the others have little time.
+        Returns None where an answer is too old, or something was sold since. Raises FeedError when
+        something held has no price, DatabaseUnavailableError.
+        """
+        flows = await self._flows()
+        usable = self._answers.usable(flows, answers)
+        silent = set(self._venues) - set(usable)
+        if any(self._venue_accounts.silence_reason(name) is None for name in silent):
+            return None
+        exact = all(answer.exact for answer in usable.values())
+        valuation = self._valuation(flows, flows, usable, same=exact and not flows.moving)
+        calm = all(answer.calm for answer in usable.values())
+        return replace(valuation, cautious=not calm)
+
+    async def value(self, *, pause_seconds: float = 0.0) -> Valuation:
+        """Return the valuation of this moment, for which every venue is asked.
+
+        Raises FeedError when something held has no price, DatabaseUnavailableError.
 
         Cash is the venues' and positions are ours: they are of one moment only if no order was
         under way and no fill came in between. A venue may fill a resting order before it reports
         the fill; *pause_seconds* is how long we wait for the report.
         """
         before = await self._flows()
-        hurried = hurried and self._shares
-        answers = self._shared(before) if hurried else {}
-        names = [name for name in self._venues if name not in answers]
-        if hurried:
-            names = [name for name in names if not self._venue_accounts.was_silent_recently(name)]
-        seconds = venue_accounts.SHORT_SECONDS if hurried else venue_accounts.ASK_SECONDS
-        asked = await self._venue_accounts.ask(names, seconds)
+        asked = await self._venue_accounts.ask(self._venues, venue_accounts.ASK_SECONDS)
         if before.resting and pause_seconds:
             await anyio.sleep(pause_seconds)
         flows = await self._flows()
-        holdings = [holding for flow in flows.bots for holding in flow.holdings]
         heard = pause_seconds > 0
-        answers |= self._remember(asked, before, flows, heard=heard)
-        silent: dict[VenueName, str] = {}
+        answers = {
+            name: self._venue_accounts.remember(name, account, before, flows, heard=heard)
+            for name, account in asked.items()
+        }
+        same = not flows.moving and before == flows
+        valuation = self._valuation(before, flows, answers, same=same, heard=heard)
+        return replace(valuation, behind=futures_behind(asked, valuation.holdings, self._symbols))
+
+    def _valuation(
+        self,
+        before: Flows,
+        flows: Flows,
+        answers: Mapping[VenueName, VenueAnswer],
+        *,
+        same: bool,
+        heard: bool = False,
+    ) -> Valuation:
+        """Value by *answers*; a venue without one counts with the best that is known of it."""
+        known, silent = dict(answers), dict[VenueName, str]()
         for name in sorted(set(self._venues) - set(answers)):
             silent[name] = self._venue_accounts.silence_reason(name) or "it was not asked"
             if (last := self._venue_accounts.last(name)) is not None:
-                answers[name] = last
+                known[name] = last
+        holdings = [holding for flow in flows.bots for holding in flow.holdings]
         booked, bought = booked_cash(flows), _bought(holdings)
-        cash = self._cash(answers, booked, bought)
+        cash = self._cash(known, booked, bought)
         bots = {
             flow.bot: self._bot_value(flow)
             for flow in flows.bots
             if all(self.currencies.converts(asset) for _, asset in flow.realized)
         }
         pending = _either(before.pending, flows.pending)
-        new = new_since(answers, flows.bots, lambda: self._priced(pending))
-        same = not flows.moving and before == flows
-        same = same and all(name in asked or answer.exact for name, answer in answers.items())
-        same = same and len(answers) == len(self._venues)
+        new = new_since(known, holdings, lambda: self._priced(pending))
+        same = same and all(known[name].exact for name in silent if name in known)
+        same = same and len(known) == len(self._venues)
         return Valuation(
             account=self._snapshot(None, self._sum(cash), holdings),
             bots=bots,
@@ -201,38 +213,15 @@ class Account:
             },
             holdings=holdings,
             pending=pending,
-            entries_moved=before.pending != flows.pending,
+            cautious=before.pending != flows.pending,
             of_one_moment=same,
             certain=same and (heard or not flows.resting),
             silent=silent,
-            unknown=frozenset(self._venues) - set(answers),
-            behind=futures_behind(asked, holdings, self._symbols),
-            powers=buying_power.powers(answers, new),
-            margins=buying_power.margins(answers, new),
+            unknown=frozenset(self._venues) - set(known),
+            behind=frozenset(),
+            powers=buying_power.powers(known, new),
+            margins=buying_power.margins(known, new),
         )
-
-    def _shared(self, flows: Flows) -> dict[VenueName, VenueAnswer]:
-        answers = ((name, self._venue_accounts.shared(name, flows)) for name in self._venues)
-        return {name: answer for name, answer in answers if answer is not None}
-
-    def _remember(
-        self,
-        asked: Mapping[VenueName, VenueAccount],
-        before: Flows,
-        flows: Flows,
-        *,
-        heard: bool,
-    ) -> dict[VenueName, VenueAnswer]:
-        """Remember the answers; *heard*: we have waited for reports of what rested there."""
-        calm = not flows.moving and before == flows
-        exact = heard or not flows.resting
-        counted = frozenset(entry.order_id for entry in before.pending if entry.acknowledged)
-        return {
-            name: self._venue_accounts.remember(
-                name, account, flows, calm=calm, exact=exact, counted=counted
-            )
-            for name, account in asked.items()
-        }
 
     async def _flows(self) -> Flows:
         """Return the flows of our books, cached until something durable is written."""
@@ -394,10 +383,6 @@ def _bought(holdings: Sequence[OpenHolding]) -> dict[CashKey, Decimal]:
         if holding.position_type is PositionType.SPOT:
             bought[holding.venue, holding.base_asset] += holding.quantity
     return bought
-
-
-def no_answer(venue: VenueName, reason: str) -> EntryPostponedError:
-    return EntryPostponedError(DenialRule.VENUE_SILENT, reason, shown=f"{venue} does not answer")
 
 
 def _either(

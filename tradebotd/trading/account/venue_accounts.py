@@ -1,4 +1,4 @@
-"""Accounts at the venues: asked concurrently, shared for a moment, and kept for silent venues."""
+"""Accounts at the venues: asked concurrently, and kept for silent venues."""
 
 import traceback
 from collections import defaultdict
@@ -12,7 +12,7 @@ import structlog
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import VenueError, describe_error
-from tradebotd.domain.ids import BotName, OrderId, VenueName
+from tradebotd.domain.ids import OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.ports.venue import Venue, VenueAccount
 from tradebotd.storage.equity import CashKey, Flows
@@ -21,24 +21,34 @@ from tradebotd.trading.contradictions import is_readable
 log = structlog.get_logger(__name__)
 
 ASK_SECONDS: Final = 10.0
-SHORT_SECONDS: Final = 2.0  # while others wait for the answer, too
-SHARED_SECONDS: Final = 1.0
-RETRY_SECONDS: Final = 10.0  # host time: a hurried caller asks a silent venue no sooner
+SHORT_SECONDS: Final = 2.0  # for an entry that is made elsewhere
+SHARED_SECONDS: Final = 1.0  # host time: of an answer that is older an entry asks anew
+# The most that an answer may be old: it is until then that an entry may not know of what our books
+# do not tell, such as money that somebody has withdrawn.
+USABLE_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 10.0  # host time: an entry asks a silent venue no sooner
+
+# What has been sold of an open position, and what funding has paid to it.
+Sold = tuple[Decimal, Decimal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueAnswer:
-    """An answer, and what our books said then.
+    """A venue's answer, and the state of our books then.
 
-    `calm`: no order was under way at that moment, and no fill came in; `exact`: nor can one have
-    come that we have not heard of. `at`: host time, in seconds of the event loop. `counted`:
-    entries of ours that the venue had acknowledged before it was asked.
+    `calm`: no order was under way at that moment, and no fill came in; `cautious`: entries alone
+    were, each of which the venue and our books may both take from the cash; `exact`: nor can there
+    be a fill that we have not heard of. `at`: host time, in seconds of the event loop. `held`: the
+    quantity of each position; `counted`: entries that the venue had acknowledged before it was
+    asked.
     """
 
     account: VenueAccount
     booked: Mapping[CashKey, Decimal]
-    held: Mapping[tuple[BotName, str], Decimal]
+    sold: Mapping[PositionId, Sold]
+    held: Mapping[PositionId, Decimal]
     calm: bool
+    cautious: bool
     exact: bool
     at: float
     counted: frozenset[OrderId] = frozenset()
@@ -47,6 +57,14 @@ class VenueAnswer:
         """Return the balance as it is by now, when our books say *booked*."""
         moved = booked.get(cash_key, ZERO) - self.booked.get(cash_key, ZERO)
         return self.account.balances.get(cash_key[1], ZERO) + moved
+
+    def holds(self, name: VenueName, flows: Flows) -> bool:
+        """Return whether only entries were booked at *name* since, so that `balance` is right.
+
+        A venue may count a sale before it reports it: adding the sale again would count it twice.
+        """
+        now = _sold(flows, name)
+        return all(now.get(position) == sold for position, sold in self.sold.items())
 
 
 class VenueAccounts:
@@ -59,6 +77,7 @@ class VenueAccounts:
         self._venues = venues
         self._seen = seen
         self._latest: dict[VenueName, VenueAnswer] = {}
+        self._calm: dict[VenueName, VenueAnswer] = {}
         self._best: dict[VenueName, VenueAnswer] = {}
         self._silent: dict[VenueName, tuple[str, float]] = {}
 
@@ -97,49 +116,41 @@ class VenueAccounts:
         self._silent[name] = (reason, anyio.current_time())
 
     def remember(
-        self,
-        name: VenueName,
-        account: VenueAccount,
-        flows: Flows,
-        *,
-        calm: bool,
-        exact: bool,
-        counted: frozenset[OrderId],
+        self, name: VenueName, account: VenueAccount, before: Flows, flows: Flows, *, heard: bool
     ) -> VenueAnswer:
-        """*flows*: our books directly after the answer; *counted*: see `VenueAnswer`."""
+        """Keep an answer; *before*, *flows*: our books directly before and after it.
+
+        *heard*: we have waited for reports of what rested there.
+        """
+        calm = not flows.moving and before == flows
+        sold = _sold(flows, name)
+        exits = before.exiting or flows.exiting or _sold(before, name).items() - sold.items()
         answer = VenueAnswer(
             account=account,
             booked=booked_cash(flows),
+            sold=sold,
             held=_held(flows, name),
             calm=calm,
-            exact=calm and exact,
+            cautious=not exits,
+            exact=calm and (heard or not flows.resting),
             at=anyio.current_time(),
-            counted=counted,
+            counted=frozenset(each.order_id for each in before.pending if each.acknowledged),
         )
         self._latest[name] = answer
+        if calm:
+            self._calm[name] = answer
         best = self._best.get(name)
         if answer.exact or best is None or not best.exact:
             self._best[name] = answer
         return answer
 
-    def shared(self, name: VenueName, flows: Flows) -> VenueAnswer | None:
-        """Return the venue's latest answer if it is fresh and only entries were booked since.
+    def latest(self, name: VenueName) -> VenueAnswer | None:
+        """Return the venue's latest answer; None when there was none since the start."""
+        return self._latest.get(name)
 
-        A venue may count a sale before it reports it: adding the sale again would count it twice.
-        Returns None otherwise.
-        """
-        answer = self._latest.get(name)
-        if answer is None or not answer.calm or not self.is_fresh(name):
-            return None
-        held_now = _held(flows, name)
-        if any(held_now.get(key, ZERO) < quantity for key, quantity in answer.held.items()):
-            return None
-        return answer
-
-    def is_fresh(self, name: VenueName) -> bool:
-        """Return whether the venue was asked a moment ago."""
-        answer = self._latest.get(name)
-        return answer is not None and anyio.current_time() - answer.at <= SHARED_SECONDS
+    def latest_calm(self, name: VenueName) -> VenueAnswer | None:
+        """Return the latest answer that came while no order was under way."""
+        return self._calm.get(name)
 
     def last(self, name: VenueName) -> VenueAnswer | None:
         """Return the best of the venue's answers; None when there was none since the start."""
@@ -167,9 +178,18 @@ def booked_cash(flows: Flows) -> dict[CashKey, Decimal]:
     return dict(booked)
 
 
-def _held(flows: Flows, venue: VenueName) -> dict[tuple[BotName, str], Decimal]:
+def _sold(flows: Flows, venue: VenueName) -> dict[PositionId, Sold]:
     return {
-        (flow.bot, holding.symbol): abs(holding.quantity)
+        holding.position_id: (holding.exited, holding.funding)
+        for flow in flows.bots
+        for holding in flow.holdings
+        if holding.venue == venue
+    }
+
+
+def _held(flows: Flows, venue: VenueName) -> dict[PositionId, Decimal]:
+    return {
+        holding.position_id: abs(holding.quantity)
         for flow in flows.bots
         for holding in flow.holdings
         if holding.venue == venue

@@ -1,6 +1,7 @@
 """Entry orders: price, exits, size, limits, and the row that proves all of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -29,22 +30,33 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.entry_orders import EntryHistory
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account.daily_limits import reached_limit
+from tradebotd.trading.account.shared_answers import Answers, no_answer
 from tradebotd.trading.account.trading_day import local_day
 from tradebotd.trading.account.valuation import (
-    VALUATION_ATTEMPTS,
     Account,
     AccountStanding,
     Valuation,
-    no_answer,
 )
 from tradebotd.trading.entries.entry_gate import EntryGate
+from tradebotd.trading.entries.entry_pass import EntryPass
 from tradebotd.trading.entries.entry_plan import EntryPlan, liquidation_of, plan_entry
-from tradebotd.trading.entries.entry_prices import EntryPrices
+from tradebotd.trading.entries.entry_prices import EntryPrices, Quote
 from tradebotd.trading.entries.symbol_setups import SymbolSetups
-from tradebotd.trading.execution.placement import Placement
+from tradebotd.trading.execution.placement import Placement, Prepared
 
 MINUTE: Final = timedelta(minutes=1)
+ATTEMPTS: Final = 6
 _FIXED: Final = frozenset({SizingKind.FIXED_QUANTITY, SizingKind.FIXED_NOTIONAL})
+_BY_WORTH: Final = frozenset(
+    {
+        DenialRule.INSUFFICIENT_BALANCE,
+        DenialRule.INSUFFICIENT_BUYING_POWER,
+        DenialRule.BELOW_FILTERS,
+        DenialRule.MAX_EXPOSURE,
+        DenialRule.MAX_DAILY_LOSS,
+        DenialRule.MAX_DRAWDOWN,
+    }
+)
 
 
 class Entries:
@@ -87,8 +99,8 @@ class Entries:
 
         The reasons to stop entries are checked after each wait, in the row's transaction, and until
         the order leaves. *candles*: closed ones of the bot's timeframe, as many as its ranges need.
-        The price is the newest when it is this entry's turn; a venue is asked beforehand for what
-        is needed, so that no other entry waits for its answer.
+        The price is the newest when it is this entry's turn; venues are asked before and between
+        its turns, so that no other entry waits for an answer.
         """
         venue = symbol.instrument.venue
         if side is PositionSide.SHORT and not symbol.instrument.shortable:
@@ -98,42 +110,77 @@ class Entries:
         permit = self._gate.admit(spec.name, venue)
         await self._setups.ensure(spec, symbol)
         quote = await self._prices.quote(symbol)
-        await self.account.refresh_venue(venue)
-        async with self._one_at_a_time:
-            permit.check()
-            history = await self._history(spec, now)
-            valuation = await self._valuation()
-            if venue in valuation.silent:
-                raise no_answer(venue, valuation.silent[venue])
-            standing = await self.review(valuation, now)
-            halt = self._halts.current
-            if halt is not None:
-                raise OrderDeniedError(halt.rule, halt.detail)
-            reached = reached_account_limit(standing.state, self.limits)
-            if reached is not None and not valuation.certain:
-                raise EntryPostponedError(*reached)
-            permit.check()
-            price = self._prices.newest(symbol, quote)
-            plan = plan_entry(spec, symbol.instrument, side, price, candles)
-            quantity = self._quantity(spec, symbol, plan, valuation, standing)
-            intent = _intent(spec, symbol, plan, quantity, decision, now)
-            approved = approve_entry(
-                intent,
-                plan.price,
-                standing.state,
-                self.limits,
-                self._terms(spec, symbol, plan, history, quantity),
-            )
-            prepared = await self._placement.prepare(
-                approved,
-                exits=plan.exits,
-                decision=decision,
-                limit_of=lambda counted: reached_limit(
-                    spec, counted, local_day(now, spec.day_zone), self.account.currencies
-                ),
+        answers = await self.account.ask(venue)
+        wanted = _Wanted(spec, symbol, side, decision, candles, now, quote)
+        prepared: Prepared | None = None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                answers = await self.account.ask(venue, answers)
+            async with self._one_at_a_time:
+                prepared = await self._prepare(wanted, permit, answers, is_first=attempt == 0)
+            if prepared is not None:
+                break
+        if prepared is None:
+            raise EntryPostponedError(
+                DenialRule.ACCOUNT_MOVING, f"{ATTEMPTS} answers were overtaken by exits"
             )
         with permit.sending():
             return await self._placement.send(prepared, send_blocked_by=permit.send_blocked_by)
+
+    async def _prepare(
+        self, wanted: "_Wanted", permit: EntryPass, answers: Answers, *, is_first: bool
+    ) -> Prepared | None:
+        """Write the entry's row by what the venues have answered; no venue is asked here.
+
+        Returns None where they must be asked again: an answer does not hold any more, or it may
+        count an entry under way twice and a limit denies this one by it; that only if *is_first*.
+        """
+        permit.check()
+        history = await self._history(wanted.spec, wanted.now)
+        valuation = await self.account.value_by(answers)
+        if valuation is None:
+            return None
+        try:
+            return await self._write(wanted, permit, history, valuation)
+        except OrderDeniedError as error:
+            if is_first and valuation.cautious and error.rule in _BY_WORTH:
+                return None
+            raise
+
+    async def _write(
+        self, wanted: "_Wanted", permit: EntryPass, history: EntryHistory, valuation: Valuation
+    ) -> Prepared:
+        spec, symbol, now = wanted.spec, wanted.symbol, wanted.now
+        venue = symbol.instrument.venue
+        if venue in valuation.silent:
+            raise no_answer(venue, valuation.silent[venue])
+        standing = await self.review(valuation, now)
+        halt = self._halts.current
+        if halt is not None:
+            raise OrderDeniedError(halt.rule, halt.detail)
+        reached = reached_account_limit(standing.state, self.limits)
+        if reached is not None and not valuation.certain:
+            raise EntryPostponedError(*reached)
+        permit.check()
+        price = self._prices.newest(symbol, wanted.quote)
+        plan = plan_entry(spec, symbol.instrument, wanted.side, price, wanted.candles)
+        quantity = self._quantity(spec, symbol, plan, valuation, standing)
+        intent = _intent(spec, symbol, plan, quantity, wanted.decision, now)
+        approved = approve_entry(
+            intent,
+            plan.price,
+            standing.state,
+            self.limits,
+            self._terms(spec, symbol, plan, history, quantity),
+        )
+        return await self._placement.prepare(
+            approved,
+            exits=plan.exits,
+            decision=wanted.decision,
+            limit_of=lambda counted: reached_limit(
+                spec, counted, local_day(now, spec.day_zone), self.account.currencies
+            ),
+        )
 
     async def review(self, valuation: Valuation, now: datetime) -> AccountStanding:
         """Return the account's standing; a limit reached beyond doubt halts entries from here on.
@@ -158,19 +205,6 @@ class Entries:
                 DenialRule.COOLDOWN, f"a stop closed its position; until {until}"
             )
         return history
-
-    async def _valuation(self) -> Valuation:
-        """Value the account, and again when another bot's entry has filled in between.
-
-        The last reading counts such an entry as open and as pending: that sizes too small, never
-        too large.
-        """
-        valuation = await self.account.value(hurried=True)
-        for _ in range(VALUATION_ATTEMPTS - 1):
-            if not valuation.entries_moved:
-                break
-            valuation = await self.account.value(hurried=True)
-        return valuation
 
     def _quantity(
         self,
@@ -272,6 +306,19 @@ def _beyond(power: Decimal, quantity: Decimal, plan: EntryPlan) -> OrderDeniedEr
         DenialRule.INSUFFICIENT_BUYING_POWER,
         f"{quantity} at {plan.price} is more than {power}, which the venue allows",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a bot wants to enter; *quote*: of the venue, where no price was fresh."""
+
+    spec: BotSpec
+    symbol: MarketSymbol
+    side: PositionSide
+    decision: DecisionRecord
+    candles: Sequence[Candle]
+    now: datetime
+    quote: Quote | None
 
 
 def _intent(
