@@ -1,6 +1,6 @@
 """M4.6, B13: what entries that are made at one moment know of the account, and whom they keep waiting."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -32,9 +32,11 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(venue_accounts, "SHARED_SECONDS", NEVER)
 
 
-async def several(database: Database, cash: int, count: int = 3, **changes: Any) -> TradingHarness:
+async def several(
+    database: Database, cash: int, count: int = 3, *, speed: float = 1.0
+) -> TradingHarness:
     names = [f"b{number}" for number in range(count)]
-    harness = await open_harness(database, *(spec(each, **changes) for each in names), speed=1.0)
+    harness = await open_harness(database, *(spec(each) for each in names), speed=speed)
     harness.venue.balances = {"USDT": Decimal(cash)}
     return harness
 
@@ -58,6 +60,35 @@ async def answered_late(harness: TradingHarness, bot: str) -> AsyncIterator[Call
         await there.wait()
         yield tell.set
         tell.set()
+
+
+@asynccontextmanager
+async def on_its_way(
+    harness: TradingHarness, bot: str
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """An entry of *bot* has not arrived at the venue; await it, and it is filled and booked."""
+    sent, arrive, booked = anyio.Event(), anyio.Event(), anyio.Event()
+
+    async def wait(_: object) -> None:
+        harness.venue.before_submit = None
+        sent.set()
+        await arrive.wait()
+
+    async def enter() -> None:
+        await harness.enter(bot)
+        booked.set()
+
+    async def go() -> None:
+        harness.venue.before_account_answers = None
+        arrive.set()
+        await booked.wait()
+
+    harness.venue.before_submit = wait
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(enter)
+        await sent.wait()
+        yield go
+        arrive.set()
 
 
 async def close(harness: TradingHarness, bot: str) -> None:
@@ -127,7 +158,44 @@ async def test_a_calm_answer_goes_before_one_that_may_count_an_entry_twice(
             assert len(harness.venue.submitted) == 2
 
 
-async def test_an_entry_that_is_denied_for_caution_alone_asks_once_more(database: Database) -> None:
+@pytest.mark.parametrize("speed", [0.0, 1.0])
+async def test_what_is_bought_while_a_venue_answers_is_not_spent_again(
+    database: Database, speed: float
+) -> None:
+    """M4.6: its answer is of before, our books are of after."""
+    harness = await several(database, 250, speed=speed)
+    with anyio.fail_after(WAIT):
+        async with on_its_way(harness, "b0") as arrive:
+            harness.venue.before_account_answers = arrive
+            answer = await answer_of(harness)
+
+    assert answer.account.balances["USDT"] == 250
+    async with database.connection() as connection:
+        flows = await equity.select_bot_flows(connection)
+    assert answer.balance((SCRIPTED, "USDT"), venue_accounts.booked_cash(flows)) < 150
+
+
+async def test_what_is_bought_and_sold_while_a_venue_answers_says_nothing(
+    database: Database,
+) -> None:
+    """M4.6: of each it may have counted the one and not the other."""
+    harness = await several(database, 1000)
+    await harness.enter("b2")
+    with anyio.fail_after(WAIT):
+        async with on_its_way(harness, "b0") as arrive:
+
+            async def trade() -> None:
+                await arrive()
+                await close(harness, "b2")
+
+            harness.venue.before_account_answers = trade
+            asked = harness.venue.asked_for.count("account")
+            await harness.enter("b1")
+
+    assert harness.venue.asked_for.count("account") == asked + 2
+
+
+async def test_an_entry_that_is_denied_for_caution_alone_asks_again(database: Database) -> None:
     """M4.6: its answer has an entry twice; by the next one that is booked."""
     harness = await several(database, 360)
     await harness.enter("b2")
@@ -146,7 +214,7 @@ async def test_an_entry_that_is_denied_for_caution_alone_asks_once_more(database
             harness.venue.before_account_answers = second
             await harness.enter("b1")
 
-            assert harness.venue.asked_for.count("account") == asked + 2
+            assert harness.venue.asked_for.count("account") == asked + 3
             assert harness.venue.balances["USDT"] >= 0
 
 

@@ -70,7 +70,7 @@ class SharedAnswers:
                 shared = latest if latest is not None and latest.cautious else None
                 answers = [self._accounts.latest_calm(name), shared, *answers]
             for answer in answers:
-                if answer is None or (self._shares and answer.at < oldest):
+                if answer is None or answer.mixed or (self._shares and answer.at < oldest):
                     continue
                 if answer.holds(name, flows):
                     found[name] = answer

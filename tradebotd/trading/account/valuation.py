@@ -10,13 +10,14 @@ from typing import Final
 import anyio
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.decimals import ONE, ZERO
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.ports.prices import BelievedPrices
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.limits import AccountState
+from tradebotd.risk.sizing import DEFAULT_COST_BUFFER
 from tradebotd.storage import equity
 from tradebotd.storage.equity import (
     BotFlows,
@@ -316,16 +317,18 @@ class Account:
         }
 
     def _priced(self, pending: Sequence[PendingEntry]) -> Sequence[PricedEntry]:
-        """With the purse that pays for each, and what a unit costs."""
+        """Return entries with the purse that pays for each, and what a unit costs at most."""
         return [
-            (
-                entry,
-                (entry.venue, symbol.instrument.quote_asset),
-                entry.limit_price or self._price(entry.symbol),
-            )
+            (entry, (entry.venue, symbol.instrument.quote_asset), self._most(entry))
             for entry in pending
             if (symbol := self._symbols.get(entry.symbol)) is not None
         ]
+
+    def _most(self, entry: PendingEntry) -> Decimal:
+        """Return the price; one at the market may cost as much as its sizing has allowed for."""
+        if entry.limit_price is not None:
+            return entry.limit_price
+        return self._price(entry.symbol) * (ONE + DEFAULT_COST_BUFFER)
 
     def _notional(self, pending: PendingEntry) -> Decimal:
         symbol = self._symbols.get(pending.symbol)

@@ -36,11 +36,11 @@ Sold = tuple[Decimal, Decimal]
 class VenueAnswer:
     """A venue's answer, and the state of our books then.
 
-    `calm`: no order was under way at that moment, and no fill came in; `cautious`: entries alone
-    were, each of which the venue and our books may both take from the cash; `exact`: nor can there
-    be a fill that we have not heard of. `at`: host time, in seconds of the event loop. `held`: the
-    quantity of each position; `counted`: entries that the venue had acknowledged before it was
-    asked.
+    `calm`: no order was under way at that moment, and no fill came in; `exact`: nor can there be a
+    fill that we have not heard of. `cautious`: no exit was under way; where entries were, some may
+    count twice. `mixed`: of entries and exits that came in nobody knows which the answer has. `at`:
+    host time, in seconds of the event loop. `held`: the quantity of each position that the answer
+    has for certain; `counted`: entries that the venue had acknowledged before it was asked.
     """
 
     account: VenueAccount
@@ -49,6 +49,7 @@ class VenueAnswer:
     held: Mapping[PositionId, Decimal]
     calm: bool
     cautious: bool
+    mixed: bool
     exact: bool
     at: float
     counted: frozenset[OrderId] = frozenset()
@@ -123,15 +124,19 @@ class VenueAccounts:
         *heard*: we have waited for reports of what rested there.
         """
         calm = not flows.moving and before == flows
-        sold = _sold(flows, name)
-        exits = before.exiting or flows.exiting or _sold(before, name).items() - sold.items()
+        sold, sold_before = _sold(flows, name), _sold(before, name)
+        exits = before.exiting or flows.exiting or bool(sold_before.items() - sold.items())
+        entries = before.pending != flows.pending or bool(sold.keys() - sold_before.keys())
+        # What came in meanwhile may be in the answer or not: entries are taken off once more.
+        known = flows if exits else before
         answer = VenueAnswer(
             account=account,
-            booked=booked_cash(flows),
+            booked=booked_cash(known),
             sold=sold,
-            held=_held(flows, name),
+            held=_held(known, name),
             calm=calm,
             cautious=not exits,
+            mixed=exits and entries,
             exact=calm and (heard or not flows.resting),
             at=anyio.current_time(),
             counted=frozenset(each.order_id for each in before.pending if each.acknowledged),

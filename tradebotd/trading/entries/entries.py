@@ -46,6 +46,7 @@ from tradebotd.trading.execution.placement import Placement, Prepared
 
 MINUTE: Final = timedelta(minutes=1)
 ATTEMPTS: Final = 6
+REPEATS: Final = 2  # for an answer that may only be too cautious
 _FIXED: Final = frozenset({SizingKind.FIXED_QUANTITY, SizingKind.FIXED_NOTIONAL})
 _BY_WORTH: Final = frozenset(
     {
@@ -117,7 +118,9 @@ class Entries:
             if attempt:
                 answers = await self.account.ask(venue, answers)
             async with self._one_at_a_time:
-                prepared = await self._prepare(wanted, permit, answers, is_first=attempt == 0)
+                prepared = await self._prepare(
+                    wanted, permit, answers, may_repeat=attempt < REPEATS
+                )
             if prepared is not None:
                 break
         if prepared is None:
@@ -128,12 +131,12 @@ class Entries:
             return await self._placement.send(prepared, send_blocked_by=permit.send_blocked_by)
 
     async def _prepare(
-        self, wanted: "_Wanted", permit: EntryPass, answers: Answers, *, is_first: bool
+        self, wanted: "_Wanted", permit: EntryPass, answers: Answers, *, may_repeat: bool
     ) -> Prepared | None:
         """Write the entry's row by what the venues have answered; no venue is asked here.
 
         Returns None where they must be asked again: an answer does not hold any more, or it may
-        count an entry under way twice and a limit denies this one by it; that only if *is_first*.
+        count an entry under way twice and a limit denies this one by it; that only where it *may_repeat*.
         """
         permit.check()
         history = await self._history(wanted.spec, wanted.now)
@@ -143,7 +146,7 @@ class Entries:
         try:
             return await self._write(wanted, permit, history, valuation)
         except OrderDeniedError as error:
-            if is_first and valuation.cautious and error.rule in _BY_WORTH:
+            if may_repeat and valuation.cautious and error.rule in _BY_WORTH:
                 return None
             raise
 
