@@ -29,9 +29,9 @@ class Most:
     asked: dict[str, int]
 
 
-ENTRY = Most(25, 31, 2, {"submit": 1})
-EXIT = Most(21, 27, 2, {"submit": 1})
-EXIT_BY_SIGNAL = Most(23, 29, 2, {"submit": 1})
+ENTRY = Most(24, 28, 2, {"submit": 1})
+EXIT = Most(20, 24, 2, {"submit": 1})
+EXIT_BY_SIGNAL = Most(22, 26, 2, {"submit": 1})
 NOTHING_TO_DO = Most(2, 2, 0, {})
 SWEEP = Most(2, 2, 0, {})
 QUIET_RECONCILIATION = Most(1, 1, 0, {"open_orders": 1, "account": 1})

@@ -31,6 +31,7 @@ SEND_WITHIN: Final = timedelta(seconds=2)
 
 # Constraints of migration 0001 that are rules of trading, and what they deny.
 NEXT_ID: Final[LiteralString] = "SELECT nextval('orders_id_seq')"
+NEXT_IDS: Final[LiteralString] = "SELECT nextval('orders_id_seq') FROM generate_series(1, $1)"
 _INSERT_FROM_LEASE: Final = """
     INSERT INTO orders (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side,
                         type, time_in_force, position_type, leverage, reduce_only, quantity, limit_price, stop_price,
@@ -135,6 +136,10 @@ class StoredOrder:
 
 async def next_id(connection: Connection) -> OrderId:
     return OrderId(await connection.fetchval(NEXT_ID))
+
+
+async def next_ids(connection: Connection, count: int) -> list[OrderId]:
+    return [OrderId(row[0]) for row in await connection.fetch(NEXT_IDS, count)]
 
 
 async def insert_order(connection: Connection, account: str, token: int, order: NewOrder) -> None:

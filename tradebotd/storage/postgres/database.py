@@ -35,7 +35,10 @@ ANSWER_SECONDS: Final = STATEMENT_SECONDS + 5.0  # a server that does not even t
 _LONG_AGO: Final = 1_000_000_000  # queries before asyncpg would replace a connection: never
 
 PING: Final[LiteralString] = "SELECT 1"
-DURABLE: Final[LiteralString] = "SET LOCAL synchronous_commit = on"
+BEGIN: Final[LiteralString] = "BEGIN"
+BEGIN_DURABLE: Final[LiteralString] = "BEGIN; SET LOCAL synchronous_commit = on"  # one round trip
+COMMIT: Final[LiteralString] = "COMMIT"
+ROLLBACK: Final[LiteralString] = "ROLLBACK"
 
 SERVER_SETTINGS: Final = {
     "application_name": "tradebotd",
@@ -116,26 +119,23 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, lane: Lane, *, durable: bool) -> AsyncIterator[Connection]:
         async with self._held(lane) as connection:
-            transaction = connection.transaction()
             try:
-                await transaction.start()
+                await connection.execute(BEGIN_DURABLE if durable else BEGIN)
             except BaseException:
                 connection.terminate()  # cancelled in BEGIN: it may or may not be open
                 raise
             try:
-                if durable:
-                    await connection.execute(DURABLE)
                 yield connection
             except BaseException:
                 if not connection.is_closed():
                     with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True) as scope:
-                        await _quietly(transaction.rollback())
+                        await _quietly(connection.execute(ROLLBACK))
                     _terminate_if(connection, late=scope.cancelled_caught)
                 raise
             self._durable_begun += durable
             try:
                 with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True) as scope:
-                    await transaction.commit()
+                    await connection.execute(COMMIT)
             finally:  # an uncertain commit counts as well
                 self._durable_ended += durable
             if scope.cancelled_caught:

@@ -135,8 +135,8 @@ class Entries:
     ) -> Prepared | None:
         """Write the entry's row by what the venues have answered; no venue is asked here.
 
-        Returns None where they must be asked again: an answer does not hold any more, or it may
-        count an entry under way twice and a limit denies this one by it; that only where it *may_repeat*.
+        Returns None where they must be asked again: an answer does not hold any more, or
+        (*may_repeat*) it may count an entry under way twice, and a limit denies this one by it.
         """
         permit.check()
         history = await self._history(wanted.spec, wanted.now)

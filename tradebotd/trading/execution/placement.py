@@ -35,6 +35,7 @@ from tradebotd.storage.postgres.database import Connection, Database, Lane
 from tradebotd.trading.execution.entry_obstacles import LimitOf, check_entry, unlimited
 from tradebotd.trading.execution.lease import RECHECK_AFTER, HeldBack, Lease
 from tradebotd.trading.execution.order_identity import request_fingerprint
+from tradebotd.trading.execution.order_ids import OrderIds
 from tradebotd.trading.execution.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
@@ -84,6 +85,7 @@ class Placement:
         self._nonce = nonce
         self._host = host or SystemHost()
         self._bans = VenueBans() if bans is None else bans
+        self._ids = OrderIds()
 
     @property
     def recorder(self) -> OrderRecorder:
@@ -141,7 +143,7 @@ class Placement:
                 await _check_position(connection, intent)
             else:
                 await check_entry(connection, intent, self._clock.now(), limit_of)
-            order_id = await orders.next_id(connection)
+            order_id = await self._ids.take(connection)
             await _decide_once(connection, decision, order_id)
             order = NewOrder(
                 id=order_id,
@@ -178,7 +180,7 @@ class Placement:
             now = self._clock.now()
             group_id = await _use_group(connection, position_id, use, now)
             for approved_order in approved:
-                order_id = await orders.next_id(connection)
+                order_id = await self._ids.take(connection)
                 order = NewOrder(
                     id=order_id,
                     client_order_id=client_order_id_for(self._nonce, order_id),
