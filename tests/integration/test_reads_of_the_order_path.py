@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from tests.fakes.trading import ACCOUNT, BOT, NOON, SYMBOL, open_harness, spec
@@ -15,6 +16,7 @@ from tradebotd.storage import (
     decisions,
     dust,
     entry_orders,
+    entry_rows,
     equity,
     exit_groups,
     externals,
@@ -129,11 +131,31 @@ SUMS = "asset_sums, bot_sums, dust, futures_dust, transfer_sums, account_peaks"
 RESUMED = NOON - timedelta(minutes=100)
 AN_HOUR_AGO = NOON - timedelta(hours=1)
 PLACE = (SCRIPTED, SYMBOL)
+ROW = (
+    *(
+        ACCOUNT,
+        1,
+        1_000_000,
+        "new",
+        None,
+        None,
+        BOT,
+        *PLACE,
+        "entry",
+        "buy",
+        "market",
+        "ioc",
+        "spot",
+    ),
+    *(1, False, ONE, None, None, None, {}, "told", "h", NOON, NOON, None, None, None, Decimal(0)),
+    *(False, True, NOON, "entry", "buy", "told", "primary", {}, {}, NOON),
+)
 ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
     # An entry.
     "the state of a bot": (bots.TAKE_LEASE, (BOT, 2)),
     "the latest decision": (decisions.SELECT_LATEST, (BOT,)),
-    "what keeps a bot from entering": (bots.SELECT_FOR_ENTRY, (BOT, *PLACE)),
+    "what keeps a bot from entering": (entry_rows.LOCK, (BOT,)),
+    "the row of an entry": (entry_rows.INSERT, ROW),
     "what a bot did of late": (entry_orders.SELECT_HISTORY, (BOT, AN_HOUR_AGO, AN_HOUR_AGO)),
     "what bots have realized": (equity.SELECT_BOT_FLOWS, ()),
     "what assets have earned": (equity.SELECT_SUMS, ()),

@@ -14,7 +14,7 @@ FRAGMENTS = {  # parts of statements, prepared within them
     "tradebotd.storage.leadership.LEASE",
     "tradebotd.storage.positions.COLUMNS",
 }
-NEVER_PREPARED = ("SET ", "COPY ", "CREATE ", "DROP ", "TRUNCATE ", "LOCK ")
+NEVER_PREPARED = ("BEGIN", "SET ", "COPY ", "CREATE ", "DROP ", "TRUNCATE ", "LOCK ")
 
 
 def all_constants() -> Iterator[tuple[str, str]]:
@@ -48,12 +48,14 @@ WHOLE_NUMBERS = {
     "bots.COUNT_DAY",
     "bots.LIFT_LIMIT",
     "dead_letters.PUT",
+    "entry_rows.INSERT",
     "job_runs.CLOSE_RUN",
     "job_runs.SET_ATTEMPT",
     "job_runs.TAKE_IDS",
     "postgres.migrations.INSERT_LEDGER",
     "order_searches.UPSERT",
     "orders.INSERT_ORDER",
+    "orders.NEXT_IDS",
     "paper_books.PUT_POSITION",
     "paper_orders.INSERT_ORDER",
     "positions.INSERT_POSITION",

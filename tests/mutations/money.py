@@ -314,8 +314,11 @@ MONEY: Final = (
         name="an entry is made where an exit has outlived its position",
         edits=(
             Edit(
-                "tradebotd/storage/bots.py", '        "left_over": DenialRule.EXIT_LEFT_OVER,\n', ""
+                "tradebotd/storage/entry_rows.py",
+                '    "left_over": DenialRule.EXIT_LEFT_OVER,\n',
+                "",
             ),
+            Edit("tradebotd/storage/entry_rows.py", " OR b.left_over", ""),
         ),
         tests=(
             "tests/integration/test_orphaned_exits.py::test_nobody_enters_where_an_exit_has_outlived_its_position",

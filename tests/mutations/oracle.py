@@ -112,8 +112,13 @@ ORACLE: Final = (
             ),
             Edit(
                 "tradebotd/trading/execution/entry_obstacles.py",
-                "    halt, stored = await settings.share_halts(connection)\n",
-                "    halt, stored = None, None\n",
+                "    held = await entry_rows.lock(connection, intent.bot)\n    if held.halt is not None:\n",
+                "    held = await entry_rows.lock(connection, intent.bot)\n    if held is None:\n",
+            ),
+            Edit(
+                "tradebotd/trading/execution/entry_obstacles.py",
+                "    stored = held.account_halt\n",
+                "    stored = None\n",
             ),
         ),
         seeds=tuple(range(150)),

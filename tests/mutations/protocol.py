@@ -10,9 +10,8 @@ PROTOCOL: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/execution/placement.py",
-                "            await orders.insert_order(connection, self._lease.account, self._lease.token, order)\n"
-                "        return Prepared(order=order)\n",
-                "        return Prepared(order=order)\n",
+                "                await insert_entry(connection, self._lease, order, decision, limit)\n",
+                "                pass\n",
             ),
             Edit(
                 "tradebotd/trading/execution/placement.py",
@@ -135,8 +134,8 @@ PROTOCOL: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/execution/entry_obstacles.py",
-                "    if halt is not None:",
-                "    if halt is not None and not halt:",
+                "    if held.halt is not None:",
+                "    if held.halt is not None and not held.halt:",
             ),
         ),
         tests=(

@@ -1,6 +1,6 @@
 """`bot_configs` and `bot_states`: made together, so that a first run cannot race."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,8 +8,7 @@ from typing import Any, Final, Literal, LiteralString
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.bot_status import BotStatus, BotStatusKind
-from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.ids import BotName, PositionId, VenueName
+from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.storage.postgres.database import Connection
 
 PausedBy = Literal["limit", "user"]
@@ -75,24 +74,6 @@ RELEASE_WITH_DECISION: Final[LiteralString] = """
            status = CASE WHEN paused_by IS NOT DISTINCT FROM $7 THEN $3 ELSE status END,
            paused_by = CASE WHEN paused_by IS NOT DISTINCT FROM $7 THEN $4 ELSE paused_by END
      WHERE bot = $1 AND lease_token = $2
-"""
-# Read in the transaction of an entry's row. FOR SHARE: a pause that commits later comes after the order. Held before
-# anything else is read: a statement that has to wait for the state sees other tables as they were before its wait, and
-# would miss the position that a fill has made meanwhile.
-SHARE_STATE: Final[LiteralString] = "SELECT 1 FROM bot_states WHERE bot = $1 FOR SHARE"
-SELECT_FOR_ENTRY: Final[LiteralString] = """
-    SELECT s.paused_by, c.active, s.day, s.daily_pnl, s.daily_trades_count, s.daily_unconverted,
-           EXISTS (SELECT 1 FROM positions AS p WHERE p.bot = $1 AND p.closed_at IS NULL) AS holds,
-           EXISTS (SELECT 1 FROM orders AS o
-                    WHERE o.venue = $2 AND o.symbol = $3 AND o.status = 'unknown' AND NOT o.settled) AS unknown,
-           EXISTS (SELECT 1 FROM orders AS o WHERE o.bot = $1 AND o.role = 'entry' AND NOT o.settled AND o.revived)
-           AS revived,
-           EXISTS (SELECT 1 FROM orders AS o JOIN positions AS p ON p.id = o.position_id
-                    WHERE o.venue = $2 AND o.symbol = $3 AND o.role = 'exit' AND NOT o.settled
-                      AND p.closed_at IS NOT NULL) AS left_over
-      FROM bot_states AS s
-      JOIN bot_configs AS c ON c.name = s.bot
-     WHERE s.bot = $1
 """
 COUNT_DAY: Final[LiteralString] = """
     UPDATE bot_states
@@ -228,7 +209,8 @@ async def take_lease(connection: Connection, bot: BotName, token: int) -> Leased
     )
 
 
-def _counters(row: Any) -> Counters:
+def counters_of(row: Any) -> Counters:
+    """Build the counters from a row with the columns of SELECT_DAYS."""
     waiting = amounts(row["daily_unconverted"])
     return Counters(row["day"], row["daily_pnl"], row["daily_trades_count"], waiting)
 
@@ -263,49 +245,12 @@ async def release_lease(
     )
 
 
-async def entry_obstacle(
-    connection: Connection,
-    bot: BotName,
-    venue: VenueName,
-    symbol: str,
-    limit_of: Callable[[Counters], str | None],
-) -> tuple[DenialRule, str] | None:
-    """Return why *bot* may not enter now: the rule and its text, or None.
-
-    It is read again in the transaction that writes the order. *limit_of*: the limit that the
-    counters have reached. An exit that has outlived its position is an obstacle: it would end the
-    next position, whichever bot's that is.
-    """
-    await connection.execute(SHARE_STATE, bot)
-    row = await connection.fetchrow(SELECT_FOR_ENTRY, bot, venue, symbol)
-    if row is None or not row["active"]:
-        return _named(DenialRule.BOT_STOPPED)
-    if row["paused_by"] == "user":
-        return _named(DenialRule.PAUSED_BY_USER)
-    counters = _counters(row)
-    obstacles = {
-        "holds": DenialRule.POSITION_OPEN,
-        "revived": DenialRule.ENTRY_REVIVED,
-        "left_over": DenialRule.EXIT_LEFT_OVER,
-        "unknown": DenialRule.ORDER_UNKNOWN,
-    }
-    for column, rule in obstacles.items():
-        if row[column]:
-            return _named(rule)
-    limit = limit_of(counters)
-    return None if limit is None else (DenialRule.DAILY_LIMIT, limit)
-
-
 def _status(text: str) -> BotStatus:
     """Parse a status; an unknown one must not stop a bot: its next cycle writes a new one."""
     try:
         return BotStatus.parse(text)
     except ValueError:
         return BotStatus(BotStatusKind.PENDING)
-
-
-def _named(rule: DenialRule) -> tuple[DenialRule, str]:
-    return rule, rule.value
 
 
 async def count_day(
@@ -360,7 +305,7 @@ async def select_days(connection: Connection) -> list[tuple[BotName, PausedBy | 
         (
             BotName(row["bot"]),
             row["paused_by"],
-            _counters(row),
+            counters_of(row),
         )
         for row in await connection.fetch(SELECT_DAYS)
     ]

@@ -32,17 +32,16 @@ SEND_WITHIN: Final = timedelta(seconds=2)
 # Constraints of migration 0001 that are rules of trading, and what they deny.
 NEXT_ID: Final[LiteralString] = "SELECT nextval('orders_id_seq')"
 NEXT_IDS: Final[LiteralString] = "SELECT nextval('orders_id_seq') FROM generate_series(1, $1)"
-_INSERT_FROM_LEASE: Final = """
-    INSERT INTO orders (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side,
-                        type, time_in_force, position_type, leverage, reduce_only, quantity, limit_price, stop_price,
-                        trigger_price, exits, reason, params_hash, send_by, created_at, updated_at, ladder_step,
-                        expires_at, linked_id, sweeps)
+# $1 and $2 are the lease's; the rest is in `values_of_new`.
+COLUMNS_OF_NEW: Final = """
+    INSERT INTO orders
+    (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type, time_in_force,
+     position_type, leverage, reduce_only, quantity, limit_price, stop_price, trigger_price, exits, reason, params_hash,
+     send_by, created_at, updated_at, ladder_step, expires_at, linked_id, sweeps)
     SELECT lease.token, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
            $23, $24, $25, $25, $26, $27, $28, $29
-      FROM lease
-    RETURNING id
 """
-INSERT_ORDER: Final[LiteralString] = "WITH " + LEASE + _INSERT_FROM_LEASE
+INSERT_ORDER: Final[LiteralString] = "WITH " + LEASE + COLUMNS_OF_NEW + " FROM lease RETURNING id"
 INSERT_EVENT: Final[LiteralString] = """
     INSERT INTO order_events (order_id, at, status, detail) VALUES ($1, $2, $3, $4)
 """
@@ -148,7 +147,7 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
     Raises AccountTakenError when the lease is no longer ours, OrderDeniedError while another order
     of the kind is unsettled.
     """
-    intent, request = order.intent, order.intent.request
+    intent = order.intent
     try:
         group = order.exit_group_id
         if intent.position_id is not None and group is None:
@@ -156,36 +155,7 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
                 connection, intent.position_id, GroupKind.MARKET, order.created_at
             )
         row_id = await connection.fetchval(
-            INSERT_ORDER,
-            account,
-            token,
-            order.id,
-            order.client_order_id,
-            intent.position_id,
-            group,
-            intent.bot,
-            request.venue,
-            request.symbol,
-            intent.role,
-            request.side,
-            request.type,
-            request.time_in_force,
-            request.position_type,
-            intent.leverage,
-            request.reduce_only,
-            request.quantity,
-            request.limit_price,
-            request.stop_price,
-            request.trigger_price,
-            None if order.exits is None else exits_as_json(order.exits),
-            intent.reason,
-            order.params_hash,
-            order.send_by,
-            order.created_at,
-            intent.ladder_step,
-            intent.expires_at,
-            order.linked_id,
-            intent.sweeps,
+            INSERT_ORDER, account, token, *values_of_new(order, group)
         )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != DenialRule.UNSETTLED_ENTRY:
@@ -194,6 +164,40 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
         raise OrderDeniedError(rule, rule.meaning) from error
     if row_id is None:
         raise AccountTakenError(f"the lease of account {account!r} is no longer ours")
+
+
+def values_of_new(order: NewOrder, group: int | None) -> tuple[Any, ...]:
+    """Return the parameters $3 to $29 of COLUMNS_OF_NEW; *group*: the exit group of an exit."""
+    intent, request = order.intent, order.intent.request
+    return (
+        order.id,
+        order.client_order_id,
+        intent.position_id,
+        group,
+        intent.bot,
+        request.venue,
+        request.symbol,
+        intent.role,
+        request.side,
+        request.type,
+        request.time_in_force,
+        request.position_type,
+        intent.leverage,
+        request.reduce_only,
+        request.quantity,
+        request.limit_price,
+        request.stop_price,
+        request.trigger_price,
+        None if order.exits is None else exits_as_json(order.exits),
+        intent.reason,
+        order.params_hash,
+        order.send_by,
+        order.created_at,
+        intent.ladder_step,
+        intent.expires_at,
+        order.linked_id,
+        intent.sweeps,
+    )
 
 
 async def lock(connection: Connection, client_order_id: ClientOrderId) -> StoredOrder | None:

@@ -23,9 +23,6 @@ CLEAR_VALUE: Final[LiteralString] = """
     INSERT INTO settings (key, value) VALUES ($1, 'null')
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
 """
-SHARE_HALTS: Final[LiteralString] = """
-    SELECT key, value FROM settings WHERE key IN ('account_halt', 'halt') ORDER BY key FOR SHARE
-"""
 DELETE_VALUE: Final[LiteralString] = "DELETE FROM settings WHERE key = $1"
 
 
@@ -48,9 +45,3 @@ async def put(connection: Connection, key: str, value: Any) -> None:
         await connection.execute(CLEAR_VALUE if key in _HALTS else DELETE_VALUE, key)
     else:
         await connection.execute(UPSERT_VALUE, key, value)
-
-
-async def share_halts(connection: Connection) -> tuple[Any | None, Any | None]:
-    """Return the operator's halt and the account's; a later halt commits after the caller."""
-    stored = {row["key"]: row["value"] for row in await connection.fetch(SHARE_HALTS)}
-    return stored.get(HALT), stored.get(ACCOUNT_HALT)

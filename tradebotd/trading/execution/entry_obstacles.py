@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Final
 
 from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
+from tradebotd.domain.errors import AccountTakenError, EntryPostponedError, OrderDeniedError
 from tradebotd.domain.order import OrderIntent
-from tradebotd.storage import bots, settings
-from tradebotd.storage.bots import Counters
+from tradebotd.storage import entry_rows
+from tradebotd.storage.bots import Counters, DecisionRecord
+from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.halts import AccountHalt
+from tradebotd.trading.execution.lease import Lease
 
 PASSING: Final = frozenset(  # gone once settled
     {DenialRule.ORDER_UNKNOWN, DenialRule.ENTRY_REVIVED, DenialRule.EXIT_LEFT_OVER}
@@ -23,28 +25,56 @@ def unlimited(_: Counters) -> str | None:
     return None
 
 
-async def check_entry(
-    connection: Connection,
-    intent: OrderIntent,
-    now: datetime,
-    limit_of: LimitOf,
-) -> None:
-    """Check that an entry may be written. Raises OrderDeniedError.
+async def hold(
+    connection: Connection, intent: OrderIntent, now: datetime, limit_of: LimitOf
+) -> str | None:
+    """Hold what a stop of entries changes; return the limit that the bot's day has reached.
 
-    The halts and the bot's state are locked FOR SHARE: a halt or a pause that commits later comes
-    after this order, and finds it.
+    Raises OrderDeniedError. The halts and the bot's state are locked FOR SHARE: a halt or a pause
+    that commits later comes after this order, and finds it.
     """
-    halt, stored = await settings.share_halts(connection)
-    if halt is not None:
-        raise OrderDeniedError(DenialRule.HALTED, str(halt["reason"]))
+    held = await entry_rows.lock(connection, intent.bot)
+    if held.halt is not None:
+        raise OrderDeniedError(DenialRule.HALTED, str(held.halt["reason"]))
+    stored = held.account_halt
     account_halt = None if stored is None else AccountHalt.read(stored)
     if account_halt is not None and account_halt.holds(now):
         raise OrderDeniedError(account_halt.rule, account_halt.detail)
-    request = intent.request
-    obstacle = await bots.entry_obstacle(
-        connection, intent.bot, request.venue, request.symbol, limit_of
+    if held.counters is None:
+        raise _denial(intent, DenialRule.BOT_STOPPED)
+    if held.paused_by == "user":
+        raise _denial(intent, DenialRule.PAUSED_BY_USER)
+    return limit_of(held.counters)
+
+
+async def insert_entry(
+    connection: Connection,
+    lease: Lease,
+    order: NewOrder,
+    decision: DecisionRecord | None,
+    limit: str | None,
+) -> None:
+    """Insert the row of an entry behind `hold`, which has returned *limit*.
+
+    Raises OrderDeniedError, AccountTakenError when the lease is no longer ours.
+    """
+    intent = order.intent
+    row = await entry_rows.insert(
+        connection, lease.account, lease.token, order, decision, is_denied=limit is not None
     )
-    if obstacle is not None:
-        rule, shown = obstacle
-        error = EntryPostponedError if rule in PASSING else OrderDeniedError
-        raise error(rule, f"{intent.bot} may not enter {request.symbol} now", shown=shown)
+    if row.obstacle is not None:
+        raise _denial(intent, row.obstacle)
+    if limit is not None:
+        raise _denial(intent, DenialRule.DAILY_LIMIT, limit)
+    if not row.leads:
+        raise AccountTakenError(f"the lease of account {lease.account!r} is no longer ours")
+    if not row.made:
+        candle = "" if decision is None else f"{decision.bot} {decision.candle_ts}"
+        raise OrderDeniedError(DenialRule.DECIDED_ALREADY, candle)
+
+
+def _denial(intent: OrderIntent, rule: DenialRule, shown: str | None = None) -> OrderDeniedError:
+    error = EntryPostponedError if rule in PASSING else OrderDeniedError
+    return error(
+        rule, f"{intent.bot} may not enter {intent.request.symbol} now", shown=shown or rule.value
+    )

@@ -32,7 +32,7 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
 from tradebotd.storage.postgres.database import Connection, Database, Lane
-from tradebotd.trading.execution.entry_obstacles import LimitOf, check_entry, unlimited
+from tradebotd.trading.execution.entry_obstacles import LimitOf, hold, insert_entry, unlimited
 from tradebotd.trading.execution.lease import RECHECK_AFTER, HeldBack, Lease
 from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.order_ids import OrderIds
@@ -139,12 +139,12 @@ class Placement:
         """
         intent = approved.intent
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            limit = None
             if intent.role is OrderRole.EXIT:
                 await _check_position(connection, intent)
             else:
-                await check_entry(connection, intent, self._clock.now(), limit_of)
+                limit = await hold(connection, intent, self._clock.now(), limit_of)
             order_id = await self._ids.take(connection)
-            await _decide_once(connection, decision, order_id)
             order = NewOrder(
                 id=order_id,
                 client_order_id=client_order_id_for(self._nonce, order_id),
@@ -154,7 +154,11 @@ class Placement:
                 send_by=self._host.now() + SEND_WITHIN,
                 created_at=self._clock.now(),
             )
-            await orders.insert_order(connection, self._lease.account, self._lease.token, order)
+            if intent.role is OrderRole.ENTRY:
+                await insert_entry(connection, self._lease, order, decision, limit)
+            else:
+                await _decide_once(connection, decision, order_id)
+                await orders.insert_order(connection, self._lease.account, self._lease.token, order)
         return Prepared(order=order)
 
     async def prepare_exits(
