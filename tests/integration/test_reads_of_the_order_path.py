@@ -15,6 +15,7 @@ from tradebotd.storage import (
     cash,
     decisions,
     dust,
+    entry_facts,
     entry_orders,
     entry_rows,
     equity,
@@ -131,7 +132,7 @@ SUMS = "asset_sums, bot_sums, dust, futures_dust, transfer_sums, account_peaks"
 RESUMED = NOON - timedelta(minutes=100)
 AN_HOUR_AGO = NOON - timedelta(hours=1)
 PLACE = (SCRIPTED, SYMBOL)
-ROW = (
+ROW: Final[tuple[object, ...]] = (
     *(
         ACCOUNT,
         1,
@@ -156,10 +157,11 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
     "the latest decision": (decisions.SELECT_LATEST, (BOT,)),
     "what keeps a bot from entering": (entry_rows.LOCK, (BOT,)),
     "the row of an entry": (entry_rows.INSERT, ROW),
-    "what a bot did of late": (entry_orders.SELECT_HISTORY, (BOT, AN_HOUR_AGO, AN_HOUR_AGO)),
+    "what an entry is judged by": (
+        entry_facts.SELECT,
+        (ACCOUNT, NOON - timedelta(hours=12), AN_HOUR_AGO, BOT, AN_HOUR_AGO),
+    ),
     "what bots have realized": (equity.SELECT_BOT_FLOWS, ()),
-    "what assets have earned": (equity.SELECT_SUMS, ()),
-    "entries under way": (equity.SELECT_PENDING, ()),
     "the day's first and the highest equity": (
         equity.SELECT_EXTREMES,
         (ACCOUNT, NOON - timedelta(hours=12), NOON - timedelta(minutes=1)),

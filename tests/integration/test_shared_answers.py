@@ -225,13 +225,13 @@ async def test_an_answer_that_every_exit_overtakes_ends_in_no_entry(database: Da
     for bot in others:
         await harness.enter(bot)
     asked = harness.venue.asked_for.count("account")
-    value_by = harness.account.value_by
+    facts = harness.account.facts
 
-    async def overtaken(answers: Any) -> Any:
+    async def overtaken(*arguments: Any) -> Any:
         await close(harness, others.pop())
-        return await value_by(answers)
+        return await facts(*arguments)
 
-    harness.account.value_by = overtaken  # type: ignore[method-assign]
+    harness.account.facts = overtaken  # type: ignore[method-assign,assignment]
     with pytest.raises(EntryPostponedError, match="account_moving"):
         await harness.enter(first)
 

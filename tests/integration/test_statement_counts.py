@@ -29,7 +29,7 @@ class Most:
     asked: dict[str, int]
 
 
-ENTRY = Most(21, 25, 2, {"submit": 1})
+ENTRY = Most(15, 19, 2, {"submit": 1})
 EXIT = Most(20, 24, 2, {"submit": 1})
 EXIT_BY_SIGNAL = Most(22, 26, 2, {"submit": 1})
 NOTHING_TO_DO = Most(2, 2, 0, {})

@@ -126,7 +126,7 @@ MONEY: Final = (
         name="no cooldown follows a trailing stop",
         edits=(
             Edit(
-                "tradebotd/storage/entry_orders.py",
+                "tradebotd/storage/entry_facts.py",
                 "close_reason IN ('stop_loss', 'trailing_stop')",
                 "close_reason IN ('stop_loss')",
             ),

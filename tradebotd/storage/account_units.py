@@ -1,7 +1,7 @@
 """`account_units`: units of an account, which grow and shrink with transfers, not with P&L."""
 
 from decimal import Decimal
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
 from tradebotd.risk.account_units import Units
 from tradebotd.storage.postgres.database import Connection
@@ -22,7 +22,11 @@ async def select(connection: Connection, account: str) -> tuple[Units, Decimal]:
 
     Also returns the value of transfers reported since the last snapshot.
     """
-    row = await connection.fetchrow(SELECT, account)
+    return units_of(await connection.fetchrow(SELECT, account))
+
+
+def units_of(row: Any) -> tuple[Units, Decimal]:
+    """Build both from the columns of SELECT."""
     units = Units() if row["units"] is None else Units(units=row["units"], since=row["since"])
     return units, row["unweighed"]
 

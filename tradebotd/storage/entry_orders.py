@@ -1,4 +1,4 @@
-"""Entries: those that rest at a venue, and what keeps a bot from a new one."""
+"""Entries that rest at a venue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,11 +25,6 @@ SELECT_RESTING: Final[LiteralString] = """
        AND ($1::text IS NULL OR o.bot = $1)
      ORDER BY o.id
 """
-SELECT_HISTORY: Final[LiteralString] = """
-    SELECT (SELECT count(*) FROM orders WHERE bot = $1 AND role = 'entry' AND created_at > $2) AS entries,
-           (SELECT max(closed_at) FROM positions
-             WHERE bot = $1 AND closed_at > $3 AND close_reason IN ('stop_loss', 'trailing_stop')) AS stopped_at
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,24 +49,9 @@ class RestingEntry:
     daily_unconverted: Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryHistory:
-    """Recent entries. `entries`: in the last minute; `stopped_at`: last close by a stop."""
-
-    entries: int
-    stopped_at: datetime | None
-
-
 async def select_resting(connection: Connection, bot: BotName | None = None) -> list[RestingEntry]:
     """Return all resting entries, or those of *bot*, oldest first."""
     return [_resting(row) for row in await connection.fetch(SELECT_RESTING, bot)]
-
-
-async def select_history(
-    connection: Connection, bot: BotName, minute_ago: datetime, stops_since: datetime
-) -> EntryHistory:
-    row = await connection.fetchrow(SELECT_HISTORY, bot, minute_ago, stops_since)
-    return EntryHistory(entries=row["entries"], stopped_at=row["stopped_at"])
 
 
 def _resting(row: Any) -> RestingEntry:

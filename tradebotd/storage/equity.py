@@ -1,5 +1,6 @@
 """`equity_snapshots`, and the sums that they and the account limits are computed from."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,26 +18,27 @@ INSERT_SNAPSHOTS: Final[LiteralString] = """
            AS s (bot, equity, cash, exposure, unrealized_pnl)
     ON CONFLICT (ts, account, coalesce(bot, '')) DO NOTHING
 """
-# A symbol that has left the configuration is still known by what it was.
-SELECT_BOT_FLOWS: Final[LiteralString] = """
-    SELECT c.name AS bot, coalesce(p.realized, '[]') AS realized, o.venue, o.symbol, o.side, o.position_type,
-           o.quantity, o.entry_price, o.cost, o.leverage, m.base_asset, m.quote_asset,
-           o.id, o.exit_quantity + o.swept AS exited, o.funding, u.unsettled, u.moving, u.exiting
-      FROM bot_configs AS c
-      LEFT JOIN (SELECT bot, jsonb_agg(jsonb_build_array(venue, asset, realized::text)) AS realized
-                   FROM bot_sums GROUP BY bot) AS p ON p.bot = c.name
-      LEFT JOIN positions AS o ON o.bot = c.name AND o.closed_at IS NULL
-      LEFT JOIN market_symbols AS m ON m.symbol = o.symbol
-     CROSS JOIN (SELECT count(*) AS unsettled, count(*) FILTER (WHERE moves) AS moving,
-                        count(*) FILTER (WHERE moves AND role = 'exit') AS exiting
-                   FROM (SELECT role, NOT (type <> 'market' AND status IN ('new', 'partially_filled')) AS moves
-                           FROM orders WHERE NOT settled) AS open) AS u
-     ORDER BY c.name, o.id
+# Columns of one statement, and of one snapshot: what leaves `pending` is among the holdings, and in the sums. A symbol
+# that has left the configuration is still known by what it was.
+FLOWS: Final = """
+    ARRAY(SELECT (id, venue, symbol, quantity - filled_quantity, limit_price, position_type, leverage,
+                  position_id IS NULL, venue_order_id IS NOT NULL)
+            FROM orders WHERE role = 'entry' AND NOT settled ORDER BY id) AS pending,
+    ARRAY(SELECT (venue, asset, sum(earned + paid_elsewhere - fees_taken))
+            FROM asset_sums GROUP BY venue, asset ORDER BY venue, asset) AS sums,
+    ARRAY(SELECT (p.id, p.bot, p.venue, p.symbol, m.base_asset, m.quote_asset, p.position_type, p.side, p.quantity,
+                  p.entry_price, p.cost, p.leverage, p.exit_quantity + p.swept, p.funding)
+            FROM positions AS p LEFT JOIN market_symbols AS m ON m.symbol = p.symbol
+           WHERE p.closed_at IS NULL ORDER BY p.bot, p.id) AS holdings,
+    (SELECT (count(*), count(*) FILTER (WHERE moves), count(*) FILTER (WHERE moves AND role = 'exit'))
+       FROM (SELECT role, NOT (type <> 'market' AND status IN ('new', 'partially_filled')) AS moves
+               FROM orders WHERE NOT settled) AS unsettled) AS under_way
 """
-SELECT_SUMS: Final[LiteralString] = """
-    SELECT venue, asset, sum(earned + paid_elsewhere - fees_taken) AS booked FROM asset_sums GROUP BY venue, asset
-     ORDER BY venue, asset
+_OF_ALL: Final = """,
+    ARRAY(SELECT (c.name, s.venue, s.asset, s.realized)
+            FROM bot_configs AS c LEFT JOIN bot_sums AS s ON s.bot = c.name ORDER BY c.name, s.venue, s.asset) AS bots
 """
+SELECT_BOT_FLOWS: Final[LiteralString] = "SELECT" + FLOWS + _OF_ALL
 # A peak from before an operator resumed from a drawdown is none any more, nor is what was before the account was empty.
 SELECT_EXTREMES: Final[LiteralString] = """
     SELECT (SELECT unit_value FROM equity_snapshots
@@ -45,13 +47,6 @@ SELECT_EXTREMES: Final[LiteralString] = """
              ORDER BY ts LIMIT 1) AS day_start,
            (SELECT peak FROM account_peaks WHERE account = $1) AS peak,
            (SELECT count(*) FROM orders WHERE role = 'entry' AND created_at > $3) AS recent_entries
-"""
-SELECT_PENDING: Final[LiteralString] = """
-    SELECT id, venue, symbol, quantity - filled_quantity AS quantity, limit_price, position_type, leverage,
-           position_id IS NULL AS opens, venue_order_id IS NOT NULL AS acknowledged
-      FROM orders
-     WHERE role = 'entry' AND NOT settled
-     ORDER BY id
 """
 
 CashKey = tuple[VenueName, str]  # a venue, and an asset there
@@ -76,6 +71,7 @@ class OpenHolding:
     """
 
     position_id: PositionId
+    bot: BotName
     venue: VenueName
     symbol: str
     base_asset: str
@@ -120,6 +116,7 @@ class PendingEntry:
 class Flows:
     """Flows of the account. `moving`: orders are in flight, which the venue may have booked first.
 
+    `holdings`: of all bots; `bots`: those that were asked for.
     `exiting`: exits among them. `resting`: orders rest at a venue, and may fill at any moment.
     `sums`: the change of each purse by all that we have recorded, without the cost of open spot
     holdings.
@@ -127,6 +124,7 @@ class Flows:
 
     sums: Mapping[CashKey, Decimal]
     bots: Sequence[BotFlows]
+    holdings: Sequence[OpenHolding]
     pending: Sequence[PendingEntry]
     moving: bool
     exiting: bool
@@ -164,42 +162,44 @@ async def insert_snapshots(
 
 
 async def select_bot_flows(connection: Connection) -> Flows:
-    """Return the flows; pending entries are read first, so that one that fills is not missed."""
-    pending = tuple(_pending(row) for row in await connection.fetch(SELECT_PENDING))
-    sums = {
-        (VenueName(row["venue"]), row["asset"]): row["booked"]
-        for row in await connection.fetch(SELECT_SUMS)
-    }
-    bots: dict[BotName, BotFlows] = {}
-    moving = exiting = resting = False
-    for row in await connection.fetch(SELECT_BOT_FLOWS):
-        moving, exiting = row["moving"] > 0, row["exiting"] > 0
-        resting = row["unsettled"] > row["moving"]
-        bot = BotName(row["bot"])
-        known = bots.get(bot)
-        holdings = () if row["symbol"] is None else (_holding(row),)
-        bots[bot] = BotFlows(
-            bot=bot,
-            realized={
-                (VenueName(venue), asset): Decimal(amount)
-                for venue, asset, amount in row["realized"]
-            },
-            holdings=holdings if known is None else (*known.holdings, *holdings),
-        )
+    """Return the flows of all bots."""
+    return flows_of(await connection.fetchrow(SELECT_BOT_FLOWS))
+
+
+def flows_of(row: Any) -> Flows:
+    """Build the flows from the columns of FLOWS, and from `bots`."""
+    holdings = tuple(_holding(each) for each in row["holdings"])
+    of_bot: dict[BotName, list[OpenHolding]] = defaultdict(list)
+    for holding in holdings:
+        of_bot[holding.bot].append(holding)
+    realized: dict[BotName, dict[CashKey, Decimal]] = {}
+    for bot, venue, asset, amount in row["bots"]:
+        sums = realized.setdefault(BotName(bot), {})
+        if venue is not None:
+            sums[VenueName(venue), asset] = amount
+    unsettled, moving, exiting = row["under_way"]
     return Flows(
-        sums=sums,
-        bots=tuple(bots.values()),
-        pending=pending,
-        moving=moving,
-        exiting=exiting,
-        resting=resting,
+        sums={(VenueName(venue), asset): booked for venue, asset, booked in row["sums"]},
+        bots=tuple(
+            BotFlows(bot=bot, realized=sums, holdings=tuple(of_bot.get(bot, ())))
+            for bot, sums in realized.items()
+        ),
+        holdings=holdings,
+        pending=tuple(_pending(each) for each in row["pending"]),
+        moving=moving > 0,
+        exiting=exiting > 0,
+        resting=unsettled > moving,
     )
 
 
 async def select_history(
     connection: Connection, account: str, day_began: datetime, minute_ago: datetime
 ) -> AccountHistory:
-    row = await connection.fetchrow(SELECT_EXTREMES, account, day_began, minute_ago)
+    return history_of(await connection.fetchrow(SELECT_EXTREMES, account, day_began, minute_ago))
+
+
+def history_of(row: Any) -> AccountHistory:
+    """Build the history from the columns of SELECT_EXTREMES."""
     return AccountHistory(
         day_start=row["day_start"],
         peak=row["peak"],
@@ -208,32 +208,49 @@ async def select_history(
 
 
 def _holding(row: Any) -> OpenHolding:
-    sign = 1 if row["side"] == "long" else -1
+    (
+        position_id,
+        bot,
+        venue,
+        symbol,
+        base_asset,
+        quote_asset,
+        position_type,
+        side,
+        quantity,
+        entry_price,
+        cost,
+        leverage,
+        exited,
+        funding,
+    ) = row
     return OpenHolding(
-        position_id=PositionId(row["id"]),
-        venue=VenueName(row["venue"]),
-        symbol=row["symbol"],
-        base_asset=row["base_asset"],
-        quote_asset=row["quote_asset"],
-        position_type=PositionType(row["position_type"]),
-        quantity=sign * row["quantity"],
-        entry_price=row["entry_price"],
-        cost=row["cost"],
-        leverage=row["leverage"],
-        exited=row["exited"],
-        funding=row["funding"],
+        position_id=PositionId(position_id),
+        bot=BotName(bot),
+        venue=VenueName(venue),
+        symbol=symbol,
+        base_asset=base_asset,
+        quote_asset=quote_asset,
+        position_type=PositionType(position_type),
+        quantity=quantity if side == "long" else -quantity,
+        entry_price=entry_price,
+        cost=cost,
+        leverage=leverage,
+        exited=exited,
+        funding=funding,
     )
 
 
 def _pending(row: Any) -> PendingEntry:
+    order_id, venue, symbol, quantity, limit_price, position_type, leverage, opens, known = row
     return PendingEntry(
-        order_id=OrderId(row["id"]),
-        venue=VenueName(row["venue"]),
-        symbol=row["symbol"],
-        quantity=row["quantity"],
-        limit_price=row["limit_price"],
-        position_type=PositionType(row["position_type"]),
-        leverage=row["leverage"],
-        opens=row["opens"],
-        acknowledged=row["acknowledged"],
+        order_id=OrderId(order_id),
+        venue=VenueName(venue),
+        symbol=symbol,
+        quantity=quantity,
+        limit_price=limit_price,
+        position_type=PositionType(position_type),
+        leverage=leverage,
+        opens=opens,
+        acknowledged=known,
     )

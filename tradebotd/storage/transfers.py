@@ -1,10 +1,10 @@
 """`transfers` and `cash_keys`: deposits to and withdrawals from an account, reported or inferred."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
@@ -230,14 +230,16 @@ async def select_since(
 
 
 async def select_last_seen(connection: Connection, account: str) -> dict[CashKey, LastSeen]:
+    return last_seen_of(await connection.fetch(SELECT_PURSES, account))
+
+
+def last_seen_of(rows: Iterable[Any]) -> dict[CashKey, LastSeen]:
+    """Build the purses from rows with the columns of SELECT_PURSES, in their order."""
     return {
-        (VenueName(row["venue"]), row["asset"]): LastSeen(
-            cash=row["cash"],
-            booked=row["booked"],
-            told=row["transferred_by_now"] - row["transferred"],
-            absorbed=row["absorbed"],
+        (VenueName(venue), asset): LastSeen(
+            cash=cash, booked=booked, told=moved - transferred, absorbed=absorbed
         )
-        for row in await connection.fetch(SELECT_PURSES, account)
+        for venue, asset, cash, booked, transferred, absorbed, moved in rows
     }
 
 

@@ -5,7 +5,7 @@ The day's first equity and the highest one are moved by the transfer's share of 
 """
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.account_units import Units, Weighed, undo, weigh
 from tradebotd.storage import account_units, alerts, baselines, transfers
+from tradebotd.storage.entry_facts import AccountRecord
 from tradebotd.storage.equity import CashKey
 from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.storage.transfers import LastSeen, Part
@@ -50,6 +51,9 @@ class Jump:
     amount: Decimal
     worth: Decimal
     absorbed: Decimal
+
+
+PartsOf = Callable[[CashKey, Decimal], Awaitable[Sequence[Part]]]
 
 
 class TransferRecorder:
@@ -145,39 +149,40 @@ class TransferRecorder:
 
     async def units(
         self,
-        connection: Connection,
+        record: AccountRecord,
         cash: Mapping[CashKey, Decimal],
         booked: Mapping[CashKey, Decimal],
         equity: Decimal,
-        peak_value: Decimal | None,
         now: datetime,
     ) -> Units | None:
         """Return the units as a snapshot now would make them; None if all would begin anew.
 
-        *booked*: what our books say has moved in each purse, at the same moment as *cash*.
-        *peak_value*: the highest value of a unit.
+        *booked*: what our books say has moved in each purse, at the same moment as *cash*. Raises
+        DatabaseUnavailableError.
         """
-        stored, reported = await account_units.select(connection, self._account)
-        jumps = await self._jumps(connection, cash, booked, equity, now, lock=False)
-        undone, weighed = _weighed(stored, reported, jumps, equity, peak_value, now)
+
+        async def parts_of(cash_key: CashKey, amount: Decimal) -> Sequence[Part]:
+            async with self._database.connection() as connection:
+                return await self._parts(connection, cash_key, amount, now, lock=False)
+
+        jumps = await self._jumps(parts_of, record.seen, cash, booked, equity)
+        stored, peak = record.units, record.history.peak
+        undone, weighed = _weighed(stored, record.unweighed, jumps, equity, peak, now)
         return None if weighed.against is None or undone.since != stored.since else weighed.units
 
     async def _jumps(
         self,
-        connection: Connection,
+        parts_of: PartsOf,
+        seen: Mapping[CashKey, LastSeen],
         cash: Mapping[CashKey, Decimal],
         booked: Mapping[CashKey, Decimal],
         equity: Decimal,
-        now: datetime,
-        *,
-        lock: bool,
     ) -> list[Jump]:
         """Return how much each purse has jumped since the last snapshot without a known reason.
 
         A purse that is counted for the first time has come in, and one that is no longer counted
-        has left.
+        has left. *seen*: the purses at the last snapshot.
         """
-        seen = await transfers.select_last_seen(connection, self._account)
         jumps: list[Jump] = []
         for cash_key in sorted({*seen, *cash}) if seen else ():
             last_seen = seen.get(cash_key)
@@ -191,15 +196,7 @@ class TransferRecorder:
             noticed = self._is_noticed(cash_key, amount, equity)
             parts: Sequence[Part] = ()
             if noticed or amount * late < 0:
-                parts, _ = await transfers.inferred_parts(
-                    connection,
-                    self._account,
-                    cash_key,
-                    -amount,
-                    now - transfers.LATER,
-                    now,
-                    lock=lock,
-                )
+                parts = await parts_of(cash_key, -amount)
             # An amount booked after the venue had counted it comes back with the other sign.
             first, returned = _split(parts, late)
             returned = returned if noticed else []
@@ -222,6 +219,21 @@ class TransferRecorder:
             )
         return jumps
 
+    async def _parts(
+        self,
+        connection: Connection,
+        cash_key: CashKey,
+        amount: Decimal,
+        now: datetime,
+        *,
+        lock: bool,
+    ) -> Sequence[Part]:
+        """Return inferred transfers of *amount*'s sign, which it may be a part of."""
+        parts, _ = await transfers.inferred_parts(
+            connection, self._account, cash_key, amount, now - transfers.LATER, now, lock=lock
+        )
+        return parts
+
     async def settle(
         self,
         connection: Connection,
@@ -237,7 +249,12 @@ class TransferRecorder:
         store no snapshot use `units`.
         """
         stored, reported = await account_units.select(connection, self._account)
-        jumps = await self._jumps(connection, cash, booked, equity, now, lock=True)
+        seen = await transfers.select_last_seen(connection, self._account)
+
+        async def parts_of(cash_key: CashKey, amount: Decimal) -> Sequence[Part]:
+            return await self._parts(connection, cash_key, amount, now, lock=True)
+
+        jumps = await self._jumps(parts_of, seen, cash, booked, equity)
         undone, weighed = _weighed(stored, reported, jumps, equity, peak_value, now)
         for jump in jumps:
             venue, _ = jump.cash_key

@@ -18,7 +18,8 @@ from tradebotd.ports.prices import BelievedPrices
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.limits import AccountState
 from tradebotd.risk.sizing import DEFAULT_COST_BUFFER
-from tradebotd.storage import equity
+from tradebotd.storage import entry_facts, equity
+from tradebotd.storage.entry_facts import AccountRecord, EntryFacts
 from tradebotd.storage.equity import (
     BotFlows,
     CashKey,
@@ -138,13 +139,27 @@ class Account:
         """
         return await self._answers.ask(venue, overtaken)
 
-    async def value_by(self, answers: Answers) -> Valuation | None:
-        """Return the valuation of this moment by *answers* or by newer ones; nobody is asked.
+    async def facts(self, bot: BotName, stops_since: datetime, now: datetime) -> EntryFacts:
+        """Read what an entry of *bot* is judged by. *stops_since*: when its cooldown began.
+
+        Raises DatabaseUnavailableError.
+        """
+        async with self._database.connection() as connection:
+            return await entry_facts.select(
+                connection,
+                self.name,
+                bot,
+                day_began=day_began(now, self.zone),
+                minute_ago=now - MINUTE,
+                stops_since=stops_since,
+            )
+
+    def value_by(self, flows: Flows, answers: Answers) -> Valuation | None:
+        """Return the valuation of *flows* by *answers* or by newer ones; nobody is asked.
 
         Returns None where an answer is too old, or something was sold since. Raises FeedError when
-        something held has no price, DatabaseUnavailableError.
+        something held has no price.
         """
-        flows = await self._flows()
         usable = self._answers.usable(flows, answers)
         silent = set(self._venues) - set(usable)
         if any(self._venue_accounts.silence_reason(name) is None for name in silent):
@@ -192,7 +207,7 @@ class Account:
             silent[name] = self._venue_accounts.silence_reason(name) or "it was not asked"
             if (last := self._venue_accounts.last(name)) is not None:
                 known[name] = last
-        holdings = [holding for flow in flows.bots for holding in flow.holdings]
+        holdings = flows.holdings
         booked, bought = booked_cash(flows), _bought(holdings)
         cash = self._cash(known, booked, bought)
         bots = {
@@ -235,25 +250,21 @@ class Account:
         self._read = (state, flows) if still else None
         return flows
 
-    async def standing(self, valuation: Valuation, now: datetime) -> AccountStanding:
+    async def standing(
+        self, valuation: Valuation, now: datetime, record: AccountRecord | None = None
+    ) -> AccountStanding:
         """Return the standing for the limits; without a snapshot yet, day and peak begin now.
 
         An equity that lacks a venue shows no loss. A transfer is no loss either, whether a venue
         has reported it or cash has jumped: day and peak are moved by its share of the equity.
+        *record*: None reads it. Raises DatabaseUnavailableError.
         """
-        async with self._database.connection() as connection:
-            history = await equity.select_history(
-                connection, self.name, day_began(now, self.zone), now - MINUTE
-            )
-            units = await self.transfers.units(
-                connection,
-                valuation.cash,
-                valuation.booked,
-                valuation.account.equity,
-                history.peak,
-                now,
-            )
-        current = valuation.account.equity
+        if record is None:
+            began = day_began(now, self.zone)
+            async with self._database.connection() as connection:
+                record = await entry_facts.select_record(connection, self.name, began, now - MINUTE)
+        history, current = record.history, valuation.account.equity
+        units = await self.transfers.units(record, valuation.cash, valuation.booked, current, now)
         day_start = peak = None
         if units is not None and not valuation.unknown:
             day_start, peak = units.money(history.day_start), units.money(history.peak)

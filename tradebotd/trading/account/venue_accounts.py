@@ -175,19 +175,17 @@ class VenueAccounts:
 def booked_cash(flows: Flows) -> dict[CashKey, Decimal]:
     """Return what our books have moved in each purse: results, less the cost of spot holdings."""
     booked: dict[CashKey, Decimal] = defaultdict(Decimal, flows.sums)
-    for flow in flows.bots:
-        for holding in flow.holdings:
-            if holding.position_type is PositionType.SPOT:
-                booked[holding.venue, holding.quote_asset] -= holding.cost
-                booked[holding.venue, holding.base_asset] += holding.quantity
+    for holding in flows.holdings:
+        if holding.position_type is PositionType.SPOT:
+            booked[holding.venue, holding.quote_asset] -= holding.cost
+            booked[holding.venue, holding.base_asset] += holding.quantity
     return dict(booked)
 
 
 def _sold(flows: Flows, venue: VenueName) -> dict[PositionId, Sold]:
     return {
         holding.position_id: (holding.exited, holding.funding)
-        for flow in flows.bots
-        for holding in flow.holdings
+        for holding in flows.holdings
         if holding.venue == venue
     }
 
@@ -195,7 +193,6 @@ def _sold(flows: Flows, venue: VenueName) -> dict[PositionId, Sold]:
 def _held(flows: Flows, venue: VenueName) -> dict[PositionId, Decimal]:
     return {
         holding.position_id: abs(holding.quantity)
-        for flow in flows.bots
-        for holding in flow.holdings
+        for holding in flows.holdings
         if holding.venue == venue
     }

@@ -25,9 +25,8 @@ from tradebotd.domain.side import PositionSide
 from tradebotd.risk.limits import EntryTerms, approve_entry, reached_account_limit
 from tradebotd.risk.sellable import least_entry
 from tradebotd.risk.sizing import entry_quantity
-from tradebotd.storage import entry_orders
 from tradebotd.storage.bots import DecisionRecord
-from tradebotd.storage.entry_orders import EntryHistory
+from tradebotd.storage.entry_facts import AccountRecord, EntryFacts, EntryHistory
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account.daily_limits import reached_limit
 from tradebotd.trading.account.shared_answers import Answers, no_answer
@@ -44,7 +43,6 @@ from tradebotd.trading.entries.entry_prices import EntryPrices, Quote
 from tradebotd.trading.entries.symbol_setups import SymbolSetups
 from tradebotd.trading.execution.placement import Placement, Prepared
 
-MINUTE: Final = timedelta(minutes=1)
 ATTEMPTS: Final = 6
 REPEATS: Final = 2  # for an answer that may only be too cautious
 _FIXED: Final = frozenset({SizingKind.FIXED_QUANTITY, SizingKind.FIXED_NOTIONAL})
@@ -139,25 +137,25 @@ class Entries:
         (*may_repeat*) it may count an entry under way twice, and a limit denies this one by it.
         """
         permit.check()
-        history = await self._history(wanted.spec, wanted.now)
-        valuation = await self.account.value_by(answers)
+        facts = await self._facts(wanted.spec, wanted.now)
+        valuation = self.account.value_by(facts.flows, answers)
         if valuation is None:
             return None
         try:
-            return await self._write(wanted, permit, history, valuation)
+            return await self._write(wanted, permit, facts, valuation)
         except OrderDeniedError as error:
             if may_repeat and valuation.cautious and error.rule in _BY_WORTH:
                 return None
             raise
 
     async def _write(
-        self, wanted: "_Wanted", permit: EntryPass, history: EntryHistory, valuation: Valuation
+        self, wanted: "_Wanted", permit: EntryPass, facts: EntryFacts, valuation: Valuation
     ) -> Prepared:
         spec, symbol, now = wanted.spec, wanted.symbol, wanted.now
         venue = symbol.instrument.venue
         if venue in valuation.silent:
             raise no_answer(venue, valuation.silent[venue])
-        standing = await self.review(valuation, now)
+        standing = await self.review(valuation, now, facts.record)
         halt = self._halts.current
         if halt is not None:
             raise OrderDeniedError(halt.rule, halt.detail)
@@ -174,7 +172,7 @@ class Entries:
             plan.price,
             standing.state,
             self.limits,
-            self._terms(spec, symbol, plan, history, quantity),
+            self._terms(spec, symbol, plan, facts.own, quantity),
         )
         return await self._placement.prepare(
             approved,
@@ -185,29 +183,28 @@ class Entries:
             ),
         )
 
-    async def review(self, valuation: Valuation, now: datetime) -> AccountStanding:
+    async def review(
+        self, valuation: Valuation, now: datetime, record: AccountRecord | None = None
+    ) -> AccountStanding:
         """Return the account's standing; a limit reached beyond doubt halts entries from here on.
 
         A sum of two moments is no proof: it keeps this entry waiting, and the next snapshot judges.
         """
-        standing = await self.account.standing(valuation, now)
+        standing = await self.account.standing(valuation, now, record)
         if valuation.certain:
             account = self.account
             await self._halts.judge(account.name, standing.state, self.limits, account.zone)
         return standing
 
-    async def _history(self, spec: BotSpec, now: datetime) -> EntryHistory:
-        cooldown = spec.cooldown or timedelta()
-        async with self._database.connection() as connection:
-            history = await entry_orders.select_history(
-                connection, spec.name, now - MINUTE, now - cooldown
-            )
-        if spec.cooldown is not None and history.stopped_at is not None:
-            until = history.stopped_at + spec.cooldown
+    async def _facts(self, spec: BotSpec, now: datetime) -> EntryFacts:
+        facts = await self.account.facts(spec.name, now - (spec.cooldown or timedelta()), now)
+        stopped_at = facts.own.stopped_at
+        if spec.cooldown is not None and stopped_at is not None:
+            until = stopped_at + spec.cooldown
             raise OrderDeniedError(
                 DenialRule.COOLDOWN, f"a stop closed its position; until {until}"
             )
-        return history
+        return facts
 
     def _quantity(
         self,
