@@ -62,6 +62,7 @@ WRONG_ACTS = [
     ("/v1/halt", b'{"reason"', JSON, "9: JSON decode error"),
     ("/v1/halt", b"\xff\xfe", JSON, "0: JSON decode error"),
     ("/v1/halt", b"[" * 100_000, JSON, "0: JSON decode error"),
+    ("/v1/halt", b'{"reason": ' + b"1" * 5000 + b"}", JSON, "0: JSON decode error"),
     (
         "/v1/positions/x/exits",
         b"{}",

@@ -73,6 +73,23 @@ def test_one_that_is_bound_and_does_not_listen_yet_is_not_taken_for_dead(
     assert [str(error) for error in refused] == [f"another daemon answers on {path}"]
 
 
+def test_a_door_that_is_removed_leaves_its_successor_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M1.6: a file system gives the number of a removed file to the next one, at its will."""
+    path = folder / "s"
+    monkeypatch.setattr(server, "_identity", lambda _: (1, 2))
+    door = server.Door(path)
+    door.remove()
+    successor = server.Door(path)
+
+    door.remove()
+
+    assert path.exists()
+    successor.remove()
+    assert not path.exists()
+
+
 def test_one_that_hangs_while_it_starts_is_not_waited_for_for_ever(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

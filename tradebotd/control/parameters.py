@@ -131,7 +131,7 @@ async def _body(request: Request) -> Any:
         return json.loads(content)
     except json.JSONDecodeError as error:
         place = error.pos
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no UTF-8, an endless number, endless nesting
         place = 0
     raise RequestValidationError([{"loc": ("body", place), "msg": "JSON decode error"}])
 

@@ -87,6 +87,7 @@ class Door:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._removed = False
         self._open()
 
     def _open(self) -> None:
@@ -112,8 +113,14 @@ class Door:
         old.close()
 
     def remove(self) -> None:
-        """Remove the socket file unless a successor has replaced it. Blocks."""
+        """Remove the socket file unless a successor has replaced it. Blocks.
+
+        Once: a file system may give the number of a removed file to the next one, a successor's.
+        """
         self._socket.close()
+        if self._removed:
+            return
+        self._removed = True
         with suppress(OSError):
             if _identity(self.path) == self._identity:
                 self.path.unlink()

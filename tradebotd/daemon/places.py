@@ -79,7 +79,8 @@ def refuse_beside_a_daemon(config: Config) -> None:
             continue
         if answers(path):
             raise AccountTakenError(
-                f"a daemon is running, it answers on {path}: `tradebotctl --socket {path} flatten`"
+                f"a daemon is running, it answers on {path}: `tradebotctl --socket {path} flatten`,"
+                " or stop it first where it is still starting or stands by"
             )
 
 

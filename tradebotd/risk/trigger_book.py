@@ -134,7 +134,7 @@ class TriggerBook:
         return self._symbols[entry.position.symbol].trail_of(entry).best_of(entry.cohort)
 
     def is_unmoved(self, position: Position) -> bool:
-        """Return whether ticks have left best price and stop-loss as in the *known* position."""
+        """Return whether ticks have left best price and stop-loss as in *position*."""
         entry, best = self._entries[position.id], self.best_price(position.id)
         return best == position.best_price and entry.position.stop_loss == position.stop_loss
 

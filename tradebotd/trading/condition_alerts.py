@@ -32,8 +32,8 @@ class ConditionAlerts:
     ) -> None:
         """Update the alerts. Raises DatabaseUnavailableError; the next call tries again.
 
-        *found*: reason by subject. *silent*: venues of which it is not known whether their alerts
-        are over.
+        *conditions*: reason by subject. *silent*: venues of which it is not known whether their
+        alerts are over.
         """
         reporting = (dict(conditions), frozenset(silent))
         if reporting == self._reported:

@@ -166,7 +166,7 @@ async def synchronise(
     async with database.transaction(durable=True) as connection:
         symbol_ids = await sync_symbols(connection, files.symbols)
         await bots.sync_bots(connection, config.bot_specs(), configs, host_now())
-        # Clear alerts of calendars that no symbol uses any more: no other code would.
+        # Clear alerts of calendars that no symbol uses any more, before any is raised.
         await alerts.clear_others(
             connection, AlertCode.CALENDAR_ENDS, sorted(files.calendars), host_now()
         )

@@ -370,7 +370,7 @@ def _weighed(
 ) -> tuple[Units, Weighed]:
     """Return the units without wrong inferences, and with what has come or left since.
 
-    *told*: worth of the transfers that were reported since the last snapshot.
+    *reported*: worth of the transfers that were reported since the last snapshot.
     """
     undone = undo(stored, [part.undone for jump in jumps for part in jump.booked], now)
     worth = reported + sum((jump.worth for jump in jumps), ZERO)

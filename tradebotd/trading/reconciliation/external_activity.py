@@ -85,7 +85,7 @@ class ExternalActivity:
         answered: Mapping[VenueName, Sequence[OrderReport]],
         failed: dict[str, str],
     ) -> None:
-        """Find resting orders that are not ours. *known*: venues that have been asked already."""
+        """Find resting orders that are not ours. *answered*: venues asked already."""
         unasked = self._venues.keys() - answered.keys()
         answers = await venues.ask_all(unasked, lambda venue: venue.open_orders(), failed)
         for name, reports in sorted([*answered.items(), *answers.items()]):
@@ -151,7 +151,7 @@ class ExternalActivity:
     async def settle_excess(
         self, differences: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
     ) -> int:
-        """Settle our own excess fills; return how many. If any, *found* is out of date."""
+        """Settle our own excess fills; return how many. If any, *differences* is outdated."""
         return await self._excess.settle(differences, accounts)
 
     async def forget_old(self) -> None:
