@@ -14,7 +14,7 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.account.halts import AccountHalts
+from tradebotd.trading.account.loss_halts import AccountHalts
 
 BUY = SignalKind.BUY
 MIDNIGHT = NOON + timedelta(hours=12)

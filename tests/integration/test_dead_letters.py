@@ -10,8 +10,8 @@ from tests.integration.test_job_runner import MINUTELY, NAME, NOON, Make, due
 from tests.integration.test_job_runner import bench as bench  # noqa: PLC0414 - the same fixture
 from tradebotd.domain.job import Every, JobSpec, Summary
 from tradebotd.jobs.default_schedule import default_specs
+from tradebotd.scheduling.dead_letters import retry_dead_letter
 from tradebotd.scheduling.job import RunContext
-from tradebotd.scheduling.job_switches import retry_dead_letter
 from tradebotd.storage import dead_letters
 
 

@@ -19,14 +19,10 @@ from tradebotd.domain.refusal import RefusalCode
 from tradebotd.jobs.ping import Ping
 from tradebotd.scheduling.attempts import Backoff
 from tradebotd.scheduling.catch_up import catch_up
+from tradebotd.scheduling.dead_letters import discard_dead_letter, retry_dead_letter
 from tradebotd.scheduling.job import RunContext
 from tradebotd.scheduling.job_status import job_statuses
-from tradebotd.scheduling.job_switches import (
-    discard_dead_letter,
-    load_disabled,
-    retry_dead_letter,
-    switch,
-)
+from tradebotd.scheduling.job_switches import load_disabled, switch
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler

@@ -40,7 +40,7 @@ EXITS: Final = (
         name="a trailing stop set by hand loosens at the second fill of the entry",
         edits=(
             Edit(
-                "tradebotd/trading/execution/filled_positions.py",
+                "tradebotd/trading/execution/levels_after_fill.py",
                 "        levels = replace(levels, trailing_stop=locked.position.trailing_stop)\n",
                 "        levels = replace(levels)\n",
             ),
@@ -77,7 +77,7 @@ EXITS: Final = (
         name="a step of a ladder is taken again",
         edits=(
             Edit(
-                "tradebotd/trading/execution/filled_positions.py",
+                "tradebotd/trading/execution/levels_after_fill.py",
                 "    remaining = replace(remaining, step_sold=position.step_sold + sold)\n"
                 "    return (\n"
                 "        remaining\n"
@@ -91,7 +91,7 @@ EXITS: Final = (
         name="a step of a ladder is taken by its first fill",
         edits=(
             Edit(
-                "tradebotd/trading/execution/filled_positions.py",
+                "tradebotd/trading/execution/levels_after_fill.py",
                 "        if still_to_sell(remaining, step, instrument)\n",
                 "        if False\n",
             ),
@@ -104,7 +104,7 @@ EXITS: Final = (
         name="a step too small to be sold is forgotten",
         edits=(
             Edit(
-                "tradebotd/trading/execution/filled_positions.py",
+                "tradebotd/trading/execution/levels_after_fill.py",
                 "step_sold=-carried",
                 "step_sold=ZERO",
             ),

@@ -231,7 +231,7 @@ MONEY: Final = (
         name="a drawdown ends with the day",
         edits=(
             Edit(
-                "tradebotd/trading/account/halts.py",
+                "tradebotd/trading/account/loss_halts.py",
                 "until = day_ends(now, zone) if rule == DenialRule.MAX_DAILY_LOSS else None",
                 "until = day_ends(now, zone)",
             ),

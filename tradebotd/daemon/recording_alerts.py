@@ -4,7 +4,7 @@ from datetime import datetime
 
 import structlog
 
-from tradebotd.daemon.recording_words import losses, notes_of, warnings_of
+from tradebotd.daemon.recorded_file_words import losses, notes_of, warnings_of
 from tradebotd.daemon.wiring.files import LoadedFiles
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.storage import alerts

@@ -20,7 +20,7 @@ from tradebotd.risk.exit_levels import (
     break_even_stop,
     more_favourable,
 )
-from tradebotd.risk.trailing import INFINITE, Cohort, Trail
+from tradebotd.risk.trail_cohorts import INFINITE, Cohort, Trail
 
 _QUIET: Final[tuple["Trigger", ...]] = ()
 # Follows the best price and never ends anything: until a stop has moved to break even.

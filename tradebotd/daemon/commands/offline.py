@@ -9,7 +9,7 @@ from tradebotd.config.model import Config
 from tradebotd.config.zone_database import in_words
 from tradebotd.daemon.calendar_files import calendar_warnings, data_spans, other_names
 from tradebotd.daemon.place_checks import PlaceFindings, look_at_places
-from tradebotd.daemon.recording_words import notes_of, read_of, warnings_of
+from tradebotd.daemon.recorded_file_words import notes_of, read_of, warnings_of
 from tradebotd.daemon.wiring.files import load
 from tradebotd.domain.instrument import ALWAYS_OPEN
 

@@ -11,9 +11,10 @@ from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import JobRun as StoredRun
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
+from tradebotd.scheduling.dead_letters import discard_dead_letter, retry_dead_letter
 from tradebotd.scheduling.job import Progress, no_progress
 from tradebotd.scheduling.job_status import job_statuses
-from tradebotd.scheduling.job_switches import discard_dead_letter, retry_dead_letter, switch
+from tradebotd.scheduling.job_switches import switch
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler
 from tradebotd.storage import dead_letters, job_runs

@@ -21,7 +21,7 @@ from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FreshPrices
-from tradebotd.trading.prices.symbol_pauses import SymbolPauses
+from tradebotd.trading.prices.split_pauses import SplitPauses
 from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
 from tradebotd.trading.venue_state.ban_alerts import BanAlerts
 
@@ -38,7 +38,7 @@ def wire_exits(
     """Build the exit manager. *resting*: venues where stops rest (None: all that take them)."""
     hours = _hours(core)
     tracked = TrackedPositions(core.database, core.symbols, core.calendars, lambda: bad_ticks.limit)
-    pauses = SymbolPauses(core.database, core.clock, hours)
+    pauses = SplitPauses(core.database, core.clock, hours)
     groups, stops = _resting(core, placement, evidence, resting)
     timers = RetryTimers()
     holds = ExitHolds(
@@ -139,7 +139,7 @@ def _sweep(
     bad_ticks: BadTickFilter,
     market_exits: MarketExits,
     stops: RestingStops,
-    pauses: SymbolPauses,
+    pauses: SplitPauses,
 ) -> Sweep:
     return Sweep(
         tracked=tracked,

@@ -15,7 +15,7 @@ from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import settings
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.account.halts import AccountHalts
+from tradebotd.trading.account.loss_halts import AccountHalts
 from tradebotd.trading.entries.entry_pass import EntryPass, Sendings
 from tradebotd.trading.venue_state.venue_holds import VenueHolds
 

@@ -11,7 +11,7 @@ from tradebotd.storage import entry_rows
 from tradebotd.storage.bots import Counters, DecisionRecord
 from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.postgres.database import Connection
-from tradebotd.trading.account.halts import AccountHalt
+from tradebotd.trading.account.loss_halts import AccountHalt
 from tradebotd.trading.execution.lease import Lease
 
 PASSING: Final = frozenset(  # gone once settled

@@ -28,7 +28,7 @@ from tradebotd.trading.contradiction_alarms import alert_order, counted_by_now
 from tradebotd.trading.contradictions import fill_contradiction, latest_possible
 from tradebotd.trading.execution.committed_changes import CommittedChanges, Gap
 from tradebotd.trading.execution.fees import Fees
-from tradebotd.trading.execution.filled_positions import after_partial_exit, entered
+from tradebotd.trading.execution.levels_after_fill import after_partial_exit, entered
 
 log = structlog.get_logger(__name__)
 

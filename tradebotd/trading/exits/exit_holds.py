@@ -8,7 +8,7 @@ from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.exits.backoff import RetryTimers
 from tradebotd.trading.exits.exit_intents import ExitIntent
 from tradebotd.trading.exits.resting_stops import GRACE, RestingStops
-from tradebotd.trading.prices.symbol_pauses import SPLIT, SymbolPauses
+from tradebotd.trading.prices.split_pauses import SPLIT, SplitPauses
 
 
 class ExitHolds:
@@ -18,7 +18,7 @@ class ExitHolds:
         self,
         *,
         clock: Clock,
-        pauses: SymbolPauses,
+        pauses: SplitPauses,
         resting: RestingStops,
         placement: Placement,
         timers: RetryTimers,

@@ -36,7 +36,7 @@ from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FRESH, FreshPrices
-from tradebotd.trading.prices.symbol_pauses import SymbolPauses
+from tradebotd.trading.prices.split_pauses import SplitPauses
 from tradebotd.trading.venue_state.ban_alerts import BanAlerts
 
 __all__ = ["ExitManager", "SweepResult"]
@@ -55,7 +55,7 @@ class ExitParts:
 
     tracked: TrackedPositions
     bad_ticks: BadTickFilter
-    symbol_pauses: SymbolPauses
+    symbol_pauses: SplitPauses
     fresh: FreshPrices
     market_exits: MarketExits
     holds: ExitHolds

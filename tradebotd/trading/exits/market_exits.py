@@ -32,7 +32,7 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts, subject
-from tradebotd.trading.execution.filled_positions import with_ladder_steps
+from tradebotd.trading.execution.levels_after_fill import with_ladder_steps
 from tradebotd.trading.execution.listeners import PositionListener
 from tradebotd.trading.execution.placement import Prepared
 from tradebotd.trading.execution.self_trades import check_no_self_trade

@@ -30,7 +30,7 @@ from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FreshPrices, Quotes
-from tradebotd.trading.prices.symbol_pauses import SymbolPauses
+from tradebotd.trading.prices.split_pauses import SplitPauses
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Sweep:
         bad_ticks: BadTickFilter,
         market_exits: MarketExits,
         resting: RestingStops,
-        pauses: SymbolPauses,
+        pauses: SplitPauses,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         venues: Mapping[VenueName, Venue],

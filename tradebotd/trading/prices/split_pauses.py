@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 SPLIT: Final = AlertCode.SPLIT_SUSPECTED
 
 
-class SymbolPauses:
+class SplitPauses:
     """Pauses by symbol. *hours*: calendars of symbols with sessions; others are never split."""
 
     def __init__(self, database: Database, clock: Clock, hours: Mapping[str, Calendar]) -> None:
