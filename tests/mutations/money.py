@@ -150,9 +150,9 @@ MONEY: Final = (
         name="the margin of futures is free cash",
         edits=(
             Edit(
-                "tradebotd/trading/account/valuation.py",
-                "free[holding.venue, holding.quote_asset] -= margin",
-                "free[holding.venue, holding.quote_asset] -= ZERO * margin",
+                "tradebotd/trading/account/buying_power.py",
+                "held[holding.venue, holding.quote_asset] += margin",
+                "held[holding.venue, holding.quote_asset] += ZERO * margin",
             ),
         ),
         tests=("tests/integration/test_one_currency.py::test_a_margin_is_not_free",),
@@ -161,9 +161,9 @@ MONEY: Final = (
         name="pending entries hold no cash",
         edits=(
             Edit(
-                "tradebotd/trading/account/valuation.py",
-                "free[each.venue, quote] -= each.quantity",
-                "free[each.venue, quote] -= ZERO * each.quantity",
+                "tradebotd/trading/account/buying_power.py",
+                "            free[cash_key] -= cost\n",
+                "            free[cash_key] -= ZERO * cost\n",
             ),
         ),
         tests=(
