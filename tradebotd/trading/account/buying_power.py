@@ -105,3 +105,20 @@ def free_cash(
     for cash_key in held.keys() | margins.keys():
         free[cash_key] -= max(held[cash_key], margins.get(cash_key, ZERO))
     return free
+
+
+def bought_with_cash(holdings: Sequence[OpenHolding]) -> dict[CashKey, Decimal]:
+    """Return the spot holdings by asset: not cash, even if it is another symbol's quote asset."""
+    bought: dict[CashKey, Decimal] = defaultdict(Decimal)
+    for holding in holdings:
+        if holding.position_type is PositionType.SPOT:
+            bought[holding.venue, holding.base_asset] += holding.quantity
+    return bought
+
+
+def each_once(
+    before: Sequence[PendingEntry], after: Sequence[PendingEntry]
+) -> Sequence[PendingEntry]:
+    """Return each entry once, as seen first: it could still take more of the cash then."""
+    before_ids = {entry.order_id for entry in before}
+    return (*before, *(entry for entry in after if entry.order_id not in before_ids))

@@ -30,7 +30,13 @@ from tradebotd.storage.equity import (
 )
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account import buying_power, venue_accounts
-from tradebotd.trading.account.buying_power import PricedEntry, free_cash, new_since
+from tradebotd.trading.account.buying_power import (
+    PricedEntry,
+    bought_with_cash,
+    each_once,
+    free_cash,
+    new_since,
+)
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.shared_answers import NONE, Answers, SharedAnswers
 from tradebotd.trading.account.trading_day import day_began
@@ -208,14 +214,14 @@ class Account:
             if (last := self._venue_accounts.last(name)) is not None:
                 known[name] = last
         holdings = flows.holdings
-        booked, bought = booked_cash(flows), _bought(holdings)
+        booked, bought = booked_cash(flows), bought_with_cash(holdings)
         cash = self._cash(known, booked, bought)
         bots = {
             flow.bot: self._bot_value(flow)
             for flow in flows.bots
             if all(self.currencies.converts(asset) for _, asset in flow.realized)
         }
-        pending = _either(before.pending, flows.pending)
+        pending = each_once(before.pending, flows.pending)
         new = new_since(known, holdings, lambda: self._priced(pending))
         same = same and all(known[name].exact for name in silent if name in known)
         same = same and len(known) == len(self._venues)
@@ -388,20 +394,3 @@ class Account:
         if price is None:
             raise FeedError(f"{symbol} has no price yet")
         return price
-
-
-def _bought(holdings: Sequence[OpenHolding]) -> dict[CashKey, Decimal]:
-    """Return the spot holdings by asset: not cash, even if it is another symbol's quote asset."""
-    bought: dict[CashKey, Decimal] = defaultdict(Decimal)
-    for holding in holdings:
-        if holding.position_type is PositionType.SPOT:
-            bought[holding.venue, holding.base_asset] += holding.quantity
-    return bought
-
-
-def _either(
-    before: Sequence[PendingEntry], after: Sequence[PendingEntry]
-) -> Sequence[PendingEntry]:
-    """Return each entry once, as seen first: it could still take more of the cash then."""
-    before_ids = {entry.order_id for entry in before}
-    return (*before, *(entry for entry in after if entry.order_id not in before_ids))
