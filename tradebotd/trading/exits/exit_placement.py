@@ -316,7 +316,7 @@ class ExitPlacement:
             if replacing is not None:
                 with anyio.move_on_after(ASK_SECONDS, shield=True):
                     await self._lookup_quietly(replacing)
-        if how.retire is not None:
+        if how.retire is not None and replacing is None:  # else it is gone, and was looked up
             await self._clear_quietly(how.retire)
         return reports
 
