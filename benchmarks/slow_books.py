@@ -12,7 +12,7 @@ from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.domain.quote import Quote
-from tradebotd.ports.venue import OrderLookup, SendBlockedBy, VenueAccount, not_blocked
+from tradebotd.ports.venue import OrderLookup, Replaced, SendBlockedBy, VenueAccount, not_blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class SlowBooks(ScriptedVenue):
         request: OrderRequest,
         *,
         send_blocked_by: SendBlockedBy = not_blocked,
-    ) -> OrderReport:
+    ) -> Replaced:
         self.sent.append(Sent(new, request, time.perf_counter()))
         try:
             return await super().replace(symbol, old, new, request, send_blocked_by=send_blocked_by)

@@ -40,6 +40,7 @@ from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import (
     Listener,
     OrderLookup,
+    Replaced,
     SendBlockedBy,
     StreamListener,
     VenueAccount,
@@ -196,7 +197,7 @@ class SlowVenue(Untold):
         request: OrderRequest,
         *,
         send_blocked_by: SendBlockedBy = not_blocked,
-    ) -> OrderReport:
+    ) -> Replaced:
         raise AssertionError(
             f"nothing rests here: {symbol} {old} {new} {request} {send_blocked_by}"
         )

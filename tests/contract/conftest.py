@@ -152,11 +152,17 @@ def self_trade() -> SelfTrade:
 
 
 @pytest.fixture
+def replacement() -> Replacement:
+    return Replacement.REPLACE
+
+
+@pytest.fixture
 def case(
     venue_name: str,
     fee_asset: str,
     filters: dict[str, Any],
     self_trade: SelfTrade,
+    replacement: Replacement,
     database: Database,
 ) -> Case:
     clock, prices = FakeClock(NOW), FakePrices()
@@ -170,6 +176,7 @@ def case(
             spread_bps=Decimal(0),
             fee_in_base=fee_asset == "base",
             self_trade=self_trade,
+            replacement=replacement,
         )
         paper = PaperVenue(VenueName("paper"), clock, prices, database, terms, {"BTCUSDT": traded})
 
@@ -185,7 +192,7 @@ def case(
             prices,
             {"BTCUSDT": traded},
             {"USDT": CASH},
-            traits=replace(CAN_ALL, self_trade=self_trade),
+            traits=replace(CAN_ALL, self_trade=self_trade, replacement=replacement),
             fee_in_base=fee_asset == "base",
             keeps_margins=True,
         )

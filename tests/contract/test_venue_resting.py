@@ -196,13 +196,12 @@ async def test_a_replacement_takes_over_the_inventory_in_one_call(case: Case) ->
     """M5.5 (VC-25)."""
     await case.bought("2")
     await case.bracket("95", "105")
-    report = await case.venue.replace("BTCUSDT", FIRST, THIRD, case.order(SELL, "2", STOP, "97"))
+    answer = await case.venue.replace("BTCUSDT", FIRST, THIRD, case.order(SELL, "2", STOP, "97"))
 
-    assert (report.client_order_id, report.status) == (THIRD, NEW)
-    assert {(each.client_order_id, each.status) for each in case.heard} == {
-        (FIRST, CANCELED),
-        (SECOND, CANCELED),
-    }
+    assert (answer.new.client_order_id, answer.new.status) == (THIRD, NEW)
+    assert answer.old is not None
+    assert (answer.old.client_order_id, answer.old.status) == (FIRST, CANCELED)
+    assert [(each.client_order_id, each.status) for each in case.heard] == [(SECOND, CANCELED)]
     assert await case.rests() == [THIRD]
     await case.move("90")
     assert await case.status(THIRD) is FILLED

@@ -11,7 +11,8 @@ import anyio
 
 from tests.fakes.prices import FakePrices
 from tests.fakes.scripted_books import has_come
-from tests.fakes.scripted_engine import AUTHORITATIVE, SCRIPTED, ScriptedBooks
+from tests.fakes.scripted_engine import AUTHORITATIVE, SCRIPTED
+from tests.fakes.scripted_promises import PromisingBooks
 from tradebotd.clocks.host import host_now
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import (
@@ -37,6 +38,7 @@ from tradebotd.ports.venue import (
     Commission,
     Listener,
     OrderLookup,
+    Replaced,
     Replacement,
     SendBlockedBy,
     StreamListener,
@@ -61,10 +63,12 @@ class Behaviour(Enum):
     DROP_AFTER = auto()  # lost on the way back: OutcomeUnknownError, and it was executed
     REJECT = auto()
     REJECT_NEW = auto()  # of `replace`: the old one is cancelled, the new one is not taken
+    BREAK_PROMISE = auto()  # of `replace`: promised, and the new one is rejected afterwards
+    TELL_NEW_ALONE = auto()  # of `replace`: its answer does not tell of the old one
 
 
 @dataclass
-class ScriptedVenue(ScriptedBooks):
+class ScriptedVenue(PromisingBooks):
     """`script`: one behaviour an order, in turn. `gate`: every call waits there while it is set.
     `limiter` is awaited before an order leaves, as an adapter's is.
 
@@ -79,6 +83,10 @@ class ScriptedVenue(ScriptedBooks):
     `cancel_script`. `hidden_until`: it has never seen the order for so many asks, or until then
     by the host. `fills_are_late`: its list of trades has none yet. `away`: what every call is
     answered by, while it is set.
+
+    `promises`: of replacements by the new order, where those are promised. They are kept before the
+    next call is answered; where `promises_wait`, at the next price, after what rests has met it, or
+    by `keep_promises`.
     """
 
     reads_fail: bool = False
@@ -110,6 +118,7 @@ class ScriptedVenue(ScriptedBooks):
     buying_power: dict[str, Decimal] = field(default_factory=dict)
     hedge_mode: bool = False
     away: VenueUnavailableError | None = None
+    promises_wait: bool = False
 
     async def submit(
         self,
@@ -200,10 +209,10 @@ class ScriptedVenue(ScriptedBooks):
         request: OrderRequest,
         *,
         send_blocked_by: SendBlockedBy = not_blocked,
-    ) -> OrderReport:
+    ) -> Replaced:
         assert_no_connection_held("an order is replaced")
         await self._sign(send_blocked_by)
-        if self.traits.replacement is not Replacement.REPLACE:
+        if self.traits.replacement not in {Replacement.REPLACE, Replacement.PROMISED}:
             raise OrderRejectedError("orders are not replaced")
         if self.before_submit is not None:
             await self.before_submit(new)
@@ -213,6 +222,11 @@ class ScriptedVenue(ScriptedBooks):
             raise OrderRejectedError("scripted")
         if old not in self.resting:
             raise OrderRejectedError(f"nothing to cancel: {symbol} {old}")
+        if self.traits.replacement is Replacement.PROMISED:
+            promise = self._promise(old, new, request, breaks=behaviour is Behaviour.BREAK_PROMISE)
+            if behaviour is Behaviour.DROP_AFTER:
+                raise OutcomeUnknownError(new)
+            return Replaced(new=promise)
         before, kept = dict(self.resting), dict(self.orders)
         cancelled = self._cancel(old)
         if behaviour is Behaviour.REJECT_NEW:
@@ -224,14 +238,23 @@ class ScriptedVenue(ScriptedBooks):
         except OrderRejectedError:
             self.resting, self.orders = before, kept  # all of it or nothing
             raise
-        await self._tell(cancelled)
         if behaviour is Behaviour.DROP_AFTER:
+            await self._tell(cancelled)
             raise OutcomeUnknownError(new)
-        return report
+        await self._tell(each for each in cancelled if each.client_order_id != old)
+        told = None if behaviour is Behaviour.TELL_NEW_ALONE else self.orders[old]
+        return Replaced(new=report, old=told)
+
+    async def keep_promises(self, symbol: str | None = None) -> None:
+        """The venue decides: the new order takes the place of the old one, or is rejected."""
+        for new, promise in list(self.promises.items()):
+            if new in self.promises and symbol in {None, promise.request.symbol}:
+                await self._tell(self._decide(new))
 
     async def open_orders(self) -> Sequence[OrderReport]:
         await self._read("open_orders")
-        return [self.orders[each] for each in self.resting if not self._is_hidden(each)]
+        live = [*self.resting, *self.promises]
+        return [self.orders[each] for each in live if not self._is_hidden(each)]
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         await self._read("funding_since")
@@ -272,6 +295,10 @@ class ScriptedVenue(ScriptedBooks):
             raise OutcomeUnknownError(client_order_id)
         if behaviour is Behaviour.REJECT:
             raise OrderRejectedError("scripted")
+        if any(promise.old == client_order_id for promise in self.promises.values()):
+            raise OrderRejectedError(f"{client_order_id} is being replaced")
+        if client_order_id in self.promises:
+            return self._withdraw(client_order_id)
         if client_order_id not in self.resting:
             raise OrderRejectedError(f"nothing to cancel: {symbol} {client_order_id}")
         reports = self._cancel(client_order_id)
@@ -299,6 +326,7 @@ class ScriptedVenue(ScriptedBooks):
             if has_come(request, last.current):
                 reports += self._meet(client_order_id, last)
         await self._tell(reports)
+        await self.keep_promises(symbol)
         return reports
 
     async def fill_and_tell(
@@ -411,6 +439,8 @@ class ScriptedVenue(ScriptedBooks):
     async def _wait(self) -> None:
         if self.gate is not None:
             await self.gate.wait()
+        if not self.promises_wait:
+            await self.keep_promises()
 
     def _departure(self, client_order_id: ClientOrderId) -> Behaviour | None:
         """What does not arrive ends here."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.fakes.resting import assert_one_truth, one, open_resting_harness, stops, sweep
 from tests.fakes.trading import TradingHarness
+from tests.fakes.venue import Behaviour
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
@@ -25,18 +26,21 @@ async def trailing(database: Database, replacement: Replacement) -> TradingHarne
 
 
 @pytest.mark.parametrize(
-    ("replacement", "asked"),
+    ("replacement", "behaviours", "asked"),
     [
-        (Replacement.REPLACE, ["find_order"]),
-        (Replacement.CANCEL_FIRST, ["cancel"]),
-        (Replacement.OVERLAP, ["cancel"]),
+        (Replacement.REPLACE, [], []),
+        (Replacement.REPLACE, [Behaviour.TELL_NEW_ALONE], ["find_order"]),
+        (Replacement.PROMISED, [], ["find_order", "find_order"]),
+        (Replacement.CANCEL_FIRST, [], ["cancel"]),
+        (Replacement.OVERLAP, [], ["cancel"]),
     ],
 )
 async def test_a_stop_is_moved_in_as_few_calls_as_the_venue_allows(
-    database: Database, replacement: Replacement, asked: list[str]
+    database: Database, replacement: Replacement, behaviours: list[Behaviour], asked: list[str]
 ) -> None:
-    """B14: what one call has replaced is not cancelled, and not looked up twice."""
+    """B14: what one call has replaced is not cancelled, and looked up only if it was not told."""
     harness = await trailing(database, replacement)
+    harness.venue.script.extend(behaviours)
 
     await sweep(harness, 3)
 

@@ -272,7 +272,7 @@ async def test_a_replacement_is_one_step_and_a_refused_one_leaves_the_old(floor:
     answer = await floor.venue.replace(
         "BTCUSDT", old.client_order_id, tighter, floor.request(SELL, STOP, "95")
     )
-    assert (answer.client_order_id, answer.status) == (tighter, OrderStatus.NEW)
+    assert (answer.new.client_order_id, answer.new.status) == (tighter, OrderStatus.NEW)
     assert await floor.statuses() == ["filled", "canceled", "new"]
 
     with pytest.raises(OrderRejectedError, match="trigger immediately"):

@@ -21,12 +21,12 @@ PROTOCOL: Final = (
             ),
             Edit(
                 "tradebotd/trading/execution/placement.py",
-                "        await self._recorder.record(report)\n        return report\n",
+                "        await self._recorder.record(report, *others)\n        return report\n",
                 "        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:\n"
                 "            await orders.insert_order(\n"
                 "                connection, self._lease.account, self._lease.token, prepared.order\n"
                 "            )\n"
-                "        await self._recorder.record(report)\n        return report\n",
+                "        await self._recorder.record(report, *others)\n        return report\n",
             ),
         ),
         tests=(

@@ -14,7 +14,8 @@ from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.side import Side
 
-LIVE: Final = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+NEW: Final = OrderStatus.NEW
+LIVE: Final = frozenset({NEW, OrderStatus.PARTIALLY_FILLED})
 OURS: Final = "tb"
 FORCED: Final = {
     "autoclose-": Forced.LIQUIDATION,
@@ -27,7 +28,11 @@ CENT: Final = Decimal("0.00000001")  # what a balance is counted in
 
 @dataclass
 class VenueOrder:
-    """*triggered*: a stop that was met, and whose rest is filled at the next prices."""
+    """*triggered*: a stop that was met, and whose rest is filled at the next prices.
+
+    *replaced_by*: the order that was promised in its place; that one is `pending_new` until then,
+    which is told as `new`, and neither rests nor holds anything.
+    """
 
     client_order_id: ClientOrderId
     venue_order_id: VenueOrderId
@@ -41,6 +46,7 @@ class VenueOrder:
     rested: bool = False
     hidden_until: float = 0.0  # virtual seconds: "never seen" before
     by_hand: bool = False  # cancelled by somebody else
+    replaced_by: ClientOrderId | None = None
 
     @property
     def executed(self) -> Decimal:
@@ -70,7 +76,7 @@ class VenueOrder:
         return OrderReport(
             client_order_id=self.client_order_id,
             venue_order_id=self.venue_order_id,
-            status=self.status,
+            status=NEW if self.status is OrderStatus.PENDING_NEW else self.status,
             filled_quantity=self.executed,
             reason=self.reason,
             at=self.at,

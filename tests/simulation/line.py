@@ -1,6 +1,7 @@
 """One life's connection to a venue: everything that is asked and sent, and how it goes wrong."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue import (
     Listener,
     OrderLookup,
+    Replaced,
+    Replacement,
     SendBlockedBy,
     StreamListener,
     SymbolSetup,
@@ -136,17 +139,24 @@ class Line(Untold):
         request: OrderRequest,
         *,
         send_blocked_by: SendBlockedBy = not_blocked,
-    ) -> OrderReport:
+    ) -> Replaced:
         await self._leave("an order is replaced", new, send_blocked_by=send_blocked_by)
         former = self.venue.ledger.orders.get(old)
         if former is None or former.status not in LIVE or former.request.symbol != symbol:
             raise OrderRejectedError("nothing to replace")
+        if self.traits.replacement is Replacement.PROMISED:
+            promised = self.venue.promise(former, new, request)
+            if self.venue.street.faults.strikes("lost_on_the_way_back"):
+                await self._lose(new)
+            await self._arrive()
+            return Replaced(new=promised.report())
         self.venue.cancel(former)
         order = await self.venue.arrive(new, request)
         if self.venue.street.faults.strikes("lost_on_the_way_back"):
             await self._lose(new)
         await self._arrive()
-        return order.report()
+        tells = random.Random(f"tells of the old one {new}").random() < 0.7
+        return Replaced(new=order.report(), old=former.report() if tells else None)
 
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
         await self._ask("order", client_order_id)
@@ -178,9 +188,14 @@ class Line(Untold):
         if faults.strikes("lost_on_the_way_there"):
             await self._lose(client_order_id)
         order = self.venue.ledger.orders.get(client_order_id)
-        if order is None or order.status not in LIVE or order.request.symbol != symbol:
+        if order is None or order.request.symbol != symbol:
             raise OrderRejectedError("unknown order")
-        self.venue.cancel(order)
+        if order.status is OrderStatus.PENDING_NEW:
+            self.venue.withdraw(order)
+        elif order.status not in LIVE or order.replaced_by is not None:
+            raise OrderRejectedError("it is over, or is being replaced")
+        else:
+            self.venue.cancel(order)
         if faults.strikes("lost_on_the_way_back"):
             await self._lose(client_order_id)
         await self._arrive()

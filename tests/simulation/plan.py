@@ -210,6 +210,11 @@ def _venue(seed: int, on: frozenset[Draw], name: VenueName) -> VenuePlan:
             cash[asset] = (cash[CURRENCY] / WORTH[asset]).quantize(Decimal("0.01"))
     if fee_in == "third":
         cash[THIRD] = Decimal(chance.choice(["0.001", "20"]))
+    if (
+        traits.replacement is not Replacement.OVERLAP
+        and random.Random(f"promises {seed} {name}").random() < 0.3
+    ):
+        traits = replace(traits, replacement=Replacement.PROMISED)
     return VenuePlan(name=name, traits=traits, maker=maker, taker=taker, fee_in=fee_in, cash=cash)
 
 

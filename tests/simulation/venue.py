@@ -26,6 +26,7 @@ HIDDEN_SECONDS: Final = 40 * 60.0  # for so long a venue may say "never seen" of
 STOPS: Final = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
 TARGETS: Final = frozenset({OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT})
 TOLD_WITHIN: Final = 0.3
+DECIDED_WITHIN: Final = 3.0
 Departure = Callable[[VenueName, ClientOrderId, int | None], Awaitable[None]]
 
 
@@ -158,6 +159,63 @@ class SimulatedVenue:
                 each.status = OrderStatus.CANCELED
                 self.street.record.say("cancel", each.client_order_id)
                 self.tell(each)
+
+    def promise(
+        self, former: VenueOrder, client_order_id: ClientOrderId, request: OrderRequest
+    ) -> VenueOrder:
+        """Say yes to a replacement, and decide within seconds. Raises OrderRejectedError."""
+        street = self.street
+        self.ledger.arrivals.append((client_order_id, street.time.now()))
+        if client_order_id in self.ledger.orders or former.replaced_by is not None:
+            raise OrderRejectedError("duplicate, or it is being replaced")
+        order = self.enroll(client_order_id, request)
+        order.status = OrderStatus.PENDING_NEW
+        self.ledger.orders[client_order_id] = order
+        reason = self._refusal_instead(former, order)
+        if reason is not None:
+            order.status, order.reason = OrderStatus.REJECTED, reason
+            street.record.say("rejected", f"{client_order_id} {_words(request)}: {reason}")
+            raise OrderRejectedError(reason)
+        former.replaced_by = client_order_id
+        street.record.say("promised", f"{client_order_id} {_words(request)}")
+        self._later(street.chance.uniform(0.01, DECIDED_WITHIN), self._decide(former, order))
+        return order
+
+    def withdraw(self, order: VenueOrder) -> None:
+        order.status = OrderStatus.CANCELED
+        for each in self.ledger.orders.values():
+            if each.replaced_by == order.client_order_id:
+                each.replaced_by = None
+
+    async def _decide(self, former: VenueOrder, order: VenueOrder) -> None:
+        if order.status is not OrderStatus.PENDING_NEW:
+            return
+        former.replaced_by = None
+        reason = "nothing to replace"
+        if former.status in LIVE:
+            broken = "in no mood" if self.street.faults.strikes("reject", 30.0) else None
+            reason = broken or self._refusal_instead(former, order) or ""
+        if reason:
+            order.status, order.reason = OrderStatus.REJECTED, reason
+        else:
+            self.cancel(former)
+            order.status, order.rested = OrderStatus.NEW, True
+        self.street.record.say("decided", f"{order.client_order_id} {order.status} {reason}")
+        self.tell(order)
+
+    def _refusal_instead(self, former: VenueOrder, order: VenueOrder) -> str | None:
+        """Of the order, once *former* holds nothing any more."""
+        price, status = self.street.prices.get(order.request.symbol, Decimal(0)), former.status
+        former.status = OrderStatus.CANCELED
+        try:
+            reason = self.ledger.refusal(order.request, price)
+        finally:
+            former.status = status
+        if reason is None and order.request.type is not former.request.type:
+            reason = "an order keeps its type"
+        if reason is None and _met(order.request, price):
+            reason = "would trigger immediately"
+        return reason
 
     def hide(self, order: VenueOrder, seconds: float) -> None:
         order.hidden_until = self.street.time.monotonic() + seconds

@@ -120,7 +120,7 @@ class VenueSection(Section):
     fees: FeesSection = FeesSection.model_construct()
     fee_asset: Literal["quote", "base"] = "quote"
     resting_stops: bool = True
-    replacement: Literal["overlap", "replace", "cancel_first"] = "replace"
+    replacement: Literal["overlap", "replace", "promised", "cancel_first"] = "replace"
     self_trade: Literal["never", "trades", "expires_resting", "expires_incoming", "rejects"] = (
         "never"
     )

@@ -1,5 +1,6 @@
 """`orders` and their events: written before a byte is sent, only moved forward."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -52,6 +53,16 @@ SELECT_FOR_UPDATE: Final[LiteralString] = """
            params_hash, limit_price, stop_price
       FROM orders
      WHERE client_order_id = $1
+       FOR UPDATE
+"""
+SELECT_ALL_FOR_UPDATE: Final[LiteralString] = """
+    SELECT id, client_order_id, venue_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type,
+           quantity, filled_quantity, venue_filled_quantity, average_price, status, reason, created_at, send_by,
+           position_type, leverage, exits, settled, ladder_step, coalesce(trigger_price, stop_price) AS level,
+           params_hash, limit_price, stop_price
+      FROM orders
+     WHERE client_order_id = ANY ($1::text[])
+     ORDER BY id
        FOR UPDATE
 """
 SELECT_UNSETTLED: Final[LiteralString] = """
@@ -203,6 +214,14 @@ def values_of_new(order: NewOrder, group: int | None) -> tuple[Any, ...]:
 async def lock(connection: Connection, client_order_id: ClientOrderId) -> StoredOrder | None:
     row = await connection.fetchrow(SELECT_FOR_UPDATE, client_order_id)
     return None if row is None else from_row(row)
+
+
+async def lock_all(
+    connection: Connection, client_order_ids: Sequence[ClientOrderId]
+) -> dict[ClientOrderId, StoredOrder]:
+    """Lock those of the orders that are ours, by their id: two callers never wait for each other."""
+    rows = await connection.fetch(SELECT_ALL_FOR_UPDATE, list(client_order_ids))
+    return {stored.order.client_order_id: stored for stored in map(from_row, rows)}
 
 
 async def select_unsettled(connection: Connection) -> list[StoredOrder]:

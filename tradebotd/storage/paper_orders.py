@@ -30,12 +30,19 @@ SELECT_ORDER: Final[LiteralString] = """
      WHERE o.venue = $1 AND o.symbol = $2 AND o.client_order_id = $3
      ORDER BY f.id
 """
-SELECT_RESTING: Final[LiteralString] = """
+SELECT_LIVE: Final[LiteralString] = """
     SELECT id, venue, client_order_id, symbol, side, type, time_in_force, position_type, leverage, reduce_only,
            quantity, limit_price, stop_price, filled_quantity, status, accepted_at, linked_id
       FROM paper.orders
-     WHERE venue = $1 AND status IN ('new', 'partially_filled')
+     WHERE venue = $1 AND status = ANY ($2::text[])
      ORDER BY id
+"""
+RESTING: Final = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+PROMISED: Final = (OrderStatus.PENDING_NEW,)
+DECIDE_PROMISE: Final[LiteralString] = """
+    UPDATE paper.orders
+       SET status = $2, reason = $3, updated_at = $4, linked_id = NULL
+     WHERE id = $1 AND status = 'pending_new'
 """
 END_ORDERS: Final[LiteralString] = """
     UPDATE paper.orders
@@ -107,7 +114,7 @@ async def select_order(
     return OrderReport(
         client_order_id=client_order_id,
         venue_order_id=VenueOrderId(str(first["order_id"])),
-        status=OrderStatus(first["status"]),
+        status=_told(OrderStatus(first["status"])),
         filled_quantity=first["filled_quantity"],
         reason=first["reason"],
         at=first["updated_at"],
@@ -121,6 +128,24 @@ async def select_order(
 
 async def select_resting(connection: Connection, venue: VenueName) -> list[RestingOrder]:
     """Return resting orders by number, which is the order of their acceptance."""
+    return await _select_live(connection, venue, RESTING)
+
+
+async def select_promised(connection: Connection, venue: VenueName) -> list[RestingOrder]:
+    """Return promised replacements by number; `linked_id` is the id of the order to be replaced."""
+    return await _select_live(connection, venue, PROMISED)
+
+
+async def decide_promise(
+    connection: Connection, order_id: int, status: OrderStatus, reason: str | None, at: datetime
+) -> None:
+    """Let a promised order rest (`new`), or end it."""
+    await connection.execute(DECIDE_PROMISE, order_id, status, reason, at)
+
+
+async def _select_live(
+    connection: Connection, venue: VenueName, statuses: Sequence[OrderStatus]
+) -> list[RestingOrder]:
     return [
         RestingOrder(
             id=row["id"],
@@ -131,7 +156,7 @@ async def select_resting(connection: Connection, venue: VenueName) -> list[Resti
             linked_id=row["linked_id"],
             leverage=row["leverage"],
         )
-        for row in await connection.fetch(SELECT_RESTING, venue)
+        for row in await connection.fetch(SELECT_LIVE, venue, list(statuses))
     ]
 
 
@@ -152,6 +177,11 @@ async def fill_order(connection: Connection, order_id: int, report: OrderReport)
     await connection.execute(
         FILL_ORDER, order_id, report.filled_quantity, report.status, report.reason, report.at
     )
+
+
+def _told(status: OrderStatus) -> OrderStatus:
+    """Return the status as the venue tells it: a promised order has been accepted."""
+    return OrderStatus.NEW if status is OrderStatus.PENDING_NEW else status
 
 
 def fill_of(venue: VenueName, row: Any) -> Fill:

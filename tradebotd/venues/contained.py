@@ -33,6 +33,7 @@ from tradebotd.ports.venue import (
     Commission,
     Listener,
     OrderLookup,
+    Replaced,
     SendBlockedBy,
     StreamListener,
     SymbolSetup,
@@ -104,7 +105,7 @@ class ContainedVenue:
         request: OrderRequest,
         *,
         send_blocked_by: SendBlockedBy,
-    ) -> OrderReport:
+    ) -> Replaced:
         with self._asking():
             return await self._venue.replace(
                 symbol, old, new, request, send_blocked_by=send_blocked_by

@@ -19,6 +19,17 @@ class OrderLookup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """Answer to a replacement. `old` None: the venue does not tell; the caller looks it up.
+
+    The stream tells of orders that were linked to the old one.
+    """
+
+    new: OrderReport
+    old: OrderReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
     """Balance of one asset. `locked`: its part held by resting orders, ours or external."""
 

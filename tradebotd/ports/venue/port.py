@@ -14,6 +14,7 @@ from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue.answers import (
     Commission,
     OrderLookup,
+    Replaced,
     StreamListener,
     SymbolSetup,
     VenueAccount,
@@ -79,12 +80,28 @@ class Venue(Protocol):
         request: OrderRequest,
         *,
         send_blocked_by: SendBlockedBy,
-    ) -> OrderReport:
+    ) -> Replaced:
         """Cancel *old* (and what is linked to it) and place *new*, in one call.
 
-        Returns the report of the new order. Only where `traits.replacement` is `replace`. Raises
+        Only where `traits.replacement` is `replace` or `promised`. Raises as `submit`;
         OrderRejectedError when the old order could not be cancelled (it has filled) or the new one
-        was not accepted; `find_order` gives the state of the old one.
+        was not accepted: then `find_order` gives the state of the old one.
+
+        `replace`: both are final. Binance spot `order/cancelReplace` with STOP_ON_FAILURE: its
+        `cancelResponse` is `old` (its fills, if any, are found later), its `newOrderResponse` is
+        `new`. Error -2022 (neither was done) is OrderRejectedError, and *old* rests as before; so
+        is -2021 (done by half: *old* is cancelled, *new* was not taken) unless the new order's own
+        code says that its outcome is not known (-1006, -1007), which is OutcomeUnknownError.
+
+        `promised`: `new` is `new`, though it does not rest yet, and `old` is None. *old* stays as
+        it is, may fill, and refuses to be cancelled until the venue has decided. Then the stream
+        and `find_order` say either that *old* is cancelled, or that *new* is rejected (*old* has
+        filled, or rests on). Only the prices and the quantity of an order can change so, never its
+        type. Alpaca `PATCH orders/{id}`: 200 is the promise, `pending_replace` is `new`, `replaced`
+        is `canceled`, and `order_replace_rejected` rejects *new*.
+
+        Binance USDT-M `PUT order` amends limit orders alone, under their old id: its stops are
+        reduce-only, and `overlap`.
         """
         ...
 

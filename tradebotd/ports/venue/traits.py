@@ -21,7 +21,7 @@ class Replacement(StrEnum):
 
     OVERLAP = "overlap"  # both may be live: they are reduce-only
     REPLACE = "replace"  # one call cancels the old and places the new, and both are final
-    PROMISED = "promised"  # one call asks for it: the old one may still fill after a yes
+    PROMISED = "promised"  # one call asks for it: after a yes the old one may still fill
     CANCEL_FIRST = "cancel_first"  # a resting order locks the inventory: it must be gone first
 
 

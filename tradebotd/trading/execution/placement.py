@@ -40,7 +40,8 @@ from tradebotd.trading.execution.recorder import OrderRecorder
 
 log = structlog.get_logger(__name__)
 
-Sender = Callable[[SendBlockedBy], Awaitable[OrderReport]]
+# Returns the report of the order, then those of others that the call has placed or ended.
+Sender = Callable[[SendBlockedBy], Awaitable[Sequence[OrderReport]]]
 
 SEND_SECONDS: Final = 15.0
 NOT_SENT: Final = "not_sent"
@@ -253,8 +254,9 @@ class Placement:
         log.info("order sent", **_as_fields(prepared))
         try:
             with anyio.fail_after(SEND_SECONDS):
+                others: Sequence[OrderReport] = ()
                 if via is not None:
-                    report = await via(send_blocked_by)
+                    report, *others = await via(send_blocked_by)
                 else:
                     venue = self._venues[request.venue]
                     report = await venue.submit(
@@ -278,7 +280,7 @@ class Placement:
             reason = describe_error(error)
             await self._recorder.record_unknown(client_order_id, reason)
             raise OutcomeUnknownError(client_order_id) from error
-        await self._recorder.record(report)
+        await self._recorder.record(report, *others)
         return report
 
 

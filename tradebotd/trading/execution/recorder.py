@@ -81,16 +81,50 @@ class OrderRecorder:
         """Notify *listener* of a stream's reports of orders that are not ours."""
         self._external_orders.append(listener)
 
-    async def record(self, report: OrderReport) -> CommittedChanges:
+    async def record(self, report: OrderReport, *others: OrderReport) -> CommittedChanges:
         """Record a venue's report and its fills, in one durable transaction.
 
-        Shielded with a deadline of its own: what was sent must not stay unrecorded because a caller
-        was cancelled. Raises DatabaseUnavailableError; reconciliation then asks again.
+        *others*: reports of exits that one call has placed or ended with it. Returns the changes by
+        *report*. Shielded with a deadline of its own: what was sent must not stay unrecorded
+        because a caller was cancelled. Raises DatabaseUnavailableError; reconciliation then asks
+        again.
         """
+        if others:
+            return await self._record_together(report, *others)
         status = report.status
         return await self._shielded(
             report.client_order_id, lambda _: status, report.reason, report, report.fills
         )
+
+    async def _record_together(self, *reports: OrderReport) -> CommittedChanges:
+        """Record all *reports* or none.
+
+        Locks are taken in the order in which every other transaction takes them: all orders, the
+        position (by fills), exit groups.
+        """
+        changes = {report.client_order_id: CommittedChanges() for report in reports}
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                locked = await orders.lock_all(connection, list(changes))
+                for report in sorted(reports, key=lambda each: not each.fills):
+                    of_report, status = changes[report.client_order_id], report.status
+                    stored = locked.get(report.client_order_id)
+                    if stored is None:
+                        log.warning("external order reported", order=report.client_order_id)
+                        of_report.is_foreign = True
+                        continue
+                    await self._apply(
+                        connection,
+                        stored,
+                        lambda _, told=status: told,  # type: ignore[misc]
+                        report.reason,
+                        report,
+                        report.fills,
+                        changes=of_report,
+                    )
+        for of_report in changes.values():
+            self._notify(of_report)
+        return changes[reports[0].client_order_id]
 
     async def record_rejected(
         self, client_order_id: ClientOrderId, reason: str
@@ -251,22 +285,36 @@ class OrderRecorder:
                 log.warning("external order reported", order=client_order_id)
                 changes.is_foreign = True
                 return changes
-            if report is not None and not await self._fits(connection, stored, report):
-                changes.differs = True
-                return changes
-            if (
-                report is not None
-                and (contradiction := report_contradiction(stored, report)) is not None
-            ):
-                changes.contradiction = contradiction
-                await alert_order(connection, stored, contradiction, self._clock.now())
-            for fill in fills:
-                # An algo order's execution may bear another name than the order.
-                ours = replace(fill, client_order_id=stored.order.client_order_id)
-                stored = await self._ledger.apply(connection, stored, ours, changes)
-            if changes.contradiction is None:
-                await self._move(connection, stored, choose(stored), report, reason, changes)
+            await self._apply(connection, stored, choose, reason, report, fills, changes=changes)
         return changes
+
+    async def _apply(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        choose: Choice,
+        reason: str | None,
+        report: OrderReport | None,
+        fills: Sequence[Fill],
+        *,
+        changes: CommittedChanges,
+    ) -> None:
+        """Write what is told of the order, which is locked."""
+        if report is not None and not await self._fits(connection, stored, report):
+            changes.differs = True
+            return
+        if (
+            report is not None
+            and (contradiction := report_contradiction(stored, report)) is not None
+        ):
+            changes.contradiction = contradiction
+            await alert_order(connection, stored, contradiction, self._clock.now())
+        for fill in fills:
+            # An algo order's execution may bear another name than the order.
+            ours = replace(fill, client_order_id=stored.order.client_order_id)
+            stored = await self._ledger.apply(connection, stored, ours, changes)
+        if changes.contradiction is None:
+            await self._move(connection, stored, choose(stored), report, reason, changes)
 
     async def _lock(
         self, connection: Connection, client_order_id: ClientOrderId, report: OrderReport | None

@@ -104,16 +104,24 @@ def _beside(
     ):
         return Deny(DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is not settled yet")
     if retiring is not None:
-        if context.cleared and retiring.unsettled:
-            return _beside_both(active, retiring, context)
-        return CancelAll(retiring)
+        return _beside_retiring(active, retiring, context)
     if active.kind is GroupKind.RESTING:
         live = [order for order in active.unsettled if order.is_live]
         if overlaps:
             return Place(retire=active)
-        if context.replacement is Replacement.REPLACE and len(active.unsettled) == len(live) == 1:
+        at_once = context.replacement is Replacement.REPLACE or _is_promised(context)
+        if at_once and len(active.unsettled) == len(live) == 1:
             return Place(retire=active, replacing=live[0])
     return Retire(active)
+
+
+def _beside_retiring(active: ExitGroup, retiring: ExitGroup, context: ConflictContext) -> Step:
+    """Return the step beside an active exit whose predecessor retires."""
+    if retiring.unsettled and _is_promised(context):
+        return _UNSETTLED  # the venue has yet to say which of both it is
+    if context.cleared and retiring.unsettled:
+        return _beside_both(active, retiring, context)
+    return CancelAll(retiring)
 
 
 def _beside_both(active: ExitGroup, retiring: ExitGroup, context: ConflictContext) -> Step:
@@ -146,6 +154,11 @@ def _held_up(retiring: ExitGroup, context: ConflictContext, *, overlaps: bool) -
     if _in_doubt(retiring):
         return VerifyNotExecuted(retiring.unsettled)
     return _UNSETTLED
+
+
+def _is_promised(context: ConflictContext) -> bool:
+    """Return whether the venue would promise it: an order that rests for another that rests."""
+    return context.replacement is Replacement.PROMISED and context.kind is GroupKind.RESTING
 
 
 def _in_doubt(group: ExitGroup) -> bool:

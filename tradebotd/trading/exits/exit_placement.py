@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import anyio
-import structlog
 
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
@@ -19,17 +18,16 @@ from tradebotd.domain.errors import (
 )
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
-from tradebotd.domain.order import OrderIntent, OrderReport
+from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
-from tradebotd.ports.venue import Venue
+from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.risk.limits import approve_exit
 from tradebotd.storage import dust, exit_groups, positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
 from tradebotd.storage.postgres.database import Database, Lane
-from tradebotd.trading.contradictions import answer_contradiction
-from tradebotd.trading.execution.exit_sending import send_together
+from tradebotd.trading.execution.exit_sending import send_replacement, send_together
 from tradebotd.trading.execution.placement import Placement, Prepared
 from tradebotd.trading.exits.exit_conflicts import (
     CancelAll,
@@ -39,17 +37,14 @@ from tradebotd.trading.exits.exit_conflicts import (
     Retire,
     VerifyNotExecuted,
     next_step,
-    rests,
 )
 from tradebotd.trading.exits.exit_intents import with_dust
 from tradebotd.trading.exits.exit_locks import ExitLocks
+from tradebotd.trading.exits.exit_orders import ASK_SECONDS, ExitOrders
 from tradebotd.trading.exits.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
 from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
 
-log = structlog.get_logger(__name__)
-
 MOST_STEPS: Final = 8
-ASK_SECONDS: Final = 10.0
 MOST_ORPHANS: Final = 100
 
 
@@ -86,6 +81,7 @@ class ExitPlacement:
         self._symbols = symbols
         self._locks = ExitLocks()
         self.orders = placement
+        self._orders = ExitOrders(database, venues, placement.recorder)
         self._evidence = evidence
         self._retirements: list[Callable[[PositionId], None]] = []
 
@@ -104,7 +100,7 @@ class ExitPlacement:
         build: Build,
         prepared: list[Prepared],
         decision: DecisionRecord | None = None,
-    ) -> list[OrderReport]:
+    ) -> None:
         """Place exits of a position.
 
         *build* makes the orders from the position as it is when they are committed (it is called
@@ -114,7 +110,7 @@ class ExitPlacement:
         DatabaseUnavailableError.
         """
         async with self._locks.hold(position_id, kind):
-            return await self._place(position_id, _ExitRequest(kind, build, prepared, decision))
+            await self._place(position_id, _ExitRequest(kind, build, prepared, decision))
 
     async def withdraw(self, position_id: PositionId) -> None:
         """Cancel what rests for the position, and what retires. Raises as `place`."""
@@ -122,14 +118,14 @@ class ExitPlacement:
             _, groups, _ = await self._read(position_id)
             for group in (groups.retiring, groups.active):
                 if group is not None and group.kind is GroupKind.RESTING:
-                    await self._clear(group)
+                    await self._orders.clear(group)
 
     async def clear(self, position_id: PositionId, group: ExitGroup) -> None:
         """Cancel what is left of *group*. Raises as `place`."""
         async with self._locks.hold(position_id, GroupKind.RESTING):
-            await self._clear(group)
+            await self._orders.clear(group)
 
-    async def _place(self, position_id: PositionId, request: _ExitRequest) -> list[OrderReport]:
+    async def _place(self, position_id: PositionId, request: _ExitRequest) -> None:
         cleared = asked = False
         for _ in range(MOST_STEPS):
             position, groups, shared = await self._read(position_id)
@@ -141,9 +137,8 @@ class ExitPlacement:
             )
             match next_step(groups, context):
                 case Place() as how:
-                    reports = await self._send_or_lessen(position, groups, context, request, how)
-                    if reports is not None:
-                        return reports
+                    if await self._send_or_lessen(position, groups, context, request, how):
+                        return
                 case Retire(group):
                     await self._make_room(position, group, request.kind)
                     cleared = False
@@ -167,8 +162,8 @@ class ExitPlacement:
         context: ConflictContext,
         request: _ExitRequest,
         how: Place,
-    ) -> list[OrderReport] | None:
-        """Send; return None if another step must follow.
+    ) -> bool:
+        """Send; return False if another step must follow.
 
         The position moved before the commit, or all of it was refused and an order in doubt may
         have sold some: that order is looked up, and what is left is another order.
@@ -180,11 +175,11 @@ class ExitPlacement:
             if context.part or not request.whole or not doubtful:
                 raise
             for order in doubtful:
-                await self._lookup_quietly(order)
+                await self._orders.look_up_quietly(order)
             if not await self._lessen(position, request):
                 raise
             request.decision = None  # it is stored with the refused one
-            return None
+            return False
 
     async def _prove_or_lessen(
         self,
@@ -266,15 +261,16 @@ class ExitPlacement:
 
     async def _send_unless_moved(
         self, position: Position, request: _ExitRequest, how: Place
-    ) -> list[OrderReport] | None:
-        """Send; return None when the position moved before the commit and is to be judged anew."""
+    ) -> bool:
+        """Send; return False when the position moved before the commit: it is judged anew."""
         intents = await self._with_dust(position, request.kind, request.build(position))
         try:
-            return await self._send(position, intents, how, request)
+            await self._send(position, intents, how, request)
         except OrderDeniedError as denied:
             if denied.rule != DenialRule.POSITION_CHANGED:
                 raise
-            return None
+            return False
+        return True
 
     async def _with_dust(
         self, position: Position, kind: GroupKind, intents: list[OrderIntent]
@@ -291,7 +287,7 @@ class ExitPlacement:
 
     async def _send(
         self, position: Position, intents: Sequence[OrderIntent], how: Place, request: _ExitRequest
-    ) -> list[OrderReport]:
+    ) -> None:
         kind = request.kind
         approved = [approve_exit(intent) for intent in intents]
         replacing = how.replacing if len(approved) == 1 else None
@@ -310,84 +306,50 @@ class ExitPlacement:
         prepared = await self.orders.prepare_exits(approved, use, linked, request.decision)
         request.prepared[:] = prepared
         venue = self._venues[position.venue]
+        if replacing is not None:
+            await self._replace(venue, prepared[0], replacing)
+            return
+        await send_together(self.orders, venue, prepared)
+        if how.retire is not None:
+            await self._orders.clear_quietly(how.retire)
+
+    async def _replace(self, venue: Venue, prepared: Prepared, old: GroupOrder) -> None:
+        """Send the replacement of *old*, which is looked up if the answer does not tell of it.
+
+        After a promise it does not, and a look would tell what is known. Raises as `place`.
+        """
+        known = False
         try:
-            reports = await send_together(self.orders, venue, prepared, replacing)
+            told = await send_replacement(self.orders, venue, prepared, old)
+            known = told or venue.traits.replacement is Replacement.PROMISED
         finally:
-            if replacing is not None:
+            if not known:
                 with anyio.move_on_after(ASK_SECONDS, shield=True):
-                    await self._lookup_quietly(replacing)
-        if how.retire is not None and replacing is None:  # else it is gone, and was looked up
-            await self._clear_quietly(how.retire)
-        return reports
-
-    # At the venue
-
-    async def _clear(self, group: ExitGroup) -> None:
-        """Cancel what rests, look up the others; then the group closes with its last order."""
-        for order in group.unsettled:
-            if order.client_order_id in self.orders.recorder.in_flight:
-                continue
-            if rests(order):
-                await self._cancel(order)
-            else:
-                await self._lookup(order)
-        async with self._database.connection() as connection:
-            await exit_groups.close(connection, group.id)
+                    await self._orders.look_up_quietly(old)
 
     async def _clear_for(self, group: ExitGroup, request: _ExitRequest) -> None:
-        """Clear the group; raises as `_clear`, except where orders in doubt may stay so.
+        """Clear the group; raises as `place`, except where orders in doubt may stay so.
 
         At the market less is then sold beside them.
         """
         try:
-            await self._clear(group)
+            await self._orders.clear(group)
         except (VenueError, TimeoutError):
             in_doubt = all(order.is_in_doubt for order in group.unsettled)
             if request.kind is not GroupKind.MARKET or not in_doubt:
                 raise
-
-    async def _clear_quietly(self, group: ExitGroup) -> None:
-        """Clear the group behind a new exit; what keeps it is left to the next sweep."""
-        try:
-            await self._clear(group)
-        except (VenueError, TimeoutError) as error:
-            log.warning("retired exit not cancelled", error=str(error))
-
-    async def _lookup_quietly(self, order: GroupOrder) -> None:
-        try:
-            await self._lookup(order)
-        except (VenueError, TimeoutError) as error:
-            log.warning("exit lookup failed", error=str(error))
-
-    async def _cancel(self, order: GroupOrder) -> None:
-        try:
-            with anyio.fail_after(ASK_SECONDS):
-                report = await self._venues[order.venue].cancel(order.symbol, order.client_order_id)
-        except OrderRejectedError:
-            await self._lookup(order)  # nothing to cancel: it has filled, or was never there
-        else:
-            await self._record(order, report)
-
-    async def _record(self, order: GroupOrder, report: OrderReport) -> None:
-        """Record the report. Raises VenueError where it is not about *order*."""
-        if (reason := answer_contradiction(order.client_order_id, report)) is not None:
-            raise VenueError(f"{order.client_order_id}: {reason}")
-        await self.orders.recorder.record(report)
-
-    async def _lookup(self, order: GroupOrder) -> bool:
-        """Return whether the venue knows the order; its report is recorded."""
-        with anyio.fail_after(ASK_SECONDS):
-            search = await self._venues[order.venue].find_order(order.symbol, order.client_order_id)
-        if search.report is None:
-            return False
-        await self._record(order, search.report)
-        return True
 
     async def reactivate(self, position_id: PositionId, group: ExitGroup) -> None:
         """Make what still rests the position's exit again: its replacement came to nothing."""
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             await positions.lock(connection, position_id)
             await exit_groups.reactivate(connection, group.id)
+
+    async def look_up(self, position_id: PositionId, group_orders: Sequence[GroupOrder]) -> None:
+        """Look up orders that only the venue can end. Raises as `place`."""
+        async with self._locks.hold(position_id, GroupKind.RESTING):
+            for order in group_orders:
+                await self._orders.look_up(order)
 
     async def groups(self, position_ids: Sequence[PositionId]) -> dict[PositionId, Groups]:
         async with self._database.connection() as connection:

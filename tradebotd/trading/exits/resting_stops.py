@@ -24,8 +24,8 @@ from tradebotd.domain.errors import (
 )
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.domain.order import OrderIntent, OrderType
-from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.order import OrderIntent
+from tradebotd.domain.position import Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
@@ -42,7 +42,9 @@ from tradebotd.trading.exits.exit_intents import (
     resting_exits,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.promised_stops import PATIENCE, PromisedStops
 from tradebotd.trading.exits.refused_stops import RefusedStops
+from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting, pair_of, unknown
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +74,7 @@ class RestingStops:
         self._placement = placement
         self._clock = clock
         self._refusals = RefusedStops(clock, prices, symbols, venues)
+        self._promises = PromisedStops(placement, clock, venues)
         self._symbols = symbols
         self._calendars = calendars
         self._venues = venues
@@ -174,6 +177,7 @@ class RestingStops:
         self._ended.discard(position_id)
         self._timers.forget(position_id)
         self._backoff.forget(position_id)
+        self._promises.end(position_id)
 
     async def maintain(
         self,
@@ -192,7 +196,7 @@ class RestingStops:
         if position is None:
             self._due.pop(position_id, None)
             return None
-        if _any_rests(groups):
+        if any_rests(groups):
             self._lost_reasons.pop(position_id, None)
         try:
             hit = await self._attempt(position, groups)
@@ -233,20 +237,13 @@ class RestingStops:
         if not self._calendars[self._symbols[position.symbol].calendar].is_open(self._clock.now()):
             return  # it stays due until orders are accepted
         self._checked.add(position.id)
-        active, retiring = groups.active, groups.retiring
-        if retiring is not None and (active is None or not active.unsettled):
-            if active is None and _rests(retiring):
-                await self._placement.reactivate(position.id, retiring)
-                active, retiring = retiring, None
-        elif retiring is not None:
-            if active is not None and _in_doubt(active) and _rests(retiring):
-                return  # the resting one stays until the other's outcome is known
-            await self._placement.clear(position.id, retiring)
-            return  # the next check sees what is left
+        if not await self._handle_retiring(position, groups):
+            return
+        active = groups.active
         if active is not None and active.unsettled and active.kind is GroupKind.MARKET:
             return  # an exit is under way
         wanted = self._wanted(position)
-        rests = None if active is None else _pair_of(active)
+        rests = None if active is None else pair_of(active)
         if wanted is None:
             self._live.pop(position.id, None)
             if rests is not None:
@@ -256,14 +253,37 @@ class RestingStops:
         if rests is not None and near_enough(rests, wanted, position.side):
             self._settled(position.id, replace(rests, reason=wanted.reason))
             return
-        await self._place(position, wanted, replaces=rests is not None)
+        await self._place(position, wanted, rests)
 
-    async def _place(self, position: Position, wanted: RestingPair, *, replaces: bool) -> None:
+    async def _handle_retiring(self, position: Position, groups: Groups) -> bool:
+        """Clear or take back the group that retires; return whether the active one is next."""
+        active, retiring = groups.active, groups.retiring
+        if retiring is None:
+            return True
+        if active is None or not active.unsettled:
+            if active is not None or not is_resting(retiring):
+                return True
+            await self._placement.reactivate(position.id, retiring)
+            groups.active, groups.retiring = retiring, None
+            if not self._promises.end(position.id):
+                return True
+            self._broken(position, retiring)
+        elif in_doubt(active) and is_resting(retiring):
+            pass  # the resting one stays until the other's outcome is known
+        elif self._promises.is_pending(position, groups):
+            await self._await_promise(position, groups)
+        else:
+            await self._placement.clear(position.id, retiring)  # the next check sees what is left
+        return False
+
+    async def _place(
+        self, position: Position, wanted: RestingPair, rests: RestingPair | None
+    ) -> None:
         held_back = self._placement.orders.held_back(position.venue)
         if held_back is not None:  # no refusal: it is due as soon as it may leave
             self._timers.hold_until(position.id, self._clock.now() + held_back.pause)
             return
-        lost = self._live.pop(position.id, None) is not None and not replaces
+        lost = self._live.pop(position.id, None) is not None and rests is None
         placed: list[RestingPair] = []
 
         def build(current: Position) -> list[OrderIntent]:
@@ -276,8 +296,12 @@ class RestingStops:
             self._lost_reasons[position.id] = (
                 "the stop that rested at the venue was not there any more"
             )
-        self._backoff.forget(position.id)
-        self._live[position.id] = placed[0]
+        if rests is not None and self._is_promised(position, rests, placed[0]):
+            self._promises.add(position.id)
+            self._live[position.id] = rests
+        else:
+            self._backoff.forget(position.id)
+            self._live[position.id] = placed[0]
         log.info(
             "resting stop placed",
             bot=position.bot,
@@ -288,7 +312,29 @@ class RestingStops:
         )
         # It stays due once more: the next check reads that it is there, and clears what retires.
 
+    def _is_promised(self, position: Position, old: RestingPair, new: RestingPair) -> bool:
+        return self._promises.applies_to(position) and old.target is None and new.target is None
+
+    async def _await_promise(self, position: Position, groups: Groups) -> None:
+        """Ask what became of a promise; one that is not answered is withdrawn, and alerted."""
+        if await self._promises.look(position, groups):
+            seconds = PATIENCE.total_seconds()
+            reason = f"the venue has promised another stop and not placed it within {seconds:.0f} s"
+            self.failing[str(position.id)] = self._lost_reasons[position.id] = reason
+            self._wait(position.id, reason)
+
+    def _broken(self, position: Position, active: ExitGroup) -> None:
+        """Wait after a promise that the venue has broken; what rested before rests on."""
+        reason = "resting stop: the venue rejected the replacement that it had promised"
+        self.failing[str(position.id)] = reason
+        self._wait(position.id, reason)
+        if (rests := pair_of(active)) is not None:
+            self._live[position.id] = rests
+        log.warning("promised stop rejected", bot=position.bot, symbol=position.symbol)
+
     def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
+        if self._promises.end(position_id):
+            self._backoff.forget(position_id)
         self._due.pop(position_id, None)
         self._lost_reasons.pop(position_id, None)
         if live is not None:
@@ -305,7 +351,7 @@ class RestingStops:
 
         This holds in this process and in the next.
         """
-        if denied.rule in IN_DOUBT and _unknown(groups):
+        if denied.rule in IN_DOUBT and unknown(groups):
             self._lost_reasons[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
         self._wait(position_id, denied.rule)
 
@@ -342,39 +388,3 @@ def resting_venues(
         for name, venue in venues.items()
         if venue.traits.resting_stops and (allowed is None or name in allowed)
     }
-
-
-def _rests(group: ExitGroup) -> bool:
-    return group.kind is GroupKind.RESTING and any(order.is_live for order in group.unsettled)
-
-
-def _in_doubt(group: ExitGroup) -> bool:
-    return all(order.is_in_doubt for order in group.unsettled)
-
-
-def _unknown(groups: Groups) -> bool:
-    """Return whether orders are in doubt, and none is known to rest."""
-    present = [group for group in (groups.active, groups.retiring) if group is not None]
-    doubtful = any(order.is_in_doubt for group in present for order in group.unsettled)
-    return doubtful and not _any_rests(groups)
-
-
-def _any_rests(groups: Groups) -> bool:
-    return any(group is not None and _rests(group) for group in (groups.active, groups.retiring))
-
-
-def _pair_of(group: ExitGroup) -> RestingPair | None:
-    """Return what rests; None when not all of it is acknowledged."""
-    orders = group.unsettled
-    stops = [order for order in orders if order.type is OrderType.STOP_MARKET and order.is_live]
-    targets = [
-        order for order in orders if order.type is OrderType.TAKE_PROFIT_MARKET and order.is_live
-    ]
-    if not stops or stops[0].stop_price is None:
-        return None
-    return RestingPair(
-        reason=CloseReason.STOP_LOSS,
-        stop=stops[0].stop_price,
-        target=targets[0].stop_price if targets else None,
-        quantity=stops[0].quantity,
-    )

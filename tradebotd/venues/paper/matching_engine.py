@@ -18,7 +18,7 @@ from tradebotd.domain.order_filters import refused_by
 from tradebotd.domain.quote import Quote
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
-from tradebotd.ports.venue import SymbolSetup
+from tradebotd.ports.venue import Replacement, SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
@@ -39,6 +39,7 @@ from tradebotd.venues.paper.futures import (
     funding_instants,
     liquidated_at,
 )
+from tradebotd.venues.paper.promises import BEING_REPLACED, Promises
 from tradebotd.venues.paper.resting_orders import (
     AT_ONCE,
     TRIGGERED,
@@ -80,6 +81,7 @@ class MatchingEngine:
         self._futures: dict[str, PaperPosition] = {}
         self._funded: dict[str, datetime] = {}
         self._setups = PaperSetups(name)
+        self._promises = Promises(self._family, self._refusal_without)
 
     async def read(self, connection: Connection) -> None:
         """Load the memory from the books."""
@@ -87,6 +89,7 @@ class MatchingEngine:
         self._resting.clear()
         for order in await paper_orders.select_resting(connection, self._name):
             self._resting.setdefault(order.request.symbol, {})[order.id] = order
+        self._promises.load(await paper_orders.select_promised(connection, self._name))
         positions = await paper_books.select_positions(connection, self._name)
         self._futures = {position.symbol: position for position in positions}
         for symbol, touched in await paper_books.select_touched(connection, self._name):
@@ -101,6 +104,7 @@ class MatchingEngine:
         for order in changes.rested:
             if order.id not in changes.ended:
                 self._resting.setdefault(order.request.symbol, {})[order.id] = order
+        self._promises.follow(changes)
         self._funded |= changes.funded
         self._setups.follow(changes.setups)
         for symbol, position in changes.positions.items():
@@ -113,13 +117,14 @@ class MatchingEngine:
                 self._futures.pop(symbol, None)
 
     def is_concerned(self, symbol: str) -> bool:
-        return symbol in self._resting or symbol in self._futures
+        live = symbol in self._resting or symbol in self._futures
+        return live or bool(self._promises.of_symbol(symbol))
 
     def open_orders(self) -> list[OrderReport]:
         new, orders = OrderStatus.NEW, self.all_resting()
         return [
             resting_report(order.client_order_id, order.id, new, order.accepted_at, order)
-            for order in orders
+            for order in (*self.all_resting(), *self._promises.orders)
         ]
 
     def margins(self) -> dict[str, Decimal]:
@@ -186,11 +191,30 @@ class MatchingEngine:
             changes.refused = NOTHING_RESTS
             return
         gone = frozenset(order.id for order in family)
+        if self._terms.replacement is Replacement.PROMISED:
+            await self._promises.add(changes, old, new, prices)
+            return
         await self.take(changes, [new], prices, gone=gone)
         if changes.refused is None:
             await end(changes, family, OrderStatus.CANCELED, "replaced")
 
+    async def _refusal_without(
+        self,
+        changes: BookChanges,
+        request: OrderRequest,
+        prices: LastPrices,
+        gone: frozenset[int],
+    ) -> str | None:
+        balances = await paper_books.lock_balances(changes.connection, self._name)
+        locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
+        return self._refusal(request, prices, balances, locked)
+
     async def cancel(self, changes: BookChanges, client_order_id: ClientOrderId) -> None:
+        if self._promises.is_replaced(client_order_id):
+            changes.refused = BEING_REPLACED
+            return
+        if await self._promises.withdraw(changes, client_order_id):
+            return
         family = self._family(client_order_id)
         if not family:
             changes.refused = NOTHING_RESTS
@@ -211,7 +235,7 @@ class MatchingEngine:
                 return True
             if self._funding_is_due(symbol, prices.at):
                 return True
-        return bool(self._met(symbol, prices))
+        return bool(self._met(symbol, prices) or self._promises.of_symbol(symbol))
 
     async def meet(self, changes: BookChanges, symbol: str, prices: LastPrices) -> None:
         """Apply funding, resting orders, liquidation: each once, however often a tick is played."""
@@ -223,6 +247,7 @@ class MatchingEngine:
             if met.order.id not in changes.ended:
                 await self._fill_resting(changes, met.order, met.price, met.fee_rate)
         await self._liquidate(changes, symbol, prices)
+        await self._promises.decide(changes, symbol, prices)
         if changes.reports:
             await paper_books.put_cursor(changes.connection, self._name, symbol, prices.at)
 

@@ -34,6 +34,8 @@ class BookChanges:
     positions: dict[str, PaperPosition] = field(default_factory=dict)
     funded: dict[str, datetime] = field(default_factory=dict)
     setups: dict[str, SymbolSetup] = field(default_factory=dict)
+    promised: list[RestingOrder] = field(default_factory=list)
+    decided: set[int] = field(default_factory=set)
 
 
 async def end(
@@ -54,6 +56,33 @@ async def end(
             changes.reports.append(
                 resting_report(order.client_order_id, order.id, status, changes.at, order, reason)
             )
+
+
+async def promise(
+    changes: BookChanges, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
+) -> None:
+    """Book *new* as promised in the place of *old*: its row says so until that is decided."""
+    order_id = await paper_orders.insert_order(
+        changes.connection,
+        new,
+        request,
+        changes.at,
+        status=OrderStatus.PENDING_NEW,
+        filled=ZERO,
+        linked_id=old,
+    )
+    if order_id is None:
+        raise OrderRejectedError(DUPLICATE)
+    order = RestingOrder(
+        id=order_id,
+        client_order_id=new,
+        request=request,
+        filled_quantity=ZERO,
+        accepted_at=changes.at,
+        linked_id=old,
+    )
+    changes.promised.append(order)
+    changes.reports.append(resting_report(new, order_id, OrderStatus.NEW, changes.at, order))
 
 
 async def book_refused(

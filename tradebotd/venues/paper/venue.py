@@ -33,6 +33,7 @@ from tradebotd.ports.venue import (
     Commission,
     Listener,
     OrderLookup,
+    Replaced,
     SendBlockedBy,
     StreamListener,
     SymbolSetup,
@@ -143,12 +144,13 @@ class PaperVenue:
         request: OrderRequest,
         *,
         send_blocked_by: SendBlockedBy = not_blocked,
-    ) -> OrderReport:
+    ) -> Replaced:
         self._check([(new, request)])
         prices = self._last_prices(symbol)
         async with self._acting(new, send_blocked_by) as changes:
             await self._desk.replace(changes, old, (new, request), prices)
-        return await self._answered(changes, new)
+        reports = await self._answered(changes, new, old)
+        return Replaced(new=reports[new], old=reports.get(old))
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         assert_no_connection_held("an order is cancelled")
@@ -156,7 +158,7 @@ class PaperVenue:
         async with self._acting(client_order_id) as changes:
             await self._desk.cancel(changes, client_order_id)
         if changes.refused is None:
-            return await self._answered(changes, client_order_id)
+            return (await self._answered(changes, client_order_id))[client_order_id]
         found = (await self.find_order(symbol, client_order_id)).report
         state = "unknown" if found is None else f"already {found.status}"
         raise OrderRejectedError(f"nothing to cancel: order {client_order_id} is {state}")
@@ -344,16 +346,20 @@ class PaperVenue:
                 raise OutcomeUnknownError(client_order_id) from error
             raise VenueUnavailableError(str(error)) from error
 
-    async def _answered(self, changes: BookChanges, client_order_id: ClientOrderId) -> OrderReport:
-        """Return the report of that order; the others go to the listener."""
+    async def _answered(
+        self, changes: BookChanges, *asked: ClientOrderId
+    ) -> dict[ClientOrderId, OrderReport]:
+        """Return the reports of those orders; the others go to the listener."""
         if changes.refused is not None:
             raise OrderRejectedError(changes.refused)
-        others = [report for report in changes.reports if report.client_order_id != client_order_id]
-        await self.stream.tell(others)
-        (report,) = (
-            report for report in changes.reports if report.client_order_id == client_order_id
+        await self.stream.tell(
+            [report for report in changes.reports if report.client_order_id not in asked]
         )
-        return report
+        return {
+            report.client_order_id: report
+            for report in changes.reports
+            if report.client_order_id in asked
+        }
 
     def _check(self, orders: Sequence[tuple[ClientOrderId, OrderRequest]]) -> None:
         assert_no_connection_held("an order is sent")
