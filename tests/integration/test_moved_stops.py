@@ -6,6 +6,7 @@ import pytest
 
 from tests.fakes.resting import assert_one_truth, one, open_resting_harness, stops, sweep
 from tests.fakes.trading import TradingHarness
+from tests.fakes.traffic import CountedDatabase, Traffic
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.ports.venue import Replacement
@@ -47,3 +48,28 @@ async def test_a_stop_is_moved_in_as_few_calls_as_the_venue_allows(
     assert stops(harness) == MOVED
     assert harness.venue.asked_for == asked
     await assert_one_truth(harness)
+
+
+@pytest.mark.parametrize(
+    ("replacement", "statements", "transactions"),
+    [
+        (Replacement.REPLACE, 15, 2),
+        (Replacement.CANCEL_FIRST, 21, 4),
+        (Replacement.OVERLAP, 17, 3),
+    ],
+)
+async def test_a_move_costs_no_more_than_that(
+    database: Database, replacement: Replacement, statements: int, transactions: int
+) -> None:
+    """B14, a ratchet: both reports of a replacement are one transaction; four of the statements
+    are the sweep's own and asyncpg's.
+    """
+    traffic = Traffic()
+    harness = await trailing(CountedDatabase(database, traffic), replacement)
+    traffic.forget()
+
+    await sweep(harness)
+
+    assert stops(harness) == MOVED
+    assert len(traffic.statements) <= statements, traffic.listing()
+    assert traffic.transactions <= transactions, traffic.listing()

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import anyio
@@ -22,11 +24,12 @@ from tests.fakes.venue import Behaviour
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderType
+from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
-from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.postgres.database import RESERVED_FOR_ORDERS, Database
 
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
-AT_ONCE, A_ROUND = 12, 48
+AT_ONCE = 12
 GENEROUS = 60.0
 INSERT_OPEN = """
     INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_quantity, entry_price,
@@ -56,6 +59,15 @@ async def until_resting(harness: TradingHarness, count: int) -> None:
         await anyio.lowlevel.checkpoint()
 
 
+async def is_quiet(harness: TradingHarness) -> bool:
+    """Nothing retires, and no order is on its way."""
+    rows = await harness.rows(
+        "SELECT 1 FROM exit_groups WHERE role = 'retiring'"
+        " UNION ALL SELECT 1 FROM orders WHERE status = 'pending_new'"
+    )
+    return not rows
+
+
 class SlowStops:
     """A venue that answers to no stop before `go`; what is sold at the market is answered at once."""
 
@@ -79,12 +91,17 @@ class SlowStops:
             await anyio.lowlevel.checkpoint()
 
 
+def at_once(harness: TradingHarness, moves: int = AT_ONCE) -> None:
+    harness.venue.traits = replace(harness.venue.traits, moves_at_once=moves)
+
+
 async def many(database: Database, count: int, plan: ExitPlan = TRAIL) -> TradingHarness:
     specs = [
         one(Replacement.REPLACE, name=f"b{n:02}", symbol=f"S{n:02}USDT", exits=plan)
         for n in range(count)
     ]
     harness = await open_resting_harness(database, Replacement.REPLACE, *specs)
+    at_once(harness)
     for each in specs:
         await harness.enter(each.name)
     return harness
@@ -146,6 +163,7 @@ async def test_a_thousand_positions_get_their_stops_side_by_side_after_a_restart
         for n in range(count)
     ]
     harness = await open_resting_harness(database, Replacement.CANCEL_FIRST, *specs)
+    at_once(harness)
     names, traded = [each.name for each in specs], [each.symbol for each in specs]
     await harness.execute(INSERT_OPEN, names, traded, NOON)
     for n in range(symbols):
@@ -163,7 +181,8 @@ async def test_a_thousand_positions_get_their_stops_side_by_side_after_a_restart
 
 async def test_what_is_naked_comes_before_what_only_moves(database: Database) -> None:
     """M5.7: whose stop is gone, or who is new, does not wait until all others have moved."""
-    count, symbol = 2 * A_ROUND, f"S{2 * A_ROUND - 1:02}USDT"
+    count = 4 * AT_ONCE
+    symbol = f"S{count - 1:02}USDT"
     harness = await many(database, count)
     await sweep(harness, 2)
     for n in range(count):
@@ -177,7 +196,103 @@ async def test_what_is_naked_comes_before_what_only_moves(database: Database) ->
         slow.go.set()
         await until_resting(harness, count)
     moves = [request.symbol for _, request in harness.venue.submitted][2 * count :]
-    assert A_ROUND <= moves.index(symbol) < A_ROUND + AT_ONCE
+    assert AT_ONCE <= moves.index(symbol) < 2 * AT_ONCE
+
+
+async def test_an_exit_at_the_market_is_not_behind_moves_of_stops(database: Database) -> None:
+    """I4: connections are left to it, however many stops are being placed."""
+    harness = await many(database, 2)
+    shared, taken = database.pool_size - RESERVED_FOR_ORDERS, 0
+    let_go = anyio.Event()
+
+    async def hold() -> None:
+        nonlocal taken
+        async with database.connection():
+            taken += 1
+            await let_go.wait()
+
+    async with attended(harness), anyio.create_task_group() as holding:
+        for _ in range(shared):
+            holding.start_soon(hold)
+        while taken < shared:
+            await anyio.lowlevel.checkpoint()
+        position = next(iter(harness.protection.held.values()))
+        await harness.protection.close_now(position, CloseReason.MANUAL)
+        assert resting(harness) == {}
+        let_go.set()
+        await until_resting(harness, 1)
+
+
+async def test_no_stop_waits_for_the_slowest_of_those_before_it(database: Database) -> None:
+    """M5.7: whoever is free takes the next one; one that is not answered holds up itself alone."""
+    harness = await many(database, 2 * AT_ONCE)
+    slow = SlowStops(harness)
+    first: list[ClientOrderId] = []
+
+    async def arrive(order: ClientOrderId) -> None:
+        if not first:
+            first.append(order)
+            await slow.arrive(order)
+
+    harness.venue.before_submit = arrive
+    async with attended(harness):
+        await until_resting(harness, 2 * AT_ONCE - 1)
+        assert slow.waiting == 1
+        slow.go.set()
+        await until_resting(harness, 2 * AT_ONCE)
+    assert len(harness.venue.submitted) == 4 * AT_ONCE
+
+
+async def test_a_stop_is_moved_soon_after_the_tick_that_moved_it(database: Database) -> None:
+    """M4.7, M5.7: without a sweep, stored before it is sent, and not twice in a second."""
+    harness = await many(database, 1)
+    async with attended(harness):
+        await until_resting(harness, 1)
+        for seconds, price, expected in (
+            (2, "108", "102.60"),
+            (0.5, "110", "102.60"),  # within the second
+            (0.6, "110.02", "104.52"),
+            (2, "110.05", "104.52"),  # by too little
+            (2, "112", "106.40"),
+        ):
+            harness.clock.advance(timedelta(seconds=seconds))
+            await harness.stream(price, "S00USDT")
+            while stops(harness) != [(Decimal(expected), Decimal(1))]:
+                await anyio.lowlevel.checkpoint()
+            while not await is_quiet(harness):
+                await anyio.lowlevel.checkpoint()
+            row = await harness.row("SELECT trailing_stop FROM positions")
+            assert row["trailing_stop"] >= Decimal(expected)
+    assert len(harness.venue.submitted) == 5
+
+
+@pytest.mark.parametrize("replacement", [Replacement.OVERLAP, Replacement.PROMISED])
+async def test_what_has_made_way_is_cleared_behind_the_moves(
+    database: Database, replacement: Replacement
+) -> None:
+    """B14, M5.4: no stop waits for the cancel of another one that a new one stands beside."""
+    specs = [one(replacement, name=f"b{n}", symbol=f"S{n}USDT", exits=TRAIL) for n in range(8)]
+    harness = await open_resting_harness(database, replacement, *specs)
+    at_once(harness, 1)
+    for each in specs:
+        await harness.enter(each.name)
+    await sweep(harness, 2)
+    for each in specs:
+        await harness.stream("108", each.symbol)
+    sent, before = len(harness.venue.submitted), list[int]()
+
+    async def cancelled(_: ClientOrderId) -> None:
+        before.append(len(harness.venue.submitted) - sent)
+
+    harness.venue.before_cancel = cancelled
+    async with attended(harness):
+        await sweep(harness)
+        while stops(harness) != [(Decimal("102.60"), Decimal(1))] * len(specs):
+            await anyio.lowlevel.checkpoint()
+        while not await is_quiet(harness):
+            await anyio.lowlevel.checkpoint()
+    assert before == ([len(specs)] * len(specs) if replacement is Replacement.OVERLAP else [])
+    assert await harness.rows("SELECT 1 FROM exit_groups WHERE role = 'retiring'") == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """`exit_groups`: per position one active and at most one retiring group, with its orders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,6 @@ from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName
 from tradebotd.domain.order import OrderStatus, OrderType
-from tradebotd.domain.position import Position
 from tradebotd.storage.postgres.database import Connection
 
 INSERT: Final[LiteralString] = """
@@ -49,16 +48,13 @@ CLOSE: Final[LiteralString] = """
        AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = g.id AND NOT settled)
 """
 SELECT: Final[LiteralString] = """
-    SELECT g.id, g.position_id, g.role, g.kind, o.id AS order_id, o.client_order_id, o.venue, o.symbol, o.type, o.status,
-           o.quantity, o.stop_price, o.settled, o.send_by, o.created_at
+    SELECT g.id AS group_id, g.position_id, g.role, g.kind, o.id AS order_id, o.client_order_id,
+           o.venue AS order_venue, o.symbol AS order_symbol, o.type, o.status, o.quantity AS order_quantity, o.stop_price,
+           o.settled, o.send_by, o.created_at
       FROM exit_groups AS g
       LEFT JOIN orders AS o ON o.exit_group_id = g.id
      WHERE g.position_id = ANY ($1::bigint[]) AND g.role <> 'closed'
      ORDER BY g.id, o.id
-"""
-IS_SHARED: Final[LiteralString] = """
-    SELECT EXISTS (SELECT 1 FROM positions
-                    WHERE venue = $1 AND symbol = $2 AND position_type = $3 AND closed_at IS NULL AND id <> $4)
 """
 SELECT_LEFTOVER: Final[LiteralString] = """
     SELECT DISTINCT g.position_id
@@ -185,29 +181,27 @@ async def select(
     connection: Connection, position_ids: Sequence[PositionId]
 ) -> dict[PositionId, Groups]:
     """Return the groups that are not closed; every position asked for has an entry."""
-    read: dict[PositionId, dict[int, _Read]] = {position_id: {} for position_id in position_ids}
+    rows: dict[PositionId, list[Any]] = {position_id: [] for position_id in position_ids}
     for row in await connection.fetch(SELECT, list(position_ids)):
-        of_position = read[PositionId(row["position_id"])]
-        group = of_position.setdefault(row["id"], _Read(row["role"], GroupKind(row["kind"])))
+        rows[PositionId(row["position_id"])].append(row)
+    return {position_id: groups_of(found) for position_id, found in rows.items()}
+
+
+def groups_of(rows: Iterable[Any]) -> Groups:
+    """Return the groups of one position, from rows with the columns of SELECT."""
+    read: dict[int, _Read] = {}
+    for row in rows:
+        group = read.setdefault(row["group_id"], _Read(row["role"], GroupKind(row["kind"])))
         if row["order_id"] is not None:
             group.orders.append(_order(row))
-    found = {position_id: Groups() for position_id in position_ids}
-    for position_id, groups in read.items():
-        for group_id, group in groups.items():
-            exit_group = ExitGroup(id=group_id, kind=group.kind, orders=tuple(group.orders))
-            if group.role == "active":
-                found[position_id].active = exit_group
-            else:
-                found[position_id].retiring = exit_group
-    return found
-
-
-async def is_shared(connection: Connection, position: Position) -> bool:
-    """Return whether other positions of its symbol and type are open: the venue knows their sum."""
-    shared: bool = await connection.fetchval(
-        IS_SHARED, position.venue, position.symbol, position.position_type, position.id
-    )
-    return shared
+    groups = Groups()
+    for group_id, group in read.items():
+        exit_group = ExitGroup(id=group_id, kind=group.kind, orders=tuple(group.orders))
+        if group.role == "active":
+            groups.active = exit_group
+        else:
+            groups.retiring = exit_group
+    return groups
 
 
 async def select_orphaned(connection: Connection, limit: int) -> list[PositionId]:
@@ -221,11 +215,11 @@ def _order(row: Any) -> GroupOrder:
     return GroupOrder(
         id=OrderId(row["order_id"]),
         client_order_id=ClientOrderId(row["client_order_id"]),
-        venue=VenueName(row["venue"]),
-        symbol=row["symbol"],
+        venue=VenueName(row["order_venue"]),
+        symbol=row["order_symbol"],
         type=OrderType(row["type"]),
         status=OrderStatus(row["status"]),
-        quantity=row["quantity"],
+        quantity=row["order_quantity"],
         stop_price=row["stop_price"],
         settled=row["settled"],
         send_by=row["send_by"],

@@ -1,11 +1,12 @@
 """Wiring of the exits; `trading/exits/__init__.py` says which part may act."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN
 from tradebotd.market.calendars import Calendar
+from tradebotd.ports.venue import Venue
 from tradebotd.trading.condition_alerts import Unprotected
 from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.execution.recorder import OrderRecorder
@@ -16,7 +17,7 @@ from tradebotd.trading.exits.manager import ExitManager, ExitParts
 from tradebotd.trading.exits.market_exits import MarketExits
 from tradebotd.trading.exits.orphaned_exits import OrphanedExits
 from tradebotd.trading.exits.resting_rounds import RestingRounds
-from tradebotd.trading.exits.resting_stops import RestingStops, resting_venues
+from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
@@ -70,8 +71,7 @@ def wire_exits(
         rounds=RestingRounds(
             stops,
             orphaned=orphaned,
-            clock=core.clock,
-            held=tracked.positions,
+            tracked=tracked,
             end=market_exits.close_all,
             sequential=core.sequential,
         ),
@@ -126,7 +126,7 @@ def _resting(
         prices=core.prices,
         symbols=core.symbols,
         calendars=core.calendars,
-        venues=resting_venues(core.venues, where),
+        venues=_resting_venues(core.venues, where),
     )
     return groups, stops
 
@@ -161,4 +161,15 @@ def _hours(core: TradingCore) -> dict[str, Calendar]:
         name: core.calendars[symbol.calendar]
         for name, symbol in core.symbols.items()
         if symbol.calendar != ALWAYS_OPEN
+    }
+
+
+def _resting_venues(
+    venues: Mapping[VenueName, Venue], allowed: Collection[VenueName] | None
+) -> dict[VenueName, Venue]:
+    """Return the venues where stops may rest and are configured to (*allowed* None: all)."""
+    return {
+        name: venue
+        for name, venue in venues.items()
+        if venue.traits.resting_stops and (allowed is None or name in allowed)
     }

@@ -41,6 +41,9 @@ class VenueTraits:
     `order_types`: those it takes; `times_in_force` by type, the one that we send first: GTC (IOC at
     the market) where a type is not named. `price_kinds`: those that `quotes` tells, `stop_prices`
     those that a resting stop may be compared with (Binance: `workingType`).
+    `moves_at_once`: resting exits that are placed or moved side by side. The adapter's own limiter
+    of orders is the true bound: an exit at the market passes first there, and none may wait for
+    longer than its row allows, so few at once where few a second may leave.
     `open_orders_tell_fills`: an order in `open_orders` carries its fills; else only how much.
     """
 
@@ -66,6 +69,7 @@ class VenueTraits:
     sets_up_symbols: bool = False  # leverage, margin and position mode, before the first order
     open_orders_tell_fills: bool = True
     self_trade: SelfTrade = SelfTrade.TRADES
+    moves_at_once: int = 32
     replacement: Replacement = Replacement.CANCEL_FIRST
     receive_window: timedelta = timedelta(seconds=5)
     absence_margin: timedelta = timedelta(seconds=10)

@@ -29,7 +29,7 @@ from tradebotd.ports.venue import SendBlockedBy, Venue, not_blocked
 from tradebotd.risk.limits import ApprovedOrder
 from tradebotd.storage import decisions, dust, exit_groups, orders, positions
 from tradebotd.storage.bots import DecisionRecord
-from tradebotd.storage.exit_groups import GroupUse
+from tradebotd.storage.exit_groups import GroupKind, GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
 from tradebotd.storage.postgres.database import Connection, Database, Lane
 from tradebotd.trading.execution.entry_obstacles import LimitOf, hold, insert_entry, unlimited
@@ -176,7 +176,7 @@ class Placement:
         expects.
         """
         prepared: list[Prepared] = []
-        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+        async with self._database.transaction(lane_of(use.kind), durable=True) as connection:
             position_id = approved[0].intent.position_id
             for approved_order in approved:
                 await _check_position(connection, approved_order.intent)
@@ -282,6 +282,11 @@ class Placement:
             raise OutcomeUnknownError(client_order_id) from error
         await self._recorder.record(report, *others)
         return report
+
+
+def lane_of(kind: GroupKind) -> Lane:
+    """Return the lane of an exit: moves of resting stops keep none at the market waiting."""
+    return Lane.ORDERS if kind is GroupKind.MARKET else Lane.WORK
 
 
 async def _decide_once(

@@ -204,13 +204,20 @@ def near_enough(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> 
     The latter is a trailing stop that would be only a little tighter. Until then our own check
     stands at the tighter one.
     """
+    if not follows(rests, wanted, side):
+        return False
+    small = abs(wanted.stop - rests.stop) < wanted.stop * LEAST_MOVE
+    return rests.stop == wanted.stop or small
+
+
+def follows(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> bool:
+    """Return whether *wanted* is what rests, but for a stop that has trailed tighter."""
     if (rests.target, rests.quantity) != (wanted.target, wanted.quantity):
         return False
     if rests.stop == wanted.stop:
         return True
     tighter = more_favourable(side, rests.stop, wanted.stop) == wanted.stop
-    small = abs(wanted.stop - rests.stop) < wanted.stop * LEAST_MOVE
-    return tighter and small and wanted.reason is CloseReason.TRAILING_STOP
+    return tighter and wanted.reason is CloseReason.TRAILING_STOP
 
 
 def resting_exits(position: Position, pair: RestingPair) -> list[OrderIntent]:

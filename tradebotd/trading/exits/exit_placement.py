@@ -23,12 +23,13 @@ from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.risk.limits import approve_exit
-from tradebotd.storage import dust, exit_groups, positions
+from tradebotd.storage import exit_groups, exit_reads, positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups, GroupUse
+from tradebotd.storage.exit_reads import ExitRead
 from tradebotd.storage.postgres.database import Database, Lane
 from tradebotd.trading.execution.exit_sending import send_replacement, send_together
-from tradebotd.trading.execution.placement import Placement, Prepared
+from tradebotd.trading.execution.placement import Placement, Prepared, lane_of
 from tradebotd.trading.exits.exit_conflicts import (
     CancelAll,
     ConflictContext,
@@ -56,6 +57,7 @@ class _ExitRequest:
     build: Build
     prepared: list[Prepared]
     decision: DecisionRecord | None
+    clears: bool = True
     whole: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,22 +102,28 @@ class ExitPlacement:
         build: Build,
         prepared: list[Prepared],
         decision: DecisionRecord | None = None,
+        *,
+        read: ExitRead | None = None,
+        clears: bool = True,
     ) -> None:
         """Place exits of a position.
 
         *build* makes the orders from the position as it is when they are committed (it is called
         again when the position moved before that, and may deny); then they are in *prepared*, and
-        whatever is raised, they may be at the venue. *decision* is committed with them. Raises
-        OrderDeniedError (an exit is under way, which may be over at the next attempt), VenueError,
+        whatever is raised, they may be at the venue. *decision* is committed with them. *read*:
+        what the caller has just read, and awaited nothing since. Not *clears*: a retired group of
+        which the rest may overlap is left to the caller's next look. Raises OrderDeniedError (an
+        exit is under way, which may be over at the next attempt), VenueError,
         DatabaseUnavailableError.
         """
         async with self._locks.hold(position_id, kind):
-            await self._place(position_id, _ExitRequest(kind, build, prepared, decision))
+            request = _ExitRequest(kind, build, prepared, decision, clears=clears)
+            await self._place(position_id, request, read)
 
     async def withdraw(self, position_id: PositionId) -> None:
         """Cancel what rests for the position, and what retires. Raises as `place`."""
         async with self._locks.hold(position_id, GroupKind.RESTING):
-            _, groups, _ = await self._read(position_id)
+            groups = (await self.read(position_id)).groups
             for group in (groups.retiring, groups.active):
                 if group is not None and group.kind is GroupKind.RESTING:
                     await self._orders.clear(group)
@@ -125,19 +133,22 @@ class ExitPlacement:
         async with self._locks.hold(position_id, GroupKind.RESTING):
             await self._orders.clear(group)
 
-    async def _place(self, position_id: PositionId, request: _ExitRequest) -> None:
+    async def _place(
+        self, position_id: PositionId, request: _ExitRequest, first: ExitRead | None
+    ) -> None:
         cleared = asked = False
         for _ in range(MOST_STEPS):
-            position, groups, shared = await self._read(position_id)
+            read = first if first is not None else await self.read(position_id, request.kind)
+            first, position, groups = None, read.position, read.groups
             context = replace(
-                self._context(position, request.kind, shared=shared),
+                self._context(read, request.kind),
                 part=sells_a_part(request.build, position),
                 cleared=cleared,
                 asked=asked,
             )
             match next_step(groups, context):
                 case Place() as how:
-                    if await self._send_or_lessen(position, groups, context, request, how):
+                    if await self._send_or_lessen(read, context, request, how):
                         return
                 case Retire(group):
                     await self._make_room(position, group, request.kind)
@@ -156,12 +167,7 @@ class ExitPlacement:
         )
 
     async def _send_or_lessen(
-        self,
-        position: Position,
-        groups: Groups,
-        context: ConflictContext,
-        request: _ExitRequest,
-        how: Place,
+        self, read: ExitRead, context: ConflictContext, request: _ExitRequest, how: Place
     ) -> bool:
         """Send; return False if another step must follow.
 
@@ -169,14 +175,14 @@ class ExitPlacement:
         have sold some: that order is looked up, and what is left is another order.
         """
         try:
-            return await self._send_unless_moved(position, request, how)
+            return await self._send_unless_moved(read, request, how)
         except OrderRejectedError:
-            doubtful = [order for order in unsettled(groups) if order.is_in_doubt]
+            doubtful = [order for order in unsettled(read.groups) if order.is_in_doubt]
             if context.part or not request.whole or not doubtful:
                 raise
             for order in doubtful:
                 await self._orders.look_up_quietly(order)
-            if not await self._lessen(position, request):
+            if not await self._lessen(read.position, request):
                 raise
             request.decision = None  # it is stored with the refused one
             return False
@@ -206,13 +212,14 @@ class ExitPlacement:
         raise failed
 
     async def _lessen(self, judged: Position, request: _ExitRequest) -> bool:
-        """Reduce *request* to what no order in doubt can have sold. Raises as `_read`.
+        """Reduce *request* to what no order in doubt can have sold. Raises as `read`.
 
         Returns False when that is nothing, or when it has been reduced already.
         """
         if not request.whole:
             return False
-        position, groups, _ = await self._read(judged.id)
+        read = await self.read(judged.id, request.kind)
+        position, groups = read.position, read.groups
         if not unsettled(groups):
             return position.version != judged.version  # it is known now
         instrument = self._symbols[position.symbol].instrument
@@ -222,7 +229,8 @@ class ExitPlacement:
         request.build, request.whole = rest, False
         return True
 
-    def _context(self, position: Position, kind: GroupKind, *, shared: bool) -> ConflictContext:
+    def _context(self, read: ExitRead, kind: GroupKind) -> ConflictContext:
+        position, shared = read.position, read.is_shared
         venue = self._venues.get(position.venue)
         if venue is None:
             raise VenueUnavailableError(f"venue {position.venue} is not configured")
@@ -234,24 +242,20 @@ class ExitPlacement:
             in_flight=self.orders.recorder.in_flight,
         )
 
-    async def _read(self, position_id: PositionId) -> tuple[Position, Groups, bool]:
-        """Read position and groups, and whether another position of ours shares its holding."""
-        async with self._database.connection() as connection:
-            position = await positions.select_one(connection, position_id)
-            groups = await exit_groups.select(connection, [position_id])
-            if position is None:
-                raise OrderDeniedError(
-                    DenialRule.POSITION_CLOSED, f"position {position_id} is closed"
-                )
-            shared = await exit_groups.is_shared(connection, position)
-        return position, groups[position_id], shared
+    async def read(self, position_id: PositionId, kind: GroupKind = GroupKind.RESTING) -> ExitRead:
+        """Read position and groups at one instant. Raises OrderDeniedError if it is closed."""
+        async with self._database.connection(lane_of(kind)) as connection:
+            read = await exit_reads.select(connection, position_id)
+        if read is None:
+            raise OrderDeniedError(DenialRule.POSITION_CLOSED, f"position {position_id} is closed")
+        return read
 
     async def _make_room(self, position: Position, group: ExitGroup, kind: GroupKind) -> None:
         """Retire the group in one transaction: the position is never without an active group."""
         now = self._clock.now()
         if kind is GroupKind.MARKET:
             self._on_retired(position.id)
-        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+        async with self._database.transaction(lane_of(kind), durable=True) as connection:
             await positions.lock(connection, position.id)
             if not await exit_groups.retire(connection, group.id, now):
                 raise OrderDeniedError(
@@ -259,11 +263,10 @@ class ExitPlacement:
                 )
             await exit_groups.insert(connection, position.id, kind, now)
 
-    async def _send_unless_moved(
-        self, position: Position, request: _ExitRequest, how: Place
-    ) -> bool:
+    async def _send_unless_moved(self, read: ExitRead, request: _ExitRequest, how: Place) -> bool:
         """Send; return False when the position moved before the commit: it is judged anew."""
-        intents = await self._with_dust(position, request.kind, request.build(position))
+        position = read.position
+        intents = self._with_dust(read, request.kind, request.build(position))
         try:
             await self._send(position, intents, how, request)
         except OrderDeniedError as denied:
@@ -272,18 +275,15 @@ class ExitPlacement:
             return False
         return True
 
-    async def _with_dust(
-        self, position: Position, kind: GroupKind, intents: list[OrderIntent]
+    def _with_dust(
+        self, read: ExitRead, kind: GroupKind, intents: list[OrderIntent]
     ) -> list[OrderIntent]:
         """Add old dust of its symbol to what ends a position at the market."""
+        position = read.position
         if kind is GroupKind.RESTING or position.position_type is PositionType.FUTURES:
             return intents
-        async with self._database.connection() as connection:
-            available = await dust.select_available(
-                connection, position.id, position.venue, position.symbol
-            )
         instrument = self._symbols[position.symbol].instrument
-        return [with_dust(intent, position, instrument, available) for intent in intents]
+        return [with_dust(intent, position, instrument, read.dust) for intent in intents]
 
     async def _send(
         self, position: Position, intents: Sequence[OrderIntent], how: Place, request: _ExitRequest
@@ -310,7 +310,7 @@ class ExitPlacement:
             await self._replace(venue, prepared[0], replacing)
             return
         await send_together(self.orders, venue, prepared)
-        if how.retire is not None:
+        if how.retire is not None and request.clears:
             await self._orders.clear_quietly(how.retire)
 
     async def _replace(self, venue: Venue, prepared: Prepared, old: GroupOrder) -> None:

@@ -176,6 +176,7 @@ class ExitManager:
         hit: Sequence[Trigger] = ()
         if not self._book.quiet(symbol, price) and self.bad_ticks.believes(symbol, price):
             hit = self._book.tick(symbol, price)
+        self._rounds.on_tick(at)
         if hit:
             return self._end(self._sweep.exits(hit, price), at)
         return self._rounds.run_quietly() if self._rounds.has_work else None
@@ -216,6 +217,7 @@ class ExitManager:
         await self._tracked.persist()
         result = SweepResult()
         self._out_of_reach = lost = await self._sweep.run(now, result)
+        await self._tracked.persist()  # what prices of this sweep have moved
         await self.symbol_pauses.save()
         await self._rounds.after_sweep(result)
         await self._resting.update_alerts()

@@ -1,36 +1,39 @@
-"""Rounds over resting exits, also behind closed positions: when, and how many at once.
+"""Work on resting exits, also behind closed positions: when, and how much of it at once.
 
 While a task runs `run`, all of it happens there: ticks and sweeps only signal that something is
 new, and wait for no venue. Without one (speed 0, so that effects repeat) they do it themselves.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
 import structlog
+from anyio.abc import TaskGroup
 
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.position import Position
-from tradebotd.ports.clock import Clock
 from tradebotd.trading.exits.exit_intents import ExitIntent
 from tradebotd.trading.exits.market_exits import SweepResult
 from tradebotd.trading.exits.orphaned_exits import OrphanedExits
 from tradebotd.trading.exits.resting_stops import RestingStops
+from tradebotd.trading.exits.tracked_positions import TrackedPositions, moves
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE: Final = 12  # at a venue
-MOST: Final = 4 * AT_ONCE  # in a round: then positions without a resting stop come first again
+LOOK_EVERY: Final = timedelta(seconds=1)  # of market time: at stops that ticks have moved
+LOOKED_AT: Final = 200  # positions, then everything else has its turn
 
 End = Callable[[Sequence[ExitIntent], SweepResult], Awaitable[None]]
 
 
 class RestingRounds:
-    """Rounds over resting stops.
+    """Work on resting stops, by so many workers at each venue as it allows.
 
-    *end* ends positions whose stop has been met meanwhile. *sequential*: one after the other.
+    *end* ends positions whose stop has been met meanwhile. *sequential*: no workers, one position
+    after the other.
     """
 
     def __init__(
@@ -38,20 +41,22 @@ class RestingRounds:
         resting: RestingStops,
         *,
         orphaned: OrphanedExits,
-        clock: Clock,
-        held: Mapping[PositionId, Position],
+        tracked: TrackedPositions,
         end: End,
         sequential: bool,
     ) -> None:
         self._resting = resting
+        self._queue = resting.queue
         self._orphaned = orphaned
-        self._clock = clock
-        self._held = held
+        self._tracked = tracked
+        self._held: Mapping[PositionId, Position] = tracked.positions
         self._end = end
-        self._at_once = 1 if sequential else AT_ONCE
+        self._sequential = sequential
         self._is_running = False
-        self._busy: set[VenueName] = set()
+        self._workers: dict[VenueName, int] = {}
         self._swept = self._clearing = False
+        self._looks_at: datetime | None = None  # stops that ticks have moved, from then on
+        self._ticked = self._looking = False
         self._working = False  # without a task in `run`
 
     @property
@@ -59,22 +64,31 @@ class RestingRounds:
         """Return whether the caller that saw something new has to handle it."""
         return self._resting.dirty and not (self._is_running or self._working)
 
+    def on_tick(self, at: datetime) -> None:
+        """Look at the stops that ticks have moved, at most once in LOOK_EVERY."""
+        if self._is_running and (self._looks_at is None or at >= self._looks_at):
+            self._looks_at = at + LOOK_EVERY
+            self._ticked = True
+            self._resting.wakeup.set()
+
     async def run(self) -> None:
-        """Run rounds for ever, one at a time at a venue, so that no venue waits for another."""
-        self._is_running = True
+        """Work for ever, at each venue by itself, so that no venue waits for another."""
+        self._is_running = self._resting.is_attended = True
         try:
-            async with anyio.create_task_group() as rounds:
+            async with anyio.create_task_group() as tasks:
                 while True:
                     await self._resting.wakeup.wait()
                     self._resting.clear_dirty()
                     if self._swept and not self._clearing:
                         self._swept, self._clearing = False, True
-                        rounds.start_soon(self._clear)
-                    for venue in self._resting.dirty_venues(self._held) - self._busy:
-                        self._busy.add(venue)
-                        rounds.start_soon(self._round, venue)
+                        tasks.start_soon(self._clear)
+                    if self._ticked and not self._looking:
+                        self._ticked, self._looking = False, True
+                        tasks.start_soon(self._look_at_moves)
+                    for venue in self._queue.venues:
+                        self._employ(venue, tasks)
         finally:
-            self._is_running = False
+            self._is_running = self._resting.is_attended = False
 
     async def run_once(self) -> None:
         """Wait until something is new, and handle it."""
@@ -109,7 +123,33 @@ class RestingRounds:
         finally:
             self._clearing = False
 
+    async def _look_at_moves(self) -> None:
+        """Mark the stops that ticks have moved by enough, once those are stored.
+
+        The row is never behind what rests at a venue: a trailing stop that is read after a restart
+        loosens none.
+        """
+        try:
+            moved = [held.id for held in self._held.values() if moves(held.exits)]
+            stored = False
+            for number, position_id in enumerate(moved, 1):
+                position = None
+                if self._resting.live(position_id) is not None:
+                    position = self._tracked.current(position_id)
+                if position is not None and self._resting.needs_change(position):
+                    if not stored:
+                        stored = True
+                        await self._tracked.persist()
+                    self._resting.on_position_changed(position)
+                if number % LOOKED_AT == 0:
+                    await anyio.lowlevel.checkpoint()
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("resting stops deferred", error=str(error))
+        finally:
+            self._looking = False
+
     async def _all(self, result: SweepResult) -> None:
+        """Handle all that is new, each independently; then raise the first database error."""
         if self._working:
             self._resting.clear_dirty()
             return
@@ -117,30 +157,19 @@ class RestingRounds:
         try:
             self._resting.mark_due_dirty()
             self._resting.clear_dirty()
-            for venue in sorted(self._resting.dirty_venues(self._held)):
-                taken = self._resting.take_dirty(self._held, venue, self._clock.now())
-                await self._maintain(taken, result)
+            for venue in self._queue.venues:
+                taken = self._queue.take_all(venue)
+                await self._handle([one for one in taken if self._is_ready(one)], venue, result)
         finally:
             self._working = False
 
-    async def _round(self, venue: VenueName) -> None:
-        result = SweepResult()
-        try:
-            taken = self._resting.take_dirty(self._held, venue, self._clock.now(), MOST)
-            await self._maintain(taken, result)
-        except (DatabaseUnavailableError, TimeoutError) as error:
-            log.warning("resting stops deferred", error=str(error))
-        finally:
-            self._busy.discard(venue)
-        if result.failed:
-            log.warning("resting stops not placed", failed=result.failed)
-        if venue in self._resting.dirty_venues(self._held):
-            self._resting.wakeup.set()
-
-    async def _maintain(self, taken: Sequence[PositionId], result: SweepResult) -> None:
+    async def _handle(
+        self, taken: Sequence[PositionId], venue: VenueName, result: SweepResult
+    ) -> None:
         """Handle each independently of the others; then raise the first database error."""
         away: list[Exception] = []
-        limiter = anyio.CapacityLimiter(self._at_once)
+        at_once = 1 if self._sequential else self._resting.moves_at_once(venue)
+        limiter = anyio.CapacityLimiter(at_once)
 
         async def maintain(position_id: PositionId) -> None:
             async with limiter:
@@ -154,7 +183,7 @@ class RestingRounds:
             if hit is not None:
                 await self._end([hit], result)
 
-        if self._at_once == 1:
+        if self._sequential:
             for position_id in taken:
                 await maintain(position_id)
         else:
@@ -165,3 +194,56 @@ class RestingRounds:
             raise away[0]
         if taken:
             await self._resting.update_alerts()
+
+    # Workers
+
+    def _employ(self, venue: VenueName, tasks: TaskGroup) -> None:
+        """Start as many workers as the venue still allows, for what waits there."""
+        at_work = self._workers.get(venue, 0)
+        more = min(self._resting.moves_at_once(venue) - at_work, self._queue.waiting(venue))
+        for _ in range(more):
+            tasks.start_soon(self._work, venue, tasks)
+        self._workers[venue] = at_work + max(more, 0)
+
+    async def _work(self, venue: VenueName, tasks: TaskGroup) -> None:
+        """Handle what waits at the venue, one position after the other, until nothing does."""
+        result = SweepResult()
+        try:
+            while (position_id := self._take(venue)) is not None:
+                try:
+                    hit = await self._resting.maintain(position_id, self._held, result.failed)
+                finally:
+                    self._queue.done(position_id)
+                if hit is not None:
+                    tasks.start_soon(self._end_met, hit)
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            self._queue.clear(venue)  # all of it stays due
+            log.warning("resting stops deferred", error=str(error))
+        finally:
+            self._workers[venue] -= 1
+        if result.failed:
+            log.warning("resting stops not placed", failed=result.failed)
+        if not self._workers[venue]:
+            await self._update_alerts()
+
+    def _take(self, venue: VenueName) -> PositionId | None:
+        while (position_id := self._queue.take(venue)) is not None:
+            if self._is_ready(position_id):
+                return position_id
+            self._queue.done(position_id)
+        return None
+
+    def _is_ready(self, position_id: PositionId) -> bool:
+        return self._resting.is_ready(position_id, self._held)
+
+    async def _end_met(self, hit: ExitIntent) -> None:
+        result = SweepResult()
+        await self._end([hit], result)
+        if result.failed:
+            log.warning("exits not made", failed=result.failed)
+
+    async def _update_alerts(self) -> None:
+        try:
+            await self._resting.update_alerts()
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("resting stop alert not stored", error=str(error))

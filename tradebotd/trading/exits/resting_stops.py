@@ -4,7 +4,7 @@ What ought to rest follows from the position; what does is read from the databas
 have changed. A quiet sweep compares in memory and asks no venue.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,12 +31,14 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
 from tradebotd.ports.venue import Venue
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
+from tradebotd.storage.exit_reads import ExitRead
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts, subject
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_intents import (
     ExitIntent,
     RestingPair,
+    follows,
     near_enough,
     pair_for,
     resting_exits,
@@ -45,10 +47,12 @@ from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.promised_stops import PATIENCE, PromisedStops
 from tradebotd.trading.exits.refused_stops import RefusedStops
 from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting, pair_of, unknown
+from tradebotd.trading.exits.resting_queue import RestingQueue
 
 log = structlog.get_logger(__name__)
 
 GRACE: Final = timedelta(seconds=2)
+MOVE_EVERY: Final = timedelta(seconds=1)
 IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 
 
@@ -56,8 +60,8 @@ class RestingStops:
     """Resting stops by position.
 
     *venues*: those where exits may rest. `dirty` and `wakeup` signal that something is new; then
-    `take_dirty` the positions it is about, and `maintain` each. `failing`: what could not be
-    placed, and why.
+    `queue` has the positions it is about, to `maintain` each. `failing`: what could not be placed,
+    and why. `is_attended`: a task does so at once, and clears behind a new stop in a look apart.
     """
 
     def __init__(
@@ -80,10 +84,11 @@ class RestingStops:
         self._venues = venues
         self._checked: set[PositionId] = set()  # checked since it changed
         self._due: dict[PositionId, None] = {}
-        self._unchecked: dict[PositionId, None] = {}  # due, and not checked since it was stirred
-        self._ended: set[PositionId] = set()  # their resting orders may have ended
+        self.queue = RestingQueue()
+        self._places: dict[PositionId, VenueName] = {}
+        self._moved_at: dict[PositionId, datetime] = {}
         self._live: dict[PositionId, RestingPair] = {}
-        self.dirty = False
+        self.dirty = self.is_attended = False
         self.wakeup = anyio.Event()
         self._timers = RetryTimers()
         self._backoff = Backoff()
@@ -92,8 +97,14 @@ class RestingStops:
         placement.subscribe_to_retirements(self._on_retired)
         self._alerts = ConditionAlerts(database, clock, AlertCode.RESTING_STOP_LOST, "warning")
 
-    def _mark_dirty(self, position_id: PositionId) -> None:
-        self._due[position_id] = self._unchecked[position_id] = None
+    def _mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
+        self._due[position_id] = None
+        venue = self._places.get(position_id)
+        if venue is None:
+            return  # nothing of it has been seen yet
+        if is_urgent is None:
+            is_urgent = position_id not in self._live
+        self.queue.add(position_id, venue, is_urgent=is_urgent)
         self.dirty = True
         self.wakeup.set()
 
@@ -106,42 +117,15 @@ class RestingStops:
         """Reset the signal, for what is new from now on."""
         self.dirty, self.wakeup = False, anyio.Event()
 
-    def dirty_venues(self, held: Mapping[PositionId, Position]) -> set[VenueName]:
-        """Return the venues of what is new."""
-        for position_id in [
-            position_id for position_id in self._unchecked if position_id not in held
-        ]:
-            del self._unchecked[position_id]
-            self._due.pop(position_id, None)
-        return {held[position_id].venue for position_id in self._unchecked}
+    def moves_at_once(self, venue: VenueName) -> int:
+        return self._venues[venue].traits.moves_at_once
 
-    def take_dirty(
-        self,
-        held: Mapping[PositionId, Position],
-        venue: VenueName,
-        now: datetime,
-        most: int | None = None,
-    ) -> list[PositionId]:
-        """Return what is new at *venue* and need not pause; first those without a resting stop."""
-        ready = []
-        new = [
-            position_id
-            for position_id in self._unchecked
-            if position_id in held and held[position_id].venue == venue
-        ]
-        for position_id in new:
-            del self._unchecked[position_id]
-            if self._timers.held_until(position_id, now) is None:
-                ready.append(position_id)
-        ready.sort(
-            key=lambda position_id: (
-                position_id in self._live and position_id not in self._ended,
-                position_id,
-            )
-        )
-        taken = ready if most is None else ready[:most]
-        self._unchecked |= dict.fromkeys(ready[len(taken) :])
-        return taken
+    def is_ready(self, position_id: PositionId, held: Mapping[PositionId, Position]) -> bool:
+        """Return whether the position, taken from the queue, is held and need not pause."""
+        if position_id not in held:
+            self._due.pop(position_id, None)
+            return False
+        return self._timers.held_until(position_id, self._clock.now()) is None
 
     def live(self, position_id: PositionId) -> RestingPair | None:
         return self._live.get(position_id)
@@ -153,16 +137,28 @@ class RestingStops:
         """Compare a new or changed position with what rests for it."""
         if not self.applies_to(position):
             return
+        self._places[position.id] = position.venue
+        if self.needs_change(position):
+            self._mark_dirty(position.id)
+
+    def needs_change(self, position: Position) -> bool:
+        """Return whether what rests is another stop by enough; one that trails is moved seldom."""
         live, wanted = self._live.get(position.id), self._wanted(position)
-        if live == wanted or (live and wanted and near_enough(live, wanted, position.side)):
-            return
-        self._mark_dirty(position.id)
+        if live is None or wanted is None:
+            return live != wanted
+        if near_enough(live, wanted, position.side):
+            return False
+        return not (self._moved_just_now(position.id) and follows(live, wanted, position.side))
+
+    def _moved_just_now(self, position_id: PositionId) -> bool:
+        moved_at = self._moved_at.get(position_id)
+        return moved_at is not None and self._clock.now() - moved_at < MOVE_EVERY
 
     def on_order_settled(self, position_id: PositionId) -> None:
         """Mark the position for a check: one of its orders has come to its end."""
         if position_id in self._live or position_id in self._checked:
-            self._ended.add(position_id)
-            self._mark_dirty(position_id)
+            # While it is being looked at, that order is most likely the one that has made way.
+            self._mark_dirty(position_id, is_urgent=not self.queue.is_at_work(position_id))
 
     def _on_retired(self, position_id: PositionId) -> None:
         """Drop what rested: it makes way for an exit of our own at the market."""
@@ -170,11 +166,13 @@ class RestingStops:
         self._due[position_id] = None
 
     def forget(self, position_id: PositionId) -> None:
-        for by_position in (self._due, self._unchecked, self._live, self._lost_reasons):
+        for by_position in (
+            *(self._due, self._live, self._lost_reasons, self._places, self._moved_at),
+        ):
             by_position.pop(position_id, None)
         self.failing.pop(str(position_id), None)
         self._checked.discard(position_id)
-        self._ended.discard(position_id)
+        self.queue.discard(position_id)
         self._timers.forget(position_id)
         self._backoff.forget(position_id)
         self._promises.end(position_id)
@@ -189,17 +187,20 @@ class RestingStops:
 
         *failed* gains what failed. Raises DatabaseUnavailableError; then it stays due.
         """
-        groups = (await self._placement.groups([position_id]))[position_id]
+        try:
+            read = await self._placement.read(position_id)
+        except OrderDeniedError:
+            self.forget(position_id)  # it is closed
+            return None
         position, hit = held.get(position_id), None
         self.failing.pop(str(position_id), None)
-        self._ended.discard(position_id)
         if position is None:
             self._due.pop(position_id, None)
             return None
-        if any_rests(groups):
+        if any_rests(read.groups):
             self._lost_reasons.pop(position_id, None)
         try:
-            hit = await self._attempt(position, groups)
+            hit = await self._attempt(position, read)
         except DatabaseUnavailableError:
             raise
         except Exception as error:
@@ -212,9 +213,10 @@ class RestingStops:
             failed[str(position_id)] = reason
         return hit
 
-    async def _attempt(self, position: Position, groups: Groups) -> ExitIntent | None:
+    async def _attempt(self, position: Position, read: ExitRead) -> ExitIntent | None:
+        groups = read.groups
         try:
-            await self._maintain(position, groups)
+            await self._maintain(position, read)
         except OrderDeniedError as denied:
             if denied.rule is DenialRule.POSITION_CLOSED:
                 self.forget(position.id)  # the missing stop itself has ended it
@@ -233,16 +235,18 @@ class RestingStops:
             {subject(position_id): reason for position_id, reason in self._lost_reasons.items()}
         )
 
-    async def _maintain(self, position: Position, groups: Groups) -> None:
+    async def _maintain(self, position: Position, read: ExitRead) -> None:
         if not self._calendars[self._symbols[position.symbol].calendar].is_open(self._clock.now()):
             return  # it stays due until orders are accepted
         self._checked.add(position.id)
+        groups, is_fresh = read.groups, read.groups.retiring is None
         if not await self._handle_retiring(position, groups):
             return
         active = groups.active
         if active is not None and active.unsettled and active.kind is GroupKind.MARKET:
             return  # an exit is under way
-        wanted = self._wanted(position)
+        # By the row: what rests at the venue is never ahead of what is stored.
+        wanted = self._wanted(read.position)
         rests = None if active is None else pair_of(active)
         if wanted is None:
             self._live.pop(position.id, None)
@@ -253,7 +257,7 @@ class RestingStops:
         if rests is not None and near_enough(rests, wanted, position.side):
             self._settled(position.id, replace(rests, reason=wanted.reason))
             return
-        await self._place(position, wanted, rests)
+        await self._place(position, wanted, rests, read if is_fresh else None)
 
     async def _handle_retiring(self, position: Position, groups: Groups) -> bool:
         """Clear or take back the group that retires; return whether the active one is next."""
@@ -277,7 +281,11 @@ class RestingStops:
         return False
 
     async def _place(
-        self, position: Position, wanted: RestingPair, rests: RestingPair | None
+        self,
+        position: Position,
+        wanted: RestingPair,
+        rests: RestingPair | None,
+        read: ExitRead | None,
     ) -> None:
         held_back = self._placement.orders.held_back(position.venue)
         if held_back is not None:  # no refusal: it is due as soon as it may leave
@@ -291,7 +299,10 @@ class RestingStops:
             placed[:] = [pair]
             return resting_exits(current, pair)
 
-        await self._placement.place(position.id, GroupKind.RESTING, build, [])
+        await self._placement.place(
+            position.id, GroupKind.RESTING, build, [], read=read, clears=not self.is_attended
+        )
+        self._moved_at[position.id] = self._clock.now()
         if lost:  # not to an exit of our own that is under way: that would have been denied
             self._lost_reasons[position.id] = (
                 "the stop that rested at the venue was not there any more"
@@ -311,6 +322,8 @@ class RestingStops:
             quantity=placed[0].quantity,
         )
         # It stays due once more: the next check reads that it is there, and clears what retires.
+        if self.is_attended:
+            self._mark_dirty(position.id, is_urgent=False)
 
     def _is_promised(self, position: Position, old: RestingPair, new: RestingPair) -> bool:
         return self._promises.applies_to(position) and old.target is None and new.target is None
@@ -377,14 +390,3 @@ class RestingStops:
         if symbol is None or venue is None:
             return None
         return pair_for(position, symbol.instrument, linked=venue.traits.linked_orders)
-
-
-def resting_venues(
-    venues: Mapping[VenueName, Venue], allowed: Collection[VenueName] | None
-) -> dict[VenueName, Venue]:
-    """Return the venues where stops may rest and are configured to (*allowed* None: all)."""
-    return {
-        name: venue
-        for name, venue in venues.items()
-        if venue.traits.resting_stops and (allowed is None or name in allowed)
-    }
