@@ -30,10 +30,10 @@ async def send_together(
 
 async def send_replacement(
     placement: Placement, venue: Venue, prepared: Prepared, old: GroupOrder
-) -> bool:
-    """Send the order in the place of *old*; return whether the answer tells of *old*, too.
+) -> list[OrderReport]:
+    """Send the order in the place of *old*; return its report, and that of *old* where it is told.
 
-    Then both are recorded at once. Raises as `Placement.send`.
+    Both are recorded at once. Raises as `Placement.send`.
     """
     told: list[OrderReport] = []
 
@@ -52,8 +52,7 @@ async def send_replacement(
                 log.warning("replaced order not told", order=old.client_order_id, error=reason)
         return [answer.new, *told]
 
-    await placement.send(prepared, via=replace)
-    return bool(told)
+    return [await placement.send(prepared, via=replace), *told]
 
 
 async def _send_linked(

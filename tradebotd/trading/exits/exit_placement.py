@@ -18,7 +18,7 @@ from tradebotd.domain.errors import (
 )
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
-from tradebotd.domain.order import OrderIntent
+from tradebotd.domain.order import OrderIntent, OrderReport
 from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Replacement, Venue
@@ -51,7 +51,10 @@ MOST_ORPHANS: Final = 100
 
 @dataclass(slots=True)
 class _ExitRequest:
-    """Exits to place. `whole`: all that *build* says, not less for orders in doubt."""
+    """Exits to place. `whole`: all that *build* says, not less for orders in doubt.
+
+    `reports`: what the venue answered of them.
+    """
 
     kind: GroupKind
     build: Build
@@ -59,6 +62,7 @@ class _ExitRequest:
     decision: DecisionRecord | None
     clears: bool = True
     whole: bool = field(init=False)
+    reports: list[OrderReport] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.whole = self.kind is GroupKind.MARKET
@@ -105,8 +109,8 @@ class ExitPlacement:
         *,
         read: ExitRead | None = None,
         clears: bool = True,
-    ) -> None:
-        """Place exits of a position.
+    ) -> list[OrderReport]:
+        """Place exits of a position; return what the venue answered of them.
 
         *build* makes the orders from the position as it is when they are committed (it is called
         again when the position moved before that, and may deny); then they are in *prepared*, and
@@ -119,6 +123,7 @@ class ExitPlacement:
         async with self._locks.hold(position_id, kind):
             request = _ExitRequest(kind, build, prepared, decision, clears=clears)
             await self._place(position_id, request, read)
+            return request.reports
 
     async def withdraw(self, position_id: PositionId) -> None:
         """Cancel what rests for the position, and what retires. Raises as `place`."""
@@ -307,21 +312,24 @@ class ExitPlacement:
         request.prepared[:] = prepared
         venue = self._venues[position.venue]
         if replacing is not None:
-            await self._replace(venue, prepared[0], replacing)
+            request.reports = await self._replace(venue, prepared[0], replacing)
             return
-        await send_together(self.orders, venue, prepared)
+        request.reports = await send_together(self.orders, venue, prepared)
         if how.retire is not None and request.clears:
             await self._orders.clear_quietly(how.retire)
 
-    async def _replace(self, venue: Venue, prepared: Prepared, old: GroupOrder) -> None:
+    async def _replace(
+        self, venue: Venue, prepared: Prepared, old: GroupOrder
+    ) -> list[OrderReport]:
         """Send the replacement of *old*, which is looked up if the answer does not tell of it.
 
         After a promise it does not, and a look would tell what is known. Raises as `place`.
         """
         known = False
         try:
-            told = await send_replacement(self.orders, venue, prepared, old)
-            known = told or venue.traits.replacement is Replacement.PROMISED
+            new, *told = await send_replacement(self.orders, venue, prepared, old)
+            known = bool(told) or venue.traits.replacement is Replacement.PROMISED
+            return [new]
         finally:
             if not known:
                 with anyio.move_on_after(ASK_SECONDS, shield=True):

@@ -121,7 +121,7 @@ class MatchingEngine:
         return live or bool(self._promises.of_symbol(symbol))
 
     def open_orders(self) -> list[OrderReport]:
-        new, orders = OrderStatus.NEW, self.all_resting()
+        new = OrderStatus.NEW
         return [
             resting_report(order.client_order_id, order.id, new, order.accepted_at, order)
             for order in (*self.all_resting(), *self._promises.orders)
