@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final, cast
 
 from tests.simulation.database import FaultyPool, Weather
@@ -36,6 +37,7 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.process_identity import Holder
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.trading.execution.lease import Lease
+from tradebotd.trading.venue_state.server_clocks import USUAL_LIMIT
 
 ACCOUNT = "default"
 NONCE = b"nonce"
@@ -47,6 +49,7 @@ class _Section:
     currency: str = "USDT"
     timezone: str = "UTC"
     resting_stops: bool = True  # whether they may; the venue's traits say whether they can
+    max_clock_offset: timedelta = USUAL_LIMIT
 
 
 @dataclass(frozen=True)
