@@ -16,7 +16,6 @@ from tradebotd.domain.order import (
 )
 from tradebotd.domain.order_filters import refused_by
 from tradebotd.domain.quote import Quote
-from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
 from tradebotd.ports.venue import Replacement, SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
@@ -29,7 +28,6 @@ from tradebotd.venues.paper.fill_model import (
     PaperTerms,
     execute,
     fill_price,
-    worsened,
 )
 from tradebotd.venues.paper.futures import (
     close_out,
@@ -51,6 +49,7 @@ from tradebotd.venues.paper.resting_orders import (
     remaining_request,
     triggered_by,
     worth_of,
+    would_fill,
     would_trigger,
 )
 from tradebotd.venues.paper.self_trades import expires, met_of_ours, refused_by_ours
@@ -327,15 +326,7 @@ class MatchingEngine:
         return done if isinstance(done, str) else None
 
     def _fills_at_once(self, request: OrderRequest, prices: LastPrices) -> bool:
-        if request.type is OrderType.MARKET:
-            return True
-        if request.type is not OrderType.LIMIT:
-            return False
-        taken = worsened(
-            request.side, prices.current, self._instruments[request.symbol], self._terms
-        )
-        limit = level_of(request)
-        return taken <= limit if request.side is Side.BUY else taken >= limit
+        return would_fill(request, prices, self._instruments[request.symbol], self._terms)
 
     def _price_at_once(self, request: OrderRequest, prices: LastPrices) -> Decimal:
         instrument = self._instruments[request.symbol]

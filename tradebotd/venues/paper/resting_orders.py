@@ -63,6 +63,19 @@ def triggered_by(
     return triggered
 
 
+def would_fill(
+    request: OrderRequest, prices: LastPrices, instrument: Instrument, terms: PaperTerms
+) -> bool:
+    """Return whether the order trades at once: at the market, or at a limit beyond it."""
+    if request.type is OrderType.MARKET:
+        return True
+    if request.type is not OrderType.LIMIT:
+        return False
+    taken = worsened(request.side, prices.current, instrument, terms)
+    limit = level_of(request)
+    return taken <= limit if request.side is Side.BUY else taken >= limit
+
+
 def would_trigger(request: OrderRequest, current: Decimal) -> bool:
     """Return whether the market has met the stop or target already; venues refuse such an order."""
     return request.type in TRIGGERED and _is_reached(request, level_of(request), current)
