@@ -257,6 +257,8 @@ async def test_a_stop_is_moved_soon_after_the_tick_that_moved_it(database: Datab
         ):
             harness.clock.advance(timedelta(seconds=seconds))
             await harness.stream(price, "S00USDT")
+            if seconds < 1:
+                await harness.protection.sweep(harness.clock.now())
             while stops(harness) != [(Decimal(expected), Decimal(1))]:
                 await anyio.lowlevel.checkpoint()
             while not await is_quiet(harness):

@@ -1,0 +1,73 @@
+"""What may be done beside a promised replacement: pure, from the groups alone."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.ids import ClientOrderId, OrderId, VenueName
+from tradebotd.domain.order import OrderStatus, OrderType
+from tradebotd.ports.venue import Replacement
+from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups
+from tradebotd.trading.exits.exit_conflicts import (
+    CancelAll,
+    ConflictContext,
+    Deny,
+    Place,
+    Retire,
+    next_step,
+)
+
+NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)
+RESTING, MARKET = GroupKind.RESTING, GroupKind.MARKET
+
+
+def stop(number: int) -> ExitGroup:
+    """A group of one stop that rests."""
+    order = GroupOrder(
+        id=OrderId(number),
+        client_order_id=ClientOrderId(f"tb{number}"),
+        venue=VenueName("venue"),
+        symbol="BTCUSDT",
+        type=OrderType.STOP_MARKET,
+        status=OrderStatus.NEW,
+        quantity=Decimal(1),
+        stop_price=Decimal(95),
+        settled=False,
+        send_by=NOON,
+        created_at=NOON,
+    )
+    return ExitGroup(id=number, kind=RESTING, orders=(order,))
+
+
+def context(kind: GroupKind, *, cleared: bool = False) -> ConflictContext:
+    return ConflictContext(
+        kind=kind,
+        replacement=Replacement.PROMISED,
+        capped=False,
+        in_flight=(),
+        cleared=cleared,
+    )
+
+
+def test_what_rests_is_asked_to_be_replaced_by_what_rests_alone() -> None:
+    """M5.4: no promise is for an order of another type; it goes first, then the exit is sent."""
+    old = stop(1)
+
+    assert next_step(Groups(active=old), context(RESTING)) == Place(
+        retire=old, replacing=old.orders[0]
+    )
+    assert next_step(Groups(active=old), context(MARKET)) == Retire(old)
+
+
+@pytest.mark.parametrize("cleared", [False, True])
+def test_there_is_no_third_order_beside_a_promise(*, cleared: bool) -> None:
+    """M5.4: a stop waits, and cancels neither; an exit at the market tries to have the old gone."""
+    old, new = stop(1), stop(2)
+    step = next_step(Groups(active=new, retiring=old), context(RESTING, cleared=cleared))
+    assert isinstance(step, Deny)
+    assert step.rule is DenialRule.EXIT_RETIRING
+
+    step = next_step(Groups(active=new, retiring=old), context(MARKET, cleared=cleared))
+    assert isinstance(step, Deny) if cleared else step == CancelAll(old)
