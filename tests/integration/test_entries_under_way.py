@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from decimal import Decimal
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -21,6 +22,7 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.quote import Quote
 from tradebotd.domain.signal import SignalKind
 from tradebotd.risk.limits import AccountState
+from tradebotd.storage.entry_facts import EntryFacts
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.operator.flatten import Flatten, FlattenResult
 
@@ -76,23 +78,29 @@ async def at_the_quotes(harness: TradingHarness) -> AsyncIterator[Hold]:
 
 @asynccontextmanager
 async def at_the_lock(harness: TradingHarness) -> AsyncIterator[Hold]:
-    """Behind an entry of another bot, which reads what is known of the account."""
-    hold = Hold()
-    async with anyio.create_task_group() as tasks:
-        held = anyio.Event()
+    """Behind an entry of another bot, which is judged meanwhile."""
+    other, hold = Hold(), Hold()
+    judge, lock = harness.account.facts, harness.entries._one_at_a_time
 
-        async def hold_what_is_read() -> None:
-            async with harness.database.transaction() as connection:
-                await connection.execute("LOCK TABLE account_units IN ACCESS EXCLUSIVE MODE")
-                held.set()
-                await hold.go.wait()
+    async def facts(*about: Any) -> EntryFacts:
+        await other.once()
+        return await judge(*about)
 
-        tasks.start_soon(hold_what_is_read)
-        await held.wait()
-        tasks.start_soon(cycle, harness, "two")
-        while not await harness.rows(WAITING):
+    async def until_one_waits() -> None:
+        while not lock.statistics().tasks_waiting:
             await anyio.lowlevel.checkpoint()
         hold.reached.set()
+
+    async def go_on() -> None:
+        await hold.go.wait()
+        other.go.set()
+
+    harness.account.facts = facts  # type: ignore[method-assign, assignment]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cycle, harness, "two")
+        await other.reached.wait()
+        tasks.start_soon(until_one_waits)
+        tasks.start_soon(go_on)
         yield hold
         hold.go.set()
 

@@ -73,11 +73,11 @@ async def test_a_database_that_is_away_costs_no_candle(
     await harness.candles(100.0, 100.0)
     harness.says(BUY, BUY)
 
-    async def away() -> None:
+    async def away(*_: object) -> None:
         raise DatabaseUnavailableError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(harness.account, "_flows", away)
+        patch.setattr(harness.account, "facts", away)
         with pytest.raises(DatabaseUnavailableError):
             await harness.run()
     assert (await harness.run()).acted

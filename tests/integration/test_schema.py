@@ -1,6 +1,7 @@
 """What the database refuses, whatever the code above it does."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -29,10 +30,22 @@ async def connection(database: Database) -> AsyncIterator[Connection]:
         yield opened
 
 
+@asynccontextmanager
+async def savepoint(connection: Connection) -> AsyncIterator[None]:
+    """What is refused inside is undone, and the transaction goes on."""
+    await connection.execute("SAVEPOINT refused")
+    try:
+        yield
+    except BaseException:
+        await connection.execute("ROLLBACK TO SAVEPOINT refused")
+        raise
+    await connection.execute("RELEASE SAVEPOINT refused")
+
+
 async def insert(connection: Connection, table: str, **values: Any) -> Any:
     marks = ", ".join(f"${number}" for number in range(1, len(values) + 1))
     statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks}) RETURNING *"
-    async with connection.transaction():
+    async with savepoint(connection):
         return await connection.fetchrow(statement, *values.values())
 
 
@@ -58,7 +71,7 @@ async def an_order(connection: Connection, **changes: Any) -> int:
 
 
 async def update_order(connection: Connection, order_id: int, assignments: str) -> None:
-    async with connection.transaction():
+    async with savepoint(connection):
         await connection.execute(f"UPDATE orders SET {assignments} WHERE id = $1", order_id)
 
 
