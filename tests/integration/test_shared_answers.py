@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.trading import TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
+from tradebotd.domain.ids import BotName
 from tradebotd.domain.order import OrderReport
 from tradebotd.domain.position import CloseReason
 from tradebotd.storage import equity
@@ -175,6 +176,25 @@ async def test_what_is_bought_while_a_venue_answers_is_not_spent_again(
     assert answer.balance((SCRIPTED, "USDT"), venue_accounts.booked_cash(flows)) < 150
 
 
+@pytest.mark.parametrize("speed", [0.0, 1.0])
+async def test_what_is_bought_while_a_venue_answers_is_taken_off_its_buying_power(
+    database: Database, speed: float
+) -> None:
+    """M4.8: so is what is bought later, once; whose bot asks makes no difference."""
+    harness = await several(database, 10_000, speed=speed)
+    harness.venue.buying_power = {"USDT": Decimal(500)}
+    with anyio.fail_after(WAIT):
+        async with on_its_way(harness, "b0") as arrive:
+            harness.venue.before_account_answers = arrive
+            answer = await answer_of(harness)
+    assert await power_by(harness, answer) == 400
+
+    answer = await answer_of(harness)
+    await harness.enter("b1")
+
+    assert await power_by(harness, answer) == 400
+
+
 async def test_what_is_bought_and_sold_while_a_venue_answers_says_nothing(
     database: Database,
 ) -> None:
@@ -240,6 +260,15 @@ async def test_an_answer_that_every_exit_overtakes_ends_in_no_entry(database: Da
 
 async def answer_of(harness: TradingHarness) -> VenueAnswer:
     return (await harness.account.ask(SCRIPTED))[SCRIPTED]
+
+
+async def power_by(harness: TradingHarness, answer: VenueAnswer) -> Decimal:
+    """As an entry of b2 would see it."""
+    now = harness.clock.now()
+    facts = await harness.account.facts(BotName("b2"), now, now)
+    valuation = harness.account.value_by(facts.flows, {SCRIPTED: answer})
+    assert valuation is not None
+    return valuation.powers[SCRIPTED, "USDT"]
 
 
 @pytest.mark.parametrize("what", ["sold and bought again", "funding", "a part is sold"])

@@ -107,15 +107,6 @@ def free_cash(
     return free
 
 
-def bought_with_cash(holdings: Sequence[OpenHolding]) -> dict[CashKey, Decimal]:
-    """Return the spot holdings by asset: not cash, even if it is another symbol's quote asset."""
-    bought: dict[CashKey, Decimal] = defaultdict(Decimal)
-    for holding in holdings:
-        if holding.position_type is PositionType.SPOT:
-            bought[holding.venue, holding.base_asset] += holding.quantity
-    return bought
-
-
 def each_once(
     before: Sequence[PendingEntry], after: Sequence[PendingEntry]
 ) -> Sequence[PendingEntry]:

@@ -32,7 +32,6 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account import buying_power, venue_accounts
 from tradebotd.trading.account.buying_power import (
     PricedEntry,
-    bought_with_cash,
     each_once,
     free_cash,
     new_since,
@@ -46,7 +45,7 @@ from tradebotd.trading.account.unbooked_futures import (
     UnbookedFutures,
     futures_behind,
 )
-from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer, booked_cash
+from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer
 from tradebotd.trading.venue_state.hedge_mode import HedgeMode
 
 MINUTE: Final = timedelta(minutes=1)
@@ -214,7 +213,7 @@ class Account:
             if (last := self._venue_accounts.last(name)) is not None:
                 known[name] = last
         holdings = flows.holdings
-        booked, bought = booked_cash(flows), bought_with_cash(holdings)
+        booked, bought = venue_accounts.booked_cash(flows), venue_accounts.bought_spot(holdings)
         cash = self._cash(known, booked, bought)
         bots = {
             flow.bot: self._bot_value(flow)

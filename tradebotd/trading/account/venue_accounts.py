@@ -2,7 +2,7 @@
 
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -15,7 +15,7 @@ from tradebotd.domain.errors import VenueError, describe_error
 from tradebotd.domain.ids import OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.ports.venue import Venue, VenueAccount
-from tradebotd.storage.equity import CashKey, Flows
+from tradebotd.storage.equity import CashKey, Flows, OpenHolding
 from tradebotd.trading.contradictions import is_readable
 
 log = structlog.get_logger(__name__)
@@ -180,6 +180,15 @@ def booked_cash(flows: Flows) -> dict[CashKey, Decimal]:
             booked[holding.venue, holding.quote_asset] -= holding.cost
             booked[holding.venue, holding.base_asset] += holding.quantity
     return dict(booked)
+
+
+def bought_spot(holdings: Sequence[OpenHolding]) -> dict[CashKey, Decimal]:
+    """Return the spot holdings by asset: not cash, even if it is another symbol's quote asset."""
+    bought: dict[CashKey, Decimal] = defaultdict(Decimal)
+    for holding in holdings:
+        if holding.position_type is PositionType.SPOT:
+            bought[holding.venue, holding.base_asset] += holding.quantity
+    return bought
 
 
 def _sold(flows: Flows, venue: VenueName) -> dict[PositionId, Sold]:
