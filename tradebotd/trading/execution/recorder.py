@@ -11,17 +11,16 @@ from typing import Final
 import anyio
 import structlog
 
-from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import DatabaseUnavailableError, OpenedMeanwhileError, RefusedError
 from tradebotd.domain.fill import Fill
-from tradebotd.domain.ids import BotName, ClientOrderId, PositionId, VenueName, VenueOrderId
+from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
 from tradebotd.domain.position import Position
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import alerts, externals, order_venue_ids, orders
+from tradebotd.storage import externals, orders
 from tradebotd.storage.orders import NewOrder, StoredOrder
 from tradebotd.storage.postgres.database import Connection, Database, Lane
 from tradebotd.trading.account.bot_days import BotDays
@@ -36,7 +35,8 @@ from tradebotd.trading.execution.listeners import (
     PositionListener,
     PositionListeners,
 )
-from tradebotd.trading.execution.order_identity import in_other_words, is_as_sent, was_seen
+from tradebotd.trading.execution.order_identity import was_seen
+from tradebotd.trading.execution.report_checks import fits, lock_order
 
 log = structlog.get_logger(__name__)
 
@@ -280,7 +280,7 @@ class OrderRecorder:
     ) -> CommittedChanges:
         changes = CommittedChanges()
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-            stored = await self._lock(connection, client_order_id, report)
+            stored = await lock_order(connection, client_order_id, report)
             if stored is None:
                 log.warning("external order reported", order=client_order_id)
                 changes.is_foreign = True
@@ -300,7 +300,7 @@ class OrderRecorder:
         changes: CommittedChanges,
     ) -> None:
         """Write what is told of the order, which is locked."""
-        if report is not None and not await self._fits(connection, stored, report):
+        if report is not None and not await fits(connection, stored, report, self._clock.now()):
             changes.differs = True
             return
         if (
@@ -315,55 +315,6 @@ class OrderRecorder:
             stored = await self._ledger.apply(connection, stored, ours, changes)
         if changes.contradiction is None:
             await self._move(connection, stored, choose(stored), report, reason, changes)
-
-    async def _lock(
-        self, connection: Connection, client_order_id: ClientOrderId, report: OrderReport | None
-    ) -> StoredOrder | None:
-        """Lock the order by our id, else by one of the venue's that we know to be ours."""
-        stored = await orders.lock(connection, client_order_id)
-        place = None if report is None else place_of(report)
-        if stored is not None or report is None or place is None:
-            return stored
-        owner = await order_venue_ids.select_owner(connection, *place, _venue_ids(report))
-        return None if owner is None else await orders.lock(connection, owner)
-
-    async def _fits(self, connection: Connection, stored: StoredOrder, report: OrderReport) -> bool:
-        """Return whether it is the order we sent, and keep its further ids; alert a contradiction.
-
-        A report under another name than ours was recognised by its id at the venue: its parameters
-        are those of what our order became.
-        """
-        order = stored.order
-        if report.client_order_id == order.client_order_id and not is_as_sent(stored, report):
-            await self._alarm(connection, stored, f"the venue has it as {report.asked}")
-            return False
-        if in_other_words(stored, report):
-            log.info("order parameters reworded", order=report.client_order_id, asked=report.asked)
-        if report.other_ids:
-            taken = await order_venue_ids.insert(
-                connection,
-                order.venue,
-                order.symbol,
-                _venue_ids(report),
-                order.id,
-                self._clock.now(),
-            )
-            if taken:
-                taken_ids = ", ".join(taken)
-                await self._alarm(
-                    connection, stored, f"{taken_ids} is another order's at the venue"
-                )
-                return False
-        return True
-
-    async def _alarm(self, connection: Connection, stored: StoredOrder, message: str) -> None:
-        order, now = stored.order, self._clock.now()
-        subject = order.client_order_id
-        if await alerts.raise_alert(
-            connection, AlertCode.ORDER_DIFFERS, "critical", subject, message, now
-        ):
-            log.error("order mismatch found", order=subject, detail=message)
-            await orders.note(connection, order.id, now, order.status, {"differs": message})
 
     async def _move(
         self,
@@ -426,17 +377,6 @@ async def _in_group(connection: Connection, order: NewOrder) -> NewOrder:
         return order
     group = await externals.insert_closed_group(connection, position_id, order.created_at)
     return replace(order, exit_group_id=group)
-
-
-def place_of(report: OrderReport) -> tuple[VenueName, str] | None:
-    """Return venue and symbol, where the report has them."""
-    if report.asked is not None:
-        return report.asked.venue, report.asked.symbol
-    return (report.fills[0].venue, report.fills[0].symbol) if report.fills else None
-
-
-def _venue_ids(report: OrderReport) -> list[VenueOrderId]:
-    return [report.venue_order_id, *report.other_ids]
 
 
 def _explains(status: OrderStatus, reason: str | None) -> bool:
