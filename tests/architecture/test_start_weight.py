@@ -18,7 +18,7 @@ LOOP = {"asyncio", "anyio", "uvloop", "asyncpg", "apscheduler", "structlog", "tz
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
-    "tradebotd check": ARRAYS | API | LOOP | {"httpx", "ssl", "rich"},
+    "tradebotd check": ARRAYS | API | LOOP | {"httpx", "ssl", "rich", "tradebotd.feeds.replay"},
     "tradebotd run": ARRAYS | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
 }
 EXAMPLE = "config.example.toml"

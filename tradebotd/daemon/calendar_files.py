@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tradebotd.clocks.host import host_now
 from tradebotd.config.model import Config
@@ -12,12 +12,14 @@ from tradebotd.domain.calendar_aliases import one_name
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.feeds.replay import Recordings
 from tradebotd.market.calendar_ends import ending, exchanges, without_its_break
 from tradebotd.market.calendars import ExchangeCalendar, load_calendar
 from tradebotd.market.declared_breaks import DeclaredBreak
 from tradebotd.market.sessions import Calendar
 from tradebotd.scheduling.slots import DAY_NAMES
+
+if TYPE_CHECKING:  # the readers of files cost a start that reads none
+    from tradebotd.feeds.replay import Recordings
 
 BEFORE: Final = timedelta(days=31)  # "the last completed session" of the first candle
 
@@ -32,7 +34,7 @@ class DataSpan:
 
 
 def data_spans(
-    config: Config, symbols: Sequence[MarketSymbol], recordings: Mapping[FeedName, Recordings]
+    config: Config, symbols: Sequence[MarketSymbol], recordings: Mapping[FeedName, "Recordings"]
 ) -> dict[str, list[DataSpan]]:
     """Return each symbol's data spans, one for each of its feeds that has data."""
     spans: dict[str, list[DataSpan]] = {}

@@ -7,7 +7,6 @@ its own: of a folder that belongs to another user than root only that user can t
 import os
 import pwd
 import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,10 +162,12 @@ def _keeps_files(folder: Path) -> bool:
     if os.statvfs(folder).f_blocks:
         return True
     try:
-        with tempfile.TemporaryDirectory(dir=folder):
-            return True
+        probe = folder / f".tradebotd-check-{os.getpid()}"
+        probe.mkdir()
+        probe.rmdir()
     except OSError:
         return False
+    return True
 
 
 def _binaries(home: Path) -> list[str]:

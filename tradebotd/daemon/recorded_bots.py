@@ -1,17 +1,20 @@
 """Bots beside what is recorded of their symbols: candles that never come, or too few of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from tradebotd.config.model import Config
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.feeds.replay import Recordings
 from tradebotd.strategies.base import AnyStrategy
+
+if TYPE_CHECKING:  # the readers of files cost a start that reads none
+    from tradebotd.feeds.replay import Recordings
 
 
 def timeframe_problems(
-    config: Config, symbols: Sequence[MarketSymbol], recordings: Mapping[FeedName, Recordings]
+    config: Config, symbols: Sequence[MarketSymbol], recordings: Mapping[FeedName, "Recordings"]
 ) -> Iterator[str]:
     """Bots that would wait for ever: finer candles are made of nothing."""
     finest = _finest(symbols, recordings)
@@ -27,7 +30,7 @@ def timeframe_problems(
 def idle_bots(
     config: Config,
     symbols: Sequence[MarketSymbol],
-    recordings: Mapping[FeedName, Recordings],
+    recordings: Mapping[FeedName, "Recordings"],
     strategies: Mapping[BotName, AnyStrategy],
 ) -> Iterator[str]:
     """Bots whose strategy looks at more candles than all of the recording."""
@@ -53,7 +56,7 @@ def idle_bots(
 
 
 def _finest(
-    symbols: Sequence[MarketSymbol], recordings: Mapping[FeedName, Recordings]
+    symbols: Sequence[MarketSymbol], recordings: Mapping[FeedName, "Recordings"]
 ) -> dict[str, Timeframe]:
     """The finest timeframe by symbol, of the feed that is asked first, if it could be read."""
     finest: dict[str, Timeframe] = {}

@@ -1,16 +1,18 @@
 """What `check` and the log say of recorded files: what is missing, what was done."""
 
 from collections.abc import Container, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tradebotd.domain.ids import FeedName
-from tradebotd.feeds.file_report import FileReport
-from tradebotd.feeds.replay import Recordings
+
+if TYPE_CHECKING:  # the readers of files cost a start that reads none
+    from tradebotd.feeds.file_report import FileReport
+    from tradebotd.feeds.replay import Recordings
 
 _NAMED: Final = 5  # files that are passed over, told one by one
 
 
-def warnings_of(feed: FeedName, recordings: Recordings) -> list[str]:
+def warnings_of(feed: FeedName, recordings: "Recordings") -> list[str]:
     """What is missing of files that are loaded, and files that were passed over."""
     warnings = [f"feeds.{feed}: {words}" for _, words in losses(recordings)]
     unread = recordings.unread
@@ -20,7 +22,7 @@ def warnings_of(feed: FeedName, recordings: Recordings) -> list[str]:
     return warnings
 
 
-def read_of(feed: FeedName, recordings: Recordings, always_open: Container[str]) -> list[str]:
+def read_of(feed: FeedName, recordings: "Recordings", always_open: Container[str]) -> list[str]:
     """Each recording of a symbol: how many candles, from when to when, and how many are missing.
 
     *always_open*: symbols whose market never closes; of others they are not counted.
@@ -37,7 +39,7 @@ def read_of(feed: FeedName, recordings: Recordings, always_open: Container[str])
     return told
 
 
-def notes_of(feed: FeedName, recordings: Recordings) -> list[str]:
+def notes_of(feed: FeedName, recordings: "Recordings") -> list[str]:
     """Return what was done to rows without any loss."""
     notes: list[str] = []
     for file in recordings.reports:
@@ -47,6 +49,6 @@ def notes_of(feed: FeedName, recordings: Recordings) -> list[str]:
     return notes
 
 
-def losses(recordings: Recordings) -> Sequence[tuple[FileReport, str]]:
+def losses(recordings: "Recordings") -> Sequence[tuple["FileReport", str]]:
     """Return each partly loaded file, and how much of it is missing."""
     return [(file, file.loss()) for file in recordings.reports if file.lost]

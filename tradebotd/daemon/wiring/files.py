@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.cross_checks import any_file
@@ -18,12 +19,14 @@ from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import JobSpec
-from tradebotd.feeds.replay import Recordings, load_recordings
 from tradebotd.jobs.default_schedule import default_specs, with_overrides
 from tradebotd.market.sessions import Calendar
 from tradebotd.storage.migration_files import Migration, load_migrations
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.registry import load_strategy
+
+if TYPE_CHECKING:  # the readers of files cost a start that reads none
+    from tradebotd.feeds.replay import Recordings
 
 Problems = Callable[[Config], list[str]]
 
@@ -34,7 +37,7 @@ class LoadedFiles:
 
     symbols: tuple[MarketSymbol, ...]
     calendars: Mapping[str, Calendar]
-    recordings: Mapping[FeedName, Recordings]
+    recordings: Mapping[FeedName, "Recordings"]
     specs: tuple[JobSpec, ...]
     strategies: Mapping[BotName, AnyStrategy]
     migrations: tuple[Migration, ...]
@@ -109,7 +112,7 @@ def read_files(config: Config) -> LoadedFiles:
 
 def _recordings(
     config: Config, symbols: Sequence[MarketSymbol], problems: list[str]
-) -> dict[FeedName, Recordings]:
+) -> dict[FeedName, "Recordings"]:
     """Read the files of every feed in use; add their problems to *problems*."""
     recordings: dict[FeedName, Recordings] = {}
     used = used_feeds(symbols)
@@ -118,6 +121,8 @@ def _recordings(
         replays = feed.kind == "replay" and feed.path is not None and name in used
         if not replays or feed.path is None or not any_file(config, feed.path):
             continue
+        from tradebotd.feeds.replay import load_recordings  # noqa: PLC0415 - where there is a file
+
         try:
             recordings[name] = load_recordings(name, str(config.path(feed.path)), symbols)
         except ConfigError as error:

@@ -6,7 +6,6 @@ Without a loop, so that `tradebotd check` can ask.
 import importlib.util
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -68,6 +67,8 @@ def _newest_first(directories: Iterator[Path]) -> list[Path]:
 
 def _major(binaries: Path) -> str:
     """Ask the program for its version: directory names of headers and libraries are unreliable."""
+    import subprocess  # noqa: PLC0415 - a program is asked where several versions may be meant
+
     command: list[str | Path] = [binaries / "postgres", "--version"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a path that we looked up
