@@ -146,13 +146,16 @@ async def test_a_stream_that_is_lost_again_meanwhile_keeps_the_older_gap(
     harness = streamed.harness
     first = harness.clock.now()
     harness.streams.on_state(SCRIPTED, StreamState(connected=True, gap_since=first))
+    seen = harness.streams.interruptions[SCRIPTED]
     later = first + timedelta(minutes=1)
     harness.streams.on_state(SCRIPTED, StreamState(connected=False, gap_since=later))
     harness.streams.on_state(SCRIPTED, StreamState(connected=True, gap_since=later))
 
     assert harness.streams.gaps == {SCRIPTED: first}
-    harness.streams.covered(SCRIPTED, later)
+    harness.streams.covered(SCRIPTED, first, seen)
     assert harness.streams.gaps == {SCRIPTED: first}
+    harness.streams.covered(SCRIPTED, first, harness.streams.interruptions[SCRIPTED])
+    assert harness.streams.gaps == {}
 
 
 async def test_a_claimed_stream_that_never_says_anything_is_said(database: Database) -> None:

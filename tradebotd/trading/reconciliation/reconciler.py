@@ -123,6 +123,7 @@ class Reconciler:
         """
         async with self._one_at_a_time:
             venues, gaps = VenueRound(self._venues), self._streams.gaps
+            interruptions = self._streams.interruptions
             settled = await self._searches.settle(venues)
             sendable = self._sendable_for(settled)
             if sendable > 0 and not self._settled_since_start:
@@ -142,7 +143,7 @@ class Reconciler:
             result.uncompared |= settled.troubled
             result.uncompared |= {name for name in self._venues if name in result.failed}
             for name in gaps.keys() - result.uncompared:
-                self._streams.covered(name, gaps[name])
+                self._streams.covered(name, gaps[name], interruptions[name])
             return result
 
     def _sendable_for(self, settled: ResolutionResult) -> float:

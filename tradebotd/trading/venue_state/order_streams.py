@@ -55,6 +55,7 @@ class OrderStreams:
         self._unheard = set(self._silent)
         self._missed: dict[VenueName, datetime] = {}  # since when, of those that are interrupted
         self._gaps: dict[VenueName, datetime] = {}  # to be covered now
+        self._interruptions: dict[VenueName, int] = {}
         self._polled_at = now
         self._alerts = ConditionAlerts(database, clock, AlertCode.ORDER_STREAM_LOST, "warning")
         self._wake = anyio.Event()
@@ -91,6 +92,7 @@ class OrderStreams:
         if not known:
             return
         self._gaps[venue] = gap = min(known)
+        self._interruptions[venue] = self._interruptions.get(venue, 0) + 1
         self._holds.hold(venue, STREAM, f"what {venue} may not have told is being asked for")
         log.warning("order stream subscribed again", venue=venue, gap_since=gap)
 
@@ -101,10 +103,19 @@ class OrderStreams:
         """By venue, since when its fills must be asked for, whatever else agrees."""
         return dict(self._gaps)
 
-    def covered(self, venue: VenueName, gap: datetime) -> None:
-        """All that *venue* has executed since *gap* is in our books."""
-        if self._gaps.get(venue) != gap:
-            return  # it was interrupted again meanwhile
+    @property
+    def interruptions(self) -> Mapping[VenueName, int]:
+        """Number of times that each venue's stream came back with a gap."""
+        return dict(self._interruptions)
+
+    def covered(self, venue: VenueName, gap: datetime, interruptions: int) -> None:
+        """Take note that all that *venue* has executed since *gap* is in our books.
+
+        *interruptions*: as they were before it was asked. The gap stands if it was interrupted
+        again meanwhile: a later gap leaves the first instant of the older one as it is.
+        """
+        if self._gaps.get(venue) != gap or self._interruptions.get(venue) != interruptions:
+            return
         del self._gaps[venue]
         self._holds.release(venue, STREAM)
         log.info("gap of an order stream covered", venue=venue, since=gap)
