@@ -119,12 +119,8 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, lane: Lane, *, durable: bool) -> AsyncIterator[Connection]:
         async with self._held(lane) as connection:
-            try:
+            try:  # cancelled in BEGIN it may be open or not: a rollback is right for both
                 await connection.execute(BEGIN_DURABLE if durable else BEGIN)
-            except BaseException:
-                connection.terminate()  # cancelled in BEGIN: it may or may not be open
-                raise
-            try:
                 yield connection
             except BaseException:
                 if not connection.is_closed():
