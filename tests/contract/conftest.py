@@ -23,6 +23,7 @@ from tradebotd.domain.order import (
     OrderType,
     TimeInForce,
 )
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import Replacement, SelfTrade, VenueTraits
 from tradebotd.storage.postgres.database import Database
@@ -33,8 +34,11 @@ NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
 FIRST, SECOND, THIRD = ClientOrderId("tb1"), ClientOrderId("tb2"), ClientOrderId("tb3")
 CASH = Decimal(1000)
 FUTURES = PositionType.FUTURES
+KINDS = frozenset(PriceKind)
 CAN_ALL = VenueTraits(
     resting_stops=True,
+    price_kinds=KINDS,
+    stop_prices=KINDS,
     linked_orders=True,
     replacement=Replacement.REPLACE,
     receive_window=AUTHORITATIVE.receive_window,
@@ -87,9 +91,9 @@ class Case:
         }
         return OrderRequest(**{**request, **changes})
 
-    async def move(self, price: str) -> None:
+    async def move(self, price: str, kind: PriceKind = PriceKind.LAST) -> None:
         self.clock.advance(timedelta(seconds=20))
-        point = Tick(self.clock.now(), "BTCUSDT", Decimal(price))
+        point = Tick(self.clock.now(), "BTCUSDT", Decimal(price), kind=kind)
         self.prices.record(point)
         await self.meet(point)
 
@@ -157,12 +161,19 @@ def replacement() -> Replacement:
 
 
 @pytest.fixture
+def kinds() -> frozenset[PriceKind]:
+    """Prices that the venue tells, and compares stops with."""
+    return KINDS
+
+
+@pytest.fixture
 def case(
     venue_name: str,
     fee_asset: str,
     filters: dict[str, Any],
     self_trade: SelfTrade,
     replacement: Replacement,
+    kinds: frozenset[PriceKind],
     database: Database,
 ) -> Case:
     clock, prices = FakeClock(NOW), FakePrices()
@@ -178,7 +189,15 @@ def case(
             self_trade=self_trade,
             replacement=replacement,
         )
-        paper = PaperVenue(VenueName("paper"), clock, prices, database, terms, {"BTCUSDT": traded})
+        paper = PaperVenue(
+            VenueName("paper"),
+            clock,
+            prices,
+            database,
+            terms,
+            {"BTCUSDT": traded},
+            price_kinds=kinds,
+        )
 
         async def meet(point: Tick) -> None:
             meeting = paper.on_tick(point)
@@ -192,7 +211,13 @@ def case(
             prices,
             {"BTCUSDT": traded},
             {"USDT": CASH},
-            traits=replace(CAN_ALL, self_trade=self_trade, replacement=replacement),
+            traits=replace(
+                CAN_ALL,
+                self_trade=self_trade,
+                replacement=replacement,
+                price_kinds=kinds,
+                stop_prices=kinds,
+            ),
             fee_in_base=fee_asset == "base",
             keeps_margins=True,
         )

@@ -527,7 +527,8 @@ async def test_an_exit_is_set_as_it_was_written_and_refused_in_the_daemons_words
     served: Path, control: FakeControl
 ) -> None:
     """Interface 3.1, N42: `positions set`; what is wrong by itself is usage, 2."""
-    done = await ctl("--socket", served, "positions", "set", "5", "--stop-loss", "0.5%")
+    wish = ("--stop-loss", "0.5%", "--trigger-price", "mark")
+    done = await ctl("--socket", served, "positions", "set", "5", *wish)
     refused = await ctl("--socket", served, "positions", "set", "5", "--stop-loss", "nonsense")
     nothing = await ctl("--socket", served, "positions", "set", "5")
 
@@ -535,7 +536,13 @@ async def test_an_exit_is_set_as_it_was_written_and_refused_in_the_daemons_words
     assert control.asked[0] == (
         "exits",
         5,
-        {"stop_loss": "0.5%", "take_profit": None, "trailing_stop": None, "max_holding": None},
+        {
+            "stop_loss": "0.5%",
+            "take_profit": None,
+            "trailing_stop": None,
+            "max_holding": None,
+            "trigger_price": "mark",
+        },
     )
     assert (refused.code, "neither a price" in refused.err) == (2, True)
     assert nothing.code == 2

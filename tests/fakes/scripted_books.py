@@ -37,9 +37,15 @@ def crosses(request: OrderRequest, price: Decimal) -> bool:
     return price < level if request.side is Side.BUY else price > level
 
 
-def met_at(request: OrderRequest, last: LastPrices) -> Decimal:
-    """The level where the path went through it, the price where it jumped over it."""
-    low, high = sorted((last.previous, last.current))
+def met_at(request: OrderRequest, last: LastPrices, compared: LastPrices | None) -> Decimal:
+    """The level where the path went through it, the last price where it jumped over it.
+
+    A path is of last prices, or of those the order's side trades at: a sell the bid, a buy the ask.
+    """
+    trades_at = {"last", "bid" if request.side is Side.SELL else "ask"}
+    if compared is None or request.working_price not in trades_at:
+        return last.current
+    low, high = sorted((compared.previous, compared.current))
     level = level_of(request)
     return level if low <= level <= high else last.current
 
@@ -51,14 +57,19 @@ def refusal(
     held: Decimal,
     free: Mapping[str, Decimal],
     fee: Decimal,
+    compared: Decimal | None = None,
 ) -> str | None:
-    """*held*: the futures position; *free*: balances without what is locked."""
+    """*held*: the futures position; *free*: balances without what is locked; *compared*: the price
+    that a stop works by, None if there is none.
+    """
     if request.type not in TAKEN:
         return f"{request.type} orders are not taken"
     why_not = off_filters(request, last, instrument)
     if why_not is not None:
         return why_not
-    if request.type in TRIGGERED and has_come(request, last):
+    if request.type in TRIGGERED and compared is None:
+        return f"no {request.working_price} price"
+    if request.type in TRIGGERED and compared is not None and has_come(request, compared):
         return AT_ONCE
     if request.position_type is PositionType.FUTURES:
         reduces = held * request.side.sign < 0 and request.quantity <= abs(held)

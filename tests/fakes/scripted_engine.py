@@ -22,6 +22,7 @@ from tradebotd.domain.order import (
     OrderType,
     TimeInForce,
 )
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.self_trade import SELF_TRADE
 from tradebotd.domain.side import Side
 from tradebotd.ports.clock import Clock
@@ -47,6 +48,8 @@ class ScriptedBooks:
     `linked`: the family of an order of which one fill cancels the others. `fee_taken_in`: a third
     asset, at the price of its own symbol; one for one while that has none. `keeps_margins`: futures
     orders are refused that the cash does not carry, by the leverage of the symbol's set-up.
+    `told_prices`: what it tells and compares stops with beside the last price; else what `prices`
+    have of that kind.
     """
 
     clock: Clock
@@ -69,6 +72,12 @@ class ScriptedBooks:
     keeps_margins: bool = False
     ended_by_our_own: list[OrderReport] = field(default_factory=list)
     set_ups: dict[str, SymbolSetup] = field(default_factory=dict)
+    told_prices: dict[tuple[str, PriceKind], Decimal] = field(default_factory=dict)
+
+    def price_of(self, symbol: str, kind: PriceKind) -> Decimal | None:
+        told = self.told_prices.get((symbol, kind))
+        seen = self.prices.last_prices(symbol, kind) if told is None else None
+        return told if seen is None else seen.current
 
     def _refusal(self, request: OrderRequest, *, linked: bool = False) -> str | None:
         if request.symbol not in self.filters:
@@ -76,12 +85,16 @@ class ScriptedBooks:
         last = self.prices.last_prices(request.symbol)
         if last is None:
             raise VenueUnavailableError("no price yet")
-        if linked and (request.type is OrderType.MARKET or has_come(request, last.current)):
+        compared = self.price_of(request.symbol, request.working_price)
+        if request.stop_price is not None and request.working_price not in self.traits.stop_prices:
+            return "working_price_not_taken"
+        at = last.current if request.stop_price is None or compared is None else compared
+        if linked and (request.type is OrderType.MARKET or has_come(request, at)):
             return scripted_books.AT_ONCE
         held = self.positions.get(request.symbol, ZERO)
         instrument = self.filters[request.symbol]
         found = scripted_books.refusal(
-            request, last.current, instrument, held, self._free(), self.fee
+            request, last.current, instrument, held, self._free(), self.fee, compared
         )
         if found is None and self.traits.self_trade is SelfTrade.REJECTS:
             found = self._wash_refusal(request)
@@ -249,7 +262,11 @@ class ScriptedBooks:
         if request.reduce_only:
             held = self.positions.get(request.symbol, ZERO)
             left = min(left, max(-held * request.side.sign, ZERO))
-        reports = self._fill(client_order_id, left, met_at(request, last)) if left else []
+        path: LastPrices | None = last
+        if request.working_price is not PriceKind.LAST:
+            path = self.prices.last_prices(request.symbol, request.working_price)
+        price = met_at(request, last, path)
+        reports = self._fill(client_order_id, left, price) if left else []
         if client_order_id in self.resting:
             reports.append(self._end(client_order_id, OrderStatus.EXPIRED))
         return reports
@@ -329,7 +346,8 @@ class ScriptedBooks:
         *,
         reason: str | None = None,
     ) -> OrderReport:
-        self.asked[client_order_id] = replace(request, trigger_price=None)
+        works_by = PriceKind.LAST if request.stop_price is None else request.working_price
+        self.asked[client_order_id] = replace(request, trigger_price=None, working_price=works_by)
         return OrderReport(
             client_order_id=client_order_id,
             venue_order_id=self._number(client_order_id),

@@ -1,6 +1,6 @@
 """The whole order flow on a real database, with a venue, prices, candles and time set by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,13 +17,14 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName, FeedName, SymbolId, VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport
+from tradebotd.domain.quote import PriceKind, Spread
 from tradebotd.domain.side import PositionSide
 from tradebotd.domain.signal import Signal, SignalKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.market.calendars import AlwaysOpen, Calendar
 from tradebotd.market.candles import CandleReader
-from tradebotd.market.price_cache import PriceCache
+from tradebotd.market.price_cache import FROM_LAST, PriceCache
 from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import Venue, VenueTraits
@@ -137,11 +138,12 @@ class TradingHarness:
         paper: PaperTerms | None = None,
         host: HostClock | None = None,
         traits: VenueTraits | None = None,
+        spreads: Mapping[str, Spread] | None = None,
     ) -> None:
         code = ALWAYS_OPEN if calendar is None else calendar.code
         self.database = database
         self.clock = FakeClock(NOON, speed)
-        self.prices = PriceCache(bad_tick)
+        self.prices = PriceCache(bad_tick, spreads or {})
         self.symbols = {name: market_symbol(name, code) for name in symbols}
         instruments = {name: symbol.instrument for name, symbol in self.symbols.items()}
         self.venue = venue or ScriptedVenue(
@@ -152,7 +154,16 @@ class TradingHarness:
         self.venue.clock, self.venue.prices = self.clock, self.prices
         venues: dict[VenueName, Venue] = {SCRIPTED: self.venue}
         if paper is not None:
-            self.paper = PaperVenue(SCRIPTED, self.clock, self.prices, database, paper, instruments)
+            quoted = FROM_LAST if spreads else ()
+            self.paper = PaperVenue(
+                SCRIPTED,
+                self.clock,
+                self.prices,
+                database,
+                paper,
+                instruments,
+                price_kinds=frozenset({PriceKind.LAST, *quoted}),
+            )
             venues[SCRIPTED] = self.paper
         self.bans = VenueBans()
         self.venues = venues = venues if host is None else contained(venues, self.bans, host)
@@ -268,13 +279,16 @@ class TradingHarness:
 
     # The market
 
-    def tick(self, price: str, symbol: str = SYMBOL) -> None:
+    def tick(self, price: str, symbol: str = SYMBOL, kind: PriceKind = PriceKind.LAST) -> None:
         """A price that nobody acts on."""
-        self.prices.record(Tick(self.clock.now(), symbol, Decimal(price)))
+        self.prices.record(Tick(self.clock.now(), symbol, Decimal(price), kind=kind))
 
-    async def stream(self, price: str, symbol: str = SYMBOL) -> None:
+    async def stream(
+        self, price: str, symbol: str = SYMBOL, kind: PriceKind = PriceKind.LAST
+    ) -> None:
         """A price that goes through the trigger book."""
-        acting = self.protection.on_tick(Tick(self.clock.now(), symbol, Decimal(price)))
+        tick = Tick(self.clock.now(), symbol, Decimal(price), kind=kind)
+        acting = self.protection.on_tick(tick)
         if acting is not None:
             await acting
 
@@ -394,6 +408,7 @@ async def open_harness(
     paper: PaperTerms | None = None,
     host: HostClock | None = None,
     traits: VenueTraits | None = None,
+    spreads: Mapping[str, Spread] | None = None,
 ) -> TradingHarness:
     """Leadership taken, bots and symbols known, prices at 100. *restarted*: on another's database.
 
@@ -401,7 +416,8 @@ async def open_harness(
     an earlier harness, or of another kind. *bad_tick*: prices of tests jump; those of doubts ask for
     less. *paper*: trade at a paper venue (`harness.paper`) instead, under the same name. *host*:
     venues are contained and their bans kept, as the daemon has them, by this clock. *traits*: of
-    the scripted venue, from its first moment.
+    the scripted venue, from its first moment. *spreads*: of symbols whose bid and ask are made from
+    their last price.
     """
     wanted = specs or (spec(),)
     names = sorted({*watched, *silent, *(each.symbol for each in wanted)})
@@ -429,6 +445,7 @@ async def open_harness(
         paper=paper,
         host=host,
         traits=traits,
+        spreads=spreads,
     )
     for name in names:
         if name not in silent:

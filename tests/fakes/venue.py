@@ -30,7 +30,7 @@ from tradebotd.domain.order import (
     OrderType,
     TimeInForce,
 )
-from tradebotd.domain.quote import Quote
+from tradebotd.domain.quote import PriceKind, Quote
 from tradebotd.domain.side import Side
 from tradebotd.domain.transfer import Transfer
 from tradebotd.market.price_cache import PriceCache
@@ -53,6 +53,9 @@ from tradebotd.ports.venue import (
 from tradebotd.storage.postgres.database import assert_no_connection_held
 
 __all__ = ["AUTHORITATIVE", "SCRIPTED", "Behaviour", "ScriptedVenue", "as_venue"]
+
+
+OTHERS = (PriceKind.MARK, PriceKind.BID, PriceKind.ASK)
 
 
 class Behaviour(Enum):
@@ -309,10 +312,12 @@ class ScriptedVenue(PromisingBooks):
 
     # What happens between calls
 
-    async def move(self, symbol: str, price: Decimal | str) -> list[OrderReport]:
+    async def move(
+        self, symbol: str, price: Decimal | str, kind: PriceKind = PriceKind.LAST
+    ) -> list[OrderReport]:
         """To *price*; what rests meets it, and whoever listens is told."""
         assert isinstance(self.prices, FakePrices | PriceCache), "prices that a test moves"
-        self.prices.record(Tick(self.clock.now(), symbol, Decimal(price)))
+        self.prices.record(Tick(self.clock.now(), symbol, Decimal(price), kind=kind))
         return await self.match(symbol)
 
     async def match(self, symbol: str) -> list[OrderReport]:
@@ -323,7 +328,8 @@ class ScriptedVenue(PromisingBooks):
         for client_order_id, request in list(self.resting.items()):
             if client_order_id not in self.resting or request.symbol != symbol:
                 continue  # its twin was met first
-            if has_come(request, last.current):
+            compared = self.price_of(symbol, request.working_price)
+            if compared is not None and has_come(request, compared):
                 reports += self._meet(client_order_id, last)
         await self._tell(reports)
         await self.keep_promises(symbol)
@@ -388,8 +394,18 @@ class ScriptedVenue(PromisingBooks):
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         self.quote_calls.append({each.symbol for each in symbols})
         await self._read("quotes")
-        known = {each.symbol: self.prices.last_prices(each.symbol) for each in symbols}
-        return {name: Quote(last=last.current) for name, last in known.items() if last is not None}
+        found: dict[str, Quote] = {}
+        for each in symbols:
+            told = {
+                kind: self.price_of(each.symbol, kind)
+                for kind in PriceKind
+                if kind in self.traits.price_kinds
+            }
+            last = self.price_of(each.symbol, PriceKind.LAST)
+            if last is not None:
+                mark, bid, ask = (told.get(kind) for kind in OTHERS)
+                found[each.symbol] = Quote(last=last, mark=mark, bid=bid, ask=ask)
+        return found
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
         await self._read("instruments")

@@ -227,6 +227,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             symbols=today.symbols,
             market=market,
             protected_by=lambda position_id: protected.get(position_id, "daemon"),
+            resting_kind=lambda _: None,
         )
         commands = FakeCommands(database)
         operator = Operator(

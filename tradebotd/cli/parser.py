@@ -199,6 +199,11 @@ def _positions_set(parser: Parser) -> None:
     parser.add_argument(
         "--max-holding", metavar="D|none", help="how long since its entry it may be held: 30m, 4h"
     )
+    parser.add_argument(
+        "--trigger-price",
+        metavar="last|mark|bid_ask",
+        help="the price that its exits are compared with; the levels stay",
+    )
 
 
 def _positions_adopt(parser: Parser) -> None:

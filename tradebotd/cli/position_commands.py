@@ -15,7 +15,7 @@ Told = Callable[[Answer, Options, str], int]
 
 SET_USAGE = (
     "usage: tradebotctl positions set ID [--stop-loss P] [--take-profit P] [--trailing-stop P]"
-    " [--max-holding D]\n"
+    " [--max-holding D] [--trigger-price last|mark|bid_ask]\n"
 )
 
 
@@ -25,6 +25,7 @@ def set_exits(client: Client, options: Options, told: Told) -> int:
         "take_profit": options.take_profit,
         "trailing_stop": options.trailing_stop,
         "max_holding": options.max_holding,
+        "trigger_price": options.trigger_price,
     }
     if not any(wish.values()):
         raise UsageError(SET_USAGE, "name at least one exit")
@@ -40,7 +41,13 @@ def set_exits(client: Client, options: Options, told: Told) -> int:
 
 
 def _level(position: dict[str, Any], name: str) -> str | None:
-    """Return the current level: a price, or the configured duration of `max_holding`."""
+    """Return the current level: a price, or the configured duration of `max_holding`.
+
+    Of `trigger_price` the kind of price, unless it is the last one.
+    """
+    if name == "trigger_price":
+        kind = position.get("trigger_kind")
+        return None if kind == "last" else kind
     if name != "max_holding":
         level: str | None = position[name]
         return level

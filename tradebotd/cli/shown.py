@@ -80,7 +80,7 @@ def _at_stake(position: dict[str, Any]) -> str:
     asset = position["quote_asset"]
     stop = stop_name(position)
     away = position["stop_distance_percent"]
-    distance = "" if away is None else f", {away} % from the last price"
+    distance = "" if away is None else f", {away} % from the {position['trigger_kind']} price"
     gain = with_asset(position["pnl_at_stop"], asset)
     return f"at its {stop}{distance}: {gain} before fees"
 

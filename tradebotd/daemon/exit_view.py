@@ -26,11 +26,13 @@ HUNDREDTH: Final = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class ExitView:
-    """View of a position's exits; *last*: None without a price; *instrument*: None if removed."""
+    """View of a position's exits. *price*: of the kind that ends it, None where there is none yet;
+    *instrument*: None if removed.
+    """
 
     position: Position
     instrument: Instrument | None
-    last: Decimal | None
+    price: Decimal | None
     now: datetime
 
     def fields(self) -> dict[str, Any]:
@@ -143,11 +145,11 @@ class ExitView:
         )
 
     def _distance(self, level: Decimal | None, *, against: bool = False) -> Decimal | None:
-        """Return the distance from the last price in per cent; positive until it is reached."""
-        if level is None or not self.last:
+        """Return the distance from the price in per cent; positive until it is reached."""
+        if level is None or not self.price:
             return None
-        away = (level - self.last) * self.position.side.sign * (-1 if against else 1)
-        return (away / self.last * 100).quantize(HUNDREDTH)
+        away = (level - self.price) * self.position.side.sign * (-1 if against else 1)
+        return (away / self.price * 100).quantize(HUNDREDTH)
 
     def _earned_at(self) -> Decimal | None:
         position = self.position

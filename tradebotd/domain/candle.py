@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tradebotd.domain.decimals import from_float
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
 
 
@@ -39,6 +40,7 @@ class Tick:
     candles and closed sessions, and between the trades of a live stream. Without it the price
     passed through everything in between, as inside a candle. `repeats`: the tick may be the same
     print as the one before: a candle whose low is its close may have traded there only once.
+    `kind`: which of the symbol's prices it is; only the last one is of a trade.
     """
 
     at: datetime
@@ -46,6 +48,7 @@ class Tick:
     price: Decimal
     after_gap: bool = False
     repeats: bool = False
+    kind: PriceKind = PriceKind.LAST
 
 
 def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, float], ...]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.quote import TriggerPrice
 
 USUAL_ATR_PERIOD: Final = 14
 
@@ -36,8 +37,9 @@ class ExitPlan:
     `stop_loss` and `take_profit` are fractions of the entry price, `trailing_stop` of the best
     price. Each can be a multiple of `atr` instead (quote asset, measured at the entry), and
     stop-loss and take-profit a price set by an operator. At most one form of each is set. `ladder`
-    is sorted by `at`; its shares add up to 1 at most. The plan is stored with the position when it
-    opens: a later change of the bot's configuration does not move the stops of an open position.
+    is sorted by `at`; its shares add up to 1 at most. `trigger_price`: the price that all of them
+    are compared with. The plan is stored with the position when it opens: a later change of the
+    bot's configuration does not move the stops of an open position.
     """
 
     stop_loss: Decimal | None = None
@@ -53,6 +55,7 @@ class ExitPlan:
     break_even: BreakEven | None = None
     ladder: tuple[LadderStep, ...] = ()
     max_holding: timedelta | None = None
+    trigger_price: TriggerPrice = TriggerPrice.LAST
 
     @property
     def has_stop(self) -> bool:

@@ -30,6 +30,7 @@ class FilterName(StrEnum):
 
     NOT_TRADING = "symbol_not_trading"
     ORDER_TYPE = "order_type_not_taken"
+    WORKING_PRICE = "working_price_not_taken"
     TIME_IN_FORCE = "time_in_force_not_taken"
     OFF_LOT = "quantity_off_lot"
     BELOW_MIN_QUANTITY = "quantity_below_minimum"

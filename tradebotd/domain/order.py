@@ -19,6 +19,7 @@ from tradebotd.domain.ids import (
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order_type import OrderType as OrderType  # noqa: PLC0414
 from tradebotd.domain.order_type import TimeInForce as TimeInForce  # noqa: PLC0414
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 
 
@@ -82,6 +83,8 @@ class OrderRequest:
     """Request to a venue. `trigger_price` is the level a tick crossed, for exits only.
 
     A real venue ignores `trigger_price`; the paper venue fills there when the path crossed it.
+    `working_price`: what the venue compares `stop_price` with (Binance: `workingType`), and what
+    crossed `trigger_price`.
     """
 
     venue: VenueName
@@ -95,6 +98,7 @@ class OrderRequest:
     stop_price: Decimal | None = None
     reduce_only: bool = False
     trigger_price: Decimal | None = None
+    working_price: PriceKind = PriceKind.LAST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

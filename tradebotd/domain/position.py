@@ -11,6 +11,7 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import Instrument, PositionType
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import PositionSide
 
 
@@ -56,6 +57,11 @@ class Position:
     step_sold: Decimal = ZERO
     leverage: int = 1
     liquidation_price: Decimal | None = None
+
+    @property
+    def trigger_kind(self) -> PriceKind:
+        """Kind of price that its exits are compared with."""
+        return self.exits.trigger_price.kind(self.side)
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from tradebotd.domain.decimals import ONE, round_down_to_tick, round_up_to_tick
 from tradebotd.domain.side import PositionSide
 
 
 class PriceKind(StrEnum):
+    __hash__ = str.__hash__  # an enum's own is Python code, and a price is looked up by its kind
+
     LAST = "last"  # of the latest trade
     MARK = "mark"  # what futures are valued and liquidated at
     BID = "bid"
@@ -20,6 +23,11 @@ class TriggerPrice(StrEnum):
     LAST = "last"
     MARK = "mark"
     BID_ASK = "bid_ask"
+
+    @property
+    def kinds(self) -> tuple[PriceKind, ...]:
+        """Kinds of price that end positions of either side."""
+        return tuple(dict.fromkeys(self.kind(side) for side in PositionSide))
 
     def kind(self, side: PositionSide) -> PriceKind:
         """Return the kind of price that ends a position of *side*.
@@ -59,3 +67,27 @@ class Quote:
                 return self.bid
             case PriceKind.ASK:
                 return self.ask
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Bid and ask around the last price, where no feed tells them.
+
+    `width`: their distance as a fraction of the last price; rounded to the tick, away from it.
+    """
+
+    width: Decimal
+    tick_size: Decimal
+
+    def price(self, kind: PriceKind, last: Decimal) -> Decimal | None:
+        """Return the price of *kind* at *last*; None for a mark, which no trade tells."""
+        match kind:
+            case PriceKind.LAST:
+                return last
+            case PriceKind.BID:
+                below = round_down_to_tick(last * (ONE - self.width / 2), self.tick_size)
+                return max(below, self.tick_size)
+            case PriceKind.ASK:
+                return round_up_to_tick(last * (ONE + self.width / 2), self.tick_size)
+            case PriceKind.MARK:
+                return None

@@ -41,6 +41,7 @@ class RefusalCode(MeaningEnum):
     # The exits of a position
     BAD_LEVEL = "bad_level", "neither a price nor a percentage"
     BAD_DURATION = "bad_duration", "not a duration"
+    BAD_TRIGGER_PRICE = "bad_trigger_price", "none of last, mark and bid_ask"
     NOTHING_TO_SET = "nothing_to_set", "no exit is named"
     NOT_ON_TICK = "not_on_tick", "the price is not a multiple of the symbol's tick"
     WRONG_SIDE = "wrong_side", "the trailing stop would not trail behind the best price"
@@ -52,7 +53,7 @@ class RefusalCode(MeaningEnum):
         "stop_beyond_liquidation",
         "the position would be liquidated before its stop",
     )
-    NO_PRICE = "no_price", "the symbol has no price yet"
+    NO_PRICE = "no_price", "the symbol has no price yet, or none of the kind that is asked for"
     # An adoption
     NO_SUCH_BOT = "no_such_bot", "there is no bot of that name to adopt for"
     OTHER_SYMBOL = "other_symbol", "the bot trades another symbol"

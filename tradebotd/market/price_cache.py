@@ -1,29 +1,43 @@
-"""Last prices seen, in memory; the paper venue matches against them."""
+"""Prices seen last, by kind, in memory; the paper venue matches against them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from tradebotd.domain.candle import Tick
+from tradebotd.domain.quote import PriceKind, Spread
 from tradebotd.ports.prices import LastPrices
 
 USUAL_BAD_TICK: Final = Decimal("0.1")
+FROM_LAST: Final = (PriceKind.BID, PriceKind.ASK)
+_NO_SPREADS: Final[Mapping[str, Spread]] = MappingProxyType({})
+_LAST: Final = PriceKind.LAST
 
 
 class PriceCache:
-    """Cache of each symbol's two latest ticks, fed by the stream or the replay's path.
+    """Cache of each symbol's two latest ticks of each kind, fed by the stream or the replay's path.
 
     *bad_tick*, a fraction: a price further away from both the previous and the last believed price
-    is not believed. The next price near it confirms it; the first price is always believed.
+    of its kind is not believed. The next price near it confirms it; the first price is always
+    believed. *spreads*: of symbols whose bid and ask no feed tells: they follow the last price.
     """
 
-    def __init__(self, bad_tick: Decimal = USUAL_BAD_TICK) -> None:
+    def __init__(
+        self, bad_tick: Decimal = USUAL_BAD_TICK, spreads: Mapping[str, Spread] = _NO_SPREADS
+    ) -> None:
         self.bad_tick = bad_tick
+        self._spreads = dict(spreads)
         self._last: dict[str, LastPrices] = {}
+        self._others: dict[PriceKind, dict[str, LastPrices]] = {
+            kind: {} for kind in PriceKind if kind is not _LAST
+        }
 
     def record(self, tick: Tick) -> None:
-        last = self._last.get(tick.symbol)
+        prices = self._last if tick.kind is _LAST else self._others[tick.kind]
+        last = prices.get(tick.symbol)
         previous = tick.price if last is None else last.current
         seen_at = instead = None
         if last is not None:
@@ -31,15 +45,16 @@ class PriceCache:
                 seen_at, instead = last.seen_at or last.at, last.instead
             elif not self._confirms(tick.price, last):
                 instead = last.believed
-        self._last[tick.symbol] = LastPrices(
+        prices[tick.symbol] = LastPrices(
             previous, tick.price, tick.at, tick.after_gap, seen_at, instead
         )
 
-    def believe(self, symbol: str) -> None:
+    def believe(self, symbol: str, kind: PriceKind = _LAST) -> None:
         """Accept the latest tick, which another observation confirms, as reference for the next."""
-        last = self._last.get(symbol)
+        prices = self._last if kind is _LAST else self._others[kind]
+        last = prices.get(symbol)
         if last is not None and last.instead is not None:
-            self._last[symbol] = replace(last, instead=None)
+            prices[symbol] = replace(last, instead=None)
 
     def _confirms(self, price: Decimal, last: LastPrices) -> bool:
         if self.near(price, last.current):
@@ -49,13 +64,35 @@ class PriceCache:
     def near(self, price: Decimal, other: Decimal) -> bool:
         return abs(price - other) <= self.bad_tick * other
 
-    def last_prices(self, symbol: str) -> LastPrices | None:
-        return self._last.get(symbol)
+    def follows_last(self, symbol: str, kind: PriceKind) -> bool:
+        """Return whether the price is the last one, or made from it, and as old as that."""
+        return kind is _LAST or (kind in FROM_LAST and symbol in self._spreads)
 
-    def price(self, symbol: str) -> Decimal | None:
+    def made_from_last(self, symbol: str) -> tuple[PriceKind, ...]:
+        """Return the kinds that have no ticks of their own, and move with each last price."""
+        return FROM_LAST if symbol in self._spreads else ()
+
+    def last_prices(self, symbol: str, kind: PriceKind = _LAST) -> LastPrices | None:
+        if kind is _LAST:
+            return self._last.get(symbol)
+        spread = self._spreads.get(symbol)
+        if spread is None or kind not in FROM_LAST:
+            return self._others[kind].get(symbol)
         last = self._last.get(symbol)
+        return None if last is None else _at_spread(spread, kind, last)
+
+    def price(self, symbol: str, kind: PriceKind = _LAST) -> Decimal | None:
+        last = self.last_prices(symbol, kind)
         return None if last is None else last.current
 
-    def age(self, symbol: str, now: datetime) -> timedelta | None:
-        last = self._last.get(symbol)
+    def age(self, symbol: str, now: datetime, kind: PriceKind = _LAST) -> timedelta | None:
+        last = self.last_prices(symbol, kind)
         return None if last is None else now - last.at
+
+
+def _at_spread(spread: Spread, kind: PriceKind, last: LastPrices) -> LastPrices | None:
+    previous, current = spread.price(kind, last.previous), spread.price(kind, last.current)
+    if previous is None or current is None:
+        return None
+    instead = None if last.instead is None else spread.price(kind, last.instead)
+    return replace(last, previous=previous, current=current, instead=instead)

@@ -1,9 +1,11 @@
-"""Prices that the paper venue matches orders against."""
+"""Prices seen last, by kind: of symbols, as exits, entries and the paper venue compare them."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
+
+from tradebotd.domain.quote import PriceKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,6 @@ class BelievedPrices(Protocol):
 
 
 class PriceSource(Protocol):
-    def last_prices(self, symbol: str) -> LastPrices | None:
-        """Return the latest prices; None until the symbol's first tick."""
+    def last_prices(self, symbol: str, kind: PriceKind = PriceKind.LAST) -> LastPrices | None:
+        """Return the latest prices of *kind*; None until the symbol's first tick of that kind."""
         ...

@@ -64,7 +64,7 @@ class TriggerBook:
     def __contains__(self, position_id: PositionId) -> bool:
         return position_id in self._entries
 
-    def add(self, position: Position, tick_size: Decimal) -> None:
+    def add(self, position: Position, tick_size: Decimal, *, latched: bool = False) -> None:
         """Watch *position*; one that is known already is replaced and loses its latch."""
         self.remove(position.id)
         book = self._symbols.get(position.symbol)
@@ -73,7 +73,9 @@ class TriggerBook:
         entry = _Entry(position, position.best_price, tick_size)
         self._entries[position.id] = entry
         book.count += 1
-        book.insert(entry)
+        entry.latched = latched
+        if not latched:
+            book.insert(entry)
 
     def update(self, position: Position) -> None:
         """Take new levels or quantity; keep best, latch and break-even. KeyError if unknown."""
@@ -119,6 +121,10 @@ class TriggerBook:
         """Return whether *price* would move nothing and end nothing."""
         book = self._symbols.get(symbol)
         return book is None or book.low < price < book.high
+
+    def tick_size(self, symbol: str) -> Decimal:
+        """Return the tick size of a symbol that has positions. Raises KeyError if it has none."""
+        return self._symbols[symbol].tick_size
 
     def latched(self, position_id: PositionId) -> bool:
         return self._entries[position_id].latched

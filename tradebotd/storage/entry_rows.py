@@ -44,21 +44,21 @@ _OBSTACLES: Final = """
                         WHERE o.venue = $8 AND o.symbol = $9 AND o.status = 'unknown' AND NOT o.settled) AS unknown
     ), free AS (
         SELECT lease.token FROM lease, obstacles AS b
-         WHERE NOT ($30 OR b.stopped OR b.holds OR b.revived OR b.left_over OR b.unknown)
+         WHERE NOT ($31 OR b.stopped OR b.holds OR b.revived OR b.left_over OR b.unknown)
     ), decision AS (
         INSERT INTO decision_runs (bot, candle_ts, intent, signal, reason, path, indicators, execution_meta, decided_at, order_id)
-        SELECT $7, $32, $33, $34, $35, $36, $37, $38, $39, $3
+        SELECT $7, $33, $34, $35, $36, $37, $38, $39, $40, $3
           FROM free
-         WHERE $31
+         WHERE $32
            AND NOT EXISTS (SELECT 1 FROM decision_runs
-                            WHERE bot = $7 AND candle_ts = $32 AND intent <> $33
+                            WHERE bot = $7 AND candle_ts = $33 AND intent <> $34
                               AND (order_id IS NOT NULL OR intent = 'exit'))
         ON CONFLICT (bot, candle_ts, intent) DO NOTHING
         RETURNING id
     )
 """
 _MADE: Final = """
-         FROM free AS lease WHERE NOT $31 OR EXISTS (SELECT 1 FROM decision)
+         FROM free AS lease WHERE NOT $32 OR EXISTS (SELECT 1 FROM decision)
         RETURNING id
     )
     SELECT b.*, EXISTS (SELECT 1 FROM lease) AS leads, EXISTS (SELECT 1 FROM made) AS made FROM obstacles AS b

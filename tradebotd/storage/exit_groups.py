@@ -13,6 +13,7 @@ from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName
 from tradebotd.domain.order import OrderStatus, OrderType
+from tradebotd.domain.quote import PriceKind
 from tradebotd.storage.postgres.database import Connection
 
 INSERT: Final[LiteralString] = """
@@ -50,7 +51,7 @@ CLOSE: Final[LiteralString] = """
 SELECT: Final[LiteralString] = """
     SELECT g.id AS group_id, g.position_id, g.role, g.kind, o.id AS order_id, o.client_order_id,
            o.venue AS order_venue, o.symbol AS order_symbol, o.type, o.status, o.quantity AS order_quantity, o.stop_price,
-           o.settled, o.send_by, o.created_at
+           o.working_price, o.settled, o.send_by, o.created_at
       FROM exit_groups AS g
       LEFT JOIN orders AS o ON o.exit_group_id = g.id
      WHERE g.position_id = ANY ($1::bigint[]) AND g.role <> 'closed'
@@ -83,6 +84,7 @@ class GroupOrder:
     settled: bool
     send_by: datetime  # host time
     created_at: datetime  # market time
+    working_price: PriceKind = PriceKind.LAST
 
     @property
     def is_live(self) -> bool:
@@ -224,4 +226,5 @@ def _order(row: Any) -> GroupOrder:
         settled=row["settled"],
         send_by=row["send_by"],
         created_at=row["created_at"],
+        working_price=PriceKind(row["working_price"]),
     )

@@ -38,9 +38,9 @@ COLUMNS_OF_NEW: Final = """
     INSERT INTO orders
     (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type, time_in_force,
      position_type, leverage, reduce_only, quantity, limit_price, stop_price, trigger_price, exits, reason, params_hash,
-     send_by, created_at, updated_at, ladder_step, expires_at, linked_id, sweeps)
+     send_by, created_at, updated_at, ladder_step, expires_at, linked_id, sweeps, working_price)
     SELECT lease.token, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-           $23, $24, $25, $25, $26, $27, $28, $29
+           $23, $24, $25, $25, $26, $27, $28, $29, $30
 """
 INSERT_ORDER: Final[LiteralString] = "WITH " + LEASE + COLUMNS_OF_NEW + " FROM lease RETURNING id"
 INSERT_EVENT: Final[LiteralString] = """
@@ -178,7 +178,7 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
 
 
 def values_of_new(order: NewOrder, group: int | None) -> tuple[Any, ...]:
-    """Return the parameters $3 to $29 of COLUMNS_OF_NEW; *group*: the exit group of an exit."""
+    """Return the parameters $3 to $30 of COLUMNS_OF_NEW; *group*: the exit group of an exit."""
     intent, request = order.intent, order.intent.request
     return (
         order.id,
@@ -208,6 +208,7 @@ def values_of_new(order: NewOrder, group: int | None) -> tuple[Any, ...]:
         intent.expires_at,
         order.linked_id,
         intent.sweeps,
+        request.working_price,
     )
 
 

@@ -10,21 +10,22 @@ from tradebotd.domain.fill import Fill, forced_by_name
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 from tradebotd.storage.postgres.database import Connection
 
 INSERT_ORDER: Final[LiteralString] = """
     INSERT INTO paper.orders (venue, client_order_id, symbol, side, type, time_in_force, position_type, leverage,
                               reduce_only, quantity, limit_price, stop_price, filled_quantity, status, reason,
-                              accepted_at, updated_at, linked_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $17)
+                              accepted_at, updated_at, linked_id, working_price)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16, $17, $18)
     ON CONFLICT (venue, client_order_id) DO NOTHING
     RETURNING id
 """
 SELECT_ORDER: Final[LiteralString] = """
     SELECT o.id AS order_id, o.venue, o.client_order_id, o.symbol AS order_symbol, o.side AS order_side, o.type,
            o.time_in_force, o.position_type, o.leverage, o.reduce_only, o.quantity AS order_quantity, o.limit_price,
-           o.stop_price, o.filled_quantity, o.status, o.reason, o.updated_at,
+           o.stop_price, o.working_price, o.filled_quantity, o.status, o.reason, o.updated_at,
            f.id, f.symbol, f.side, f.quantity, f.price, f.fee, f.fee_asset, f.executed_at
       FROM paper.orders o LEFT JOIN paper.fills f ON f.order_id = o.id
      WHERE o.venue = $1 AND o.symbol = $2 AND o.client_order_id = $3
@@ -32,7 +33,7 @@ SELECT_ORDER: Final[LiteralString] = """
 """
 SELECT_LIVE: Final[LiteralString] = """
     SELECT id, venue, client_order_id, symbol, side, type, time_in_force, position_type, leverage, reduce_only,
-           quantity, limit_price, stop_price, filled_quantity, status, accepted_at, linked_id
+           quantity, limit_price, stop_price, working_price, filled_quantity, status, accepted_at, linked_id
       FROM paper.orders
      WHERE venue = $1 AND status = ANY ($2::text[])
      ORDER BY id
@@ -100,6 +101,7 @@ async def insert_order(
         reason,
         at,
         linked_id,
+        PriceKind.LAST if request.stop_price is None else request.working_price,
     )
     return order_id
 
@@ -213,4 +215,5 @@ def _request(row: Any, *, symbol: str, side: str, quantity: str) -> OrderRequest
         limit_price=row["limit_price"],
         stop_price=row["stop_price"],
         reduce_only=row["reduce_only"],
+        working_price=PriceKind(row["working_price"]),
     )

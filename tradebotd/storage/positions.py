@@ -13,6 +13,7 @@ from tradebotd.domain.exit_plan import USUAL_ATR_PERIOD, BreakEven, ExitPlan, La
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason, Position, PositionTotals
+from tradebotd.domain.quote import TriggerPrice
 from tradebotd.domain.side import PositionSide
 from tradebotd.storage.postgres import json_codec
 from tradebotd.storage.postgres.database import Connection
@@ -143,6 +144,8 @@ def exits_as_json(plan: ExitPlan) -> dict[str, Any]:
     """Return the JSON of column `exits`: decimals as text, the holding time in seconds."""
     stored: dict[str, Any] = {name: _text(getattr(plan, name)) for name in _DECIMALS}
     stored["max_holding"] = None if plan.max_holding is None else plan.max_holding.total_seconds()
+    if plan.trigger_price is not TriggerPrice.LAST:
+        stored["trigger_price"] = plan.trigger_price
     if plan.needs_atr:
         stored["atr_period"] = plan.atr_period
     if plan.break_even is not None:
@@ -166,6 +169,7 @@ def exits_from_json(stored: dict[str, Any]) -> ExitPlan:
             for step in stored.get("ladder", ())
         ),
         max_holding=None if holding is None else timedelta(seconds=holding),
+        trigger_price=TriggerPrice(stored.get("trigger_price", TriggerPrice.LAST)),
     )
 
 

@@ -9,6 +9,7 @@ from tradebotd.control.wire import Instant, Message, Money
 
 ProtectedBy = Literal["daemon", "resting", "both", "none"]
 StopKind = Literal["stop_loss", "trailing_stop", "break_even"]
+PriceKind = Literal["last", "mark", "bid", "ask"]
 ExitKind = Literal[
     "stop_loss", "trailing_stop", "break_even", "ladder", "take_profit", "max_holding"
 ]
@@ -17,7 +18,8 @@ ExitKind = Literal[
 class PositionExit(Message):
     """Exit of a position; `rule` is its configuration in words.
 
-    `distance_percent`: from the last price, as a percentage of it; negative once passed.
+    `distance_percent`: from the price that ends the position (its `trigger_kind`), as a percentage
+    of it; negative once passed.
     `share_percent`: share of the entered quantity, of a ladder step. `in_force`: the stop or target
     that is met first. `moves_stop_to`: of a break-even, which is earned at `price`. `left_s`:
     market time.
@@ -36,6 +38,10 @@ class PositionExit(Message):
 
 
 class Position(Message):
+    """Open position. Its exits are compared with the price of its `trigger_kind`, its worth is
+    told by the last price. `resting_kind`: what the stop that rests at its venue is compared with.
+    """
+
     id: int
     bot: str
     venue: str
@@ -54,9 +60,13 @@ class Position(Message):
     quote_asset: str | None = None  # of its prices and its P&L
     protected_by: ProtectedBy
     stop_kind: StopKind | None = None  # of the stop that is met first
-    stop_distance_percent: Money | None = None  # from the last price
+    stop_distance_percent: Money | None = None  # from the price of its `trigger_kind`
     pnl_at_stop: Money | None = None  # should it fill at its price, before fees
     at_risk: Money | None = None  # what would be lost of the entry then
+    trigger_kind: PriceKind = "last"
+    trigger_kind_price: Money | None = None
+    trigger_kind_price_age_s: float | None = None
+    resting_kind: PriceKind | None = None  # None: no stop rests
     exits: list[PositionExit] = Field(default_factory=list)
 
 
@@ -81,12 +91,16 @@ class Trade(Message):
 
 
 class ExitWish(Message):
-    """Exits to set: prices, percentages with their sign, a duration, or "none"; null: unchanged."""
+    """Exits to set: prices, percentages with their sign, a duration, or "none"; null: unchanged.
+
+    `trigger_price`: `last`, `mark` or `bid_ask`.
+    """
 
     stop_loss: str | None = None
     take_profit: str | None = None
     trailing_stop: str | None = None
     max_holding: str | None = None
+    trigger_price: str | None = None
 
 
 class AdoptWish(Message):

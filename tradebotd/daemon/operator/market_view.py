@@ -6,6 +6,7 @@ from tradebotd.control.messages.market import Candle, Levels, Symbol
 from tradebotd.daemon.operator.refusals import unknown
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.price_cache import PriceCache
@@ -33,6 +34,15 @@ class MarketView:
         return {
             "last_price": self._prices.price(symbol),
             "last_price_age_s": None if age is None else age.total_seconds(),
+        }
+
+    def price_of(self, symbol: str, kind: PriceKind) -> dict[str, Any]:
+        """The price that ends a position and its age, in the columns of the position."""
+        age = self._prices.age(symbol, self._clock.now(), kind)
+        return {
+            "trigger_kind": kind.value,
+            "trigger_kind_price": self._prices.price(symbol, kind),
+            "trigger_kind_price_age_s": None if age is None else age.total_seconds(),
         }
 
     async def candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Any
 
 from tradebotd.control.messages.positions import Position, ProtectedBy
 from tradebotd.daemon.exit_view import ExitView
 from tradebotd.daemon.operator.market_view import MarketView
 from tradebotd.domain.errors import RefusedError
 from tradebotd.domain.ids import PositionId
-from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.position import Position as StoredPosition
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import reports
@@ -18,7 +20,9 @@ from tradebotd.storage.postgres.database import Database
 
 
 class PositionView:
-    """*protected_by*: the exit manager's word on who would end a loss of a position."""
+    """*protected_by*, *resting_kind*: the exit manager's word on who would end a loss of a
+    position, and which price the stop that rests for it is compared with.
+    """
 
     def __init__(
         self,
@@ -28,12 +32,14 @@ class PositionView:
         symbols: Mapping[str, MarketSymbol],
         market: MarketView,
         protected_by: Callable[[PositionId], ProtectedBy],
+        resting_kind: Callable[[PositionId], PriceKind | None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._symbols = symbols
         self._market = market
         self._protected_by = protected_by
+        self._resting_kind = resting_kind
 
     async def positions(self) -> list[Position]:
         async with self._database.connection() as connection:
@@ -51,14 +57,20 @@ class PositionView:
     def _position(self, row: reports.Row, held: StoredPosition | None) -> Position:
         known, told = self._symbols.get(row["symbol"]), self._market.last_price(row["symbol"])
         instrument, last = None if known is None else known.instrument, told["last_price"]
-        exits = None if held is None else ExitView(held, instrument, last, self._clock.now())
+        exits = {} if held is None else self._exits(held, instrument)
         return Position(
             **row,
             **told,
             unrealized_pnl=unrealized(row, last),
             protected_by=self._protected_by(row["id"]),
-            **({} if exits is None else exits.fields()),
+            **exits,
         )
+
+    def _exits(self, held: StoredPosition, instrument: Instrument | None) -> dict[str, Any]:
+        ends = self._market.price_of(held.symbol, held.trigger_kind)
+        view = ExitView(held, instrument, ends["trigger_kind_price"], self._clock.now())
+        resting = self._resting_kind(held.id)
+        return {**view.fields(), **ends, "resting_kind": None if resting is None else resting.value}
 
 
 def unrealized(position: reports.Row, price: Decimal | None) -> Decimal | None:

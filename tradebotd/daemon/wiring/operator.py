@@ -49,6 +49,7 @@ def wire_operator(
         symbols=trading.symbols,
         market=market_view,
         protected_by=trading.protection.protected_by,
+        resting_kind=trading.protection.resting_kind,
     )
     return Operator(
         database=database,

@@ -59,7 +59,7 @@ class TickRouter:
 
     def _has_reopened(self, tick: Tick, hours: Calendar) -> bool:
         """Return whether the last price was in another session or part of one, or is missing."""
-        last = self._prices.last_prices(tick.symbol)
+        last = self._prices.last_prices(tick.symbol, tick.kind)
         before = None if last is None else hours.hours_at(last.at)
         return before is None or before != hours.hours_at(tick.at)
 

@@ -52,7 +52,8 @@ class EntryPrices:
         answer = await ask_quotes(venue, [symbol])
         if isinstance(answer, str):
             raise EntryPostponedError(DenialRule.NO_PRICE, f"{symbol.symbol}: {answer}")
-        price = answer.get(symbol.symbol)
+        quoted = answer.get(symbol.symbol)
+        price = None if quoted is None else quoted.last
         if price is None or not price.is_finite() or price <= 0:
             raise EntryPostponedError(
                 DenialRule.NO_PRICE, f"{symbol.symbol}: {venue.name} says {price}"

@@ -5,11 +5,16 @@ from decimal import Decimal
 
 from tradebotd.domain.decimals import plain
 from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.domain.quote import PriceKind
 from tradebotd.storage.orders import StoredOrder
 
 
 def request_fingerprint(request: OrderRequest) -> str:
-    """Return a hash that is equal for equal numbers, however many zeros they are written with."""
+    """Return a hash that is equal for equal numbers, however many zeros they are written with.
+
+    A stop that is compared with the last price hashes as it did before there was another one.
+    """
+    compares = request.stop_price is not None and request.working_price is not PriceKind.LAST
     words = "|".join(
         plain(part) if isinstance(part, Decimal) else str(part)
         for part in (
@@ -22,6 +27,7 @@ def request_fingerprint(request: OrderRequest) -> str:
             request.limit_price,
             request.stop_price,
             request.reduce_only,
+            *([request.working_price] if compares else []),
         )
     )
     return hashlib.sha256(words.encode()).hexdigest()[:32]

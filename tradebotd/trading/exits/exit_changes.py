@@ -17,6 +17,7 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.position import Position
+from tradebotd.domain.quote import PriceKind, TriggerPrice
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.risk.exit_levels import (
@@ -66,6 +67,15 @@ def parse_holding(text: str) -> Holding:
         return Holding(parse_duration(text))
     except ValueError as error:
         raise RefusedError(RefusalCode.BAD_DURATION, f"{text!r} is {error}") from error
+
+
+def parse_trigger_price(text: str) -> TriggerPrice:
+    """Parse `last`, `mark` or `bid_ask`. Raises RefusedError."""
+    try:
+        return TriggerPrice(text.strip())
+    except ValueError as error:
+        known = ", ".join(TriggerPrice)
+        raise RefusedError(RefusalCode.BAD_TRIGGER_PRICE, f"{text!r} is none of {known}") from error
 
 
 def parse_level(text: str) -> Level:
@@ -121,16 +131,20 @@ class ExitChanges:
         take_profit: Level | None = None,
         trailing_stop: Level | None = None,
         max_holding: Holding | None = None,
+        trigger_price: TriggerPrice | None = None,
     ) -> Position:
         """Change a position's exits; None keeps one as it is.
 
-        What rests at the venue follows at the next sweep; until then the daemon's own check
-        applies. Raises RefusedError, DatabaseUnavailableError.
+        With another *trigger_price* its levels stay, and must not have been met by that. What rests
+        at the venue follows at the next sweep; until then the daemon's own check applies. Raises
+        RefusedError, DatabaseUnavailableError.
         """
-        if all(level is None for level in (stop_loss, take_profit, trailing_stop, max_holding)):
+        wishes = (stop_loss, take_profit, trailing_stop, max_holding, trigger_price)
+        if all(wish is None for wish in wishes):
             raise RefusedError(
                 RefusalCode.NOTHING_TO_SET,
-                "name a stop-loss, a take-profit, a trailing stop or a longest holding time",
+                "name a stop-loss, a take-profit, a trailing stop, a longest holding time or a"
+                " trigger price",
             )
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             locked = await positions.lock(connection, position_id)
@@ -138,12 +152,15 @@ class ExitChanges:
                 raise RefusedError(
                     RefusalCode.NO_SUCH_POSITION, f"there is no open position {position_id}"
                 )
-            before = self._tracker.as_moved(locked.position)
-            instrument, last = self._instrument_and_prices(before)
+            before = asked = self._tracker.as_moved(locked.position)
+            if trigger_price is not None:
+                plan = replace(before.exits, trigger_price=trigger_price)
+                asked = replace(before, exits=plan)
+            instrument, last = self._instrument_and_prices(asked)
             if trailing_stop is not None:  # one that did not trail so far has kept no best price
                 best = more_favourable(before.side, before.best_price, last.believed)
-                before = replace(before, best_price=best)
-            changed = _changed(before, instrument, stop_loss, take_profit, trailing_stop)
+                before, asked = replace(before, best_price=best), replace(asked, best_price=best)
+            changed = _changed(asked, instrument, stop_loss, take_profit, trailing_stop)
             if max_holding is not None:
                 plan = replace(changed.exits, max_holding=max_holding.longest)
                 changed = replace(changed, exits=plan)
@@ -164,9 +181,13 @@ class ExitChanges:
         symbol = self._symbols.get(position.symbol)
         if symbol is None:
             raise RefusedError(RefusalCode.UNKNOWN_SYMBOL, f"{position.symbol} is not configured")
-        last = self._prices.last_prices(position.symbol)
+        kind = position.trigger_kind
+        last = self._prices.last_prices(position.symbol, kind)
         if last is None:
-            raise RefusedError(RefusalCode.NO_PRICE, f"there is no price of {position.symbol} yet")
+            which = "price" if kind is PriceKind.LAST else f"{kind} price"
+            raise RefusedError(
+                RefusalCode.NO_PRICE, f"there is no {which} of {position.symbol} yet"
+            )
         return symbol.instrument, last
 
 
@@ -236,6 +257,7 @@ def _differences(before: Position, after: Position) -> list[str]:
         "take-profit": (before.take_profit, after.take_profit),
         "trailing-stop": (before.trailing_stop, after.trailing_stop),
         "max-holding": (before.exits.max_holding, after.exits.max_holding),
+        "trigger-price": (before.exits.trigger_price, after.exits.trigger_price),
     }
     return [
         f"{name}: {_written(old)} -> {_written(new)}"
@@ -244,9 +266,11 @@ def _differences(before: Position, after: Position) -> list[str]:
     ]
 
 
-def _written(exit_: Decimal | timedelta | None) -> str:
+def _written(exit_: Decimal | timedelta | TriggerPrice | None) -> str:
     if exit_ is None:
         return NONE
+    if isinstance(exit_, TriggerPrice):
+        return exit_
     return plain(exit_) if isinstance(exit_, Decimal) else written_duration(exit_)
 
 

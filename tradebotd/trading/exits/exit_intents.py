@@ -10,6 +10,7 @@ from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import PositionSide
 from tradebotd.risk.exit_levels import (
     expired,
@@ -28,7 +29,8 @@ LEAST_MOVE = Decimal("0.0005")  # of the level: a trailing stop is not replaced 
 class ExitIntent:
     """Intent to end a position, with the position as it was when that was judged.
 
-    `level`: what a price crossed (None: at the market). `price`: the one that crossed it.
+    `level`: what a price crossed (None: at the market). `price`: the one that crossed it, of the
+    position's `trigger_kind`.
     """
 
     position: Position
@@ -45,10 +47,11 @@ class RestingPair:
     stop: Decimal
     target: Decimal | None
     quantity: Decimal
+    working_price: PriceKind = PriceKind.LAST
 
     def covers(self, position: Position, exit_: ExitIntent) -> bool:
         """Return whether the price that met *exit_* has also met an order that rests."""
-        if exit_.level is None:
+        if exit_.level is None or self.working_price is not position.trigger_kind:
             return False
         if exit_.reason is CloseReason.TAKE_PROFIT:
             return self.target == exit_.level
@@ -74,7 +77,8 @@ def rejudged(exit_: ExitIntent, current: Position, at: datetime) -> ExitIntent:
     if price is None:  # a signal or an operator ends whatever is held
         return replace(exit_, position=current)
     hit = triggered(current.side, current, price)
-    if hit is None or not _is_the_same(exit_, current, hit):
+    same_price = current.trigger_kind is exit_.position.trigger_kind
+    if hit is None or not same_price or not _is_the_same(exit_, current, hit):
         raise OrderDeniedError(
             DenialRule.POSITION_CHANGED, f"{price:f} does not end position {current.id} so any more"
         )
@@ -123,7 +127,13 @@ def market_exit(
     if step is not None:
         quantity = _step_quantity(position, step, quantity, price, instrument)
     return OrderIntent(
-        request=_request(position, OrderType.MARKET, quantity, trigger=exit_.level),
+        request=_request(
+            position,
+            OrderType.MARKET,
+            quantity,
+            trigger=exit_.level,
+            working_price=PriceKind.LAST if exit_.level is None else position.trigger_kind,
+        ),
         bot=position.bot,
         role=OrderRole.EXIT,
         leverage=position.leverage,
@@ -179,7 +189,13 @@ def with_dust(
     )
 
 
-def pair_for(position: Position, instrument: Instrument, *, linked: bool) -> RestingPair | None:
+def pair_for(
+    position: Position,
+    instrument: Instrument,
+    *,
+    linked: bool,
+    working_price: PriceKind = PriceKind.LAST,
+) -> RestingPair | None:
     """Return what should rest; None without a stop, or if it sells less than the venue takes."""
     stop, trailing = position.stop_loss, position.trailing_stop
     if stop is None and trailing is None:
@@ -195,7 +211,13 @@ def pair_for(position: Position, instrument: Instrument, *, linked: bool) -> Res
     if not quantity:
         return None
     target = position.take_profit if linked and not position.exits.ladder else None
-    return RestingPair(reason=reason, stop=tightest, target=target, quantity=quantity)
+    return RestingPair(
+        reason=reason,
+        stop=tightest,
+        target=target,
+        quantity=quantity,
+        working_price=working_price,
+    )
 
 
 def near_enough(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> bool:
@@ -214,6 +236,8 @@ def follows(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> bool
     """Return whether *wanted* is what rests, but for a stop that has trailed tighter."""
     if (rests.target, rests.quantity) != (wanted.target, wanted.quantity):
         return False
+    if rests.working_price is not wanted.working_price:
+        return False
     if rests.stop == wanted.stop:
         return True
     tighter = more_favourable(side, rests.stop, wanted.stop) == wanted.stop
@@ -226,7 +250,9 @@ def resting_exits(position: Position, pair: RestingPair) -> list[OrderIntent]:
         orders.append((OrderType.TAKE_PROFIT_MARKET, CloseReason.TAKE_PROFIT, pair.target))
     return [
         OrderIntent(
-            request=_request(position, kind, pair.quantity, stop=price),
+            request=_request(
+                position, kind, pair.quantity, stop=price, working_price=pair.working_price
+            ),
             bot=position.bot,
             role=OrderRole.EXIT,
             leverage=position.leverage,
@@ -245,6 +271,7 @@ def _request(
     *,
     trigger: Decimal | None = None,
     stop: Decimal | None = None,
+    working_price: PriceKind = PriceKind.LAST,
 ) -> OrderRequest:
     return OrderRequest(
         venue=position.venue,
@@ -257,4 +284,5 @@ def _request(
         reduce_only=position.position_type is PositionType.FUTURES,
         trigger_price=trigger,
         stop_price=stop,
+        working_price=working_price,
     )

@@ -5,11 +5,11 @@ stays latched until its exit is settled, so that no tick sells it twice.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
 
@@ -17,12 +17,12 @@ from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import OrderId, PositionId, VenueName
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.risk.exit_levels import ExitLevels, expired, triggered
-from tradebotd.risk.trigger_book import Trigger
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.postgres.writes import Writes
 from tradebotd.trading.condition_alerts import Unprotected
@@ -42,6 +42,8 @@ from tradebotd.trading.venue_state.ban_alerts import BanAlerts
 __all__ = ["ExitManager", "SweepResult"]
 
 log = structlog.get_logger(__name__)
+
+_LAST: Final = PriceKind.LAST
 
 ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
@@ -123,6 +125,11 @@ class ExitManager:
             return "both" if by_daemon else "resting"
         return "daemon" if by_daemon else "none"
 
+    def resting_kind(self, position_id: PositionId) -> PriceKind | None:
+        """Return the kind of price that its resting stop is compared with; None if none rests."""
+        rests = self._resting.live(position_id)
+        return None if rests is None else rests.working_price
+
     # PositionListener
 
     def watch(self, position: Position) -> None:
@@ -161,25 +168,39 @@ class ExitManager:
         What trades outside a symbol's session moves no stop: nothing could be sold there. Nor does
         a price that looks like a split, or a single one far from the others.
         """
-        symbol, price, at = tick.symbol, tick.price, tick.at
+        symbol, price, at, kind = tick.symbol, tick.price, tick.at, tick.kind
         self._prices.record(tick)
         hours = self.hours.get(symbol)
         if hours is not None:
             if not hours.is_open(at):
                 return None
-            if not self.symbol_pauses.check(symbol, price, at):
+            if not self.symbol_pauses.check(symbol, price, at, kind):
                 return self._save_pauses() if self.symbol_pauses.unsaved else None
         pauses = self._market_exits.timers
         if pauses.next is not None and pauses.next <= at:
             for position_id in pauses.take_over_due(at):
                 self._tracked.release(position_id)
-        hit: Sequence[Trigger] = ()
-        if not self._book.quiet(symbol, price) and self.bad_ticks.believes(symbol, price):
-            hit = self._book.tick(symbol, price)
+        exits: Sequence[ExitIntent] = ()
+        if not (self._book.last if kind is _LAST else self._book.of(kind)).quiet(symbol, price):
+            exits = self._met(symbol, price, kind)
+        if self._book.others and kind is _LAST:
+            exits = [*exits, *self._met_around(symbol)]
         self._rounds.on_tick(at)
-        if hit:
-            return self._end(self._sweep.exits(hit, price), at)
+        if exits:
+            return self._end(exits, at)
         return self._rounds.run_quietly() if self._rounds.has_work else None
+
+    def _met(self, symbol: str, price: Decimal, kind: PriceKind) -> list[ExitIntent]:
+        if not self.bad_ticks.believes(symbol, price, kind):
+            return []
+        return self._sweep.exits(self._book.tick(symbol, price, kind), price)
+
+    def _met_around(self, symbol: str) -> Iterator[ExitIntent]:
+        """Yield the exits met by prices that are made from the last one: its bid and ask."""
+        for kind in self._prices.made_from_last(symbol):
+            price = self._prices.price(symbol, kind)
+            if price is not None and not self._book.of(kind).quiet(symbol, price):
+                yield from self._met(symbol, price, kind)
 
     async def _end(self, exits: Sequence[ExitIntent], at: datetime) -> None:
         """End positions, unless the price is too old: then the sweep asks for a fresh one."""
@@ -244,12 +265,13 @@ class ExitManager:
         beyond = []
         async for page in self._tracked.pages():
             for position in page:
-                price = self._prices.price(position.symbol)
+                kind = position.trigger_kind
+                price = self._prices.price(position.symbol, kind)
                 if price is None or not self._market_exits.is_open(position):
                     continue
                 if position.symbol in self.symbol_pauses.paused:
                     continue
-                if self._fresh.unusable_because(position.symbol, now) is not None:
+                if self._fresh.unusable_because(position.symbol, now, kind) is not None:
                     continue
                 hit = triggered(position.side, ExitLevels.of(position), price)
                 if hit is not None or expired(position.exits, position.opened_at, now):

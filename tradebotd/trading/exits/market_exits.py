@@ -23,6 +23,7 @@ from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
@@ -352,10 +353,12 @@ class MarketExits:
         """Return the expected price of a unit: the one that met the exit, or else the last one.
 
         The level, if that is better, as long as no venue has refused it: the price may have gone
-        through it just now.
+        through it just now. What a mark, bid or ask has met is sold at the last price all the same.
         """
-        position = exit_.position
-        price = exit_.price if exit_.price is not None else self._prices.price(position.symbol)
+        position, last = exit_.position, self._prices.price(exit_.position.symbol)
+        if position.trigger_kind is not PriceKind.LAST and last is not None:
+            return last
+        price = exit_.price if exit_.price is not None else last
         if price is None or exit_.level is None:
             return exit_.level if price is None else price
         refused = position.id in self._backoff.reasons

@@ -41,11 +41,12 @@ class RefusedStops:
     ) -> ExitIntent | None:
         """Return the exit that a price has met meanwhile; None if refused for another reason.
 
-        A pair is refused as one, whichever of its legs has been met. The price decides: a fresh,
-        believed one in memory, or the venue's. If neither does, the position ends at the market all
-        the same.
+        A pair is refused as one, whichever of its legs has been met. The price that ends the
+        position decides: a fresh, believed one in memory, or the venue's. If neither does, the
+        position ends at the market all the same, unless the venue compared the stop with another
+        price: then it goes on without one, and our own check guards it.
         """
-        last = self._prices.last_prices(position.symbol)
+        last = self._prices.last_prices(position.symbol, position.trigger_kind)
         usable = last is not None and self._clock.now() - last.at <= FRESH
         exit_ = _triggered_exit(position, last.believed) if usable and last is not None else None
         if exit_ is not None or "trigger" not in error.reason:
@@ -53,6 +54,8 @@ class RefusedStops:
         price = await self._quote(position)
         if price is not None:
             exit_ = _triggered_exit(position, price)
+        if exit_ is None and pair is not None and pair.working_price is not position.trigger_kind:
+            return None
         return exit_ or ExitIntent(position=position, reason=_nearest(pair, price))
 
     async def _quote(self, position: Position) -> Decimal | None:
@@ -61,7 +64,7 @@ class RefusedStops:
         try:
             with anyio.fail_after(QUOTE_SECONDS):
                 quote = (await venue.quotes([symbol])).get(position.symbol)
-                return None if quote is None else quote.last
+                return None if quote is None else quote.price(position.trigger_kind)
         except (VenueError, TimeoutError) as failed:
             log.warning("price lookup failed", symbol=position.symbol, error=str(failed))
         except Exception:

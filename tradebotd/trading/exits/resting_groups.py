@@ -41,4 +41,5 @@ def pair_of(group: ExitGroup) -> RestingPair | None:
         stop=stops[0].stop_price,
         target=targets[0].stop_price if targets else None,
         quantity=stops[0].quantity,
+        working_price=stops[0].working_price,
     )

@@ -26,6 +26,7 @@ from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import Position
+from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
@@ -320,6 +321,7 @@ class RestingStops:
             stop=placed[0].stop,
             target=placed[0].target,
             quantity=placed[0].quantity,
+            working_price=placed[0].working_price,
         )
         # It stays due once more: the next check reads that it is there, and clears what retires.
         if self.is_attended:
@@ -389,4 +391,9 @@ class RestingStops:
         symbol, venue = self._symbols.get(position.symbol), self._venues.get(position.venue)
         if symbol is None or venue is None:
             return None
-        return pair_for(position, symbol.instrument, linked=venue.traits.linked_orders)
+        # What the venue cannot compare a stop with, the daemon does; at the venue the last price.
+        kind, traits = position.trigger_kind, venue.traits
+        working_price = kind if kind in traits.stop_prices else PriceKind.LAST
+        return pair_for(
+            position, symbol.instrument, linked=traits.linked_orders, working_price=working_price
+        )

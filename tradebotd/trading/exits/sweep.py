@@ -20,6 +20,7 @@ from tradebotd.domain.errors import DatabaseUnavailableError, describe_error
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.exit_levels import expired, triggered
@@ -29,7 +30,7 @@ from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
 from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
-from tradebotd.trading.prices.fresh_prices import FreshPrices, Quotes
+from tradebotd.trading.prices.fresh_prices import FreshPrices, PriceOf, Quotes, ToAsk
 from tradebotd.trading.prices.split_pauses import SplitPauses
 
 log = structlog.get_logger(__name__)
@@ -49,14 +50,14 @@ class _Market:
 
 @dataclass(slots=True, kw_only=True)
 class _Round:
-    """One sweep. `waiting`: positions whose price was asked for and has not come, by symbol."""
+    """One sweep. `waiting`: positions whose price was asked for and has not come, by that price."""
 
     now: datetime
     result: SweepResult
     asking: TaskGroup
     quotes: Quotes = field(default_factory=Quotes)
     lost: dict[PositionId, str] = field(default_factory=dict)
-    waiting: dict[str, list[PositionId]] = field(default_factory=dict)
+    waiting: dict[PriceOf, list[PositionId]] = field(default_factory=dict)
     markets: dict[str, _Market] = field(default_factory=dict)
 
 
@@ -89,7 +90,7 @@ class Sweep:
         self._sequential = sequential
 
     async def run(self, now: datetime, result: SweepResult) -> dict[PositionId, str]:
-        """Check every open position; return those out of reach, and why.
+        """Check every open position; return those that nothing guards, and why.
 
         Fresh prices come from memory; the rest is asked for in one call per venue. A position whose
         price is known is judged at once, whatever others wait for. Raises DatabaseUnavailableError,
@@ -136,56 +137,63 @@ class Sweep:
         held = self._tracked.positions
         wanted = page if sweep.quotes.checked else chain(page, held.values())
         fresh, stale = self._fresh.sort(sweep.quotes, wanted, sweep.now)
-        for venue, symbols in stale.items():
-            for symbol in symbols:
-                sweep.waiting.setdefault(symbol.symbol, [])
+        for venue, to_ask in stale.items():
+            for key in to_ask.wanted:
+                sweep.waiting.setdefault(key, [])
             if self._sequential:
-                await self._ask(venue, symbols, sweep)
+                await self._ask(venue, to_ask, sweep)
             else:
-                sweep.asking.start_soon(self._ask, venue, symbols, sweep)
-        for name in fresh:
-            self._is_no_split(name, sweep.quotes.known[name], sweep.now)
+                sweep.asking.start_soon(self._ask, venue, to_ask, sweep)
+        for key in fresh:
+            self._is_no_split(key, sweep.quotes.known[key], sweep.now)
         ready: list[PositionId] = []
         for row in page:
             if (reason := self._out_of_reach(row)) is not None:
                 sweep.lost[row.id] = reason
-            elif row.symbol in sweep.waiting and not self._ends_unpriced(row, sweep.now):
-                sweep.waiting[row.symbol].append(row.id)
+            elif (
+                sweep.waiting
+                and (key := (row.symbol, row.trigger_kind)) in sweep.waiting
+                and not self._ends_unpriced(row, sweep.now)
+            ):
+                sweep.waiting[key].append(row.id)
             else:
                 ready.append(row.id)
         await self._close(self._judged(ready, sweep), sweep)
 
-    async def _ask(self, venue: VenueName, symbols: Sequence[MarketSymbol], sweep: _Round) -> None:
+    async def _ask(self, venue: VenueName, to_ask: ToAsk, sweep: _Round) -> None:
         """Ask a venue; apply the answer as ticks would, then judge the positions that waited."""
-        new = await self._fresh.ask(venue, symbols, sweep.quotes)
+        new = await self._fresh.ask(venue, to_ask, sweep.quotes)
         is_echo = self._venues[venue].traits.quotes_echo
-        for name, price in sorted(new.items()):
-            reason = self._fresh.unusable_because(name, sweep.now) if is_echo else None
+        for key, price in sorted(new.items()):
+            name, kind = key
+            if is_echo and self._fresh.is_silent(name, sweep.now, kind):
+                continue  # the venue only repeats one that has stopped coming
+            reason = self._fresh.unusable_because(name, sweep.now, kind) if is_echo else None
             if reason is not None:
-                sweep.quotes.unusable[name] = reason
+                sweep.quotes.unusable[key] = reason
                 continue
             if not is_echo:
-                self._bad_ticks.on_quote(name, price)
-            sweep.quotes.asked[name] = price
-        await self._close(self._answered(symbols, sweep), sweep)
+                self._bad_ticks.on_quote(name, price, kind)
+            sweep.quotes.asked[key] = price
+        await self._close(self._answered(to_ask.wanted, sweep), sweep)
 
-    def _answered(self, symbols: Sequence[MarketSymbol], sweep: _Round) -> list[ExitIntent]:
+    def _answered(self, wanted: Sequence[PriceOf], sweep: _Round) -> list[ExitIntent]:
         exits: list[ExitIntent] = []
-        for name in sorted(symbol.symbol for symbol in symbols):
-            price = sweep.quotes.asked.get(name)
-            if price is not None and self._is_no_split(name, price, sweep.now):
-                exits += self.exits(self._tracked.book.tick(name, price), price)
+        for key in sorted(wanted):
+            price = sweep.quotes.asked.get(key)
+            if price is not None and self._is_no_split(key, price, sweep.now):
+                name, kind = key
+                exits += self.exits(self._tracked.book.tick(name, price, kind), price)
         hit_ids = {exit_.position.id for exit_ in exits}
-        waited = [
-            position_id for one in symbols for position_id in sweep.waiting.pop(one.symbol, ())
-        ]
+        waited = [position_id for key in wanted for position_id in sweep.waiting.pop(key, ())]
         return exits + self._judged(
             [position_id for position_id in waited if position_id not in hit_ids], sweep
         )
 
-    def _is_no_split(self, symbol: str, price: Decimal, now: datetime) -> bool:
+    def _is_no_split(self, key: PriceOf, price: Decimal, now: datetime) -> bool:
         """Return whether *price* is of an open session, and no split; every price is checked."""
-        return self._is_open(symbol, now) and self._pauses.check(symbol, price, now)
+        symbol, kind = key
+        return self._is_open(symbol, now) and self._pauses.check(symbol, price, now, kind)
 
     async def _close(self, exits: Sequence[ExitIntent], sweep: _Round) -> None:
         if exits:
@@ -219,10 +227,7 @@ class Sweep:
             return None
         self._resting.on_position_changed(position)
         market = sweep.markets.get(position.symbol) or self._market(position.symbol, sweep)
-        over, unusable = (
-            self._over(position, market, now),
-            sweep.quotes.unusable.get(position.symbol),
-        )
+        over, unusable = self._over(position, market, now), self._unusable(position, sweep)
         if unusable is not None and over is not CloseReason.DUST:
             sweep.result.waiting[str(position_id)] = unusable
         elif over is not None:
@@ -230,6 +235,11 @@ class Sweep:
         else:
             return self._triggered_exit(position, market, sweep)
         return None
+
+    def _unusable(self, position: Position, sweep: _Round) -> str | None:
+        """Return why the price that came must not end the position, or None."""
+        known = sweep.quotes.unusable
+        return known.get((position.symbol, position.trigger_kind)) if known else None
 
     def _market(self, symbol: str, sweep: _Round) -> _Market:
         instrument = self._symbols[symbol].instrument
@@ -242,9 +252,9 @@ class Sweep:
         self, position: Position, market: _Market, sweep: _Round
     ) -> ExitIntent | None:
         now = sweep.now
-        price = sweep.quotes.get(position.symbol)
+        price = sweep.quotes.get((position.symbol, position.trigger_kind))
         if price is None:
-            sweep.result.failed[str(position.id)] = f"{position.symbol} has no fresh price"
+            self._unpriced(position, market, sweep)
             return None
         if market.is_open and position.symbol not in self._pauses.paused:
             moved = self._tracked.advance(position, price)
@@ -256,6 +266,17 @@ class Sweep:
             self._market_exits.on_price_turned(position.id, now)
             return None
         return ExitIntent(position=position, reason=hit[0], level=hit[1], price=price)
+
+    def _unpriced(self, position: Position, market: _Market, sweep: _Round) -> None:
+        """Report a position that cannot be judged: no price of one kind stands in for another."""
+        kind, symbol = position.trigger_kind, position.symbol
+        if kind is PriceKind.LAST:
+            sweep.result.failed[str(position.id)] = f"{symbol} has no fresh price"
+            return
+        reason = f"{symbol} has no fresh {kind} price"
+        sweep.result.failed[str(position.id)] = reason
+        if market.is_open:
+            sweep.lost[position.id] = reason
 
     def _ends_unpriced(self, position: Position, now: datetime) -> bool:
         """Return whether its time is over at a venue that knows a price to sell it at."""

@@ -15,6 +15,7 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import Position
+from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
 from tradebotd.risk.exit_levels import (
     ExitLevels,
@@ -22,7 +23,8 @@ from tradebotd.risk.exit_levels import (
     with_break_even,
     with_trailing_stop,
 )
-from tradebotd.risk.trigger_book import MovedStop, TriggerBook
+from tradebotd.risk.trigger_book import MovedStop
+from tradebotd.risk.trigger_books import TriggerBooks
 from tradebotd.storage import extremes, open_positions, positions
 from tradebotd.storage.positions import MovedExit
 from tradebotd.storage.postgres.database import Database
@@ -32,7 +34,7 @@ CLOSED_KEPT: Final = 10_000
 
 
 class TrackedPositions:
-    """Tracked positions by id; `book` holds the same ones, in the same versions.
+    """Tracked positions by id; `book` holds the same ones, in the same versions, by kind of price.
 
     There a position whose exit at the target is in doubt has no target.
     """
@@ -48,7 +50,7 @@ class TrackedPositions:
         self._bad_tick = bad_tick
         self._symbols = symbols
         self._calendars = calendars
-        self.book = TriggerBook()
+        self.book = TriggerBooks()
         self.positions: dict[PositionId, Position] = {}
         self._moved: dict[PositionId, MovedExit] = {}
         self._closed: dict[PositionId, None] = {}
@@ -133,8 +135,9 @@ class TrackedPositions:
     async def load(self, now: datetime) -> list[Position]:
         """Load every open position, its best price the stored one or the candles' since the entry.
 
-        Those are the session minutes that opened at or after the entry. What they move is stored at
-        once, since the sweep reads the table.
+        Those are the session minutes that opened at or after the entry; they are of last prices,
+        and move no stop that another one moves. What they move is stored at once, since the sweep
+        reads the table.
         """
         loaded: list[Position] = []
         moved: list[MovedExit] = []
@@ -222,7 +225,8 @@ class TrackedPositions:
         spans = [
             (position.id, max(position.opened_at, hours.open), hours.close)
             for position in page
-            if (symbol := self._symbols.get(position.symbol)) is not None
+            if position.trigger_kind is PriceKind.LAST
+            and (symbol := self._symbols.get(position.symbol)) is not None
             for hours in self._calendars[symbol.calendar].hours(position.opened_at, now)
         ]
         if not spans:

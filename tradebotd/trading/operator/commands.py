@@ -7,7 +7,13 @@ from tradebotd.domain.refusal import RefusalCode
 from tradebotd.storage import bots, positions
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.entries.entry_gate import EntryGate
-from tradebotd.trading.exits.exit_changes import ExitChanges, Level, parse_holding, parse_level
+from tradebotd.trading.exits.exit_changes import (
+    ExitChanges,
+    Level,
+    parse_holding,
+    parse_level,
+    parse_trigger_price,
+)
 from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.operator.flatten import Flatten, FlattenResult, Progress
 from tradebotd.trading.reconciliation.adoption import Adoption
@@ -83,6 +89,7 @@ class OperatorCommands:
         take_profit: str | None,
         trailing_stop: str | None,
         max_holding: str | None,
+        trigger_price: str | None = None,
     ) -> Position:
         """Change exits: prices, percentages, a duration or "none", as written; None keeps one."""
         return await self._changes.set(
@@ -91,6 +98,7 @@ class OperatorCommands:
             take_profit=_level(take_profit),
             trailing_stop=_level(trailing_stop),
             max_holding=None if max_holding is None else parse_holding(max_holding),
+            trigger_price=None if trigger_price is None else parse_trigger_price(trigger_price),
         )
 
 

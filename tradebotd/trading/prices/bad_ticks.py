@@ -6,9 +6,11 @@ the same source for the same print again says nothing.
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import structlog
 
+from tradebotd.domain.quote import PriceKind
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.prices import LastPrices
 from tradebotd.risk.tick_filter import TickFilter
@@ -16,70 +18,77 @@ from tradebotd.risk.tick_filter import TickFilter
 log = structlog.get_logger(__name__)
 
 Observation = tuple[datetime, Decimal]
+PriceOf = tuple[str, PriceKind]
+
+_LAST: Final = PriceKind.LAST
 
 
 class BadTickFilter:
     """Filter of bad ticks: for ticks that would move or end something, and all the sweep acts on.
 
-    Valuations use it, too: an amount stays in the books at the price it was counted at.
+    Prices of each kind are compared with one another only. Valuations use it, too: an amount stays
+    in the books at the price it was counted at.
     """
 
     def __init__(self, prices: PriceCache) -> None:
         self._prices = prices
-        self._filter = TickFilter(prices.bad_tick)
-        self._believed: dict[str, Observation] = {}
-        self._doubted: dict[str, Observation] = {}
+        self._filters = {kind: TickFilter(prices.bad_tick) for kind in PriceKind}
+        self._believed: dict[PriceOf, Observation] = {}
+        self._doubted: dict[PriceOf, Observation] = {}
 
     @property
     def limit(self) -> Decimal:
-        return self._filter.limit
+        return self._filters[_LAST].limit
 
     def set_limit(self, limit: Decimal) -> None:
         """Doubt from now on prices further than the fraction *limit* from the print before."""
-        self._prices.bad_tick = self._filter.limit = limit
+        self._prices.bad_tick = limit
+        for ticks in self._filters.values():
+            ticks.limit = limit
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last believed price; None until the symbol's first tick."""
         last = self._prices.last_prices(symbol)
         return None if last is None else last.believed
 
-    def believes(self, symbol: str, price: Decimal) -> bool:
+    def believes(self, symbol: str, price: Decimal, kind: PriceKind = _LAST) -> bool:
         """Return whether *price*, which was recorded last, is believed after the tick before it."""
-        last = self._prices.last_prices(symbol)
+        last, key = self._prices.last_prices(symbol, kind), (symbol, kind)
+        ticks = self._filters[kind]
         if last is None:
-            return self._filter.accept(symbol, price)
+            return ticks.accept(symbol, price)
         seen = _observed(last)
-        if seen == self._believed.get(symbol):
+        if seen == self._believed.get(key):
             return True
-        if seen == self._doubted.get(symbol):
+        if seen == self._doubted.get(key):
             return False
-        if last.previous != self._filter.doubted(symbol):
-            self._filter.confirm(symbol, last.previous)
-        if self._filter.accept(symbol, price):
-            self._believe(symbol, seen)
+        if last.previous != ticks.doubted(symbol):
+            ticks.confirm(symbol, last.previous)
+        if ticks.accept(symbol, price):
+            self._believe(key, seen)
             return True
-        self._doubted[symbol] = seen
-        log.warning("price doubted", symbol=symbol, price=price)
+        self._doubted[key] = seen
+        log.warning("price doubted", symbol=symbol, kind=kind, price=price)
         return False
 
-    def is_doubted(self, symbol: str) -> bool:
-        """Return whether the last price is one that nothing has confirmed."""
-        last = self._prices.last_prices(symbol)
-        return last is not None and not self.believes(symbol, last.current)
+    def is_doubted(self, symbol: str, kind: PriceKind = _LAST) -> bool:
+        """Return whether the latest price of *kind* is one that nothing has confirmed."""
+        last = self._prices.last_prices(symbol, kind)
+        return last is not None and not self.believes(symbol, last.current, kind)
 
-    def on_quote(self, symbol: str, price: Decimal) -> None:
+    def on_quote(self, symbol: str, price: Decimal, kind: PriceKind = _LAST) -> None:
         """Take a venue's own quote: a doubted price is believed if the quote agrees with it."""
-        last = self._prices.last_prices(symbol)
-        confirms = self._filter.vouches(symbol, price)
-        self._filter.confirm(symbol, price)
+        last, ticks = self._prices.last_prices(symbol, kind), self._filters[kind]
+        confirms = ticks.vouches(symbol, price)
+        ticks.confirm(symbol, price)
         # Another tick may have come while the quote was on its way.
         if confirms and last is not None and self._prices.near(price, last.current):
-            self._believe(symbol, _observed(last))
+            self._believe((symbol, kind), _observed(last))
 
-    def _believe(self, symbol: str, seen: Observation) -> None:
-        self._believed[symbol] = seen
-        self._doubted.pop(symbol, None)
-        self._prices.believe(symbol)
+    def _believe(self, key: PriceOf, seen: Observation) -> None:
+        self._believed[key] = seen
+        self._doubted.pop(key, None)
+        self._prices.believe(*key)
 
 
 def _observed(last: LastPrices) -> Observation:

@@ -1,7 +1,7 @@
 """Prices that the sweep may act on: from memory while they are fresh, the rest from the venues."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -13,6 +13,7 @@ from tradebotd.domain.errors import VenueError, describe_error
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
 from tradebotd.domain.position import Position
+from tradebotd.domain.quote import PriceKind, Quote
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Venue
@@ -25,20 +26,34 @@ QUOTE_SECONDS: Final = 10.0
 DOUBTED: Final = "its last price is far from the one before, and nothing confirms it yet"
 EARLY: Final = "its session has no price yet, or none since the break"
 
+OTHERS: Final = (PriceKind.MARK, PriceKind.BID, PriceKind.ASK)
+PriceOf = tuple[str, PriceKind]  # a symbol, and which of its prices
+
 
 @dataclass(slots=True)
 class Quotes:
-    """Prices by symbol. `asked` came from a venue just now; `unusable`: why there is none."""
+    """Prices by symbol and kind. `asked` came from a venue just now; `unusable`: why there is none.
 
-    known: dict[str, Decimal] = field(default_factory=dict)
-    asked: dict[str, Decimal] = field(default_factory=dict)
-    unusable: dict[str, str] = field(default_factory=dict)
+    `checked`: what has been looked for, at which venue.
+    """
+
+    known: dict[PriceOf, Decimal] = field(default_factory=dict)
+    asked: dict[PriceOf, Decimal] = field(default_factory=dict)
+    unusable: dict[PriceOf, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     oldest: timedelta = timedelta()
-    checked: set[tuple[str, VenueName]] = field(default_factory=set)
+    checked: set[tuple[str, PriceKind, VenueName]] = field(default_factory=set)
 
-    def get(self, symbol: str) -> Decimal | None:
-        return self.asked.get(symbol, self.known.get(symbol))
+    def get(self, key: PriceOf) -> Decimal | None:
+        return self.asked.get(key, self.known.get(key))
+
+
+@dataclass(slots=True)
+class ToAsk:
+    """What a venue is asked for: in one call, whichever prices of a symbol are wanted."""
+
+    symbols: dict[str, MarketSymbol] = field(default_factory=dict)
+    wanted: list[PriceOf] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,81 +66,118 @@ class FreshPrices:
     symbols: Mapping[str, MarketSymbol]
     calendars: Mapping[str, Calendar]
     venues: Mapping[VenueName, Venue]
-    is_doubted: Callable[[str], bool] = lambda _: False
+    is_doubted: Callable[[str, PriceKind], bool] = lambda _symbol, _kind: False
 
     def sort(
         self, quotes: Quotes, positions: Iterable[Position], now: datetime
-    ) -> tuple[list[str], dict[VenueName, list[MarketSymbol]]]:
-        """Return (symbols whose price in memory will do, symbols to ask each venue for).
+    ) -> tuple[list[PriceOf], dict[VenueName, ToAsk]]:
+        """Return (prices in memory that will do, what to ask each venue for).
 
-        Each symbol once for as long as *quotes* last; while a market is closed no price is stale.
+        Each price once for as long as *quotes* last; while a market is closed none is stale.
         """
-        fresh: list[str] = []
-        stale: dict[VenueName, list[MarketSymbol]] = {}
-        for name, venue in dict.fromkeys(
-            (position.symbol, position.venue) for position in positions
+        fresh: list[PriceOf] = []
+        stale: dict[VenueName, ToAsk] = {}
+        for name, kind, venue in dict.fromkeys(
+            (position.symbol, position.trigger_kind, position.venue) for position in positions
         ):
-            symbol = self.symbols.get(name)
-            if symbol is None or venue not in self.venues or (name, venue) in quotes.checked:
+            symbol, one = self.symbols.get(name), (name, kind, venue)
+            if symbol is None or venue not in self.venues or one in quotes.checked:
                 continue
-            quotes.checked.add((name, venue))
-            price, age = self.prices.price(name), self.prices.age(name, now)
+            quotes.checked.add(one)
+            key = name, kind
+            price, age = self.prices.price(*key), self.prices.age(name, now, kind)
             closed = not self.calendars[symbol.calendar].is_open(now)
-            usable = price is not None and self.unusable_because(name, now) is None
+            usable = price is not None and self.unusable_because(name, now, kind) is None
             if usable and price is not None and age is not None and (age <= FRESH or closed):
-                quotes.known[name] = price
+                quotes.known[key] = price
                 quotes.oldest = max(quotes.oldest, age)
-                fresh.append(name)
+                fresh.append(key)
             else:
-                stale.setdefault(venue, []).append(symbol)
+                to_ask = stale.setdefault(venue, ToAsk())
+                to_ask.symbols[name] = symbol
+                to_ask.wanted.append(key)
         return fresh, stale
 
-    def unusable_because(self, symbol: str, now: datetime) -> str | None:
+    def unusable_because(
+        self, symbol: str, now: datetime, kind: PriceKind = PriceKind.LAST
+    ) -> str | None:
         """Return why the price in memory must end nothing now, however new it is, or None."""
-        if self._is_early(symbol, now):
+        if self._is_early(symbol, now, kind):
             return EARLY
-        return DOUBTED if self.is_doubted(symbol) else None
+        if self.is_silent(symbol, now, kind):
+            return f"its {kind} price has stopped coming"
+        return DOUBTED if self.is_doubted(symbol, kind) else None
 
-    def _is_early(self, symbol: str, now: datetime) -> bool:
+    def is_silent(self, symbol: str, now: datetime, kind: PriceKind) -> bool:
+        """Return whether a price other than the last one has stopped coming while it should.
+
+        The last price may be one of a recorded candle, whose next point is hours away; a venue that
+        echoes it has no newer one. No mark, bid or ask is as old as that and still so.
+        """
+        market = self.symbols.get(symbol)
+        if market is None or self.prices.follows_last(symbol, kind):
+            return False
+        age = self.prices.age(symbol, now, kind)
+        is_open = self.calendars[market.calendar].is_open(now)
+        return is_open and (age is None or age > FRESH)
+
+    def _is_early(self, symbol: str, now: datetime, kind: PriceKind) -> bool:
         """Return whether a session is open, or goes on after a break, and has no price yet.
 
         What was traded before it can no longer be had.
         """
-        market, last = self.symbols.get(symbol), self.prices.last_prices(symbol)
+        market, last = self.symbols.get(symbol), self.prices.last_prices(symbol, kind)
         if market is None or last is None or market.calendar == ALWAYS_OPEN:
             return False
         hours = self.calendars[market.calendar].hours_at(now)
         return hours is not None and last.at < hours.open
 
-    async def ask(
-        self, venue: VenueName, symbols: Sequence[MarketSymbol], quotes: Quotes
-    ) -> dict[str, Decimal]:
-        """Ask the venue in one call; a failure is noted in *quotes*."""
-        answer = await ask_quotes(self.venues[venue], symbols)
+    async def ask(self, venue: VenueName, to_ask: ToAsk, quotes: Quotes) -> dict[PriceOf, Decimal]:
+        """Ask the venue in one call; a failure is noted in *quotes*.
+
+        A kind that the venue does not tell now is left out: no other one stands in for it.
+        """
+        answer = await ask_quotes(self.venues[venue], list(to_ask.symbols.values()))
         if isinstance(answer, str):
             quotes.failed[f"quotes {venue}"] = answer
             return {}
-        return answer
+        found = {
+            (symbol, kind): answer[symbol].price(kind)
+            for symbol, kind in to_ask.wanted
+            if symbol in answer
+        }
+        return {key: price for key, price in found.items() if price is not None}
 
 
-async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal] | str:
+async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str, Quote] | str:
     """Ask for quotes in one call with a time limit; return them, or why there is no answer.
 
-    An adapter may fail in any way.
+    An adapter may fail in any way. What is no price is dropped, and told in the log.
     """
     try:
         with anyio.fail_after(QUOTE_SECONDS):
             quotes = await venue.quotes(symbols)
-        answer = {symbol: quote.last for symbol, quote in quotes.items()}
-        nonsense = {symbol: price for symbol, price in answer.items() if not _is_price(price)}
+        sound = {symbol: _sound(quote) for symbol, quote in quotes.items()}
     except (VenueError, TimeoutError) as error:
         return describe_error(error)
     except Exception as error:
         log.exception("venue quotes failed", venue=venue.name)
         return describe_error(error)
+    nonsense = {symbol: quote for symbol, quote in quotes.items() if sound[symbol] is not quote}
     if nonsense:
         log.error("invalid quotes dropped", venue=venue.name, quotes=nonsense)
-    return {symbol: price for symbol, price in answer.items() if symbol not in nonsense}
+    return {symbol: quote for symbol, quote in sound.items() if quote is not None}
+
+
+def _sound(quote: Quote) -> Quote | None:
+    """Return *quote* without the prices that are none; None without a last one."""
+    if not _is_price(quote.last):
+        return None
+    others = [quote.price(kind) for kind in OTHERS]
+    if all(price is None or _is_price(price) for price in others):
+        return quote
+    mark, bid, ask = (None if price is None or not _is_price(price) else price for price in others)
+    return replace(quote, mark=mark, bid=bid, ask=ask)
 
 
 def _is_price(price: Decimal) -> bool:

@@ -12,6 +12,7 @@ import structlog
 
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.clock import Clock
@@ -46,17 +47,21 @@ class SplitPauses:
                 closes = await symbol_pauses.select_last_closes(connection, sorted(self._hours))
                 self._last |= closes
 
-    def check(self, symbol: str, price: Decimal, at: datetime) -> bool:
+    def check(
+        self, symbol: str, price: Decimal, at: datetime, kind: PriceKind = PriceKind.LAST
+    ) -> bool:
         """Return whether exits of *symbol* may act on *price*.
 
         They may not while the symbol is paused, nor from the first price of a session on that looks
-        like a split.
+        like a split. A bid or a mark may be that first one; the next session's is compared with the
+        last trade all the same.
         """
         hours = self._hours.get(symbol)
         if hours is None:
             return symbol not in self.paused
         before = self._last.get(symbol)
-        self._last[symbol] = (price, at)
+        if kind is PriceKind.LAST:
+            self._last[symbol] = (price, at)
         if symbol in self.paused:
             return False
         if before is None or at <= before[1] or abs(price - before[0]) * 5 < before[0]:

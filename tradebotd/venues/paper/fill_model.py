@@ -1,7 +1,7 @@
 """Cost of an order at the paper venue, and the effect of its fill on the books. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from tradebotd.domain.decimals import BASIS_POINT, ONE, ZERO
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRequest
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
 from tradebotd.ports.venue import Replacement, SelfTrade
@@ -68,17 +69,45 @@ class Execution:
 
 
 def fill_price(
-    request: OrderRequest, prices: LastPrices, instrument: Instrument, terms: PaperTerms
+    request: OrderRequest,
+    prices: LastPrices,
+    compared: LastPrices | None,
+    instrument: Instrument,
+    terms: PaperTerms,
 ) -> Decimal:
     """Return the trigger price if the path went through it, else the current one, both worsened.
 
     Over a gap the current price is the first one there is. Worsened by half the spread and the
-    slippage, then rounded to the tick, both against the trader.
+    slippage, then rounded to the tick, both against the trader. *compared*: the prices that met the
+    trigger price.
     """
-    price = prices.current
-    if request.trigger_price is not None and prices.went_through(request.trigger_price):
-        price = request.trigger_price
-    return worsened(request.side, price, instrument, terms)
+    level, price = request.trigger_price, None
+    if level is not None:
+        price = taken_at(level, request, compared, instrument, terms)
+    return worsened(request.side, prices.current, instrument, terms) if price is None else price
+
+
+def taken_at(
+    level: Decimal,
+    request: OrderRequest,
+    compared: LastPrices | None,
+    instrument: Instrument,
+    terms: PaperTerms,
+) -> Decimal | None:
+    """Return what a taker gets at *level*; None if nothing could be traded there.
+
+    The path of the *compared* prices must have gone through it, and they must be prices of trades:
+    the last ones, or what the side trades at itself (a sell the bid, a buy the ask), which are half
+    the spread from the last price already. Nothing is traded at a mark.
+    """
+    if compared is None or not compared.went_through(level):
+        return None
+    if request.working_price is PriceKind.LAST:
+        return worsened(request.side, level, instrument, terms)
+    own = PriceKind.BID if request.side is Side.SELL else PriceKind.ASK
+    if request.working_price is not own:
+        return None
+    return worsened(request.side, level, instrument, replace(terms, spread_bps=ZERO))
 
 
 def worsened(side: Side, price: Decimal, instrument: Instrument, terms: PaperTerms) -> Decimal:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.errors import OrderRejectedError
+from tradebotd.domain.filters import FilterName
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import (
@@ -15,8 +16,8 @@ from tradebotd.domain.order import (
     OrderType,
 )
 from tradebotd.domain.order_filters import refused_by
-from tradebotd.domain.quote import Quote
-from tradebotd.ports.prices import LastPrices
+from tradebotd.domain.quote import PriceKind, Quote
+from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.ports.venue import Replacement, SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
@@ -29,14 +30,8 @@ from tradebotd.venues.paper.fill_model import (
     execute,
     fill_price,
 )
-from tradebotd.venues.paper.futures import (
-    close_out,
-    exit_price,
-    funding_amount,
-    funding_instant,
-    funding_instants,
-    liquidated_at,
-)
+from tradebotd.venues.paper.futures import exit_price
+from tradebotd.venues.paper.futures_book import FuturesBook
 from tradebotd.venues.paper.promises import BEING_REPLACED, Promises
 from tradebotd.venues.paper.resting_orders import (
     AT_ONCE,
@@ -71,14 +66,20 @@ class MatchingEngine:
     """Resting orders and futures positions in memory; changed by `follow`, after the commit."""
 
     def __init__(
-        self, name: VenueName, terms: PaperTerms, instruments: Mapping[str, Instrument]
+        self,
+        name: VenueName,
+        terms: PaperTerms,
+        instruments: Mapping[str, Instrument],
+        prices: PriceSource,
+        price_kinds: frozenset[PriceKind],
     ) -> None:
         self._name = name
         self._terms = terms
         self._instruments = instruments
+        self._prices = prices
+        self._price_kinds = price_kinds
         self._resting: dict[str, dict[int, RestingOrder]] = {}
-        self._futures: dict[str, PaperPosition] = {}
-        self._funded: dict[str, datetime] = {}
+        self._futures = FuturesBook(name, terms, instruments)
         self._setups = PaperSetups(name)
         self._promises = Promises(self._family, self._refusal_without)
 
@@ -89,10 +90,7 @@ class MatchingEngine:
         for order in await paper_orders.select_resting(connection, self._name):
             self._resting.setdefault(order.request.symbol, {})[order.id] = order
         self._promises.load(await paper_orders.select_promised(connection, self._name))
-        positions = await paper_books.select_positions(connection, self._name)
-        self._futures = {position.symbol: position for position in positions}
-        for symbol, touched in await paper_books.select_touched(connection, self._name):
-            self._funded[symbol] = funding_instant(touched, self._terms.funding_every)
+        await self._futures.read(connection)
 
     def follow(self, changes: BookChanges) -> None:
         for symbol in list(self._resting):
@@ -104,16 +102,8 @@ class MatchingEngine:
             if order.id not in changes.ended:
                 self._resting.setdefault(order.request.symbol, {})[order.id] = order
         self._promises.follow(changes)
-        self._funded |= changes.funded
+        self._futures.follow(changes)
         self._setups.follow(changes.setups)
-        for symbol, position in changes.positions.items():
-            if position.quantity:
-                if symbol not in self._futures:
-                    every = self._terms.funding_every
-                    self._funded[symbol] = funding_instant(changes.at, every)
-                self._futures[symbol] = position
-            else:
-                self._futures.pop(symbol, None)
 
     def is_concerned(self, symbol: str) -> bool:
         live = symbol in self._resting or symbol in self._futures
@@ -127,7 +117,7 @@ class MatchingEngine:
         ]
 
     def margins(self) -> dict[str, Decimal]:
-        return margins_of(self._futures.values(), self.all_resting(), self._instruments)
+        return margins_of(self._futures, self.all_resting(), self._instruments)
 
     # Orders
 
@@ -141,7 +131,7 @@ class MatchingEngine:
     ) -> None:
         """Accept all orders or none. *gone*: resting orders that this transaction has ended."""
         # Before the order changes the holding: a period is paid by the holder at its end.
-        await self._fund(changes, orders[0][1].symbol, changes.at, prices.current)
+        await self._futures.fund(changes, orders[0][1].symbol, changes.at, prices.current)
         balances = await paper_books.lock_balances(changes.connection, self._name)
         locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
         linked_id = orders[0][0] if len(orders) > 1 else None
@@ -228,77 +218,49 @@ class MatchingEngine:
 
     def would_act(self, symbol: str, prices: LastPrices) -> bool:
         """Return whether a tick acts, without a statement: most ticks meet nothing."""
-        position = self._futures.get(symbol)
-        if position is not None:
-            if liquidated_at(position, prices, self._instruments[symbol]) is not None:
-                return True
-            if self._funding_is_due(symbol, prices.at):
-                return True
+        if self._futures.would_act(symbol, prices):
+            return True
         return bool(self._met(symbol, prices) or self._promises.of_symbol(symbol))
 
-    async def meet(self, changes: BookChanges, symbol: str, prices: LastPrices) -> None:
-        """Apply funding, resting orders, liquidation: each once, however often a tick is played."""
+    async def meet(
+        self, changes: BookChanges, symbol: str, prices: LastPrices, at: datetime
+    ) -> None:
+        """Apply funding, resting orders, liquidation: each once, however often a tick is played.
+
+        *at*: of the tick, which may be of another price than the last one.
+        """
         cursor = await paper_books.select_cursor(changes.connection, self._name, symbol)
-        if cursor is not None and cursor >= prices.at:
+        if cursor is not None and cursor >= at:
             return
-        await self._fund(changes, symbol, prices.at, prices.current)
+        await self._futures.fund(changes, symbol, prices.at, prices.current)
         for met in self._met(symbol, prices):
             if met.order.id not in changes.ended:
                 await self._fill_resting(changes, met.order, met.price, met.fee_rate)
-        await self._liquidate(changes, symbol, prices)
+        resting = self._resting.get(symbol, {}).values()
+        await self._futures.liquidate(changes, symbol, prices, resting)
         await self._promises.decide(changes, symbol, prices)
         if changes.reports:
-            await paper_books.put_cursor(changes.connection, self._name, symbol, prices.at)
+            await paper_books.put_cursor(changes.connection, self._name, symbol, at)
 
     def _met(self, symbol: str, prices: LastPrices) -> list[TriggeredOrder]:
         orders = self._resting.get(symbol)
         if not orders:
             return []
         position, instrument = self._futures.get(symbol), self._instruments[symbol]
-        return triggered_by(orders.values(), prices, instrument, self._terms, position)
+        return triggered_by(
+            orders.values(),
+            prices,
+            instrument,
+            self._terms,
+            position,
+            others=lambda kind: self._prices.last_prices(symbol, kind),
+        )
 
-    def _funding_is_due(self, symbol: str, at: datetime) -> bool:
-        if not self._terms.funding_rate or symbol not in self._futures:
-            return False
-        return self._funded[symbol] < funding_instant(at, self._terms.funding_every)
-
-    async def _fund(self, changes: BookChanges, symbol: str, at: datetime, price: Decimal) -> None:
-        """Book funding once a period, at its first tick or order, for what was held before it.
-
-        Periods without a tick are paid at the first price after them.
-        """
-        if not self._funding_is_due(symbol, at):
-            return
-        every, since = self._terms.funding_every, self._funded[symbol]
-        latest, position = funding_instant(at, every), self._futures[symbol]
-        asset = self._instruments[symbol].quote_asset
-        amount = funding_amount(position, price, self._terms.funding_rate)
-        for due in funding_instants(since, latest, every):
-            if await paper_books.insert_funding(
-                changes.connection, self._name, symbol, amount, asset, due
-            ):
-                await paper_books.add_to_balances(changes.connection, self._name, {asset: amount})
-        changes.funded[symbol] = latest
-
-    async def _liquidate(self, changes: BookChanges, symbol: str, prices: LastPrices) -> None:
-        position = changes.positions.get(symbol) or self._futures.get(symbol)
-        if position is None or not position.quantity:
-            return
-        instrument = self._instruments[symbol]
-        price = liquidated_at(position, prices, instrument)
-        if price is None:
-            return
-        request = close_out(position, self._name)
-        name = ClientOrderId(f"autoclose-{symbol}-{prices.at:%Y%m%d%H%M%S}"[:36])
-        balances = await paper_books.lock_balances(changes.connection, self._name)
-        done = execute(request, price, instrument, self._terms.taker, balances, [position])
-        if isinstance(done, Execution):
-            await book(changes, name, request, done, order_id=None)
-        mine = self._resting.get(symbol, {}).values()
-        bare = [
-            order for order in mine if order.request.reduce_only and order.id not in changes.ended
-        ]
-        await end(changes, bare, OrderStatus.EXPIRED, "the position was liquidated")
+    def _compared(self, request: OrderRequest, prices: LastPrices) -> LastPrices | None:
+        """Return the prices that the order's level is compared with."""
+        if request.working_price is PriceKind.LAST:
+            return prices
+        return self._prices.last_prices(request.symbol, request.working_price)
 
     # Books
 
@@ -316,8 +278,14 @@ class MatchingEngine:
         refusal = refused_by(request, instrument, quote)
         if refusal is not None:
             return refusal
-        if would_trigger(request, prices.current):
-            return AT_ONCE
+        if request.type in TRIGGERED:
+            if request.working_price not in self._price_kinds:
+                return f"{FilterName.WORKING_PRICE}: {request.working_price}"
+            compared = self._compared(request, prices)
+            if compared is None:
+                return f"there is no {request.working_price} price of {request.symbol} yet"
+            if would_trigger(request, compared.current):
+                return AT_ONCE
         if self._fills_at_once(request, prices):
             price = self._price_at_once(request, prices)
         else:
@@ -330,7 +298,8 @@ class MatchingEngine:
 
     def _price_at_once(self, request: OrderRequest, prices: LastPrices) -> Decimal:
         instrument = self._instruments[request.symbol]
-        price = fill_price(request, prices, instrument, self._terms)
+        compared = self._compared(request, prices)
+        price = fill_price(request, prices, compared, instrument, self._terms)
         return exit_price(request, price, prices, self._futures.get(request.symbol), instrument)
 
     def _execution(
@@ -348,7 +317,7 @@ class MatchingEngine:
             self._instruments[request.symbol],
             fee_rate,
             balances,
-            self._futures.values() if positions is None else positions,
+            self._futures if positions is None else positions,
             locked=locked,
             fee_in_base=self._terms.fee_in_base,
             leverage=self._setups.leverage(request.symbol),
@@ -376,7 +345,7 @@ class MatchingEngine:
         family = self._family(order.client_order_id)
         gone = frozenset({*changes.ended, *(order.id for order in family)})
         locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
-        positions = list({**self._futures, **changes.positions}.values())
+        positions = self._futures.after(changes)
         request = remaining_request(order.request, positions)
         done = self._execution(request, price, fee_rate, balances, locked, positions)
         if isinstance(done, str):  # nothing is left to reduce, or no cash for it

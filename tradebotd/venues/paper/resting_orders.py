@@ -1,6 +1,6 @@
 """Orders resting at the paper venue: which a tick meets, at what price, what they lock. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -9,11 +9,12 @@ from tradebotd.domain.decimals import ONE, ZERO
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRequest, OrderType
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
-from tradebotd.venues.paper.fill_model import Locked, PaperTerms, margin_of, worsened
+from tradebotd.venues.paper.fill_model import Locked, PaperTerms, margin_of, taken_at, worsened
 from tradebotd.venues.paper.futures import exit_price
 
 TRIGGERED: Final = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
@@ -35,19 +36,25 @@ def triggered_by(
     instrument: Instrument,
     terms: PaperTerms,
     position: PaperPosition | None = None,
+    *,
+    others: Callable[[PriceKind], LastPrices | None] = lambda _: None,
 ) -> list[TriggeredOrder]:
     """Return the orders that the current tick meets, by number; of linked ones the first met.
 
-    Only orders accepted before the tick. A level that the path went through fills there, one that
-    was jumped over at the current price: to the trader's cost for a stop, to the trader's gain for
-    a limit or a target. *position*: the symbol's futures position; no exit does better than its
+    Only orders accepted before the price that they are compared with: *prices*, the last ones, or
+    *others* of their working price. A level that the path went through fills there, one that was
+    jumped over at the current price: to the trader's cost for a stop, to the trader's gain for a
+    limit or a target. *position*: the symbol's futures position; no exit does better than its
     liquidation.
     """
     triggered: list[TriggeredOrder] = []
     linked: set[str] = set()
     for order in orders:
-        level = level_of(order.request)
-        if order.accepted_at >= prices.at or not _is_reached(order.request, level, prices.current):
+        level, kind = level_of(order.request), order.request.working_price
+        compared = prices if kind is PriceKind.LAST else others(kind)
+        if compared is None or order.accepted_at >= compared.at:
+            continue
+        if not _is_reached(order.request, level, compared.current):
             continue
         if order.linked_id is not None:
             if order.linked_id in linked:
@@ -56,8 +63,9 @@ def triggered_by(
         price = level if prices.went_through(level) else prices.current
         fee_rate = terms.maker
         if order.request.type is not OrderType.LIMIT:
-            price = worsened(order.request.side, price, instrument, terms)
-            fee_rate = terms.taker
+            taken = taken_at(level, order.request, compared, instrument, terms)
+            current = worsened(order.request.side, prices.current, instrument, terms)
+            price, fee_rate = current if taken is None else taken, terms.taker
         price = exit_price(order.request, price, prices, position, instrument)
         triggered.append(TriggeredOrder(order, price, fee_rate))
     return triggered
@@ -92,7 +100,8 @@ def worth_of(request: OrderRequest, prices: LastPrices) -> Decimal:
     """Return the price of one unit before spread and slippage: its level, or the market's."""
     if request.type is not OrderType.MARKET:
         return level_of(request)
-    if request.trigger_price is not None and prices.went_through(request.trigger_price):
+    is_last = request.working_price is PriceKind.LAST
+    if is_last and request.trigger_price and prices.went_through(request.trigger_price):
         return request.trigger_price
     return prices.current
 

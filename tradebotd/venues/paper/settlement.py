@@ -10,6 +10,7 @@ from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.fill import Fill, forced_by_name
 from tradebotd.domain.ids import ClientOrderId, VenueOrderId
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, TimeInForce
+from tradebotd.domain.quote import PriceKind
 from tradebotd.ports.venue import SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
@@ -223,10 +224,17 @@ async def book(
             reason=None if asked is None else NO_MORE,
             at=changes.at,
             fills=(fill,),
-            asked=replace(asked or request, trigger_price=None),  # never reported by a venue
+            asked=_as_told(asked or request),
             forced=fill.forced,
         )
     )
+
+
+def _as_told(request: OrderRequest) -> OrderRequest:
+    """Return *request* as a venue reports it: it knows no level that our own exit has met."""
+    compares = request.stop_price is not None
+    working_price = request.working_price if compares else PriceKind.LAST
+    return replace(request, trigger_price=None, working_price=working_price)
 
 
 def resting_report(

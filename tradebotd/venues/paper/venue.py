@@ -6,7 +6,7 @@ never reads our tables.
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import anyio
@@ -25,7 +25,7 @@ from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest
-from tradebotd.domain.quote import Quote
+from tradebotd.domain.quote import PriceKind, Quote
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import LastPrices, PriceSource
@@ -46,20 +46,26 @@ from tradebotd.ports.venue import (
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.held import assert_no_connection_held
 from tradebotd.storage.postgres.database import Database, Lane
+from tradebotd.venues.paper.capabilities import traits_of
 from tradebotd.venues.paper.drills import Drills
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.matching_engine import MatchingEngine
 from tradebotd.venues.paper.order_stream import PaperStream
+from tradebotd.venues.paper.quotes import quotes_of
 from tradebotd.venues.paper.resting_orders import locked_by
 from tradebotd.venues.paper.settlement import BookChanges
 
 log = structlog.get_logger(__name__)
 
 ENDPOINTS: Final = frozenset({"orders"})
+LAST_ALONE: Final = frozenset({PriceKind.LAST})
 
 
 class PaperVenue:
-    """Implementation of `ports.venue.Venue`. `instruments` by our symbol."""
+    """Implementation of `ports.venue.Venue`. `instruments` by our symbol.
+
+    *price_kinds*: those that *prices* have; it tells them, and compares stops with any of them.
+    """
 
     def __init__(
         self,
@@ -69,6 +75,8 @@ class PaperVenue:
         database: Database,
         terms: PaperTerms,
         instruments: Mapping[str, Instrument],
+        *,
+        price_kinds: frozenset[PriceKind] = LAST_ALONE,
     ) -> None:
         self._name = name
         self._clock = clock
@@ -76,7 +84,8 @@ class PaperVenue:
         self._database = database
         self._terms = terms
         self._instruments = instruments
-        self._desk = MatchingEngine(name, terms, instruments)
+        self._price_kinds = price_kinds
+        self._desk = MatchingEngine(name, terms, instruments, prices, price_kinds)
         self._one_at_a_time = anyio.Lock()
         self._is_open = False
         self.stream = PaperStream()
@@ -88,30 +97,7 @@ class PaperVenue:
 
     @property
     def traits(self) -> VenueTraits:
-        """Traits of the paper venue.
-
-        Its books share our database: an order that they have not seen when asked never arrived.
-        """
-        return VenueTraits(
-            resting_stops=self._terms.resting_stops,
-            linked_orders=True,
-            quotes_echo=True,
-            tells_transfers=True,
-            tells_instruments=True,
-            tells_commissions=True,
-            tells_clock=True,
-            tells_stream=True,
-            sets_up_symbols=True,
-            replacement=self._terms.replacement,
-            self_trade=self._terms.self_trade,
-            receive_window=timedelta(),
-            absence_margin=timedelta(),
-            resting_margin=timedelta(),
-            negatives=1,
-            endpoints=1,
-            cash_is_ours=True,
-            base_fee=self._terms.base_fee,
-        )
+        return traits_of(self._terms, self._price_kinds)
 
     def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
         self.stream.listen(listener, on_stream)
@@ -235,12 +221,8 @@ class PaperVenue:
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         self.drills.check()
-        last_prices = (
-            (symbol.symbol, self._prices.last_prices(symbol.symbol)) for symbol in symbols
-        )
-        return {
-            symbol: Quote(last=last.current) for symbol, last in last_prices if last is not None
-        }
+        names = [symbol.symbol for symbol in symbols]
+        return quotes_of(names, self._prices, self._price_kinds)
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
         """Those of the configuration: nothing else tells it."""
@@ -292,11 +274,13 @@ class PaperVenue:
         last = self._prices.last_prices(tick.symbol)
         if last is None:
             return
-        prices = LastPrices(last.previous, tick.price, tick.at, tick.after_gap)
+        prices = last  # a mark, a bid or an ask trades nothing by itself
+        if tick.kind is PriceKind.LAST:
+            prices = LastPrices(last.previous, tick.price, tick.at, tick.after_gap)
         if not self._desk.would_act(tick.symbol, prices):
             return
         async with self._acting(ClientOrderId(f"point {tick.at.isoformat()}")) as changes:
-            await self._desk.meet(changes, tick.symbol, prices)
+            await self._desk.meet(changes, tick.symbol, prices, tick.at)
         await self.stream.tell(changes.reports)
 
     # How a change is made
