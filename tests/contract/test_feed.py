@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.market_data import MINUTE, START, market_symbol, standing_clock
 from tests.recorded import recorded_csv
 from tradebotd.clocks.market import MarketClock
+from tradebotd.config.price_kinds import FEEDS
 from tradebotd.domain.errors import ConfigError, FeedError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.timeframe import Timeframe
@@ -88,6 +89,14 @@ async def test_the_path_goes_on_where_it_was_left(make: Callable[[], Made]) -> N
     for cut in (0, 1, 2, 3, 4, 101):
         rest = list(islice(feed.path(points[cut].at), 20))
         assert rest == points[cut + 1 : cut + 21]
+
+
+async def test_its_path_tells_the_kinds_of_price_that_it_claims(make: Callable[[], Made]) -> None:
+    """M4.7: `check` believes the same of it."""
+    feed, _ = make()
+    kind = "synthetic" if isinstance(feed, SyntheticFeed) else "replay"
+    assert feed.price_kinds == FEEDS[kind]
+    assert {point.kind for point in islice(feed.path(None), 60)} <= feed.price_kinds
 
 
 async def test_a_quote_is_the_last_point_of_the_path(make: Callable[[], Made]) -> None:

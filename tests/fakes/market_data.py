@@ -10,6 +10,7 @@ from tradebotd.domain.candle import Candle
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName, VenueName
 from tradebotd.domain.instrument import ALWAYS_OPEN, Instrument, MarketSymbol
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.ports.feed import FetchedCandles
 
@@ -61,6 +62,8 @@ def standing_clock(now: datetime = START) -> MarketClock:
 
 class FakeFeed:
     """Holds candles; `broken` makes it fail as a provider does."""
+
+    price_kinds = frozenset({PriceKind.LAST})
 
     def __init__(
         self,

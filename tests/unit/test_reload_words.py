@@ -87,6 +87,31 @@ def test_changed_exits_name_the_positions_that_keep_theirs_and_the_command(tmp_p
     )
 
 
+def test_another_trigger_price_leaves_open_positions_as_they_are_and_names_the_command(
+    tmp_path: Path,
+) -> None:
+    """M4.7, N21: the price that ends a position is stored with it."""
+    held = position(bot=BotName("btc-ema"))
+    before = load_config(written(tmp_path, ONE_BOT, "old.toml"))
+    after = load_config(written(tmp_path, ONE_BOT + 'trigger_price = "bid_ask"\n', "new.toml"))
+    bid_ask, last = (
+        {spec.name: spec.exits.trigger_price for spec in each.bot_specs()}
+        for each in (after, before)
+    )
+
+    assert describe_changes(changes(before, after), [held], bid_ask) == [
+        "bots.btc-ema.trigger_price: not set -> bid_ask",
+        (
+            "position 5 of btc-ema keeps the exits that it has; to move them:"
+            " tradebotctl positions set 5 --trigger-price bid_ask"
+        ),
+    ]
+    # Back to the default, which that position has.
+    assert describe_changes(changes(after, before), [held], last) == [
+        "bots.btc-ema.trigger_price: bid_ask -> not set"
+    ]
+
+
 def test_a_bot_with_a_dot_in_its_name_is_told_of_like_any_other(tmp_path: Path) -> None:
     """N22: it is removed, and what it holds keeps its exits."""
     dotted = OTHER.replace('"other"', '"my.bot"')

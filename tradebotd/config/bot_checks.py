@@ -6,7 +6,8 @@ from typing import Final
 
 from tradebotd.config.exit_checks import exit_problems, stop_fractions
 from tradebotd.config.model import Config
-from tradebotd.config.problem_text import not_yet, percent, unknown_name
+from tradebotd.config.price_kinds import falls_back, told_kinds, trigger_problems
+from tradebotd.config.problem_text import percent, unknown_name
 from tradebotd.config.sections import BotSection, RiskSection, SymbolSection
 from tradebotd.config.way_out_checks import way_out_problems
 from tradebotd.domain.decimals import floor_to_step
@@ -15,7 +16,6 @@ from tradebotd.domain.side import PositionSide
 from tradebotd.risk.liquidation import liquidation_distance
 from tradebotd.strategies.registry import load_strategy
 
-BUILT_TRIGGERS: Final = frozenset({"last"})
 PERCENT_SHOWN: Final = Decimal("0.0001")  # limits are shown to two decimals of a percent
 
 
@@ -30,6 +30,7 @@ def bot_problems(config: Config) -> Iterator[str]:
         else:
             yield from _against_symbol(path, bot, symbol)
             venue = config.venues.get(symbol.venue)
+            yield from trigger_problems(path, bot, told_kinds(symbol, config.feeds, venue))
             yield from way_out_problems(path, bot, symbol, venue, config.risk.currency)
         yield from _one_bot(path, bot, config.risk)
         yield from exit_problems(f"{path}.exits", bot)
@@ -40,6 +41,16 @@ def bot_problems(config: Config) -> Iterator[str]:
         yield from _strategy(path, bot, config)
 
 
+def trigger_notes(config: Config) -> Iterator[str]:
+    """Yield the bots whose futures are ended by the last price for want of a mark."""
+    for number, bot in enumerate(config.bots):
+        if falls_back(bot, config.told_kinds(bot.symbol)):
+            yield (
+                f"bots[{number}].trigger_price: no mark price of {bot.symbol} is told: exits of"
+                f" {bot.name} are compared with the last one"
+            )
+
+
 def _one_bot(path: str, bot: BotSection, risk: RiskSection) -> Iterator[str]:
     if bot.position_type == "spot" and bot.leverage != 1:
         yield f'{path}.leverage: spot has none; 1 is allowed, or position_type = "futures"'
@@ -47,7 +58,6 @@ def _one_bot(path: str, bot: BotSection, risk: RiskSection) -> Iterator[str]:
         yield f'{path}.allow_short: spot cannot be sold short; position_type = "futures" can'
     yield from _entry(path, bot, risk)
     yield from _sizing(f"{path}.sizing", bot)
-    yield from _trigger(f"{path}.trigger_price", bot)
     exits = bot.exits
     if bot.cooldown is not None and not (stop_fractions(exits) or exits.break_even):
         yield f"{path}.cooldown: follows a stop, and `exits` has none; leave it out"
@@ -77,12 +87,6 @@ def _sizing(path: str, bot: BotSection) -> Iterator[str]:
         for key in ("multiple", "period"):
             if key in sizing.model_fields_set:
                 yield f"{path}.{key}: belongs to kind = \"atr\", not to '{sizing.kind}'"
-
-
-def _trigger(path: str, bot: BotSection) -> Iterator[str]:
-    """Refuse other triggers: no feed provides mark, bid or ask yet; exits watch the last price."""
-    if bot.trigger_price is not None and bot.trigger_price not in BUILT_TRIGGERS:
-        yield not_yet(path, bot.trigger_price, BUILT_TRIGGERS)
 
 
 def _against_symbol(path: str, bot: BotSection, symbol: SymbolSection) -> Iterator[str]:

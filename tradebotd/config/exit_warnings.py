@@ -51,6 +51,8 @@ def _round_trip(bot: BotSection, venue: VenueSection) -> Decimal:
 def _within_costs(path: str, bot: BotSection, venue: VenueSection) -> Iterator[ConfigWarning]:
     costs = _round_trip(bot, venue)
     at_once = ZERO if bot.entry == "limit" else _fill_cost(venue)
+    if bot.trigger_price == "bid_ask":  # the bid stands below what was paid by a spread
+        at_once += venue.spread_bps / 2 * BASIS_POINT
     words = f"an entry and its exit cost {percent(costs)} at {bot.symbol}'s venue"
     words += " (spread, slippage and fees)"
     for name, stop in stop_fractions(bot.exits).items():

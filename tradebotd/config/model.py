@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, PrivateAttr
 
+from tradebotd.config.price_kinds import spread_of, told_kinds, trigger_price
 from tradebotd.config.sections import (
     AlertsSection,
     BotSection,
@@ -46,6 +47,7 @@ from tradebotd.domain.instrument import (
     margin_brackets,
 )
 from tradebotd.domain.job import JobOverride
+from tradebotd.domain.quote import PriceKind, Spread, TriggerPrice
 from tradebotd.domain.timeframe import Timeframe
 
 SIMULATED_KINDS = frozenset({"replay", "synthetic"})
@@ -175,6 +177,24 @@ class Config(Section):
         """Return the venue's starting cash; 10,000 of the account's currency by default."""
         return venue.starting_cash or {self.risk.currency: Decimal(10_000)}
 
+    def told_kinds(self, name: str) -> frozenset[PriceKind]:
+        """Return the kinds of price that the feeds and the venue of a symbol tell."""
+        symbol = next(symbol for symbol in self.symbols if symbol.symbol == name)
+        return told_kinds(symbol, self.feeds, self.venues.get(symbol.venue))
+
+    def venue_kinds(self, venue: str) -> frozenset[PriceKind]:
+        """Return the kinds of price that are told of every symbol of a paper venue."""
+        each = [self.told_kinds(one.symbol) for one in self.symbols if one.venue == venue]
+        return frozenset(PriceKind).intersection(*each)
+
+    def spreads(self) -> dict[str, Spread]:
+        """Return how bid and ask stand around the last price, where no feed tells them."""
+        found = (
+            (symbol.symbol, spread_of(symbol, self.feeds, self.venues[symbol.venue]))
+            for symbol in self.symbols
+        )
+        return {symbol: spread for symbol, spread in found if spread is not None}
+
     def _market_symbol(self, section: SymbolSection) -> MarketSymbol:
         base, quote = self._assets(section)
         return MarketSymbol(
@@ -231,7 +251,7 @@ class Config(Section):
                 kind=EntryKind(bot.entry), offset=bot.entry_offset, lifetime=bot.entry_lifetime
             ),
             cooldown=bot.cooldown,
-            exits=_exit_plan(bot.exits),
+            exits=_exit_plan(bot.exits, trigger_price(bot, self.told_kinds(bot.symbol))),
             limits=DailyLimits(
                 max_daily_trades=bot.limits.max_daily_trades,
                 max_daily_loss=bot.limits.max_daily_loss,
@@ -250,7 +270,7 @@ def fingerprint(path: Path) -> str:
         return ""
 
 
-def _exit_plan(exits: ExitsSection) -> ExitPlan:
+def _exit_plan(exits: ExitsSection, trigger: TriggerPrice) -> ExitPlan:
     stop, profit, trailing = exits.stop_loss, exits.take_profit, exits.trailing_stop
     break_even = exits.break_even
     return ExitPlan(
@@ -269,6 +289,7 @@ def _exit_plan(exits: ExitsSection) -> ExitPlan:
             for step in sorted(exits.ladder, key=lambda rung: rung.at)
         ),
         max_holding=exits.max_holding,
+        trigger_price=trigger,
     )
 
 

@@ -136,7 +136,8 @@ class Reloader:
             await self._apply(read)
         else:
             self.config = read.config  # only comments differ
-        return reload_words.describe_changes(found, self._protection.held.values())
+        triggers = {spec.name: spec.exits.trigger_price for spec in self._specs.values()}
+        return reload_words.describe_changes(found, self._protection.held.values(), triggers)
 
     async def _apply(self, read: "_Read") -> None:
         config = read.config

@@ -1,18 +1,29 @@
 """Text of a reload's changes, and their meaning for open positions. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from tradebotd.config.reload import Change
 from tradebotd.config.written import NOT_SET, written
 from tradebotd.domain.position import Position
+from tradebotd.domain.quote import TriggerPrice
 
-SET_BY_HAND: Final = ("stop_loss", "take_profit", "trailing_stop", "max_holding")
+TRIGGER: Final = "trigger_price"
+SET_BY_HAND: Final = ("stop_loss", "take_profit", "trailing_stop", "max_holding", TRIGGER)
 NONE: Final = "none"
+_NO_TRIGGERS: Final[Mapping[str, TriggerPrice]] = MappingProxyType({})
 
 
-def describe_changes(changes: Sequence[Change], held: Iterable[Position]) -> list[str]:
-    """Describe the changes in the file's words; a position keeps the exits it was opened with."""
+def describe_changes(
+    changes: Sequence[Change],
+    held: Iterable[Position],
+    triggers: Mapping[str, TriggerPrice] = _NO_TRIGGERS,
+) -> list[str]:
+    """Describe the changes in the file's words; a position keeps the exits it was opened with.
+
+    *triggers*: what ends the positions of each bot from now on, said or by default.
+    """
     by_bot: dict[str, list[Position]] = {}
     for position in sorted(held, key=lambda held: held.id):
         by_bot.setdefault(position.bot, []).append(position)
@@ -20,12 +31,22 @@ def describe_changes(changes: Sequence[Change], held: Iterable[Position]) -> lis
     moved: dict[str, dict[str, Any]] = {}
     for change in changes:
         match change.path.split("."):
+            case ["bots", *name, "trigger_price"] if name:
+                new = triggers.get(".".join(name), change.new)
+                moved.setdefault(".".join(name), {})[TRIGGER] = new
             case ["bots", *name, "exits", exit_] if name:
                 moved.setdefault(".".join(name), {})[exit_] = change.new
             case ["bots", *name, "exits", _, _] if name:
                 moved.setdefault(".".join(name), {})
     for bot, exits in moved.items():
-        lines += [_keeps(position, exits) for position in by_bot.get(bot, ())]
+        for position in by_bot.get(bot, ()):
+            kept = {
+                name: new
+                for name, new in exits.items()
+                if name != TRIGGER or new != position.exits.trigger_price
+            }
+            if kept or not exits:
+                lines.append(_keeps(position, kept))
     return lines
 
 

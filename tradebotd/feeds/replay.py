@@ -17,6 +17,7 @@ from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import ConfigError, FeedError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.csv_candles import load_recording, parse_name
 from tradebotd.feeds.file_report import FileReport, report_of
@@ -205,6 +206,7 @@ class ReplayFeed:
     """Feed of recordings; a candle is visible once it has closed by the clock."""
 
     kind: Literal["replay"] = "replay"
+    price_kinds: Final = frozenset({PriceKind.LAST})
 
     def __init__(self, name: FeedName, recordings: Recordings, clock: Clock) -> None:
         self.name = name

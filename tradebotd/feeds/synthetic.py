@@ -17,6 +17,7 @@ from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import FetchedCandles
@@ -94,6 +95,7 @@ class SyntheticFeed:
     """Feed of endless 1-minute candles from *start*. *volatility*: a fraction per year."""
 
     kind: Literal["synthetic"] = "synthetic"
+    price_kinds: Final = frozenset({PriceKind.LAST})
 
     def __init__(
         self,

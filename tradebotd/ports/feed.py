@@ -9,6 +9,7 @@ from typing import Protocol
 from tradebotd.domain.candle import Candle, RejectedCandle, Tick
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
 
 
@@ -27,6 +28,11 @@ class FetchedCandles:
 class Feed(Protocol):
     @property
     def name(self) -> FeedName: ...
+
+    @property
+    def price_kinds(self) -> frozenset[PriceKind]:
+        """Kinds of price that its ticks tell; `quotes` and candles are of the last one."""
+        ...
 
     async def fetch(
         self, symbol: MarketSymbol, timeframe: Timeframe, start: datetime, end: datetime

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from tradebotd.config.bot_checks import trigger_notes
 from tradebotd.config.load import find_config
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import in_words
@@ -42,6 +43,7 @@ def check(given: Path | None) -> int:
     for feed, recordings in files.recordings.items():
         warnings += warnings_of(feed, recordings)
         notes += [*read_of(feed, recordings, always_open), *notes_of(feed, recordings)]
+    notes += [config.told(note) for note in trigger_notes(config)]
     for warning in warnings:
         sys.stdout.write(f"  warning: {config.told(warning)}\n")
     for note in notes:

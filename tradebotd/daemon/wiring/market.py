@@ -73,7 +73,7 @@ async def wire_market(
         begins_at=clock.now() if since is None else reached.at or since,
         reached=reached,
         feeds=feeds,
-        prices=PriceCache(config.account_limits().bad_tick),
+        prices=PriceCache(config.account_limits().bad_tick, config.spreads()),
         ingest=ingest,
         reader=reader,
         writer=writer,

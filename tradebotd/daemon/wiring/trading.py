@@ -283,5 +283,13 @@ def _venues(
             replacement=Replacement(section.replacement),
             self_trade=SelfTrade(section.self_trade),
         )
-        venues[name] = PaperVenue(name, market.clock, market.prices, database, terms, instruments)
+        venues[name] = PaperVenue(
+            name,
+            market.clock,
+            market.prices,
+            database,
+            terms,
+            instruments,
+            price_kinds=config.venue_kinds(key),
+        )
     return venues
