@@ -6,19 +6,20 @@ from typing import Any, Final
 
 from tradebotd.config.reload import Change
 from tradebotd.config.written import NOT_SET, written
+from tradebotd.domain.ids import BotName
 from tradebotd.domain.position import Position
 from tradebotd.domain.quote import TriggerPrice
 
 TRIGGER: Final = "trigger_price"
 SET_BY_HAND: Final = ("stop_loss", "take_profit", "trailing_stop", "max_holding", TRIGGER)
 NONE: Final = "none"
-_NO_TRIGGERS: Final[Mapping[str, TriggerPrice]] = MappingProxyType({})
+_NO_TRIGGERS: Final[Mapping[BotName, TriggerPrice]] = MappingProxyType({})
 
 
 def describe_changes(
     changes: Sequence[Change],
     held: Iterable[Position],
-    triggers: Mapping[str, TriggerPrice] = _NO_TRIGGERS,
+    triggers: Mapping[BotName, TriggerPrice] = _NO_TRIGGERS,
 ) -> list[str]:
     """Describe the changes in the file's words; a position keeps the exits it was opened with.
 
@@ -32,7 +33,7 @@ def describe_changes(
     for change in changes:
         match change.path.split("."):
             case ["bots", *name, "trigger_price"] if name:
-                new = triggers.get(".".join(name), change.new)
+                new = triggers.get(BotName(".".join(name)), change.new)
                 moved.setdefault(".".join(name), {})[TRIGGER] = new
             case ["bots", *name, "exits", exit_] if name:
                 moved.setdefault(".".join(name), {})[exit_] = change.new

@@ -50,7 +50,8 @@ class AlertCode(MeaningEnum):
     POSITION_DIFFERS = "position_differs", "a venue holds something else than our books say"
     POSITION_UNPROTECTED = (
         "position_unprotected",
-        "nothing can end a position: its symbol or venue is not configured",
+        "nothing can end a position: its symbol or venue is not configured, or the price that ends"
+        " it has stopped coming",
     )
     RECORDING_INCOMPLETE = "recording_incomplete", "of a recorded file not everything could be read"
     RESTING_STOP_LOST = "resting_stop_lost", "a stop should rest at the venue, and does not"
