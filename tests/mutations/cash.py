@@ -87,9 +87,9 @@ CASH: Final = (
         name="the paper venue pays no funding into the cash",
         edits=(
             Edit(
-                "tradebotd/venues/paper/matching_engine.py",
+                "tradebotd/venues/paper/futures_book.py",
                 "self._name, {asset: amount})",
-                "self._name, {asset: ZERO})",
+                "self._name, {asset: 0 * amount})",
             ),
         ),
         tests=("tests/integration/test_cash_check.py::test_futures_add_up_with_funding",),
@@ -107,7 +107,13 @@ CASH: Final = (
     ),
     Mutation(
         name="nobody looks at the cash",
-        edits=(Edit("tradebotd/venues/paper/venue.py", "cash_is_ours=True", "cash_is_ours=False"),),
+        edits=(
+            Edit(
+                "tradebotd/venues/paper/capabilities.py",
+                "cash_is_ours=True",
+                "cash_is_ours=False",
+            ),
+        ),
         tests=(
             "tests/integration/test_cash_check.py::test_cash_that_is_not_accounted_for_is_said_once_it_lasts",
         ),

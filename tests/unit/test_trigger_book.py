@@ -16,7 +16,8 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide
 from tradebotd.risk.exit_levels import ExitLevels, more_favourable, triggered
-from tradebotd.risk.trigger_book import MovedStop, Trigger, TriggerBook
+from tradebotd.risk.trigger_book import TriggerBook
+from tradebotd.risk.triggers import MovedStop, Trigger
 
 TICK = Decimal("0.1")
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT

@@ -50,8 +50,7 @@ class AlertCode(MeaningEnum):
     POSITION_DIFFERS = "position_differs", "a venue holds something else than our books say"
     POSITION_UNPROTECTED = (
         "position_unprotected",
-        "nothing can end a position: its symbol or venue is not configured, or the price that ends"
-        " it has stopped coming",
+        "nothing can end a position: it is not configured, or its price has stopped coming",
     )
     RECORDING_INCOMPLETE = "recording_incomplete", "of a recorded file not everything could be read"
     RESTING_STOP_LOST = "resting_stop_lost", "a stop should rest at the venue, and does not"

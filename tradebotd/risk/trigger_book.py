@@ -21,30 +21,12 @@ from tradebotd.risk.exit_levels import (
     more_favourable,
 )
 from tradebotd.risk.trail_cohorts import INFINITE, Cohort, Trail
+from tradebotd.risk.triggers import MovedStop, Trigger
 
-_QUIET: Final[tuple["Trigger", ...]] = ()
+_QUIET: Final[tuple[Trigger, ...]] = ()
 # Follows the best price and never ends anything: until a stop has moved to break even.
 _OUT_OF_REACH: Final = TrailDistance(amount=INFINITE)
-_Hit: TypeAlias = "tuple[Decimal, int, Trigger]"  # the nearer level, the smaller number first
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """A position to end, the reason, and the level the price met."""
-
-    position_id: PositionId
-    reason: CloseReason
-    level: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class MovedStop:
-    """A position whose best price, and with it a stop, moved since it was last persisted."""
-
-    position_id: PositionId
-    best_price: Decimal
-    stop_loss: Decimal | None
-    trailing_stop: Decimal | None
+_Hit: TypeAlias = tuple[Decimal, int, Trigger]  # the nearer level, the smaller number first
 
 
 class TriggerBook:

@@ -10,7 +10,8 @@ from tradebotd.domain.ids import PositionId
 from tradebotd.domain.position import Position
 from tradebotd.domain.quote import PriceKind
 from tradebotd.risk.exit_levels import more_favourable
-from tradebotd.risk.trigger_book import MovedStop, Trigger, TriggerBook
+from tradebotd.risk.trigger_book import TriggerBook
+from tradebotd.risk.triggers import MovedStop, Trigger
 
 _LAST: Final = PriceKind.LAST
 

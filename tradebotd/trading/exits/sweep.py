@@ -24,7 +24,7 @@ from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.exit_levels import expired, triggered
-from tradebotd.risk.trigger_book import Trigger
+from tradebotd.risk.triggers import Trigger
 from tradebotd.trading.exits.exit_intents import ExitIntent, sellable_now
 from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
 from tradebotd.trading.exits.resting_stops import RestingStops

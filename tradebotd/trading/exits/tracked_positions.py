@@ -23,8 +23,8 @@ from tradebotd.risk.exit_levels import (
     with_break_even,
     with_trailing_stop,
 )
-from tradebotd.risk.trigger_book import MovedStop
 from tradebotd.risk.trigger_books import TriggerBooks
+from tradebotd.risk.triggers import MovedStop
 from tradebotd.storage import extremes, open_positions, positions
 from tradebotd.storage.positions import MovedExit
 from tradebotd.storage.postgres.database import Database
