@@ -23,6 +23,7 @@ from tradebotd.domain.order import (
     OrderType,
     TimeInForce,
 )
+from tradebotd.domain.order_type import CONDITIONAL
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import Replacement, SelfTrade, VenueTraits
@@ -50,6 +51,7 @@ CAN_ALL = VenueTraits(
     sets_up_symbols=True,
     tells_stream=True,
     tells_clock=True,
+    order_types=frozenset(OrderType),
 )
 
 
@@ -91,9 +93,11 @@ class Case:
         }
         return OrderRequest(**{**request, **changes})
 
-    async def move(self, price: str, kind: PriceKind = PriceKind.LAST) -> None:
+    async def move(
+        self, price: str, kind: PriceKind = PriceKind.LAST, *, after_gap: bool = False
+    ) -> None:
         self.clock.advance(timedelta(seconds=20))
-        point = Tick(self.clock.now(), "BTCUSDT", Decimal(price), kind=kind)
+        point = Tick(self.clock.now(), "BTCUSDT", Decimal(price), after_gap, kind=kind)
         self.prices.record(point)
         await self.meet(point)
 
@@ -133,6 +137,16 @@ def instrument(venue: str, **filters: Any) -> Instrument:
     )
 
 
+def limited(taken: dict[str, Any]) -> VenueTraits:
+    """The scripted venue's traits; its stops are GTC where nothing else is said."""
+    lasts = (taken.get("stop_time_in_force", TimeInForce.GTC),)
+    return replace(
+        CAN_ALL,
+        order_types=taken.get("order_types", CAN_ALL.order_types) | {OrderType.MARKET},
+        times_in_force=dict.fromkeys(CONDITIONAL, lasts),
+    )
+
+
 @pytest.fixture(params=["paper", "scripted"])
 def venue_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -167,6 +181,18 @@ def kinds() -> frozenset[PriceKind]:
 
 
 @pytest.fixture
+def taken() -> dict[str, Any]:
+    """Order types and the time in force of stops, as far as they are limited."""
+    return {}
+
+
+@pytest.fixture
+def closes() -> list[datetime]:
+    """When its sessions end."""
+    return []
+
+
+@pytest.fixture
 def case(
     venue_name: str,
     fee_asset: str,
@@ -174,6 +200,8 @@ def case(
     self_trade: SelfTrade,
     replacement: Replacement,
     kinds: frozenset[PriceKind],
+    taken: dict[str, Any],
+    closes: list[datetime],
     database: Database,
 ) -> Case:
     clock, prices = FakeClock(NOW), FakePrices()
@@ -188,7 +216,11 @@ def case(
             fee_in_base=fee_asset == "base",
             self_trade=self_trade,
             replacement=replacement,
+            **taken,
         )
+        ends: dict[str, Any] = {}
+        if closes:
+            ends["day_end"] = lambda _, at: min(close for close in closes if close > at)
         paper = PaperVenue(
             VenueName("paper"),
             clock,
@@ -197,6 +229,7 @@ def case(
             terms,
             {"BTCUSDT": traded},
             price_kinds=kinds,
+            **ends,
         )
 
         async def meet(point: Tick) -> None:
@@ -212,12 +245,13 @@ def case(
             {"BTCUSDT": traded},
             {"USDT": CASH},
             traits=replace(
-                CAN_ALL,
+                limited(taken),
                 self_trade=self_trade,
                 replacement=replacement,
                 price_kinds=kinds,
                 stop_prices=kinds,
             ),
+            closes=closes,
             fee_in_base=fee_asset == "base",
             keeps_margins=True,
         )

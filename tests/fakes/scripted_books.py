@@ -5,13 +5,14 @@ from decimal import Decimal
 
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import Instrument, PositionType
-from tradebotd.domain.order import OrderRequest, OrderType
+from tradebotd.domain.order import OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
 from tradebotd.ports.venue import Replacement, VenueTraits
 
-TRIGGERED = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
-TAKEN = TRIGGERED | {OrderType.MARKET, OrderType.LIMIT}
+STOPS = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
+TARGETS = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT)
+TRIGGERED = frozenset({*STOPS, *TARGETS})
 AT_ONCE = "order would trigger immediately"
 
 Resting = Mapping[ClientOrderId, OrderRequest]
@@ -26,9 +27,37 @@ def level_of(request: OrderRequest) -> Decimal:
 def has_come(request: OrderRequest, price: Decimal) -> bool:
     """Sell stops, buy limits and buy targets wait below the market."""
     level = level_of(request)
-    if (request.side is Side.SELL) == (request.type is OrderType.STOP_MARKET):
+    if (request.side is Side.SELL) == (request.type in STOPS):
         return price <= level
     return price >= level
+
+
+def allowed(request: OrderRequest, price: Decimal) -> bool:
+    """By its limit, if it has one."""
+    limit = request.limit_price
+    if limit is None:
+        return True
+    return price >= limit if request.side is Side.SELL else price <= limit
+
+
+def price_after_trigger(
+    request: OrderRequest, last: LastPrices, compared: LastPrices | None
+) -> Decimal | None:
+    """What one whose stop is met trades at: there, or on the way from there on, or not yet."""
+    jumped = compared is None or compared.after_gap
+    there = last.current if jumped else met_at(request, last, compared)
+    if allowed(request, there):
+        return there
+    return request.limit_price if allowed(request, last.current) else None
+
+
+def untaken(request: OrderRequest, traits: VenueTraits) -> str | None:
+    if request.type not in traits.order_types:
+        return f"order_type_not_taken: {request.type}"
+    lasts = traits.times_in_force.get(request.type, tuple(TimeInForce))
+    if request.time_in_force not in lasts:
+        return f"time_in_force_not_taken: {request.time_in_force}"
+    return None
 
 
 def crosses(request: OrderRequest, price: Decimal) -> bool:
@@ -62,8 +91,6 @@ def refusal(
     """*held*: the futures position; *free*: balances without what is locked; *compared*: the price
     that a stop works by, None if there is none.
     """
-    if request.type not in TAKEN:
-        return f"{request.type} orders are not taken"
     why_not = off_filters(request, last, instrument)
     if why_not is not None:
         return why_not
@@ -115,7 +142,8 @@ def free_of(
         instrument = instruments[request.symbol]
         left = request.quantity - filled.get(client_order_id, Decimal(0))
         if request.side is Side.BUY:
-            asset, amount = instrument.quote_asset, left * level_of(request) * (1 + fee)
+            worst = request.limit_price or level_of(request)
+            asset, amount = instrument.quote_asset, left * worst * (1 + fee)
         else:
             asset, amount = instrument.base_asset, left
         key = (asset, families.get(client_order_id, client_order_id))

@@ -2,11 +2,21 @@
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tests.fakes import scripted_books
-from tests.fakes.scripted_books import crosses, family_of, free_of, has_come, level_of, met_at
+from tests.fakes.scripted_books import (
+    TRIGGERED,
+    crosses,
+    family_of,
+    free_of,
+    has_come,
+    level_of,
+    met_at,
+    price_after_trigger,
+    untaken,
+)
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import (
     OrderRejectedError,
@@ -49,7 +59,8 @@ class ScriptedBooks:
     asset, at the price of its own symbol; one for one while that has none. `keeps_margins`: futures
     orders are refused that the cash does not carry, by the leverage of the symbol's set-up.
     `told_prices`: what it tells and compares stops with beside the last price; else what `prices`
-    have of that kind.
+    have of that kind. `triggered`: stop-limits that rest as limits by now. `closes`: of its
+    sessions, when DAY orders end; else at UTC midnight.
     """
 
     clock: Clock
@@ -73,6 +84,8 @@ class ScriptedBooks:
     ended_by_our_own: list[OrderReport] = field(default_factory=list)
     set_ups: dict[str, SymbolSetup] = field(default_factory=dict)
     told_prices: dict[tuple[str, PriceKind], Decimal] = field(default_factory=dict)
+    triggered: set[ClientOrderId] = field(default_factory=set)
+    closes: list[datetime] = field(default_factory=list)
 
     def price_of(self, symbol: str, kind: PriceKind) -> Decimal | None:
         told = self.told_prices.get((symbol, kind))
@@ -85,6 +98,8 @@ class ScriptedBooks:
         last = self.prices.last_prices(request.symbol)
         if last is None:
             raise VenueUnavailableError("no price yet")
+        if (why := untaken(request, self.traits)) is not None:
+            return why
         compared = self.price_of(request.symbol, request.working_price)
         if request.stop_price is not None and request.working_price not in self.traits.stop_prices:
             return "working_price_not_taken"
@@ -134,7 +149,7 @@ class ScriptedBooks:
         for client_order_id, each in self.resting.items():
             if each.position_type is PositionType.FUTURES and not each.reduce_only:
                 left = each.quantity - self.orders[client_order_id].filled_quantity
-                held.append((each.symbol, left * level_of(each)))
+                held.append((each.symbol, left * (each.limit_price or level_of(each))))
         for symbol, worth in held:
             asset = self.filters[symbol].quote_asset
             leverage = self.set_ups.get(symbol, SymbolSetup()).leverage
@@ -255,17 +270,54 @@ class ScriptedBooks:
         gone = [self._end(each) for each in twins if each != client_order_id]
         return [report, *gone]
 
+    def _come(self, client_order_id: ClientOrderId, last: LastPrices) -> bool:
+        """Whether its price meets it; what has triggered waits for its limit, by the last one."""
+        request = self.resting[client_order_id]
+        if client_order_id in self.triggered:
+            return has_come(replace(request, type=OrderType.LIMIT), last.current)
+        compared = self.price_of(request.symbol, request.working_price)
+        return compared is not None and has_come(request, compared)
+
+    def _price_met(self, client_order_id: ClientOrderId, last: LastPrices) -> Decimal | None:
+        request = self.resting[client_order_id]
+        if client_order_id in self.triggered:
+            as_limit = replace(request, type=OrderType.LIMIT, working_price=PriceKind.LAST)
+            return met_at(as_limit, last, last)
+        path: LastPrices | None = last
+        if request.working_price is not PriceKind.LAST:
+            path = self.prices.last_prices(request.symbol, request.working_price)
+        if request.type in TRIGGERED and request.limit_price is not None:
+            self.triggered.add(client_order_id)
+            return price_after_trigger(request, last, path)
+        return met_at(request, last, path)
+
+    def _end_of_day(self, accepted: datetime) -> datetime:
+        later = [close for close in self.closes if close > accepted]
+        midnight = accepted.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return min(later, default=midnight + timedelta(days=1))
+
+    def _days_over(self) -> list[OrderReport]:
+        """DAY orders whose day is over expire, and what is linked to them."""
+        now, gone = self.clock.now(), list[OrderReport]()
+        for each, request in list(self.resting.items()):
+            accepted = self.orders[each].at
+            if each not in self.resting or accepted is None:
+                continue
+            if request.time_in_force is TimeInForce.DAY and self._end_of_day(accepted) <= now:
+                family = family_of(each, self.linked, self.resting)
+                gone += [self._end(one, OrderStatus.EXPIRED) for one in family]
+        return gone
+
     def _meet(self, client_order_id: ClientOrderId, last: LastPrices) -> list[OrderReport]:
         """All that is left of it trades; reduce-only, as much as is left to reduce."""
         request = self.resting[client_order_id]
+        price = self._price_met(client_order_id, last)
+        if price is None:
+            return []
         left = request.quantity - self.orders[client_order_id].filled_quantity
         if request.reduce_only:
             held = self.positions.get(request.symbol, ZERO)
             left = min(left, max(-held * request.side.sign, ZERO))
-        path: LastPrices | None = last
-        if request.working_price is not PriceKind.LAST:
-            path = self.prices.last_prices(request.symbol, request.working_price)
-        price = met_at(request, last, path)
         reports = self._fill(client_order_id, left, price) if left else []
         if client_order_id in self.resting:
             reports.append(self._end(client_order_id, OrderStatus.EXPIRED))

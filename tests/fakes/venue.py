@@ -10,7 +10,6 @@ from enum import Enum, auto
 import anyio
 
 from tests.fakes.prices import FakePrices
-from tests.fakes.scripted_books import has_come
 from tests.fakes.scripted_engine import AUTHORITATIVE, SCRIPTED
 from tests.fakes.scripted_promises import PromisingBooks
 from tradebotd.clocks.host import host_now
@@ -324,12 +323,11 @@ class ScriptedVenue(PromisingBooks):
         """What rests meets the last two prices, in the order it came; whoever listens is told."""
         last = self.prices.last_prices(symbol)
         assert last is not None, f"no price of {symbol}"
-        reports: list[OrderReport] = []
+        reports = self._days_over()
         for client_order_id, request in list(self.resting.items()):
             if client_order_id not in self.resting or request.symbol != symbol:
                 continue  # its twin was met first
-            compared = self.price_of(symbol, request.working_price)
-            if compared is not None and has_come(request, compared):
+            if self._come(client_order_id, last):
                 reports += self._meet(client_order_id, last)
         await self._tell(reports)
         await self.keep_promises(symbol)
@@ -439,12 +437,14 @@ class ScriptedVenue(PromisingBooks):
             raise VenueUnavailableError("503")
         if not self.stream_told and self.stream_lost is None:
             await self._say_stream(connected=True)
+        await self._tell(self._days_over())
 
     async def _sign(self, send_blocked_by: SendBlockedBy) -> None:
         """What an order waits for before it leaves, and the look directly before it does."""
         await self._wait()
         if self.limiter is not None:
             await self.limiter()
+        await self._tell(self._days_over())
         check_may_leave(send_blocked_by)
         self._check_away()
 

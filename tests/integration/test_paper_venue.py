@@ -188,7 +188,7 @@ async def test_margin_bounds_what_futures_may_open_but_not_what_they_may_close(
     assert account.balances["USDT"] < 0
 
 
-async def test_other_orders_than_market_and_broken_lots_are_refused(harness: PaperHarness) -> None:
+async def test_stops_that_do_not_last_and_broken_lots_are_refused(harness: PaperHarness) -> None:
     """M6.1"""
     await harness.spot(BUY, "1")
     request = OrderRequest(
@@ -196,12 +196,12 @@ async def test_other_orders_than_market_and_broken_lots_are_refused(harness: Pap
         symbol="BTCUSDT",
         side=SELL,
         type=OrderType.STOP_LIMIT,
-        time_in_force=TimeInForce.GTC,
+        time_in_force=TimeInForce.IOC,
         quantity=Decimal(1),
         limit_price=Decimal(90),
         stop_price=Decimal(91),
     )
-    with pytest.raises(OrderRejectedError, match="takes no stop_limit orders"):
+    with pytest.raises(OrderRejectedError, match="time_in_force_not_taken"):
         await harness.send(request)
     for quantity in ("0.0001", "0", "-1"):
         with pytest.raises(OrderRejectedError):

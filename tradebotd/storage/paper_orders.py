@@ -33,7 +33,7 @@ SELECT_ORDER: Final[LiteralString] = """
 """
 SELECT_LIVE: Final[LiteralString] = """
     SELECT id, venue, client_order_id, symbol, side, type, time_in_force, position_type, leverage, reduce_only,
-           quantity, limit_price, stop_price, working_price, filled_quantity, status, accepted_at, linked_id
+           quantity, limit_price, stop_price, working_price, filled_quantity, status, accepted_at, linked_id, triggered
       FROM paper.orders
      WHERE venue = $1 AND status = ANY ($2::text[])
      ORDER BY id
@@ -54,11 +54,17 @@ END_ORDERS: Final[LiteralString] = """
 FILL_ORDER: Final[LiteralString] = """
     UPDATE paper.orders SET filled_quantity = $2, status = $3, reason = $4, updated_at = $5 WHERE id = $1
 """
+TRIGGER_ORDER: Final[LiteralString] = """
+    UPDATE paper.orders SET triggered = true, updated_at = $2 WHERE id = $1
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestingOrder:
-    """Order that waits for its price. Orders of one `linked_id` cancel each other."""
+    """Order that waits for its price. Orders of one `linked_id` cancel each other.
+
+    `triggered`: its stop price was met, and it waits for its limit.
+    """
 
     id: int
     client_order_id: ClientOrderId
@@ -67,6 +73,7 @@ class RestingOrder:
     accepted_at: datetime
     linked_id: str | None
     leverage: int = 1  # as its symbol was set up when it came
+    triggered: bool = False
 
 
 async def insert_order(
@@ -157,6 +164,7 @@ async def _select_live(
             accepted_at=row["accepted_at"],
             linked_id=row["linked_id"],
             leverage=row["leverage"],
+            triggered=row["triggered"],
         )
         for row in await connection.fetch(SELECT_LIVE, venue, list(statuses))
     ]
@@ -184,6 +192,11 @@ async def fill_order(connection: Connection, order_id: int, report: OrderReport)
 def _told(status: OrderStatus) -> OrderStatus:
     """Return the status as the venue tells it: a promised order has been accepted."""
     return OrderStatus.NEW if status is OrderStatus.PENDING_NEW else status
+
+
+async def trigger_order(connection: Connection, order_id: int, at: datetime) -> None:
+    """Note that the order's stop price was met, and that it rests as a limit order."""
+    await connection.execute(TRIGGER_ORDER, order_id, at)
 
 
 def fill_of(venue: VenueName, row: Any) -> Fill:

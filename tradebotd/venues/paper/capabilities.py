@@ -1,7 +1,11 @@
 """What the paper venue can do: all that an adapter may claim, or what its terms rehearse."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
+from tradebotd.domain.filters import FilterName
+from tradebotd.domain.order import OrderRequest
+from tradebotd.domain.order_type import CONDITIONAL, OrderType, TimeInForce
 from tradebotd.domain.quote import PriceKind
 from tradebotd.ports.venue import VenueTraits
 from tradebotd.venues.paper.fill_model import PaperTerms
@@ -15,6 +19,8 @@ def traits_of(terms: PaperTerms, price_kinds: frozenset[PriceKind]) -> VenueTrai
     return VenueTraits(
         resting_stops=terms.resting_stops,
         linked_orders=True,
+        order_types=order_types(terms),
+        times_in_force=times_in_force(terms),
         price_kinds=price_kinds,
         stop_prices=price_kinds,
         quotes_echo=True,
@@ -34,3 +40,28 @@ def traits_of(terms: PaperTerms, price_kinds: frozenset[PriceKind]) -> VenueTrai
         cash_is_ours=True,
         base_fee=terms.base_fee,
     )
+
+
+def order_types(terms: PaperTerms) -> frozenset[OrderType]:
+    """Return the types that are taken; market orders always are, since exits need them."""
+    if terms.order_types is None:
+        return frozenset(OrderType)
+    return terms.order_types | {OrderType.MARKET}
+
+
+def times_in_force(terms: PaperTerms) -> Mapping[OrderType, tuple[TimeInForce, ...]]:
+    """Return the times in force of the types that are limited to some."""
+    return dict.fromkeys(CONDITIONAL, (terms.stop_time_in_force,))
+
+
+def not_taken(request: OrderRequest, terms: PaperTerms) -> str | None:
+    """Return "NAME: words" where the venue takes no such order; None: it does."""
+    taken = order_types(terms)
+    if request.type not in taken:
+        words = f"{request.type} is none of {', '.join(sorted(taken))}"
+        return f"{FilterName.ORDER_TYPE}: {words}"
+    lasting = times_in_force(terms).get(request.type)
+    if lasting is not None and request.time_in_force not in lasting:
+        words = f"{request.time_in_force} is none of {', '.join(lasting)} for {request.type}"
+        return f"{FilterName.TIME_IN_FORCE}: {words}"
+    return None

@@ -9,6 +9,7 @@ from typing import Final
 from tradebotd.domain.decimals import BASIS_POINT, ONE, ZERO
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRequest
+from tradebotd.domain.order_type import OrderType, TimeInForce
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
@@ -24,6 +25,8 @@ class PaperTerms:
 
     `fee_in_base`: a buy's fee is taken from what was bought. `funding_rate`: fraction of the
     notional that longs pay to shorts, each `funding_every` of market time on the UTC grid.
+    `order_types`: those that are taken (None: all); `stop_time_in_force`: the one that orders with
+    a stop price must have.
     """
 
     starting_cash: Mapping[str, Decimal]
@@ -37,6 +40,8 @@ class PaperTerms:
     resting_stops: bool = True
     replacement: Replacement = Replacement.REPLACE
     self_trade: SelfTrade = SelfTrade.NEVER
+    order_types: frozenset[OrderType] | None = None
+    stop_time_in_force: TimeInForce = TimeInForce.GTC
 
     @property
     def base_fee(self) -> Decimal:

@@ -13,7 +13,6 @@ from tradebotd.domain.order import (
     OrderReport,
     OrderRequest,
     OrderStatus,
-    OrderType,
 )
 from tradebotd.domain.order_filters import refused_by
 from tradebotd.domain.quote import PriceKind, Quote
@@ -23,6 +22,8 @@ from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.storage.postgres.database import Connection
+from tradebotd.venues.paper.capabilities import not_taken
+from tradebotd.venues.paper.day_orders import DAY_IS_OVER, DayEnd, DayOrders
 from tradebotd.venues.paper.fill_model import (
     Execution,
     Locked,
@@ -37,14 +38,14 @@ from tradebotd.venues.paper.resting_orders import (
     AT_ONCE,
     TRIGGERED,
     TriggeredOrder,
+    cost_price,
     family_of,
-    level_of,
+    fills_at_once,
     locked_by,
     margins_of,
     remaining_request,
     triggered_by,
     worth_of,
-    would_fill,
     would_trigger,
 )
 from tradebotd.venues.paper.self_trades import expires, met_of_ours, refused_by_ours
@@ -53,13 +54,13 @@ from tradebotd.venues.paper.settlement import (
     book,
     book_refused,
     end,
+    open_report,
     rest,
-    resting_report,
+    trigger,
 )
 from tradebotd.venues.paper.symbol_setups import PaperSetups
 
 NOTHING_RESTS: Final = "nothing rests under that id"
-RESTS: Final = frozenset({*TRIGGERED, OrderType.LIMIT})
 
 
 class MatchingEngine:
@@ -71,8 +72,11 @@ class MatchingEngine:
         terms: PaperTerms,
         instruments: Mapping[str, Instrument],
         prices: PriceSource,
+        *,
         price_kinds: frozenset[PriceKind],
+        day_end: DayEnd,
     ) -> None:
+        self.days = DayOrders(day_end)
         self._name = name
         self._terms = terms
         self._instruments = instruments
@@ -87,8 +91,10 @@ class MatchingEngine:
         """Load the memory from the books."""
         await self._setups.read(connection)
         self._resting.clear()
+        self.days.clear()
         for order in await paper_orders.select_resting(connection, self._name):
             self._resting.setdefault(order.request.symbol, {})[order.id] = order
+            self.days.add(order)
         self._promises.load(await paper_orders.select_promised(connection, self._name))
         await self._futures.read(connection)
 
@@ -101,6 +107,8 @@ class MatchingEngine:
         for order in changes.rested:
             if order.id not in changes.ended:
                 self._resting.setdefault(order.request.symbol, {})[order.id] = order
+                self.days.add(order)
+        self.days.discard(changes.ended)
         self._promises.follow(changes)
         self._futures.follow(changes)
         self._setups.follow(changes.setups)
@@ -110,11 +118,7 @@ class MatchingEngine:
         return live or bool(self._promises.of_symbol(symbol))
 
     def open_orders(self) -> list[OrderReport]:
-        new = OrderStatus.NEW
-        return [
-            resting_report(order.client_order_id, order.id, new, order.accepted_at, order)
-            for order in (*self.all_resting(), *self._promises.orders)
-        ]
+        return [open_report(order) for order in (*self.all_resting(), *self._promises.orders)]
 
     def margins(self) -> dict[str, Decimal]:
         return margins_of(self._futures, self.all_resting(), self._instruments)
@@ -234,13 +238,21 @@ class MatchingEngine:
             return
         await self._futures.fund(changes, symbol, prices.at, prices.current)
         for met in self._met(symbol, prices):
-            if met.order.id not in changes.ended:
+            if met.order.id in changes.ended:
+                continue
+            if met.price is None:
+                await trigger(changes, met.order)
+            else:
                 await self._fill_resting(changes, met.order, met.price, met.fee_rate)
         resting = self._resting.get(symbol, {}).values()
         await self._futures.liquidate(changes, symbol, prices, resting)
         await self._promises.decide(changes, symbol, prices)
-        if changes.reports:
+        if changes.reports or changes.rested:
             await paper_books.put_cursor(changes.connection, self._name, symbol, at)
+
+    async def end_days(self, changes: BookChanges, now: datetime) -> None:
+        ended = self.days.over(self.all_resting(), now)
+        await end(changes, ended, OrderStatus.EXPIRED, DAY_IS_OVER)
 
     def _met(self, symbol: str, prices: LastPrices) -> list[TriggeredOrder]:
         orders = self._resting.get(symbol)
@@ -272,10 +284,8 @@ class MatchingEngine:
         locked: Locked,
     ) -> str | None:
         instrument = self._instruments[request.symbol]
-        if request.type is not OrderType.MARKET and request.type not in RESTS:
-            return f"the paper venue takes no {request.type} orders"
         quote = Quote(last=worth_of(request, prices))
-        refusal = refused_by(request, instrument, quote)
+        refusal = not_taken(request, self._terms) or refused_by(request, instrument, quote)
         if refusal is not None:
             return refusal
         if request.type in TRIGGERED:
@@ -289,12 +299,13 @@ class MatchingEngine:
         if self._fills_at_once(request, prices):
             price = self._price_at_once(request, prices)
         else:
-            price = level_of(request)
+            price = cost_price(request)
         done = self._execution(request, price, self._terms.taker, balances, locked)
         return done if isinstance(done, str) else None
 
     def _fills_at_once(self, request: OrderRequest, prices: LastPrices) -> bool:
-        return would_fill(request, prices, self._instruments[request.symbol], self._terms)
+        instrument = self._instruments[request.symbol]
+        return fills_at_once(request, prices.current, instrument, self._terms)
 
     def _price_at_once(self, request: OrderRequest, prices: LastPrices) -> Decimal:
         instrument = self._instruments[request.symbol]

@@ -9,6 +9,7 @@ from tradebotd.domain.decimals import ONE, ZERO
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRequest, OrderType
+from tradebotd.domain.order_type import CONDITIONAL
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
@@ -17,16 +18,21 @@ from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.venues.paper.fill_model import Locked, PaperTerms, margin_of, taken_at, worsened
 from tradebotd.venues.paper.futures import exit_price
 
-TRIGGERED: Final = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
+TRIGGERED: Final = CONDITIONAL
+WITH_LIMIT: Final = frozenset({OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+STOPS: Final = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
 AT_ONCE: Final = "order would trigger immediately"
 
 
 @dataclass(frozen=True, slots=True)
 class TriggeredOrder:
-    """A resting order whose price was met, with its fill price and its fee rate."""
+    """A resting order whose price was met, with its fill price and its fee rate.
+
+    `price` None: its stop price was met, and its limit is out of reach: it rests as a limit order.
+    """
 
     order: RestingOrder
-    price: Decimal
+    price: Decimal | None
     fee_rate: Decimal
 
 
@@ -50,43 +56,73 @@ def triggered_by(
     triggered: list[TriggeredOrder] = []
     linked: set[str] = set()
     for order in orders:
-        level, kind = level_of(order.request), order.request.working_price
+        as_met = _as_limit(order.request) if order.triggered else order.request
+        level, kind = level_of(as_met), as_met.working_price
         compared = prices if kind is PriceKind.LAST else others(kind)
         if compared is None or order.accepted_at >= compared.at:
             continue
-        if not _is_reached(order.request, level, compared.current):
+        if not _is_reached(as_met, level, compared.current):
+            continue
+        if order.linked_id is not None and order.linked_id in linked:
+            continue
+        fill = _fill_of(as_met, level, prices, compared, instrument, terms)
+        if fill is None:
+            triggered.append(TriggeredOrder(order, None, terms.maker))
             continue
         if order.linked_id is not None:
-            if order.linked_id in linked:
-                continue
             linked.add(order.linked_id)
-        price = level if prices.went_through(level) else prices.current
-        fee_rate = terms.maker
-        if order.request.type is not OrderType.LIMIT:
-            taken = taken_at(level, order.request, compared, instrument, terms)
-            current = worsened(order.request.side, prices.current, instrument, terms)
-            price, fee_rate = current if taken is None else taken, terms.taker
-        price = exit_price(order.request, price, prices, position, instrument)
-        triggered.append(TriggeredOrder(order, price, fee_rate))
+        price = exit_price(order.request, fill[0], prices, position, instrument)
+        triggered.append(TriggeredOrder(order, price, fill[1]))
     return triggered
 
 
-def would_fill(
-    request: OrderRequest, prices: LastPrices, instrument: Instrument, terms: PaperTerms
-) -> bool:
-    """Return whether the order trades at once: at the market, or at a limit beyond it."""
-    if request.type is OrderType.MARKET:
-        return True
-    if request.type is not OrderType.LIMIT:
-        return False
-    taken = worsened(request.side, prices.current, instrument, terms)
-    limit = level_of(request)
-    return taken <= limit if request.side is Side.BUY else taken >= limit
+def _fill_of(
+    request: OrderRequest,
+    level: Decimal,
+    prices: LastPrices,
+    compared: LastPrices,
+    instrument: Instrument,
+    terms: PaperTerms,
+) -> tuple[Decimal, Decimal] | None:
+    """Return price and fee rate of an order whose level was met; None: its limit is not.
+
+    A stop-limit takes what there is where its stop was met, if its limit allows that; else it is a
+    limit order for what the price does from there on. *compared*: the prices that met the level.
+    """
+    if request.type is OrderType.LIMIT:
+        return level if prices.went_through(level) else prices.current, terms.maker
+    taken = taken_at(level, request, compared, instrument, terms)
+    if taken is None:
+        taken = worsened(request.side, prices.current, instrument, terms)
+    limit = request.limit_price
+    if request.type not in WITH_LIMIT or limit is None or _within(request.side, taken, limit):
+        return taken, terms.taker
+    return (limit, terms.maker) if _within(request.side, prices.current, limit) else None
+
+
+def _within(side: Side, price: Decimal, limit: Decimal) -> bool:
+    return price <= limit if side is Side.BUY else price >= limit
+
+
+def _as_limit(request: OrderRequest) -> OrderRequest:
+    """Return what a stop-limit is once its stop was met: a limit, which the last price meets."""
+    return replace(request, type=OrderType.LIMIT, working_price=PriceKind.LAST)
 
 
 def would_trigger(request: OrderRequest, current: Decimal) -> bool:
     """Return whether the market has met the stop or target already; venues refuse such an order."""
     return request.type in TRIGGERED and _is_reached(request, level_of(request), current)
+
+
+def fills_at_once(
+    request: OrderRequest, current: Decimal, instrument: Instrument, terms: PaperTerms
+) -> bool:
+    """Return whether the order trades as it comes: at the market, or a limit beyond it."""
+    if request.type is not OrderType.LIMIT:
+        return request.type is OrderType.MARKET
+    return _within(
+        request.side, worsened(request.side, current, instrument, terms), level_of(request)
+    )
 
 
 def level_of(request: OrderRequest) -> Decimal:
@@ -106,13 +142,18 @@ def worth_of(request: OrderRequest, prices: LastPrices) -> Decimal:
     return prices.current
 
 
+def cost_price(request: OrderRequest) -> Decimal:
+    """Return the worst price that a resting order may be filled at, before costs."""
+    return level_of(request) if request.limit_price is None else request.limit_price
+
+
 def _is_reached(request: OrderRequest, level: Decimal, price: Decimal) -> bool:
     """Return whether *price* has reached *level*.
 
     A buy limit, a sell stop and a buy target wait below the market, the others above it.
     """
     buys = request.side is Side.BUY
-    waits_below = buys is (request.type is not OrderType.STOP_MARKET)
+    waits_below = buys is (request.type not in STOPS)
     return price <= level if waits_below else price >= level
 
 
@@ -139,7 +180,7 @@ def locked_by(
         if not futures and request.side is Side.SELL:
             asset, amount = instrument.base_asset, left
         else:
-            price = level_of(request)
+            price = cost_price(request)
             share = ONE / order.leverage
             asset, amount = instrument.quote_asset, left * price * (share + terms.taker)
         key = (asset, order.linked_id or order.client_order_id)
@@ -162,7 +203,7 @@ def margins_of(
         request = order.request
         if request.position_type is PositionType.FUTURES and not request.reduce_only:
             left = request.quantity - order.filled_quantity
-            held.append((request.symbol, left * level_of(request) / order.leverage))
+            held.append((request.symbol, left * cost_price(request) / order.leverage))
     for symbol, margin in held:
         if (instrument := instruments.get(symbol)) is not None:
             asset = instrument.quote_asset

@@ -86,6 +86,12 @@ async def promise(
     changes.reports.append(resting_report(new, order_id, OrderStatus.NEW, changes.at, order))
 
 
+async def trigger(changes: BookChanges, order: RestingOrder) -> None:
+    """Let a stop-limit rest as a limit order: its stop price was met, and its limit is not."""
+    await paper_orders.trigger_order(changes.connection, order.id, changes.at)
+    changes.rested.append(replace(order, triggered=True))
+
+
 async def book_refused(
     changes: BookChanges, client_order_id: ClientOrderId, request: OrderRequest
 ) -> None:
@@ -235,6 +241,12 @@ def _as_told(request: OrderRequest) -> OrderRequest:
     compares = request.stop_price is not None
     working_price = request.working_price if compares else PriceKind.LAST
     return replace(request, trigger_price=None, working_price=working_price)
+
+
+def open_report(order: RestingOrder) -> OrderReport:
+    return resting_report(
+        order.client_order_id, order.id, OrderStatus.NEW, order.accepted_at, order
+    )
 
 
 def resting_report(

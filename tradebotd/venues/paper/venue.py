@@ -47,6 +47,7 @@ from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.held import assert_no_connection_held
 from tradebotd.storage.postgres.database import Database, Lane
 from tradebotd.venues.paper.capabilities import traits_of
+from tradebotd.venues.paper.day_orders import DayEnd, end_of_utc_day
 from tradebotd.venues.paper.drills import Drills
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.matching_engine import MatchingEngine
@@ -65,6 +66,7 @@ class PaperVenue:
     """Implementation of `ports.venue.Venue`. `instruments` by our symbol.
 
     *price_kinds*: those that *prices* have; it tells them, and compares stops with any of them.
+    *day_end*: when DAY orders end; by default with the UTC day.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class PaperVenue:
         instruments: Mapping[str, Instrument],
         *,
         price_kinds: frozenset[PriceKind] = LAST_ALONE,
+        day_end: DayEnd = end_of_utc_day,
     ) -> None:
         self._name = name
         self._clock = clock
@@ -85,7 +88,9 @@ class PaperVenue:
         self._terms = terms
         self._instruments = instruments
         self._price_kinds = price_kinds
-        self._desk = MatchingEngine(name, terms, instruments, prices, price_kinds)
+        self._desk = MatchingEngine(
+            name, terms, instruments, prices, price_kinds=price_kinds, day_end=day_end
+        )
         self._one_at_a_time = anyio.Lock()
         self._is_open = False
         self.stream = PaperStream()
@@ -132,6 +137,7 @@ class PaperVenue:
         send_blocked_by: SendBlockedBy = not_blocked,
     ) -> Replaced:
         self._check([(new, request)])
+        await self._end_days()
         prices = self._last_prices(symbol)
         async with self._acting(new, send_blocked_by) as changes:
             await self._desk.replace(changes, old, (new, request), prices)
@@ -141,6 +147,7 @@ class PaperVenue:
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         assert_no_connection_held("an order is cancelled")
         self.drills.check()
+        await self._end_days()
         async with self._acting(client_order_id) as changes:
             await self._desk.cancel(changes, client_order_id)
         if changes.refused is None:
@@ -152,6 +159,8 @@ class PaperVenue:
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
         assert_no_connection_held("an order is sought")
         self.drills.check()
+        if self._is_open:
+            await self._end_days()
         asked_at = host_now()
         try:
             async with self._database.connection(Lane.ORDERS) as connection:
@@ -165,7 +174,7 @@ class PaperVenue:
     async def open_orders(self) -> Sequence[OrderReport]:
         assert_no_connection_held("open orders are fetched")
         self.drills.check()
-        await self._open()
+        await self._end_days()
         return self._desk.open_orders()
 
     async def fills_since(self, since: datetime) -> Sequence[Fill]:
@@ -195,7 +204,7 @@ class PaperVenue:
     async def account(self) -> VenueAccount:
         assert_no_connection_held("the account is fetched")
         self.drills.check()
-        await self._open()
+        await self._end_days()
         try:
             # Under the lock: resting orders come from memory, which follows the books.
             async with (
@@ -270,7 +279,7 @@ class PaperVenue:
             log.warning("paper matching deferred", venue=self._name, error=str(error))
 
     async def _match(self, tick: Tick) -> None:
-        await self._open()
+        await self._end_days()
         last = self._prices.last_prices(tick.symbol)
         if last is None:
             return
@@ -283,12 +292,23 @@ class PaperVenue:
             await self._desk.meet(changes, tick.symbol, prices, tick.at)
         await self.stream.tell(changes.reports)
 
+    async def _end_days(self) -> None:
+        """End DAY orders whose session is over, before anything is told or matched."""
+        await self._open()
+        now = self._clock.now()
+        if not self._desk.days.any_over(now):
+            return
+        async with self._acting(ClientOrderId(f"day end {now.isoformat()}")) as changes:
+            await self._desk.end_days(changes, now)
+        await self.stream.tell(changes.reports)
+
     # How a change is made
 
     async def _submit(
         self, orders: Sequence[tuple[ClientOrderId, OrderRequest]], send_blocked_by: SendBlockedBy
     ) -> Sequence[OrderReport]:
         self._check(orders)
+        await self._end_days()
         first, request = orders[0]
         async with self._acting(first, send_blocked_by) as changes:
             # Read behind the lock: an order that waited fills at the price of its turn.
