@@ -155,6 +155,7 @@ class TradingHarness:
         venues: dict[VenueName, Venue] = {SCRIPTED: self.venue}
         if paper is not None:
             quoted = FROM_LAST if spreads else ()
+            days = calendar or AlwaysOpen()
             self.paper = PaperVenue(
                 SCRIPTED,
                 self.clock,
@@ -163,6 +164,7 @@ class TradingHarness:
                 paper,
                 instruments,
                 price_kinds=frozenset({PriceKind.LAST, *quoted}),
+                day_end=lambda _, at: days.next_close(at),
             )
             venues[SCRIPTED] = self.paper
         self.bans = VenueBans()
@@ -270,10 +272,10 @@ class TradingHarness:
         if paper is not None:
             self.paper.listen(self.recorder.on_order_report)
 
-    def set_filters(self, symbol: str = SYMBOL, **changes: Decimal) -> None:
+    def set_filters(self, symbol: str = SYMBOL, **changes: Any) -> None:
         """The instrument as everybody knows it; to be called before anything is traded."""
         known = self.symbols[symbol]
-        instrument = replace(known.instrument, **changes)  # type: ignore[arg-type]
+        instrument = replace(known.instrument, **changes)
         self.symbols[symbol] = replace(known, instrument=instrument)
         self.venue.filters[symbol] = instrument
 

@@ -91,7 +91,7 @@ async def test_what_the_venue_does_not_lend_is_not_sold_short(database: Database
     """M4.8: no order is made of it; a long is."""
     one = spec(position_type=PositionType.FUTURES, allow_short=True)
     harness = await open_harness(database, one)
-    harness.set_filters(shortable=False)  # type: ignore[arg-type]
+    harness.set_filters(shortable=False)
     with pytest.raises(OrderDeniedError, match="not_shortable"):
         await harness.enter(side=PositionSide.SHORT)
     await harness.enter()

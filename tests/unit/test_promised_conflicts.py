@@ -7,7 +7,7 @@ import pytest
 
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.ids import ClientOrderId, OrderId, VenueName
-from tradebotd.domain.order import OrderStatus, OrderType
+from tradebotd.domain.order import OrderStatus, OrderType, TimeInForce
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups
 from tradebotd.trading.exits.exit_conflicts import (
@@ -34,6 +34,8 @@ def stop(number: int) -> ExitGroup:
         status=OrderStatus.NEW,
         quantity=Decimal(1),
         stop_price=Decimal(95),
+        limit_price=None,
+        time_in_force=TimeInForce.GTC,
         settled=False,
         send_by=NOON,
         created_at=NOON,

@@ -114,6 +114,11 @@ class FeesSection(Section):
     taker: Annotated[AmountNotNegative, AfterValidator(_fee)] = Decimal("0.0004")
 
 
+OrderTypeName = Literal[
+    "market", "limit", "stop_market", "stop_limit", "take_profit_market", "take_profit_limit"
+]
+
+
 class VenueSection(Section):
     kind: Literal["paper", "binance_spot", "binance_usdm", "alpaca"]
     starting_cash: dict[str, PositiveMoney] | None = None
@@ -124,6 +129,9 @@ class VenueSection(Section):
     self_trade: Literal["never", "trades", "expires_resting", "expires_incoming", "rejects"] = (
         "never"
     )
+    order_types: Annotated[list[OrderTypeName], Field(min_length=1)] | None = None
+    stop_time_in_force: Literal["gtc", "day"] = "gtc"
+    stop_limit_offset: Annotated[Percent, Field(ge=0, lt=1)] = Decimal("0.005")
     funding_rate: Annotated[Money, AfterValidator(_funding)] = Decimal(0)
     funding_every: Duration = timedelta(hours=8)
     slippage_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)

@@ -12,6 +12,8 @@ class WarningKind(StrEnum):
     STOP_WITHIN_TICK = "stop_within_tick"
     TARGET_WITHIN_COSTS = "target_within_costs"
     HOLDING_WITHIN_CANDLE = "holding_within_candle"
+    NO_RESTING_STOP = "no_resting_stop"
+    STOP_ENDS_DAILY = "stop_ends_daily"
     COOLDOWN_LONG = "cooldown_long"
     STOP_ABOVE_DAILY_LOSS = "stop_above_daily_loss"
     RISK_HIGH = "risk_high"

@@ -66,6 +66,10 @@ class AlertCode(MeaningEnum):
         "a venue closed a position: liquidation, auto-deleveraging, settlement",
     )
     ORDER_DIFFERS = "order_differs", "a venue tells another order under our name"
+    STOP_LIMIT_UNFILLED = (
+        "stop_limit_unfilled",
+        "a price ran through a stop-limit: the daemon ends the position at the market",
+    )
     VENUE_CONTRADICTS = "venue_contradicts", "a venue tells something that cannot be so"
 
 
@@ -79,6 +83,7 @@ _HAPPENED: Final = frozenset(
         AlertCode.FORCED_CLOSE,
         AlertCode.FUNDING_UNCLAIMED,
         AlertCode.ORDER_DIFFERS,
+        AlertCode.STOP_LIMIT_UNFILLED,
         AlertCode.VENUE_CONTRADICTS,
     }
 )

@@ -88,6 +88,10 @@ class DenialRule(MeaningEnum):
     EXIT_UNKNOWN = "exit_unknown", "what became of an earlier exit is not known"
     ORDER_UNSETTLED = "order_unsettled", "an order of the position is not settled"
     BELOW_VENUE_MINIMUM = "below_venue_minimum", "less than the venue sells at this price"
+    STOP_LIMIT_OUTSIDE = (
+        "stop_limit_outside",
+        "the limit of a stop-limit would lie beyond what the venue takes: the daemon guards",
+    )
     LADDER_STEP_TOO_SMALL = (
         "ladder_step_too_small",
         "less than the venue sells: it joins the next step",

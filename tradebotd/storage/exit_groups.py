@@ -12,7 +12,7 @@ import asyncpg
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName
-from tradebotd.domain.order import OrderStatus, OrderType
+from tradebotd.domain.order import OrderStatus, OrderType, TimeInForce
 from tradebotd.domain.quote import PriceKind
 from tradebotd.storage.postgres.database import Connection
 
@@ -51,7 +51,7 @@ CLOSE: Final[LiteralString] = """
 SELECT: Final[LiteralString] = """
     SELECT g.id AS group_id, g.position_id, g.role, g.kind, o.id AS order_id, o.client_order_id,
            o.venue AS order_venue, o.symbol AS order_symbol, o.type, o.status, o.quantity AS order_quantity, o.stop_price,
-           o.working_price, o.settled, o.send_by, o.created_at
+           o.limit_price, o.working_price, o.time_in_force, o.settled, o.send_by, o.created_at
       FROM exit_groups AS g
       LEFT JOIN orders AS o ON o.exit_group_id = g.id
      WHERE g.position_id = ANY ($1::bigint[]) AND g.role <> 'closed'
@@ -81,6 +81,8 @@ class GroupOrder:
     status: OrderStatus
     quantity: Decimal
     stop_price: Decimal | None
+    limit_price: Decimal | None
+    time_in_force: TimeInForce
     settled: bool
     send_by: datetime  # host time
     created_at: datetime  # market time
@@ -223,6 +225,8 @@ def _order(row: Any) -> GroupOrder:
         status=OrderStatus(row["status"]),
         quantity=row["order_quantity"],
         stop_price=row["stop_price"],
+        limit_price=row["limit_price"],
+        time_in_force=TimeInForce(row["time_in_force"]),
         settled=row["settled"],
         send_by=row["send_by"],
         created_at=row["created_at"],

@@ -21,7 +21,7 @@ SELECT: Final[LiteralString] = (  # constants alone
     )
     SELECT p.*, g.id AS group_id, g.role, g.kind, o.id AS order_id, o.client_order_id,
            o.venue AS order_venue, o.symbol AS order_symbol, o.type, o.status, o.quantity AS order_quantity, o.stop_price,
-           o.working_price, o.settled, o.send_by, o.created_at,
+           o.limit_price, o.working_price, o.time_in_force, o.settled, o.send_by, o.created_at,
            p.position_type = 'futures' AND
            EXISTS (SELECT 1 FROM positions AS s
                     WHERE s.venue = p.venue AND s.symbol = p.symbol AND s.position_type = p.position_type

@@ -1,6 +1,7 @@
 """Wiring of the exits; `trading/exits/__init__.py` says which part may act."""
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.domain.ids import VenueName
@@ -20,6 +21,7 @@ from tradebotd.trading.exits.resting_rounds import RestingRounds
 from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
+from tradebotd.trading.exits.unfilled_stops import UnfilledStops
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FreshPrices
 from tradebotd.trading.prices.split_pauses import SplitPauses
@@ -35,15 +37,22 @@ def wire_exits(
     placement: Placement,
     evidence: ExitEvidence,
     resting: Collection[VenueName] | None,
+    limit_offsets: Mapping[VenueName, Decimal],
 ) -> ExitManager:
     """Build the exit manager. *resting*: venues where stops rest (None: all that take them)."""
     hours = _hours(core)
     tracked = TrackedPositions(core.database, core.symbols, core.calendars, lambda: bad_ticks.limit)
     pauses = SplitPauses(core.database, core.clock, hours)
-    groups, stops = _resting(core, placement, evidence, resting)
+    groups, stops = _resting(core, placement, evidence, resting, limit_offsets)
     timers = RetryTimers()
+    unfilled = UnfilledStops(core.database, core.clock)
     holds = ExitHolds(
-        clock=core.clock, pauses=pauses, resting=stops, placement=placement, timers=timers
+        clock=core.clock,
+        pauses=pauses,
+        resting=stops,
+        placement=placement,
+        timers=timers,
+        unfilled=unfilled,
     )
     market_exits = MarketExits(
         placement=groups,
@@ -86,6 +95,7 @@ def wire_exits(
             pauses=pauses,
         ),
         unprotected=Unprotected(core.database, core.clock),
+        unfilled=unfilled,
         bans=core.bans,
         ban_alerts=BanAlerts(core.database, core.clock, core.bans),
         hours=hours,
@@ -110,6 +120,7 @@ def _resting(
     placement: Placement,
     evidence: ExitEvidence,
     where: Collection[VenueName] | None,
+    limit_offsets: Mapping[VenueName, Decimal],
 ) -> tuple[ExitPlacement, RestingStops]:
     groups = ExitPlacement(
         database=core.database,
@@ -127,6 +138,7 @@ def _resting(
         symbols=core.symbols,
         calendars=core.calendars,
         venues=_resting_venues(core.venues, where),
+        limit_offsets=limit_offsets,
     )
     return groups, stops
 

@@ -1,7 +1,9 @@
 """Wiring of the order path: orders, positions, their exits, and reconciliation."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
 
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.exits import wire_exits
@@ -25,9 +27,15 @@ class OrderPath:
 
 
 def wire_order_path(
-    core: TradingCore, *, resting: Collection[VenueName] | None = None
+    core: TradingCore,
+    *,
+    resting: Collection[VenueName] | None = None,
+    limit_offsets: Mapping[VenueName, Decimal] = MappingProxyType({}),
 ) -> OrderPath:
-    """Build the order path. *resting*: venues where stops rest (None: all that take them)."""
+    """Build the order path. *resting*: venues where stops rest (None: all that take them).
+
+    *limit_offsets*: of stop-limits, by venue, as fractions of the stop.
+    """
     bad_ticks = BadTickFilter(core.prices)
     recorder = OrderRecorder(
         database=core.database,
@@ -55,6 +63,7 @@ def wire_order_path(
         placement=placement,
         evidence=reconciliation.evidence,
         resting=resting,
+        limit_offsets=limit_offsets,
     )
     return OrderPath(
         recorder=recorder,

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tradebotd.clocks.host import SystemHost
 from tradebotd.config.model import Config
+from tradebotd.config.sections import VenueSection
 from tradebotd.config.zone_database import zone
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.files import LoadedFiles
@@ -16,7 +17,9 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.order_type import OrderType, TimeInForce
 from tradebotd.domain.venue_ban import VenueBans
+from tradebotd.market.calendars import Calendar
 from tradebotd.ports.venue import Replacement, SelfTrade, Venue
 from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy
@@ -80,7 +83,8 @@ def wire_trading(
     nonce: bytes,
 ) -> Trading:
     symbols = {symbol.symbol: symbol for symbol in files.symbols}
-    adapters, bans = _venues(config, symbols, database, market), VenueBans()
+    calendars = {name: files.calendars[symbol.calendar] for name, symbol in symbols.items()}
+    adapters, bans = _venues(config, symbols, database, market, calendars), VenueBans()
     core = TradingCore(
         database=database,
         clock=market.clock,
@@ -96,7 +100,9 @@ def wire_trading(
         sequential=market.clock.speed == 0,
     )
     resting = {VenueName(name) for name, venue in config.venues.items() if venue.resting_stops}
-    return _compose(config, files, market, core, adapters, wire_order_path(core, resting=resting))
+    offsets = {VenueName(name): venue.stop_limit_offset for name, venue in config.venues.items()}
+    path = wire_order_path(core, resting=resting, limit_offsets=offsets)
+    return _compose(config, files, market, core, adapters, path)
 
 
 def _compose(
@@ -262,7 +268,11 @@ def _commands(
 
 
 def _venues(
-    config: Config, symbols: Mapping[str, MarketSymbol], database: Database, market: Market
+    config: Config,
+    symbols: Mapping[str, MarketSymbol],
+    database: Database,
+    market: Market,
+    calendars: Mapping[str, Calendar],
 ) -> dict[VenueName, Venue]:
     instruments = {name: symbol.instrument for name, symbol in symbols.items()}
     venues: dict[VenueName, Venue] = {}
@@ -282,6 +292,8 @@ def _venues(
             resting_stops=section.resting_stops,
             replacement=Replacement(section.replacement),
             self_trade=SelfTrade(section.self_trade),
+            order_types=_order_types(section),
+            stop_time_in_force=TimeInForce(section.stop_time_in_force),
         )
         venues[name] = PaperVenue(
             name,
@@ -291,5 +303,12 @@ def _venues(
             terms,
             instruments,
             price_kinds=config.venue_kinds(key),
+            day_end=lambda symbol, at: calendars[symbol].next_close(at),
         )
     return venues
+
+
+def _order_types(section: VenueSection) -> frozenset[OrderType] | None:
+    if section.order_types is None:
+        return None
+    return frozenset(OrderType(name) for name in section.order_types)

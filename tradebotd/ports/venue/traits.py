@@ -81,7 +81,13 @@ class VenueTraits:
     )
     base_fee: Decimal = ZERO
 
-    def time_in_force(self, kind: OrderType) -> TimeInForce:
-        """Return the time in force that orders of type *kind* are sent with."""
+    def time_in_force(self, kind: OrderType, wanted: TimeInForce | None = None) -> TimeInForce:
+        """Return the time in force that orders of type *kind* are sent with.
+
+        That is *wanted*, where it is taken; of a type that is not named every one is.
+        """
         usual = AT_ONCE if kind is OrderType.MARKET else UNTIL_CANCELLED
-        return self.times_in_force.get(kind, usual)[0]
+        taken = self.times_in_force.get(kind)
+        if wanted is not None and (taken is None or wanted in taken):
+            return wanted
+        return (taken or usual)[0]

@@ -37,6 +37,7 @@ from tradebotd.trading.execution.lease import RECHECK_AFTER, HeldBack, Lease
 from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.order_ids import OrderIds
 from tradebotd.trading.execution.recorder import OrderRecorder
+from tradebotd.trading.execution.times_in_force import as_taken
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +139,7 @@ class Placement:
         unsettled, the position changed, this candle was acted on), AccountTakenError (the lease is
         lost), DatabaseUnavailableError. Then nothing was sent, and nothing will be.
         """
-        intent = approved.intent
+        intent = as_taken(approved.intent, self._venues)
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             limit = None
             if intent.role is OrderRole.EXIT:
@@ -186,12 +187,13 @@ class Placement:
             group_id = await _use_group(connection, position_id, use, now)
             for approved_order in approved:
                 order_id = await self._ids.take(connection)
+                intent = as_taken(approved_order.intent, self._venues)
                 order = NewOrder(
                     id=order_id,
                     client_order_id=client_order_id_for(self._nonce, order_id),
-                    intent=approved_order.intent,
+                    intent=intent,
                     exits=None,
-                    params_hash=request_fingerprint(approved_order.intent.request),
+                    params_hash=request_fingerprint(intent.request),
                     send_by=self._host.now() + SEND_WITHIN,
                     created_at=now,
                     exit_group_id=group_id,

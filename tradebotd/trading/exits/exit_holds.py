@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 
 from tradebotd.domain.ids import PositionId
+from tradebotd.domain.position import CloseReason
 from tradebotd.ports.clock import Clock
 from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.exits.backoff import RetryTimers
 from tradebotd.trading.exits.exit_intents import ExitIntent
 from tradebotd.trading.exits.resting_stops import GRACE, RestingStops
+from tradebotd.trading.exits.unfilled_stops import UnfilledStops
 from tradebotd.trading.prices.split_pauses import SPLIT, SplitPauses
 
 
@@ -22,7 +24,9 @@ class ExitHolds:
         resting: RestingStops,
         placement: Placement,
         timers: RetryTimers,
+        unfilled: UnfilledStops,
     ) -> None:
+        self._unfilled = unfilled
         self._clock = clock
         self._pauses = pauses
         self._resting = resting
@@ -48,6 +52,7 @@ class ExitHolds:
         return held_back.reason
 
     def forget(self, position_id: PositionId) -> None:
+        self._unfilled.forget(position_id)
         self._triggered_at.pop(position_id, None)
 
     def _rests_just_triggered(self, exit_: ExitIntent) -> bool:
@@ -58,6 +63,8 @@ class ExitHolds:
         now = self._clock.now()
         since = self._triggered_at.get(position.id)
         if since is not None and now >= since + self._grace:
+            if exit_.reason is not CloseReason.TAKE_PROFIT:
+                self._unfilled.add(position, resting)
             return False
         if since is None:
             self._triggered_at[position.id] = now

@@ -20,6 +20,7 @@ from tradebotd.risk.exit_levels import (
     tightest_stop,
     triggered,
 )
+from tradebotd.risk.resting_types import USUAL, RestingTypes, stop_limit_price
 from tradebotd.risk.sellable import sellable
 
 LEAST_MOVE = Decimal("0.0005")  # of the level: a trailing stop is not replaced at a venue for less
@@ -41,19 +42,37 @@ class ExitIntent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestingPair:
-    """Orders resting at a venue for a position: a stop, with a target where both are linked."""
+    """Orders resting at a venue for a position: a stop, with a target where both are linked.
+
+    `quantity`: what both sell; less than is held where the venue's stops take whole lots only.
+    `ends_at`: when they end by themselves; None: not at all.
+    """
 
     reason: CloseReason  # of the stop
     stop: Decimal
     target: Decimal | None
     quantity: Decimal
     working_price: PriceKind = PriceKind.LAST
+    types: RestingTypes = USUAL
+    ends_at: datetime | None = None
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether a price may run through the stop without filling it."""
+        return self.types.stop is OrderType.STOP_LIMIT
+
+    def is_over(self, now: datetime) -> bool:
+        """Return whether the day of the orders is over; nothing rests any more."""
+        return self.ends_at is not None and self.ends_at <= now
 
     def covers(self, position: Position, exit_: ExitIntent) -> bool:
         """Return whether the price that met *exit_* has also met an order that rests."""
         if exit_.level is None or self.working_price is not position.trigger_kind:
             return False
         if exit_.reason is CloseReason.TAKE_PROFIT:
+            by_last = self.types.target is OrderType.LIMIT  # whatever the stop is compared with
+            if by_last and position.trigger_kind is not PriceKind.LAST:
+                return False
             return self.target == exit_.level
         return more_favourable(position.side, self.stop, exit_.level) == self.stop
 
@@ -194,9 +213,13 @@ def pair_for(
     instrument: Instrument,
     *,
     linked: bool,
+    types: RestingTypes = USUAL,
     working_price: PriceKind = PriceKind.LAST,
 ) -> RestingPair | None:
-    """Return what should rest; None without a stop, or if it sells less than the venue takes."""
+    """Return what should rest; None without a stop, or if it sells less than the venue takes.
+
+    Its quantity is whole lots of the stop's own type: what is left over is the daemon's to sell.
+    """
     stop, trailing = position.stop_loss, position.trailing_stop
     if stop is None and trailing is None:
         return None
@@ -205,18 +228,24 @@ def pair_for(
         stop is None or more_favourable(position.side, stop, trailing) != stop
     ):
         tightest, reason = trailing, CloseReason.TRAILING_STOP
-    if tightest is None or tightest <= 0:
+    if tightest is None or tightest <= 0 or types.stop is None:
         return None
-    quantity = sellable_now(position, tightest, instrument)
+    worth = tightest
+    if types.stop is OrderType.STOP_LIMIT:
+        worth = stop_limit_price(position.side.exit, tightest, types.limit_offset, instrument)
+    by_type = instrument.order(types.stop)
+    quantity = sellable(position.quantity, worth, by_type, position_type=position.position_type)
     if not quantity:
         return None
-    target = position.take_profit if linked and not position.exits.ladder else None
+    linked = linked and types.target is not None and not position.exits.ladder
+    target = position.take_profit if linked else None
     return RestingPair(
         reason=reason,
         stop=tightest,
         target=target,
         quantity=quantity,
         working_price=working_price,
+        types=types,
     )
 
 
@@ -238,20 +267,43 @@ def follows(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> bool
         return False
     if rests.working_price is not wanted.working_price:
         return False
+    if (rests.types.stop, rests.types.stop_lasts) != (wanted.types.stop, wanted.types.stop_lasts):
+        return False
+    if rests.target is not None and rests.types.target is not wanted.types.target:
+        return False
     if rests.stop == wanted.stop:
         return True
     tighter = more_favourable(side, rests.stop, wanted.stop) == wanted.stop
     return tighter and wanted.reason is CloseReason.TRAILING_STOP
 
 
-def resting_exits(position: Position, pair: RestingPair) -> list[OrderIntent]:
-    orders = [(OrderType.STOP_MARKET, pair.reason, pair.stop)]
-    if pair.target is not None:
-        orders.append((OrderType.TAKE_PROFIT_MARKET, CloseReason.TAKE_PROFIT, pair.target))
+def resting_exits(
+    position: Position, pair: RestingPair, limit: Decimal | None = None
+) -> list[OrderIntent]:
+    """Return the orders of *pair*; *limit*: the second price of its stop, if that is a stop-limit.
+
+    A target fills at its own price or better, by whichever type it rests.
+    """
+    types = pair.types
+    if types.stop is None or (pair.has_limit and limit is None):
+        raise ValueError(f"a {types.stop} stop without its limit")
+    prices: dict[str, Decimal | None] = {"stop": pair.stop, "limit": limit}
+    orders = [(types.stop, types.stop_lasts, pair.reason, prices)]
+    if pair.target is not None and types.target is not None:
+        prices = {
+            "stop": None if types.target is OrderType.LIMIT else pair.target,
+            "limit": None if types.target is OrderType.TAKE_PROFIT_MARKET else pair.target,
+        }
+        orders.append((types.target, types.target_lasts, CloseReason.TAKE_PROFIT, prices))
     return [
         OrderIntent(
             request=_request(
-                position, kind, pair.quantity, stop=price, working_price=pair.working_price
+                position,
+                kind,
+                pair.quantity,
+                lasts=lasts,
+                working_price=PriceKind.LAST if of_order["stop"] is None else pair.working_price,
+                **of_order,
             ),
             bot=position.bot,
             role=OrderRole.EXIT,
@@ -260,7 +312,7 @@ def resting_exits(position: Position, pair: RestingPair) -> list[OrderIntent]:
             position_id=position.id,
             position_version=position.version,
         )
-        for kind, reason, price in orders
+        for kind, lasts, reason, of_order in orders
     ]
 
 
@@ -269,8 +321,10 @@ def _request(
     kind: OrderType,
     quantity: Decimal,
     *,
+    lasts: TimeInForce = TimeInForce.IOC,
     trigger: Decimal | None = None,
     stop: Decimal | None = None,
+    limit: Decimal | None = None,
     working_price: PriceKind = PriceKind.LAST,
 ) -> OrderRequest:
     return OrderRequest(
@@ -278,11 +332,12 @@ def _request(
         symbol=position.symbol,
         side=position.side.exit,
         type=kind,
-        time_in_force=TimeInForce.IOC if kind is OrderType.MARKET else TimeInForce.GTC,
+        time_in_force=lasts,
         quantity=quantity,
         position_type=position.position_type,
         reduce_only=position.position_type is PositionType.FUTURES,
         trigger_price=trigger,
         stop_price=stop,
+        limit_price=limit,
         working_price=working_price,
     )

@@ -34,6 +34,7 @@ from tradebotd.trading.exits.resting_rounds import RestingRounds
 from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
+from tradebotd.trading.exits.unfilled_stops import UnfilledStops
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FRESH, FreshPrices
 from tradebotd.trading.prices.split_pauses import SplitPauses
@@ -66,6 +67,7 @@ class ExitParts:
     orphaned: OrphanedExits
     sweep: Sweep
     unprotected: Unprotected
+    unfilled: UnfilledStops
     bans: VenueBans
     ban_alerts: BanAlerts
     hours: Mapping[str, Calendar]
@@ -88,6 +90,7 @@ class ExitManager:
         self._unprotected = parts.unprotected
         self._bans = parts.bans
         self._ban_alerts = parts.ban_alerts
+        self._unfilled = parts.unfilled
         self._resting = parts.resting
         self._orphaned = parts.orphaned
         self._market_exits = parts.market_exits
@@ -212,6 +215,7 @@ class ExitManager:
             log.warning("stale price ignored", age_s=age.total_seconds())
             return
         await self._market_exits.close_all(exits, result)
+        await self._unfilled.store()
         if result.failed or "market closed" in result.waiting.values():
             log.warning("exits not made", failed=result.failed, waiting=result.waiting)
 
@@ -240,6 +244,7 @@ class ExitManager:
         self._out_of_reach = lost = await self._sweep.run(now, result)
         await self._tracked.persist()  # what prices of this sweep have moved
         await self.symbol_pauses.save()
+        await self._unfilled.store()
         await self._rounds.after_sweep(result)
         await self._resting.update_alerts()
         await self._unprotected.update(lost)

@@ -1,9 +1,16 @@
 """What rests for a position, as its exit groups say it. Pure."""
 
-from tradebotd.domain.order import OrderType
+from decimal import Decimal
+
+from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.position import CloseReason
-from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
+from tradebotd.market.calendars import Calendar
+from tradebotd.risk.resting_types import STOPS, RestingTypes
+from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups
 from tradebotd.trading.exits.exit_intents import RestingPair
+from tradebotd.trading.exits.resting_capability import end_of
+
+_MAY_REST = frozenset(OrderType) - {OrderType.MARKET}
 
 
 def is_resting(group: ExitGroup) -> bool:
@@ -27,19 +34,32 @@ def any_rests(groups: Groups) -> bool:
     )
 
 
-def pair_of(group: ExitGroup) -> RestingPair | None:
-    """Return what rests; None when not all of it is acknowledged."""
-    orders = group.unsettled
-    stops = [order for order in orders if order.type is OrderType.STOP_MARKET and order.is_live]
-    targets = [
-        order for order in orders if order.type is OrderType.TAKE_PROFIT_MARKET and order.is_live
-    ]
-    if not stops or stops[0].stop_price is None:
+def pair_of(group: ExitGroup, calendar: Calendar) -> RestingPair | None:
+    """Return what rests, by whichever types; None when not all of it is acknowledged."""
+    live = [order for order in group.unsettled if order.is_live and order.type in _MAY_REST]
+    stop = next((order for order in live if order.type in STOPS), None)
+    target = next((order for order in live if order.type not in STOPS), None)
+    if stop is None or stop.stop_price is None:
         return None
     return RestingPair(
         reason=CloseReason.STOP_LOSS,
-        stop=stops[0].stop_price,
-        target=targets[0].stop_price if targets else None,
-        quantity=stops[0].quantity,
-        working_price=stops[0].working_price,
+        stop=stop.stop_price,
+        target=None if target is None else _level(target),
+        quantity=stop.quantity,
+        working_price=stop.working_price,
+        types=_types(stop, target),
+        ends_at=end_of(stop.time_in_force, stop.created_at, calendar),
+    )
+
+
+def _level(target: GroupOrder) -> Decimal | None:
+    return target.limit_price if target.stop_price is None else target.stop_price
+
+
+def _types(stop: GroupOrder, target: GroupOrder | None) -> RestingTypes:
+    return RestingTypes(
+        stop=stop.type,
+        target=None if target is None else target.type,
+        stop_lasts=stop.time_in_force,
+        target_lasts=stop.time_in_force if target is None else target.time_in_force,
     )

@@ -7,12 +7,13 @@ have changed. A quiet sweep compares in memory and asks no venue.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 import anyio
 import structlog
 
-from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     AccountTakenError,
@@ -26,7 +27,6 @@ from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import Position
-from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
@@ -34,27 +34,25 @@ from tradebotd.ports.venue import Venue
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
 from tradebotd.storage.exit_reads import ExitRead
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.condition_alerts import ConditionAlerts, subject
-from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_intents import (
     ExitIntent,
     RestingPair,
     follows,
     near_enough,
-    pair_for,
     resting_exits,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.missing_stops import MissingStops
 from tradebotd.trading.exits.promised_stops import PATIENCE, PromisedStops
 from tradebotd.trading.exits.refused_stops import RefusedStops
-from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting, pair_of, unknown
+from tradebotd.trading.exits.resting_capability import RestingCapability, end_of
+from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting, pair_of
 from tradebotd.trading.exits.resting_queue import RestingQueue
 
 log = structlog.get_logger(__name__)
 
 GRACE: Final = timedelta(seconds=2)
 MOVE_EVERY: Final = timedelta(seconds=1)
-IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 
 
 class RestingStops:
@@ -75,8 +73,12 @@ class RestingStops:
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         venues: Mapping[VenueName, Venue],
+        limit_offsets: Mapping[VenueName, Decimal] = MappingProxyType({}),
     ) -> None:
         self._placement = placement
+        self._capability = RestingCapability(
+            venues=venues, symbols=symbols, prices=prices, limit_offsets=limit_offsets
+        )
         self._clock = clock
         self._refusals = RefusedStops(clock, prices, symbols, venues)
         self._promises = PromisedStops(placement, clock, venues)
@@ -91,12 +93,9 @@ class RestingStops:
         self._live: dict[PositionId, RestingPair] = {}
         self.dirty = self.is_attended = False
         self.wakeup = anyio.Event()
-        self._timers = RetryTimers()
-        self._backoff = Backoff()
-        self._lost_reasons: dict[PositionId, str] = {}
-        self.failing: dict[str, str] = {}
+        self._missing = MissingStops(database, clock)
+        self.failing = self._missing.failing
         placement.subscribe_to_retirements(self._on_retired)
-        self._alerts = ConditionAlerts(database, clock, AlertCode.RESTING_STOP_LOST, "warning")
 
     def _mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
         self._due[position_id] = None
@@ -104,7 +103,7 @@ class RestingStops:
         if venue is None:
             return  # nothing of it has been seen yet
         if is_urgent is None:
-            is_urgent = position_id not in self._live
+            is_urgent = self.live(position_id) is None
         self.queue.add(position_id, venue, is_urgent=is_urgent)
         self.dirty = True
         self.wakeup.set()
@@ -126,10 +125,12 @@ class RestingStops:
         if position_id not in held:
             self._due.pop(position_id, None)
             return False
-        return self._timers.held_until(position_id, self._clock.now()) is None
+        return self._missing.timers.held_until(position_id, self._clock.now()) is None
 
     def live(self, position_id: PositionId) -> RestingPair | None:
-        return self._live.get(position_id)
+        """Return what rests; None once its day is over, whether the venue has told so or not."""
+        pair = self._live.get(position_id)
+        return None if pair is None or pair.is_over(self._clock.now()) else pair
 
     def applies_to(self, position: Position) -> bool:
         return position.venue in self._venues
@@ -144,7 +145,9 @@ class RestingStops:
 
     def needs_change(self, position: Position) -> bool:
         """Return whether what rests is another stop by enough; one that trails is moved seldom."""
-        live, wanted = self._live.get(position.id), self._wanted(position)
+        live, wanted = self.live(position.id), self._capability.wanted(position)
+        if wanted is None and self._capability.takes_no_stop(position):
+            return position.id not in self._checked  # one may rest from before
         if live is None or wanted is None:
             return live != wanted
         if near_enough(live, wanted, position.side):
@@ -167,15 +170,11 @@ class RestingStops:
         self._due[position_id] = None
 
     def forget(self, position_id: PositionId) -> None:
-        for by_position in (
-            *(self._due, self._live, self._lost_reasons, self._places, self._moved_at),
-        ):
+        for by_position in (self._due, self._live, self._places, self._moved_at):
             by_position.pop(position_id, None)
-        self.failing.pop(str(position_id), None)
+        self._missing.forget(position_id)
         self._checked.discard(position_id)
         self.queue.discard(position_id)
-        self._timers.forget(position_id)
-        self._backoff.forget(position_id)
         self._promises.end(position_id)
 
     async def maintain(
@@ -199,7 +198,7 @@ class RestingStops:
             self._due.pop(position_id, None)
             return None
         if any_rests(read.groups):
-            self._lost_reasons.pop(position_id, None)
+            self._missing.lost.pop(position_id, None)
         try:
             hit = await self._attempt(position, read)
         except DatabaseUnavailableError:
@@ -222,7 +221,7 @@ class RestingStops:
             if denied.rule is DenialRule.POSITION_CLOSED:
                 self.forget(position.id)  # the missing stop itself has ended it
             else:
-                self._denied(position.id, groups, denied)
+                self._missing.denied(position.id, groups, denied)
         except AccountTakenError as error:
             self.failing[str(position.id)] = f"resting stop: {error}"
         except OrderRejectedError as error:
@@ -232,12 +231,10 @@ class RestingStops:
         return None
 
     async def update_alerts(self) -> None:
-        await self._alerts.update(
-            {subject(position_id): reason for position_id, reason in self._lost_reasons.items()}
-        )
+        await self._missing.update_alerts()
 
     async def _maintain(self, position: Position, read: ExitRead) -> None:
-        if not self._calendars[self._symbols[position.symbol].calendar].is_open(self._clock.now()):
+        if not self._calendar(position).is_open(self._clock.now()):
             return  # it stays due until orders are accepted
         self._checked.add(position.id)
         groups, is_fresh = read.groups, read.groups.retiring is None
@@ -246,9 +243,20 @@ class RestingStops:
         active = groups.active
         if active is not None and active.unsettled and active.kind is GroupKind.MARKET:
             return  # an exit is under way
+        await self._bring_about(position, read, is_fresh=is_fresh)
+
+    async def _bring_about(self, position: Position, read: ExitRead, *, is_fresh: bool) -> None:
+        """Let rest what should, beside an active group in which nothing is under way."""
+        active = read.groups.active
         # By the row: what rests at the venue is never ahead of what is stored.
-        wanted = self._wanted(read.position)
-        rests = None if active is None else pair_of(active)
+        wanted = self._capability.wanted(read.position)
+        rests = None if active is None else pair_of(active, self._calendar(position))
+        if rests is not None and active is not None and rests.is_over(self._clock.now()):
+            await self._placement.clear(position.id, active)  # its end was not told
+            return
+        if rests is not None and self._capability.takes_no_stop(position):
+            self._settled(position.id, rests)
+            return
         if wanted is None:
             self._live.pop(position.id, None)
             if rests is not None:
@@ -290,29 +298,32 @@ class RestingStops:
     ) -> None:
         held_back = self._placement.orders.held_back(position.venue)
         if held_back is not None:  # no refusal: it is due as soon as it may leave
-            self._timers.hold_until(position.id, self._clock.now() + held_back.pause)
+            self._missing.timers.hold_until(position.id, self._clock.now() + held_back.pause)
             return
-        lost = self._live.pop(position.id, None) is not None and rests is None
+        lost = self.live(position.id) is not None and rests is None
+        self._live.pop(position.id, None)
         placed: list[RestingPair] = []
+        calendar = self._calendar(position)
 
         def build(current: Position) -> list[OrderIntent]:
-            pair = self._wanted(current) or wanted
-            placed[:] = [pair]
-            return resting_exits(current, pair)
+            pair = self._capability.wanted(current) or wanted
+            ends_at = end_of(pair.types.stop_lasts, self._clock.now(), calendar)
+            placed[:] = [replace(pair, ends_at=ends_at)]
+            return resting_exits(current, pair, self._capability.limit(current, pair))
 
         await self._placement.place(
             position.id, GroupKind.RESTING, build, [], read=read, clears=not self.is_attended
         )
         self._moved_at[position.id] = self._clock.now()
         if lost:  # not to an exit of our own that is under way: that would have been denied
-            self._lost_reasons[position.id] = (
+            self._missing.lost[position.id] = (
                 "the stop that rested at the venue was not there any more"
             )
         if rests is not None and self._is_promised(position, rests, placed[0]):
             self._promises.add(position.id)
             self._live[position.id] = rests
         else:
-            self._backoff.forget(position.id)
+            self._missing.backoff.forget(position.id)
             self._live[position.id] = placed[0]
         log.info(
             "resting stop placed",
@@ -322,6 +333,8 @@ class RestingStops:
             target=placed[0].target,
             quantity=placed[0].quantity,
             working_price=placed[0].working_price,
+            type=placed[0].types.stop,
+            ends_at=placed[0].ends_at,
         )
         # It stays due once more: the next check reads that it is there, and clears what retires.
         if self.is_attended:
@@ -335,65 +348,42 @@ class RestingStops:
         if await self._promises.look(position, groups):
             seconds = PATIENCE.total_seconds()
             reason = f"the venue has promised another stop and not placed it within {seconds:.0f} s"
-            self.failing[str(position.id)] = self._lost_reasons[position.id] = reason
-            self._wait(position.id, reason)
+            self._missing.refused(position.id, reason)
 
     def _broken(self, position: Position, active: ExitGroup) -> None:
         """Wait after a promise that the venue has broken; what rested before rests on."""
         reason = "resting stop: the venue rejected the replacement that it had promised"
         self.failing[str(position.id)] = reason
-        self._wait(position.id, reason)
-        if (rests := pair_of(active)) is not None:
+        self._missing.wait(position.id, reason)
+        if (rests := pair_of(active, self._calendar(position))) is not None:
             self._live[position.id] = rests
         log.warning("promised stop rejected", bot=position.bot, symbol=position.symbol)
 
     def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
         if self._promises.end(position_id):
-            self._backoff.forget(position_id)
+            self._missing.backoff.forget(position_id)
         self._due.pop(position_id, None)
-        self._lost_reasons.pop(position_id, None)
+        self._missing.lost.pop(position_id, None)
         if live is not None:
             self._live[position_id] = live
 
     def _refused(self, position: Position, error: Exception) -> None:
         reason = f"resting stop: {describe_error(error)}"
-        self.failing[str(position.id)] = self._lost_reasons[position.id] = reason
         self._live.pop(position.id, None)
-        self._wait(position.id, reason)
-
-    def _denied(self, position_id: PositionId, groups: Groups, denied: OrderDeniedError) -> None:
-        """Wait after a denial; a stop that may or may not rest is none to count on.
-
-        This holds in this process and in the next.
-        """
-        if denied.rule in IN_DOUBT and unknown(groups):
-            self._lost_reasons[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
-        self._wait(position_id, denied.rule)
-
-    def _wait(self, position_id: PositionId, reason: str) -> None:
-        pause = self._backoff.refused(position_id, reason)
-        self._timers.hold_until(position_id, self._clock.now() + pause)
+        self._missing.refused(position.id, reason)
 
     async def _on_triggered_meanwhile(
         self, position: Position, error: OrderRejectedError
     ) -> ExitIntent | None:
         """Return the exit of a price faster than the stop; a stop that stays refused has failed."""
-        exit_ = await self._refusals.exit_of(position, self._wanted(position), error)
-        if exit_ is not None and position.id not in self._backoff.reasons:
+        exit_ = await self._refusals.exit_of(position, self._capability.wanted(position), error)
+        if exit_ is not None and position.id not in self._missing.backoff.reasons:
             self._live.pop(position.id, None)
-            self._wait(position.id, error.reason)
+            self._missing.wait(position.id, error.reason)
             log.info("stop level met", bot=position.bot, reason=error.reason)
         else:
             self._refused(position, error)
         return exit_
 
-    def _wanted(self, position: Position) -> RestingPair | None:
-        symbol, venue = self._symbols.get(position.symbol), self._venues.get(position.venue)
-        if symbol is None or venue is None:
-            return None
-        # What the venue cannot compare a stop with, the daemon does; at the venue the last price.
-        kind, traits = position.trigger_kind, venue.traits
-        working_price = kind if kind in traits.stop_prices else PriceKind.LAST
-        return pair_for(
-            position, symbol.instrument, linked=traits.linked_orders, working_price=working_price
-        )
+    def _calendar(self, position: Position) -> Calendar:
+        return self._calendars[self._symbols[position.symbol].calendar]

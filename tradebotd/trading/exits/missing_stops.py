@@ -1,0 +1,58 @@
+"""Stops that should rest and do not: why, until when nobody tries again, and their alert."""
+
+from typing import Final
+
+from tradebotd.domain.alert_code import AlertCode
+from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.ids import PositionId
+from tradebotd.ports.clock import Clock
+from tradebotd.storage.exit_groups import Groups
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.condition_alerts import ConditionAlerts, subject
+from tradebotd.trading.exits.backoff import Backoff, RetryTimers
+from tradebotd.trading.exits.resting_groups import unknown
+
+IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
+
+
+class MissingStops:
+    """Reasons by position. `failing`: of the last attempt; `lost`: alerted until a stop rests."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._clock = clock
+        self.lost: dict[PositionId, str] = {}
+        self.failing: dict[str, str] = {}
+        self.timers = RetryTimers()
+        self.backoff = Backoff()
+        self._alerts = ConditionAlerts(database, clock, AlertCode.RESTING_STOP_LOST, "warning")
+
+    def forget(self, position_id: PositionId) -> None:
+        self.lost.pop(position_id, None)
+        self.failing.pop(str(position_id), None)
+        self.timers.forget(position_id)
+        self.backoff.forget(position_id)
+
+    def wait(self, position_id: PositionId, reason: str) -> None:
+        pause = self.backoff.refused(position_id, reason)
+        self.timers.hold_until(position_id, self._clock.now() + pause)
+
+    def refused(self, position_id: PositionId, reason: str) -> None:
+        self.failing[str(position_id)] = self.lost[position_id] = reason
+        self.wait(position_id, reason)
+
+    def denied(self, position_id: PositionId, groups: Groups, denied: OrderDeniedError) -> None:
+        """Wait after a denial; a stop that may or may not rest is none to count on.
+
+        This holds in this process and in the next.
+        """
+        if denied.rule in IN_DOUBT and unknown(groups):
+            self.lost[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
+        if denied.rule is DenialRule.STOP_LIMIT_OUTSIDE:
+            self.lost[position_id] = f"no stop can rest: {denied.detail}"
+        self.wait(position_id, denied.rule)
+
+    async def update_alerts(self) -> None:
+        await self._alerts.update(
+            {subject(position_id): reason for position_id, reason in self.lost.items()}
+        )
