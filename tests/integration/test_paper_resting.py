@@ -298,6 +298,25 @@ async def test_open_orders_say_what_was_asked_also_after_a_restart(floor: Floor)
     assert (await again.venue.find_order("BTCUSDT", resting.client_order_id)).report == resting
 
 
+async def test_a_stop_limit_that_was_run_through_is_a_limit_also_after_a_restart(
+    floor: Floor,
+) -> None:
+    """M5.6, M6.1: it fills when the price comes back, whichever process it finds there."""
+    await bought(floor)
+    await floor.send(SELL, OrderType.STOP_LIMIT, "95", limit_price=Decimal("94.5"))
+    floor.prices.record(Tick(floor.clock.now(), "BTCUSDT", Decimal(94)))  # past both at once
+    await floor.point("94")
+    assert floor.heard == []
+
+    again = floor.after_a_kill()
+    await again.point("93")
+    assert again.heard == []
+    await again.point("94.6")
+    (filled,) = again.heard
+    assert [fill.price for fill in filled.fills] == [Decimal("94.5")]
+    assert (await again.venue.account()).balances.get("BTC") is None
+
+
 async def test_a_limit_is_a_maker_when_it_rested_and_a_taker_when_it_crossed(
     database: Database,
 ) -> None:

@@ -64,6 +64,8 @@ def tell_bot(answer: Answer) -> None:
     for position in held:
         print()
         print(_at_stake(position))
+        if position["resting_quantity"] is not None:
+            print(resting_words(position))
         tables.show(tables.EXITS, position["exits"], answer, empty="no exit: nothing ends it")
     for columns, rows, empty in (
         (tables.TRADES, bot["trades"], "no trades yet"),
@@ -83,6 +85,14 @@ def _at_stake(position: dict[str, Any]) -> str:
     distance = "" if away is None else f", {away} % from the {position['trigger_kind']} price"
     gain = with_asset(position["pnl_at_stop"], asset)
     return f"at its {stop}{distance}: {gain} before fees"
+
+
+def resting_words(position: dict[str, Any]) -> str:
+    """Describe for how much a stop rests: whole lots, where the venue's stops take no others."""
+    rests, held = plain(position["resting_quantity"]), plain(position["quantity"])
+    if rests == held:
+        return f"a stop rests at the venue for all of it, {held}"
+    return f"a stop rests at the venue for {rests} of {held}; the daemon alone guards the rest"
 
 
 def tell_order(answer: Answer) -> None:

@@ -12,6 +12,7 @@ import anyio
 import structlog
 
 from tradebotd.clocks.host import monotonic
+from tradebotd.domain.decimals import plain
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.health.disk import disk_problem
 from tradebotd.health.guards import Guards
@@ -127,9 +128,11 @@ def guards_of(protection: ExitManager) -> Guards:
     unguarded: list[str] = []
     for position in protection.held.values():
         rests = protection.protected_by(position.id) in {"resting", "both"}
-        (resting if rests else unguarded).append(
-            f"{position.bot} {position.symbol} (position {position.id})"
-        )
+        words = f"{position.bot} {position.symbol} (position {position.id})"
+        (resting if rests else unguarded).append(words)
+        quantity = protection.resting_quantity(position.id)
+        if rests and quantity is not None and quantity < position.quantity:
+            unguarded.append(f"{plain(position.quantity - quantity)} of {words}")
     return Guards(resting=resting, unguarded=unguarded)
 
 

@@ -20,8 +20,8 @@ from tradebotd.storage.postgres.database import Database
 
 
 class PositionView:
-    """*protected_by*, *resting_kind*: the exit manager's word on who would end a loss of a
-    position, and which price the stop that rests for it is compared with.
+    """*protected_by*, *resting_quantity*, *resting_kind*: the exit manager's word on who would end
+    a loss of a position, for how much of it a stop rests, and which price that is compared with.
     """
 
     def __init__(
@@ -33,7 +33,9 @@ class PositionView:
         market: MarketView,
         protected_by: Callable[[PositionId], ProtectedBy],
         resting_kind: Callable[[PositionId], PriceKind | None],
+        resting_quantity: Callable[[PositionId], Decimal | None] = lambda _: None,
     ) -> None:
+        self._resting_quantity = resting_quantity
         self._database = database
         self._clock = clock
         self._symbols = symbols
@@ -63,6 +65,7 @@ class PositionView:
             **told,
             unrealized_pnl=unrealized(row, last),
             protected_by=self._protected_by(row["id"]),
+            resting_quantity=self._resting_quantity(row["id"]),
             **exits,
         )
 

@@ -50,6 +50,7 @@ def wire_operator(
         market=market_view,
         protected_by=trading.protection.protected_by,
         resting_kind=trading.protection.resting_kind,
+        resting_quantity=trading.protection.resting_quantity,
     )
     return Operator(
         database=database,

@@ -133,6 +133,14 @@ class ExitManager:
         rests = self._resting.live(position_id)
         return None if rests is None else rests.working_price
 
+    def resting_quantity(self, position_id: PositionId) -> Decimal | None:
+        """Return for how much a stop rests at the venue; None: none does.
+
+        Less than is held where stops take whole lots only; the daemon guards what is left over.
+        """
+        resting = self._resting.live(position_id)
+        return None if resting is None else resting.quantity
+
     # PositionListener
 
     def watch(self, position: Position) -> None:
