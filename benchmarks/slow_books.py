@@ -1,7 +1,7 @@
 """A venue that keeps books and takes its time: cash that runs out, and stops that rest."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -73,8 +73,8 @@ class SlowBooks(ScriptedVenue):
         await self._way()
         return answer
 
-    async def open_orders(self) -> Sequence[OrderReport]:
-        answer = await super().open_orders()
+    async def open_orders(self, symbols: Collection[str] | None = None) -> Sequence[OrderReport]:
+        answer = await super().open_orders(symbols)
         await self._way()
         return answer
 

@@ -1,7 +1,7 @@
 """Open positions in a database, a venue that takes its time, and a watch on every connection."""
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -202,7 +202,10 @@ class SlowVenue(Untold):
             f"nothing rests here: {symbol} {old} {new} {request} {send_blocked_by}"
         )
 
-    async def open_orders(self) -> Sequence[OrderReport]:
+    async def open_orders(
+        self,
+        symbols: Collection[str],  # noqa: ARG002
+    ) -> Sequence[OrderReport]:
         await self._answer()
         return []
 
@@ -217,7 +220,11 @@ class SlowVenue(Untold):
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         raise AssertionError(f"nobody cancels here: {symbol} {client_order_id}")
 
-    async def fills_since(self, since: datetime) -> Sequence[Fill]:  # noqa: ARG002
+    async def fills_since(
+        self,
+        since: datetime,  # noqa: ARG002
+        symbols: Collection[str],  # noqa: ARG002
+    ) -> Sequence[Fill]:
         await self._answer()
         return []
 

@@ -68,6 +68,7 @@ class Case:
     symbol: MarketSymbol
     meet: Callable[[Tick], Awaitable[object]]
     limiter: Callable[[], AbstractAsyncContextManager[object]]
+    database: Database
     heard: list[OrderReport] = field(default_factory=list)
 
     def order(
@@ -117,6 +118,27 @@ class Case:
 
     async def rests(self) -> list[ClientOrderId]:
         return [report.client_order_id for report in await self.venue.open_orders()]
+
+    @staticmethod
+    def named(name: str) -> ClientOrderId:
+        return ClientOrderId(name)
+
+    def tells_fills(self, *, told: bool) -> None:
+        """Whether orders that rest carry their fills; the paper venue's never do."""
+        if isinstance(self.venue, ScriptedVenue):
+            self.venue.traits = replace(self.venue.traits, open_orders_tell_fills=told)
+
+    async def in_words(self, client_order_id: ClientOrderId, word: str) -> None:
+        """From now on the venue has a word of its own for the state of this order."""
+        if isinstance(self.venue, ScriptedVenue):
+            self.venue.words[client_order_id] = word
+            return
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                "UPDATE paper.orders SET status = $1 WHERE client_order_id = $2",
+                word,
+                client_order_id,
+            )
 
     async def balance(self, asset: str) -> Decimal:
         return (await self.venue.account()).balances.get(asset, Decimal(0))
@@ -206,7 +228,9 @@ def case(
 ) -> Case:
     clock, prices = FakeClock(NOW), FakePrices()
     traded = instrument(venue_name, **filters)
-    prices.move("BTCUSDT", "100")
+    both = {"BTCUSDT": traded, "ETHUSDT": replace(traded, symbol="ETHUSDT", base_asset="ETH")}
+    for each in both:
+        prices.move(each, "100")
     symbol = MarketSymbol(instrument=traded, feeds=(), timeframes=())
     if venue_name == "paper":
         terms = PaperTerms(
@@ -227,7 +251,7 @@ def case(
             prices,
             database,
             terms,
-            {"BTCUSDT": traded},
+            both,
             price_kinds=kinds,
             **ends,
         )
@@ -237,12 +261,12 @@ def case(
             if meeting is not None:
                 await meeting
 
-        made = Case(paper, clock, prices, symbol, meet, lambda: paper._one_at_a_time)
+        made = Case(paper, clock, prices, symbol, meet, lambda: paper._one_at_a_time, database)
     else:
         scripted = ScriptedVenue(
             clock,
             prices,
-            {"BTCUSDT": traded},
+            both,
             {"USDT": CASH},
             traits=replace(
                 limited(taken),
@@ -266,7 +290,13 @@ def case(
                 gate.set()
 
         made = Case(
-            scripted, clock, prices, symbol, lambda point: scripted.match(point.symbol), limiter
+            scripted,
+            clock,
+            prices,
+            symbol,
+            lambda point: scripted.match(point.symbol),
+            limiter,
+            database,
         )
     made.venue.listen(made.hear)
     return made

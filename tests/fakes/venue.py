@@ -1,7 +1,7 @@
 """A venue that keeps its books in memory and misbehaves when told."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -48,6 +48,7 @@ from tradebotd.ports.venue import (
     VenueClock,
     check_may_leave,
     not_blocked,
+    status_of,
 )
 from tradebotd.storage.postgres.database import assert_no_connection_held
 
@@ -83,8 +84,9 @@ class ScriptedVenue(PromisingBooks):
 
     `submit_linked` and `replace` take their behaviour from `script` too, one a call; `cancel` has
     `cancel_script`. `hidden_until`: it has never seen the order for so many asks, or until then
-    by the host. `fills_are_late`: its list of trades has none yet. `away`: what every call is
-    answered by, while it is set.
+    by the host. `fills_are_late`: its list of trades has none yet; `fills_asked`: the symbols of
+    which it was asked for trades. `words`: its own for the state of an order. `away`: what every
+    call is answered by, while it is set.
 
     `promises`: of replacements by the new order, where those are promised. They are kept before the
     next call is answered; where `promises_wait`, at the next price, after what rests has met it, or
@@ -121,6 +123,8 @@ class ScriptedVenue(PromisingBooks):
     hedge_mode: bool = False
     away: VenueUnavailableError | None = None
     promises_wait: bool = False
+    fills_asked: list[set[str] | None] = field(default_factory=list)
+    words: dict[ClientOrderId, str] = field(default_factory=dict)
 
     async def submit(
         self,
@@ -148,11 +152,21 @@ class ScriptedVenue(PromisingBooks):
         await self._read("find_order")
         report = None if self._hides(client_order_id) else self.orders.get(client_order_id)
         known = self.asked.get(client_order_id)
+        report = None if report is None else self._in_words(report)
         return OrderLookup(
             report=report if known is None or known.symbol == symbol else None,
             endpoints=self.endpoints,
             venue_time=host_now() + self.ahead,
         )
+
+    def _in_words(self, report: OrderReport) -> OrderReport:
+        """As an adapter tells what the venue has its own word for."""
+        word = self.words.get(report.client_order_id)
+        if word is None:
+            return report
+        asked = self.asked[report.client_order_id]
+        status, reason = status_of(word, report.filled_quantity, asked.quantity)
+        return replace(report, status=status, reason=reason or report.reason)
 
     def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
         self.listener, self.stream_listener, self.stream_told = listener, on_stream, False
@@ -253,10 +267,18 @@ class ScriptedVenue(PromisingBooks):
             if new in self.promises and symbol in {None, promise.request.symbol}:
                 await self._tell(self._decide(new))
 
-    async def open_orders(self) -> Sequence[OrderReport]:
+    async def open_orders(self, symbols: Collection[str] | None = None) -> Sequence[OrderReport]:
         await self._read("open_orders")
-        live = [*self.resting, *self.promises]
-        return [self.orders[each] for each in live if not self._is_hidden(each)]
+        live = [*self.resting.items()]
+        live += [(new, promise.request) for new, promise in self.promises.items()]
+        told = [
+            self.orders[each]
+            for each, request in live
+            if not self._is_hidden(each) and (symbols is None or request.symbol in symbols)
+        ]
+        if not self.traits.open_orders_tell_fills:
+            told = [replace(each, fills=()) for each in told]
+        return [self._in_words(each) for each in told]
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         await self._read("funding_since")
@@ -367,11 +389,15 @@ class ScriptedVenue(PromisingBooks):
         """So much of what rests trades at its limit; whoever listens must be told by the test."""
         return self._fill(client_order_id, quantity, None)[0]
 
-    async def fills_since(self, since: datetime) -> Sequence[Fill]:
+    async def fills_since(
+        self, since: datetime, symbols: Collection[str] | None = None
+    ) -> Sequence[Fill]:
         await self._read("fills_since")
+        self.fills_asked.append(None if symbols is None else set(symbols))
         if self.fills_are_late:
             return []
-        return [fill for fill in self.fills if fill.executed_at >= since]
+        asked = [fill for fill in self.fills if symbols is None or fill.symbol in symbols]
+        return [fill for fill in asked if fill.executed_at >= since]
 
     async def account(self) -> VenueAccount:
         await self._read("account")

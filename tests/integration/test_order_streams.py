@@ -1,6 +1,6 @@
 """A venue's order stream that is interrupted: said, made up for, and covered before new entries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -106,9 +106,11 @@ async def test_a_gap_is_covered_at_once_and_before_any_entry(streamed: Streamed)
     asked: list[datetime] = []
     real = harness.venue.fills_since
 
-    async def fills_since(since: datetime) -> Sequence[Fill]:
+    async def fills_since(
+        since: datetime, symbols: Collection[str] | None = None
+    ) -> Sequence[Fill]:
         asked.append(since)
-        return await real(since)
+        return await real(since, symbols)
 
     harness.venue.fills_since = fills_since  # type: ignore[method-assign]
     await harness.venue.restore_stream()

@@ -203,7 +203,7 @@ async def test_an_unknown_order_keeps_its_alert_while_the_holdings_cannot_be_rea
     await lose(doubt, Behaviour.DROP_BEFORE)
     await doubt.minutes(2)
 
-    async def refused(_: object) -> list[Fill]:
+    async def refused(*_: object) -> list[Fill]:
         raise VenueUnavailableError("503")
 
     monkeypatch.setattr(doubt.harness.venue, "fills_since", refused)

@@ -1,6 +1,6 @@
 """Lists of trades name an order by the venue's number alone, or by a name that is not ours."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,9 +29,9 @@ def told_as(harness: TradingHarness, monkeypatch: pytest.MonkeyPatch, name: str 
     """The list of trades has *name* where our client id would be; orders and streams keep ours."""
     real = harness.venue.fills_since
 
-    async def fills_since(since: datetime) -> Sequence[Fill]:
+    async def fills_since(since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
         other = None if name is None else ClientOrderId(name)
-        return [replace(fill, client_order_id=other) for fill in await real(since)]
+        return [replace(fill, client_order_id=other) for fill in await real(since, symbols)]
 
     monkeypatch.setattr(harness.venue, "fills_since", fills_since)
 

@@ -1,6 +1,6 @@
 """What of an account is compared with our books, what is left alone, and how much is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -102,9 +102,9 @@ class Asked:
         self._real = harness.venue.fills_since
         self.back: list[timedelta] = []
 
-    async def fills_since(self, since: datetime) -> Sequence[Fill]:
+    async def fills_since(self, since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
         self.back.append(self._harness.clock.now() - since)
-        return await self._real(since)
+        return await self._real(since, symbols)
 
 
 async def test_a_trade_by_hand_that_nobody_adopts_does_not_make_each_look_ask_for_all_since(

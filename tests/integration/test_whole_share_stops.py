@@ -55,7 +55,7 @@ async def fractional(
     harness = await open_harness(
         database, one(replacement, initial_capital=Decimal(10_000), **of(quantity)), venue=venue
     )
-    harness.set_filters(stop_lot=WHOLE)  # type: ignore[arg-type]
+    harness.set_filters(stop_lot=WHOLE)
     listen(harness)
     await harness.enter()
     await sweep(harness, 2)
@@ -82,7 +82,7 @@ async def test_the_stop_rests_for_whole_lots_and_is_not_moved_for_less(
 
     sent = len(harness.venue.submitted)
     after = await restart(harness)
-    after.set_filters(stop_lot=WHOLE)  # type: ignore[arg-type]
+    after.set_filters(stop_lot=WHOLE)
     await after.protection.load(after.clock.now())
     await sweep(after, 3)
     assert len(after.venue.submitted) == sent

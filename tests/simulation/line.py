@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NoReturn
@@ -173,13 +173,15 @@ class Line(Untold):
             report = order.report(fills=len(order.fills) - 1 if late else None)
         return OrderLookup(report=report, endpoints=ENDPOINTS, venue_time=street.time.now())
 
-    async def open_orders(self) -> Sequence[OrderReport]:
+    async def open_orders(self, symbols: Collection[str]) -> Sequence[OrderReport]:
         await self._ask("open_orders")
         now, hides = self.venue.street.time.monotonic(), self.venue.street.faults.on
         return [
             order.report()
             for order in self.venue.ledger.orders.values()
-            if order.status in LIVE and not (hides and order.hidden_until > now)
+            if order.request.symbol in symbols
+            and order.status in LIVE
+            and not (hides and order.hidden_until > now)
         ]
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
@@ -201,10 +203,11 @@ class Line(Untold):
         await self._arrive()
         return order.report()
 
-    async def fills_since(self, since: datetime) -> Sequence[Fill]:
+    async def fills_since(self, since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
         await self._ask("fills")
         street = self.venue.street
-        fills = [fill for fill in self.venue.ledger.fills if fill.executed_at >= since]
+        asked = [fill for fill in self.venue.ledger.fills if fill.symbol in symbols]
+        fills = [fill for fill in asked if fill.executed_at >= since]
         if street.faults.strikes("fills_endpoint_late", 20.0):
             late = street.time.now() - LATE_FILLS
             fills = [fill for fill in fills if fill.executed_at < late]

@@ -19,8 +19,8 @@ NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
 OURS = ClientOrderId("tb1")
 READS: dict[str, Callable[[Venue], Awaitable[object]]] = {
     "account": lambda venue: venue.account(),
-    "open_orders": lambda venue: venue.open_orders(),
-    "fills_since": lambda venue: venue.fills_since(NOW - timedelta(hours=1)),
+    "open_orders": lambda venue: venue.open_orders(["BTCUSDT"]),
+    "fills_since": lambda venue: venue.fills_since(NOW - timedelta(hours=1), ["BTCUSDT"]),
     "funding_since": lambda venue: venue.funding_since(NOW - timedelta(hours=1)),
     "transfers_since": lambda venue: venue.transfers_since(NOW - timedelta(hours=1)),
     "find_order": lambda venue: venue.find_order("BTCUSDT", OURS),

@@ -1,6 +1,6 @@
 """Schema `paper`: the paper venue's own records, read and written by that venue alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -45,7 +45,7 @@ FILLS_SINCE: Final[LiteralString] = """
     SELECT f.id, f.symbol, f.side, f.quantity, f.price, f.fee, f.fee_asset, f.executed_at, f.order_id,
            o.client_order_id
       FROM paper.fills f JOIN paper.orders o ON o.id = f.order_id
-     WHERE f.venue = $1 AND f.executed_at >= $2
+     WHERE f.venue = $1 AND f.executed_at >= $2 AND ($3::text[] IS NULL OR f.symbol = ANY ($3))
      ORDER BY f.executed_at, f.id
 """
 ACCOUNT: Final[LiteralString] = """
@@ -149,9 +149,11 @@ async def put_position(connection: Connection, venue: VenueName, position: Paper
 
 
 async def select_fills_since(
-    connection: Connection, venue: VenueName, since: datetime
+    connection: Connection, venue: VenueName, since: datetime, symbols: Collection[str] | None
 ) -> Sequence[Fill]:
-    rows = await connection.fetch(FILLS_SINCE, venue, since)
+    """Return fills in *symbols*, oldest first; None: in all."""
+    asked = None if symbols is None else list(symbols)
+    rows = await connection.fetch(FILLS_SINCE, venue, since, asked)
     return [fill_of(venue, row) for row in rows]
 
 

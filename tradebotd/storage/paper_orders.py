@@ -12,6 +12,7 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
+from tradebotd.ports.venue import status_of
 from tradebotd.storage.postgres.database import Connection
 
 INSERT_ORDER: Final[LiteralString] = """
@@ -120,12 +121,13 @@ async def select_order(
     if not rows:
         return None
     first = rows[0]
+    status, word = status_of(first["status"], first["filled_quantity"], first["order_quantity"])
     return OrderReport(
         client_order_id=client_order_id,
         venue_order_id=VenueOrderId(str(first["order_id"])),
-        status=_told(OrderStatus(first["status"])),
+        status=status,
         filled_quantity=first["filled_quantity"],
-        reason=first["reason"],
+        reason=word or first["reason"],
         at=first["updated_at"],
         fills=tuple(fill_of(venue, row) for row in rows if row["id"] is not None),
         asked=_request(
@@ -187,11 +189,6 @@ async def fill_order(connection: Connection, order_id: int, report: OrderReport)
     await connection.execute(
         FILL_ORDER, order_id, report.filled_quantity, report.status, report.reason, report.at
     )
-
-
-def _told(status: OrderStatus) -> OrderStatus:
-    """Return the status as the venue tells it: a promised order has been accepted."""
-    return OrderStatus.NEW if status is OrderStatus.PENDING_NEW else status
 
 
 async def trigger_order(connection: Connection, order_id: int, at: datetime) -> None:

@@ -5,7 +5,7 @@ over all venues, a sweep over all positions, or an operator's flatten. And a ven
 is away until an instant, is asked nothing before it, whoever would.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, TypeVar
@@ -126,11 +126,11 @@ class ContainedVenue:
             "find_order", lambda: self._venue.find_order(symbol, client_order_id)
         )
 
-    async def open_orders(self) -> Sequence[OrderReport]:
-        return await self._contained("open_orders", self._venue.open_orders)
+    async def open_orders(self, symbols: Collection[str]) -> Sequence[OrderReport]:
+        return await self._contained("open_orders", lambda: self._venue.open_orders(symbols))
 
-    async def fills_since(self, since: datetime) -> Sequence[Fill]:
-        return await self._contained("fills_since", lambda: self._venue.fills_since(since))
+    async def fills_since(self, since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
+        return await self._contained("fills_since", lambda: self._venue.fills_since(since, symbols))
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         return await self._contained("funding_since", lambda: self._venue.funding_since(since))

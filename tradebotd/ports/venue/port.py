@@ -1,6 +1,6 @@
 """The port that every venue adapter implements; tests/contract numbers what it promises."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -113,8 +113,14 @@ class Venue(Protocol):
         """
         ...
 
-    async def open_orders(self) -> Sequence[OrderReport]:
-        """Return every resting order, external ones included; `asked` is set."""
+    async def open_orders(self, symbols: Collection[str]) -> Sequence[OrderReport]:
+        """Return every resting order in *symbols*, external ones included; `asked` is set.
+
+        *symbols* are ours, and are few: those that we trade, hold, or have unsettled orders in. A
+        venue that lists a whole account in one call may tell orders in others, too; one that has
+        several places for orders (Binance's algo orders) is asked for all of them. The fills of an
+        order are told only where `traits.open_orders_tell_fills`.
+        """
         ...
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
@@ -125,9 +131,11 @@ class Venue(Protocol):
         """
         ...
 
-    async def fills_since(self, since: datetime) -> Sequence[Fill]:
-        """Return every fill of the account executed at or after *since*, oldest first.
+    async def fills_since(self, since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
+        """Return every fill in *symbols* executed at or after *since*, oldest first.
 
+        *symbols* as for `open_orders`; fills in others may be told, too. Windows and pages are the
+        adapter's matter (Binance: 24 hours, 1,000 rows): what it returns is complete, or it raises.
         Each has the venue's id of its order, and the client's where the venue reports it or the
         adapter can look it up. A fill that cannot be attributed may belong to an order of ours in
         doubt.

@@ -66,7 +66,7 @@ class ExitEvidence:
         before = await self._sums(venue.name)
         since = min(order.created_at for order in orders) - LOOK_BACK
         with anyio.fail_after(ASK_SECONDS):
-            fills = await venue.fills_since(since)
+            fills = await venue.fills_since(since, self._holdings.symbols_at(venue.name))
             account = await venue.account()
         if account.hedge_mode:
             return False  # a position there may be of either side

@@ -87,7 +87,11 @@ class ExternalActivity:
     ) -> None:
         """Find resting orders that are not ours. *answered*: venues asked already."""
         unasked = self._venues.keys() - answered.keys()
-        answers = await venues.ask_all(unasked, lambda venue: venue.open_orders(), failed)
+        answers = await venues.ask_all(
+            unasked,
+            lambda venue: venue.open_orders(self._holdings.symbols_at(venue.name)),
+            failed,
+        )
         for name, reports in sorted([*answered.items(), *answers.items()]):
             await self._compare(name, reports)
 

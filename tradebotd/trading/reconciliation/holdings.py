@@ -1,6 +1,6 @@
 """Holdings as our books and the venues have them, and how the two differ."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -9,6 +9,7 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import BotName, ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
+from tradebotd.domain.order import Order
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage import asset_sums, baselines, order_searches, positions, settings
@@ -41,10 +42,26 @@ class Holdings:
         self._clock = clock
         self._baselines: dict[str, dict[str, Decimal]] | None = None
         self._unconfigured: dict[str, Instrument | None] = {}  # symbols that left the configuration
+        self._held: set[tuple[VenueName, str]] = set()
+        self._unsettled: set[tuple[VenueName, str]] = set()
 
     async def sums(self) -> list[HeldSum]:
         async with self._database.connection() as connection:
-            return await positions.select_sums(connection)
+            sums = await positions.select_sums(connection)
+        self._held = {(held_sum.venue, held_sum.symbol) for held_sum in sums}
+        return sums
+
+    def set_unsettled(self, orders: Iterable[Order]) -> None:
+        """Note the orders that are unsettled, or searched for still."""
+        self._unsettled = {(order.venue, order.symbol) for order in orders}
+
+    def symbols_at(self, venue: VenueName) -> list[str]:
+        """Return the symbols that a venue is asked about: configured, held, or with open orders.
+
+        The latter two may have left the configuration; as they were when that was last read.
+        """
+        others = {symbol for name, symbol in self._held | self._unsettled if name == venue}
+        return sorted({instrument.symbol for instrument in self._at(venue)} | others)
 
     async def moving(
         self, before: Sequence[HeldSum], names: Collection[VenueName]

@@ -278,7 +278,11 @@ class Reconciler:
         began = self._clock.now()
         since = {name: self._trades_known_until.get(name, began - LOOK_BACK) for name in differing}
         answers = await venues.ask_all(
-            since, lambda venue: venue.fills_since(since[venue.name] - OVERLAP), result.failed
+            since,
+            lambda venue: venue.fills_since(
+                since[venue.name] - OVERLAP, self._holdings.symbols_at(venue.name)
+            ),
+            result.failed,
         )
         for name, fills in answers.items():
             try:

@@ -100,14 +100,20 @@ def is_over(search: OrderSearchState, now: datetime) -> bool:
     return inferred is not None and now >= inferred + ASK_ON
 
 
-def is_news(stored: StoredOrder, report: OrderReport) -> bool:
-    """Return whether *report* adds anything to our row: what rests is asked about each time."""
+def is_news(stored: StoredOrder, report: OrderReport, *, tells_fills: bool = True) -> bool:
+    """Return whether *report* adds anything to our row: what rests is asked about each time.
+
+    Not *tells_fills*: the report says how much was filled, and has none of the fills. They are
+    asked for when that is not what is booked: once a change, as long as the venue tells them.
+    """
     order = stored.order
+    told = sum((fill.quantity for fill in report.fills), ZERO)
+    filled = told if tells_fills else report.filled_quantity
     return (
         report.status is not order.status
         or report.venue_order_id != order.venue_order_id
         or report.filled_quantity != (stored.venue_filled_quantity or ZERO)
-        or sum((fill.quantity for fill in report.fills), ZERO) != order.filled_quantity
+        or filled != order.filled_quantity
         or bool(report.other_ids)
         or not is_as_sent(stored, report)
     )

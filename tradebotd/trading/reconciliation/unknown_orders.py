@@ -81,6 +81,7 @@ class UnknownOrderResolver:
         result = ResolutionResult(venues)
         async with self._database.connection() as connection:
             doubtful = await order_searches.select_in_doubt(connection)
+        self._holdings.set_unsettled(stored.order for stored, _ in doubtful)
         doubtful_ids = {stored.order.client_order_id for stored, _ in doubtful}
         self._trades_asked = {
             name: at for name, at in self._trades_asked.items() if name in doubtful_ids
@@ -128,7 +129,9 @@ class UnknownOrderResolver:
         """Return the orders left to ask for: those that rest as our row says need no more."""
         names = {stored.order.venue for stored, _ in doubtful if stored.order.status in _RESTS}
         result.open = await result.venues.ask_all(
-            names & self._venues.keys(), lambda venue: venue.open_orders(), result.failed
+            names & self._venues.keys(),
+            lambda venue: venue.open_orders(self._holdings.symbols_at(venue.name)),
+            result.failed,
         )
         resting = {
             (name, report.client_order_id): report
@@ -138,11 +141,14 @@ class UnknownOrderResolver:
         remaining = []
         for stored, search in doubtful:
             report = resting.get((stored.order.venue, stored.order.client_order_id))
-            if report is None or is_news(stored, report):
+            if report is None or is_news(stored, report, tells_fills=self._tells_fills(stored)):
                 remaining.append((stored, search))
             elif search is not None:
                 await self._end_search(stored, search)
         return remaining
+
+    def _tells_fills(self, stored: StoredOrder) -> bool:
+        return self._venues[stored.order.venue].traits.open_orders_tell_fills
 
     async def _take(
         self,
@@ -270,7 +276,8 @@ class UnknownOrderResolver:
         """
         before, asked_at = await self._holdings.sums(), self._clock.now()
         since = min(self._untold_since(missing_order) for missing_order in here) - OVERLAP
-        fills = await venues.ask(venue.name, lambda asked: asked.fills_since(since))
+        symbols = self._holdings.symbols_at(venue.name)
+        fills = await venues.ask(venue.name, lambda asked: asked.fills_since(since, symbols))
         account = await venues.ask(venue.name, lambda asked: asked.account())
         ours = (await self._externals.attribute(fills)).ours
         self._trades_asked |= dict.fromkeys(

@@ -7,7 +7,7 @@ from tradebotd.domain.filters import FilterName
 from tradebotd.domain.order import OrderRequest
 from tradebotd.domain.order_type import CONDITIONAL, OrderType, TimeInForce
 from tradebotd.domain.quote import PriceKind
-from tradebotd.ports.venue import VenueTraits
+from tradebotd.ports.venue import Commission, VenueTraits
 from tradebotd.venues.paper.fill_model import PaperTerms
 
 
@@ -25,6 +25,7 @@ def traits_of(terms: PaperTerms, price_kinds: frozenset[PriceKind]) -> VenueTrai
         stop_prices=price_kinds,
         quotes_echo=True,
         tells_transfers=True,
+        open_orders_tell_fills=False,
         tells_instruments=True,
         tells_commissions=True,
         tells_clock=True,
@@ -40,6 +41,10 @@ def traits_of(terms: PaperTerms, price_kinds: frozenset[PriceKind]) -> VenueTrai
         cash_is_ours=True,
         base_fee=terms.base_fee,
     )
+
+
+def commission_of(terms: PaperTerms) -> Commission:
+    return Commission(maker=terms.maker, taker=terms.taker, in_base=terms.fee_in_base)
 
 
 def order_types(terms: PaperTerms) -> frozenset[OrderType]:

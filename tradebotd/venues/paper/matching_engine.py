@@ -1,6 +1,6 @@
 """Matching of orders at the paper venue, inside one transaction of its books."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -117,8 +117,13 @@ class MatchingEngine:
         live = symbol in self._resting or symbol in self._futures
         return live or bool(self._promises.of_symbol(symbol))
 
-    def open_orders(self) -> list[OrderReport]:
-        return [open_report(order) for order in (*self.all_resting(), *self._promises.orders)]
+    def open_orders(self, symbols: Collection[str] | None) -> list[OrderReport]:
+        """Return what rests in *symbols*; None: in all."""
+        return [
+            open_report(order)
+            for order in (*self.all_resting(), *self._promises.orders)
+            if symbols is None or order.request.symbol in symbols
+        ]
 
     def margins(self) -> dict[str, Decimal]:
         return margins_of(self._futures, self.all_resting(), self._instruments)

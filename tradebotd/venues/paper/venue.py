@@ -4,7 +4,7 @@ It behaves like a real one: it is asked, it answers, it reports what happens bet
 never reads our tables.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
@@ -46,7 +46,7 @@ from tradebotd.ports.venue import (
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.held import assert_no_connection_held
 from tradebotd.storage.postgres.database import Database, Lane
-from tradebotd.venues.paper.capabilities import traits_of
+from tradebotd.venues.paper.capabilities import commission_of, traits_of
 from tradebotd.venues.paper.day_orders import DayEnd, end_of_utc_day
 from tradebotd.venues.paper.drills import Drills
 from tradebotd.venues.paper.fill_model import PaperTerms
@@ -171,18 +171,20 @@ class PaperVenue:
             raise VenueUnavailableError(str(error)) from error
         return OrderLookup(report=report, endpoints=ENDPOINTS, venue_time=asked_at)
 
-    async def open_orders(self) -> Sequence[OrderReport]:
+    async def open_orders(self, symbols: Collection[str] | None = None) -> Sequence[OrderReport]:
         assert_no_connection_held("open orders are fetched")
         self.drills.check()
         await self._end_days()
-        return self._desk.open_orders()
+        return self._desk.open_orders(symbols)
 
-    async def fills_since(self, since: datetime) -> Sequence[Fill]:
+    async def fills_since(
+        self, since: datetime, symbols: Collection[str] | None = None
+    ) -> Sequence[Fill]:
         assert_no_connection_held("fills are fetched")
         self.drills.check()
         try:
             async with self._database.connection(Lane.ORDERS) as connection:
-                return await paper_books.select_fills_since(connection, self._name, since)
+                return await paper_books.select_fills_since(connection, self._name, since, symbols)
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
 
@@ -241,8 +243,7 @@ class PaperVenue:
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
         self.drills.check()
-        terms = self._terms
-        commission = Commission(maker=terms.maker, taker=terms.taker, in_base=terms.fee_in_base)
+        commission = commission_of(self._terms)
         return {
             symbol.symbol: commission for symbol in symbols if symbol.symbol in self._instruments
         }
