@@ -19,6 +19,7 @@ MAY_BE_LOST = {
     "trading/reconciliation/reconciler.py": "alerts",
     "trading/condition_alerts.py": "alerts",
     "trading/venue_state/ban_alerts.py": "alerts",
+    "trading/exits/unfilled_stops.py": "alerts",
 }
 
 

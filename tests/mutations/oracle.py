@@ -88,10 +88,8 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/exit_intents.py",
-                "    quantity = sellable_now(position, tightest, instrument)\n",
-                "    quantity = sellable_now(\n"
-                "        replace(position, quantity=position.quantity / 2), tightest, instrument\n"
-                "    )\n",
+                "sellable(position.quantity, worth, by_type",
+                "sellable(position.quantity / 2, worth, by_type",
             ),
         ),
         seeds=SEEDS,

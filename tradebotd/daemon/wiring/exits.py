@@ -44,8 +44,7 @@ def wire_exits(
     tracked = TrackedPositions(core.database, core.symbols, core.calendars, lambda: bad_ticks.limit)
     pauses = SplitPauses(core.database, core.clock, hours)
     groups, stops = _resting(core, placement, evidence, resting, limit_offsets)
-    timers = RetryTimers()
-    unfilled = UnfilledStops(core.database, core.clock)
+    timers, unfilled = RetryTimers(), UnfilledStops(core.database, core.clock)
     holds = ExitHolds(
         clock=core.clock,
         pauses=pauses,
@@ -77,13 +76,7 @@ def wire_exits(
         market_exits=market_exits,
         holds=holds,
         resting=stops,
-        rounds=RestingRounds(
-            stops,
-            orphaned=orphaned,
-            tracked=tracked,
-            end=market_exits.close_all,
-            sequential=core.sequential,
-        ),
+        rounds=_rounds(core, stops, orphaned, tracked, market_exits),
         orphaned=orphaned,
         sweep=_sweep(
             core,
@@ -103,6 +96,22 @@ def wire_exits(
     manager = ExitManager(parts, clock=core.clock, prices=core.prices, writes=core.database.writes)
     recorder.subscribe(manager)
     return manager
+
+
+def _rounds(
+    core: TradingCore,
+    stops: RestingStops,
+    orphaned: OrphanedExits,
+    tracked: TrackedPositions,
+    market_exits: MarketExits,
+) -> RestingRounds:
+    return RestingRounds(
+        stops,
+        orphaned=orphaned,
+        tracked=tracked,
+        end=market_exits.close_all,
+        sequential=core.sequential,
+    )
 
 
 def _fresh(core: TradingCore, bad_ticks: BadTickFilter) -> FreshPrices:

@@ -54,7 +54,7 @@ from tradebotd.venues.paper.settlement import (
     book,
     book_refused,
     end,
-    open_report,
+    open_reports,
     rest,
     trigger,
 )
@@ -118,12 +118,7 @@ class MatchingEngine:
         return live or bool(self._promises.of_symbol(symbol))
 
     def open_orders(self, symbols: Collection[str] | None) -> list[OrderReport]:
-        """Return what rests in *symbols*; None: in all."""
-        return [
-            open_report(order)
-            for order in (*self.all_resting(), *self._promises.orders)
-            if symbols is None or order.request.symbol in symbols
-        ]
+        return open_reports((*self.all_resting(), *self._promises.orders), symbols)
 
     def margins(self) -> dict[str, Decimal]:
         return margins_of(self._futures, self.all_resting(), self._instruments)

@@ -1,6 +1,6 @@
 """One transaction of the paper venue's books: its changes, and how each is made."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -243,10 +243,15 @@ def _as_told(request: OrderRequest) -> OrderRequest:
     return replace(request, trigger_price=None, working_price=working_price)
 
 
-def open_report(order: RestingOrder) -> OrderReport:
-    return resting_report(
-        order.client_order_id, order.id, OrderStatus.NEW, order.accepted_at, order
-    )
+def open_reports(
+    orders: Iterable[RestingOrder], symbols: Collection[str] | None
+) -> list[OrderReport]:
+    """Return a report of each resting order in *symbols*; None: in all."""
+    return [
+        resting_report(order.client_order_id, order.id, OrderStatus.NEW, order.accepted_at, order)
+        for order in orders
+        if symbols is None or order.request.symbol in symbols
+    ]
 
 
 def resting_report(
