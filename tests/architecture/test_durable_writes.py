@@ -15,7 +15,7 @@ MAY_BE_LOST = {
     "trading/reconciliation/external_activity.py": "orders and fills of somebody else: told again, and adopted durably",
     "trading/execution/fees.py": "an alert",
     "trading/reconciliation/funding.py": "an alert",
-    "trading/reconciliation/unknown_orders.py": "an alert",
+    "trading/reconciliation/unknown_order_alerts.py": "an alert",
     "trading/reconciliation/reconciler.py": "alerts",
     "trading/condition_alerts.py": "alerts",
     "trading/venue_state/ban_alerts.py": "alerts",

@@ -7,7 +7,6 @@ from typing import Final
 
 import structlog
 
-from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError, VenueError, describe_error
 from tradebotd.domain.fill import Fill
@@ -16,7 +15,7 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import FINAL, OrderReport, OrderStatus
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue
-from tradebotd.storage import alerts, order_searches
+from tradebotd.storage import order_searches
 from tradebotd.storage.order_searches import OrderSearchState
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.postgres.database import Database
@@ -38,12 +37,12 @@ from tradebotd.trading.reconciliation.rules import (
 )
 from tradebotd.trading.reconciliation.silent_holdings import prove_nothing
 from tradebotd.trading.reconciliation.unknown_fills import LATE
+from tradebotd.trading.reconciliation.unknown_order_alerts import NEVER_SEEN, UnknownOrderAlerts
 from tradebotd.trading.reconciliation.venue_round import VenueRound
 
 log = structlog.get_logger(__name__)
 
 OVERLAP: Final = timedelta(minutes=5)
-NEVER_SEEN: Final = "the venue has never seen it"
 SILENT_FOR: Final = timedelta(minutes=10)  # then the outcome of one that rested is unknown
 LOST: Final = frozenset({OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN})
 
@@ -72,7 +71,7 @@ class UnknownOrderResolver:
         self._clock = clock
         self._host = host
         self._answers = OrderAnswers(host)
-        self._reported: set[str] | None = None  # alerts of an earlier process may be open
+        self._alerts = UnknownOrderAlerts(database, clock, host)
         self._silent_since: dict[ClientOrderId, datetime] = {}
         self._trades_asked: dict[ClientOrderId, datetime] = {}
 
@@ -108,7 +107,7 @@ class UnknownOrderResolver:
         self._silent_since = {
             name: since for name, since in self._silent_since.items() if name in result.failed
         }
-        await self._update_alerts(result)
+        await self._alerts.update(result)
         return result
 
     def _no_answer(self, stored: StoredOrder, reason: str, result: ResolutionResult) -> None:
@@ -372,24 +371,6 @@ class UnknownOrderResolver:
         result.wait(stored)
         if search is not None and order.status is not OrderStatus.UNKNOWN:
             await self._recorder.record_unknown(order.client_order_id, NEVER_SEEN)
-
-    async def _update_alerts(self, result: ResolutionResult) -> None:
-        """Alert each order that could have been sent, for as long as its outcome is unknown."""
-        now = self._host.now()
-        unknown = {name: NEVER_SEEN for name, send_by in result.waiting.items() if send_by < now}
-        unknown |= result.unanswered
-        if set(unknown) == self._reported == set():
-            return
-        at = self._clock.now()
-        async with self._database.transaction() as connection:
-            for name, reason in sorted(unknown.items()):
-                if await alerts.raise_alert(
-                    connection, AlertCode.ORDER_UNKNOWN, "critical", name, reason, at
-                ):
-                    log.error("order still unknown", order=name, why=reason)
-            still = unknown.keys() | {str(name) for name in result.failed}
-            await alerts.clear_others(connection, AlertCode.ORDER_UNKNOWN, sorted(still), at)
-        self._reported = set(unknown) | ((self._reported or set()) & still)
 
 
 def _missing_answer(report: OrderReport) -> str | None:
