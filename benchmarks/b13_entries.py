@@ -97,7 +97,7 @@ def _oldest_price(case: EntryCase) -> float:
 
 
 async def _fitting(case: EntryCase, most: Decimal) -> int:
-    """How many were entered; that all of them fit, says the venue's own ledger."""
+    """Count what was entered; that all of them fit, says the venue's own ledger."""
     async with case.stream.flowing():
         await case.run(SignalKind.BUY)
     reports = case.venue.orders.values()

@@ -45,7 +45,7 @@ LOOK_SECONDS: Final = 0.005
 
 @dataclass(slots=True)
 class Figures:
-    """Of one way to replace an order: seconds, and calls of the venue for each stop."""
+    """Figures of one way to replace an order: seconds, and calls of the venue for each stop."""
 
     moved: list[float] = field(default_factory=list)
     calls: list[float] = field(default_factory=list)

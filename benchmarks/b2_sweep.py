@@ -106,7 +106,7 @@ async def _swept(case: SweepCase) -> float:
 
 
 async def _one_select(case: SweepCase) -> float:
-    """Not watched: the floor holds its connection as long as it likes."""
+    """Time one SELECT, unwatched: the floor holds its connection as long as it likes."""
     held = list(case.database.held_ms)
     gc.collect()
     async with case.database.connection() as connection:

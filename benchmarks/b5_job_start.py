@@ -42,7 +42,7 @@ PLAIN_INSERT: Final[LiteralString] = """
 
 @dataclass(slots=True)
 class MeasuredJob:
-    """Its first line notes how late it is, in host seconds."""
+    """A job whose first line notes how late it is, in host seconds."""
 
     clock: MarketClock
     name: JobName = NAME
@@ -135,7 +135,7 @@ async def _by_the_scheduler(database: Database) -> Sequence[float]:
 
 
 async def _by_hand(database: Database) -> Sequence[float]:
-    """By the host's clock, since uvloop's own `time()` stands still between whole milliseconds."""
+    """Wait by the host's clock: uvloop's own `time()` stands still between whole milliseconds."""
     late = []
     async with database.connection() as connection:
         await job_runs.ensure_month(connection, START)

@@ -80,7 +80,7 @@ def _replayed(case: ReplayCase, folder: Path, dsn: str) -> tuple[float, float]:
 
 
 def _statements(cluster: Cluster, case: ReplayCase, home: Path) -> list[Statement]:
-    """From a run of its own, which is not timed: the logger costs something."""
+    """Count the statements of a run of its own, which is not timed: the logger costs something."""
     log = home / "statements"
     command = (sys.executable, "-m", "benchmarks.recorded_daemon", log)
     with (

@@ -132,7 +132,7 @@ def _row(
 
 
 def _resident_megabytes(process: int) -> float:
-    """As the kernel counts it: shared libraries included, PostgreSQL's processes not."""
+    """Return megabytes, shared libraries included, PostgreSQL's processes not."""
     pages = int((Path("/proc") / str(process) / "statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
 

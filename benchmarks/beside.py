@@ -23,7 +23,7 @@ class OldCheckout:
     root: Path
 
     def measured(self, cluster: Cluster, case: str, *arguments: float) -> dict[str, float]:
-        """What the driver found out. Raises RuntimeError when it failed."""
+        """Return what the driver found out. Raises RuntimeError when it failed."""
         root = self.root.resolve()
         with cluster.fresh_dsn(EMPTY) as dsn:
             ran = subprocess.run(  # noqa: S603 - an interpreter that the operator named

@@ -47,7 +47,7 @@ class Cluster:
         return socket_dsn(self.socket_dir, database)
 
     async def run(self, statement: str) -> None:
-        """In a session of its own."""
+        """Run it in a session of its own."""
         connection = await asyncpg.connect(self.dsn())
         try:
             await connection.execute(statement)

@@ -28,7 +28,7 @@ class Daemon:
     ready_seconds: float = 0.0
 
     def ended(self, seconds: float) -> float:
-        """Its whole life in seconds. Raises RuntimeError unless it ends with 0 in *seconds*."""
+        """Return its life in seconds. Raises RuntimeError unless it ends with 0 in *seconds*."""
         exit_code = self.process.wait(seconds)
         lasted = time.perf_counter() - self.started
         if exit_code:

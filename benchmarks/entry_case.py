@@ -228,7 +228,7 @@ def _compose(
     ids: dict[str, SymbolId],
     own: dict[BotName, BotSpec],
 ) -> EntryCase:
-    """As `daemon/wiring/trading.py` does it, without a configuration file."""
+    """Compose it as `daemon/wiring/trading.py` does, without a configuration file."""
     path = wire_order_path(core)
     gate = EntryGate(core.database, core.clock)
     gate.open("reconcile")

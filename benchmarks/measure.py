@@ -64,14 +64,14 @@ class Row:
 
     @property
     def ratio(self) -> Spread | None:
-        """Of each round to its own floor: what slows the machine down slows both."""
+        """Return each round's ratio to its own floor: what slows the machine down slows both."""
         if not self.floors:
             return None
         return Spread.of([one / two for one, two in zip(self.rounds, self.floors, strict=True)])
 
     @property
     def is_kept(self) -> bool | None:
-        """By the median. None where there is no budget."""
+        """Return whether the budget is kept, by the median, or None where there is none."""
         if self.limit is None:
             return None
         held = self.figure if self.limit.of == "figure" else self.ratio
@@ -114,7 +114,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def run_on_loop(work: Callable[[], Awaitable[_Result]]) -> _Result:
-    """On the loop that the daemon uses, with its log made silent."""
+    """Run it on the loop that the daemon uses, with its log made silent."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False
     )
@@ -122,7 +122,7 @@ def run_on_loop(work: Callable[[], Awaitable[_Result]]) -> _Result:
 
 
 class Ticker:
-    """How late a task wakes that asks to be woken every millisecond: the stalls of the loop.
+    """Stalls of the loop: how late a task wakes that asks to be woken every millisecond.
 
     uvloop counts in whole milliseconds, so an idle loop shows up to one of them.
     """

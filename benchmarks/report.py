@@ -142,7 +142,7 @@ def _parsed(raw: dict[str, Any]) -> Measured:
 
 
 def _revision() -> str:
-    """Which code it was; `+` where the tree holds what no commit does."""
+    """Return the revision that was run; `+` where the tree holds what no commit does."""
     said = subprocess.run(
         ["git", "describe", "--always", "--dirty=+"],  # noqa: S607 - whichever git there is
         cwd=HERE,

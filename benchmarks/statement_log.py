@@ -43,7 +43,7 @@ class Replayed:
 
 
 def recorded(path: Path) -> list[Statement]:
-    """In the order in which they ended, so that none waits for a lock when they are sent again."""
+    """Return them in the order in which they ended: none waits for a lock when sent again."""
     with path.open("rb") as file:
         return list(_pickles(file))
 

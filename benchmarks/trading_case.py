@@ -112,7 +112,7 @@ class WatchedDatabase(Database):
     async def _watched(
         self, held: AbstractAsyncContextManager[Connection]
     ) -> AsyncIterator[Connection]:
-        """From the moment it is had until it is back, COMMIT included; not the wait for it."""
+        """Watch it from when it is had until it is back, COMMIT included; not the wait for it."""
         had_at = time.perf_counter()
         try:
             async with held as connection:
@@ -179,7 +179,7 @@ class SlowVenue(Untold):
         return VenueTraits()
 
     def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
-        """Nothing happens here between calls."""
+        """Listen to nothing: nothing happens here between calls."""
 
     async def submit_linked(
         self,

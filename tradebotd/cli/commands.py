@@ -174,7 +174,7 @@ def _each_letter(
 
 
 def _say_nothing(_: str) -> None:
-    """Nothing: the JSON document says it."""
+    """Say nothing: the JSON document says it."""
 
 
 def _followed(

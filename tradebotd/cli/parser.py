@@ -43,7 +43,7 @@ class _Later:
         self.fill: list[Fill] = []
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever argparse, or the maker of the completions, asks of a parser."""
+        """Return an attribute that argparse, or the maker of the completions, asks of a parser."""
         if self._parser is None:
             self._parser = Parser(**self._words)
             for fill in self.fill:

@@ -19,7 +19,7 @@ DIGITS = {10: frozenset("0123456789"), 16: frozenset("0123456789abcdefABCDEF")}
 
 
 class ProtocolError(Exception):
-    """It was no answer, or ended too early."""
+    """An answer is not HTTP, or ended too early."""
 
 
 class Connection:
@@ -140,7 +140,7 @@ def _response(file: BufferedReader) -> Response:
 
 
 def _headers(file: BufferedReader) -> dict[str, str]:
-    """By their names in lower case."""
+    """Return the headers by their names in lower case."""
     headers: dict[str, str] = {}
     while line := _line(file):
         name, colon, value = line.partition(":")
@@ -151,7 +151,7 @@ def _headers(file: BufferedReader) -> dict[str, str]:
 
 
 def _line(file: BufferedReader) -> str:
-    """Without its end. Raises ProtocolError when there is none, or no end to it."""
+    """Return the next line without its end. Raises ProtocolError when it has none."""
     line = file.readline(LONGEST_LINE + 1)
     if not line.endswith(b"\n"):
         raise ProtocolError("it hung up" if len(line) <= LONGEST_LINE else "a line has no end")

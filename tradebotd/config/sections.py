@@ -171,7 +171,7 @@ class SymbolSection(Section):
 
 
 class BreakSection(Section):
-    """By the exchange's own clock, on `days` (all)."""
+    """A break of every session by the exchange's own clock, on `days` (all)."""
 
     days: Days = ()
     start: TimeOfDay

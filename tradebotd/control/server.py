@@ -96,7 +96,7 @@ class Door:
         self.name = name_of(self.path)
 
     def listener(self) -> socket.socket:
-        """For one server, which closes it."""
+        """Return the listening socket for one server, which closes it."""
         return self._socket.dup()
 
     def is_gone(self) -> bool:
@@ -171,7 +171,7 @@ class WaitingRoom:
         self._counter.open(create_waiting_app(view))
 
     async def hand_over(self) -> Door:
-        """Nobody is let in any more; who was, is answered."""
+        """Let nobody in any more; answer those who were."""
         await self._counter.leave()
         return self._door
 

@@ -1,4 +1,4 @@
-"""What a daemon that starts or stands by answers: its status; whatever acts is refused."""
+"""Answers of a daemon that starts or stands by: its status; whatever acts is refused."""
 
 from datetime import datetime
 from http import HTTPStatus

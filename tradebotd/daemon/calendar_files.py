@@ -93,7 +93,7 @@ def read_calendars(
 
 
 def declared_breaks(config: Config) -> dict[str, list[DeclaredBreak]]:
-    """By calendar, under the one name that it has."""
+    """Return the declared breaks by calendar, under the one name that it has."""
     return {
         one_name(code): [
             DeclaredBreak(
@@ -108,7 +108,7 @@ def declared_breaks(config: Config) -> dict[str, list[DeclaredBreak]]:
 
 
 def other_names(config: Config) -> list[str]:
-    """What `check` notes of codes that are other names."""
+    """Return the notes of `check` about codes that are other names."""
     return [
         f"symbols[{number}].calendar: {each.calendar} is {one_name(each.calendar)}"
         for number, each in enumerate(config.symbols)
@@ -121,7 +121,7 @@ def calendar_warnings(
     calendars: Mapping[str, Calendar],
     spans: Mapping[str, Sequence[DataSpan]],
 ) -> list[str]:
-    """What `tradebotd check` says of tables that end soon, by the data, and of breaks."""
+    """Return what `tradebotd check` warns of: tables that end soon, by the data, and breaks."""
     found = []
     for calendar in exchanges(calendars):
         having = [n for n, symbol in enumerate(symbols) if symbol.calendar == calendar.code]

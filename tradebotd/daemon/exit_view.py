@@ -36,7 +36,7 @@ class ExitView:
     now: datetime
 
     def fields(self) -> dict[str, Any]:
-        """What `messages.positions.Position` says of them."""
+        """Return the fields of `messages.positions.Position` that speak of exits."""
         position, stop = self.position, self._stop()
         gain = None
         if stop is not None:

@@ -162,7 +162,7 @@ async def hold_account(
 
 
 def _reached_at(config: Config) -> str:
-    """Without what a url may say of users and passwords."""
+    """Return the database's address without users and passwords."""
     if config.database.url == "embedded":
         return f"its own, in {config.state_dir}"
     url = urlsplit(config.database.url)

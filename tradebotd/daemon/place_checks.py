@@ -1,4 +1,4 @@
-"""Whether the daemon could keep its state, and put its socket, where the configuration says.
+"""Checks of the places where the configuration puts the daemon's state and its socket.
 
 Looked at without making anything. `check` may be run by an operator, and the daemon by a user of
 its own: of a folder that belongs to another user than root only that user can tell: that is a note.
@@ -74,7 +74,7 @@ class _Look:
     starting: bool
 
     def may_write(self, key: str, folder: Path, whence: str) -> bool:
-        """Whether *folder* can be made, where it is not there, and written; if not, it is told."""
+        """Return whether *folder* can be made, where it is not there, and written; note why not."""
         if words := _unusable(folder):
             self.findings.problems.append(f"{key}: {words}{whence}")
             return False
@@ -94,7 +94,7 @@ class _Look:
 
 
 def _unusable(folder: Path) -> str | None:
-    """Why nobody could make *folder*, whatever they may; None: somebody could."""
+    """Return why nobody could make *folder*, whatever they may, or None where somebody could."""
     if "\0" in str(folder):
         return "a path has no NUL in it"
     if unknown := next((part for part in folder.parts if part.startswith("~")), None):
@@ -126,7 +126,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _of_another(there: Path, wanted: Path) -> str | None:
-    """What is to be said of a folder that its own user can tell of; None: it is nobody else's."""
+    """Return a note of a folder that another user owns, or None where it is nobody else's."""
     if there != wanted and any(wanted.is_relative_to(each) for each in _OF_THE_SERVICE):
         return f"{wanted} is not seen by {_user()}; systemd makes it when it starts the service"
     owner = there.stat().st_uid
@@ -139,7 +139,7 @@ _OF_THE_SERVICE: Final = (SERVICE_STATE, SERVICE_RUNTIME)
 
 
 def _room(home: Path) -> Iterator[str]:
-    """Of a database that is still to be made; one that is there starts in very little."""
+    """Warn of too little room for a database that is still to be made."""
     if data_directory(home).exists():
         return
     there = _existing(home)

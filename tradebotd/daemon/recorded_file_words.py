@@ -1,4 +1,4 @@
-"""What `check` and the log say of recorded files: what is missing, what was done."""
+"""Words of `check` and the log about recorded files: what is missing, what was done."""
 
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ _NAMED: Final = 5  # files that are passed over, told one by one
 
 
 def warnings_of(feed: FeedName, recordings: "Recordings") -> list[str]:
-    """What is missing of files that are loaded, and files that were passed over."""
+    """Return warnings of what files that are loaded lack, and of files that were passed over."""
     warnings = [f"feeds.{feed}: {words}" for _, words in losses(recordings)]
     unread = recordings.unread
     warnings += [f"feeds.{feed}: {source} is not read: {why}" for source, why in unread[:_NAMED]]

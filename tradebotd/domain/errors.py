@@ -122,7 +122,7 @@ class AccountTakenError(TradebotError):
 
 
 class RefusedError(TradebotError):
-    """Not now, or not this. *known* lists the names that would have been understood.
+    """A request is refused: not now, or not this. *known* lists the names that would be understood.
 
     *code* is a DenialRule where an order that the act needs was denied.
     """

@@ -13,7 +13,7 @@ from tradebotd.domain.side import Side
 
 
 class SymbolStatus(StrEnum):
-    """Whether a symbol trades at its venue."""
+    """A symbol's status at its venue: whether it trades."""
 
     TRADING = "trading"
     HALTED = "halted"  # no order is taken: Binance HALT, BREAK, END_OF_DAY; Alpaca not tradable
@@ -70,7 +70,7 @@ class LotSize:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no quantity passes."""
+        """Return whether no quantity passes."""
         if self.maximum is None:
             return False
         most = self.maximum if self.step is None else floor_to_step(self.maximum, self.step)

@@ -73,7 +73,7 @@ class JobSpec:
 
     @property
     def coalesces(self) -> bool:
-        """Whether a slot is shorter than a minute, so that good runs share a row."""
+        """Return whether a slot is shorter than a minute, so that good runs share a row."""
         return any(
             isinstance(slot, Every) and slot.interval < timedelta(minutes=1) for slot in self.slots
         )

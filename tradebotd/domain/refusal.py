@@ -1,4 +1,4 @@
-"""Why the daemon refused what an operator asked for, as `tradebotctl --json` and the API name it.
+"""Codes of refused requests of an operator, as `tradebotctl --json` and the API name them.
 
 `docs/operations.md` shows them as a table that is made from this file.
 """

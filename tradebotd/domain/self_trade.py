@@ -12,7 +12,7 @@ SELF_TRADE: Final = "self_trade"  # what a reason begins with, of an order that 
 
 
 class SelfTrade(StrEnum):
-    """What a venue does when an order of ours would trade against another order of ours."""
+    """A venue's treatment of an order of ours that would trade against another order of ours."""
 
     NEVER = "never"  # they cannot meet: it fills at prices of a market that has no orders of ours
     TRADES = "trades"  # nothing: it trades with itself, and pays both fees
@@ -23,8 +23,8 @@ class SelfTrade(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotOrders:
-    """What may be at the venue of one bot. `enters`: it makes entries; `entry_rests`: as limit
-    orders. `stops_rest`: conditional exits, and of those targets `on_book` as limit orders.
+    """Orders that one bot may have at its venue. `enters`: it makes entries; `entry_rests`: as
+    limit orders. `stops_rest`: conditional exits, and of those targets `on_book` as limit orders.
     """
 
     enters: bool
@@ -34,7 +34,7 @@ class BotOrders:
 
 
 def entry_meets_exits(kind: SelfTrade, entry: BotOrders) -> str | None:
-    """What becomes of another bot's exit at the market while a limit entry of *entry*'s rests; None
+    """Return what becomes of another bot's market exit while a limit entry of *entry*'s rests; None
     where that is nothing, or the entry's own end.
     """
     if not (entry.enters and entry.entry_rests):
@@ -51,7 +51,7 @@ def entry_meets_exits(kind: SelfTrade, entry: BotOrders) -> str | None:
 
 
 def entry_meets_resting(kind: SelfTrade, entry: BotOrders, other: BotOrders) -> str | None:
-    """What becomes of an entry of *entry*'s, or of what rests, while exits of *other*'s rest."""
+    """Return what becomes of an entry of *entry*'s, or of resting exits of *other*'s."""
     if not entry.enters or not other.stops_rest:
         return None
     if kind is SelfTrade.REJECTS:

@@ -62,7 +62,7 @@ class VenueBans:
         return ban if ban is not None and (now < ban.until or ban.probing) else None
 
     def begin(self, venue: VenueName) -> None:
-        """Somebody asks *venue*, which `holds` let pass; `end` must follow."""
+        """Note that *venue* is asked, which `holds` let pass; `end` must follow."""
         ban = self._bans.get(venue)
         if ban is not None and not ban.told:
             ban.probing = True
@@ -73,7 +73,7 @@ class VenueBans:
             ban.probing = False
 
     def answered(self, venue: VenueName) -> None:
-        """Whatever it said: it is not away any more."""
+        """Note that it answered, whatever it said: it is not away any more."""
         self._bans.pop(venue, None)
 
     def refused(self, venue: VenueName, error: VenueUnavailableError, now: datetime) -> None:

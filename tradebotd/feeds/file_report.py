@@ -27,7 +27,7 @@ class FileReport:
 
     @property
     def is_useless(self) -> bool:
-        """Whether half of it cannot be used.
+        """Return whether half of it cannot be used.
 
         One time that was written more than once is a candle that was not finished at first; many
         of them are another instrument's rows.

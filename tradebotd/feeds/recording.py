@@ -40,7 +40,7 @@ class Recording:
 
     @property
     def replaced(self) -> int:
-        """How many of the rejected rows are there again, with other values."""
+        """Count the rejected rows that are there again, with other values."""
         return sum(isinstance(row, ReplacedCandle) for _, row in self.rejected)
 
 

@@ -46,7 +46,7 @@ _Shelf = dict[Timeframe, _Series]
 
 
 class Recordings:
-    """What the files hold. Read before the loop starts: it takes 0.2 s for 45,000 rows.
+    """Candles of the recorded files. Read before the loop starts: it takes 0.2 s for 45,000 rows.
 
     *shelves*: by symbol, none of them empty. `unread`: files of the pattern that are passed over,
     and why.
@@ -93,7 +93,7 @@ def _finest(shelf: _Shelf) -> _Series:
 
 
 def _span(recorded: Iterable[_Series]) -> tuple[datetime, datetime]:
-    """From the first open to the last close."""
+    """Return the span from the first open to the last close."""
     ends = [(series.times[0], _close(series)) for series in recorded]
     return min(begin for begin, _ in ends), max(end for _, end in ends)
 

@@ -195,7 +195,7 @@ def is_failing(job: JobFact) -> bool:
 
 
 def starting(waits_for: str | None) -> Problem:
-    """Of a daemon that has begun and does nothing yet."""
+    """Report a daemon that has begun and does nothing yet."""
     waits = "" if waits_for is None else f"; it waits for {waits_for}"
     message = f"nothing is watched yet but what rests at the venues{waits}"
     return _warning(Code.STARTING, "start", message)

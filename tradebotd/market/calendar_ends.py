@@ -57,7 +57,7 @@ def ending(calendar: ExchangeCalendar, today: date) -> str | None:
 
 
 def without_its_break(calendar: ExchangeCalendar) -> str | None:
-    """What there is to say of an exchange whose break the library leaves out; None: nothing.
+    """Return a warning of an exchange whose break the library leaves out, or None.
 
     Nothing is said where the configuration declares breaks of its own.
     """

@@ -10,7 +10,7 @@ from tradebotd.market.sessions import DAY, Break, Session
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredBreak:
-    """From `start` to `end` by the exchange's own clock, on `weekdays` (0: Monday; empty: all).
+    """A break by the exchange's own clock, on `weekdays` (0: Monday; empty: all).
 
     An end that is not behind the start is on the next day: `00:00` ends a day.
     """
@@ -59,7 +59,7 @@ def _cut(session: Session, declared: Sequence[DeclaredBreak], zone: tzinfo) -> S
 
 
 def _joined(ascending: Sequence[Break]) -> Iterator[Break]:
-    """Those that touch are one."""
+    """Return the spans with those that touch joined."""
     last: Break | None = None
     for each in ascending:
         if last is not None and each.start <= last.end:

@@ -1,4 +1,4 @@
-"""What a trigger book tells of its positions: those that a price ends, and stops that it moved."""
+"""Messages of a trigger book: positions that a price ends, and stops that it moved."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -158,7 +158,7 @@ class RunLedger:
             return
 
     def has_letters(self, job: JobName) -> bool:
-        """Whether dead letters of *job* may be open: a run that settles them keeps its own row."""
+        """Return whether dead letters of *job* may be open: a run that settles them has its row."""
         return job in self._lettered
 
     async def supersede(self, job: JobName, run_id: RunId | None) -> None:

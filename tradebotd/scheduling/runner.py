@@ -392,7 +392,7 @@ class JobRunner:
 
 
 def _makes_up(plan: _Plan, result: Result) -> bool:
-    """Whether the run has done all that an earlier one of its job may have left undone."""
+    """Return whether the run has done all that an earlier one of its job may have left undone."""
     context = plan.context
     whole = context.only is None and not context.params and not result.summary.put_off
     return plan.spec.makes_up and whole and result.status is RunStatus.OK

@@ -1,4 +1,4 @@
-"""What an exit is made from: a position, its exit groups and what it shares, in one snapshot."""
+"""Reads that an exit is made from: a position, its exit groups and what it shares, in one snapshot."""
 
 from dataclasses import dataclass
 from decimal import Decimal

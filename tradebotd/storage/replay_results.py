@@ -68,7 +68,7 @@ class EquityCurve:
 
 
 async def trades_by_bot(connection: Connection, configured: Sequence[str]) -> list[BotTrades]:
-    """Those of all bots of this database; *configured*: names of the bots in force.
+    """Return the trades of all bots of this database; *configured*: names of the bots in force.
 
     A position belongs to a bot, and a bot to no account.
     """

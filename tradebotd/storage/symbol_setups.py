@@ -29,7 +29,7 @@ async def select_in_use(connection: Connection, venue: VenueName, symbol: str) -
 
 
 async def select_paper(connection: Connection, venue: VenueName) -> dict[str, SymbolSetup]:
-    """What the paper venue was set up with, by symbol."""
+    """Return what the paper venue was set up with, by symbol."""
     rows = await connection.fetch(SELECT_PAPER, venue)
     return {
         row["symbol"]: SymbolSetup(leverage=row["leverage"], isolated=row["isolated"])

@@ -119,7 +119,7 @@ def _over(function: Callable[..., int], inputs: tuple[Floats, ...], period: int)
 
 
 def _unknown_at_first(inputs: tuple[Floats, ...], size: int) -> int:
-    """How many of the first have no value; the last one counts as if it had."""
+    """Count the first that have no value; the last one counts as if it had."""
     for place in range(size - 1):
         for each in inputs:
             if each[place] != each[place]:

@@ -58,7 +58,7 @@ class ParamsReader:
         return self._whole.validate_python(params)
 
     def coerced(self, params: Mapping[str, Any]) -> dict[str, str]:
-        """By path, text that would pass as a number, and the like: the file says another type."""
+        """Return by path what would pass as another type: text as a number, and so on."""
         found: dict[str, str] = {}
         for name, written in params.items():
             if name not in self._hints:

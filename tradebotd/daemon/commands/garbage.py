@@ -7,12 +7,12 @@ import gc
 
 
 def put_off_search() -> None:
-    """For a process that is ours alone."""
+    """Search for no garbage in a process that is ours alone."""
     gc.disable()
 
 
 def search_from_now_on() -> None:
-    """Before a loop begins: what is there by now is kept, and what comes is searched as ever.
+    """Keep what is there before a loop begins, and search what comes as ever.
 
     Nothing changes where the search was not put off. What is kept is not gone through again, so
     the full searches of a running daemon are short.
@@ -23,6 +23,6 @@ def search_from_now_on() -> None:
 
 
 def leave_the_rest() -> None:
-    """At the end of a command without a loop: the process ends, and its memory with it."""
+    """Search for nothing at the end of a command without a loop: the memory ends with it."""
     if not gc.isenabled():
         gc.freeze()

@@ -10,7 +10,7 @@ _NOT_NEEDED = "rich"
 
 
 def import_structlog() -> None:
-    """Before any module of ours does. Nothing changes where either is imported already."""
+    """Import it before any module of ours does, unless either is imported already."""
     if "structlog" in sys.modules or _NOT_NEEDED in sys.modules:
         return
     sys.modules[_NOT_NEEDED] = None  # type: ignore[assignment]  # as if it were not installed

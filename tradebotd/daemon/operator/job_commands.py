@@ -1,4 +1,4 @@
-"""What an operator may ask of jobs, and have them do; what was done is one line in the log."""
+"""Commands of an operator to jobs, and questions about them; each act is one line in the log."""
 
 from collections.abc import Mapping
 

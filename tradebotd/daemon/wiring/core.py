@@ -44,7 +44,7 @@ class TradingCore:
 
     @cached_property
     def holds(self) -> VenueHolds:
-        """What keeps entries at single venues out."""
+        """Return what keeps entries out at single venues."""
         return VenueHolds(self.bans, self.host or SystemHost())
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What answers on the control socket, wired: views of the parts, and commands to them."""
+"""Views and commands behind the control socket, wired."""
 
 from functools import partial
 from typing import Literal

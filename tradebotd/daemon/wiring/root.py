@@ -63,7 +63,7 @@ async def build(
     *,
     door: Callable[[], Awaitable[Door]],
 ) -> AsyncIterator[App]:
-    """Everything, wired and answering at the *door*; `App.start` sets it going."""
+    """Wire the whole daemon, answering at the *door*; `App.start` sets it going."""
     symbol_ids, nonce = await synchronise(config, files, database)
     market = await wire_market(config, files, database, symbol_ids)
     await alert_recordings(database, files, market.begins_at)

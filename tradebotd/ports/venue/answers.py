@@ -82,7 +82,7 @@ class Commission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolSetup:
-    """How futures of one symbol are held: set once before its first order, never on an order."""
+    """Set-up of futures of one symbol: told once before its first order, never on an order."""
 
     leverage: int = 1
     isolated: bool = True

@@ -175,7 +175,7 @@ class Venue(Protocol):
         ...
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
-        """What trading *symbols* costs this account now. Only where `traits.tells_commissions`."""
+        """Return what trading *symbols* costs this account now, if `traits.tells_commissions`."""
         ...
 
     async def set_up(self, symbol: str, setup: SymbolSetup) -> None:

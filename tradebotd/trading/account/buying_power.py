@@ -1,4 +1,4 @@
-"""What a venue lets new orders have, and what futures hold of its cash, brought up to this moment.
+"""Buying power that a venue leaves to new orders, and margin of futures, brought up to this moment.
 
 A venue counts what it knew when it answered: what has been ordered or bought since is taken off
 here, so that two entries do not share what is enough for one. Pure.
@@ -18,7 +18,7 @@ from tradebotd.trading.account.venue_accounts import VenueAnswer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSince:
-    """What a venue had not counted yet: the notional, and the futures' margin of it."""
+    """Orders that a venue had not counted yet: their notional, and the futures' margin of it."""
 
     notional: Decimal
     margin: Decimal
@@ -33,7 +33,7 @@ def new_since(
     holdings: Iterable[OpenHolding],
     pending: Callable[[], Sequence[PricedEntry]],
 ) -> Mapping[CashKey, NewSince]:
-    """By purse, of the venues that tell a buying power or a margin."""
+    """Return what is new by purse, of the venues that tell a buying power or a margin."""
     telling = {
         name: answer
         for name, answer in told.items()
@@ -73,7 +73,7 @@ def powers(
 def margins(
     told: Mapping[VenueName, VenueAnswer], new: Mapping[CashKey, NewSince]
 ) -> dict[CashKey, Decimal]:
-    """What futures hold, those of others in the account too, where a venue tells it."""
+    """Return what futures hold, those of others in the account too, where a venue tells it."""
     return {
         (name, asset): used + (new[name, asset].margin if (name, asset) in new else ZERO)
         for name, answer in told.items()

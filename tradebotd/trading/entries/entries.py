@@ -250,7 +250,7 @@ class Entries:
         rate: Decimal,
         power: Decimal | None,
     ) -> Decimal | None:
-        """What a share of the equity may shrink to; a fixed amount is refused as it is.
+        """Return what a share of the equity may shrink to; a fixed amount is refused as it is.
 
         *power*: the notional that the venue still allows, in the quote asset.
 
@@ -310,7 +310,7 @@ def _beyond(power: Decimal, quantity: Decimal, plan: EntryPlan) -> OrderDeniedEr
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a bot wants to enter; *quote*: of the venue, where no price was fresh."""
+    """An entry that a bot wants; *quote*: of the venue, where no price was fresh."""
 
     spec: BotSpec
     symbol: MarketSymbol

@@ -74,7 +74,7 @@ class SymbolSetups:
             await self._set_up(place, wanted)
 
     async def _is_used_so(self, place: Place, wanted: SymbolSetup) -> bool:
-        """Whether what is held or ordered there has the *wanted* leverage; False: nothing is.
+        """Return whether what is held or ordered has the *wanted* leverage; False: nothing is.
 
         Raises EntryPostponedError where it has another one.
         """
@@ -90,7 +90,7 @@ class SymbolSetups:
         )
 
     def _check_refused(self, place: Place, wanted: SymbolSetup) -> None:
-        """Not asked again and again what was refused a moment ago."""
+        """Refuse what the venue refused a moment ago, so that it is not asked again and again."""
         refused = self._refused.get(place)
         if refused is None or refused.setup != wanted or refused.until <= self._host.monotonic():
             return

@@ -95,7 +95,7 @@ class Placement:
         return self._recorder
 
     def held_back(self, venue: VenueName) -> HeldBack | None:
-        """Why no order of whatever kind may leave for *venue* now: nothing should be made that is
+        """Return why no order of any kind may leave for *venue* now: nothing should be made that is
         to leave.
         """
         return self._lease.held_back() or self._banned(venue)

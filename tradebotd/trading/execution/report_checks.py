@@ -1,4 +1,4 @@
-"""Whose order a report is of, and whether it is the order that was sent; inside a transaction."""
+"""Checks of a report: whose order it is of, and whether that was sent so; inside a transaction."""
 
 from datetime import datetime
 

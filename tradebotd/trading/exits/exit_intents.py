@@ -58,7 +58,7 @@ class RestingPair:
 
     @property
     def has_limit(self) -> bool:
-        """Whether a price may run through the stop without filling it."""
+        """Return whether a price may run through the stop without filling it."""
         return self.types.stop is OrderType.STOP_LIMIT
 
     def is_over(self, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from tradebotd.trading.exits.exit_intents import RestingPair, pair_for
 
 
 class RestingCapability:
-    """What may rest for a position, by its venue and its symbol as they are known now.
+    """Orders that may rest for a position, by its venue and its symbol as they are known now.
 
     *limit_offsets*: of stop-limits, by venue, as fractions of the stop.
     """

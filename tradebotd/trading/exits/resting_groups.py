@@ -1,4 +1,4 @@
-"""What rests for a position, as its exit groups say it. Pure."""
+"""Resting exits of a position, as its exit groups say them. Pure."""
 
 from decimal import Decimal
 

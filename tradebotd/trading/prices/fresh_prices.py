@@ -50,7 +50,7 @@ class Quotes:
 
 @dataclass(slots=True)
 class ToAsk:
-    """What a venue is asked for: in one call, whichever prices of a symbol are wanted."""
+    """Prices that a venue is asked for: in one call, whichever of a symbol are wanted."""
 
     symbols: dict[str, MarketSymbol] = field(default_factory=dict)
     wanted: list[PriceOf] = field(default_factory=list)

@@ -160,7 +160,7 @@ class Reconciler:
         gaps: Mapping[VenueName, datetime],
         result: Reconciled,
     ) -> None:
-        """Only what did not change around the venue's answer is compared: each venue by itself.
+        """Compare what did not change around the venue's answer: each venue by itself.
 
         *gaps*: since when a venue's stream has missed something; its fills are asked for, though
         all agrees: a position that was closed and opened again looks the same.
@@ -217,7 +217,7 @@ class Reconciler:
     async def _accounts(
         self, venues: VenueRound, result: Reconciled
     ) -> dict[VenueName, VenueAccount]:
-        """Those that say what we hold; in hedge mode nobody can tell."""
+        """Return the accounts that say what we hold; in hedge mode nobody can tell."""
         accounts = await venues.ask_all(self._venues, lambda venue: venue.account(), result.failed)
         for name, account in accounts.items():
             self._hedge.seen(name, account)

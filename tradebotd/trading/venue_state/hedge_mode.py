@@ -24,7 +24,7 @@ WHY: Final = "its account holds positions of both sides of a symbol, or may (hed
 
 
 class HedgeMode:
-    """Whoever is told an account shows it here; entries at its venue stop at once."""
+    """Watch over hedge mode: each account that is told passes here; entries stop at once."""
 
     def __init__(self, database: Database, clock: Clock, holds: VenueHolds) -> None:
         self._holds = holds

@@ -33,7 +33,7 @@ Reconcile = Callable[[], Awaitable[bool]]
 
 
 class OrderStreams:
-    """Those of venues that claim to tell of theirs (`traits.tells_stream`); the others are as they
+    """Order streams of venues that tell of theirs (`traits.tells_stream`); the others are as they
     were: the schedule's reconciliation finds what they miss.
     """
 
@@ -61,7 +61,7 @@ class OrderStreams:
         self._wake = anyio.Event()
 
     def listener(self, venue: Venue) -> StreamListener | None:
-        """Whom *venue* tells of its stream; None where it claims nothing."""
+        """Return whom *venue* tells of its stream, or None where it claims nothing."""
         if not venue.traits.tells_stream:
             return None
         name = venue.name
@@ -100,7 +100,7 @@ class OrderStreams:
 
     @property
     def gaps(self) -> Mapping[VenueName, datetime]:
-        """By venue, since when its fills must be asked for, whatever else agrees."""
+        """Return by venue since when its fills must be asked for, whatever else agrees."""
         return dict(self._gaps)
 
     @property
@@ -123,7 +123,7 @@ class OrderStreams:
     # While it runs
 
     async def attend(self, reconcile: Reconcile) -> None:
-        """For ever: see to gaps at once, and to silent streams at their interval."""
+        """See to gaps at once and to silent streams at their interval, until cancelled."""
         while True:
             seconds = await self.look(reconcile)
             if self._wake.is_set():

@@ -31,7 +31,7 @@ CLOCK: Final = "clock"
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """How far a venue's clock is ahead of the host's (negative: behind), give or take *doubt*.
+    """Offset of a venue's clock: ahead of the host's (negative: behind), give or take *doubt*.
 
     The venue has read its clock somewhere between the call and its answer: half of that is doubt.
     """
@@ -44,7 +44,7 @@ class Offset:
         return cls(told - (asked + (answered - asked) / 2), (answered - asked) / 2)
 
     def is_beyond(self, limit: timedelta) -> bool:
-        """Without doubt."""
+        """Return whether the offset is beyond *limit* without doubt."""
         return abs(self.ahead) - self.doubt > limit
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Offset:
 
 
 class ServerClocks:
-    """Of the venues that tell theirs (`traits.tells_clock`). *limits*: what is said, by venue."""
+    """Clocks of the venues that tell theirs (`traits.tells_clock`). *limits*: by venue."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class ServerClocks:
         self._sessions = ConditionAlerts(database, clock, AlertCode.CALENDAR_DISAGREES, "warning")
 
     async def check(self) -> None:
-        """Those that are due, side by side. Raises DatabaseUnavailableError."""
+        """Check those that are due, side by side. Raises DatabaseUnavailableError."""
         now = self._host.monotonic()
         due = [name for name in self._venues if self._due.get(name, now) <= now]
         async with anyio.create_task_group() as asking:
@@ -140,7 +140,7 @@ class ServerClocks:
 
 
 def _differences(told: VenueClock, calendar: Calendar) -> list[str]:
-    """By the venue's own time. A break of ours may be none of the venue's, and the reverse."""
+    """Return the differences by the venue's time. Either may have breaks of its own."""
     if told.is_open is None:
         return []
     now, until = told.time, told.time + AHEAD

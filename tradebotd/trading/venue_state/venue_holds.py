@@ -1,4 +1,4 @@
-"""Why no entry may be made at a venue now, whatever the others are like. Exits never ask."""
+"""Reasons why no entry may be made at one venue now. Exits never ask."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""What the paper venue can do: all that an adapter may claim, or what its terms rehearse."""
+"""Capabilities of the paper venue: all that an adapter may claim, or what its terms rehearse."""
 
 from collections.abc import Mapping
 from datetime import timedelta

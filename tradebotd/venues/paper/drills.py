@@ -1,4 +1,4 @@
-"""What the paper venue can be told to have, so that it can be practised."""
+"""Drills: states that the paper venue can be told to be in, so that they can be practised."""
 
 from decimal import Decimal
 

@@ -8,7 +8,7 @@ from tradebotd.ports.venue import Listener, StreamListener, StreamState
 
 
 class PaperStream:
-    """Of one listener. What happens while it is interrupted is told to nobody, ever."""
+    """Order stream of one listener. What happens while it is interrupted is told to nobody."""
 
     def __init__(self) -> None:
         self._listener: Listener | None = None
@@ -28,7 +28,7 @@ class PaperStream:
             await self._listener(report)
 
     def doubt(self, at: datetime) -> None:
-        """What a transaction of the books has changed is not known, and was told to nobody."""
+        """Note that a transaction of the books may have changed what was told to nobody."""
         self._lost_at = self._lost_at or at
 
     async def opened(self) -> None:

@@ -196,7 +196,7 @@ def margins_of(
     orders: Iterable[RestingOrder],
     instruments: Mapping[str, Instrument],
 ) -> dict[str, Decimal]:
-    """What futures positions, and the orders that may open one, hold of each asset."""
+    """Return what futures positions, and the orders that may open one, hold of each asset."""
     used: dict[str, Decimal] = {}
     held = [(position.symbol, margin_of(position)) for position in positions]
     for order in orders:

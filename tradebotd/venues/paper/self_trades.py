@@ -15,7 +15,7 @@ from tradebotd.venues.paper.settlement import BookChanges, book_expired, end
 def met_of_ours(
     request: OrderRequest, price: Decimal | None, orders: Iterable[RestingOrder], kind: SelfTrade
 ) -> list[RestingOrder]:
-    """What rests of ours and would meet *request*; *price*: what it fills at, None: it rests.
+    """Return what rests of ours and would meet *request*, which fills at *price* (None: it rests).
 
     A venue that rejects looks at the other side as a whole: only two limit orders whose prices do
     not cross may be there together.
@@ -50,7 +50,7 @@ async def expires(
     met: Sequence[RestingOrder],
     kind: SelfTrade,
 ) -> bool:
-    """Of two that would meet one expires; whether that is the one that comes."""
+    """Return whether, of two that would meet, the one that comes expires."""
     if met and kind is SelfTrade.EXPIRES_INCOMING:
         await book_expired(changes, client_order_id, request, SELF_TRADE)
         return True

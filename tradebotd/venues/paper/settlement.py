@@ -115,7 +115,7 @@ async def rest(
     linked_id: str | None,
     leverage: int,
 ) -> None:
-    """It waits for its price; one that may not wait ends at once."""
+    """Let it wait for its price; one that may not wait ends at once."""
     rests = request.time_in_force in {TimeInForce.GTC, TimeInForce.DAY}
     status = OrderStatus.NEW if rests else OrderStatus.EXPIRED
     order_id = await paper_orders.insert_order(
@@ -147,7 +147,7 @@ async def rest(
 async def book_expired(
     changes: BookChanges, client_order_id: ClientOrderId, request: OrderRequest, reason: str
 ) -> None:
-    """It was taken, and ended without a fill."""
+    """Book an order that was taken, and ended without a fill."""
     status, at = OrderStatus.EXPIRED, changes.at
     order_id = await paper_orders.insert_order(
         changes.connection,

@@ -1,4 +1,4 @@
-"""How symbols of the paper venue are set up: what futures borrow, and when that may change."""
+"""Set-ups of the paper venue's symbols: what futures borrow, and when that may change."""
 
 from typing import Final
 
@@ -37,7 +37,7 @@ class PaperSetups:
             changes.setups[symbol] = setup
 
     def _refusal(self, setup: SymbolSetup, instrument: Instrument, *, in_use: bool) -> str | None:
-        """Why it is not taken; what is set already always is."""
+        """Return why it is not taken, or None; what is set already always is."""
         if not setup.one_way:
             return ONE_WAY
         if not 1 <= setup.leverage <= instrument.max_leverage:

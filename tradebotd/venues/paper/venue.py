@@ -236,7 +236,7 @@ class PaperVenue:
         return quotes_of(names, self._prices, self._price_kinds)
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
-        """Those of the configuration: nothing else tells it."""
+        """Return the instruments of the configuration: nothing else tells it."""
         self.drills.check()
         names = [symbol.symbol for symbol in symbols]
         return {name: self._instruments[name] for name in names if name in self._instruments}
