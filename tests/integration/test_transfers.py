@@ -350,6 +350,23 @@ async def test_what_is_booked_late_is_counted_once(database: Database) -> None:
     assert halted(harness) == "max_daily_loss"
 
 
+async def test_what_is_booked_late_is_counted_once_when_the_clock_was_set_back(
+    database: Database,
+) -> None:
+    """M5.8: three seconds meanwhile: the transfer that was inferred then is undone all the same."""
+    harness = await opened(database)
+    harness.venue.balances["USDT"] -= 49_999
+    await snapshot(harness)
+    assert await harness.open_alerts() == [JUMPED]
+    await harness.earns(-49_999)
+    harness.venue.balances["USDT"] += 49_999
+    harness.clock.advance(-MINUTE - timedelta(seconds=3))
+    await snapshot(harness)
+
+    assert (halted(harness), await harness.open_alerts()) == (None, [])
+    assert await transferred(harness) == 0
+
+
 async def test_small_changes_that_are_booked_late_in_one_are_counted_once(
     database: Database,
 ) -> None:

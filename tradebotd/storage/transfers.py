@@ -53,7 +53,7 @@ SELECT_SINCE: Final[LiteralString] = """
 """
 SELECT_PURSES: Final[LiteralString] = """
     SELECT p.venue, p.asset, p.cash, p.booked, p.transferred, p.absorbed,
-           coalesce(t.moved, 0) AS transferred_by_now
+           coalesce(t.moved, 0) AS transferred_by_now, p.seen_at
       FROM purses AS p LEFT JOIN transfer_sums AS t USING (account, venue, asset)
      WHERE account = $1
      ORDER BY p.venue, p.asset
@@ -88,6 +88,7 @@ class LastSeen:
     booked: Decimal
     told: Decimal
     absorbed: Decimal
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,9 +238,9 @@ def last_seen_of(rows: Iterable[Any]) -> dict[CashKey, LastSeen]:
     """Build the purses from rows with the columns of SELECT_PURSES, in their order."""
     return {
         (VenueName(venue), asset): LastSeen(
-            cash=cash, booked=booked, told=moved - transferred, absorbed=absorbed
+            cash=cash, booked=booked, told=moved - transferred, absorbed=absorbed, at=at
         )
-        for venue, asset, cash, booked, transferred, absorbed, moved in rows
+        for venue, asset, cash, booked, transferred, absorbed, moved, at in rows
     }
 
 

@@ -165,6 +165,7 @@ class TransferRecorder:
             async with self._database.connection() as connection:
                 return await self._parts(connection, cash_key, amount, now, lock=False)
 
+        now = _not_before(record.seen, now)
         jumps = await self._jumps(parts_of, record.seen, cash, booked, equity)
         stored, peak = record.units, record.history.peak
         undone, weighed = _weighed(stored, record.unweighed, jumps, equity, peak, now)
@@ -250,6 +251,7 @@ class TransferRecorder:
         """
         stored, reported = await account_units.select(connection, self._account)
         seen = await transfers.select_last_seen(connection, self._account)
+        now = _not_before(seen, now)
 
         async def parts_of(cash_key: CashKey, amount: Decimal) -> Sequence[Part]:
             return await self._parts(connection, cash_key, amount, now, lock=True)
@@ -318,6 +320,14 @@ class TransferRecorder:
 
     def _is_noticed(self, cash_key: CashKey, amount: Decimal, equity: Decimal) -> bool:
         return abs(self._currencies.rate(cash_key[1]) * amount) > NOTICED * abs(equity)
+
+
+def _not_before(seen: Mapping[CashKey, LastSeen], now: datetime) -> datetime:
+    """Return *now*, or when the purses were seen last if the clock has been set back since.
+
+    What was inferred then is undone all the same.
+    """
+    return max([now, *(last_seen.at for last_seen in seen.values())])
 
 
 def _no_jump(cash_key: CashKey, last_seen: LastSeen | None) -> Jump:
