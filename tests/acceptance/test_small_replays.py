@@ -244,6 +244,42 @@ def test_an_hour_that_ends_in_silence_is_entered_at_the_first_price_after_it(
     assert all(each["opened_at"] >= START + timedelta(minutes=129) for each in found)
 
 
+@pytest.mark.parametrize("resting", ["true", "false"])
+@pytest.mark.parametrize(
+    ("venue", "entry", "entered"),
+    [
+        pytest.param("latency_ms = 25000", "101", "5", id="late"),
+        pytest.param('depth_notional = "210"', "100", "2.1", id="thin"),
+        pytest.param(
+            'latency_ms = 25000\ndepth_notional = "210"',
+            "101",
+            "2.0792",
+            id="late and thin",
+        ),
+    ],
+)
+def test_orders_that_come_late_or_meet_little_are_traded_out_all_the_same(
+    tmp_path: Path,
+    empty_database: Callable[[], str],
+    venue: str,
+    entry: str,
+    entered: str,
+    resting: str,
+) -> None:
+    """M6.1: the entry is what was bought, the stop sells all of it, and the money adds up."""
+    rows = [*flat(0, 3), (3, 100, 100, 100, 100, BUY), (4, 100, 101, 101, 101, 1)]
+    down = [(9, 101, 101, 98, 98, 1), (10, 96, 96, 96, 96, 1), *flat(11, 20, 95)]
+    case = Small(
+        rows=[*rows, *flat(5, 9, 101), *down],
+        bot='exits = { stop_loss = "2%" }',
+        venue=f"{venue}\nresting_stops = {resting}",
+    )
+    (position,) = case.run(tmp_path, empty_database())
+    assert position["close_reason"] == "stop_loss"
+    assert position["entry_price"] == Decimal(entry)
+    assert position["entry_quantity"] == position["exit_quantity"] == Decimal(entered)
+
+
 def test_steps_below_the_minimum_notional_are_sold_together(
     tmp_path: Path, empty_database: Callable[[], str]
 ) -> None:

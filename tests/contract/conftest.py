@@ -209,6 +209,12 @@ def taken() -> dict[str, Any]:
 
 
 @pytest.fixture
+def market() -> dict[str, Any]:
+    """How long orders are on their way, and what one price trades."""
+    return {}
+
+
+@pytest.fixture
 def closes() -> list[datetime]:
     """When its sessions end."""
     return []
@@ -223,6 +229,7 @@ def case(
     replacement: Replacement,
     kinds: frozenset[PriceKind],
     taken: dict[str, Any],
+    market: dict[str, Any],
     closes: list[datetime],
     database: Database,
 ) -> Case:
@@ -241,6 +248,7 @@ def case(
             self_trade=self_trade,
             replacement=replacement,
             **taken,
+            **market,
         )
         ends: dict[str, Any] = {}
         if closes:
@@ -278,6 +286,8 @@ def case(
             closes=closes,
             fee_in_base=fee_asset == "base",
             keeps_margins=True,
+            latency=market.get("latency", timedelta()),
+            depth=market.get("depth_notional"),
         )
 
         @asynccontextmanager

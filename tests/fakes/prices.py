@@ -21,7 +21,10 @@ class FakePrices:
         key = point.symbol, point.kind
         known = self._last.get(key)
         previous = point.price if known is None else known.current
-        self._last[key] = LastPrices(previous, point.price, point.at, point.after_gap)
+        before = None if known is None else known.at
+        self._last[key] = LastPrices(
+            previous, point.price, point.at, point.after_gap, previous_at=before
+        )
 
     def last_prices(self, symbol: str, kind: PriceKind = PriceKind.LAST) -> LastPrices | None:
         return self._last.get((symbol, kind))

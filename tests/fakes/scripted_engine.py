@@ -40,6 +40,7 @@ from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.ports.venue import SelfTrade, SymbolSetup, VenueTraits
 
 SCRIPTED = VenueName("scripted")
+LASTING = frozenset({TimeInForce.GTC, TimeInForce.DAY})
 # What it has not seen when it is asked never arrived.
 AUTHORITATIVE = VenueTraits(
     receive_window=timedelta(),
@@ -60,7 +61,8 @@ class ScriptedBooks:
     orders are refused that the cash does not carry, by the leverage of the symbol's set-up.
     `told_prices`: what it tells and compares stops with beside the last price; else what `prices`
     have of that kind. `triggered`: stop-limits that rest as limits by now. `closes`: of its
-    sessions, when DAY orders end; else at UTC midnight.
+    sessions, when DAY orders end; else at UTC midnight. `latency`: how long an order is on its way.
+    `depth`: what one price trades at most, in the quote asset; `traded`: what it has.
     """
 
     clock: Clock
@@ -86,6 +88,9 @@ class ScriptedBooks:
     told_prices: dict[tuple[str, PriceKind], Decimal] = field(default_factory=dict)
     triggered: set[ClientOrderId] = field(default_factory=set)
     closes: list[datetime] = field(default_factory=list)
+    latency: timedelta = timedelta()
+    depth: Decimal | None = None
+    traded: dict[str, tuple[datetime, Decimal]] = field(default_factory=dict)
 
     def price_of(self, symbol: str, kind: PriceKind) -> Decimal | None:
         told = self.told_prices.get((symbol, kind))
@@ -149,7 +154,8 @@ class ScriptedBooks:
         for client_order_id, each in self.resting.items():
             if each.position_type is PositionType.FUTURES and not each.reduce_only:
                 left = each.quantity - self.orders[client_order_id].filled_quantity
-                held.append((each.symbol, left * (each.limit_price or level_of(each))))
+                priced = self._priced(each)
+                held.append((each.symbol, left * (priced.limit_price or level_of(priced))))
         for symbol, worth in held:
             asset = self.filters[symbol].quote_asset
             leverage = self.set_ups.get(symbol, SymbolSetup()).leverage
@@ -160,7 +166,15 @@ class ScriptedBooks:
         if not scripted_books.locks(self.traits):
             return dict(self.balances)
         filled = {each: self.orders[each].filled_quantity for each in self.resting}
-        return free_of(self.balances, self.resting, self.linked, filled, self.filters, self.fee)
+        priced = {name: self._priced(each) for name, each in self.resting.items()}
+        return free_of(self.balances, priced, self.linked, filled, self.filters, self.fee)
+
+    def _priced(self, request: OrderRequest) -> OrderRequest:
+        """One at the market locks what it would cost now."""
+        last = self.prices.last_prices(request.symbol)
+        if request.type is not OrderType.MARKET or last is None:
+            return request
+        return replace(request, type=OrderType.LIMIT, limit_price=last.current)
 
     def _take(
         self, client_order_id: ClientOrderId, request: OrderRequest, reason: str | None = None
@@ -177,10 +191,12 @@ class ScriptedBooks:
             report = self._report(client_order_id, request, OrderStatus.EXPIRED, reason=SELF_TRADE)
             self.orders[client_order_id] = report
             return report
+        if self.latency:
+            return self._rest(client_order_id, request)
         if request.type is OrderType.MARKET:
-            return self._execute(client_order_id, request, last.current)
+            return self._execute(client_order_id, request, last)
         if request.type is OrderType.LIMIT and crosses(request, last.current):
-            return self._execute(client_order_id, request, last.current)
+            return self._execute(client_order_id, request, last)
         report = self._rest(client_order_id, request)
         if request.time_in_force is TimeInForce.IOC:
             del self.resting[client_order_id]
@@ -232,11 +248,15 @@ class ScriptedBooks:
         return report
 
     def _execute(
-        self, client_order_id: ClientOrderId, request: OrderRequest, price: Decimal
+        self, client_order_id: ClientOrderId, request: OrderRequest, last: LastPrices
     ) -> OrderReport:
-        quantity = request.quantity
+        price = last.current
+        quantity = self._offered(request, request.quantity, price, last)
         if self.thin and request.type is OrderType.MARKET:
             quantity = min(quantity, self.thin.popleft())
+        if quantity < request.quantity and request.time_in_force in LASTING:
+            rests = self._rest(client_order_id, request)
+            return self._fill(client_order_id, quantity, price)[0] if quantity else rests
         fills = (self._book(client_order_id, request, quantity, price),) if quantity else ()
         report = replace(
             self._report(client_order_id, request, OrderStatus.FILLED),
@@ -246,6 +266,24 @@ class ScriptedBooks:
         )
         self.orders[client_order_id] = report
         return report
+
+    def _offered(
+        self, request: OrderRequest, left: Decimal, price: Decimal, last: LastPrices
+    ) -> Decimal:
+        """How much of what is *left* this price trades: in whole lots, one at least for the first."""
+        if self.depth is None:
+            return left
+        at, used = self.traded.get(request.symbol, (last.at, ZERO))
+        used = used if at == last.at else ZERO
+        lot = self.filters[request.symbol].lot_size
+        if used >= self.depth:
+            return ZERO
+        lots = max((self.depth - used) / price // lot, Decimal(1)) * lot
+        part = min(left, lots)
+        if part < left and request.time_in_force is TimeInForce.FOK:
+            return ZERO
+        self.traded[request.symbol] = last.at, used + part * price
+        return part
 
     def _fill(
         self, client_order_id: ClientOrderId, quantity: Decimal, price: Decimal | None
@@ -273,14 +311,25 @@ class ScriptedBooks:
     def _come(self, client_order_id: ClientOrderId, last: LastPrices) -> bool:
         """Whether its price meets it; what has triggered waits for its limit, by the last one."""
         request = self.resting[client_order_id]
+        accepted = self.orders[client_order_id].at
+        if self.latency and accepted is not None and accepted + self.latency >= last.at:
+            return False
+        if request.type is OrderType.MARKET or request.time_in_force not in LASTING:
+            return True
         if client_order_id in self.triggered:
+            if request.limit_price is None:
+                return True
             return has_come(replace(request, type=OrderType.LIMIT), last.current)
         compared = self.price_of(request.symbol, request.working_price)
         return compared is not None and has_come(request, compared)
 
     def _price_met(self, client_order_id: ClientOrderId, last: LastPrices) -> Decimal | None:
         request = self.resting[client_order_id]
+        if request.type is OrderType.MARKET or self._comes_now(client_order_id, last):
+            return last.current
         if client_order_id in self.triggered:
+            if request.limit_price is None:
+                return last.current
             as_limit = replace(request, type=OrderType.LIMIT, working_price=PriceKind.LAST)
             return met_at(as_limit, last, last)
         path: LastPrices | None = last
@@ -290,6 +339,14 @@ class ScriptedBooks:
             self.triggered.add(client_order_id)
             return price_after_trigger(request, last, path)
         return met_at(request, last, path)
+
+    def _comes_now(self, client_order_id: ClientOrderId, last: LastPrices) -> bool:
+        """A limit beyond the market that this price is the first for takes what there is."""
+        request, accepted = self.resting[client_order_id], self.orders[client_order_id].at
+        if not self.latency or request.type is not OrderType.LIMIT or accepted is None:
+            return False
+        new = last.previous_at is None or last.previous_at <= accepted + self.latency
+        return new and crosses(request, last.current)
 
     def _end_of_day(self, accepted: datetime) -> datetime:
         later = [close for close in self.closes if close > accepted]
@@ -311,6 +368,9 @@ class ScriptedBooks:
     def _meet(self, client_order_id: ClientOrderId, last: LastPrices) -> list[OrderReport]:
         """All that is left of it trades; reduce-only, as much as is left to reduce."""
         request = self.resting[client_order_id]
+        lasts = request.time_in_force in LASTING
+        if not lasts and not self._takes(client_order_id, last):
+            return [self._end(client_order_id, OrderStatus.EXPIRED)]
         price = self._price_met(client_order_id, last)
         if price is None:
             return []
@@ -318,10 +378,17 @@ class ScriptedBooks:
         if request.reduce_only:
             held = self.positions.get(request.symbol, ZERO)
             left = min(left, max(-held * request.side.sign, ZERO))
-        reports = self._fill(client_order_id, left, price) if left else []
-        if client_order_id in self.resting:
+        offered = self._offered(request, left, price, last) if left else ZERO
+        reports = self._fill(client_order_id, offered, price) if offered else []
+        if lasts and offered < left:
+            self.triggered |= {client_order_id} if request.type in TRIGGERED else set()
+        elif client_order_id in self.resting:
             reports.append(self._end(client_order_id, OrderStatus.EXPIRED))
         return reports
+
+    def _takes(self, client_order_id: ClientOrderId, last: LastPrices) -> bool:
+        request = self.resting[client_order_id]
+        return request.type is OrderType.MARKET or self._comes_now(client_order_id, last)
 
     def _cancel(self, client_order_id: ClientOrderId) -> list[OrderReport]:
         return [self._end(each) for each in family_of(client_order_id, self.linked, self.resting)]

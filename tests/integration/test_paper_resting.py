@@ -395,13 +395,18 @@ async def test_a_position_is_liquidated_and_what_protected_it_is_gone(database: 
     assert account.balances == {"USDT": Decimal("980.41")}
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "market",
+    [{}, {"latency": timedelta(seconds=30)}, {"depth_notional": Decimal(90)}],
+    ids=["at once", "late", "thin"],
+)
+@pytest.mark.parametrize("seed", range(4))
 async def test_whatever_is_done_money_and_inventory_come_from_fills(
-    database: Database, seed: int
+    database: Database, seed: int, market: dict[str, Any]
 ) -> None:
     """M6.1, I1: the independent ledger, after three hundred steps of orders, cancels and points."""
     chance = Random(seed)
-    floor = Floor(database, taker=Decimal("0.001"), fee_in_base=bool(seed % 2))
+    floor = Floor(database, taker=Decimal("0.001"), fee_in_base=bool(seed % 2), **market)
     await floor.point("100")
     price = 100.0
     for _ in range(300):

@@ -136,6 +136,8 @@ class VenueSection(Section):
     funding_every: Duration = timedelta(hours=8)
     slippage_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)
     spread_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)
+    latency_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    depth_notional: PositiveMoney | None = None
     max_clock_offset: Duration = timedelta(seconds=1)
     base_url: str | None = None
     ws_url: str | None = None

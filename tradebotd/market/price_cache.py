@@ -46,7 +46,13 @@ class PriceCache:
             elif not self._confirms(tick.price, last):
                 instead = last.believed
         prices[tick.symbol] = LastPrices(
-            previous, tick.price, tick.at, tick.after_gap, seen_at, instead
+            previous,
+            tick.price,
+            tick.at,
+            tick.after_gap,
+            seen_at,
+            instead,
+            previous_at=None if last is None else last.at,
         )
 
     def believe(self, symbol: str, kind: PriceKind = _LAST) -> None:

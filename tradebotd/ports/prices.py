@@ -14,7 +14,8 @@ class LastPrices:
 
     `after_gap`: of the current tick. `seen_at`: when the current price was first seen, if it may be
     the same print as the ticks before; else None. `instead`: the last confirmed price, while
-    nothing confirms the current one; None when the current price is believed.
+    nothing confirms the current one; None when the current price is believed. `previous_at`: of the
+    previous tick; None at the first.
     """
 
     previous: Decimal
@@ -23,11 +24,16 @@ class LastPrices:
     after_gap: bool = False
     seen_at: datetime | None = None
     instead: Decimal | None = None
+    previous_at: datetime | None = None
 
     @property
     def believed(self) -> Decimal:
         """Price that values holdings; orders are matched against the current one."""
         return self.current if self.instead is None else self.instead
+
+    def is_first_since(self, instant: datetime) -> bool:
+        """Return whether the current tick is the first one after *instant*."""
+        return instant < self.at and (self.previous_at is None or self.previous_at <= instant)
 
     def went_through(self, level: Decimal) -> bool:
         """Return whether a trade at *level* was possible between `previous` and `current`."""

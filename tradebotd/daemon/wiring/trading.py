@@ -294,6 +294,8 @@ def _venues(
             self_trade=SelfTrade(section.self_trade),
             order_types=_order_types(section),
             stop_time_in_force=TimeInForce(section.stop_time_in_force),
+            latency=timedelta(milliseconds=section.latency_ms),
+            depth_notional=section.depth_notional,
         )
         venues[name] = PaperVenue(
             name,

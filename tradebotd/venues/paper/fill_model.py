@@ -26,7 +26,8 @@ class PaperTerms:
     `fee_in_base`: a buy's fee is taken from what was bought. `funding_rate`: fraction of the
     notional that longs pay to shorts, each `funding_every` of market time on the UTC grid.
     `order_types`: those that are taken (None: all); `stop_time_in_force`: the one that orders with
-    a stop price must have.
+    a stop price must have. `latency`: market time that an order is on its way before it meets a
+    price. `depth_notional`: what one price trades at most, in the quote asset (None: everything).
     """
 
     starting_cash: Mapping[str, Decimal]
@@ -42,6 +43,8 @@ class PaperTerms:
     self_trade: SelfTrade = SelfTrade.NEVER
     order_types: frozenset[OrderType] | None = None
     stop_time_in_force: TimeInForce = TimeInForce.GTC
+    latency: timedelta = timedelta()
+    depth_notional: Decimal | None = None
 
     @property
     def base_fee(self) -> Decimal:

@@ -117,7 +117,7 @@ class FuturesBook:
         balances = await paper_books.lock_balances(changes.connection, self._name)
         done = execute(request, price, instrument, self._terms.taker, balances, [position])
         if isinstance(done, Execution):
-            await book(changes, name, request, done, order_id=None)
+            await book(changes, name, request, done)
         bare = _reducing(resting, but=changes.ended)
         await end(changes, bare, OrderStatus.EXPIRED, "the position was liquidated")
 

@@ -1,6 +1,7 @@
 """Matching of orders at the paper venue, inside one transaction of its books."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -23,24 +24,23 @@ from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.venues.paper.capabilities import not_taken
-from tradebotd.venues.paper.day_orders import DAY_IS_OVER, DayEnd, DayOrders
+from tradebotd.venues.paper.day_orders import DAY_IS_OVER, DayEnd
+from tradebotd.venues.paper.depth import NOTHING_OFFERED, Depth, end_of_rest, works_on
 from tradebotd.venues.paper.fill_model import (
     Execution,
     Locked,
     PaperTerms,
     execute,
-    fill_price,
 )
-from tradebotd.venues.paper.futures import exit_price
 from tradebotd.venues.paper.futures_book import FuturesBook
+from tradebotd.venues.paper.order_prices import OrderPrices
 from tradebotd.venues.paper.promises import BEING_REPLACED, Promises
+from tradebotd.venues.paper.resting_book import RestingBook
 from tradebotd.venues.paper.resting_orders import (
     AT_ONCE,
     TRIGGERED,
     TriggeredOrder,
     cost_price,
-    family_of,
-    fills_at_once,
     locked_by,
     margins_of,
     remaining_request,
@@ -50,8 +50,10 @@ from tradebotd.venues.paper.resting_orders import (
 )
 from tradebotd.venues.paper.self_trades import expires, met_of_ours, refused_by_ours
 from tradebotd.venues.paper.settlement import (
+    NO_MORE,
     BookChanges,
     book,
+    book_expired,
     book_refused,
     end,
     open_reports,
@@ -76,52 +78,45 @@ class MatchingEngine:
         price_kinds: frozenset[PriceKind],
         day_end: DayEnd,
     ) -> None:
-        self.days = DayOrders(day_end)
+        self.resting = RestingBook(name, day_end)
         self._name = name
         self._terms = terms
         self._instruments = instruments
         self._prices = prices
         self._price_kinds = price_kinds
-        self._resting: dict[str, dict[int, RestingOrder]] = {}
+        self._depth = Depth(terms.depth_notional)
         self._futures = FuturesBook(name, terms, instruments)
+        self._order_prices = OrderPrices(terms, instruments, prices, self._futures)
         self._setups = PaperSetups(name)
-        self._promises = Promises(self._family, self._refusal_without)
+        self._promises = Promises(self.resting.family, self._refusal_without)
 
     async def read(self, connection: Connection) -> None:
         """Load the memory from the books."""
         await self._setups.read(connection)
-        self._resting.clear()
-        self.days.clear()
-        for order in await paper_orders.select_resting(connection, self._name):
-            self._resting.setdefault(order.request.symbol, {})[order.id] = order
-            self.days.add(order)
+        await self.resting.read(connection)
         self._promises.load(await paper_orders.select_promised(connection, self._name))
         await self._futures.read(connection)
 
     def follow(self, changes: BookChanges) -> None:
-        for symbol in list(self._resting):
-            for order_id in changes.ended & self._resting[symbol].keys():
-                del self._resting[symbol][order_id]
-            if not self._resting[symbol]:
-                del self._resting[symbol]
-        for order in changes.rested:
-            if order.id not in changes.ended:
-                self._resting.setdefault(order.request.symbol, {})[order.id] = order
-                self.days.add(order)
-        self.days.discard(changes.ended)
+        self.resting.follow(changes)
         self._promises.follow(changes)
         self._futures.follow(changes)
         self._setups.follow(changes.setups)
 
     def is_concerned(self, symbol: str) -> bool:
-        live = symbol in self._resting or symbol in self._futures
+        live = symbol in self.resting or symbol in self._futures
         return live or bool(self._promises.of_symbol(symbol))
 
     def open_orders(self, symbols: Collection[str] | None) -> list[OrderReport]:
-        return open_reports((*self.all_resting(), *self._promises.orders), symbols)
+        return open_reports((*self.resting, *self._promises.orders), symbols)
 
     def margins(self) -> dict[str, Decimal]:
-        return margins_of(self._futures, self.all_resting(), self._instruments)
+        return margins_of(self._futures, self.resting, self._instruments, self._order_prices.market)
+
+    def locked(self, but: frozenset[int] = frozenset()) -> Locked:
+        """Return what resting orders hold of each asset. *but*: orders that hold nothing more."""
+        market = self._order_prices.market
+        return locked_by(self.resting, self._instruments, self._terms, but=but, market=market)
 
     # Orders
 
@@ -137,12 +132,12 @@ class MatchingEngine:
         # Before the order changes the holding: a period is paid by the holder at its end.
         await self._futures.fund(changes, orders[0][1].symbol, changes.at, prices.current)
         balances = await paper_books.lock_balances(changes.connection, self._name)
-        locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
+        locked = self.locked(gone)
         linked_id = orders[0][0] if len(orders) > 1 else None
         ours = {name: self._ours(request, prices, gone) for name, request in orders}
         kind = self._terms.self_trade
         for name, request in orders:
-            if linked_id is not None and self._fills_at_once(request, prices):
+            if linked_id is not None and self._order_prices.fill_at_once(request, prices):
                 changes.refused = AT_ONCE  # its twin would rest alone
             else:
                 changes.refused = self._refusal(request, prices, balances, locked)
@@ -155,20 +150,19 @@ class MatchingEngine:
                     await book_refused(changes, client_order_id, request)
             elif await expires(changes, client_order_id, request, ours[client_order_id], kind):
                 continue
-            elif self._fills_at_once(request, prices):
+            elif self._terms.latency or not self._order_prices.fill_at_once(request, prices):
+                await self._rest(changes, client_order_id, request, linked_id)
+            else:
                 await self._fill_at_once(
                     changes, client_order_id, request, prices, balances, locked
                 )
-            else:
-                leverage = self._setups.leverage(request.symbol)
-                await rest(changes, client_order_id, request, linked_id, leverage)
 
     def _ours(
         self, request: OrderRequest, prices: LastPrices, gone: frozenset[int]
     ) -> list[RestingOrder]:
-        at_once = self._fills_at_once(request, prices)
-        price = self._price_at_once(request, prices) if at_once else None
-        resting = (order for order in self.all_resting() if order.id not in gone)
+        at_once = self._order_prices.fill_at_once(request, prices)
+        price = self._order_prices.at_once(request, prices) if at_once else None
+        resting = (order for order in self.resting if order.id not in gone)
         return met_of_ours(request, price, resting, self._terms.self_trade)
 
     async def replace(
@@ -179,7 +173,7 @@ class MatchingEngine:
         prices: LastPrices,
     ) -> None:
         """End the old order and what is linked to it, and take the new one, in one transaction."""
-        family = self._family(old)
+        family = self.resting.family(old)
         if not family:
             changes.refused = NOTHING_RESTS
             return
@@ -199,8 +193,7 @@ class MatchingEngine:
         gone: frozenset[int],
     ) -> str | None:
         balances = await paper_books.lock_balances(changes.connection, self._name)
-        locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
-        return self._refusal(request, prices, balances, locked)
+        return self._refusal(request, prices, balances, self.locked(gone))
 
     async def cancel(self, changes: BookChanges, client_order_id: ClientOrderId) -> None:
         if self._promises.is_replaced(client_order_id):
@@ -208,7 +201,7 @@ class MatchingEngine:
             return
         if await self._promises.withdraw(changes, client_order_id):
             return
-        family = self._family(client_order_id)
+        family = self.resting.family(client_order_id)
         if not family:
             changes.refused = NOTHING_RESTS
             return
@@ -240,39 +233,35 @@ class MatchingEngine:
         for met in self._met(symbol, prices):
             if met.order.id in changes.ended:
                 continue
-            if met.price is None:
+            if met.expires:
+                await end(changes, [met.order], OrderStatus.EXPIRED, NOTHING_OFFERED)
+            elif met.price is None:
                 await trigger(changes, met.order)
             else:
-                await self._fill_resting(changes, met.order, met.price, met.fee_rate)
-        resting = self._resting.get(symbol, {}).values()
+                await self._fill_resting(changes, met, met.price, prices)
+        resting = self.resting.of_symbol(symbol)
         await self._futures.liquidate(changes, symbol, prices, resting)
         await self._promises.decide(changes, symbol, prices)
         if changes.reports or changes.rested:
             await paper_books.put_cursor(changes.connection, self._name, symbol, at)
 
     async def end_days(self, changes: BookChanges, now: datetime) -> None:
-        ended = self.days.over(self.all_resting(), now)
+        ended = self.resting.days_over(now)
         await end(changes, ended, OrderStatus.EXPIRED, DAY_IS_OVER)
 
     def _met(self, symbol: str, prices: LastPrices) -> list[TriggeredOrder]:
-        orders = self._resting.get(symbol)
+        orders = self.resting.of_symbol(symbol)
         if not orders:
             return []
         position, instrument = self._futures.get(symbol), self._instruments[symbol]
         return triggered_by(
-            orders.values(),
+            orders,
             prices,
             instrument,
             self._terms,
             position,
             others=lambda kind: self._prices.last_prices(symbol, kind),
         )
-
-    def _compared(self, request: OrderRequest, prices: LastPrices) -> LastPrices | None:
-        """Return the prices that the order's level is compared with."""
-        if request.working_price is PriceKind.LAST:
-            return prices
-        return self._prices.last_prices(request.symbol, request.working_price)
 
     # Books
 
@@ -291,27 +280,17 @@ class MatchingEngine:
         if request.type in TRIGGERED:
             if request.working_price not in self._price_kinds:
                 return f"{FilterName.WORKING_PRICE}: {request.working_price}"
-            compared = self._compared(request, prices)
+            compared = self._order_prices.compared(request, prices)
             if compared is None:
                 return f"there is no {request.working_price} price of {request.symbol} yet"
             if would_trigger(request, compared.current):
                 return AT_ONCE
-        if self._fills_at_once(request, prices):
-            price = self._price_at_once(request, prices)
+        if self._order_prices.fill_at_once(request, prices):
+            price = self._order_prices.at_once(request, prices)
         else:
             price = cost_price(request)
         done = self._execution(request, price, self._terms.taker, balances, locked)
         return done if isinstance(done, str) else None
-
-    def _fills_at_once(self, request: OrderRequest, prices: LastPrices) -> bool:
-        instrument = self._instruments[request.symbol]
-        return fills_at_once(request, prices.current, instrument, self._terms)
-
-    def _price_at_once(self, request: OrderRequest, prices: LastPrices) -> Decimal:
-        instrument = self._instruments[request.symbol]
-        compared = self._compared(request, prices)
-        price = fill_price(request, prices, compared, instrument, self._terms)
-        return exit_price(request, price, prices, self._futures.get(request.symbol), instrument)
 
     def _execution(
         self,
@@ -343,34 +322,66 @@ class MatchingEngine:
         balances: Mapping[str, Decimal],
         locked: Locked,
     ) -> None:
-        price = self._price_at_once(request, prices)
-        done = self._execution(request, price, self._terms.taker, balances, locked)
+        price = self._order_prices.at_once(request, prices)
+        offered = self._depth.offered(request, price, prices, self._instruments[request.symbol])
+        if not offered:
+            if works_on(request):
+                await self._rest(changes, client_order_id, request, None)
+            else:
+                await book_expired(changes, client_order_id, request, NOTHING_OFFERED)
+            return
+        part = replace(request, quantity=offered)
+        done = self._execution(part, price, self._terms.taker, balances, locked)
         if isinstance(done, str):
             raise OrderRejectedError(done)  # a linked order took what was there
-        await book(changes, client_order_id, request, done, order_id=None)
+        await book(changes, client_order_id, part, done, asked=request, rest=end_of_rest(request))
+        self._depth.take(request.symbol, offered * price, prices)
+
+    async def _rest(
+        self,
+        changes: BookChanges,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        linked_id: str | None,
+    ) -> None:
+        leverage, on_its_way = self._setups.leverage(request.symbol), bool(self._terms.latency)
+        await rest(changes, client_order_id, request, linked_id, leverage, on_its_way=on_its_way)
 
     async def _fill_resting(
-        self, changes: BookChanges, order: RestingOrder, price: Decimal, fee_rate: Decimal
+        self, changes: BookChanges, met: TriggeredOrder, price: Decimal, prices: LastPrices
     ) -> None:
+        order = met.order
         balances = await paper_books.lock_balances(changes.connection, self._name)
-        family = self._family(order.client_order_id)
+        family = self.resting.family(order.client_order_id)
         gone = frozenset({*changes.ended, *(order.id for order in family)})
-        locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
         positions = self._futures.after(changes)
-        request = remaining_request(order.request, positions)
-        done = self._execution(request, price, fee_rate, balances, locked, positions)
+        left = remaining_request(order, positions)
+        offered = self._depth.offered(left, price, prices, self._instruments[left.symbol])
+        if not offered:
+            await self._wait(changes, order)
+            return
+        part = replace(left, quantity=offered)
+        done = self._execution(part, price, met.fee_rate, balances, self.locked(gone), positions)
         if isinstance(done, str):  # nothing is left to reduce, or no cash for it
             await end(changes, [order], OrderStatus.EXPIRED, done)
             return
-        changes.ended.add(order.id)
-        asked = None if request is order.request else order.request
-        await book(changes, order.client_order_id, request, done, order_id=order.id, asked=asked)
-        await paper_orders.fill_order(changes.connection, order.id, changes.reports[-1])
+        ends = NO_MORE if offered == left.quantity else end_of_rest(order.request)
+        await book(
+            changes,
+            order.client_order_id,
+            part,
+            done,
+            order=order,
+            asked=order.request,
+            rest=ends,
+        )
+        self._depth.take(left.symbol, offered * price, prices)
         others = [resting_order for resting_order in family if resting_order.id != order.id]
         await end(changes, others, OrderStatus.CANCELED, "its twin was filled")
 
-    def all_resting(self) -> list[RestingOrder]:
-        return [order for orders in self._resting.values() for order in orders.values()]
-
-    def _family(self, client_order_id: ClientOrderId) -> list[RestingOrder]:
-        return family_of(client_order_id, self.all_resting())
+    async def _wait(self, changes: BookChanges, order: RestingOrder) -> None:
+        """Let an order for which the price has nothing wait for the next one, if it may."""
+        if not works_on(order.request):
+            await end(changes, [order], OrderStatus.EXPIRED, NOTHING_OFFERED)
+        elif order.request.type in TRIGGERED and not order.triggered:
+            await trigger(changes, order)

@@ -15,6 +15,7 @@ from tradebotd.domain.side import Side
 from tradebotd.ports.prices import LastPrices
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
+from tradebotd.venues.paper.depth import works_on
 from tradebotd.venues.paper.fill_model import Locked, PaperTerms, margin_of, taken_at, worsened
 from tradebotd.venues.paper.futures import exit_price
 
@@ -23,17 +24,26 @@ WITH_LIMIT: Final = frozenset({OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT
 STOPS: Final = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
 AT_ONCE: Final = "order would trigger immediately"
 
+Market = Callable[[str], Decimal | None]
+"""Return the price at which a symbol trades now; None until its first tick."""
+
+
+def no_market(symbol: str) -> Decimal | None:  # noqa: ARG001 - where nothing rests at the market
+    return None
+
 
 @dataclass(frozen=True, slots=True)
 class TriggeredOrder:
     """A resting order whose price was met, with its fill price and its fee rate.
 
     `price` None: its stop price was met, and its limit is out of reach: it rests as a limit order.
+    `expires`: it has arrived, trades at nothing there is, and may not wait.
     """
 
     order: RestingOrder
     price: Decimal | None
     fee_rate: Decimal
+    expires: bool = False
 
 
 def triggered_by(
@@ -47,25 +57,36 @@ def triggered_by(
 ) -> list[TriggeredOrder]:
     """Return the orders that the current tick meets, by number; of linked ones the first met.
 
-    Only orders accepted before the price that they are compared with: *prices*, the last ones, or
-    *others* of their working price. A level that the path went through fills there, one that was
+    Only orders that arrived before the price that they are compared with: *prices*, the last ones,
+    or *others* of their working price. A level that the path went through fills there, one that was
     jumped over at the current price: to the trader's cost for a stop, to the trader's gain for a
     limit or a target. *position*: the symbol's futures position; no exit does better than its
-    liquidation.
+    liquidation. A limit beyond the market takes what there is at the first price since it arrived.
     """
     triggered: list[TriggeredOrder] = []
     linked: set[str] = set()
     for order in orders:
-        as_met = _as_limit(order.request) if order.triggered else order.request
-        level, kind = level_of(as_met), as_met.working_price
+        as_met = _as_triggered(order.request) if order.triggered else order.request
+        kind = as_met.working_price
         compared = prices if kind is PriceKind.LAST else others(kind)
-        if compared is None or order.accepted_at >= compared.at:
+        arrived_at = order.accepted_at + terms.latency
+        if compared is None or arrived_at >= compared.at:
             continue
-        if not _is_reached(as_met, level, compared.current):
+        at_once = fills_at_once(as_met, prices.current, instrument, terms)
+        if not (at_once or order.triggered or works_on(order.request)):
+            triggered.append(TriggeredOrder(order, None, terms.taker, expires=True))
+            continue
+        arrives = bool(terms.latency) and prices.is_first_since(arrived_at)
+        takes = at_once and (arrives or as_met.type is OrderType.MARKET)
+        if not (takes or _is_reached(as_met, level_of(as_met), compared.current)):
             continue
         if order.linked_id is not None and order.linked_id in linked:
             continue
-        fill = _fill_of(as_met, level, prices, compared, instrument, terms)
+        fill: tuple[Decimal, Decimal] | None
+        if takes:
+            fill = worsened(as_met.side, prices.current, instrument, terms), terms.taker
+        else:
+            fill = _fill_of(as_met, level_of(as_met), prices, compared, instrument, terms)
         if fill is None:
             triggered.append(TriggeredOrder(order, None, terms.maker))
             continue
@@ -104,9 +125,10 @@ def _within(side: Side, price: Decimal, limit: Decimal) -> bool:
     return price <= limit if side is Side.BUY else price >= limit
 
 
-def _as_limit(request: OrderRequest) -> OrderRequest:
-    """Return what a stop-limit is once its stop was met: a limit, which the last price meets."""
-    return replace(request, type=OrderType.LIMIT, working_price=PriceKind.LAST)
+def _as_triggered(request: OrderRequest) -> OrderRequest:
+    """Return what an order is once its stop was met: a limit, or what it takes at the market."""
+    type_ = OrderType.LIMIT if request.type in WITH_LIMIT else OrderType.MARKET
+    return replace(request, type=type_, working_price=PriceKind.LAST)
 
 
 def would_trigger(request: OrderRequest, current: Decimal) -> bool:
@@ -142,8 +164,14 @@ def worth_of(request: OrderRequest, prices: LastPrices) -> Decimal:
     return prices.current
 
 
-def cost_price(request: OrderRequest) -> Decimal:
-    """Return the worst price that a resting order may be filled at, before costs."""
+def cost_price(request: OrderRequest, market: Market = no_market) -> Decimal:
+    """Return the worst price that a resting order may be filled at, before costs.
+
+    One at the market takes what there is: *market* is the price by symbol, None where there is
+    none yet.
+    """
+    if request.type is OrderType.MARKET:
+        return market(request.symbol) or ZERO
     return level_of(request) if request.limit_price is None else request.limit_price
 
 
@@ -163,6 +191,7 @@ def locked_by(
     terms: PaperTerms,
     *,
     but: frozenset[int] = frozenset(),
+    market: Market = no_market,
 ) -> Locked:
     """Return inventory behind resting sells and cash behind resting buys; linked ones lock it once.
 
@@ -180,7 +209,7 @@ def locked_by(
         if not futures and request.side is Side.SELL:
             asset, amount = instrument.base_asset, left
         else:
-            price = cost_price(request)
+            price = cost_price(request, market)
             share = ONE / order.leverage
             asset, amount = instrument.quote_asset, left * price * (share + terms.taker)
         key = (asset, order.linked_id or order.client_order_id)
@@ -195,6 +224,7 @@ def margins_of(
     positions: Iterable[PaperPosition],
     orders: Iterable[RestingOrder],
     instruments: Mapping[str, Instrument],
+    market: Market = no_market,
 ) -> dict[str, Decimal]:
     """Return what futures positions, and the orders that may open one, hold of each asset."""
     used: dict[str, Decimal] = {}
@@ -203,7 +233,7 @@ def margins_of(
         request = order.request
         if request.position_type is PositionType.FUTURES and not request.reduce_only:
             left = request.quantity - order.filled_quantity
-            held.append((request.symbol, left * cost_price(request) / order.leverage))
+            held.append((request.symbol, left * cost_price(request, market) / order.leverage))
     for symbol, margin in held:
         if (instrument := instruments.get(symbol)) is not None:
             asset = instrument.quote_asset
@@ -221,8 +251,9 @@ def family_of(
     return [order for order in resting if order.linked_id == mine[0].linked_id]
 
 
-def remaining_request(request: OrderRequest, positions: Iterable[PaperPosition]) -> OrderRequest:
-    """Return a reduce-only *request* reduced to what is left of its position, as venues do."""
+def remaining_request(order: RestingOrder, positions: Iterable[PaperPosition]) -> OrderRequest:
+    """Return what is left of the order; reduce-only, at most what is left of its position."""
+    request = replace(order.request, quantity=order.request.quantity - order.filled_quantity)
     if not request.reduce_only:
         return request
     held = next(

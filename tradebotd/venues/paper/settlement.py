@@ -9,13 +9,15 @@ from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.fill import Fill, forced_by_name
 from tradebotd.domain.ids import ClientOrderId, VenueOrderId
-from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, TimeInForce
+from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.domain.order_type import CONDITIONAL
 from tradebotd.domain.quote import PriceKind
 from tradebotd.ports.venue import SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.storage.postgres.database import Connection
+from tradebotd.venues.paper.depth import works_on
 from tradebotd.venues.paper.fill_model import Execution
 
 DUPLICATE: Final = "duplicate client order id"
@@ -87,7 +89,7 @@ async def promise(
 
 
 async def trigger(changes: BookChanges, order: RestingOrder) -> None:
-    """Let a stop-limit rest as a limit order: its stop price was met, and its limit is not."""
+    """Let an order whose stop price was met wait on: for its limit, or for more of the market."""
     await paper_orders.trigger_order(changes.connection, order.id, changes.at)
     changes.rested.append(replace(order, triggered=True))
 
@@ -114,9 +116,11 @@ async def rest(
     request: OrderRequest,
     linked_id: str | None,
     leverage: int,
+    *,
+    on_its_way: bool,
 ) -> None:
-    """Let it wait for its price; one that may not wait ends at once."""
-    rests = request.time_in_force in {TimeInForce.GTC, TimeInForce.DAY}
+    """Let it wait for its price; one that may not wait ends at once, if it has arrived."""
+    rests = on_its_way or works_on(request)
     status = OrderStatus.NEW if rests else OrderStatus.EXPIRED
     order_id = await paper_orders.insert_order(
         changes.connection,
@@ -177,20 +181,36 @@ async def book(
     request: OrderRequest,
     done: Execution,
     *,
-    order_id: int | None,
+    order: RestingOrder | None = None,
     asked: OrderRequest | None = None,
+    rest: str | None = None,
 ) -> None:
-    """Book a fill of *request*; *asked* is the order as it was placed, where that is more."""
+    """Book a fill of *request*: of an *order* that rested, or of one that comes.
+
+    *asked*: the order as it was placed, where that is more. *rest*: why what is left of it ends;
+    None: it waits for the next price.
+    """
     connection = changes.connection
+    asked = asked or request
+    filled = request.quantity + (ZERO if order is None else order.filled_quantity)
+    leverage = 1 if done.position is None else done.position.leverage
+    if filled == asked.quantity:
+        status, reason = OrderStatus.FILLED, None
+    elif rest is None:
+        status, reason = OrderStatus.PARTIALLY_FILLED, None
+    else:
+        status, reason = OrderStatus.EXPIRED, rest
+    order_id = None if order is None else order.id
     if order_id is None:
         order_id = await paper_orders.insert_order(
             connection,
             client_order_id,
-            request,
+            asked,
             changes.at,
-            status=OrderStatus.FILLED,
-            filled=request.quantity,
-            leverage=1 if done.position is None else done.position.leverage,
+            status=status,
+            filled=filled,
+            reason=reason,
+            leverage=leverage,
         )
     if order_id is None:
         raise OrderRejectedError(DUPLICATE)  # the whole transaction is rolled back
@@ -225,15 +245,34 @@ async def book(
         OrderReport(
             client_order_id=client_order_id,
             venue_order_id=VenueOrderId(str(order_id)),
-            status=OrderStatus.FILLED if asked is None else OrderStatus.EXPIRED,
-            filled_quantity=request.quantity,
-            reason=None if asked is None else NO_MORE,
+            status=status,
+            filled_quantity=filled,
+            reason=reason,
             at=changes.at,
             fills=(fill,),
-            asked=_as_told(asked or request),
+            asked=_as_told(asked),
             forced=fill.forced,
         )
     )
+    if order is not None:
+        await paper_orders.fill_order(connection, order.id, changes.reports[-1])
+    if status is not OrderStatus.PARTIALLY_FILLED:
+        changes.ended.add(order_id)
+        return
+    left = order or RestingOrder(
+        id=order_id,
+        client_order_id=client_order_id,
+        request=asked,
+        filled_quantity=ZERO,
+        accepted_at=changes.at,
+        linked_id=None,
+        leverage=leverage,
+    )
+    left = replace(left, filled_quantity=filled)
+    if asked.type in CONDITIONAL and not left.triggered:
+        await trigger(changes, left)
+    else:
+        changes.rested.append(left)
 
 
 def _as_told(request: OrderRequest) -> OrderRequest:
@@ -248,10 +287,16 @@ def open_reports(
 ) -> list[OrderReport]:
     """Return a report of each resting order in *symbols*; None: in all."""
     return [
-        resting_report(order.client_order_id, order.id, OrderStatus.NEW, order.accepted_at, order)
+        resting_report(
+            order.client_order_id, order.id, resting_status(order), order.accepted_at, order
+        )
         for order in orders
         if symbols is None or order.request.symbol in symbols
     ]
+
+
+def resting_status(order: RestingOrder) -> OrderStatus:
+    return OrderStatus.PARTIALLY_FILLED if order.filled_quantity else OrderStatus.NEW
 
 
 def resting_report(

@@ -6,6 +6,7 @@ never reads our tables.
 
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -53,7 +54,6 @@ from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.matching_engine import MatchingEngine
 from tradebotd.venues.paper.order_stream import PaperStream
 from tradebotd.venues.paper.quotes import quotes_of
-from tradebotd.venues.paper.resting_orders import locked_by
 from tradebotd.venues.paper.settlement import BookChanges
 
 log = structlog.get_logger(__name__)
@@ -88,7 +88,7 @@ class PaperVenue:
         self._terms = terms
         self._instruments = instruments
         self._price_kinds = price_kinds
-        self._desk = MatchingEngine(
+        self._engine = MatchingEngine(
             name, terms, instruments, prices, price_kinds=price_kinds, day_end=day_end
         )
         self._one_at_a_time = anyio.Lock()
@@ -140,7 +140,7 @@ class PaperVenue:
         await self._end_days()
         prices = self._last_prices(symbol)
         async with self._acting(new, send_blocked_by) as changes:
-            await self._desk.replace(changes, old, (new, request), prices)
+            await self._engine.replace(changes, old, (new, request), prices)
         reports = await self._answered(changes, new, old)
         return Replaced(new=reports[new], old=reports.get(old))
 
@@ -149,7 +149,7 @@ class PaperVenue:
         self.drills.check()
         await self._end_days()
         async with self._acting(client_order_id) as changes:
-            await self._desk.cancel(changes, client_order_id)
+            await self._engine.cancel(changes, client_order_id)
         if changes.refused is None:
             return (await self._answered(changes, client_order_id))[client_order_id]
         found = (await self.find_order(symbol, client_order_id)).report
@@ -175,7 +175,7 @@ class PaperVenue:
         assert_no_connection_held("open orders are fetched")
         self.drills.check()
         await self._end_days()
-        return self._desk.open_orders(symbols)
+        return self._engine.open_orders(symbols)
 
     async def fills_since(
         self, since: datetime, symbols: Collection[str] | None = None
@@ -216,13 +216,12 @@ class PaperVenue:
                 balances, positions, entry_prices = await paper_books.select_account(
                     connection, self._name
                 )
-                resting, margins = self._desk.all_resting(), self._desk.margins()
+                locked, margins = self._engine.locked(), self._engine.margins()
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
-        locked = dict(locked_by(resting, self._instruments, self._terms).by_asset)
         return VenueAccount(
             balances=balances,
-            locked=locked,
+            locked=dict(locked.by_asset),
             positions=positions,
             entry_prices=entry_prices,
             buying_power=dict(self.drills.buying_power),
@@ -253,7 +252,7 @@ class PaperVenue:
         if symbol not in self._instruments:
             raise OrderRejectedError(f"unknown symbol {symbol}")
         async with self._acting(ClientOrderId(f"set-up {symbol}")) as changes:
-            await self._desk.set_up(changes, symbol, setup)
+            await self._engine.set_up(changes, symbol, setup)
         if changes.refused is not None:
             raise OrderRejectedError(changes.refused)
 
@@ -269,7 +268,7 @@ class PaperVenue:
         Call it after the price has been recorded. While the books cannot be written nothing
         happens, and the next tick meets what this one would have met.
         """
-        if self._is_open and not self._desk.is_concerned(tick.symbol):
+        if self._is_open and not self._engine.is_concerned(tick.symbol):
             return None
         return self._match_and_notify(tick)
 
@@ -286,21 +285,21 @@ class PaperVenue:
             return
         prices = last  # a mark, a bid or an ask trades nothing by itself
         if tick.kind is PriceKind.LAST:
-            prices = LastPrices(last.previous, tick.price, tick.at, tick.after_gap)
-        if not self._desk.would_act(tick.symbol, prices):
+            prices = replace(last, current=tick.price, at=tick.at, after_gap=tick.after_gap)
+        if not self._engine.would_act(tick.symbol, prices):
             return
         async with self._acting(ClientOrderId(f"point {tick.at.isoformat()}")) as changes:
-            await self._desk.meet(changes, tick.symbol, prices, tick.at)
+            await self._engine.meet(changes, tick.symbol, prices, tick.at)
         await self.stream.tell(changes.reports)
 
     async def _end_days(self) -> None:
         """End DAY orders whose session is over, before anything is told or matched."""
         await self._open()
         now = self._clock.now()
-        if not self._desk.days.any_over(now):
+        if not self._engine.resting.any_day_over(now):
             return
         async with self._acting(ClientOrderId(f"day end {now.isoformat()}")) as changes:
-            await self._desk.end_days(changes, now)
+            await self._engine.end_days(changes, now)
         await self.stream.tell(changes.reports)
 
     # How a change is made
@@ -313,7 +312,7 @@ class PaperVenue:
         first, request = orders[0]
         async with self._acting(first, send_blocked_by) as changes:
             # Read behind the lock: an order that waited fills at the price of its turn.
-            await self._desk.take(changes, orders, self._last_prices(request.symbol))
+            await self._engine.take(changes, orders, self._last_prices(request.symbol))
         if changes.refused is not None:
             raise OrderRejectedError(changes.refused)
         reports = {report.client_order_id: report for report in changes.reports}
@@ -345,7 +344,7 @@ class PaperVenue:
                         self._is_open = False
                         self.stream.doubt(self._clock.now())
                     raise
-                self._desk.follow(changes)
+                self._engine.follow(changes)
         except DatabaseUnavailableError as error:
             if begun:
                 raise OutcomeUnknownError(client_order_id) from error
@@ -393,7 +392,7 @@ class PaperVenue:
                 await paper_books.book_starting_cash(
                     connection, self._name, self._terms.starting_cash
                 )
-                await self._desk.read(connection)
+                await self._engine.read(connection)
                 self._is_open = True
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
