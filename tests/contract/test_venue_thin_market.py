@@ -101,6 +101,17 @@ async def test_an_immediate_limit_is_judged_where_it_arrives(
     assert await trades(case) == paid
 
 
+@late
+async def test_a_limit_beyond_the_market_where_it_arrives_takes_what_there_is(
+    case: Case, market: dict[str, Any]
+) -> None:
+    """M6.1 (VC-95): not its limit, which the price went through before."""
+    await case.venue.submit(FIRST, case.order(BUY, "2", LIMIT, "102"))
+    await case.move("103")
+    await case.move("101")
+    assert await trades(case) == [(2, 101)]
+
+
 @thin
 async def test_the_rest_of_a_market_order_expires(case: Case, market: dict[str, Any]) -> None:
     """M6.1 (VC-96): it takes what this price has, and the next one has nothing to do with it."""

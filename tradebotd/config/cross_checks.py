@@ -19,6 +19,7 @@ from tradebotd.config.secrets import secret_problems
 from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
 from tradebotd.config.self_trade_checks import self_trade_problems
 from tradebotd.config.unused_checks import unused_problems
+from tradebotd.config.venue_depth import venue_depth_problems
 from tradebotd.config.venue_order_types import venue_type_problems
 from tradebotd.domain.calendar_aliases import one_name
 from tradebotd.domain.instrument import ALWAYS_OPEN
@@ -45,6 +46,7 @@ def cross_problems(config: Config) -> list[str]:
         *cash_problems(config),
         *bot_problems(config),
         *self_trade_problems(config),
+        *venue_depth_problems(config),
         *venue_type_problems(config),
         *_jobs(config),
         *_paths(config),

@@ -88,6 +88,7 @@ class PaperVenue:
         self._terms = terms
         self._instruments = instruments
         self._price_kinds = price_kinds
+        self._traits = traits_of(terms, price_kinds)
         self._engine = MatchingEngine(
             name, terms, instruments, prices, price_kinds=price_kinds, day_end=day_end
         )
@@ -102,7 +103,7 @@ class PaperVenue:
 
     @property
     def traits(self) -> VenueTraits:
-        return traits_of(self._terms, self._price_kinds)
+        return self._traits
 
     def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
         self.stream.listen(listener, on_stream)
