@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tradebotd.config.load import load_config
 
 from tests.unit.config_text import ONE_BOT, written
+from tradebotd.config.load import load_config
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import Instrument, PositionType

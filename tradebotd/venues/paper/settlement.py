@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from decimal import Decimal
+from typing import Final, NamedTuple
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError
@@ -22,6 +23,14 @@ from tradebotd.venues.paper.fill_model import Execution
 
 DUPLICATE: Final = "duplicate client order id"
 NO_MORE: Final = "nothing more was left to reduce"
+
+
+class Outcome(NamedTuple):
+    """State of an order after a fill. `filled`: all of it so far; `reason`: why its rest ended."""
+
+    status: OrderStatus
+    filled: Decimal
+    reason: str | None
 
 
 @dataclass(slots=True)
@@ -190,33 +199,81 @@ async def book(
     *asked*: the order as it was placed, where that is more. *rest*: why what is left of it ends;
     None: it waits for the next price.
     """
-    connection = changes.connection
     asked = asked or request
     filled = request.quantity + (ZERO if order is None else order.filled_quantity)
-    leverage = 1 if done.position is None else done.position.leverage
     if filled == asked.quantity:
         status, reason = OrderStatus.FILLED, None
     elif rest is None:
         status, reason = OrderStatus.PARTIALLY_FILLED, None
     else:
         status, reason = OrderStatus.EXPIRED, rest
-    order_id = None if order is None else order.id
-    if order_id is None:
-        order_id = await paper_orders.insert_order(
-            connection,
-            client_order_id,
-            asked,
-            changes.at,
-            status=status,
-            filled=filled,
-            reason=reason,
-            leverage=leverage,
-        )
+    outcome = Outcome(status, filled, reason)
+    leverage = 1 if done.position is None else done.position.leverage
+    booked = order or await _came(changes, client_order_id, asked, leverage, outcome)
+    fill = await _fill(changes, booked, request, done)
+    report = OrderReport(
+        client_order_id=client_order_id,
+        venue_order_id=VenueOrderId(str(booked.id)),
+        status=status,
+        filled_quantity=filled,
+        reason=reason,
+        at=changes.at,
+        fills=(fill,),
+        asked=_as_told(asked),
+        forced=fill.forced,
+    )
+    changes.reports.append(report)
+    if order is not None:
+        await paper_orders.fill_order(changes.connection, order.id, report)
+    if status is not OrderStatus.PARTIALLY_FILLED:
+        changes.ended.add(booked.id)
+        return
+    booked = replace(booked, filled_quantity=filled)
+    if asked.type in CONDITIONAL and not booked.triggered:
+        await trigger(changes, booked)
+    else:
+        changes.rested.append(booked)
+
+
+async def _came(
+    changes: BookChanges,
+    client_order_id: ClientOrderId,
+    request: OrderRequest,
+    leverage: int,
+    outcome: Outcome,
+) -> RestingOrder:
+    """Insert an order that trades as it comes. Raises OrderRejectedError if its id is known."""
+    order_id = await paper_orders.insert_order(
+        changes.connection,
+        client_order_id,
+        request,
+        changes.at,
+        status=outcome.status,
+        filled=outcome.filled,
+        reason=outcome.reason,
+        leverage=leverage,
+    )
     if order_id is None:
         raise OrderRejectedError(DUPLICATE)  # the whole transaction is rolled back
+    return RestingOrder(
+        id=order_id,
+        client_order_id=client_order_id,
+        request=request,
+        filled_quantity=ZERO,
+        accepted_at=changes.at,
+        linked_id=None,
+        leverage=leverage,
+    )
+
+
+async def _fill(
+    changes: BookChanges, order: RestingOrder, request: OrderRequest, done: Execution
+) -> Fill:
+    """Insert a fill of *request*, and book what it moves."""
+    connection, client_order_id = changes.connection, order.client_order_id
     trade_id = await paper_books.insert_fill(
         connection,
-        order_id,
+        order.id,
         request,
         done.price,
         fee=done.fee,
@@ -227,7 +284,7 @@ async def book(
     if done.position is not None:
         await paper_books.put_position(connection, request.venue, done.position)
         changes.positions[done.position.symbol] = done.position
-    fill = Fill(
+    return Fill(
         venue=request.venue,
         symbol=request.symbol,
         trade_id=trade_id,
@@ -238,41 +295,9 @@ async def book(
         fee=done.fee,
         fee_asset=done.fee_asset,
         executed_at=changes.at,
-        venue_order_id=VenueOrderId(str(order_id)),
+        venue_order_id=VenueOrderId(str(order.id)),
         forced=forced_by_name(client_order_id),
     )
-    changes.reports.append(
-        OrderReport(
-            client_order_id=client_order_id,
-            venue_order_id=VenueOrderId(str(order_id)),
-            status=status,
-            filled_quantity=filled,
-            reason=reason,
-            at=changes.at,
-            fills=(fill,),
-            asked=_as_told(asked),
-            forced=fill.forced,
-        )
-    )
-    if order is not None:
-        await paper_orders.fill_order(connection, order.id, changes.reports[-1])
-    if status is not OrderStatus.PARTIALLY_FILLED:
-        changes.ended.add(order_id)
-        return
-    left = order or RestingOrder(
-        id=order_id,
-        client_order_id=client_order_id,
-        request=asked,
-        filled_quantity=ZERO,
-        accepted_at=changes.at,
-        linked_id=None,
-        leverage=leverage,
-    )
-    left = replace(left, filled_quantity=filled)
-    if asked.type in CONDITIONAL and not left.triggered:
-        await trigger(changes, left)
-    else:
-        changes.rested.append(left)
 
 
 def _as_told(request: OrderRequest) -> OrderRequest:
