@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.errors import OrderRejectedError
-from tradebotd.domain.filters import FilterName
+from tradebotd.domain.filters import FilterName, SymbolStatus
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import (
@@ -15,13 +15,14 @@ from tradebotd.domain.order import (
     OrderStatus,
 )
 from tradebotd.domain.order_filters import refused_by
-from tradebotd.domain.quote import PriceKind, Quote
+from tradebotd.domain.quote import PriceKind
 from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.ports.venue import Replacement, SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.storage.postgres.database import Connection
+from tradebotd.venues.paper.average_prices import AveragePrices
 from tradebotd.venues.paper.capabilities import not_taken
 from tradebotd.venues.paper.day_orders import DAY_IS_OVER, DayEnd, DayOrders
 from tradebotd.venues.paper.fill_model import (
@@ -33,6 +34,7 @@ from tradebotd.venues.paper.fill_model import (
 )
 from tradebotd.venues.paper.futures import exit_price
 from tradebotd.venues.paper.futures_book import FuturesBook
+from tradebotd.venues.paper.order_checks import judged_at, resting_counts
 from tradebotd.venues.paper.promises import BEING_REPLACED, Promises
 from tradebotd.venues.paper.resting_orders import (
     AT_ONCE,
@@ -45,7 +47,6 @@ from tradebotd.venues.paper.resting_orders import (
     margins_of,
     remaining_request,
     triggered_by,
-    worth_of,
     would_trigger,
 )
 from tradebotd.venues.paper.self_trades import expires, met_of_ours, refused_by_ours
@@ -82,6 +83,7 @@ class MatchingEngine:
         self._instruments = instruments
         self._prices = prices
         self._price_kinds = price_kinds
+        self.averages = AveragePrices(instruments)
         self._resting: dict[str, dict[int, RestingOrder]] = {}
         self._futures = FuturesBook(name, terms, instruments)
         self._setups = PaperSetups(name)
@@ -141,14 +143,17 @@ class MatchingEngine:
         linked_id = orders[0][0] if len(orders) > 1 else None
         ours = {name: self._ours(request, prices, gone) for name, request in orders}
         kind = self._terms.self_trade
+        beside = [order.request for order in self.all_resting() if order.id not in gone]
         for name, request in orders:
+            changes.refused = self._off_filters(request, prices, beside, changes.at)
             if linked_id is not None and self._fills_at_once(request, prices):
                 changes.refused = AT_ONCE  # its twin would rest alone
-            else:
+            elif changes.refused is None:
                 changes.refused = self._refusal(request, prices, balances, locked)
             changes.refused = changes.refused or refused_by_ours(ours[name], kind)
             if changes.refused is not None:
                 break
+            beside.append(request)
         for client_order_id, request in orders:
             if changes.refused is not None:
                 if not gone:  # a replacement that fails leaves no trace
@@ -198,6 +203,10 @@ class MatchingEngine:
         prices: LastPrices,
         gone: frozenset[int],
     ) -> str | None:
+        beside = [order.request for order in self.all_resting() if order.id not in gone]
+        refusal = self._off_filters(request, prices, beside, changes.at)
+        if refusal is not None:
+            return refusal
         balances = await paper_books.lock_balances(changes.connection, self._name)
         locked = locked_by(self.all_resting(), self._instruments, self._terms, but=gone)
         return self._refusal(request, prices, balances, locked)
@@ -224,7 +233,9 @@ class MatchingEngine:
         """Return whether a tick acts, without a statement: most ticks meet nothing."""
         if self._futures.would_act(symbol, prices):
             return True
-        return bool(self._met(symbol, prices) or self._promises.of_symbol(symbol))
+        if self._trades(symbol) and self._promises.of_symbol(symbol):
+            return True
+        return bool(self._met(symbol, prices))
 
     async def meet(
         self, changes: BookChanges, symbol: str, prices: LastPrices, at: datetime
@@ -246,7 +257,8 @@ class MatchingEngine:
                 await self._fill_resting(changes, met.order, met.price, met.fee_rate)
         resting = self._resting.get(symbol, {}).values()
         await self._futures.liquidate(changes, symbol, prices, resting)
-        await self._promises.decide(changes, symbol, prices)
+        if self._trades(symbol):
+            await self._promises.decide(changes, symbol, prices)
         if changes.reports or changes.rested:
             await paper_books.put_cursor(changes.connection, self._name, symbol, at)
 
@@ -254,17 +266,20 @@ class MatchingEngine:
         ended = self.days.over(self.all_resting(), now)
         await end(changes, ended, OrderStatus.EXPIRED, DAY_IS_OVER)
 
+    def _trades(self, symbol: str) -> bool:
+        instrument = self._instruments.get(symbol)
+        return instrument is not None and instrument.status is SymbolStatus.TRADING
+
     def _met(self, symbol: str, prices: LastPrices) -> list[TriggeredOrder]:
         orders = self._resting.get(symbol)
-        if not orders:
+        if not orders or not self._trades(symbol):
             return []
-        position, instrument = self._futures.get(symbol), self._instruments[symbol]
         return triggered_by(
             orders.values(),
             prices,
-            instrument,
+            self._instruments[symbol],
             self._terms,
-            position,
+            self._futures.get(symbol),
             others=lambda kind: self._prices.last_prices(symbol, kind),
         )
 
@@ -276,6 +291,20 @@ class MatchingEngine:
 
     # Books
 
+    def _off_filters(
+        self,
+        request: OrderRequest,
+        prices: LastPrices,
+        beside: Iterable[OrderRequest],
+        now: datetime,
+    ) -> str | None:
+        """*beside*: orders that rest, and those that are to rest with this one."""
+        quote = judged_at(request, prices, self.averages.average(request.symbol, now))
+        counts = resting_counts(request.symbol, beside)
+        return not_taken(request, self._terms) or refused_by(
+            request, self._instruments[request.symbol], quote, resting=counts
+        )
+
     def _refusal(
         self,
         request: OrderRequest,
@@ -283,11 +312,6 @@ class MatchingEngine:
         balances: Mapping[str, Decimal],
         locked: Locked,
     ) -> str | None:
-        instrument = self._instruments[request.symbol]
-        quote = Quote(last=worth_of(request, prices))
-        refusal = not_taken(request, self._terms) or refused_by(request, instrument, quote)
-        if refusal is not None:
-            return refusal
         if request.type in TRIGGERED:
             if request.working_price not in self._price_kinds:
                 return f"{FilterName.WORKING_PRICE}: {request.working_price}"

@@ -232,8 +232,9 @@ class PaperVenue:
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         self.drills.check()
-        names = [symbol.symbol for symbol in symbols]
-        return quotes_of(names, self._prices, self._price_kinds)
+        now, average = self._clock.now(), self._desk.averages.average
+        averages = {symbol.symbol: average(symbol.symbol, now) for symbol in symbols}
+        return quotes_of(averages, self._prices, self._price_kinds)
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
         """Those of the configuration: nothing else tells it."""
@@ -243,10 +244,8 @@ class PaperVenue:
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
         self.drills.check()
-        commission = commission_of(self._terms)
-        return {
-            symbol.symbol: commission for symbol in symbols if symbol.symbol in self._instruments
-        }
+        known = [symbol.symbol for symbol in symbols if symbol.symbol in self._instruments]
+        return dict.fromkeys(known, commission_of(self._terms))
 
     async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
         self.drills.check()
@@ -269,6 +268,7 @@ class PaperVenue:
         Call it after the price has been recorded. While the books cannot be written nothing
         happens, and the next tick meets what this one would have met.
         """
+        self._desk.averages.record(tick)
         if self._is_open and not self._desk.is_concerned(tick.symbol):
             return None
         return self._match_and_notify(tick)
