@@ -167,6 +167,7 @@ def test_jobs_of_one_instant_run_in_the_fixed_order() -> None:
         "equity_snapshot",
         "fill_gaps",
         "ping",
+        "refresh_instruments",
         "retention",
         "seed_history",
     ]
@@ -199,6 +200,7 @@ def test_the_default_table_is_that_of_the_mission() -> None:
         "calculate_pivots",
         "daily_reset",
         "extend_calendars",
+        "refresh_instruments",
         "retention",
     }
 

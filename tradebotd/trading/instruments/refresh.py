@@ -32,7 +32,7 @@ ASK_SECONDS: Final = 20.0
 LEAST_SECONDS: Final = 30.0  # between two looks that a refused order asks for
 FIRST_PAUSE: Final = 5.0  # seconds, while a symbol does not trade: doubled up to the longest
 LONGEST_PAUSE: Final = 60.0
-_FILTERS: Final = tuple(f"{name}:" for name in FilterName)
+_FILTERS: Final = tuple(FilterName)
 
 
 @dataclass(slots=True, kw_only=True)
