@@ -200,7 +200,6 @@ def test_the_default_table_is_that_of_the_mission() -> None:
         "calculate_pivots",
         "daily_reset",
         "extend_calendars",
-        "refresh_instruments",
         "retention",
     }
 
