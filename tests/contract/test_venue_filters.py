@@ -52,7 +52,7 @@ async def test_what_a_filter_refuses_is_rejected_by_name_and_trades_nothing(
     leverage: int | None,
     name: str,
 ) -> None:
-    """M6.1 (VC-13): whether it would trade at once or rest, enter or exit."""
+    """M6.1 (VC-49): whether it would trade at once or rest, enter or exit."""
     if leverage is not None:
         await case.venue.set_up("BTCUSDT", SymbolSetup(leverage=leverage))
     await case.bought()
@@ -79,7 +79,7 @@ async def test_what_a_filter_refuses_is_rejected_by_name_and_trades_nothing(
 async def test_what_just_passes_the_filters_is_taken(
     case: Case, side: Side, quantity: str, type_: OrderType, price: str | None
 ) -> None:
-    """M6.1 (VC-13)."""
+    """M6.1 (VC-49)."""
     await case.bought()
     report = await case.venue.submit(FIRST, case.order(side, quantity, type_, price))
     assert report.status in {OrderStatus.NEW, OrderStatus.FILLED}
@@ -87,7 +87,7 @@ async def test_what_just_passes_the_filters_is_taken(
 
 @filtered
 async def test_reduce_only_orders_need_no_minimum_notional(case: Case) -> None:
-    """M6.1 (VC-13): futures end whatever is left; a quantity it must be."""
+    """M6.1 (VC-49): futures end whatever is left; a quantity it must be."""
     await case.bought("1", position_type=FUTURES)
     reduces: dict[str, Any] = {"position_type": FUTURES, "reduce_only": True}
     report = await case.venue.submit(FIRST, case.order(SELL, "0.05", **reduces))
@@ -99,7 +99,7 @@ async def test_reduce_only_orders_need_no_minimum_notional(case: Case) -> None:
 
 @filtered
 async def test_a_linked_order_or_a_replacement_is_filtered_like_any_other(case: Case) -> None:
-    """M6.1 (VC-13): all of them or none, and what rested stays."""
+    """M6.1 (VC-49): all of them or none, and what rested stays."""
     await case.bought()
     stop, target = case.order(SELL, "0.105", STOP, "95"), case.order(SELL, "0.105", TAKE, "110")
     with pytest.raises(OrderRejectedError, match=r"^notional_below_minimum"):
@@ -310,3 +310,36 @@ async def test_commissions_are_told_as_fills_are_charged(case: Case, fee_asset: 
     assert told.in_base is (fee_asset == "base")
     assert fill.fee == fill.quantity * told.taker * (1 if told.in_base else fill.price)
     assert (fill.fee_asset == "BTC") is told.in_base
+
+
+STOP_LIMIT = OrderType.STOP_LIMIT
+BY_LIMIT: list[tuple[dict[str, Any], str, str, str, str | None]] = [
+    # filters, quantity, stop, limit, the name (None: it is taken)
+    (MARKET_LOT, "0.015", "95", "94", None),
+    (STOP_LOT, "1.5", "95", "94", "quantity_off_lot"),
+    ({"percent_price": PERCENT}, "1", "95", "89.99", "price_outside_percent"),
+    ({"percent_price": PERCENT}, "1", "80", "90", None),
+    ({"min_notional": D(95)}, "1", "95.5", "94.99", "notional_below_minimum"),
+    ({"min_notional": D(95)}, "1", "80", "95", None),
+    ({"min_price": D(50)}, "1", "50", "49.99", "price_below_minimum"),
+    ({"max_price": D(96)}, "1", "95", "96.01", "price_above_maximum"),
+    ({"max_stops": 0}, "1", "95", "94", "too_many_stop_orders"),
+    ({"order_types": frozenset({MARKET, STOP})}, "1", "95", "94", "order_type_not_taken"),
+    ({}, "1", "95.001", "94", "price_off_tick"),
+    ({}, "1", "95", "94.001", "price_off_tick"),
+]
+
+
+@pytest.mark.parametrize(("filters", "quantity", "stop", "limit", "name"), BY_LIMIT)
+async def test_a_stop_limit_is_judged_by_both_its_prices(
+    case: Case, filters: dict[str, Any], quantity: str, stop: str, limit: str, name: str | None
+) -> None:
+    """M6.1 (VC-58): worth and distance by its limit, lots and counts by its stop."""
+    await case.bought()
+    order = case.order(SELL, quantity, STOP_LIMIT, stop, limit_price=D(limit))
+    if name is None:
+        assert (await case.venue.submit(FIRST, order)).status is OrderStatus.NEW
+        return
+    with pytest.raises(OrderRejectedError, match=rf"^{name}"):
+        await case.venue.submit(FIRST, order)
+    assert await case.rests() == []

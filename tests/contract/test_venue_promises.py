@@ -132,7 +132,7 @@ async def test_what_would_be_refused_at_once_is_not_promised(
 
 
 async def test_a_promise_of_a_symbol_that_does_not_trade_waits(promised: Case) -> None:
-    """M5.9, M6.1 (VC-55): nothing is decided meanwhile; then it is kept."""
+    """M5.9, M6.1 (VC-59): nothing is decided meanwhile; then it is kept."""
     promised.refilter(status=SymbolStatus.HALTED)
     await promised.move("99")
     assert promised.heard == []
@@ -144,7 +144,7 @@ async def test_a_promise_of_a_symbol_that_does_not_trade_waits(promised: Case) -
 
 
 async def test_a_promise_is_judged_by_the_filters_of_its_decision(promised: Case) -> None:
-    """M6.1 (VC-56): the lot has changed; the old order rests on as it was taken."""
+    """M6.1 (VC-59): the lot has changed; the old order rests on as it was taken."""
     promised.refilter(lot_size=Decimal("1.5"))
     await promised.move("99")
     assert await told(promised) == {SECOND: REJECTED}
