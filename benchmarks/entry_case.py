@@ -239,6 +239,7 @@ def _compose(
         prices=EntryPrices(prices=core.prices, venues=core.venues, clock=core.clock),
         placement=path.placement,
         gate=gate,
+        filters=path.entry_filters,
         setups=SymbolSetups(core.database, core.venues, SystemHost()),
         limits=limits,
     )

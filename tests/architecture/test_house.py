@@ -129,6 +129,7 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
         "tradebotd.trading.prices.fresh_prices",  # an adapter's quotes: another venue's are there
         "tradebotd.trading.account.venue_accounts",  # the same, of what we own there
         "tradebotd.trading.account.transfer_recorder",  # and of what came in or left
+        "tradebotd.trading.instruments.refresh",  # and of filters: the next look may well succeed
         "tradebotd.trading.exits.refused_stops",  # the same, behind a stop that was refused
         "tradebotd.trading.operator.flatten",  # one step, or one position, of emptying an account
         "tradebotd.market.calendars",  # a library of tables, and pandas below it

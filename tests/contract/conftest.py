@@ -69,7 +69,12 @@ class Case:
     meet: Callable[[Tick], Awaitable[object]]
     limiter: Callable[[], AbstractAsyncContextManager[object]]
     database: Database
+    known: dict[str, Instrument]
     heard: list[OrderReport] = field(default_factory=list)
+
+    def refilter(self, **filters: Any) -> None:
+        """The venue changes what it takes, while orders rest."""
+        self.known["BTCUSDT"] = replace(self.known["BTCUSDT"], **filters)
 
     def order(
         self,
@@ -269,7 +274,9 @@ def case(
             if meeting is not None:
                 await meeting
 
-        made = Case(paper, clock, prices, symbol, meet, lambda: paper._one_at_a_time, database)
+        made = Case(
+            paper, clock, prices, symbol, meet, lambda: paper._one_at_a_time, database, both
+        )
     else:
         scripted = ScriptedVenue(
             clock,
@@ -307,6 +314,7 @@ def case(
             lambda point: scripted.match(point.symbol),
             limiter,
             database,
+            both,
         )
     made.venue.listen(made.hear)
     return made

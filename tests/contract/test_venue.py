@@ -152,7 +152,7 @@ async def test_without_a_price_an_order_never_reached_the_venue(
 
 
 async def test_transfers_are_told_since_an_instant_oldest_first(case: Case) -> None:
-    """M4.8 (VC-41): what can come in or leave is told, each under an id of its own."""
+    """M4.8 (VC-45): what can come in or leave is told, each under an id of its own."""
     assert case.venue.traits.tells_transfers
     assert list(await case.venue.transfers_since(NOW)) == []
     if isinstance(case.venue, PaperVenue):

@@ -1,5 +1,6 @@
 """What a venue must do that promises to replace an order: numbered, run for each adapter."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.contract.conftest import FIRST, SECOND, THIRD, Case
 from tests.fakes.venue import ScriptedVenue
 from tradebotd.domain.errors import OrderRejectedError
+from tradebotd.domain.filters import SymbolStatus
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderStatus, OrderType
 from tradebotd.domain.side import Side
@@ -127,3 +129,26 @@ async def test_what_would_be_refused_at_once_is_not_promised(
     await case.move("99")
     assert await case.rests() == [FIRST]
     assert await case.status(FIRST) is NEW
+
+
+async def test_a_promise_of_a_symbol_that_does_not_trade_waits(promised: Case) -> None:
+    """M5.9, M6.1 (VC-59): nothing is decided meanwhile; then it is kept."""
+    promised.refilter(status=SymbolStatus.HALTED)
+    await promised.move("99")
+    assert promised.heard == []
+    assert sorted(await promised.rests()) == [FIRST, SECOND]
+
+    promised.refilter(status=SymbolStatus.TRADING)
+    await promised.move("99")
+    assert await told(promised) == {FIRST: CANCELED, SECOND: NEW}
+
+
+async def test_a_promise_is_judged_by_the_filters_of_its_decision(promised: Case) -> None:
+    """M6.1 (VC-59): the lot has changed; the old order rests on as it was taken."""
+    promised.refilter(lot_size=Decimal("1.5"))
+    await promised.move("99")
+    assert await told(promised) == {SECOND: REJECTED}
+    assert await promised.rests() == [FIRST]
+    report = (await promised.venue.find_order("BTCUSDT", SECOND)).report
+    assert report is not None
+    assert str(report.reason).startswith("quantity_off_lot")

@@ -1,6 +1,6 @@
 """How the scripted venue judges an order: whether its price has come, and what it locks. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from tradebotd.domain.ids import ClientOrderId
@@ -86,12 +86,15 @@ def refusal(
     held: Decimal,
     free: Mapping[str, Decimal],
     fee: Decimal,
+    *,
     compared: Decimal | None = None,
+    average: Decimal | None = None,
+    beside: Collection[OrderRequest] = (),
 ) -> str | None:
     """*held*: the futures position; *free*: balances without what is locked; *compared*: the price
-    that a stop works by, None if there is none.
+    that a stop works by, None if there is none; *beside*: orders that rest, whatever their symbol.
     """
-    why_not = off_filters(request, last, instrument)
+    why_not = off_filters(request, last, instrument, average=average, beside=beside)
     if why_not is not None:
         return why_not
     if request.type in TRIGGERED and compared is None:
@@ -110,20 +113,66 @@ def refusal(
     return None if enough else "insufficient balance"
 
 
-def off_filters(request: OrderRequest, last: Decimal, instrument: Instrument) -> str | None:
+def off_filters(
+    request: OrderRequest,
+    last: Decimal,
+    instrument: Instrument,
+    *,
+    average: Decimal | None = None,
+    beside: Collection[OrderRequest] = (),
+) -> str | None:
     """The symbol's filters, in the words of the port."""
+    kind, size = request.type, request.quantity
+    reference = average if average is not None and instrument.average_minutes > 0 else last
     levels = [each for each in (request.limit_price, request.stop_price) if each is not None]
-    lots = request.quantity / instrument.lot_size
-    worth = request.quantity * (levels[0] if levels else last)
+    worth = size * (levels[0] if levels else reference)
+    exempt = request.reduce_only or (kind == "market" and not instrument.notional_at_market)
+    bounds = [instrument.lot]
+    if not levels or request.limit_price is None:
+        bounds += [instrument.market_lot] if instrument.market_lot else []
+    if request.stop_price is not None:
+        bounds += [instrument.stop_lot] if instrument.stop_lot else []
+    waits = bool(levels) and request.time_in_force in {TimeInForce.GTC, TimeInForce.DAY}
+    here = [each for each in beside if each.symbol == request.symbol]
+    stops = [each for each in here if each.stop_price is not None]
     found = {
-        "quantity_off_lot": lots != int(lots),
-        "quantity_below_minimum": request.quantity < instrument.min_quantity,
-        "quantity_above_maximum": instrument.max_quantity is not None
-        and instrument.max_quantity < request.quantity,
+        "symbol_not_trading": instrument.status != "trading",
+        "order_type_not_taken": instrument.order_types is not None
+        and kind not in instrument.order_types,
+        "quantity_off_lot": any(lot.step and (size / lot.step) % 1 for lot in bounds),
+        "quantity_below_minimum": any(size < lot.minimum for lot in bounds),
+        "quantity_above_maximum": any(lot.maximum and size > lot.maximum for lot in bounds),
         "price_off_tick": any((each / instrument.tick_size) % 1 for each in levels),
-        "notional_below_minimum": not request.reduce_only and worth < instrument.min_notional,
+        "price_below_minimum": any(each < instrument.min_price for each in levels),
+        "price_above_maximum": any(
+            instrument.max_price and each > instrument.max_price for each in levels
+        ),
+        "price_outside_percent": _is_far(request, reference, instrument),
+        "notional_below_minimum": not exempt and worth < instrument.min_notional,
+        "notional_above_maximum": not exempt
+        and instrument.max_notional is not None
+        and worth > instrument.max_notional,
+        "too_many_orders": waits and _is_full(here, instrument.max_orders),
+        "too_many_stop_orders": waits
+        and request.stop_price is not None
+        and _is_full(stops, instrument.max_stops),
     }
     return next((name for name, refused in found.items() if refused), None)
+
+
+def _is_full(orders: Collection[OrderRequest], most: int | None) -> bool:
+    return most is not None and len(orders) + 1 > most
+
+
+def _is_far(request: OrderRequest, reference: Decimal, instrument: Instrument) -> bool:
+    """A limit too many times below or above the price that the symbol is judged by."""
+    rule, limit = instrument.percent_price, request.limit_price
+    if rule is None or limit is None:
+        return False
+    times = limit / reference
+    if request.side is Side.SELL:
+        return times < rule.sell_below or times > rule.sell_above
+    return times < rule.buy_below or times > rule.buy_above
 
 
 def free_of(

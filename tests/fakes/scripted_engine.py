@@ -1,6 +1,7 @@
 """The books of the scripted venue: what it holds, and what its orders change there."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -23,6 +24,7 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.fill import Fill, forced_by_name
+from tradebotd.domain.filters import SymbolStatus
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import (
@@ -61,8 +63,9 @@ class ScriptedBooks:
     orders are refused that the cash does not carry, by the leverage of the symbol's set-up.
     `told_prices`: what it tells and compares stops with beside the last price; else what `prices`
     have of that kind. `triggered`: stop-limits that rest as limits by now. `closes`: of its
-    sessions, when DAY orders end; else at UTC midnight. `latency`: how long an order is on its way.
-    `depth`: what one price trades at most, in the quote asset; `traded`: what it has.
+    sessions, when DAY orders end; else at UTC midnight. `averages`: what it tells of a symbol, else
+    the mean of what its orders have met in the symbol's minutes. `latency`: how long an order is on
+    its way. `depth`: what one price trades at most, in the quote asset; `traded`: what it has.
     """
 
     clock: Clock
@@ -91,13 +94,38 @@ class ScriptedBooks:
     latency: timedelta = timedelta()
     depth: Decimal | None = None
     traded: dict[str, tuple[datetime, Decimal]] = field(default_factory=dict)
+    averages: dict[str, Decimal] = field(default_factory=dict)
+    met: list[tuple[datetime, str, Decimal]] = field(default_factory=list)
 
     def price_of(self, symbol: str, kind: PriceKind) -> Decimal | None:
         told = self.told_prices.get((symbol, kind))
         seen = self.prices.last_prices(symbol, kind) if told is None else None
         return told if seen is None else seen.current
 
-    def _refusal(self, request: OrderRequest, *, linked: bool = False) -> str | None:
+    def _trades(self, symbol: str) -> bool:
+        known = self.filters.get(symbol)
+        return known is None or known.status is SymbolStatus.TRADING
+
+    def _remember(self, symbol: str, last: LastPrices) -> None:
+        """For the average: each last price once, also where a price of another kind came."""
+        if (last.at, symbol, last.current) not in self.met[-1:]:
+            self.met.append((last.at, symbol, last.current))
+
+    def average(self, symbol: str) -> Decimal | None:
+        known = self.filters.get(symbol)
+        minutes = 0 if known is None else known.average_minutes
+        since = self.clock.now() - timedelta(minutes=minutes)
+        lately = [price for at, name, price in self.met if name == symbol and at > since]
+        mean = sum(lately) / Decimal(len(lately)) if lately else None
+        return self.averages.get(symbol, mean)
+
+    def _refusal(
+        self,
+        request: OrderRequest,
+        *,
+        linked: bool = False,
+        beside: Sequence[OrderRequest] = (),
+    ) -> str | None:
         if request.symbol not in self.filters:
             return f"unknown symbol {request.symbol}"
         last = self.prices.last_prices(request.symbol)
@@ -114,7 +142,15 @@ class ScriptedBooks:
         held = self.positions.get(request.symbol, ZERO)
         instrument = self.filters[request.symbol]
         found = scripted_books.refusal(
-            request, last.current, instrument, held, self._free(), self.fee, compared
+            request,
+            last.current,
+            instrument,
+            held,
+            self._free(),
+            self.fee,
+            compared=compared,
+            average=self.average(request.symbol),
+            beside=[*self.resting.values(), *beside],
         )
         if found is None and self.traits.self_trade is SelfTrade.REJECTS:
             found = self._wash_refusal(request)

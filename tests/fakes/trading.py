@@ -219,6 +219,7 @@ class TradingHarness:
             prices=EntryPrices(prices=self.prices, venues=venues, clock=self.clock),
             placement=self.placement,
             gate=self.gate,
+            filters=self.path.entry_filters,
             limits=limits,
             setups=SymbolSetups(database, venues, host or SystemHost()),
         )
@@ -273,7 +274,7 @@ class TradingHarness:
             self.paper.listen(self.recorder.on_order_report)
 
     def set_filters(self, symbol: str = SYMBOL, **changes: Any) -> None:
-        """The instrument as everybody knows it; to be called before anything is traded."""
+        """The instrument as everybody knows it."""
         known = self.symbols[symbol]
         instrument = replace(known.instrument, **changes)
         self.symbols[symbol] = replace(known, instrument=instrument)

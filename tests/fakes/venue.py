@@ -203,7 +203,11 @@ class ScriptedVenue(PromisingBooks):
         self.submitted.extend(orders)
         if any(client_order_id in self.orders for client_order_id, _ in orders):
             raise OrderRejectedError("duplicate client order id")
-        reasons = [self._refusal(request, linked=True) for _, request in orders]
+        asked = [request for _, request in orders]
+        reasons = [
+            self._refusal(request, linked=True, beside=asked[:number])
+            for number, request in enumerate(asked)
+        ]
         reason = "scripted" if behaviour is Behaviour.REJECT else next(filter(None, reasons), None)
         if reason is not None:
             for client_order_id, request in orders:
@@ -264,7 +268,8 @@ class ScriptedVenue(PromisingBooks):
     async def keep_promises(self, symbol: str | None = None) -> None:
         """The venue decides: the new order takes the place of the old one, or is rejected."""
         for new, promise in list(self.promises.items()):
-            if new in self.promises and symbol in {None, promise.request.symbol}:
+            name = promise.request.symbol
+            if new in self.promises and symbol in {None, name} and self._trades(name):
                 await self._tell(self._decide(new))
 
     async def open_orders(self, symbols: Collection[str] | None = None) -> Sequence[OrderReport]:
@@ -345,7 +350,11 @@ class ScriptedVenue(PromisingBooks):
         """What rests meets the last two prices, in the order it came; whoever listens is told."""
         last = self.prices.last_prices(symbol)
         assert last is not None, f"no price of {symbol}"
+        self._remember(symbol, last)
         reports = self._days_over()
+        if not self._trades(symbol):
+            await self._tell(reports)
+            return reports
         for client_order_id, request in list(self.resting.items()):
             if client_order_id not in self.resting or request.symbol != symbol:
                 continue  # its twin was met first
@@ -428,7 +437,8 @@ class ScriptedVenue(PromisingBooks):
             last = self.price_of(each.symbol, PriceKind.LAST)
             if last is not None:
                 mark, bid, ask = (told.get(kind) for kind in OTHERS)
-                found[each.symbol] = Quote(last=last, mark=mark, bid=bid, ask=ask)
+                average = self.average(each.symbol)
+                found[each.symbol] = Quote(last=last, mark=mark, bid=bid, ask=ask, average=average)
         return found
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:

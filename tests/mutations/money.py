@@ -97,6 +97,84 @@ MONEY: Final = (
         ),
     ),
     Mutation(
+        name="an entry is sized by its own lot alone",
+        edits=(
+            Edit(
+                "tradebotd/risk/round_trip.py",
+                "            step = common_step(step, sold.lot_size)\n",
+                "            pass\n",
+            ),
+        ),
+        tests=(
+            "tests/unit/test_round_trip.py::test_an_entry_meets_its_own_lot_and_those_of_its_exits",
+        ),
+    ),
+    Mutation(
+        name="an entry is judged by the filters that were in force when it was wanted",
+        edits=(
+            Edit(
+                "tradebotd/trading/entries/entries.py",
+                "self._filters.in_force(wanted.symbol), wanted.now",
+                "wanted.symbol, wanted.now",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_entry_filters.py::test_an_entry_that_waited_is_judged_by_the_filters_of_its_turn",
+        ),
+    ),
+    Mutation(
+        name="filters that cannot be so come into force",
+        edits=(
+            Edit(
+                "tradebotd/trading/instruments/refresh.py",
+                "        reason = why_not_so(told, now_in_force, specs)\n",
+                "        reason = None if specs else why_not_so(told, now_in_force, specs)\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_instruments.py::test_nonsense_is_said_and_the_last_good_one_stays",
+        ),
+    ),
+    Mutation(
+        name="exits of a halted symbol are sent",
+        edits=(
+            Edit(
+                "tradebotd/trading/exits/exit_holds.py",
+                "symbol is None or symbol.instrument.status is SymbolStatus.TRADING",
+                "symbol is None or symbol.instrument.status is not SymbolStatus.DELISTED",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_instruments.py::test_exits_of_a_halted_symbol_wait_and_are_made_when_it_trades",
+        ),
+    ),
+    Mutation(
+        name="a target that rests as a limit counts as a stop",
+        edits=(
+            Edit(
+                "tradebotd/trading/exits/resting_room.py",
+                "stops=2 if pair.types.target in CONDITIONAL else 1",
+                "stops=2",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_entry_filters.py::test_a_pair_is_counted_by_the_types_that_it_rests_in",
+        ),
+    ),
+    Mutation(
+        name="stops on their way are not counted",
+        edits=(
+            Edit(
+                "tradebotd/trading/exits/resting_room.py",
+                "            stops=there.stops + sum(each.stops for each in others.values()),\n",
+                "            stops=there.stops,\n",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_entry_filters.py::test_a_stop_without_room_leaves_the_daemon_alone_on_guard",
+        ),
+    ),
+    Mutation(
         name="a fill counts on the day it was heard of",
         edits=(
             Edit(

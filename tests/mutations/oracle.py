@@ -88,8 +88,9 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/exit_intents.py",
-                "sellable(position.quantity, worth, by_type",
-                "sellable(position.quantity / 2, worth, by_type",
+                "    quantity = _sellable_by(types.stop, position, worth, instrument)\n",
+                "    half = replace(position, quantity=position.quantity / 2)\n"
+                "    quantity = _sellable_by(types.stop, half, worth, instrument)\n",
             ),
         ),
         seeds=SEEDS,

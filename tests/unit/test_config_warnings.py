@@ -32,6 +32,10 @@ def venue(text: str, base: str = ONE_BOT) -> str:
     return base.replace('kind = "paper"', f'kind = "paper"\n{text}')
 
 
+def symbol(text: str) -> str:
+    return ONE_BOT.replace('venue = "paper"', f'venue = "paper"\n{text}')
+
+
 EURO = SMALLEST.replace('"BTCUSDT"', '"BTCEUR"\nquote_asset = "EUR"') + (
     '[[symbols]]\nsymbol = "USDTEUR"\nquote_asset = "EUR"\nfeeds = ["history"]\nvenue = "paper"\n'
     '[[bots]]\nname = "euro"\nsymbol = "BTCEUR"\nstrategy = "ema_rsi"\n'
@@ -54,6 +58,8 @@ WARNED = [
      K.HOLDING_WITHIN_CANDLE, "bots[0].exits.max_holding", "59 min are over before"),
     (venue('order_types = ["limit", "take_profit_market"]'), K.NO_RESTING_STOP,
      "venues.paper.order_types", "neither stop_market nor stop_limit"),
+    (symbol('order_types = ["market", "limit"]'), K.NO_RESTING_STOP, "symbols[0].order_types",
+     "the daemon alone guards"),
     (venue('stop_time_in_force = "day"'), K.STOP_ENDS_DAILY, "venues.paper.stop_time_in_force",
      "over night the daemon alone"),
     (bot('cooldown = "25h"'), K.COOLDOWN_LONG, "bots[0].cooldown", "1.04 days"),

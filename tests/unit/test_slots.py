@@ -167,6 +167,7 @@ def test_jobs_of_one_instant_run_in_the_fixed_order() -> None:
         "equity_snapshot",
         "fill_gaps",
         "ping",
+        "refresh_instruments",
         "retention",
         "seed_history",
     ]

@@ -9,6 +9,7 @@ from tradebotd.config.model import Config
 from tradebotd.config.price_kinds import falls_back, told_kinds, trigger_problems
 from tradebotd.config.problem_text import percent, unknown_name
 from tradebotd.config.sections import BotSection, RiskSection, SymbolSection
+from tradebotd.config.venue_order_types import resting_stop
 from tradebotd.config.way_out_checks import way_out_problems
 from tradebotd.domain.decimals import floor_to_step
 from tradebotd.domain.errors import ConfigError, StrategyError
@@ -31,7 +32,8 @@ def bot_problems(config: Config) -> Iterator[str]:
             yield from _against_symbol(path, bot, symbol)
             venue = config.venues.get(symbol.venue)
             yield from trigger_problems(path, bot, told_kinds(symbol, config.feeds, venue))
-            yield from way_out_problems(path, bot, symbol, venue, config.risk.currency)
+            if symbol.notional_at_market or resting_stop(bot, symbol, venue) is not None:
+                yield from way_out_problems(path, bot, symbol, venue, config.risk.currency)
         yield from _one_bot(path, bot, config.risk)
         yield from exit_problems(f"{path}.exits", bot)
         if bot.position_type == "futures":
@@ -102,8 +104,8 @@ def _against_symbol(path: str, bot: BotSection, symbol: SymbolSection) -> Iterat
 
 def _filters(path: str, bot: BotSection, symbol: SymbolSection) -> Iterator[str]:
     """Check the size as far as possible before any price is known."""
-    value = bot.sizing.value
-    if bot.sizing.kind == "fixed_notional" and value < symbol.min_notional:
+    value, judged = bot.sizing.value, symbol.notional_at_market or bot.entry == "limit"
+    if judged and bot.sizing.kind == "fixed_notional" and value < symbol.min_notional:
         yield f"{path}: {value} is below {bot.symbol}'s min_notional, {symbol.min_notional}"
     if bot.sizing.kind != "fixed_quantity":
         return

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from tradebotd.config.bot_checks import bot_problems
 from tradebotd.config.cash_warnings import cash_problems
 from tradebotd.config.currency_checks import currency_problems
+from tradebotd.config.filter_checks import filter_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_name
 from tradebotd.config.secrets import secret_problems
@@ -44,6 +45,7 @@ def cross_problems(config: Config) -> list[str]:
         *_calendars(config),
         *currency_problems(config),
         *cash_problems(config),
+        *filter_problems(config),
         *bot_problems(config),
         *self_trade_problems(config),
         *venue_depth_problems(config),

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, PrivateAttr
 
+from tradebotd.config.instrument_filters import instrument_of
 from tradebotd.config.price_kinds import spread_of, told_kinds, trigger_price
 from tradebotd.config.sections import (
     AlertsSection,
@@ -38,14 +39,8 @@ from tradebotd.domain.bot import (
 )
 from tradebotd.domain.calendar_aliases import one_name
 from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
-from tradebotd.domain.ids import BotName, FeedName, VenueName
-from tradebotd.domain.instrument import (
-    Instrument,
-    MarginBracket,
-    MarketSymbol,
-    PositionType,
-    margin_brackets,
-)
+from tradebotd.domain.ids import BotName, FeedName
+from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.job import JobOverride
 from tradebotd.domain.quote import PriceKind, Spread, TriggerPrice
 from tradebotd.domain.timeframe import Timeframe
@@ -198,20 +193,7 @@ class Config(Section):
     def _market_symbol(self, section: SymbolSection) -> MarketSymbol:
         base, quote = self._assets(section)
         return MarketSymbol(
-            instrument=Instrument(
-                symbol=section.symbol,
-                venue=VenueName(section.venue),
-                base_asset=base,
-                quote_asset=quote,
-                tick_size=section.tick_size,
-                lot_size=section.lot_size,
-                min_notional=section.min_notional,
-                min_quantity=section.min_quantity,
-                max_quantity=section.max_quantity,
-                max_leverage=section.max_leverage,
-                maintenance_margin=section.maintenance_margin,
-                further_brackets=_further_brackets(section),
-            ),
+            instrument=instrument_of(section, base, quote),
             feeds=tuple(FeedName(feed) for feed in section.feeds),
             timeframes=tuple(Timeframe(timeframe) for timeframe in section.timeframes),
             calendar=one_name(section.calendar),
@@ -291,14 +273,6 @@ def _exit_plan(exits: ExitsSection, trigger: TriggerPrice) -> ExitPlan:
         max_holding=exits.max_holding,
         trigger_price=trigger,
     )
-
-
-def _further_brackets(section: SymbolSection) -> tuple[MarginBracket, ...]:
-    first = (Decimal(0), section.maintenance_margin)
-    further = (
-        (bracket.notional, bracket.maintenance_margin) for bracket in section.margin_brackets
-    )
-    return margin_brackets([first, *further])[1:]
 
 
 def _fraction(distance: Decimal | AtrMultiple | NoStop | None) -> Decimal | None:

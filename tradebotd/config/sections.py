@@ -153,6 +153,23 @@ class MarginBracketSection(Section):
     maintenance_margin: Annotated[Percent, Field(gt=0, lt=1)]
 
 
+class LotSection(Section):
+    """Quantities that orders of one type may have, beside those that every order may have."""
+
+    step: PositiveMoney | None = None
+    min: AmountNotNegative = Decimal(0)
+    max: PositiveMoney | None = None
+
+
+class PercentPriceSection(Section):
+    """Limit prices, as multiples of the average price."""
+
+    buy_below: PositiveMoney
+    buy_above: PositiveMoney
+    sell_below: PositiveMoney
+    sell_above: PositiveMoney
+
+
 class SymbolSection(Section):
     symbol: Name
     feeds: Annotated[list[str], Field(min_length=1)]
@@ -165,6 +182,18 @@ class SymbolSection(Section):
     min_notional: AmountNotNegative = Decimal(5)
     min_quantity: AmountNotNegative = Decimal(0)
     max_quantity: PositiveMoney | None = None
+    market_lot: LotSection | None = None
+    stop_lot: LotSection | None = None
+    max_notional: PositiveMoney | None = None
+    notional_at_market: bool = True
+    average_minutes: Annotated[int, Field(ge=0, le=60)] = 0
+    min_price: AmountNotNegative = Decimal(0)
+    max_price: PositiveMoney | None = None
+    percent_price: PercentPriceSection | None = None
+    max_orders: Annotated[int, Field(ge=1)] | None = None
+    max_stops: Annotated[int, Field(ge=1)] | None = None
+    order_types: Annotated[list[OrderTypeName], Field(min_length=1)] | None = None
+    shortable: bool = True
     max_leverage: Annotated[int, Field(ge=1, le=125)] = 125
     maintenance_margin: Annotated[Percent, Field(ge=0, lt=1)] = Decimal("0.005")
     margin_brackets: list[MarginBracketSection] = Field(default_factory=list)

@@ -4,16 +4,35 @@ from collections.abc import Iterator
 
 from tradebotd.config.exit_checks import stop_fractions
 from tradebotd.config.model import Config
-from tradebotd.config.sections import BotSection, VenueSection
+from tradebotd.config.sections import BotSection, OrderTypeName, SymbolSection, VenueSection
 from tradebotd.config.warning import ConfigWarning, WarningKind
 from tradebotd.domain.order_type import OrderType
 from tradebotd.risk.resting_types import STOPS, stop_type
 
 
+def taken_types(venue: VenueSection, symbol: SymbolSection) -> frozenset[OrderType]:
+    """Return the order types that both the venue and the symbol take."""
+    return _all_of(venue.order_types) & _all_of(symbol.order_types)
+
+
+def resting_stop(
+    bot: BotSection, symbol: SymbolSection, venue: VenueSection | None
+) -> OrderType | None:
+    """Return the type in which the bot's stops rest at the venue; None: they do not."""
+    if venue is None or not venue.resting_stops or not stop_fractions(bot.exits):
+        return None
+    return stop_type(taken_types(venue, symbol))
+
+
 def venue_type_problems(config: Config) -> Iterator[str]:
     """Yield entries that their venue takes in no type; market orders it always takes."""
-    for number, bot, name, venue in _placed(config):
-        if bot.entry == "limit" and OrderType.LIMIT not in _taken(venue):
+    symbols = {symbol.symbol: symbol for symbol in config.symbols}
+    for number, bot in enumerate(config.bots):
+        name = symbols[bot.symbol].venue if bot.symbol in symbols else ""
+        venue = config.venues.get(name)
+        if venue is None or bot.entry != "limit":
+            continue
+        if OrderType.LIMIT not in _all_of(venue.order_types):
             yield (
                 f'bots[{number}].entry: "limit" is none of the order types that'
                 f' {name!r} takes; "market" is allowed'
@@ -21,39 +40,49 @@ def venue_type_problems(config: Config) -> Iterator[str]:
 
 
 def venue_type_warnings(config: Config) -> Iterator[ConfigWarning]:
-    """Yield venues where stops cannot rest, or not over night."""
+    """Yield venues and symbols where stops cannot rest, or not over night."""
     told: set[str] = set()
-    for _, bot, name, venue in _placed(config):
-        if name in told or not venue.resting_stops or not stop_fractions(bot.exits):
+    for path, bot, symbol in _placed(config):
+        name, venue = symbol.venue, config.venues.get(symbol.venue)
+        if venue is None or not venue.resting_stops or not stop_fractions(bot.exits):
             continue
-        told.add(name)
-        if stop_type(_taken(venue)) is None:
-            yield ConfigWarning(
-                WarningKind.NO_RESTING_STOP,
-                f"venues.{name}.order_types",
-                f"no stop can rest there: it takes neither {' nor '.join(STOPS)}; the daemon alone"
-                " guards its positions",
-            )
+        if stop_type(_all_of(venue.order_types)) is None:
+            found = _no_stop(f"venues.{name}.order_types")
+        elif resting_stop(bot, symbol, venue) is None:
+            found = _no_stop(f"{path}.order_types")
         elif venue.stop_time_in_force == "day":
-            yield ConfigWarning(
+            found = ConfigWarning(
                 WarningKind.STOP_ENDS_DAILY,
                 f"venues.{name}.stop_time_in_force",
                 "stops end with each session and are placed again in the next: over night the"
                 " daemon alone guards",
             )
+        else:
+            continue
+        if found.place not in told:
+            told.add(found.place)
+            yield found
 
 
-def _placed(config: Config) -> Iterator[tuple[int, BotSection, str, VenueSection]]:
-    """Yield each bot with its venue, where both are known."""
-    venues = {symbol.symbol: symbol.venue for symbol in config.symbols}
-    for number, bot in enumerate(config.bots):
-        name = venues.get(bot.symbol, "")
-        venue = config.venues.get(name)
-        if venue is not None:
-            yield number, bot, name, venue
+def _no_stop(path: str) -> ConfigWarning:
+    return ConfigWarning(
+        WarningKind.NO_RESTING_STOP,
+        path,
+        f"no stop can rest there: it takes neither {' nor '.join(STOPS)}; the daemon alone guards"
+        " its positions",
+    )
 
 
-def _taken(venue: VenueSection) -> frozenset[OrderType]:
-    if venue.order_types is None:
-        return frozenset(OrderType)
-    return frozenset(OrderType(name) for name in venue.order_types)
+def _placed(config: Config) -> Iterator[tuple[str, BotSection, SymbolSection]]:
+    """Yield each bot with its symbol and that one's path, where it is known."""
+    symbols = {
+        symbol.symbol: (f"symbols[{number}]", symbol)
+        for number, symbol in enumerate(config.symbols)
+    }
+    for bot in config.bots:
+        if (placed := symbols.get(bot.symbol)) is not None:
+            yield placed[0], bot, placed[1]
+
+
+def _all_of(names: list[OrderTypeName] | None) -> frozenset[OrderType]:
+    return frozenset(OrderType) if names is None else frozenset(OrderType(name) for name in names)

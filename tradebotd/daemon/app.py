@@ -37,6 +37,7 @@ from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.exits.manager import ExitManager
+from tradebotd.trading.instruments.refresh import InstrumentRefresh
 from tradebotd.trading.venue_state.order_streams import OrderStreams
 
 log = structlog.get_logger(__name__)
@@ -73,6 +74,7 @@ class App:
     protection: ExitManager
     entry_orders: RestingEntries
     streams: OrderStreams
+    instruments: InstrumentRefresh
     disk: DiskWatch
     player: Player | None
     begins_at: datetime
@@ -99,6 +101,7 @@ class App:
         await load_disabled(self.runner, self.database)
         await self.gate.load()
         await self.disk.check()
+        await self.runner.run_manually("refresh_instruments", {})  # before levels meet the tick
         held = await self.protection.load(self.clock.now())
         self.waits_for = "the venues: what is open is compared with them"
         run = await self.runner.run_manually("reconcile", {})
@@ -119,6 +122,7 @@ class App:
             self.tasks.start_soon(self.protection.run)
             self.tasks.start_soon(self.entry_orders.run)
             self.tasks.start_soon(self.streams.attend, self._reconcile_now)
+            self.tasks.start_soon(self.instruments.attend)
         self.started, self.waits_for = True, None
         if self.player is not None:
             self._playing = True

@@ -38,6 +38,10 @@ class AlertCode(MeaningEnum):
         "external trades explain why a venue holds something else",
     )
     FUNDING_UNCLAIMED = "funding_unclaimed", "funding was paid that belongs to no position"
+    INSTRUMENT_CONTRADICTS = (
+        "instrument_contradicts",
+        "a venue tells filters or fees of a symbol that cannot be so; the last good ones stay",
+    )
     ORDER_UNKNOWN = "order_unknown", "what became of an order is not known; it is asked for"
     HEDGE_MODE = (
         "hedge_mode",
@@ -55,6 +59,10 @@ class AlertCode(MeaningEnum):
     RECORDING_INCOMPLETE = "recording_incomplete", "of a recorded file not everything could be read"
     RESTING_STOP_LOST = "resting_stop_lost", "a stop should rest at the venue, and does not"
     SPLIT_SUSPECTED = "split_suspected", "a price looks like a split: exits of the symbol wait"
+    SYMBOL_NOT_TRADING = (
+        "symbol_not_trading",
+        "a venue takes no orders of a symbol: entries are denied, exits wait",
+    )
     VENUE_BANNED = "venue_banned", "a venue bans us, or is away: it is asked nothing meanwhile"
     # Events: open for a day
     FEE_UNVALUED = "fee_unvalued", "a fee in an asset that no price values"
@@ -65,6 +73,7 @@ class AlertCode(MeaningEnum):
         "forced_close",
         "a venue closed a position: liquidation, auto-deleveraging, settlement",
     )
+    INSTRUMENT_CHANGED = "instrument_changed", "a venue has changed the filters of a symbol"
     ORDER_DIFFERS = "order_differs", "a venue tells another order under our name"
     STOP_LIMIT_UNFILLED = (
         "stop_limit_unfilled",
@@ -82,6 +91,7 @@ _HAPPENED: Final = frozenset(
         AlertCode.FILL_NOT_APPLIED,
         AlertCode.FORCED_CLOSE,
         AlertCode.FUNDING_UNCLAIMED,
+        AlertCode.INSTRUMENT_CHANGED,
         AlertCode.ORDER_DIFFERS,
         AlertCode.STOP_LIMIT_UNFILLED,
         AlertCode.VENUE_CONTRADICTS,

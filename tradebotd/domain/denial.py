@@ -63,6 +63,16 @@ class DenialRule(MeaningEnum):
     )
     STOP_BEYOND_LIQUIDATION = "stop_beyond_liquidation", "it would be liquidated before its stop"
     LIQUIDATED_AT_ONCE = "liquidated_at_once", "it would be liquidated where it is entered"
+    SYMBOL_NOT_TRADING = "symbol_not_trading", "its symbol does not trade at the venue now"
+    ORDER_TYPE = "order_type_not_taken", "its symbol takes no such orders"
+    OUTSIDE_PERCENT_PRICE = "price_outside_percent", "a limit too far from the average price"
+    BELOW_MIN_PRICE = "price_below_minimum", "a price below the symbol's least"
+    ABOVE_MAX_PRICE = "price_above_maximum", "a price above the symbol's highest"
+    TOO_MANY_ORDERS = "too_many_orders", "as many orders of the symbol rest as the venue takes"
+    TOO_MANY_STOPS = (
+        "too_many_stop_orders",
+        "as many stop orders of the symbol rest as the venue takes",
+    )
     BELOW_FILTERS = "quantity below filters", "less than the venue's minimum"
     ABOVE_FILTERS = "quantity above filters", "more than the venue's maximum"
     INSUFFICIENT_BALANCE = "insufficient balance", "not enough free cash"

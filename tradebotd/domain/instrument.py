@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from tradebotd.domain.decimals import ZERO, round_down_to_tick, round_up_to_tick
 from tradebotd.domain.filters import LotSize, PercentPrice, SymbolStatus
@@ -102,18 +103,12 @@ class Instrument:
         return lot
 
     def order(self, kind: OrderType) -> "Instrument":
-        """Return the instrument as an order of type *kind* meets it: with one lot, its own."""
-        if self.market_lot is None and self.stop_lot is None:
+        """Return the instrument as an order of type *kind* meets it: with one lot, its own, and
+        with a notional only where that is judged.
+        """
+        if self.market_lot is None and self.stop_lot is None and self.notional_at_market:
             return self
-        lot = self.lot_of(kind)
-        return replace(
-            self,
-            lot_size=self.lot_size if lot.step is None else lot.step,
-            min_quantity=lot.minimum,
-            max_quantity=lot.maximum,
-            market_lot=None,
-            stop_lot=None,
-        )
+        return _as_met_by(self, kind)
 
     @property
     def brackets(self) -> tuple[MarginBracket, ...]:
@@ -124,6 +119,23 @@ class Instrument:
 
     def price_up(self, price: Decimal) -> Decimal:
         return round_up_to_tick(price, self.tick_size)
+
+
+@lru_cache(maxsize=4096)  # asked for each position of each sweep
+def _as_met_by(instrument: Instrument, kind: OrderType) -> Instrument:
+    lot = instrument.lot_of(kind)
+    judged = instrument.notional_at_market or kind is not OrderType.MARKET
+    return replace(
+        instrument,
+        lot_size=instrument.lot_size if lot.step is None else lot.step,
+        min_quantity=lot.minimum,
+        max_quantity=lot.maximum,
+        market_lot=None,
+        stop_lot=None,
+        min_notional=instrument.min_notional if judged else ZERO,
+        max_notional=instrument.max_notional if judged else None,
+        notional_at_market=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

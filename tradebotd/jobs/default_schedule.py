@@ -57,6 +57,7 @@ def default_specs(*, calendars: Collection[str], zones: Collection[str]) -> tupl
         _daily("retention", At(at=time(3, 30), timezone="UTC")),
         _hourly("fill_gaps", timedelta(hours=1)),
         _hourly("equity_snapshot", timedelta(minutes=5)),
+        _hourly("refresh_instruments", timedelta(hours=1)),
         JobSpec(
             name=JobName("seed_history"), soft_limit=SEED_SOFT_LIMIT, hard_limit=SEED_HARD_LIMIT
         ),

@@ -21,7 +21,8 @@ def sellable(
     *base_fee*: the fraction of a spot buy that the venue keeps as its fee; zero for what is held,
     which is net of it. *price* None: no price is known, so the notional is not checked. Exits of
     futures are reduce-only, and venues exempt those from `min_notional` (Binance -4164: "unless you
-    choose reduce only"). Above `max_quantity` an exit sells that much, and the next one the rest.
+    choose reduce only"). Above `max_quantity` or `max_notional` an exit sells that much, and the
+    next one the rest. *instrument*: as the exit's order type meets it (`Instrument.order`).
     """
     is_spot = position_type is PositionType.SPOT
     held = quantity * (ONE - base_fee) if is_spot else quantity
@@ -30,9 +31,11 @@ def sellable(
         lots = min(lots, floor_to_step(instrument.max_quantity, instrument.lot_size))
     if lots <= 0 or lots < instrument.min_quantity:
         return ZERO
-    if is_spot and price is not None and lots * price < instrument.min_notional:
+    if not is_spot or price is None:
+        return lots
+    if lots * price < instrument.min_notional:
         return ZERO
-    return lots
+    return min(lots, _most_worth(price, instrument))
 
 
 def least_entry(
@@ -44,7 +47,7 @@ def least_entry(
 ) -> Decimal:
     """Return the fewest lots that can be bought at *price* and sold again at *exit_price*.
 
-    `max_quantity` is not checked: it may be less.
+    `max_quantity` and `max_notional` are not checked: they may be less.
     """
     is_spot = position_type is PositionType.SPOT
     bought = _lots(instrument.min_notional / price, instrument)
@@ -58,6 +61,14 @@ def least_entry(
     if floor_to_step(quantity * kept, instrument.lot_size) < max(sold, least):
         quantity += instrument.lot_size  # the quotient was rounded down in its last digit
     return quantity
+
+
+def _most_worth(price: Decimal, instrument: Instrument) -> Decimal:
+    """Return whole lots within `max_notional`; one at least: what is worth too much is no dust."""
+    if instrument.max_notional is None:
+        return Decimal("Infinity")
+    within = floor_to_step(instrument.max_notional / price, instrument.lot_size)
+    return max(within, _lots(max(instrument.min_quantity, instrument.lot_size), instrument))
 
 
 def _lots(quantity: Decimal, instrument: Instrument) -> Decimal:

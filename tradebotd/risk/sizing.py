@@ -44,8 +44,12 @@ def entry_quantity(
     exposure_left: Decimal | None = None,
     stop: Decimal | None = None,
     base_fee: Decimal = ZERO,
+    judged_at: Decimal | None = None,
 ) -> Decimal:
     """Return the quantity (base asset, whole lots) that *rule* and the filters allow at *price*.
+
+    *instrument*: with the filters of the entry and its exits together (`risk.round_trip`).
+    *judged_at*: the price that the entry's notional is judged by, where that is another one.
 
     Nothing is bought that could not be sold again at *stop*, the tightest one in force (None: at
     *price*), after the venue has kept *base_fee* (a fraction) of what was bought.
@@ -61,9 +65,10 @@ def entry_quantity(
     wanted = _wanted(rule, price, equity, stop_distance)
     quantity = floor_to_step(wanted, instrument.lot_size)
     way_out = price if stop is None else stop
+    worth = price if judged_at is None else judged_at
     raisable = rule.kind is SizingKind.PERCENT_EQUITY and wanted > 0  # a share of nothing is none
-    if raisable and _lacks_notional(quantity, price, way_out, instrument, base_fee, position_type):
-        quantity = least_entry(price, way_out, instrument, base_fee, position_type)
+    if raisable and _lacks_notional(quantity, worth, way_out, instrument, base_fee, position_type):
+        quantity = least_entry(worth, way_out, instrument, base_fee, position_type)
         if quantity > affordable:
             raise OrderDeniedError(
                 DenialRule.BELOW_FILTERS,
@@ -73,7 +78,10 @@ def entry_quantity(
         quantity = min(quantity, affordable)
         if instrument.max_quantity is not None:
             quantity = min(quantity, floor_to_step(instrument.max_quantity, instrument.lot_size))
-    _check_filters(quantity, price, instrument)
+        if instrument.max_notional is not None:
+            most = instrument.max_notional / worth
+            quantity = min(quantity, floor_to_step(most, instrument.lot_size))
+    _check_filters(quantity, worth, instrument)
     _check_way_out(quantity, way_out, instrument, base_fee, position_type)
     if quantity > affordable:
         raise OrderDeniedError(
@@ -158,6 +166,11 @@ def _check_filters(quantity: Decimal, price: Decimal, instrument: Instrument) ->
         raise OrderDeniedError(
             DenialRule.BELOW_FILTERS,
             f"notional {quantity * price} is less than the minimum {instrument.min_notional}",
+        )
+    if instrument.max_notional is not None and quantity * price > instrument.max_notional:
+        raise OrderDeniedError(
+            DenialRule.ABOVE_FILTERS,
+            f"notional {quantity * price} is more than the maximum {instrument.max_notional}",
         )
 
 

@@ -44,6 +44,11 @@ async def sync_symbols(
     return ids
 
 
+async def put_symbol(connection: Connection, symbol: MarketSymbol) -> None:
+    """Make its row say what *symbol* says: its filters have changed while running."""
+    await connection.execute(UPSERT_SYMBOL, *_row(symbol))
+
+
 async def select_instrument(connection: Connection, symbol: str) -> Instrument | None:
     """Return the instrument as last configured: a removed symbol may still be held."""
     row = await connection.fetchrow(SELECT_INSTRUMENT, symbol)

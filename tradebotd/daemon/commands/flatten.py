@@ -122,6 +122,7 @@ async def _flatten(
         await anyio.sleep(wait)
     _know_prices(market)
     await trading.gate.load()
+    await trading.instruments.look_quietly()  # a lot that nobody knows is refused
     await trading.protection.load(market.clock.now())
     await trading.reconciler.run()
     return await trading.flatten.run(_nobody_looks)

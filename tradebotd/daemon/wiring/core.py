@@ -1,6 +1,6 @@
 """Dependencies of nearly every part of the order flow; for wiring functions, never stored."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,19 +20,36 @@ from tradebotd.trading.venue_state.order_streams import OrderStreams
 from tradebotd.trading.venue_state.venue_holds import VenueHolds
 
 
+class LiveInstruments(Mapping[str, Instrument]):
+    """Instruments in force of *symbols*, whose filters may change while the daemon runs."""
+
+    def __init__(self, symbols: Mapping[str, MarketSymbol]) -> None:
+        self._symbols = symbols
+
+    def __getitem__(self, symbol: str) -> Instrument:
+        return self._symbols[symbol].instrument
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._symbols)
+
+    def __len__(self) -> int:
+        return len(self._symbols)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TradingCore:
     """*sequential*: exits one after the other, by position, where effects must repeat (speed 0).
 
     *specs*, by bot name, are shared with whoever reloads the configuration; *currency* is the
-    account's. *host* None: the machine's clock. *bans*: those that the *venues* keep.
+    account's. *host* None: the machine's clock. *bans*: those that the *venues* keep. *symbols*:
+    filters and status in force, which `trading.instruments.refresh` alone changes; all others read.
     """
 
     database: Database
     clock: Clock
     host: HostClock | None = None
     venues: Mapping[VenueName, Venue]
-    symbols: Mapping[str, MarketSymbol]
+    symbols: dict[str, MarketSymbol]
     calendars: Mapping[str, Calendar]
     prices: PriceCache
     specs: dict[BotName, BotSpec]
@@ -62,5 +79,5 @@ class TradingCore:
         return HedgeMode(self.database, self.clock, self.holds)
 
     @property
-    def instruments(self) -> dict[str, Instrument]:
-        return {name: symbol.instrument for name, symbol in self.symbols.items()}
+    def instruments(self) -> Mapping[str, Instrument]:
+        return LiveInstruments(self.symbols)

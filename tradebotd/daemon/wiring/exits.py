@@ -52,6 +52,7 @@ def wire_exits(
         placement=placement,
         timers=timers,
         unfilled=unfilled,
+        symbols=core.symbols,
     )
     market_exits = MarketExits(
         placement=groups,
@@ -146,7 +147,7 @@ def _resting(
         prices=core.prices,
         symbols=core.symbols,
         calendars=core.calendars,
-        venues=_resting_venues(core.venues, where),
+        venues=resting_venues(core.venues, where),
         limit_offsets=limit_offsets,
     )
     return groups, stops
@@ -185,7 +186,7 @@ def _hours(core: TradingCore) -> dict[str, Calendar]:
     }
 
 
-def _resting_venues(
+def resting_venues(
     venues: Mapping[VenueName, Venue], allowed: Collection[VenueName] | None
 ) -> dict[VenueName, Venue]:
     """Return the venues where stops may rest and are configured to (*allowed* None: all)."""

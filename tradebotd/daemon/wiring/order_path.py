@@ -6,13 +6,15 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from tradebotd.daemon.wiring.core import TradingCore
-from tradebotd.daemon.wiring.exits import wire_exits
+from tradebotd.daemon.wiring.exits import resting_venues, wire_exits
 from tradebotd.daemon.wiring.reconciliation import Reconciliation, wire_reconciliation
 from tradebotd.domain.ids import VenueName
 from tradebotd.trading.account.conversion import CurrencyConverter
+from tradebotd.trading.entries.entry_filters import EntryFilters
 from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.exits.manager import ExitManager
+from tradebotd.trading.instruments.refresh import InstrumentRefresh
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.venue_state.order_streams import OrderStreams
 
@@ -24,6 +26,8 @@ class OrderPath:
     exits: ExitManager
     reconciliation: Reconciliation
     streams: OrderStreams
+    instruments: InstrumentRefresh
+    entry_filters: EntryFilters
 
 
 def wire_order_path(
@@ -65,10 +69,26 @@ def wire_order_path(
         resting=resting,
         limit_offsets=limit_offsets,
     )
+    instruments = InstrumentRefresh(
+        database=core.database,
+        clock=core.clock,
+        venues=core.venues,
+        by_symbol=core.symbols,
+        specs=core.specs,
+    )
+    placement.subscribe_to_rejections(instruments.on_refused)
     return OrderPath(
         recorder=recorder,
         placement=placement,
         exits=exits,
         reconciliation=reconciliation,
         streams=core.streams,
+        instruments=instruments,
+        entry_filters=EntryFilters(
+            database=core.database,
+            venues=core.venues,
+            symbols=core.symbols,
+            costs=instruments.costs,
+            stops_rest_at=resting_venues(core.venues, resting),
+        ),
     )

@@ -35,6 +35,7 @@ from tradebotd.jobs.fill_gaps import FillGaps
 from tradebotd.jobs.ping import Ping
 from tradebotd.jobs.realtime_pull import RealtimePull
 from tradebotd.jobs.reconcile import Reconcile
+from tradebotd.jobs.refresh_instruments import RefreshInstruments
 from tradebotd.jobs.retention import Retention
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.seed_history import SeedHistory
@@ -103,6 +104,7 @@ async def build(
             protection=trading.protection,
             entry_orders=trading.entry_orders,
             streams=trading.streams,
+            instruments=trading.instruments,
             disk=_disk_watch(config, database, trading, reloader),
             player=None,
             begins_at=market.begins_at,
@@ -195,6 +197,7 @@ def _jobs(database: Database, files: LoadedFiles, market: Market, trading: Tradi
             entry_orders=trading.entry_orders,
         ),
         Reconcile(reconciler=trading.reconciler, gate=trading.gate, clocks=trading.clocks),
+        RefreshInstruments(instruments=trading.instruments),
         DailyReset(database=database, specs=trading.specs, clock=clock),
         EquitySnapshot(entries=trading.entries, database=database, clock=clock),
         RealtimePull(database=database, ingest=ingest, clock=clock, data_ends=market.data_ends),

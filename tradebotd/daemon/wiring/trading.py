@@ -34,6 +34,7 @@ from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.exits.exit_changes import ExitChanges
 from tradebotd.trading.exits.manager import ExitManager
+from tradebotd.trading.instruments.refresh import InstrumentRefresh
 from tradebotd.trading.operator.commands import OperatorCommands
 from tradebotd.trading.operator.flatten import Flatten
 from tradebotd.trading.reconciliation.adoption import Adoption
@@ -68,6 +69,7 @@ class Trading:
     commands: OperatorCommands
     streams: OrderStreams
     clocks: ServerClocks
+    instruments: InstrumentRefresh
 
     @property
     def receive_windows(self) -> list[timedelta]:
@@ -150,6 +152,7 @@ def _compose(
         commands=_commands(core, path, gate, flatten),
         streams=path.streams,
         clocks=_clocks(config, core),
+        instruments=path.instruments,
     )
 
 
@@ -221,6 +224,7 @@ def _entries(
         ),
         placement=path.placement,
         gate=gate,
+        filters=path.entry_filters,
         setups=SymbolSetups(core.database, core.venues, core.host or SystemHost()),
         limits=config.account_limits(),
     )

@@ -132,10 +132,6 @@ class Account:
         self.name = name
         self.zone = zone
 
-    def base_fee(self, venue: VenueName) -> Decimal:
-        """Return the fraction of a spot buy that *venue* keeps as its fee."""
-        return self._venues[venue].traits.base_fee
-
     async def ask(self, venue: VenueName, overtaken: Answers = NONE) -> Answers:
         """Ask the venues for an entry at *venue*, before it is queued: no other waits for them.
 

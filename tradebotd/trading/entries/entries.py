@@ -36,6 +36,7 @@ from tradebotd.trading.account.valuation import (
     AccountStanding,
     Valuation,
 )
+from tradebotd.trading.entries.entry_filters import EntryFilters, PlannedTrade
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_pass import EntryPass
 from tradebotd.trading.entries.entry_plan import EntryPlan, liquidation_of, plan_entry
@@ -72,6 +73,7 @@ class Entries:
         prices: EntryPrices,
         placement: Placement,
         gate: EntryGate,
+        filters: EntryFilters,
         limits: AccountLimits,
         setups: SymbolSetups,
     ) -> None:
@@ -80,6 +82,7 @@ class Entries:
         self._prices = prices
         self._placement = placement
         self._gate = gate
+        self._filters = filters
         self._setups = setups
         self._halts = gate.account_halts
         self.limits = limits
@@ -102,15 +105,12 @@ class Entries:
         its turns, so that no other entry waits for an answer.
         """
         venue = symbol.instrument.venue
-        if side is PositionSide.SHORT and not symbol.instrument.shortable:
-            raise OrderDeniedError(
-                DenialRule.NOT_SHORTABLE, f"{venue} lends no {symbol.instrument.base_asset}"
-            )
         permit = self._gate.admit(spec.name, venue)
+        self._filters.check_symbol(spec, symbol.instrument, side)
         await self._setups.ensure(spec, symbol)
-        quote = await self._prices.quote(symbol)
+        quote, average = await self._prices.quote(symbol), await self._filters.average(symbol)
         answers = await self.account.ask(venue)
-        wanted = _Wanted(spec, symbol, side, decision, candles, now, quote)
+        wanted = _Wanted(spec, symbol, side, decision, candles, now, quote, average)
         prepared: Prepared | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -151,7 +151,7 @@ class Entries:
     async def _write(
         self, wanted: "_Wanted", permit: EntryPass, facts: EntryFacts, valuation: Valuation
     ) -> Prepared:
-        spec, symbol, now = wanted.spec, wanted.symbol, wanted.now
+        spec, symbol, now = wanted.spec, self._filters.in_force(wanted.symbol), wanted.now
         venue = symbol.instrument.venue
         if venue in valuation.silent:
             raise no_answer(venue, valuation.silent[venue])
@@ -165,7 +165,8 @@ class Entries:
         permit.check()
         price = self._prices.newest(symbol, wanted.quote)
         plan = plan_entry(spec, symbol.instrument, wanted.side, price, wanted.candles)
-        quantity = self._quantity(spec, symbol, plan, valuation, standing)
+        trade = self._filters.planned(spec, symbol.instrument, plan, wanted.average)
+        quantity = self._quantity(trade, valuation, standing)
         intent = _intent(spec, symbol, plan, quantity, wanted.decision, now)
         approved = approve_entry(
             intent,
@@ -174,6 +175,7 @@ class Entries:
             self.limits,
             self._terms(spec, symbol, plan, facts.own, quantity),
         )
+        await self._filters.check(intent.request, symbol.instrument, price, wanted.average)
         return await self._placement.prepare(
             approved,
             exits=plan.exits,
@@ -207,18 +209,14 @@ class Entries:
         return facts
 
     def _quantity(
-        self,
-        spec: BotSpec,
-        symbol: MarketSymbol,
-        plan: EntryPlan,
-        valuation: Valuation,
-        standing: AccountStanding,
+        self, trade: PlannedTrade, valuation: Valuation, standing: AccountStanding
     ) -> Decimal:
         """Return the quantity to enter.
 
         Sized in the symbol's quote asset; equity and limits are in the account's currency.
         """
-        instrument, own = symbol.instrument, valuation.bots.get(spec.name)
+        spec, plan, instrument = trade.spec, trade.plan, trade.traded
+        own = valuation.bots.get(spec.name)
         if own is None:
             raise FeedError(f"{spec.name} traded in something that nothing converts any more")
         rate = self.account.currencies.rate(instrument.quote_asset)
@@ -232,10 +230,12 @@ class Entries:
             instrument=instrument,
             leverage=spec.leverage,
             position_type=spec.position_type,
+            cost_buffer=self._filters.costs.cost_buffer(instrument),
             stop_distance=plan.stop_distance,
-            exposure_left=self._exposure_left(spec, symbol, plan, standing, rate, power),
+            exposure_left=self._exposure_left(trade, standing, rate, power),
             stop=plan.stop,
-            base_fee=self.account.base_fee(instrument.venue),
+            base_fee=self._filters.costs.base_fee(instrument),
+            judged_at=trade.judged_at,
         )
         if power is not None and quantity * plan.price > power:
             raise _beyond(power, quantity, plan)
@@ -243,9 +243,7 @@ class Entries:
 
     def _exposure_left(
         self,
-        spec: BotSpec,
-        symbol: MarketSymbol,
-        plan: EntryPlan,
+        trade: PlannedTrade,
         standing: AccountStanding,
         rate: Decimal,
         power: Decimal | None,
@@ -256,16 +254,16 @@ class Entries:
 
         Raises OrderDeniedError when not even the least order fits.
         """
+        spec, plan, instrument = trade.spec, trade.plan, trade.traded
         if spec.sizing.kind in _FIXED:
             return None
         state = standing.state
         remaining = (self.limits.max_exposure * state.equity - state.exposure) / rate
-        instrument = symbol.instrument
         least = least_entry(
-            plan.price,
+            trade.judged_at,
             plan.price if plan.stop is None else plan.stop,
             instrument,
-            self.account.base_fee(instrument.venue),
+            self._filters.costs.base_fee(instrument),
             spec.position_type,
         )
         if remaining < least * plan.price:
@@ -310,7 +308,9 @@ def _beyond(power: Decimal, quantity: Decimal, plan: EntryPlan) -> OrderDeniedEr
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """An entry that a bot wants; *quote*: of the venue, where no price was fresh."""
+    """An entry that a bot wants; *quote*: of the venue, where no price was fresh; *average*: the
+    price that the symbol's notional is judged by, if it is another.
+    """
 
     spec: BotSpec
     symbol: MarketSymbol
@@ -319,6 +319,7 @@ class _Wanted:
     candles: Sequence[Candle]
     now: datetime
     quote: Quote | None
+    average: Decimal | None
 
 
 def _intent(

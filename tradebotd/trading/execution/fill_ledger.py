@@ -14,7 +14,7 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
+from tradebotd.domain.order import LEGAL_TRANSITIONS, Order, OrderRole, OrderStatus
 from tradebotd.domain.position import CloseReason, Position, PositionTotals, paid_elsewhere
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
@@ -223,7 +223,8 @@ class FillLedger:
             return Booked(position_id, None, excess)
         books, closed, still = locked.books, None, None
         if part is not None:
-            books = books.exited(part, instrument.base_asset, instrument.lot_size, rate)
+            lot = _least_kept(instrument, order, fill)
+            books = books.exited(part, instrument.base_asset, lot, rate)
             still = books.quantity > 0
         if swept is not None:
             books = books.sweeping(swept, instrument.base_asset, rate)
@@ -355,6 +356,15 @@ def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
     if fill.side is not order.side:
         return f"its order is to {order.side}"
     return fill_contradiction(fill)
+
+
+def _least_kept(instrument: Instrument, order: Order, fill: Fill) -> Decimal:
+    """Return the least of a position that is no dust.
+
+    What its order may still sell is none, however large the lot has become since it was placed.
+    """
+    coming = order.quantity - order.filled_quantity - fill.quantity
+    return min(instrument.lot_size, coming) if coming > 0 else instrument.lot_size
 
 
 async def _shares(

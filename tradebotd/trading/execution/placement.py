@@ -88,6 +88,11 @@ class Placement:
         self._host = host or SystemHost()
         self._bans = VenueBans() if bans is None else bans
         self._ids = OrderIds()
+        self._on_rejection: list[Callable[[str], None]] = []
+
+    def subscribe_to_rejections(self, listener: Callable[[str], None]) -> None:
+        """Tell *listener* why a venue has refused an order; it must not await."""
+        self._on_rejection.append(listener)
 
     @property
     def recorder(self) -> OrderRecorder:
@@ -266,6 +271,8 @@ class Placement:
                     )
         except OrderRejectedError as error:
             log.warning("order rejected", **_as_fields(prepared), reason=error.reason)
+            for listener in self._on_rejection:
+                listener(error.reason)
             await self._recorder.record_rejected(client_order_id, error.reason)
             raise
         except VenueUnavailableError as error:

@@ -1,12 +1,17 @@
 """Reasons for a market exit to wait without a refusal: no retry pause grows by them."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.filters import SymbolStatus
 from tradebotd.domain.ids import PositionId
-from tradebotd.domain.position import CloseReason
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.clock import Clock
 from tradebotd.trading.execution.placement import Placement
-from tradebotd.trading.exits.backoff import RetryTimers
+from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_intents import ExitIntent
 from tradebotd.trading.exits.resting_stops import GRACE, RestingStops
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
@@ -25,6 +30,7 @@ class ExitHolds:
         placement: Placement,
         timers: RetryTimers,
         unfilled: UnfilledStops,
+        symbols: Mapping[str, MarketSymbol],
     ) -> None:
         self._unfilled = unfilled
         self._clock = clock
@@ -32,15 +38,23 @@ class ExitHolds:
         self._resting = resting
         self._placement = placement
         self._timers = timers
+        self._symbols = symbols
+        self._halted = Backoff()
         self._grace = GRACE if clock.speed else timedelta()
         self._triggered_at: dict[PositionId, datetime] = {}  # when the price met a resting order
 
     def reason(self, exit_: ExitIntent) -> str | None:
         """Return why the exit must wait; None when it need not.
 
-        Its symbol is paused, a resting stop has just been met, or no order may leave.
+        Its symbol is paused or does not trade, a resting stop has just been met, or no order may
+        leave.
         """
         position = exit_.position
+        if (reason := self.not_trading(position)) is not None:
+            pause = self._halted.refused(position.id, reason)
+            self._timers.hold_until(position.id, self._clock.now() + pause)
+            return reason
+        self._halted.forget(position.id)
         if position.symbol in self._pauses.paused:
             return SPLIT
         if self._rests_just_triggered(exit_):
@@ -51,8 +65,21 @@ class ExitHolds:
         self._timers.hold_until(position.id, self._clock.now() + held_back.pause)
         return held_back.reason
 
+    def not_trading(self, position: Position) -> str | None:
+        """Return why its venue takes no order of its symbol; None: it does, or has not told."""
+        symbol = self._symbols.get(position.symbol)
+        if symbol is None or symbol.instrument.status is SymbolStatus.TRADING:
+            return None
+        return f"{position.symbol} is {symbol.instrument.status} at {position.venue}"
+
+    def check_trading(self, position: Position) -> None:
+        """Raise OrderDeniedError where its venue takes no order of its symbol."""
+        if (reason := self.not_trading(position)) is not None:
+            raise OrderDeniedError(DenialRule.SYMBOL_NOT_TRADING, reason)
+
     def forget(self, position_id: PositionId) -> None:
         self._unfilled.forget(position_id)
+        self._halted.forget(position_id)
         self._triggered_at.pop(position_id, None)
 
     def _rests_just_triggered(self, exit_: ExitIntent) -> bool:

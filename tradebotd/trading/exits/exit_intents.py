@@ -73,7 +73,8 @@ class RestingPair:
             by_last = self.types.target is OrderType.LIMIT  # whatever the stop is compared with
             if by_last and position.trigger_kind is not PriceKind.LAST:
                 return False
-            return self.target == exit_.level
+            target, level = self.target, exit_.level  # nearer than the level, on a coarser tick
+            return target is not None and more_favourable(position.side, level, target) == level
         return more_favourable(position.side, self.stop, exit_.level) == self.stop
 
 
@@ -124,6 +125,7 @@ def market_exit(
     Raises OrderDeniedError: nothing of it can be sold (`below_venue_minimum`), or only more than
     the ladder's step (`ladder_step_too_small`).
     """
+    instrument = instrument.order(OrderType.MARKET)
     quantity, step = sellable_now(position, price, instrument), None
     if not quantity:
         at = "" if price is None else f" at {price:f}"
@@ -164,8 +166,15 @@ def market_exit(
 
 
 def sellable_now(position: Position, price: Decimal | None, instrument: Instrument) -> Decimal:
-    """Return how much of what is held one exit sells; zero: it is dust."""
-    return sellable(position.quantity, price, instrument, position_type=position.position_type)
+    """Return how much of what is held one exit at the market sells; zero: it is dust."""
+    return _sellable_by(OrderType.MARKET, position, price, instrument)
+
+
+def _sellable_by(
+    kind: OrderType, position: Position, price: Decimal | None, instrument: Instrument
+) -> Decimal:
+    by_type, held_as = instrument.order(kind), position.position_type
+    return sellable(position.quantity, price, by_type, position_type=held_as)
 
 
 def _step_quantity(
@@ -191,6 +200,7 @@ def with_dust(
 
     Spot only. A step of a ladder leaves the dust to the exit that ends the position.
     """
+    instrument = instrument.order(OrderType.MARKET)
     request, most = intent.request, instrument.max_quantity
     ends = position.quantity - request.quantity < instrument.lot_size
     if dust <= 0 or not ends or request.position_type is PositionType.FUTURES:
@@ -219,6 +229,7 @@ def pair_for(
     """Return what should rest; None without a stop, or if it sells less than the venue takes.
 
     Its quantity is whole lots of the stop's own type: what is left over is the daemon's to sell.
+    Levels stand on the tick that was in force when they were set; orders, on the one that is now.
     """
     stop, trailing = position.stop_loss, position.trailing_stop
     if stop is None and trailing is None:
@@ -230,23 +241,35 @@ def pair_for(
         tightest, reason = trailing, CloseReason.TRAILING_STOP
     if tightest is None or tightest <= 0 or types.stop is None:
         return None
+    is_long = position.side is PositionSide.LONG
+    tightest = instrument.price_up(tightest) if is_long else instrument.price_down(tightest)
+    if tightest <= 0:
+        return None
     worth = tightest
     if types.stop is OrderType.STOP_LIMIT:
         worth = stop_limit_price(position.side.exit, tightest, types.limit_offset, instrument)
-    by_type = instrument.order(types.stop)
-    quantity = sellable(position.quantity, worth, by_type, position_type=position.position_type)
+    quantity = _sellable_by(types.stop, position, worth, instrument)
     if not quantity:
         return None
     linked = linked and types.target is not None and not position.exits.ladder
-    target = position.take_profit if linked else None
     return RestingPair(
         reason=reason,
         stop=tightest,
-        target=target,
+        target=_target(position, instrument) if linked else None,
         quantity=quantity,
         working_price=working_price,
         types=types,
     )
+
+
+def _target(position: Position, instrument: Instrument) -> Decimal | None:
+    """Return its level on a tick, no farther: a price that meets the level meets the order."""
+    target = position.take_profit
+    if target is None:
+        return None
+    is_long = position.side is PositionSide.LONG
+    target = instrument.price_down(target) if is_long else instrument.price_up(target)
+    return target if target > 0 else None
 
 
 def near_enough(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> bool:

@@ -46,9 +46,8 @@ def _most(
 ) -> Decimal:
     request = intent.request
     quantity = min(request.quantity, current.quantity - doubtful)
-    return sellable(
-        quantity, request.trigger_price, instrument, position_type=request.position_type
-    )
+    by_type, held_as = instrument.order(request.type), request.position_type
+    return sellable(quantity, request.trigger_price, by_type, position_type=held_as)
 
 
 def sells_a_part(build: Build, position: Position) -> bool:

@@ -142,6 +142,7 @@ class MarketExits:
             raise OrderDeniedError(
                 DenialRule.MARKET_CLOSED, f"{position.symbol} cannot be sold now"
             )
+        self._holds.check_trading(position)
         exit_ = ExitIntent(position=position, reason=reason)
         if reason not in MANUAL_REASONS and (hold_reason := self._holds.reason(exit_)) is not None:
             raise OrderDeniedError(DenialRule.EXIT_WAITS, hold_reason)

@@ -11,7 +11,9 @@ from tradebotd.storage.exit_groups import Groups
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts, subject
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
-from tradebotd.trading.exits.resting_groups import unknown
+from tradebotd.trading.exits.resting_capability import GUARDS_ALONE
+from tradebotd.trading.exits.resting_groups import any_rests, unknown
+from tradebotd.trading.exits.resting_room import NO_ROOM
 
 IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 
@@ -50,6 +52,8 @@ class MissingStops:
             self.lost[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
         if denied.rule is DenialRule.STOP_LIMIT_OUTSIDE:
             self.lost[position_id] = f"no stop can rest: {denied.detail}"
+        if denied.rule in NO_ROOM and not any_rests(groups):
+            self.lost[position_id] = f"{GUARDS_ALONE}: {denied.rule}, {denied.detail}"
         self.wait(position_id, denied.rule)
 
     async def update_alerts(self) -> None:

@@ -1,10 +1,12 @@
 """Capability of venues to let exits rest: types, times in force, the limit of a stop-limit."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
-from tradebotd.domain.ids import VenueName
+from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order_type import TimeInForce
 from tradebotd.domain.position import Position
@@ -14,6 +16,7 @@ from tradebotd.ports.prices import PriceSource
 from tradebotd.ports.venue import Venue, VenueTraits
 from tradebotd.risk.resting_types import (
     STOP_LIMIT_OFFSET,
+    STOPS,
     RestingTypes,
     stop_type,
     taken_limit_price,
@@ -21,11 +24,14 @@ from tradebotd.risk.resting_types import (
 )
 from tradebotd.trading.exits.exit_intents import RestingPair, pair_for
 
+GUARDS_ALONE: Final = "the daemon guards alone, no stop can rest"
+
 
 class RestingCapability:
     """Orders that may rest for a position, by its venue and its symbol as they are known now.
 
-    *limit_offsets*: of stop-limits, by venue, as fractions of the stop.
+    *limit_offsets*: of stop-limits, by venue, as fractions of the stop. *stops_only*: positions
+    whose target stays with the daemon, since there is room for one order.
     """
 
     def __init__(
@@ -35,11 +41,13 @@ class RestingCapability:
         symbols: Mapping[str, MarketSymbol],
         prices: PriceSource,
         limit_offsets: Mapping[VenueName, Decimal],
+        stops_only: Container[PositionId] = (),
     ) -> None:
         self._venues = venues
         self._symbols = symbols
         self._prices = prices
         self._limit_offsets = limit_offsets
+        self._stops_only = stops_only
 
     def wanted(self, position: Position) -> RestingPair | None:
         """Return what should rest; None: nothing should, or nothing can."""
@@ -51,7 +59,7 @@ class RestingCapability:
         return pair_for(
             position,
             symbol.instrument,
-            linked=traits.linked_orders,
+            linked=traits.linked_orders and position.id not in self._stops_only,
             types=self._types(position),
             working_price=kind if kind in traits.stop_prices else PriceKind.LAST,
         )
@@ -64,6 +72,18 @@ class RestingCapability:
         has_stop = position.stop_loss is not None or position.trailing_stop is not None
         known = position.symbol in self._symbols and position.venue in self._venues
         return has_stop and known and self._types(position).stop is None
+
+    def taken_by_venue_alone(self, position: Position) -> str | None:
+        """Return why no stop rests, though its venue takes some: its symbol takes none of them.
+
+        Returns None where the venue takes none either, as `check` has said.
+        """
+        if not self.takes_no_stop(position):
+            return None
+        if stop_type(self._venues[position.venue].traits.order_types) is None:
+            return None
+        rule, words = DenialRule.ORDER_TYPE, " or ".join(STOPS)
+        return f"{GUARDS_ALONE}: {rule}, {position.symbol} takes no {words} of its venue"
 
     def limit(self, position: Position, pair: RestingPair) -> Decimal | None:
         """Return the second price of a stop-limit; None of other stops. Raises OrderDeniedError."""

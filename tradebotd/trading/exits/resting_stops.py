@@ -48,6 +48,7 @@ from tradebotd.trading.exits.refused_stops import RefusedStops
 from tradebotd.trading.exits.resting_capability import RestingCapability, end_of
 from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting, pair_of
 from tradebotd.trading.exits.resting_queue import RestingQueue
+from tradebotd.trading.exits.resting_room import RestingRoom
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +77,13 @@ class RestingStops:
         limit_offsets: Mapping[VenueName, Decimal] = MappingProxyType({}),
     ) -> None:
         self._placement = placement
+        self._room = RestingRoom(database, venues)
         self._capability = RestingCapability(
-            venues=venues, symbols=symbols, prices=prices, limit_offsets=limit_offsets
+            venues=venues,
+            symbols=symbols,
+            prices=prices,
+            limit_offsets=limit_offsets,
+            stops_only=self._room.stops_only,
         )
         self._clock = clock
         self._refusals = RefusedStops(clock, prices, symbols, venues)
@@ -173,6 +179,7 @@ class RestingStops:
         for by_position in (self._due, self._live, self._places, self._moved_at):
             by_position.pop(position_id, None)
         self._missing.forget(position_id)
+        self._room.forget(position_id)
         self._checked.discard(position_id)
         self.queue.discard(position_id)
         self._promises.end(position_id)
@@ -262,11 +269,15 @@ class RestingStops:
             if rests is not None:
                 await self._placement.withdraw(position.id)
             self._settled(position.id)
+            if (reason := self._capability.taken_by_venue_alone(position)) is not None:
+                self._missing.lost[position.id] = reason
             return
         if rests is not None and near_enough(rests, wanted, position.side):
             self._settled(position.id, replace(rests, reason=wanted.reason))
             return
-        await self._place(position, wanted, rests, read if is_fresh else None)
+        instrument = self._symbols[position.symbol].instrument
+        async with self._room.reserved(position, wanted, instrument) as fitting:
+            await self._place(position, fitting, rests, read if is_fresh else None)
 
     async def _handle_retiring(self, position: Position, groups: Groups) -> bool:
         """Clear or take back the group that retires; return whether the active one is next."""

@@ -19,6 +19,7 @@ from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import DatabaseUnavailableError, describe_error
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
@@ -242,7 +243,7 @@ class Sweep:
         return known.get((position.symbol, position.trigger_kind)) if known else None
 
     def _market(self, symbol: str, sweep: _Round) -> _Market:
-        instrument = self._symbols[symbol].instrument
+        instrument = self._symbols[symbol].instrument.order(OrderType.MARKET)
         least = instrument.lot_size + instrument.min_quantity
         ample = least if instrument.max_quantity is None else None
         sweep.markets[symbol] = market = _Market(self._is_open(symbol, sweep.now), ample)

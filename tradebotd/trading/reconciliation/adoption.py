@@ -21,6 +21,7 @@ from tradebotd.domain.ids import (
     VenueName,
 )
 from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.position import Position
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.domain.side import PositionSide, Side
@@ -319,7 +320,8 @@ def _check(plan: _AdoptionPlan) -> None:
     if excess < 0 and not spec.allow_short:
         raise RefusedError(RefusalCode.SHORT_NOT_ALLOWED, f"{spec.name} may not be short")
     way_out = _way_out(plan)
-    if not sellable(abs(excess), way_out, plan.symbol.instrument, position_type=spec.position_type):
+    sold = plan.symbol.instrument.order(OrderType.MARKET)
+    if not sellable(abs(excess), way_out, sold, position_type=spec.position_type):
         raise RefusedError(
             RefusalCode.TOO_SMALL, f"of {abs(excess):f} no exit could sell anything at {way_out:f}"
         )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from tradebotd.domain.errors import OrderRejectedError
-from tradebotd.domain.filters import FilterName
+from tradebotd.domain.filters import FilterName, SymbolStatus
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import (
@@ -15,15 +15,14 @@ from tradebotd.domain.order import (
     OrderRequest,
     OrderStatus,
 )
-from tradebotd.domain.order_filters import refused_by
-from tradebotd.domain.quote import PriceKind, Quote
+from tradebotd.domain.quote import PriceKind
 from tradebotd.ports.prices import LastPrices, PriceSource
 from tradebotd.ports.venue import Replacement, SymbolSetup
 from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.storage.postgres.database import Connection
-from tradebotd.venues.paper.capabilities import not_taken
+from tradebotd.venues.paper.average_prices import AveragePrices
 from tradebotd.venues.paper.day_orders import DAY_IS_OVER, DayEnd
 from tradebotd.venues.paper.depth import NOTHING_OFFERED, Depth, end_of_rest, works_on
 from tradebotd.venues.paper.fill_model import (
@@ -33,6 +32,7 @@ from tradebotd.venues.paper.fill_model import (
     execute,
 )
 from tradebotd.venues.paper.futures_book import FuturesBook
+from tradebotd.venues.paper.order_checks import off_filters
 from tradebotd.venues.paper.order_prices import OrderPrices
 from tradebotd.venues.paper.promises import BEING_REPLACED, Promises
 from tradebotd.venues.paper.resting_book import RestingBook
@@ -41,11 +41,8 @@ from tradebotd.venues.paper.resting_orders import (
     TRIGGERED,
     TriggeredOrder,
     cost_price,
-    locked_by,
-    margins_of,
     remaining_request,
     triggered_by,
-    worth_of,
     would_trigger,
 )
 from tradebotd.venues.paper.self_trades import expires, met_of_ours, refused_by_ours
@@ -59,6 +56,7 @@ from tradebotd.venues.paper.settlement import (
     open_reports,
     rest,
     trigger,
+    wait,
 )
 from tradebotd.venues.paper.symbol_setups import PaperSetups
 
@@ -78,12 +76,13 @@ class MatchingEngine:
         price_kinds: frozenset[PriceKind],
         day_end: DayEnd,
     ) -> None:
-        self.resting = RestingBook(name, day_end)
+        self.resting = RestingBook(name, terms, instruments, prices, day_end)
         self._name = name
         self._terms = terms
         self._instruments = instruments
         self._prices = prices
         self._price_kinds = price_kinds
+        self.averages = AveragePrices(instruments)
         self._depth = Depth(terms.depth_notional)
         self._futures = FuturesBook(name, terms, instruments)
         self._order_prices = OrderPrices(terms, instruments, prices, self._futures)
@@ -111,12 +110,7 @@ class MatchingEngine:
         return open_reports((*self.resting, *self._promises.orders), symbols)
 
     def margins(self) -> dict[str, Decimal]:
-        return margins_of(self._futures, self.resting, self._instruments, self._order_prices.market)
-
-    def locked(self, but: frozenset[int] = frozenset()) -> Locked:
-        """Return what resting orders hold of each asset. *but*: orders that hold nothing more."""
-        market = self._order_prices.market
-        return locked_by(self.resting, self._instruments, self._terms, but=but, market=market)
+        return self.resting.margins(self._futures)
 
     # Orders
 
@@ -132,18 +126,21 @@ class MatchingEngine:
         # Before the order changes the holding: a period is paid by the holder at its end.
         await self._futures.fund(changes, orders[0][1].symbol, changes.at, prices.current)
         balances = await paper_books.lock_balances(changes.connection, self._name)
-        locked = self.locked(gone)
+        locked = self.resting.locked(gone)
         linked_id = orders[0][0] if len(orders) > 1 else None
         ours = {name: self._ours(request, prices, gone) for name, request in orders}
         kind = self._terms.self_trade
+        beside = [order.request for order in self.resting if order.id not in gone]
         for name, request in orders:
+            changes.refused = self._off_filters(request, prices, beside, changes.at)
             if linked_id is not None and self._order_prices.fill_at_once(request, prices):
                 changes.refused = AT_ONCE  # its twin would rest alone
-            else:
+            elif changes.refused is None:
                 changes.refused = self._refusal(request, prices, balances, locked)
             changes.refused = changes.refused or refused_by_ours(ours[name], kind)
             if changes.refused is not None:
                 break
+            beside.append(request)
         for client_order_id, request in orders:
             if changes.refused is not None:
                 if not gone:  # a replacement that fails leaves no trace
@@ -192,8 +189,12 @@ class MatchingEngine:
         prices: LastPrices,
         gone: frozenset[int],
     ) -> str | None:
+        beside = [order.request for order in self.resting if order.id not in gone]
+        refusal = self._off_filters(request, prices, beside, changes.at)
+        if refusal is not None:
+            return refusal
         balances = await paper_books.lock_balances(changes.connection, self._name)
-        return self._refusal(request, prices, balances, self.locked(gone))
+        return self._refusal(request, prices, balances, self.resting.locked(gone))
 
     async def cancel(self, changes: BookChanges, client_order_id: ClientOrderId) -> None:
         if self._promises.is_replaced(client_order_id):
@@ -217,7 +218,9 @@ class MatchingEngine:
         """Return whether a tick acts, without a statement: most ticks meet nothing."""
         if self._futures.would_act(symbol, prices):
             return True
-        return bool(self._met(symbol, prices) or self._promises.of_symbol(symbol))
+        if self._trades(symbol) and self._promises.of_symbol(symbol):
+            return True
+        return bool(self._met(symbol, prices))
 
     async def meet(
         self, changes: BookChanges, symbol: str, prices: LastPrices, at: datetime
@@ -241,7 +244,8 @@ class MatchingEngine:
                 await self._fill_resting(changes, met, met.price, prices)
         resting = self.resting.of_symbol(symbol)
         await self._futures.liquidate(changes, symbol, prices, resting)
-        await self._promises.decide(changes, symbol, prices)
+        if self._trades(symbol):
+            await self._promises.decide(changes, symbol, prices)
         if changes.reports or changes.rested:
             await paper_books.put_cursor(changes.connection, self._name, symbol, at)
 
@@ -249,21 +253,40 @@ class MatchingEngine:
         ended = self.resting.days_over(now)
         await end(changes, ended, OrderStatus.EXPIRED, DAY_IS_OVER)
 
+    def _trades(self, symbol: str) -> bool:
+        instrument = self._instruments.get(symbol)
+        return instrument is not None and instrument.status is SymbolStatus.TRADING
+
     def _met(self, symbol: str, prices: LastPrices) -> list[TriggeredOrder]:
         orders = self.resting.of_symbol(symbol)
-        if not orders:
+        if not orders or not self._trades(symbol):
             return []
-        position, instrument = self._futures.get(symbol), self._instruments[symbol]
         return triggered_by(
             orders,
             prices,
-            instrument,
+            self._instruments[symbol],
             self._terms,
-            position,
+            self._futures.get(symbol),
             others=lambda kind: self._prices.last_prices(symbol, kind),
         )
 
     # Books
+
+    def _off_filters(
+        self,
+        request: OrderRequest,
+        prices: LastPrices,
+        beside: Iterable[OrderRequest],
+        now: datetime,
+    ) -> str | None:
+        return off_filters(
+            request,
+            prices,
+            beside,
+            self._instruments[request.symbol],
+            terms=self._terms,
+            average=self.averages.average(request.symbol, now),
+        )
 
     def _refusal(
         self,
@@ -272,11 +295,6 @@ class MatchingEngine:
         balances: Mapping[str, Decimal],
         locked: Locked,
     ) -> str | None:
-        instrument = self._instruments[request.symbol]
-        quote = Quote(last=worth_of(request, prices))
-        refusal = not_taken(request, self._terms) or refused_by(request, instrument, quote)
-        if refusal is not None:
-            return refusal
         if request.type in TRIGGERED:
             if request.working_price not in self._price_kinds:
                 return f"{FilterName.WORKING_PRICE}: {request.working_price}"
@@ -358,10 +376,11 @@ class MatchingEngine:
         left = remaining_request(order, positions)
         offered = self._depth.offered(left, price, prices, self._instruments[left.symbol])
         if not offered:
-            await self._wait(changes, order)
+            await wait(changes, order)
             return
         part = replace(left, quantity=offered)
-        done = self._execution(part, price, met.fee_rate, balances, self.locked(gone), positions)
+        locked = self.resting.locked(gone)
+        done = self._execution(part, price, met.fee_rate, balances, locked, positions)
         if isinstance(done, str):  # nothing is left to reduce, or no cash for it
             await end(changes, [order], OrderStatus.EXPIRED, done)
             return
@@ -378,10 +397,3 @@ class MatchingEngine:
         self._depth.take(left.symbol, offered * price, prices)
         others = [resting_order for resting_order in family if resting_order.id != order.id]
         await end(changes, others, OrderStatus.CANCELED, "its twin was filled")
-
-    async def _wait(self, changes: BookChanges, order: RestingOrder) -> None:
-        """Let an order for which the price has nothing wait for the next one, if it may."""
-        if not works_on(order.request):
-            await end(changes, [order], OrderStatus.EXPIRED, NOTHING_OFFERED)
-        elif order.request.type in TRIGGERED and not order.triggered:
-            await trigger(changes, order)

@@ -28,11 +28,6 @@ class OrderPrices:
         self._prices = prices
         self._futures = futures
 
-    def market(self, symbol: str) -> Decimal | None:
-        """Return the last price; None until the symbol's first tick."""
-        prices = self._prices.last_prices(symbol)
-        return None if prices is None else prices.current
-
     def compared(self, request: OrderRequest, prices: LastPrices) -> LastPrices | None:
         """Return the prices that the order's level is compared with; None until their first."""
         if request.working_price is PriceKind.LAST:

@@ -1,22 +1,37 @@
 """Resting orders of the paper venue in memory: by symbol, with their days and their twins."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 
 from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import Instrument
+from tradebotd.ports.prices import PriceSource
 from tradebotd.storage import paper_orders
+from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.venues.paper.day_orders import DayEnd, DayOrders
-from tradebotd.venues.paper.resting_orders import family_of
+from tradebotd.venues.paper.fill_model import Locked, PaperTerms
+from tradebotd.venues.paper.resting_orders import family_of, locked_by, margins_of
 from tradebotd.venues.paper.settlement import BookChanges
 
 
 class RestingBook:
     """Orders that rest, in the order of their acceptance; changed by `follow`, after the commit."""
 
-    def __init__(self, name: VenueName, day_end: DayEnd) -> None:
+    def __init__(
+        self,
+        name: VenueName,
+        terms: PaperTerms,
+        instruments: Mapping[str, Instrument],
+        prices: PriceSource,
+        day_end: DayEnd,
+    ) -> None:
         self._name = name
+        self._terms = terms
+        self._instruments = instruments
+        self._prices = prices
         self._days = DayOrders(day_end)
         self._by_symbol: dict[str, dict[int, RestingOrder]] = {}
 
@@ -61,3 +76,15 @@ class RestingBook:
     def days_over(self, now: datetime) -> list[RestingOrder]:
         """Return the DAY orders whose session is over, with those that are linked to them."""
         return self._days.over(self, now)
+
+    def locked(self, but: frozenset[int] = frozenset()) -> Locked:
+        """Return what these orders hold of each asset. *but*: orders that hold nothing more."""
+        return locked_by(self, self._instruments, self._terms, but=but, market=self._market)
+
+    def margins(self, futures: Iterable[PaperPosition]) -> dict[str, Decimal]:
+        """Return what *futures*, and the orders that may open one, hold of each asset."""
+        return margins_of(futures, self, self._instruments, self._market)
+
+    def _market(self, symbol: str) -> Decimal | None:
+        prices = self._prices.last_prices(symbol)
+        return None if prices is None else prices.current

@@ -154,16 +154,6 @@ def level_of(request: OrderRequest) -> Decimal:
     return level
 
 
-def worth_of(request: OrderRequest, prices: LastPrices) -> Decimal:
-    """Return the price of one unit before spread and slippage: its level, or the market's."""
-    if request.type is not OrderType.MARKET:
-        return level_of(request)
-    is_last = request.working_price is PriceKind.LAST
-    if is_last and request.trigger_price and prices.went_through(request.trigger_price):
-        return request.trigger_price
-    return prices.current
-
-
 def cost_price(request: OrderRequest, market: Market = no_market) -> Decimal:
     """Return the worst price that a resting order may be filled at, before costs.
 

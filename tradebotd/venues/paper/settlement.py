@@ -18,7 +18,7 @@ from tradebotd.storage import paper_books, paper_orders
 from tradebotd.storage.paper_books import PaperPosition
 from tradebotd.storage.paper_orders import RestingOrder
 from tradebotd.storage.postgres.database import Connection
-from tradebotd.venues.paper.depth import works_on
+from tradebotd.venues.paper.depth import NOTHING_OFFERED, works_on
 from tradebotd.venues.paper.fill_model import Execution
 
 DUPLICATE: Final = "duplicate client order id"
@@ -101,6 +101,14 @@ async def trigger(changes: BookChanges, order: RestingOrder) -> None:
     """Let an order whose stop price was met wait on: for its limit, or for more of the market."""
     await paper_orders.trigger_order(changes.connection, order.id, changes.at)
     changes.rested.append(replace(order, triggered=True))
+
+
+async def wait(changes: BookChanges, order: RestingOrder) -> None:
+    """Let an order for which the price has nothing wait for the next one, if it may."""
+    if not works_on(order.request):
+        await end(changes, [order], OrderStatus.EXPIRED, NOTHING_OFFERED)
+    elif order.request.type in CONDITIONAL and not order.triggered:
+        await trigger(changes, order)
 
 
 async def book_refused(

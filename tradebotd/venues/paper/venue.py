@@ -217,7 +217,7 @@ class PaperVenue:
                 balances, positions, entry_prices = await paper_books.select_account(
                     connection, self._name
                 )
-                locked, margins = self._engine.locked(), self._engine.margins()
+                locked, margins = self._engine.resting.locked(), self._engine.margins()
         except DatabaseUnavailableError as error:
             raise VenueUnavailableError(str(error)) from error
         return VenueAccount(
@@ -232,8 +232,9 @@ class PaperVenue:
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         self.drills.check()
-        names = [symbol.symbol for symbol in symbols]
-        return quotes_of(names, self._prices, self._price_kinds)
+        now, average = self._clock.now(), self._engine.averages.average
+        averages = {symbol.symbol: average(symbol.symbol, now) for symbol in symbols}
+        return quotes_of(averages, self._prices, self._price_kinds)
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
         """Return the instruments of the configuration: nothing else tells it."""
@@ -243,10 +244,8 @@ class PaperVenue:
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
         self.drills.check()
-        commission = commission_of(self._terms)
-        return {
-            symbol.symbol: commission for symbol in symbols if symbol.symbol in self._instruments
-        }
+        known = [symbol.symbol for symbol in symbols if symbol.symbol in self._instruments]
+        return dict.fromkeys(known, commission_of(self._terms))
 
     async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
         self.drills.check()
@@ -269,6 +268,7 @@ class PaperVenue:
         Call it after the price has been recorded. While the books cannot be written nothing
         happens, and the next tick meets what this one would have met.
         """
+        self._engine.averages.record(tick)
         if self._is_open and not self._engine.is_concerned(tick.symbol):
             return None
         return self._match_and_notify(tick)

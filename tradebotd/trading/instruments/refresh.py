@@ -1,0 +1,282 @@
+"""Filters, status and commissions as the venues tell them: compared, kept, and put in force.
+
+Nonsense never comes into force: an alert says so, and what was good last stays.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import anyio
+import structlog
+
+from tradebotd.domain.alert_code import AlertCode
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.errors import DatabaseUnavailableError, VenueError
+from tradebotd.domain.filters import FilterName, SymbolStatus
+from tradebotd.domain.ids import BotName, VenueName
+from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Commission, Venue
+from tradebotd.storage import alerts, instrument_versions, symbols
+from tradebotd.storage.alerts import Severity
+from tradebotd.storage.instrument_versions import InstrumentVersion
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.condition_alerts import ConditionAlerts
+from tradebotd.trading.instruments.costs import TradingCosts, why_no_commission
+from tradebotd.trading.instruments.told_filters import differences, warns, why_not_so
+
+log = structlog.get_logger(__name__)
+
+ASK_SECONDS: Final = 20.0
+LEAST_SECONDS: Final = 30.0  # between two looks that a refused order asks for
+FIRST_PAUSE: Final = 5.0  # seconds, while a symbol does not trade: doubled up to the longest
+LONGEST_PAUSE: Final = 60.0
+_FILTERS: Final = tuple(FilterName)
+
+
+@dataclass(slots=True, kw_only=True)
+class Refreshed:
+    """Result of one look. `changed`: what is new in force, in words by symbol; `refused`: what
+    cannot be so; `failed`: why, by venue.
+    """
+
+    asked: int = 0
+    changed: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class InstrumentRefresh:
+    """Refresh of the instruments in force, *by_symbol*: shared with all others, who only read."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        venues: Mapping[VenueName, Venue],
+        by_symbol: dict[str, MarketSymbol],
+        specs: Mapping[BotName, BotSpec],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._venues = venues
+        self._symbols = by_symbol
+        self._specs = specs
+        self.costs = TradingCosts(venues)
+        self.last: Refreshed | None = None
+        self._stored: dict[VenueName, dict[str, InstrumentVersion]] = {}
+        self._heard: set[VenueName] = set()  # has answered since the start
+        self._wanted = anyio.Event()
+        self._one_at_a_time = anyio.Lock()
+        self._nonsense = ConditionAlerts(
+            database, clock, AlertCode.INSTRUMENT_CONTRADICTS, "warning"
+        )
+        self._halted = ConditionAlerts(database, clock, AlertCode.SYMBOL_NOT_TRADING)
+
+    @property
+    def not_trading(self) -> dict[str, SymbolStatus]:
+        """Statuses of symbols that their venues take no orders of, by name."""
+        every = ((name, symbol.instrument.status) for name, symbol in self._symbols.items())
+        return {name: status for name, status in every if status is not SymbolStatus.TRADING}
+
+    async def run(self) -> Refreshed:
+        """Ask every venue that tells; what one does not answer keeps no other from it.
+
+        Raises DatabaseUnavailableError: then what was told is in force, and is stored next time.
+        """
+        async with self._one_at_a_time:
+            self._wanted = anyio.Event()
+            result = Refreshed()
+            try:
+                for name, venue in self._venues.items():
+                    await self._ask(name, venue, result)
+                await self._tell(result)
+            finally:
+                self.last = result
+            return result
+
+    # Soon after a refusal
+
+    def on_refused(self, reason: str) -> None:
+        """Ask for another look if a filter refused the order: it may have changed."""
+        if reason.startswith(_FILTERS):
+            self._wanted.set()
+
+    async def attend(self) -> None:
+        """Look, for ever: soon after a filter refused an order, and while a symbol is halted."""
+        pause = FIRST_PAUSE
+        while True:
+            waiting = bool(self.not_trading)
+            pause = min(pause * 2, LONGEST_PAUSE) if waiting else FIRST_PAUSE
+            with anyio.move_on_after(pause if waiting else None):
+                await self._wanted.wait()
+            await self.look_quietly()
+            await anyio.sleep(FIRST_PAUSE if self.not_trading else LEAST_SECONDS)
+
+    async def look_quietly(self) -> None:
+        """Run; whatever fails is logged, and the next look is another one."""
+        try:
+            await self.run()
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("instruments not stored", error=str(error))
+        except Exception:
+            log.exception("instruments not refreshed")
+
+    # One venue
+
+    async def _ask(self, name: VenueName, venue: Venue, result: Refreshed) -> None:
+        mine = [symbol for symbol in self._symbols.values() if symbol.instrument.venue == name]
+        if not mine:
+            return
+        if venue.traits.tells_instruments:
+            result.asked += len(mine)
+            await self._instruments(name, venue, mine, result)
+        if venue.traits.tells_commissions:
+            await self._commissions(name, venue, mine, result)
+
+    async def _instruments(
+        self,
+        name: VenueName,
+        venue: Venue,
+        mine: Sequence[MarketSymbol],
+        result: Refreshed,
+    ) -> None:
+        told: Mapping[str, Instrument] | None = None
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                told = await venue.instruments(mine)
+        except (VenueError, TimeoutError) as error:
+            result.failed[name] = f"instruments: {type(error).__name__}: {error}"
+        stored = await self._versions(name)
+        if told is None:
+            self._fall_back(name, mine, stored)
+            return
+        self._heard.add(name)
+        for symbol in mine:
+            await self._take(symbol, told.get(symbol.symbol), stored, result)
+
+    def _fall_back(
+        self,
+        name: VenueName,
+        mine: Sequence[MarketSymbol],
+        stored: Mapping[str, InstrumentVersion],
+    ) -> None:
+        """Put in force what a silent venue told last: that is better than what the file says."""
+        if name in self._heard:
+            return
+        for symbol in mine:
+            last = stored.get(symbol.symbol)
+            if last is not None and why_not_so(last.instrument, symbol.instrument, ()) is None:
+                self._put_in_force(symbol, last.instrument)
+
+    async def _versions(self, name: VenueName) -> dict[str, InstrumentVersion]:
+        if name not in self._stored:
+            async with self._database.connection() as connection:
+                self._stored[name] = await instrument_versions.select_latest(connection, name)
+        return self._stored[name]
+
+    async def _take(
+        self,
+        known: MarketSymbol,
+        told: Instrument | None,
+        stored: dict[str, InstrumentVersion],
+        result: Refreshed,
+    ) -> None:
+        """Put *told* in force at once, and store it then: no order is to wait for the database."""
+        name, now_in_force = known.symbol, known.instrument
+        if told is None:
+            result.refused[self._subject(known)] = "its venue tells nothing of it"
+            return
+        specs = [each for each in self._specs.values() if each.symbol == name]
+        reason = why_not_so(told, now_in_force, specs)
+        if reason is not None:
+            result.refused[self._subject(known)] = reason
+            log.error("instrument refused", symbol=name, reason=reason)
+            return
+        if told != now_in_force:
+            known = self._put_in_force(known, told)
+        before = stored.get(name)
+        is_stored = before is not None and before.instrument == told
+        if is_stored and told == now_in_force:
+            return
+        words = [] if before is None else differences(before.instrument, told)
+        if words:
+            result.changed[name] = "; ".join(words)
+        await self._store(known, before, words, stored)
+
+    def _put_in_force(self, known: MarketSymbol, told: Instrument) -> MarketSymbol:
+        """Change the instrument, here alone: all others see it from here on."""
+        self._symbols[known.symbol] = changed = replace(known, instrument=told)
+        log.info(
+            "instrument put in force",
+            symbol=known.symbol,
+            changes=differences(known.instrument, told),
+        )
+        return changed
+
+    async def _store(
+        self,
+        known: MarketSymbol,
+        before: InstrumentVersion | None,
+        words: Sequence[str],
+        stored: dict[str, InstrumentVersion],
+    ) -> None:
+        told, now = known.instrument, self._clock.now()
+        async with self._database.transaction(durable=True) as connection:
+            await symbols.put_symbol(connection, known)
+            if before is not None and not words:
+                return
+            version = await instrument_versions.insert(connection, told, now)
+            if before is not None:
+                severity: Severity = "warning" if warns(before.instrument, told) else "info"
+                await alerts.raise_alert(
+                    connection,
+                    AlertCode.INSTRUMENT_CHANGED,
+                    severity,
+                    self._subject(known),
+                    f"version {version}: {'; '.join(words)}",
+                    now,
+                )
+        stored[known.symbol] = InstrumentVersion(version=version, instrument=told)
+        if words:
+            log.warning("instrument changed", symbol=known.symbol, changes=list(words))
+
+    async def _commissions(
+        self,
+        name: VenueName,
+        venue: Venue,
+        mine: Sequence[MarketSymbol],
+        result: Refreshed,
+    ) -> None:
+        """Take what is told; the rest stays as it was, or as configured."""
+        try:
+            with anyio.fail_after(ASK_SECONDS):
+                told: Mapping[str, Commission] = await venue.commissions(mine)
+        except (VenueError, TimeoutError) as error:
+            result.failed.setdefault(name, f"commissions: {type(error).__name__}: {error}")
+            return
+        for symbol in mine:
+            commission = told.get(symbol.symbol)
+            reason = None if commission is None else why_no_commission(commission)
+            if reason is not None:
+                result.refused.setdefault(self._subject(symbol), reason)
+            elif commission is not None:
+                self.costs.put(symbol.symbol, commission)
+
+    async def _tell(self, result: Refreshed) -> None:
+        silent = {VenueName(name) for name in result.failed}
+        await self._nonsense.update(result.refused, silent)
+        await self._halted.update(
+            {
+                self._subject(self._symbols[name]): f"{name} is {status}: entries are denied, exits"
+                " wait and are made when it trades again"
+                for name, status in self.not_trading.items()
+            },
+            silent,
+        )
+
+    @staticmethod
+    def _subject(symbol: MarketSymbol) -> str:
+        return f"{symbol.instrument.venue} {symbol.symbol}"
