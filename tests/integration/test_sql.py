@@ -60,6 +60,8 @@ WHOLE_NUMBERS = {
     "paper_orders.INSERT_ORDER",
     "positions.INSERT_POSITION",
     "positions.UPDATE_LEVELS",
+    "report_rows.CHANGE",
+    "report_rows.OPEN",
     "symbol_setups.PUT_PAPER",
 }
 

@@ -104,6 +104,11 @@ MONEY: Final = (
                 "            fill.executed_at,\n            pnl,\n",
                 "            self._clock.now(),\n            pnl,\n",
             ),
+            Edit(
+                "tradebotd/trading/execution/report_booking.py",
+                "day=self._days.of(stored.order.bot, first.executed_at)",
+                "day=self._days.of(stored.order.bot, self._clock.now())",
+            ),
         ),
         tests=(
             "tests/integration/test_fills.py::test_a_fill_counts_in_the_bots_day_in_which_it_was_made",

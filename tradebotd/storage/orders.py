@@ -24,8 +24,8 @@ from tradebotd.domain.order import Order, OrderIntent, OrderRole, OrderStatus, O
 from tradebotd.domain.side import Side
 from tradebotd.storage import exit_groups
 from tradebotd.storage.exit_groups import GroupKind
+from tradebotd.storage.exit_plans import exits_as_json, exits_from_json
 from tradebotd.storage.leadership import LEASE
-from tradebotd.storage.positions import exits_as_json, exits_from_json
 from tradebotd.storage.postgres.database import Connection
 
 SEND_WITHIN: Final = timedelta(seconds=2)
@@ -75,13 +75,18 @@ SELECT_UNSETTLED: Final[LiteralString] = """
      ORDER BY id
 """
 UPDATE_STATE: Final[LiteralString] = """
-    UPDATE orders
-       SET status = $2, venue_order_id = coalesce($3, venue_order_id),
-           venue_filled_quantity = greatest($4::numeric, venue_filled_quantity, 0),
-           reason = coalesce($5, reason), updated_at = $6,
-           revived = revived OR (status = 'rejected' AND $2 <> 'rejected')
-     WHERE id = $1
-    RETURNING settled
+    WITH moved AS (
+        UPDATE orders
+           SET status = $2, venue_order_id = coalesce($3, venue_order_id),
+               venue_filled_quantity = greatest($4::numeric, venue_filled_quantity, 0),
+               reason = coalesce($5, reason), updated_at = $6,
+               revived = revived OR (status = 'rejected' AND $2 <> 'rejected')
+         WHERE id = $1
+        RETURNING settled
+    ), told AS (
+        INSERT INTO order_events (order_id, at, status, detail) VALUES ($1, $6, $2, $7)
+    )
+    SELECT settled FROM moved
 """
 UPDATE_FILLED: Final[LiteralString] = """
     UPDATE orders
@@ -241,9 +246,15 @@ async def update_state(
 ) -> bool:
     """Update the order; return whether it is settled now: final, with all its fills applied."""
     settled: bool = await connection.fetchval(
-        UPDATE_STATE, order_id, status, venue_order_id, venue_filled_quantity, reason, at
+        UPDATE_STATE,
+        order_id,
+        status,
+        venue_order_id,
+        venue_filled_quantity,
+        reason,
+        at,
+        detail_of(reason),
     )
-    await connection.execute(INSERT_EVENT, order_id, at, status, _detail(reason))
     return settled
 
 
@@ -305,7 +316,8 @@ async def close_exit_group(connection: Connection, exit_group_id: int) -> None:
     await exit_groups.close(connection, exit_group_id)
 
 
-def _detail(reason: str | None) -> dict[str, Any]:
+def detail_of(reason: str | None) -> dict[str, Any]:
+    """Return the detail of the event of a new state."""
     return {} if reason is None else {"reason": reason}
 
 
