@@ -35,7 +35,8 @@ from tradebotd.domain.order import (
     TimeInForce,
 )
 from tradebotd.domain.side import Side
-from tradebotd.storage import orders
+from tradebotd.storage import exit_rows, orders
+from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.postgres.database import open_database
 
@@ -202,7 +203,12 @@ async def order_of(side: Daemon, order: NewOrder) -> str | None:
     harness = side.harness
     try:
         async with harness.database.transaction(durable=True) as connection:
-            await orders.insert_order(connection, ACCOUNT, harness.token, order)
+            if order.intent.role is OrderRole.ENTRY:
+                await orders.insert_order(connection, ACCOUNT, harness.token, order)
+            else:
+                await exit_rows.insert(
+                    connection, ACCOUNT, harness.token, order, GroupKind.MARKET, None
+                )
     except OrderDeniedError as error:
         return error.rule.value
     return None

@@ -30,8 +30,8 @@ class Most:
 
 
 ENTRY = Most(8, 12, 2, {"submit": 1})
-EXIT = Most(9, 13, 2, {"submit": 1})
-EXIT_BY_SIGNAL = Most(12, 16, 2, {"submit": 1})
+EXIT = Most(8, 12, 2, {"submit": 1})
+EXIT_BY_SIGNAL = Most(10, 14, 2, {"submit": 1})
 NOTHING_TO_DO = Most(2, 2, 0, {})
 SWEEP = Most(2, 2, 0, {})
 QUIET_RECONCILIATION = Most(1, 1, 0, {"open_orders": 1, "account": 1})

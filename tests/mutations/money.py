@@ -54,6 +54,11 @@ MONEY: Final = (
                 "pnl=Decimal(0) if rate is None else pnl * rate",
                 "pnl=pnl",
             ),
+            Edit(
+                "tradebotd/trading/execution/report_booking.py",
+                "gains = [gain * rate for gain in draft.gains]",
+                "gains = list(draft.gains)",
+            ),
         ),
         tests=(
             "tests/integration/test_one_currency.py::test_daily_limits_compare_the_accounts_currency",

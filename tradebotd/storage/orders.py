@@ -23,7 +23,6 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import Order, OrderIntent, OrderRole, OrderStatus, OrderType
 from tradebotd.domain.side import Side
 from tradebotd.storage import exit_groups
-from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.exit_plans import exits_as_json, exits_from_json
 from tradebotd.storage.leadership import LEASE
 from tradebotd.storage.postgres.database import Connection
@@ -34,14 +33,19 @@ SEND_WITHIN: Final = timedelta(seconds=2)
 NEXT_ID: Final[LiteralString] = "SELECT nextval('orders_id_seq')"
 NEXT_IDS: Final[LiteralString] = "SELECT nextval('orders_id_seq') FROM generate_series(1, $1)"
 # $1 and $2 are the lease's; the rest is in `values_of_new`.
-COLUMNS_OF_NEW: Final = """
+_OF_NEW: Final = """
     INSERT INTO orders
     (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type, time_in_force,
      position_type, leverage, reduce_only, quantity, limit_price, stop_price, trigger_price, exits, reason, params_hash,
      send_by, created_at, updated_at, ladder_step, expires_at, linked_id, sweeps, working_price)
-    SELECT lease.token, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+    SELECT lease.token, $3, $4, $5, """
+_BEHIND_GROUP: Final = """, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
            $23, $24, $25, $25, $26, $27, $28, $29, $30
 """
+COLUMNS_OF_NEW: Final = _OF_NEW + "$6" + _BEHIND_GROUP
+# For a statement that makes an exit group where $6 is none.
+_GROUP: Final = "coalesce($6, (SELECT id FROM new_group))"
+COLUMNS_IN_GROUP: Final = _OF_NEW + _GROUP + _BEHIND_GROUP
 INSERT_ORDER: Final[LiteralString] = "WITH " + LEASE + COLUMNS_OF_NEW + " FROM lease RETURNING id"
 INSERT_EVENT: Final[LiteralString] = """
     INSERT INTO order_events (order_id, at, status, detail) VALUES ($1, $2, $3, $4)
@@ -125,7 +129,7 @@ class NewOrder:
     params_hash: str
     send_by: datetime  # host time
     created_at: datetime  # market time
-    exit_group_id: int | None = None  # exits: None makes a group of their own
+    exit_group_id: int | None = None  # exits: None makes a new one
     linked_id: str | None = None
 
 
@@ -160,18 +164,12 @@ async def next_ids(connection: Connection, count: int) -> list[OrderId]:
 async def insert_order(connection: Connection, account: str, token: int, order: NewOrder) -> None:
     """Insert the order with the lease row FOR SHARE, so that no takeover commits in between.
 
-    Raises AccountTakenError when the lease is no longer ours, OrderDeniedError while another order
+    An exit names its group (`exit_rows.insert` makes one). Raises AccountTakenError when the lease is no longer ours, OrderDeniedError while another order
     of the kind is unsettled.
     """
-    intent = order.intent
     try:
-        group = order.exit_group_id
-        if intent.position_id is not None and group is None:
-            group = await exit_groups.insert(
-                connection, intent.position_id, GroupKind.MARKET, order.created_at
-            )
         row_id = await connection.fetchval(
-            INSERT_ORDER, account, token, *values_of_new(order, group)
+            INSERT_ORDER, account, token, *values_of_new(order, order.exit_group_id)
         )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != DenialRule.UNSETTLED_ENTRY:
