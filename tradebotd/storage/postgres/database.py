@@ -1,8 +1,7 @@
 """Connection pool: lanes, transactions, and clear errors when PostgreSQL is unavailable.
 
 Connections hold no session state that matters to the next user (no SET, LISTEN or advisory lock
-that outlives its transaction; a staging table empties itself), so that releasing one costs no
-round trip.
+that outlives its transaction), so that releasing one costs no round trip.
 """
 
 import asyncio
