@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Final, Generic, TypeVar
 
@@ -120,8 +119,7 @@ class CandleWriter:
                 await self._ensure_months(list(map(group.ts_of, block)))
             chunks = list(_chunks(block, CHUNK_ROWS))
             if copies and len(chunks) > 1:
-                rows = chain.from_iterable(map(group.rows_of, chunks))
-                copies = await self._copied(rows)
+                copies = await self._copied(map(group.rows_of, chunks))
                 if copies:
                     counts += WriteCounts(attempted=len(block), inserted=len(block))
                     continue
@@ -136,7 +134,7 @@ class CandleWriter:
     ) -> WriteCounts:
         if len(rows) < BULK_ROWS:
             return await self._insert_few(rows, apply=apply)
-        if copies and await self._copied(rows):
+        if copies and await self._copied([rows]):
             return WriteCounts(attempted=len(rows), inserted=len(rows))
         async with self._database.connection(Lane.BULK) as connection:
             found = await ohlc.compare(connection, rows)
@@ -146,9 +144,9 @@ class CandleWriter:
         present = len(rows) - len(found.missing)
         return done + await self._counted(present, 0, found.different, apply=apply)
 
-    async def _copied(self, rows: Iterable[ohlc.CandleRow]) -> bool:
+    async def _copied(self, chunks: Iterable[Sequence[ohlc.CandleRow]]) -> bool:
         async with self._database.connection(Lane.BULK) as connection:
-            return await ohlc.copy_new(connection, rows)
+            return await ohlc.copy_new(connection, chunks)
 
     async def _insert_few(
         self, rows: Sequence[ohlc.CandleRow], *, apply: bool, lane: Lane = Lane.WORK

@@ -1,10 +1,12 @@
 """Candles by (symbol_id, timeframe, ts); a closed candle is never overwritten here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
 
+import anyio.lowlevel
 import asyncpg
 
 from tradebotd.domain.candle import Candle
@@ -109,16 +111,25 @@ async def differences(connection: Connection, rows: Sequence[CandleRow]) -> list
     return [_difference(row) for row in await connection.fetch(_DIFFERENT, *_columns(rows))]
 
 
-async def copy_new(connection: Connection, rows: Iterable[CandleRow]) -> bool:
+async def copy_new(connection: Connection, chunks: Iterable[Sequence[CandleRow]]) -> bool:
     """COPY straight into the table; False, with nothing written, if a row exists already.
 
-    *rows* are taken while those before them are sent.
+    A chunk is taken while PostgreSQL writes those before it, and others have their turn then.
     """
     try:
-        await connection.copy_records_to_table("ohlc", records=rows, columns=COLUMNS)
+        async with aclosing(_in_turns(chunks)) as rows:
+            await connection.copy_records_to_table("ohlc", records=rows, columns=COLUMNS)
     except asyncpg.UniqueViolationError:
         return False
     return True
+
+
+async def _in_turns(chunks: Iterable[Sequence[CandleRow]]) -> AsyncGenerator[CandleRow, None]:
+    """Yield the rows; asyncpg itself would encode some 5,000 without letting anybody else run."""
+    for chunk in chunks:
+        await anyio.lowlevel.checkpoint()
+        for row in chunk:
+            yield row
 
 
 async def compare(connection: Connection, rows: Sequence[CandleRow]) -> Comparison | None:
