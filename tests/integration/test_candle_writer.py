@@ -1,14 +1,19 @@
 """Writing candles: twice the same, two at once, other values."""
 
+import random
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import anyio
 import pytest
 
 from tests.fakes.market_data import START, market_symbol, minutes, standing_clock
-from tradebotd.domain.ids import FeedName
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.ids import FeedName, SymbolId
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.market.writer import CandleWriter
+from tradebotd.market import writer as writer_module
+from tradebotd.market.writer import CandleWriter, WriteCounts, candle_rows
+from tradebotd.storage import ohlc
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 
@@ -108,3 +113,77 @@ async def test_a_correction_is_applied_and_recorded(
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT volume FROM ohlc WHERE ts = $1", START) == 777.0
         assert await connection.fetchval("SELECT applied FROM ohlc_corrections")
+
+
+@pytest.mark.parametrize("corrections", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_is_stored_already_each_candle_is_written_once_and_counted(
+    database: Database,
+    writer: CandleWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    corrections: bool,  # noqa: FBT001 - a case
+) -> None:
+    """M3.5: by one COPY, by chunks, by comparison or row by row, as the sizes fall."""
+    for name, rows in (("BULK_ROWS", 10), ("CHUNK_ROWS", 40), ("COPY_ROWS", 200)):
+        monkeypatch.setattr(writer_module, name, rows)
+    chance = random.Random(seed)
+    known: dict[datetime, Candle] = {}
+    for _ in range(12):
+        begin = chance.randrange(900)
+        batch = minutes(begin + chance.choice([5, 60, 350]))[begin :: chance.choice([1, 1, 1, 7])]
+        batch = [
+            replace(candle, volume=777.0) if chance.random() < 0.02 else candle for candle in batch
+        ]
+        present = [candle for candle in batch if candle.ts in known]
+        other = [candle for candle in present if known[candle.ts] != candle]
+        updated = len(other) if corrections else 0
+
+        counts = await writer.write("BTCPERP", Timeframe.M1, batch, FEED, corrections=corrections)
+
+        inserted = len(batch) - len(present)
+        assert counts == WriteCounts(
+            attempted=len(batch),
+            inserted=inserted,
+            updated=updated,
+            skipped=len(present) - updated,
+        )
+        for candle in batch:
+            if corrections or candle.ts not in known:
+                known[candle.ts] = candle
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT ts, open, high, low, close, volume FROM ohlc")
+    assert {row["ts"]: Candle(*row) for row in rows} == known
+
+
+async def test_a_few_candles_of_a_long_time_are_not_compared_with_all_of_it(
+    database: Database, writer: CandleWriter
+) -> None:
+    """M3.5, R9: what lies between them is not read."""
+    candles = minutes(6_000)
+    await writer.write("BTCPERP", Timeframe.M1, candles, FEED)
+    some = [replace(candles[0], volume=777.0), *candles[10::10]]
+    rows = candle_rows(SymbolId(1), Timeframe.M1, some, FEED)
+    async with database.connection() as connection:
+        assert await ohlc.compare(connection, rows) is None
+
+    counts = await writer.write("BTCPERP", Timeframe.M1, some, FEED)
+
+    assert (counts.inserted, counts.skipped) == (0, 600)
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM ohlc_corrections") == 1
+
+
+async def test_candles_of_many_months_in_any_order_have_their_partitions(
+    database: Database, writer: CandleWriter
+) -> None:
+    """M3.5: a block is not of one month, nor in order."""
+    candles = [
+        replace(each, ts=START + number * timedelta(days=3))
+        for number, each in enumerate(minutes(600))
+    ]
+    random.Random(1).shuffle(candles)
+
+    counts = await writer.write("BTCPERP", Timeframe.M1, candles, FEED)
+
+    assert counts.inserted == await stored(database) == 600

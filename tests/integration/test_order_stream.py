@@ -1,6 +1,5 @@
 """What an order stream tells may come at any moment; whoever listens goes on."""
 
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import anyio
@@ -12,10 +11,10 @@ from tests.integration.test_venue_order_ids import part, said
 from tradebotd.domain.errors import OutcomeUnknownError, RefusedError
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
 from tradebotd.domain.order import OrderStatus
-from tradebotd.storage import positions
-from tradebotd.storage.postgres.database import Database
-
-Insert = Callable[..., Awaitable[PositionId]]
+from tradebotd.domain.position import Position, PositionTotals
+from tradebotd.storage import positions, report_rows
+from tradebotd.storage.postgres.database import Connection, Database
+from tradebotd.storage.report_rows import ReportRows
 
 
 @pytest.fixture
@@ -31,19 +30,35 @@ async def lost(harness: TradingHarness, minute: int = 0) -> ClientOrderId:
 
 
 class Meeting:
-    """Whoever inserts a position waits until somebody else is about to do the same."""
+    """Whoever inserts a position waits until somebody else is about to do the same.
 
-    def __init__(self, real: Insert) -> None:
-        self._real = real
+    A usual report inserts it with its fills, at once; an adoption by itself.
+    """
+
+    def __init__(self, patched: pytest.MonkeyPatch) -> None:
         self._met = anyio.Event()
         self.came = 0
+        real_insert, real_write = positions.insert_position, report_rows.write
 
-    async def insert(self, *args: object) -> PositionId:
+        async def insert(
+            connection: Connection, position: Position, books: PositionTotals, leverage: int
+        ) -> PositionId:
+            await self._meet()
+            return await real_insert(connection, position, books, leverage)
+
+        async def write(connection: Connection, rows: ReportRows) -> tuple[PositionId, bool]:
+            if rows.position.is_new:
+                await self._meet()
+            return await real_write(connection, rows)
+
+        patched.setattr(positions, "insert_position", insert)
+        patched.setattr(report_rows, "write", write)
+
+    async def _meet(self) -> None:
         self.came += 1
         if self.came == 2:
             self._met.set()
         await self._met.wait()
-        return await self._real(*args)
 
 
 async def test_the_first_fills_of_a_revived_and_a_new_entry_at_once(
@@ -53,8 +68,7 @@ async def test_the_first_fills_of_a_revived_and_a_new_entry_at_once(
     first = await lost(harness)
     await harness.recorder.record_rejected(first, "inferred_absent: never seen")
     second = await lost(harness, minute=1)
-    meeting = Meeting(positions.insert_position)
-    monkeypatch.setattr(positions, "insert_position", meeting.insert)
+    meeting = Meeting(monkeypatch)
 
     async with anyio.create_task_group() as both:
         for number, order in enumerate((first, second)):
@@ -77,8 +91,7 @@ async def test_an_adoption_that_meets_a_first_fill_is_refused(
     order = await lost(harness)
     await harness.recorder.record_rejected(order, "inferred_absent: never seen")
     harness.venue.balances["BTC"] = Decimal(1)
-    meeting = Meeting(positions.insert_position)
-    monkeypatch.setattr(positions, "insert_position", meeting.insert)
+    meeting = Meeting(monkeypatch)
     refused: list[str] = []
 
     async def adopt() -> None:
@@ -112,11 +125,11 @@ async def test_the_listener_outlives_whatever_a_report_does(
         await harness.enter()
     (report,) = harness.venue.orders.values()
 
-    async def broken(*_: object) -> PositionId:
+    async def broken(*_: object) -> tuple[PositionId, bool]:
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(positions, "insert_position", broken)
+        patched.setattr(report_rows, "write", broken)
         await harness.recorder.on_order_report(report)
     assert await harness.rows("SELECT 1 FROM positions") == []
 

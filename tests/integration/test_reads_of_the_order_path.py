@@ -21,6 +21,7 @@ from tradebotd.storage import (
     equity,
     exit_groups,
     exit_reads,
+    exit_rows,
     externals,
     fills,
     funding,
@@ -29,6 +30,7 @@ from tradebotd.storage import (
     order_venue_ids,
     orders,
     positions,
+    report_rows,
     settings,
     transfers,
     unvalued_fees,
@@ -150,8 +152,13 @@ ROW: Final[tuple[object, ...]] = (
         "spot",
     ),
     *(1, False, ONE, None, None, None, {}, "told", "h", NOON, NOON, None, None, None, Decimal(0)),
-    "last",
-    *(False, True, NOON, "entry", "buy", "told", "primary", {}, {}, NOON),
+    *("last", False, True, NOON, "entry", "buy", "told", "primary", {}, {}, NOON),
+)
+EXIT_ROW: Final[tuple[object, ...]] = (
+    *(ACCOUNT, 1, 1_000_001, "exit", 1, None, BOT, *PLACE),
+    *("exit", "sell", "market", "ioc", "spot", 1, False, ONE, None, None, None, None),
+    *("told", "h", NOON, NOON, None, None, None, Decimal(0), "last"),
+    *("market", True, NOON, "exit", "sell", "told", "primary", {}, {}, NOON),
 )
 ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
     # An entry.
@@ -196,6 +203,9 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
     "the end of a group": (exit_groups.CLOSE, (1,)),
     "dust that an exit may sell": (dust.SELECT_AVAILABLE, (*PLACE, 1)),
     "an order": (orders.SELECT_FOR_UPDATE, ("entry1",)),
+    "the row of an exit": (exit_rows.INSERT, EXIT_ROW),
+    "what an entry's fills meet": (report_rows.SELECT_FOR_ENTRY, (*PLACE, ["trade1"], BOT)),
+    "what an exit's fills meet": (report_rows.SELECT_FOR_EXIT, (*PLACE, ["trade1"], 1, NOON)),
     "whether a position's orders are settled": (orders.SELECT_POSITION_UNSETTLED, (1,)),
     "a fill": (fills.SELECT_FILL, (*PLACE, "trade1")),
     "the latest fill of a position": (fills.SELECT_LATEST, (1, NOON)),

@@ -49,6 +49,7 @@ WHOLE_NUMBERS = {
     "bots.LIFT_LIMIT",
     "dead_letters.PUT",
     "entry_rows.INSERT",
+    "exit_rows.INSERT",
     "job_runs.CLOSE_RUN",
     "job_runs.SET_ATTEMPT",
     "job_runs.TAKE_IDS",
@@ -60,6 +61,8 @@ WHOLE_NUMBERS = {
     "paper_orders.INSERT_ORDER",
     "positions.INSERT_POSITION",
     "positions.UPDATE_LEVELS",
+    "report_rows.CHANGE",
+    "report_rows.OPEN",
     "symbol_setups.PUT_PAPER",
 }
 

@@ -29,9 +29,9 @@ class Most:
     asked: dict[str, int]
 
 
-ENTRY = Most(15, 19, 2, {"submit": 1})
-EXIT = Most(17, 21, 2, {"submit": 1})
-EXIT_BY_SIGNAL = Most(19, 23, 2, {"submit": 1})
+ENTRY = Most(8, 12, 2, {"submit": 1})
+EXIT = Most(8, 12, 2, {"submit": 1})
+EXIT_BY_SIGNAL = Most(10, 14, 2, {"submit": 1})
 NOTHING_TO_DO = Most(2, 2, 0, {})
 SWEEP = Most(2, 2, 0, {})
 QUIET_RECONCILIATION = Most(1, 1, 0, {"open_orders": 1, "account": 1})

@@ -54,6 +54,11 @@ MONEY: Final = (
                 "pnl=Decimal(0) if rate is None else pnl * rate",
                 "pnl=pnl",
             ),
+            Edit(
+                "tradebotd/trading/execution/report_booking.py",
+                "gains = [gain * rate for gain in draft.gains]",
+                "gains = list(draft.gains)",
+            ),
         ),
         tests=(
             "tests/integration/test_one_currency.py::test_daily_limits_compare_the_accounts_currency",
@@ -181,6 +186,11 @@ MONEY: Final = (
                 "tradebotd/trading/execution/fill_ledger.py",
                 "            fill.executed_at,\n            pnl,\n",
                 "            self._clock.now(),\n            pnl,\n",
+            ),
+            Edit(
+                "tradebotd/trading/execution/report_booking.py",
+                "day=self._days.of(stored.order.bot, first.executed_at)",
+                "day=self._days.of(stored.order.bot, self._clock.now())",
             ),
         ),
         tests=(

@@ -41,8 +41,8 @@ ORACLE: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/execution/recorder.py",
-                "        for fill in fills:\n            # An algo",
-                "        for fill in fills[:1]:\n            # An algo",
+                "replace(fill, client_order_id=name) for fill in fills]",
+                "replace(fill, client_order_id=name) for fill in fills[:1]]",
             ),
         ),
         seeds=SEEDS,

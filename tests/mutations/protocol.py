@@ -15,17 +15,16 @@ PROTOCOL: Final = (
             ),
             Edit(
                 "tradebotd/trading/execution/placement.py",
-                "                await orders.insert_order(connection, self._lease.account, self._lease.token, order)\n"
-                "                prepared.append(",
-                "                prepared.append(",
+                "                group_id = await self._insert_exit(\n"
+                "                    connection, order, use.kind, None if prepared else decision\n"
+                "                )\n",
+                "",
             ),
             Edit(
                 "tradebotd/trading/execution/placement.py",
                 "        await self._recorder.record(report, *others)\n        return report\n",
                 "        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:\n"
-                "            await orders.insert_order(\n"
-                "                connection, self._lease.account, self._lease.token, prepared.order\n"
-                "            )\n"
+                "            await insert_entry(connection, self._lease, prepared.order, None, None)\n"
                 "        await self._recorder.record(report, *others)\n        return report\n",
             ),
         ),

@@ -20,7 +20,7 @@ from tradebotd.domain.quote import PriceKind, Spread, TriggerPrice
 from tradebotd.domain.side import Side
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.risk.trigger_books import TriggerBooks
-from tradebotd.storage.positions import exits_as_json, exits_from_json
+from tradebotd.storage.exit_plans import exits_as_json, exits_from_json
 from tradebotd.trading.execution.order_identity import request_fingerprint
 
 LAST, MARK, BID, ASK = PriceKind.LAST, PriceKind.MARK, PriceKind.BID, PriceKind.ASK

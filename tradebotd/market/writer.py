@@ -1,11 +1,11 @@
 """Idempotent writes of candles: COPY for many rows, one statement for few."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from typing import Final, TypeVar
+from operator import attrgetter, itemgetter
+from typing import Final, Generic, TypeVar
 
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.ids import FeedName, SymbolId
@@ -17,8 +17,11 @@ from tradebotd.storage.postgres.database import Database, Lane
 
 BULK_ROWS: Final = 500
 CHUNK_ROWS: Final = 2_000
+COPY_ROWS: Final = 20_000
 
 _Item = TypeVar("_Item")
+_TS_OF_CANDLE: Final = attrgetter("ts")
+_TS_OF_ROW: Final = itemgetter(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,16 @@ class WriteCounts:
             updated=self.updated + other.updated,
             skipped=self.skipped + other.skipped,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group(Generic[_Item]):
+    """Candles of one symbol and timeframe, and how rows are made of a chunk of them."""
+
+    timeframe: str
+    items: Sequence[_Item]
+    ts_of: Callable[[_Item], datetime]
+    rows_of: Callable[[Sequence[_Item]], Sequence[ohlc.CandleRow]]
 
 
 class CandleWriter:
@@ -61,12 +74,13 @@ class CandleWriter:
     ) -> WriteCounts:
         """Write candles; `corrections`: differing stored values are replaced and recorded."""
         symbol_id = self._symbol_ids[symbol]
-        counts = WriteCounts()
-        for chunk in _chunks(candles, CHUNK_ROWS):
-            rows = candle_rows(symbol_id, timeframe, chunk, feed)
-            await self._ensure_months(rows)
-            counts += await self._write_chunk(rows, counts, apply=corrections)
-        return counts
+        group = _Group(
+            timeframe=timeframe,
+            items=candles,
+            ts_of=_TS_OF_CANDLE,
+            rows_of=lambda chunk: candle_rows(symbol_id, timeframe, chunk, feed),
+        )
+        return await self._write_group(group, apply=corrections)
 
     async def write_rows(
         self, rows: Sequence[ohlc.CandleRow], *, corrections: bool = False
@@ -74,50 +88,79 @@ class CandleWriter:
         """Write rows of any symbols and timeframes, each key at most once."""
         if not rows:
             return WriteCounts()
-        await self._ensure_months(rows)
         if len(rows) < BULK_ROWS:
+            await self._ensure_months([row[2] for row in rows if row[1] == Timeframe.M1])
             return await self._insert_few(rows, apply=corrections)
         counts = WriteCounts()
         grouped: dict[tuple[int, str], list[ohlc.CandleRow]] = defaultdict(list)
         for row in rows:
             grouped[row[0], row[1]].append(row)
-        for group in grouped.values():
-            done = WriteCounts()
-            for chunk in _chunks(group, CHUNK_ROWS):
-                done += await self._write_chunk(chunk, done, apply=corrections)
-            counts += done
+        for (_, timeframe), of_one in grouped.items():
+            group = _Group(
+                timeframe=timeframe, items=of_one, ts_of=_TS_OF_ROW, rows_of=lambda chunk: chunk
+            )
+            counts += await self._write_group(group, apply=corrections)
         return counts
 
     def forget_months(self) -> None:
         """Forget the months, since retention dropped partitions; they are made again on demand."""
         self._months.clear()
 
-    async def _write_chunk(
-        self, rows: Sequence[ohlc.CandleRow], before: WriteCounts, *, apply: bool
-    ) -> WriteCounts:
-        """Write a chunk; *before*: counts of the previous ones.
+    async def _write_group(self, group: "_Group[_Item]", *, apply: bool) -> WriteCounts:
+        """Write the candles of one symbol and timeframe.
 
-        If all of those rows were present, COPY would only fail and is not tried.
+        Those of many chunks go by one COPY, in which PostgreSQL is busy while the next rows are
+        made. Where one of them is stored already, chunk follows chunk, and COPY is not tried behind
+        one of which all was stored.
         """
+        counts, copies = WriteCounts(), True
+        for block in _chunks(group.items, COPY_ROWS):
+            if group.timeframe == Timeframe.M1:
+                await self._ensure_months(list(map(group.ts_of, block)))
+            chunks = list(_chunks(block, CHUNK_ROWS))
+            if copies and len(chunks) > 1:
+                copies = await self._copied(map(group.rows_of, chunks))
+                if copies:
+                    counts += WriteCounts(attempted=len(block), inserted=len(block))
+                    continue
+            for chunk in chunks:
+                done = await self._write_chunk(group.rows_of(chunk), copies=copies, apply=apply)
+                copies = done.inserted > 0
+                counts += done
+        return counts
+
+    async def _write_chunk(
+        self, rows: Sequence[ohlc.CandleRow], *, copies: bool, apply: bool
+    ) -> WriteCounts:
         if len(rows) < BULK_ROWS:
             return await self._insert_few(rows, apply=apply)
-        if before.inserted or not before.attempted:
-            async with self._database.connection(Lane.BULK) as connection:
-                if await ohlc.copy_new(connection, rows):
-                    return WriteCounts(attempted=len(rows), inserted=len(rows))
-        async with self._database.transaction(Lane.BULK) as connection:
-            merged = await ohlc.merge(connection, rows)
-        return await self._counted(rows, merged.inserted, merged.differences, apply=apply)
+        if copies and await self._copied([rows]):
+            return WriteCounts(attempted=len(rows), inserted=len(rows))
+        async with self._database.connection(Lane.BULK) as connection:
+            found = await ohlc.compare(connection, rows)
+        if found is None:
+            return await self._insert_few(rows, apply=apply, lane=Lane.BULK)
+        done = await self._insert_few(found.missing, apply=apply, lane=Lane.BULK)
+        present = len(rows) - len(found.missing)
+        return done + await self._counted(present, 0, found.different, apply=apply)
 
-    async def _insert_few(self, rows: Sequence[ohlc.CandleRow], *, apply: bool) -> WriteCounts:
-        async with self._database.connection() as connection:
+    async def _copied(self, chunks: Iterable[Sequence[ohlc.CandleRow]]) -> bool:
+        async with self._database.connection(Lane.BULK) as connection:
+            return await ohlc.copy_new(connection, chunks)
+
+    async def _insert_few(
+        self, rows: Sequence[ohlc.CandleRow], *, apply: bool, lane: Lane = Lane.WORK
+    ) -> WriteCounts:
+        if not rows:
+            return WriteCounts()
+        async with self._database.connection(lane) as connection:
             inserted = await ohlc.insert(connection, rows)
             different = await ohlc.differences(connection, rows) if inserted < len(rows) else []
-        return await self._counted(rows, inserted, different, apply=apply)
+        return await self._counted(len(rows), inserted, different, apply=apply)
 
     async def _counted(
         self,
-        rows: Sequence[ohlc.CandleRow],
+        attempted: int,
         inserted: int,
         different: Sequence[ohlc.Difference],
         *,
@@ -130,21 +173,24 @@ class CandleWriter:
                 )
         updated = len(different) if apply else 0
         return WriteCounts(
-            attempted=len(rows),
+            attempted=attempted,
             inserted=inserted,
             updated=updated,
-            skipped=len(rows) - inserted - updated,
+            skipped=attempted - inserted - updated,
         )
 
-    async def _ensure_months(self, rows: Sequence[ohlc.CandleRow]) -> None:
+    async def _ensure_months(self, minutes: Sequence[datetime]) -> None:
         """Create the partitions of 1m, each checked once per process."""
-        for (year, month), found in groupby(
-            (row[2] for row in rows if row[1] == Timeframe.M1), key=_month_of
-        ):
-            if (year, month) not in self._months:
+        if not minutes:
+            return
+        earliest, latest = min(minutes), max(minutes)  # of one month mostly, and cheap to find
+        is_one = _month_of(earliest) == _month_of(latest)
+        for instant in [earliest] if is_one else minutes:
+            month = _month_of(instant)
+            if month not in self._months:
                 async with self._database.connection() as connection:
-                    await ohlc.ensure_month(connection, next(found))
-                self._months.add((year, month))
+                    await ohlc.ensure_month(connection, instant)
+                self._months.add(month)
 
 
 def candle_rows(

@@ -176,6 +176,23 @@ class DecisionRecord:
     decided_at: datetime
 
 
+def values_of_decision(decision: DecisionRecord | None) -> tuple[Any, ...]:
+    """Return the parameters $32 to $40 of a statement that makes an order: whether, and what."""
+    if decision is None:
+        return (False, *[None] * 8)
+    return (
+        True,
+        decision.candle_ts,
+        decision.intent,
+        decision.signal,
+        decision.reason,
+        decision.path,
+        decision.indicators,
+        decision.execution_meta,
+        decision.decided_at,
+    )
+
+
 async def sync_bots(
     connection: Connection, specs: Sequence[BotSpec], configs: Mapping[str, Any], now: datetime
 ) -> None:

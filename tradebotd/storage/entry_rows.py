@@ -13,7 +13,13 @@ from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import BotName
 from tradebotd.storage import orders, settings
-from tradebotd.storage.bots import Counters, DecisionRecord, PausedBy, counters_of
+from tradebotd.storage.bots import (
+    Counters,
+    DecisionRecord,
+    PausedBy,
+    counters_of,
+    values_of_decision,
+)
 from tradebotd.storage.leadership import LEASE
 from tradebotd.storage.orders import COLUMNS_OF_NEW, NewOrder
 from tradebotd.storage.postgres.database import Connection
@@ -122,22 +128,14 @@ async def insert(
     *is_denied*: so does something else, which only another obstacle goes before. Raises
     OrderDeniedError while another entry of the bot is unsettled.
     """
-    decided: tuple[object, ...] = (False, *[None] * 8)
-    if decision is not None:
-        decided = (
-            True,
-            decision.candle_ts,
-            decision.intent,
-            decision.signal,
-            decision.reason,
-            decision.path,
-            decision.indicators,
-            decision.execution_meta,
-            decision.decided_at,
-        )
     try:
         row = await connection.fetchrow(
-            INSERT, account, token, *orders.values_of_new(order, None), is_denied, *decided
+            INSERT,
+            account,
+            token,
+            *orders.values_of_new(order, None),
+            is_denied,
+            *values_of_decision(decision),
         )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != DenialRule.UNSETTLED_ENTRY:

@@ -150,10 +150,14 @@ async def insert(
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != DenialRule.EXIT_GROUP_ACTIVE:
             raise
-        raise OrderDeniedError(
-            DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is not settled yet"
-        ) from error
+        raise denied_active() from error
     return group_id
+
+
+def denied_active() -> OrderDeniedError:
+    return OrderDeniedError(
+        DenialRule.EXIT_GROUP_ACTIVE, "an exit of this position is not settled yet"
+    )
 
 
 async def retire(connection: Connection, group_id: int, at: datetime) -> bool:

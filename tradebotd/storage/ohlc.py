@@ -1,10 +1,12 @@
 """Candles by (symbol_id, timeframe, ts); a closed candle is never overwritten here."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
 
+import anyio.lowlevel
 import asyncpg
 
 from tradebotd.domain.candle import Candle
@@ -15,6 +17,7 @@ from tradebotd.storage.postgres.database import Connection
 # symbol_id, timeframe, ts, open, high, low, close, volume, feed
 CandleRow = tuple[int, str, datetime, float, float, float, float, float, str]
 COLUMNS: Final = ("symbol_id", "timeframe", "ts", "open", "high", "low", "close", "volume", "feed")
+MOST_STORED: Final = 2  # times as many as are compared with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,14 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    inserted: int
-    differences: Sequence[Difference]
+class Comparison:
+    """Candles that are not stored, and those that are, with other values."""
 
+    missing: Sequence[CandleRow]
+    different: Sequence[Difference]
+
+
+_ALL_STORED: Final = Comparison((), ())
 
 _INSERT: Final[LiteralString] = """
 INSERT INTO ohlc (symbol_id, timeframe, ts, open, high, low, close, volume, feed)
@@ -53,38 +60,9 @@ SELECT a.symbol_id, a.timeframe, a.ts, a.feed,
  WHERE (o.open, o.high, o.low, o.close, o.volume) IS DISTINCT FROM (a.open, a.high, a.low, a.close, a.volume)
 """
 
-_STAGING: Final[LiteralString] = """
-CREATE TEMP TABLE IF NOT EXISTS candle_staging (
-    symbol_id bigint, timeframe text, ts timestamptz, open float8, high float8, low float8,
-    close float8, volume float8, feed text
-) ON COMMIT DELETE ROWS
-"""
-
-# The range is given as constants, so that the planner reads that much of one partition's index only.
-_STAGED_AGAINST_STORED: Final[LiteralString] = """
-SELECT count(*) FILTER (WHERE o.ts IS NULL) AS missing,
-       count(*) FILTER (WHERE o.ts IS NOT NULL AND (o.open, o.high, o.low, o.close, o.volume)
-                              IS DISTINCT FROM (s.open, s.high, s.low, s.close, s.volume)) AS different
-  FROM candle_staging s
-  LEFT JOIN (SELECT * FROM ohlc
-              WHERE symbol_id = $1 AND timeframe = $2 AND ts BETWEEN $3 AND $4) o ON o.ts = s.ts
-"""
-
-_STAGED_DIFFERENT: Final[LiteralString] = """
-SELECT s.symbol_id, s.timeframe, s.ts, s.feed,
-       ARRAY[o.open, o.high, o.low, o.close, o.volume] AS stored,
-       ARRAY[s.open, s.high, s.low, s.close, s.volume] AS arrived
-  FROM candle_staging s
-  JOIN (SELECT * FROM ohlc
-         WHERE symbol_id = $1 AND timeframe = $2 AND ts BETWEEN $3 AND $4) o ON o.ts = s.ts
- WHERE (o.open, o.high, o.low, o.close, o.volume) IS DISTINCT FROM (s.open, s.high, s.low, s.close, s.volume)
- ORDER BY s.ts
-"""
-
-_INSERT_STAGED: Final[LiteralString] = """
-INSERT INTO ohlc (symbol_id, timeframe, ts, open, high, low, close, volume, feed)
-SELECT symbol_id, timeframe, ts, open, high, low, close, volume, feed FROM candle_staging
-ON CONFLICT DO NOTHING
+_SPAN: Final[LiteralString] = """
+SELECT ts, open, high, low, close, volume FROM ohlc
+ WHERE symbol_id = $1 AND timeframe = $2 AND ts BETWEEN $3 AND $4 ORDER BY ts LIMIT $5
 """
 
 _LAST: Final[LiteralString] = """
@@ -133,31 +111,54 @@ async def differences(connection: Connection, rows: Sequence[CandleRow]) -> list
     return [_difference(row) for row in await connection.fetch(_DIFFERENT, *_columns(rows))]
 
 
-async def copy_new(connection: Connection, rows: Sequence[CandleRow]) -> bool:
-    """COPY straight into the table; False, with nothing written, if a row exists already."""
+async def copy_new(connection: Connection, chunks: Iterable[Sequence[CandleRow]]) -> bool:
+    """COPY straight into the table; False, with nothing written, if a row exists already.
+
+    A chunk is taken while PostgreSQL writes those before it, and others have their turn then.
+    """
     try:
-        await connection.copy_records_to_table("ohlc", records=rows, columns=COLUMNS)
+        async with aclosing(_in_turns(chunks)) as rows:
+            await connection.copy_records_to_table("ohlc", records=rows, columns=COLUMNS)
     except asyncpg.UniqueViolationError:
         return False
     return True
 
 
-async def merge(connection: Connection, rows: Sequence[CandleRow]) -> Merged:
-    """Write new ones of *rows* (one symbol and timeframe). Call it in a transaction."""
+async def _in_turns(chunks: Iterable[Sequence[CandleRow]]) -> AsyncGenerator[CandleRow, None]:
+    """Yield the rows; asyncpg itself would encode some 5,000 without letting anybody else run."""
+    for chunk in chunks:
+        await anyio.lowlevel.checkpoint()
+        for row in chunk:
+            yield row
+
+
+async def compare(connection: Connection, rows: Sequence[CandleRow]) -> Comparison | None:
+    """Compare *rows* (one symbol and timeframe) with what is stored of their time.
+
+    Returns None where that is so much more than *rows* that it is not read.
+    """
     symbol_id, timeframe = rows[0][0], rows[0][1]
-    bounds = (symbol_id, timeframe, min(row[2] for row in rows), max(row[2] for row in rows))
-    await connection.execute(_STAGING)
-    await connection.copy_records_to_table("candle_staging", records=rows, columns=COLUMNS)
-    found = await connection.fetchrow(_STAGED_AGAINST_STORED, *bounds)
-    inserted, lost_race = 0, False
-    if found["missing"]:
-        status: str = await connection.execute(_INSERT_STAGED)
-        inserted = int(status.rpartition(" ")[2])
-        lost_race = inserted < found["missing"]
-    if not found["different"] and not lost_race:
-        return Merged(inserted, ())
-    different = await connection.fetch(_STAGED_DIFFERENT, *bounds)
-    return Merged(inserted, [_difference(row) for row in different])
+    instants = [row[2] for row in rows]
+    start, last, most = min(instants), max(instants), len(rows) * MOST_STORED
+    found = await connection.fetch(_SPAN, symbol_id, timeframe, start, last, most + 1)
+    if len(found) > most:
+        return None
+    if found == [row[2:8] for row in rows]:  # in C, for a chunk that is there already
+        return _ALL_STORED
+    stored = {row["ts"]: row for row in found}
+    missing: list[CandleRow] = []
+    different: list[Difference] = []
+    for row in rows:
+        known = stored.get(row[2])
+        if known is None:
+            missing.append(row)
+        elif known != row[2:8]:
+            values = tuple(known)[1:]
+            arrived = row[3:8]
+            different.append(
+                Difference(SymbolId(symbol_id), timeframe, row[2], row[8], values, arrived)
+            )
+    return Comparison(missing, different)
 
 
 async def last(

@@ -23,9 +23,8 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import Order, OrderIntent, OrderRole, OrderStatus, OrderType
 from tradebotd.domain.side import Side
 from tradebotd.storage import exit_groups
-from tradebotd.storage.exit_groups import GroupKind
+from tradebotd.storage.exit_plans import exits_as_json, exits_from_json
 from tradebotd.storage.leadership import LEASE
-from tradebotd.storage.positions import exits_as_json, exits_from_json
 from tradebotd.storage.postgres.database import Connection
 
 SEND_WITHIN: Final = timedelta(seconds=2)
@@ -34,14 +33,19 @@ SEND_WITHIN: Final = timedelta(seconds=2)
 NEXT_ID: Final[LiteralString] = "SELECT nextval('orders_id_seq')"
 NEXT_IDS: Final[LiteralString] = "SELECT nextval('orders_id_seq') FROM generate_series(1, $1)"
 # $1 and $2 are the lease's; the rest is in `values_of_new`.
-COLUMNS_OF_NEW: Final = """
+_OF_NEW: Final = """
     INSERT INTO orders
     (leader_token, id, client_order_id, position_id, exit_group_id, bot, venue, symbol, role, side, type, time_in_force,
      position_type, leverage, reduce_only, quantity, limit_price, stop_price, trigger_price, exits, reason, params_hash,
      send_by, created_at, updated_at, ladder_step, expires_at, linked_id, sweeps, working_price)
-    SELECT lease.token, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+    SELECT lease.token, $3, $4, $5, """
+_BEHIND_GROUP: Final = """, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
            $23, $24, $25, $25, $26, $27, $28, $29, $30
 """
+COLUMNS_OF_NEW: Final = _OF_NEW + "$6" + _BEHIND_GROUP
+# For a statement that makes an exit group where $6 is none.
+_GROUP: Final = "coalesce($6, (SELECT id FROM new_group))"
+COLUMNS_IN_GROUP: Final = _OF_NEW + _GROUP + _BEHIND_GROUP
 INSERT_ORDER: Final[LiteralString] = "WITH " + LEASE + COLUMNS_OF_NEW + " FROM lease RETURNING id"
 INSERT_EVENT: Final[LiteralString] = """
     INSERT INTO order_events (order_id, at, status, detail) VALUES ($1, $2, $3, $4)
@@ -75,13 +79,18 @@ SELECT_UNSETTLED: Final[LiteralString] = """
      ORDER BY id
 """
 UPDATE_STATE: Final[LiteralString] = """
-    UPDATE orders
-       SET status = $2, venue_order_id = coalesce($3, venue_order_id),
-           venue_filled_quantity = greatest($4::numeric, venue_filled_quantity, 0),
-           reason = coalesce($5, reason), updated_at = $6,
-           revived = revived OR (status = 'rejected' AND $2 <> 'rejected')
-     WHERE id = $1
-    RETURNING settled
+    WITH moved AS (
+        UPDATE orders
+           SET status = $2, venue_order_id = coalesce($3, venue_order_id),
+               venue_filled_quantity = greatest($4::numeric, venue_filled_quantity, 0),
+               reason = coalesce($5, reason), updated_at = $6,
+               revived = revived OR (status = 'rejected' AND $2 <> 'rejected')
+         WHERE id = $1
+        RETURNING settled
+    ), told AS (
+        INSERT INTO order_events (order_id, at, status, detail) VALUES ($1, $6, $2, $7)
+    )
+    SELECT settled FROM moved
 """
 UPDATE_FILLED: Final[LiteralString] = """
     UPDATE orders
@@ -120,7 +129,7 @@ class NewOrder:
     params_hash: str
     send_by: datetime  # host time
     created_at: datetime  # market time
-    exit_group_id: int | None = None  # exits: None makes a group of their own
+    exit_group_id: int | None = None  # exits: None makes a new one
     linked_id: str | None = None
 
 
@@ -155,18 +164,12 @@ async def next_ids(connection: Connection, count: int) -> list[OrderId]:
 async def insert_order(connection: Connection, account: str, token: int, order: NewOrder) -> None:
     """Insert the order with the lease row FOR SHARE, so that no takeover commits in between.
 
-    Raises AccountTakenError when the lease is no longer ours, OrderDeniedError while another order
+    An exit names its group (`exit_rows.insert` makes one). Raises AccountTakenError when the lease is no longer ours, OrderDeniedError while another order
     of the kind is unsettled.
     """
-    intent = order.intent
     try:
-        group = order.exit_group_id
-        if intent.position_id is not None and group is None:
-            group = await exit_groups.insert(
-                connection, intent.position_id, GroupKind.MARKET, order.created_at
-            )
         row_id = await connection.fetchval(
-            INSERT_ORDER, account, token, *values_of_new(order, group)
+            INSERT_ORDER, account, token, *values_of_new(order, order.exit_group_id)
         )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != DenialRule.UNSETTLED_ENTRY:
@@ -241,9 +244,15 @@ async def update_state(
 ) -> bool:
     """Update the order; return whether it is settled now: final, with all its fills applied."""
     settled: bool = await connection.fetchval(
-        UPDATE_STATE, order_id, status, venue_order_id, venue_filled_quantity, reason, at
+        UPDATE_STATE,
+        order_id,
+        status,
+        venue_order_id,
+        venue_filled_quantity,
+        reason,
+        at,
+        detail_of(reason),
     )
-    await connection.execute(INSERT_EVENT, order_id, at, status, _detail(reason))
     return settled
 
 
@@ -305,7 +314,8 @@ async def close_exit_group(connection: Connection, exit_group_id: int) -> None:
     await exit_groups.close(connection, exit_group_id)
 
 
-def _detail(reason: str | None) -> dict[str, Any]:
+def detail_of(reason: str | None) -> dict[str, Any]:
+    """Return the detail of the event of a new state."""
     return {} if reason is None else {"reason": reason}
 
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, LiteralString
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OpenedMeanwhileError
-from tradebotd.domain.exit_plan import USUAL_ATR_PERIOD, BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import BotName, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason, Position, PositionTotals
-from tradebotd.domain.quote import TriggerPrice
 from tradebotd.domain.side import PositionSide
+from tradebotd.storage.exit_plans import exits_as_json, exits_from_json
 from tradebotd.storage.postgres import json_codec
 from tradebotd.storage.postgres.database import Connection
 
@@ -75,11 +75,16 @@ SELECT_ONE: Final[LiteralString] = (
      WHERE id = $1 AND closed_at IS NULL
 """
 )
-SELECT_FOR_UPDATE: Final[LiteralString] = (
+COLUMNS_FOR_UPDATE: Final = (
     COLUMNS
     + """,
            exit_quantity, fees, dust, closed_at, close_reason, funding, entry_cost, exit_proceeds, swept,
            swept_income
+"""
+)
+SELECT_FOR_UPDATE: Final[LiteralString] = (
+    COLUMNS_FOR_UPDATE
+    + """
       FROM positions
      WHERE id = $1
        FOR UPDATE
@@ -110,13 +115,6 @@ SELECT_SUMS: Final[LiteralString] = """
 
 MovedExit = tuple[PositionId, int, Decimal, Decimal | None, Decimal | None]
 
-_ALWAYS: Final = ("stop_loss", "take_profit", "trailing_stop", "max_holding")
-_DECIMALS: Final = (
-    *("stop_loss", "take_profit", "trailing_stop"),
-    *("stop_loss_atr", "take_profit_atr", "trailing_stop_atr"),
-    *("stop_loss_price", "take_profit_price", "atr"),
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPosition:
@@ -140,39 +138,6 @@ class HeldSum:
     open: int
 
 
-def exits_as_json(plan: ExitPlan) -> dict[str, Any]:
-    """Return the JSON of column `exits`: decimals as text, the holding time in seconds."""
-    stored: dict[str, Any] = {name: _text(getattr(plan, name)) for name in _DECIMALS}
-    stored["max_holding"] = None if plan.max_holding is None else plan.max_holding.total_seconds()
-    if plan.trigger_price is not TriggerPrice.LAST:
-        stored["trigger_price"] = plan.trigger_price
-    if plan.needs_atr:
-        stored["atr_period"] = plan.atr_period
-    if plan.break_even is not None:
-        stored["break_even"] = {"at": str(plan.break_even.at), "lock": str(plan.break_even.lock)}
-    if plan.ladder:
-        stored["ladder"] = [{"at": str(step.at), "share": str(step.share)} for step in plan.ladder]
-    return {name: value for name, value in stored.items() if value is not None or name in _ALWAYS}
-
-
-def exits_from_json(stored: dict[str, Any]) -> ExitPlan:
-    holding = stored.get("max_holding")
-    break_even = stored.get("break_even")
-    return ExitPlan(
-        **{name: _decimal(stored.get(name)) for name in _DECIMALS},
-        atr_period=stored.get("atr_period", USUAL_ATR_PERIOD),
-        break_even=None
-        if break_even is None
-        else BreakEven(at=Decimal(break_even["at"]), lock=Decimal(break_even["lock"])),
-        ladder=tuple(
-            LadderStep(at=Decimal(step["at"]), share=Decimal(step["share"]))
-            for step in stored.get("ladder", ())
-        ),
-        max_holding=None if holding is None else timedelta(seconds=holding),
-        trigger_price=TriggerPrice(stored.get("trigger_price", TriggerPrice.LAST)),
-    )
-
-
 async def insert_position(
     connection: Connection, position: Position, books: PositionTotals, leverage: int
 ) -> PositionId:
@@ -181,7 +146,16 @@ async def insert_position(
     Raises OpenedMeanwhileError: another order of the bot has opened one at the same time.
     """
     row_id: int | None = await connection.fetchval(
-        INSERT_POSITION,
+        INSERT_POSITION, *values_of_new(position, books, leverage)
+    )
+    if row_id is None:
+        raise OpenedMeanwhileError(f"{position.bot} holds {position.symbol} already")
+    return PositionId(row_id)
+
+
+def values_of_new(position: Position, books: PositionTotals, leverage: int) -> tuple[Any, ...]:
+    """Return the parameters of INSERT_POSITION."""
+    return (
         position.bot,
         position.venue,
         position.symbol,
@@ -203,9 +177,6 @@ async def insert_position(
         books.entry_cost,
         books.cost,
     )
-    if row_id is None:
-        raise OpenedMeanwhileError(f"{position.bot} holds {position.symbol} already")
-    return PositionId(row_id)
 
 
 async def update_books(
@@ -215,9 +186,14 @@ async def update_books(
     closed: tuple[datetime, CloseReason] | None,
 ) -> None:
     """Update the totals. *closed* None: unchanged; a closed position is never reopened."""
-    await connection.execute(
-        UPDATE_BOOKS,
-        position_id,
+    await connection.execute(UPDATE_BOOKS, position_id, *values_of_books(books, closed))
+
+
+def values_of_books(
+    books: PositionTotals, closed: tuple[datetime, CloseReason] | None
+) -> tuple[Any, ...]:
+    """Return the parameters of UPDATE_BOOKS behind the id."""
+    return (
         books.quantity,
         books.entry_quantity,
         books.entry_price,
@@ -237,9 +213,12 @@ async def update_books(
 
 
 async def update_levels(connection: Connection, position: Position) -> None:
-    await connection.execute(
-        UPDATE_LEVELS,
-        position.id,
+    await connection.execute(UPDATE_LEVELS, position.id, *values_of_levels(position))
+
+
+def values_of_levels(position: Position) -> tuple[Any, ...]:
+    """Return the parameters of UPDATE_LEVELS behind the id."""
+    return (
         position.stop_loss,
         position.take_profit,
         position.trailing_stop,
@@ -272,8 +251,11 @@ async def select_one(connection: Connection, position_id: PositionId) -> Positio
 
 async def lock(connection: Connection, position_id: PositionId) -> LockedPosition | None:
     row = await connection.fetchrow(SELECT_FOR_UPDATE, position_id)
-    if row is None:
-        return None
+    return None if row is None else locked_of(row)
+
+
+def locked_of(row: Any) -> LockedPosition:
+    """Build the position from a row with COLUMNS_FOR_UPDATE."""
     books = PositionTotals(
         side=PositionSide(row["side"]),
         position_type=PositionType(row["position_type"]),
@@ -378,11 +360,3 @@ def position_of(row: Any) -> Position:
 def _plan_of(text: str) -> ExitPlan:
     """Parse a plan; cached, since the plans of a bot's positions are mostly the same."""
     return exits_from_json(json_codec.loads(text))
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _decimal(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(str(value))

@@ -1,8 +1,7 @@
 """Connection pool: lanes, transactions, and clear errors when PostgreSQL is unavailable.
 
 Connections hold no session state that matters to the next user (no SET, LISTEN or advisory lock
-that outlives its transaction; a staging table empties itself), so that releasing one costs no
-round trip.
+that outlives its transaction), so that releasing one costs no round trip.
 """
 
 import asyncio
@@ -47,6 +46,8 @@ SERVER_SETTINGS: Final = {
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
     "jit": "off",  # compiling costs more than any statement of ours
+    # A statement sees what was committed before the locks that the one before it has waited for.
+    "default_transaction_isolation": "read committed",
 }
 
 _TROUBLE: Final = (
@@ -55,9 +56,16 @@ _TROUBLE: Final = (
     asyncpg.OperatorInterventionError,  # 57: shut down, starting up, statement timeout
     asyncpg.PostgresSystemError,  # 58: I/O error
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,  # `transaction_timeout`, from PostgreSQL 17 on
+    asyncpg.StatementCompletionUnknownError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby, or an operator made it read-only
     asyncpg.InternalClientError,  # the server ended the session while it was idle
     OSError,  # TimeoutError among them: inside a block only the database is awaited
+)
+# The server is there, and has rolled back this transaction alone: nothing of it has happened.
+_ROLLED_BACK: Final = (
+    asyncpg.TransactionRollbackError,  # 40: the victim of a deadlock; a standby's conflict
+    asyncpg.LockNotAvailableError,  # `lock_timeout`, which an operator may have set
 )
 _NO_ROOM: Final = (  # nothing can be written, though much can be read
     asyncpg.DiskFullError,
@@ -79,7 +87,11 @@ class Lane(StrEnum):
 
 
 class Database:
-    """Database; raises DatabaseUnavailableError wherever PostgreSQL is unavailable."""
+    """Database; raises DatabaseUnavailableError wherever PostgreSQL is unavailable.
+
+    Raises it, too, for a transaction that the server has rolled back, the victim of a deadlock
+    above all: it is not tried again here, and `available` stays as it is.
+    """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -202,6 +214,10 @@ class Database:
                 self.writes.fail(describe_error(error))
             self.writes.on_trouble()
             raise unavailable(error) from error
+        except _ROLLED_BACK as error:
+            raise DatabaseUnavailableError(
+                f"PostgreSQL rolled it back: {type(error).__name__}: {error}"
+            ) from error
         except asyncpg.InterfaceError as error:
             # asyncpg has no class of its own for "the connection is closed".
             if "closed" not in str(error) and "closing" not in str(error):

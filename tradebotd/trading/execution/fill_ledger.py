@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -19,7 +19,7 @@ from tradebotd.domain.position import CloseReason, Position, PositionTotals, pai
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, dust, externals, fills, orders, positions, symbols
-from tradebotd.storage.fills import FeeWorth
+from tradebotd.storage.fills import FeeWorth, Latest
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
 from tradebotd.storage.postgres.database import Connection
@@ -75,9 +75,9 @@ class FillLedger:
                 await self._alarm(connection, AlertCode.FILL_DIFFERS, fill, message)
             return stored
         instrument = await self._instrument(connection, stored.order.symbol)
-        misfit = _misfit(stored, fill) if instrument else "nothing is known of its symbol any more"
-        if instrument is None or misfit is not None:
-            await self._alarm(connection, AlertCode.FILL_NOT_APPLIED, fill, f"{misfit}: {fill}")
+        why = misfit(stored, fill) if instrument else "nothing is known of its symbol any more"
+        if instrument is None or why is not None:
+            await self._alarm(connection, AlertCode.FILL_NOT_APPLIED, fill, f"{why}: {fill}")
             return stored
         book = self._enter if stored.order.role is OrderRole.ENTRY else self._exit
         at = fill.executed_at
@@ -88,7 +88,7 @@ class FillLedger:
             return stored
         changes.fills += 1
         if booked.excess is None:
-            await alerts.clear(connection, OVERCOME, _subject(fill), self._clock.now())
+            await alerts.clear(connection, OVERCOME, subject_of(fill), self._clock.now())
         if booked.part is not None and booked.position_id is not None:
             if not await fills.insert_fill(
                 connection,
@@ -111,22 +111,21 @@ class FillLedger:
     async def _count(
         self, connection: Connection, stored: StoredOrder, fill: Fill, position_id: PositionId
     ) -> StoredOrder:
-        order = stored.order
-        filled = order.filled_quantity + fill.quantity
-        paid = (stored.average_price or ZERO) * order.filled_quantity + fill.price * fill.quantity
-        average = paid / filled
-        if filled > order.quantity:
-            reason = f"{filled:f} was filled of {order.quantity:f} that were ordered"
+        after = counted(stored, fill)
+        order = replace(after.order, position_id=position_id)
+        if order.filled_quantity > order.quantity:
+            reason = f"{order.filled_quantity:f} was filled of {order.quantity:f} that were ordered"
             await alert_order(connection, stored, reason, self._clock.now())
-        wanted = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTIALLY_FILLED
-        # A fill is a fact: it is applied to a final order, too, whose status then stays.
-        status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
-        at = self._clock.now()
         await orders.update_filled(
-            connection, order.id, filled, average, position_id=position_id, status=status, at=at
+            connection,
+            order.id,
+            order.filled_quantity,
+            after.average_price or ZERO,
+            position_id=position_id,
+            status=order.status,
+            at=self._clock.now(),
         )
-        moved = replace(order, filled_quantity=filled, status=status, position_id=position_id)
-        return replace(stored, order=moved, average_price=average)
+        return replace(after, order=order)
 
     async def _count_excess(
         self, connection: Connection, stored: StoredOrder, excess: Fill
@@ -229,7 +228,9 @@ class FillLedger:
         if swept is not None:
             books = books.sweeping(swept, instrument.base_asset, rate)
         if still is False:
-            closed = await self._closed_at_and_why(connection, position_id, order.reason, fill)
+            horizon = latest_possible(self._clock.now())
+            latest = await fills.select_latest(connection, position_id, horizon)
+            closed = closed_at_and_why(latest, order.reason, fill)
             changes.closed.append((locked.position, books, closed[1]))
         await positions.update_books(connection, position_id, books, closed)
         if part is not None:
@@ -243,18 +244,6 @@ class FillLedger:
         mine = _without(fill, excess)
         elsewhere = paid_elsewhere(locked.books, books, mine, instrument)
         return Booked(position_id, mine, excess, elsewhere)
-
-    async def _closed_at_and_why(
-        self, connection: Connection, position_id: PositionId, reason: str | None, fill: Fill
-    ) -> tuple[datetime, CloseReason]:
-        """Return when and why it was closed; a fill reported earlier may be the later execution."""
-        at = fill.executed_at
-        latest = await fills.select_latest(
-            connection, position_id, latest_possible(self._clock.now())
-        )
-        if latest.exited_at is not None and latest.exited_at > at:
-            reason = latest.exit_reason
-        return (at if latest.at is None else max(latest.at, at)), close_reason(reason)
 
     async def _update_remainder(
         self,
@@ -287,13 +276,11 @@ class FillLedger:
         changes: CommittedChanges,
     ) -> None:
         """Record the gap where the market has gone through the level that a stop names."""
-        order, level = stored.order, stored.level
-        if level is None or (fill.price - level) * position.side.sign >= 0:
-            return
-        gap = Gap(level=level, price=fill.price)
-        changes.gaps[position.id] = gap
-        detail = {"gap": gap.as_fields()}
-        await orders.note(connection, order.id, self._clock.now(), order.status, detail)
+        order, gap = stored.order, gap_through(stored, position, fill)
+        if gap is not None:
+            changes.gaps[position.id] = gap
+            detail = {"gap": gap.as_fields()}
+            await orders.note(connection, order.id, self._clock.now(), order.status, detail)
 
     async def _count_day(
         self,
@@ -320,13 +307,7 @@ class FillLedger:
         )
         if asset == currency:
             return
-        counted = {
-            "pnl": f"{pnl:f}",
-            "asset": asset,
-            "currency": currency,
-            "trade_id": fill.trade_id,
-        }
-        detail = {"counted": {**counted, "rate": None if rate is None else f"{rate:f}"}}
+        detail = counted_detail(fill, pnl, asset, currency, rate)
         await orders.note(connection, order.id, self._clock.now(), order.status, detail)
         if rate is None:
             log.warning(
@@ -339,16 +320,54 @@ class FillLedger:
     async def _alarm(
         self, connection: Connection, code: AlertCode, fill: Fill, message: str
     ) -> None:
-        subject, now = _subject(fill), self._clock.now()
+        subject, now = subject_of(fill), self._clock.now()
         if await alerts.raise_alert(connection, code, "critical", subject, message, now):
             log.error("mismatched fill found", code=code, subject=subject, detail=message)
 
 
-def _subject(fill: Fill) -> str:
+def counted(stored: StoredOrder, fill: Fill) -> StoredOrder:
+    """Return the order behind one more fill."""
+    order = stored.order
+    filled = order.filled_quantity + fill.quantity
+    paid = (stored.average_price or ZERO) * order.filled_quantity + fill.price * fill.quantity
+    wanted = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTIALLY_FILLED
+    # A fill is a fact: it is applied to a final order, too, whose status then stays.
+    status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
+    moved = replace(order, filled_quantity=filled, status=status)
+    return replace(stored, order=moved, average_price=paid / filled)
+
+
+def counted_detail(
+    fill: Fill, pnl: Decimal, asset: str, currency: str, rate: Decimal | None
+) -> dict[str, Any]:
+    """Return the detail of the event that says by which rate *pnl* counts in the bot's day."""
+    said = {"pnl": f"{pnl:f}", "asset": asset, "currency": currency, "trade_id": fill.trade_id}
+    return {"counted": {**said, "rate": None if rate is None else f"{rate:f}"}}
+
+
+def closed_at_and_why(
+    latest: Latest, reason: str | None, fill: Fill
+) -> tuple[datetime, CloseReason]:
+    """Return when and why *fill* closed it; one reported earlier may be the later execution."""
+    at = fill.executed_at
+    if latest.exited_at is not None and latest.exited_at > at:
+        reason = latest.exit_reason
+    return (at if latest.at is None else max(latest.at, at)), close_reason(reason)
+
+
+def gap_through(stored: StoredOrder, position: Position, fill: Fill) -> Gap | None:
+    """Return the gap where the market has gone through the level that a stop names."""
+    level = stored.level
+    if level is None or (fill.price - level) * position.side.sign >= 0:
+        return None
+    return Gap(level=level, price=fill.price)
+
+
+def subject_of(fill: Fill) -> str:
     return f"{fill.venue} {fill.symbol} {fill.trade_id}"
 
 
-def _misfit(stored: StoredOrder, fill: Fill) -> str | None:
+def misfit(stored: StoredOrder, fill: Fill) -> str | None:
     """Return why it is not a fill of this order, or None."""
     order = stored.order
     if (fill.venue, fill.symbol) != (order.venue, order.symbol):

@@ -21,13 +21,13 @@ from tradebotd.domain.errors import (
     describe_error,
 )
 from tradebotd.domain.exit_plan import ExitPlan
-from tradebotd.domain.ids import ClientOrderId, OrderId, PositionId, VenueName, client_order_id_for
+from tradebotd.domain.ids import ClientOrderId, VenueName, client_order_id_for
 from tradebotd.domain.order import OrderIntent, OrderReport, OrderRequest, OrderRole
 from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import SendBlockedBy, Venue, not_blocked
 from tradebotd.risk.limits import ApprovedOrder
-from tradebotd.storage import decisions, dust, exit_groups, orders, positions
+from tradebotd.storage import dust, exit_groups, exit_rows, positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupKind, GroupUse
 from tradebotd.storage.orders import SEND_WITHIN, NewOrder
@@ -164,8 +164,7 @@ class Placement:
             if intent.role is OrderRole.ENTRY:
                 await insert_entry(connection, self._lease, order, decision, limit)
             else:
-                await _decide_once(connection, decision, order_id)
-                await orders.insert_order(connection, self._lease.account, self._lease.token, order)
+                await self._insert_exit(connection, order, GroupKind.MARKET, decision)
         return Prepared(order=order)
 
     async def prepare_exits(
@@ -183,13 +182,10 @@ class Placement:
         """
         prepared: list[Prepared] = []
         async with self._database.transaction(lane_of(use.kind), durable=True) as connection:
-            position_id = approved[0].intent.position_id
             for approved_order in approved:
                 await _check_position(connection, approved_order.intent)
-            if position_id is None:
-                raise ValueError("an exit names its position")
             now = self._clock.now()
-            group_id = await _use_group(connection, position_id, use, now)
+            group_id = await _use_group(connection, use, now)
             for approved_order in approved:
                 order_id = await self._ids.take(connection)
                 intent = as_taken(approved_order.intent, self._venues)
@@ -204,10 +200,21 @@ class Placement:
                     exit_group_id=group_id,
                     linked_id=linked_id,
                 )
-                await orders.insert_order(connection, self._lease.account, self._lease.token, order)
+                group_id = await self._insert_exit(
+                    connection, order, use.kind, None if prepared else decision
+                )
                 prepared.append(Prepared(order=order))
-            await _decide_once(connection, decision, prepared[0].order.id)
         return prepared
+
+    async def _insert_exit(
+        self,
+        connection: Connection,
+        order: NewOrder,
+        kind: GroupKind,
+        decision: DecisionRecord | None,
+    ) -> int:
+        lease = self._lease
+        return await exit_rows.insert(connection, lease.account, lease.token, order, kind, decision)
 
     async def send(
         self,
@@ -298,16 +305,6 @@ def lane_of(kind: GroupKind) -> Lane:
     return Lane.ORDERS if kind is GroupKind.MARKET else Lane.WORK
 
 
-async def _decide_once(
-    connection: Connection, decision: DecisionRecord | None, order_id: OrderId
-) -> None:
-    """Store the decision with its order. Raises OrderDeniedError if this candle had an order."""
-    if decision is None:
-        return
-    if not await decisions.insert_decision(connection, decision, order_id):
-        raise OrderDeniedError(DenialRule.DECIDED_ALREADY, f"{decision.bot} {decision.candle_ts}")
-
-
 async def _check_position(connection: Connection, intent: OrderIntent) -> None:
     """Check the position, locked FOR UPDATE until the order's row is there: no other exit then."""
     if intent.position_id is None or intent.position_version is None:
@@ -332,17 +329,18 @@ async def _check_position(connection: Connection, intent: OrderIntent) -> None:
             )
 
 
-async def _use_group(
-    connection: Connection, position_id: PositionId, use: GroupUse, at: datetime
-) -> int:
-    """Use the exit group; the position is locked FOR UPDATE: only a report may change groups."""
+async def _use_group(connection: Connection, use: GroupUse, at: datetime) -> int | None:
+    """Return the exit group to use, None for a new one.
+
+    The position is locked FOR UPDATE: only a report may change groups.
+    """
     if use.retire is not None and not await exit_groups.retire(connection, use.retire, at):
         raise OrderDeniedError(DenialRule.EXIT_GROUP_CHANGED, f"group {use.retire} cannot make way")
     if use.reuse is not None:
         if not await exit_groups.take_over(connection, use.reuse, use.kind, at, joins=use.joins):
             raise OrderDeniedError(DenialRule.EXIT_GROUP_CHANGED, f"group {use.reuse} is in use")
         return use.reuse
-    return await exit_groups.insert(connection, position_id, use.kind, at)
+    return None
 
 
 def _as_fields(prepared: Prepared) -> dict[str, object]:

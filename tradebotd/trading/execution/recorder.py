@@ -36,14 +36,14 @@ from tradebotd.trading.execution.listeners import (
     PositionListeners,
 )
 from tradebotd.trading.execution.order_identity import was_seen
+from tradebotd.trading.execution.outcome import INFERRED, UNCHANGED, Outcome, told_by
+from tradebotd.trading.execution.report_booking import ReportBooking
 from tradebotd.trading.execution.report_checks import fits, lock_order
 
 log = structlog.get_logger(__name__)
 
 RECORD_SECONDS: Final = 5.0
-INFERRED: Final = "inferred_absent"
 
-Choice = Callable[[StoredOrder], OrderStatus]
 AlsoThen = Callable[[Connection, CommittedChanges], Awaitable[None]]
 
 
@@ -63,6 +63,7 @@ class OrderRecorder:
         self._clock = clock
         self.days = BotDays(specs, currencies)
         self._ledger = FillLedger(clock=clock, instruments=instruments, days=self.days)
+        self._booking = ReportBooking(clock=clock, instruments=instruments, days=self.days)
         self.positions = PositionListeners()
         # Orders that this process is sending: a venue's "never seen" means nothing of them yet.
         self.in_flight: set[ClientOrderId] = set()
@@ -91,10 +92,7 @@ class OrderRecorder:
         """
         if others:
             return await self._record_together(report, *others)
-        status = report.status
-        return await self._shielded(
-            report.client_order_id, lambda _: status, report.reason, report, report.fills
-        )
+        return await self._shielded(report.client_order_id, told_by(report), report.fills)
 
     async def _record_together(self, *reports: OrderReport) -> CommittedChanges:
         """Record all *reports* or none.
@@ -107,20 +105,14 @@ class OrderRecorder:
             async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
                 locked = await orders.lock_all(connection, list(changes))
                 for report in sorted(reports, key=lambda each: not each.fills):
-                    of_report, status = changes[report.client_order_id], report.status
+                    of_report = changes[report.client_order_id]
                     stored = locked.get(report.client_order_id)
                     if stored is None:
                         log.warning("external order reported", order=report.client_order_id)
                         of_report.is_foreign = True
                         continue
                     await self._apply(
-                        connection,
-                        stored,
-                        lambda _, told=status: told,  # type: ignore[misc]
-                        report.reason,
-                        report,
-                        report.fills,
-                        changes=of_report,
+                        connection, stored, told_by(report), report.fills, changes=of_report
                     )
         for of_report in changes.values():
             self._notify(of_report)
@@ -129,26 +121,26 @@ class OrderRecorder:
     async def record_rejected(
         self, client_order_id: ClientOrderId, reason: str
     ) -> CommittedChanges:
-        return await self._shielded(client_order_id, lambda _: OrderStatus.REJECTED, reason)
+        told = Outcome(status=lambda _: OrderStatus.REJECTED, reason=reason)
+        return await self._shielded(client_order_id, told)
 
     async def record_unknown(self, client_order_id: ClientOrderId, reason: str) -> CommittedChanges:
-        return await self._shielded(client_order_id, lambda _: OrderStatus.UNKNOWN, reason)
+        told = Outcome(status=lambda _: OrderStatus.UNKNOWN, reason=reason)
+        return await self._shielded(client_order_id, told)
 
     async def record_absent(self, stored: StoredOrder, reason: str) -> CommittedChanges:
         """Record an inferred absence. The order's own reason stays last: its fill may come yet."""
-        return await self._shielded(
-            stored.order.client_order_id,
-            lambda current: OrderStatus.CANCELED if was_seen(current) else OrderStatus.REJECTED,
-            f"{INFERRED}: {reason}; made for {stored.order.reason}",
+        inferred = Outcome(
+            status=lambda now: OrderStatus.CANCELED if was_seen(now) else OrderStatus.REJECTED,
+            reason=f"{INFERRED}: {reason}; made for {stored.order.reason}",
         )
+        return await self._shielded(stored.order.client_order_id, inferred)
 
     async def record_fills(
         self, client_order_id: ClientOrderId, fills: Sequence[Fill]
     ) -> CommittedChanges:
         """Record fills of an order that the venue denies, or says nothing else of."""
-        return await self._shielded(
-            client_order_id, lambda current: current.order.status, None, None, fills
-        )
+        return await self._shielded(client_order_id, UNCHANGED, fills)
 
     async def write_off(
         self,
@@ -247,60 +239,52 @@ class OrderRecorder:
         is_excess = not (changes.opened or changes.changed or changes.closed)
         if changes.fills != len(fills) or joined or is_excess:
             raise RefusedError(RefusalCode.CHANGED_MEANWHILE, f"{order.intent.bot} traded just now")
-        await self._move(connection, stored, OrderStatus.FILLED, None, None, changes)
+        filled = Outcome(status=lambda _: OrderStatus.FILLED)
+        await self._move(connection, stored, filled, changes)
 
     async def _shielded(
         self,
         client_order_id: ClientOrderId,
-        choose: Choice,
-        reason: str | None,
-        report: OrderReport | None = None,
+        outcome: Outcome,
         fills: Sequence[Fill] = (),
     ) -> CommittedChanges:
         """Write, shielded; twice if the first fills of two orders of a bot were written at once.
 
         The second attempt finds the position of the first order, and joins it.
         """
-        written = (client_order_id, choose, reason, report, fills)
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             try:
-                changes = await self._write(*written)
+                changes = await self._write(client_order_id, outcome, fills)
             except OpenedMeanwhileError:
-                changes = await self._write(*written)
+                changes = await self._write(client_order_id, outcome, fills)
         self._notify(changes)
         return changes
 
     async def _write(
-        self,
-        client_order_id: ClientOrderId,
-        choose: Choice,
-        reason: str | None,
-        report: OrderReport | None,
-        fills: Sequence[Fill],
+        self, client_order_id: ClientOrderId, outcome: Outcome, fills: Sequence[Fill]
     ) -> CommittedChanges:
         changes = CommittedChanges()
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-            stored = await lock_order(connection, client_order_id, report)
+            stored = await lock_order(connection, client_order_id, outcome.report)
             if stored is None:
                 log.warning("external order reported", order=client_order_id)
                 changes.is_foreign = True
                 return changes
-            await self._apply(connection, stored, choose, reason, report, fills, changes=changes)
+            await self._apply(connection, stored, outcome, fills, changes=changes)
         return changes
 
     async def _apply(
         self,
         connection: Connection,
         stored: StoredOrder,
-        choose: Choice,
-        reason: str | None,
-        report: OrderReport | None,
+        outcome: Outcome,
         fills: Sequence[Fill],
         *,
         changes: CommittedChanges,
     ) -> None:
         """Write what is told of the order, which is locked."""
-        if report is not None and not await fits(connection, stored, report, self._clock.now()):
+        report, now = outcome.report, self._clock.now()
+        if report is not None and not await fits(connection, stored, report, now):
             changes.differs = True
             return
         if (
@@ -308,39 +292,54 @@ class OrderRecorder:
             and (contradiction := report_contradiction(stored, report)) is not None
         ):
             changes.contradiction = contradiction
-            await alert_order(connection, stored, contradiction, self._clock.now())
-        for fill in fills:
-            # An algo order's execution may bear another name than the order.
-            ours = replace(fill, client_order_id=stored.order.client_order_id)
-            stored = await self._ledger.apply(connection, stored, ours, changes)
+            await alert_order(connection, stored, contradiction, now)
+        # An algo order's execution may bear another name than the order.
+        name = stored.order.client_order_id
+        ours = [replace(fill, client_order_id=name) for fill in fills]
+        if ours and changes.contradiction is None:
+            settled = await self._booking.book(connection, stored, ours, outcome, changes)
+            if settled is not None:
+                await self._end_group(connection, stored, changes, settled=settled)
+                return
+        for fill in ours:
+            stored = await self._ledger.apply(connection, stored, fill, changes)
         if changes.contradiction is None:
-            await self._move(connection, stored, choose(stored), report, reason, changes)
+            await self._move(connection, stored, outcome, changes)
 
     async def _move(
         self,
         connection: Connection,
         stored: StoredOrder,
-        status: OrderStatus,
-        report: OrderReport | None,
-        reason: str | None,
+        outcome: Outcome,
         changes: CommittedChanges,
     ) -> None:
-        order = stored.order
-        if status is order.status or status not in LEGAL_TRANSITIONS[order.status]:
+        order, status = stored.order, outcome.status(stored)
+        if status not in LEGAL_TRANSITIONS[order.status]:
             status = order.status
         settled = await orders.update_state(
             connection,
             order.id,
             status,
-            venue_order_id=None if report is None else report.venue_order_id,
-            venue_filled_quantity=None if report is None else report.filled_quantity,
-            reason=reason if _explains(status, reason) else None,
+            venue_order_id=outcome.venue_order_id,
+            venue_filled_quantity=outcome.venue_filled_quantity,
+            reason=outcome.reason_of(status),
             at=self._clock.now(),
         )
+        await self._end_group(connection, stored, changes, settled=settled)
+
+    async def _end_group(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        changes: CommittedChanges,
+        *,
+        settled: bool,
+    ) -> None:
+        """End the exit group of an order that is settled, if it is the last one."""
         if settled and stored.exit_group_id is not None:
             await orders.close_exit_group(connection, stored.exit_group_id)
-            if order.position_id is not None:
-                changes.released.append(order.position_id)
+            if stored.order.position_id is not None:
+                changes.released.append(stored.order.position_id)
 
     # After the commit
 
@@ -377,9 +376,3 @@ async def _in_group(connection: Connection, order: NewOrder) -> NewOrder:
         return order
     group = await externals.insert_closed_group(connection, position_id, order.created_at)
     return replace(order, exit_group_id=group)
-
-
-def _explains(status: OrderStatus, reason: str | None) -> bool:
-    """Return whether the reason why it came to nothing replaces the reason why it was made."""
-    inferred = reason is not None and reason.startswith(INFERRED)
-    return status is OrderStatus.REJECTED or (status is OrderStatus.CANCELED and inferred)

@@ -1,0 +1,317 @@
+"""I3: a report that is booked at once leaves what the ledger leaves, fill by fill."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from tests.database import PostgresServer
+from tests.fakes.trading import ACCOUNT, NOON, TradingHarness, open_harness, spec
+from tests.fakes.venue import SCRIPTED
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import (
+    BotName,
+    ClientOrderId,
+    OrderId,
+    PositionId,
+    TradeId,
+    VenueOrderId,
+)
+from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.order import (
+    OrderIntent,
+    OrderReport,
+    OrderRequest,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
+from tradebotd.domain.side import Side
+from tradebotd.storage import exit_rows, orders
+from tradebotd.storage.exit_groups import GroupKind
+from tradebotd.storage.orders import NewOrder
+from tradebotd.storage.postgres.database import open_database
+
+STEPS: Final = 60
+COMPARED: Final = 6  # after so many steps each
+LOT: Final = Decimal("0.001")
+# Every table that a report may change, in an order of its own; ids that a sequence counts are left out.
+TABLES: Final = {
+    "positions": "SELECT * FROM positions ORDER BY id",
+    "orders": "SELECT * FROM orders ORDER BY id",
+    "fills": "SELECT to_jsonb(f) - 'id' AS row FROM fills AS f ORDER BY f.id",
+    "events": "SELECT order_id, at, status, detail FROM order_events ORDER BY id",
+    "external": "SELECT * FROM external_fills ORDER BY venue, symbol, trade_id",
+    "states": "SELECT * FROM bot_states ORDER BY bot",
+    "groups": "SELECT * FROM exit_groups ORDER BY id",
+    "alerts": "SELECT to_jsonb(a) - 'id' AS row FROM alerts AS a ORDER BY code, subject, last_seen_at",
+    "assets": "SELECT venue, asset, sum(earned) AS earned, sum(paid_elsewhere) AS elsewhere, sum(fees_taken) AS taken"
+    " FROM asset_sums GROUP BY venue, asset ORDER BY venue, asset",
+    "bots": "SELECT * FROM bot_sums ORDER BY bot, venue, asset",
+    "dust": "SELECT * FROM dust ORDER BY venue, symbol",
+    "futures dust": "SELECT * FROM futures_dust ORDER BY venue, symbol",
+}
+PLANS: Final = {
+    "plain": ExitPlan(stop_loss=Decimal("0.05"), take_profit=Decimal("0.1")),
+    "trails": ExitPlan(
+        stop_loss=Decimal("0.05"),
+        trailing_stop=Decimal("0.02"),
+        break_even=BreakEven(at=Decimal("0.01"), lock=LOT),
+    ),
+    "ladder": ExitPlan(
+        stop_loss=Decimal("0.05"),
+        ladder=(
+            LadderStep(at=Decimal("0.02"), share=Decimal("0.3")),
+            LadderStep(at=Decimal("0.04"), share=Decimal("0.3")),
+        ),
+    ),
+}
+BOTS: Final = [
+    spec("plain", "BTCUSDT", exits=PLANS["plain"]),
+    spec("trails", "ETHEUR", exits=PLANS["trails"]),
+    spec("ladder", "BTCUSDT", exits=PLANS["ladder"]),
+    spec("short", "SOLUSDT", exits=PLANS["plain"], position_type=PositionType.FUTURES, leverage=3),
+]
+
+
+@dataclass
+class Daemon:
+    """One of two daemons that are told the same; `at_once` counts what it booked in one go."""
+
+    harness: TradingHarness
+    at_once: int = 0
+
+    async def tables(self) -> dict[str, list[dict[str, Any]]]:
+        return {name: await self.harness.rows(sql) for name, sql in TABLES.items()}
+
+
+@dataclass
+class Story:
+    """What venues tell, drawn from a seed."""
+
+    draw: Random
+    number: int = 0
+    told: dict[ClientOrderId, list[Fill]] = field(default_factory=dict)
+
+    def amount(self, most: Decimal) -> Decimal:
+        """From a thousandth to a little more than *most*."""
+        share = self.draw.choice(["0.25", "0.5", *["1"] * 9, "1.2"])
+        return max((most * Decimal(share)).quantize(LOT), LOT)
+
+    def new_order(
+        self, bot: Any, position: dict[str, Any] | None, now: Any, at: Any
+    ) -> tuple[OrderIntent, NewOrder]:
+        self.number += 1
+        entry = position is None
+        short = bot.name == "short"
+        side = Side.SELL if entry == short else Side.BUY
+        quantity = self.amount(Decimal(3) if position is None else position["quantity"])
+        if position is not None:
+            quantity = max(min(quantity, position["quantity"]), LOT)
+        request = OrderRequest(
+            venue=SCRIPTED,
+            symbol=bot.symbol,
+            side=side,
+            type=OrderType.MARKET,
+            time_in_force=TimeInForce.IOC,
+            quantity=quantity,
+            position_type=bot.position_type,
+            reduce_only=short and not entry,
+            trigger_price=None if entry else self.draw.choice([None, Decimal(99), Decimal(101)]),
+        )
+        intent = OrderIntent(
+            request=request,
+            bot=bot.name,
+            leverage=bot.leverage,
+            role=OrderRole.ENTRY if entry else OrderRole.EXIT,
+            reason="because" if entry else self.draw.choice(["stop_loss", "manual", "odd word"]),
+            position_id=None if position is None else PositionId(position["id"]),
+            position_version=None if position is None else position["version"],
+            ladder_step=1 if position is not None and bot.name == "ladder" else None,
+        )
+        order = NewOrder(
+            id=OrderId(self.number),
+            client_order_id=ClientOrderId(f"order-{self.number}"),
+            intent=intent,
+            exits=bot.exits if entry else None,
+            params_hash="hash",
+            send_by=at,
+            created_at=now,
+        )
+        return intent, order
+
+    def fills(self, row: dict[str, Any], now: Any) -> list[Fill]:
+        left = row["quantity"] - row["filled_quantity"] - row["excess_quantity"]
+        target = self.amount(left) if left > 0 else LOT * (self.draw.random() < 0.2)
+        made: list[Fill] = []
+        while target > 0:
+            part = target if self.draw.random() < 0.6 else max(target // 2 // LOT * LOT, LOT)
+            made.append(self.fill(row, part, now))
+            target -= part
+        known = self.told.setdefault(ClientOrderId(row["client_order_id"]), [])
+        if known and self.draw.random() < 0.15:
+            made.insert(0, self.draw.choice(known))
+        known.extend(made)
+        return made
+
+    def fill(self, row: dict[str, Any], quantity: Decimal, now: Any) -> Fill:
+        self.number += 1
+        base, quote = row["symbol"][:3], row["symbol"][3:]
+        asset = self.draw.choice([*[quote] * 6, *[base] * 4, "BNB"])
+        ago = timedelta(seconds=self.draw.choice([*[0, 1, 30] * 5, 3600, 86400, -3600]))
+        return Fill(
+            venue=SCRIPTED,
+            symbol=row["symbol"],
+            trade_id=TradeId(f"t{self.number}"),
+            client_order_id=ClientOrderId(row["client_order_id"]),
+            side=Side(row["side"]),
+            quantity=ZERO if self.draw.random() < 0.02 else quantity,
+            price=Decimal(self.draw.randrange(9_000, 11_000)) / 100,
+            fee=Decimal(self.draw.randrange(-2, 6)) / 10_000,
+            fee_asset=asset,
+            executed_at=now - ago,
+            venue_order_id=VenueOrderId(f"v{row['id']}"),
+        )
+
+
+async def open_side(server: PostgresServer, stack: AsyncExitStack, *, at_once: bool) -> Daemon:
+    dsn = await stack.enter_async_context(server.fresh_database())
+    database = await stack.enter_async_context(open_database(dsn, pool_min=1, pool_max=3))
+    side = Daemon(await open_harness(database, *BOTS))
+    side.harness.tick("1.1", "EURUSDT")
+    booking = side.harness.recorder._booking
+    book = booking.book
+
+    async def counted(*arguments: Any) -> bool | None:
+        settled = await book(*arguments) if at_once else None
+        side.at_once += settled is not None
+        return settled
+
+    booking.book = counted  # type: ignore[method-assign,assignment]
+    return side
+
+
+async def order_of(side: Daemon, order: NewOrder) -> str | None:
+    harness = side.harness
+    try:
+        async with harness.database.transaction(durable=True) as connection:
+            if order.intent.role is OrderRole.ENTRY:
+                await orders.insert_order(connection, ACCOUNT, harness.token, order)
+            else:
+                await exit_rows.insert(
+                    connection, ACCOUNT, harness.token, order, GroupKind.MARKET, None
+                )
+    except OrderDeniedError as error:
+        return error.rule.value
+    return None
+
+
+async def step(story: Story, sides: list[Daemon]) -> None:
+    harness = sides[0].harness
+    now = harness.clock.now()
+    rows = await harness.rows("SELECT * FROM orders ORDER BY id DESC LIMIT 6")
+    if not rows or story.draw.random() < 0.4:
+        bot = harness.specs[BotName(story.draw.choice(sorted(harness.specs)))]
+        held = await harness.rows(
+            "SELECT * FROM positions WHERE bot = $1 AND closed_at IS NULL", bot.name
+        )
+        position = held[0] if held and story.draw.random() < 0.7 else None
+        _, order = story.new_order(bot, position, now, now)
+        assert len({await order_of(each, order) for each in sides}) == 1
+        return
+    fresh = [row for row in rows if not row["settled"]]
+    row = story.draw.choice(fresh if fresh and story.draw.random() < 0.8 else rows)
+    fills = story.fills(row, now) if story.draw.random() < 0.85 else []
+    known = {fill.trade_id: fill.quantity for fill in story.told.get(row["client_order_id"], [])}
+    filled = min(sum(known.values(), ZERO), row["quantity"])
+    whole = filled == row["quantity"]
+    status = story.draw.choice(
+        [
+            OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED,
+            OrderStatus.FILLED if whole else OrderStatus.CANCELED,
+            OrderStatus.EXPIRED,
+            OrderStatus.NEW,
+        ]
+    )
+    report = OrderReport(
+        client_order_id=ClientOrderId(row["client_order_id"]),
+        venue_order_id=VenueOrderId(f"v{row['id']}"),
+        status=status,
+        filled_quantity=filled,
+        fills=tuple(fills),
+    )
+    how = story.draw.random()
+    changes = []
+    for each in sides:
+        recorder = each.harness.recorder
+        name = report.client_order_id
+        if how < 0.75:
+            changes.append(await recorder.record(report))
+        elif how < 0.85:
+            changes.append(await recorder.record_fills(name, fills))
+        elif how < 0.92:
+            changes.append(await recorder.record_unknown(name, "no answer"))
+        else:
+            changes.append(await recorder.record_rejected(name, "refused"))
+    assert changes[0] == changes[1]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_is_booked_at_once_is_what_the_ledger_books(
+    postgres_server: PostgresServer, seed: int
+) -> None:
+    """I3, I8: orders, positions, days, sums, alerts, events and what is told are the same."""
+    async with AsyncExitStack() as stack:
+        one = await open_side(postgres_server, stack, at_once=True)
+        other = await open_side(postgres_server, stack, at_once=False)
+        story = Story(Random(seed))
+        for number in range(STEPS):
+            await step(story, [one, other])
+            for each in (one, other):
+                each.harness.clock.advance(timedelta(seconds=20))
+            if number % COMPARED == COMPARED - 1:
+                assert await one.tables() == await other.tables()
+        assert one.at_once > STEPS / 20
+        assert other.at_once == 0
+        assert one.harness.clock.now() > NOON
+
+
+@pytest.mark.parametrize("status", [OrderStatus.EXPIRED, OrderStatus.FILLED])
+async def test_a_status_that_an_order_reaches_in_two_steps_only_is_the_ledgers(
+    postgres_server: PostgresServer, status: OrderStatus
+) -> None:
+    """I3: one that was refused lives: its fill revives it, and then it may expire."""
+    async with AsyncExitStack() as stack:
+        one = await open_side(postgres_server, stack, at_once=True)
+        other = await open_side(postgres_server, stack, at_once=False)
+        story, now = Story(Random(0)), one.harness.clock.now()
+        _, order = story.new_order(BOTS[0], None, now, now)
+        half = order.intent.request.quantity / 2
+        for each in (one, other):
+            await order_of(each, order)
+            await each.harness.recorder.record_rejected(order.client_order_id, "refused")
+        (row,) = await one.harness.orders()
+        part = replace(story.fill(row, half, now), quantity=half, fee=ZERO, executed_at=now)
+        whole = status is OrderStatus.FILLED
+        report = OrderReport(
+            client_order_id=order.client_order_id,
+            venue_order_id=VenueOrderId("v1"),
+            status=status,
+            filled_quantity=half * 2 if whole else half,
+            fills=(part,),
+        )
+        for each in (one, other):
+            await each.harness.recorder.record(report)
+
+        assert await one.tables() == await other.tables()
+        (row,) = await one.harness.orders()
+        assert (row["status"], row["revived"], row["settled"]) == (status, True, not whole)
