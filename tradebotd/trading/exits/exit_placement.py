@@ -128,9 +128,8 @@ class ExitPlacement:
     async def withdraw(self, position_id: PositionId) -> None:
         """Cancel what rests for the position, and what retires. Raises as `place`."""
         async with self._locks.hold(position_id, GroupKind.RESTING):
-            groups = (await self.read(position_id)).groups
-            for group in (groups.retiring, groups.active):
-                if group is not None and group.kind is GroupKind.RESTING:
+            for group in (await self.read(position_id)).groups.newest_first:
+                if group.kind is GroupKind.RESTING:
                     await self._orders.clear(group)
 
     async def clear(self, position_id: PositionId, group: ExitGroup) -> None:
@@ -141,7 +140,7 @@ class ExitPlacement:
     async def _place(
         self, position_id: PositionId, request: _ExitRequest, first: ExitRead | None
     ) -> None:
-        cleared = asked = False
+        cleared = withdrawn = asked = False
         for _ in range(MOST_STEPS):
             read = first if first is not None else await self.read(position_id, request.kind)
             first, position, groups = None, read.position, read.groups
@@ -149,6 +148,7 @@ class ExitPlacement:
                 self._context(read, request.kind),
                 part=sells_a_part(request.build, position),
                 cleared=cleared,
+                withdrawn=withdrawn,
                 asked=asked,
             )
             match next_step(groups, context):
@@ -157,12 +157,13 @@ class ExitPlacement:
                         return
                 case Retire(group):
                     await self._make_room(position, group, request.kind)
-                    cleared = False
+                    cleared = withdrawn = False
                 case CancelAll(group):
                     if request.kind is GroupKind.MARKET:
                         self._on_retired(position_id)
                     await self._clear_for(group, request)
-                    cleared = True
+                    withdrawn |= group is groups.active
+                    cleared |= group is not groups.active
                 case VerifyNotExecuted(orders):
                     asked = await self._prove_or_lessen(position, orders, context, request)
                 case Deny(rule, detail):

@@ -165,8 +165,9 @@ class RestingStops:
             self._mark_dirty(position_id, is_urgent=not self.queue.is_at_work(position_id))
 
     def _on_retired(self, position_id: PositionId) -> None:
-        """Drop what rested: it makes way for an exit of our own at the market."""
+        """Drop what rested or was promised: it makes way for an exit of ours at the market."""
         self._live.pop(position_id, None)
+        self._promises.end(position_id)
         self._due[position_id] = None
 
     def forget(self, position_id: PositionId) -> None:
