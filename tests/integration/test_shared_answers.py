@@ -16,9 +16,10 @@ from tradebotd.domain.ids import BotName
 from tradebotd.domain.order import OrderReport
 from tradebotd.domain.position import CloseReason
 from tradebotd.storage import equity
+from tradebotd.storage.equity import Flows
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account import venue_accounts
-from tradebotd.trading.account.venue_accounts import VenueAnswer
+from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer
 from tradebotd.trading.entries.entries import ATTEMPTS
 
 WAIT = 30.0
@@ -213,6 +214,31 @@ async def test_what_is_bought_and_sold_while_a_venue_answers_says_nothing(
             await harness.enter("b1")
 
     assert harness.venue.asked_for.count("account") == asked + 2
+
+
+async def flows_of(harness: TradingHarness) -> Flows:
+    async with harness.database.connection() as connection:
+        return await equity.select_bot_flows(connection)
+
+
+async def test_a_round_trip_while_a_venue_answers_is_not_counted_twice(database: Database) -> None:
+    """M4.6: bought and sold within one call, its result may be in the answer already."""
+    harness = await several(database, 1000)
+    accounts = VenueAccounts(harness.venues, lambda *_: None)
+    await harness.enter("b0")
+    before = await flows_of(harness)
+    await harness.enter("b1")
+    harness.tick("150")
+    (b1,) = [each for each in harness.protection.held.values() if each.bot == "b1"]
+    await harness.protection.close_now(b1, CloseReason.MANUAL)
+    account, after = await harness.venue.account(), await flows_of(harness)
+
+    answer = accounts.remember(SCRIPTED, account, before, after, heard=False)
+
+    assert answer.mixed
+    assert not answer.cautious
+    balance = answer.balance((SCRIPTED, "USDT"), venue_accounts.booked_cash(after))
+    assert balance == account.balances["USDT"]
 
 
 async def test_an_entry_that_is_denied_for_caution_alone_asks_again(database: Database) -> None:
