@@ -9,12 +9,14 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from tests.fakes.resting import one, open_resting_harness
 from tests.fakes.trading import TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.order import OrderReport
 from tradebotd.domain.position import CloseReason
+from tradebotd.ports.venue import Replacement
 from tradebotd.storage import equity
 from tradebotd.storage.equity import Flows
 from tradebotd.storage.postgres.database import Database
@@ -282,6 +284,37 @@ async def test_an_answer_that_every_exit_overtakes_ends_in_no_entry(database: Da
         await harness.enter(first)
 
     assert harness.venue.asked_for.count("account") == asked + ATTEMPTS
+
+
+async def test_a_stop_that_is_placed_leaves_the_account_of_one_moment(database: Database) -> None:
+    """M4.6, M4.8: it may fill as one that rests; stops that move all the time starve no entry."""
+    harness = await open_resting_harness(
+        database,
+        Replacement.REPLACE,
+        *(one(Replacement.REPLACE, name=name) for name in ("b0", "b1")),
+        speed=1.0,
+    )
+    harness.tick("100")
+    await harness.enter("b0")
+    there, go = anyio.Event(), anyio.Event()
+
+    async def wait(_: object) -> None:
+        harness.venue.before_submit = None
+        there.set()
+        await go.wait()
+
+    harness.venue.before_submit = wait
+    with anyio.fail_after(WAIT):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(harness.protection.sweep, harness.clock.now())
+            await there.wait()
+            answer = await answer_of(harness)
+            assert (answer.calm, answer.cautious, answer.exact) == (True, True, False)
+            valuation = await harness.account.value(pause_seconds=0.001)
+            assert (valuation.of_one_moment, valuation.certain) == (True, True)
+            assert not (await harness.account.value()).certain, "it may have filled"
+            await harness.enter("b1")
+            go.set()
 
 
 async def answer_of(harness: TradingHarness) -> VenueAnswer:

@@ -31,7 +31,8 @@ FLOWS: Final = """
             FROM positions AS p LEFT JOIN market_symbols AS m ON m.symbol = p.symbol
            WHERE p.closed_at IS NULL ORDER BY p.bot, p.id) AS holdings,
     (SELECT (count(*), count(*) FILTER (WHERE moves), count(*) FILTER (WHERE moves AND role = 'exit'))
-       FROM (SELECT role, NOT (type <> 'market' AND status IN ('new', 'partially_filled')) AS moves
+       FROM (SELECT role, NOT (type <> 'market' AND (status IN ('new', 'partially_filled')
+                                                     OR role = 'exit' AND status = 'pending_new')) AS moves
                FROM orders WHERE NOT settled) AS unsettled) AS under_way,
     (SELECT id FROM positions WHERE closed_at IS NOT NULL ORDER BY id DESC LIMIT 1) AS last_closed
 """
