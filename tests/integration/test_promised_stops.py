@@ -1,5 +1,6 @@
 """A stop that the venue has promised to replace: kept, broken, overtaken by a fill, or silent."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.order import OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
@@ -272,4 +274,20 @@ async def test_the_answer_of_a_promise_is_lost(database: Database) -> None:
     await settle(harness)
 
     assert stops(harness) == MOVED
+    await assert_one_truth(harness)
+
+
+async def test_a_stop_of_another_type_is_not_asked_for_in_the_place_of_the_old_one(
+    database: Database,
+) -> None:
+    """M5.5: the venue keeps an order's type: the old one is cancelled, then the new one placed."""
+    harness = await harness_of(database, waits=False)
+    taken = harness.venue.traits.order_types - {OrderType.STOP_MARKET} | {OrderType.STOP_LIMIT}
+    harness.venue.traits = replace(harness.venue.traits, order_types=taken)
+
+    await sweep(harness, 3)
+
+    (rests,) = harness.venue.resting.values()
+    assert (rests.type, rests.stop_price) == (OrderType.STOP_LIMIT, Decimal("102.60"))
+    assert "resting_stop_lost" not in await harness.open_alerts()
     await assert_one_truth(harness)

@@ -296,7 +296,8 @@ class ExitPlacement:
     ) -> None:
         kind = request.kind
         approved = [approve_exit(intent) for intent in intents]
-        replacing = how.replacing if len(approved) == 1 else None
+        at_once = len(approved) == 1 and self._takes_the_place(approved[0].intent, how.replacing)
+        replacing = how.replacing if at_once else None
         if how.replacing is not None and replacing is None and how.retire is not None:
             await self._make_room(position, how.retire, kind)
             raise OrderDeniedError(DenialRule.EXIT_RETIRING, "what rests has to be gone first")
@@ -318,6 +319,21 @@ class ExitPlacement:
         request.reports = await send_together(self.orders, venue, prepared)
         if how.retire is not None and request.clears:
             await self._orders.clear_quietly(how.retire)
+
+    def _takes_the_place(self, intent: OrderIntent, old: GroupOrder | None) -> bool:
+        """Return whether the venue can put the order in the place of *old* in one call.
+
+        Where it promises that, only prices and quantity change.
+        """
+        if old is None:
+            return False
+        request, traits = intent.request, self._venues[old.venue].traits
+        same = (request.type, request.time_in_force, request.working_price) == (
+            old.type,
+            old.time_in_force,
+            old.working_price,
+        )
+        return same or traits.replacement is not Replacement.PROMISED
 
     async def _replace(
         self, venue: Venue, prepared: Prepared, old: GroupOrder

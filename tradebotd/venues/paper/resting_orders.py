@@ -56,7 +56,7 @@ def triggered_by(
     triggered: list[TriggeredOrder] = []
     linked: set[str] = set()
     for order in orders:
-        as_met = _as_limit(order.request) if order.triggered else order.request
+        as_met = on_book(order)
         level, kind = level_of(as_met), as_met.working_price
         compared = prices if kind is PriceKind.LAST else others(kind)
         if compared is None or order.accepted_at >= compared.at:
@@ -104,9 +104,14 @@ def _within(side: Side, price: Decimal, limit: Decimal) -> bool:
     return price <= limit if side is Side.BUY else price >= limit
 
 
-def _as_limit(request: OrderRequest) -> OrderRequest:
-    """Return what a stop-limit is once its stop was met: a limit, which the last price meets."""
-    return replace(request, type=OrderType.LIMIT, working_price=PriceKind.LAST)
+def on_book(order: RestingOrder) -> OrderRequest:
+    """Return what the order is by now: a stop-limit whose stop was met is a limit order.
+
+    That is met by the last price, whatever its stop was compared with.
+    """
+    if not order.triggered:
+        return order.request
+    return replace(order.request, type=OrderType.LIMIT, working_price=PriceKind.LAST)
 
 
 def would_trigger(request: OrderRequest, current: Decimal) -> bool:
