@@ -72,6 +72,29 @@ async def test_what_rests_is_compared_with_its_working_price_and_no_other(
     assert await case.rests() == []
 
 
+async def test_a_stop_limit_is_met_by_its_working_price_and_sold_by_the_last(case: Case) -> None:
+    """M4.7 (VC-61): its limit is a limit order's, which trades at last prices."""
+    await case.bought("2")
+    await case.move("100", MARK)
+    stop = case.order(
+        SELL,
+        "2",
+        OrderType.STOP_LIMIT,
+        "95",
+        working_price=MARK,
+        limit_price=Decimal("94.5"),
+    )
+    await case.venue.submit(FIRST, stop)
+    await case.move("94")
+    assert await case.status(FIRST) is NEW
+
+    await case.move("94", MARK)
+    assert await case.status(FIRST) is NEW, "its limit is out of reach"
+    await case.move("100", MARK)
+    await case.move("94.6")
+    assert await case.status(FIRST) is FILLED
+
+
 async def test_a_stop_of_the_last_price_minds_no_other(case: Case) -> None:
     """M4.7 (VC-61)."""
     await case.bought("2")

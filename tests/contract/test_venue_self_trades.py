@@ -120,3 +120,41 @@ async def test_a_venue_that_prevents_nothing_fills(case: Case) -> None:
     await entry_rests(case)
     assert (await sell(case)).status is FILLED
     assert await case.status(FIRST) in {FILLED, OrderStatus.NEW}
+
+
+async def stop_limit_on_the_book(case: Case) -> None:
+    """FIRST has been run through: it waits at 94.5 as a limit order, and the price is 95 again."""
+    await case.bought()
+    stop = case.order(SELL, "1", OrderType.STOP_LIMIT, "95", limit_price=Decimal("94.5"))
+    await case.venue.submit(FIRST, stop)
+    await case.move("93", after_gap=True)
+    assert await case.rests() == [FIRST]
+    case.clock.advance(timedelta(seconds=20))
+    case.prices.record(Tick(case.clock.now(), "BTCUSDT", Decimal(95)))
+
+
+@kinds(SelfTrade.EXPIRES_INCOMING, SelfTrade.EXPIRES_RESTING)
+async def test_a_stop_limit_that_has_triggered_is_a_limit_order(case: Case) -> None:
+    """M6.1 (VC-87): one of both expires, and nothing of ours trades with ours."""
+    await stop_limit_on_the_book(case)
+
+    report = await case.venue.submit(SECOND, case.order(BUY, "1"))
+
+    first = await case.status(FIRST)
+    if case.venue.traits.self_trade is SelfTrade.EXPIRES_INCOMING:
+        assert (report.status, first) == (EXPIRED, OrderStatus.NEW)
+        assert (report.reason or "").startswith(SELF_TRADE)
+    else:
+        assert (report.status, first) == (FILLED, EXPIRED)
+
+
+@kinds(SelfTrade.REJECTS)
+async def test_a_stop_limit_that_has_triggered_may_rest_beside_a_limit(case: Case) -> None:
+    """M6.1 (VC-86): where both do not cross; as a stop it may not."""
+    await stop_limit_on_the_book(case)
+
+    await case.venue.submit(SECOND, case.order(BUY, "1", LIMIT, "80"))
+    with pytest.raises(OrderRejectedError, match=rf"^{SELF_TRADE}"):
+        await case.venue.submit(THIRD, case.order(BUY, "1", LIMIT, "94.5"))
+
+    assert sorted(await case.rests()) == [FIRST, SECOND]

@@ -250,7 +250,7 @@ class ScriptedBooks:
         sign = request.side.sign
         met = [
             name
-            for name, each in self.resting.items()
+            for name, each in self._on_book()
             if (each.symbol, each.side, each.type)
             == (request.symbol, request.side.opposite, OrderType.LIMIT)
             and (price - level_of(each)) * sign >= 0
@@ -265,13 +265,20 @@ class ScriptedBooks:
 
     def _wash_refusal(self, request: OrderRequest) -> str | None:
         """A venue that rejects: of both sides only limits that do not cross are there at once."""
-        for name, each in self.resting.items():
+        for name, each in self._on_book():
             if (each.symbol, each.side) != (request.symbol, request.side.opposite):
                 continue
             limits = {each.type, request.type} == {OrderType.LIMIT}
             if not limits or (level_of(request) - level_of(each)) * request.side.sign >= 0:
                 return f"{SELF_TRADE}: 403 opposite order {name} exists"
         return None
+
+    def _on_book(self) -> list[tuple[ClientOrderId, OrderRequest]]:
+        """What rests; a stop-limit that has triggered is a limit order."""
+        return [
+            (name, replace(each, type=OrderType.LIMIT) if name in self.triggered else each)
+            for name, each in self.resting.items()
+        ]
 
     def _refuse(self, client_order_id: ClientOrderId, request: OrderRequest, reason: str) -> None:
         report = self._report(client_order_id, request, OrderStatus.REJECTED, reason=reason)

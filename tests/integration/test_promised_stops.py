@@ -1,12 +1,14 @@
 """A stop that the venue has promised to replace: kept, broken, overtaken by a fill, or silent."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+
+import pytest
 
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
-    move,
     one,
     open_resting_harness,
     restart,
@@ -14,9 +16,12 @@ from tests.fakes.resting import (
     stops,
     sweep,
 )
-from tests.fakes.trading import TradingHarness
+from tests.fakes.trading import SYMBOL, TradingHarness
 from tests.fakes.venue import Behaviour
+from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.exit_plan import ExitPlan
+from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.order import OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
@@ -79,7 +84,7 @@ async def test_the_old_stop_fills_after_the_yes(database: Database) -> None:
     """M5.5: the position ends once, and the new stop is not left behind."""
     harness = await promised(database)
 
-    await move(harness, "94")
+    await harness.venue.move(SYMBOL, "94")  # the venue is faster than the daemon
     await settle(harness)
 
     assert (await harness.position())["quantity"] == 0
@@ -103,23 +108,100 @@ async def test_a_part_of_the_old_stop_fills_after_the_yes(database: Database) ->
     await assert_one_truth(harness)
 
 
-async def test_a_price_between_both_stops_sells_nothing_beside_them(database: Database) -> None:
-    """M5.4: our own exit waits for the venue's word, then takes the place of what still rests."""
+async def test_a_price_between_both_stops_withdraws_the_promise_and_sells(
+    database: Database,
+) -> None:
+    """M5.4, M6.1: our own exit does not wait for the venue's word: both stops go, then it goes."""
     harness = await promised(database)
+    (old,), (new,) = harness.venue.resting, harness.venue.promises
     sent = len(harness.venue.submitted)
 
-    for _ in range(3):
-        await harness.stream("102")
-    assert (len(harness.venue.submitted), at_venue(harness)) == (sent, Decimal(1))
+    await harness.stream("102")
 
-    await harness.venue.keep_promises()  # the new one would trigger at once: it is rejected
-    await harness.stream("101.9")
-    await sweep(harness)
-
+    assert harness.venue.cancelled == [new, old]
+    assert (len(harness.venue.submitted), at_venue(harness)) == (sent + 1, 0)
     assert (await harness.position())["close_reason"] == "trailing_stop"
     await settle(harness)
-    assert at_venue(harness) == 0
     await assert_one_truth(harness)
+
+
+@pytest.mark.parametrize("reason", [CloseReason.MANUAL, CloseReason.FLATTEN, CloseReason.SIGNAL])
+async def test_a_close_withdraws_the_promise_first(database: Database, reason: CloseReason) -> None:
+    """M5.4, M9.2: the venue lets the old stop go only once the new one is taken back."""
+    harness = await promised(database)
+    (old,), (new,) = harness.venue.resting, harness.venue.promises
+    position = next(iter(harness.protection.held.values()))
+
+    await harness.protection.close_now(position, reason)
+
+    assert harness.venue.cancelled == [new, old]
+    assert (at_venue(harness), stops(harness), harness.venue.promises) == (0, [], {})
+    await settle(harness)
+    await assert_one_truth(harness)
+
+
+async def test_a_close_behind_a_promise_of_which_the_answer_was_lost(database: Database) -> None:
+    """M5.5, R3: the new one is in doubt in our books, and is taken back all the same."""
+    harness = await harness_of(database, waits=True)
+    harness.venue.script.append(Behaviour.DROP_AFTER)
+    await sweep(harness, 2)
+    position = next(iter(harness.protection.held.values()))
+
+    await harness.protection.close_now(position, CloseReason.MANUAL)
+
+    assert (at_venue(harness), stops(harness), harness.venue.promises) == (0, [], {})
+    await settle(harness)
+    await assert_one_truth(harness)
+
+
+async def test_a_close_that_fails_behind_a_withdrawn_promise_leaves_a_stop(
+    database: Database,
+) -> None:
+    """M5.5: both stops made way for a sale that the venue refuses; the next sweep places one."""
+    harness = await promised(database)
+    position = next(iter(harness.protection.held.values()))
+    harness.venue.script.append(Behaviour.REJECT)
+
+    with pytest.raises(OrderRejectedError):
+        await harness.protection.close_now(position, CloseReason.MANUAL)
+    harness.venue.promises_wait = False
+    await sweep(harness, 3)
+
+    assert stops(harness) == MOVED
+    await assert_one_truth(harness)
+
+
+async def test_the_venue_keeps_the_promise_while_it_is_withdrawn(database: Database) -> None:
+    """M5.5: what is taken back rests by now, and the old one is gone: one sale, nothing rests."""
+    harness = await promised(database)
+    position = next(iter(harness.protection.held.values()))
+
+    async def keep(_: ClientOrderId) -> None:
+        harness.venue.before_cancel = None
+        await harness.venue.keep_promises()
+
+    harness.venue.before_cancel = keep
+    await harness.protection.close_now(position, CloseReason.MANUAL)
+
+    assert (at_venue(harness), stops(harness)) == (0, [])
+    await settle(harness)
+    await assert_one_truth(harness)
+
+
+async def test_a_promise_behind_a_closed_position_is_cleared_at_once(database: Database) -> None:
+    """M5.7: the promised order first, else the venue keeps the old one until the next round."""
+    before = await promised(database)
+    (old,), (new,) = before.venue.resting, before.venue.promises
+    await before.execute(
+        "UPDATE positions SET closed_at = opened_at, close_reason = 'external', quantity = 0,"
+        " exit_quantity = entry_quantity, exit_price = entry_price"
+    )
+
+    after = await restart(before)
+    await after.protection.clear_orphaned_exits()
+
+    assert after.venue.cancelled == [new, old]
+    assert (stops(after), after.venue.promises) == ([], {})
 
 
 async def test_the_new_stop_is_rejected_afterwards(database: Database) -> None:
@@ -192,4 +274,20 @@ async def test_the_answer_of_a_promise_is_lost(database: Database) -> None:
     await settle(harness)
 
     assert stops(harness) == MOVED
+    await assert_one_truth(harness)
+
+
+async def test_a_stop_of_another_type_is_not_asked_for_in_the_place_of_the_old_one(
+    database: Database,
+) -> None:
+    """M5.5: the venue keeps an order's type: the old one is cancelled, then the new one placed."""
+    harness = await harness_of(database, waits=False)
+    taken = harness.venue.traits.order_types - {OrderType.STOP_MARKET} | {OrderType.STOP_LIMIT}
+    harness.venue.traits = replace(harness.venue.traits, order_types=taken)
+
+    await sweep(harness, 3)
+
+    (rests,) = harness.venue.resting.values()
+    assert (rests.type, rests.stop_price) == (OrderType.STOP_LIMIT, Decimal("102.60"))
+    assert "resting_stop_lost" not in await harness.open_alerts()
     await assert_one_truth(harness)

@@ -19,14 +19,18 @@ from tests.fakes.resting import (
     stops,
     sweep,
 )
-from tests.fakes.trading import NOON, TradingHarness
+from tests.fakes.trading import NOON, SYMBOL, TradingHarness
 from tests.fakes.venue import Behaviour
+from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.exit_plan import ExitPlan
-from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.ids import ClientOrderId, PositionId
 from tradebotd.domain.order import OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
+from tradebotd.storage.exit_groups import GroupKind
+from tradebotd.storage.exit_reads import ExitRead
 from tradebotd.storage.postgres.database import RESERVED_FOR_ORDERS, Database
+from tradebotd.trading.exits.exit_placement import ExitPlacement
 
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
 AT_ONCE = 12
@@ -320,3 +324,62 @@ async def test_a_stop_that_trails_is_moved_by_more_than_a_tick_at_the_venue(
     (held,) = harness.protection.held.values()
     await move(harness, str(held.trailing_stop))
     assert (await harness.position())["close_reason"] == "trailing_stop"
+
+
+async def test_a_mark_that_comes_during_a_check_outlives_its_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.5: the stop goes after the books were read; the database is away for the next look."""
+    harness = await open_resting_harness(database, Replacement.REPLACE)
+    await harness.enter()
+    await sweep(harness, 2)
+    (stop,) = resting(harness)
+    (position_id,) = harness.protection.held
+    real, reads = ExitPlacement.read, 0
+
+    async def late(
+        self: ExitPlacement, position_id: PositionId, kind: GroupKind = GroupKind.RESTING
+    ) -> ExitRead:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
+            raise DatabaseUnavailableError("gone")
+        read = await real(self, position_id, kind)
+        if reads == 1:
+            await harness.recorder.record(await harness.venue.cancel(SYMBOL, stop))
+        return read
+
+    monkeypatch.setattr(ExitPlacement, "read", late)
+    harness.protection.release(position_id)  # an order of it has come to its end
+    await harness.protection.run_once()
+    await harness.protection.run_once()
+    assert (reads, stops(harness)) == (2, [])
+
+    await sweep(harness, 2)
+
+    assert stops(harness) == [(Decimal("95.00"), Decimal(1))]
+
+
+async def test_a_mark_that_comes_while_another_round_works_is_not_cleared(
+    database: Database,
+) -> None:
+    """M5.5: a sweep that meets a round at work leaves what came meanwhile to be seen."""
+    specs = [one(Replacement.OVERLAP, name=f"b{n}", symbol=f"S{n}USDT") for n in range(2)]
+    harness = await open_resting_harness(database, Replacement.OVERLAP, *specs)
+    await harness.enter("b0")
+    await sweep(harness, 2)
+    (stop,) = resting(harness)
+    await harness.enter("b1")
+    slow = SlowStops(harness)
+    with anyio.fail_after(GENEROUS):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(harness.protection.sweep, harness.clock.now())
+            await slow.until(1)
+            await harness.recorder.record(await harness.venue.cancel("S0USDT", stop))
+            await harness.protection.sweep(harness.clock.now())
+            slow.go.set()
+        assert len(stops(harness)) == 1
+
+        await harness.protection.run_once()
+
+    assert len(stops(harness)) == 2

@@ -9,16 +9,19 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from tests.fakes.resting import one, open_resting_harness
 from tests.fakes.trading import TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.order import OrderReport
 from tradebotd.domain.position import CloseReason
+from tradebotd.ports.venue import Replacement
 from tradebotd.storage import equity
+from tradebotd.storage.equity import Flows
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account import venue_accounts
-from tradebotd.trading.account.venue_accounts import VenueAnswer
+from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer
 from tradebotd.trading.entries.entries import ATTEMPTS
 
 WAIT = 30.0
@@ -215,6 +218,31 @@ async def test_what_is_bought_and_sold_while_a_venue_answers_says_nothing(
     assert harness.venue.asked_for.count("account") == asked + 2
 
 
+async def flows_of(harness: TradingHarness) -> Flows:
+    async with harness.database.connection() as connection:
+        return await equity.select_bot_flows(connection)
+
+
+async def test_a_round_trip_while_a_venue_answers_is_not_counted_twice(database: Database) -> None:
+    """M4.6: bought and sold within one call, its result may be in the answer already."""
+    harness = await several(database, 1000)
+    accounts = VenueAccounts(harness.venues, lambda *_: None)
+    await harness.enter("b0")
+    before = await flows_of(harness)
+    await harness.enter("b1")
+    harness.tick("150")
+    (b1,) = [each for each in harness.protection.held.values() if each.bot == "b1"]
+    await harness.protection.close_now(b1, CloseReason.MANUAL)
+    account, after = await harness.venue.account(), await flows_of(harness)
+
+    answer = accounts.remember(SCRIPTED, account, before, after, heard=False)
+
+    assert answer.mixed
+    assert not answer.cautious
+    balance = answer.balance((SCRIPTED, "USDT"), venue_accounts.booked_cash(after))
+    assert balance == account.balances["USDT"]
+
+
 async def test_an_entry_that_is_denied_for_caution_alone_asks_again(database: Database) -> None:
     """M4.6: its answer has an entry twice; by the next one that is booked."""
     harness = await several(database, 360)
@@ -256,6 +284,37 @@ async def test_an_answer_that_every_exit_overtakes_ends_in_no_entry(database: Da
         await harness.enter(first)
 
     assert harness.venue.asked_for.count("account") == asked + ATTEMPTS
+
+
+async def test_a_stop_that_is_placed_leaves_the_account_of_one_moment(database: Database) -> None:
+    """M4.6, M4.8: it may fill as one that rests; stops that move all the time starve no entry."""
+    harness = await open_resting_harness(
+        database,
+        Replacement.REPLACE,
+        *(one(Replacement.REPLACE, name=name) for name in ("b0", "b1")),
+        speed=1.0,
+    )
+    harness.tick("100")
+    await harness.enter("b0")
+    there, go = anyio.Event(), anyio.Event()
+
+    async def wait(_: object) -> None:
+        harness.venue.before_submit = None
+        there.set()
+        await go.wait()
+
+    harness.venue.before_submit = wait
+    with anyio.fail_after(WAIT):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(harness.protection.sweep, harness.clock.now())
+            await there.wait()
+            answer = await answer_of(harness)
+            assert (answer.calm, answer.cautious, answer.exact) == (True, True, False)
+            valuation = await harness.account.value(pause_seconds=0.001)
+            assert (valuation.of_one_moment, valuation.certain) == (True, True)
+            assert not (await harness.account.value()).certain, "it may have filled"
+            await harness.enter("b1")
+            go.set()
 
 
 async def answer_of(harness: TradingHarness) -> VenueAnswer:

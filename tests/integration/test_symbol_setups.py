@@ -10,7 +10,12 @@ from tests.fakes.host import ShiftedHost
 from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import AUTHORITATIVE
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
+from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.errors import (
+    EntryPostponedError,
+    OrderDeniedError,
+    VenueUnavailableError,
+)
 from tradebotd.domain.ids import BotName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
@@ -148,3 +153,64 @@ async def test_a_restart_sets_up_again_only_when_nothing_is_held(database: Datab
     await after.enter(minute=1)
 
     assert harness.venue.set_up_calls == [FIVE, FIVE]
+
+
+async def test_a_reload_between_the_set_up_and_the_row_waits(database: Database) -> None:
+    """M6.2: the row of an entry says the leverage that its venue has, whoever came meanwhile."""
+    harness = await opened(database, spec(**LENT), spec("two", **LENT | {"leverage": 2}))
+    ask = harness.account.ask
+
+    async def reloaded(*arguments: Any) -> Any:
+        harness.account.ask = ask  # type: ignore[method-assign]
+        with pytest.raises(EntryPostponedError, match=r"^setup_waits: .*leverage 5: it becomes 2"):
+            await harness.enter("two")
+        return await ask(*arguments)
+
+    harness.account.ask = reloaded  # type: ignore[method-assign]
+    await harness.enter()
+
+    assert harness.venue.set_up_calls == [FIVE]
+    assert [order["leverage"] for order in await harness.orders()] == [5]
+    await close(harness)
+    await harness.enter("two")
+    assert harness.venue.set_up_calls == [FIVE, TWO]
+
+
+async def test_an_entry_that_is_denied_keeps_no_other_leverage_out(database: Database) -> None:
+    """M6.2: what it was set up for is over with it."""
+    harness = await opened(database, spec(**LENT), spec("two", **LENT | {"leverage": 2}))
+    ask = harness.account.ask
+
+    async def denied(*_: object) -> Any:
+        harness.account.ask = ask  # type: ignore[method-assign]
+        raise OrderDeniedError(DenialRule.MAX_EXPOSURE, "too much")
+
+    harness.account.ask = denied  # type: ignore[method-assign]
+    with pytest.raises(OrderDeniedError, match="too much"):
+        await harness.enter()
+
+    await harness.enter("two")
+
+    assert [order["leverage"] for order in await harness.orders()] == [2]
+
+
+async def test_a_set_up_without_an_answer_is_none_to_count_on(database: Database) -> None:
+    """M6.2: the venue may have changed it; what stood before is set again."""
+    harness = await opened(database)
+    await harness.enter()
+    await close(harness)
+    harness.specs[BotName("two")] = spec("two", **LENT | {"leverage": 2})
+    set_up = harness.venue.set_up
+
+    async def unheard(symbol: str, setup: SymbolSetup) -> None:
+        harness.venue.set_up = set_up  # type: ignore[method-assign]
+        await set_up(symbol, setup)
+        raise VenueUnavailableError("connection reset")
+
+    harness.venue.set_up = unheard  # type: ignore[method-assign]
+    with pytest.raises(EntryPostponedError, match="connection reset"):
+        await harness.enter("two")
+
+    await harness.enter(minute=1)
+
+    assert harness.venue.set_up_calls == [FIVE, TWO, FIVE]

@@ -19,7 +19,7 @@ from tradebotd.scheduling.job import RunContext
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
 from tradebotd.scheduling.scheduler import ClockScheduler
-from tradebotd.scheduling.timeline import PacedPlayer, Playback, Timeline, read_reached
+from tradebotd.scheduling.timeline import AHEAD, PacedPlayer, Playback, Timeline, read_reached
 from tradebotd.storage import job_runs
 from tradebotd.storage.job_runs import RunRecord
 from tradebotd.storage.postgres.database import Database
@@ -283,6 +283,48 @@ async def test_paced_it_delivers_every_point_and_remembers_how_far_it_came(
     assert clock.now() == END
     assert player.progress().share == 1
     assert (await read_reached(database)).ended
+
+
+async def test_paced_market_time_does_not_outrun_the_prices(database: Database) -> None:
+    """2.4: at 120 times a host that is busy for a second would make each price two minutes old."""
+    host = [100.0]
+    clock = MarketClock(START, 120, host_seconds=lambda: host[0])
+    ages: list[timedelta] = []
+
+    def slow(tick: Tick) -> None:
+        ages.append(clock.now() - tick.at)
+        host[0] += 1  # a loop that is blocked, or an exit that is being sent
+        ages.append(clock.now() - tick.at)
+
+    async def go_on() -> None:
+        while not ended.is_set():
+            await anyio.lowlevel.checkpoint()
+            host[0] += 0.001
+
+    async def at_end() -> None:
+        ended.set()
+
+    ended = anyio.Event()
+    player = PacedPlayer(
+        playback=Playback(
+            recording=Recorded(),
+            clock=clock,
+            reached=await read_reached(database),
+            on_tick=slow,
+            prime=slow,
+        ),
+        clock=clock,
+        ledger=RunLedger(database, deferred=False),
+        on_end=at_end,
+    )
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(go_on)
+            assert await player.run()
+
+    assert len(ages) == 2 * len(list(Recorded().path(None)))
+    assert max(ages[:-2]) <= AHEAD
+    assert clock.now() == END
 
 
 async def test_paced_what_is_due_at_the_end_is_begun_before_the_end_is_told(

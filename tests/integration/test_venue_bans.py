@@ -1,8 +1,10 @@
 """A venue that bans us: nobody asks it meanwhile, and whoever must know is told."""
 
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
+import anyio
 import pytest
 
 from tests.fakes.host import ShiftedHost
@@ -150,3 +152,51 @@ async def test_a_ban_without_an_end_is_asked_once_after_each_pause(banned: Banne
 
     assert asked == [1, 2, 3]
     assert "no end" in (await banned.alert())[1]
+
+
+async def test_a_ban_of_days_is_asked_after_each_hour_and_is_alerted(banned: Banned) -> None:
+    """M2.6, M4.7: an end that the venue does not mean keeps exits for an hour, not for days."""
+    harness, until = banned.harness, banned.host.now() + timedelta(days=3)
+    await banned.begin(VenueUnavailableError("418", until))
+    asked = []
+    for _ in range(3):
+        await banned.sweep(59 * 60)
+        await harness.reconciler.run()
+        assert len(banned.asked()) == len(asked)
+        await banned.sweep(60)
+        await harness.reconciler.run()
+        asked.append(len(banned.asked()))
+
+    assert asked == [1, 2, 3]
+    assert "hourly" in (await banned.alert())[1]
+
+
+async def test_a_call_from_before_the_ban_and_a_cut_probe_let_one_ask(banned: Banned) -> None:
+    """M2.6: nobody but the call that probes says that the probe is over, and it always does."""
+    harness, venue = banned.harness, banned.harness.venues[SCRIPTED]
+    gate = harness.venue.gate = anyio.Event()
+
+    async def ask() -> None:
+        with suppress(VenueUnavailableError):
+            await venue.account()
+
+    async with anyio.create_task_group() as earlier:
+        earlier.start_soon(ask)  # it left before the ban
+        await anyio.lowlevel.checkpoint()
+        harness.bans.refused(SCRIPTED, VenueUnavailableError("418", banned=True), banned.host.now())
+        banned.host.shift += FIVE
+        harness.venue.gate = anyio.Event()
+        async with anyio.create_task_group() as probing:
+            probing.start_soon(ask)
+            await anyio.lowlevel.checkpoint()
+            gate.set()
+            for _ in range(5):
+                await anyio.lowlevel.checkpoint()
+
+            with pytest.raises(VenueUnavailableError, match="no end"), anyio.fail_after(10):
+                await venue.account()
+            probing.cancel_scope.cancel()
+    harness.venue.gate = None
+    await venue.account()
+
+    assert harness.bans.standing == {}

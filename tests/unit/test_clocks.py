@@ -4,7 +4,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from tradebotd.clocks.market import MarketClock
+from tradebotd.clocks.market import LONGEST_STANDSTILL_SECONDS, MarketClock
 from tradebotd.clocks.wall import WallClock
 
 START = datetime(2022, 1, 3, tzinfo=UTC)
@@ -25,6 +25,59 @@ def test_market_time_runs_so_many_times_as_fast_as_host_time() -> None:
     clock.stop_at(START + timedelta(minutes=3))
     host[0] += 1000
     assert clock.now() == START + timedelta(minutes=3)
+
+
+def test_market_time_goes_no_further_than_it_is_let_and_makes_up_for_nothing() -> None:
+    """2.4: who plays the prices says how far; a busy host does not make them old."""
+    host = [100.0]
+    clock = MarketClock(START, 60, host_seconds=lambda: host[0])
+    clock.run_no_further(START + timedelta(minutes=2))
+    host[0] += 1
+    assert clock.now() == START + timedelta(minutes=1)
+    host[0] += 4
+    assert clock.now() == START + timedelta(minutes=2)
+
+    assert clock.run_no_further(START + timedelta(minutes=9)) == 3.0
+    assert clock.now() == START + timedelta(minutes=2)
+    host[0] += 1
+    assert clock.now() == START + timedelta(minutes=3)
+    assert clock.run_no_further(None) == 0.0
+    host[0] += 60
+    assert clock.now() == START + timedelta(minutes=63)
+
+
+def test_market_time_stands_still_for_so_long_at_most() -> None:
+    """Nothing that waits for it waits without an end."""
+    host = [100.0]
+    clock = MarketClock(START, 60, host_seconds=lambda: host[0])
+    clock.run_no_further(START)
+    host[0] += LONGEST_STANDSTILL_SECONDS
+    assert clock.now() == START
+    host[0] += 1
+    assert clock.now() == START + timedelta(minutes=1)
+    assert clock.run_no_further(START + timedelta(hours=1)) == LONGEST_STANDSTILL_SECONDS
+    assert clock.now() == START + timedelta(minutes=1)
+
+
+async def test_a_sleeper_waits_while_market_time_stands_still() -> None:
+    host = [100.0]
+    clock = MarketClock(START, 60, host_seconds=lambda: host[0])
+    clock.run_no_further(START)
+    awake = anyio.Event()
+
+    async def sleep() -> None:
+        await clock.sleep_until(START + timedelta(seconds=1))
+        awake.set()
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sleep)
+            host[0] += 1
+            await a_few_turns()
+            assert not awake.is_set()
+            clock.run_no_further(None)
+            host[0] += 1
+            await awake.wait()
 
 
 def test_at_speed_0_time_stands_until_it_is_jumped_and_never_goes_back() -> None:

@@ -43,13 +43,14 @@ def stop(number: int) -> ExitGroup:
     return ExitGroup(id=number, kind=RESTING, orders=(order,))
 
 
-def context(kind: GroupKind, *, cleared: bool = False) -> ConflictContext:
+def context(kind: GroupKind, *, cleared: bool = False, withdrawn: bool = False) -> ConflictContext:
     return ConflictContext(
         kind=kind,
         replacement=Replacement.PROMISED,
         capped=False,
         in_flight=(),
         cleared=cleared,
+        withdrawn=withdrawn,
     )
 
 
@@ -65,11 +66,23 @@ def test_what_rests_is_asked_to_be_replaced_by_what_rests_alone() -> None:
 
 @pytest.mark.parametrize("cleared", [False, True])
 def test_there_is_no_third_order_beside_a_promise(*, cleared: bool) -> None:
-    """M5.4: a stop waits, and cancels neither; an exit at the market tries to have the old gone."""
+    """M5.4: a stop waits, and cancels neither."""
     old, new = stop(1), stop(2)
     step = next_step(Groups(active=new, retiring=old), context(RESTING, cleared=cleared))
     assert isinstance(step, Deny)
     assert step.rule is DenialRule.EXIT_RETIRING
 
-    step = next_step(Groups(active=new, retiring=old), context(MARKET, cleared=cleared))
-    assert isinstance(step, Deny) if cleared else step == CancelAll(old)
+
+def test_an_exit_at_the_market_withdraws_the_promise_then_the_old_order() -> None:
+    """M5.4, M6.1: where the venue lets go of neither, it is denied and tried again."""
+    old, new = stop(1), stop(2)
+    both = Groups(active=new, retiring=old)
+
+    assert next_step(both, context(MARKET)) == CancelAll(new)
+    assert next_step(both, context(MARKET, withdrawn=True)) == CancelAll(old)
+    empty = ExitGroup(id=2, kind=RESTING)
+    kept = Groups(active=empty, retiring=old)
+    assert next_step(kept, context(MARKET, withdrawn=True)) == CancelAll(old)
+    step = next_step(both, context(MARKET, withdrawn=True, cleared=True))
+    assert isinstance(step, Deny)
+    assert step.rule is DenialRule.EXIT_RETIRING

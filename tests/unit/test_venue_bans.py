@@ -8,6 +8,8 @@ from tradebotd.domain.venue_ban import (
     FIRST_PAUSE,
     LONGEST_BELIEVED,
     LONGEST_PAUSE,
+    LONGEST_PROBE,
+    LONGEST_UNASKED,
     VenueBan,
     VenueBans,
 )
@@ -35,7 +37,7 @@ def test_a_ban_with_an_end_is_waited_out_and_says_so() -> None:
     assert bans.holds(VENUE, until - SECOND) is not None
     assert bans.holds(OTHER, NOW) is None
     assert str(ban_of(bans)) == "it is not asked until 2026-03-01 12:05:00 UTC: 429"
-    bans.begin(VENUE)
+    bans.begin(VENUE, until)
     assert bans.holds(VENUE, until) is None
 
     bans.answered(VENUE)
@@ -85,11 +87,62 @@ def test_behind_a_ban_without_an_end_one_asks_and_the_others_wait_for_its_answer
     later = NOW + FIRST_PAUSE
 
     assert bans.holds(VENUE, later) is None
-    bans.begin(VENUE)
+    probe = bans.begin(VENUE, later)
     assert bans.holds(VENUE, later) is not None
 
-    bans.end(VENUE)  # it was cut, or no answer came: the next one may ask
+    bans.end(VENUE, probe)  # it was cut, or no answer came: the next one may ask
     assert bans.holds(VENUE, later) is None
+
+
+def test_only_the_call_that_probes_ends_its_probe() -> None:
+    """M2.6: one that was sent before the ban ends meanwhile, and lets nobody else in."""
+    bans = VenueBans()
+    earlier = bans.begin(VENUE, NOW)
+    bans.refused(VENUE, banned(), NOW)
+    later = NOW + FIRST_PAUSE
+    probe = bans.begin(VENUE, later)
+
+    bans.end(VENUE, earlier)
+
+    assert bans.holds(VENUE, later) is not None
+    bans.end(VENUE, probe)
+    assert bans.holds(VENUE, later) is None
+
+
+def test_a_probe_that_hangs_keeps_the_others_for_a_minute() -> None:
+    """M2.6: then the next one may ask; the end of the first says nothing of the second."""
+    bans = VenueBans()
+    bans.refused(VENUE, banned(), NOW)
+    later = NOW + FIRST_PAUSE
+    hung = bans.begin(VENUE, later)
+
+    assert bans.holds(VENUE, later + LONGEST_PROBE - SECOND) is not None
+    assert bans.holds(VENUE, later + LONGEST_PROBE) is None
+    bans.begin(VENUE, later + LONGEST_PROBE)
+    bans.end(VENUE, hung)
+
+    assert bans.holds(VENUE, later + LONGEST_PROBE) is not None
+
+
+def test_an_end_that_is_far_off_is_doubted_every_hour() -> None:
+    """M2.6: no exit waits three days for a misread date; one asks, the others wait for it."""
+    bans, until = VenueBans(), NOW + timedelta(days=3)
+    bans.refused(VENUE, banned(until), NOW)
+    hour = NOW + LONGEST_UNASKED
+
+    assert str(ban_of(bans)) == (
+        "it says that it must not be asked until 2026-03-04 12:00:00 UTC; one call asks at"
+        " 2026-03-01 13:00:00 UTC all the same, and then hourly: 429"
+    )
+    assert bans.holds(VENUE, hour - SECOND) is not None
+    assert bans.holds(VENUE, hour) is None
+    probe = bans.begin(VENUE, hour)
+    assert bans.holds(VENUE, hour) is not None
+
+    bans.refused(VENUE, banned(hour + timedelta(minutes=5)), hour)  # the venue knows better now
+    bans.end(VENUE, probe)
+    assert ban_of(bans).until == hour + timedelta(minutes=5)
+    assert bans.holds(VENUE, ban_of(bans).until) is None
 
 
 def test_an_end_that_no_venue_means_is_none() -> None:

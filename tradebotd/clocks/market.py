@@ -18,6 +18,8 @@ from tradebotd.clocks.host import monotonic
 from tradebotd.ports.clock import ClockKind
 
 LONGEST_SLEEP_SECONDS: Final = 10.0
+LONGEST_STANDSTILL_SECONDS: Final = 60.0
+STANDSTILL_POLL_SECONDS: Final = 0.005
 
 _own_holds: ContextVar[int] = ContextVar("own_holds", default=0)
 
@@ -37,6 +39,7 @@ class MarketClock:
         self._host_seconds = host_seconds
         self._host_origin = host_seconds()
         self._end: datetime | None = None
+        self._limit: datetime | None = None
         self._holds = 0
         self._free: anyio.Event | None = None
         self._sleepers: list[tuple[datetime, int, int, anyio.Event]] = []
@@ -53,9 +56,32 @@ class MarketClock:
     def now(self) -> datetime:
         if not self._speed:
             return self._origin
-        elapsed = self._host_seconds() - self._host_origin
-        now = self._origin + timedelta(seconds=elapsed * self._speed)
+        now = self._unlimited()
+        if self._limit is not None and now > self._limit:
+            more = (now - self._limit) - self._longest_standstill()
+            now = self._limit + max(more, timedelta())
         return now if self._end is None else min(now, self._end)
+
+    def _unlimited(self) -> datetime:
+        elapsed = self._host_seconds() - self._host_origin
+        return self._origin + timedelta(seconds=elapsed * self._speed)
+
+    def _longest_standstill(self) -> timedelta:
+        return timedelta(seconds=LONGEST_STANDSTILL_SECONDS * self._speed)
+
+    def run_no_further(self, limit: datetime | None) -> float:
+        """Stand still at *limit* until another one is set; None: run on. With a speed only.
+
+        No standstill is made up for, and none lasts longer than LONGEST_STANDSTILL_SECONDS, so that
+        nothing that waits for market time waits without an end. Returns the host seconds for which
+        it stood at the limit before.
+        """
+        stood = (self._unlimited() - self.now()).total_seconds() / self._speed
+        beyond_data = self._end is not None and self.now() >= self._end
+        if stood > 0 and not beyond_data:
+            self.restart_from(self.now())
+        self._limit = limit
+        return 0.0 if beyond_data else stood
 
     def stop_at(self, end: datetime) -> None:
         """Stand still from *end* on: market time ends with the data."""
@@ -112,8 +138,10 @@ class MarketClock:
             await self._sleep_until_jumped(instant)
 
     async def _sleep_by_host_time(self, instant: datetime) -> None:
-        while (left := (instant - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - no event
-            await anyio.sleep(min(left / self._speed, LONGEST_SLEEP_SECONDS))
+        while (left := (instant - self.now()).total_seconds()) > 0:
+            stands = self._limit is not None and self._unlimited() > self._limit
+            pause = max(left / self._speed, STANDSTILL_POLL_SECONDS if stands else 0.0)
+            await anyio.sleep(min(pause, LONGEST_SLEEP_SECONDS))
 
     async def _sleep_until_jumped(self, instant: datetime) -> None:
         holds = _own_holds.get()

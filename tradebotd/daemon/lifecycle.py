@@ -15,6 +15,7 @@ from tradebotd.config.model import Config
 from tradebotd.config.secrets import database_password
 from tradebotd.control.server import WaitingRoom, open_door
 from tradebotd.daemon.app import App
+from tradebotd.daemon.database_account import claim_database, refuse_another_account
 from tradebotd.daemon.leader_election import acquire, holding
 from tradebotd.daemon.operator.waiting_view import WaitingView
 from tradebotd.daemon.places import refuse_a_second_one
@@ -131,33 +132,36 @@ async def hold_account(
 ) -> AsyncIterator[Lease]:
     """Hold the account during the block, with a current schema. Raises AccountTakenError.
 
-    Only the account's holder migrates; a fresh database has no holder yet, and no table for one.
-    *founds* False: raise NoDatabaseError for an account that no daemon has ever held, migrate
-    nothing and do not wait for the account.
+    Raises ConfigError for another account than the database's own. Only the account's holder
+    migrates; a fresh database has no holder yet, and no table for one. *founds* False: raise
+    NoDatabaseError for an account that no daemon has ever held, migrate nothing and do not wait
+    for the account.
     """
-    view = view or WaitingView(config)
+    view, account = view or WaitingView(config), config.daemon.account
     migrates = founds and config.database.migrate_on_start
     async with database.connection() as connection:
         made = await leadership.is_there(connection)
         known = await leadership.known_accounts(connection) if made and not founds else []
-    if not founds and config.daemon.account not in known:
+        if made and founds:
+            await refuse_another_account(connection, account)
+    if not founds and account not in known:
         raise NoDatabaseError(_nothing_of(config, known))
     if not made:
         view.wait_for(THE_SCHEMA)
         await bring_up_to_date(database, files, allowed=migrates)
     host = SystemHost()
     when_taken = config.daemon.when_taken if founds else "exit"
-    view.wait_for(f"the account {config.daemon.account!r}")
+    view.wait_for(f"the account {account!r}")
     if when_taken == "standby":
         view.stand_by()
         notify("READY=1", "STATUS=standing by")
-    lease = await acquire(
-        database, config.daemon.account, host, when_taken=when_taken, seen=view.on_holder_seen
-    )
+    lease = await acquire(database, account, host, when_taken=when_taken, seen=view.on_holder_seen)
     async with holding(database, lease, host):
         if made:
             view.wait_for(THE_SCHEMA)
             await bring_up_to_date(database, files, allowed=migrates)
+        if founds:
+            await claim_database(database, account)
         yield lease
 
 

@@ -13,11 +13,20 @@ from tradebotd.domain.ids import VenueName
 FIRST_PAUSE: Final = timedelta(minutes=1)  # of a ban without an end; it doubles with each
 LONGEST_PAUSE: Final = timedelta(minutes=30)
 LONGEST_BELIEVED: Final = timedelta(days=4)  # Binance bans for three days at most
+LONGEST_UNASKED: Final = timedelta(hours=1)  # whatever end is told: it may be misread
+LONGEST_PROBE: Final = timedelta(minutes=1)  # then another call may ask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """Call that asks a banned venue whether it answers again; it alone ends its probe."""
+
+    began_at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
 class VenueBan:
-    """`until`: not asked before it. `told`: the venue said so, and it is no pause of our own.
+    """`until`: not asked before it. `ends_at`: the end that the venue told; None: it told none.
 
     `count`: how often in a row it was banned without an end.
     """
@@ -25,14 +34,27 @@ class VenueBan:
     since: datetime
     until: datetime
     reason: str
-    told: bool
+    ends_at: datetime | None
     count: int = 0
-    probing: bool = False
+    probe: Probe | None = None
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether one call asks at `until` and the others wait for its answer.
+
+        At an end that was told everybody may ask.
+        """
+        return self.until != self.ends_at
 
     def __str__(self) -> str:
-        at = f"{self.until:%Y-%m-%d %H:%M:%S} UTC"
-        if self.told:
+        at = _written(self.until)
+        if not self.is_probed:
             return f"it is not asked until {at}: {self.reason}"
+        if self.ends_at is not None:
+            return (
+                f"it says that it must not be asked until {_written(self.ends_at)}; one call asks"
+                f" at {at} all the same, and then hourly: {self.reason}"
+            )
         return (
             f"it says no end, so it is asked again at {at}, and then after pauses of up to"
             f" {LONGEST_PAUSE.total_seconds() / 60:.0f} minutes: {self.reason}"
@@ -40,13 +62,13 @@ class VenueBan:
 
 
 class VenueBans:
-    """The one keeper of bans, by venue: whoever would ask a venue looks here."""
+    """Keeper of all bans, by venue: every caller that would ask a venue looks here."""
 
     def __init__(self) -> None:
         self._bans: dict[VenueName, VenueBan] = {}
 
     def ban(self, venue: VenueName) -> VenueBan | None:
-        """The ban that stands until *venue* has answered; its time may be over."""
+        """Return the ban that stands until *venue* has answered; its time may be over."""
         return self._bans.get(venue)
 
     @property
@@ -54,50 +76,69 @@ class VenueBans:
         return dict(self._bans)
 
     def holds(self, venue: VenueName, now: datetime) -> VenueBan | None:
-        """The ban because of which *venue* is not asked at *now*; None: it may be asked.
+        """Return the ban because of which *venue* is not asked at *now*; None: it may be asked.
 
-        Behind a ban without an end one asks, and the others wait for what is answered to it.
+        Behind a ban that is probed one call asks, and the others wait for its answer; one that
+        hangs keeps them for LONGEST_PROBE at most.
         """
         ban = self._bans.get(venue)
-        return ban if ban is not None and (now < ban.until or ban.probing) else None
+        if ban is None:
+            return None
+        probed = ban.probe is not None and now < ban.probe.began_at + LONGEST_PROBE
+        return ban if now < ban.until or probed else None
 
-    def begin(self, venue: VenueName) -> None:
-        """Note that *venue* is asked, which `holds` let pass; `end` must follow."""
-        ban = self._bans.get(venue)
-        if ban is not None and not ban.told:
-            ban.probing = True
+    def begin(self, venue: VenueName, now: datetime) -> Probe | None:
+        """Note a call to *venue*, which `holds` let pass; `end` must follow with what is returned.
 
-    def end(self, venue: VenueName) -> None:
+        That is None where the call is no probe.
+        """
         ban = self._bans.get(venue)
-        if ban is not None:
-            ban.probing = False
+        if ban is None or not ban.is_probed:
+            return None
+        ban.probe = Probe(now)
+        return ban.probe
+
+    def end(self, venue: VenueName, probe: Probe | None) -> None:
+        """Note the end of a call, however it ended; another call's probe goes on."""
+        ban = self._bans.get(venue)
+        if ban is not None and probe is not None and ban.probe is probe:
+            ban.probe = None
 
     def answered(self, venue: VenueName) -> None:
-        """Note that it answered, whatever it said: it is not away any more."""
+        """Forget the ban: whatever the venue said, it is not away any more."""
         self._bans.pop(venue, None)
 
     def refused(self, venue: VenueName, error: VenueUnavailableError, now: datetime) -> None:
         """Take *error* for a ban, if it is one.
 
         An end that has passed, or lies further off than any venue bans for, is none: then the
-        pause grows with each time.
+        pause grows with each time. One that is far off is believed, and doubted hourly.
         """
         if not error.is_ban:
             return
-        before, until = self._bans.get(venue), error.until
+        before, ends_at = self._bans.get(venue), error.until
         since = now if before is None else before.since
         reason = str(error)
-        if until is not None and now < until <= now + LONGEST_BELIEVED:
-            if before is not None and before.told:
-                until = max(until, before.until)  # of two answers to calls side by side
-            self._bans[venue] = VenueBan(since=since, until=until, reason=reason, told=True)
+        if ends_at is not None and now < ends_at <= now + LONGEST_BELIEVED:
+            if before is not None and before.ends_at is not None and now < before.until:
+                ends_at = max(ends_at, before.ends_at)  # of two answers to calls side by side
+            self._bans[venue] = VenueBan(
+                since=since,
+                until=min(ends_at, now + LONGEST_UNASKED),
+                reason=reason,
+                ends_at=ends_at,
+            )
             return
-        if until is not None:
-            reason += f" (until {until:%Y-%m-%d %H:%M:%S} UTC, which is no end to believe)"
+        if ends_at is not None:
+            reason += f" (until {_written(ends_at)}, which is no end to believe)"
         if before is not None and now < before.until:
             return  # calls side by side are answered alike: the pause grows once
         count = 1 if before is None else before.count + 1
         pause = min(FIRST_PAUSE * 2 ** min(count - 1, 10), LONGEST_PAUSE)
         self._bans[venue] = VenueBan(
-            since=since, until=now + pause, reason=reason, told=False, count=count
+            since=since, until=now + pause, reason=reason, ends_at=None, count=count
         )
+
+
+def _written(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -32,6 +32,8 @@ POINTS_BEFORE_YIELDING: Final = 200
 PRIME_LOOK_BACK: Final = timedelta(days=5)  # the longest weekend of an exchange, and a day
 DATABASE_RETRY_SECONDS: Final = 0.5
 LAST_TIMER_SECONDS: Final = 0.1
+AHEAD: Final = timedelta(seconds=5)  # of market time: how far it may be ahead of the prices played
+SLOWED_SECONDS: Final = 5.0  # of host time lost, then it is logged
 
 OnTick = Callable[[Tick], Awaitable[None] | None]
 
@@ -222,7 +224,11 @@ class Timeline:
 
 
 class PacedPlayer:
-    """Player with a speed: each path point at its time, none skipped when late."""
+    """Player with a speed: each path point at its time, none skipped when late.
+
+    Market time waits for it: on a busy host a replay is slower than its speed, and no price grows
+    old while the next one is on its way.
+    """
 
     def __init__(
         self,
@@ -240,6 +246,7 @@ class PacedPlayer:
         self._commit_every = commit_every_seconds
         self._stopping = anyio.Event()
         self._warned = False
+        self._lost = 0.0
 
     def stop(self) -> None:
         self._stopping.set()
@@ -254,9 +261,11 @@ class PacedPlayer:
         if self._playback.reached.ended:
             return True
         committed = monotonic()
+        self._let_run()
         while not self._stopping.is_set():
             now = self._clock.now()
             await self._playback.deliver(now)
+            self._let_run()
             if now >= end:
                 # The scheduler's timer is due in this very moment, too: let its jobs begin.
                 await anyio.sleep(LAST_TIMER_SECONDS)
@@ -269,6 +278,13 @@ class PacedPlayer:
             await self._wait(now)
         await self._commit(self._clock.now(), ended=False)
         return False
+
+    def _let_run(self) -> None:
+        tick = self._playback.next
+        self._lost += self._clock.run_no_further(None if tick is None else tick.at + AHEAD)
+        if self._lost >= SLOWED_SECONDS:
+            log.warning("replay slowed", lost_s=round(self._lost, 1), speed=self._clock.speed)
+            self._lost = 0.0
 
     async def _wait(self, now: datetime) -> None:
         tick = self._playback.next

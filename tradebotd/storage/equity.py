@@ -31,8 +31,10 @@ FLOWS: Final = """
             FROM positions AS p LEFT JOIN market_symbols AS m ON m.symbol = p.symbol
            WHERE p.closed_at IS NULL ORDER BY p.bot, p.id) AS holdings,
     (SELECT (count(*), count(*) FILTER (WHERE moves), count(*) FILTER (WHERE moves AND role = 'exit'))
-       FROM (SELECT role, NOT (type <> 'market' AND status IN ('new', 'partially_filled')) AS moves
-               FROM orders WHERE NOT settled) AS unsettled) AS under_way
+       FROM (SELECT role, NOT (type <> 'market' AND (status IN ('new', 'partially_filled')
+                                                     OR role = 'exit' AND status = 'pending_new')) AS moves
+               FROM orders WHERE NOT settled) AS unsettled) AS under_way,
+    (SELECT id FROM positions WHERE closed_at IS NOT NULL ORDER BY id DESC LIMIT 1) AS last_closed
 """
 _OF_ALL: Final = """,
     ARRAY(SELECT (c.name, s.venue, s.asset, s.realized)
@@ -120,6 +122,8 @@ class Flows:
     `exiting`: exits among them. `resting`: orders rest at a venue, and may fill at any moment.
     `sums`: the change of each purse by all that we have recorded, without the cost of open spot
     holdings.
+    `last_closed`: the newest of the closed positions; another one between two reads was opened and
+    closed in between, if the first did not hold it.
     """
 
     sums: Mapping[CashKey, Decimal]
@@ -129,6 +133,7 @@ class Flows:
     moving: bool
     exiting: bool
     resting: bool
+    last_closed: PositionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +194,7 @@ def flows_of(row: Any) -> Flows:
         moving=moving > 0,
         exiting=exiting > 0,
         resting=unsettled > moving,
+        last_closed=row["last_closed"],
     )
 
 

@@ -119,6 +119,11 @@ class Groups:
     active: ExitGroup | None = None
     retiring: ExitGroup | None = None
 
+    @property
+    def newest_first(self) -> list[ExitGroup]:
+        """Groups in the order to cancel them: an order that is being replaced cannot be."""
+        return [group for group in (self.active, self.retiring) if group is not None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupUse:

@@ -5,6 +5,7 @@ from typing import Any, Final, LiteralString
 from tradebotd.storage.postgres.database import Connection
 
 INSTANCE_NONCE: Final = "instance_nonce"  # 5 bytes in hex, drawn by the first migration
+ACCOUNT: Final = "account"  # whose database it is: rows of bots and orders do not say
 MARKET_CLOCK: Final = "market_clock"  # {"reached": ISO 8601, "ended": bool}
 HALT: Final = "halt"  # {"reason", "since"}, or null
 ACCOUNT_HALT: Final = "account_halt"  # {"rule", "detail", "since", "until" or null}, or null
@@ -23,6 +24,9 @@ CLEAR_VALUE: Final[LiteralString] = """
     INSERT INTO settings (key, value) VALUES ($1, 'null')
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()
 """
+CLAIM_VALUE: Final[LiteralString] = """
+    INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING
+"""
 DELETE_VALUE: Final[LiteralString] = "DELETE FROM settings WHERE key = $1"
 
 
@@ -37,6 +41,12 @@ async def get(connection: Connection, key: str) -> Any | None:
 async def lock(connection: Connection, key: str) -> Any | None:
     """Return the value as `get` does, locked until the transaction ends."""
     return await connection.fetchval(LOCK_VALUE, key)
+
+
+async def claim(connection: Connection, key: str, value: Any) -> Any:
+    """Store *value* unless there is one; return what is stored from now on."""
+    await connection.execute(CLAIM_VALUE, key, value)
+    return await get(connection, key)
 
 
 async def put(connection: Connection, key: str, value: Any) -> None:

@@ -177,7 +177,7 @@ class ContainedVenue:
         if ban is not None:
             raise VenueUnavailableError(f"{name}: {ban}", ban.until if now < ban.until else None)
         before = bans.ban(name)
-        bans.begin(name)
+        probe = bans.begin(name, now)
         try:
             yield
         except VenueUnavailableError as error:
@@ -189,7 +189,7 @@ class ContainedVenue:
         else:
             self._answered(before)
         finally:
-            bans.end(name)
+            bans.end(name, probe)
 
     def _refused(self, error: VenueUnavailableError, before: VenueBan | None) -> None:
         self._bans.refused(self.name, error, self._host.now())

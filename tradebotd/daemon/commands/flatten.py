@@ -4,7 +4,6 @@ import sys
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
 
@@ -25,6 +24,7 @@ from tradebotd.daemon.wiring.merged_feed import AllFeeds
 from tradebotd.daemon.wiring.root import synchronise
 from tradebotd.daemon.wiring.trading import wire_trading
 from tradebotd.domain.decimals import plain
+from tradebotd.scheduling.job import no_progress
 from tradebotd.scheduling.timeline import Playback
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.reports import Row
@@ -125,7 +125,7 @@ async def _flatten(
     await trading.instruments.look_quietly()  # a lot that nobody knows is refused
     await trading.protection.load(market.clock.now())
     await trading.reconciler.run()
-    return await trading.flatten.run(_nobody_looks)
+    return await trading.flatten.run(no_progress)
 
 
 def _know_prices(market: Market) -> None:
@@ -141,8 +141,4 @@ def _know_prices(market: Market) -> None:
 
 
 async def _nothing_to_reload() -> None:
-    pass
-
-
-def _nobody_looks(_: dict[str, Any]) -> None:
     pass

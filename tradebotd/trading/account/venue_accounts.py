@@ -125,8 +125,11 @@ class VenueAccounts:
         """
         calm = not flows.moving and before == flows
         sold, sold_before = _sold(flows, name), _sold(before, name)
+        # A round trip within the call is in neither of both, but for its result.
+        tripped = flows.last_closed != before.last_closed and flows.last_closed not in sold_before
         exits = before.exiting or flows.exiting or bool(sold_before.items() - sold.items())
         entries = before.pending != flows.pending or bool(sold.keys() - sold_before.keys())
+        exits, entries = exits or tripped, entries or tripped
         # What came in meanwhile may be in the answer or not: entries are taken off once more.
         known = flows if exits else before
         answer = VenueAnswer(

@@ -12,6 +12,7 @@ from tradebotd.domain.bot import AccountLimits, BotSpec, SizingKind
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import EntryPostponedError, FeedError, OrderDeniedError
+from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import (
     OrderIntent,
@@ -107,11 +108,22 @@ class Entries:
         venue = symbol.instrument.venue
         permit = self._gate.admit(spec.name, venue)
         self._filters.check_symbol(spec, symbol.instrument, side)
-        await self._setups.ensure(spec, symbol)
-        quote, average = await self._prices.quote(symbol), await self._filters.average(symbol)
+        async with self._setups.ensured(spec, symbol):
+            quote, average = await self._prices.quote(symbol), await self._filters.average(symbol)
+            wanted = _Wanted(spec, symbol, side, decision, candles, now, quote, average)
+            prepared = await self._prepared(wanted, permit, venue)
+        if prepared is None:
+            raise EntryPostponedError(
+                DenialRule.ACCOUNT_MOVING, f"{ATTEMPTS} answers were overtaken by exits"
+            )
+        with permit.sending():
+            return await self._placement.send(prepared, send_blocked_by=permit.send_blocked_by)
+
+    async def _prepared(
+        self, wanted: "_Wanted", permit: EntryPass, venue: VenueName
+    ) -> Prepared | None:
+        """Write the entry's row; None: each of so many answers was overtaken."""
         answers = await self.account.ask(venue)
-        wanted = _Wanted(spec, symbol, side, decision, candles, now, quote, average)
-        prepared: Prepared | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
                 answers = await self.account.ask(venue, answers)
@@ -120,13 +132,8 @@ class Entries:
                     wanted, permit, answers, may_repeat=attempt < REPEATS
                 )
             if prepared is not None:
-                break
-        if prepared is None:
-            raise EntryPostponedError(
-                DenialRule.ACCOUNT_MOVING, f"{ATTEMPTS} answers were overtaken by exits"
-            )
-        with permit.sending():
-            return await self._placement.send(prepared, send_blocked_by=permit.send_blocked_by)
+                return prepared
+        return None
 
     async def _prepare(
         self, wanted: "_Wanted", permit: EntryPass, answers: Answers, *, may_repeat: bool

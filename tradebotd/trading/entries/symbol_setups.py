@@ -1,7 +1,8 @@
 """Leverage, margin and position mode of a futures symbol, set at its venue before an entry."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,16 +57,33 @@ class SymbolSetups:
         self._standing: dict[Place, SymbolSetup] = {}
         self._refused: dict[Place, _Refusal] = {}
         self._one_at_a_time: dict[Place, anyio.Lock] = defaultdict(anyio.Lock)
+        self._claims: dict[Place, Counter[int]] = defaultdict(Counter)  # entries by their leverage
 
-    async def ensure(self, spec: BotSpec, symbol: MarketSymbol) -> None:
-        """Raises OrderDeniedError (`setup_refused`: by the venue), EntryPostponedError (it cannot
-        change now, or the venue does not answer), DatabaseUnavailableError.
+    @asynccontextmanager
+    async def ensured(self, spec: BotSpec, symbol: MarketSymbol) -> AsyncIterator[None]:
+        """Set the symbol up for an entry, and keep it so until the entry's row is written.
+
+        From then on the row does. Raises OrderDeniedError (`setup_refused`: by the venue),
+        EntryPostponedError (it cannot change now, or the venue does not answer),
+        DatabaseUnavailableError.
         """
-        if spec.position_type is not PositionType.FUTURES:
-            return
         venue, wanted = symbol.instrument.venue, SymbolSetup(leverage=spec.leverage)
+        futures = spec.position_type is PositionType.FUTURES
+        if not futures or not self._venues[venue].traits.sets_up_symbols:
+            yield
+            return
         place = (venue, symbol.symbol)
-        if not self._venues[venue].traits.sets_up_symbols or self._standing.get(place) == wanted:
+        claims = self._claims[place]
+        _check_in_use(place, +claims, wanted)
+        claims[wanted.leverage] += 1
+        try:
+            await self._ensure(place, wanted)
+            yield
+        finally:
+            claims[wanted.leverage] -= 1
+
+    async def _ensure(self, place: Place, wanted: SymbolSetup) -> None:
+        if self._standing.get(place) == wanted:
             return
         async with self._one_at_a_time[place]:
             if self._standing.get(place) == wanted or await self._is_used_so(place, wanted):
@@ -74,20 +92,14 @@ class SymbolSetups:
             await self._set_up(place, wanted)
 
     async def _is_used_so(self, place: Place, wanted: SymbolSetup) -> bool:
-        """Return whether what is held or ordered has the *wanted* leverage; False: nothing is.
+        """Return whether all that is held or ordered there has the *wanted* leverage.
 
-        Raises EntryPostponedError where it has another one.
+        Returns False where nothing is. Raises EntryPostponedError where it has another one.
         """
         async with self._database.connection() as connection:
             used = await symbol_setups.select_in_use(connection, *place)
-        if not used - {wanted.leverage}:
-            return bool(used)
-        found = ", ".join(str(each) for each in sorted(used))
-        raise EntryPostponedError(
-            DenialRule.SETUP_WAITS,
-            f"{place[1]} is held or ordered with leverage {found}: it becomes {wanted.leverage}"
-            " once nothing is",
-        )
+        _check_in_use(place, used, wanted)
+        return bool(used)
 
     def _check_refused(self, place: Place, wanted: SymbolSetup) -> None:
         """Refuse what the venue refused a moment ago, so that it is not asked again and again."""
@@ -98,6 +110,7 @@ class SymbolSetups:
 
     async def _set_up(self, place: Place, wanted: SymbolSetup) -> None:
         venue, symbol = place
+        self._standing.pop(place, None)  # not known until the venue has answered
         try:
             with anyio.fail_after(SET_UP_SECONDS):
                 await self._venues[venue].set_up(symbol, wanted)
@@ -119,6 +132,17 @@ class SymbolSetups:
         words = f"{place[0]} refuses leverage {wanted.leverage} of {place[1]}: {reason}"
         until = self._host.monotonic() + pause
         self._refused[place] = _Refusal(wanted, words, until, count)
-        self._standing.pop(place, None)
         log.warning("symbol set-up refused", venue=place[0], symbol=place[1], reason=reason)
         return OrderDeniedError(DenialRule.SETUP_REFUSED, words)
+
+
+def _check_in_use(place: Place, used: Collection[int], wanted: SymbolSetup) -> None:
+    """Raises EntryPostponedError where the symbol is *used* with another leverage."""
+    others = sorted(set(used) - {wanted.leverage})
+    if others:
+        found = ", ".join(str(each) for each in others)
+        raise EntryPostponedError(
+            DenialRule.SETUP_WAITS,
+            f"{place[1]} is held or ordered with leverage {found}: it becomes {wanted.leverage}"
+            " once nothing is",
+        )

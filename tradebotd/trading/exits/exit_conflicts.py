@@ -65,7 +65,7 @@ class ConflictContext:
 
     `capped`: all exits together sell no more than is held (reduce-only, where no other position
     holds the symbol). `part`: this one sells less than that, and no cap tells it from the one
-    before. `cleared`: clearing was tried.
+    before. `cleared`: clearing the retiring group was tried, `withdrawn`: the active one.
     """
 
     kind: GroupKind
@@ -74,6 +74,7 @@ class ConflictContext:
     in_flight: Container[ClientOrderId]
     part: bool = False
     cleared: bool = False
+    withdrawn: bool = False
     asked: bool = False
 
 
@@ -116,9 +117,16 @@ def _beside(
 
 
 def _beside_retiring(active: ExitGroup, retiring: ExitGroup, context: ConflictContext) -> Step:
-    """Return the step beside an active exit whose predecessor retires."""
+    """Return the step beside an active exit whose predecessor retires.
+
+    A venue that has promised one stop in the place of another does not let go of the old one before
+    the new one is taken back: no exit at the market waits for its word.
+    """
     if retiring.unsettled and _is_promised(context):
         return _UNSETTLED  # the venue has yet to say which of both it is
+    promised = context.replacement is Replacement.PROMISED and retiring.unsettled
+    if promised and active.kind is GroupKind.RESTING and not context.withdrawn:
+        return CancelAll(active)
     if context.cleared and retiring.unsettled:
         return _beside_both(active, retiring, context)
     return CancelAll(retiring)

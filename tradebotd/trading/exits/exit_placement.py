@@ -128,9 +128,8 @@ class ExitPlacement:
     async def withdraw(self, position_id: PositionId) -> None:
         """Cancel what rests for the position, and what retires. Raises as `place`."""
         async with self._locks.hold(position_id, GroupKind.RESTING):
-            groups = (await self.read(position_id)).groups
-            for group in (groups.retiring, groups.active):
-                if group is not None and group.kind is GroupKind.RESTING:
+            for group in (await self.read(position_id)).groups.newest_first:
+                if group.kind is GroupKind.RESTING:
                     await self._orders.clear(group)
 
     async def clear(self, position_id: PositionId, group: ExitGroup) -> None:
@@ -141,7 +140,7 @@ class ExitPlacement:
     async def _place(
         self, position_id: PositionId, request: _ExitRequest, first: ExitRead | None
     ) -> None:
-        cleared = asked = False
+        cleared = withdrawn = asked = False
         for _ in range(MOST_STEPS):
             read = first if first is not None else await self.read(position_id, request.kind)
             first, position, groups = None, read.position, read.groups
@@ -149,6 +148,7 @@ class ExitPlacement:
                 self._context(read, request.kind),
                 part=sells_a_part(request.build, position),
                 cleared=cleared,
+                withdrawn=withdrawn,
                 asked=asked,
             )
             match next_step(groups, context):
@@ -157,12 +157,13 @@ class ExitPlacement:
                         return
                 case Retire(group):
                     await self._make_room(position, group, request.kind)
-                    cleared = False
+                    cleared = withdrawn = False
                 case CancelAll(group):
                     if request.kind is GroupKind.MARKET:
                         self._on_retired(position_id)
                     await self._clear_for(group, request)
-                    cleared = True
+                    withdrawn |= group is groups.active
+                    cleared |= group is not groups.active
                 case VerifyNotExecuted(orders):
                     asked = await self._prove_or_lessen(position, orders, context, request)
                 case Deny(rule, detail):
@@ -295,7 +296,8 @@ class ExitPlacement:
     ) -> None:
         kind = request.kind
         approved = [approve_exit(intent) for intent in intents]
-        replacing = how.replacing if len(approved) == 1 else None
+        at_once = len(approved) == 1 and self._takes_the_place(approved[0].intent, how.replacing)
+        replacing = how.replacing if at_once else None
         if how.replacing is not None and replacing is None and how.retire is not None:
             await self._make_room(position, how.retire, kind)
             raise OrderDeniedError(DenialRule.EXIT_RETIRING, "what rests has to be gone first")
@@ -317,6 +319,21 @@ class ExitPlacement:
         request.reports = await send_together(self.orders, venue, prepared)
         if how.retire is not None and request.clears:
             await self._orders.clear_quietly(how.retire)
+
+    def _takes_the_place(self, intent: OrderIntent, old: GroupOrder | None) -> bool:
+        """Return whether the venue can put the order in the place of *old* in one call.
+
+        Where it promises that, only prices and quantity change.
+        """
+        if old is None:
+            return False
+        request, traits = intent.request, self._venues[old.venue].traits
+        same = (request.type, request.time_in_force, request.working_price) == (
+            old.type,
+            old.time_in_force,
+            old.working_price,
+        )
+        return same or traits.replacement is not Replacement.PROMISED
 
     async def _replace(
         self, venue: Venue, prepared: Prepared, old: GroupOrder

@@ -91,9 +91,8 @@ class OrphanedExits:
 
     async def _clear(self, position_id: PositionId, groups: Groups) -> None:
         try:
-            for group in (groups.retiring, groups.active):
-                if group is not None:
-                    await self._placement.clear(position_id, group)
+            for group in groups.newest_first:
+                await self._placement.clear(position_id, group)
             await self._verify_gone(position_id)
         except OrderDeniedError as denied:  # an exit is being made: the next check sees its end
             log.debug("orphaned exit deferred", position=position_id, rule=denied.rule)

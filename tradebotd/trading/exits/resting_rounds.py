@@ -162,6 +162,8 @@ class RestingRounds:
                 await self._handle([one for one in taken if self._is_ready(one)], venue, result)
         finally:
             self._working = False
+        if self._queue.venues:  # marked meanwhile, and a caller that met this round has said so
+            self._resting.mark_dirty()
 
     async def _handle(
         self, taken: Sequence[PositionId], venue: VenueName, result: SweepResult

@@ -93,6 +93,7 @@ class RestingStops:
         self._venues = venues
         self._checked: set[PositionId] = set()  # checked since it changed
         self._due: dict[PositionId, None] = {}
+        self._marked_again: set[PositionId] = set()  # since its check has begun to read
         self.queue = RestingQueue()
         self._places: dict[PositionId, VenueName] = {}
         self._moved_at: dict[PositionId, datetime] = {}
@@ -103,14 +104,22 @@ class RestingStops:
         self.failing = self._missing.failing
         placement.subscribe_to_retirements(self._on_retired)
 
-    def _mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
+    def _mark_due(self, position_id: PositionId) -> None:
         self._due[position_id] = None
+        self._marked_again.add(position_id)
+
+    def _mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
+        self._mark_due(position_id)
         venue = self._places.get(position_id)
         if venue is None:
             return  # nothing of it has been seen yet
         if is_urgent is None:
             is_urgent = self.live(position_id) is None
         self.queue.add(position_id, venue, is_urgent=is_urgent)
+        self.mark_dirty()
+
+    def mark_dirty(self) -> None:
+        """Signal that positions wait in the queue."""
         self.dirty = True
         self.wakeup.set()
 
@@ -158,11 +167,9 @@ class RestingStops:
             return live != wanted
         if near_enough(live, wanted, position.side):
             return False
-        return not (self._moved_just_now(position.id) and follows(live, wanted, position.side))
-
-    def _moved_just_now(self, position_id: PositionId) -> bool:
-        moved_at = self._moved_at.get(position_id)
-        return moved_at is not None and self._clock.now() - moved_at < MOVE_EVERY
+        moved_at = self._moved_at.get(position.id)
+        just_now = moved_at is not None and self._clock.now() - moved_at < MOVE_EVERY
+        return not (just_now and follows(live, wanted, position.side))
 
     def on_order_settled(self, position_id: PositionId) -> None:
         """Mark the position for a check: one of its orders has come to its end."""
@@ -171,9 +178,10 @@ class RestingStops:
             self._mark_dirty(position_id, is_urgent=not self.queue.is_at_work(position_id))
 
     def _on_retired(self, position_id: PositionId) -> None:
-        """Drop what rested: it makes way for an exit of our own at the market."""
+        """Drop what rested or was promised: it makes way for an exit of ours at the market."""
         self._live.pop(position_id, None)
-        self._due[position_id] = None
+        self._promises.end(position_id)
+        self._mark_due(position_id)
 
     def forget(self, position_id: PositionId) -> None:
         for by_position in (self._due, self._live, self._places, self._moved_at):
@@ -181,6 +189,7 @@ class RestingStops:
         self._missing.forget(position_id)
         self._room.forget(position_id)
         self._checked.discard(position_id)
+        self._marked_again.discard(position_id)
         self.queue.discard(position_id)
         self._promises.end(position_id)
 
@@ -194,6 +203,7 @@ class RestingStops:
 
         *failed* gains what failed. Raises DatabaseUnavailableError; then it stays due.
         """
+        self._marked_again.discard(position_id)
         try:
             read = await self._placement.read(position_id)
         except OrderDeniedError:
@@ -373,7 +383,8 @@ class RestingStops:
     def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
         if self._promises.end(position_id):
             self._missing.backoff.forget(position_id)
-        self._due.pop(position_id, None)
+        if position_id not in self._marked_again:  # what was read may be of before that
+            self._due.pop(position_id, None)
         self._missing.lost.pop(position_id, None)
         if live is not None:
             self._live[position_id] = live

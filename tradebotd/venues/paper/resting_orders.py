@@ -66,7 +66,7 @@ def triggered_by(
     triggered: list[TriggeredOrder] = []
     linked: set[str] = set()
     for order in orders:
-        as_met = _as_triggered(order.request) if order.triggered else order.request
+        as_met = on_book(order)
         kind = as_met.working_price
         compared = prices if kind is PriceKind.LAST else others(kind)
         arrived_at = order.accepted_at + terms.latency
@@ -125,10 +125,15 @@ def _within(side: Side, price: Decimal, limit: Decimal) -> bool:
     return price <= limit if side is Side.BUY else price >= limit
 
 
-def _as_triggered(request: OrderRequest) -> OrderRequest:
-    """Return what an order is once its stop was met: a limit, or what it takes at the market."""
-    type_ = OrderType.LIMIT if request.type in WITH_LIMIT else OrderType.MARKET
-    return replace(request, type=type_, working_price=PriceKind.LAST)
+def on_book(order: RestingOrder) -> OrderRequest:
+    """Return what the order is by now: one whose stop was met is a limit, or takes the market.
+
+    That is met by the last price, whatever its stop was compared with.
+    """
+    if not order.triggered:
+        return order.request
+    type_ = OrderType.LIMIT if order.request.type in WITH_LIMIT else OrderType.MARKET
+    return replace(order.request, type=type_, working_price=PriceKind.LAST)
 
 
 def would_trigger(request: OrderRequest, current: Decimal) -> bool:

@@ -8,7 +8,7 @@ from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType
 from tradebotd.domain.self_trade import SELF_TRADE, SelfTrade
 from tradebotd.domain.side import Side
 from tradebotd.storage.paper_orders import RestingOrder
-from tradebotd.venues.paper.resting_orders import level_of
+from tradebotd.venues.paper.resting_orders import level_of, on_book
 from tradebotd.venues.paper.settlement import BookChanges, book_expired, end
 
 
@@ -28,13 +28,13 @@ def met_of_ours(
         if order.request.symbol == request.symbol and order.request.side is request.side.opposite
     ]
     if kind is SelfTrade.REJECTS:
-        return [order for order in others if not _pass_by(request, order.request)]
+        return [order for order in others if not _pass_by(request, on_book(order))]
     return [
         order
         for order in others
         if price is not None
-        and order.request.type is OrderType.LIMIT
-        and _reaches(request.side, price, level_of(order.request))
+        and (other := on_book(order)).type is OrderType.LIMIT
+        and _reaches(request.side, price, level_of(other))
     ]
 
 
