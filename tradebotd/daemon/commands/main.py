@@ -130,9 +130,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _dispatch(options: argparse.Namespace, signals: Signals | None) -> int:
+    import_pydantic()
     match options.command:
         case "schema":
-            from tradebotd.daemon.commands.offline import print_schema  # noqa: PLC0415
+            from tradebotd.daemon.commands.schema import print_schema  # noqa: PLC0415
 
             return print_schema()
         case "check":
