@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 
 from tradebotd.control.parameters import Parameter
-from tradebotd.control.wire import ErrorAnswer
+from tradebotd.control.wire import ErrorAnswer, adapter_of
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _ERROR: Final = "error"
@@ -30,7 +30,7 @@ class Operation:
 
 def describe(title: str, version: str, operations: Sequence[Operation]) -> dict[str, Any]:
     shapes: list[tuple[Any, Mode, TypeAdapter[Any]]] = [
-        (_ERROR, "serialization", TypeAdapter(ErrorAnswer))
+        (_ERROR, "serialization", adapter_of(ErrorAnswer))
     ]
     for number, operation in enumerate(operations):
         shapes += [

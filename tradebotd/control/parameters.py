@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from tradebotd.control.wire import adapter_of
+
 Place = Literal["path", "query", "body"]
 Fault = Mapping[str, Any]  # `loc` and `msg`, as pydantic has them
 
@@ -77,7 +79,7 @@ class Signature:
             else:
                 place = _place(name, annotation, path_names)
                 self.parameters.append(
-                    Parameter(name, place, TypeAdapter(annotation), parameter.default)
+                    Parameter(name, place, adapter_of(annotation), parameter.default)
                 )
 
     @property

@@ -142,7 +142,7 @@ class Reloader:
     async def _apply(self, read: "_Read") -> None:
         config = read.config
         specs = {spec.name: spec for spec in config.bot_specs()}
-        configs = {bot.name: bot.model_dump(mode="json") for bot in config.bots}
+        configs = config.bot_settings()
         changed = [name for name, spec in self._specs.items() if specs.get(name) != spec]
         self._void(changed)
         async with self._database.transaction(durable=True) as connection:
