@@ -1,11 +1,10 @@
 """Reload of the configuration: applies what can change while running, or nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 import structlog
@@ -39,8 +38,7 @@ log = structlog.get_logger(__name__)
 _NO_PRICES: Final[Mapping[str, Decimal]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotReloaded:
+class NotReloaded(NamedTuple):
     """Reason why the current file is not in force, and since when (market time)."""
 
     why: str

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from tradebotd.domain.ids import BotName, OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
@@ -52,8 +52,7 @@ SELECT_EXTREMES: Final[LiteralString] = """
 CashKey = tuple[VenueName, str]  # a venue, and an asset there
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Snapshot in the account's currency; `bot` None: the whole account."""
 
     bot: BotName | None
@@ -85,8 +84,7 @@ class OpenHolding:
     funding: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BotFlows:
+class BotFlows(NamedTuple):
     """Flows of a bot. `realized`: by venue and quote asset, net of fees, of all its positions.
 
     Open positions are included.
@@ -131,8 +129,7 @@ class Flows:
     resting: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountHistory:
+class AccountHistory(NamedTuple):
     """History of the account. `recent_entries`: in the last minute; the others are unit values."""
 
     day_start: Decimal | None

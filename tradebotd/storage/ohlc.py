@@ -1,9 +1,8 @@
 """Candles by (symbol_id, timeframe, ts); a closed candle is never overwritten here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 import asyncpg
 
@@ -17,8 +16,7 @@ CandleRow = tuple[int, str, datetime, float, float, float, float, float, str]
 COLUMNS: Final = ("symbol_id", "timeframe", "ts", "open", "high", "low", "close", "volume", "feed")
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """Candle stored with other values: open, high, low, close and volume of both."""
 
     symbol_id: SymbolId
@@ -29,8 +27,7 @@ class Difference:
     arrived: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(NamedTuple):
     inserted: int
     differences: Sequence[Difference]
 

@@ -1,11 +1,10 @@
 """`positions`: each bot's open and closed ones; the view `trades` shows the closed ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OpenedMeanwhileError
@@ -118,8 +117,7 @@ _DECIMALS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedPosition:
+class LockedPosition(NamedTuple):
     """Position locked FOR UPDATE, with its totals."""
 
     position: Position
@@ -128,8 +126,7 @@ class LockedPosition:
     close_reason: CloseReason | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldSum:
+class HeldSum(NamedTuple):
     """Sum of all bots' positions in a symbol at a venue; signed. `version` changes with any."""
 
     venue: VenueName

@@ -1,9 +1,9 @@
 """Orders resting at the paper venue: which a tick meets, at what price, what they lock. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.decimals import ONE, ZERO
 from tradebotd.domain.ids import ClientOrderId
@@ -24,8 +24,7 @@ STOPS: Final = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
 AT_ONCE: Final = "order would trigger immediately"
 
 
-@dataclass(frozen=True, slots=True)
-class TriggeredOrder:
+class TriggeredOrder(NamedTuple):
     """A resting order whose price was met, with its fill price and its fee rate.
 
     `price` None: its stop price was met, and its limit is out of reach: it rests as a limit order.
@@ -67,12 +66,12 @@ def triggered_by(
             continue
         fill = _fill_of(as_met, level, prices, compared, instrument, terms)
         if fill is None:
-            triggered.append(TriggeredOrder(order, None, terms.maker))
+            triggered.append(TriggeredOrder(order, price=None, fee_rate=terms.maker))
             continue
         if order.linked_id is not None:
             linked.add(order.linked_id)
         price = exit_price(order.request, fill[0], prices, position, instrument)
-        triggered.append(TriggeredOrder(order, price, fill[1]))
+        triggered.append(TriggeredOrder(order, price=price, fee_rate=fill[1]))
     return triggered
 
 
