@@ -1,4 +1,8 @@
 # ruff: noqa: E402 - the first lines of code come before the other imports on purpose
+import os
+
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # as `main` does: asking blocks
+
 from tradebotd.config.zone_database import in_force
 from tradebotd.domain.decimals import forbid_floats
 

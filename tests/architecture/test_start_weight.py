@@ -15,11 +15,20 @@ API = {
     "tradebotd.daemon.operator.operator",
 }
 LOOP = {"asyncio", "anyio", "uvloop", "asyncpg", "apscheduler", "structlog", "tzlocal"}
+# Of pydantic and of apscheduler, which ask every installed package for plugins of theirs.
+METADATA = {"importlib.metadata"}
+# Which importlib.metadata imports, or what of ours did for one function of many.
+HELPERS = {"csv", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
-    "tradebotd check": ARRAYS | API | LOOP | {"httpx", "ssl", "rich", "tradebotd.feeds.replay"},
-    "tradebotd run": ARRAYS | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
+    "tradebotd check": ARRAYS
+    | API
+    | LOOP
+    | METADATA
+    | HELPERS
+    | {"httpx", "ssl", "rich", "tradebotd.feeds.replay"},
+    "tradebotd run": ARRAYS | METADATA | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
 }
 EXAMPLE = "config.example.toml"
 # The last up to its loop, which comes once all is imported.

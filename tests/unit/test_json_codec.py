@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,11 @@ from tradebotd.storage.postgres.json_codec import dumps, loads
 
 @dataclass(frozen=True, slots=True)
 class Shape:
+    side: Side
+    price: Decimal
+
+
+class Row(NamedTuple):
     side: Side
     price: Decimal
 
@@ -36,6 +41,7 @@ IDENTITY = uuid.UUID(int=7)
         (ValueError("no"), "ValueError: no"),
         ({3, 1, 2}, [1, 2, 3]),
         (Shape(Side.SELL, Decimal("1.5")), {"side": "sell", "price": "1.5"}),
+        ([Row(Side.SELL, Decimal("1.5"))], [{"side": "sell", "price": "1.5"}]),
         ({Side.BUY: (1, True, None)}, {"buy": [1, True, None]}),
         ({1: float("nan"), 2: float("inf")}, {"1": None, "2": None}),
         (Path("/a/b"), "/a/b"),

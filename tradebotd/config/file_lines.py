@@ -6,8 +6,7 @@ Expects text that `tomllib` has parsed: invalid TOML never gets here.
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Location = tuple[str | int, ...]
 
@@ -23,9 +22,10 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )
 
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
-@dataclass(frozen=True, slots=True)
-class _Statement:
+
+class _Statement(NamedTuple):
     """`[table]`, `[[list of tables]]` or the key before an `=`, with its line."""
 
     head: str
@@ -66,6 +66,8 @@ def _located(parts: Location, newest: dict[Location, int]) -> Location:
 
 def _parts(dotted: str) -> Location:
     """Return the parts of a dotted key; quoted parts may contain anything."""
+    if _BARE.fullmatch(dotted):  # nearly all, and the parser takes its time for each
+        return (dotted,)
     table: Any = tomllib.loads(f"{dotted} = 0")
     parts: list[str] = []
     while isinstance(table, dict):

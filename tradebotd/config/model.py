@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr
 
@@ -134,6 +134,11 @@ class Config(Section):
 
     def bot_specs(self) -> tuple[BotSpec, ...]:
         return tuple(self._bot_spec(section) for section in self.bots)
+
+    def bot_settings(self) -> dict[str, dict[str, Any]]:
+        """Return each bot's table as JSON, by name. A dump of one bot would build a serializer."""
+        tables = self.model_dump(mode="json", include={"bots"})["bots"]
+        return {table["name"]: table for table in tables}
 
     def account_limits(self) -> AccountLimits:
         risk = self.risk

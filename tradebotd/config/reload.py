@@ -1,8 +1,7 @@
 """Changes of a new file, and whether they need a restart. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tradebotd.config.model import Config
 from tradebotd.config.written import AS_WRITTEN
@@ -13,8 +12,7 @@ BUILT_ONCE: Final = frozenset({"risk.currency"})
 NOT_LIVE_IN_A_BOT: Final = ("symbol", "position_type")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One key that differs; `old` and `new` are as the file writes them."""
 
     path: str

@@ -1,15 +1,17 @@
 """Notation of single values: durations, percentages, money, times of day, secrets."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
 
-from tradebotd.config.written import as_written
+from tradebotd.config.written import SERIALIZED_AS_WRITTEN
 from tradebotd.config.zone_database import zone
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -194,41 +196,63 @@ def _factor(value: Any) -> Any:
     return speed
 
 
-def _text(pattern: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern})
+def _text(pattern: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": pattern}
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), _text(r"^\d+[smhd]$"), as_written()]
-Percent = Annotated[Decimal, BeforeValidator(_percent), _text(r"^\d+(\.\d+)?%$"), as_written()]
+class _Notation:
+    """Notation of a type in the file: *read* parses it, *json_schema* describes it to editors.
+
+    Does the work of a BeforeValidator, a WithJsonSchema and a WrapSerializer. Those inspect their
+    functions' signatures for each key of the type: a third of building the file's validator.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Any], Any],
+        json_schema: dict[str, Any],
+        *,
+        as_written: bool = False,
+    ) -> None:
+        self._read = read
+        self._json_schema = json_schema
+        self._serialization = SERIALIZED_AS_WRITTEN if as_written else None
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            self._read, handler(source), serialization=self._serialization
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return dict(self._json_schema)
+
+
+Duration = Annotated[timedelta, _Notation(_duration, _text(r"^\d+[smhd]$"), as_written=True)]
+Percent = Annotated[Decimal, _Notation(_percent, _text(r"^\d+(\.\d+)?%$"), as_written=True)]
 Distance = Annotated[
-    Decimal | AtrMultiple,
-    BeforeValidator(_distance),
-    _text(r"^\d+(\.\d+)?(%| ?atr)$"),
-    as_written(),
+    Decimal | AtrMultiple, _Notation(_distance, _text(r"^\d+(\.\d+)?(%| ?atr)$"), as_written=True)
 ]
 StopDistance = Annotated[
     Decimal | AtrMultiple | NoStop,
-    BeforeValidator(_stop),
-    _text(r"^(\d+(\.\d+)?(%| ?atr)|none)$"),
-    as_written(),
+    _Notation(_stop, _text(r"^(\d+(\.\d+)?(%| ?atr)|none)$"), as_written=True),
 ]
-Money = Annotated[Decimal, BeforeValidator(_money), _text(r"^-?\d+(\.\d+)?$")]
+Money = Annotated[Decimal, _Notation(_money, _text(r"^-?\d+(\.\d+)?$"))]
 PositiveMoney = Annotated[
-    Decimal,
-    BeforeValidator(lambda value: _positive(_money(value))),
-    _text(r"^\d+(\.\d+)?$"),
+    Decimal, _Notation(lambda value: _positive(_money(value)), _text(r"^\d+(\.\d+)?$"))
 ]
 AmountNotNegative = Annotated[
-    Decimal,
-    BeforeValidator(lambda value: _not_negative(_money(value))),
-    _text(r"^\d+(\.\d+)?$"),
+    Decimal, _Notation(lambda value: _not_negative(_money(value)), _text(r"^\d+(\.\d+)?$"))
 ]
-TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), _text(r"^\d\d:\d\d$"), as_written()]
-Days = Annotated[tuple[str, ...], BeforeValidator(_days), _text(r"^[a-z,-]+$")]
-ZoneName = Annotated[str, BeforeValidator(_zone)]
-Start = Annotated[datetime, BeforeValidator(_start), _text(r"^\d{4}-\d\d-\d\d.*$")]
-Size = Annotated[int, BeforeValidator(_size), _text(r"^\d+(\.\d+)? ?[KMGT]?B$"), as_written()]
-Speed = Annotated[Decimal, BeforeValidator(_factor), WithJsonSchema({"type": "number"})]
+TimeOfDay = Annotated[time, _Notation(_time_of_day, _text(r"^\d\d:\d\d$"), as_written=True)]
+Days = Annotated[tuple[str, ...], _Notation(_days, _text(r"^[a-z,-]+$"))]
+ZoneName = Annotated[str, _Notation(_zone, {"type": "string"})]
+Start = Annotated[datetime, _Notation(_start, _text(r"^\d{4}-\d\d-\d\d.*$"))]
+Size = Annotated[int, _Notation(_size, _text(r"^\d+(\.\d+)? ?[KMGT]?B$"), as_written=True)]
+Speed = Annotated[Decimal, _Notation(_factor, {"type": "number"})]
 
 
 class SecretReference(Section):

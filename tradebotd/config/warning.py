@@ -1,7 +1,7 @@
 """Warnings of `check`: values that are valid but worth knowing about; never a refusal."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class WarningKind(StrEnum):
@@ -31,8 +31,7 @@ class WarningKind(StrEnum):
     JOB_SLOW = "job_slow"
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigWarning:
+class ConfigWarning(NamedTuple):
     """Warning of `check`; `place` is the path in the file."""
 
     kind: WarningKind

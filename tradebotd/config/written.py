@@ -5,7 +5,7 @@ from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from pydantic import SerializationInfo, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic_core import core_schema
 
 from tradebotd.domain.decimals import plain
 
@@ -16,12 +16,11 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _SIZES: Final = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "KB"))
 
 
-def as_written() -> WrapSerializer:
-    """Return a serializer: as in the file if the dump's context asks for it, else the default."""
-    return WrapSerializer(_serialize, when_used="json")
-
-
-def _serialize(value: Any, plainly: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+def _serialize(
+    value: Any,
+    plainly: core_schema.SerializerFunctionWrapHandler,
+    info: core_schema.SerializationInfo,
+) -> Any:
     """Serialize one value; among these types an integer is a size and a decimal a fraction."""
     if info.context == AS_WRITTEN:
         for kind, write in _WRITERS:
@@ -30,6 +29,12 @@ def _serialize(value: Any, plainly: SerializerFunctionWrapHandler, info: Seriali
         if hasattr(value, "multiple"):
             return f"{plain(value.multiple)} atr"
     return plainly(value)
+
+
+# As in the file if the dump's context asks for it, else the default.
+SERIALIZED_AS_WRITTEN: Final = core_schema.wrap_serializer_function_ser_schema(
+    _serialize, info_arg=True, when_used="json"
+)
 
 
 def written_duration(duration: timedelta) -> str:

@@ -10,10 +10,9 @@ import importlib.util
 import re
 import zoneinfo
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tradebotd.domain.errors import ConfigError
@@ -32,8 +31,7 @@ class ZoneError(ValueError):
     """Unknown or untrustworthy time zone; the message follows the key's path in the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneDatabase:
+class ZoneDatabase(NamedTuple):
     """Time-zone database; *version* is IANA's, like 2026f, or empty if the directory has none."""
 
     source: Literal["package", "system"]

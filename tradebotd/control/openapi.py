@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
 from tradebotd.control.parameters import Parameter
-from tradebotd.control.wire import ErrorAnswer
+from tradebotd.control.wire import ErrorAnswer, adapter_of
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _ERROR: Final = "error"
@@ -16,8 +15,7 @@ _ERROR: Final = "error"
 Mode = Literal["validation", "serialization"]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """A method of a path; `method` in lower case, `name` its function's."""
 
     path: str
@@ -30,7 +28,7 @@ class Operation:
 
 def describe(title: str, version: str, operations: Sequence[Operation]) -> dict[str, Any]:
     shapes: list[tuple[Any, Mode, TypeAdapter[Any]]] = [
-        (_ERROR, "serialization", TypeAdapter(ErrorAnswer))
+        (_ERROR, "serialization", adapter_of(ErrorAnswer))
     ]
     for number, operation in enumerate(operations):
         shapes += [

@@ -3,14 +3,15 @@
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+
+from tradebotd.control.wire import adapter_of
 
 Place = Literal["path", "query", "body"]
 Fault = Mapping[str, Any]  # `loc` and `msg`, as pydantic has them
@@ -29,8 +30,7 @@ class RequestValidationError(Exception):
         return self._faults
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One value that a request brings. `default`: `inspect.Parameter.empty` where it must."""
 
     name: str
@@ -77,7 +77,7 @@ class Signature:
             else:
                 place = _place(name, annotation, path_names)
                 self.parameters.append(
-                    Parameter(name, place, TypeAdapter(annotation), parameter.default)
+                    Parameter(name, place, adapter_of(annotation), parameter.default)
                 )
 
     @property

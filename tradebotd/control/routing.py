@@ -21,7 +21,7 @@ from starlette.routing import Route
 from tradebotd.control.errors import refuse
 from tradebotd.control.openapi import Operation, describe
 from tradebotd.control.parameters import Signature
-from tradebotd.control.wire import ErrorAnswer, ErrorDetail
+from tradebotd.control.wire import ErrorAnswer, ErrorDetail, adapter_of
 
 NOW_HEADER: Final = "tradebotd-now"  # what relative times in tables are relative to
 CLOCK_HEADER: Final = "tradebotd-clock"  # market | wall: whether host times stand beside others
@@ -96,7 +96,7 @@ class APIRouter:
                     methods=tuple(methods),
                     function=function,
                     signature=Signature(function, frozenset(_PATH_NAME.findall(path))),
-                    answer=None if is_response else TypeAdapter(answer),
+                    answer=None if is_response else adapter_of(answer),
                     in_description=include_in_schema,
                 )
             )

@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,8 +20,7 @@ Progress = Callable[[dict[str, Any]], None]
 Act = Callable[[Progress], Awaitable[BaseModel]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     """Line of the stream; `refusal` is the complete answer if it fails before the first line."""
 
     text: str

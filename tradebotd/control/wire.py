@@ -2,9 +2,17 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+)
 
 from tradebotd.domain.decimals import plain
 
@@ -26,7 +34,18 @@ Instant = Annotated[AwareDatetime, PlainSerializer(iso, return_type=str)]
 
 
 class Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        from_attributes=True,
+        defer_build=True,  # its validator is built by the first request that needs it
+    )
+
+
+def adapter_of(shape: Any) -> TypeAdapter[Any]:
+    """Return the validator and serializer of *shape*, built when they are first used."""
+    if isinstance(shape, type) and issubclass(shape, BaseModel):
+        return TypeAdapter(shape)  # its own config says the same
+    return TypeAdapter(shape, config=ConfigDict(defer_build=True))
 
 
 class ErrorDetail(Message):

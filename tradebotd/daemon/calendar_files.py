@@ -1,10 +1,9 @@
 """Calendars of a configuration, loaded for the time that its data spans."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tradebotd.clocks.host import host_now
 from tradebotd.config.model import Config
@@ -24,8 +23,7 @@ if TYPE_CHECKING:  # the readers of files cost a start that reads none
 BEFORE: Final = timedelta(days=31)  # "the last completed session" of the first candle
 
 
-@dataclass(frozen=True, slots=True)
-class DataSpan:
+class DataSpan(NamedTuple):
     """Start and end of one symbol's data at one feed; synthetic data does not end."""
 
     source: str

@@ -1,11 +1,10 @@
 """Reload of the configuration: applies what can change while running, or nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 import structlog
@@ -39,8 +38,7 @@ log = structlog.get_logger(__name__)
 _NO_PRICES: Final[Mapping[str, Decimal]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotReloaded:
+class NotReloaded(NamedTuple):
     """Reason why the current file is not in force, and since when (market time)."""
 
     why: str
@@ -142,7 +140,7 @@ class Reloader:
     async def _apply(self, read: "_Read") -> None:
         config = read.config
         specs = {spec.name: spec for spec in config.bot_specs()}
-        configs = {bot.name: bot.model_dump(mode="json") for bot in config.bots}
+        configs = config.bot_settings()
         changed = [name for name, spec in self._specs.items() if specs.get(name) != spec]
         self._void(changed)
         async with self._database.transaction(durable=True) as connection:

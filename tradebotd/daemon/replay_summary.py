@@ -2,9 +2,8 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tradebotd.storage import leadership
 from tradebotd.storage.postgres.database import Database
@@ -18,8 +17,7 @@ from tradebotd.storage.replay_results import (
 NO_BOTS: Final = "no bot is configured"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplaySummary:
+class ReplaySummary(NamedTuple):
     """`curves` by bot, None for the account, whose money is *currency*.
 
     `others`: accounts that have used this database, too; what they traded is among the trades.

@@ -4,9 +4,8 @@ Spot alone: two bots on one futures symbol are refused whatever the venue does, 
 symbols never meet. All spot bots are long, so entries buy and exits sell. Pure.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 SELF_TRADE: Final = "self_trade"  # what a reason begins with, of an order that ended because of it
 
@@ -21,8 +20,7 @@ class SelfTrade(StrEnum):
     REJECTS = "rejects"  # Alpaca: 403, potential wash trade
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BotOrders:
+class BotOrders(NamedTuple):
     """Orders that one bot may have at its venue. `enters`: it makes entries; `entry_rests`: as
     limit orders. `stops_rest`: conditional exits, and of those targets `on_book` as limit orders.
     """

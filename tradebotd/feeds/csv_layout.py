@@ -3,9 +3,8 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.candle_times import unix_time
@@ -32,8 +31,7 @@ _COMMA: Final = re.compile(r"-?(\d*),(\d+)")
 Row = tuple[int, Sequence[str], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Layout; `places`: of the six columns among *width*; `time_name`: name of the time column."""
 
     separator: str

@@ -1,14 +1,12 @@
 """Files that are no CSV or Parquet: what they are, and what to do with them."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.timeframe import Timeframe
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """`name` with its article; `way`: what an operator does with such a file."""
 
     name: str

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from tradebotd.domain.candle import Candle, RejectedCandle, Tick, path_through, ticks_of
 from tradebotd.domain.decimals import from_float
@@ -79,8 +79,7 @@ class Recordings:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """File with its parsed name; `source` is its name in messages, unique within the feed."""
 
     path: Path

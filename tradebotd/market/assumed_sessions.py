@@ -6,9 +6,8 @@ seldom: guarding a position on a day without trading costs nothing, and none sta
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.market.sessions import DAY, Break, Session
 
@@ -17,8 +16,7 @@ _Place = tuple[int, time]  # days after the session's date, and the exchange's o
 _Shape = tuple[_Place, ...]  # open, then start and end of each break, then close
 
 
-@dataclass(frozen=True, slots=True)
-class RegularHours:
+class RegularHours(NamedTuple):
     """Regular trading hours of each weekday, in the exchange's own time."""
 
     zone: tzinfo

@@ -3,10 +3,9 @@
 import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tradebotd.clocks.host import host_now
 from tradebotd.config.zone_database import must_be_current
@@ -45,8 +44,7 @@ _STEP: Final = timedelta(days=14)
 _STEPS: Final = 27  # a year without a session: there is no next one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownSessions:
+class KnownSessions(NamedTuple):
     """Sessions that the library knows in [known_from, known_until], ascending and disjoint.
 
     `ends`: the last day that it knows at all; None if it computes sessions by rule.

@@ -1,15 +1,15 @@
 """Breaks that a configuration declares, where a table of sessions leaves them out. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, tzinfo
 from itertools import chain
+from typing import NamedTuple
 
 from tradebotd.market.sessions import DAY, Break, Session
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredBreak:
+class DeclaredBreak(NamedTuple):
     """A break by the exchange's own clock, on `weekdays` (0: Monday; empty: all).
 
     An end that is not behind the start is on the next day: `00:00` ends a day.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import structlog
@@ -52,8 +52,7 @@ class PullResult:
         return f"{count} {'row' if count == 1 else 'rows'} quarantined, the first: {reason}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fetched:
+class _Fetched(NamedTuple):
     feed: FeedName
     candles: Sequence[Candle]
     rejected: Sequence[RejectedCandle]

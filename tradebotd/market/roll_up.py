@@ -1,16 +1,15 @@
 """Roll-up of base candles to higher timeframes, one by one; only complete periods. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.sessions import Break, Calendar
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(NamedTuple):
     """Period of a higher candle: base candles with start <= ts < end, outside `breaks`."""
 
     ts: datetime

@@ -3,23 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tradebotd.domain.instrument import ALWAYS_OPEN
 
 DAY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Hours:
+class Hours(NamedTuple):
     """Trading hours without a break: `open` <= instant < `close`."""
 
     open: datetime
     close: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(NamedTuple):
     """Break such as a lunch, without trading: `start` <= instant < `end`."""
 
     start: datetime

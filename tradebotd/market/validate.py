@@ -1,9 +1,8 @@
 """Validation of fetched candles: bad ones are rejected, odd ones flagged, none is repaired."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.candle import Candle, RejectedCandle
 from tradebotd.domain.candle_rules import candle_flaw
@@ -13,8 +12,7 @@ OUTLIER_FACTOR: Final = 10  # times the widest recent candle
 MIN_RECENT: Final = 20  # fewer candles do not define a usual range
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validated:
+class Validated(NamedTuple):
     good: Sequence[Candle]
     rejected: Sequence[RejectedCandle]
 

@@ -1,10 +1,9 @@
 """Port for market data; every adapter must pass tests/contract/test_feed.py."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tradebotd.domain.candle import Candle, RejectedCandle, Tick
 from tradebotd.domain.ids import FeedName
@@ -13,8 +12,7 @@ from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedCandles:
+class FetchedCandles(NamedTuple):
     """Closed candles, oldest first, each open time once; and the rows that were rejected.
 
     `duplicates` counts identical rows that were dropped.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Context, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.decimals import EXACT, ONE, ZERO
 
@@ -58,8 +58,7 @@ class Undone:
     since_before: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class Weighed(NamedTuple):
     """Result of a weighing. *against*: equity before the transfer; None: nothing to weigh it by."""
 
     units: Units

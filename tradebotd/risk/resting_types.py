@@ -1,9 +1,8 @@
 """Order types in which exits may rest at a venue, and the second price of a stop-limit. Pure."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.decimals import ONE, plain
 from tradebotd.domain.denial import DenialRule
@@ -18,8 +17,7 @@ TARGETS: Final = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT, Ord
 STOP_LIMIT_OFFSET: Final = Decimal("0.005")  # of the stop price
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestingTypes:
+class RestingTypes(NamedTuple):
     """Types and times in force of a resting stop and its target; None: the daemon's alone.
 
     `limit_offset`: how far the limit of a stop-limit lies beyond its stop, as a fraction of it.

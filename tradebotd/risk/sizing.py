@@ -1,8 +1,7 @@
 """Sizing of entries: in Decimal, through the venue's filters, and never clamped silently."""
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.decimals import ONE, ZERO, floor_to_step
@@ -17,8 +16,7 @@ DEFAULT_COST_BUFFER: Final = Decimal("0.002")
 _PERCENT: Final = Decimal("0.01")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class Means(NamedTuple):
     """Funds an entry may draw on, all in the symbol's quote asset.
 
     `equity`: the bot's. `free_cash`: cash that nothing holds. `exposure_left`: notional left until

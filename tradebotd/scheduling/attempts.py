@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 from tenacity import (
@@ -24,8 +24,7 @@ from tradebotd.scheduling.job import Job, RunContext
 LONGEST_ERROR: Final = 20_000  # characters of a traceback that are kept: its end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
+class Backoff(NamedTuple):
     """Exponential backoff with jitter, short by default: a replay must not stall."""
 
     initial_seconds: float = 0.2

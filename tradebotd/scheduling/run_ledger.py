@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 import structlog
@@ -47,8 +47,7 @@ class OpenRun:
     coalesces: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PendingDeadLetter:
+class PendingDeadLetter(NamedTuple):
     """Dead letter that waits for the database."""
 
     job: JobName

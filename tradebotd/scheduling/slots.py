@@ -4,9 +4,8 @@ An instant is aware UTC. Local dates and times appear only inside `at_instant`.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
 from tradebotd.config.zone_database import zone
@@ -35,8 +34,7 @@ ORDER: Final = (
 _RANK: Final = {name: rank for rank, name in enumerate(ORDER)}
 
 
-@dataclass(frozen=True, slots=True)
-class DueRun:
+class DueRun(NamedTuple):
     """Due times of a job at one check: the latest, and the number of earlier ones it covers.
 
     `first` is the earliest of them; it equals `at` when `earlier` is 0.

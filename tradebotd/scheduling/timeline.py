@@ -6,9 +6,8 @@ row are run again, which each of them must tolerate.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import anyio
 import structlog
@@ -46,16 +45,14 @@ class Recording(Protocol):
     def path(self, after: datetime | None) -> Iterator[Tick]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(NamedTuple):
     """Stored `market_clock`: how far a replay has come. `at` is None if it never started."""
 
     at: datetime | None
     ended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayProgress:
+class ReplayProgress(NamedTuple):
     """Progress of a replay. `share`: None if endless; `candles_per_second`: of host time."""
 
     market_now: datetime

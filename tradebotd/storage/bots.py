@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, LiteralString
+from typing import Any, Final, Literal, LiteralString, NamedTuple
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.bot_status import BotStatus, BotStatusKind
@@ -150,8 +150,7 @@ class Counters:
     daily_unconverted: Mapping[str, Decimal] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleEnd:
+class CycleEnd(NamedTuple):
     """End of a cycle. `was_paused_by`: as the cycle read it; a later change takes precedence."""
 
     status: BotStatus

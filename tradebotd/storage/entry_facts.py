@@ -1,9 +1,8 @@
 """Facts that an entry is judged by: read in one statement, and so all of one moment."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 from tradebotd.domain.ids import BotName
 from tradebotd.risk.account_units import Units
@@ -34,16 +33,14 @@ SELECT: Final[LiteralString] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryHistory:
+class EntryHistory(NamedTuple):
     """Recent entries of a bot. `entries`: in the last minute; `stopped_at`: last close by a stop."""
 
     entries: int
     stopped_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountRecord:
+class AccountRecord(NamedTuple):
     """Record of an account. `unweighed`: worth of the transfers that no snapshot has counted.
 
     `seen`: each purse as the last snapshot has seen it.
@@ -55,8 +52,7 @@ class AccountRecord:
     seen: dict[CashKey, LastSeen]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryFacts:
+class EntryFacts(NamedTuple):
     """Facts for an entry of one bot; `flows` has that bot alone, and the holdings of all."""
 
     record: AccountRecord

@@ -4,8 +4,7 @@ Two statements: `lock` holds the halts and the bot's state, and reads only these
 behind it, so that its snapshot has whatever was committed before those locks were granted.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 import asyncpg
 
@@ -80,8 +79,7 @@ _RULES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldState:
+class HeldState(NamedTuple):
     """The stored halts, and the bot's state; `counters` None: nothing is known of the bot."""
 
     halt: Any | None
@@ -90,8 +88,7 @@ class HeldState:
     counters: Counters | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Insertion:
+class Insertion(NamedTuple):
     """Outcome of an insert. `obstacle`: the rule of what kept it out; `leads`: the lease is ours.
 
     Without either, and not `made`: a decision on this candle is stored.

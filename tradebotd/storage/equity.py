@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from tradebotd.domain.ids import BotName, OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import PositionType
@@ -54,8 +54,7 @@ SELECT_EXTREMES: Final[LiteralString] = """
 CashKey = tuple[VenueName, str]  # a venue, and an asset there
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Snapshot in the account's currency; `bot` None: the whole account."""
 
     bot: BotName | None
@@ -87,8 +86,7 @@ class OpenHolding:
     funding: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BotFlows:
+class BotFlows(NamedTuple):
     """Flows of a bot. `realized`: by venue and quote asset, net of fees, of all its positions.
 
     Open positions are included.
@@ -136,8 +134,7 @@ class Flows:
     last_closed: PositionId | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountHistory:
+class AccountHistory(NamedTuple):
     """History of the account. `recent_entries`: in the last minute; the others are unit values."""
 
     day_start: Decimal | None

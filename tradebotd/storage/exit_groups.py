@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 import asyncpg
 
@@ -99,8 +99,7 @@ class GroupOrder:
         return self.status in {OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExitGroup:
+class ExitGroup(NamedTuple):
     """Exit group; without orders if it replaces one that must be gone first."""
 
     id: int
@@ -125,8 +124,7 @@ class Groups:
         return [group for group in (self.active, self.retiring) if group is not None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupUse:
+class GroupUse(NamedTuple):
     """Choice of the group for an exit's orders, in the transaction that makes them.
 
     *retire*: the active group to retire. *reuse*: an active one without unsettled orders, or

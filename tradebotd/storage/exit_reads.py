@@ -1,8 +1,7 @@
 """Reads that an exit is made from: a position, its exit groups and what it shares, in one snapshot."""
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import PositionId
@@ -39,8 +38,7 @@ SELECT: Final[LiteralString] = (  # constants alone
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExitRead:
+class ExitRead(NamedTuple):
     """An open position and its groups.
 
     `is_shared`: other futures positions of its symbol are open, and the venue knows their sum.

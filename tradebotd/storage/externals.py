@@ -1,9 +1,9 @@
 """`external_orders`, `external_fills`: external activity in an account of ours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from tradebotd.domain.fill import Fill, Forced
 from tradebotd.domain.ids import BotName, ClientOrderId, OrderId, PositionId, VenueName
@@ -118,8 +118,7 @@ SELECT_DOUBTFUL: Final[LiteralString] = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Excess:
+class Excess(NamedTuple):
     """Part of a fill that exceeds what its order's position held, with the order's bot.
 
     `position_id`: of an exit.

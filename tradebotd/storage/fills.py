@@ -1,9 +1,9 @@
 """`fills`: each execution once, on (venue, symbol, trade_id)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import (
@@ -59,8 +59,7 @@ LATEST_OF_FOUR: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeeWorth:
+class FeeWorth(NamedTuple):
     """Worth of a fee. `rate`: quote asset per unit of the fee's asset when the fill was booked.
 
     None: unknown, and P&L does not contain the fee. `elsewhere`: the part of the fee that neither
@@ -71,8 +70,7 @@ class FeeWorth:
     elsewhere: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Latest:
+class Latest(NamedTuple):
     """Latest fill and latest exit of a position by execution time, and the exit's reason."""
 
     at: datetime | None

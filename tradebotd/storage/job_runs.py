@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 import asyncpg
 
@@ -138,8 +138,7 @@ class RunRecord:
     eventful: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFigures:
+class JobFigures(NamedTuple):
     """Figures of a job for `tradebotctl jobs`; the window's figures count rolled-up runs."""
 
     last_started_at: datetime | None

@@ -1,9 +1,8 @@
 """`levels_daily`: one row for each (coming session, symbol), made once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 import asyncpg
 
@@ -12,8 +11,7 @@ from tradebotd.domain.levels import PivotLevels
 from tradebotd.storage.postgres.database import Connection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LevelsRow:
+class LevelsRow(NamedTuple):
     """Daily levels; `trade_date`: the session they apply to, `y_`: values of the one before."""
 
     trade_date: date

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 import anyio.lowlevel
 import asyncpg
@@ -20,8 +20,7 @@ COLUMNS: Final = ("symbol_id", "timeframe", "ts", "open", "high", "low", "close"
 MOST_STORED: Final = 2  # times as many as are compared with them
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """Candle stored with other values: open, high, low, close and volume of both."""
 
     symbol_id: SymbolId

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from tradebotd.domain.ids import ClientOrderId, OrderId, VenueName
 from tradebotd.domain.instrument import PositionType
@@ -78,8 +78,7 @@ SELECT_DOUBTS: Final[LiteralString] = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
+class Doubt(NamedTuple):
     """Order whose executed quantity is uncertain; `missing`: the part not known to be filled."""
 
     client_order_id: ClientOrderId

@@ -1,11 +1,10 @@
 """`positions`: each bot's open and closed ones; the view `trades` shows the closed ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OpenedMeanwhileError
@@ -116,8 +115,7 @@ SELECT_SUMS: Final[LiteralString] = """
 MovedExit = tuple[PositionId, int, Decimal, Decimal | None, Decimal | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedPosition:
+class LockedPosition(NamedTuple):
     """Position locked FOR UPDATE, with its totals."""
 
     position: Position
@@ -126,8 +124,7 @@ class LockedPosition:
     close_reason: CloseReason | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldSum:
+class HeldSum(NamedTuple):
     """Sum of all bots' positions in a symbol at a venue; signed. `version` changes with any."""
 
     venue: VenueName

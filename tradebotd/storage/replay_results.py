@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 from tradebotd.storage.postgres.database import Connection
 
@@ -56,8 +56,7 @@ class BotTrades:
     open: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EquityCurve:
+class EquityCurve(NamedTuple):
     """Equity in the account's currency; `drawdown`: the deepest fall, as a share of the peak."""
 
     since: datetime

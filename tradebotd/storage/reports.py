@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from tradebotd.domain.ids import JobName, PositionId
 from tradebotd.domain.job import RunStatus
@@ -143,8 +143,7 @@ class Account:
     holder: Row | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinceStart:
+class SinceStart(NamedTuple):
     ran_well: bool
     last_status: RunStatus
 

@@ -1,11 +1,10 @@
 """`symbol_pauses`: symbols whose exits are paused, with the reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 from tradebotd.domain.decimals import from_float
 from tradebotd.storage.postgres.database import Connection
@@ -25,8 +24,7 @@ SELECT_LAST_CLOSES: Final[LiteralString] = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SymbolPause:
+class SymbolPause(NamedTuple):
     """Pause of a symbol; `ratio`: new shares per old one, where a split is suspected."""
 
     symbol: str

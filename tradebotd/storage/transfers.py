@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
@@ -77,8 +77,7 @@ PUT_PURSES: Final[LiteralString] = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastSeen:
+class LastSeen(NamedTuple):
     """Purse (an asset at a venue) at the last snapshot. `told`: transfers reported since.
 
     `absorbed`: changes too small to be noticed, which our records lack.

@@ -1,9 +1,8 @@
 """Fees of `fills` that could not be valued when the fill was booked."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 from tradebotd.domain.ids import VenueName
 from tradebotd.storage.postgres.database import Connection
@@ -36,8 +35,7 @@ IS_LEFT: Final[LiteralString] = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unvalued:
+class Unvalued(NamedTuple):
     """Fee of fill `id`, of a position of `bot` in a symbol quoted in `quote_asset`."""
 
     venue: VenueName

@@ -10,6 +10,7 @@ from typing import NoReturn
 from tradebotd import __version__
 from tradebotd.cli.quick_parser import QuickParser
 from tradebotd.daemon.commands.garbage import leave_the_rest, put_off_search
+from tradebotd.daemon.commands.library_plugins import import_apscheduler, import_pydantic
 from tradebotd.daemon.commands.log_library import import_structlog
 from tradebotd.daemon.process_signals import Signals
 from tradebotd.domain.decimals import forbid_floats
@@ -130,9 +131,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _dispatch(options: argparse.Namespace, signals: Signals | None) -> int:
+    import_pydantic()
     match options.command:
         case "schema":
-            from tradebotd.daemon.commands.offline import print_schema  # noqa: PLC0415
+            from tradebotd.daemon.commands.schema import print_schema  # noqa: PLC0415
 
             return print_schema()
         case "check":
@@ -146,11 +148,13 @@ def _dispatch(options: argparse.Namespace, signals: Signals | None) -> int:
             return run_migrations(options.config, only_list=options.status)
         case "flatten" if signals is not None:
             import_structlog()
+            import_apscheduler()
             from tradebotd.daemon.commands.flatten import run_flatten  # noqa: PLC0415
 
             return run_flatten(options.config, signals)
         case "run" if signals is not None:
             import_structlog()
+            import_apscheduler()
             from tradebotd.daemon.commands.run import run  # noqa: PLC0415
 
             return run(options.config, signals)

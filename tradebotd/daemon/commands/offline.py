@@ -1,6 +1,5 @@
-"""`check` and `schema`: commands that need no running daemon, database or event loop."""
+"""`tradebotd check`: needs no running daemon, database or event loop."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -48,11 +47,6 @@ def check(given: Path | None) -> int:
         sys.stdout.write(f"  warning: {config.told(warning)}\n")
     for note in notes:
         sys.stdout.write(f"  note: {note}\n")
-    return 0
-
-
-def print_schema() -> int:
-    sys.stdout.write(json.dumps(Config.model_json_schema(), indent=2) + "\n")
     return 0
 
 

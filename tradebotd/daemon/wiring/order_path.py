@@ -1,9 +1,9 @@
 """Wiring of the order path: orders, positions, their exits, and reconciliation."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
+from typing import NamedTuple
 
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.exits import resting_venues, wire_exits
@@ -19,8 +19,7 @@ from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.venue_state.order_streams import OrderStreams
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderPath:
+class OrderPath(NamedTuple):
     recorder: OrderRecorder
     placement: Placement
     exits: ExitManager

@@ -1,6 +1,6 @@
 """Wiring of reconciliation, which asks the venues and corrects our records."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tradebotd.clocks.host import SystemHost
 from tradebotd.daemon.wiring.core import TradingCore
@@ -21,8 +21,7 @@ from tradebotd.trading.reconciliation.reconciler import Reconciler, Reconciliati
 from tradebotd.trading.reconciliation.unknown_orders import UnknownOrderResolver
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciliation:
+class Reconciliation(NamedTuple):
     reconciler: Reconciler
     adoption: Adoption
     external: ExternalActivity

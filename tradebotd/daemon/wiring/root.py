@@ -164,10 +164,9 @@ async def synchronise(
     config: Config, files: LoadedFiles, database: Database
 ) -> tuple[dict[str, SymbolId], bytes]:
     """Write the configuration to the tables before anything reads them; return ids and nonce."""
-    configs = {bot.name: bot.model_dump(mode="json") for bot in config.bots}
     async with database.transaction(durable=True) as connection:
         symbol_ids = await sync_symbols(connection, files.symbols)
-        await bots.sync_bots(connection, config.bot_specs(), configs, host_now())
+        await bots.sync_bots(connection, config.bot_specs(), config.bot_settings(), host_now())
         # Clear alerts of calendars that no symbol uses any more, before any is raised.
         await alerts.clear_others(
             connection, AlertCode.CALENDAR_ENDS, sorted(files.calendars), host_now()

@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.order import OrderReport
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderLookup:
+class OrderLookup(NamedTuple):
     """Answer to a lookup; `report` is None when all `endpoints` have never seen the id."""
 
     report: OrderReport | None
@@ -18,8 +18,7 @@ class OrderLookup:
     venue_time: datetime  # the venue's clock when it answered; comparable with host time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replaced:
+class Replaced(NamedTuple):
     """Answer to a replacement. `old` None: the venue does not tell; the caller looks it up.
 
     The stream tells of orders that were linked to the old one.
@@ -29,8 +28,7 @@ class Replaced:
     old: OrderReport | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Balance(NamedTuple):
     """Balance of one asset. `locked`: its part held by resting orders, ours or external."""
 
     total: Decimal = ZERO
@@ -67,8 +65,7 @@ class VenueAccount:
         return Balance(total=self.balances.get(asset, ZERO), locked=self.locked.get(asset, ZERO))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commission:
+class Commission(NamedTuple):
     """Fractions of the notional of one symbol. `asset` None: the quote asset is charged.
 
     `in_base`: a buy is charged in what it buys, so less is held than was bought.
@@ -80,8 +77,7 @@ class Commission:
     in_base: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SymbolSetup:
+class SymbolSetup(NamedTuple):
     """Set-up of futures of one symbol: told once before its first order, never on an order."""
 
     leverage: int = 1
@@ -99,8 +95,7 @@ class VenueClock:
     next_close: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamState:
+class StreamState(NamedTuple):
     """The order stream's state. `gap_since`: what happened from then on may not have been told.
 
     Connected with a gap: subscribed again, and what was missed must be asked for.

@@ -20,9 +20,9 @@ def dumps(value: Any) -> str:
     """Return *value* as JSON text that jsonb accepts. Never raises because of *value*.
 
     UUID, Decimal (without exponent), Path and enum become strings, times ISO 8601, a timedelta
-    seconds, an exception `Type: text`, a set a sorted list, a dataclass an object, a non-finite
-    float null; anything else, and what is nested too deeply, its repr: a record with an odd value
-    is worth more than none.
+    seconds, an exception `Type: text`, a set a sorted list, a dataclass or a NamedTuple an object,
+    a non-finite float null; anything else, and what is nested too deeply, its repr: a record with
+    an odd value is worth more than none.
     """
     return json.dumps(_plain(value, 0), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -36,6 +36,8 @@ def _plain(value: Any, depth: int) -> Any:
         return value
     if depth > DEEPEST:
         return _in_words(value)
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):  # a NamedTuple
+        value = value._asdict()
     if isinstance(value, dict):
         return {_key(key, depth): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,9 +1,8 @@
 """Migrations: numbered, checksummed, locked, all or nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 from tradebotd.domain.errors import MigrationError
 from tradebotd.storage.migration_files import Migration, load_migrations
@@ -30,8 +29,7 @@ INSERT_LEDGER: Final[LiteralString] = (
 NO_TIMEOUT: Final[LiteralString] = "SET LOCAL statement_timeout = 0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationState:
+class MigrationState(NamedTuple):
     """Migration and its state; `applied_at` is None while it is pending."""
 
     version: int

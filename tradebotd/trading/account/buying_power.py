@@ -6,8 +6,8 @@ here, so that two entries do not share what is enough for one. Pure.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import VenueName
@@ -16,8 +16,7 @@ from tradebotd.storage.equity import CashKey, OpenHolding, PendingEntry
 from tradebotd.trading.account.venue_accounts import VenueAnswer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSince:
+class NewSince(NamedTuple):
     """Orders that a venue had not counted yet: their notional, and the futures' margin of it."""
 
     notional: Decimal

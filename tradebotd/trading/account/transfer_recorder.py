@@ -6,11 +6,10 @@ The day's first equity and the highest one are moved by the transfer's share of 
 
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import structlog
@@ -36,8 +35,7 @@ OVERLAP: Final = timedelta(days=1)  # a transfer may be reported late
 NOTICED: Final = Decimal("0.001")  # of the equity: less counts as fees and interest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Jump:
+class Jump(NamedTuple):
     """Unexplained change of the cash in one purse.
 
     *booked*: parts that were inferred earlier and are in our books now. *returned*: parts that went

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 
@@ -84,8 +84,7 @@ class Valuation:
     margins: Mapping[CashKey, Decimal]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountStanding:
+class AccountStanding(NamedTuple):
     """Standing of the account; `state` is for the limits.
 
     `free`: cash that neither a margin nor a pending entry holds.

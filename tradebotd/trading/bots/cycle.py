@@ -5,9 +5,9 @@ The reason for doing nothing is recorded as carefully as an order.
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -60,8 +60,7 @@ STALE_AFTER_PERIODS: Final = 2
 MOST_STEPS: Final = 5  # candles, signal, an entry cancelled, the end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleResult:
+class CycleResult(NamedTuple):
     """Result of a cycle. `acted`: an order was made. `skipped`: another cycle of the bot runs."""
 
     status: str

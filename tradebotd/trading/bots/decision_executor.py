@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from tradebotd.domain.bot import BotSpec, EntryKind
 from tradebotd.domain.bot_status import ENTRY_RESTING, NO_SIGNAL, RUNNING, BotStatus, error, waiting
@@ -47,8 +48,7 @@ class CycleOutcome:
     paused_by: PausedBy | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecidedCycle:
+class DecidedCycle(NamedTuple):
     """Facts that a decision is based on. *candles*: closed ones, oldest first."""
 
     spec: BotSpec

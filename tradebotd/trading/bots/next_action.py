@@ -14,7 +14,7 @@ A cycle gathers facts, asks, performs the action, and asks again with its result
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.bot_status import (
@@ -87,8 +87,7 @@ class Evaluated:
     is_current: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(NamedTuple):
     """Result of cancelling an entry that rested.
 
     `failed`: its outcome is not known yet. `rests`: it is on the side that is wanted. `position`:

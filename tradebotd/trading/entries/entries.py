@@ -1,10 +1,9 @@
 """Entry orders: price, exits, size, limits, and the row that proves all of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 
@@ -313,8 +312,7 @@ def _beyond(power: Decimal, quantity: Decimal, plan: EntryPlan) -> OrderDeniedEr
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """An entry that a bot wants; *quote*: of the venue, where no price was fresh; *average*: the
     price that the symbol's notional is judged by, if it is another.
     """

@@ -1,8 +1,9 @@
 """Plan of an entry before its size: the price, the exits, and reasons against it. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from tradebotd.domain.bot import BotSpec, EntryKind, SizingKind
 from tradebotd.domain.candle import Candle
@@ -17,8 +18,7 @@ from tradebotd.risk.liquidation import liquidation_price
 from tradebotd.trading.entries.atr import average_true_range
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryPlan:
+class EntryPlan(NamedTuple):
     """Plan of an entry.
 
     `price`: where it should fill; `limit_price`: where it rests, None for a market order. `exits`

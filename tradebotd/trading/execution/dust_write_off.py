@@ -13,7 +13,7 @@ from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.contradictions import latest_possible
 from tradebotd.trading.execution.committed_changes import CommittedChanges
-from tradebotd.trading.execution.fill_ledger import close_reason
+from tradebotd.trading.execution.fill_rules import close_reason
 
 
 async def write_off(

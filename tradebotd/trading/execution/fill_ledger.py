@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -14,20 +13,30 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, Order, OrderRole, OrderStatus
-from tradebotd.domain.position import CloseReason, Position, PositionTotals, paid_elsewhere
+from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
+from tradebotd.domain.position import Position, PositionTotals, paid_elsewhere
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, dust, externals, fills, orders, positions, symbols
-from tradebotd.storage.fills import FeeWorth, Latest
+from tradebotd.storage.fills import FeeWorth
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.contradiction_alarms import alert_order, counted_by_now
-from tradebotd.trading.contradictions import fill_contradiction, latest_possible
-from tradebotd.trading.execution.committed_changes import CommittedChanges, Gap
+from tradebotd.trading.contradictions import latest_possible
+from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.execution.fees import Fees
+from tradebotd.trading.execution.fill_rules import (
+    closed_at_and_why,
+    counted,
+    counted_detail,
+    gap_through,
+    least_kept,
+    misfit,
+    subject_of,
+    without_excess,
+)
 from tradebotd.trading.execution.levels_after_fill import after_partial_exit, entered
 
 log = structlog.get_logger(__name__)
@@ -222,7 +231,7 @@ class FillLedger:
             return Booked(position_id, None, excess)
         books, closed, still = locked.books, None, None
         if part is not None:
-            lot = _least_kept(instrument, order, fill)
+            lot = least_kept(instrument, order, fill)
             books = books.exited(part, instrument.base_asset, lot, rate)
             still = books.quantity > 0
         if swept is not None:
@@ -241,7 +250,7 @@ class FillLedger:
         await self._count_day(
             connection, stored, fill, pnl, instrument, trades=0, in_position=still
         )
-        mine = _without(fill, excess)
+        mine = without_excess(fill, excess)
         elsewhere = paid_elsewhere(locked.books, books, mine, instrument)
         return Booked(position_id, mine, excess, elsewhere)
 
@@ -325,67 +334,6 @@ class FillLedger:
             log.error("mismatched fill found", code=code, subject=subject, detail=message)
 
 
-def counted(stored: StoredOrder, fill: Fill) -> StoredOrder:
-    """Return the order behind one more fill."""
-    order = stored.order
-    filled = order.filled_quantity + fill.quantity
-    paid = (stored.average_price or ZERO) * order.filled_quantity + fill.price * fill.quantity
-    wanted = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTIALLY_FILLED
-    # A fill is a fact: it is applied to a final order, too, whose status then stays.
-    status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
-    moved = replace(order, filled_quantity=filled, status=status)
-    return replace(stored, order=moved, average_price=paid / filled)
-
-
-def counted_detail(
-    fill: Fill, pnl: Decimal, asset: str, currency: str, rate: Decimal | None
-) -> dict[str, Any]:
-    """Return the detail of the event that says by which rate *pnl* counts in the bot's day."""
-    said = {"pnl": f"{pnl:f}", "asset": asset, "currency": currency, "trade_id": fill.trade_id}
-    return {"counted": {**said, "rate": None if rate is None else f"{rate:f}"}}
-
-
-def closed_at_and_why(
-    latest: Latest, reason: str | None, fill: Fill
-) -> tuple[datetime, CloseReason]:
-    """Return when and why *fill* closed it; one reported earlier may be the later execution."""
-    at = fill.executed_at
-    if latest.exited_at is not None and latest.exited_at > at:
-        reason = latest.exit_reason
-    return (at if latest.at is None else max(latest.at, at)), close_reason(reason)
-
-
-def gap_through(stored: StoredOrder, position: Position, fill: Fill) -> Gap | None:
-    """Return the gap where the market has gone through the level that a stop names."""
-    level = stored.level
-    if level is None or (fill.price - level) * position.side.sign >= 0:
-        return None
-    return Gap(level=level, price=fill.price)
-
-
-def subject_of(fill: Fill) -> str:
-    return f"{fill.venue} {fill.symbol} {fill.trade_id}"
-
-
-def misfit(stored: StoredOrder, fill: Fill) -> str | None:
-    """Return why it is not a fill of this order, or None."""
-    order = stored.order
-    if (fill.venue, fill.symbol) != (order.venue, order.symbol):
-        return f"its order is of {order.symbol} at {order.venue}"
-    if fill.side is not order.side:
-        return f"its order is to {order.side}"
-    return fill_contradiction(fill)
-
-
-def _least_kept(instrument: Instrument, order: Order, fill: Fill) -> Decimal:
-    """Return the least of a position that is no dust.
-
-    What its order may still sell is none, however large the lot has become since it was placed.
-    """
-    coming = order.quantity - order.filled_quantity - fill.quantity
-    return min(instrument.lot_size, coming) if coming > 0 else instrument.lot_size
-
-
 async def _shares(
     connection: Connection, order_id: OrderId, fill: Fill, held: Decimal
 ) -> tuple[Fill | None, Fill | None, Fill | None]:
@@ -395,16 +343,3 @@ async def _shares(
         return part, None, None
     swept, excess = split(rest, await dust.lock_for_order(connection, order_id))
     return part, swept, excess
-
-
-def _without(fill: Fill, excess: Fill | None) -> Fill:
-    """Return the part that is booked here: the position's and old dust."""
-    if excess is None:
-        return fill
-    return replace(fill, quantity=fill.quantity - excess.quantity, fee=fill.fee - excess.fee)
-
-
-def close_reason(reason: str | None) -> CloseReason:
-    """Return the exit order's reason, or its last word: one inferred absent may come after all."""
-    word = (reason or "").rpartition(" ")[2]
-    return CloseReason(word) if word in set(CloseReason) else CloseReason.EXTERNAL

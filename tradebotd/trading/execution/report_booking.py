@@ -28,8 +28,8 @@ from tradebotd.storage.report_rows import BookedFill, DayRow, OrderRow, Position
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.contradictions import clock_contradiction, latest_possible
 from tradebotd.trading.execution.committed_changes import CommittedChanges
-from tradebotd.trading.execution.fill_ledger import (
-    OVERCOME,
+from tradebotd.trading.execution.fill_ledger import OVERCOME
+from tradebotd.trading.execution.fill_rules import (
     closed_at_and_why,
     counted,
     counted_detail,
@@ -304,8 +304,8 @@ def _with(latest: Latest, reason: str | None, fill: Fill) -> Latest:
     """Return the latest fills of a position behind one more, of an exit made for *reason*."""
     at = fill.executed_at
     if latest.exited_at is None or at >= latest.exited_at:
-        latest = replace(latest, exited_at=at, exit_reason=reason)
-    return replace(latest, at=at if latest.at is None else max(latest.at, at))
+        latest = latest._replace(exited_at=at, exit_reason=reason)
+    return latest._replace(at=at if latest.at is None else max(latest.at, at))
 
 
 def _tell(changes: CommittedChanges, made: CommittedChanges, position_id: PositionId) -> None:

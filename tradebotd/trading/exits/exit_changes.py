@@ -1,10 +1,10 @@
 """`positions set`: an operator moves a position's exits; they are stored with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -41,8 +41,7 @@ log = structlog.get_logger(__name__)
 NONE: Final = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(NamedTuple):
     """Level as a price, or as a fraction of the entry price (trailing stop: of the best price).
 
     Neither: the level is removed.
@@ -52,8 +51,7 @@ class Level:
     fraction: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """Longest time that a position may be held since its entry; None: no limit."""
 
     longest: timedelta | None

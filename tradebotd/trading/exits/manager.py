@@ -6,10 +6,9 @@ stays latched until its exit is settled, so that no tick sells it twice.
 
 from collections import Counter
 from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import structlog
 
@@ -49,8 +48,7 @@ _LAST: Final = PriceKind.LAST
 ProtectedBy = Literal["daemon", "resting", "both", "none"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExitParts:
+class ExitParts(NamedTuple):
     """Parts that end positions, composed by the wiring.
 
     *hours*: calendars of symbols that do not always trade.

@@ -34,6 +34,7 @@ from tradebotd.ports.venue import Venue
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
 from tradebotd.storage.exit_reads import ExitRead
 from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits.due_checks import DueChecks
 from tradebotd.trading.exits.exit_intents import (
     ExitIntent,
     RestingPair,
@@ -92,8 +93,7 @@ class RestingStops:
         self._calendars = calendars
         self._venues = venues
         self._checked: set[PositionId] = set()  # checked since it changed
-        self._due: dict[PositionId, None] = {}
-        self._marked_again: set[PositionId] = set()  # since its check has begun to read
+        self._due = DueChecks()
         self.queue = RestingQueue()
         self._places: dict[PositionId, VenueName] = {}
         self._moved_at: dict[PositionId, datetime] = {}
@@ -104,12 +104,8 @@ class RestingStops:
         self.failing = self._missing.failing
         placement.subscribe_to_retirements(self._on_retired)
 
-    def _mark_due(self, position_id: PositionId) -> None:
-        self._due[position_id] = None
-        self._marked_again.add(position_id)
-
     def _mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
-        self._mark_due(position_id)
+        self._due.mark(position_id)
         venue = self._places.get(position_id)
         if venue is None:
             return  # nothing of it has been seen yet
@@ -138,7 +134,7 @@ class RestingStops:
     def is_ready(self, position_id: PositionId, held: Mapping[PositionId, Position]) -> bool:
         """Return whether the position, taken from the queue, is held and need not pause."""
         if position_id not in held:
-            self._due.pop(position_id, None)
+            self._due.discard(position_id)
             return False
         return self._missing.timers.held_until(position_id, self._clock.now()) is None
 
@@ -181,15 +177,15 @@ class RestingStops:
         """Drop what rested or was promised: it makes way for an exit of ours at the market."""
         self._live.pop(position_id, None)
         self._promises.end(position_id)
-        self._mark_due(position_id)
+        self._due.mark(position_id)
 
     def forget(self, position_id: PositionId) -> None:
-        for by_position in (self._due, self._live, self._places, self._moved_at):
+        for by_position in (self._live, self._places, self._moved_at):
             by_position.pop(position_id, None)
         self._missing.forget(position_id)
         self._room.forget(position_id)
         self._checked.discard(position_id)
-        self._marked_again.discard(position_id)
+        self._due.discard(position_id)
         self.queue.discard(position_id)
         self._promises.end(position_id)
 
@@ -203,7 +199,7 @@ class RestingStops:
 
         *failed* gains what failed. Raises DatabaseUnavailableError; then it stays due.
         """
-        self._marked_again.discard(position_id)
+        self._due.begin(position_id)
         try:
             read = await self._placement.read(position_id)
         except OrderDeniedError:
@@ -212,7 +208,7 @@ class RestingStops:
         position, hit = held.get(position_id), None
         self.failing.pop(str(position_id), None)
         if position is None:
-            self._due.pop(position_id, None)
+            self._due.discard(position_id)
             return None
         if any_rests(read.groups):
             self._missing.lost.pop(position_id, None)
@@ -383,8 +379,7 @@ class RestingStops:
     def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
         if self._promises.end(position_id):
             self._missing.backoff.forget(position_id)
-        if position_id not in self._marked_again:  # what was read may be of before that
-            self._due.pop(position_id, None)
+        self._due.end(position_id)
         self._missing.lost.pop(position_id, None)
         if live is not None:
             self._live[position_id] = live

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
+from typing import NamedTuple
 
 import anyio
 import structlog
@@ -37,8 +38,7 @@ from tradebotd.trading.prices.split_pauses import SplitPauses
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Market:
+class _Market(NamedTuple):
     """State of a symbol, the same for all of its positions in a sweep.
 
     `ample`: a quantity that is not less than this can be sold at any price; None: that has to be

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import anyio
 import structlog
@@ -49,8 +49,7 @@ class Closer(Protocol):
     async def clear_orphaned_exits(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remainder:
+class Remainder(NamedTuple):
     """Remainder of a flatten: its subject, and why it is left."""
 
     kind: Literal["position", "order", "venue", "step"]

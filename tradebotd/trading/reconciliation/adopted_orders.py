@@ -1,8 +1,7 @@
 """Adopted orders: never sent, they stand for external fills in our books."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.decimals import ZERO
@@ -33,8 +32,7 @@ class Ownership(Protocol):
     def token(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adopted:
+class Adopted(NamedTuple):
     """Adoption of `fills` of one symbol and side: less of `held`, or a position of `bot`."""
 
     bot: BotName

@@ -1,9 +1,8 @@
 """Adoption of what external trades did: a position of a bot, or less of the one it has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import structlog
@@ -45,8 +44,7 @@ ASK_SECONDS: Final = 10.0
 COMPARE_ATTEMPTS: Final = 3  # a fill of ours that comes in between is booked first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AdoptionPlan:
+class _AdoptionPlan(NamedTuple):
     """Difference between venue and books, and where it is to go. `held`: what the bot has now."""
 
     spec: BotSpec

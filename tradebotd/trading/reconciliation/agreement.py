@@ -7,9 +7,8 @@ only end as it did.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.ids import VenueName
 from tradebotd.ports.clock import Clock
@@ -20,8 +19,7 @@ from tradebotd.storage.postgres.database import Database
 IN_FULL_EVERY: Final = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
-class _Agreed:
+class _Agreed(NamedTuple):
     state: int
     accounts: Mapping[VenueName, VenueAccount]
     at: datetime

@@ -1,9 +1,8 @@
 """Answers of the venues on orders in doubt, as reported: nothing is concluded here."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from anyio import current_time
 
@@ -20,8 +19,7 @@ from tradebotd.trading.reconciliation.venue_round import VenueRound, side_by_sid
 ORDERS_SECONDS: Final = 20.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """Answer on one order. Without a `search`: `reason` there is none. `asked_at`: host time."""
 
     asked_at: datetime

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import structlog
@@ -64,8 +64,7 @@ class Reconciled:
     uncompared: set[VenueName] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconciliationParts:
+class ReconciliationParts(NamedTuple):
     """Parts of a reconciliation, composed by the wiring."""
 
     unknown_orders: UnknownOrderResolver

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.order import Order, OrderReport
@@ -13,8 +14,7 @@ from tradebotd.trading.reconciliation.rules import MissingOrderVerdict, can_rest
 from tradebotd.trading.reconciliation.venue_round import VenueRound
 
 
-@dataclass(frozen=True, slots=True)
-class MissingOrder:
+class MissingOrder(NamedTuple):
     """An order that its venue has just denied; the search with that answer counted."""
 
     stored: StoredOrder

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill
@@ -156,8 +156,7 @@ def would_explain(difference: Difference, side: Side) -> bool:
     return difference.excess * side.sign > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """Base and quote asset of a symbol."""
 
     base_asset: str

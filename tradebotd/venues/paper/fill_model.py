@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.decimals import BASIS_POINT, ONE, ZERO
 from tradebotd.domain.instrument import Instrument, PositionType
@@ -65,8 +65,7 @@ class Locked:
 NOTHING_LOCKED: Final = Locked()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
+class Execution(NamedTuple):
     """Effect of a fill: changes of balances by asset, and the futures position that results."""
 
     price: Decimal

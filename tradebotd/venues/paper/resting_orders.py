@@ -1,9 +1,9 @@
 """Orders resting at the paper venue: which a tick meets, at what price, what they lock. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from tradebotd.domain.decimals import ONE, ZERO
 from tradebotd.domain.ids import ClientOrderId
@@ -32,8 +32,7 @@ def no_market(symbol: str) -> Decimal | None:  # noqa: ARG001 - where nothing re
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class TriggeredOrder:
+class TriggeredOrder(NamedTuple):
     """A resting order whose price was met, with its fill price and its fee rate.
 
     `price` None: its stop price was met, and its limit is out of reach: it rests as a limit order.
@@ -74,7 +73,7 @@ def triggered_by(
             continue
         at_once = fills_at_once(as_met, prices.current, instrument, terms)
         if not (at_once or order.triggered or works_on(order.request)):
-            triggered.append(TriggeredOrder(order, None, terms.taker, expires=True))
+            triggered.append(TriggeredOrder(order, price=None, fee_rate=terms.taker, expires=True))
             continue
         arrives = bool(terms.latency) and prices.is_first_since(arrived_at)
         takes = at_once and (arrives or as_met.type is OrderType.MARKET)
@@ -88,12 +87,12 @@ def triggered_by(
         else:
             fill = _fill_of(as_met, level_of(as_met), prices, compared, instrument, terms)
         if fill is None:
-            triggered.append(TriggeredOrder(order, None, terms.maker))
+            triggered.append(TriggeredOrder(order, price=None, fee_rate=terms.maker))
             continue
         if order.linked_id is not None:
             linked.add(order.linked_id)
         price = exit_price(order.request, fill[0], prices, position, instrument)
-        triggered.append(TriggeredOrder(order, price, fill[1]))
+        triggered.append(TriggeredOrder(order, price=price, fee_rate=fill[1]))
     return triggered
 
 
