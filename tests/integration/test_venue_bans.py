@@ -158,7 +158,7 @@ async def test_a_ban_of_days_is_asked_after_each_hour_and_is_alerted(banned: Ban
     """M2.6, M4.7: an end that the venue does not mean keeps exits for an hour, not for days."""
     harness, until = banned.harness, banned.host.now() + timedelta(days=3)
     await banned.begin(VenueUnavailableError("418", until))
-    asked = []
+    asked: list[int] = []
     for _ in range(3):
         await banned.sweep(59 * 60)
         await harness.reconciler.run()
@@ -183,9 +183,7 @@ async def test_a_call_from_before_the_ban_and_a_cut_probe_let_one_ask(banned: Ba
     async with anyio.create_task_group() as earlier:
         earlier.start_soon(ask)  # it left before the ban
         await anyio.lowlevel.checkpoint()
-        harness.bans.refused(
-            SCRIPTED, VenueUnavailableError("418", banned=True), banned.host.now()
-        )
+        harness.bans.refused(SCRIPTED, VenueUnavailableError("418", banned=True), banned.host.now())
         banned.host.shift += FIVE
         harness.venue.gate = anyio.Event()
         async with anyio.create_task_group() as probing:
