@@ -27,6 +27,7 @@ from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
 
 PROMISED = Replacement.PROMISED
+NOTHING = Decimal(0)
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
 OLD, MOVED = [(Decimal("95.00"), Decimal(1))], [(Decimal("102.60"), Decimal(1))]
 
@@ -119,7 +120,7 @@ async def test_a_price_between_both_stops_withdraws_the_promise_and_sells(
     await harness.stream("102")
 
     assert harness.venue.cancelled == [new, old]
-    assert (len(harness.venue.submitted), at_venue(harness)) == (sent + 1, 0)
+    assert (len(harness.venue.submitted), at_venue(harness)) == (sent + 1, NOTHING)
     assert (await harness.position())["close_reason"] == "trailing_stop"
     await settle(harness)
     await assert_one_truth(harness)
@@ -135,7 +136,9 @@ async def test_a_close_withdraws_the_promise_first(database: Database, reason: C
     await harness.protection.close_now(position, reason)
 
     assert harness.venue.cancelled == [new, old]
-    assert (at_venue(harness), stops(harness), harness.venue.promises) == (0, [], {})
+    assert at_venue(harness) == 0
+    assert stops(harness) == []
+    assert not harness.venue.promises
     await settle(harness)
     await assert_one_truth(harness)
 
@@ -149,7 +152,9 @@ async def test_a_close_behind_a_promise_of_which_the_answer_was_lost(database: D
 
     await harness.protection.close_now(position, CloseReason.MANUAL)
 
-    assert (at_venue(harness), stops(harness), harness.venue.promises) == (0, [], {})
+    assert at_venue(harness) == 0
+    assert stops(harness) == []
+    assert not harness.venue.promises
     await settle(harness)
     await assert_one_truth(harness)
 
@@ -183,7 +188,8 @@ async def test_the_venue_keeps_the_promise_while_it_is_withdrawn(database: Datab
     harness.venue.before_cancel = keep
     await harness.protection.close_now(position, CloseReason.MANUAL)
 
-    assert (at_venue(harness), stops(harness)) == (0, [])
+    assert at_venue(harness) == 0
+    assert stops(harness) == []
     await settle(harness)
     await assert_one_truth(harness)
 

@@ -166,7 +166,7 @@ async def test_a_reload_between_the_set_up_and_the_row_waits(database: Database)
             await harness.enter("two")
         return await ask(*arguments)
 
-    harness.account.ask = reloaded  # type: ignore[method-assign]
+    harness.account.ask = reloaded  # type: ignore[method-assign,assignment]
     await harness.enter()
 
     assert harness.venue.set_up_calls == [FIVE]
@@ -185,7 +185,7 @@ async def test_an_entry_that_is_denied_keeps_no_other_leverage_out(database: Dat
         harness.account.ask = ask  # type: ignore[method-assign]
         raise OrderDeniedError(DenialRule.MAX_EXPOSURE, "too much")
 
-    harness.account.ask = denied  # type: ignore[method-assign]
+    harness.account.ask = denied  # type: ignore[method-assign,assignment]
     with pytest.raises(OrderDeniedError, match="too much"):
         await harness.enter()
 

@@ -158,7 +158,7 @@ async def test_a_ban_of_days_is_asked_after_each_hour_and_is_alerted(banned: Ban
     """M2.6, M4.7: an end that the venue does not mean keeps exits for an hour, not for days."""
     harness, until = banned.harness, banned.host.now() + timedelta(days=3)
     await banned.begin(VenueUnavailableError("418", until))
-    asked = []
+    asked: list[int] = []
     for _ in range(3):
         await banned.sweep(59 * 60)
         await harness.reconciler.run()

@@ -1,5 +1,6 @@
 """What may be done beside a promised replacement: pure, from the groups alone."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -86,3 +87,13 @@ def test_an_exit_at_the_market_withdraws_the_promise_then_the_old_order() -> Non
     step = next_step(both, context(MARKET, withdrawn=True, cleared=True))
     assert isinstance(step, Deny)
     assert step.rule is DenialRule.EXIT_RETIRING
+
+
+def test_a_stop_beside_an_exit_in_doubt_is_not_withdrawn_as_a_promise() -> None:
+    """M5.4: what retires is no stop that the venue replaces: the other one guards meanwhile."""
+    sold = replace(stop(1).orders[0], type=OrderType.MARKET, status=OrderStatus.UNKNOWN)
+    doubtful = ExitGroup(id=1, kind=MARKET, orders=(sold,))
+
+    step = next_step(Groups(active=stop(2), retiring=doubtful), context(MARKET))
+
+    assert step == CancelAll(doubtful)

@@ -124,8 +124,8 @@ def _beside_retiring(active: ExitGroup, retiring: ExitGroup, context: ConflictCo
     """
     if retiring.unsettled and _is_promised(context):
         return _UNSETTLED  # the venue has yet to say which of both it is
-    promised = context.replacement is Replacement.PROMISED and retiring.unsettled
-    if promised and active.kind is GroupKind.RESTING and not context.withdrawn:
+    both_rest = active.kind is retiring.kind is GroupKind.RESTING and bool(retiring.unsettled)
+    if both_rest and context.replacement is Replacement.PROMISED and not context.withdrawn:
         return CancelAll(active)
     if context.cleared and retiring.unsettled:
         return _beside_both(active, retiring, context)
