@@ -1,5 +1,6 @@
 """Exit orders, at the market, by a ladder step, or resting: built from intents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -60,6 +61,19 @@ class RestingPair:
     def has_limit(self) -> bool:
         """Return whether a price may run through the stop without filling it."""
         return self.types.stop is OrderType.STOP_LIMIT
+
+    def fields(self, position: Position) -> Mapping[str, object]:
+        """Return the fields of a log event about it."""
+        return {
+            "bot": position.bot,
+            "symbol": position.symbol,
+            "stop": self.stop,
+            "target": self.target,
+            "quantity": self.quantity,
+            "working_price": self.working_price,
+            "type": self.types.stop,
+            "ends_at": self.ends_at,
+        }
 
     def is_over(self, now: datetime) -> bool:
         """Return whether the day of the orders is over; nothing rests any more."""

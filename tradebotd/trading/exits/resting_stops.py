@@ -45,8 +45,9 @@ from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.missing_stops import MissingStops
 from tradebotd.trading.exits.promised_stops import PATIENCE, PromisedStops
 from tradebotd.trading.exits.refused_stops import RefusedStops
-from tradebotd.trading.exits.resting_capability import RestingCapability, end_of
-from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting, pair_of
+from tradebotd.trading.exits.resting_capability import RestingCapability
+from tradebotd.trading.exits.resting_days import RestingDays
+from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting
 from tradebotd.trading.exits.resting_queue import RestingQueue
 
 log = structlog.get_logger(__name__)
@@ -82,8 +83,7 @@ class RestingStops:
         self._clock = clock
         self._refusals = RefusedStops(clock, prices, symbols, venues)
         self._promises = PromisedStops(placement, clock, venues)
-        self._symbols = symbols
-        self._calendars = calendars
+        self._days = RestingDays(clock, symbols, calendars, venues)
         self._venues = venues
         self._checked: set[PositionId] = set()  # checked since it changed
         self._due: dict[PositionId, None] = {}
@@ -121,9 +121,12 @@ class RestingStops:
         return self._venues[venue].traits.moves_at_once
 
     def is_ready(self, position_id: PositionId, held: Mapping[PositionId, Position]) -> bool:
-        """Return whether the position, taken from the queue, is held and need not pause."""
-        if position_id not in held:
+        """Return whether the position from the queue is held, can trade, and need not pause."""
+        position = held.get(position_id)
+        if position is None:
             self._due.pop(position_id, None)
+            return False
+        if not self._days.is_open(position):
             return False
         return self._missing.timers.held_until(position_id, self._clock.now()) is None
 
@@ -234,8 +237,8 @@ class RestingStops:
         await self._missing.update_alerts()
 
     async def _maintain(self, position: Position, read: ExitRead) -> None:
-        if not self._calendar(position).is_open(self._clock.now()):
-            return  # it stays due until orders are accepted
+        if not self._days.is_open(position):
+            return  # it has closed since
         self._checked.add(position.id)
         groups, is_fresh = read.groups, read.groups.retiring is None
         if not await self._handle_retiring(position, groups):
@@ -250,7 +253,7 @@ class RestingStops:
         active = read.groups.active
         # By the row: what rests at the venue is never ahead of what is stored.
         wanted = self._capability.wanted(read.position)
-        rests = None if active is None else pair_of(active, self._calendar(position))
+        rests = self._days.pair_of(active, position)
         if rests is not None and active is not None and rests.is_over(self._clock.now()):
             await self._placement.clear(position.id, active)  # its end was not told
             return
@@ -300,15 +303,17 @@ class RestingStops:
         if held_back is not None:  # no refusal: it is due as soon as it may leave
             self._missing.timers.hold_until(position.id, self._clock.now() + held_back.pause)
             return
+        if self._days.is_ending(wanted, position):
+            if rests is None:
+                self._live.pop(position.id, None)  # its end was told a little early: no loss
+            return
         lost = self.live(position.id) is not None and rests is None
         self._live.pop(position.id, None)
         placed: list[RestingPair] = []
-        calendar = self._calendar(position)
 
         def build(current: Position) -> list[OrderIntent]:
             pair = self._capability.wanted(current) or wanted
-            ends_at = end_of(pair.types.stop_lasts, self._clock.now(), calendar)
-            placed[:] = [replace(pair, ends_at=ends_at)]
+            placed[:] = [self._days.placed_now(pair, position)]
             return resting_exits(current, pair, self._capability.limit(current, pair))
 
         await self._placement.place(
@@ -325,17 +330,7 @@ class RestingStops:
         else:
             self._missing.backoff.forget(position.id)
             self._live[position.id] = placed[0]
-        log.info(
-            "resting stop placed",
-            bot=position.bot,
-            symbol=position.symbol,
-            stop=placed[0].stop,
-            target=placed[0].target,
-            quantity=placed[0].quantity,
-            working_price=placed[0].working_price,
-            type=placed[0].types.stop,
-            ends_at=placed[0].ends_at,
-        )
+        log.info("resting stop placed", **placed[0].fields(position))
         # It stays due once more: the next check reads that it is there, and clears what retires.
         if self.is_attended:
             self._mark_dirty(position.id, is_urgent=False)
@@ -355,7 +350,7 @@ class RestingStops:
         reason = "resting stop: the venue rejected the replacement that it had promised"
         self.failing[str(position.id)] = reason
         self._missing.wait(position.id, reason)
-        if (rests := pair_of(active, self._calendar(position))) is not None:
+        if (rests := self._days.pair_of(active, position)) is not None:
             self._live[position.id] = rests
         log.warning("promised stop rejected", bot=position.bot, symbol=position.symbol)
 
@@ -384,6 +379,3 @@ class RestingStops:
         else:
             self._refused(position, error)
         return exit_
-
-    def _calendar(self, position: Position) -> Calendar:
-        return self._calendars[self._symbols[position.symbol].calendar]
