@@ -291,6 +291,17 @@ def follows(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> bool
     return tighter and wanted.reason is CloseReason.TRAILING_STOP
 
 
+def ends_too_early(rests: RestingPair, wanted: RestingPair, position: Position) -> bool:
+    """Return whether what rests would end what *wanted* would not: sooner, elsewhere, or more."""
+    side = position.side
+    tighter = more_favourable(side, rests.stop, wanted.stop) != wanted.stop
+    other_price = rests.working_price is not wanted.working_price
+    other_target = rests.target is not None and rests.target != wanted.target
+    capped = position.position_type is PositionType.FUTURES
+    more = rests.quantity > position.quantity and not capped
+    return tighter or other_price or other_target or more
+
+
 def resting_exits(
     position: Position, pair: RestingPair, limit: Decimal | None = None
 ) -> list[OrderIntent]:

@@ -49,7 +49,7 @@ class MissingStops:
         if denied.rule in IN_DOUBT and unknown(groups):
             self.lost[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
         if denied.rule is DenialRule.STOP_LIMIT_OUTSIDE:
-            self.lost[position_id] = f"no stop can rest: {denied.detail}"
+            self.lost[position_id] = f"no stop can rest as it should: {denied.detail}"
         self.wait(position_id, denied.rule)
 
     async def update_alerts(self) -> None:

@@ -37,6 +37,7 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.exits.exit_intents import (
     ExitIntent,
     RestingPair,
+    ends_too_early,
     follows,
     near_enough,
     resting_exits,
@@ -307,6 +308,11 @@ class RestingStops:
             if rests is None:
                 self._live.pop(position.id, None)  # its end was told a little early: no loss
             return
+        try:
+            self._capability.limit(position, wanted)
+        except OrderDeniedError:
+            await self._keep_or_withdraw(position, wanted, rests)
+            raise
         lost = self.live(position.id) is not None and rests is None
         self._live.pop(position.id, None)
         placed: list[RestingPair] = []
@@ -334,6 +340,17 @@ class RestingStops:
         # It stays due once more: the next check reads that it is there, and clears what retires.
         if self.is_attended:
             self._mark_dirty(position.id, is_urgent=False)
+
+    async def _keep_or_withdraw(
+        self, position: Position, wanted: RestingPair, rests: RestingPair | None
+    ) -> None:
+        """Keep what rests, since no other can, unless it would end what is wanted no more."""
+        self._live.pop(position.id, None)
+        if rests is not None and ends_too_early(rests, wanted, position):
+            await self._placement.withdraw(position.id)
+            log.warning("resting stop withdrawn", bot=position.bot, symbol=position.symbol)
+        elif rests is not None:
+            self._live[position.id] = rests
 
     def _is_promised(self, position: Position, old: RestingPair, new: RestingPair) -> bool:
         return self._promises.applies_to(position) and old.target is None and new.target is None
