@@ -30,8 +30,15 @@ from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
 from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
-from tradebotd.trading.prices.fresh_prices import FreshPrices, PriceOf, Quotes, ToAsk
-from tradebotd.trading.prices.split_pauses import SplitPauses
+from tradebotd.trading.prices.fresh_prices import (
+    DOUBTED,
+    EARLY,
+    FreshPrices,
+    PriceOf,
+    Quotes,
+    ToAsk,
+)
+from tradebotd.trading.prices.split_pauses import LIKE_A_SPLIT, SplitPauses
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +152,7 @@ class Sweep:
             else:
                 sweep.asking.start_soon(self._ask, venue, to_ask, sweep)
         for key in fresh:
-            self._is_no_split(key, sweep.quotes.known[key], sweep.now)
+            self._is_no_split(key, sweep.quotes.known[key], sweep)
         ready: list[PositionId] = []
         for row in page:
             if (reason := self._out_of_reach(row)) is not None:
@@ -166,14 +173,15 @@ class Sweep:
         is_echo = self._venues[venue].traits.quotes_echo
         for key, price in sorted(new.items()):
             name, kind = key
-            if is_echo and self._fresh.is_silent(name, sweep.now, kind):
-                continue  # the venue only repeats one that has stopped coming
             reason = self._fresh.unusable_because(name, sweep.now, kind) if is_echo else None
+            if reason not in {None, EARLY, DOUBTED}:
+                continue  # the venue only repeats one that has stopped coming
             if reason is not None:
                 sweep.quotes.unusable[key] = reason
                 continue
-            if not is_echo:
-                self._bad_ticks.on_quote(name, price, kind)
+            if not is_echo and not self._bad_ticks.on_quote(name, price, kind, sweep.now):
+                sweep.quotes.unusable[key] = DOUBTED
+                continue
             sweep.quotes.asked[key] = price
         await self._close(self._answered(to_ask.wanted, sweep), sweep)
 
@@ -181,7 +189,7 @@ class Sweep:
         exits: list[ExitIntent] = []
         for key in sorted(wanted):
             price = sweep.quotes.asked.get(key)
-            if price is not None and self._is_no_split(key, price, sweep.now):
+            if price is not None and self._is_no_split(key, price, sweep):
                 name, kind = key
                 exits += self.exits(self._tracked.book.tick(name, price, kind), price)
         hit_ids = {exit_.position.id for exit_ in exits}
@@ -190,10 +198,16 @@ class Sweep:
             [position_id for position_id in waited if position_id not in hit_ids], sweep
         )
 
-    def _is_no_split(self, key: PriceOf, price: Decimal, now: datetime) -> bool:
+    def _is_no_split(self, key: PriceOf, price: Decimal, sweep: _Round) -> bool:
         """Return whether *price* is of an open session, and no split; every price is checked."""
         symbol, kind = key
-        return self._is_open(symbol, now) and self._pauses.check(symbol, price, now, kind)
+        if not self._is_open(symbol, sweep.now):
+            return False
+        if self._pauses.check(symbol, price, sweep.now, kind):
+            return True
+        if symbol not in self._pauses.paused:
+            sweep.quotes.unusable[key] = LIKE_A_SPLIT
+        return False
 
     async def _close(self, exits: Sequence[ExitIntent], sweep: _Round) -> None:
         if exits:
