@@ -86,6 +86,8 @@ class MatchingEngine:
         self._futures = FuturesBook(name, terms, instruments)
         self._setups = PaperSetups(name)
         self._promises = Promises(self._family, self._refusal_without)
+        self._acting: tuple[BookChanges, str, datetime, PriceKind] | None = None
+        self._acted: dict[str, tuple[datetime, frozenset[PriceKind]]] = {}  # at the cursor
 
     async def read(self, connection: Connection) -> None:
         """Load the memory from the books."""
@@ -99,6 +101,11 @@ class MatchingEngine:
         await self._futures.read(connection)
 
     def follow(self, changes: BookChanges) -> None:
+        if self._acting is not None and self._acting[0] is changes:
+            _, symbol, at, kind = self._acting
+            acted_at, kinds = self._acted.get(symbol, (None, frozenset[PriceKind]()))
+            self._acted[symbol] = at, (kinds if acted_at == at else frozenset()) | {kind}
+        self._acting = None
         for symbol in list(self._resting):
             for order_id in changes.ended & self._resting[symbol].keys():
                 del self._resting[symbol][order_id]
@@ -227,14 +234,21 @@ class MatchingEngine:
         return bool(self._met(symbol, prices) or self._promises.of_symbol(symbol))
 
     async def meet(
-        self, changes: BookChanges, symbol: str, prices: LastPrices, at: datetime
+        self,
+        changes: BookChanges,
+        symbol: str,
+        prices: LastPrices,
+        at: datetime,
+        kind: PriceKind = PriceKind.LAST,
     ) -> None:
         """Apply funding, resting orders, liquidation: each once, however often a tick is played.
 
-        *at*: of the tick, which may be of another price than the last one.
+        *at*, *kind*: of the tick; ticks of several kinds may have one time.
         """
         cursor = await paper_books.select_cursor(changes.connection, self._name, symbol)
-        if cursor is not None and cursor >= at:
+        if cursor is not None and (
+            cursor > at or (cursor == at and self._was_played(symbol, at, kind))
+        ):
             return
         await self._futures.fund(changes, symbol, prices.at, prices.current)
         for met in self._met(symbol, prices):
@@ -249,6 +263,12 @@ class MatchingEngine:
         await self._promises.decide(changes, symbol, prices)
         if changes.reports or changes.rested:
             await paper_books.put_cursor(changes.connection, self._name, symbol, at)
+            self._acting = changes, symbol, at, kind
+
+    def _was_played(self, symbol: str, at: datetime, kind: PriceKind) -> bool:
+        """Return whether the tick at the cursor was of *kind*; after a restart, a last price."""
+        acted_at, kinds = self._acted.get(symbol, (None, frozenset[PriceKind]()))
+        return kind in kinds if acted_at == at else kind is PriceKind.LAST
 
     async def end_days(self, changes: BookChanges, now: datetime) -> None:
         ended = self.days.over(self.all_resting(), now)
