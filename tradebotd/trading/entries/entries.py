@@ -38,7 +38,12 @@ from tradebotd.trading.account.valuation import (
 )
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_pass import EntryPass
-from tradebotd.trading.entries.entry_plan import EntryPlan, liquidation_of, plan_entry
+from tradebotd.trading.entries.entry_plan import (
+    EntryPlan,
+    check_not_met,
+    liquidation_of,
+    plan_entry,
+)
 from tradebotd.trading.entries.entry_prices import EntryPrices, Quote
 from tradebotd.trading.entries.symbol_setups import SymbolSetups
 from tradebotd.trading.execution.placement import Placement, Prepared
@@ -165,6 +170,8 @@ class Entries:
         permit.check()
         price = self._prices.newest(symbol, wanted.quote)
         plan = plan_entry(spec, symbol.instrument, wanted.side, price, wanted.candles)
+        kind = plan.exits.trigger_price.kind(plan.side)
+        check_not_met(plan, self._prices.of_kind(symbol, kind))
         quantity = self._quantity(spec, symbol, plan, valuation, standing)
         intent = _intent(spec, symbol, plan, quantity, wanted.decision, now)
         approved = approve_entry(
