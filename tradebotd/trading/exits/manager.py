@@ -197,7 +197,7 @@ class ExitManager:
             for position_id in pauses.take_over_due(at):
                 self._tracked.release(position_id)
         exits: Sequence[ExitIntent] = ()
-        if not (self._book.last if kind is _LAST else self._book.of(kind)).quiet(symbol, price):
+        if not self._book.of(kind).quiet(symbol, price):
             exits = self._met(symbol, price, kind)
         if self._book.others and kind is _LAST:
             exits = [*exits, *self._met_around(symbol)]
