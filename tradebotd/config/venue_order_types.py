@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tradebotd.config.exit_checks import stop_fractions
 from tradebotd.config.model import Config
+from tradebotd.config.price_kinds import trigger_price
 from tradebotd.config.sections import BotSection, VenueSection
 from tradebotd.config.warning import ConfigWarning, WarningKind
 from tradebotd.domain.order_type import OrderType
@@ -39,7 +40,32 @@ def venue_type_warnings(config: Config) -> Iterator[ConfigWarning]:
                 WarningKind.STOP_ENDS_DAILY,
                 f"venues.{name}.stop_time_in_force",
                 "stops end with each session and are placed again in the next: over night the"
-                " daemon alone guards",
+                " daemon alone guards, and can sell nothing before the market opens; no stop takes"
+                " part in the opening auction, nor rests for some seconds after it",
+            )
+
+
+def stop_price_warnings(config: Config) -> Iterator[ConfigWarning]:
+    """Yield bots whose stop rests by the last price, since another symbol there has no other one.
+
+    A paper venue compares stops with the kinds that are told of each of its symbols.
+    """
+    for number, bot, name, venue in _placed(config):
+        kinds, told = (
+            trigger_price(bot, config.told_kinds(bot.symbol)).kinds,
+            {
+                symbol.symbol: config.told_kinds(symbol.symbol)
+                for symbol in config.symbols
+                if symbol.venue == name
+            },
+        )
+        without = sorted(symbol for symbol, known in told.items() if not known.issuperset(kinds))
+        if without and bot.symbol not in without and venue.resting_stops:
+            yield ConfigWarning(
+                WarningKind.STOP_BY_LAST,
+                f"bots[{number}].trigger_price",
+                f"its stop rests at {name!r} by the last price: {', '.join(without)} there"
+                f" {'has' if len(without) == 1 else 'have'} no {' and '.join(kinds)} price",
             )
 
 
