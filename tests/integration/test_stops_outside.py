@@ -37,7 +37,12 @@ async def set_exits(harness: TradingHarness, **levels: str) -> None:
         symbols=harness.symbols,
         tracker=harness.protection,
     )
-    await changes.set(position_id, **{name: parse_level(level) for name, level in levels.items()})
+    stop_loss, take_profit = levels.get("stop_loss"), levels.get("take_profit")
+    await changes.set(
+        position_id,
+        stop_loss=None if stop_loss is None else parse_level(stop_loss),
+        take_profit=None if take_profit is None else parse_level(take_profit),
+    )
 
 
 def guard(harness: TradingHarness) -> str:

@@ -139,3 +139,25 @@ async def test_a_quote_is_early_at_the_open_before_it_is_silent(database: Databa
         assert await harness.open_alerts() == []
     await at(harness, TOMORROW + timedelta(seconds=95))
     assert await harness.open_alerts() == ["position_unprotected"]
+
+
+@pytest.mark.parametrize("echo", [True, False])
+async def test_a_quote_that_stays_where_nothing_is_traded_guards_nothing_and_it_is_said(
+    database: Database, *, echo: bool
+) -> None:
+    """M8: the position would be watched by nothing, without a word."""
+    of_venue = venue(quotes_echo=echo)
+    harness = await holding(database, bot(TriggerPrice.BID_ASK), venue=of_venue, bad_tick=USUAL)
+    await harness.stream("99.9", kind=BID)
+    told: list[list[str]] = []
+    for _ in range(4):
+        harness.clock.advance(timedelta(seconds=40))
+        harness.tick("100")
+        harness.tick("40", kind=BID)
+        await harness.protection.sweep(harness.clock.now())
+        told.append(await harness.open_alerts())
+    assert told == [[], [], [], ["position_unprotected"]]
+    assert await ended(harness) is None
+    harness.tick("99.8", kind=BID)
+    await harness.protection.sweep(harness.clock.now())
+    assert await harness.open_alerts() == []

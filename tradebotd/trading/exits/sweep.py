@@ -33,6 +33,7 @@ from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import (
     DOUBTED,
     EARLY,
+    FRESH,
     FreshPrices,
     PriceOf,
     Quotes,
@@ -95,6 +96,7 @@ class Sweep:
         self._calendars = calendars
         self._venues = venues
         self._sequential = sequential
+        self._doubted_since: dict[PriceOf, datetime] = {}
 
     async def run(self, now: datetime, result: SweepResult) -> dict[PositionId, str]:
         """Check every open position; return those that nothing guards, and why.
@@ -244,6 +246,7 @@ class Sweep:
         over, unusable = self._over(position, market, now), self._unusable(position, sweep)
         if unusable is not None and over is not CloseReason.DUST:
             sweep.result.waiting[str(position_id)] = unusable
+            self._note_doubt(position, market, unusable, sweep)
         elif over is not None:
             return ExitIntent(position=position, reason=over)
         else:
@@ -254,6 +257,17 @@ class Sweep:
         """Return why the price that came must not end the position, or None."""
         known = sweep.quotes.unusable
         return known.get((position.symbol, position.trigger_kind)) if known else None
+
+    def _note_doubt(
+        self, position: Position, market: _Market, unusable: str, sweep: _Round
+    ) -> None:
+        """Report a position whose bid, ask or mark is doubted for longer than one may be old."""
+        key = symbol, kind = position.symbol, position.trigger_kind
+        if unusable != DOUBTED or kind is PriceKind.LAST or not market.is_open:
+            return
+        since = self._doubted_since.setdefault(key, sweep.now)
+        if sweep.now - since > FRESH:
+            sweep.lost[position.id] = f"{symbol} has no {kind} price that is near its trades"
 
     def _market(self, symbol: str, sweep: _Round) -> _Market:
         instrument = self._symbols[symbol].instrument
@@ -270,6 +284,8 @@ class Sweep:
         if price is None:
             self._unpriced(position, market, sweep)
             return None
+        if self._doubted_since:
+            self._doubted_since.pop((position.symbol, position.trigger_kind), None)
         if market.is_open and position.symbol not in self._pauses.paused:
             moved = self._tracked.advance(position, price)
             if moved is not position:
