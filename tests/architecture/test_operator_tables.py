@@ -14,7 +14,7 @@ from tradebotd.domain.meaning import MeaningEnum
 from tradebotd.domain.refusal import RefusalCode
 
 LISTED = {PACKAGE / "control" / "errors.py"}  # it names codes, and raises none
-WRONG_BY_THEMSELVES = {"usage", "bad_level", "bad_duration", "nothing_to_set"}
+WRONG_BY_THEMSELVES = {"usage", "bad_level", "bad_duration", "bad_trigger_price", "nothing_to_set"}
 
 
 def test_the_tables_of_the_operator_are_those_of_the_code() -> None:

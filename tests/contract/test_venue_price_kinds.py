@@ -1,10 +1,12 @@
 """Prices by kind, and stops that are compared with one of them: numbered, run for each adapter."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from tests.contract.conftest import FIRST, SECOND, Case
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType
 from tradebotd.domain.quote import PriceKind, Quote
@@ -184,3 +186,20 @@ async def _met(venue: PaperVenue, point: object) -> None:
     meeting = venue.on_tick(point)  # type: ignore[arg-type]
     if meeting is not None:
         await meeting
+
+
+@pytest.mark.parametrize("first", [LAST, MARK])
+async def test_prices_of_two_kinds_at_one_time_are_both_met(case: Case, first: PriceKind) -> None:
+    """M4.7 (VC-61): a feed tells the trade and the mark of the same moment."""
+    await case.bought("4")
+    await case.move("100", MARK)
+    await case.venue.submit(FIRST, by(case, LAST))
+    await case.venue.submit(SECOND, by(case, MARK, "94"))
+    case.clock.advance(timedelta(seconds=20))
+    for kind in (first, MARK if first is LAST else LAST):
+        tick = Tick(case.clock.now(), "BTCUSDT", Decimal(94 if kind is MARK else 95), kind=kind)
+        case.prices.record(tick)
+        for _ in range(2):  # a tick that is played again does nothing
+            await case.meet(tick)
+    assert [await case.status(each) for each in (FIRST, SECOND)] == [FILLED, FILLED]
+    assert await case.balance("BTC") == 0

@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -7,6 +8,10 @@ import pytest
 
 from tests.database import PostgresServer
 from tradebotd.domain.errors import MigrationError
+from tradebotd.domain.ids import PositionId, VenueName
+from tradebotd.domain.order import OrderType
+from tradebotd.domain.quote import PriceKind
+from tradebotd.storage import exit_groups, paper_orders
 from tradebotd.storage.postgres.database import Database, open_database
 from tradebotd.storage.postgres.migrations import (
     Migration,
@@ -149,3 +154,42 @@ def test_files_must_be_numbered_without_holes(
 
     with pytest.raises(MigrationError, match=complaint):
         load_migrations(tmp_path)
+
+
+async def test_stops_of_before_are_compared_with_the_last_price_and_have_not_triggered(
+    empty: Database,
+) -> None:
+    """M4.7: those that rest at a start of the new version are read as what they are."""
+    await migrate(empty, [each for each in FILES if each.version < 23])
+    names = "client_order_id, venue, symbol, side, type, time_in_force, position_type, reduce_only,"
+    names += " quantity, stop_price, limit_price, status, updated_at"
+    values = (
+        "'o1', 'p', 'BTCUSDT', 'sell', 'stop_limit', 'gtc', 'spot', false, 2, 95, 94, 'new', now()"
+    )
+    async with empty.transaction(durable=True) as connection:
+        await connection.execute(
+            "SET LOCAL session_replication_role = replica"
+        )  # nothing else is there
+        await connection.execute(
+            f"INSERT INTO paper.orders ({names}, leverage, accepted_at) VALUES ({values}, 1, now())"
+        )
+        await connection.execute(
+            "INSERT INTO exit_groups (position_id, role, kind, made_at)"
+            " VALUES (1, 'active', 'resting', now())"
+        )
+        await connection.execute(
+            f"INSERT INTO orders ({names}, position_id, exit_group_id, bot, role, params_hash, leader_token,"
+            f" send_by, created_at) VALUES ({values}, 1, 1, 'one', 'exit', '', 1, now(), now())"
+        )
+
+    await migrate(empty, FILES)
+
+    async with empty.connection() as connection:
+        (resting,) = await paper_orders.select_resting(connection, VenueName("p"))
+        groups = (await exit_groups.select(connection, [PositionId(1)]))[PositionId(1)]
+    assert groups.active is not None
+    (order,) = groups.active.orders
+    assert (order.stop_price, order.working_price) == (Decimal(95), PriceKind.LAST)
+    assert (resting.request.type, resting.request.stop_price) == (OrderType.STOP_LIMIT, Decimal(95))
+    assert resting.request.working_price is PriceKind.LAST
+    assert not resting.triggered

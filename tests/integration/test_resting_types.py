@@ -43,6 +43,7 @@ async def at_venue_with(
     *specs: BotSpec,
     linked: bool = False,
     filters: dict[str, Any] | None = None,
+    speed: float = 0.0,
     **taken: Any,
 ) -> TradingHarness:
     """A desk at a venue that takes these order types only, and a position at 100."""
@@ -55,7 +56,7 @@ async def at_venue_with(
         {"USDT": Decimal(1_000_000)},
         traits=replace(traits(replacement, linked=linked), **taken),
     )
-    harness = await open_harness(database, *wanted, venue=venue)
+    harness = await open_harness(database, *wanted, venue=venue, speed=speed)
     if filters:
         harness.set_filters(**filters)
     listen(harness)

@@ -61,7 +61,7 @@ WARNED = [
     (symbol('order_types = ["market", "limit"]'), K.NO_RESTING_STOP, "symbols[0].order_types",
      "the daemon alone guards"),
     (venue('stop_time_in_force = "day"'), K.STOP_ENDS_DAILY, "venues.paper.stop_time_in_force",
-     "over night the daemon alone"),
+     "can sell nothing before the market opens"),
     (bot('cooldown = "25h"'), K.COOLDOWN_LONG, "bots[0].cooldown", "1.04 days"),
     (bot('sizing = { kind = "percent_equity", value = "100" }\nexits = { stop_loss = "3.1%" }'),
      K.STOP_ABOVE_DAILY_LOSS, "bots[0].limits.max_daily_loss", "loses 3.1% of the capital"),
@@ -222,7 +222,7 @@ def test_what_is_doubtful_is_looked_for_once(
 
 
 def test_every_kind_has_a_case_and_a_line_in_the_documentation() -> None:
-    told = {case[1] for case in WARNED} | {K.STOP_WITHIN_TICK}
+    told = {case[1] for case in WARNED} | {K.STOP_WITHIN_TICK, K.STOP_BY_LAST}
     page = (ROOT / "docs" / "configuration.md").read_text()
     table = page[page.index("## Warnings") : page.index("## Reload")]
 

@@ -11,6 +11,8 @@ from tests.unit.config_text import ONE_BOT, SMALLEST, written
 from tests.unit.test_exit_view import position
 from tradebotd.config import price_kinds
 from tradebotd.config.load import load_config
+from tradebotd.config.venue_order_types import stop_price_warnings
+from tradebotd.config.warning import WarningKind
 from tradebotd.daemon.commands import main
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.exit_plan import ExitPlan
@@ -182,6 +184,38 @@ class TestConfiguration:
             config = written(tmp_path, ONE_BOT + text)
             assert main.main(["check", "--config", str(config)]) == 0
             assert (words in capsys.readouterr().out) is told
+
+    def test_check_says_whose_stop_rests_by_the_last_price_because_of_another_symbol(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """M4.7: a symbol that is added loosens no stop of another one without a word."""
+        marked = {"synthetic": frozenset({LAST, MARK}), "replay": frozenset({LAST})}
+        monkeypatch.setattr(price_kinds, "FEEDS", marked)
+        one = ONE_BOT + FUTURES + 'trigger_price = "mark"\n'
+        other = (
+            '[feeds.files]\nkind = "replay"\npath = "*.csv"\nspeed = 60\n'
+            '[[symbols]]\nsymbol = "ETHUSDT"\nfeeds = ["files"]\nvenue = "paper"\n'
+        )
+
+        row = "2022-03-01T00:00:00Z,100,100,100,100,1"
+        (tmp_path / "ETHUSDT_1m.csv").write_text(f"ts,open,high,low,close,volume\n{row}\n")
+
+        def said(text: str) -> list[str]:
+            config = load_config(written(tmp_path, text))
+            warnings = stop_price_warnings(config)
+            assert all(each.kind is WarningKind.STOP_BY_LAST for each in warnings)
+            return [str(each) for each in stop_price_warnings(config)]
+
+        assert said(one) == []
+        (warning,) = said(one + other)
+        place, words = warning.split(": ", 1)
+        assert place == "bots[0].trigger_price"
+        assert (
+            words == "its stop rests at 'paper' by the last price: ETHUSDT there has no mark price"
+        )
+        assert said(one.replace('"mark"', '"bid_ask"') + other) == []
+        no_stops = (one + other).replace('kind = "paper"', 'kind = "paper"\nresting_stops = false')
+        assert said(no_stops) == []
 
     def test_check_refuses_a_price_that_nobody_tells(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

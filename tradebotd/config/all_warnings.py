@@ -11,7 +11,7 @@ from tradebotd.config.job_warnings import job_warnings
 from tradebotd.config.model import Config
 from tradebotd.config.problem_text import percent
 from tradebotd.config.size_warnings import size_warnings
-from tradebotd.config.venue_order_types import venue_type_warnings
+from tradebotd.config.venue_order_types import stop_price_warnings, venue_type_warnings
 from tradebotd.config.warning import ConfigWarning, WarningKind
 
 _NO_PRICES: Final[Mapping[str, Decimal]] = MappingProxyType({})
@@ -38,6 +38,7 @@ def config_warnings(
         *cash_warnings(config),
         *exit_warnings(config, prices),
         *venue_type_warnings(config),
+        *stop_price_warnings(config),
         *size_warnings(config, prices),
         *_limits(config),
         *job_warnings(config),

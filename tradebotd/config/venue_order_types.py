@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tradebotd.config.exit_checks import stop_fractions
 from tradebotd.config.model import Config
+from tradebotd.config.price_kinds import trigger_price
 from tradebotd.config.sections import BotSection, OrderTypeName, SymbolSection, VenueSection
 from tradebotd.config.warning import ConfigWarning, WarningKind
 from tradebotd.domain.order_type import OrderType
@@ -55,13 +56,40 @@ def venue_type_warnings(config: Config) -> Iterator[ConfigWarning]:
                 WarningKind.STOP_ENDS_DAILY,
                 f"venues.{name}.stop_time_in_force",
                 "stops end with each session and are placed again in the next: over night the"
-                " daemon alone guards",
+                " daemon alone guards, and can sell nothing before the market opens; no stop takes"
+                " part in the opening auction, nor rests for some seconds after it",
             )
         else:
             continue
         if found.place not in told:
             told.add(found.place)
             yield found
+
+
+def stop_price_warnings(config: Config) -> Iterator[ConfigWarning]:
+    """Yield bots whose stop rests by the last price, since another symbol there has no other one.
+
+    A paper venue compares stops with the kinds that are told of each of its symbols.
+    """
+    for number, bot in enumerate(config.bots):
+        name = next((each.venue for each in config.symbols if each.symbol == bot.symbol), "")
+        venue = config.venues.get(name)
+        if venue is None or not venue.resting_stops:
+            continue
+        kinds = trigger_price(bot, config.told_kinds(bot.symbol)).kinds
+        told = {
+            symbol.symbol: config.told_kinds(symbol.symbol)
+            for symbol in config.symbols
+            if symbol.venue == name
+        }
+        without = sorted(symbol for symbol, known in told.items() if not known.issuperset(kinds))
+        if without and bot.symbol not in without:
+            yield ConfigWarning(
+                WarningKind.STOP_BY_LAST,
+                f"bots[{number}].trigger_price",
+                f"its stop rests at {name!r} by the last price: {', '.join(without)} there"
+                f" {'has' if len(without) == 1 else 'have'} no {' and '.join(kinds)} price",
+            )
 
 
 def _no_stop(path: str) -> ConfigWarning:

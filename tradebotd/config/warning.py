@@ -13,6 +13,7 @@ class WarningKind(StrEnum):
     TARGET_WITHIN_COSTS = "target_within_costs"
     HOLDING_WITHIN_CANDLE = "holding_within_candle"
     NO_RESTING_STOP = "no_resting_stop"
+    STOP_BY_LAST = "stop_by_last"
     STOP_ENDS_DAILY = "stop_ends_daily"
     COOLDOWN_LONG = "cooldown_long"
     STOP_ABOVE_DAILY_LOSS = "stop_above_daily_loss"

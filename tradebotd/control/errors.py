@@ -30,6 +30,7 @@ WRONG_VALUES: Final = frozenset(
         RefusalCode.USAGE,
         RefusalCode.BAD_LEVEL,
         RefusalCode.BAD_DURATION,
+        RefusalCode.BAD_TRIGGER_PRICE,
         RefusalCode.NOTHING_TO_SET,
     }
 )

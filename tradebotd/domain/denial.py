@@ -87,6 +87,10 @@ class DenialRule(MeaningEnum):
     EXIT_BELOW_ZERO = "exit_below_zero", "an exit would lie below zero, and never be met"
     PRICE_BELOW_TICK = "price_below_tick", "a price of less than a tick"
     STOP_WITHIN_TICK = "stop_within_tick", "the stop lies closer than a tick"
+    EXIT_MET = (
+        "exit_met",
+        "the price that ends the bot's positions has met an exit already: it would end at once",
+    )
     # Exits
     MARKET_CLOSED = "market_closed", "its market is closed"
     EXIT_WAITS = "exit_waits", "its symbol is paused, a stop of it rests, or no order may leave"

@@ -15,6 +15,9 @@ USUAL_BAD_TICK: Final = Decimal("0.1")
 FROM_LAST: Final = (PriceKind.BID, PriceKind.ASK)
 _NO_SPREADS: Final[Mapping[str, Spread]] = MappingProxyType({})
 _LAST: Final = PriceKind.LAST
+COMPARED_FOR: Final = timedelta(
+    seconds=90
+)  # an older last price says nothing of a mark, bid or ask
 
 
 class PriceCache:
@@ -22,7 +25,9 @@ class PriceCache:
 
     *bad_tick*, a fraction: a price further away from both the previous and the last believed price
     of its kind is not believed. The next price near it confirms it; the first price is always
-    believed. *spreads*: of symbols whose bid and ask no feed tells: they follow the last price.
+    believed. A fresh last price has the last word on a bid or an ask, and on a mark that jumps: two
+    stub quotes confirm each other, and nothing is traded there. *spreads*: of symbols whose bid and
+    ask no feed tells: they follow the last price.
     """
 
     def __init__(
@@ -43,8 +48,10 @@ class PriceCache:
         if last is not None:
             if tick.repeats and last.current == tick.price:
                 seen_at, instead = last.seen_at or last.at, last.instead
-            elif not self._confirms(tick.price, last):
+            elif not self._confirms(tick.price, last) or self._is_stub(tick, last):
                 instead = last.believed
+        elif tick.kind is not _LAST and self.by_last(tick.symbol, tick.price, tick.at) is False:
+            instead = self._last[tick.symbol].believed
         prices[tick.symbol] = LastPrices(
             previous,
             tick.price,
@@ -66,6 +73,28 @@ class PriceCache:
         if self.near(price, last.current):
             return True
         return last.instead is not None and self.near(price, last.instead)
+
+    def by_last(self, symbol: str, price: Decimal, at: datetime) -> bool | None:
+        """Return what the last price, if it is fresh at *at*, says of another kind's *price*.
+
+        True: it is near what is believed to be traded at. False: nothing is traded near it. None:
+        that is not known.
+        """
+        last = self._last.get(symbol)
+        if last is None or at - last.at > COMPARED_FOR:
+            return None
+        if self.near(price, last.believed):
+            return True
+        return None if self.near(price, last.current) else False
+
+    def _is_stub(self, tick: Tick, before: LastPrices) -> bool:
+        """Return whether a price of another kind lies where nothing is traded.
+
+        A mark that goes on from the marks before it may, for a while: it is made for that.
+        """
+        if tick.kind is _LAST or self.by_last(tick.symbol, tick.price, tick.at) is not False:
+            return False
+        return tick.kind is not PriceKind.MARK or not self.near(tick.price, before.believed)
 
     def near(self, price: Decimal, other: Decimal) -> bool:
         return abs(price - other) <= self.bad_tick * other

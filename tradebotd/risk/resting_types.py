@@ -61,10 +61,8 @@ def taken_limit_price(
 
     Raises OrderDeniedError (`stop_limit_outside`) where even the stop itself lies beyond them.
     """
-    limit, (low, high) = (
-        stop_limit_price(side, stop, offset, instrument),
-        _bounds(side, instrument, average),
-    )
+    limit = stop_limit_price(side, stop, offset, instrument)
+    low, high = _bounds(side, instrument, average)
     if side is Side.SELL:
         limit = limit if low is None else max(limit, instrument.price_up(low))
         is_outside = limit > stop

@@ -1,4 +1,4 @@
-"""Entries that rest at a venue."""
+"""Entries that rest at a venue, or wait there at the market."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ SELECT_RESTING: Final[LiteralString] = """
       LEFT JOIN bot_states AS s ON s.bot = o.bot
       LEFT JOIN bot_configs AS c ON c.name = o.bot
       LEFT JOIN positions AS p ON p.id = o.position_id
-     WHERE NOT o.settled AND o.role = 'entry' AND o.type <> 'market' AND o.status IN ('new', 'partially_filled')
+     WHERE NOT o.settled AND o.role = 'entry'
+       AND (o.type <> 'market' OR o.time_in_force <> 'ioc') AND o.status IN ('new', 'partially_filled')
        AND ($1::text IS NULL OR o.bot = $1)
      ORDER BY o.id
 """

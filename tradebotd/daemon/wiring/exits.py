@@ -1,6 +1,6 @@
 """Wiring of the exits; `trading/exits/__init__.py` says which part may act."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 from tradebotd.daemon.wiring.core import TradingCore
@@ -13,9 +13,10 @@ from tradebotd.trading.execution.placement import Placement
 from tradebotd.trading.execution.recorder import OrderRecorder
 from tradebotd.trading.exits.backoff import RetryTimers
 from tradebotd.trading.exits.exit_holds import ExitHolds
+from tradebotd.trading.exits.exit_intents import ExitIntent
 from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.manager import ExitManager, ExitParts
-from tradebotd.trading.exits.market_exits import MarketExits
+from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
 from tradebotd.trading.exits.orphaned_exits import OrphanedExits
 from tradebotd.trading.exits.resting_rounds import RestingRounds
 from tradebotd.trading.exits.resting_stops import RestingStops
@@ -77,7 +78,7 @@ def wire_exits(
         market_exits=market_exits,
         holds=holds,
         resting=stops,
-        rounds=_rounds(core, stops, orphaned, tracked, market_exits),
+        rounds=_rounds(core, stops, orphaned, tracked, market_exits, unfilled),
         orphaned=orphaned,
         sweep=_sweep(
             core,
@@ -105,12 +106,17 @@ def _rounds(
     orphaned: OrphanedExits,
     tracked: TrackedPositions,
     market_exits: MarketExits,
+    unfilled: UnfilledStops,
 ) -> RestingRounds:
+    async def end(exits: Sequence[ExitIntent], result: SweepResult) -> None:
+        await market_exits.close_all(exits, result)
+        await unfilled.store()
+
     return RestingRounds(
         stops,
         orphaned=orphaned,
         tracked=tracked,
-        end=market_exits.close_all,
+        end=end,
         sequential=core.sequential,
     )
 

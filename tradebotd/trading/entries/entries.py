@@ -39,7 +39,12 @@ from tradebotd.trading.account.valuation import (
 from tradebotd.trading.entries.entry_filters import EntryFilters, PlannedTrade
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_pass import EntryPass
-from tradebotd.trading.entries.entry_plan import EntryPlan, liquidation_of, plan_entry
+from tradebotd.trading.entries.entry_plan import (
+    EntryPlan,
+    check_not_met,
+    liquidation_of,
+    plan_entry,
+)
 from tradebotd.trading.entries.entry_prices import EntryPrices, Quote
 from tradebotd.trading.entries.symbol_setups import SymbolSetups
 from tradebotd.trading.execution.placement import Placement, Prepared
@@ -171,6 +176,8 @@ class Entries:
         permit.check()
         price = self._prices.newest(symbol, wanted.quote)
         plan = plan_entry(spec, symbol.instrument, wanted.side, price, wanted.candles)
+        kind = plan.exits.trigger_price.kind(plan.side)
+        check_not_met(plan, self._prices.of_kind(symbol, kind))
         trade = self._filters.planned(spec, symbol.instrument, plan, wanted.average)
         quantity = self._quantity(trade, valuation, standing)
         intent = _intent(spec, symbol, plan, quantity, wanted.decision, now)

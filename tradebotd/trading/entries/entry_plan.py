@@ -7,13 +7,19 @@ from typing import NamedTuple
 
 from tradebotd.domain.bot import BotSpec, EntryKind, SizingKind
 from tradebotd.domain.candle import Candle
-from tradebotd.domain.decimals import ONE
+from tradebotd.domain.decimals import ONE, plain
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.side import PositionSide
-from tradebotd.risk.exit_levels import in_quote, levels_for, tightest_stop
+from tradebotd.risk.exit_levels import (
+    ExitLevels,
+    in_quote,
+    levels_for,
+    tightest_stop,
+    triggered,
+)
 from tradebotd.risk.liquidation import liquidation_price
 from tradebotd.trading.entries.atr import average_true_range
 
@@ -23,7 +29,7 @@ class EntryPlan(NamedTuple):
 
     `price`: where it should fill; `limit_price`: where it rests, None for a market order. `exits`
     has the range it was measured with. `stop`: the tightest one in force from the entry on.
-    `stop_distance`: possible loss per unit.
+    `levels`: the exits' prices. `stop_distance`: possible loss per unit.
     """
 
     side: PositionSide
@@ -31,6 +37,7 @@ class EntryPlan(NamedTuple):
     limit_price: Decimal | None
     reference_price: Decimal | None
     exits: ExitPlan
+    levels: ExitLevels
     stop: Decimal | None
     stop_distance: Decimal | None
 
@@ -66,9 +73,30 @@ def plan_entry(
         limit_price=limit_price,
         reference_price=Decimal(repr(candles[-1].close)) if candles else None,
         exits=exits,
+        levels=levels,
         stop=tightest_stop(side, levels),
         stop_distance=_stop_distance(spec, candles, expected, levels.stop_loss),
     )
+
+
+def check_not_met(plan: EntryPlan, price: Decimal | None) -> None:
+    """Raise OrderDeniedError if *price* has met an exit of *plan* already.
+
+    *price*: of the kind that will end the position; None: that is not known. Where the spread is
+    wider than the distance of the stop, or the mark is beyond it, the position would be ended by
+    the next quote, and entered again. A limit entry fills nearer to its stop than the price is now.
+    """
+    levels = plan.levels if plan.limit_price is None else replace(plan.levels, take_profit=None)
+    if price is None:
+        return
+    met = triggered(plan.side, levels, price)
+    if met is not None:
+        kind = plan.exits.trigger_price.kind(plan.side)
+        raise OrderDeniedError(
+            DenialRule.EXIT_MET,
+            f"the {kind} price {plain(price)} has met the {met[0].replace('_', '-')}"
+            f" at {plain(met[1])}",
+        )
 
 
 def liquidation_of(

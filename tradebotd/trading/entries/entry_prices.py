@@ -10,6 +10,7 @@ from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import EntryPostponedError, FeedError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.quote import PriceKind
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
@@ -68,6 +69,18 @@ class EntryPrices:
         if newest is None or not self._is_fresh(symbol, newest):
             raise self._no_price(symbol, newest)
         return newest.price
+
+    def of_kind(self, symbol: MarketSymbol, kind: PriceKind) -> Decimal | None:
+        """Return the believed price of *kind*; None where none is known, or it has stopped coming.
+
+        The last price is the one that an entry is judged at itself.
+        """
+        last = self.prices.last_prices(symbol.symbol, kind)
+        if last is None or kind is PriceKind.LAST:
+            return None
+        if self.prices.follows_last(symbol.symbol, kind) or self.clock.now() - last.at <= FRESH:
+            return last.believed
+        return None
 
     def _remembered(self, symbol: MarketSymbol) -> Quote | None:
         last = self.prices.last_prices(symbol.symbol)

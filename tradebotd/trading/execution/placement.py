@@ -37,7 +37,7 @@ from tradebotd.trading.execution.lease import RECHECK_AFTER, HeldBack, Lease
 from tradebotd.trading.execution.order_identity import request_fingerprint
 from tradebotd.trading.execution.order_ids import OrderIds
 from tradebotd.trading.execution.recorder import OrderRecorder
-from tradebotd.trading.execution.times_in_force import as_taken
+from tradebotd.trading.execution.times_in_force import as_taken, entry_as_taken
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +144,11 @@ class Placement:
         unsettled, the position changed, this candle was acted on), AccountTakenError (the lease is
         lost), DatabaseUnavailableError. Then nothing was sent, and nothing will be.
         """
-        intent = as_taken(approved.intent, self._venues)
+        intent, venues = approved.intent, self._venues
+        if intent.role is OrderRole.ENTRY:
+            intent = entry_as_taken(intent, venues, self._clock.now())
+        else:
+            intent = as_taken(intent, venues)
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
             limit = None
             if intent.role is OrderRole.EXIT:

@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
 
 from tradebotd.domain.ids import VenueName
-from tradebotd.domain.order import OrderIntent
+from tradebotd.domain.order import OrderIntent, OrderType
+from tradebotd.domain.order_type import TimeInForce
 from tradebotd.ports.venue import Venue
+from tradebotd.storage.orders import SEND_WITHIN
+
+MARKET_WAITS: Final = timedelta(seconds=10)  # after it was sent at the latest
 
 
 def as_taken(intent: OrderIntent, venues: Mapping[VenueName, Venue]) -> OrderIntent:
@@ -18,3 +24,18 @@ def as_taken(intent: OrderIntent, venues: Mapping[VenueName, Venue]) -> OrderInt
     if lasts is request.time_in_force:
         return intent
     return replace(intent, request=replace(request, time_in_force=lasts))
+
+
+def entry_as_taken(
+    intent: OrderIntent, venues: Mapping[VenueName, Venue], now: datetime
+) -> OrderIntent:
+    """Return an entry as `as_taken` does; one at the market that may wait gets an end of ours.
+
+    Where no IOC is taken, a halt or an auction may keep it until it executes at quite another
+    price. It is taken back like an entry that rests.
+    """
+    taken = as_taken(intent, venues)
+    request = taken.request
+    if request.type is not OrderType.MARKET or request.time_in_force is TimeInForce.IOC:
+        return taken
+    return replace(taken, expires_at=now + SEND_WITHIN + MARKET_WAITS)

@@ -110,10 +110,21 @@ def _beside(
         live = [order for order in active.unsettled if order.is_live]
         if overlaps:
             return Place(retire=active)
-        at_once = context.replacement is Replacement.REPLACE or _is_promised(context)
-        if at_once and len(active.unsettled) == len(live) == 1:
+        if _takes_its_place(context) and len(active.unsettled) == len(live) == 1:
             return Place(retire=active, replacing=live[0])
     return Retire(active)
+
+
+def _takes_its_place(context: ConflictContext) -> bool:
+    """Return whether one call may put the new exit in the place of the one that rests.
+
+    That one may have filled in part, which the venue has not told yet: an exit at the market would
+    sell that part twice where no cap stops it, so what was filled is learned first. An order that
+    rests in its place is corrected before its price comes.
+    """
+    if context.replacement is Replacement.REPLACE:
+        return context.capped or context.kind is GroupKind.RESTING
+    return _is_promised(context)
 
 
 def _beside_retiring(active: ExitGroup, retiring: ExitGroup, context: ConflictContext) -> Step:

@@ -1,21 +1,41 @@
 """Reasons for a market exit to wait without a refusal: no retry pause grows by them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.filters import SymbolStatus
 from tradebotd.domain.ids import PositionId
-from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.clock import Clock
-from tradebotd.trading.execution.placement import Placement
+from tradebotd.trading.execution.placement import Placement, Prepared
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
-from tradebotd.trading.exits.exit_intents import ExitIntent
+from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
 from tradebotd.trading.exits.resting_stops import GRACE, RestingStops
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
 from tradebotd.trading.prices.split_pauses import SPLIT, SplitPauses
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """Resting order that a price has met: its target or its stop, and since when."""
+
+    pair: RestingPair
+    target: bool
+    at: datetime
+
+    def is_of(self, pair: RestingPair, *, target: bool) -> bool:
+        """Return whether that order still rests as it was, and is the one met now."""
+        ours, theirs = (
+            (each.stop, each.target, each.working_price, each.types.stop)
+            for each in (self.pair, pair)
+        )
+        return self.target is target and ours == theirs
 
 
 class ExitHolds:
@@ -41,7 +61,8 @@ class ExitHolds:
         self._symbols = symbols
         self._halted = Backoff()
         self._grace = GRACE if clock.speed else timedelta()
-        self._triggered_at: dict[PositionId, datetime] = {}  # when the price met a resting order
+        self._met: dict[PositionId, _Met] = {}
+        self._passed_over: dict[PositionId, RestingPair] = {}  # met, and the position is there
 
     def reason(self, exit_: ExitIntent) -> str | None:
         """Return why the exit must wait; None when it need not.
@@ -78,22 +99,59 @@ class ExitHolds:
             raise OrderDeniedError(DenialRule.SYMBOL_NOT_TRADING, reason)
 
     def forget(self, position_id: PositionId) -> None:
-        self._unfilled.forget(position_id)
         self._halted.forget(position_id)
-        self._triggered_at.pop(position_id, None)
+        self._forget_touch(position_id)
+
+    def _forget_touch(self, position_id: PositionId) -> None:
+        self._met.pop(position_id, None)
+        self._passed_over.pop(position_id, None)
+
+    def on_price_turned(self, position_id: PositionId) -> None:
+        """Give what rests its grace again, the next time that the price meets it.
+
+        While the grace lasts it is kept, so that a price that wavers is answered no later.
+        """
+        met = self._met.get(position_id)
+        if met is not None and self._clock.now() >= met.at + self._grace:
+            self._forget_touch(position_id)
+
+    @contextmanager
+    def alarming(self, position: Position, prepared: Sequence[Prepared]) -> Iterator[None]:
+        """Note a stop-limit that was passed over, if the exit that is made here finds it unfilled.
+
+        The price may have met it without our having been told of its fill yet. Where no cap joins
+        them, the exit is written once the stop is gone, for what it has left; else it is the venue
+        that takes it for something left.
+        """
+        pair = self._passed_over.get(position.id)
+        taken = False
+        try:
+            yield
+            taken = True
+        finally:
+            cancelled_first = position.position_type is PositionType.SPOT
+            if pair is not None and pair.has_limit and prepared and (taken or cancelled_first):
+                left = sum((each.order.intent.request.quantity for each in prepared), ZERO)
+                self._unfilled.add(position, pair, left)
+
+    def is_passed_over(self, position_id: PositionId) -> bool:
+        """Return whether the price has met its resting stop, and that has not ended it."""
+        return position_id in self._passed_over
 
     def _rests_just_triggered(self, exit_: ExitIntent) -> bool:
         position = exit_.position
         resting = self._resting.live(position.id)
         if resting is None or not resting.covers(position, exit_):
             return False
-        now = self._clock.now()
-        since = self._triggered_at.get(position.id)
-        if since is not None and now >= since + self._grace:
-            if exit_.reason is not CloseReason.TAKE_PROFIT:
-                self._unfilled.add(position, resting)
-            return False
-        if since is None:
-            self._triggered_at[position.id] = now
+        now, target = self._clock.now(), exit_.reason is CloseReason.TAKE_PROFIT
+        met = self._met.get(position.id)
+        if met is None or not met.is_of(resting, target=target):
+            self._forget_touch(position.id)
+            self._met[position.id] = _Met(resting, target, now)
             self._timers.hold_until(position.id, now + self._grace)
-        return True
+            return True
+        if now < met.at + self._grace:
+            return True
+        if not target:
+            self._passed_over[position.id] = resting
+        return False

@@ -1,5 +1,6 @@
 """Exit orders, at the market, by a ladder step, or resting: built from intents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -60,6 +61,19 @@ class RestingPair:
     def has_limit(self) -> bool:
         """Return whether a price may run through the stop without filling it."""
         return self.types.stop is OrderType.STOP_LIMIT
+
+    def fields(self, position: Position) -> Mapping[str, object]:
+        """Return the fields of a log event about it."""
+        return {
+            "bot": position.bot,
+            "symbol": position.symbol,
+            "stop": self.stop,
+            "target": self.target,
+            "quantity": self.quantity,
+            "working_price": self.working_price,
+            "type": self.types.stop,
+            "ends_at": self.ends_at,
+        }
 
     def is_over(self, now: datetime) -> bool:
         """Return whether the day of the orders is over; nothing rests any more."""
@@ -298,6 +312,17 @@ def follows(rests: RestingPair, wanted: RestingPair, side: PositionSide) -> bool
         return True
     tighter = more_favourable(side, rests.stop, wanted.stop) == wanted.stop
     return tighter and wanted.reason is CloseReason.TRAILING_STOP
+
+
+def ends_too_early(rests: RestingPair, wanted: RestingPair, position: Position) -> bool:
+    """Return whether what rests would end what *wanted* would not: sooner, elsewhere, or more."""
+    side = position.side
+    tighter = more_favourable(side, rests.stop, wanted.stop) != wanted.stop
+    other_price = rests.working_price is not wanted.working_price
+    other_target = rests.target is not None and rests.target != wanted.target
+    capped = position.position_type is PositionType.FUTURES
+    more = rests.quantity > position.quantity and not capped
+    return tighter or other_price or other_target or more
 
 
 def resting_exits(

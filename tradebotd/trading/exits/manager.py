@@ -122,9 +122,14 @@ class ExitManager:
             and self._writes.failure is None
             and self._bans.ban(position.venue) is None
         )
-        if self._resting.live(position_id) is not None:
+        if self._guards(position_id):
             return "both" if by_daemon else "resting"
         return "daemon" if by_daemon else "none"
+
+    def _guards(self, position_id: PositionId) -> bool:
+        """Return whether a stop rests, and has not been met and left the position open."""
+        rests = self._resting.live(position_id) is not None
+        return rests and not self._holds.is_passed_over(position_id)
 
     def resting_kind(self, position_id: PositionId) -> PriceKind | None:
         """Return the kind of price that its resting stop is compared with; None if none rests."""
@@ -190,7 +195,7 @@ class ExitManager:
             for position_id in pauses.take_over_due(at):
                 self._tracked.release(position_id)
         exits: Sequence[ExitIntent] = ()
-        if not (self._book.last if kind is _LAST else self._book.of(kind)).quiet(symbol, price):
+        if not self._book.of(kind).quiet(symbol, price):
             exits = self._met(symbol, price, kind)
         if self._book.others and kind is _LAST:
             exits = [*exits, *self._met_around(symbol)]
@@ -260,11 +265,9 @@ class ExitManager:
         return result
 
     def _unguarded(self) -> Mapping[VenueName, int]:
-        """Positions by venue for which nothing rests there."""
+        """Positions by venue that no stop guards there."""
         return Counter(
-            position.venue
-            for position in self.held.values()
-            if self._resting.live(position.id) is None
+            position.venue for position in self.held.values() if not self._guards(position.id)
         )
 
     async def missed_exits(self, now: datetime) -> list[Position]:

@@ -106,10 +106,10 @@ class MarketExits:
         They say nothing of the next exit. While a pause lasts it is kept, so that a price that
         wavers is answered no sooner.
         """
-        if (
-            position_id in self._backoff.reasons
-            and self.timers.held_until(position_id, now) is None
-        ):
+        self._holds.on_price_turned(position_id)
+        if position_id not in self._backoff.reasons:
+            return
+        if self.timers.held_until(position_id, now) is None:
             self._backoff.forget(position_id)
 
     def forget_others(self, held: Container[PositionId]) -> None:
@@ -346,8 +346,9 @@ class MarketExits:
             instrument = self._symbols[read.symbol].instrument
             return [market_exit(still, read, instrument, self._worth(still))]
 
-        kind = GroupKind.MARKET
-        reports = await self._placement.place(exit_.position.id, kind, build, prepared, decision)
+        position_id, kind = exit_.position.id, GroupKind.MARKET
+        with self._holds.alarming(exit_.position, prepared):
+            reports = await self._placement.place(position_id, kind, build, prepared, decision)
         check_no_self_trade(reports)
 
     def _worth(self, exit_: ExitIntent) -> Decimal | None:

@@ -51,7 +51,7 @@ class MissingStops:
         if denied.rule in IN_DOUBT and unknown(groups):
             self.lost[position_id] = f"nobody knows whether a stop rests: {denied.detail}"
         if denied.rule is DenialRule.STOP_LIMIT_OUTSIDE:
-            self.lost[position_id] = f"no stop can rest: {denied.detail}"
+            self.lost[position_id] = f"no stop can rest as it should: {denied.detail}"
         if denied.rule in NO_ROOM and not any_rests(groups):
             self.lost[position_id] = f"{GUARDS_ALONE}: {denied.rule}, {denied.detail}"
         self.wait(position_id, denied.rule)

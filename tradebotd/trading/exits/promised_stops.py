@@ -13,6 +13,7 @@ from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.storage.exit_groups import ExitGroup, Groups
+from tradebotd.trading.exits.exit_intents import RestingPair
 from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.resting_groups import is_resting
 
@@ -34,6 +35,10 @@ class PromisedStops:
         venue = self._venues.get(position.venue)
         return venue is not None and venue.traits.replacement is Replacement.PROMISED
 
+    def takes(self, position: Position, old: RestingPair, new: RestingPair) -> bool:
+        """Return whether *new* is promised in the place of *old*; only a stop alone is."""
+        return self.applies_to(position) and old.target is None and new.target is None
+
     def add(self, position_id: PositionId) -> None:
         self._promised.add(position_id)
 
@@ -48,8 +53,8 @@ class PromisedStops:
         """Return whether both orders of a promise are live in our books."""
         return self.applies_to(position) and _all_live(groups.retiring) and _all_live(groups.active)
 
-    async def look(self, position: Position, groups: Groups) -> bool:
-        """Look both orders up; return True if the venue has been silent for longer than PATIENCE.
+    async def look(self, position: Position, groups: Groups) -> str | None:
+        """Look both orders up; return what to say of a venue that is silent longer than PATIENCE.
 
         Then the new order is cancelled, so that the old one may be moved or cancelled again. Raises
         as `ExitPlacement.place`.
@@ -60,12 +65,13 @@ class PromisedStops:
         now = (await self._placement.groups([position.id]))[position.id]
         new = now.active
         if new is None or not self.is_pending(position, now):
-            return False
+            return None
         promised_at = max(order.created_at for order in new.unsettled)
         if self._clock.now() - promised_at <= PATIENCE:
-            return False
+            return None
         await self._placement.clear(position.id, new)
-        return True
+        seconds = PATIENCE.total_seconds()
+        return f"the venue has promised another stop and not placed it within {seconds:.0f} s"
 
 
 def _all_live(group: ExitGroup | None) -> bool:

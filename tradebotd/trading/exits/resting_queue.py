@@ -1,19 +1,35 @@
-"""Positions whose resting exits are to be looked at, by venue. Pure.
+"""Positions whose resting exits are to be looked at, by venue.
 
 First come those for which nothing may rest, then the others, each in the order in which they came.
 """
+
+import anyio
 
 from tradebotd.domain.ids import PositionId, VenueName
 
 
 class RestingQueue:
-    """Queue of positions. One that is taken is at work until `done`, and not taken meanwhile."""
+    """Queue of positions. One that is taken is at work until `done`, and not taken meanwhile.
+
+    `dirty` and `wakeup` signal that something has come.
+    """
 
     def __init__(self) -> None:
+        self.dirty = False
+        self.wakeup = anyio.Event()
         self._urgent: dict[VenueName, dict[PositionId, None]] = {}
         self._others: dict[VenueName, dict[PositionId, None]] = {}
         self._venues: dict[PositionId, VenueName] = {}
         self._at_work: set[PositionId] = set()
+
+    def signal(self) -> None:
+        """Signal that positions wait."""
+        self.dirty = True
+        self.wakeup.set()
+
+    def clear_signal(self) -> None:
+        """Reset the signal, for what comes from now on."""
+        self.dirty, self.wakeup = False, anyio.Event()
 
     def add(self, position_id: PositionId, venue: VenueName, *, is_urgent: bool) -> None:
         """Add the position, or make it urgent; what is urgent stays so."""

@@ -62,14 +62,14 @@ class RestingRounds:
     @property
     def has_work(self) -> bool:
         """Return whether the caller that saw something new has to handle it."""
-        return self._resting.dirty and not (self._is_running or self._working)
+        return self._resting.queue.dirty and not (self._is_running or self._working)
 
     def on_tick(self, at: datetime) -> None:
         """Look at the stops that ticks have moved, at most once in LOOK_EVERY."""
         if self._is_running and (self._looks_at is None or at >= self._looks_at):
             self._looks_at = at + LOOK_EVERY
             self._ticked = True
-            self._resting.wakeup.set()
+            self._resting.queue.wakeup.set()
 
     async def run(self) -> None:
         """Work for ever, at each venue by itself, so that no venue waits for another."""
@@ -77,8 +77,8 @@ class RestingRounds:
         try:
             async with anyio.create_task_group() as tasks:
                 while True:
-                    await self._resting.wakeup.wait()
-                    self._resting.clear_dirty()
+                    await self._resting.queue.wakeup.wait()
+                    self._resting.queue.clear_signal()
                     if self._swept and not self._clearing:
                         self._swept, self._clearing = False, True
                         tasks.start_soon(self._clear)
@@ -92,7 +92,7 @@ class RestingRounds:
 
     async def run_once(self) -> None:
         """Wait until something is new, and handle it."""
-        await self._resting.wakeup.wait()
+        await self._resting.queue.wakeup.wait()
         await self.run_quietly()
 
     async def run_quietly(self) -> None:
@@ -110,7 +110,7 @@ class RestingRounds:
             result.failed |= self._resting.failing | self._orphaned.failing
             self._resting.mark_due_dirty()
             self._swept = True
-            self._resting.wakeup.set()
+            self._resting.queue.wakeup.set()
         else:
             await self._all(result)
             await self._orphaned.clear(result.failed)
@@ -151,19 +151,19 @@ class RestingRounds:
     async def _all(self, result: SweepResult) -> None:
         """Handle all that is new, each independently; then raise the first database error."""
         if self._working:
-            self._resting.clear_dirty()
+            self._resting.queue.clear_signal()
             return
         self._working = True
         try:
             self._resting.mark_due_dirty()
-            self._resting.clear_dirty()
+            self._resting.queue.clear_signal()
             for venue in self._queue.venues:
                 taken = self._queue.take_all(venue)
                 await self._handle([one for one in taken if self._is_ready(one)], venue, result)
         finally:
             self._working = False
         if self._queue.venues:  # marked meanwhile, and a caller that met this round has said so
-            self._resting.mark_dirty()
+            self._resting.queue.signal()
 
     async def _handle(
         self, taken: Sequence[PositionId], venue: VenueName, result: SweepResult

@@ -11,7 +11,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-import anyio
 import structlog
 
 from tradebotd.domain.denial import DenialRule
@@ -38,16 +37,18 @@ from tradebotd.trading.exits.due_checks import DueChecks
 from tradebotd.trading.exits.exit_intents import (
     ExitIntent,
     RestingPair,
+    ends_too_early,
     follows,
     near_enough,
     resting_exits,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.missing_stops import MissingStops
-from tradebotd.trading.exits.promised_stops import PATIENCE, PromisedStops
+from tradebotd.trading.exits.promised_stops import PromisedStops
 from tradebotd.trading.exits.refused_stops import RefusedStops
-from tradebotd.trading.exits.resting_capability import RestingCapability, end_of
-from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting, pair_of
+from tradebotd.trading.exits.resting_capability import RestingCapability
+from tradebotd.trading.exits.resting_days import RestingDays
+from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting
 from tradebotd.trading.exits.resting_queue import RestingQueue
 from tradebotd.trading.exits.resting_room import RestingRoom
 
@@ -60,8 +61,8 @@ MOVE_EVERY: Final = timedelta(seconds=1)
 class RestingStops:
     """Resting stops by position.
 
-    *venues*: those where exits may rest. `dirty` and `wakeup` signal that something is new; then
-    `queue` has the positions it is about, to `maintain` each. `failing`: what could not be placed,
+    *venues*: those where exits may rest. `queue` has the positions that something is new
+    about, to `maintain` each. `failing`: what could not be placed,
     and why. `is_attended`: a task does so at once, and clears behind a new stop in a look apart.
     """
 
@@ -89,8 +90,8 @@ class RestingStops:
         self._clock = clock
         self._refusals = RefusedStops(clock, prices, symbols, venues)
         self._promises = PromisedStops(placement, clock, venues)
+        self._days = RestingDays(clock, symbols, calendars, venues)
         self._symbols = symbols
-        self._calendars = calendars
         self._venues = venues
         self._checked: set[PositionId] = set()  # checked since it changed
         self._due = DueChecks()
@@ -98,8 +99,7 @@ class RestingStops:
         self._places: dict[PositionId, VenueName] = {}
         self._moved_at: dict[PositionId, datetime] = {}
         self._live: dict[PositionId, RestingPair] = {}
-        self.dirty = self.is_attended = False
-        self.wakeup = anyio.Event()
+        self.is_attended = False
         self._missing = MissingStops(database, clock)
         self.failing = self._missing.failing
         placement.subscribe_to_retirements(self._on_retired)
@@ -112,29 +112,23 @@ class RestingStops:
         if is_urgent is None:
             is_urgent = self.live(position_id) is None
         self.queue.add(position_id, venue, is_urgent=is_urgent)
-        self.mark_dirty()
-
-    def mark_dirty(self) -> None:
-        """Signal that positions wait in the queue."""
-        self.dirty = True
-        self.wakeup.set()
+        self.queue.signal()
 
     def mark_due_dirty(self) -> None:
         """Retry what waited for a while: its pause may be over, its market open."""
         for position_id in self._due:
             self._mark_dirty(position_id)
 
-    def clear_dirty(self) -> None:
-        """Reset the signal, for what is new from now on."""
-        self.dirty, self.wakeup = False, anyio.Event()
-
     def moves_at_once(self, venue: VenueName) -> int:
         return self._venues[venue].traits.moves_at_once
 
     def is_ready(self, position_id: PositionId, held: Mapping[PositionId, Position]) -> bool:
-        """Return whether the position, taken from the queue, is held and need not pause."""
-        if position_id not in held:
+        """Return whether the position from the queue is held, can trade, and need not pause."""
+        position = held.get(position_id)
+        if position is None:
             self._due.discard(position_id)
+            return False
+        if not self._days.is_open(position):
             return False
         return self._missing.timers.held_until(position_id, self._clock.now()) is None
 
@@ -247,8 +241,8 @@ class RestingStops:
         await self._missing.update_alerts()
 
     async def _maintain(self, position: Position, read: ExitRead) -> None:
-        if not self._calendar(position).is_open(self._clock.now()):
-            return  # it stays due until orders are accepted
+        if not self._days.is_open(position):
+            return  # it has closed since
         self._checked.add(position.id)
         groups, is_fresh = read.groups, read.groups.retiring is None
         if not await self._handle_retiring(position, groups):
@@ -263,7 +257,7 @@ class RestingStops:
         active = read.groups.active
         # By the row: what rests at the venue is never ahead of what is stored.
         wanted = self._capability.wanted(read.position)
-        rests = None if active is None else pair_of(active, self._calendar(position))
+        rests = self._days.pair_of(active, position)
         if rests is not None and active is not None and rests.is_over(self._clock.now()):
             await self._placement.clear(position.id, active)  # its end was not told
             return
@@ -317,15 +311,22 @@ class RestingStops:
         if held_back is not None:  # no refusal: it is due as soon as it may leave
             self._missing.timers.hold_until(position.id, self._clock.now() + held_back.pause)
             return
+        if self._days.is_ending(wanted, position):
+            if rests is None:
+                self._live.pop(position.id, None)  # its end was told a little early: no loss
+            return
+        try:
+            self._capability.limit(position, wanted)
+        except OrderDeniedError:
+            await self._keep_or_withdraw(position, wanted, rests)
+            raise
         lost = self.live(position.id) is not None and rests is None
         self._live.pop(position.id, None)
         placed: list[RestingPair] = []
-        calendar = self._calendar(position)
 
         def build(current: Position) -> list[OrderIntent]:
             pair = self._capability.wanted(current) or wanted
-            ends_at = end_of(pair.types.stop_lasts, self._clock.now(), calendar)
-            placed[:] = [replace(pair, ends_at=ends_at)]
+            placed[:] = [self._days.placed_now(pair, position)]
             return resting_exits(current, pair, self._capability.limit(current, pair))
 
         await self._placement.place(
@@ -336,35 +337,31 @@ class RestingStops:
             self._missing.lost[position.id] = (
                 "the stop that rested at the venue was not there any more"
             )
-        if rests is not None and self._is_promised(position, rests, placed[0]):
+        if rests is not None and self._promises.takes(position, rests, placed[0]):
             self._promises.add(position.id)
             self._live[position.id] = rests
         else:
             self._missing.backoff.forget(position.id)
             self._live[position.id] = placed[0]
-        log.info(
-            "resting stop placed",
-            bot=position.bot,
-            symbol=position.symbol,
-            stop=placed[0].stop,
-            target=placed[0].target,
-            quantity=placed[0].quantity,
-            working_price=placed[0].working_price,
-            type=placed[0].types.stop,
-            ends_at=placed[0].ends_at,
-        )
+        log.info("resting stop placed", **placed[0].fields(position))
         # It stays due once more: the next check reads that it is there, and clears what retires.
         if self.is_attended:
             self._mark_dirty(position.id, is_urgent=False)
 
-    def _is_promised(self, position: Position, old: RestingPair, new: RestingPair) -> bool:
-        return self._promises.applies_to(position) and old.target is None and new.target is None
+    async def _keep_or_withdraw(
+        self, position: Position, wanted: RestingPair, rests: RestingPair | None
+    ) -> None:
+        """Keep what rests, since no other can, unless it would end what is wanted no more."""
+        self._live.pop(position.id, None)
+        if rests is not None and ends_too_early(rests, wanted, position):
+            await self._placement.withdraw(position.id)
+            log.warning("resting stop withdrawn", bot=position.bot, symbol=position.symbol)
+        elif rests is not None:
+            self._live[position.id] = rests
 
     async def _await_promise(self, position: Position, groups: Groups) -> None:
         """Ask what became of a promise; one that is not answered is withdrawn, and alerted."""
-        if await self._promises.look(position, groups):
-            seconds = PATIENCE.total_seconds()
-            reason = f"the venue has promised another stop and not placed it within {seconds:.0f} s"
+        if (reason := await self._promises.look(position, groups)) is not None:
             self._missing.refused(position.id, reason)
 
     def _broken(self, position: Position, active: ExitGroup) -> None:
@@ -372,7 +369,7 @@ class RestingStops:
         reason = "resting stop: the venue rejected the replacement that it had promised"
         self.failing[str(position.id)] = reason
         self._missing.wait(position.id, reason)
-        if (rests := pair_of(active, self._calendar(position))) is not None:
+        if (rests := self._days.pair_of(active, position)) is not None:
             self._live[position.id] = rests
         log.warning("promised stop rejected", bot=position.bot, symbol=position.symbol)
 
@@ -401,6 +398,3 @@ class RestingStops:
         else:
             self._refused(position, error)
         return exit_
-
-    def _calendar(self, position: Position) -> Calendar:
-        return self._calendars[self._symbols[position.symbol].calendar]

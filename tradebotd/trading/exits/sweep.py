@@ -32,8 +32,16 @@ from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
 from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
-from tradebotd.trading.prices.fresh_prices import FreshPrices, PriceOf, Quotes, ToAsk
-from tradebotd.trading.prices.split_pauses import SplitPauses
+from tradebotd.trading.prices.fresh_prices import (
+    DOUBTED,
+    EARLY,
+    FRESH,
+    FreshPrices,
+    PriceOf,
+    Quotes,
+    ToAsk,
+)
+from tradebotd.trading.prices.split_pauses import LIKE_A_SPLIT, SplitPauses
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +97,7 @@ class Sweep:
         self._calendars = calendars
         self._venues = venues
         self._sequential = sequential
+        self._doubted_since: dict[PriceOf, datetime] = {}
 
     async def run(self, now: datetime, result: SweepResult) -> dict[PositionId, str]:
         """Check every open position; return those that nothing guards, and why.
@@ -146,7 +155,7 @@ class Sweep:
             else:
                 sweep.asking.start_soon(self._ask, venue, to_ask, sweep)
         for key in fresh:
-            self._is_no_split(key, sweep.quotes.known[key], sweep.now)
+            self._is_no_split(key, sweep.quotes.known[key], sweep)
         ready: list[PositionId] = []
         for row in page:
             if (reason := self._out_of_reach(row)) is not None:
@@ -167,14 +176,15 @@ class Sweep:
         is_echo = self._venues[venue].traits.quotes_echo
         for key, price in sorted(new.items()):
             name, kind = key
-            if is_echo and self._fresh.is_silent(name, sweep.now, kind):
-                continue  # the venue only repeats one that has stopped coming
             reason = self._fresh.unusable_because(name, sweep.now, kind) if is_echo else None
+            if reason not in {None, EARLY, DOUBTED}:
+                continue  # the venue only repeats one that has stopped coming
             if reason is not None:
                 sweep.quotes.unusable[key] = reason
                 continue
-            if not is_echo:
-                self._bad_ticks.on_quote(name, price, kind)
+            if not is_echo and not self._bad_ticks.on_quote(name, price, kind, sweep.now):
+                sweep.quotes.unusable[key] = DOUBTED
+                continue
             sweep.quotes.asked[key] = price
         await self._close(self._answered(to_ask.wanted, sweep), sweep)
 
@@ -182,7 +192,7 @@ class Sweep:
         exits: list[ExitIntent] = []
         for key in sorted(wanted):
             price = sweep.quotes.asked.get(key)
-            if price is not None and self._is_no_split(key, price, sweep.now):
+            if price is not None and self._is_no_split(key, price, sweep):
                 name, kind = key
                 exits += self.exits(self._tracked.book.tick(name, price, kind), price)
         hit_ids = {exit_.position.id for exit_ in exits}
@@ -191,10 +201,16 @@ class Sweep:
             [position_id for position_id in waited if position_id not in hit_ids], sweep
         )
 
-    def _is_no_split(self, key: PriceOf, price: Decimal, now: datetime) -> bool:
+    def _is_no_split(self, key: PriceOf, price: Decimal, sweep: _Round) -> bool:
         """Return whether *price* is of an open session, and no split; every price is checked."""
         symbol, kind = key
-        return self._is_open(symbol, now) and self._pauses.check(symbol, price, now, kind)
+        if not self._is_open(symbol, sweep.now):
+            return False
+        if self._pauses.check(symbol, price, sweep.now, kind):
+            return True
+        if symbol not in self._pauses.paused:
+            sweep.quotes.unusable[key] = LIKE_A_SPLIT
+        return False
 
     async def _close(self, exits: Sequence[ExitIntent], sweep: _Round) -> None:
         if exits:
@@ -231,6 +247,7 @@ class Sweep:
         over, unusable = self._over(position, market, now), self._unusable(position, sweep)
         if unusable is not None and over is not CloseReason.DUST:
             sweep.result.waiting[str(position_id)] = unusable
+            self._note_doubt(position, market, unusable, sweep)
         elif over is not None:
             return ExitIntent(position=position, reason=over)
         else:
@@ -241,6 +258,17 @@ class Sweep:
         """Return why the price that came must not end the position, or None."""
         known = sweep.quotes.unusable
         return known.get((position.symbol, position.trigger_kind)) if known else None
+
+    def _note_doubt(
+        self, position: Position, market: _Market, unusable: str, sweep: _Round
+    ) -> None:
+        """Report a position whose bid, ask or mark is doubted for longer than one may be old."""
+        key = symbol, kind = position.symbol, position.trigger_kind
+        if unusable != DOUBTED or kind is PriceKind.LAST or not market.is_open:
+            return
+        since = self._doubted_since.setdefault(key, sweep.now)
+        if sweep.now - since > FRESH:
+            sweep.lost[position.id] = f"{symbol} has no {kind} price that is near its trades"
 
     def _market(self, symbol: str, sweep: _Round) -> _Market:
         instrument = self._symbols[symbol].instrument.order(OrderType.MARKET)
@@ -257,6 +285,8 @@ class Sweep:
         if price is None:
             self._unpriced(position, market, sweep)
             return None
+        if self._doubted_since:
+            self._doubted_since.pop((position.symbol, position.trigger_kind), None)
         if market.is_open and position.symbol not in self._pauses.paused:
             moved = self._tracked.advance(position, price)
             if moved is not position:

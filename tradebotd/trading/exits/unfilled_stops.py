@@ -1,5 +1,7 @@
 """Alerts of stop-limits that were triggered and did not fill: the price ran through their limit."""
 
+from decimal import Decimal
+
 import structlog
 
 from tradebotd.domain.alert_code import AlertCode
@@ -23,19 +25,12 @@ class UnfilledStops:
         self._database = database
         self._clock = clock
         self._unstored: dict[PositionId, str] = {}
-        self._known: set[PositionId] = set()
 
-    def forget(self, position_id: PositionId) -> None:
-        self._known.discard(position_id)
-
-    def add(self, position: Position, pair: RestingPair) -> None:
-        """Note a stop-limit that is passed over: the daemon ends the position at the market."""
-        if not pair.has_limit or position.id in self._known:
-            return
-        self._known.add(position.id)
+    def add(self, position: Position, pair: RestingPair, left: Decimal) -> None:
+        """Note a stop-limit that is gone and has *left* something: that ends at the market."""
         reason = (
             f"the stop-limit of {position.bot} at {plain(pair.stop)} was met and did not fill:"
-            f" {plain(position.quantity)} {position.symbol} end at the market"
+            f" {plain(left)} {position.symbol} end at the market"
         )
         self._unstored[position.id] = reason
         log.critical("stop limit unfilled", position=position.id, reason=reason)

@@ -26,8 +26,9 @@ _LAST: Final = PriceKind.LAST
 class BadTickFilter:
     """Filter of bad ticks: for ticks that would move or end something, and all the sweep acts on.
 
-    Prices of each kind are compared with one another only. Valuations use it, too: an amount stays
-    in the books at the price it was counted at.
+    Prices of each kind are compared with one another, and those that are not the last one with a
+    fresh last price, too: a second quote far from all trades confirms nothing. Valuations use it,
+    too: an amount stays in the books at the price it was counted at.
     """
 
     def __init__(self, prices: PriceCache) -> None:
@@ -57,6 +58,8 @@ class BadTickFilter:
         ticks = self._filters[kind]
         if last is None:
             return ticks.accept(symbol, price)
+        if kind is not _LAST and (told := self._told_by_last(key, last)) is not None:
+            return told
         seen = _observed(last)
         if seen == self._believed.get(key):
             return True
@@ -67,8 +70,7 @@ class BadTickFilter:
         if ticks.accept(symbol, price):
             self._believe(key, seen)
             return True
-        self._doubted[key] = seen
-        log.warning("price doubted", symbol=symbol, kind=kind, price=price)
+        self._doubt(key, seen)
         return False
 
     def is_doubted(self, symbol: str, kind: PriceKind = _LAST) -> bool:
@@ -76,14 +78,47 @@ class BadTickFilter:
         last = self._prices.last_prices(symbol, kind)
         return last is not None and not self.believes(symbol, last.current, kind)
 
-    def on_quote(self, symbol: str, price: Decimal, kind: PriceKind = _LAST) -> None:
-        """Take a venue's own quote: a doubted price is believed if the quote agrees with it."""
+    def on_quote(
+        self, symbol: str, price: Decimal, kind: PriceKind = _LAST, at: datetime | None = None
+    ) -> bool:
+        """Take a venue's own quote: a doubted price is believed if the quote agrees with it.
+
+        Returns False if the quote itself is not believed: at *at* nothing is traded near it.
+        """
         last, ticks = self._prices.last_prices(symbol, kind), self._filters[kind]
+        if (
+            kind is not _LAST
+            and at is not None
+            and self._prices.by_last(symbol, price, at) is False
+        ):
+            goes_on = last is not None and self._prices.near(price, last.believed)
+            if kind is not PriceKind.MARK or not goes_on:
+                log.warning("quote doubted", symbol=symbol, kind=kind, price=price)
+                return False
         confirms = ticks.vouches(symbol, price)
         ticks.confirm(symbol, price)
         # Another tick may have come while the quote was on its way.
         if confirms and last is not None and self._prices.near(price, last.current):
             self._believe((symbol, kind), _observed(last))
+        return True
+
+    def _told_by_last(self, key: PriceOf, last: LastPrices) -> bool | None:
+        """Return whether a price of another kind is believed, where the last price decides that."""
+        symbol, kind = key
+        told, seen = self._prices.by_last(symbol, last.current, last.at), _observed(last)
+        if told:
+            self._filters[kind].confirm(symbol, last.current)
+            self._believe(key, seen)
+        elif told is False:
+            if kind is PriceKind.MARK and last.instead is None:
+                return None  # it goes on from the marks before it
+            self._doubt(key, seen)
+        return told
+
+    def _doubt(self, key: PriceOf, seen: Observation) -> None:
+        if self._doubted.get(key) != seen:
+            self._doubted[key] = seen
+            log.warning("price doubted", symbol=key[0], kind=key[1], price=seen[1])
 
     def _believe(self, key: PriceOf, seen: Observation) -> None:
         self._believed[key] = seen

@@ -124,13 +124,16 @@ class FreshPrices:
     def _is_early(self, symbol: str, now: datetime, kind: PriceKind) -> bool:
         """Return whether a session is open, or goes on after a break, and has no price yet.
 
-        What was traded before it can no longer be had.
+        What was traded before it can no longer be had. A price that should come all the time is
+        early only for so long; after that it is silent.
         """
         market, last = self.symbols.get(symbol), self.prices.last_prices(symbol, kind)
         if market is None or last is None or market.calendar == ALWAYS_OPEN:
             return False
         hours = self.calendars[market.calendar].hours_at(now)
-        return hours is not None and last.at < hours.open
+        if hours is None or last.at >= hours.open:
+            return False
+        return self.prices.follows_last(symbol, kind) or now - hours.open <= FRESH
 
     async def ask(self, venue: VenueName, to_ask: ToAsk, quotes: Quotes) -> dict[PriceOf, Decimal]:
         """Ask the venue in one call; a failure is noted in *quotes*.

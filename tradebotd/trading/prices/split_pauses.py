@@ -25,6 +25,7 @@ from tradebotd.trading.condition_alerts import ConditionAlerts
 log = structlog.get_logger(__name__)
 
 SPLIT: Final = AlertCode.SPLIT_SUSPECTED
+LIKE_A_SPLIT: Final = "its price looks like a split, and the session has not traded yet"
 
 
 class SplitPauses:
@@ -53,8 +54,8 @@ class SplitPauses:
         """Return whether exits of *symbol* may act on *price*.
 
         They may not while the symbol is paused, nor from the first price of a session on that looks
-        like a split. A bid or a mark may be that first one; the next session's is compared with the
-        last trade all the same.
+        like a split. That is for a trade to say: a bid or a mark that looks like it, before the
+        session has traded, is not acted on, and pauses nothing.
         """
         hours = self._hours.get(symbol)
         if hours is None:
@@ -70,8 +71,8 @@ class SplitPauses:
         if session is None or session.open <= before[1]:
             return True
         ratio = suspected_split(before[0], price)
-        if ratio is None:
-            return True
+        if ratio is None or kind is not PriceKind.LAST:
+            return ratio is None
         pause = SymbolPause(
             symbol=symbol,
             code=SPLIT,

@@ -32,8 +32,9 @@ from tradebotd.venues.paper.fill_model import (
     execute,
 )
 from tradebotd.venues.paper.futures_book import FuturesBook
-from tradebotd.venues.paper.order_checks import off_filters
+from tradebotd.venues.paper.order_checks import FilterChecks
 from tradebotd.venues.paper.order_prices import OrderPrices
+from tradebotd.venues.paper.played_ticks import PlayedTicks
 from tradebotd.venues.paper.promises import BEING_REPLACED, Promises
 from tradebotd.venues.paper.resting_book import RestingBook
 from tradebotd.venues.paper.resting_orders import (
@@ -83,11 +84,13 @@ class MatchingEngine:
         self._prices = prices
         self._price_kinds = price_kinds
         self.averages = AveragePrices(instruments)
+        self._filters = FilterChecks(terms, instruments, self.averages)
         self._depth = Depth(terms.depth_notional)
         self._futures = FuturesBook(name, terms, instruments)
         self._order_prices = OrderPrices(terms, instruments, prices, self._futures)
         self._setups = PaperSetups(name)
         self._promises = Promises(self.resting.family, self._refusal_without)
+        self._played = PlayedTicks()
 
     async def read(self, connection: Connection) -> None:
         """Load the memory from the books."""
@@ -97,6 +100,7 @@ class MatchingEngine:
         await self._futures.read(connection)
 
     def follow(self, changes: BookChanges) -> None:
+        self._played.follow(changes)
         self.resting.follow(changes)
         self._promises.follow(changes)
         self._futures.follow(changes)
@@ -132,7 +136,7 @@ class MatchingEngine:
         kind = self._terms.self_trade
         beside = [order.request for order in self.resting if order.id not in gone]
         for name, request in orders:
-            changes.refused = self._off_filters(request, prices, beside, changes.at)
+            changes.refused = self._filters.refusal(request, prices, beside, changes.at)
             if linked_id is not None and self._order_prices.fill_at_once(request, prices):
                 changes.refused = AT_ONCE  # its twin would rest alone
             elif changes.refused is None:
@@ -190,7 +194,7 @@ class MatchingEngine:
         gone: frozenset[int],
     ) -> str | None:
         beside = [order.request for order in self.resting if order.id not in gone]
-        refusal = self._off_filters(request, prices, beside, changes.at)
+        refusal = self._filters.refusal(request, prices, beside, changes.at)
         if refusal is not None:
             return refusal
         balances = await paper_books.lock_balances(changes.connection, self._name)
@@ -223,14 +227,19 @@ class MatchingEngine:
         return bool(self._met(symbol, prices))
 
     async def meet(
-        self, changes: BookChanges, symbol: str, prices: LastPrices, at: datetime
+        self,
+        changes: BookChanges,
+        symbol: str,
+        prices: LastPrices,
+        at: datetime,
+        kind: PriceKind = PriceKind.LAST,
     ) -> None:
         """Apply funding, resting orders, liquidation: each once, however often a tick is played.
 
-        *at*: of the tick, which may be of another price than the last one.
+        *at*, *kind*: of the tick; ticks of several kinds may have one time.
         """
         cursor = await paper_books.select_cursor(changes.connection, self._name, symbol)
-        if cursor is not None and cursor >= at:
+        if self._played.is_behind(cursor, symbol, at, kind):
             return
         await self._futures.fund(changes, symbol, prices.at, prices.current)
         for met in self._met(symbol, prices):
@@ -248,6 +257,7 @@ class MatchingEngine:
             await self._promises.decide(changes, symbol, prices)
         if changes.reports or changes.rested:
             await paper_books.put_cursor(changes.connection, self._name, symbol, at)
+            self._played.add(changes, symbol, at, kind)
 
     async def end_days(self, changes: BookChanges, now: datetime) -> None:
         ended = self.resting.days_over(now)
@@ -271,22 +281,6 @@ class MatchingEngine:
         )
 
     # Books
-
-    def _off_filters(
-        self,
-        request: OrderRequest,
-        prices: LastPrices,
-        beside: Iterable[OrderRequest],
-        now: datetime,
-    ) -> str | None:
-        return off_filters(
-            request,
-            prices,
-            beside,
-            self._instruments[request.symbol],
-            terms=self._terms,
-            average=self.averages.average(request.symbol, now),
-        )
 
     def _refusal(
         self,

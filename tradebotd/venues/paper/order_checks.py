@@ -1,6 +1,7 @@
-"""Filters of a symbol as the paper venue judges an order by them. Pure."""
+"""Filters of a symbol as the paper venue judges an order by them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from tradebotd.domain.filters import RestingCounts
@@ -10,6 +11,7 @@ from tradebotd.domain.order_filters import refused_by
 from tradebotd.domain.order_type import CONDITIONAL, OrderType
 from tradebotd.domain.quote import PriceKind, Quote
 from tradebotd.ports.prices import LastPrices
+from tradebotd.venues.paper.average_prices import AveragePrices
 from tradebotd.venues.paper.capabilities import not_taken
 from tradebotd.venues.paper.fill_model import PaperTerms
 
@@ -31,19 +33,29 @@ def resting_counts(symbol: str, requests: Iterable[OrderRequest]) -> RestingCoun
     return RestingCounts(orders=len(kinds), stops=sum(kind in CONDITIONAL for kind in kinds))
 
 
-def off_filters(
-    request: OrderRequest,
-    prices: LastPrices,
-    beside: Iterable[OrderRequest],
-    instrument: Instrument,
-    *,
-    terms: PaperTerms,
-    average: Decimal | None,
-) -> str | None:
-    """Return "NAME: words" where type, time in force or a filter refuses the order, or None.
+class FilterChecks:
+    """Filters of the symbols, by which the venue takes an order or refuses it."""
 
-    *beside*: orders that rest, and those that are to rest with this one.
-    """
-    counts = resting_counts(request.symbol, beside)
-    quote = judged_at(request, prices, average)
-    return not_taken(request, terms) or refused_by(request, instrument, quote, resting=counts)
+    def __init__(
+        self, terms: PaperTerms, instruments: Mapping[str, Instrument], averages: AveragePrices
+    ) -> None:
+        self._terms = terms
+        self._instruments = instruments
+        self._averages = averages
+
+    def refusal(
+        self,
+        request: OrderRequest,
+        prices: LastPrices,
+        beside: Iterable[OrderRequest],
+        now: datetime,
+    ) -> str | None:
+        """Return "NAME: words" where type, time in force or a filter refuses the order, or None.
+
+        *beside*: orders that rest, and those that are to rest with this one.
+        """
+        quote = judged_at(request, prices, self._averages.average(request.symbol, now))
+        counts = resting_counts(request.symbol, beside)
+        return not_taken(request, self._terms) or refused_by(
+            request, self._instruments[request.symbol], quote, resting=counts
+        )

@@ -290,7 +290,7 @@ class PaperVenue:
         if not self._engine.would_act(tick.symbol, prices):
             return
         async with self._acting(ClientOrderId(f"point {tick.at.isoformat()}")) as changes:
-            await self._engine.meet(changes, tick.symbol, prices, tick.at)
+            await self._engine.meet(changes, tick.symbol, prices, tick.at, tick.kind)
         await self.stream.tell(changes.reports)
 
     async def _end_days(self) -> None:
