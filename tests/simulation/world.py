@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final, cast
 
 from tests.simulation.database import FaultyPool, Weather
@@ -31,6 +32,7 @@ from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.market.price_cache import PriceCache
+from tradebotd.risk.resting_types import STOP_LIMIT_OFFSET
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import bots, decisions, leadership
 from tradebotd.storage.postgres.database import Database
@@ -50,6 +52,7 @@ class _Section:
     timezone: str = "UTC"
     resting_stops: bool = True  # whether they may; the venue's traits say whether they can
     max_clock_offset: timedelta = USUAL_LIMIT
+    stop_limit_offset: Decimal = STOP_LIMIT_OFFSET
 
 
 @dataclass(frozen=True)
