@@ -119,6 +119,10 @@ class Exchange:
 
     # The stream
 
+    def attach(self, send: Send) -> None:
+        """A subscriber who is not told that he is one."""
+        self._subscriber = send
+
     async def subscribe(self, send: Send, drop: Callable[[], None]) -> None:
         """*send* takes a line; *drop* is called when the stream is cut by the venue."""
         self._subscriber, self.drop, self.told = send, drop, 0

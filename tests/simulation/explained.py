@@ -11,6 +11,7 @@ from tests.simulation.fortune import most_lost
 from tests.simulation.ledger import LIVE, Ledger
 from tests.simulation.markets import CURRENCY
 from tests.simulation.switches import Draw
+from tests.simulation.venue import STOPS
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.side import PositionSide
@@ -76,7 +77,7 @@ class Reasons:
         ledger = self._facts.venues[row["venue"]].ledger
         rests = any(
             order.status in LIVE
-            and order.request.type is OrderType.STOP_MARKET
+            and order.request.type in STOPS
             and self._orders.get(name) is not None
             and self._orders[name]["position_id"] == row["id"]
             for name, order in ledger.orders.items()
