@@ -89,6 +89,16 @@ class Reasons:
         refused = self._refusal(subject, OrderType.STOP_MARKET) is not None
         return not rests and (refused or sought)
 
+    def was_run_through(self, subject: str) -> bool:
+        """The price went beyond the limit of a stop of its, which rested on."""
+        number = subject.removeprefix(POSITION)
+        return any(
+            order.run_through
+            for venue in self._facts.venues.values()
+            for name, order in venue.ledger.orders.items()
+            if name in self._orders and str(self._orders[name]["position_id"]) == number
+        )
+
     def is_out_of_reach(self, subject: str) -> bool:
         row = self._open.get(subject.removeprefix(POSITION))
         return row is not None and not self._facts.settings.knows(row["symbol"], self._facts.now)
@@ -202,6 +212,7 @@ EXPLAINED: Final[dict[str, Why]] = {
     "order_unknown": Reasons.is_unknown,
     "exit_refused": Reasons.is_refused,
     "resting_stop_lost": Reasons.has_no_stop,
+    "stop_limit_unfilled": Reasons.was_run_through,
     "position_unprotected": Reasons.is_out_of_reach,
     "fill_exceeds_position": Reasons.has_exceeded,
     "fee_unvalued": Reasons.is_worth_nothing,

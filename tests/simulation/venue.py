@@ -156,8 +156,8 @@ class SimulatedVenue:
         if not goes_on and not _met(order.request, price):
             return
         if not _allowed(order.request, price):
-            order.triggered = True
-            return  # it has run through its limit
+            order.triggered = order.run_through = True
+            return
         self.match(order, price)
         self.tell(order)
 

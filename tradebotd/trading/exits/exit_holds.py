@@ -51,6 +51,15 @@ class ExitHolds:
         self._timers.hold_until(position.id, self._clock.now() + held_back.pause)
         return held_back.reason
 
+    def passed_over(self, position_id: PositionId) -> str | None:
+        """Return what to say of the position's stop-limit once its exit has been taken."""
+        return self._unfilled.passed_over(position_id)
+
+    def on_exit_taken(self, position_id: PositionId, passed_over: str | None) -> None:
+        """Say that the stop-limit which was *passed_over* did not fill."""
+        if passed_over is not None:
+            self._unfilled.add(position_id, passed_over)
+
     def forget(self, position_id: PositionId) -> None:
         self._unfilled.forget(position_id)
         self._triggered_at.pop(position_id, None)
@@ -64,7 +73,7 @@ class ExitHolds:
         since = self._triggered_at.get(position.id)
         if since is not None and now >= since + self._grace:
             if exit_.reason is not CloseReason.TAKE_PROFIT:
-                self._unfilled.add(position, resting)
+                self._unfilled.pass_over(position, resting)
             return False
         if since is None:
             self._triggered_at[position.id] = now

@@ -241,8 +241,8 @@ class MarketExits:
     async def _attempt(
         self, exit_: ExitIntent, prepared: list[Prepared], result: SweepResult
     ) -> None:
-        position_id = exit_.position.id
-        key = str(position_id)
+        position_id, key = exit_.position.id, str(exit_.position.id)
+        passed_over = self._holds.passed_over(position_id)  # forgotten once it is closed
         try:
             try:
                 await self._place(exit_, prepared)
@@ -267,6 +267,7 @@ class MarketExits:
                 log.critical("exit not stored", position=key)
         else:
             self._backoff.forget(position_id)
+            self._holds.on_exit_taken(position_id, passed_over if prepared else None)
             result.closed += 1
 
     async def _denied(

@@ -17,28 +17,38 @@ log = structlog.get_logger(__name__)
 
 
 class UnfilledStops:
-    """Stop-limits that left a position naked, until their alerts are stored."""
+    """Stop-limits that left a position naked, until their alerts are stored.
+
+    One that is passed over may have filled all the same, and the news is late: that it did not is
+    known once an exit at the market has been taken in its place.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._unstored: dict[PositionId, str] = {}
-        self._known: set[PositionId] = set()
+        self._passed_over: dict[PositionId, str] = {}
 
     def forget(self, position_id: PositionId) -> None:
-        self._known.discard(position_id)
+        self._passed_over.pop(position_id, None)
 
-    def add(self, position: Position, pair: RestingPair) -> None:
-        """Note a stop-limit that is passed over: the daemon ends the position at the market."""
-        if not pair.has_limit or position.id in self._known:
+    def pass_over(self, position: Position, pair: RestingPair) -> None:
+        """Note a stop-limit beside which the daemon ends the position at the market."""
+        if not pair.has_limit or position.id in self._passed_over:
             return
-        self._known.add(position.id)
-        reason = (
+        self._passed_over[position.id] = (
             f"the stop-limit of {position.bot} at {plain(pair.stop)} was met and did not fill:"
             f" {plain(position.quantity)} {position.symbol} end at the market"
         )
-        self._unstored[position.id] = reason
-        log.critical("stop limit unfilled", position=position.id, reason=reason)
+
+    def passed_over(self, position_id: PositionId) -> str | None:
+        """Return what would be said of the position's stop-limit; None if there is nothing."""
+        return self._passed_over.get(position_id)
+
+    def add(self, position_id: PositionId, reason: str) -> None:
+        """Note that the stop-limit did not fill: the position was sold in another way."""
+        self._unstored[position_id] = reason
+        log.critical("stop limit unfilled", position=position_id, reason=reason)
 
     async def store(self) -> None:
         """Store the alerts; those that cannot be stored now are stored later."""
