@@ -82,6 +82,7 @@ class SocketWire:
         self._host, self._port = host, port
         self._ear: Ear | None = None
         self._changed = anyio.Event()
+        self._news = anyio.Event()
         self.heard = 0  # lines of the stream, since it was subscribed
         self.subscribed = False
 
@@ -103,6 +104,11 @@ class SocketWire:
         self._ear, self.subscribed = ear, False
         self._changed.set()
         self._changed = anyio.Event()
+
+    async def until_heard(self, lines: int) -> None:
+        """Until so many lines of the stream have been heard since it was subscribed."""
+        while not self.subscribed or self.heard < lines:
+            await self._news.wait()
 
     async def run(self) -> None:
         """Hear the stream, and subscribe again whenever it has ended."""
@@ -137,3 +143,5 @@ class SocketWire:
             await ear.line(await lines.receive_until(b"\n", LONGEST))
             self.subscribed = True
             self.heard += 1
+            self._news.set()
+            self._news = anyio.Event()

@@ -25,7 +25,8 @@ ON: Final = frozenset({Draw.FORCED, Draw.TRANSFERS, Draw.FUNDING})
 ENDLESS: Final = 0.25  # of the bans
 PAUSE: Final = 70.0  # seconds: the first pause behind one without an end
 # What the step of a quantity is multiplied with at noon. Coarser ones wait for filters that are
-# asked for again: until then the daemon sells by the steps of the morning.
+# asked for again: until then the daemon sells by the steps of the morning, and what is filled by
+# the finer ones of the afternoon leaves it a rest that it takes for dust while its exit is open.
 NOON_LOTS: Final = (Decimal("0.1"),)
 
 
