@@ -164,7 +164,7 @@ async def test_the_lot_that_changes_at_noon_is_told_and_asked_for(
 
     told = (await case.venue.instruments([case.symbol]))["BTCUSDT"]
 
-    assert (told.lot_size, told.max_quantity) == (Decimal("0.01"), 9)
+    assert (told.lot_size, told.max_quantity) == (Decimal("0.01"), Decimal(9))
     assert told.tick_size == known.tick_size
     assert await case.rests() == [FIRST]
     with pytest.raises(OrderRejectedError, match=r"^quantity_off_lot"):

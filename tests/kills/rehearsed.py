@@ -248,17 +248,14 @@ class Market:
 
 
 async def run_beside(port: int, life: Callable[[], Awaitable[object]]) -> None:
-    """*life* with this venue instead of a paper one, and with a stream that is read meanwhile."""
+    """*life* with this venue instead of a paper one; the daemon itself runs its adapter."""
     wire = SocketWire(HOST, port)
     adapter, market = RehearsalVenue(VENUE, wire, symbols(), TRAITS_HERE), Market(wire)
     wiring: Any = trading
     router = wiring.TickRouter
     wiring._venues = lambda *_, **__: {VENUE: adapter}
     wiring.TickRouter = lambda exits, papers, *rest: router(exits, [*papers, market], *rest)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(wire.run)
-        await life()
-        tasks.cancel_scope.cancel()
+    await life()
 
 
 # The judgement

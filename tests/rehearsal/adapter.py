@@ -76,6 +76,9 @@ class RehearsalVenue:
         self._markets = {each.symbol: each.name_at(name) for each in symbols}
         self._ours = {market: symbol for symbol, market in self._markets.items()}
 
+    async def run(self) -> None:
+        await self._wire.run()
+
     def listen(self, listener: port.Listener, on_stream: port.StreamListener | None = None) -> None:
         heard_at: datetime | None = None  # the venue's time of what the stream told last
 
@@ -136,12 +139,7 @@ class RehearsalVenue:
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
         told = await self._ask("funding", since=to_ms(since))
-        return [
-            FundingPayment(
-                symbol=self._symbol(each["mkt"]), **self._money(each, "payment", "paid_at")
-            )
-            for each in told["payments"]
-        ]
+        return [FundingPayment(**self._money(each, "payment", "paid_at")) for each in told["pays"]]
 
     async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
         told = await self._ask("moves", since=to_ms(since))
@@ -149,12 +147,13 @@ class RehearsalVenue:
 
     async def account(self) -> port.VenueAccount:
         data = await self._ask("account")
-        coins, perps = data["coins"], data["perps"]
         return port.VenueAccount(
-            balances=amounts((coin, told["total"]) for coin, told in coins.items()),
-            locked=amounts((coin, told["held"]) for coin, told in coins.items()),
-            positions=amounts((self._symbol(each["mkt"]), each["net"]) for each in perps),
-            entry_prices=amounts((self._symbol(each["mkt"]), each["avg"]) for each in perps),
+            balances=amounts((coin, told["total"]) for coin, told in data["coins"].items()),
+            locked=amounts((coin, told["held"]) for coin, told in data["coins"].items()),
+            positions=amounts((self._symbol(each["mkt"]), each["net"]) for each in data["perps"]),
+            entry_prices=amounts(
+                (self._symbol(each["mkt"]), each["avg"]) for each in data["perps"]
+            ),
             buying_power=amounts(data["power"].items()),
             margin_used=amounts(data["margin"].items()),
             hedge_mode=data["bothSides"],
@@ -227,7 +226,8 @@ class RehearsalVenue:
     def _money(self, told: Json, what: str, when: str) -> dict[str, Any]:
         amount = Decimal(told["amt"]) - Decimal(told["cost"])
         money = {"venue": self.name, "asset": told["coin"], "amount": amount}
-        return {f"{what}_id": told["no"], when: from_ms(told["at"]), **money}
+        of = {"symbol": self._symbol(told["mkt"])} if "mkt" in told else {}
+        return {f"{what}_id": told["no"], when: from_ms(told["at"]), **money, **of}
 
     def _order(self, tag: Id, request: OrderRequest) -> dict[str, Any]:
         return {

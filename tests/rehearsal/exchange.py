@@ -204,7 +204,7 @@ class Exchange:
 
     async def do_funding(self, asked: Json, _: SendBlockedBy) -> Json:
         return {
-            "payments": [
+            "pays": [
                 {
                     "no": each.payment_id,
                     "mkt": self._name(each.symbol),

@@ -180,9 +180,10 @@ async def staged(books: ScriptedVenue, traits: VenueTraits) -> AsyncIterator[Sta
     exchange = Exchange(books, [named(each) for each in books.filters.values()], books.clock)
     async with served(exchange) as port, anyio.create_task_group() as tasks:
         wire = StagedWire(port, exchange)
-        tasks.start_soon(wire.run)
+        venue = Staged(wire, exchange, traits)
+        tasks.start_soon(venue.run)
         try:
-            yield Staged(wire, exchange, traits)
+            yield venue
         finally:
             tasks.cancel_scope.cancel()
 

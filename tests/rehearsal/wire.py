@@ -74,6 +74,10 @@ class Wire(Protocol):
         """Have *ear* hear the venue's stream; the former one hears nothing any more."""
         ...
 
+    async def run(self) -> None:
+        """Hear the stream, and subscribe again whenever it has ended."""
+        ...
+
 
 class SocketWire:
     """A connection for each exchange, and one for the stream, which `run` keeps."""

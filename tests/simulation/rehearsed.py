@@ -125,6 +125,9 @@ class DirectWire:
     def subscribe(self, ear: Ear) -> None:
         self._exchange.attach(ear.line)
 
+    async def run(self) -> None:
+        """Nothing: what a life is told it is told at once."""
+
 
 def adapter_of(line: Line) -> RehearsalVenue:
     """What a life is given for a venue: the adapter, which knows nothing of *line*."""

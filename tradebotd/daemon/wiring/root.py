@@ -41,6 +41,7 @@ from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.levels import DailyLevels
 from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import RunsBetweenCalls
 from tradebotd.scheduling.job import Job
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
@@ -103,6 +104,9 @@ async def build(
             protection=trading.protection,
             entry_orders=trading.entry_orders,
             streams=trading.streams,
+            adapters=[
+                each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)
+            ],
             disk=_disk_watch(config, database, trading, reloader),
             player=None,
             begins_at=market.begins_at,
