@@ -1,6 +1,6 @@
 """Adapter of the rehearsal venue: the port, in the words of a venue that is made up.
 
-Written by "Writing a venue adapter" in docs/architecture.md, and by `ports/venue`, alone.
+Written by "Writing a venue adapter" in docs/architecture.md and by `ports/venue` alone.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
