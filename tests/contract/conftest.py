@@ -1,7 +1,7 @@
 """The venues that the numbered tests run for, each with a clock, prices and a listener."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.prices import FakePrices
 from tests.fakes.venue import AUTHORITATIVE, ScriptedVenue
+from tests.rehearsal.stage import EXCLUDED, NAME, TRAITS_HERE, Staged, as_taken, staged
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
@@ -62,7 +63,7 @@ class Case:
     `limiter`: while it is held, whatever is sent waits inside the adapter, and has not left.
     """
 
-    venue: PaperVenue | ScriptedVenue
+    venue: PaperVenue | ScriptedVenue | Staged
     clock: FakeClock
     prices: FakePrices
     symbol: MarketSymbol
@@ -97,7 +98,18 @@ class Case:
             "limit_price": level if type_ is OrderType.LIMIT else None,
             "stop_price": None if type_ is OrderType.LIMIT else level,
         }
-        return OrderRequest(**{**request, **changes})
+        made = OrderRequest(**{**request, **changes})
+        as_it_is = (
+            not isinstance(self.venue, Staged) or changes.get("time_in_force", "day") != "day"
+        )
+        return made if as_it_is else as_taken(made, self.symbol.instrument.tick_size)
+
+    @property
+    def books(self) -> ScriptedVenue | None:
+        """The scripted venue, where it is that or its ledger; paper has its own."""
+        if isinstance(self.venue, Staged):
+            return self.venue.books
+        return self.venue if isinstance(self.venue, ScriptedVenue) else None
 
     async def move(
         self, price: str, kind: PriceKind = PriceKind.LAST, *, after_gap: bool = False
@@ -130,13 +142,17 @@ class Case:
 
     def tells_fills(self, *, told: bool) -> None:
         """Whether orders that rest carry their fills; the paper venue's never do."""
-        if isinstance(self.venue, ScriptedVenue):
-            self.venue.traits = replace(self.venue.traits, open_orders_tell_fills=told)
+        for each in (self.venue, self.books):
+            if isinstance(each, ScriptedVenue | Staged):
+                each.traits = replace(each.traits, open_orders_tell_fills=told)
 
     async def in_words(self, client_order_id: ClientOrderId, word: str) -> None:
         """From now on the venue has a word of its own for the state of this order."""
         if isinstance(self.venue, ScriptedVenue):
             self.venue.words[client_order_id] = word
+            return
+        if isinstance(self.venue, Staged):
+            self.venue.exchange.words[client_order_id] = word
             return
         async with self.database.transaction() as connection:
             await connection.execute(
@@ -174,7 +190,7 @@ def limited(taken: dict[str, Any]) -> VenueTraits:
     )
 
 
-@pytest.fixture(params=["paper", "scripted"])
+@pytest.fixture(params=["paper", "scripted", "rehearsal"])
 def venue_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -226,7 +242,7 @@ def closes() -> list[datetime]:
 
 
 @pytest.fixture
-def case(
+async def case(
     venue_name: str,
     fee_asset: str,
     filters: dict[str, Any],
@@ -237,7 +253,7 @@ def case(
     market: dict[str, Any],
     closes: list[datetime],
     database: Database,
-) -> Case:
+) -> AsyncIterator[Case]:
     clock, prices = FakeClock(NOW), FakePrices()
     traded = instrument(venue_name, **filters)
     both = {"BTCUSDT": traded, "ETHUSDT": replace(traded, symbol="ETHUSDT", base_asset="ETH")}
@@ -295,6 +311,7 @@ def case(
             keeps_margins=True,
             latency=market.get("latency", timedelta()),
             depth=market.get("depth_notional"),
+            name=VenueName(venue_name),
         )
 
         @asynccontextmanager
@@ -316,5 +333,34 @@ def case(
             database,
             both,
         )
-    made.venue.listen(made.hear)
-    return made
+    async with AsyncExitStack() as stack:
+        if made.books is not None and venue_name == NAME:
+            made = await stack.enter_async_context(_rehearsed(made, made.books))
+        made.venue.listen(made.hear)
+        yield made
+
+
+@asynccontextmanager
+async def _rehearsed(case: Case, books: ScriptedVenue) -> AsyncIterator[Case]:
+    """The case with the rehearsal venue, whose ledger is the case's scripted one."""
+    books.traits = replace(
+        TRAITS_HERE,
+        self_trade=books.traits.self_trade,
+        price_kinds=books.traits.price_kinds,
+        stop_prices=books.traits.stop_prices,
+    )
+    async with staged(books, books.traits) as venue:
+
+        async def meet(point: Tick) -> None:
+            await books.match(point.symbol)
+            await venue.wire.settled()
+
+        yield replace(case, venue=venue, meet=meet, limiter=lambda: venue.limiter)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what a venue's traits leave out, with the reason that a user would be told."""
+    for item in items:
+        for name, reason in EXCLUDED.items():
+            if item.name == f"{name}[{NAME}]" or item.name.endswith(f"[{NAME}-{name}]"):
+                item.add_marker(pytest.mark.skip(reason=f"{NAME}: {reason}"))

@@ -66,7 +66,7 @@ async def test_a_venue_that_is_away_says_until_when_and_does_nothing(case: Case,
     await case.bought()
     await case.venue.submit(FIRST, case.order(SELL, "1", STOP, "90"))
     before = await case.venue.account()
-    until = host_now() + timedelta(minutes=5)
+    until = host_now().replace(microsecond=0) + timedelta(minutes=5)  # venues tell milliseconds
     take_away(case, VenueUnavailableError("429 too many requests", until))
 
     with pytest.raises(VenueUnavailableError) as raised:

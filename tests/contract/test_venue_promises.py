@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from tests.contract.conftest import FIRST, SECOND, THIRD, Case
-from tests.fakes.venue import ScriptedVenue
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.filters import SymbolStatus
 from tradebotd.domain.ids import ClientOrderId
@@ -26,8 +25,8 @@ def replacement() -> Replacement:
 
 async def promise(case: Case, level: str) -> None:
     """A stop of two at 95, FIRST, and one that is promised in its place, SECOND."""
-    if isinstance(case.venue, ScriptedVenue):
-        case.venue.promises_wait = True
+    if case.books is not None:
+        case.books.promises_wait = True
     await case.venue.submit(FIRST, case.order(SELL, "2", STOP, "95"))
     answer = await case.venue.replace("BTCUSDT", FIRST, SECOND, case.order(SELL, "2", STOP, level))
     assert (answer.new.client_order_id, answer.new.status, answer.old) == (SECOND, NEW, None)

@@ -167,6 +167,23 @@ async def test_a_price_that_runs_through_a_stop_limit_is_alarmed_and_ended_at_th
 
 
 @capabilities
+async def test_a_stop_limit_that_filled_unheard_is_no_alarm(
+    database: Database, replacement: Replacement
+) -> None:
+    """M5.7: late news of a fill does not say that there was none."""
+    harness = await at_venue_with(database, replacement, **LIMITS_ONLY)
+    harness.venue.listener = None
+    for _ in range(3):
+        await gap(harness, "94.6")
+    assert at_venue(harness) == 0
+    await settle(harness)
+    position = await harness.position()
+    assert (position["close_reason"], position["exit_price"]) == ("stop_loss", Decimal("94.6"))
+    assert await harness.open_alerts() == []
+    await assert_one_truth(harness)
+
+
+@capabilities
 async def test_a_stop_limit_that_fills_in_part_before_the_price_runs_through_it(
     database: Database, replacement: Replacement
 ) -> None:

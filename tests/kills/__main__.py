@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.database import temporary_cluster
 from tests.kills.campaign import Campaign
-from tests.kills.scenarios import SCENARIOS
+from tests.kills.scenarios import REHEARSED, SCENARIOS
 from tradebotd.domain.decimals import forbid_floats
 
 
@@ -25,7 +25,9 @@ def main() -> int:
     began = time.monotonic()
     try:
         with temporary_cluster() as server:
-            campaign = Campaign(server, home, options.scenarios or list(SCENARIOS))
+            known = REHEARSED if options.venue == "rehearsal" else SCENARIOS
+            names = options.scenarios or list(known)
+            campaign = Campaign(server, home, [(SCENARIOS | REHEARSED)[name] for name in names])
             campaign.rehearse()
             workers = [
                 _worker(campaign, numbers[start :: options.jobs], options.results)
@@ -34,7 +36,7 @@ def main() -> int:
             codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    return _report(options.results, set(wanted), codes, time.monotonic() - began)
+    return _report(options, set(wanted), codes, time.monotonic() - began)
 
 
 def _options() -> argparse.Namespace:
@@ -44,7 +46,18 @@ def _options() -> argparse.Namespace:
         "--jobs", type=int, default=4, help="at once; a start waits more than it works"
     )
     parser.add_argument("--results", type=Path, default=Path("kills.jsonl"), help="appended to")
-    parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), help="default: all")
+    parser.add_argument(
+        "--venue",
+        choices=["paper", "rehearsal"],
+        default="paper",
+        help="rehearsal: through the adapter of tests/rehearsal, in a process that is not killed",
+    )
+    parser.add_argument(
+        "--scenarios",
+        nargs="+",
+        choices=list(SCENARIOS | REHEARSED),
+        help="default: all of the venue",
+    )
     parser.add_argument("--only", type=int, metavar="NUMBER", help="this one alone, once more")
     return parser.parse_args()
 
@@ -73,7 +86,8 @@ def _worker(campaign: Campaign, numbers: list[int], results: Path) -> int:
         os._exit(code)
 
 
-def _report(results: Path, wanted: set[int], codes: list[int], seconds: float) -> int:
+def _report(options: argparse.Namespace, wanted: set[int], codes: list[int], seconds: float) -> int:
+    results: Path = options.results
     rows = (
         [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     )
@@ -86,7 +100,8 @@ def _report(results: Path, wanted: set[int], codes: list[int], seconds: float) -
     )
     print(", ".join(f"{name} {count}" for name, count in sorted(by_scenario.items())))
     if bad:
-        print(f"again: python -m tests.kills --only {bad[0]} --results /dev/null")
+        again = f"--venue {options.venue} --only {bad[0]} --results /dev/null"
+        print(f"again: python -m tests.kills {again}")
     return 0 if len(rows) == len(wanted) and not bad and not any(codes) else 1
 
 

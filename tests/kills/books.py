@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 
 from tests.acceptance import cash
+from tests.kills import rehearsed
 
 STARTING = {"USDT": 10_000}  # as the scenarios have it
 # I1: nothing at the venue that has no row of ours; nothing executed beyond what the row says.
@@ -16,7 +17,7 @@ UNKNOWN_ORDERS = """
 # I3: each fill once, here as there; the sum of an order's fills is what it says.
 DIFFERENT_FILLS = """
     SELECT coalesce(f.trade_id, v.id::text) FROM paper.fills AS v
-      JOIN paper.orders AS po ON po.id = v.order_id AND po.client_order_id LIKE 'tb%'
+      JOIN paper.orders AS po ON po.id = v.order_id AND (po.client_order_id LIKE 'tb%' OR po.client_order_id LIKE 'autoclose-%')
       FULL JOIN fills AS f ON f.trade_id = v.id::text
      WHERE f.id IS NULL OR v.id IS NULL OR (f.quantity, f.price, f.fee, f.fee_asset, f.executed_at, f.side)
            IS DISTINCT FROM (v.quantity, v.price, v.fee, v.fee_asset, v.executed_at, v.side)
@@ -57,7 +58,7 @@ REALIZED = """
     SELECT p.id FROM positions AS p JOIN fills AS f ON f.position_id = p.id
      WHERE p.closed_at IS NOT NULL AND p.dust = 0 AND p.position_type = 'futures'
      GROUP BY p.id
-    HAVING round(sum(CASE f.side WHEN 'sell' THEN 1 ELSE -1 END * f.quantity * f.price - f.fee) + p.funding, 12)
+    HAVING round(sum(CASE f.side WHEN 'sell' THEN 1 ELSE -1 END * f.quantity * f.price - f.fee_value) + p.funding, 12)
            <> round(p.realized_pnl, 12)
 """
 CHECKS = {
@@ -78,17 +79,26 @@ FIGURES = """
 """
 
 
-async def violations(dsn: str) -> tuple[list[str], dict[str, Any]]:
-    """What is wrong, and how much there was to look at."""
+async def violations(
+    dsn: str, ledger: dict[str, Any] | None = None
+) -> tuple[list[str], dict[str, Any]]:
+    """What is wrong, and how much there was to look at. *ledger*: of the rehearsal venue."""
     connection = await asyncpg.connect(dsn)
     try:
+        if ledger is not None:
+            await rehearsed.lay_in(connection, ledger)
         found = []
         for what, statement in CHECKS.items():
             rows = await connection.fetch(statement)
             found += [f"{what}: {tuple(row)}" for row in rows]
         if difference := await connection.fetchval(HOLDINGS):
             found.append(f"I2 we hold {difference} more than the venue says")
-        found += [f"I8 {each}" for each in await cash.violations(connection, STARTING)]
+        money = await (
+            cash.violations(connection, STARTING)
+            if ledger is None
+            else rehearsed.unbalanced(connection, ledger)
+        )
+        found += [f"I8 {each}" for each in money]
         return found, dict(await connection.fetchrow(FIGURES) or {})
     finally:
         await connection.close()

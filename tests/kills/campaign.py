@@ -7,14 +7,16 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.database import PostgresServer
+from tests.kills import rehearsed
 from tests.kills.books import violations
-from tests.kills.scenarios import SCENARIOS, Scenario
+from tests.kills.scenarios import Scenario
 from tests.kills.victim import run_daemon
 from tradebotd.config.model import Config
 from tradebotd.daemon.wiring.files import LoadedFiles, load
@@ -48,8 +50,8 @@ class Verdict:
 class Campaign:
     """*number* says everything: the scenario, the steps at which it is killed."""
 
-    def __init__(self, server: PostgresServer, home: Path, scenarios: Sequence[str]) -> None:
-        self._scenarios = [SCENARIOS[name] for name in scenarios]
+    def __init__(self, server: PostgresServer, home: Path, scenarios: Sequence[Scenario]) -> None:
+        self._scenarios = scenarios
         self._server = server
         self._home = home
         self._rehearsals: dict[str, Rehearsal] = {}
@@ -58,12 +60,15 @@ class Campaign:
         for scenario in self._scenarios:
             folder = self._home / f"rehearsal_{scenario.name}"
             marks = folder / "marks.json"
-            with _Database(self._server, f"rehearsal_{scenario.name}") as dsn:
+            with (
+                _Database(self._server, f"rehearsal_{scenario.name}") as dsn,
+                _venue(scenario) as port,
+            ):
                 config, files = _read(scenario, folder, dsn)
-                code = _child(partial(_run, config, files, folder, None, marks))
+                code = _child(partial(_run, config, files, folder, None, marks, port))
                 if code != 0:
                     raise RuntimeError(f"{scenario.name}: exit {code}\n{_tail(folder)}")
-                found, _ = asyncio.run(violations(dsn))
+                found, _ = asyncio.run(violations(dsn, _ledger(port)))
                 if found:
                     raise RuntimeError(f"{scenario.name}, undisturbed: {found}")
             self._rehearsals[scenario.name] = Rehearsal(**json.loads(marks.read_text()))
@@ -77,16 +82,16 @@ class Campaign:
             stops.append(_draw(chance, rehearsal))
         verdict = Verdict(number, scenario.name, stops)
         folder, began = self._home / f"kill_{number}", time.monotonic()
-        with _Database(self._server, f"kill_{number}") as dsn:
+        with _Database(self._server, f"kill_{number}") as dsn, _venue(scenario) as port:
             config, files = _read(scenario, folder, dsn)
             for stop in [*stops, None]:
-                code = _child(partial(_run, config, files, folder, stop, None))
+                code = _child(partial(_run, config, files, folder, stop, None, port))
                 if code == -signal.SIGKILL:
                     verdict.killed += 1
                 elif code != 0:
                     verdict.violations.append(f"exit {code}: {_tail(folder)}")
                     break
-            found, verdict.figures = asyncio.run(violations(dsn))
+            found, verdict.figures = asyncio.run(violations(dsn, _ledger(port)))
             verdict.violations += found
         verdict.seconds = round(time.monotonic() - began, 2)
         return verdict
@@ -105,9 +110,22 @@ def _read(scenario: Scenario, folder: Path, dsn: str) -> tuple[Config, LoadedFil
 
 
 def _run(
-    config: Config, files: LoadedFiles, folder: Path, stop_at: int | None, marks: Path | None
+    config: Config,
+    files: LoadedFiles,
+    folder: Path,
+    stop_at: int | None,
+    marks: Path | None,
+    port: int | None,
 ) -> None:
-    run_daemon(config, files, folder / "daemon.log", stop_at=stop_at, marks=marks)
+    run_daemon(config, files, folder / "daemon.log", stop_at=stop_at, marks=marks, port=port)
+
+
+def _venue(scenario: Scenario) -> AbstractContextManager[int | None]:
+    return rehearsed.venue_process(scenario.start) if scenario.rehearsed else nullcontext()
+
+
+def _ledger(port: int | None) -> dict[str, Any] | None:
+    return None if port is None else rehearsed.ledger_of(port)
 
 
 def _child(work: Callable[[], None]) -> int:

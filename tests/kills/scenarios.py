@@ -9,6 +9,16 @@ from pathlib import Path
 START = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTES = 24
 SYMBOL = "BTCUSDT"
+THIRD = "BNB"  # that the rehearsal venue takes its fees in
+THIRD_SYMBOL = f"""
+[[symbols]]
+symbol = "{THIRD}USDT"
+feeds = ["history"]
+venue = "paper"
+timeframes = ["1m"]
+tick_size = "0.01"
+lot_size = "0.001"
+"""
 
 # Buys and sells by the minute: what is decided does not depend on what was killed.
 STRATEGY = """
@@ -46,16 +56,20 @@ class ByTheMinute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`venue` and `bots` are TOML, `bots` without the keys that all share."""
+    """`venue` and `bots` are TOML, `bots` without the keys that all share; market time begins at `start`."""
 
     name: str
     venue: str = ""
     bots: tuple[str, ...]
+    start: datetime = START
+    rehearsed: bool = False  # at the rehearsal venue, in a process of its own
 
     def write(self, folder: Path, dsn: str) -> Path:
         """Data, strategy and config in *folder*; the config's path."""
         folder.mkdir(parents=True, exist_ok=True)
-        _write_candles(folder / f"{SYMBOL}_1m.csv")
+        _write_candles(folder / f"{SYMBOL}_1m.csv", self.start)
+        if self.rehearsed:
+            _write_candles(folder / f"{THIRD}USDT_1m.csv", self.start, times=6)
         (folder / "by_the_minute.py").write_text(STRATEGY)
         config = folder / "config.toml"
         config.write_text(self._config(folder, dsn))
@@ -97,6 +111,7 @@ timeframes = ["1m"]
 tick_size = "0.01"
 lot_size = "0.001"
 min_notional = "5"
+{THIRD_SYMBOL if self.rehearsed else ""}
 {bots}
 [risk]
 max_orders_per_minute = 1000
@@ -108,7 +123,7 @@ every = "60s"
 """
 
 
-def _write_candles(path: Path) -> None:
+def _write_candles(path: Path, start: datetime, times: int = 1) -> None:
     """A wave of two percent with teeth: stops and targets are met, some within one candle."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -117,8 +132,8 @@ def _write_candles(path: Path) -> None:
         for minute in range(MINUTES):
             close = round(100 + 2 * sin(minute * 1.3) + (minute % 3) * 0.4, 2)
             high, low = max(last, close) + 0.3, min(last, close) - 0.3
-            ts = START + timedelta(minutes=minute)
-            values = (f"{value:.2f}" for value in (last, high, low, close))
+            ts = start + timedelta(minutes=minute)
+            values = (f"{times * value:.2f}" for value in (last, high, low, close))
             writer.writerow((ts.isoformat(), *values, "1"))
             last = close
 
@@ -172,4 +187,37 @@ _ALL = (
         ),
     ),
 )
+# An evening in the middle: the first of the rehearsal venue's days ends twelve minutes later.
+EVENING = START - timedelta(minutes=12)
+_REHEARSED = (
+    Scenario(
+        name="rehearsal_spot",
+        rehearsed=True,
+        start=EVENING,
+        bots=(SIZE + 'exits = { stop_loss = "1%", take_profit = "2%", trailing_stop = "0.8%" }',),
+    ),
+    Scenario(
+        name="rehearsal_limit",
+        rehearsed=True,
+        start=EVENING,
+        bots=(
+            SIZE
+            + 'entry = "limit"\nentry_offset = "0.2%"\nentry_lifetime = "2m"\n'
+            + 'exits = { stop_loss = "1.5%", break_even = { at = "0.5%" },'
+            + ' ladder = [{ at = "0.5%", share = "50%" }, { at = "1%", share = "30%" }] }',
+        ),
+    ),
+    Scenario(
+        name="rehearsal_futures",
+        rehearsed=True,
+        start=EVENING,
+        bots=(
+            SIZE
+            + 'position_type = "futures"\nleverage = 3\nallow_short = true\n'
+            + "params = { every = 3, shorts = true }\n"
+            + 'exits = { stop_loss = "1%", take_profit = "2%", trailing_stop = "0.8%" }',
+        ),
+    ),
+)
 SCENARIOS = {scenario.name: scenario for scenario in _ALL}
+REHEARSED = {scenario.name: scenario for scenario in _REHEARSED}

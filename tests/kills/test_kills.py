@@ -13,14 +13,27 @@ def test_fifty_kills_leave_no_doubled_order_no_lost_fill_and_no_naked_position(
     tmp_path: Path,
 ) -> None:
     """M5.1-M5.7, I1-I3, I7: killed at steps of the loop, started again, its books are the venue's."""
-    command = [sys.executable, "-m", "tests.kills", "--kills", "50", "--jobs", "2"]
+    assert _killed(tmp_path, "--kills", "50").startswith("50 of 50 runs")
 
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_twelve_kills_at_a_venue_that_lives_on_leave_its_books_and_ours_the_same(
+    tmp_path: Path,
+) -> None:
+    """M5.1-M5.7, I1-I3, I7: the rehearsal venue, whose process knows nothing of the kills."""
+    said = _killed(tmp_path, "--venue", "rehearsal", "--kills", "12")
+    assert said.startswith("12 of 12 runs"), said
+
+
+def _killed(home: Path, *options: str) -> str:
+    """What the command says, which must find nothing."""
+    command = [sys.executable, "-m", "tests.kills", "--jobs", "2", *options]
     ended = subprocess.run(
-        [*command, "--results", tmp_path / "kills.jsonl"],
+        [*command, "--results", home / "kills.jsonl"],
         capture_output=True,
         text=True,
         check=False,
     )
-
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
-    assert ended.stdout.startswith("50 of 50 runs"), ended.stdout
+    return ended.stdout

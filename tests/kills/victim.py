@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVarTuple, Unpack
 import anyio
 import structlog
 
+from tests.kills import rehearsed
 from tradebotd.config.model import Config
 from tradebotd.daemon import logs
 from tradebotd.daemon.lifecycle import serve
@@ -46,9 +47,18 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 
 def run_daemon(
-    config: Config, files: LoadedFiles, log: Path, *, stop_at: int | None, marks: Path | None
+    config: Config,
+    files: LoadedFiles,
+    log: Path,
+    *,
+    stop_at: int | None,
+    marks: Path | None,
+    port: int | None = None,
 ) -> None:
-    """In a child process; it leaves by itself. *marks*: where steps and hot steps are written."""
+    """In a child process; it leaves by itself. *marks*: where steps and hot steps are written.
+
+    *port*: of the rehearsal venue, in whose process nothing is killed.
+    """
     loops: list[CountingLoop] = []
     hot: list[int] = []
 
@@ -65,7 +75,9 @@ def run_daemon(
         logs.configure(level="info", log_format="json", stream=stream)
         processors = structlog.get_config()["processors"]
         structlog.configure(processors=[mark, *processors])
-        life = partial(serve, config, files, None, Signals())
+        life: Callable[[], Awaitable[object]] = partial(serve, config, files, None, Signals())
+        if port is not None:
+            life = partial(rehearsed.run_beside, port, life)
         anyio.run(life, backend="asyncio", backend_options={"loop_factory": make})
     if marks is not None:
         marks.write_text(json.dumps({"steps": loops[0].steps, "hot": hot}))

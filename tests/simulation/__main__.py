@@ -18,7 +18,8 @@ from tests.database import TEMPLATE, temporary_cluster
 from tests.simulation.database import Server
 from tests.simulation.driver import Verdict, run_seed
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.plan import draw
+from tests.simulation.plan import Plan, draw
+from tests.simulation.rehearsed import ON, rehearse
 from tests.simulation.reset import Reset
 from tests.simulation.switches import Draw, parse
 from tradebotd.domain.decimals import forbid_floats
@@ -62,6 +63,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="processes at once")
     parser.add_argument("--results", type=Path, default=Path("seeds.jsonl"), help="appended to")
     parser.add_argument("--only", type=int, metavar="SEED", help="this one alone, once more")
+    parser.add_argument(
+        "--venue",
+        choices=["simulated", "rehearsal"],
+        default="simulated",
+        help="rehearsal: through the adapter of tests/rehearsal, with what that venue can and cannot",
+    )
     parser.add_argument("--trace", action="store_true", help="write what happened to stderr")
     parser.add_argument(
         "--draw",
@@ -87,7 +94,7 @@ def _worker(dsn: str, seeds: list[int], options: argparse.Namespace) -> int:
         return pid
     code = 1
     try:
-        run(dsn, seeds, options.results, options.draw, trace=options.trace)
+        run(dsn, seeds, options)
         code = 0
     except BaseException:  # noqa: BLE001 - whatever it was, the parent is told
         import traceback  # noqa: PLC0415
@@ -97,7 +104,7 @@ def _worker(dsn: str, seeds: list[int], options: argparse.Namespace) -> int:
         os._exit(code)
 
 
-def run(dsn: str, seeds: list[int], results: Path, on: frozenset[Draw], *, trace: bool) -> None:
+def run(dsn: str, seeds: list[int], options: argparse.Namespace) -> None:
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
 
@@ -110,13 +117,17 @@ def run(dsn: str, seeds: list[int], results: Path, on: frozenset[Draw], *, trace
         reset = Reset(loop, connections[0])
         for seed in seeds:
             await reset.clean()
-            plan = draw(seed, on)
-            verdict, record = await run_seed(plan, loop, server, connections[1], keep=trace)
-            _write(results, verdict)
-            if trace:
+            plan = _plan(seed, options.draw, options.venue)
+            verdict, record = await run_seed(plan, loop, server, connections[1], keep=options.trace)
+            _write(options.results, verdict, options.venue)
+            if options.trace:
                 sys.stderr.write("\n".join(record.lines) + "\n")
 
     loop.run_until_complete(all_of_them())
+
+
+def _plan(seed: int, on: frozenset[Draw], venue: str) -> Plan:
+    return rehearse(draw(seed, on, ON)) if venue == "rehearsal" else draw(seed, on)
 
 
 async def _connect(dsn: str) -> asyncpg.Connection:
@@ -131,14 +142,15 @@ async def _connect(dsn: str) -> asyncpg.Connection:
     return connection
 
 
-def _write(results: Path, verdict: Verdict) -> None:
+def _write(results: Path, verdict: Verdict, venue: str) -> None:
     with results.open("a") as file:
         file.write(json.dumps(verdict.as_row()) + "\n")
     for violation in verdict.violations:
         sys.stdout.write(f"seed {verdict.seed}: {violation}\n")
     if verdict.violations:
         sys.stdout.write(
-            f"again: python -m tests.simulation --only {verdict.seed} --trace --results /dev/null\n"
+            f"again: python -m tests.simulation --venue {venue} --only {verdict.seed} --trace"
+            " --results /dev/null\n"
         )
     sys.stdout.flush()
 

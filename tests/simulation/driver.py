@@ -25,6 +25,7 @@ from tests.simulation.markets import THIRD
 from tests.simulation.operator import COMMANDS, HALTS, Operator
 from tests.simulation.plan import Plan, VenuePlan
 from tests.simulation.pulse import TICK_SECONDS, Pulse
+from tests.simulation.rehearsed import RehearsedLine
 from tests.simulation.settings import Settings
 from tests.simulation.street import Street
 from tests.simulation.switches import Draw
@@ -214,7 +215,8 @@ class Driver:
             life.last_step = self._chance.randint(1, LIFE_STEPS)
         if mortal:
             self._pulse.settings.restart(self._loop.time())
-        lines = {name: Line(venue, life) for name, venue in self.venues.items()}
+        line = RehearsedLine if self.plan.rehearsed else Line
+        lines = {name: line(venue, life) for name, venue in self.venues.items()}
         for name, venue in self.venues.items():
             venue.line = lines[name]
         tasks = [

@@ -19,6 +19,7 @@ from tests.simulation.levels import Side
 from tests.simulation.moods import word_of
 from tests.simulation.operator import Deed
 from tests.simulation.tape import CANDLE_SECONDS, QuickCandles
+from tests.simulation.venue import TARGETS
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import PositionType
@@ -221,7 +222,7 @@ class Case:
         """Shortly before, the venue has said that such a stop is met, and nobody need tell a price."""
         return any(
             order.reason == "would trigger immediately"
-            and (order.request.type is OrderType.TAKE_PROFIT_MARKET) == (said == "take_profit")
+            and (order.request.type in TARGETS) == (said == "take_profit")
             and at - WITHIN <= self.facts.seconds(order.at) <= at
             for order in self.mine.values()
         )

@@ -11,6 +11,7 @@ from tests.simulation.fortune import most_lost
 from tests.simulation.ledger import LIVE, Ledger
 from tests.simulation.markets import CURRENCY
 from tests.simulation.switches import Draw
+from tests.simulation.venue import STOPS
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.side import PositionSide
@@ -76,7 +77,7 @@ class Reasons:
         ledger = self._facts.venues[row["venue"]].ledger
         rests = any(
             order.status in LIVE
-            and order.request.type is OrderType.STOP_MARKET
+            and order.request.type in STOPS
             and self._orders.get(name) is not None
             and self._orders[name]["position_id"] == row["id"]
             for name, order in ledger.orders.items()
@@ -87,6 +88,16 @@ class Reasons:
         )
         refused = self._refusal(subject, OrderType.STOP_MARKET) is not None
         return not rests and (refused or sought)
+
+    def was_run_through(self, subject: str) -> bool:
+        """The price went beyond the limit of a stop of its, which rested on."""
+        number = subject.removeprefix(POSITION)
+        return any(
+            order.run_through
+            for venue in self._facts.venues.values()
+            for name, order in venue.ledger.orders.items()
+            if name in self._orders and str(self._orders[name]["position_id"]) == number
+        )
 
     def is_out_of_reach(self, subject: str) -> bool:
         row = self._open.get(subject.removeprefix(POSITION))
@@ -201,6 +212,7 @@ EXPLAINED: Final[dict[str, Why]] = {
     "order_unknown": Reasons.is_unknown,
     "exit_refused": Reasons.is_refused,
     "resting_stop_lost": Reasons.has_no_stop,
+    "stop_limit_unfilled": Reasons.was_run_through,
     "position_unprotected": Reasons.is_out_of_reach,
     "fill_exceeds_position": Reasons.has_exceeded,
     "fee_unvalued": Reasons.is_worth_nothing,

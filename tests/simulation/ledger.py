@@ -43,6 +43,7 @@ class VenueOrder:
     fills: list[Fill] = field(default_factory=list)
     linked: str | None = None
     triggered: bool = False
+    run_through: bool = False  # a stop whose price went beyond its limit before it was filled
     rested: bool = False
     hidden_until: float = 0.0  # virtual seconds: "never seen" before
     by_hand: bool = False  # cancelled by somebody else

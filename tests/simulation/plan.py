@@ -104,6 +104,8 @@ class Plan:
     reloads: float  # of the configuration, a second
     funding_every: float | None  # seconds
     worth: dict[str, Decimal] = field(default_factory=dict)
+    rehearsed: bool = False  # spoken to by the rehearsal venue's adapter
+    noon: tuple[float, dict[str, Decimal]] = (0.0, {})  # when lots change, and to what
 
     def market(self, symbol: str) -> Market:
         return next(each for each in self.markets if each.name == symbol)
@@ -112,13 +114,13 @@ class Plan:
         return next(each for each in self.venues if each.name == name)
 
 
-def draw(seed: int, on: frozenset[Draw] = LANDED) -> Plan:
+def draw(seed: int, on: frozenset[Draw] = LANDED, always: frozenset[Draw] = frozenset()) -> Plan:
     """Each part has a source of its own, so that a draw that is left out changes no other.
 
-    A seed has some of what is *on*: all at once would leave little to trade.
+    A seed has some of what is *on*, and *always* these: all at once would leave little to trade.
     """
     chance = random.Random(seed)
-    on = frozenset(
+    on = always | frozenset(
         each
         for each in sorted(on)
         if each in ALWAYS or random.Random(f"{each} {seed}").random() < SOME

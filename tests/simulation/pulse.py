@@ -48,6 +48,7 @@ class Pulse:
             for each in self.forces:
                 each.act()
             for venue in self.venues.values():
+                venue.pass_time()
                 venue.look()
 
     def _step(self, symbol: str) -> None:

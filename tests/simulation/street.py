@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tests.simulation.host import Faults, Record, VirtualTime
@@ -55,6 +55,14 @@ class Street:
         if hours is None or market.symbol.calendar != hours.code:
             return True
         return hours.is_open(self.time.now())
+
+    def closes_after(self, symbol: str, instant: datetime) -> datetime:
+        """When the session ends that *instant* is in, or the next one."""
+        hours, market = self.plan.hours, self.market(symbol)
+        if hours is None or market.symbol.calendar != hours.code:
+            midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
+            return midnight + timedelta(days=1)
+        return hours.next_close(instant)
 
     def hours_at(self, symbol: str, at: float) -> bool:
         """Whether its market was open at virtual second *at*."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 SEEDS = 100  # in each half: two workers share them
+REHEARSED = 40
 
 
 def _simulate(results: Path, *options: str) -> list[dict[str, Any]]:
@@ -36,6 +37,17 @@ def test_whatever_befalls_venue_and_database_the_books_are_true_in_the_end(
     for what in ("funding", "hand", "reload", "transfer"):
         assert sum(row["counts"].get(what, 0) for row in rows) > 0, what
     assert sum(row["counts"]["orders"] for row in rows) > 3 * SEEDS, "little was traded"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_venue_with_stop_limits_for_the_day_keeps_the_books_true_too(tmp_path: Path) -> None:
+    """M5.1-M5.7, I1-I5, I7: the rehearsal venue, through its adapter; a thousand by `--venue rehearsal`."""
+    rows = _simulate(tmp_path / "seeds.jsonl", "--venue", "rehearsal", "--seeds", str(REHEARSED))
+
+    assert len(rows) == REHEARSED
+    for what in ("fills", "kill", "lost", "promised", "decided", "day over", "transfer"):
+        assert sum(row["counts"].get(what, 0) for row in rows) > 0, what
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,13 @@ from tradebotd.domain.errors import (
     OrderRejectedError,
 )
 from tradebotd.domain.ids import ClientOrderId, VenueName, VenueOrderId
-from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType
+from tradebotd.domain.order import (
+    OrderReport,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.line import Line
@@ -102,7 +108,7 @@ class SimulatedVenue:
         """
         street, request = self.street, order.request
         pieces = street.chance.randint(2, 3) if street.faults.strikes("pieces") else 1
-        lot = self.ledger.instruments[request.symbol].lot_size
+        lot = street.market(request.symbol).instrument.lot_size  # of the morning: see NOON_LOTS
         rests = request.type is not OrderType.MARKET and Draw.PARTS in street.plan.on
         short = street.faults.strikes("rests_in_part" if rests else "short_of_liquidity")
         wanted = order.left
@@ -149,15 +155,20 @@ class SimulatedVenue:
         goes_on = order.triggered and order.request.type in STOPS | TARGETS
         if not goes_on and not _met(order.request, price):
             return
+        if not _allowed(order.request, price):
+            order.triggered = order.run_through = True
+            return
         self.match(order, price)
         self.tell(order)
 
-    def cancel(self, order: VenueOrder) -> None:
+    def cancel(self, order: VenueOrder, how: OrderStatus = OrderStatus.CANCELED) -> None:
         for each in self.ledger.orders.values():
             same = each is order or (order.linked is not None and each.linked == order.linked)
             if same and each.status in LIVE:
-                each.status = OrderStatus.CANCELED
-                self.street.record.say("cancel", each.client_order_id)
+                each.status = how
+                self.street.record.say(
+                    "cancel" if how is OrderStatus.CANCELED else "day over", each.client_order_id
+                )
                 self.tell(each)
 
     def promise(
@@ -221,12 +232,29 @@ class SimulatedVenue:
         order.hidden_until = self.street.time.monotonic() + seconds
         self.hidden[order.client_order_id] = order.hidden_until
 
+    def pass_time(self) -> None:
+        """The day of orders ends, and lots change at noon."""
+        (noon, lots), instruments = self.street.plan.noon, self.ledger.instruments
+        for symbol in instruments.keys() & lots.keys():
+            if self.street.time.monotonic() >= noon:
+                instruments[symbol] = replace(instruments[symbol], lot_size=lots[symbol])
+        for order in list(self.ledger.orders.values()):
+            lasts, symbol = order.request.time_in_force, order.request.symbol
+            if order.status not in LIVE or lasts is not TimeInForce.DAY:
+                continue
+            if self.street.closes_after(symbol, order.at) <= self.street.time.now():
+                self.cancel(order, OrderStatus.EXPIRED)
+
     def look(self) -> None:
-        """Note which stops of ours rest now, and for how much."""
+        """Note which stops of ours rest now and can be met, and for how much."""
+        prices = self.street.prices
         stops = {
             name: order.left
             for name, order in self.ledger.orders.items()
-            if order.status in LIVE and order.is_ours and order.request.type in STOPS
+            if order.status in LIVE
+            and order.is_ours
+            and order.request.type in STOPS
+            and (not order.triggered or _allowed(order.request, prices[order.request.symbol]))
         }
         self.resting.append((self.street.time.monotonic(), stops))
 
@@ -289,6 +317,13 @@ def _met(request: OrderRequest, price: Decimal) -> bool:
         return False
     beyond = (price - request.stop_price) * sign
     return beyond >= 0 if request.type in STOPS else beyond <= 0
+
+
+def _allowed(request: OrderRequest, price: Decimal) -> bool:
+    """By the limit of one that has a stop, too."""
+    if request.limit_price is None or request.stop_price is None:
+        return True
+    return (request.limit_price - price) * request.side.sign >= 0
 
 
 def _words(request: OrderRequest) -> str:

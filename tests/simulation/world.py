@@ -14,6 +14,7 @@ from tests.simulation.host import Life, VirtualTime
 from tests.simulation.line import Line
 from tests.simulation.moods import Moods
 from tests.simulation.plan import Plan
+from tests.simulation.rehearsed import adapter_of
 from tests.simulation.tape import QuickCandles, Tape
 from tradebotd.clocks import host as real_host
 from tradebotd.daemon.leader_election import beat_once
@@ -32,6 +33,8 @@ from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.market.price_cache import PriceCache
+from tradebotd.ports.venue import Venue
+from tradebotd.risk.resting_types import STOP_LIMIT_OFFSET
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import bots, decisions, leadership
 from tradebotd.storage.postgres.database import Database
@@ -51,7 +54,7 @@ class _Section:
     timezone: str = "UTC"
     resting_stops: bool = True  # whether they may; the venue's traits say whether they can
     max_clock_offset: timedelta = USUAL_LIMIT
-    stop_limit_offset: Decimal = Decimal("0.005")
+    stop_limit_offset: Decimal = STOP_LIMIT_OFFSET
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,8 @@ async def open_world(
         _Section(timezone=plan.zone),
         {venue.name: _Section() for venue in plan.venues},
     )
-    with _venues(lines):
+    adapters = {name: adapter_of(each) for name, each in lines.items()} if plan.rehearsed else lines
+    with _venues(adapters):
         trading = wire_trading(
             cast(Any, config),
             cast(Any, _Files(symbols, calendars, moods)),
@@ -238,7 +242,7 @@ async def open_world(
 
 
 @contextmanager
-def _venues(lines: Mapping[VenueName, Line]) -> Iterator[None]:
+def _venues(lines: Mapping[VenueName, Venue]) -> Iterator[None]:
     """The wiring makes paper venues: here it is given ours."""
     former = trading._venues
     trading._venues = lambda *_, **__: dict(lines)

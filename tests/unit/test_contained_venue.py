@@ -1,6 +1,7 @@
 """What an adapter raises that nobody foresaw ends the one call, and nothing else."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.prices import FakePrices
 from tests.fakes.venue import SCRIPTED, ScriptedVenue
+from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.errors import OutcomeUnknownError, VenueError
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderReport
@@ -42,8 +44,45 @@ class Surprising(ScriptedVenue):
         raise KeyError(f"{symbol} {client_order_id}")
 
 
+@dataclass
+class PausingHost(SystemHost):
+    pauses: list[float] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
 def surprising() -> ContainedVenue:
     return ContainedVenue(Surprising(FakeClock(NOW), FakePrices(), {}, {"USDT": Decimal(1)}))
+
+
+class Streaming(ScriptedVenue):
+    """An adapter whose stream ends with an error so many times, then as it should."""
+
+    failures: int = 3
+    runs: int = 0
+
+    async def run(self) -> None:
+        self.runs += 1
+        if self.runs <= self.failures:
+            raise KeyError("e")
+
+
+async def test_an_adapter_that_fails_between_calls_is_run_again_after_growing_pauses() -> None:
+    """M5.6: a message that nobody foresaw ends no stream for good, and no daemon."""
+    venue = Streaming(FakeClock(NOW), FakePrices(), {}, {"USDT": Decimal(1)})
+    host = PausingHost()
+    await ContainedVenue(venue, host=host).run()
+    assert (venue.runs, host.pauses) == (4, [1, 2, 4])
+
+
+async def test_an_adapter_that_does_nothing_between_calls_is_not_run() -> None:
+    """M2.6."""
+    host = PausingHost()
+    await ContainedVenue(
+        ScriptedVenue(FakeClock(NOW), FakePrices(), {}, {"USDT": Decimal(1)}), host=host
+    ).run()
+    assert host.pauses == []
 
 
 @pytest.mark.parametrize("call", READS)

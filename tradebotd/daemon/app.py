@@ -25,6 +25,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.market.ingest import Ingest
 from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import RunsBetweenCalls
 from tradebotd.scheduling.catch_up import catch_up
 from tradebotd.scheduling.job_switches import load_disabled
 from tradebotd.scheduling.run_ledger import RunLedger
@@ -75,6 +76,7 @@ class App:
     entry_orders: RestingEntries
     streams: OrderStreams
     instruments: InstrumentRefresh
+    adapters: Sequence[RunsBetweenCalls]
     disk: DiskWatch
     player: Player | None
     begins_at: datetime
@@ -102,6 +104,8 @@ class App:
         await self.gate.load()
         await self.disk.check()
         await self.runner.run_manually("refresh_instruments", {})  # before levels meet the tick
+        for adapter in self.adapters:  # so that no order is told between two looks
+            self.tasks.start_soon(adapter.run)
         held = await self.protection.load(self.clock.now())
         self.waits_for = "the venues: what is open is compared with them"
         run = await self.runner.run_manually("reconcile", {})

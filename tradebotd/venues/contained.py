@@ -34,6 +34,7 @@ from tradebotd.ports.venue import (
     Listener,
     OrderLookup,
     Replaced,
+    RunsBetweenCalls,
     SendBlockedBy,
     StreamListener,
     SymbolSetup,
@@ -48,6 +49,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 UNFORESEEN: Final = "unforeseen answer received"
+FIRST_PAUSE: Final = 1.0  # seconds, before an adapter that failed is run again; it doubles
+LONGEST_PAUSE: Final = 60.0
 
 
 class ContainedVenue:
@@ -75,6 +78,28 @@ class ContainedVenue:
 
     def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
         self._venue.listen(listener, on_stream)
+
+    async def run(self) -> None:
+        """Run what the adapter does between calls, if anything; run it again when it fails.
+
+        How long its stream was away `order_stream_lost` says, and reconciliation finds the rest.
+        """
+        if not isinstance(self._venue, RunsBetweenCalls):
+            return
+        pause = FIRST_PAUSE
+        while True:
+            began = self._host.monotonic()
+            try:
+                await self._venue.run()
+            except Exception:
+                if self._host.monotonic() - began >= LONGEST_PAUSE:
+                    pause = FIRST_PAUSE  # it had been well for a while
+                log.exception("venue adapter failed", venue=self.name, again_in_s=pause)
+            else:
+                log.warning("venue adapter ended", venue=self.name)
+                return
+            await self._host.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def submit(
         self,

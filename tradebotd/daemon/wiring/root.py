@@ -42,6 +42,7 @@ from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.levels import DailyLevels
 from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import RunsBetweenCalls
 from tradebotd.scheduling.job import Job
 from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.scheduling.runner import JobRunner
@@ -105,6 +106,9 @@ async def build(
             entry_orders=trading.entry_orders,
             streams=trading.streams,
             instruments=trading.instruments,
+            adapters=[
+                each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)
+            ],
             disk=_disk_watch(config, database, trading, reloader),
             player=None,
             begins_at=market.begins_at,

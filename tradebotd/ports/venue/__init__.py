@@ -17,7 +17,7 @@ from tradebotd.ports.venue.answers import (
     VenueAccount,
     VenueClock,
 )
-from tradebotd.ports.venue.port import Listener, Venue
+from tradebotd.ports.venue.port import Listener, RunsBetweenCalls, Venue
 from tradebotd.ports.venue.signing import SendBlockedBy, check_may_leave, not_blocked
 from tradebotd.ports.venue.statuses import VENUE_WORDS, status_of
 from tradebotd.ports.venue.traits import Replacement, SelfTrade, VenueTraits
@@ -30,6 +30,7 @@ __all__ = [
     "OrderLookup",
     "Replaced",
     "Replacement",
+    "RunsBetweenCalls",
     "SelfTrade",
     "SendBlockedBy",
     "StreamListener",

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.funding import FundingPayment
@@ -24,6 +24,20 @@ from tradebotd.ports.venue.signing import SendBlockedBy
 from tradebotd.ports.venue.traits import VenueTraits
 
 Listener = Callable[[OrderReport], Awaitable[None]]
+
+
+@runtime_checkable
+class RunsBetweenCalls(Protocol):
+    """Part of an adapter that has work of its own: an order stream to read, a key to keep alive."""
+
+    async def run(self) -> None:
+        """Do that work until it is cancelled, and close what was opened for it.
+
+        The daemon starts it before it reconciles for the first time, and again, after a pause,
+        when it raises. `listen` has been called by then. Calls depend on nothing of it: commands
+        that only ask and send, such as `tradebotd flatten`, never start it.
+        """
+        ...
 
 
 class Venue(Protocol):
