@@ -168,8 +168,8 @@ EXITS: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/exits/exit_holds.py",
-                "        if since is not None and now >= since + self._grace:\n",
-                "        if False:\n",
+                "        if now < met.at + self._grace:\n",
+                "        if True:\n",
             ),
         ),
         tests=(
