@@ -270,7 +270,7 @@ EXITS: Final = (
         name="a close is named by the exit that was told last",
         edits=(
             Edit(
-                "tradebotd/trading/execution/fill_ledger.py",
+                "tradebotd/trading/execution/fill_rules.py",
                 "if latest.exited_at is not None and latest.exited_at > at:",
                 "if False:",
             ),

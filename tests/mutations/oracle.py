@@ -206,7 +206,7 @@ ORACLE: Final = (
         name="every position was closed by somebody else",
         edits=(
             Edit(
-                "tradebotd/trading/execution/fill_ledger.py",
+                "tradebotd/trading/execution/fill_rules.py",
                 "    return CloseReason(word) if word in set(CloseReason) else CloseReason.EXTERNAL\n",
                 "    return CloseReason.EXTERNAL\n",
             ),

@@ -34,6 +34,7 @@ from tradebotd.trading.execution.fill_rules import (
     counted,
     counted_detail,
     gap_through,
+    least_kept,
     misfit,
     subject_of,
 )
@@ -211,7 +212,8 @@ class ReportBooking:
             if fill.quantity > before.quantity:
                 return None
             rate = _rate(fill, instrument)
-            draft.books = before.exited(fill, instrument.base_asset, instrument.lot_size, rate)
+            kept = least_kept(instrument, state.order, fill)
+            draft.books = before.exited(fill, instrument.base_asset, kept, rate)
             draft.in_position = draft.books.quantity > 0
             if not draft.in_position:
                 draft.closed = closed_at_and_why(latest, order.reason, fill)

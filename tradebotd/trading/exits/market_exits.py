@@ -107,9 +107,8 @@ class MarketExits:
         wavers is answered no sooner.
         """
         self._holds.on_price_turned(position_id)
-        if position_id not in self._backoff.reasons:
-            return
-        if self.timers.held_until(position_id, now) is None:
+        refused = position_id in self._backoff.reasons
+        if refused and self.timers.held_until(position_id, now) is None:
             self._backoff.forget(position_id)
 
     def forget_others(self, held: Container[PositionId]) -> None:
