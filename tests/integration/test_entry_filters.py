@@ -212,7 +212,7 @@ async def test_what_rests_is_whole_lots_of_a_stop_and_the_rest_is_the_daemons(
 
 async def test_an_entry_is_worth_what_its_stop_must_be_where_stops_rest(database: Database) -> None:
     """M4.6: orders at the market are not judged there; where none rests, less may be entered."""
-    filters = {"min_notional": D(10), "notional_at_market": False}
+    filters: dict[str, Any] = {"min_notional": D(10), "notional_at_market": False}
     little = one(Replacement.CANCEL_FIRST, sizing=fixed("0.102"))
     harness = await open_resting_harness(database, Replacement.CANCEL_FIRST, little)
     harness.set_filters(**filters)

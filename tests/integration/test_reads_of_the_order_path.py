@@ -150,6 +150,7 @@ ROW: Final[tuple[object, ...]] = (
         "spot",
     ),
     *(1, False, ONE, None, None, None, {}, "told", "h", NOON, NOON, None, None, None, Decimal(0)),
+    "last",
     *(False, True, NOON, "entry", "buy", "told", "primary", {}, {}, NOON),
 )
 ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
