@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final, cast
 
 from tests.simulation.database import FaultyPool, Weather
@@ -50,6 +51,7 @@ class _Section:
     timezone: str = "UTC"
     resting_stops: bool = True  # whether they may; the venue's traits say whether they can
     max_clock_offset: timedelta = USUAL_LIMIT
+    stop_limit_offset: Decimal = Decimal("0.005")
 
 
 @dataclass(frozen=True)
