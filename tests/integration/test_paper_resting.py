@@ -492,3 +492,24 @@ async def test_an_order_of_a_time_played_again_meets_only_points_that_are_new(
     assert again.heard == []
     await again.point("94")
     assert [report.status for report in again.heard] == [OrderStatus.FILLED]
+
+
+async def test_what_ends_at_the_price_that_fills_a_part_is_told_with_it(database: Database) -> None:
+    """M6.1: of a stop in a thin market; the liquidation at the same price ends the rest."""
+    floor = Floor(database, depth_notional=Decimal(100))
+    await floor.point("100")
+    await floor.venue.set_up("BTCUSDT", SymbolSetup(leverage=10))
+    futures = {"position_type": PositionType.FUTURES}
+    for _ in range(3):
+        await floor.send(BUY, OrderType.MARKET, **futures)
+        await floor.point("100")
+    await floor.send(SELL, STOP, "95", quantity=Decimal(3), reduce_only=True, **futures)
+    stop = ClientOrderId(f"tb{floor.sent}")
+    floor.heard.clear()
+    await floor.point("50")
+
+    told = [report.filled_quantity for report in floor.heard if report.client_order_id == stop]
+    found = (await floor.venue.find_order("BTCUSDT", stop)).report
+    assert found is not None
+    assert told[-1] == found.filled_quantity == sum(fill.quantity for fill in found.fills) > 0
+    assert (await floor.venue.account()).positions == {}

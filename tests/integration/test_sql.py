@@ -82,3 +82,20 @@ async def test_no_amount_is_sent_as_a_whole_number(database: Database) -> None:
 
 def test_the_constants_are_found() -> None:
     assert "tradebotd.storage.settings.UPSERT_VALUE" in CONSTANTS
+
+
+# What holds locks meanwhile.
+ORDER_PATH = ("entry_rows", "exit_rows", "report_rows")
+KNOWN_ARRAYS = {"text[]"}
+
+
+async def test_no_row_of_an_order_waits_for_what_an_array_is(database: Database) -> None:
+    """B3: asyncpg would ask the server, once a connection, for longer than the statement takes."""
+    found = set()
+    async with database.transaction() as connection:
+        for label, sql in CONSTANTS.items():
+            if label.split(".")[-2] in ORDER_PATH:
+                statement = await connection.prepare(sql)
+                types = [*statement.get_parameters(), *(a.type for a in statement.get_attributes())]
+                found |= {each.name for each in types if each.kind == "array"}
+    assert found == KNOWN_ARRAYS

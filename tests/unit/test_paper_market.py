@@ -83,7 +83,7 @@ def test_fill_or_kill_is_all_or_nothing(
         ("latency_ms = -1", "latency_ms"),
         ("latency_ms = 60001", "latency_ms"),
         ('depth_notional = "0"', "depth_notional"),
-        ('depth_notional = "4.99"', "below min_notional of BTCUSDT (5)"),
+        ('depth_notional = "9.99"', "below 2 times the min_notional of BTCUSDT (5)"),
     ],
 )
 def test_a_market_that_cannot_be_is_refused(tmp_path: Path, key: str, words: str) -> None:
@@ -97,9 +97,9 @@ def test_a_market_that_cannot_be_is_refused(tmp_path: Path, key: str, words: str
 
 def test_a_market_that_can_be_is_taken(tmp_path: Path) -> None:
     """M6.1."""
-    keys = 'latency_ms = 250\ndepth_notional = "5"'
+    keys = 'latency_ms = 250\ndepth_notional = "10"'
     venue = load_config(
         written(tmp_path, ONE_BOT.replace('kind = "paper"', f'kind = "paper"\n{keys}'))
     )
     paper = venue.venues["paper"]
-    assert (paper.latency_ms, paper.depth_notional) == (250, Decimal(5))
+    assert (paper.latency_ms, paper.depth_notional) == (250, Decimal(10))

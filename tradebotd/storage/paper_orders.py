@@ -50,7 +50,7 @@ END_ORDERS: Final[LiteralString] = """
     UPDATE paper.orders
        SET status = $3, reason = coalesce($4, reason), updated_at = $5
      WHERE venue = $1 AND id = ANY ($2::bigint[]) AND status IN ('new', 'partially_filled')
-    RETURNING id
+    RETURNING id, filled_quantity
 """
 FILL_ORDER: Final[LiteralString] = """
     UPDATE paper.orders SET filled_quantity = $2, status = $3, reason = $4, updated_at = $5 WHERE id = $1
@@ -179,10 +179,10 @@ async def end_orders(
     status: OrderStatus,
     at: datetime,
     reason: str | None = None,
-) -> set[int]:
-    """End the orders; return those that rested until now."""
+) -> dict[int, Decimal]:
+    """End the orders; return by number what those that rested until now have filled."""
     rows = await connection.fetch(END_ORDERS, venue, list(order_ids), status, reason, at)
-    return {row["id"] for row in rows}
+    return {row["id"]: row["filled_quantity"] for row in rows}
 
 
 async def fill_order(connection: Connection, order_id: int, report: OrderReport) -> None:

@@ -37,15 +37,19 @@ _AS_LATEST: Final = ") AS latest"
 SELECT_FOR_EXIT: Final[LiteralString] = (
     "SELECT" + _IS_KNOWN + _LATEST + fills.LATEST_OF_FOUR + _AS_LATEST
 )
-# $1 to $7: those of COUNT_DAY. $8 to $15: the order. $16 to $28: the fills. $29 to $32: alerts and events.
+# $1 to $7: those of COUNT_DAY. $8 to $15: the order. $16 to $19: the fills. $20 to $22: alerts and events. The position
+# follows. Fills and events are JSON, with amounts as text: for an array of numeric asyncpg would first ask the server what
+# that is, once a connection, by a statement that takes longer than this one.
 _REST: Final = """
     ), booked AS (
         INSERT INTO fills (order_id, position_id, venue, symbol, trade_id, side, quantity, price, fee, fee_asset, executed_at,
                            venue_order_id, fee_rate, fee_value, fee_elsewhere)
-        SELECT $8, position.id, $27, $28, f.trade_id, $17, f.quantity, f.price, f.fee, f.fee_asset, f.executed_at,
+        SELECT $8, position.id, $18, $19, f.trade_id, $17, f.quantity, f.price, f.fee, f.fee_asset, f.executed_at,
                f.venue_order_id, f.rate, f.fee_value, f.elsewhere
-          FROM position, unnest($16::text[], $18::numeric[], $19::numeric[], $20::numeric[], $21::text[],
-                                $22::timestamptz[], $23::text[], $24::numeric[], $25::numeric[], $26::numeric[])
+          FROM position,
+               ROWS FROM (jsonb_to_recordset($16) AS (trade_id text, quantity numeric, price numeric, fee numeric,
+                                                      fee_asset text, executed_at timestamptz, venue_order_id text,
+                                                      rate numeric, fee_value numeric, elsewhere numeric))
                WITH ORDINALITY AS f (trade_id, quantity, price, fee, fee_asset, executed_at, venue_order_id, rate,
                                      fee_value, elsewhere, number)
          ORDER BY f.number
@@ -62,11 +66,12 @@ _REST: Final = """
         RETURNING o.settled
     ), overcome AS (
         UPDATE alerts SET cleared_at = $12
-         WHERE code = ANY ($29::text[]) AND subject = ANY ($30::text[]) AND cleared_at IS NULL
+         WHERE code = ANY ($20::text[]) AND subject = ANY ($21::text[]) AND cleared_at IS NULL
     ), told AS (
         INSERT INTO order_events (order_id, at, status, detail)
         SELECT $8, $12, e.status, e.detail
-          FROM unnest($31::text[], $32::jsonb[]) WITH ORDINALITY AS e (status, detail, number)
+          FROM ROWS FROM (jsonb_to_recordset($22) AS (status text, detail jsonb))
+               WITH ORDINALITY AS e (status, detail, number)
          ORDER BY e.number
     ), day AS ("""
 _OUTCOME: Final = """
@@ -78,19 +83,19 @@ _NEW_POSITION: Final = """
         INSERT INTO positions (bot, venue, symbol, side, position_type, leverage, quantity, entry_quantity,
                                entry_price, fees, realized_pnl, stop_loss, take_profit, trailing_stop, best_price,
                                exits, opened_at, liquidation_price, entry_cost, cost, version)
-        VALUES ($33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52, $53)
+        VALUES ($23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43)
         ON CONFLICT (bot, symbol) WHERE closed_at IS NULL DO NOTHING
         RETURNING id
 """
 _CHANGED_POSITION: Final = """
     WITH position AS (
         UPDATE positions
-           SET quantity = $34, entry_quantity = $35, entry_price = $36, exit_quantity = $37, exit_price = $38, fees = $39,
-               realized_pnl = $40, dust = $41, closed_at = coalesce($42, closed_at),
-               close_reason = coalesce($43, close_reason), entry_cost = $44, exit_proceeds = $45, cost = $46, swept = $47,
-               swept_income = $48, stop_loss = $49, take_profit = $50, trailing_stop = $51, best_price = $52,
-               ladder_done = $53, liquidation_price = $54, step_sold = $55, version = version + $56
-         WHERE id = $33
+           SET quantity = $24, entry_quantity = $25, entry_price = $26, exit_quantity = $27, exit_price = $28, fees = $29,
+               realized_pnl = $30, dust = $31, closed_at = coalesce($32, closed_at),
+               close_reason = coalesce($33, close_reason), entry_cost = $34, exit_proceeds = $35, cost = $36, swept = $37,
+               swept_income = $38, stop_loss = $39, take_profit = $40, trailing_stop = $41, best_price = $42,
+               ladder_done = $43, liquidation_price = $44, step_sold = $45, version = version + $46
+         WHERE id = $23
         RETURNING id
 """
 OPEN: Final[LiteralString] = _NEW_POSITION + _REST + bots.COUNT_DAY + _OUTCOME
@@ -225,26 +230,27 @@ def _of_order(order: OrderRow) -> tuple[Any, ...]:
 
 
 def _of_fills(rows: ReportRows) -> tuple[Any, ...]:
-    booked = rows.fills
-    first = booked[0].fill
-    return (
-        [each.fill.trade_id for each in booked],
-        first.side,
-        [each.fill.quantity for each in booked],
-        [each.fill.price for each in booked],
-        [each.fill.fee for each in booked],
-        [each.fill.fee_asset for each in booked],
-        [each.fill.executed_at for each in booked],
-        [each.fill.venue_order_id for each in booked],
-        [each.rate for each in booked],
-        [each.fill.fee * each.rate for each in booked],
-        [each.elsewhere for each in booked],
-        first.venue,
-        first.symbol,
-    )
+    first = rows.fills[0].fill
+    return [_fill(each) for each in rows.fills], first.side, first.venue, first.symbol
+
+
+def _fill(booked: BookedFill) -> dict[str, str | None]:
+    fill = booked.fill
+    return {
+        "trade_id": fill.trade_id,
+        "quantity": str(fill.quantity),
+        "price": str(fill.price),
+        "fee": str(fill.fee),
+        "fee_asset": fill.fee_asset,
+        "executed_at": fill.executed_at.isoformat(),
+        "venue_order_id": fill.venue_order_id,
+        "rate": str(booked.rate),
+        "fee_value": str(fill.fee * booked.rate),
+        "elsewhere": str(booked.elsewhere),
+    }
 
 
 def _of_told(rows: ReportRows) -> tuple[Any, ...]:
     codes, subjects = rows.overcome
-    statuses = [status for status, _ in rows.events]
-    return list(codes), list(subjects), statuses, [detail for _, detail in rows.events]
+    events = [{"status": status, "detail": dict(detail)} for status, detail in rows.events]
+    return list(codes), list(subjects), events

@@ -36,7 +36,8 @@ class Depth:
             left = self._notional
         elif left <= 0:
             return ZERO
-        lots = max(round_down_to_tick(left / price, instrument.lot_size), instrument.lot_size)
+        lot = instrument.order(request.type).lot_size
+        lots = max(round_down_to_tick(left / price, lot), lot)
         if lots >= request.quantity:
             return request.quantity
         return ZERO if request.time_in_force is TimeInForce.FOK else lots

@@ -62,11 +62,13 @@ async def end(
     ended = await paper_orders.end_orders(
         changes.connection, orders[0].request.venue, numbers, status, changes.at, reason
     )
-    changes.ended |= ended
+    changes.ended |= ended.keys()
     for order in orders:
         if order.id in ended:
+            # A part of it may have been filled in this very transaction.
+            now = replace(order, filled_quantity=ended[order.id])
             changes.reports.append(
-                resting_report(order.client_order_id, order.id, status, changes.at, order, reason)
+                resting_report(order.client_order_id, order.id, status, changes.at, now, reason)
             )
 
 
