@@ -49,7 +49,7 @@ ANSWERS: Final[tuple[Mutation, ...]] = (
         name="an unknown order of a venue that does not answer has no alert",
         edits=(
             Edit(
-                "tradebotd/trading/reconciliation/unknown_orders.py",
+                "tradebotd/trading/reconciliation/unknown_order_alerts.py",
                 "        unknown |= result.unanswered\n",
                 "",
             ),
