@@ -499,7 +499,7 @@ async def test_what_ends_at_the_price_that_fills_a_part_is_told_with_it(database
     floor = Floor(database, depth_notional=Decimal(100))
     await floor.point("100")
     await floor.venue.set_up("BTCUSDT", SymbolSetup(leverage=10))
-    futures = {"position_type": PositionType.FUTURES}
+    futures: dict[str, Any] = {"position_type": PositionType.FUTURES}
     for _ in range(3):
         await floor.send(BUY, OrderType.MARKET, **futures)
         await floor.point("100")
