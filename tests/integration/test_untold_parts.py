@@ -22,7 +22,9 @@ LIMITS: dict[str, Any] = {
 }
 FOREIGN = Decimal(5)
 everywhere = pytest.mark.parametrize("replacement", CAPABILITIES)
-of_each_type = pytest.mark.parametrize("taken", [LIMITS_ONLY, LIMITS, {}], ids=str)
+of_each_type = pytest.mark.parametrize(
+    "taken", [LIMITS_ONLY, LIMITS, {}], ids=["stop-limits alone", "stop-limits", "all types"]
+)
 
 
 async def partly_sold(
