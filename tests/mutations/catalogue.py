@@ -9,5 +9,14 @@ from tests.mutations.money import MONEY
 from tests.mutations.mutation import Mutation
 from tests.mutations.oracle import ORACLE
 from tests.mutations.protocol import PROTOCOL
+from tests.mutations.thin_market import THIN_MARKET
 
-MUTATIONS: Final[tuple[Mutation, ...]] = (*PROTOCOL, *EXITS, *MONEY, *ANSWERS, *CASH, *ORACLE)
+MUTATIONS: Final[tuple[Mutation, ...]] = (
+    *PROTOCOL,
+    *EXITS,
+    *MONEY,
+    *ANSWERS,
+    *CASH,
+    *ORACLE,
+    *THIN_MARKET,
+)
