@@ -152,6 +152,12 @@ class Reasons:
     def has_exceeded(self, subject: str) -> bool:
         return exceeded(subject, self._orders, self._facts)
 
+    def has_changed(self, subject: str) -> bool:
+        """Its step of quantities is another one since noon."""
+        ledger, symbol = self._place(subject)
+        former = self._facts.plan.market(symbol).instrument.lot_size
+        return ledger is not None and ledger.instruments[symbol].lot_size != former
+
     def is_worth_nothing(self, subject: str) -> bool:
         """No price says what it is worth."""
         name, _, asset = subject.partition(" ")
@@ -170,7 +176,8 @@ class Reasons:
         market = self._facts.plan.market(row["symbol"])
         if not self._facts.street.is_open(row["symbol"]):
             return "market closed"
-        lot = market.instrument.lot_size
+        ledger = self._facts.venues[row["venue"]].ledger
+        lot = ledger.instruments[row["symbol"]].lot_size
         quantity = row["quantity"] // lot * lot
         futures = row["position_type"] == PositionType.FUTURES
         price = self._facts.street.prices[row["symbol"]]
@@ -187,7 +194,7 @@ class Reasons:
         )
         if quantity <= 0:
             return "less than a lot"
-        return self._facts.venues[row["venue"]].ledger.refusal(request, price)
+        return ledger.refusal(request, price)
 
 
 def _stop_of(row: Any) -> Decimal | None:
@@ -220,4 +227,5 @@ EXPLAINED: Final[dict[str, Why]] = {
     "account_limit_reached": Reasons.has_lost,
     "cash_jumped": Reasons.was_moved,
     "balance_contradicts": Reasons.is_impossible,
+    "instrument_changed": Reasons.has_changed,
 }
