@@ -102,7 +102,7 @@ class Case:
         as_it_is = (
             not isinstance(self.venue, Staged) or changes.get("time_in_force", "day") != "day"
         )
-        return made if as_it_is else as_taken(made, self.symbol.instrument.tick_size)
+        return made if as_it_is else as_taken(made, self.symbol.instrument)
 
     @property
     def books(self) -> ScriptedVenue | None:

@@ -211,6 +211,29 @@ async def test_the_daemon_looks_again_by_itself(
         tasks.cancel_scope.cancel()
 
 
+async def test_a_refusal_is_heard_after_the_jobs_own_look_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M4.6: each hour the job looks as well, and whoever waits for a refusal waits on."""
+    harness = telling(await open_harness(database))
+    await told(harness)
+    monkeypatch.setattr(refresh, "FIRST_PAUSE", 0.0)
+    instruments, looked = harness.path.instruments, anyio.Event()
+
+    async def look_quietly() -> None:
+        looked.set()
+
+    instruments.look_quietly = look_quietly  # type: ignore[method-assign]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(instruments.attend)
+        await anyio.wait_all_tasks_blocked()
+        await instruments.run()
+        instruments.on_refused("price_off_tick: 1")
+        with anyio.fail_after(30):
+            await looked.wait()
+        tasks.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("replacement", [Replacement.REPLACE, Replacement.CANCEL_FIRST])
 async def test_a_stop_whose_lot_has_changed_is_replaced(
     database: Database, replacement: Replacement

@@ -36,7 +36,8 @@ BOOKS: Final = dict(zip(PositionType, ("CASH", "PERP"), strict=True))
 LASTS: Final = dict(zip(TimeInForce, ("OPEN", "NOW", "ALL", "DAY"), strict=True))
 PRICES: Final = dict(zip(PriceKind, ("TRADE", "FAIR", "BID", "ASK"), strict=True))
 KINDS: Final = dict(zip(OrderType, ("MKT", "LMT", "STP", "STP-LMT", "TGT", "TGT-LMT"), strict=True))
-TABLES: Final[tuple[dict[Any, str], ...]] = (SIDES, BOOKS, LASTS, PRICES, KINDS)
+PHASES: Final = dict(zip(SymbolStatus, ("LIVE", "PAUSED", "CLOSING", "GONE"), strict=True))
+TABLES: Final[tuple[dict[Any, str], ...]] = (SIDES, BOOKS, LASTS, PRICES, KINDS, PHASES)
 FORCED: Final = {"LIQ": Forced.LIQUIDATION, "ADL": Forced.ADL, "DLV": Forced.SETTLEMENT}
 STATES: Final[Json] = {"WORKING": "new", "PULLED": "canceled", "LAPSED": "expired"}
 WORDS: Final[Json] = {word: each for t in TABLES for each, word in t.items()}
@@ -161,19 +162,20 @@ class RehearsalVenue:
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         told = await self._each("prices", symbols)
+        kinds = {kind: PRICES[kind] for kind in self.traits.price_kinds} | {"average": "MEAN"}
         return {
-            symbol: Quote(**{kind: number(each[PRICES[kind]]) for kind in self.traits.price_kinds})
+            symbol: Quote(**{kind: number(each[word]) for kind, word in kinds.items()})
             for symbol, each in told.items()
         }
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
         told = await self._each("markets", symbols)
-        return {each.symbol: _instrument(each, told.get(each.symbol)) for each in symbols}
+        return {each.symbol: _instrument(each, told[each.symbol]) for each in symbols}
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, port.Commission]:
         told, rate = await self._each("rates", symbols), port.Commission
         return {
-            symbol: rate(maker=Decimal(each["mk"]), taker=Decimal(each["tk"]), asset=each["coin"])
+            symbol: rate(Decimal(each["mk"]), Decimal(each["tk"]), each["coin"], each["inKind"])
             for symbol, each in told.items()
         }
 
@@ -286,9 +288,7 @@ class RehearsalVenue:
         return {"venue": self.name, "symbol": symbol, "side": side, "quantity": number(told["qty"])}
 
 
-def _instrument(symbol: MarketSymbol, told: Json | None) -> Instrument:
-    if told is None:
-        return replace(symbol.instrument, status=SymbolStatus.DELISTED)
+def _instrument(symbol: MarketSymbol, told: Json) -> Instrument:
     return replace(
         symbol.instrument,
         tick_size=Decimal(told["pxStep"]),
@@ -296,5 +296,5 @@ def _instrument(symbol: MarketSymbol, told: Json | None) -> Instrument:
         min_quantity=Decimal(told["qtyMin"]),
         max_quantity=number(told["qtyMax"]) or None,
         min_notional=Decimal(told["worthMin"]),
-        status=SymbolStatus.TRADING if told["phase"] == "OPEN" else SymbolStatus.HALTED,
+        status=WORDS[told["phase"]],
     )

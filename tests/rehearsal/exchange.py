@@ -56,6 +56,12 @@ STATES: Final = {
     "rejected": "REJECTED",
     "unknown": "suspended",
 }
+PHASES: Final = {
+    "trading": "LIVE",
+    "halted": "PAUSED",
+    "cancel_only": "CLOSING",
+    "delisted": "GONE",
+}
 FORCED: Final = {"liquidation": "LIQ", "adl": "ADL", "settlement": "DLV"}
 IN_DOUBT, AWAY, BANNED = 9000, 9001, 9002
 OTHER: Final = 4099
@@ -78,6 +84,11 @@ CODES: Final = {
     "notional_below_minimum": 4014,
     "notional_above_maximum": 4015,
     "price_off_tick": 4016,
+    "price_below_minimum": 4017,
+    "price_above_maximum": 4018,
+    "price_outside_percent": 4019,
+    "too_many_orders": 4020,
+    "too_many_stop_orders": 4021,
     "leverage_above_maximum": 4022,
     "Filter failure: LOT_SIZE (maximum)": 4013,
     "Filter failure: LOT_SIZE": 4011,
@@ -251,6 +262,7 @@ class Exchange:
                 self._name(symbol): {
                     word: text_of(quote.price(PriceKind(kind))) for kind, word in PRICES.items()
                 }
+                | {"MEAN": text_of(quote.average)}
                 for symbol, quote in told.items()
             }
         }
@@ -265,10 +277,9 @@ class Exchange:
                     "qtyMin": text_of(each.min_quantity),
                     "qtyMax": text_of(each.max_quantity or Decimal(0)),
                     "worthMin": text_of(each.min_notional),
-                    "phase": "OPEN" if each.status == "trading" else "PAUSED",
+                    "phase": PHASES[each.status],
                 }
                 for symbol, each in told.items()
-                if each.status != "delisted"
             }
         }
 
@@ -280,6 +291,7 @@ class Exchange:
                     "mk": text_of(each.maker),
                     "tk": text_of(each.taker),
                     "coin": each.asset,
+                    "inKind": each.in_base,
                 }
                 for symbol, each in told.items()
             }

@@ -21,6 +21,7 @@ from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.order_type import CONDITIONAL
+from tradebotd.domain.side import Side
 from tradebotd.ports.venue import Replaced, SendBlockedBy, VenueTraits, not_blocked
 
 NAME: Final = VenueName("rehearsal")
@@ -29,7 +30,7 @@ WITH_LIMIT: Final = {
     OrderType.STOP_MARKET: OrderType.STOP_LIMIT,
     OrderType.TAKE_PROFIT_MARKET: OrderType.TAKE_PROFIT_LIMIT,
 }
-FAR: Final = Decimal("0.9")  # of its stop: the limit of a target, which is taken for what it can be
+FAR: Final = Decimal("0.1")  # of its stop: the limit lies so far beyond it, where that is taken
 # What a case asks of a venue that this one is not: what a user would be told.
 EXCLUDED: Final = {
     "test_a_replacement_takes_over_the_inventory_in_one_call": "it promises replacements: VC-70",
@@ -38,6 +39,10 @@ EXCLUDED: Final = {
     "taken2-take_profit_market-gtc-order_type_not_taken": "its stops are stop-limits",
     "taken3-stop_market-gtc-time_in_force_not_taken": "it knows no stop without limit",
     "taken4-stop_market-day-time_in_force_not_taken": "its stops are DAY orders",
+    "market_lot-stop_market-0.015": "its stops are stop-limits, which meet no lot of the market",
+    "market_lot-take_profit_market-0.015": "its targets have limits, which meet no lot of the market",
+    "sell-stop_market-40-None-percent": "its stops are stop-limits, whose limits are judged: VC-58",
+    "sell-take_profit_market-300-None-percent": "its targets have limits, which are judged: VC-58",
 }
 TRAITS_HERE: Final = replace(
     TRAITS,
@@ -48,18 +53,24 @@ TRAITS_HERE: Final = replace(
 )
 
 
-def as_taken(request: OrderRequest, tick: Decimal) -> OrderRequest:
+def as_taken(request: OrderRequest, instrument: Instrument) -> OrderRequest:
     """*request* as it is placed here: with a limit beyond its stop, and for the day."""
     stop = request.stop_price
     if request.type not in CONDITIONAL or stop is None:
         return request
     limit, type_ = request.limit_price, request.type
     if type_ in WITH_LIMIT:
-        limit = stop + tick * request.side.sign
-        if type_ is OrderType.TAKE_PROFIT_MARKET:
-            limit = stop * (FAR if request.side == "sell" else 2 - FAR)
-        type_ = WITH_LIMIT[type_]
+        limit, type_ = _limit_beyond(request, stop, instrument), WITH_LIMIT[type_]
     return replace(request, type=type_, limit_price=limit, time_in_force=TimeInForce.DAY)
+
+
+def _limit_beyond(request: OrderRequest, stop: Decimal, instrument: Instrument) -> Decimal:
+    """As far as it is worth enough there, and a tick beyond at least."""
+    tick = instrument.tick_size
+    if request.side is Side.BUY:
+        return max(instrument.price_up(stop * (1 + FAR)), stop + tick)
+    least = instrument.price_up(instrument.min_notional / request.quantity)
+    return min(max(instrument.price_down(stop * (1 - FAR)), least), stop - tick)
 
 
 class StagedWire(SocketWire):

@@ -37,6 +37,7 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.trading.execution.lease import BEAT_SECONDS, LEASE_SECONDS
 
 SWEEP_SECONDS, RECONCILE_SECONDS, SNAPSHOT_SECONDS, RESET_SECONDS = 5.0, 10.0, 20.0, 30.0
+INSTRUMENTS_SECONDS: Final = 100.0  # an hour, in days that are minutes
 SETTLED_SECONDS: Final = 120.0  # I7
 AS_IT_SENDS: Final = 0.7  # of the processes that are stopped
 CLOSED_SECONDS: Final = 60.0
@@ -318,6 +319,8 @@ class Driver:
             jobs.append((SNAPSHOT_SECONDS, world.snapshot))
         if on & {Draw.ZONES, Draw.BOT_LIMITS}:
             jobs.append((RESET_SECONDS, world.reset_days))
+        if self.plan.rehearsed:
+            jobs.append((INSTRUMENTS_SECONDS, world.ask_instruments))
         if Draw.RELOAD in on:
             work.append((1.0, lambda: pulse.reload(world)))
         if Draw.WINDOWS in on:
@@ -335,6 +338,9 @@ class Driver:
             self._repeat(life, BEAT_SECONDS, world.beat, most=2.0),
         )
         tasks += [asyncio.ensure_future(self._guard(life, each)) for each in always]
+        if self.plan.rehearsed:
+            attends = self._guard(life, world.trading.instruments.attend())
+            tasks.append(asyncio.ensure_future(attends))
         try:
             await life.ended.wait()
         finally:

@@ -176,10 +176,11 @@ class Case:
         ) // CANDLE_SECONDS * CANDLE_SECONDS - CANDLE_SECONDS * back
         return QuickCandles(self.facts.tape).named(self.row["symbol"], newest)
 
-    def is_dust(self, quantity: Fraction, price: Fraction) -> bool:
+    def is_dust(self, quantity: Fraction, price: Fraction, at: float = float("inf")) -> bool:
         """No venue takes an order for it at about that *price*; reduce-only ones may be tiny."""
         instrument = self.facts.plan.market(self.row["symbol"]).instrument
-        if quantity < max(Fraction(instrument.lot_size), Fraction(instrument.min_quantity)):
+        lot = self.facts.lot(self.row["symbol"], at)
+        if quantity < max(lot, Fraction(instrument.min_quantity)):
             return True
         spot = self.row["position_type"] == PositionType.SPOT
         return spot and quantity * price < Fraction(instrument.min_notional) * ABOUT
@@ -203,7 +204,7 @@ class Case:
         """Then, more than what no venue would take."""
         held = sum((change for when, change in self.changes if when <= at), -besides)
         return held > 0 and not self.is_dust(
-            held, Fraction(self.facts.tape.price_at(self.row["symbol"], at))
+            held, Fraction(self.facts.tape.price_at(self.row["symbol"], at)), at
         )
 
     def shown(self, first: float, last: float) -> list[Fraction]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
 from tests.simulation.cash import BOOKED
+from tests.simulation.dust import is_left, is_taken
 from tests.simulation.excess import exceeded
 from tests.simulation.facts import Facts
 from tests.simulation.fortune import most_lost
@@ -49,7 +51,7 @@ class Reasons:
         patient: bool,
     ) -> None:
         self._open = {str(row["id"]): row for row in positions if row["closed_at"] is None}
-        self._orders = orders
+        self._positions, self._orders = positions, orders
         self._facts = facts
         self._first_seen_late = first_seen_late
         self._patient = patient
@@ -58,6 +60,33 @@ class Reasons:
         """What the venue holds is not what it held before us and what our fills made of it."""
         ledger, what = self._place(subject)
         return ledger is not None and bool(ledger.by_hand.get(what))
+
+    def is_external(self, subject: str) -> bool:
+        """The same; or the venue has taken by force what was left as dust."""
+        ledger, symbol = self._place(subject)
+        if ledger is None or self.is_different(subject):
+            return ledger is not None
+        ours = sum(
+            (
+                Fraction(row["quantity"] + row["dust"] - row["swept"])
+                * (1 if row["side"] == PositionSide.LONG else -1)
+                for row in self._positions
+                if (row["symbol"], row["position_type"]) == (symbol, PositionType.FUTURES)
+            ),
+            Fraction(0),
+        )
+        theirs = Fraction(ledger.held(symbol, PositionType.FUTURES))
+        return is_taken(self._positions, symbol, ours - theirs, self._facts)
+
+    def is_funding_of_dust(self, subject: str) -> bool:
+        """It was paid while nothing of the symbol was open, and dust was left."""
+        ledger, rest = self._place(subject)
+        symbol, _, ref = rest.partition(" ")
+        return ledger is not None and any(
+            is_left(self._positions, symbol, self._facts.seconds(flow.at), self._facts)
+            for flow in ledger.flows
+            if flow.kind == "funding" and flow.ref == ref
+        )
 
     def is_unknown(self, subject: str) -> bool:
         """It never came to the venue, and one that could rest there is sought for an hour."""
@@ -152,6 +181,12 @@ class Reasons:
     def has_exceeded(self, subject: str) -> bool:
         return exceeded(subject, self._orders, self._facts)
 
+    def has_changed(self, subject: str) -> bool:
+        """Its step of quantities is another one since noon."""
+        ledger, symbol = self._place(subject)
+        former = self._facts.plan.market(symbol).instrument.lot_size
+        return ledger is not None and ledger.instruments[symbol].lot_size != former
+
     def is_worth_nothing(self, subject: str) -> bool:
         """No price says what it is worth."""
         name, _, asset = subject.partition(" ")
@@ -170,7 +205,8 @@ class Reasons:
         market = self._facts.plan.market(row["symbol"])
         if not self._facts.street.is_open(row["symbol"]):
             return "market closed"
-        lot = market.instrument.lot_size
+        ledger = self._facts.venues[row["venue"]].ledger
+        lot = ledger.instruments[row["symbol"]].lot_size
         quantity = row["quantity"] // lot * lot
         futures = row["position_type"] == PositionType.FUTURES
         price = self._facts.street.prices[row["symbol"]]
@@ -187,7 +223,7 @@ class Reasons:
         )
         if quantity <= 0:
             return "less than a lot"
-        return self._facts.venues[row["venue"]].ledger.refusal(request, price)
+        return ledger.refusal(request, price)
 
 
 def _stop_of(row: Any) -> Decimal | None:
@@ -207,7 +243,8 @@ def _never(reasons: Reasons, subject: str) -> bool:
 
 EXPLAINED: Final[dict[str, Why]] = {
     "position_differs": Reasons.is_different,
-    "external_position": Reasons.is_different,
+    "external_position": Reasons.is_external,
+    "funding_unclaimed": Reasons.is_funding_of_dust,
     "external_order": Reasons.rests_foreign,
     "order_unknown": Reasons.is_unknown,
     "exit_refused": Reasons.is_refused,
@@ -220,4 +257,5 @@ EXPLAINED: Final[dict[str, Why]] = {
     "account_limit_reached": Reasons.has_lost,
     "cash_jumped": Reasons.was_moved,
     "balance_contradicts": Reasons.is_impossible,
+    "instrument_changed": Reasons.has_changed,
 }

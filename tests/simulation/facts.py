@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Final
 
 from tests.simulation.forces import Forces
@@ -60,6 +61,13 @@ class Facts:
     @property
     def now(self) -> float:
         return self.street.time.monotonic()
+
+    def lot(self, symbol: str, at: float = float("inf")) -> Fraction:
+        """What a position had by then to be worth an order: the coarser of the two, once lots have
+        changed, since the daemon may go on for a while by the former one.
+        """
+        (noon, changed), lot = self.plan.noon, self.plan.market(symbol).instrument.lot_size
+        return Fraction(max(lot, changed.get(symbol, lot)) if at >= noon else lot)
 
     def seconds(self, at: Any) -> float:
         """Of an instant that stands in the database."""

@@ -20,14 +20,14 @@ from tests.simulation.plan import THIRD_WORTH, VENUE, Plan, VenuePlan
 from tests.simulation.switches import Draw
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.ports.venue import Commission
 
 ON: Final = frozenset({Draw.FORCED, Draw.TRANSFERS, Draw.FUNDING})
 ENDLESS: Final = 0.25  # of the bans
 PAUSE: Final = 70.0  # seconds: the first pause behind one without an end
-# What the step of a quantity is multiplied with at noon. Coarser ones wait for filters that are
-# asked for again: until then the daemon sells by the steps of the morning, and what is filled by
-# the finer ones of the afternoon leaves it a rest that it takes for dust while its exit is open.
-NOON_LOTS: Final = (Decimal("0.1"),)
+# What the step of a quantity is multiplied with at noon: what a position holds by the finer one may
+# be no multiple of the coarser, and what an order still sells is no dust, however large the step.
+NOON_LOTS: Final = (Decimal("0.1"), Decimal(10))
 
 
 def rehearse(plan: Plan) -> Plan:
@@ -103,6 +103,11 @@ class RehearsedLine(Line):
         await self._ask("instruments")
         known = self.venue.ledger.instruments
         return {each.symbol: known[each.symbol] for each in symbols}
+
+    async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        await self._ask("commissions")
+        rates = Commission(maker=self.venue.plan.maker, taker=self.venue.plan.taker, asset=THIRD)
+        return {each.symbol: rates for each in symbols}
 
 
 class DirectWire:

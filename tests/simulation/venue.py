@@ -108,7 +108,7 @@ class SimulatedVenue:
         """
         street, request = self.street, order.request
         pieces = street.chance.randint(2, 3) if street.faults.strikes("pieces") else 1
-        lot = street.market(request.symbol).instrument.lot_size  # of the morning: see NOON_LOTS
+        lot = self.ledger.instruments[request.symbol].lot_size
         rests = request.type is not OrderType.MARKET and Draw.PARTS in street.plan.on
         short = street.faults.strikes("rests_in_part" if rests else "short_of_liquidity")
         wanted = order.left

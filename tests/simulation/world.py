@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ from tradebotd.daemon.wiring import trading
 from tradebotd.daemon.wiring.market import Market
 from tradebotd.daemon.wiring.trading import Trading, wire_trading
 from tradebotd.domain.bot import AccountLimits, BotSpec
+from tradebotd.domain.errors import StorageError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Summary
@@ -29,6 +30,7 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.jobs.daily_reset import DailyReset
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.jobs.reconcile import Reconcile
+from tradebotd.jobs.refresh_instruments import RefreshInstruments
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.calendars import AlwaysOpen
@@ -139,6 +141,10 @@ class World:
         )
         self._seen(await job.run(self._context()))
 
+    async def ask_instruments(self) -> None:
+        job = RefreshInstruments(instruments=self.trading.instruments)
+        self._seen(await job.run(self._context()))
+
     async def snapshot(self) -> None:
         job = EquitySnapshot(entries=self.trading.entries, database=self.database, clock=self.time)
         await job.run(self._context())
@@ -237,8 +243,12 @@ async def open_world(
             NONCE,
         )
     await trading.gate.load()
+    world = World(plan, weather.life, time, database, prices, trading, moods, lease)
+    if plan.rehearsed:
+        with suppress(StorageError, TimeoutError):  # a job that fails keeps nobody from starting
+            await world.ask_instruments()
     await trading.protection.load(time.now())
-    return World(plan, weather.life, time, database, prices, trading, moods, lease)
+    return world
 
 
 @contextmanager

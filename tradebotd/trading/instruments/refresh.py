@@ -87,7 +87,8 @@ class InstrumentRefresh:
         Raises DatabaseUnavailableError: then what was told is in force, and is stored next time.
         """
         async with self._one_at_a_time:
-            self._wanted = anyio.Event()
+            if self._wanted.is_set():  # else `attend` waits for this very event
+                self._wanted = anyio.Event()
             result = Refreshed()
             try:
                 for name, venue in self._venues.items():
