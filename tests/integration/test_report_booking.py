@@ -43,6 +43,7 @@ from tradebotd.storage.postgres.database import open_database
 STEPS: Final = 60
 COMPARED: Final = 6  # after so many steps each
 LOT: Final = Decimal("0.001")
+LOTS: Final = [LOT, LOT, Decimal(2)]  # a venue may make its lots coarser, and finer again
 # Every table that a report may change, in an order of its own; ids that a sequence counts are left out.
 TABLES: Final = {
     "positions": "SELECT * FROM positions ORDER BY id",
@@ -80,6 +81,9 @@ BOTS: Final = [
     spec("ladder", "BTCUSDT", exits=PLANS["ladder"]),
     spec("short", "SOLUSDT", exits=PLANS["plain"], position_type=PositionType.FUTURES, leverage=3),
 ]
+
+
+SYMBOLS: Final = sorted({bot.symbol for bot in BOTS})
 
 
 @dataclass
@@ -199,6 +203,13 @@ async def open_side(server: PostgresServer, stack: AsyncExitStack, *, at_once: b
     return side
 
 
+def trades_in_lots(side: Daemon, symbol: str, lot: Decimal) -> None:
+    market = side.harness.symbols[symbol]
+    side.harness.symbols[symbol] = replace(
+        market, instrument=replace(market.instrument, lot_size=lot)
+    )
+
+
 async def order_of(side: Daemon, order: NewOrder) -> str | None:
     harness = side.harness
     try:
@@ -276,7 +287,9 @@ async def test_what_is_booked_at_once_is_what_the_ledger_books(
         story = Story(Random(seed))
         for number in range(STEPS):
             await step(story, [one, other])
+            symbol, lot = story.draw.choice(SYMBOLS), story.draw.choice(LOTS)
             for each in (one, other):
+                trades_in_lots(each, symbol, lot)
                 each.harness.clock.advance(timedelta(seconds=20))
             if number % COMPARED == COMPARED - 1:
                 assert await one.tables() == await other.tables()

@@ -59,6 +59,26 @@ def test_market_time_stands_still_for_so_long_at_most() -> None:
     assert clock.now() == START + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("stall", [0, 61, 180])
+def test_a_limit_that_is_set_behind_a_stall_turns_no_time_back(stall: int) -> None:
+    """2.4: the next price is older than the time that a stall without a price has let pass."""
+    host = [100.0]
+    clock = MarketClock(START, 60, host_seconds=lambda: host[0])
+    clock.run_no_further(START + timedelta(minutes=1))
+    host[0] += 1 + stall
+    reached = clock.now()
+
+    clock.run_no_further(START + timedelta(minutes=2))
+    assert clock.now() == reached
+    host[0] += 1
+    assert clock.now() == max(reached, START + timedelta(minutes=2))
+    clock.run_no_further(START + timedelta(minutes=3))
+    assert clock.now() == max(reached, START + timedelta(minutes=2))
+    clock.run_no_further(reached + timedelta(minutes=9))
+    host[0] += 1
+    assert clock.now() == max(reached, START + timedelta(minutes=2)) + timedelta(minutes=1)
+
+
 async def test_a_sleeper_waits_while_market_time_stands_still() -> None:
     host = [100.0]
     clock = MarketClock(START, 60, host_seconds=lambda: host[0])

@@ -72,15 +72,17 @@ class MarketClock:
     def run_no_further(self, limit: datetime | None) -> float:
         """Stand still at *limit* until another one is set; None: run on. With a speed only.
 
-        No standstill is made up for, and none lasts longer than LONGEST_STANDSTILL_SECONDS, so that
-        nothing that waits for market time waits without an end. Returns the host seconds for which
-        it stood at the limit before.
+        A limit that has passed means this very moment: time does not go back. No standstill is made
+        up for, and none lasts longer than LONGEST_STANDSTILL_SECONDS, so that nothing that waits
+        for market time waits without an end. Returns the host seconds for which it stood at the
+        limit before.
         """
-        stood = (self._unlimited() - self.now()).total_seconds() / self._speed
-        beyond_data = self._end is not None and self.now() >= self._end
+        unlimited, now = self._unlimited(), self.now()
+        stood = (unlimited - now).total_seconds() / self._speed
+        beyond_data = self._end is not None and now >= self._end
         if stood > 0 and not beyond_data:
-            self.restart_from(self.now())
-        self._limit = limit
+            self.restart_from(now)
+        self._limit = None if limit is None else max(limit, now)
         return 0.0 if beyond_data else stood
 
     def stop_at(self, end: datetime) -> None:

@@ -31,8 +31,8 @@ from tradebotd.trading.execution.fill_rules import (
     closed_at_and_why,
     counted,
     counted_detail,
+    exited,
     gap_through,
-    least_kept,
     misfit,
     subject_of,
     without_excess,
@@ -231,8 +231,7 @@ class FillLedger:
             return Booked(position_id, None, excess)
         books, closed, still = locked.books, None, None
         if part is not None:
-            lot = least_kept(instrument, order, fill)
-            books = books.exited(part, instrument.base_asset, lot, rate)
+            books = exited(books, order, fill, instrument, rate, part=part)
             still = books.quantity > 0
         if swept is not None:
             books = books.sweeping(swept, instrument.base_asset, rate)

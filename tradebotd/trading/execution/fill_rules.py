@@ -9,7 +9,7 @@ from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import LEGAL_TRANSITIONS, Order, OrderStatus
-from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.position import CloseReason, Position, PositionTotals
 from tradebotd.storage.fills import Latest
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.trading.contradictions import fill_contradiction
@@ -68,7 +68,24 @@ def misfit(stored: StoredOrder, fill: Fill) -> str | None:
     return fill_contradiction(fill)
 
 
-def least_kept(instrument: Instrument, order: Order, fill: Fill) -> Decimal:
+def exited(
+    books: PositionTotals,
+    order: Order,
+    fill: Fill,
+    instrument: Instrument,
+    rate: Decimal,
+    *,
+    part: Fill | None = None,
+) -> PositionTotals:
+    """Return the totals behind *fill* of an exit; *rate*: quote asset per unit of its fee's asset.
+
+    *part*: as much of it as the position holds; None: all of it.
+    """
+    kept = _least_kept(instrument, order, fill)
+    return books.exited(part or fill, instrument.base_asset, kept, rate)
+
+
+def _least_kept(instrument: Instrument, order: Order, fill: Fill) -> Decimal:
     """Return the least of a position that is no dust.
 
     What its order may still sell is none, however large the lot has become since it was placed.

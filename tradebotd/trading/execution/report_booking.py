@@ -33,8 +33,8 @@ from tradebotd.trading.execution.fill_rules import (
     closed_at_and_why,
     counted,
     counted_detail,
+    exited,
     gap_through,
-    least_kept,
     misfit,
     subject_of,
 )
@@ -212,8 +212,7 @@ class ReportBooking:
             if fill.quantity > before.quantity:
                 return None
             rate = _rate(fill, instrument)
-            kept = least_kept(instrument, state.order, fill)
-            draft.books = before.exited(fill, instrument.base_asset, kept, rate)
+            draft.books = exited(before, state.order, fill, instrument, rate)
             draft.in_position = draft.books.quantity > 0
             if not draft.in_position:
                 draft.closed = closed_at_and_why(latest, order.reason, fill)
