@@ -1,7 +1,6 @@
 """Instruments as their venue tells them: versioned, in force for everybody, and never nonsense."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.fakes.instruments import alert, changes, telling, told
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
@@ -31,36 +31,14 @@ from tradebotd.jobs.refresh_instruments import RefreshInstruments
 from tradebotd.ports.venue import Commission, Replacement
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.instruments import refresh
-from tradebotd.trading.instruments.refresh import Refreshed
 
 D = Decimal
 TRAILING = ExitPlan(trailing_stop=D("0.05"))
 
 
-def telling(harness: TradingHarness) -> TradingHarness:
-    harness.venue.traits = replace(
-        harness.venue.traits, tells_instruments=True, tells_commissions=True
-    )
-    return harness
-
-
-def changes(harness: TradingHarness, **filters: Any) -> None:
-    """At the venue; we have not been told."""
-    harness.venue.filters[SYMBOL] = replace(harness.venue.filters[SYMBOL], **filters)
-
-
-async def told(harness: TradingHarness, **filters: Any) -> Refreshed:
-    changes(harness, **filters)
-    return await harness.path.instruments.run()
-
-
 async def versions(harness: TradingHarness) -> list[tuple[int, str]]:
     rows = await harness.rows("SELECT * FROM instrument_versions ORDER BY symbol, version")
     return [(row["version"], row["filters"]["lot_size"]) for row in rows]
-
-
-async def alert(harness: TradingHarness, code: str) -> dict[str, Any]:
-    return await harness.row("SELECT * FROM alerts WHERE code = $1 AND cleared_at IS NULL", code)
 
 
 async def test_each_change_is_a_version_in_force_for_everybody(database: Database) -> None:

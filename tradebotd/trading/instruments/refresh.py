@@ -24,6 +24,7 @@ from tradebotd.storage.instrument_versions import InstrumentVersion
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts
 from tradebotd.trading.instruments.costs import TradingCosts, why_no_commission
+from tradebotd.trading.instruments.second_looks import Held, SecondLooks
 from tradebotd.trading.instruments.told_filters import differences, warns, why_not_so
 
 log = structlog.get_logger(__name__)
@@ -48,7 +49,10 @@ class Refreshed:
 
 
 class InstrumentRefresh:
-    """Refresh of the instruments in force, *by_symbol*: shared with all others, who only read."""
+    """Refresh of the instruments in force, *by_symbol*: shared with all others, who only read.
+
+    *held*: the open positions, which no single answer may shut in.
+    """
 
     def __init__(
         self,
@@ -58,12 +62,14 @@ class InstrumentRefresh:
         venues: Mapping[VenueName, Venue],
         by_symbol: dict[str, MarketSymbol],
         specs: Mapping[BotName, BotSpec],
+        held: Held,
     ) -> None:
         self._database = database
         self._clock = clock
         self._venues = venues
         self._symbols = by_symbol
         self._specs = specs
+        self._second_looks = SecondLooks(clock, held)
         self.costs = TradingCosts(venues)
         self.last: Refreshed | None = None
         self._stored: dict[VenueName, dict[str, InstrumentVersion]] = {}
@@ -191,6 +197,8 @@ class InstrumentRefresh:
             return
         specs = [each for each in self._specs.values() if each.symbol == name]
         reason = why_not_so(told, now_in_force, specs)
+        if reason is None:
+            reason = self._second_looks.doubt(told, now_in_force)
         if reason is not None:
             result.refused[self._subject(known)] = reason
             log.error("instrument refused", symbol=name, reason=reason)
