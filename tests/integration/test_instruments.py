@@ -189,6 +189,71 @@ async def test_the_daemon_looks_again_by_itself(
         tasks.cancel_scope.cancel()
 
 
+class Looks:
+    """Answers of a venue, counted; *seen* after each."""
+
+    def __init__(self, harness: TradingHarness) -> None:
+        self._harness = harness
+        self.seen = anyio.Event()
+        harness.venue.instruments = self._answer  # type: ignore[method-assign]
+
+    async def _answer(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        self.seen.set()
+        return {each.symbol: self._harness.venue.filters[each.symbol] for each in symbols}
+
+    async def next(self) -> None:
+        self.seen = anyio.Event()
+        with anyio.fail_after(30):
+            await self.seen.wait()
+
+
+@pytest.mark.parametrize("after", ["a refusal", "a halt", "a doubt"])
+async def test_the_daemon_looks_by_itself_after_a_job_has_looked(
+    database: Database, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    """M4.6, M5.9: the job's look neither deafens it, nor keeps a halt to itself."""
+    harness = telling(await open_harness(database))
+    await harness.enter()
+    await told(harness)
+    for name in ("FIRST_PAUSE", "LEAST_SECONDS", "LONGEST_PAUSE"):
+        monkeypatch.setattr(refresh, name, 0.0)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(harness.path.instruments.attend)
+        await anyio.wait_all_tasks_blocked()
+        looks = Looks(harness)
+        if after == "a halt":
+            changes(harness, status=SymbolStatus.HALTED)
+        elif after == "a doubt":
+            changes(harness, lot_size=D(10))
+        await harness.path.instruments.run()  # the job
+        if after == "a refusal":
+            await anyio.wait_all_tasks_blocked()
+            harness.path.instruments.on_refused("price_off_tick: 1")
+        await looks.next()
+        if after != "a refusal":
+            await looks.next()
+        if after == "a halt":
+            changes(harness, status=SymbolStatus.TRADING)
+            with anyio.fail_after(30):
+                while harness.path.instruments.not_trading:
+                    await looks.next()
+        tasks.cancel_scope.cancel()
+
+
+async def test_no_wait_of_the_daemon_is_without_a_bound(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M4.6: it looks by itself where nothing asks it to."""
+    harness = telling(await open_harness(database))
+    await told(harness)
+    for name in ("LEAST_SECONDS", "LONGEST_SILENCE"):
+        monkeypatch.setattr(refresh, name, 0.0)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(harness.path.instruments.attend)
+        await Looks(harness).next()
+        tasks.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("replacement", [Replacement.REPLACE, Replacement.CANCEL_FIRST])
 async def test_a_stop_whose_lot_has_changed_is_replaced(
     database: Database, replacement: Replacement

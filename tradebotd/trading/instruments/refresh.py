@@ -33,6 +33,7 @@ ASK_SECONDS: Final = 20.0
 LEAST_SECONDS: Final = 30.0  # between two looks that a refused order asks for
 FIRST_PAUSE: Final = 5.0  # seconds, while a symbol does not trade: doubled up to the longest
 LONGEST_PAUSE: Final = 60.0
+LONGEST_SILENCE: Final = 1800.0  # between two looks, beside those of the job
 _FILTERS: Final = tuple(FilterName)
 
 
@@ -93,14 +94,15 @@ class InstrumentRefresh:
         Raises DatabaseUnavailableError: then what was told is in force, and is stored next time.
         """
         async with self._one_at_a_time:
-            self._wanted = anyio.Event()
-            result = Refreshed()
+            result, stopped = Refreshed(), set(self.not_trading)
             try:
                 for name, venue in self._venues.items():
                     await self._ask(name, venue, result)
                 await self._tell(result)
             finally:
                 self.last = result
+                if self._second_looks.awaited or not stopped.issuperset(self.not_trading):
+                    self._wanted.set()  # whoever asked: it is looked at again soon
             return result
 
     # Soon after a refusal
@@ -111,13 +113,16 @@ class InstrumentRefresh:
             self._wanted.set()
 
     async def attend(self) -> None:
-        """Look, for ever: soon after a filter refused an order, and while a symbol is halted."""
+        """Look, for ever: soon after a filter refused an order, and while a symbol is halted, or
+        something is to be told a second time, whoever has found that out.
+        """
         pause = FIRST_PAUSE
         while True:
-            waiting = bool(self.not_trading)
+            waiting = bool(self.not_trading) or self._second_looks.awaited
             pause = min(pause * 2, LONGEST_PAUSE) if waiting else FIRST_PAUSE
-            with anyio.move_on_after(pause if waiting else None):
+            with anyio.move_on_after(pause if waiting else LONGEST_SILENCE):
                 await self._wanted.wait()
+            self._wanted = anyio.Event()  # here alone: nobody else may wait on the one before
             await self.look_quietly()
             await anyio.sleep(FIRST_PAUSE if self.not_trading else LEAST_SECONDS)
 
