@@ -1,7 +1,6 @@
 """Instruments as their venue tells them: versioned, in force for everybody, and never nonsense."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.fakes.instruments import alert, changes, telling, told
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
@@ -31,36 +31,14 @@ from tradebotd.jobs.refresh_instruments import RefreshInstruments
 from tradebotd.ports.venue import Commission, Replacement
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.instruments import refresh
-from tradebotd.trading.instruments.refresh import Refreshed
 
 D = Decimal
 TRAILING = ExitPlan(trailing_stop=D("0.05"))
 
 
-def telling(harness: TradingHarness) -> TradingHarness:
-    harness.venue.traits = replace(
-        harness.venue.traits, tells_instruments=True, tells_commissions=True
-    )
-    return harness
-
-
-def changes(harness: TradingHarness, **filters: Any) -> None:
-    """At the venue; we have not been told."""
-    harness.venue.filters[SYMBOL] = replace(harness.venue.filters[SYMBOL], **filters)
-
-
-async def told(harness: TradingHarness, **filters: Any) -> Refreshed:
-    changes(harness, **filters)
-    return await harness.path.instruments.run()
-
-
 async def versions(harness: TradingHarness) -> list[tuple[int, str]]:
     rows = await harness.rows("SELECT * FROM instrument_versions ORDER BY symbol, version")
     return [(row["version"], row["filters"]["lot_size"]) for row in rows]
-
-
-async def alert(harness: TradingHarness, code: str) -> dict[str, Any]:
-    return await harness.row("SELECT * FROM alerts WHERE code = $1 AND cleared_at IS NULL", code)
 
 
 async def test_each_change_is_a_version_in_force_for_everybody(database: Database) -> None:
@@ -211,26 +189,68 @@ async def test_the_daemon_looks_again_by_itself(
         tasks.cancel_scope.cancel()
 
 
-async def test_a_refusal_is_heard_after_the_jobs_own_look_too(
+class Looks:
+    """Answers of a venue, counted; *seen* after each."""
+
+    def __init__(self, harness: TradingHarness) -> None:
+        self._harness = harness
+        self.seen = anyio.Event()
+        harness.venue.instruments = self._answer  # type: ignore[method-assign]
+
+    async def _answer(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        self.seen.set()
+        return {each.symbol: self._harness.venue.filters[each.symbol] for each in symbols}
+
+    async def next(self) -> None:
+        self.seen = anyio.Event()
+        with anyio.fail_after(30):
+            await self.seen.wait()
+
+
+@pytest.mark.parametrize("after", ["a refusal", "a halt", "a doubt"])
+async def test_the_daemon_looks_by_itself_after_a_job_has_looked(
+    database: Database, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    """M4.6, M5.9: the job's look neither deafens it, nor keeps a halt to itself."""
+    harness = telling(await open_harness(database))
+    await harness.enter()
+    await told(harness)
+    for name in ("FIRST_PAUSE", "LEAST_SECONDS", "LONGEST_PAUSE"):
+        monkeypatch.setattr(refresh, name, 0.0)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(harness.path.instruments.attend)
+        await anyio.wait_all_tasks_blocked()
+        looks = Looks(harness)
+        if after == "a halt":
+            changes(harness, status=SymbolStatus.HALTED)
+        elif after == "a doubt":
+            changes(harness, lot_size=D(10))
+        await harness.path.instruments.run()  # the job
+        if after == "a refusal":
+            await anyio.wait_all_tasks_blocked()
+            harness.path.instruments.on_refused("price_off_tick: 1")
+        await looks.next()
+        if after != "a refusal":
+            await looks.next()
+        if after == "a halt":
+            changes(harness, status=SymbolStatus.TRADING)
+            with anyio.fail_after(30):
+                while harness.path.instruments.not_trading:
+                    await looks.next()
+        tasks.cancel_scope.cancel()
+
+
+async def test_no_wait_of_the_daemon_is_without_a_bound(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """M4.6: each hour the job looks as well, and whoever waits for a refusal waits on."""
+    """M4.6: it looks by itself where nothing asks it to."""
     harness = telling(await open_harness(database))
     await told(harness)
-    monkeypatch.setattr(refresh, "FIRST_PAUSE", 0.0)
-    instruments, looked = harness.path.instruments, anyio.Event()
-
-    async def look_quietly() -> None:
-        looked.set()
-
-    instruments.look_quietly = look_quietly  # type: ignore[method-assign]
+    for name in ("LEAST_SECONDS", "LONGEST_SILENCE"):
+        monkeypatch.setattr(refresh, name, 0.0)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(instruments.attend)
-        await anyio.wait_all_tasks_blocked()
-        await instruments.run()
-        instruments.on_refused("price_off_tick: 1")
-        with anyio.fail_after(30):
-            await looked.wait()
+        tasks.start_soon(harness.path.instruments.attend)
+        await Looks(harness).next()
         tasks.cancel_scope.cancel()
 
 

@@ -65,6 +65,10 @@ class AlertCode(MeaningEnum):
     )
     VENUE_BANNED = "venue_banned", "a venue bans us, or is away: it is asked nothing meanwhile"
     # Events: open for a day
+    DUST_WRITTEN_OFF = (
+        "dust_written_off",
+        "a remainder was written off that its venue would have sold when it was bought",
+    )
     FEE_UNVALUED = "fee_unvalued", "a fee in an asset that no price values"
     FILL_DIFFERS = "fill_differs", "a venue tells a fill again with other values"
     FILL_EXCEEDS_POSITION = "fill_exceeds_position", "an exit executed more than was held"
@@ -85,6 +89,7 @@ class AlertCode(MeaningEnum):
 _HAPPENED: Final = frozenset(
     {
         AlertCode.CASH_JUMPED,
+        AlertCode.DUST_WRITTEN_OFF,
         AlertCode.FEE_UNVALUED,
         AlertCode.FILL_DIFFERS,
         AlertCode.FILL_EXCEEDS_POSITION,

@@ -17,6 +17,13 @@ SELECT_LATEST: Final[LiteralString] = """
     SELECT DISTINCT ON (symbol) symbol, version, filters
       FROM instrument_versions WHERE venue = $1 ORDER BY symbol, version DESC
 """
+SELECT_BEFORE: Final[LiteralString] = """
+    SELECT filters FROM instrument_versions
+     WHERE venue = $1 AND symbol = $2 AND seen_at < $3 ORDER BY version DESC LIMIT 1
+"""
+SELECT_ANY: Final[LiteralString] = """
+    SELECT EXISTS (SELECT FROM instrument_versions WHERE venue = $1 AND symbol = $2)
+"""
 INSERT: Final[LiteralString] = """
     INSERT INTO instrument_versions (venue, symbol, version, seen_at, filters)
     SELECT $1, $2, coalesce(max(version), 0) + 1, $3, $4
@@ -46,6 +53,20 @@ async def select_latest(connection: Connection, venue: VenueName) -> dict[str, I
         if instrument is not None:
             version = InstrumentVersion(version=row["version"], instrument=instrument)
             found[row["symbol"]] = version
+    return found
+
+
+async def select_before(
+    connection: Connection, venue: VenueName, symbol: str, instant: datetime
+) -> Instrument | None:
+    """Return what was told last before *instant*; None: nothing, or it cannot be read any more."""
+    row = await connection.fetchrow(SELECT_BEFORE, venue, symbol, instant)
+    return None if row is None else from_json(row["filters"])
+
+
+async def exists(connection: Connection, venue: VenueName, symbol: str) -> bool:
+    """Return whether the venue has ever told anything of *symbol*."""
+    found: bool = await connection.fetchval(SELECT_ANY, venue, symbol)
     return found
 
 

@@ -74,6 +74,7 @@ def wire_order_path(
         venues=core.venues,
         by_symbol=core.symbols,
         specs=core.specs,
+        held=lambda: list(exits.held.values()),
     )
     placement.subscribe_to_rejections(instruments.on_refused)
     return OrderPath(

@@ -88,10 +88,11 @@ def exited(
 def _least_kept(instrument: Instrument, order: Order, fill: Fill) -> Decimal:
     """Return the least of a position that is no dust.
 
-    What its order may still sell is none, however large the lot has become since it was placed.
+    What its order may still sell is none, however large the lot has become since it was placed;
+    nor is as much as the order sold, which was whole lots of the filters that it was made by.
     """
     coming = order.quantity - order.filled_quantity - fill.quantity
-    return min(instrument.lot_size, coming) if coming > 0 else instrument.lot_size
+    return min(instrument.lot_size, coming if coming > 0 else order.quantity)
 
 
 def without_excess(fill: Fill, excess: Fill | None) -> Fill:

@@ -3,7 +3,6 @@
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 import anyio
@@ -23,11 +22,10 @@ from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import CloseReason, Position
-from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
-from tradebotd.risk.exit_levels import more_favourable, still_to_sell
+from tradebotd.risk.exit_levels import still_to_sell
 from tradebotd.storage import positions
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupKind
@@ -43,10 +41,11 @@ from tradebotd.trading.exits.exit_intents import (
     ExitIntent,
     market_exit,
     rejudged,
-    sellable_now,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.exit_worth import ExitWorth
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
+from tradebotd.trading.exits.write_offs import WriteOffs
 
 log = structlog.get_logger(__name__)
 
@@ -88,12 +87,19 @@ class MarketExits:
         self._calendars = calendars
         self._listeners = listeners
         self._tracked = tracked
-        self._prices = prices
         self._holds = holds
         self._sequential = sequential
         self._ending: set[PositionId] = set()  # exits being made here
         self.timers = timers
         self._backoff = Backoff()
+        self._worth = ExitWorth(prices, self._backoff.reasons)
+        self._write_offs = WriteOffs(
+            placement=placement,
+            database=database,
+            clock=clock,
+            symbols=symbols,
+            worth=self._worth,
+        )
         self._alerts = ConditionAlerts(database, clock, AlertCode.EXIT_REFUSED)
 
     def forget(self, position_id: PositionId) -> None:
@@ -134,8 +140,9 @@ class MarketExits:
         """Exit for a signal (whose *decision* is stored with the order) or an operator.
 
         Returns None when nothing of it can be sold: it is closed as dust, without an order and
-        without the *decision*. On a signal only a remainder is: a whole position that wants a
-        better price is denied. Raises OrderDeniedError, VenueError, StorageError.
+        without the *decision*. Only a remainder is: a whole position that the filters shut in, or
+        on a signal one that wants a better price, is denied. Raises OrderDeniedError, VenueError,
+        StorageError.
         """
         if not self.is_open(position):
             raise OrderDeniedError(
@@ -149,9 +156,10 @@ class MarketExits:
         try:
             await self._place(exit_, prepared, decision)
         except OrderDeniedError as denied:
-            if denied.rule != DenialRule.BELOW_VENUE_MINIMUM or self._may_be_sold_yet(exit_):
+            may_wait = self._write_offs.may_be_sold_yet(exit_)
+            if denied.rule != DenialRule.BELOW_VENUE_MINIMUM or may_wait:
                 raise
-            await self._write_off(exit_)
+            await self._write_offs.write_off(exit_)
             return None
         return prepared[0].order.id
 
@@ -249,7 +257,7 @@ class MarketExits:
             except OrderDeniedError as denied:
                 if denied.rule != DenialRule.BELOW_VENUE_MINIMUM:
                     raise
-                await self._write_off(exit_)
+                await self._write_offs.write_off(exit_)
         except OrderDeniedError as denied:
             await self._denied(exit_, denied, result)
         except VenueError as error:
@@ -282,6 +290,9 @@ class MarketExits:
             self._listeners.forget(position_id)
         elif denied.rule == DenialRule.LADDER_STEP_TOO_SMALL:
             await self._skip_step(exit_.position)
+        elif denied.rule == DenialRule.BELOW_VENUE_MINIMUM:  # and no dust
+            pause = self._backoff.refused(position_id, f"{denied.rule}: {denied.detail}")
+            self.timers.hold_until(position_id, self._clock.now() + pause)
         elif denied.rule in {
             DenialRule.POSITION_CHANGED,
             DenialRule.EXIT_GROUP_CHANGED,
@@ -343,55 +354,13 @@ class MarketExits:
         def build(read: Position) -> list[OrderIntent]:
             still = rejudged(exit_, self._tracked.as_moved(read), self._clock.now())
             instrument = self._symbols[read.symbol].instrument
-            return [market_exit(still, read, instrument, self._worth(still))]
+            return [market_exit(still, read, instrument, self._worth.of(still))]
 
+        self._write_offs.check_sellable(exit_)
         position_id, kind = exit_.position.id, GroupKind.MARKET
         with self._holds.alarming(exit_.position, prepared):
             reports = await self._placement.place(position_id, kind, build, prepared, decision)
         check_no_self_trade(reports)
-
-    def _worth(self, exit_: ExitIntent) -> Decimal | None:
-        """Return the expected price of a unit: the one that met the exit, or else the last one.
-
-        The level, if that is better, as long as no venue has refused it: the price may have gone
-        through it just now. What a mark, bid or ask has met is sold at the last price all the same.
-        """
-        position, last = exit_.position, self._prices.price(exit_.position.symbol)
-        if position.trigger_kind is not PriceKind.LAST and last is not None:
-            return last
-        price = exit_.price if exit_.price is not None else last
-        if price is None or exit_.level is None:
-            return exit_.level if price is None else price
-        refused = position.id in self._backoff.reasons
-        return price if refused else more_favourable(position.side, price, exit_.level)
-
-    def _may_be_sold_yet(self, exit_: ExitIntent) -> bool:
-        """Return whether a signal can wait: only the price makes a whole position too small."""
-        position = exit_.position
-        whole = position.quantity == position.entry_quantity
-        instrument = self._symbols[position.symbol].instrument
-        by_price = bool(sellable_now(position, None, instrument))
-        return exit_.reason is CloseReason.SIGNAL and whole and by_price
-
-    async def _write_off(self, exit_: ExitIntent) -> None:
-        """Close as dust; no further sale of it is tried. Raises as `_place`."""
-        position = exit_.position
-        instrument = self._symbols[position.symbol].instrument
-        await self._placement.withdraw(position.id)
-
-        def is_dust(current: Position) -> bool:
-            return not sellable_now(
-                current, self._worth(replace(exit_, position=current)), instrument
-            )
-
-        await self._placement.orders.recorder.write_off(position.id, instrument, is_dust)
-        log.warning(
-            "dust written off",
-            bot=position.bot,
-            symbol=position.symbol,
-            venue=position.venue,
-            quantity=position.quantity,
-        )
 
     def is_open(self, position: Position) -> bool:
         symbol = self._symbols.get(position.symbol)

@@ -73,6 +73,18 @@ class RestingCapability:
         known = position.symbol in self._symbols and position.venue in self._venues
         return has_stop and known and self._types(position).stop is None
 
+    def stays(self, position: Position, rests: RestingPair | None) -> bool:
+        """Return whether what *rests* stays, since no other stop could take its place.
+
+        Its venue takes none any more, or the filters that it tells now shut the position in.
+        """
+        if self.takes_no_stop(position):
+            return True
+        if rests is None or rests.quantity > position.quantity:
+            return False
+        has_stop = position.stop_loss is not None or position.trailing_stop is not None
+        return has_stop and self.wanted(position) is None
+
     def taken_by_venue_alone(self, position: Position) -> str | None:
         """Return why no stop rests, though its venue takes some: its symbol takes none of them.
 

@@ -151,7 +151,7 @@ class RestingStops:
     def needs_change(self, position: Position) -> bool:
         """Return whether what rests is another stop by enough; one that trails is moved seldom."""
         live, wanted = self.live(position.id), self._capability.wanted(position)
-        if wanted is None and self._capability.takes_no_stop(position):
+        if wanted is None and self._capability.stays(position, live):
             return position.id not in self._checked  # one may rest from before
         if live is None or wanted is None:
             return live != wanted
@@ -261,7 +261,7 @@ class RestingStops:
         if rests is not None and active is not None and rests.is_over(self._clock.now()):
             await self._placement.clear(position.id, active)  # its end was not told
             return
-        if rests is not None and self._capability.takes_no_stop(position):
+        if rests is not None and self._capability.stays(position, rests):
             self._settled(position.id, rests)
             return
         if wanted is None:

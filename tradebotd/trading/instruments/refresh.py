@@ -24,6 +24,7 @@ from tradebotd.storage.instrument_versions import InstrumentVersion
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts
 from tradebotd.trading.instruments.costs import TradingCosts, why_no_commission
+from tradebotd.trading.instruments.second_looks import Held, SecondLooks
 from tradebotd.trading.instruments.told_filters import differences, warns, why_not_so
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,7 @@ ASK_SECONDS: Final = 20.0
 LEAST_SECONDS: Final = 30.0  # between two looks that a refused order asks for
 FIRST_PAUSE: Final = 5.0  # seconds, while a symbol does not trade: doubled up to the longest
 LONGEST_PAUSE: Final = 60.0
+LONGEST_SILENCE: Final = 1800.0  # between two looks, beside those of the job
 _FILTERS: Final = tuple(FilterName)
 
 
@@ -48,7 +50,10 @@ class Refreshed:
 
 
 class InstrumentRefresh:
-    """Refresh of the instruments in force, *by_symbol*: shared with all others, who only read."""
+    """Refresh of the instruments in force, *by_symbol*: shared with all others, who only read.
+
+    *held*: the open positions, which no single answer may shut in.
+    """
 
     def __init__(
         self,
@@ -58,12 +63,14 @@ class InstrumentRefresh:
         venues: Mapping[VenueName, Venue],
         by_symbol: dict[str, MarketSymbol],
         specs: Mapping[BotName, BotSpec],
+        held: Held,
     ) -> None:
         self._database = database
         self._clock = clock
         self._venues = venues
         self._symbols = by_symbol
         self._specs = specs
+        self._second_looks = SecondLooks(clock, held)
         self.costs = TradingCosts(venues)
         self.last: Refreshed | None = None
         self._stored: dict[VenueName, dict[str, InstrumentVersion]] = {}
@@ -87,15 +94,15 @@ class InstrumentRefresh:
         Raises DatabaseUnavailableError: then what was told is in force, and is stored next time.
         """
         async with self._one_at_a_time:
-            if self._wanted.is_set():  # else `attend` waits for this very event
-                self._wanted = anyio.Event()
-            result = Refreshed()
+            result, stopped = Refreshed(), set(self.not_trading)
             try:
                 for name, venue in self._venues.items():
                     await self._ask(name, venue, result)
                 await self._tell(result)
             finally:
                 self.last = result
+                if self._second_looks.awaited or not stopped.issuperset(self.not_trading):
+                    self._wanted.set()  # whoever asked: it is looked at again soon
             return result
 
     # Soon after a refusal
@@ -106,13 +113,16 @@ class InstrumentRefresh:
             self._wanted.set()
 
     async def attend(self) -> None:
-        """Look, for ever: soon after a filter refused an order, and while a symbol is halted."""
+        """Look, for ever: soon after a filter refused an order, and while a symbol is halted, or
+        something is to be told a second time, whoever has found that out.
+        """
         pause = FIRST_PAUSE
         while True:
-            waiting = bool(self.not_trading)
+            waiting = bool(self.not_trading) or self._second_looks.awaited
             pause = min(pause * 2, LONGEST_PAUSE) if waiting else FIRST_PAUSE
-            with anyio.move_on_after(pause if waiting else None):
+            with anyio.move_on_after(pause if waiting else LONGEST_SILENCE):
                 await self._wanted.wait()
+            self._wanted = anyio.Event()  # here alone: nobody else may wait on the one before
             await self.look_quietly()
             await anyio.sleep(FIRST_PAUSE if self.not_trading else LEAST_SECONDS)
 
@@ -192,6 +202,8 @@ class InstrumentRefresh:
             return
         specs = [each for each in self._specs.values() if each.symbol == name]
         reason = why_not_so(told, now_in_force, specs)
+        if reason is None:
+            reason = self._second_looks.doubt(told, now_in_force)
         if reason is not None:
             result.refused[self._subject(known)] = reason
             log.error("instrument refused", symbol=name, reason=reason)

@@ -1,6 +1,6 @@
 """Filters as a venue tells them: whether they can be so, and which have changed. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from decimal import Decimal
 from typing import Final
@@ -11,10 +11,13 @@ from tradebotd.domain.filters import LotSize, PercentPrice
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order_filters import contradictions
 from tradebotd.domain.order_type import CONDITIONAL, OrderType
+from tradebotd.domain.position import Position
+from tradebotd.risk.sellable import sellable
 
 _IDENTITY: Final = ("symbol", "venue", "base_asset", "quote_asset")
 _POSITIVE: Final = ("tick_size", "lot_size", "max_quantity", "max_notional", "max_price")
 _NOT_NEGATIVE: Final = ("min_quantity", "min_notional", "min_price", "maintenance_margin")
+GREATEST_GROWTH: Final = 100  # of a lot or a minimum at once: more is doubted
 # An order that was right a moment ago may be wrong now, and what rests may not fit.
 _WARNS: Final = frozenset(
     {
@@ -94,6 +97,33 @@ def _sent_by(specs: Collection[BotSpec]) -> Iterator[OrderType]:
             yield OrderType.LIMIT
         if spec.exits.stop_loss or spec.exits.trailing_stop or spec.exits.needs_atr:
             yield from CONDITIONAL
+
+
+def why_doubted(told: Instrument, known: Instrument, held: Iterable[Position]) -> str | None:
+    """Return why *told* is to be told twice before it comes into force; None: once will do.
+
+    *held*: the open positions of the symbol, which a single wrong number could shut in.
+    """
+    now, then = told.order(OrderType.MARKET), known.order(OrderType.MARKET)
+    any_held = False
+    for position in held:
+        any_held = True
+        if _sells(position, then) and not _sells(position, now):
+            return f"by {_compared(now, then)} nothing of position {position.id} could be sold"
+    for name in ("lot_size", "min_quantity", "min_notional"):
+        was, becomes = getattr(then, name), getattr(now, name)
+        if any_held and was > 0 and becomes > was * GREATEST_GROWTH:
+            return f"{name} {plain(was)} would become {plain(becomes)} while positions are open"
+    return None
+
+
+def _sells(position: Position, instrument: Instrument) -> bool:
+    kind = position.position_type
+    return bool(sellable(position.quantity, position.entry_price, instrument, position_type=kind))
+
+
+def _compared(now: Instrument, then: Instrument) -> str:
+    return "; ".join(differences(then, now)) or "the same filters"
 
 
 def differences(old: Instrument, new: Instrument) -> list[str]:
