@@ -22,6 +22,7 @@ from tests.simulation.facts import Facts
 from tests.simulation.ledger import LIVE, VenueOrder
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.made_up import made_up
+from tests.simulation.noon import unlearnt
 from tests.simulation.obedience import disobeyed
 from tests.simulation.plan import Plan
 from tests.simulation.protected import unprotected
@@ -164,6 +165,7 @@ async def judge(
     found += disobeyed(positions, orders, facts)
     found += judged(positions, orders, facts)
     found += unprotected(positions, orders, facts)
+    found += unlearnt(facts)
     late = {(row["venue"], row["asset"]) for row in await books.rows(FIRST_SEEN_LATE)}
     found += unexplained(alerts, positions, orders, facts, first_seen_late=late, patient=patient)
     if flat:
