@@ -37,7 +37,10 @@ _AS_LATEST: Final = ") AS latest"
 SELECT_FOR_EXIT: Final[LiteralString] = (
     "SELECT" + _IS_KNOWN + _LATEST + fills.LATEST_OF_FOUR + _AS_LATEST
 )
-# $1 to $7: those of COUNT_DAY. $8 to $15: the order. $16 to $28: the fills. $29 to $32: alerts and events.
+# $1 to $7: those of COUNT_DAY. $8 to $15: the order. $16 to $28: the fills. $29 to $32: alerts and events. The day comes
+# first, since everything else depends on its row (the position) or on the position: "Order of locks" in architecture.md.
+_DAY: Final = "WITH day AS (" + bots.COUNT_DAY + " RETURNING bot), position AS ("
+_BEHIND_DAY: Final = " FROM (VALUES (1)) AS one LEFT JOIN day ON true"
 _REST: Final = """
     ), booked AS (
         INSERT INTO fills (order_id, position_id, venue, symbol, trade_id, side, quantity, price, fee, fee_asset, executed_at,
@@ -68,33 +71,33 @@ _REST: Final = """
         SELECT $8, $12, e.status, e.detail
           FROM unnest($31::text[], $32::jsonb[]) WITH ORDINALITY AS e (status, detail, number)
          ORDER BY e.number
-    ), day AS ("""
-_OUTCOME: Final = """
     )
     SELECT position.id, (SELECT count(*) FROM booked) AS booked, (SELECT settled FROM moved) AS settled FROM position
 """
 _NEW_POSITION: Final = """
-    WITH position AS (
         INSERT INTO positions (bot, venue, symbol, side, position_type, leverage, quantity, entry_quantity,
                                entry_price, fees, realized_pnl, stop_loss, take_profit, trailing_stop, best_price,
                                exits, opened_at, liquidation_price, entry_cost, cost, version)
-        VALUES ($33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52, $53)
+        SELECT $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52, $53
+"""
+_IF_NONE_IS_OPEN: Final = """
         ON CONFLICT (bot, symbol) WHERE closed_at IS NULL DO NOTHING
         RETURNING id
 """
 _CHANGED_POSITION: Final = """
-    WITH position AS (
         UPDATE positions
            SET quantity = $34, entry_quantity = $35, entry_price = $36, exit_quantity = $37, exit_price = $38, fees = $39,
                realized_pnl = $40, dust = $41, closed_at = coalesce($42, closed_at),
                close_reason = coalesce($43, close_reason), entry_cost = $44, exit_proceeds = $45, cost = $46, swept = $47,
                swept_income = $48, stop_loss = $49, take_profit = $50, trailing_stop = $51, best_price = $52,
                ladder_done = $53, liquidation_price = $54, step_sold = $55, version = version + $56
+"""
+_OF_ID: Final = """
          WHERE id = $33
         RETURNING id
 """
-OPEN: Final[LiteralString] = _NEW_POSITION + _REST + bots.COUNT_DAY + _OUTCOME
-CHANGE: Final[LiteralString] = _CHANGED_POSITION + _REST + bots.COUNT_DAY + _OUTCOME
+OPEN: Final[LiteralString] = _DAY + _NEW_POSITION + _BEHIND_DAY + _IF_NONE_IS_OPEN + _REST
+CHANGE: Final[LiteralString] = _DAY + _CHANGED_POSITION + _BEHIND_DAY + _OF_ID + _REST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
