@@ -1,6 +1,7 @@
 """Errors of PostgreSQL, each by a real server: what a transaction becomes that ends in one."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import anyio
 import anyio.lowlevel
@@ -10,7 +11,13 @@ import pytest
 from tests.database import PostgresServer
 from tests.fakes.trading import BOT, TradingHarness, open_harness
 from tests.fakes.venue import Behaviour
-from tradebotd.domain.errors import DatabaseUnavailableError, OutcomeUnknownError
+from tradebotd.domain.errors import (
+    DatabaseUnavailableError,
+    OutcomeUnknownError,
+    RolledBackError,
+)
+from tradebotd.domain.ids import ClientOrderId
+from tradebotd.storage.postgres import rolled_back
 from tradebotd.storage.postgres.database import Connection, Database, open_database
 
 PATIENCE = 60.0
@@ -192,10 +199,11 @@ async def harness(database: Database) -> TradingHarness:
     return await open_harness(database)
 
 
-async def test_a_report_whose_transaction_is_the_victim_is_recorded_by_reconciliation(
-    harness: TradingHarness, dsn: str
+async def test_a_report_whose_transaction_is_the_victim_each_time_is_recorded_by_reconciliation(
+    harness: TradingHarness, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I3, R5: nothing of it is booked, the position is not in doubt, and it is booked once."""
+    monkeypatch.setattr(rolled_back, "ATTEMPTS", 1)
     await harness.reconciler.run()
     harness.venue.script.append(Behaviour.DROP_AFTER)
     with pytest.raises(OutcomeUnknownError):
@@ -233,3 +241,56 @@ async def test_a_report_whose_transaction_is_the_victim_is_recorded_by_reconcili
     assert (await harness.position())["quantity"] == 1
     assert len(await harness.rows("SELECT 1 FROM fills")) == 1
     assert await harness.broken_books() == []
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_report_whose_transaction_is_the_victim_is_recorded_at_once(
+    harness: TradingHarness,
+    dsn: str,
+    together: bool,  # noqa: FBT001
+) -> None:
+    """I3, R5: nothing of it had happened; till the next reconciliation nothing would guard it."""
+    harness.venue.script.append(Behaviour.DROP_AFTER)
+    with pytest.raises(OutcomeUnknownError):
+        await harness.enter()
+    (report,) = harness.venue.orders.values()
+    foreign = replace(report, client_order_id=ClientOrderId("foreign"), fills=())
+
+    other = await asyncpg.connect(dsn, password="")
+    try:
+        await other.execute("BEGIN; SET LOCAL deadlock_timeout = '1h'")
+        await other.execute("SELECT FROM bot_states WHERE bot = $1 FOR UPDATE", BOT)
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as recording:
+                recording.start_soon(
+                    harness.recorder.record, report, *([foreign] if together else [])
+                )
+                while not await fetch(harness.database, IS_WAITING):
+                    await anyio.lowlevel.checkpoint()
+                await other.execute("SELECT FROM orders FOR UPDATE")  # it is the victim
+                await other.execute("COMMIT")
+    finally:
+        await other.close()
+
+    assert (await harness.position())["quantity"] == 1
+    assert [held.quantity for held in harness.protection.held.values()] == [1]
+    assert len(await harness.rows("SELECT 1 FROM fills")) == 1
+    assert await harness.broken_books() == []
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_transaction_that_is_rolled_back_each_time_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, attempts: int
+) -> None:
+    """R5: every retry has a bound."""
+    monkeypatch.setattr(rolled_back, "ATTEMPTS", attempts)
+    tried = 0
+
+    async def victim() -> None:
+        nonlocal tried
+        tried += 1
+        raise RolledBackError("again")
+
+    with pytest.raises(RolledBackError):
+        await rolled_back.repeated(victim)
+    assert tried == attempts

@@ -13,6 +13,7 @@ TradebotError
 │  └─ OutcomeUnknownError    the request may have reached the venue: never retry, reconcile
 ├─ StorageError
 │  ├─ DatabaseUnavailableError  PostgreSQL is away: fail visibly, resume when it is back
+│  │  ├─ RolledBackError     of this transaction alone nothing has happened: it may be run again
 │  │  └─ NoDatabaseError     there is none to look at, and the command makes none
 │  ├─ MigrationError         the schema is not what these files expect
 │  └─ OpenedMeanwhileError   another order opened the bot's position in that moment: look again
@@ -103,6 +104,10 @@ class StorageError(TradebotError):
 
 class DatabaseUnavailableError(StorageError):
     pass
+
+
+class RolledBackError(DatabaseUnavailableError):
+    """The server is there, and has rolled back one transaction: as the victim of a deadlock."""
 
 
 class NoDatabaseError(DatabaseUnavailableError):

@@ -24,15 +24,20 @@ SELECT_CLOSED: Final[LiteralString] = """
      WHERE closed_at > $1 AND position_type = 'futures'
      GROUP BY venue
 """
-# The lock comes first, so that a fill and a payment of one position follow each other. What was open at the instant goes
-# before what was opened just after it.
+# The locks come first, that of the position and that of its bot's state, so that a fill and a payment of one position
+# follow each other. What was open at the instant goes before what was opened just after it.
 LOCK_POSITION: Final[LiteralString] = """
-    SELECT id FROM positions
-     WHERE venue = $1 AND symbol = $2 AND position_type = 'futures' AND opened_at <= $3::timestamptz + $4::interval
-       AND (closed_at IS NULL OR closed_at >= $3)
-     ORDER BY opened_at <= $3 DESC, opened_at DESC
-     LIMIT 1
-       FOR UPDATE
+    WITH held AS MATERIALIZED (
+        SELECT id, bot FROM positions
+         WHERE venue = $1 AND symbol = $2 AND position_type = 'futures' AND opened_at <= $3::timestamptz + $4::interval
+           AND (closed_at IS NULL OR closed_at >= $3)
+         ORDER BY opened_at <= $3 DESC, opened_at DESC
+         LIMIT 1
+           FOR UPDATE
+    ), state AS MATERIALIZED (
+        SELECT bot FROM bot_states WHERE bot = (SELECT bot FROM held) FOR UPDATE
+    )
+    SELECT held.id FROM held LEFT JOIN state ON true
 """
 # A payment may be reported before the fill that opened its position: it is claimed when reported again.
 INSERT: Final[LiteralString] = """

@@ -39,7 +39,10 @@ SELECT_FOR_EXIT: Final[LiteralString] = (
 )
 # $1 to $7: those of COUNT_DAY. $8 to $15: the order. $16 to $19: the fills. $20 to $22: alerts and events. The position
 # follows. Fills and events are JSON, with amounts as text: for an array of numeric asyncpg would first ask the server what
-# that is, once a connection, by a statement that takes longer than this one.
+# that is, once a connection, by a statement that takes longer than this one. The day comes first, since everything else
+# depends on its row (the position) or on the position: "Order of locks" in architecture.md.
+_DAY: Final = "WITH day AS (" + bots.COUNT_DAY + " RETURNING bot), position AS ("
+_BEHIND_DAY: Final = " FROM (VALUES (1)) AS one LEFT JOIN day ON true"
 _REST: Final = """
     ), booked AS (
         INSERT INTO fills (order_id, position_id, venue, symbol, trade_id, side, quantity, price, fee, fee_asset, executed_at,
@@ -73,33 +76,33 @@ _REST: Final = """
           FROM ROWS FROM (jsonb_to_recordset($22) AS (status text, detail jsonb))
                WITH ORDINALITY AS e (status, detail, number)
          ORDER BY e.number
-    ), day AS ("""
-_OUTCOME: Final = """
     )
     SELECT position.id, (SELECT count(*) FROM booked) AS booked, (SELECT settled FROM moved) AS settled FROM position
 """
 _NEW_POSITION: Final = """
-    WITH position AS (
         INSERT INTO positions (bot, venue, symbol, side, position_type, leverage, quantity, entry_quantity,
                                entry_price, fees, realized_pnl, stop_loss, take_profit, trailing_stop, best_price,
                                exits, opened_at, liquidation_price, entry_cost, cost, version)
-        VALUES ($23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43)
+        SELECT $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43
+"""
+_IF_NONE_IS_OPEN: Final = """
         ON CONFLICT (bot, symbol) WHERE closed_at IS NULL DO NOTHING
         RETURNING id
 """
 _CHANGED_POSITION: Final = """
-    WITH position AS (
         UPDATE positions
            SET quantity = $24, entry_quantity = $25, entry_price = $26, exit_quantity = $27, exit_price = $28, fees = $29,
                realized_pnl = $30, dust = $31, closed_at = coalesce($32, closed_at),
                close_reason = coalesce($33, close_reason), entry_cost = $34, exit_proceeds = $35, cost = $36, swept = $37,
                swept_income = $38, stop_loss = $39, take_profit = $40, trailing_stop = $41, best_price = $42,
                ladder_done = $43, liquidation_price = $44, step_sold = $45, version = version + $46
+"""
+_OF_ID: Final = """
          WHERE id = $23
         RETURNING id
 """
-OPEN: Final[LiteralString] = _NEW_POSITION + _REST + bots.COUNT_DAY + _OUTCOME
-CHANGE: Final[LiteralString] = _CHANGED_POSITION + _REST + bots.COUNT_DAY + _OUTCOME
+OPEN: Final[LiteralString] = _DAY + _NEW_POSITION + _BEHIND_DAY + _IF_NONE_IS_OPEN + _REST
+CHANGE: Final[LiteralString] = _DAY + _CHANGED_POSITION + _BEHIND_DAY + _OF_ID + _REST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

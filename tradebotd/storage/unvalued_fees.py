@@ -16,10 +16,15 @@ SELECT_UNVALUED: Final[LiteralString] = """
      ORDER BY f.venue, f.fee_asset, f.id
      LIMIT $4
 """
-# The position's lock comes first, so that this and a fill of the position follow each other. What it holds and its levels
-# stay as they are, and so does its version.
+# The locks come first, that of the position and that of its bot's state, so that this and a fill of the position follow
+# each other. What it holds and its levels stay as they are, and so does its version.
 LOCK_POSITION: Final[LiteralString] = """
-    SELECT p.id FROM positions AS p WHERE p.id = (SELECT position_id FROM fills WHERE id = $1) FOR UPDATE
+    WITH held AS MATERIALIZED (
+        SELECT p.id, p.bot FROM positions AS p WHERE p.id = (SELECT position_id FROM fills WHERE id = $1) FOR UPDATE
+    ), state AS MATERIALIZED (
+        SELECT bot FROM bot_states WHERE bot = (SELECT bot FROM held) FOR UPDATE
+    )
+    SELECT held.id FROM held LEFT JOIN state ON true
 """
 VALUE: Final[LiteralString] = """
     WITH valued AS (UPDATE fills SET fee_rate = $2, fee_value = fee * $2 WHERE id = $1 AND fee_rate IS NULL

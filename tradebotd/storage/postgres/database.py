@@ -14,7 +14,12 @@ import anyio
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from tradebotd.domain.errors import ConfigError, DatabaseUnavailableError, describe_error
+from tradebotd.domain.errors import (
+    ConfigError,
+    DatabaseUnavailableError,
+    RolledBackError,
+    describe_error,
+)
 from tradebotd.storage.held import assert_no_connection_held as assert_no_connection_held  # noqa: PLC0414  # also known from here
 from tradebotd.storage.held import hold, holds_connection, let_go
 from tradebotd.storage.postgres import json_codec
@@ -89,8 +94,9 @@ class Lane(StrEnum):
 class Database:
     """Database; raises DatabaseUnavailableError wherever PostgreSQL is unavailable.
 
-    Raises it, too, for a transaction that the server has rolled back, the victim of a deadlock
-    above all: it is not tried again here, and `available` stays as it is.
+    Raises RolledBackError for a transaction that the server has rolled back, the victim of a
+    deadlock above all: it is not tried again here (`rolled_back.py`), and `available` stays as it
+    is.
     """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
@@ -215,7 +221,7 @@ class Database:
             self.writes.on_trouble()
             raise unavailable(error) from error
         except _ROLLED_BACK as error:
-            raise DatabaseUnavailableError(
+            raise RolledBackError(
                 f"PostgreSQL rolled it back: {type(error).__name__}: {error}"
             ) from error
         except asyncpg.InterfaceError as error:

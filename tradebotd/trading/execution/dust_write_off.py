@@ -48,8 +48,8 @@ async def write_off(
     if books.exit_quantity:
         latest = await fills.select_latest(connection, position_id, latest_possible(now))
         reason = close_reason(latest.exit_reason)
-    await positions.update_books(connection, position_id, books, (now, reason))
-    changes.closed.append((position, books, reason))
     pnl = books.realized_pnl - locked.books.realized_pnl
     asset = instrument.quote_asset
     await days.count(connection, position.bot, now, pnl, asset, in_position=False)
+    await positions.update_books(connection, position_id, books, (now, reason))
+    changes.closed.append((position, books, reason))

@@ -184,6 +184,11 @@ class FillLedger:
         books = before.entered(fill, instrument.base_asset, rate)
         plan = stored.exits or ExitPlan()
         position = entered(stored, fill, locked, books, plan, instrument)
+        pnl = books.realized_pnl - before.realized_pnl
+        first = 1 if order.filled_quantity == 0 else 0
+        counted_by = await self._count_day(
+            connection, stored, fill, pnl, instrument, trades=first, in_position=True
+        )
         if locked is None:
             position_id = await positions.insert_position(
                 connection, position, books, stored.leverage
@@ -194,11 +199,7 @@ class FillLedger:
             await positions.update_books(connection, position.id, books, None)
             await positions.update_levels(connection, position)
             changes.changed.append(position)
-        pnl = books.realized_pnl - before.realized_pnl
-        first = 1 if order.filled_quantity == 0 else 0
-        await self._count_day(
-            connection, stored, fill, pnl, instrument, trades=first, in_position=True
-        )
+        await self._note_day(connection, stored, fill, pnl, instrument, rate=counted_by)
         elsewhere = paid_elsewhere(before, books, fill, instrument)
         return Booked(position.id, fill, None, elsewhere)
 
@@ -240,15 +241,16 @@ class FillLedger:
             latest = await fills.select_latest(connection, position_id, horizon)
             closed = closed_at_and_why(latest, order.reason, fill)
             changes.closed.append((locked.position, books, closed[1]))
+        pnl = books.realized_pnl - locked.books.realized_pnl
+        counted_by = await self._count_day(
+            connection, stored, fill, pnl, instrument, trades=0, in_position=still
+        )
         await positions.update_books(connection, position_id, books, closed)
         if part is not None:
             await self._update_remainder(
                 connection, stored, locked, books, part=part, instrument=instrument, changes=changes
             )
-        pnl = books.realized_pnl - locked.books.realized_pnl
-        await self._count_day(
-            connection, stored, fill, pnl, instrument, trades=0, in_position=still
-        )
+        await self._note_day(connection, stored, fill, pnl, instrument, rate=counted_by)
         mine = without_excess(fill, excess)
         elsewhere = paid_elsewhere(locked.books, books, mine, instrument)
         return Booked(position_id, mine, excess, elsewhere)
@@ -300,19 +302,34 @@ class FillLedger:
         *,
         trades: int,
         in_position: bool | None,
-    ) -> None:
-        """Count *pnl* in the account's currency; a conversion rate is noted with the order."""
-        order, asset = stored.order, instrument.quote_asset
-        currency = self._days.currencies.currency
-        rate = await self._days.count(
+    ) -> Decimal | None:
+        """Count *pnl* in the account's currency; return the conversion rate, None: none is known.
+
+        The bot's state is locked by it: before the books are written, whose sums follow.
+        """
+        return await self._days.count(
             connection,
-            order.bot,
+            stored.order.bot,
             fill.executed_at,
             pnl,
-            asset,
+            instrument.quote_asset,
             trades=trades,
             in_position=in_position,
         )
+
+    async def _note_day(
+        self,
+        connection: Connection,
+        stored: StoredOrder,
+        fill: Fill,
+        pnl: Decimal,
+        instrument: Instrument,
+        *,
+        rate: Decimal | None,
+    ) -> None:
+        """Note with the order by which conversion rate *pnl* was counted, if it was converted."""
+        order, asset = stored.order, instrument.quote_asset
+        currency = self._days.currencies.currency
         if asset == currency:
             return
         detail = counted_detail(fill, pnl, asset, currency, rate)

@@ -23,6 +23,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.storage import externals, orders
 from tradebotd.storage.orders import NewOrder, StoredOrder
 from tradebotd.storage.postgres.database import Connection, Database, Lane
+from tradebotd.storage.postgres.rolled_back import repeated
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.contradiction_alarms import alert_order
@@ -95,28 +96,30 @@ class OrderRecorder:
         return await self._shielded(report.client_order_id, told_by(report), report.fills)
 
     async def _record_together(self, *reports: OrderReport) -> CommittedChanges:
-        """Record all *reports* or none.
-
-        Locks are taken in the order in which every other transaction takes them: all orders, the
-        position (by fills), exit groups.
-        """
-        changes = {report.client_order_id: CommittedChanges() for report in reports}
+        """Record all *reports* or none. Locks: all orders first, then as for one of them."""
         with anyio.fail_after(RECORD_SECONDS, shield=True):
-            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                locked = await orders.lock_all(connection, list(changes))
-                for report in sorted(reports, key=lambda each: not each.fills):
-                    of_report = changes[report.client_order_id]
-                    stored = locked.get(report.client_order_id)
-                    if stored is None:
-                        log.warning("external order reported", order=report.client_order_id)
-                        of_report.is_foreign = True
-                        continue
-                    await self._apply(
-                        connection, stored, told_by(report), report.fills, changes=of_report
-                    )
+            changes = await repeated(lambda: self._write_together(reports))
         for of_report in changes.values():
             self._notify(of_report)
         return changes[reports[0].client_order_id]
+
+    async def _write_together(
+        self, reports: Sequence[OrderReport]
+    ) -> dict[ClientOrderId, CommittedChanges]:
+        changes = {report.client_order_id: CommittedChanges() for report in reports}
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            locked = await orders.lock_all(connection, list(changes))
+            for report in sorted(reports, key=lambda each: not each.fills):
+                of_report = changes[report.client_order_id]
+                stored = locked.get(report.client_order_id)
+                if stored is None:
+                    log.warning("external order reported", order=report.client_order_id)
+                    of_report.is_foreign = True
+                    continue
+                await self._apply(
+                    connection, stored, told_by(report), report.fills, changes=of_report
+                )
+        return changes
 
     async def record_rejected(
         self, client_order_id: ClientOrderId, reason: str
@@ -153,8 +156,9 @@ class OrderRecorder:
         Raises OrderDeniedError (an order of it is not settled; it can be sold now),
         DatabaseUnavailableError, TimeoutError.
         """
-        changes = CommittedChanges()
-        with anyio.fail_after(RECORD_SECONDS, shield=True):
+
+        async def write() -> CommittedChanges:
+            changes = CommittedChanges()
             async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
                 await write_off(
                     connection,
@@ -165,6 +169,10 @@ class OrderRecorder:
                     instrument=instrument,
                     now=self._clock.now(),
                 )
+            return changes
+
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            changes = await repeated(write)
         self._notify(changes)
 
     async def on_order_report(self, report: OrderReport) -> None:
@@ -206,16 +214,21 @@ class OrderRecorder:
         `storage.orders.insert_order`, RefusedError when the bot's position is no longer what it was
         when the order was made.
         """
-        changes = CommittedChanges()
+
+        async def write() -> CommittedChanges:
+            changes = CommittedChanges()
+            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+                await orders.insert_order(
+                    connection, account, token, await _in_group(connection, order)
+                )
+                await self._fill_adopted(connection, order, fills, changes)
+                if also is not None:
+                    await also(connection, changes)
+            return changes
+
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             try:
-                async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                    await orders.insert_order(
-                        connection, account, token, await _in_group(connection, order)
-                    )
-                    await self._fill_adopted(connection, order, fills, changes)
-                    if also is not None:
-                        await also(connection, changes)
+                changes = await repeated(write)
             except OpenedMeanwhileError as error:
                 raise RefusedError(
                     RefusalCode.CHANGED_MEANWHILE, str(error), "try again"
@@ -248,15 +261,21 @@ class OrderRecorder:
         outcome: Outcome,
         fills: Sequence[Fill] = (),
     ) -> CommittedChanges:
-        """Write, shielded; twice if the first fills of two orders of a bot were written at once.
+        """Write, shielded; again if the server rolled it back: until then an order that was filled
+        has no position, and nothing guards it. How far the order is its lock says each time.
 
-        The second attempt finds the position of the first order, and joins it.
+        Twice, too, if the first fills of two orders of a bot were written at once. The second
+        attempt finds the position of the first order, and joins it.
         """
+
+        async def write() -> CommittedChanges:
+            return await self._write(client_order_id, outcome, fills)
+
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             try:
-                changes = await self._write(client_order_id, outcome, fills)
+                changes = await repeated(write)
             except OpenedMeanwhileError:
-                changes = await self._write(client_order_id, outcome, fills)
+                changes = await repeated(write)
         self._notify(changes)
         return changes
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,6 +16,7 @@ from tradebotd.ports.venue import Venue
 from tradebotd.storage import alerts, funding
 from tradebotd.storage.positions import HeldSum
 from tradebotd.storage.postgres.database import Database, Lane
+from tradebotd.storage.postgres.rolled_back import repeated
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.reconciliation.venue_round import VenueRound
 
@@ -122,13 +124,7 @@ class FundingRecorder:
     async def _book(self, payments: Sequence[FundingPayment]) -> int:
         booked = 0
         for payment in payments:
-            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                new = await funding.book(connection, payment, counts=self._counts(payment))
-                if new is not None and new.bot is not None:
-                    await self._days.count(
-                        connection, new.bot, payment.paid_at, payment.amount, payment.asset
-                    )
-            if new is not None:
+            if await repeated(partial(self._write, payment)):
                 booked += 1
                 log.info(
                     "funding booked",
@@ -138,6 +134,16 @@ class FundingRecorder:
                     paid_at=payment.paid_at,
                 )
         return booked
+
+    async def _write(self, payment: FundingPayment) -> bool:
+        """Write the payment; return whether it is new."""
+        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+            new = await funding.book(connection, payment, counts=self._counts(payment))
+            if new is not None and new.bot is not None:
+                await self._days.count(
+                    connection, new.bot, payment.paid_at, payment.amount, payment.asset
+                )
+        return new is not None
 
     def _counts(self, payment: FundingPayment) -> bool:
         """Return whether it is in a position's P&L; it is not in another asset than the quote's."""
