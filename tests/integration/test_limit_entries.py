@@ -18,6 +18,7 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
 from tradebotd.domain.signal import SignalKind
 from tradebotd.jobs.stop_loss_check import StopLossCheck
+from tradebotd.risk.sizing import DEFAULT_COST_BUFFER
 from tradebotd.storage.postgres.database import Database
 
 BUY, SELL, NONE = SignalKind.BUY, SignalKind.SELL, SignalKind.NONE
@@ -334,7 +335,8 @@ async def test_what_rests_holds_cash_and_counts_as_exposure(database: Database) 
     assert worth.account.equity == 1_000_000
     assert standing.state.exposure == 99
     assert standing.state.open_positions == 1
-    assert standing.free[harness.venue.name, "USDT"] == 1_000_000 - 99
+    with_its_costs = 99 * (1 + DEFAULT_COST_BUFFER)
+    assert standing.free[harness.venue.name, "USDT"] == 1_000_000 - with_its_costs
     assert not worth.certain
 
 

@@ -336,10 +336,9 @@ class Account:
         ]
 
     def _most(self, entry: PendingEntry) -> Decimal:
-        """Return the price; one at the market may cost as much as its sizing has allowed for."""
-        if entry.limit_price is not None:
-            return entry.limit_price
-        return self._price(entry.symbol) * (ONE + DEFAULT_COST_BUFFER)
+        """Return the price with its costs: a venue holds the fee of what rests back, too."""
+        price = self._price(entry.symbol) if entry.limit_price is None else entry.limit_price
+        return price * (ONE + DEFAULT_COST_BUFFER)
 
     def _notional(self, pending: PendingEntry) -> Decimal:
         symbol = self._symbols.get(pending.symbol)
