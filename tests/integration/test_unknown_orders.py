@@ -570,10 +570,12 @@ async def test_a_cancel_that_tells_of_another_order_ends_none(database: Database
 
 
 async def test_an_answer_whose_transaction_is_rolled_back_keeps_no_other_order_in_doubt(
-    doubt: Doubt, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R5: that one is asked about again, and the others are settled in the same round."""
-    harness = doubt.harness
+    harness = await open_harness(database, spec("one"), spec("two", "ETHUSDT"))
+    doubt = Doubt(harness)
+    await doubt.reconciler.run()
     for bot in ("one", "two"):
         harness.venue.script.append(Behaviour.DROP_AFTER)
         with pytest.raises(OutcomeUnknownError):
