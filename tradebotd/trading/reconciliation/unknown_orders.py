@@ -228,7 +228,7 @@ class UnknownOrderResolver:
             ]
             try:
                 await self._judge_missing_at(venue, here, result)
-            except (VenueError, TimeoutError) as error:
+            except (VenueError, RolledBackError, TimeoutError) as error:
                 result.failed[venue.name] = describe_error(error)
                 for missing_order in here:
                     if missing_order.client_order_id not in result.waiting:
