@@ -21,7 +21,7 @@ from tests.fakes.resting import (
 )
 from tests.fakes.trading import NOON, SYMBOL, TradingHarness
 from tests.fakes.venue import Behaviour
-from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.errors import DatabaseUnavailableError, RolledBackError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, PositionId
 from tradebotd.domain.order import OrderType
@@ -383,3 +383,37 @@ async def test_a_mark_that_comes_while_another_round_works_is_not_cleared(
         await harness.protection.run_once()
 
     assert len(stops(harness)) == 2
+
+
+@pytest.mark.parametrize("is_attended", [False, True])
+async def test_a_transaction_that_is_rolled_back_keeps_no_other_position_waiting(
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    is_attended: bool,  # noqa: FBT001
+) -> None:
+    """M5.5, R5: the victim of a deadlock is no database that is away."""
+    harness = await many(database, 3)
+    at_once(harness, 1)
+    victim, real, fell = min(harness.protection.held), ExitPlacement.read, 0
+
+    async def read(
+        self: ExitPlacement, position_id: PositionId, kind: GroupKind = GroupKind.RESTING
+    ) -> ExitRead:
+        nonlocal fell
+        if position_id == victim and not fell:
+            fell += 1
+            raise RolledBackError("deadlock detected")
+        return await real(self, position_id, kind)
+
+    monkeypatch.setattr(ExitPlacement, "read", read)
+    if is_attended:
+        async with attended(harness):
+            await until_resting(harness, 2)
+            await sweep(harness)
+            await until_resting(harness, 3)
+    else:
+        result = await harness.protection.sweep(harness.clock.now())
+        assert result.failed == {str(victim): "RolledBackError: deadlock detected"}
+        assert len(stops(harness)) == 2
+        await sweep(harness)
+    assert (len(stops(harness)), fell) == (3, 1)

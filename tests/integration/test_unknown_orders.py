@@ -13,7 +13,12 @@ from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.reconciliation import wire_reconciliation
 from tradebotd.domain.bot import EntryKind, EntryRule
-from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError, VenueUnavailableError
+from tradebotd.domain.errors import (
+    OrderDeniedError,
+    OutcomeUnknownError,
+    RolledBackError,
+    VenueUnavailableError,
+)
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus, OrderType, TimeInForce
@@ -21,6 +26,7 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import OrderLookup, Venue, VenueTraits
 from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.reconciliation.reconciler import Reconciled
 
 MINUTE = timedelta(minutes=1)
@@ -561,3 +567,31 @@ async def test_a_cancel_that_tells_of_another_order_ends_none(database: Database
 
     assert (await doubt.order())["status"] == "canceled"
     assert venue.resting == {}
+
+
+async def test_an_answer_whose_transaction_is_rolled_back_keeps_no_other_order_in_doubt(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R5: that one is asked about again, and the others are settled in the same round."""
+    harness = await open_harness(database, spec("one"), spec("two", "ETHUSDT"))
+    doubt = Doubt(harness)
+    await doubt.reconciler.run()
+    for bot in ("one", "two"):
+        harness.venue.script.append(Behaviour.DROP_AFTER)
+        with pytest.raises(OutcomeUnknownError):
+            await harness.enter(bot)
+    first, _ = harness.venue.orders
+    record = harness.recorder.record
+
+    async def victim(report: OrderReport, *others: OrderReport) -> CommittedChanges:
+        if report.client_order_id == first:
+            raise RolledBackError("deadlock detected")
+        return await record(report, *others)
+
+    monkeypatch.setattr(harness.recorder, "record", victim)
+    await doubt.minutes(1)
+    assert [row["status"] for row in await harness.orders()] == ["unknown", "filled"]
+
+    monkeypatch.undo()
+    await doubt.minutes(1)
+    assert [row["status"] for row in await harness.orders()] == ["filled", "filled"]

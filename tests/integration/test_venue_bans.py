@@ -12,6 +12,7 @@ from tests.fakes.trading import TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.exit_plan import ExitPlan
+from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.storage.postgres.database import Database
@@ -200,3 +201,26 @@ async def test_a_call_from_before_the_ban_and_a_cut_probe_let_one_ask(banned: Ba
     await venue.account()
 
     assert harness.bans.standing == {}
+
+
+async def test_an_order_is_not_what_doubts_a_ban_of_days(banned: Banned) -> None:
+    """M2.6: a question is; the exit goes out behind its answer, and no row is made before."""
+    harness = banned.harness
+    await banned.begin(VenueUnavailableError("418", banned.host.now() + timedelta(days=3)))
+    rows = len(await harness.orders())
+    banned.host.shift += timedelta(hours=1)
+    harness.clock.advance(timedelta(hours=1))
+    harness.tick("100")
+    (position,) = harness.protection.held.values()
+
+    with pytest.raises(VenueUnavailableError, match="away"):
+        await harness.protection.close_now(position, CloseReason.MANUAL)
+    venue, name = harness.venues[SCRIPTED], ClientOrderId("tb1")
+    with pytest.raises(VenueUnavailableError):
+        await venue.cancel(position.symbol, name)
+    assert (banned.asked(), len(await harness.orders())) == ([], rows)
+
+    harness.venue.away = None
+    await harness.reconciler.run()
+    await harness.protection.close_now(position, CloseReason.MANUAL)
+    assert (await harness.position())["close_reason"] == "manual"

@@ -153,3 +153,56 @@ def test_an_end_that_no_venue_means_is_none() -> None:
 
         assert ban_of(bans).until == NOW + FIRST_PAUSE
         assert "no end to believe" in ban_of(bans).reason
+
+
+def test_an_end_that_is_believed_is_doubted_by_no_order() -> None:
+    """M2.6: an order that a ban keeps may be forbidden money; a question costs nothing."""
+    bans, until = VenueBans(), NOW + timedelta(days=3)
+    bans.refused(VENUE, banned(until), NOW)
+    hour = NOW + LONGEST_UNASKED
+
+    assert bans.holds(VENUE, hour, acts=True) is not None
+    assert bans.holds(VENUE, hour) is None
+    assert bans.holds(VENUE, until - SECOND, acts=True) is not None
+    assert bans.holds(VENUE, until, acts=True) is None
+
+
+def test_behind_a_ban_without_an_end_an_order_may_ask() -> None:
+    bans = VenueBans()
+    bans.refused(VENUE, banned(), NOW)
+
+    assert bans.holds(VENUE, NOW + FIRST_PAUSE - SECOND, acts=True) is not None
+    assert bans.holds(VENUE, NOW + FIRST_PAUSE, acts=True) is None
+
+
+def test_a_doubt_that_is_answered_without_an_end_keeps_the_end_that_was_told() -> None:
+    """M2.6: whoever has been told three days does not ask after a minute again."""
+    bans, until, now = VenueBans(), NOW + timedelta(days=3), NOW
+    bans.refused(VENUE, banned(until), now)
+    asked = 0
+    while now < until:
+        now = ban_of(bans).until
+        bans.refused(VENUE, banned(), now)
+        asked += 1
+        if now < until:
+            assert ban_of(bans).ends_at == until
+            assert ban_of(bans).until in {until, now + LONGEST_PAUSE}
+            assert bans.holds(VENUE, min(now + LONGEST_PAUSE, until) - SECOND) is not None
+            assert bans.holds(VENUE, until - SECOND, acts=True) is not None
+
+    assert ban_of(bans).until - now == LONGEST_PAUSE, (
+        "the end has passed, and it was a ban for days"
+    )
+    assert asked == 1 + (until - NOW - LONGEST_UNASKED) / LONGEST_PAUSE
+    assert "says no end" in str(ban_of(bans))
+
+
+def test_how_often_a_kept_end_is_doubted_is_said() -> None:
+    bans, until = VenueBans(), NOW + timedelta(days=3)
+    bans.refused(VENUE, banned(until), NOW)
+    bans.refused(VENUE, banned(), NOW + LONGEST_UNASKED)
+
+    assert str(ban_of(bans)) == (
+        "it says that it must not be asked until 2026-03-04 12:00:00 UTC; one call asks at"
+        " 2026-03-01 13:30:00 UTC all the same, and then every 30 minutes: 429"
+    )

@@ -12,6 +12,7 @@ from tradebotd.domain.ids import VenueName
 
 FIRST_PAUSE: Final = timedelta(minutes=1)  # of a ban without an end; it doubles with each
 LONGEST_PAUSE: Final = timedelta(minutes=30)
+LONGEST_COUNT: Final = 6  # bans in a row after which the pause grows no more
 LONGEST_BELIEVED: Final = timedelta(days=4)  # Binance bans for three days at most
 LONGEST_UNASKED: Final = timedelta(hours=1)  # whatever end is told: it may be misread
 LONGEST_PROBE: Final = timedelta(minutes=1)  # then another call may ask
@@ -28,7 +29,7 @@ class Probe:
 class VenueBan:
     """`until`: not asked before it. `ends_at`: the end that the venue told; None: it told none.
 
-    `count`: how often in a row it was banned without an end.
+    `count`: how often in a row it was banned without an end, or by how much the pause is to grow.
     """
 
     since: datetime
@@ -50,14 +51,16 @@ class VenueBan:
         at = _written(self.until)
         if not self.is_probed:
             return f"it is not asked until {at}: {self.reason}"
+        longest = f"{LONGEST_PAUSE.total_seconds() / 60:.0f} minutes"
         if self.ends_at is not None:
+            again = f"every {longest}" if self.count else "hourly"
             return (
                 f"it says that it must not be asked until {_written(self.ends_at)}; one call asks"
-                f" at {at} all the same, and then hourly: {self.reason}"
+                f" at {at} all the same, and then {again}: {self.reason}"
             )
         return (
             f"it says no end, so it is asked again at {at}, and then after pauses of up to"
-            f" {LONGEST_PAUSE.total_seconds() / 60:.0f} minutes: {self.reason}"
+            f" {longest}: {self.reason}"
         )
 
 
@@ -75,15 +78,18 @@ class VenueBans:
     def standing(self) -> dict[VenueName, VenueBan]:
         return dict(self._bans)
 
-    def holds(self, venue: VenueName, now: datetime) -> VenueBan | None:
+    def holds(self, venue: VenueName, now: datetime, *, acts: bool = False) -> VenueBan | None:
         """Return the ban because of which *venue* is not asked at *now*; None: it may be asked.
 
         Behind a ban that is probed one call asks, and the others wait for its answer; one that
-        hangs keeps them for LONGEST_PROBE at most.
+        hangs keeps them for LONGEST_PROBE at most. Whether an end that was told is true no call
+        finds out that *acts* (it sends or cancels an order): a question does, which costs nothing.
         """
         ban = self._bans.get(venue)
         if ban is None:
             return None
+        if acts and ban.ends_at is not None and now < ban.ends_at:
+            return ban
         probed = ban.probe is not None and now < ban.probe.began_at + LONGEST_PROBE
         return ban if now < ban.until or probed else None
 
@@ -112,7 +118,9 @@ class VenueBans:
         """Take *error* for a ban, if it is one.
 
         An end that has passed, or lies further off than any venue bans for, is none: then the
-        pause grows with each time. One that is far off is believed, and doubted hourly.
+        pause grows with each time. One that is far off is believed, and doubted hourly; where the
+        doubt is answered without an end, the one that was told stays, doubted after the longest
+        pause.
         """
         if not error.is_ban:
             return
@@ -133,10 +141,13 @@ class VenueBans:
             reason += f" (until {_written(ends_at)}, which is no end to believe)"
         if before is not None and now < before.until:
             return  # calls side by side are answered alike: the pause grows once
-        count = 1 if before is None else before.count + 1
-        pause = min(FIRST_PAUSE * 2 ** min(count - 1, 10), LONGEST_PAUSE)
+        count, end = 1 if before is None else before.count + 1, None
+        if before is not None and before.ends_at is not None and now < before.ends_at:
+            count, end = LONGEST_COUNT, before.ends_at
+        pause = min(FIRST_PAUSE * 2 ** (min(count, LONGEST_COUNT) - 1), LONGEST_PAUSE)
+        until = now + pause if end is None else min(now + pause, end)
         self._bans[venue] = VenueBan(
-            since=since, until=now + pause, reason=reason, ends_at=None, count=count
+            since=since, until=until, reason=reason, ends_at=end, count=count
         )
 
 

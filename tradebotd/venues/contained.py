@@ -108,7 +108,7 @@ class ContainedVenue:
         *,
         send_blocked_by: SendBlockedBy,
     ) -> OrderReport:
-        with self._asking():
+        with self._asking(acts=True):
             return await self._venue.submit(
                 client_order_id, request, send_blocked_by=send_blocked_by
             )
@@ -119,7 +119,7 @@ class ContainedVenue:
         *,
         send_blocked_by: SendBlockedBy,
     ) -> Sequence[OrderReport]:
-        with self._asking():
+        with self._asking(acts=True):
             return await self._venue.submit_linked(orders, send_blocked_by=send_blocked_by)
 
     async def replace(
@@ -131,14 +131,14 @@ class ContainedVenue:
         *,
         send_blocked_by: SendBlockedBy,
     ) -> Replaced:
-        with self._asking():
+        with self._asking(acts=True):
             return await self._venue.replace(
                 symbol, old, new, request, send_blocked_by=send_blocked_by
             )
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         try:
-            with self._asking():
+            with self._asking(acts=True):
                 return await self._venue.cancel(symbol, client_order_id)
         except (TradebotError, TimeoutError):
             raise
@@ -195,10 +195,13 @@ class ContainedVenue:
             ) from error
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """One call to the venue. Raises VenueUnavailableError while it must not be asked."""
+    def _asking(self, *, acts: bool = False) -> Iterator[None]:
+        """One call to the venue; *acts*: it sends or cancels an order.
+
+        Raises VenueUnavailableError while the venue must not be asked.
+        """
         bans, name, now = self._bans, self.name, self._host.now()
-        ban = bans.holds(name, now)
+        ban = bans.holds(name, now, acts=acts)
         if ban is not None:
             raise VenueUnavailableError(f"{name}: {ban}", ban.until if now < ban.until else None)
         before = bans.ban(name)

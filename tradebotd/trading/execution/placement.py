@@ -113,7 +113,7 @@ class Placement:
 
     def _banned(self, venue: VenueName) -> HeldBack | None:
         now = self._host.now()
-        ban = self._bans.holds(venue, now)
+        ban = self._bans.holds(venue, now, acts=True)
         if ban is None:
             return None
         pause = min(max(ban.until - now, RECHECK_AFTER), MOST_HELD)

@@ -12,7 +12,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from tradebotd.domain.errors import DatabaseUnavailableError
+from tradebotd.domain.errors import DatabaseUnavailableError, RolledBackError, describe_error
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.position import Position
 from tradebotd.trading.exits.exit_intents import ExitIntent
@@ -178,7 +178,7 @@ class RestingRounds:
                 if away:
                     return  # it stays due
                 try:
-                    hit = await self._resting.maintain(position_id, self._held, result.failed)
+                    hit = await self._maintain(position_id, result)
                 except DatabaseUnavailableError as error:
                     away.append(error)
                     return
@@ -197,6 +197,14 @@ class RestingRounds:
         if taken:
             await self._resting.update_alerts()
 
+    async def _maintain(self, position_id: PositionId, result: SweepResult) -> ExitIntent | None:
+        """Handle one position. A transaction that was rolled back fails it alone: it stays due."""
+        try:
+            return await self._resting.maintain(position_id, self._held, result.failed)
+        except RolledBackError as error:
+            result.failed[str(position_id)] = describe_error(error)
+            return None
+
     # Workers
 
     def _employ(self, venue: VenueName, tasks: TaskGroup) -> None:
@@ -213,7 +221,7 @@ class RestingRounds:
         try:
             while (position_id := self._take(venue)) is not None:
                 try:
-                    hit = await self._resting.maintain(position_id, self._held, result.failed)
+                    hit = await self._maintain(position_id, result)
                 finally:
                     self._queue.done(position_id)
                 if hit is not None:

@@ -13,7 +13,12 @@ from typing import Final
 
 import structlog
 
-from tradebotd.domain.errors import AccountTakenError, OrderDeniedError, RefusedError
+from tradebotd.domain.errors import (
+    AccountTakenError,
+    OrderDeniedError,
+    RefusedError,
+    RolledBackError,
+)
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import PositionId, VenueName
@@ -125,7 +130,7 @@ class ExcessFills:
 
         try:
             await self._orders.book(adopted, also=mark)
-        except (RefusedError, OrderDeniedError, AccountTakenError) as error:
+        except (RefusedError, OrderDeniedError, AccountTakenError, RolledBackError) as error:
             log.info("excess fill deferred", trade=fill.trade_id, why=str(error))
             return False
         log.error("position reversed", symbol=fill.symbol)

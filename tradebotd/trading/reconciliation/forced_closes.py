@@ -9,7 +9,7 @@ import structlog
 
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.errors import OrderDeniedError, RefusedError
+from tradebotd.domain.errors import OrderDeniedError, RefusedError, RolledBackError
 from tradebotd.domain.fill import Fill, Forced
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import PositionSide, Side
@@ -80,7 +80,7 @@ class ForcedCloses:
         )
         try:
             await self._orders.book(adopted, also=raise_alert)
-        except (RefusedError, OrderDeniedError) as error:
+        except (RefusedError, OrderDeniedError, RolledBackError) as error:
             log.info("forced close deferred", position=position.id, why=str(error))
             return False
         return True

@@ -10,7 +10,7 @@ import structlog
 
 from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.alert_code import AlertCode
-from tradebotd.domain.errors import VenueError, describe_error
+from tradebotd.domain.errors import RolledBackError, VenueError, describe_error
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.ports.clock import Clock, HostClock
@@ -296,7 +296,7 @@ class Reconciler:
                 if contradicted:
                     continue  # its fills are asked for again, until it is known whose they are
                 self._trades_known_until[name] = max(since[name], began - LATE_TRADES)
-            except (VenueError, TimeoutError) as error:
+            except (VenueError, RolledBackError, TimeoutError) as error:
                 result.failed[name] = describe_error(error)
         await self._externals.book_forced()
 

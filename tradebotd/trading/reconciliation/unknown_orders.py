@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.errors import OrderRejectedError, VenueError, describe_error
+from tradebotd.domain.errors import OrderRejectedError, RolledBackError, VenueError, describe_error
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import PositionType
@@ -98,7 +98,7 @@ class UnknownOrderResolver:
             result.asked += 1
             try:
                 missing_order = await self._take(stored, search, answer, result)
-            except TimeoutError as error:  # of the database
+            except (RolledBackError, TimeoutError) as error:  # of the database, and of this order
                 self._no_answer(stored, describe_error(error), result)
                 continue
             if missing_order is not None:
@@ -228,7 +228,7 @@ class UnknownOrderResolver:
             ]
             try:
                 await self._judge_missing_at(venue, here, result)
-            except (VenueError, TimeoutError) as error:
+            except (VenueError, RolledBackError, TimeoutError) as error:
                 result.failed[venue.name] = describe_error(error)
                 for missing_order in here:
                     if missing_order.client_order_id not in result.waiting:

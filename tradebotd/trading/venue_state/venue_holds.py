@@ -24,9 +24,11 @@ class VenueHolds:
 
     def reason(self, venue: VenueName) -> str | None:
         """The first one against an entry at *venue*; None while it may be made."""
-        ban = self._bans.holds(venue, self._host.now())
+        now = self._host.now()
+        ban = self._bans.holds(venue, now, acts=True)
         if ban is not None:
-            return f"{venue} is away until {ban.until:%H:%M:%S} UTC"
+            until = ban.until if now < ban.until else ban.ends_at or ban.until
+            return f"{venue} is away until {until:%H:%M:%S} UTC"
         held = self._reasons.get(venue)
         return next(iter(held.values())) if held else None
 
