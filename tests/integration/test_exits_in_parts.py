@@ -8,10 +8,11 @@ import pytest
 
 from tests.fakes.host import ShiftedHost
 from tests.fakes.instruments import telling, told
-from tests.fakes.trading import MINUTE, TradingHarness, open_harness, spec
+from tests.fakes.trading import MINUTE, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import SizingKind, SizingRule
-from tradebotd.domain.errors import VenueError
+from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.errors import OrderDeniedError, VenueError
 from tradebotd.domain.exit_plan import ExitPlan, LadderStep
 from tradebotd.domain.filters import LotSize
 from tradebotd.domain.ids import ClientOrderId, OrderId
@@ -141,3 +142,56 @@ async def test_flatten_goes_on_while_it_sells(database: Database) -> None:
     result = await harness.flatten.run(lambda _: None)
     assert result.remaining == []
     assert (await harness.position())["close_reason"] == "flatten"
+
+
+# By another price than ours
+
+
+async def test_an_exit_that_is_too_much_by_the_average_is_halved(database: Database) -> None:
+    """M4.6: 3 are worth 282 by the last price and 300 by the average, of 290 that one may be."""
+    harness = telling(await open_harness(database, spec(sizing=fixed(3))))
+    await harness.enter()
+    await told(harness)
+    await told(harness, max_notional=D(290), average_minutes=5)
+    harness.venue.averages[SYMBOL] = D(100)
+    await harness.stream("94")
+    assert (await harness.position())["quantity"] == 3
+    harness.clock.advance(timedelta(seconds=2))
+    await harness.stream("94")
+    assert (await harness.position())["close_reason"] == "stop_loss"
+    assert await sold(harness) == [3, D("1.5"), D("1.5")]
+
+
+@pytest.mark.parametrize("told_average", [True, False])
+async def test_what_is_too_little_by_the_last_price_alone_is_no_dust(
+    database: Database,
+    told_average: bool,  # noqa: FBT001 - a case
+) -> None:
+    """M4.6: 47 by the last price, 95 by the average, of a minimum of 50."""
+    harness = telling(await open_harness(database))
+    harness.set_filters(min_notional=D(50), average_minutes=5)
+    await harness.enter()
+    harness.venue.averages[SYMBOL] = D(95)
+    harness.venue.reads_fail = not told_average
+    harness.tick("47")
+    (position,) = harness.protection.held.values()
+    with pytest.raises(OrderDeniedError) as denied:
+        await harness.protection.close_now(position, CloseReason.MANUAL)
+    assert (await harness.position())["close_reason"] is None
+    if not told_average:
+        assert denied.value.rule is DenialRule.BELOW_VENUE_MINIMUM
+        return
+    await harness.stream("47")
+    assert (await harness.position())["close_reason"] == "stop_loss"
+
+
+async def test_what_is_too_little_by_both_is_dust(database: Database) -> None:
+    """M4.6"""
+    harness = telling(await open_harness(database))
+    harness.set_filters(min_notional=D(50), average_minutes=5)
+    await harness.enter()
+    harness.venue.averages[SYMBOL] = D(48)
+    await harness.stream("47")  # tried at its level once
+    harness.clock.advance(timedelta(seconds=2))
+    await harness.stream("47")
+    assert (await harness.position())["close_reason"] == "dust"

@@ -14,17 +14,19 @@ from tradebotd.domain.errors import (
     AccountTakenError,
     DatabaseUnavailableError,
     OrderDeniedError,
+    OrderRejectedError,
     OutcomeUnknownError,
     VenueError,
     describe_error,
 )
-from tradebotd.domain.ids import OrderId, PositionId
+from tradebotd.domain.ids import OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.postgres.database import Database
@@ -70,6 +72,7 @@ class MarketExits:
         placement: ExitPlacement,
         database: Database,
         clock: Clock,
+        venues: Mapping[VenueName, Venue],
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         listeners: PositionListener,
@@ -92,12 +95,13 @@ class MarketExits:
         self._ending: set[PositionId] = set()  # exits being made here
         self.timers = timers
         self._backoff = Backoff()
-        self._worth = ExitWorth(prices, self._backoff.reasons)
+        self._worth = ExitWorth(prices, clock, self._backoff.reasons)
         self.unfinished = UnfinishedExits(symbols, self._worth)
         self._write_offs = WriteOffs(
             placement=placement,
             database=database,
             clock=clock,
+            venues=venues,
             symbols=symbols,
             worth=self._worth,
         )
@@ -107,6 +111,7 @@ class MarketExits:
         self.timers.forget(position_id)
         self._backoff.forget(position_id)
         self.unfinished.forget(position_id)
+        self._worth.forget(position_id)
 
     def on_price_turned(self, position_id: PositionId, now: datetime) -> None:
         """Forget the refusals of a position whose price has turned from its exits.
@@ -356,8 +361,8 @@ class MarketExits:
 
         def build(read: Position) -> list[OrderIntent]:
             still = rejudged(exit_, self._tracked.as_moved(read), self._clock.now())
-            instrument = self._symbols[read.symbol].instrument
-            intent = market_exit(still, read, instrument, self._worth.of(still))
+            price, known = self._worth.of(still), self._symbols[read.symbol].instrument
+            intent = market_exit(still, read, self._worth.within(read, price, known), price)
             part.held, part.quantity = read.quantity, intent.request.quantity
             part.is_step = intent.ladder_step is not None
             return [intent]
@@ -367,6 +372,9 @@ class MarketExits:
         try:
             with self._holds.alarming(exit_.position, prepared):
                 reports = await self._placement.place(position_id, kind, build, prepared, decision)
+        except OrderRejectedError as error:
+            self._worth.note_refusal(position_id, error.reason, part.quantity)
+            raise
         finally:
             if prepared:
                 self.unfinished.note(exit_, part)
