@@ -155,10 +155,11 @@ class MarketExits:
             raise OrderDeniedError(
                 DenialRule.MARKET_CLOSED, f"{position.symbol} cannot be sold now"
             )
-        self._holds.check_trading(position)
         exit_ = ExitIntent(position=position, reason=reason)
-        if reason not in MANUAL_REASONS and (hold_reason := self._holds.reason(exit_)) is not None:
-            raise OrderDeniedError(DenialRule.EXIT_WAITS, hold_reason)
+        if reason not in MANUAL_REASONS:  # a hand may know better what the venue takes
+            self._holds.check_trading(position)
+            if (hold_reason := self._holds.reason(exit_)) is not None:
+                raise OrderDeniedError(DenialRule.EXIT_WAITS, hold_reason)
         prepared: list[Prepared] = []
         try:
             if position.id in self.unfinished:
