@@ -1,6 +1,7 @@
 """Instruments as their venue tells them: versioned, in force for everybody, and never nonsense."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -350,7 +351,7 @@ async def test_exits_of_a_halted_symbol_wait_and_are_made_when_it_trades(
     assert until - harness.clock.now() > timedelta(seconds=1)
     (position,) = harness.protection.held.values()
     with pytest.raises(OrderDeniedError) as denied:
-        await harness.protection.close_now(position, CloseReason.MANUAL)
+        await harness.protection.close_now(position, CloseReason.SIGNAL)
     assert denied.value.rule is DenialRule.SYMBOL_NOT_TRADING
 
     await told(harness, status=SymbolStatus.TRADING)
@@ -389,8 +390,81 @@ async def test_an_exit_that_finds_the_symbol_halted_asks_why(database: Database)
     assert wanted.is_set()
     await harness.path.instruments.look_quietly()
     sent = len(harness.venue.submitted)
-    await sweep(harness, times=20)
+    await sweep(harness, times=11)
     assert len(harness.venue.submitted) == sent
+
+
+@pytest.mark.parametrize("reason", [CloseReason.MANUAL, CloseReason.FLATTEN])
+async def test_a_hand_sends_its_exit_whatever_the_status_is(
+    database: Database, reason: CloseReason
+) -> None:
+    """M5.8: a status that was told wrong, or is over, locks nobody out."""
+    harness = telling(await open_harness(database))
+    await harness.enter()
+    await told(harness, status=SymbolStatus.HALTED)
+    changes(harness, status=SymbolStatus.TRADING)
+    (position,) = harness.protection.held.values()
+    await harness.protection.close_now(position, reason)
+    assert (await harness.position())["close_reason"] == reason
+
+
+async def test_a_status_is_put_to_the_test_by_an_exit_a_minute(database: Database) -> None:
+    """M5.9: where nothing rests; what the venue refuses waits on."""
+    harness = telling(await open_harness(database))
+    await harness.enter()
+    await told(harness, status=SymbolStatus.HALTED)
+    for _ in range(36):  # 3 minutes
+        harness.tick("94")
+        await sweep(harness)
+    assert len(harness.venue.submitted) in {3, 4}  # the entry among them
+    changes(harness, status=SymbolStatus.TRADING)
+    for _ in range(20):
+        harness.tick("94")
+        await sweep(harness)
+    assert (await harness.position())["close_reason"] == "stop_loss"
+
+
+async def test_no_exit_puts_a_status_to_the_test_where_a_stop_rests(database: Database) -> None:
+    """M5.7, M5.9: it would have to make way first."""
+    harness = telling(await open_resting_harness(database, Replacement.CANCEL_FIRST))
+    await harness.enter()
+    await sweep(harness, times=2)
+    await told(harness, status=SymbolStatus.HALTED)
+    sent = len(harness.venue.submitted)
+    for _ in range(30):
+        harness.tick("94")
+        await sweep(harness)
+    assert (stops(harness), len(harness.venue.submitted)) == ([(D(95), D(1))], sent)
+
+
+@pytest.mark.parametrize("filters", [{"tick_size": D(0)}, {"lot_size": D(10)}])
+async def test_a_status_is_taken_apart_from_filters_that_are_not(
+    database: Database, filters: dict[str, Any]
+) -> None:
+    """M5.9: neither a halt nor its end waits for them."""
+    harness = telling(await open_harness(database))
+    await harness.enter()
+    await told(harness)
+    known = harness.symbols[SYMBOL].instrument
+    result = await told(harness, status=SymbolStatus.HALTED, **filters)
+    assert list(result.refused)
+    halted = replace(known, status=SymbolStatus.HALTED)
+    assert harness.symbols[SYMBOL].instrument == halted
+    await told(harness, status=SymbolStatus.TRADING)
+    assert harness.symbols[SYMBOL].instrument == known
+    assert "symbol_not_trading" not in await harness.open_alerts()
+
+
+async def test_a_status_of_an_earlier_life_is_not_believed(database: Database) -> None:
+    """M5.9: the filters that were told last are; the venue is silent at the start."""
+    harness = telling(await open_harness(database))
+    await harness.enter()
+    await told(harness, lot_size=D("0.1"), status=SymbolStatus.HALTED)
+    after = telling(await open_harness(database, restarted=True, venue=harness.venue))
+    after.venue.reads_fail = True
+    await after.path.instruments.run()
+    known = after.symbols[SYMBOL].instrument
+    assert (known.lot_size, known.status) == (D("0.1"), SymbolStatus.TRADING)
 
 
 # Commissions

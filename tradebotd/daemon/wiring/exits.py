@@ -59,6 +59,7 @@ def wire_exits(
         placement=groups,
         database=core.database,
         clock=core.clock,
+        venues=core.venues,
         symbols=core.symbols,
         calendars=core.calendars,
         listeners=recorder.positions,

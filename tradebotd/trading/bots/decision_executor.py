@@ -151,6 +151,8 @@ class DecisionExecutor:
             )
         if order_id is None:  # closed as dust, without an order
             return CycleOutcome(status=decision.status, decision=record, acted=True)
+        if self._exits.is_unfinished(position.id):  # above what one order may sell
+            return CycleOutcome(status=decision.status, again=True, acted=True)
         return CycleOutcome(status=decision.status, decided=record.candle_ts, acted=True)
 
 

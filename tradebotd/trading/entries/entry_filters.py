@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-import anyio
-import structlog
-
 from tradebotd.domain.bot import BotSpec, EntryKind
 from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import OrderDeniedError, VenueError
+from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.filters import FilterName, SymbolStatus
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
@@ -26,9 +23,7 @@ from tradebotd.storage import resting_counts
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.entries.entry_plan import EntryPlan
 from tradebotd.trading.instruments.costs import TradingCosts
-from tradebotd.trading.prices.fresh_prices import QUOTE_SECONDS
-
-log = structlog.get_logger(__name__)
+from tradebotd.trading.prices.average_price import told_average
 
 # Of all filters that `broken_filters` tells, by the same name where there is one.
 RULES: Final = {
@@ -77,21 +72,9 @@ class EntryFilters:
     async def average(self, symbol: MarketSymbol) -> Decimal | None:
         """Return the average price that filters of *symbol* are judged by.
 
-        Returns None where they take the last one, or the venue does not tell. It is one call with a
-        bound, and only where there is an average.
+        Returns None where they take the last one, or the venue does not tell.
         """
-        if not symbol.instrument.average_minutes:
-            return None
-        venue = self.venues[symbol.instrument.venue]
-        try:
-            with anyio.fail_after(QUOTE_SECONDS):
-                quote = (await venue.quotes([symbol])).get(symbol.symbol)
-        except (VenueError, TimeoutError) as error:
-            log.warning("average price not told", symbol=symbol.symbol, error=str(error))
-            return None
-        average = None if quote is None else quote.average
-        is_price = average is not None and average.is_finite() and average > 0
-        return average if is_price else None
+        return await told_average(self.venues[symbol.instrument.venue], symbol)
 
     def planned(
         self, spec: BotSpec, instrument: Instrument, plan: EntryPlan, average: Decimal | None

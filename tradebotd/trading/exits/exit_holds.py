@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.denial import DenialRule
@@ -19,6 +20,8 @@ from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
 from tradebotd.trading.exits.resting_stops import GRACE, RestingStops
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
 from tradebotd.trading.prices.split_pauses import SPLIT, SplitPauses
+
+PROBE_EVERY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class ExitHolds:
         self._timers = timers
         self._symbols = symbols
         self._halted = Backoff()
+        self._probes: dict[PositionId, datetime] = {}  # when an exit is sent in spite of a status
         self._grace = GRACE if clock.speed else timedelta()
         self._met: dict[PositionId, _Met] = {}
         self._passed_over: dict[PositionId, RestingPair] = {}  # met, and the position is there
@@ -71,7 +75,10 @@ class ExitHolds:
         leave.
         """
         position = exit_.position
-        if (reason := self.not_trading(position)) is not None:
+        reason = self.not_trading(position)
+        if reason is None:
+            self._probes.pop(position.id, None)
+        elif not self._may_probe(position):
             pause = self._halted.refused(position.id, reason)
             self._timers.hold_until(position.id, self._clock.now() + pause)
             return reason
@@ -86,6 +93,18 @@ class ExitHolds:
         self._timers.hold_until(position.id, self._clock.now() + held_back.pause)
         return held_back.reason
 
+    def _may_probe(self, position: Position) -> bool:
+        """Return whether the status is put to the test by this exit: it may have been told wrong.
+
+        Only where nothing rests, which would make way for it.
+        """
+        now = self._clock.now()
+        due_at = self._probes.setdefault(position.id, now + PROBE_EVERY)
+        if now < due_at or self._resting.live(position.id) is not None:
+            return False
+        self._probes[position.id] = now + PROBE_EVERY
+        return True
+
     def not_trading(self, position: Position) -> str | None:
         """Return why its venue takes no order of its symbol; None: it does, or has not told."""
         symbol = self._symbols.get(position.symbol)
@@ -99,6 +118,7 @@ class ExitHolds:
             raise OrderDeniedError(DenialRule.SYMBOL_NOT_TRADING, reason)
 
     def forget(self, position_id: PositionId) -> None:
+        self._probes.pop(position_id, None)
         self._halted.forget(position_id)
         self._forget_touch(position_id)
 

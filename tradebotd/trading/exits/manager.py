@@ -301,6 +301,10 @@ class ExitManager:
         """
         return await self._market_exits.close_now(position, reason, decision)
 
+    def is_unfinished(self, position_id: PositionId) -> bool:
+        """Return whether the position ends in parts, of which some are still to be sold."""
+        return position_id in self._market_exits.unfinished
+
     async def clear_orphaned_exits(self) -> None:
         """Clear all exits behind closed positions, now. Raises DatabaseUnavailableError."""
         await self._orphaned.clear({}, patient=False)

@@ -14,24 +14,23 @@ from tradebotd.domain.errors import (
     AccountTakenError,
     DatabaseUnavailableError,
     OrderDeniedError,
+    OrderRejectedError,
     OutcomeUnknownError,
     VenueError,
     describe_error,
 )
-from tradebotd.domain.ids import OrderId, PositionId
+from tradebotd.domain.ids import OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
 from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
-from tradebotd.risk.exit_levels import still_to_sell
-from tradebotd.storage import positions
+from tradebotd.ports.venue import Venue
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts, subject
-from tradebotd.trading.execution.levels_after_fill import with_ladder_steps
 from tradebotd.trading.execution.listeners import PositionListener
 from tradebotd.trading.execution.placement import Prepared
 from tradebotd.trading.execution.self_trades import check_no_self_trade
@@ -42,8 +41,10 @@ from tradebotd.trading.exits.exit_intents import (
     market_exit,
     rejudged,
 )
+from tradebotd.trading.exits.exit_parts import ExitPart, UnfinishedExits, is_sold
 from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.exit_worth import ExitWorth
+from tradebotd.trading.exits.ladder_steps import LadderSteps
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.write_offs import WriteOffs
 
@@ -71,6 +72,7 @@ class MarketExits:
         placement: ExitPlacement,
         database: Database,
         clock: Clock,
+        venues: Mapping[VenueName, Venue],
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         listeners: PositionListener,
@@ -88,15 +90,18 @@ class MarketExits:
         self._listeners = listeners
         self._tracked = tracked
         self._holds = holds
+        self._ladder_steps = LadderSteps(database, symbols, listeners, tracked)
         self._sequential = sequential
         self._ending: set[PositionId] = set()  # exits being made here
         self.timers = timers
         self._backoff = Backoff()
-        self._worth = ExitWorth(prices, self._backoff.reasons)
+        self._worth = ExitWorth(prices, clock, self._backoff.reasons)
+        self.unfinished = UnfinishedExits(symbols, self._worth)
         self._write_offs = WriteOffs(
             placement=placement,
             database=database,
             clock=clock,
+            venues=venues,
             symbols=symbols,
             worth=self._worth,
         )
@@ -105,6 +110,8 @@ class MarketExits:
     def forget(self, position_id: PositionId) -> None:
         self.timers.forget(position_id)
         self._backoff.forget(position_id)
+        self.unfinished.forget(position_id)
+        self._worth.forget(position_id)
 
     def on_price_turned(self, position_id: PositionId, now: datetime) -> None:
         """Forget the refusals of a position whose price has turned from its exits.
@@ -148,13 +155,16 @@ class MarketExits:
             raise OrderDeniedError(
                 DenialRule.MARKET_CLOSED, f"{position.symbol} cannot be sold now"
             )
-        self._holds.check_trading(position)
         exit_ = ExitIntent(position=position, reason=reason)
-        if reason not in MANUAL_REASONS and (hold_reason := self._holds.reason(exit_)) is not None:
-            raise OrderDeniedError(DenialRule.EXIT_WAITS, hold_reason)
+        if reason not in MANUAL_REASONS:  # a hand may know better what the venue takes
+            self._holds.check_trading(position)
+            if (hold_reason := self._holds.reason(exit_)) is not None:
+                raise OrderDeniedError(DenialRule.EXIT_WAITS, hold_reason)
         prepared: list[Prepared] = []
         try:
-            await self._place(exit_, prepared, decision)
+            if position.id in self.unfinished:
+                decision = None  # it is stored with the first part
+            await self._place_parts(exit_, prepared, decision)
         except OrderDeniedError as denied:
             may_wait = self._write_offs.may_be_sold_yet(exit_)
             if denied.rule != DenialRule.BELOW_VENUE_MINIMUM or may_wait:
@@ -253,7 +263,7 @@ class MarketExits:
         key = str(position_id)
         try:
             try:
-                await self._place(exit_, prepared)
+                await self._place_parts(exit_, prepared)
             except OrderDeniedError as denied:
                 if denied.rule != DenialRule.BELOW_VENUE_MINIMUM:
                     raise
@@ -289,7 +299,7 @@ class MarketExits:
         if denied.rule is DenialRule.POSITION_CLOSED:
             self._listeners.forget(position_id)
         elif denied.rule == DenialRule.LADDER_STEP_TOO_SMALL:
-            await self._skip_step(exit_.position)
+            await self._ladder_steps.skip(exit_.position)
         elif denied.rule == DenialRule.BELOW_VENUE_MINIMUM:  # and no dust
             pause = self._backoff.refused(position_id, f"{denied.rule}: {denied.detail}")
             self.timers.hold_until(position_id, self._clock.now() + pause)
@@ -329,38 +339,49 @@ class MarketExits:
             return
         self.timers.hold_until(position_id, self._clock.now() + pause)
 
-    async def _skip_step(self, judged: Position) -> None:
-        """Join a ladder step that is less than the venue sells to the next one."""
-        async with self._database.transaction(durable=True) as connection:
-            locked = await positions.lock(connection, judged.id)
-            if locked is None or not locked.is_open:
+    async def _place_parts(
+        self, exit_: ExitIntent, prepared: list[Prepared], decision: DecisionRecord | None = None
+    ) -> None:
+        """Place the exit, and what one order was too small for, while each part is sold at once.
+
+        What is left then is ended by the sweep. *prepared* has the first part. Raises as
+        `ExitPlacement.place`.
+        """
+        first, left = await self._place(exit_, prepared, decision), None
+        while first.is_sold:
+            position = self._tracked.current(exit_.position.id)
+            left = first.parts_after() if left is None else left - 1
+            if position is None or left <= 0 or position.id not in self.unfinished:
                 return
-            position = locked.position
-            if position.ladder_done != judged.ladder_done:
-                return  # it was taken meanwhile
-            instrument = self._symbols[position.symbol].instrument
-            step = position.ladder_done + 1
-            position = with_ladder_steps(
-                position, step, instrument, still_to_sell(position, step, instrument)
-            )
-            position = replace(position, version=position.version + 1)
-            await positions.update_plan(connection, position)
-        self._listeners.watch(position)
-        self._tracked.release(position.id)
+            first = await self._place(replace(exit_, position=position), [])
 
     async def _place(
         self, exit_: ExitIntent, prepared: list[Prepared], decision: DecisionRecord | None = None
-    ) -> None:
+    ) -> ExitPart:
+        part = ExitPart()
+
         def build(read: Position) -> list[OrderIntent]:
             still = rejudged(exit_, self._tracked.as_moved(read), self._clock.now())
-            instrument = self._symbols[read.symbol].instrument
-            return [market_exit(still, read, instrument, self._worth.of(still))]
+            price, known = self._worth.of(still), self._symbols[read.symbol].instrument
+            intent = market_exit(still, read, self._worth.within(read, price, known), price)
+            part.held, part.quantity = read.quantity, intent.request.quantity
+            part.is_step = intent.ladder_step is not None
+            return [intent]
 
         self._write_offs.check_sellable(exit_)
         position_id, kind = exit_.position.id, GroupKind.MARKET
-        with self._holds.alarming(exit_.position, prepared):
-            reports = await self._placement.place(position_id, kind, build, prepared, decision)
+        try:
+            with self._holds.alarming(exit_.position, prepared):
+                reports = await self._placement.place(position_id, kind, build, prepared, decision)
+        except OrderRejectedError as error:
+            self._worth.note_refusal(position_id, error.reason, part.quantity)
+            raise
+        finally:
+            if prepared:
+                self.unfinished.note(exit_, part)
         check_no_self_trade(reports)
+        part.is_sold = is_sold(reports)
+        return part
 
     def is_open(self, position: Position) -> bool:
         symbol = self._symbols.get(position.symbol)

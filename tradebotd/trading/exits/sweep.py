@@ -321,6 +321,8 @@ class Sweep:
             instrument = self._symbols[position.symbol].instrument
             if not sellable_now(position, None, instrument):
                 return CloseReason.DUST
+        if (unfinished := self._market_exits.unfinished.reason(position.id)) is not None:
+            return unfinished
         is_expired = expired(position.exits, position.opened_at, now)
         return CloseReason.MAX_HOLDING if is_expired else None
 

@@ -13,15 +13,19 @@ import structlog
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import DatabaseUnavailableError, OrderDeniedError
+from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.ports.clock import Clock
+from tradebotd.ports.venue import Venue
 from tradebotd.storage import alerts, instrument_versions
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import subject
 from tradebotd.trading.exits.exit_intents import ExitIntent, sellable_now
 from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.exit_worth import ExitWorth
+from tradebotd.trading.prices.average_price import told_average
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +39,14 @@ class WriteOffs:
         placement: ExitPlacement,
         database: Database,
         clock: Clock,
+        venues: Mapping[VenueName, Venue],
         symbols: Mapping[str, MarketSymbol],
         worth: ExitWorth,
     ) -> None:
         self._placement = placement
         self._database = database
         self._clock = clock
+        self._venues = venues
         self._symbols = symbols
         self._worth = worth
         # In force before any venue has told anything.
@@ -88,6 +94,7 @@ class WriteOffs:
             raise OrderDeniedError(
                 DenialRule.POSITION_CHANGED, f"{current.quantity:f} can be sold now"
             )
+        await self._check_average(current, instrument)
         if not is_dust(current):
             raise _unsellable(current, price, ", and it is no mere remainder: it stays open")
         await self._placement.withdraw(current.id)
@@ -101,6 +108,27 @@ class WriteOffs:
         )
         if sellable_now(current, price, then):
             await self._tell(current, price)
+
+    async def _check_average(self, current: Position, instrument: Instrument) -> None:
+        """Raise OrderDeniedError unless the average agrees, where the venue judges by that.
+
+        A position that is too small by its worth alone is sold at the average's, if that is enough.
+        """
+        judged = instrument.order(OrderType.MARKET)
+        by_worth = bool(sellable_now(current, None, instrument))
+        if not (judged.average_minutes and judged.min_notional and by_worth):
+            return
+        venue, symbol = self._venues[current.venue], self._symbols[current.symbol]
+        average = await told_average(venue, symbol)
+        if average is None:
+            raise _unsellable(
+                current, None, ": too little by the last price, and no average is told"
+            )
+        self._worth.note_average(current.id, average)
+        if sellable_now(current, average, instrument):
+            raise OrderDeniedError(
+                DenialRule.POSITION_CHANGED, f"it can be sold by the average of {average:f}"
+            )
 
     async def _at_entry(self, position: Position) -> Instrument:
         """Return the filters that were in force when it was opened."""

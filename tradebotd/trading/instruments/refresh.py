@@ -180,7 +180,9 @@ class InstrumentRefresh:
         for symbol in mine:
             last = stored.get(symbol.symbol)
             if last is not None and why_not_so(last.instrument, symbol.instrument, ()) is None:
-                self._put_in_force(symbol, last.instrument)
+                # A status is of its moment: what was halted then must not lock exits now.
+                status = symbol.instrument.status
+                self._put_in_force(symbol, replace(last.instrument, status=status))
 
     async def _versions(self, name: VenueName) -> dict[str, InstrumentVersion]:
         if name not in self._stored:
@@ -207,7 +209,9 @@ class InstrumentRefresh:
         if reason is not None:
             result.refused[self._subject(known)] = reason
             log.error("instrument refused", symbol=name, reason=reason)
-            return
+            if told.status is now_in_force.status or told.venue != now_in_force.venue:
+                return
+            told = replace(now_in_force, status=told.status)  # it is true, whatever the rest is
         if told != now_in_force:
             known = self._put_in_force(known, told)
         before = stored.get(name)

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import anyio
 import structlog
 
 from tradebotd.clocks.host import SystemHost
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     OrderDeniedError,
@@ -32,7 +34,8 @@ from tradebotd.trading.reconciliation.reconciler import Reconciler
 
 log = structlog.get_logger(__name__)
 
-ROUNDS: Final = 6
+ROUNDS: Final = 6  # that sell nothing, or the first of them; while something is sold they go on
+MOST_ROUNDS: Final = 100
 FIRST_PAUSE: Final = 0.5  # host seconds; each one is twice as long
 STEP_SECONDS: Final = 30.0
 AT_ONCE: Final = 12
@@ -101,12 +104,16 @@ class Flatten:
             began_at = self._clock.now()
             await self._halt()
             attempt = _Attempt(progress)
-            for number in range(ROUNDS):
+            idle = 0  # rounds in a row that changed nothing
+            for _ in range(MOST_ROUNDS):
+                before = attempt.left
                 await self._round(attempt)
                 if attempt.is_over:
                     break
-                if number < ROUNDS - 1:
-                    await self._host.sleep(FIRST_PAUSE * 2**number)
+                idle = 1 if attempt.left < before else idle + 1
+                if idle >= ROUNDS:
+                    break
+                await self._host.sleep(FIRST_PAUSE * 2 ** (idle - 1))
             result = attempt.result()
             await self._read_results(result, began_at)
         log.warning(
@@ -280,6 +287,13 @@ class _Attempt:
         waits = [self.reasons.get(position_id, "") for position_id in self.held]
         closed_markets = all(reason.startswith(MARKET_CLOSED) for reason in waits)
         return closed_markets and not (self.orders or self.failed or self.differences)
+
+    @property
+    def left(self) -> Decimal:
+        """Return what is held, over all symbols: less of it is progress. Before any look: nothing
+        is known, and the first round is no progress.
+        """
+        return sum((position.quantity for position in self.held.values()), ZERO)
 
     def report_progress(self) -> None:
         self._progress(
