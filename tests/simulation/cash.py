@@ -70,7 +70,9 @@ def unbalanced(
 
 def _netted(positions: list[Any], plan: Plan) -> dict[Purse, Fraction]:
     """What dust of futures may have gained at most, by purse: less than a lot of a long and of a short,
-    which no exit could close, close each other at the venue, and are in no P&L of ours.
+    which no exit could close, close each other at the venue, and are in no P&L of ours. Where lots have
+    changed it may be many times what an order needs, and the next position of its side has an
+    average entry there of which it is a part.
     """
     dust: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     prices: dict[str, list[Fraction]] = defaultdict(list)
@@ -82,8 +84,9 @@ def _netted(positions: list[Any], plan: Plan) -> dict[Purse, Fraction]:
     for symbol, sides in dust.items():
         instrument = plan.market(symbol).instrument
         apart = max(prices[symbol]) - min(prices[symbol])
-        both = min(sides.get("long", Fraction(0)), sides.get("short", Fraction(0)))
-        most[instrument.venue, instrument.quote_asset] += both * apart
+        both = [sides.get("long", Fraction(0)), sides.get("short", Fraction(0))]
+        part = sum(both) if symbol in plan.noon[1] else min(both)
+        most[instrument.venue, instrument.quote_asset] += part * apart
     return most
 
 
