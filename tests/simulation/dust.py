@@ -21,15 +21,15 @@ def is_left(positions: list[Any], symbol: str, at: float, facts: Facts) -> bool:
 
 def is_taken(positions: list[Any], symbol: str, more: Fraction, facts: Facts) -> bool:
     """Whether our books have so much *more* than the venue as it has taken of dust by force."""
+    if not more or symbol not in facts.plan.noon[1]:
+        return False
     ledger = facts.venues[facts.plan.market(symbol).instrument.venue].ledger
     return any(
         more == _left(positions, symbol, facts.seconds(fill.executed_at), facts)
         for order in ledger.orders.values()
         if order.is_forced and order.request.symbol == symbol
         for fill in order.fills
-        if more
-        and symbol in facts.plan.noon[1]
-        and facts.seconds(fill.executed_at) >= facts.plan.noon[0]
+        if facts.seconds(fill.executed_at) >= facts.plan.noon[0]
     )
 
 

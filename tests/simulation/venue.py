@@ -1,6 +1,7 @@
 """A venue that is honest in its ledger and faulty in everything it says about it."""
 
 import asyncio
+import random
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -116,6 +117,8 @@ class SimulatedVenue:
             wanted = max(lot, (wanted * street.chance.randint(2, 9) / 10) // lot * lot)
         for piece in range(pieces):
             part = wanted if piece == pieces - 1 else max(lot, wanted / 2 // lot * lot)
+            if piece == pieces - 2 and self._leaves_little(order):
+                part = wanted - (wanted % lot or lot)
             part = min(part, wanted)
             if part > 0 and not self._fill(order, part, price):
                 break
@@ -126,6 +129,13 @@ class SimulatedVenue:
         elif order.status in LIVE:
             order.status = OrderStatus.CANCELED if order.fills else OrderStatus.EXPIRED
             street.record.say("short", order.client_order_id)
+
+    def _leaves_little(self, order: VenueOrder) -> bool:
+        """Whether its last piece is a lot or what is less: where lots change, by many an order."""
+        plan = self.street.plan
+        if not plan.noon[1]:
+            return False
+        return random.Random(f"last piece {plan.seed} {order.client_order_id}").random() < 0.5
 
     def _fill(self, order: VenueOrder, quantity: Decimal, price: Decimal) -> bool:
         """False: it was reduce-only, and nothing is left to reduce."""
