@@ -103,10 +103,11 @@ class App:
         await load_disabled(self.runner, self.database)
         await self.gate.load()
         await self.disk.check()
-        await self.runner.run_manually("refresh_instruments", {})  # before levels meet the tick
+        await self.instruments.recall()  # before levels meet the tick
+        held = await self.protection.load(self.clock.now())  # whatever the venues answer, and when
+        await self.runner.run_manually("refresh_instruments", {})
         for adapter in self.adapters:  # so that no order is told between two looks
             self.tasks.start_soon(adapter.run)
-        held = await self.protection.load(self.clock.now())
         self.waits_for = "the venues: what is open is compared with them"
         run = await self.runner.run_manually("reconcile", {})
         log.info("startup reconciliation finished", status=run.status, positions=held)

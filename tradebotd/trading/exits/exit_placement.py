@@ -61,6 +61,7 @@ class _ExitRequest:
     prepared: list[Prepared]
     decision: DecisionRecord | None
     clears: bool = True
+    cancels_first: bool = False
     whole: bool = field(init=False)
     reports: list[OrderReport] = field(default_factory=list)
 
@@ -109,6 +110,7 @@ class ExitPlacement:
         *,
         read: ExitRead | None = None,
         clears: bool = True,
+        cancels_first: bool = False,
     ) -> list[OrderReport]:
         """Place exits of a position; return what the venue answered of them.
 
@@ -116,12 +118,14 @@ class ExitPlacement:
         again when the position moved before that, and may deny); then they are in *prepared*, and
         whatever is raised, they may be at the venue. *decision* is committed with them. *read*:
         what the caller has just read, and awaited nothing since. Not *clears*: a retired group of
-        which the rest may overlap is left to the caller's next look. Raises OrderDeniedError (an
-        exit is under way, which may be over at the next attempt), VenueError,
-        DatabaseUnavailableError.
+        which the rest may overlap is left to the caller's next look. *cancels_first*: what rests
+        is gone before, whatever the venue could do. Raises OrderDeniedError (an exit is under way,
+        which may be over at the next attempt), VenueError, DatabaseUnavailableError.
         """
         async with self._locks.hold(position_id, kind):
-            request = _ExitRequest(kind, build, prepared, decision, clears=clears)
+            request = _ExitRequest(
+                kind, build, prepared, decision, clears=clears, cancels_first=cancels_first
+            )
             await self._place(position_id, request, read)
             return request.reports
 
@@ -145,7 +149,7 @@ class ExitPlacement:
             read = first if first is not None else await self.read(position_id, request.kind)
             first, position, groups = None, read.position, read.groups
             context = replace(
-                self._context(read, request.kind),
+                self._context(read, request),
                 part=sells_a_part(request.build, position),
                 cleared=cleared,
                 withdrawn=withdrawn,
@@ -235,15 +239,17 @@ class ExitPlacement:
         request.build, request.whole = rest, False
         return True
 
-    def _context(self, read: ExitRead, kind: GroupKind) -> ConflictContext:
+    def _context(self, read: ExitRead, request: _ExitRequest) -> ConflictContext:
         position, shared = read.position, read.is_shared
         venue = self._venues.get(position.venue)
         if venue is None:
             raise VenueUnavailableError(f"venue {position.venue} is not configured")
         self.orders.check_reachable(position.venue)
         return ConflictContext(
-            kind=kind,
-            replacement=venue.traits.replacement,
+            kind=request.kind,
+            replacement=(
+                Replacement.CANCEL_FIRST if request.cancels_first else venue.traits.replacement
+            ),
             capped=position.position_type is PositionType.FUTURES and not shared,
             in_flight=self.orders.recorder.in_flight,
         )

@@ -15,6 +15,7 @@ from tradebotd.trading.exits.resting_capability import GUARDS_ALONE
 from tradebotd.trading.exits.resting_groups import any_rests, unknown
 from tradebotd.trading.exits.resting_room import NO_ROOM
 
+NOT_THERE: Final = "the stop that rested at the venue was not there any more"
 IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 
 

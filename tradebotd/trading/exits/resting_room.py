@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
@@ -14,6 +15,7 @@ from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order_type import CONDITIONAL
 from tradebotd.domain.position import Position
+from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Replacement, Venue
 from tradebotd.storage import resting_counts
 from tradebotd.storage.postgres.database import Database
@@ -29,18 +31,41 @@ NO_ROOM: Final = frozenset(
 )
 
 
+ASKED_EVERY: Final = timedelta(minutes=1)
+
+
+class _ForAWhile:
+    """Positions, each for ASKED_EVERY: then room is asked for again."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until: dict[PositionId, datetime] = {}
+
+    def add(self, position_id: PositionId) -> None:
+        self._until[position_id] = self._clock.now() + ASKED_EVERY
+
+    def discard(self, position_id: PositionId) -> None:
+        self._until.pop(position_id, None)
+
+    def __contains__(self, position_id: object) -> bool:
+        until = self._until.get(position_id)  # type: ignore[call-overload]
+        return until is not None and self._clock.now() < until
+
+
 class RestingRoom:
-    """Room by symbol. `stops_only`: positions whose target stays with the daemon, since there is
-    room for one order.
+    """Room by symbol. `stops_only`: positions whose target stays with the daemon, since there was
+    room for one order a moment ago. `cancels_first`: those whose own stop has to be gone before
+    another may rest, since there is no room for both.
     """
 
-    def __init__(self, database: Database, venues: Mapping[VenueName, Venue]) -> None:
+    def __init__(self, database: Database, venues: Mapping[VenueName, Venue], clock: Clock) -> None:
         self._database = database
         self._venues = venues
         self._one_at_a_time = anyio.Lock()
         # On their way, by position: the symbol and its orders.
         self._reserved: dict[PositionId, tuple[str, RestingCounts]] = {}
-        self.stops_only: set[PositionId] = set()
+        self.stops_only = _ForAWhile(clock)
+        self.cancels_first: set[PositionId] = set()
 
     @asynccontextmanager
     async def reserved(
@@ -67,16 +92,27 @@ class RestingRoom:
     async def _fitting(
         self, position: Position, pair: RestingPair, instrument: Instrument
     ) -> RestingPair:
+        self.cancels_first.discard(position.id)
         if instrument.max_orders is None and instrument.max_stops is None:
             return pair
-        there, alone = await self._counted(position), replace(pair, target=None)
+        alone, overlaps = replace(pair, target=None), self._overlaps(position)
+        there = await self._counted(position, with_own=overlaps)
         if _refusal(pair, there, instrument) is None:
             return pair
-        if (refusal := _refusal(alone, there, instrument)) is not None:
+        refusal = _refusal(alone, there, instrument)
+        if refusal is not None and overlaps:
+            without_own = await self._counted(position, with_own=False)
+            refusal = _refusal(alone, without_own, instrument)
+            self.cancels_first.add(position.id)
+        if refusal is not None:
             raise OrderDeniedError(*refusal)
         return alone
 
-    async def _counted(self, position: Position) -> RestingCounts:
+    def _overlaps(self, position: Position) -> bool:
+        """Return whether its exits do not make way before others rest in their place."""
+        return self._venues[position.venue].traits.replacement is Replacement.OVERLAP
+
+    async def _counted(self, position: Position, *, with_own: bool) -> RestingCounts:
         """Count what rests already, and what is on its way, whether its rows are there or not."""
         others = {
             position_id: orders
@@ -84,7 +120,7 @@ class RestingRoom:
             if symbol == position.symbol and position_id != position.id
         }
         without = list(others)
-        if self._venues[position.venue].traits.replacement is not Replacement.OVERLAP:
+        if not with_own:
             without.append(position.id)  # its own exits make way
         async with self._database.connection() as connection:
             there = await resting_counts.select(
@@ -96,6 +132,7 @@ class RestingRoom:
         )
 
     def forget(self, position_id: PositionId) -> None:
+        self.cancels_first.discard(position_id)
         self.stops_only.discard(position_id)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -43,7 +44,7 @@ from tradebotd.trading.exits.exit_intents import (
     resting_exits,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
-from tradebotd.trading.exits.missing_stops import MissingStops
+from tradebotd.trading.exits.missing_stops import NOT_THERE, MissingStops
 from tradebotd.trading.exits.promised_stops import PromisedStops
 from tradebotd.trading.exits.refused_stops import RefusedStops
 from tradebotd.trading.exits.resting_capability import RestingCapability
@@ -61,9 +62,9 @@ MOVE_EVERY: Final = timedelta(seconds=1)
 class RestingStops:
     """Resting stops by position.
 
-    *venues*: those where exits may rest. `queue` has the positions that something is new
-    about, to `maintain` each. `failing`: what could not be placed,
-    and why. `is_attended`: a task does so at once, and clears behind a new stop in a look apart.
+    *venues*: those where exits may rest. `queue` has the positions that something is new about, to
+    `maintain` each. `failing`: what could not be placed, and why. `is_attended`: a task does so at
+    once, and clears behind a new stop in a look apart.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class RestingStops:
         limit_offsets: Mapping[VenueName, Decimal] = MappingProxyType({}),
     ) -> None:
         self._placement = placement
-        self._room = RestingRoom(database, venues)
+        self._room = RestingRoom(database, venues, clock)
         self._capability = RestingCapability(
             venues=venues,
             symbols=symbols,
@@ -109,9 +110,8 @@ class RestingStops:
         venue = self._places.get(position_id)
         if venue is None:
             return  # nothing of it has been seen yet
-        if is_urgent is None:
-            is_urgent = self.live(position_id) is None
-        self.queue.add(position_id, venue, is_urgent=is_urgent)
+        urgent = self.live(position_id) is None if is_urgent is None else is_urgent
+        self.queue.add(position_id, venue, is_urgent=urgent)
         self.queue.signal()
 
     def mark_due_dirty(self) -> None:
@@ -128,9 +128,8 @@ class RestingStops:
         if position is None:
             self._due.discard(position_id)
             return False
-        if not self._days.is_open(position):
-            return False
-        return self._missing.timers.held_until(position_id, self._clock.now()) is None
+        held_until = self._missing.timers.held_until(position_id, self._clock.now())
+        return self._days.is_open(position) and held_until is None
 
     def live(self, position_id: PositionId) -> RestingPair | None:
         """Return what rests; None once its day is over, whether the venue has told so or not."""
@@ -277,7 +276,10 @@ class RestingStops:
             return
         instrument = self._symbols[position.symbol].instrument
         async with self._room.reserved(position, wanted, instrument) as fitting:
-            await self._place(position, fitting, rests, read if is_fresh else None)
+            if rests is not None and near_enough(rests, fitting, position.side):
+                self._settled(position.id, rests)  # there is no room for its target yet
+            else:
+                await self._place(position, fitting, rests, read if is_fresh else None)
 
     async def _handle_retiring(self, position: Position, groups: Groups) -> bool:
         """Clear or take back the group that retires; return whether the active one is next."""
@@ -329,14 +331,12 @@ class RestingStops:
             placed[:] = [self._days.placed_now(pair, position)]
             return resting_exits(current, pair, self._capability.limit(current, pair))
 
-        await self._placement.place(
-            position.id, GroupKind.RESTING, build, [], read=read, clears=not self.is_attended
-        )
+        makes_way = position.id in self._room.cancels_first
+        place = partial(self._placement.place, position.id, GroupKind.RESTING, build, [])
+        await place(read=read, clears=not self.is_attended, cancels_first=makes_way)
         self._moved_at[position.id] = self._clock.now()
         if lost:  # not to an exit of our own that is under way: that would have been denied
-            self._missing.lost[position.id] = (
-                "the stop that rested at the venue was not there any more"
-            )
+            self._missing.lost[position.id] = NOT_THERE
         if rests is not None and self._promises.takes(position, rests, placed[0]):
             self._promises.add(position.id)
             self._live[position.id] = rests

@@ -3,7 +3,7 @@
 Nonsense never comes into force: an alert says so, and what was good last stays.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -12,20 +12,18 @@ import structlog
 
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import DatabaseUnavailableError, VenueError
+from tradebotd.domain.errors import DatabaseUnavailableError, VenueError, describe_error
 from tradebotd.domain.filters import FilterName, SymbolStatus
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Commission, Venue
-from tradebotd.storage import alerts, instrument_versions, symbols
-from tradebotd.storage.alerts import Severity
-from tradebotd.storage.instrument_versions import InstrumentVersion
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts
 from tradebotd.trading.instruments.costs import TradingCosts, why_no_commission
+from tradebotd.trading.instruments.kept_versions import KeptVersions
 from tradebotd.trading.instruments.second_looks import Held, SecondLooks
-from tradebotd.trading.instruments.told_filters import differences, warns, why_not_so
+from tradebotd.trading.instruments.told_filters import differences, why_not_so
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +71,8 @@ class InstrumentRefresh:
         self._second_looks = SecondLooks(clock, held)
         self.costs = TradingCosts(venues)
         self.last: Refreshed | None = None
-        self._stored: dict[VenueName, dict[str, InstrumentVersion]] = {}
+        configured = {name: symbol.instrument for name, symbol in by_symbol.items()}
+        self._versions = KeptVersions(database, clock, configured)
         self._heard: set[VenueName] = set()  # has answered since the start
         self._wanted = anyio.Event()
         self._one_at_a_time = anyio.Lock()
@@ -88,21 +87,38 @@ class InstrumentRefresh:
         every = ((name, symbol.instrument.status) for name, symbol in self._symbols.items())
         return {name: status for name, status in every if status is not SymbolStatus.TRADING}
 
-    async def run(self) -> Refreshed:
-        """Ask every venue that tells; what one does not answer keeps no other from it.
+    async def recall(self) -> None:
+        """Put in force what was told last, before any venue is asked.
 
-        Raises DatabaseUnavailableError: then what was told is in force, and is stored next time.
+        Raises DatabaseUnavailableError.
+        """
+        for name, venue in self._venues.items():
+            if venue.traits.tells_instruments:
+                await self._fall_back(name, self._at(name))
+
+    def _at(self, name: VenueName) -> list[MarketSymbol]:
+        return [each for each in self._symbols.values() if each.instrument.venue == name]
+
+    async def run(self) -> Refreshed:
+        """Ask every venue that tells, side by side: within ASK_SECONDS all have answered, or not.
+
+        What one does not answer keeps no other from it. Raises DatabaseUnavailableError,
+        TimeoutError: then what was told is in force, and is stored next time.
         """
         async with self._one_at_a_time:
             result, stopped = Refreshed(), set(self.not_trading)
+            away: list[Exception] = []
             try:
-                for name, venue in self._venues.items():
-                    await self._ask(name, venue, result)
+                async with anyio.create_task_group() as asking:
+                    for name, venue in self._venues.items():
+                        asking.start_soon(self._ask, name, venue, result, away)
                 await self._tell(result)
             finally:
                 self.last = result
                 if self._second_looks.awaited or not stopped.issuperset(self.not_trading):
                     self._wanted.set()  # whoever asked: it is looked at again soon
+            if away:
+                raise away[0]
             return result
 
     # Soon after a refusal
@@ -137,15 +153,28 @@ class InstrumentRefresh:
 
     # One venue
 
-    async def _ask(self, name: VenueName, venue: Venue, result: Refreshed) -> None:
-        mine = [symbol for symbol in self._symbols.values() if symbol.instrument.venue == name]
-        if not mine:
-            return
-        if venue.traits.tells_instruments:
-            result.asked += len(mine)
-            await self._instruments(name, venue, mine, result)
-        if venue.traits.tells_commissions:
-            await self._commissions(name, venue, mine, result)
+    async def _ask(
+        self, name: VenueName, venue: Venue, result: Refreshed, away: list[Exception]
+    ) -> None:
+        """Ask for all that it tells, within ASK_SECONDS; whatever fails, fails here alone.
+
+        *away*: why something was not stored.
+        """
+        mine = self._at(name)
+
+        async def contained(step: Awaitable[None]) -> None:
+            try:
+                await step
+            except Exception as error:  # unforeseen: the other venues go on
+                log.exception("instruments not refreshed", venue=name)
+                result.failed.setdefault(name, describe_error(error))
+
+        async with anyio.create_task_group() as asking:
+            if mine and venue.traits.tells_instruments:
+                result.asked += len(mine)
+                asking.start_soon(contained, self._instruments(name, venue, mine, result, away))
+            if mine and venue.traits.tells_commissions:
+                asking.start_soon(contained, self._commissions(name, venue, mine, result))
 
     async def _instruments(
         self,
@@ -153,30 +182,32 @@ class InstrumentRefresh:
         venue: Venue,
         mine: Sequence[MarketSymbol],
         result: Refreshed,
+        away: list[Exception],
     ) -> None:
+        """Put in force what is told at once, and store it then: nothing waits for the database."""
         told: Mapping[str, Instrument] | None = None
         try:
             with anyio.fail_after(ASK_SECONDS):
                 told = await venue.instruments(mine)
         except (VenueError, TimeoutError) as error:
             result.failed[name] = f"instruments: {type(error).__name__}: {error}"
-        stored = await self._versions(name)
-        if told is None:
-            self._fall_back(name, mine, stored)
-            return
-        self._heard.add(name)
-        for symbol in mine:
-            await self._take(symbol, told.get(symbol.symbol), stored, result)
+        try:
+            if told is None:
+                await self._fall_back(name, mine)
+                return
+            self._heard.add(name)
+            taken = [self._take(symbol, told.get(symbol.symbol), result) for symbol in mine]
+            for symbol, is_new in filter(None, taken):
+                if words := await self._versions.keep(symbol, is_new=is_new):
+                    result.changed[symbol.symbol] = "; ".join(words)
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            away.append(error)
 
-    def _fall_back(
-        self,
-        name: VenueName,
-        mine: Sequence[MarketSymbol],
-        stored: Mapping[str, InstrumentVersion],
-    ) -> None:
+    async def _fall_back(self, name: VenueName, mine: Sequence[MarketSymbol]) -> None:
         """Put in force what a silent venue told last: that is better than what the file says."""
         if name in self._heard:
             return
+        stored = await self._versions.of(name)
         for symbol in mine:
             last = stored.get(symbol.symbol)
             if last is not None and why_not_so(last.instrument, symbol.instrument, ()) is None:
@@ -184,24 +215,14 @@ class InstrumentRefresh:
                 status = symbol.instrument.status
                 self._put_in_force(symbol, replace(last.instrument, status=status))
 
-    async def _versions(self, name: VenueName) -> dict[str, InstrumentVersion]:
-        if name not in self._stored:
-            async with self._database.connection() as connection:
-                self._stored[name] = await instrument_versions.select_latest(connection, name)
-        return self._stored[name]
-
-    async def _take(
-        self,
-        known: MarketSymbol,
-        told: Instrument | None,
-        stored: dict[str, InstrumentVersion],
-        result: Refreshed,
-    ) -> None:
-        """Put *told* in force at once, and store it then: no order is to wait for the database."""
+    def _take(
+        self, known: MarketSymbol, told: Instrument | None, result: Refreshed
+    ) -> tuple[MarketSymbol, bool] | None:
+        """Put *told* in force; return what is now, and whether it is new. None: it was refused."""
         name, now_in_force = known.symbol, known.instrument
         if told is None:
             result.refused[self._subject(known)] = "its venue tells nothing of it"
-            return
+            return None
         specs = [each for each in self._specs.values() if each.symbol == name]
         reason = why_not_so(told, now_in_force, specs)
         if reason is None:
@@ -210,18 +231,10 @@ class InstrumentRefresh:
             result.refused[self._subject(known)] = reason
             log.error("instrument refused", symbol=name, reason=reason)
             if told.status is now_in_force.status or told.venue != now_in_force.venue:
-                return
+                return None
             told = replace(now_in_force, status=told.status)  # it is true, whatever the rest is
-        if told != now_in_force:
-            known = self._put_in_force(known, told)
-        before = stored.get(name)
-        is_stored = before is not None and before.instrument == told
-        if is_stored and told == now_in_force:
-            return
-        words = [] if before is None else differences(before.instrument, told)
-        if words:
-            result.changed[name] = "; ".join(words)
-        await self._store(known, before, words, stored)
+        is_new = told != now_in_force
+        return (self._put_in_force(known, told) if is_new else known), is_new
 
     def _put_in_force(self, known: MarketSymbol, told: Instrument) -> MarketSymbol:
         """Change the instrument, here alone: all others see it from here on."""
@@ -232,33 +245,6 @@ class InstrumentRefresh:
             changes=differences(known.instrument, told),
         )
         return changed
-
-    async def _store(
-        self,
-        known: MarketSymbol,
-        before: InstrumentVersion | None,
-        words: Sequence[str],
-        stored: dict[str, InstrumentVersion],
-    ) -> None:
-        told, now = known.instrument, self._clock.now()
-        async with self._database.transaction(durable=True) as connection:
-            await symbols.put_symbol(connection, known)
-            if before is not None and not words:
-                return
-            version = await instrument_versions.insert(connection, told, now)
-            if before is not None:
-                severity: Severity = "warning" if warns(before.instrument, told) else "info"
-                await alerts.raise_alert(
-                    connection,
-                    AlertCode.INSTRUMENT_CHANGED,
-                    severity,
-                    self._subject(known),
-                    f"version {version}: {'; '.join(words)}",
-                    now,
-                )
-        stored[known.symbol] = InstrumentVersion(version=version, instrument=told)
-        if words:
-            log.warning("instrument changed", symbol=known.symbol, changes=list(words))
 
     async def _commissions(
         self,
