@@ -1,6 +1,7 @@
 """Writing candles: twice the same, two at once, other values."""
 
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,10 +15,11 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market import writer as writer_module
 from tradebotd.market.writer import CandleWriter, WriteCounts, candle_rows
 from tradebotd.storage import ohlc
-from tradebotd.storage.postgres.database import Database
+from tradebotd.storage.postgres.database import Database, Lane
 from tradebotd.storage.symbols import sync_symbols
 
 FEED = FeedName("fake")
+CHUNK, CUT_AT = 500, 5_000  # rows
 
 
 @pytest.fixture
@@ -187,3 +189,35 @@ async def test_candles_of_many_months_in_any_order_have_their_partitions(
     counts = await writer.write("BTCPERP", Timeframe.M1, candles, FEED)
 
     assert counts.inserted == await stored(database) == 600
+
+
+async def test_a_copy_that_is_cut_leaves_nothing_and_a_sound_connection(
+    database: Database, writer: CandleWriter
+) -> None:
+    """M3.5, N9: the daemon is stopped while COPY takes its rows."""
+    await writer.write("BTCPERP", Timeframe.M1, minutes(1), FEED)
+    async with database.connection() as connection:
+        (symbol_id,) = await connection.fetchrow("SELECT symbol_id FROM ohlc")
+    rows = candle_rows(SymbolId(symbol_id), Timeframe.M1, minutes(CUT_AT * 2), FEED)[1:]
+    taken = 0
+
+    def chunks() -> Iterator[Sequence[ohlc.CandleRow]]:
+        nonlocal taken
+        for start in range(0, len(rows), CHUNK):
+            if start >= CUT_AT:
+                cut.cancel()
+            taken += 1
+            yield rows[start : start + CHUNK]
+
+    with anyio.CancelScope() as cut:
+        async with database.connection(Lane.BULK) as connection:
+            await ohlc.copy_new(connection, chunks())
+
+    assert cut.cancelled_caught
+    assert 0 < taken * CHUNK <= CUT_AT + CHUNK
+    assert (database.pool_in_use, database.available) == (0, True)
+    for _ in range(2 * database.pool_size):  # whichever connection it was
+        assert await stored(database) == 1
+    async with database.connection(Lane.BULK) as connection:
+        assert await ohlc.copy_new(connection, [rows])
+    assert await stored(database) == CUT_AT * 2

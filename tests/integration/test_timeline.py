@@ -11,7 +11,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from tests.fakes.jobs import ScriptedJob
-from tradebotd.clocks.market import MarketClock
+from tradebotd.clocks.market import LONGEST_STANDSTILL_SECONDS, MarketClock
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import JobName
@@ -26,6 +26,7 @@ from tradebotd.storage.job_runs import RunRecord
 from tradebotd.storage.postgres.database import Database
 
 START = datetime(2026, 1, 31, 23, 57, tzinfo=UTC)  # a month ends on the way
+MINUTE = timedelta(minutes=1)
 MINUTES = 6
 END = START + timedelta(minutes=MINUTES)
 PULL, BOTS = JobName("realtime_pull"), JobName("run_bots")
@@ -318,6 +319,51 @@ async def test_paced_market_time_does_not_outrun_the_prices(database: Database) 
     assert len(ages) == 2 * len(list(Recorded().path(None)))
     assert max(ages[:-2]) <= AHEAD
     assert clock.now() == END
+
+
+async def test_paced_market_time_waits_for_a_run_but_not_for_ever(database: Database) -> None:
+    """2.4: a run that takes longer than a minute at this speed finds no candle late."""
+    host, is_running = [100.0], False
+    clock = MarketClock(START, 120, host_seconds=lambda: host[0])
+    played: list[datetime] = []
+    playback = Playback(
+        recording=Recorded(),
+        clock=clock,
+        reached=await read_reached(database),
+        on_tick=lambda tick: played.append(tick.at),
+        prime=lambda _: None,
+    )
+
+    async def never() -> None:
+        raise AssertionError("the data has not ended")
+
+    player = PacedPlayer(
+        playback=playback,
+        clock=clock,
+        ledger=RunLedger(database, deferred=False),
+        on_end=never,
+        must_wait=lambda: is_running,
+    )
+
+    async def passes(seconds: float) -> datetime:
+        host[0] += seconds
+        await playback.deliver(clock.now())
+        player._let_run()
+        return clock.now()
+
+    await passes(0)
+    await passes(1)
+    is_running = True
+    stands = {await passes(1) for _ in range(int(LONGEST_STANDSTILL_SECONDS) - 1)}
+    assert stands == {played[-1] + AHEAD}
+    is_running = False
+    assert await passes(1) in stands
+    assert await passes(1) > max(stands), "it goes on behind the run"
+
+    is_running = True
+    reached = [await passes(1) for _ in range(int(LONGEST_STANDSTILL_SECONDS) + 3)]
+    assert reached == sorted(reached)
+    assert reached[0] == reached[-5] < reached[-1], "no run keeps it for ever"
 
 
 async def test_paced_what_is_due_at_the_end_is_begun_before_the_end_is_told(

@@ -14,7 +14,7 @@ import structlog
 from anyio.lowlevel import checkpoint
 
 from tradebotd.clocks.host import monotonic
-from tradebotd.clocks.market import MarketClock
+from tradebotd.clocks.market import STANDSTILL_POLL_SECONDS, MarketClock
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import JobName
@@ -224,7 +224,8 @@ class PacedPlayer:
     """Player with a speed: each path point at its time, none skipped when late.
 
     Market time waits for it: on a busy host a replay is slower than its speed, and no price grows
-    old while the next one is on its way.
+    old while the next one is on its way. *must_wait*: it waits for a run, too, behind which candles
+    would be late, for as long as the clock stands still at most.
     """
 
     def __init__(
@@ -234,12 +235,14 @@ class PacedPlayer:
         clock: MarketClock,
         ledger: RunLedger,
         on_end: Callable[[], Awaitable[None]],
+        must_wait: Callable[[], bool] = lambda: False,
         commit_every_seconds: float = 1.0,
     ) -> None:
         self._playback = playback
         self._clock = clock
         self._ledger = ledger
         self._on_end = on_end
+        self._must_wait = must_wait
         self._commit_every = commit_every_seconds
         self._stopping = anyio.Event()
         self._warned = False
@@ -277,6 +280,8 @@ class PacedPlayer:
         return False
 
     def _let_run(self) -> None:
+        if self._must_wait():
+            return
         tick = self._playback.next
         self._lost += self._clock.run_no_further(None if tick is None else tick.at + AHEAD)
         if self._lost >= SLOWED_SECONDS:
@@ -287,6 +292,8 @@ class PacedPlayer:
         tick = self._playback.next
         following = self._playback.end if tick is None else min(tick.at, self._playback.end)
         seconds = (following - now).total_seconds() / self._clock.speed
+        if self._must_wait():
+            seconds = max(seconds, STANDSTILL_POLL_SECONDS)
         with anyio.move_on_after(max(0.0, min(seconds, self._commit_every))):
             await self._stopping.wait()
 

@@ -164,8 +164,8 @@ async def next_ids(connection: Connection, count: int) -> list[OrderId]:
 async def insert_order(connection: Connection, account: str, token: int, order: NewOrder) -> None:
     """Insert the order with the lease row FOR SHARE, so that no takeover commits in between.
 
-    An exit names its group (`exit_rows.insert` makes one). Raises AccountTakenError when the lease is no longer ours, OrderDeniedError while another order
-    of the kind is unsettled.
+    An exit names its group (`exit_rows.insert` makes one). Raises AccountTakenError when the lease
+    is no longer ours, OrderDeniedError while another entry of the bot is unsettled.
     """
     try:
         row_id = await connection.fetchval(

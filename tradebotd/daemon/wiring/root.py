@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 import anyio
 
@@ -26,6 +27,7 @@ from tradebotd.daemon.wiring.trading import Trading, wire_trading
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.job import JobSpec
+from tradebotd.jobs import realtime_pull, run_bots
 from tradebotd.jobs.calculate_pivots import CalculatePivots
 from tradebotd.jobs.daily_close import DailyClose
 from tradebotd.jobs.daily_reset import DailyReset
@@ -52,6 +54,9 @@ from tradebotd.storage import alerts, bots, settings
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
 from tradebotd.trading.execution.lease import Lease
+
+# Slower than a market minute at a replay's speed, they would find each candle late: time waits.
+HELD_TIME_FOR: Final = frozenset({realtime_pull.NAME, run_bots.NAME})
 
 
 @asynccontextmanager
@@ -243,7 +248,13 @@ def _player(
             ledger=ledger,
             on_end=app.pull_remaining,
         )
-    return PacedPlayer(playback=playback, clock=clock, ledger=ledger, on_end=app.pull_remaining)
+    return PacedPlayer(
+        playback=playback,
+        clock=clock,
+        ledger=ledger,
+        on_end=app.pull_remaining,
+        must_wait=lambda: not HELD_TIME_FOR.isdisjoint(runner.running),
+    )
 
 
 def _any_open(files: LoadedFiles, _spec: JobSpec, now: datetime) -> bool:

@@ -127,6 +127,8 @@ class ReportBooking:
                 return False
             if fill.fee and fill.fee_asset not in paid_in:
                 return False
+        # Unusual is neither an order with an excess, which counts in `excess_quantity` alone, as in
+        # the ledger, nor a final one: a fill is a fact, and `counted` leaves such a status alone.
         filled = sum((fill.quantity for fill in fills), order.filled_quantity)
         return (
             filled <= order.quantity
