@@ -161,7 +161,7 @@ async def test_no_venue_waits_for_another(database: Database) -> None:
         symbol = market_symbol(f"{name}USDT")
         instrument = replace(symbol.instrument, venue=VenueName(name))
         harness.symbols[symbol.symbol] = replace(symbol, instrument=instrument)
-        instruments._venues = {VenueName(name): other, **instruments._venues}  # type: ignore[dict-item]
+        instruments._venues = {VenueName(name): other, **instruments._venues}
     changes(harness, lot_size=D("0.01"))
     assert instruments._venues[SCRIPTED] is venue
     async with anyio.create_task_group() as tasks:
