@@ -8,10 +8,10 @@ import pytest
 
 from tests.fakes.resting import one, open_resting_harness, stops, sweep
 from tests.fakes.trading import SYMBOL, open_harness, spec
-from tests.fakes.venue import SCRIPTED
+from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule, SizingKind, SizingRule
 from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import OrderDeniedError
+from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.filters import LotSize, PercentPrice, SymbolStatus
 from tradebotd.domain.ids import BotName, ClientOrderId
@@ -20,6 +20,7 @@ from tradebotd.domain.order import OrderRequest
 from tradebotd.domain.order_type import OrderType, TimeInForce
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.venue import Replacement
+from tradebotd.storage import resting_counts
 from tradebotd.storage.postgres.database import Database
 
 D = Decimal
@@ -146,6 +147,21 @@ async def test_limit_entries_are_counted_beside_all_that_rests(database: Databas
     await harness.reconciler.run()
     await harness.enter("three", minute=1)
     assert len(harness.venue.resting) == 3
+
+
+async def test_an_order_at_the_market_counts_while_it_is_on_its_way(database: Database) -> None:
+    """M4.6: a venue counts open orders of any type; as a stop it counts nowhere."""
+    harness = await open_harness(database, spec("one"), spec("two", entry=LIMIT))
+    harness.set_filters(max_orders=1, max_stops=1)
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await harness.enter("one")
+    with pytest.raises(OrderDeniedError) as denied:
+        await harness.enter("two")
+    assert denied.value.rule is DenialRule.TOO_MANY_ORDERS
+    async with database.connection() as connection:
+        counts = await resting_counts.select(connection, SCRIPTED, SYMBOL)
+    assert (counts.orders, counts.stops) == (1, 0)
 
 
 async def test_a_stop_without_room_leaves_the_daemon_alone_on_guard(database: Database) -> None:

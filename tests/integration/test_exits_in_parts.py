@@ -86,6 +86,21 @@ async def test_a_close_that_is_cut_is_gone_on_with_by_the_sweep(database: Databa
     assert await sold(harness) == [1, 1, 1, 1]
 
 
+async def test_a_close_of_which_nothing_was_taken_is_not_gone_on_with(
+    database: Database,
+) -> None:
+    """M5.8: who asked for it was told that it failed."""
+    harness = await capped(database)
+    takes(harness, 0)
+    (position,) = harness.protection.held.values()
+    with pytest.raises(VenueError):
+        await harness.protection.close_now(position, CloseReason.MANUAL)
+    harness.clock.advance(timedelta(seconds=5))
+    await harness.protection.sweep(harness.clock.now())
+    assert (await harness.position())["quantity"] == 3
+    assert await sold(harness) == [1]
+
+
 async def test_a_step_of_a_ladder_leaves_the_rest(database: Database) -> None:
     """M5.6: what it leaves is meant to stay."""
     plan = ExitPlan(

@@ -436,3 +436,27 @@ async def test_dear_commissions_leave_more_cash_for_themselves(database: Databas
     assert costs.cost_buffer(instrument) == D("0.011")
     costs.put(SYMBOL, Commission(maker=D("0.01"), taker=D("0.01"), asset="BNB"))
     assert costs.cost_buffer(instrument) == D("0.002")
+    assert costs.base_fee(instrument) == D("0.01")
+
+
+@pytest.mark.parametrize(
+    ("asset", "in_base", "kept"),
+    [
+        (None, True, "0.001"),
+        ("BTC", False, "0.001"),
+        ("BNB", False, "0.001"),
+        ("USDT", False, "0"),
+        (None, False, "0"),
+    ],
+)
+async def test_a_fee_in_a_third_asset_may_be_kept_of_a_buy(
+    database: Database,
+    asset: str | None,
+    in_base: bool,  # noqa: FBT001 - a case
+    kept: str,
+) -> None:
+    """M4.6: Binance takes it of what is bought once the BNB have run out."""
+    harness = await open_harness(database)
+    costs = harness.path.instruments.costs
+    costs.put(SYMBOL, Commission(maker=D("0.0005"), taker=D("0.001"), asset=asset, in_base=in_base))
+    assert costs.base_fee(harness.symbols[SYMBOL].instrument) == D(kept)

@@ -1,4 +1,7 @@
-"""Orders of one symbol that rest at a venue, ours and those of others, as its filters count them."""
+"""Orders of one symbol that are open at a venue, ours and those of others, as its filters count.
+
+Those at the market count while they are on their way: a venue counts open orders of any type.
+"""
 
 from collections.abc import Sequence
 from typing import Final, LiteralString
@@ -9,13 +12,13 @@ from tradebotd.storage.postgres.database import Connection
 
 # One in doubt may rest. Exits of the positions $3 are left out: they make way, or are counted by the caller.
 SELECT_RESTING: Final[LiteralString] = """
-    SELECT count(*) AS orders, count(*) FILTER (WHERE type <> 'limit') AS stops
+    SELECT count(*) AS orders, count(*) FILTER (WHERE type NOT IN ('limit', 'market')) AS stops
       FROM (SELECT type FROM orders
-             WHERE venue = $1 AND symbol = $2 AND NOT settled AND type <> 'market'
+             WHERE venue = $1 AND symbol = $2 AND NOT settled
                AND (role = 'entry' OR position_id <> ALL ($3::bigint[]))
              UNION ALL
             SELECT type FROM external_orders
-             WHERE venue = $1 AND symbol = $2 AND gone_at IS NULL AND type <> 'market') AS resting
+             WHERE venue = $1 AND symbol = $2 AND gone_at IS NULL) AS resting
 """
 
 

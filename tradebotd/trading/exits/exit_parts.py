@@ -58,7 +58,12 @@ class UnfinishedExits:
         self._reasons: dict[PositionId, CloseReason] = {}
 
     def note(self, exit_: ExitIntent, part: ExitPart) -> None:
-        """Keep why the position ends as long as its order left something that can be sold."""
+        """Keep why the position ends as long as its order left something that can be sold.
+
+        An exit of which no order was made says nothing.
+        """
+        if not part.quantity:
+            return
         position = exit_.position
         instrument = self._symbols[position.symbol].instrument
         rest = replace(position, quantity=part.rest)

@@ -376,9 +376,10 @@ class MarketExits:
         except OrderRejectedError as error:
             self._worth.note_refusal(position_id, error.reason, part.quantity)
             raise
-        finally:
-            if prepared:
-                self.unfinished.note(exit_, part)
+        except OutcomeUnknownError:
+            self.unfinished.note(exit_, part)
+            raise
+        self.unfinished.note(exit_, part)
         check_no_self_trade(reports)
         part.is_sold = is_sold(reports)
         return part

@@ -25,11 +25,15 @@ class TradingCosts:
         self._told[symbol] = commission
 
     def base_fee(self, instrument: Instrument) -> Decimal:
-        """Return the fraction of a spot buy that the venue keeps as its fee."""
+        """Return the fraction of a spot buy that the venue keeps as its fee, at most.
+
+        A fee in a third asset (BNB) is taken of what is bought once there is none of that left.
+        """
         told = self._told.get(instrument.symbol)
         if told is None:
             return self._venues[instrument.venue].traits.base_fee
-        return _dearer(told) if told.in_base else ZERO
+        in_quote = not told.in_base and told.asset in {None, instrument.quote_asset}
+        return ZERO if in_quote else _dearer(told)
 
     def cost_buffer(self, instrument: Instrument) -> Decimal:
         """Return what a market order costs in cash beyond its price: never less than usual."""
