@@ -33,6 +33,7 @@ LEFT = """
      GROUP BY venue, symbol ORDER BY venue, symbol
 """
 KEPT = "SELECT venue, symbol, quantity, cost FROM futures_dust ORDER BY venue, symbol"
+CLOSED = "SELECT count(*) FROM positions WHERE closed_at IS NOT NULL"
 BOTS = {BOT: SYMBOL, BotName("two"): SYMBOL, BotName("third"): "ETHEUR"}
 EVENTS = 120
 FILES = load_migrations()
@@ -187,6 +188,10 @@ async def running_sums(connection: Connection) -> dict[tuple[str, CashKey], Deci
     }
 
 
+async def closed(connection: Connection) -> int:
+    return (await equity.select_bot_flows(connection)).closed
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_what_a_bot_has_realized_is_the_sum_of_its_positions(
     database: Database, seed: int
@@ -200,6 +205,7 @@ async def test_what_a_bot_has_realized_is_the_sum_of_its_positions(
 
             assert await running_sums(connection) == await full_sums(connection)
             assert await connection.fetch(KEPT) == await connection.fetch(LEFT)
+            assert await closed(connection) == await connection.fetchval(CLOSED)
 
         assert len(await full_sums(connection)) == len(BOTS)
         assert await connection.fetch(KEPT) != []
@@ -224,3 +230,4 @@ async def test_a_history_of_before_the_sums_is_in_them(postgres_server: Postgres
         async with database.connection() as connection:
             assert await running_sums(connection) == await full_sums(connection) != {}
             assert await connection.fetch(KEPT) == await connection.fetch(LEFT) != []
+            assert await closed(connection) == await connection.fetchval(CLOSED) != 0

@@ -243,6 +243,38 @@ async def test_a_round_trip_while_a_venue_answers_is_not_counted_twice(database:
     assert balance == account.balances["USDT"]
 
 
+async def test_a_round_trip_with_a_lower_number_than_an_earlier_one_is_seen(
+    database: Database,
+) -> None:
+    """M4.6: numbers are drawn in one order, and commits come in another."""
+    harness = await several(database, 1000)
+    accounts = VenueAccounts(harness.venues, lambda *_: None)
+    await harness.execute("ALTER SEQUENCE positions_id_seq RESTART WITH 1000")
+    await harness.enter("b0")
+    await close(harness, "b0")
+    await harness.enter("b2")
+    await harness.execute("ALTER SEQUENCE positions_id_seq RESTART WITH 10")
+    before = await flows_of(harness)
+    await close(harness, "b2")
+    await harness.enter("b1")
+    await close(harness, "b1")
+    account, after = await harness.venue.account(), await flows_of(harness)
+
+    assert accounts.remember(SCRIPTED, account, before, after, heard=False).mixed
+
+
+async def test_the_end_of_what_was_held_before_is_no_round_trip(database: Database) -> None:
+    """M4.6: nothing was bought meanwhile."""
+    harness = await several(database, 1000)
+    accounts = VenueAccounts(harness.venues, lambda *_: None)
+    await harness.enter("b0")
+    before = await flows_of(harness)
+    await close(harness, "b0")
+    account, after = await harness.venue.account(), await flows_of(harness)
+
+    assert not accounts.remember(SCRIPTED, account, before, after, heard=False).mixed
+
+
 async def test_an_entry_that_is_denied_for_caution_alone_asks_again(database: Database) -> None:
     """M4.6: its answer has an entry twice; by the next one that is booked."""
     harness = await several(database, 360)

@@ -67,10 +67,10 @@ PAYMENTS = "SELECT * FROM funding_payments"
 WRONG_SUMS = """
     SELECT bot, asset, kept.realized AS running, booked.realized AS full
       FROM bot_sums AS kept
-      FULL JOIN (SELECT p.bot, p.venue, m.quote_asset AS asset, sum(p.realized_pnl) AS realized
+      FULL JOIN (SELECT p.bot, p.venue, m.quote_asset AS asset, sum(p.realized_pnl) AS realized, count(p.closed_at) AS closed
                    FROM positions AS p JOIN market_symbols AS m USING (symbol)
                   GROUP BY p.bot, p.venue, m.quote_asset) AS booked USING (bot, venue, asset)
-     WHERE kept.realized IS DISTINCT FROM booked.realized
+     WHERE (kept.realized, kept.closed) IS DISTINCT FROM (booked.realized, booked.closed)
 """
 FEW = 3  # violations of a kind that are spelled out
 

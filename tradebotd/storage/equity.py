@@ -34,7 +34,7 @@ FLOWS: Final = """
        FROM (SELECT role, NOT (type <> 'market' AND (status IN ('new', 'partially_filled')
                                                      OR role = 'exit' AND status = 'pending_new')) AS moves
                FROM orders WHERE NOT settled) AS unsettled) AS under_way,
-    (SELECT id FROM positions WHERE closed_at IS NOT NULL ORDER BY id DESC LIMIT 1) AS last_closed
+    (SELECT coalesce(sum(closed), 0)::bigint FROM bot_sums) AS closed
 """
 _OF_ALL: Final = """,
     ARRAY(SELECT (c.name, s.venue, s.asset, s.realized)
@@ -120,8 +120,8 @@ class Flows:
     `exiting`: exits among them. `resting`: orders rest at a venue, and may fill at any moment.
     `sums`: the change of each purse by all that we have recorded, without the cost of open spot
     holdings.
-    `last_closed`: the newest of the closed positions; another one between two reads was opened and
-    closed in between, if the first did not hold it.
+    `closed`: how many positions have been closed, of all bots, in all. What it has grown by between
+    two reads, beyond what only the first one holds, was opened and closed in between.
     """
 
     sums: Mapping[CashKey, Decimal]
@@ -131,7 +131,7 @@ class Flows:
     moving: bool
     exiting: bool
     resting: bool
-    last_closed: PositionId | None = None
+    closed: int = 0
 
 
 class AccountHistory(NamedTuple):
@@ -191,7 +191,7 @@ def flows_of(row: Any) -> Flows:
         moving=moving > 0,
         exiting=exiting > 0,
         resting=unsettled > moving,
-        last_closed=row["last_closed"],
+        closed=row["closed"],
     )
 
 

@@ -126,7 +126,8 @@ class VenueAccounts:
         calm = not flows.moving and before == flows
         sold, sold_before = _sold(flows, name), _sold(before, name)
         # A round trip within the call is in neither of both, but for its result.
-        tripped = flows.last_closed != before.last_closed and flows.last_closed not in sold_before
+        ended = _ids(before) - _ids(flows)
+        tripped = flows.closed - before.closed > len(ended)
         exits = before.exiting or flows.exiting or bool(sold_before.items() - sold.items())
         entries = before.pending != flows.pending or bool(sold.keys() - sold_before.keys())
         exits, entries = exits or tripped, entries or tripped
@@ -200,6 +201,10 @@ def _sold(flows: Flows, venue: VenueName) -> dict[PositionId, Sold]:
         for holding in flows.holdings
         if holding.venue == venue
     }
+
+
+def _ids(flows: Flows) -> set[PositionId]:
+    return {holding.position_id for holding in flows.holdings}
 
 
 def _held(flows: Flows, venue: VenueName) -> dict[PositionId, Decimal]:
