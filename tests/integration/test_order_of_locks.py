@@ -4,7 +4,7 @@ Another transaction holds the bot's state, as an entry does while it is written.
 has nothing in hand yet that this one may want.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -45,7 +45,7 @@ ANOTHER_ENTRY: Final = """
 """
 FUTURES: Final = spec(position_type=PositionType.FUTURES, leverage=2, exits=ExitPlan())
 
-Deed = Callable[[], Awaitable[object]]
+Deed = Callable[[], Coroutine[Any, Any, object]]
 Story = Callable[[TradingHarness], Awaitable[Deed]]
 
 
@@ -123,7 +123,7 @@ def by_the_ledger(harness: TradingHarness) -> None:
     async def never(*_: Any) -> None:
         return None
 
-    harness.recorder._booking.book = never  # type: ignore[method-assign]
+    harness.recorder._booking.book = never  # type: ignore[method-assign,assignment]
 
 
 async def until_somebody_waits(connection: asyncpg.Connection) -> None:
