@@ -19,6 +19,7 @@ from tradebotd.domain.ids import ClientOrderId, OrderId
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.signal import SignalKind
 from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits import exit_parts
 
 D = Decimal
 
@@ -138,6 +139,25 @@ async def test_a_signal_is_made_again_while_something_is_left(database: Database
     await harness.run()
     position = await harness.position()
     assert (position["quantity"], position["close_reason"]) == (0, "signal")
+
+
+async def test_a_decision_is_not_carried_out_while_a_part_is_left(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M4.2: on the same candle, where one call sells one part."""
+    monkeypatch.setattr(exit_parts, "MOST_PARTS", 0)
+    harness = telling(await open_harness(database, spec(sizing=fixed(3))))
+    await harness.candles(100, 100)
+    harness.says(SignalKind.BUY)
+    await harness.run()
+    await told(harness)
+    await told(harness, market_lot=LotSize(maximum=D(1)))
+    await harness.minute()
+    harness.says(SignalKind.SELL, SignalKind.SELL, SignalKind.SELL)
+    for left in (2, 1, 0):
+        await harness.run()
+        assert (await harness.position())["quantity"] == left
+    assert (await harness.position())["close_reason"] == "signal"
 
 
 async def test_flatten_goes_on_while_it_sells(database: Database) -> None:
