@@ -9,6 +9,7 @@ from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.signal import SignalKind
+from tradebotd.risk.sizing import DEFAULT_COST_BUFFER
 from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
@@ -101,7 +102,7 @@ async def test_its_end_frees_the_cash_it_held(database: Database) -> None:
     held = await paper.harness.account.standing(
         await paper.harness.account.value(), paper.harness.clock.now()
     )
-    assert held.free[SCRIPTED, "USDT"] == 10_000 - 99
+    assert held.free[SCRIPTED, "USDT"] == 10_000 - 99 * (1 + DEFAULT_COST_BUFFER)
     await paper.point("99.5")
     paper.harness.clock.advance(timedelta(minutes=5))
 

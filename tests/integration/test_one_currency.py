@@ -13,6 +13,7 @@ from tradebotd.domain.errors import FeedError, OrderDeniedError, OutcomeUnknownE
 from tradebotd.domain.ids import BotName, ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
+from tradebotd.risk.sizing import DEFAULT_COST_BUFFER
 from tradebotd.storage import bots
 from tradebotd.storage.bots import LeasedState
 from tradebotd.storage.postgres.database import Database
@@ -139,7 +140,7 @@ async def test_a_resting_euro_entry_holds_euros_and_counts_in_dollars(database: 
     standing = await harness.account.standing(await harness.account.value(), harness.clock.now())
 
     assert standing.state.exposure == 2 * 76 * Decimal("1.25")
-    assert standing.free[SCRIPTED, "EUR"] == 1_000 - 2 * 76
+    assert standing.free[SCRIPTED, "EUR"] == 1_000 - 2 * 76 * (1 + DEFAULT_COST_BUFFER)
     assert standing.free[SCRIPTED, "USDT"] == 10_000
 
 
