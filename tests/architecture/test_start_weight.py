@@ -18,7 +18,7 @@ LOOP = {"asyncio", "anyio", "uvloop", "asyncpg", "apscheduler", "structlog", "tz
 # Of pydantic and of apscheduler, which ask every installed package for plugins of theirs.
 METADATA = {"importlib.metadata"}
 # Which importlib.metadata imports, or what of ours did for one function of many.
-HELPERS = {"csv", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
+HELPERS = {"csv", "difflib", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},

@@ -4,7 +4,6 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
 
@@ -19,6 +18,7 @@ from tradebotd.config.told_places import ToldPlaces
 from tradebotd.config.values import SecretReference
 from tradebotd.config.zone_database import in_force
 from tradebotd.domain.errors import ConfigError
+from tradebotd.domain.near_names import near_names
 
 SEARCHED: Final = (Path("config.toml"), Path("/etc/tradebotd/config.toml"))
 
@@ -136,7 +136,7 @@ def _unknown(location: tuple[str | int, ...]) -> str:
 
 
 def _meant(location: tuple[str | int, ...]) -> str | None:
-    near = get_close_matches(str(location[-1]), _known_keys(location[:-1]), n=1)
+    near = near_names(str(location[-1]), _known_keys(location[:-1]))
     return near[0] if near else None
 
 

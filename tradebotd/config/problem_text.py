@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Final
+
+from tradebotd.domain.near_names import near_names
 
 NAME_WORDS: Final = "letters, digits and . _ - only, at most 64, a letter or digit first"
 
@@ -15,7 +16,7 @@ WHERE_SECRETS_ARE: Final = (
 
 def unknown_name(path: str, name: str, known: Iterable[str], noun: str) -> str:
     names = sorted(known)
-    near = get_close_matches(name, names, n=1)
+    near = near_names(name, names)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"
     return f"{path}: there is no {noun} {name!r}; {hint}"
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from tradebotd.domain.decimals import ONE, ZERO, floor_to_step, plain
 from tradebotd.domain.side import Side
@@ -102,8 +103,7 @@ class PercentPrice:
         return self.sell_below * average, self.sell_above * average
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestingCounts:
+class RestingCounts(NamedTuple):
     """Orders of one symbol and account that rest: all of them, and those with a stop price."""
 
     orders: int = 0

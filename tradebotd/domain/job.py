@@ -1,9 +1,9 @@
 """Jobs: their declarations, the record of a run, and its outcome."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from tradebotd.domain.errors import describe_error
 from tradebotd.domain.ids import JobName, RunId
@@ -143,16 +143,14 @@ class Summary:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Outcome of a job, read off the database or the venue: `ok` if it had its intended effect."""
 
     ok: bool
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRun:
+class JobRun(NamedTuple):
     """A row of `job_runs`."""
 
     id: RunId | None
@@ -170,7 +168,7 @@ class JobRun:
     def closed(
         self, status: RunStatus, finished_at: datetime, summary: dict[str, Any], error: str | None
     ) -> "JobRun":
-        return replace(self, status=status, finished_at=finished_at, summary=summary, error=error)
+        return self._replace(status=status, finished_at=finished_at, summary=summary, error=error)
 
 
 def _describe(slot: Slot) -> str:

@@ -1,8 +1,9 @@
 """Codes that exchange_calendars knows, to recognize a typo where it is not installed. Pure."""
 
 from collections.abc import Collection
-from difflib import get_close_matches
 from typing import Final
+
+from tradebotd.domain.near_names import near_names
 
 # fmt: off
 CODES: Final = frozenset({
@@ -23,5 +24,5 @@ CODES: Final = frozenset({
 def nearest(code: str, known: Collection[str]) -> list[str]:
     """Return at most three of *known* that resemble *code*, regardless of case."""
     folded = {name.casefold(): name for name in known}
-    near = get_close_matches(code.casefold(), sorted(folded), n=3, cutoff=0.6)
+    near = near_names(code.casefold(), sorted(folded), most=3)
     return [folded[name] for name in near]

@@ -10,7 +10,6 @@ import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +18,7 @@ from typing import Any, Final, cast
 from pydantic import ValidationError
 
 from tradebotd.domain.errors import ConfigError, StrategyError
+from tradebotd.domain.near_names import near_names
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.evaluation import storable_error
 from tradebotd.strategies.param_words import ParamsReader, problems_of
@@ -84,7 +84,7 @@ def _from_entry_point(name: str) -> type[Any]:
     points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name not in points:
         known = sorted({*BUILT_IN, *points})
-        near = get_close_matches(name, known, n=1)
+        near = near_names(name, known)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
         ways = "or write package.module:Class or ./file.py:Class"
         raise ConfigError([f"strategy: there is no {name!r}; {hint}, {ways}"])
@@ -158,7 +158,7 @@ def _lines(problems: Mapping[str, str]) -> list[str]:
 
 
 def _unknown(key: str, known: list[str]) -> str:
-    near = get_close_matches(key, known, n=1)
+    near = near_names(key, known)
     told = f"known are {', '.join(known)}" if known else "it has none"
     hint = f"did you mean {near[0]!r}?" if near else told
     return f"params.{key}: unknown key; {hint}"
