@@ -300,7 +300,7 @@ class MatchingEngine:
         if self._order_prices.fill_at_once(request, prices):
             price = self._order_prices.at_once(request, prices)
         else:
-            price = cost_price(request)
+            price = cost_price(request, self.resting.market)
         done = self._execution(request, price, self._terms.taker, balances, locked)
         return done if isinstance(done, str) else None
 

@@ -107,6 +107,4 @@ class Promises:
     ) -> None:
         await paper_orders.decide_promise(changes.connection, order.id, status, reason, changes.at)
         changes.decided.add(order.id)
-        changes.reports.append(
-            resting_report(order.client_order_id, order.id, status, changes.at, order, reason)
-        )
+        changes.reports.append(resting_report(order, status, changes.at, reason))

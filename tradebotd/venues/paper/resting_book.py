@@ -79,12 +79,13 @@ class RestingBook:
 
     def locked(self, but: frozenset[int] = frozenset()) -> Locked:
         """Return what these orders hold of each asset. *but*: orders that hold nothing more."""
-        return locked_by(self, self._instruments, self._terms, but=but, market=self._market)
+        return locked_by(self, self._instruments, self._terms, but=but, market=self.market)
 
     def margins(self, futures: Iterable[PaperPosition]) -> dict[str, Decimal]:
         """Return what *futures*, and the orders that may open one, hold of each asset."""
-        return margins_of(futures, self, self._instruments, self._market)
+        return margins_of(futures, self, self._instruments, self.market)
 
-    def _market(self, symbol: str) -> Decimal | None:
+    def market(self, symbol: str) -> Decimal | None:
+        """Return the last price; None until the symbol's first tick."""
         prices = self._prices.last_prices(symbol)
         return None if prices is None else prices.current

@@ -28,10 +28,6 @@ Market = Callable[[str], Decimal | None]
 """Return the price at which a symbol trades now; None until its first tick."""
 
 
-def no_market(symbol: str) -> Decimal | None:  # noqa: ARG001 - where nothing rests at the market
-    return None
-
-
 class TriggeredOrder(NamedTuple):
     """A resting order whose price was met, with its fill price and its fee rate.
 
@@ -71,12 +67,14 @@ def triggered_by(
         arrived_at = order.accepted_at + terms.latency
         if compared is None or arrived_at >= compared.at:
             continue
-        at_once = fills_at_once(as_met, prices.current, instrument, terms)
-        if not (at_once or order.triggered or works_on(order.request)):
+        lasts = order.triggered or works_on(order.request)
+        arrives = not lasts or (bool(terms.latency) and prices.is_first_since(arrived_at))
+        takes = as_met.type is OrderType.MARKET or (
+            arrives and fills_at_once(as_met, prices.current, instrument, terms)
+        )
+        if not (takes or lasts):
             triggered.append(TriggeredOrder(order, price=None, fee_rate=terms.taker, expires=True))
             continue
-        arrives = bool(terms.latency) and prices.is_first_since(arrived_at)
-        takes = at_once and (arrives or as_met.type is OrderType.MARKET)
         if not (takes or _is_reached(as_met, level_of(as_met), compared.current)):
             continue
         if order.linked_id is not None and order.linked_id in linked:
@@ -158,7 +156,7 @@ def level_of(request: OrderRequest) -> Decimal:
     return level
 
 
-def cost_price(request: OrderRequest, market: Market = no_market) -> Decimal:
+def cost_price(request: OrderRequest, market: Market) -> Decimal:
     """Return the worst price that a resting order may be filled at, before costs.
 
     One at the market takes what there is: *market* is the price by symbol, None where there is
@@ -184,8 +182,8 @@ def locked_by(
     instruments: Mapping[str, Instrument],
     terms: PaperTerms,
     *,
-    but: frozenset[int] = frozenset(),
-    market: Market = no_market,
+    but: frozenset[int],
+    market: Market,
 ) -> Locked:
     """Return inventory behind resting sells and cash behind resting buys; linked ones lock it once.
 
@@ -218,7 +216,7 @@ def margins_of(
     positions: Iterable[PaperPosition],
     orders: Iterable[RestingOrder],
     instruments: Mapping[str, Instrument],
-    market: Market = no_market,
+    market: Market,
 ) -> dict[str, Decimal]:
     """Return what futures positions, and the orders that may open one, hold of each asset."""
     used: dict[str, Decimal] = {}

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderRejectedError
@@ -23,14 +23,6 @@ from tradebotd.venues.paper.fill_model import Execution
 
 DUPLICATE: Final = "duplicate client order id"
 NO_MORE: Final = "nothing more was left to reduce"
-
-
-class Outcome(NamedTuple):
-    """State of an order after a fill. `filled`: all of it so far; `reason`: why its rest ended."""
-
-    status: OrderStatus
-    filled: Decimal
-    reason: str | None
 
 
 @dataclass(slots=True)
@@ -67,36 +59,16 @@ async def end(
         if order.id in ended:
             # A part of it may have been filled in this very transaction.
             now = replace(order, filled_quantity=ended[order.id])
-            changes.reports.append(
-                resting_report(order.client_order_id, order.id, status, changes.at, now, reason)
-            )
+            changes.reports.append(resting_report(now, status, changes.at, reason))
 
 
 async def promise(
     changes: BookChanges, old: ClientOrderId, new: ClientOrderId, request: OrderRequest
 ) -> None:
     """Book *new* as promised in the place of *old*: its row says so until that is decided."""
-    order_id = await paper_orders.insert_order(
-        changes.connection,
-        new,
-        request,
-        changes.at,
-        status=OrderStatus.PENDING_NEW,
-        filled=ZERO,
-        linked_id=old,
-    )
-    if order_id is None:
-        raise OrderRejectedError(DUPLICATE)
-    order = RestingOrder(
-        id=order_id,
-        client_order_id=new,
-        request=request,
-        filled_quantity=ZERO,
-        accepted_at=changes.at,
-        linked_id=old,
-    )
+    order = await _insert(changes, new, request, OrderStatus.PENDING_NEW, linked_id=old)
     changes.promised.append(order)
-    changes.reports.append(resting_report(new, order_id, OrderStatus.NEW, changes.at, order))
+    changes.reports.append(resting_report(order, OrderStatus.NEW, changes.at))
 
 
 async def trigger(changes: BookChanges, order: RestingOrder) -> None:
@@ -116,17 +88,7 @@ async def wait(changes: BookChanges, order: RestingOrder) -> None:
 async def book_refused(
     changes: BookChanges, client_order_id: ClientOrderId, request: OrderRequest
 ) -> None:
-    order_id = await paper_orders.insert_order(
-        changes.connection,
-        client_order_id,
-        request,
-        changes.at,
-        status=OrderStatus.REJECTED,
-        filled=ZERO,
-        reason=changes.refused,
-    )
-    if order_id is None:
-        raise OrderRejectedError(DUPLICATE)
+    await _insert(changes, client_order_id, request, OrderStatus.REJECTED, reason=changes.refused)
 
 
 async def rest(
@@ -141,57 +103,20 @@ async def rest(
     """Let it wait for its price; one that may not wait ends at once, if it has arrived."""
     rests = on_its_way or works_on(request)
     status = OrderStatus.NEW if rests else OrderStatus.EXPIRED
-    order_id = await paper_orders.insert_order(
-        changes.connection,
-        client_order_id,
-        request,
-        changes.at,
-        status=status,
-        filled=ZERO,
-        linked_id=linked_id,
-        leverage=leverage,
-    )
-    if order_id is None:
-        raise OrderRejectedError(DUPLICATE)
-    order = RestingOrder(
-        id=order_id,
-        client_order_id=client_order_id,
-        request=request,
-        filled_quantity=ZERO,
-        accepted_at=changes.at,
-        linked_id=linked_id,
-        leverage=leverage,
+    order = await _insert(
+        changes, client_order_id, request, status, linked_id=linked_id, leverage=leverage
     )
     if rests:
         changes.rested.append(order)
-    changes.reports.append(resting_report(client_order_id, order_id, status, changes.at, order))
+    changes.reports.append(resting_report(order, status, changes.at))
 
 
 async def book_expired(
     changes: BookChanges, client_order_id: ClientOrderId, request: OrderRequest, reason: str
 ) -> None:
     """Book an order that was taken, and ended without a fill."""
-    status, at = OrderStatus.EXPIRED, changes.at
-    order_id = await paper_orders.insert_order(
-        changes.connection,
-        client_order_id,
-        request,
-        at,
-        status=status,
-        filled=ZERO,
-        reason=reason,
-    )
-    if order_id is None:
-        raise OrderRejectedError(DUPLICATE)
-    order = RestingOrder(
-        id=order_id,
-        client_order_id=client_order_id,
-        request=request,
-        filled_quantity=ZERO,
-        accepted_at=at,
-        linked_id=None,
-    )
-    changes.reports.append(resting_report(client_order_id, order_id, status, at, order, reason))
+    order = await _insert(changes, client_order_id, request, OrderStatus.EXPIRED, reason=reason)
+    changes.reports.append(resting_report(order, OrderStatus.EXPIRED, changes.at, reason))
 
 
 async def book(
@@ -217,9 +142,19 @@ async def book(
         status, reason = OrderStatus.PARTIALLY_FILLED, None
     else:
         status, reason = OrderStatus.EXPIRED, rest
-    outcome = Outcome(status, filled, reason)
-    leverage = 1 if done.position is None else done.position.leverage
-    booked = order or await _came(changes, client_order_id, asked, leverage, outcome)
+    if order is None:
+        leverage = 1 if done.position is None else done.position.leverage
+        booked = await _insert(
+            changes,
+            client_order_id,
+            asked,
+            status,
+            filled=filled,
+            reason=reason,
+            leverage=leverage,
+        )
+    else:
+        booked = replace(order, filled_quantity=filled)
     fill = await _fill(changes, booked, request, done)
     report = OrderReport(
         client_order_id=client_order_id,
@@ -238,40 +173,47 @@ async def book(
     if status is not OrderStatus.PARTIALLY_FILLED:
         changes.ended.add(booked.id)
         return
-    booked = replace(booked, filled_quantity=filled)
     if asked.type in CONDITIONAL and not booked.triggered:
         await trigger(changes, booked)
     else:
         changes.rested.append(booked)
 
 
-async def _came(
+async def _insert(
     changes: BookChanges,
     client_order_id: ClientOrderId,
     request: OrderRequest,
-    leverage: int,
-    outcome: Outcome,
+    status: OrderStatus,
+    *,
+    filled: Decimal = ZERO,
+    reason: str | None = None,
+    linked_id: str | None = None,
+    leverage: int = 1,
 ) -> RestingOrder:
-    """Insert an order that trades as it comes. Raises OrderRejectedError if its id is known."""
+    """Insert an order that comes. Raises OrderRejectedError if its id is known.
+
+    That rolls the whole transaction back.
+    """
     order_id = await paper_orders.insert_order(
         changes.connection,
         client_order_id,
         request,
         changes.at,
-        status=outcome.status,
-        filled=outcome.filled,
-        reason=outcome.reason,
+        status=status,
+        filled=filled,
+        reason=reason,
+        linked_id=linked_id,
         leverage=leverage,
     )
     if order_id is None:
-        raise OrderRejectedError(DUPLICATE)  # the whole transaction is rolled back
+        raise OrderRejectedError(DUPLICATE)
     return RestingOrder(
         id=order_id,
         client_order_id=client_order_id,
         request=request,
-        filled_quantity=ZERO,
+        filled_quantity=filled,
         accepted_at=changes.at,
-        linked_id=None,
+        linked_id=linked_id,
         leverage=leverage,
     )
 
@@ -322,9 +264,7 @@ def open_reports(
 ) -> list[OrderReport]:
     """Return a report of each resting order in *symbols*; None: in all."""
     return [
-        resting_report(
-            order.client_order_id, order.id, resting_status(order), order.accepted_at, order
-        )
+        resting_report(order, resting_status(order), order.accepted_at)
         for order in orders
         if symbols is None or order.request.symbol in symbols
     ]
@@ -335,16 +275,11 @@ def resting_status(order: RestingOrder) -> OrderStatus:
 
 
 def resting_report(
-    client_order_id: ClientOrderId,
-    order_id: int,
-    status: OrderStatus,
-    at: datetime,
-    order: RestingOrder,
-    reason: str | None = None,
+    order: RestingOrder, status: OrderStatus, at: datetime, reason: str | None = None
 ) -> OrderReport:
     return OrderReport(
-        client_order_id=client_order_id,
-        venue_order_id=VenueOrderId(str(order_id)),
+        client_order_id=order.client_order_id,
+        venue_order_id=VenueOrderId(str(order.id)),
         status=status,
         filled_quantity=order.filled_quantity,
         reason=reason,
