@@ -99,6 +99,10 @@ class TriggerBook:
             return _QUIET
         return book.reached(price, self._entries)
 
+    def watches(self, symbol: str) -> bool:
+        """Return whether any position of the symbol is in the book."""
+        return symbol in self._symbols
+
     def quiet(self, symbol: str, price: Decimal) -> bool:
         """Return whether *price* would move nothing and end nothing."""
         book = self._symbols.get(symbol)

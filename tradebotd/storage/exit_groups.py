@@ -110,6 +110,11 @@ class ExitGroup(NamedTuple):
     def unsettled(self) -> tuple[GroupOrder, ...]:
         return tuple(order for order in self.orders if not order.settled)
 
+    @property
+    def in_doubt(self) -> bool:
+        """Return whether nobody knows of any of its orders whether it is there."""
+        return all(order.is_in_doubt for order in self.unsettled)
+
 
 @dataclass(slots=True)
 class Groups:

@@ -150,7 +150,7 @@ def _beside_both(active: ExitGroup, retiring: ExitGroup, context: ConflictContex
     active one. Both on the terms on which it would go beside one in doubt.
     """
     rests_now = any(order.is_live for order in active.unsettled)
-    doubtful = _in_doubt(retiring) and (rests_now or _in_doubt(active))
+    doubtful = retiring.in_doubt and (rests_now or active.in_doubt)
     if context.kind is not GroupKind.MARKET or not doubtful:
         return _UNSETTLED
     repeats = context.part and GroupKind.MARKET in {active.kind, retiring.kind}
@@ -165,12 +165,12 @@ def _held_up(retiring: ExitGroup, context: ConflictContext, *, overlaps: bool) -
     if not retiring.unsettled:
         return None if context.cleared else CancelAll(retiring)
     again = context.part and retiring.kind is GroupKind.MARKET
-    at_once = overlaps or (context.capped and _in_doubt(retiring))
+    at_once = overlaps or (context.capped and retiring.in_doubt)
     if context.kind is GroupKind.MARKET and at_once and not again:
         return None
     if not context.cleared:
         return CancelAll(retiring)
-    if _in_doubt(retiring):
+    if retiring.in_doubt:
         return VerifyNotExecuted(retiring.unsettled)
     return _UNSETTLED
 
@@ -178,10 +178,6 @@ def _held_up(retiring: ExitGroup, context: ConflictContext, *, overlaps: bool) -
 def _is_promised(context: ConflictContext) -> bool:
     """Return whether the venue would promise it: an order that rests for another that rests."""
     return context.replacement is Replacement.PROMISED and context.kind is GroupKind.RESTING
-
-
-def _in_doubt(group: ExitGroup) -> bool:
-    return all(order.is_in_doubt for order in group.unsettled)
 
 
 def rests(order: GroupOrder) -> bool:

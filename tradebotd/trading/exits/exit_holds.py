@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,6 +31,7 @@ class _Met:
     pair: RestingPair
     target: bool
     at: datetime
+    passed_over: bool = False  # the grace is over, and the position is there
 
     def is_of(self, pair: RestingPair, *, target: bool) -> bool:
         """Return whether that order still rests as it was, and is the one met now."""
@@ -66,7 +67,6 @@ class ExitHolds:
         self._probes: dict[PositionId, datetime] = {}  # when an exit is sent in spite of a status
         self._grace = GRACE if clock.speed else timedelta()
         self._met: dict[PositionId, _Met] = {}
-        self._passed_over: dict[PositionId, RestingPair] = {}  # met, and the position is there
 
     def reason(self, exit_: ExitIntent) -> str | None:
         """Return why the exit must wait; None when it need not.
@@ -124,7 +124,6 @@ class ExitHolds:
 
     def _forget_touch(self, position_id: PositionId) -> None:
         self._met.pop(position_id, None)
-        self._passed_over.pop(position_id, None)
 
     def on_price_turned(self, position_id: PositionId) -> None:
         """Give what rests its grace again, the next time that the price meets it.
@@ -143,7 +142,8 @@ class ExitHolds:
         them, the exit is written once the stop is gone, for what it has left; else it is the venue
         that takes it for something left.
         """
-        pair = self._passed_over.get(position.id)
+        met = self._met.get(position.id)
+        pair = met.pair if met is not None and met.passed_over else None
         taken = False
         try:
             yield
@@ -156,7 +156,8 @@ class ExitHolds:
 
     def is_passed_over(self, position_id: PositionId) -> bool:
         """Return whether the price has met its resting stop, and that has not ended it."""
-        return position_id in self._passed_over
+        met = self._met.get(position_id)
+        return met is not None and met.passed_over
 
     def _rests_just_triggered(self, exit_: ExitIntent) -> bool:
         position = exit_.position
@@ -173,5 +174,5 @@ class ExitHolds:
         if now < met.at + self._grace:
             return True
         if not target:
-            self._passed_over[position.id] = resting
+            self._met[position.id] = replace(met, pair=resting, passed_over=True)
         return False

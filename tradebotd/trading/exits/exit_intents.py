@@ -131,6 +131,15 @@ def _is_the_same(exit_: ExitIntent, current: Position, hit: tuple[CloseReason, D
     return hit[0] is not target
 
 
+def unsellable(position: Position, price: Decimal | None, why: str = "") -> OrderDeniedError:
+    """Return the denial of an exit of which nothing can be sold, worth *price* a unit."""
+    at = "" if price is None else f" at {price:f}"
+    return OrderDeniedError(
+        DenialRule.BELOW_VENUE_MINIMUM,
+        f"{position.venue} sells no {position.quantity:f} {position.symbol}{at}{why}",
+    )
+
+
 def market_exit(
     exit_: ExitIntent, position: Position, instrument: Instrument, price: Decimal | None = None
 ) -> OrderIntent:
@@ -142,11 +151,7 @@ def market_exit(
     instrument = instrument.order(OrderType.MARKET)
     quantity, step = sellable_now(position, price, instrument), None
     if not quantity:
-        at = "" if price is None else f" at {price:f}"
-        raise OrderDeniedError(
-            DenialRule.BELOW_VENUE_MINIMUM,
-            f"{position.venue} sells no {position.quantity:f} {position.symbol}{at}",
-        )
+        raise unsellable(position, price)
     if exit_.reason is CloseReason.DUST:
         raise OrderDeniedError(
             DenialRule.POSITION_CHANGED, f"position {position.id} can be sold now"

@@ -43,7 +43,7 @@ class ExitPart:
 
 def is_sold(reports: Sequence[OrderReport]) -> bool:
     """Return whether the part is known to be sold, so that the next one may follow at once."""
-    return bool(reports) and all(report.status is OrderStatus.FILLED for report in reports[:1])
+    return bool(reports) and reports[0].status is OrderStatus.FILLED
 
 
 class UnfinishedExits:

@@ -366,8 +366,7 @@ class ExitPlacement:
         try:
             await self._orders.clear(group)
         except (VenueError, TimeoutError):
-            in_doubt = all(order.is_in_doubt for order in group.unsettled)
-            if request.kind is not GroupKind.MARKET or not in_doubt:
+            if request.kind is not GroupKind.MARKET or not group.in_doubt:
                 raise
 
     async def reactivate(self, position_id: PositionId, group: ExitGroup) -> None:

@@ -16,8 +16,7 @@ Build = Callable[[Position], list[OrderIntent]]
 
 
 def unsettled(groups: Groups) -> list[GroupOrder]:
-    both = (groups.active, groups.retiring)
-    return [order for group in both if group is not None for order in group.unsettled]
+    return [order for group in groups.newest_first for order in group.unsettled]
 
 
 def beyond_doubt(

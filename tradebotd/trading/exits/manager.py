@@ -212,8 +212,11 @@ class ExitManager:
     def _met_around(self, symbol: str) -> Iterator[ExitIntent]:
         """Yield the exits met by prices that are made from the last one: its bid and ask."""
         for kind in self._prices.made_from_last(symbol):
+            book = self._book.of(kind)
+            if not book.watches(symbol):
+                continue  # to make a price costs more than to ask
             price = self._prices.price(symbol, kind)
-            if price is not None and not self._book.of(kind).quiet(symbol, price):
+            if price is not None and not book.quiet(symbol, price):
                 yield from self._met(symbol, price, kind)
 
     async def _end(self, exits: Sequence[ExitIntent], at: datetime) -> None:

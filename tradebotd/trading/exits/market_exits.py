@@ -83,7 +83,6 @@ class MarketExits:
         sequential: bool,
     ) -> None:
         self._placement = placement
-        self._database = database
         self._clock = clock
         self._symbols = symbols
         self._calendars = calendars

@@ -69,21 +69,21 @@ class RestingCapability:
 
         What rests all the same stays: no other could take its place.
         """
-        has_stop = position.stop_loss is not None or position.trailing_stop is not None
         known = position.symbol in self._symbols and position.venue in self._venues
-        return has_stop and known and self._types(position).stop is None
+        return _has_stop(position) and known and self._types(position).stop is None
 
     def stays(self, position: Position, rests: RestingPair | None) -> bool:
         """Return whether what *rests* stays, since no other stop could take its place.
 
         Its venue takes none any more, or the filters that it tells now shut the position in.
         """
+        if not _has_stop(position):
+            return False
         if self.takes_no_stop(position):
             return True
         if rests is None or rests.quantity > position.quantity:
             return False
-        has_stop = position.stop_loss is not None or position.trailing_stop is not None
-        return has_stop and self.wanted(position) is None
+        return self.wanted(position) is None
 
     def taken_by_venue_alone(self, position: Position) -> str | None:
         """Return why no stop rests, though its venue takes some: its symbol takes none of them.
@@ -143,3 +143,7 @@ def end_of(lasts: TimeInForce, placed_at: datetime, calendar: Calendar) -> datet
     A DAY order ends with the session it was placed in, also on a half day; a lunch is no end.
     """
     return calendar.next_close(placed_at) if lasts is TimeInForce.DAY else None
+
+
+def _has_stop(position: Position) -> bool:
+    return position.stop_loss is not None or position.trailing_stop is not None

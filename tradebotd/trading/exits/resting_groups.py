@@ -2,41 +2,33 @@
 
 from decimal import Decimal
 
-from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.market.calendars import Calendar
 from tradebotd.risk.resting_types import STOPS, RestingTypes
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, GroupOrder, Groups
+from tradebotd.trading.exits.exit_conflicts import rests
 from tradebotd.trading.exits.exit_intents import RestingPair
 from tradebotd.trading.exits.resting_capability import end_of
-
-_MAY_REST = frozenset(OrderType) - {OrderType.MARKET}
 
 
 def is_resting(group: ExitGroup) -> bool:
     return group.kind is GroupKind.RESTING and any(order.is_live for order in group.unsettled)
 
 
-def in_doubt(group: ExitGroup) -> bool:
-    return all(order.is_in_doubt for order in group.unsettled)
-
-
 def unknown(groups: Groups) -> bool:
     """Return whether orders are in doubt, and none is known to rest."""
-    present = [group for group in (groups.active, groups.retiring) if group is not None]
-    doubtful = any(order.is_in_doubt for group in present for order in group.unsettled)
+    orders = (order for group in groups.newest_first for order in group.unsettled)
+    doubtful = any(order.is_in_doubt for order in orders)
     return doubtful and not any_rests(groups)
 
 
 def any_rests(groups: Groups) -> bool:
-    return any(
-        group is not None and is_resting(group) for group in (groups.active, groups.retiring)
-    )
+    return any(is_resting(group) for group in groups.newest_first)
 
 
 def pair_of(group: ExitGroup, calendar: Calendar) -> RestingPair | None:
     """Return what rests, by whichever types; None when not all of it is acknowledged."""
-    live = [order for order in group.unsettled if order.is_live and order.type in _MAY_REST]
+    live = [order for order in group.unsettled if order.is_live and rests(order)]
     stop = next((order for order in live if order.type in STOPS), None)
     target = next((order for order in live if order.type not in STOPS), None)
     if stop is None or stop.stop_price is None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 
@@ -52,10 +52,18 @@ class _ForAWhile:
         return until is not None and self._clock.now() < until
 
 
+class Fitting(NamedTuple):
+    """What of a pair may rest. `cancels_first`: its own stop has to be gone before, since there is
+    no room for both.
+    """
+
+    pair: RestingPair
+    cancels_first: bool = False
+
+
 class RestingRoom:
     """Room by symbol. `stops_only`: positions whose target stays with the daemon, since there was
-    room for one order a moment ago. `cancels_first`: those whose own stop has to be gone before
-    another may rest, since there is no room for both.
+    room for one order a moment ago.
     """
 
     def __init__(self, database: Database, venues: Mapping[VenueName, Venue], clock: Clock) -> None:
@@ -65,12 +73,11 @@ class RestingRoom:
         # On their way, by position: the symbol and its orders.
         self._reserved: dict[PositionId, tuple[str, RestingCounts]] = {}
         self.stops_only = _ForAWhile(clock)
-        self.cancels_first: set[PositionId] = set()
 
     @asynccontextmanager
     async def reserved(
         self, position: Position, pair: RestingPair, instrument: Instrument
-    ) -> AsyncIterator[RestingPair]:
+    ) -> AsyncIterator[Fitting]:
         """Hold the room for what of *pair* may rest, all of it or the stop alone; place it within.
 
         Raises OrderDeniedError, by the filter's name, where no stop may rest: the daemon guards
@@ -79,8 +86,8 @@ class RestingRoom:
         _check_taken(pair, instrument)
         async with self._one_at_a_time:
             fitting = await self._fitting(position, pair, instrument)
-            self._reserved[position.id] = (position.symbol, _orders_of(fitting))
-        if pair.target is not None and fitting.target is None:
+            self._reserved[position.id] = (position.symbol, _orders_of(fitting.pair))
+        if pair.target is not None and fitting.pair.target is None:
             self.stops_only.add(position.id)
         elif pair.target is not None:
             self.stops_only.discard(position.id)
@@ -91,22 +98,21 @@ class RestingRoom:
 
     async def _fitting(
         self, position: Position, pair: RestingPair, instrument: Instrument
-    ) -> RestingPair:
-        self.cancels_first.discard(position.id)
+    ) -> Fitting:
         if instrument.max_orders is None and instrument.max_stops is None:
-            return pair
+            return Fitting(pair)
         alone, overlaps = replace(pair, target=None), self._overlaps(position)
         there = await self._counted(position, with_own=overlaps)
         if _refusal(pair, there, instrument) is None:
-            return pair
-        refusal = _refusal(alone, there, instrument)
+            return Fitting(pair)
+        refusal, cancels_first = _refusal(alone, there, instrument), False
         if refusal is not None and overlaps:
             without_own = await self._counted(position, with_own=False)
             refusal = _refusal(alone, without_own, instrument)
-            self.cancels_first.add(position.id)
+            cancels_first = True
         if refusal is not None:
             raise OrderDeniedError(*refusal)
-        return alone
+        return Fitting(alone, cancels_first)
 
     def _overlaps(self, position: Position) -> bool:
         """Return whether its exits do not make way before others rest in their place."""
@@ -132,7 +138,6 @@ class RestingRoom:
         )
 
     def forget(self, position_id: PositionId) -> None:
-        self.cancels_first.discard(position_id)
         self.stops_only.discard(position_id)
 
 

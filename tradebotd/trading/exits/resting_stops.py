@@ -49,9 +49,9 @@ from tradebotd.trading.exits.promised_stops import PromisedStops
 from tradebotd.trading.exits.refused_stops import RefusedStops
 from tradebotd.trading.exits.resting_capability import RestingCapability
 from tradebotd.trading.exits.resting_days import RestingDays
-from tradebotd.trading.exits.resting_groups import any_rests, in_doubt, is_resting
+from tradebotd.trading.exits.resting_groups import any_rests, is_resting
 from tradebotd.trading.exits.resting_queue import RestingQueue
-from tradebotd.trading.exits.resting_room import RestingRoom
+from tradebotd.trading.exits.resting_room import Fitting, RestingRoom
 
 log = structlog.get_logger(__name__)
 
@@ -276,7 +276,7 @@ class RestingStops:
             return
         instrument = self._symbols[position.symbol].instrument
         async with self._room.reserved(position, wanted, instrument) as fitting:
-            if rests is not None and near_enough(rests, fitting, position.side):
+            if rests is not None and near_enough(rests, fitting.pair, position.side):
                 self._settled(position.id, rests)  # there is no room for its target yet
             else:
                 await self._place(position, fitting, rests, read if is_fresh else None)
@@ -294,7 +294,7 @@ class RestingStops:
             if not self._promises.end(position.id):
                 return True
             self._broken(position, retiring)
-        elif in_doubt(active) and is_resting(retiring):
+        elif active.in_doubt and is_resting(retiring):
             pass  # the resting one stays until the other's outcome is known
         elif self._promises.is_pending(position, groups):
             await self._await_promise(position, groups)
@@ -305,10 +305,11 @@ class RestingStops:
     async def _place(
         self,
         position: Position,
-        wanted: RestingPair,
+        fitting: Fitting,
         rests: RestingPair | None,
         read: ExitRead | None,
     ) -> None:
+        wanted, cancels_first = fitting
         held_back = self._placement.orders.held_back(position.venue)
         if held_back is not None:  # no refusal: it is due as soon as it may leave
             self._missing.timers.hold_until(position.id, self._clock.now() + held_back.pause)
@@ -331,9 +332,8 @@ class RestingStops:
             placed[:] = [self._days.placed_now(pair, position)]
             return resting_exits(current, pair, self._capability.limit(current, pair))
 
-        makes_way = position.id in self._room.cancels_first
         place = partial(self._placement.place, position.id, GroupKind.RESTING, build, [])
-        await place(read=read, clears=not self.is_attended, cancels_first=makes_way)
+        await place(read=read, clears=not self.is_attended, cancels_first=cancels_first)
         self._moved_at[position.id] = self._clock.now()
         if lost:  # not to an exit of our own that is under way: that would have been denied
             self._missing.lost[position.id] = NOT_THERE

@@ -22,7 +22,7 @@ from tradebotd.ports.venue import Venue
 from tradebotd.storage import alerts, instrument_versions
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import subject
-from tradebotd.trading.exits.exit_intents import ExitIntent, sellable_now
+from tradebotd.trading.exits.exit_intents import ExitIntent, sellable_now, unsellable
 from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.exit_worth import ExitWorth
 from tradebotd.trading.prices.average_price import told_average
@@ -59,8 +59,9 @@ class WriteOffs:
         """
         position = exit_.position
         instrument = self._symbols[position.symbol].instrument
-        if not sellable_now(position, self._worth.of(exit_), instrument):
-            raise _unsellable(position, self._worth.of(exit_), "")
+        worth = self._worth.of(exit_)
+        if not sellable_now(position, worth, instrument):
+            raise unsellable(position, worth)
 
     def may_be_sold_yet(self, exit_: ExitIntent) -> bool:
         """Return whether a signal can wait: only the price makes a whole position too small."""
@@ -78,15 +79,9 @@ class WriteOffs:
         as `ExitPlacement.place`.
         """
         instrument = self._symbols[exit_.position.symbol].instrument
-        then = await self._at_entry(exit_.position)
 
         def worth(current: Position) -> Decimal | None:
             return self._worth.of(replace(exit_, position=current))
-
-        def is_dust(current: Position) -> bool:
-            price = worth(current)
-            sells = sellable_now(current, price, instrument)
-            return not sells and is_remainder(current, price, now=instrument, then=then)
 
         current = (await self._placement.read(exit_.position.id)).position
         price = worth(current)
@@ -95,8 +90,15 @@ class WriteOffs:
                 DenialRule.POSITION_CHANGED, f"{current.quantity:f} can be sold now"
             )
         await self._check_average(current, instrument)
+        then = await self._at_entry(current)
+
+        def is_dust(current: Position) -> bool:
+            price = worth(current)
+            sells = sellable_now(current, price, instrument)
+            return not sells and is_remainder(current, price, now=instrument, then=then)
+
         if not is_dust(current):
-            raise _unsellable(current, price, ", and it is no mere remainder: it stays open")
+            raise unsellable(current, price, ", and it is no mere remainder: it stays open")
         await self._placement.withdraw(current.id)
         await self._placement.orders.recorder.write_off(current.id, instrument, is_dust)
         log.warning(
@@ -121,7 +123,7 @@ class WriteOffs:
         venue, symbol = self._venues[current.venue], self._symbols[current.symbol]
         average = await told_average(venue, symbol)
         if average is None:
-            raise _unsellable(
+            raise unsellable(
                 current, None, ": too little by the last price, and no average is told"
             )
         self._worth.note_average(current.id, average)
@@ -175,11 +177,3 @@ def is_remainder(
     whole = replace(position, quantity=position.entry_quantity)
     less_than_sold = position.quantity * 2 < position.entry_quantity
     return less_than_sold and bool(sellable_now(whole, price, now))
-
-
-def _unsellable(position: Position, price: Decimal | None, why: str) -> OrderDeniedError:
-    at = "" if price is None else f" at {price:f}"
-    return OrderDeniedError(
-        DenialRule.BELOW_VENUE_MINIMUM,
-        f"{position.venue} sells no {position.quantity:f} {position.symbol}{at}{why}",
-    )
