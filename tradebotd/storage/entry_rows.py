@@ -130,7 +130,7 @@ async def insert(
             INSERT,
             account,
             token,
-            *orders.values_of_new(order, None),
+            *orders.values_of_new(order),
             is_denied,
             *values_of_decision(decision),
         )

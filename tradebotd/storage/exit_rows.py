@@ -67,7 +67,7 @@ async def insert(
             INSERT,
             account,
             token,
-            *orders.values_of_new(order, order.exit_group_id),
+            *orders.values_of_new(order),
             kind,
             *values_of_decision(decision),
         )

@@ -20,7 +20,7 @@ from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
 from tradebotd.domain.position import Position
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import externals, orders
+from tradebotd.storage import exit_groups, externals, orders
 from tradebotd.storage.orders import NewOrder, StoredOrder
 from tradebotd.storage.postgres.database import Connection, Database, Lane
 from tradebotd.storage.postgres.rolled_back import repeated
@@ -356,7 +356,7 @@ class OrderRecorder:
     ) -> None:
         """End the exit group of an order that is settled, if it is the last one."""
         if settled and stored.exit_group_id is not None:
-            await orders.close_exit_group(connection, stored.exit_group_id)
+            await exit_groups.close(connection, stored.exit_group_id)
             if stored.order.position_id is not None:
                 changes.released.append(stored.order.position_id)
 
