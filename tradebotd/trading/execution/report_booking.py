@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Context, Decimal, localcontext
 from typing import Any, Final
 
-from tradebotd.domain.decimals import ONE, ZERO
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import PositionId
@@ -28,6 +28,7 @@ from tradebotd.storage.report_rows import BookedFill, DayRow, OrderRow, Position
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.contradictions import clock_contradiction, latest_possible
 from tradebotd.trading.execution.committed_changes import CommittedChanges
+from tradebotd.trading.execution.fees import known_rate
 from tradebotd.trading.execution.fill_ledger import OVERCOME
 from tradebotd.trading.execution.fill_rules import (
     closed_at_and_why,
@@ -119,13 +120,12 @@ class ReportBooking:
         now: datetime,
     ) -> bool:
         order = stored.order
-        paid_in = (instrument.base_asset, instrument.quote_asset)
         for fill in fills:
             if misfit(stored, fill) is not None or not fill.quantity:
                 return False
             if clock_contradiction(fill, now) is not None:
                 return False
-            if fill.fee and fill.fee_asset not in paid_in:
+            if known_rate(fill, instrument) is None:
                 return False
         # Unusual is neither an order with an excess, which counts in `excess_quantity` alone, as in
         # the ledger, nor a final one: a fill is a fact, and `counted` leaves such a status alone.
@@ -158,7 +158,9 @@ class ReportBooking:
             return None
         draft: Draft | None = None
         for state, fill in zip(after, fills, strict=False):
-            rate = _rate(fill, instrument)
+            rate = known_rate(fill, instrument)
+            if rate is None:
+                return None
             books = before.entered(fill, instrument.base_asset, rate)
             plan = stored.exits or ExitPlan()
             position = entered(stored, fill, locked, books, plan, instrument)
@@ -211,9 +213,9 @@ class ReportBooking:
         )
         for state, fill in zip(after, fills, strict=False):
             before, held = draft.books, draft.position
-            if fill.quantity > before.quantity:
+            rate = known_rate(fill, instrument)
+            if rate is None or fill.quantity > before.quantity:
                 return None
-            rate = _rate(fill, instrument)
             draft.books = exited(before, state.order, fill, instrument, rate)
             draft.in_position = draft.books.quantity > 0
             if not draft.in_position:
@@ -292,11 +294,6 @@ class ReportBooking:
             trades=draft.trades,
             in_position=draft.in_position,
         )
-
-
-def _rate(fill: Fill, instrument: Instrument) -> Decimal:
-    """Return the worth of one of the fee's asset in the quote asset, of which it is or the base."""
-    return fill.price if fill.fee_asset == instrument.base_asset else ONE
 
 
 def _as_locked(position: Position, books: PositionTotals) -> LockedPosition:
