@@ -13,7 +13,7 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
+from tradebotd.domain.order import OrderRole, OrderStatus, moved
 from tradebotd.domain.position import Position, PositionTotals, paid_elsewhere
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
@@ -145,11 +145,13 @@ class FillLedger:
         """
         order = stored.order
         await externals.insert_excess(connection, excess, order.id)
-        legal = LEGAL_TRANSITIONS[order.status]
-        wanted = (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
-        whole, part = (status if status in legal else order.status for status in wanted)
         status = await orders.add_excess(
-            connection, order.id, excess.quantity, whole=whole, part=part, at=self._clock.now()
+            connection,
+            order.id,
+            excess.quantity,
+            whole=moved(order.status, OrderStatus.FILLED),
+            part=moved(order.status, OrderStatus.PARTIALLY_FILLED),
+            at=self._clock.now(),
         )
         if order.role is OrderRole.EXIT and excess.forced is None:
             message = f"{excess.quantity:f} more than the position held was exited: {excess}"

@@ -8,7 +8,7 @@ from typing import Any
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, Order, OrderStatus
+from tradebotd.domain.order import Order, OrderStatus, moved
 from tradebotd.domain.position import CloseReason, Position, PositionTotals
 from tradebotd.storage.fills import Latest
 from tradebotd.storage.orders import StoredOrder
@@ -23,9 +23,8 @@ def counted(stored: StoredOrder, fill: Fill) -> StoredOrder:
     paid = (stored.average_price or ZERO) * order.filled_quantity + fill.price * fill.quantity
     wanted = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTIALLY_FILLED
     # A fill is a fact: it is applied to a final order, too, whose status then stays.
-    status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
-    moved = replace(order, filled_quantity=filled, status=status)
-    return replace(stored, order=moved, average_price=paid / filled)
+    after = replace(order, filled_quantity=filled, status=moved(order.status, wanted))
+    return replace(stored, order=after, average_price=paid / filled)
 
 
 def counted_detail(

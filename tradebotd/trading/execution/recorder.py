@@ -16,7 +16,7 @@ from tradebotd.domain.errors import DatabaseUnavailableError, OpenedMeanwhileErr
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
+from tradebotd.domain.order import OrderReport, OrderStatus, moved
 from tradebotd.domain.position import Position
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
@@ -321,9 +321,8 @@ class OrderRecorder:
         outcome: Outcome,
         changes: CommittedChanges,
     ) -> None:
-        order, status = stored.order, outcome.status(stored)
-        if status not in LEGAL_TRANSITIONS[order.status]:
-            status = order.status
+        order = stored.order
+        status = moved(order.status, outcome.status(stored))
         settled = await orders.update_state(
             connection,
             order.id,

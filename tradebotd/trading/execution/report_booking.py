@@ -15,7 +15,7 @@ from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
+from tradebotd.domain.order import OrderRole, OrderStatus, moved
 from tradebotd.domain.position import CloseReason, Position, PositionTotals, paid_elsewhere
 from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
@@ -101,11 +101,8 @@ class ReportBooking:
         draft = await book(connection, after, fills, instrument, now)
         if draft is None:
             return None
-        last = after[-1].order.status
-        status = outcome.status(after[-1])
-        if status not in LEGAL_TRANSITIONS[last]:
-            status = last
-        if status is not order.status and status not in LEGAL_TRANSITIONS[order.status]:
+        status = moved(after[-1].order.status, outcome.status(after[-1]))
+        if moved(order.status, status) is not status:
             return None  # it takes two steps
         rows = self._rows(after[-1], fills, draft, outcome, status, now)
         position_id, settled = await report_rows.write(connection, rows)
