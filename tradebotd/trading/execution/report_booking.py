@@ -11,13 +11,11 @@ from decimal import Context, Decimal, localcontext
 from typing import Any, Final
 
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument
 from tradebotd.domain.order import OrderRole, OrderStatus, moved
 from tradebotd.domain.position import CloseReason, Position, PositionTotals, paid_elsewhere
-from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import orders, positions, report_rows
 from tradebotd.storage.fills import Latest
@@ -26,18 +24,19 @@ from tradebotd.storage.positions import LockedPosition
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.storage.report_rows import BookedFill, DayRow, OrderRow, PositionRow, ReportRows
 from tradebotd.trading.account.bot_days import BotDays
+from tradebotd.trading.contradiction_alarms import subject_of
 from tradebotd.trading.contradictions import clock_contradiction, latest_possible
 from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.execution.fees import known_rate
 from tradebotd.trading.execution.fill_ledger import OVERCOME
 from tradebotd.trading.execution.fill_rules import (
+    before_entry,
     closed_at_and_why,
     counted,
     counted_detail,
     exited,
     gap_through,
     misfit,
-    subject_of,
 )
 from tradebotd.trading.execution.levels_after_fill import after_partial_exit, entered
 from tradebotd.trading.execution.outcome import Outcome
@@ -104,7 +103,7 @@ class ReportBooking:
         status = moved(after[-1].order.status, outcome.status(after[-1]))
         if moved(order.status, status) is not status:
             return None  # it takes two steps
-        rows = self._rows(after[-1], fills, draft, outcome, status, now)
+        rows = self._rows(after[-1], fills, draft, instrument, outcome, status=status, now=now)
         position_id, settled = await report_rows.write(connection, rows)
         _tell(changes, draft.changes, position_id)
         return settled
@@ -143,14 +142,11 @@ class ReportBooking:
         _: datetime,
     ) -> Draft | None:
         stored, order = after[0], after[0].order
-        side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
         trades = [fill.trade_id for fill in fills]
         is_known, locked = await report_rows.meet_entry(
             connection, order.bot, order.venue, order.symbol, trades
         )
-        before = PositionTotals(side=side, position_type=stored.position_type)
-        if locked is not None:
-            before = locked.books
+        side, before = before_entry(stored, locked)
         if is_known or before.side is not side:
             return None
         draft: Draft | None = None
@@ -159,8 +155,7 @@ class ReportBooking:
             if rate is None:
                 return None
             books = before.entered(fill, instrument.base_asset, rate)
-            plan = stored.exits or ExitPlan()
-            position = entered(stored, fill, locked, books, plan, instrument)
+            position = entered(stored, fill, locked, books, instrument)
             if draft is None:
                 draft = Draft(
                     position=position,
@@ -236,12 +231,13 @@ class ReportBooking:
         stored: StoredOrder,
         fills: Sequence[Fill],
         draft: Draft,
+        instrument: Instrument,
         outcome: Outcome,
+        *,
         status: OrderStatus,
         now: datetime,
     ) -> ReportRows:
         order, reason = stored.order, outcome.reason_of(status)
-        instrument = self._instruments[order.symbol]
         return ReportRows(
             order=OrderRow(
                 id=order.id,
