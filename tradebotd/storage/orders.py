@@ -9,7 +9,7 @@ from typing import Any, Final, LiteralString
 import asyncpg
 
 from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
+from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import (
     BotName,
@@ -23,7 +23,7 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import Order, OrderIntent, OrderRole, OrderStatus, OrderType
 from tradebotd.domain.side import Side
 from tradebotd.storage.exit_plans import exits_as_json, exits_from_json
-from tradebotd.storage.leadership import LEASE
+from tradebotd.storage.leadership import LEASE, lease_lost
 from tradebotd.storage.postgres.database import Connection
 
 SEND_WITHIN: Final = timedelta(seconds=2)
@@ -171,10 +171,14 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != DenialRule.UNSETTLED_ENTRY:
             raise
-        rule = DenialRule.UNSETTLED_ENTRY  # named after the constraint
-        raise OrderDeniedError(rule, rule.meaning) from error
+        raise denied_unsettled() from error
     if row_id is None:
-        raise AccountTakenError(f"the lease of account {account!r} is no longer ours")
+        raise lease_lost(account)
+
+
+def denied_unsettled() -> OrderDeniedError:
+    rule = DenialRule.UNSETTLED_ENTRY  # named after the constraint
+    return OrderDeniedError(rule, rule.meaning)
 
 
 def values_of_new(order: NewOrder) -> tuple[Any, ...]:
