@@ -30,6 +30,7 @@ from tradebotd.domain.order import (
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.risk.limits import approve_exit
 from tradebotd.storage import positions
+from tradebotd.storage.exit_groups import GroupKind, GroupUse
 from tradebotd.storage.postgres.database import Database, assert_no_connection_held
 from tradebotd.trading.execution.placement import Prepared
 
@@ -261,7 +262,8 @@ async def test_an_order_that_waited_too_long_is_not_sent(harness: TradingHarness
     """2.3: `send_by` is looked at once more when it is sent."""
     await harness.enter()
     held = next(iter(harness.protection.held.values()))
-    prepared = await harness.placement.prepare(approve_exit(exit_intent(held)))
+    use = GroupUse(kind=GroupKind.MARKET)
+    (prepared,) = await harness.placement.prepare_exits([approve_exit(exit_intent(held))], use)
     late = replace(prepared.order, send_by=prepared.order.send_by - timedelta(minutes=1))
 
     with pytest.raises(VenueUnavailableError):

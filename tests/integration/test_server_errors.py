@@ -280,17 +280,17 @@ async def test_a_report_whose_transaction_is_the_victim_is_recorded_at_once(
 
 @pytest.mark.parametrize("attempts", [1, 3])
 async def test_a_transaction_that_is_rolled_back_each_time_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, attempts: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, attempts: int
 ) -> None:
     """R5: every retry has a bound."""
     monkeypatch.setattr(rolled_back, "ATTEMPTS", attempts)
     tried = 0
 
-    async def victim() -> None:
+    async def victim(_: Connection) -> None:
         nonlocal tried
         tried += 1
         raise RolledBackError("again")
 
     with pytest.raises(RolledBackError):
-        await rolled_back.repeated(victim)
+        await rolled_back.repeated(database, victim)
     assert tried == attempts

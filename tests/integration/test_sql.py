@@ -25,11 +25,9 @@ def all_constants() -> Iterator[tuple[str, str]]:
                 yield f"{module_info.name}.{name}", getattr(module, name).strip()
 
 
-EVERY = dict(all_constants())
-STAGING = [sql for sql in EVERY.values() if sql.startswith("CREATE TEMP TABLE")]
 CONSTANTS = {
     label: sql
-    for label, sql in EVERY.items()
+    for label, sql in all_constants()
     if label not in FRAGMENTS and not sql.startswith(NEVER_PREPARED)
 }
 
@@ -37,8 +35,6 @@ CONSTANTS = {
 @pytest.mark.parametrize("label", CONSTANTS)
 async def test_sql_prepares(database: Database, label: str) -> None:
     async with database.transaction() as connection:
-        for create in STAGING:
-            await connection.execute(create)
         await connection.prepare(CONSTANTS[label])
 
 
@@ -71,8 +67,6 @@ async def test_no_amount_is_sent_as_a_whole_number(database: Database) -> None:
     """M4.6: leverage, attempts, counts and steps are whole; nothing else is."""
     found = set()
     async with database.transaction() as connection:
-        for create in STAGING:
-            await connection.execute(create)
         for label, sql in CONSTANTS.items():
             statement = await connection.prepare(sql)
             if {"int2", "int4"} & {each.name for each in statement.get_parameters()}:

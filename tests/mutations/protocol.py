@@ -10,13 +10,13 @@ PROTOCOL: Final = (
         edits=(
             Edit(
                 "tradebotd/trading/execution/placement.py",
-                "                await insert_entry(connection, self._lease, order, decision, limit)\n",
-                "                pass\n",
+                "            await insert_entry(connection, self._lease, order, decision, limit)\n",
+                "            pass\n",
             ),
             Edit(
                 "tradebotd/trading/execution/placement.py",
-                "                group_id = await self._insert_exit(\n"
-                "                    connection, order, use.kind, None if prepared else decision\n"
+                "                group_id = await exit_rows.insert(\n"
+                "                    connection, lease.account, lease.token, order, use.kind, first\n"
                 "                )\n",
                 "",
             ),

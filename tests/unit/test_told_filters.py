@@ -13,7 +13,8 @@ from tradebotd.domain.filters import LotSize, PercentPrice, SymbolStatus
 from tradebotd.domain.instrument import MarginBracket, PositionType
 from tradebotd.domain.order_type import OrderType
 from tradebotd.ports.venue import Commission
-from tradebotd.storage.instrument_versions import from_json, to_json
+from tradebotd.storage.instrument_versions import from_json
+from tradebotd.storage.postgres import json_codec
 from tradebotd.trading.instruments.costs import why_no_commission
 from tradebotd.trading.instruments.told_filters import differences, warns, why_not_so
 
@@ -96,7 +97,7 @@ def test_a_change_is_told_filter_by_filter() -> None:
 def test_a_stored_version_is_read_as_it_was_told(filters: dict[str, Any]) -> None:
     """M5.9"""
     told = replace(BTC, **filters)
-    stored = to_json(told)
+    stored = json_codec.loads(json_codec.dumps(told))
     assert from_json(stored) == told
     assert from_json({**stored, "of_a_later_version": 1}) == told
     assert from_json({**stored, "status": "of a later version"}) is None

@@ -78,6 +78,11 @@ LEGAL_TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
 }
 
 
+def moved(status: OrderStatus, wanted: OrderStatus) -> OrderStatus:
+    """Return *wanted* where an order may move there from *status*, else *status*."""
+    return wanted if wanted in LEGAL_TRANSITIONS[status] else status
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
     """Request to a venue. `trigger_price` is the level a tick crossed, for exits only.

@@ -8,6 +8,8 @@ from typing import Any, Final, Literal, LiteralString, NamedTuple
 
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.bot_status import BotStatus, BotStatusKind
+from tradebotd.domain.denial import DenialRule
+from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import BotName, PositionId
 from tradebotd.storage.postgres.database import Connection
 
@@ -190,6 +192,10 @@ def values_of_decision(decision: DecisionRecord | None) -> tuple[Any, ...]:
         decision.execution_meta,
         decision.decided_at,
     )
+
+
+def decided_already(decision: DecisionRecord) -> OrderDeniedError:
+    return OrderDeniedError(DenialRule.DECIDED_ALREADY, f"{decision.bot} {decision.candle_ts}")
 
 
 async def sync_bots(

@@ -9,7 +9,6 @@ from typing import Any, Final, LiteralString, NamedTuple
 import asyncpg
 
 from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import BotName
 from tradebotd.storage import orders, settings
 from tradebotd.storage.bots import (
@@ -130,15 +129,14 @@ async def insert(
             INSERT,
             account,
             token,
-            *orders.values_of_new(order, None),
+            *orders.values_of_new(order),
             is_denied,
             *values_of_decision(decision),
         )
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != DenialRule.UNSETTLED_ENTRY:
             raise
-        rule = DenialRule.UNSETTLED_ENTRY  # named after the constraint
-        raise OrderDeniedError(rule, rule.meaning) from error
+        raise orders.denied_unsettled() from error
     return Insertion(made=row["made"], leads=row["leads"], obstacle=_obstacle(row))
 
 

@@ -48,15 +48,19 @@ CLOSE: Final[LiteralString] = """
        AND g.role <> 'closed'
        AND NOT EXISTS (SELECT 1 FROM orders WHERE exit_group_id = g.id AND NOT settled)
 """
-SELECT: Final[LiteralString] = """
-    SELECT g.id AS group_id, g.position_id, g.role, g.kind, o.id AS order_id, o.client_order_id,
+# Columns that `groups_of` reads, of a group and of one of its orders.
+COLUMNS: Final = """
+           g.id AS group_id, g.role, g.kind, o.id AS order_id, o.client_order_id,
            o.venue AS order_venue, o.symbol AS order_symbol, o.type, o.status, o.quantity AS order_quantity, o.stop_price,
            o.limit_price, o.working_price, o.time_in_force, o.settled, o.send_by, o.created_at
+"""
+_OF_POSITIONS: Final = """
       FROM exit_groups AS g
       LEFT JOIN orders AS o ON o.exit_group_id = g.id
      WHERE g.position_id = ANY ($1::bigint[]) AND g.role <> 'closed'
      ORDER BY g.id, o.id
 """
+SELECT: Final[LiteralString] = "SELECT g.position_id," + COLUMNS + _OF_POSITIONS
 SELECT_LEFTOVER: Final[LiteralString] = """
     SELECT DISTINCT g.position_id
       FROM exit_groups AS g JOIN positions AS p ON p.id = g.position_id
@@ -204,7 +208,7 @@ async def select(
 
 
 def groups_of(rows: Iterable[Any]) -> Groups:
-    """Return the groups of one position, from rows with the columns of SELECT."""
+    """Return the groups of one position, from rows with COLUMNS."""
     read: dict[int, _Read] = {}
     for row in rows:
         group = read.setdefault(row["group_id"], _Read(row["role"], GroupKind(row["kind"])))

@@ -18,9 +18,10 @@ SELECT: Final[LiteralString] = (  # constants alone
       FROM positions
      WHERE id = $1 AND closed_at IS NULL
     )
-    SELECT p.*, g.id AS group_id, g.role, g.kind, o.id AS order_id, o.client_order_id,
-           o.venue AS order_venue, o.symbol AS order_symbol, o.type, o.status, o.quantity AS order_quantity, o.stop_price,
-           o.limit_price, o.working_price, o.time_in_force, o.settled, o.send_by, o.created_at,
+    SELECT p.*,
+    """
+    + exit_groups.COLUMNS
+    + """,
            p.position_type = 'futures' AND
            EXISTS (SELECT 1 FROM positions AS s
                     WHERE s.venue = p.venue AND s.symbol = p.symbol AND s.position_type = p.position_type

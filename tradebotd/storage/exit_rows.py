@@ -8,11 +8,10 @@ from typing import Final, LiteralString
 import asyncpg
 
 from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
 from tradebotd.storage import orders
-from tradebotd.storage.bots import DecisionRecord, values_of_decision
+from tradebotd.storage.bots import DecisionRecord, decided_already, values_of_decision
 from tradebotd.storage.exit_groups import GroupKind, denied_active
-from tradebotd.storage.leadership import LEASE
+from tradebotd.storage.leadership import LEASE, lease_lost
 from tradebotd.storage.orders import COLUMNS_IN_GROUP, NewOrder
 from tradebotd.storage.postgres.database import Connection
 
@@ -67,7 +66,7 @@ async def insert(
             INSERT,
             account,
             token,
-            *orders.values_of_new(order, order.exit_group_id),
+            *orders.values_of_new(order),
             kind,
             *values_of_decision(decision),
         )
@@ -76,9 +75,8 @@ async def insert(
             raise
         raise denied_active() from error
     if row["group_id"] is None:
-        raise AccountTakenError(f"the lease of account {account!r} is no longer ours")
-    if not row["decided"]:
-        candle = "" if decision is None else f"{decision.bot} {decision.candle_ts}"
-        raise OrderDeniedError(DenialRule.DECIDED_ALREADY, candle)
+        raise lease_lost(account)
+    if decision is not None and not row["decided"]:
+        raise decided_already(decision)
     group_id: int = row["group_id"]
     return group_id

@@ -37,7 +37,7 @@ SELECT_FILL: Final[LiteralString] = """
       JOIN orders AS o ON o.id = e.excess_of
      WHERE e.venue = $1 AND e.symbol = $2 AND e.trade_id = $3
 """
-# A fill dated after the horizon ($2, $5) has no comparable time.
+# A fill dated after the horizon ($2) has no comparable time.
 SELECT_LATEST: Final[LiteralString] = """
     SELECT max(f.executed_at) FILTER (WHERE f.executed_at <= $2) AS at,
            max(f.executed_at) FILTER (WHERE f.executed_at <= $2 AND o.role = 'exit') AS exited_at,
@@ -48,15 +48,7 @@ SELECT_LATEST: Final[LiteralString] = """
      WHERE f.position_id = $1
 """
 # The same beside other questions.
-LATEST_OF_FOUR: Final = """
-    SELECT max(f.executed_at) FILTER (WHERE f.executed_at <= $5) AS at,
-           max(f.executed_at) FILTER (WHERE f.executed_at <= $5 AND o.role = 'exit') AS exited_at,
-           (array_agg(o.reason ORDER BY f.executed_at <= $5 DESC, f.executed_at DESC, f.id DESC)
-             FILTER (WHERE o.role = 'exit'))[1] AS exit_reason
-      FROM fills AS f
-      JOIN orders AS o ON o.id = f.order_id
-     WHERE f.position_id = $4
-"""
+LATEST_OF_FOUR: Final = SELECT_LATEST.replace("$2", "$5").replace("$1", "$4")
 
 
 class FeeWorth(NamedTuple):

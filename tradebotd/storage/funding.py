@@ -6,6 +6,7 @@ from typing import Final, LiteralString
 
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import BotName, PositionId, VenueName
+from tradebotd.storage.positions import LOCK_STATE_OF_HELD
 from tradebotd.storage.postgres.database import Connection
 
 # Venues also charge positions opened seconds after the settlement, under its time (Binance: some 15 s).
@@ -24,9 +25,8 @@ SELECT_CLOSED: Final[LiteralString] = """
      WHERE closed_at > $1 AND position_type = 'futures'
      GROUP BY venue
 """
-# The locks come first, that of the position and that of its bot's state, so that a fill and a payment of one position
-# follow each other. What was open at the instant goes before what was opened just after it.
-LOCK_POSITION: Final[LiteralString] = """
+# What was open at the instant goes before what was opened just after it.
+_HELD: Final = """
     WITH held AS MATERIALIZED (
         SELECT id, bot FROM positions
          WHERE venue = $1 AND symbol = $2 AND position_type = 'futures' AND opened_at <= $3::timestamptz + $4::interval
@@ -34,11 +34,8 @@ LOCK_POSITION: Final[LiteralString] = """
          ORDER BY opened_at <= $3 DESC, opened_at DESC
          LIMIT 1
            FOR UPDATE
-    ), state AS MATERIALIZED (
-        SELECT bot FROM bot_states WHERE bot = (SELECT bot FROM held) FOR UPDATE
-    )
-    SELECT held.id FROM held LEFT JOIN state ON true
 """
+LOCK_POSITION: Final[LiteralString] = _HELD + LOCK_STATE_OF_HELD
 # A payment may be reported before the fill that opened its position: it is claimed when reported again.
 INSERT: Final[LiteralString] = """
     INSERT INTO funding_payments AS known (venue, payment_id, symbol, position_id, amount, asset, paid_at)

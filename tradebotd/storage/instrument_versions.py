@@ -1,12 +1,11 @@
 """`instrument_versions`: filters of each symbol as its venue told them, version by version."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, LiteralString
 
-from tradebotd.domain.decimals import plain
 from tradebotd.domain.filters import LotSize, PercentPrice, SymbolStatus
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import Instrument, MarginBracket
@@ -14,7 +13,7 @@ from tradebotd.domain.order_type import OrderType
 from tradebotd.storage.postgres.database import Connection
 
 SELECT_LATEST: Final[LiteralString] = """
-    SELECT DISTINCT ON (symbol) symbol, version, filters
+    SELECT DISTINCT ON (symbol) symbol, filters
       FROM instrument_versions WHERE venue = $1 ORDER BY symbol, version DESC
 """
 SELECT_BEFORE: Final[LiteralString] = """
@@ -39,20 +38,13 @@ _AS_THEY_ARE: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstrumentVersion:
-    version: int
-    instrument: Instrument
-
-
-async def select_latest(connection: Connection, venue: VenueName) -> dict[str, InstrumentVersion]:
+async def select_latest(connection: Connection, venue: VenueName) -> dict[str, Instrument]:
     """Return the newest version of each symbol of *venue*, but those that cannot be read any more."""
     found = {}
     for row in await connection.fetch(SELECT_LATEST, venue):
         instrument = from_json(row["filters"])
         if instrument is not None:
-            version = InstrumentVersion(version=row["version"], instrument=instrument)
-            found[row["symbol"]] = version
+            found[row["symbol"]] = instrument
     return found
 
 
@@ -73,13 +65,9 @@ async def exists(connection: Connection, venue: VenueName, symbol: str) -> bool:
 async def insert(connection: Connection, instrument: Instrument, at: datetime) -> int:
     """Write a new version and return its number."""
     version: int = await connection.fetchval(
-        INSERT, instrument.venue, instrument.symbol, at, to_json(instrument)
+        INSERT, instrument.venue, instrument.symbol, at, instrument
     )
     return version
-
-
-def to_json(instrument: Instrument) -> dict[str, Any]:
-    return {each.name: _plain(getattr(instrument, each.name)) for each in fields(Instrument)}
 
 
 def from_json(stored: Mapping[str, Any]) -> Instrument | None:
@@ -90,20 +78,6 @@ def from_json(stored: Mapping[str, Any]) -> Instrument | None:
         return Instrument(**values)
     except (ArithmeticError, KeyError, TypeError, ValueError):
         return None
-
-
-def _plain(value: object) -> Any:
-    match value:
-        case Decimal():
-            return plain(value)
-        case LotSize() | PercentPrice() | MarginBracket():
-            return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
-        case frozenset():
-            return sorted(str(each) for each in value)
-        case tuple():
-            return [_plain(each) for each in value]
-        case _:
-            return value
 
 
 def _read(name: str, value: Any) -> Any:

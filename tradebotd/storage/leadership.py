@@ -100,6 +100,10 @@ async def select_holder(connection: Connection, account: str) -> LeadershipHolde
     )
 
 
+def lease_lost(account: str) -> AccountTakenError:
+    return AccountTakenError(f"the lease of account {account!r} is no longer ours")
+
+
 async def take_from(
     connection: Connection, held: LeadershipHolder, holder: Holder, now: datetime
 ) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any, Final, LiteralString
 import asyncpg
 
 from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import AccountTakenError, OrderDeniedError
+from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import (
     BotName,
@@ -22,9 +22,8 @@ from tradebotd.domain.ids import (
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import Order, OrderIntent, OrderRole, OrderStatus, OrderType
 from tradebotd.domain.side import Side
-from tradebotd.storage import exit_groups
 from tradebotd.storage.exit_plans import exits_as_json, exits_from_json
-from tradebotd.storage.leadership import LEASE
+from tradebotd.storage.leadership import LEASE, lease_lost
 from tradebotd.storage.postgres.database import Connection
 
 SEND_WITHIN: Final = timedelta(seconds=2)
@@ -168,26 +167,28 @@ async def insert_order(connection: Connection, account: str, token: int, order: 
     is no longer ours, OrderDeniedError while another entry of the bot is unsettled.
     """
     try:
-        row_id = await connection.fetchval(
-            INSERT_ORDER, account, token, *values_of_new(order, order.exit_group_id)
-        )
+        row_id = await connection.fetchval(INSERT_ORDER, account, token, *values_of_new(order))
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != DenialRule.UNSETTLED_ENTRY:
             raise
-        rule = DenialRule.UNSETTLED_ENTRY  # named after the constraint
-        raise OrderDeniedError(rule, rule.meaning) from error
+        raise denied_unsettled() from error
     if row_id is None:
-        raise AccountTakenError(f"the lease of account {account!r} is no longer ours")
+        raise lease_lost(account)
 
 
-def values_of_new(order: NewOrder, group: int | None) -> tuple[Any, ...]:
-    """Return the parameters $3 to $30 of COLUMNS_OF_NEW; *group*: the exit group of an exit."""
+def denied_unsettled() -> OrderDeniedError:
+    rule = DenialRule.UNSETTLED_ENTRY  # named after the constraint
+    return OrderDeniedError(rule, rule.meaning)
+
+
+def values_of_new(order: NewOrder) -> tuple[Any, ...]:
+    """Return the parameters $3 to $30 of COLUMNS_OF_NEW."""
     intent, request = order.intent, order.intent.request
     return (
         order.id,
         order.client_order_id,
         intent.position_id,
-        group,
+        order.exit_group_id,
         intent.bot,
         request.venue,
         request.symbol,
@@ -307,11 +308,6 @@ async def is_position_unsettled(connection: Connection, position_id: PositionId)
     """Return whether an order may still add to the position or reduce it."""
     found: bool = await connection.fetchval(SELECT_POSITION_UNSETTLED, position_id)
     return found
-
-
-async def close_exit_group(connection: Connection, exit_group_id: int) -> None:
-    """Close the group once all its orders are settled; otherwise it stays as it is."""
-    await exit_groups.close(connection, exit_group_id)
 
 
 def detail_of(reason: str | None) -> dict[str, Any]:

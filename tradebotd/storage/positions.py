@@ -89,6 +89,14 @@ SELECT_FOR_UPDATE: Final[LiteralString] = (
        FOR UPDATE
 """
 )
+# Behind a position `held` FOR UPDATE, which has its bot. The locks come first, that of the position and that of its bot's
+# state, so that a fill of the position and what else changes its books follow each other.
+LOCK_STATE_OF_HELD: Final = """
+    ), state AS MATERIALIZED (
+        SELECT bot FROM bot_states WHERE bot = (SELECT bot FROM held) FOR UPDATE
+    )
+    SELECT held.id FROM held LEFT JOIN state ON true
+"""
 SELECT_OPEN_ID: Final[LiteralString] = """
     SELECT id FROM positions WHERE bot = $1 AND symbol = $2 AND closed_at IS NULL
 """

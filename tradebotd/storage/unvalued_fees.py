@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final, LiteralString, NamedTuple
 
 from tradebotd.domain.ids import VenueName
+from tradebotd.storage.positions import LOCK_STATE_OF_HELD
 from tradebotd.storage.postgres.database import Connection
 
 SELECT_UNVALUED: Final[LiteralString] = """
@@ -16,16 +17,12 @@ SELECT_UNVALUED: Final[LiteralString] = """
      ORDER BY f.venue, f.fee_asset, f.id
      LIMIT $4
 """
-# The locks come first, that of the position and that of its bot's state, so that this and a fill of the position follow
-# each other. What it holds and its levels stay as they are, and so does its version.
-LOCK_POSITION: Final[LiteralString] = """
+_HELD: Final = """
     WITH held AS MATERIALIZED (
         SELECT p.id, p.bot FROM positions AS p WHERE p.id = (SELECT position_id FROM fills WHERE id = $1) FOR UPDATE
-    ), state AS MATERIALIZED (
-        SELECT bot FROM bot_states WHERE bot = (SELECT bot FROM held) FOR UPDATE
-    )
-    SELECT held.id FROM held LEFT JOIN state ON true
 """
+LOCK_POSITION: Final[LiteralString] = _HELD + LOCK_STATE_OF_HELD
+# What the position holds and its levels stay as they are, and so does its version.
 VALUE: Final[LiteralString] = """
     WITH valued AS (UPDATE fills SET fee_rate = $2, fee_value = fee * $2 WHERE id = $1 AND fee_rate IS NULL
                     RETURNING position_id, fee_value)

@@ -42,12 +42,16 @@ async def alert_answer(
             await alert_order(connection, stored, reason, at)
 
 
+def subject_of(fill: Fill) -> str:
+    return f"{fill.venue} {fill.symbol} {fill.trade_id}"
+
+
 async def counted_by_now(connection: Connection, fill: Fill, now: datetime) -> Fill:
     """Return *fill*; one from the future counts as of now, and is alerted."""
     reason = clock_contradiction(fill, now)
     if reason is None:
         return fill
-    subject = f"{fill.venue} {fill.symbol} {fill.trade_id}"
+    subject = subject_of(fill)
     if await alerts.raise_alert(
         connection, AlertCode.VENUE_CONTRADICTS, "critical", subject, reason, now
     ):

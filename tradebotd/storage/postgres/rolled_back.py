@@ -9,6 +9,7 @@ from typing import TypeVar
 import structlog
 
 from tradebotd.domain.errors import RolledBackError
+from tradebotd.storage.postgres.database import Connection, Database, Lane
 
 log = structlog.get_logger(__name__)
 
@@ -17,11 +18,19 @@ T = TypeVar("T")
 ATTEMPTS = 3  # not final: a test allows one
 
 
-async def repeated(transaction: Callable[[], Awaitable[T]]) -> T:
-    """Run *transaction*, ATTEMPTS times at most. Raises as it does, the last RolledBackError too."""
+async def repeated(database: Database, write: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run *write* in a durable transaction of its own each time, ATTEMPTS times at most.
+
+    Raises as it does, the last RolledBackError too, DatabaseUnavailableError.
+    """
     for number in range(1, ATTEMPTS):
         try:
-            return await transaction()
+            return await _once(database, write)
         except RolledBackError as error:
             log.warning("transaction rolled back", attempt=number, error=str(error))
-    return await transaction()
+    return await _once(database, write)
+
+
+async def _once(database: Database, write: Callable[[Connection], Awaitable[T]]) -> T:
+    async with database.transaction(Lane.ORDERS, durable=True) as connection:
+        return await write(connection)

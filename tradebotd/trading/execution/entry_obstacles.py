@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Final
 
 from tradebotd.domain.denial import DenialRule
-from tradebotd.domain.errors import AccountTakenError, EntryPostponedError, OrderDeniedError
+from tradebotd.domain.errors import EntryPostponedError, OrderDeniedError
 from tradebotd.domain.order import OrderIntent
 from tradebotd.storage import entry_rows
-from tradebotd.storage.bots import Counters, DecisionRecord
+from tradebotd.storage.bots import Counters, DecisionRecord, decided_already
+from tradebotd.storage.leadership import lease_lost
 from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.loss_halts import AccountHalt
@@ -67,10 +68,12 @@ async def insert_entry(
     if limit is not None:
         raise _denial(intent, DenialRule.DAILY_LIMIT, limit)
     if not row.leads:
-        raise AccountTakenError(f"the lease of account {lease.account!r} is no longer ours")
-    if not row.made:
-        candle = "" if decision is None else f"{decision.bot} {decision.candle_ts}"
-        raise OrderDeniedError(DenialRule.DECIDED_ALREADY, candle)
+        raise lease_lost(lease.account)
+    if row.made:
+        return
+    if decision is None:
+        raise AssertionError(f"order {order.id} was not inserted, and nothing kept it out")
+    raise decided_already(decision)
 
 
 def _denial(intent: OrderIntent, rule: DenialRule, shown: str | None = None) -> OrderDeniedError:

@@ -37,10 +37,9 @@ class Fees:
         Returns None when no price is known, and raises an alert; the rate is never assumed to be
         one.
         """
-        if fill.fee_asset == instrument.base_asset:
-            return fill.price
-        if fill.fee_asset == instrument.quote_asset or not fill.fee:
-            return ONE
+        known = known_rate(fill, instrument)
+        if known is not None:
+            return known
         now = self._clock.now()
         try:
             rate = self._currencies.between(fill.fee_asset, instrument.quote_asset)
@@ -49,6 +48,16 @@ class Fees:
             return None
         await clear_if_all_valued(connection, fill.venue, fill.fee_asset, now)
         return rate.quantize(RATE_SCALE)
+
+
+def known_rate(fill: Fill, instrument: Instrument) -> Decimal | None:
+    """Return the worth of one of the fee's asset in the quote asset, if the fill itself tells it.
+
+    Returns None for a fee in a third asset.
+    """
+    if fill.fee_asset == instrument.base_asset:
+        return fill.price
+    return ONE if fill.fee_asset == instrument.quote_asset or not fill.fee else None
 
 
 async def _alert_unvalued(

@@ -9,13 +9,11 @@ import structlog
 
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
+from tradebotd.domain.order import OrderRole, OrderStatus, moved
 from tradebotd.domain.position import Position, PositionTotals, paid_elsewhere
-from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, dust, externals, fills, orders, positions, symbols
 from tradebotd.storage.fills import FeeWorth
@@ -23,18 +21,18 @@ from tradebotd.storage.orders import StoredOrder
 from tradebotd.storage.positions import LockedPosition
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.trading.account.bot_days import BotDays
-from tradebotd.trading.contradiction_alarms import alert_order, counted_by_now
+from tradebotd.trading.contradiction_alarms import alert_order, counted_by_now, subject_of
 from tradebotd.trading.contradictions import latest_possible
 from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.execution.fees import Fees
 from tradebotd.trading.execution.fill_rules import (
+    before_entry,
     closed_at_and_why,
     counted,
     counted_detail,
     exited,
     gap_through,
     misfit,
-    subject_of,
     without_excess,
 )
 from tradebotd.trading.execution.levels_after_fill import after_partial_exit, entered
@@ -145,11 +143,13 @@ class FillLedger:
         """
         order = stored.order
         await externals.insert_excess(connection, excess, order.id)
-        legal = LEGAL_TRANSITIONS[order.status]
-        wanted = (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
-        whole, part = (status if status in legal else order.status for status in wanted)
         status = await orders.add_excess(
-            connection, order.id, excess.quantity, whole=whole, part=part, at=self._clock.now()
+            connection,
+            order.id,
+            excess.quantity,
+            whole=moved(order.status, OrderStatus.FILLED),
+            part=moved(order.status, OrderStatus.PARTIALLY_FILLED),
+            at=self._clock.now(),
         )
         if order.role is OrderRole.EXIT and excess.forced is None:
             message = f"{excess.quantity:f} more than the position held was exited: {excess}"
@@ -171,19 +171,15 @@ class FillLedger:
         netted the two, which raises an alert, and is settled like an exit of more than is held.
         """
         order = stored.order
-        side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
         open_id = await positions.select_open_id(connection, order.bot, order.symbol)
         locked = None if open_id is None else await positions.lock(connection, open_id)
-        before = PositionTotals(side=side, position_type=stored.position_type)
-        if locked is not None:
-            before = locked.books
+        side, before = before_entry(stored, locked)
         if before.side is not side:
             message = f"it enters {side} where {order.bot} is {before.side}: {fill}"
             await self._alarm(connection, AlertCode.FILL_NOT_APPLIED, fill, message)
             return Booked(None, None, fill)
         books = before.entered(fill, instrument.base_asset, rate)
-        plan = stored.exits or ExitPlan()
-        position = entered(stored, fill, locked, books, plan, instrument)
+        position = entered(stored, fill, locked, books, instrument)
         pnl = books.realized_pnl - before.realized_pnl
         first = 1 if order.filled_quantity == 0 else 0
         counted_by = await self._count_day(

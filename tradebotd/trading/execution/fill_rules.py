@@ -8,10 +8,12 @@ from typing import Any
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, Order, OrderStatus
+from tradebotd.domain.order import Order, OrderStatus, moved
 from tradebotd.domain.position import CloseReason, Position, PositionTotals
+from tradebotd.domain.side import PositionSide, Side
 from tradebotd.storage.fills import Latest
 from tradebotd.storage.orders import StoredOrder
+from tradebotd.storage.positions import LockedPosition
 from tradebotd.trading.contradictions import fill_contradiction
 from tradebotd.trading.execution.committed_changes import Gap
 
@@ -23,9 +25,18 @@ def counted(stored: StoredOrder, fill: Fill) -> StoredOrder:
     paid = (stored.average_price or ZERO) * order.filled_quantity + fill.price * fill.quantity
     wanted = OrderStatus.FILLED if filled >= order.quantity else OrderStatus.PARTIALLY_FILLED
     # A fill is a fact: it is applied to a final order, too, whose status then stays.
-    status = wanted if wanted in LEGAL_TRANSITIONS[order.status] else order.status
-    moved = replace(order, filled_quantity=filled, status=status)
-    return replace(stored, order=moved, average_price=paid / filled)
+    after = replace(order, filled_quantity=filled, status=moved(order.status, wanted))
+    return replace(stored, order=after, average_price=paid / filled)
+
+
+def before_entry(
+    stored: StoredOrder, locked: LockedPosition | None
+) -> tuple[PositionSide, PositionTotals]:
+    """Return the side that a fill of an entry enters, and the totals before it."""
+    side = PositionSide.LONG if stored.order.side is Side.BUY else PositionSide.SHORT
+    if locked is not None:
+        return side, locked.books
+    return side, PositionTotals(side=side, position_type=stored.position_type)
 
 
 def counted_detail(
@@ -52,10 +63,6 @@ def gap_through(stored: StoredOrder, position: Position, fill: Fill) -> Gap | No
     if level is None or (fill.price - level) * position.side.sign >= 0:
         return None
     return Gap(level=level, price=fill.price)
-
-
-def subject_of(fill: Fill) -> str:
-    return f"{fill.venue} {fill.symbol} {fill.trade_id}"
 
 
 def misfit(stored: StoredOrder, fill: Fill) -> str | None:

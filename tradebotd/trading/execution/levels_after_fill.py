@@ -30,14 +30,13 @@ def entered(
     fill: Fill,
     locked: LockedPosition | None,
     books: PositionTotals,
-    plan: ExitPlan,
     instrument: Instrument,
 ) -> Position:
     """Return the position after an entry fill, with the levels of the new average price.
 
     The best price stays, and a trailing stop never loosens.
     """
-    order = stored.order
+    order, plan = stored.order, stored.exits or ExitPlan()
     side, entry, best, done = books.side, books.entry_price, books.entry_price, 0
     step_sold = ZERO if locked is None else locked.position.step_sold
     if locked is not None:

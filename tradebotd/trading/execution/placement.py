@@ -119,17 +119,6 @@ class Placement:
         pause = min(max(ban.until - now, RECHECK_AFTER), MOST_HELD)
         return HeldBack(f"{venue} is away: {ban}", pause)
 
-    async def place(
-        self,
-        approved: ApprovedOrder,
-        *,
-        exits: ExitPlan | None = None,
-        decision: DecisionRecord | None = None,
-    ) -> OrderReport:
-        """Prepare and send an order. Raises as `prepare` and `send`."""
-        prepared = await self.prepare(approved, exits=exits, decision=decision)
-        return await self.send(prepared)
-
     async def prepare(
         self,
         approved: ApprovedOrder,
@@ -138,23 +127,15 @@ class Placement:
         decision: DecisionRecord | None = None,
         limit_of: LimitOf = unlimited,
     ) -> Prepared:
-        """Commit the order's row, synchronously, and *decision* with it.
+        """Commit the row of an entry, synchronously, and *decision* with it.
 
-        *limit_of*: the daily limit of an entry's bot. Raises OrderDeniedError (another order is
-        unsettled, the position changed, this candle was acted on), AccountTakenError (the lease is
+        *limit_of*: the daily limit of its bot. Raises OrderDeniedError (entries are stopped,
+        another order is unsettled, this candle was acted on), AccountTakenError (the lease is
         lost), DatabaseUnavailableError. Then nothing was sent, and nothing will be.
         """
-        intent, venues = approved.intent, self._venues
-        if intent.role is OrderRole.ENTRY:
-            intent = entry_as_taken(intent, venues, self._clock.now())
-        else:
-            intent = as_taken(intent, venues)
+        intent = entry_as_taken(approved.intent, self._venues, self._clock.now())
         async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-            limit = None
-            if intent.role is OrderRole.EXIT:
-                await _check_position(connection, intent)
-            else:
-                limit = await hold(connection, intent, self._clock.now(), limit_of)
+            limit = await hold(connection, intent, self._clock.now(), limit_of)
             order_id = await self._ids.take(connection)
             order = NewOrder(
                 id=order_id,
@@ -165,10 +146,7 @@ class Placement:
                 send_by=self._host.now() + SEND_WITHIN,
                 created_at=self._clock.now(),
             )
-            if intent.role is OrderRole.ENTRY:
-                await insert_entry(connection, self._lease, order, decision, limit)
-            else:
-                await self._insert_exit(connection, order, GroupKind.MARKET, decision)
+            await insert_entry(connection, self._lease, order, decision, limit)
         return Prepared(order=order)
 
     async def prepare_exits(
@@ -181,9 +159,10 @@ class Placement:
         """Commit the rows of one exit group, all or none.
 
         The group that makes way retires with it, and the *decision* to exit is stored with the
-        first row. Raises as `prepare`; OrderDeniedError, too, when the groups are not as *use*
-        expects.
+        first row. Raises as `prepare`; OrderDeniedError when the position changed or its groups are
+        not as *use* expects, or this candle was acted on.
         """
+        lease = self._lease
         prepared: list[Prepared] = []
         async with self._database.transaction(lane_of(use.kind), durable=True) as connection:
             for approved_order in approved:
@@ -204,21 +183,12 @@ class Placement:
                     exit_group_id=group_id,
                     linked_id=linked_id,
                 )
-                group_id = await self._insert_exit(
-                    connection, order, use.kind, None if prepared else decision
+                first = None if prepared else decision
+                group_id = await exit_rows.insert(
+                    connection, lease.account, lease.token, order, use.kind, first
                 )
                 prepared.append(Prepared(order=order))
         return prepared
-
-    async def _insert_exit(
-        self,
-        connection: Connection,
-        order: NewOrder,
-        kind: GroupKind,
-        decision: DecisionRecord | None,
-    ) -> int:
-        lease = self._lease
-        return await exit_rows.insert(connection, lease.account, lease.token, order, kind, decision)
 
     async def send(
         self,

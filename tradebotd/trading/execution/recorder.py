@@ -16,13 +16,13 @@ from tradebotd.domain.errors import DatabaseUnavailableError, OpenedMeanwhileErr
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import BotName, ClientOrderId, PositionId
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderReport, OrderStatus
+from tradebotd.domain.order import OrderReport, OrderStatus, moved
 from tradebotd.domain.position import Position
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.ports.clock import Clock
-from tradebotd.storage import externals, orders
+from tradebotd.storage import exit_groups, externals, orders
 from tradebotd.storage.orders import NewOrder, StoredOrder
-from tradebotd.storage.postgres.database import Connection, Database, Lane
+from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.storage.postgres.rolled_back import repeated
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.account.conversion import CurrencyConverter
@@ -97,17 +97,9 @@ class OrderRecorder:
 
     async def _record_together(self, *reports: OrderReport) -> CommittedChanges:
         """Record all *reports* or none. Locks: all orders first, then as for one of them."""
-        with anyio.fail_after(RECORD_SECONDS, shield=True):
-            changes = await repeated(lambda: self._write_together(reports))
-        for of_report in changes.values():
-            self._notify(of_report)
-        return changes[reports[0].client_order_id]
 
-    async def _write_together(
-        self, reports: Sequence[OrderReport]
-    ) -> dict[ClientOrderId, CommittedChanges]:
-        changes = {report.client_order_id: CommittedChanges() for report in reports}
-        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+        async def write(connection: Connection) -> dict[ClientOrderId, CommittedChanges]:
+            changes = {report.client_order_id: CommittedChanges() for report in reports}
             locked = await orders.lock_all(connection, list(changes))
             for report in sorted(reports, key=lambda each: not each.fills):
                 of_report = changes[report.client_order_id]
@@ -119,7 +111,13 @@ class OrderRecorder:
                 await self._apply(
                     connection, stored, told_by(report), report.fills, changes=of_report
                 )
-        return changes
+            return changes
+
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            changes = await repeated(self._database, write)
+        for of_report in changes.values():
+            self._notify(of_report)
+        return changes[reports[0].client_order_id]
 
     async def record_rejected(
         self, client_order_id: ClientOrderId, reason: str
@@ -157,22 +155,21 @@ class OrderRecorder:
         DatabaseUnavailableError, TimeoutError.
         """
 
-        async def write() -> CommittedChanges:
+        async def write(connection: Connection) -> CommittedChanges:
             changes = CommittedChanges()
-            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                await write_off(
-                    connection,
-                    position_id,
-                    is_dust,
-                    changes,
-                    days=self.days,
-                    instrument=instrument,
-                    now=self._clock.now(),
-                )
+            await write_off(
+                connection,
+                position_id,
+                is_dust,
+                changes,
+                days=self.days,
+                instrument=instrument,
+                now=self._clock.now(),
+            )
             return changes
 
         with anyio.fail_after(RECORD_SECONDS, shield=True):
-            changes = await repeated(write)
+            changes = await repeated(self._database, write)
         self._notify(changes)
 
     async def on_order_report(self, report: OrderReport) -> None:
@@ -215,20 +212,18 @@ class OrderRecorder:
         when the order was made.
         """
 
-        async def write() -> CommittedChanges:
+        async def write(connection: Connection) -> CommittedChanges:
             changes = CommittedChanges()
-            async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-                await orders.insert_order(
-                    connection, account, token, await _in_group(connection, order)
-                )
-                await self._fill_adopted(connection, order, fills, changes)
-                if also is not None:
-                    await also(connection, changes)
+            grouped = await _in_group(connection, order)
+            await orders.insert_order(connection, account, token, grouped)
+            await self._fill_adopted(connection, order, fills, changes)
+            if also is not None:
+                await also(connection, changes)
             return changes
 
         with anyio.fail_after(RECORD_SECONDS, shield=True):
             try:
-                changes = await repeated(write)
+                changes = await repeated(self._database, write)
             except OpenedMeanwhileError as error:
                 raise RefusedError(
                     RefusalCode.CHANGED_MEANWHILE, str(error), "try again"
@@ -268,28 +263,22 @@ class OrderRecorder:
         attempt finds the position of the first order, and joins it.
         """
 
-        async def write() -> CommittedChanges:
-            return await self._write(client_order_id, outcome, fills)
-
-        with anyio.fail_after(RECORD_SECONDS, shield=True):
-            try:
-                changes = await repeated(write)
-            except OpenedMeanwhileError:
-                changes = await repeated(write)
-        self._notify(changes)
-        return changes
-
-    async def _write(
-        self, client_order_id: ClientOrderId, outcome: Outcome, fills: Sequence[Fill]
-    ) -> CommittedChanges:
-        changes = CommittedChanges()
-        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
+        async def write(connection: Connection) -> CommittedChanges:
+            changes = CommittedChanges()
             stored = await lock_order(connection, client_order_id, outcome.report)
             if stored is None:
                 log.warning("external order reported", order=client_order_id)
                 changes.is_foreign = True
                 return changes
             await self._apply(connection, stored, outcome, fills, changes=changes)
+            return changes
+
+        with anyio.fail_after(RECORD_SECONDS, shield=True):
+            try:
+                changes = await repeated(self._database, write)
+            except OpenedMeanwhileError:
+                changes = await repeated(self._database, write)
+        self._notify(changes)
         return changes
 
     async def _apply(
@@ -332,9 +321,8 @@ class OrderRecorder:
         outcome: Outcome,
         changes: CommittedChanges,
     ) -> None:
-        order, status = stored.order, outcome.status(stored)
-        if status not in LEGAL_TRANSITIONS[order.status]:
-            status = order.status
+        order = stored.order
+        status = moved(order.status, outcome.status(stored))
         settled = await orders.update_state(
             connection,
             order.id,
@@ -356,7 +344,7 @@ class OrderRecorder:
     ) -> None:
         """End the exit group of an order that is settled, if it is the last one."""
         if settled and stored.exit_group_id is not None:
-            await orders.close_exit_group(connection, stored.exit_group_id)
+            await exit_groups.close(connection, stored.exit_group_id)
             if stored.order.position_id is not None:
                 changes.released.append(stored.order.position_id)
 

@@ -10,14 +10,12 @@ from datetime import datetime
 from decimal import Context, Decimal, localcontext
 from typing import Any, Final
 
-from tradebotd.domain.decimals import ONE, ZERO
-from tradebotd.domain.exit_plan import ExitPlan
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.instrument import Instrument
-from tradebotd.domain.order import LEGAL_TRANSITIONS, OrderRole, OrderStatus
+from tradebotd.domain.order import OrderRole, OrderStatus, moved
 from tradebotd.domain.position import CloseReason, Position, PositionTotals, paid_elsewhere
-from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import orders, positions, report_rows
 from tradebotd.storage.fills import Latest
@@ -26,17 +24,19 @@ from tradebotd.storage.positions import LockedPosition
 from tradebotd.storage.postgres.database import Connection
 from tradebotd.storage.report_rows import BookedFill, DayRow, OrderRow, PositionRow, ReportRows
 from tradebotd.trading.account.bot_days import BotDays
+from tradebotd.trading.contradiction_alarms import subject_of
 from tradebotd.trading.contradictions import clock_contradiction, latest_possible
 from tradebotd.trading.execution.committed_changes import CommittedChanges
+from tradebotd.trading.execution.fees import known_rate
 from tradebotd.trading.execution.fill_ledger import OVERCOME
 from tradebotd.trading.execution.fill_rules import (
+    before_entry,
     closed_at_and_why,
     counted,
     counted_detail,
     exited,
     gap_through,
     misfit,
-    subject_of,
 )
 from tradebotd.trading.execution.levels_after_fill import after_partial_exit, entered
 from tradebotd.trading.execution.outcome import Outcome
@@ -100,13 +100,10 @@ class ReportBooking:
         draft = await book(connection, after, fills, instrument, now)
         if draft is None:
             return None
-        last = after[-1].order.status
-        status = outcome.status(after[-1])
-        if status not in LEGAL_TRANSITIONS[last]:
-            status = last
-        if status is not order.status and status not in LEGAL_TRANSITIONS[order.status]:
+        status = moved(after[-1].order.status, outcome.status(after[-1]))
+        if moved(order.status, status) is not status:
             return None  # it takes two steps
-        rows = self._rows(after[-1], fills, draft, outcome, status, now)
+        rows = self._rows(after[-1], fills, draft, instrument, outcome, status=status, now=now)
         position_id, settled = await report_rows.write(connection, rows)
         _tell(changes, draft.changes, position_id)
         return settled
@@ -119,13 +116,12 @@ class ReportBooking:
         now: datetime,
     ) -> bool:
         order = stored.order
-        paid_in = (instrument.base_asset, instrument.quote_asset)
         for fill in fills:
             if misfit(stored, fill) is not None or not fill.quantity:
                 return False
             if clock_contradiction(fill, now) is not None:
                 return False
-            if fill.fee and fill.fee_asset not in paid_in:
+            if known_rate(fill, instrument) is None:
                 return False
         # Unusual is neither an order with an excess, which counts in `excess_quantity` alone, as in
         # the ledger, nor a final one: a fill is a fact, and `counted` leaves such a status alone.
@@ -146,22 +142,20 @@ class ReportBooking:
         _: datetime,
     ) -> Draft | None:
         stored, order = after[0], after[0].order
-        side = PositionSide.LONG if order.side is Side.BUY else PositionSide.SHORT
         trades = [fill.trade_id for fill in fills]
         is_known, locked = await report_rows.meet_entry(
             connection, order.bot, order.venue, order.symbol, trades
         )
-        before = PositionTotals(side=side, position_type=stored.position_type)
-        if locked is not None:
-            before = locked.books
+        side, before = before_entry(stored, locked)
         if is_known or before.side is not side:
             return None
         draft: Draft | None = None
         for state, fill in zip(after, fills, strict=False):
-            rate = _rate(fill, instrument)
+            rate = known_rate(fill, instrument)
+            if rate is None:
+                return None
             books = before.entered(fill, instrument.base_asset, rate)
-            plan = stored.exits or ExitPlan()
-            position = entered(stored, fill, locked, books, plan, instrument)
+            position = entered(stored, fill, locked, books, instrument)
             if draft is None:
                 draft = Draft(
                     position=position,
@@ -211,9 +205,9 @@ class ReportBooking:
         )
         for state, fill in zip(after, fills, strict=False):
             before, held = draft.books, draft.position
-            if fill.quantity > before.quantity:
+            rate = known_rate(fill, instrument)
+            if rate is None or fill.quantity > before.quantity:
                 return None
-            rate = _rate(fill, instrument)
             draft.books = exited(before, state.order, fill, instrument, rate)
             draft.in_position = draft.books.quantity > 0
             if not draft.in_position:
@@ -237,12 +231,13 @@ class ReportBooking:
         stored: StoredOrder,
         fills: Sequence[Fill],
         draft: Draft,
+        instrument: Instrument,
         outcome: Outcome,
+        *,
         status: OrderStatus,
         now: datetime,
     ) -> ReportRows:
         order, reason = stored.order, outcome.reason_of(status)
-        instrument = self._instruments[order.symbol]
         return ReportRows(
             order=OrderRow(
                 id=order.id,
@@ -292,11 +287,6 @@ class ReportBooking:
             trades=draft.trades,
             in_position=draft.in_position,
         )
-
-
-def _rate(fill: Fill, instrument: Instrument) -> Decimal:
-    """Return the worth of one of the fee's asset in the quote asset, of which it is or the base."""
-    return fill.price if fill.fee_asset == instrument.base_asset else ONE
 
 
 def _as_locked(position: Position, books: PositionTotals) -> LockedPosition:

@@ -11,7 +11,6 @@ from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, instrument_versions, symbols
 from tradebotd.storage.alerts import Severity
-from tradebotd.storage.instrument_versions import InstrumentVersion
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.instruments.told_filters import differences, warns
 
@@ -27,13 +26,10 @@ class KeptVersions:
         self._database = database
         self._clock = clock
         self._configured = configured
-        self._stored: dict[VenueName, dict[str, InstrumentVersion]] = {}
+        self._stored: dict[VenueName, dict[str, Instrument]] = {}
 
-    async def of(self, venue: VenueName) -> Mapping[str, InstrumentVersion]:
+    async def of(self, venue: VenueName) -> Mapping[str, Instrument]:
         """Return the newest of each symbol of *venue*. Raises DatabaseUnavailableError."""
-        return await self._of(venue)
-
-    async def _of(self, venue: VenueName) -> dict[str, InstrumentVersion]:
         if venue not in self._stored:
             async with self._database.connection() as connection:
                 self._stored[venue] = await instrument_versions.select_latest(connection, venue)
@@ -45,9 +41,9 @@ class KeptVersions:
         The first one is compared with the file. *is_new*: something else was in force a moment ago.
         Raises DatabaseUnavailableError.
         """
-        told, stored = known.instrument, await self._of(known.instrument.venue)
+        told, stored = known.instrument, await self.of(known.instrument.venue)
         before = stored.get(known.symbol)
-        if before is not None and before.instrument == told:
+        if before == told:
             if is_new:
                 async with self._database.transaction(durable=True) as connection:
                     await symbols.put_symbol(connection, known)
@@ -55,7 +51,7 @@ class KeptVersions:
         if before is None:  # no file says a status
             earlier = replace(self._configured[known.symbol], status=told.status)
         else:
-            earlier = before.instrument
+            earlier = before
         words = differences(earlier, told)
         severity: Severity = "warning" if before and warns(earlier, told) else "info"
         await self._insert(known, words, severity, is_first=before is None)
@@ -78,6 +74,6 @@ class KeptVersions:
                     f"version {version}{than}: {'; '.join(words)}",
                     now,
                 )
-        self._stored[told.venue][known.symbol] = InstrumentVersion(version=version, instrument=told)
+        self._stored[told.venue][known.symbol] = told
         if words:
             log.warning("instrument changed", symbol=known.symbol, changes=list(words))

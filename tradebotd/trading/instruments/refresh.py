@@ -210,10 +210,10 @@ class InstrumentRefresh:
         stored = await self._versions.of(name)
         for symbol in mine:
             last = stored.get(symbol.symbol)
-            if last is not None and why_not_so(last.instrument, symbol.instrument, ()) is None:
+            if last is not None and why_not_so(last, symbol.instrument, ()) is None:
                 # A status is of its moment: what was halted then must not lock exits now.
                 status = symbol.instrument.status
-                self._put_in_force(symbol, replace(last.instrument, status=status))
+                self._put_in_force(symbol, replace(last, status=status))
 
     def _take(
         self, known: MarketSymbol, told: Instrument | None, result: Refreshed

@@ -15,7 +15,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.storage import alerts, funding
 from tradebotd.storage.positions import HeldSum
-from tradebotd.storage.postgres.database import Database, Lane
+from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.storage.postgres.rolled_back import repeated
 from tradebotd.trading.account.bot_days import BotDays
 from tradebotd.trading.reconciliation.venue_round import VenueRound
@@ -124,7 +124,7 @@ class FundingRecorder:
     async def _book(self, payments: Sequence[FundingPayment]) -> int:
         booked = 0
         for payment in payments:
-            if await repeated(partial(self._write, payment)):
+            if await repeated(self._database, partial(self._write, payment=payment)):
                 booked += 1
                 log.info(
                     "funding booked",
@@ -135,14 +135,13 @@ class FundingRecorder:
                 )
         return booked
 
-    async def _write(self, payment: FundingPayment) -> bool:
+    async def _write(self, connection: Connection, payment: FundingPayment) -> bool:
         """Write the payment; return whether it is new."""
-        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-            new = await funding.book(connection, payment, counts=self._counts(payment))
-            if new is not None and new.bot is not None:
-                await self._days.count(
-                    connection, new.bot, payment.paid_at, payment.amount, payment.asset
-                )
+        new = await funding.book(connection, payment, counts=self._counts(payment))
+        if new is not None and new.bot is not None:
+            await self._days.count(
+                connection, new.bot, payment.paid_at, payment.amount, payment.asset
+            )
         return new is not None
 
     def _counts(self, payment: FundingPayment) -> bool:

@@ -12,7 +12,7 @@ from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import BotName
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import unvalued_fees
-from tradebotd.storage.postgres.database import Database, Lane
+from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.storage.postgres.rolled_back import repeated
 from tradebotd.storage.unvalued_fees import FIRST, Unvalued, place_of
 from tradebotd.trading.account.bot_days import BotDays
@@ -52,20 +52,21 @@ class LateFees:
         except FeedError:
             return False  # its alert says so
         rate = rate.quantize(RATE_SCALE)
-        worth = await repeated(lambda: self._write(fee, rate))
+        worth = await repeated(
+            self._database, lambda connection: self._write(connection, fee, rate)
+        )
         if worth is None:
             return False
         log.info("late fee valued", bot=fee.bot, asset=fee.fee_asset, rate=rate, worth=worth)
         return True
 
-    async def _write(self, fee: Unvalued, rate: Decimal) -> Decimal | None:
+    async def _write(self, connection: Connection, fee: Unvalued, rate: Decimal) -> Decimal | None:
         """Write the fee's worth and return it; None: it was valued meanwhile."""
         now = self._clock.now()
-        async with self._database.transaction(Lane.ORDERS, durable=True) as connection:
-            worth = await unvalued_fees.value(connection, fee.id, rate)
-            if worth is None:
-                return None
-            at = min(fee.executed_at, now)  # as one from the future was counted
-            await self._days.count(connection, BotName(fee.bot), at, -worth, fee.quote_asset)
-            await clear_if_all_valued(connection, fee.venue, fee.fee_asset, now)
+        worth = await unvalued_fees.value(connection, fee.id, rate)
+        if worth is None:
+            return None
+        at = min(fee.executed_at, now)  # as one from the future was counted
+        await self._days.count(connection, BotName(fee.bot), at, -worth, fee.quote_asset)
+        await clear_if_all_valued(connection, fee.venue, fee.fee_asset, now)
         return worth
