@@ -4,15 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.fakes.clock import FakeClock
-from tests.fakes.trading import NOON, SYMBOL, TradingHarness, market_symbol, open_harness, spec
-from tests.fakes.venue import ScriptedVenue
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement, VenueTraits
 from tradebotd.storage.postgres.database import Database
 
@@ -51,15 +48,9 @@ async def open_resting_harness(
     **changes: Any,
 ) -> TradingHarness:
     wanted = specs or (one(replacement),)
-    names = sorted({each.symbol for each in wanted})
-    venue = ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {name: market_symbol(name).instrument for name in names},
-        {"USDT": Decimal(1_000_000)},
-        traits=traits(replacement, linked=linked),
+    harness = await open_harness(
+        database, *wanted, traits=traits(replacement, linked=linked), **changes
     )
-    harness = await open_harness(database, *wanted, venue=venue, **changes)
     listen(harness)
     return harness
 

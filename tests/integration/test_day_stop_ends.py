@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 
-from tests.fakes.clock import FakeClock
 from tests.fakes.resting import (
     assert_one_truth,
     listen,
@@ -17,8 +15,7 @@ from tests.fakes.resting import (
     sweep,
     traits,
 )
-from tests.fakes.trading import NOON, SYMBOL, TradingHarness, market_symbol, open_harness
-from tests.fakes.venue import ScriptedVenue
+from tests.fakes.trading import NOON, TradingHarness, open_harness
 from tests.integration.test_day_stops import (
     CLOSE,
     DAY,
@@ -33,7 +30,6 @@ from tests.integration.test_day_stops import (
 )
 from tradebotd.domain.order import OrderStatus
 from tradebotd.domain.order_type import CONDITIONAL
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
 
@@ -128,14 +124,8 @@ async def test_around_the_clock_a_day_ends_at_midnight_and_the_stop_is_placed_at
     database: Database, replacement: Replacement
 ) -> None:
     """M5.7: the market never closes, so nothing waits for the morning."""
-    venue = ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {SYMBOL: market_symbol(SYMBOL).instrument},
-        {"USDT": Decimal(1_000_000)},
-        traits=replace(traits(replacement), times_in_force=dict.fromkeys(CONDITIONAL, (DAY,))),
-    )
-    harness = await open_harness(database, one(replacement), venue=venue)
+    by_day = replace(traits(replacement), times_in_force=dict.fromkeys(CONDITIONAL, (DAY,)))
+    harness = await open_harness(database, one(replacement), traits=by_day)
     listen(harness)
     await harness.enter()
     await sweep(harness, 2)

@@ -6,14 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.clock import FakeClock
 from tests.fakes.resting import assert_one_truth, listen, one, resting, sweep, traits
-from tests.fakes.trading import SYMBOL, TradingHarness, market_symbol, open_harness
-from tests.fakes.venue import ScriptedVenue
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
 from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType
 from tradebotd.domain.order_type import CONDITIONAL, TimeInForce
 from tradebotd.market.calendars import ExchangeCalendar
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.market.sessions import Break, Session
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
@@ -48,18 +45,11 @@ async def held_by_day(
     database: Database, replacement: Replacement = Replacement.REPLACE, *, linked: bool = False
 ) -> TradingHarness:
     """A position at noon of the first session, and a stop of it that lasts for the day."""
-    venue = ScriptedVenue(
-        FakeClock(CLOSE),
-        PriceCache(),
-        {SYMBOL: market_symbol(SYMBOL).instrument},
-        {"USDT": Decimal(1_000_000)},
-        traits=replace(
-            traits(replacement, linked=linked),
-            times_in_force=dict.fromkeys(CONDITIONAL, (DAY,)),
-        ),
-        closes=[session.close for session in SESSIONS],
+    by_day = replace(
+        traits(replacement, linked=linked), times_in_force=dict.fromkeys(CONDITIONAL, (DAY,))
     )
-    harness = await open_harness(database, one(replacement), calendar=calendar(), venue=venue)
+    harness = await open_harness(database, one(replacement), calendar=calendar(), traits=by_day)
+    harness.venue.closes = [session.close for session in SESSIONS]
     listen(harness)
     await harness.enter()
     await sweep(harness, 2)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.clock import FakeClock
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
@@ -19,14 +18,12 @@ from tests.fakes.resting import (
     sweep,
     traits,
 )
-from tests.fakes.trading import NOON, SYMBOL, TradingHarness, market_symbol, open_harness
-from tests.fakes.venue import ScriptedVenue
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.filters import PercentPrice
 from tradebotd.domain.order import OrderRequest, OrderType
 from tradebotd.domain.order_type import TimeInForce
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
 
@@ -48,15 +45,8 @@ async def at_venue_with(
 ) -> TradingHarness:
     """A desk at a venue that takes these order types only, and a position at 100."""
     wanted = specs or (one(replacement),)
-    instrument = replace(market_symbol(SYMBOL).instrument, **(filters or {}))
-    venue = ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {SYMBOL: instrument},
-        {"USDT": Decimal(1_000_000)},
-        traits=replace(traits(replacement, linked=linked), **taken),
-    )
-    harness = await open_harness(database, *wanted, venue=venue, speed=speed)
+    of_venue = replace(traits(replacement, linked=linked), **taken)
+    harness = await open_harness(database, *wanted, traits=of_venue, speed=speed)
     if filters:
         harness.set_filters(**filters)
     listen(harness)

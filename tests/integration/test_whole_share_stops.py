@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.clock import FakeClock
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
@@ -17,14 +16,12 @@ from tests.fakes.resting import (
     sweep,
     traits,
 )
-from tests.fakes.trading import BOT, NOON, SYMBOL, TradingHarness, market_symbol, open_harness
-from tests.fakes.venue import ScriptedVenue
+from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness
 from tradebotd.daemon.disk_watch import guards_of
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.filters import LotSize
 from tradebotd.domain.order import OrderType
 from tradebotd.domain.position import CloseReason
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
 
@@ -45,15 +42,10 @@ async def fractional(
     linked: bool = False,
     types: frozenset[OrderType] = frozenset(OrderType),
 ) -> TradingHarness:
-    venue = ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {SYMBOL: market_symbol(SYMBOL).instrument},
-        {"USDT": Decimal(1_000_000)},
-        traits=replace(traits(replacement, linked=linked), order_types=types),
-    )
     harness = await open_harness(
-        database, one(replacement, initial_capital=Decimal(10_000), **of(quantity)), venue=venue
+        database,
+        one(replacement, initial_capital=Decimal(10_000), **of(quantity)),
+        traits=replace(traits(replacement, linked=linked), order_types=types),
     )
     harness.set_filters(stop_lot=WHOLE)
     listen(harness)
