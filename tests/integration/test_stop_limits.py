@@ -27,7 +27,6 @@ from tradebotd.domain.quote import TriggerPrice
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.exit_changes import ExitChanges
 
 FUTURES_KINDS = [Replacement.OVERLAP, Replacement.REPLACE, Replacement.CANCEL_FIRST]
 futures_kinds = pytest.mark.parametrize("replacement", FUTURES_KINDS)
@@ -126,13 +125,7 @@ async def test_a_price_that_is_changed_while_an_exit_is_in_doubt_sells_nothing_t
     await harness.stream("95", kind=MARK)
     assert [order["status"] for order in await harness.orders()] == ["filled", "unknown"]
 
-    changes = ExitChanges(
-        database=database,
-        prices=harness.prices,
-        symbols=harness.symbols,
-        tracker=harness.protection,
-    )
-    await changes.set(only(harness).id, trigger_price=TriggerPrice.LAST)
+    await harness.exit_changes.set(only(harness).id, trigger_price=TriggerPrice.LAST)
     for price in ("94", "93"):
         await harness.stream(price)
         await sweep(harness)

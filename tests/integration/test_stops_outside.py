@@ -17,7 +17,7 @@ from tests.integration.test_resting_types import (
 from tradebotd.domain.filters import PercentPrice
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.exit_changes import ExitChanges, parse_level
+from tradebotd.trading.exits.exit_changes import parse_level
 
 OUTSIDE = "no stop can rest as it should"
 TO_90 = PercentPrice(
@@ -31,14 +31,8 @@ LIMITED: dict[str, Any] = {"filters": {"percent_price": TO_90}, **LIMITS_ONLY}
 
 async def set_exits(harness: TradingHarness, **levels: str) -> None:
     (position_id,) = harness.protection.held
-    changes = ExitChanges(
-        database=harness.database,
-        prices=harness.prices,
-        symbols=harness.symbols,
-        tracker=harness.protection,
-    )
     stop_loss, take_profit = levels.get("stop_loss"), levels.get("take_profit")
-    await changes.set(
+    await harness.exit_changes.set(
         position_id,
         stop_loss=None if stop_loss is None else parse_level(stop_loss),
         take_profit=None if take_profit is None else parse_level(take_profit),

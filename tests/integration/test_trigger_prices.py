@@ -25,7 +25,7 @@ from tradebotd.domain.quote import PriceKind, Spread, TriggerPrice
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement, VenueTraits
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.exit_changes import ExitChanges, Level, parse_trigger_price
+from tradebotd.trading.exits.exit_changes import Level, parse_trigger_price
 from tradebotd.venues.paper.fill_model import PaperTerms
 
 D = Decimal
@@ -295,20 +295,11 @@ class TestRestingStops:
         assert await ended(harness) == ("stop_loss", D(100))
 
 
-def changes(harness: TradingHarness) -> ExitChanges:
-    return ExitChanges(
-        database=harness.database,
-        prices=harness.prices,
-        symbols=harness.symbols,
-        tracker=harness.protection,
-    )
-
-
 async def test_an_operator_moves_a_position_to_another_price(database: Database) -> None:
     """M4.7: its levels stay, what rests for it follows, and the new price acts at once."""
     harness = await holding(database, bot(TriggerPrice.LAST), traits=all_kinds(resting_stops=True))
     await harness.protection.run_once()
-    await changes(harness).set(only(harness).id, trigger_price=parse_trigger_price("mark"))
+    await harness.exit_changes.set(only(harness).id, trigger_price=parse_trigger_price("mark"))
     assert only(harness).trigger_kind is MARK
     assert (await harness.position())["stop_loss"] == 95
     await sweep(harness, 2)
@@ -339,7 +330,7 @@ async def test_a_price_that_would_end_it_or_is_not_there_is_refused(
     if mark is not None:
         harness.tick(mark, kind=MARK)
     with pytest.raises(RefusedError) as refused:
-        await changes(harness).set(
+        await harness.exit_changes.set(
             only(harness).id, trigger_price=parse_trigger_price(wish), stop_loss=Level(price=D(95))
         )
     assert refused.value.code == code
