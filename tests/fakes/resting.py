@@ -4,6 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.exit_plan import ExitPlan
@@ -15,6 +17,8 @@ from tradebotd.storage.postgres.database import Database
 
 STOP = ExitPlan(stop_loss=Decimal("0.05"), take_profit=Decimal("0.1"))
 CAPABILITIES = tuple(Replacement)
+UNPROMISED = tuple(each for each in CAPABILITIES if each is not Replacement.PROMISED)
+unpromised = pytest.mark.parametrize("replacement", UNPROMISED)
 
 
 def traits(replacement: Replacement, *, linked: bool = False) -> VenueTraits:

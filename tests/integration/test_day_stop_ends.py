@@ -14,6 +14,7 @@ from tests.fakes.resting import (
     settle,
     sweep,
     traits,
+    unpromised,
 )
 from tests.fakes.trading import NOON, TradingHarness, open_harness
 from tests.integration.test_day_stops import (
@@ -23,7 +24,6 @@ from tests.integration.test_day_stops import (
     SECOND,
     at,
     calendar,
-    capabilities,
     guard,
     held_by_day,
     reopened,
@@ -42,7 +42,7 @@ async def end_early(harness: TradingHarness) -> None:
     await harness.protection.sweep(harness.clock.now())
 
 
-@capabilities
+@unpromised
 async def test_an_end_that_is_told_early_is_no_loss(
     database: Database, replacement: Replacement
 ) -> None:
@@ -97,7 +97,7 @@ async def test_the_day_that_a_stop_has_lasted_for_is_not_asked_for_over_night(
     assert len(await reopened(harness, NEXT_OPEN)) == 1
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("told", [True, False])
 async def test_a_restart_over_night_places_the_stop_at_the_open(
     database: Database, replacement: Replacement, *, told: bool
@@ -119,7 +119,7 @@ async def test_a_restart_over_night_places_the_stop_at_the_open(
     await assert_one_truth(after)
 
 
-@capabilities
+@unpromised
 async def test_around_the_clock_a_day_ends_at_midnight_and_the_stop_is_placed_at_once(
     database: Database, replacement: Replacement
 ) -> None:

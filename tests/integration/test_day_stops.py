@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.resting import assert_one_truth, listen, one, resting, sweep, traits
+from tests.fakes.resting import assert_one_truth, listen, one, resting, sweep, traits, unpromised
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
 from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType
 from tradebotd.domain.order_type import CONDITIONAL, TimeInForce
@@ -33,8 +33,6 @@ SESSIONS = [
     ),
 ]
 SECOND = timedelta(seconds=1)
-CAPABILITIES = [Replacement.OVERLAP, Replacement.REPLACE, Replacement.CANCEL_FIRST]
-capabilities = pytest.mark.parametrize("replacement", CAPABILITIES)
 
 
 def calendar() -> ExchangeCalendar:
@@ -77,7 +75,7 @@ def guard(harness: TradingHarness) -> str:
     return harness.protection.protected_by(position_id)
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("linked", [False, True])
 async def test_a_stop_that_ends_with_its_session_is_placed_again_in_the_next(
     database: Database, replacement: Replacement, *, linked: bool
@@ -111,7 +109,7 @@ async def test_a_lunch_ends_no_day(database: Database) -> None:
     assert len(harness.venue.submitted) == sent
 
 
-@capabilities
+@unpromised
 async def test_an_end_that_nobody_has_told_is_found_out_at_the_open(
     database: Database, replacement: Replacement
 ) -> None:

@@ -17,6 +17,7 @@ from tests.fakes.resting import (
     settle,
     sweep,
     traits,
+    unpromised,
 )
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
 from tradebotd.domain.bot import BotSpec
@@ -29,8 +30,6 @@ from tradebotd.storage.postgres.database import Database
 
 MARKET, LIMIT = OrderType.MARKET, OrderType.LIMIT
 STOP_LIMIT, TARGET_LIMIT = OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT
-CAPABILITIES = [Replacement.OVERLAP, Replacement.REPLACE, Replacement.CANCEL_FIRST]
-capabilities = pytest.mark.parametrize("replacement", CAPABILITIES)
 LIMITS_ONLY: dict[str, Any] = {"order_types": frozenset({MARKET, LIMIT, STOP_LIMIT})}
 
 
@@ -71,7 +70,7 @@ async def gap(harness: TradingHarness, price: str) -> None:
     await harness.venue.match(SYMBOL)
 
 
-@capabilities
+@unpromised
 async def test_a_stop_rests_as_a_stop_limit_where_no_other_is_taken(
     database: Database, replacement: Replacement
 ) -> None:
@@ -90,7 +89,7 @@ async def test_a_stop_rests_as_a_stop_limit_where_no_other_is_taken(
     assert len(harness.venue.submitted) == sent
 
 
-@capabilities
+@unpromised
 async def test_a_stop_limit_is_known_again_after_a_restart(
     database: Database, replacement: Replacement
 ) -> None:
@@ -110,7 +109,7 @@ async def test_a_stop_limit_is_known_again_after_a_restart(
     assert await after.open_alerts() == []
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("types", [{LIMIT}, {TARGET_LIMIT}, {LIMIT, TARGET_LIMIT}])
 async def test_a_target_rests_by_the_type_that_is_taken(
     database: Database, replacement: Replacement, types: set[OrderType]
@@ -135,7 +134,7 @@ async def test_a_target_rests_by_the_type_that_is_taken(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 async def test_a_price_that_runs_through_a_stop_limit_is_alarmed_and_ended_at_the_market(
     database: Database, replacement: Replacement
 ) -> None:
@@ -156,7 +155,7 @@ async def test_a_price_that_runs_through_a_stop_limit_is_alarmed_and_ended_at_th
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 async def test_a_stop_limit_that_filled_unheard_is_no_alarm(
     database: Database, replacement: Replacement
 ) -> None:
@@ -173,7 +172,7 @@ async def test_a_stop_limit_that_filled_unheard_is_no_alarm(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 async def test_a_stop_limit_that_fills_in_part_before_the_price_runs_through_it(
     database: Database, replacement: Replacement
 ) -> None:

@@ -16,6 +16,7 @@ from tests.fakes.resting import (
     settle,
     sweep,
     traits,
+    unpromised,
 )
 from tests.fakes.trading import TradingHarness, open_harness
 from tests.fakes.venue import SCRIPTED, Behaviour
@@ -27,9 +28,6 @@ from tradebotd.domain.quote import TriggerPrice
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
-
-FUTURES_KINDS = [Replacement.OVERLAP, Replacement.REPLACE, Replacement.CANCEL_FIRST]
-futures_kinds = pytest.mark.parametrize("replacement", FUTURES_KINDS)
 
 
 async def short(database: Database, replacement: Replacement, **taken: Any) -> TradingHarness:
@@ -43,7 +41,7 @@ async def short(database: Database, replacement: Replacement, **taken: Any) -> T
     return harness
 
 
-@futures_kinds
+@unpromised
 async def test_the_stop_limit_of_a_short_fills_at_the_venue(
     database: Database, replacement: Replacement
 ) -> None:
@@ -64,7 +62,7 @@ async def test_the_stop_limit_of_a_short_fills_at_the_venue(
     assert await harness.open_alerts() == []
 
 
-@futures_kinds
+@unpromised
 async def test_a_price_that_runs_through_the_stop_limit_of_a_short(
     database: Database, replacement: Replacement
 ) -> None:

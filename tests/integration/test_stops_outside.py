@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.resting import assert_one_truth, settle, sweep
+from tests.fakes.resting import assert_one_truth, settle, sweep, unpromised
 from tests.fakes.trading import TradingHarness
 from tests.integration.test_resting_types import (
     LIMITS_ONLY,
     at_venue_with,
-    capabilities,
     gap,
     rests,
 )
@@ -51,7 +50,7 @@ async def alert(harness: TradingHarness) -> str:
     return message
 
 
-@capabilities
+@unpromised
 async def test_a_stop_set_outside_the_filters_takes_the_tighter_one_along(
     database: Database, replacement: Replacement
 ) -> None:
@@ -77,7 +76,7 @@ async def test_a_stop_set_outside_the_filters_takes_the_tighter_one_along(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("wish", [{"take_profit": "120"}, {"stop_loss": "96"}])
 async def test_what_rests_stays_while_no_other_can_and_it_ends_nothing_too_early(
     database: Database, replacement: Replacement, wish: dict[str, str]

@@ -15,6 +15,7 @@ from tests.fakes.resting import (
     settle,
     sweep,
     traits,
+    unpromised,
 )
 from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness
 from tradebotd.daemon.disk_watch import guards_of
@@ -26,8 +27,6 @@ from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
 
 WHOLE = LotSize(step=Decimal(1))
-CAPABILITIES = [Replacement.OVERLAP, Replacement.REPLACE, Replacement.CANCEL_FIRST]
-capabilities = pytest.mark.parametrize("replacement", CAPABILITIES)
 
 
 def of(quantity: str) -> dict[str, SizingRule]:
@@ -58,7 +57,7 @@ def sold(harness: TradingHarness) -> list[Decimal]:
     return [fill.quantity for fill in harness.venue.fills[1:]]
 
 
-@capabilities
+@unpromised
 async def test_the_stop_rests_for_whole_lots_and_is_not_moved_for_less(
     database: Database, replacement: Replacement
 ) -> None:
@@ -81,7 +80,7 @@ async def test_the_stop_rests_for_whole_lots_and_is_not_moved_for_less(
     assert after.protection.resting_quantity(position_id) == 10
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("types", [frozenset(OrderType), frozenset({OrderType.STOP_LIMIT})])
 async def test_the_venue_sells_the_lots_and_the_daemon_the_rest(
     database: Database, replacement: Replacement, types: frozenset[OrderType]
@@ -100,7 +99,7 @@ async def test_the_venue_sells_the_lots_and_the_daemon_the_rest(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("told", [False, True])
 async def test_a_stop_that_the_venue_leaves_lying_is_sold_with_the_rest_once(
     database: Database, replacement: Replacement, *, told: bool
@@ -120,7 +119,7 @@ async def test_a_stop_that_the_venue_leaves_lying_is_sold_with_the_rest_once(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 async def test_less_than_a_lot_is_the_daemons_alone(
     database: Database, replacement: Replacement
 ) -> None:
@@ -133,7 +132,7 @@ async def test_less_than_a_lot_is_the_daemons_alone(
     assert await harness.open_alerts() == []
 
 
-@capabilities
+@unpromised
 async def test_a_target_beside_it_leaves_the_rest_to_the_daemon(
     database: Database, replacement: Replacement
 ) -> None:
