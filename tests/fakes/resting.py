@@ -105,6 +105,12 @@ def stops(harness: TradingHarness) -> list[tuple[Decimal | None, Decimal]]:
     )
 
 
+def guard(harness: TradingHarness) -> str:
+    """Guard of the only position: daemon, resting, both or none."""
+    (position_id,) = harness.protection.held
+    return harness.protection.protected_by(position_id)
+
+
 def at_venue(harness: TradingHarness, symbol: str = SYMBOL) -> Decimal:
     if symbol in harness.venue.positions:
         return harness.venue.positions[symbol]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.resting import (
     assert_one_truth,
+    guard,
     listen,
     one,
     restart,
@@ -24,7 +25,6 @@ from tests.integration.test_day_stops import (
     SECOND,
     at,
     calendar,
-    guard,
     held_by_day,
     reopened,
 )

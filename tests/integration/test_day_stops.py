@@ -6,7 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.resting import assert_one_truth, listen, one, resting, sweep, traits, unpromised
+from tests.fakes.resting import (
+    assert_one_truth,
+    guard,
+    listen,
+    one,
+    resting,
+    sweep,
+    traits,
+    unpromised,
+)
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
 from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType
 from tradebotd.domain.order_type import CONDITIONAL, TimeInForce
@@ -68,11 +77,6 @@ async def reopened(harness: TradingHarness, instant: datetime) -> list[OrderRequ
     await at(harness, instant)
     await sweep(harness, 3)
     return list(resting(harness).values())
-
-
-def guard(harness: TradingHarness) -> str:
-    (position_id,) = harness.protection.held
-    return harness.protection.protected_by(position_id)
 
 
 @unpromised

@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
+    guard,
     listen,
     one,
     restart,
@@ -82,8 +83,7 @@ async def test_a_stop_rests_as_a_stop_limit_where_no_other_is_taken(
         Decimal("95.00"),
         Decimal("94.52"),
     )
-    (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "both"
+    assert guard(harness) == "both"
     sent = len(harness.venue.submitted)
     await sweep(harness, 3)
     assert len(harness.venue.submitted) == sent
@@ -104,8 +104,7 @@ async def test_a_stop_limit_is_known_again_after_a_restart(
     await sweep(after, 3)
     assert rests(after) == before
     assert len(after.venue.submitted) == sent
-    (position_id,) = after.protection.held
-    assert after.protection.protected_by(position_id) == "both"
+    assert guard(after) == "both"
     assert await after.open_alerts() == []
 
 
@@ -198,8 +197,7 @@ async def test_nothing_rests_where_no_stop_is_taken_and_it_is_said(database: Dat
         linked=True,
         order_types=frozenset({MARKET, LIMIT, OrderType.TAKE_PROFIT_MARKET}),
     )
-    (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "daemon"
+    assert guard(harness) == "daemon"
     assert len(harness.venue.submitted) == 1
     assert await harness.open_alerts() == []
     await gap(harness, "94")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.resting import assert_one_truth, settle, sweep, unpromised
+from tests.fakes.resting import assert_one_truth, guard, settle, sweep, unpromised
 from tests.fakes.trading import TradingHarness
 from tests.integration.test_resting_types import (
     LIMITS_ONLY,
@@ -36,11 +36,6 @@ async def set_exits(harness: TradingHarness, **levels: str) -> None:
         stop_loss=None if stop_loss is None else parse_level(stop_loss),
         take_profit=None if take_profit is None else parse_level(take_profit),
     )
-
-
-def guard(harness: TradingHarness) -> str:
-    (position_id,) = harness.protection.held
-    return harness.protection.protected_by(position_id)
 
 
 async def alert(harness: TradingHarness) -> str:

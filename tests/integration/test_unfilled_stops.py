@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from tests.fakes.resting import at_venue, resting, sweep, unpromised
+from tests.fakes.resting import at_venue, guard, resting, sweep, unpromised
 from tests.fakes.trading import TradingHarness
 from tests.fakes.venue import Behaviour
 from tests.integration.test_resting_types import (
@@ -127,9 +127,8 @@ async def test_a_target_that_is_passed_over_leaves_the_stop_a_guard(database: Da
     harness = await at_venue_with(
         database, Replacement.CANCEL_FIRST, linked=True, order_types=limits
     )
-    (position_id,) = harness.protection.held
     harness.lease.mark_lost()
     await meet(harness, "110")
     await meet(harness, "111")
     assert len(rests(harness)) == 2
-    assert harness.protection.protected_by(position_id) == "both"
+    assert guard(harness) == "both"

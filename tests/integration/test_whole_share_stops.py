@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
+    guard,
     listen,
     one,
     restart,
@@ -66,7 +67,7 @@ async def test_the_stop_rests_for_whole_lots_and_is_not_moved_for_less(
     (position_id,) = harness.protection.held
     assert [each.quantity for each in resting(harness).values()] == [Decimal(10)]
     assert harness.protection.resting_quantity(position_id) == 10
-    assert harness.protection.protected_by(position_id) == "both"
+    assert guard(harness) == "both"
     words = f"{BOT} {SYMBOL} (position {position_id})"
     assert guards_of(harness.protection).resting == [words]
     assert guards_of(harness.protection).unguarded == [f"0.4 of {words}"]
@@ -126,7 +127,7 @@ async def test_less_than_a_lot_is_the_daemons_alone(
     """M5.7: no order is tried that the venue would refuse."""
     harness = await fractional(database, replacement, "0.9")
     (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "daemon"
+    assert guard(harness) == "daemon"
     assert harness.protection.resting_quantity(position_id) is None
     assert len(harness.venue.submitted) == 1
     assert await harness.open_alerts() == []
