@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
@@ -90,6 +91,15 @@ async def move(harness: TradingHarness, price: str, symbol: str = SYMBOL) -> Non
     """A path point: our own triggers first, then what rests at the venue."""
     await harness.stream(price, symbol)
     await harness.venue.match(symbol)
+
+
+async def jump(harness: TradingHarness, price: str, seconds: int) -> None:
+    """The price is there *seconds* later, past whatever lies between; the exits alone see it."""
+    harness.clock.advance(timedelta(seconds=seconds))
+    point = Tick(harness.clock.now(), SYMBOL, Decimal(price), after_gap=True)
+    acting = harness.protection.on_tick(point)
+    if acting is not None:
+        await acting
 
 
 def resting(harness: TradingHarness) -> dict[ClientOrderId, OrderRequest]:

@@ -1,7 +1,6 @@
 """Exits by the order types that a venue takes: stop-limits, limit targets, none at all."""
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
     guard,
+    jump,
     listen,
     one,
     restart,
@@ -22,7 +22,6 @@ from tests.fakes.resting import (
 )
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.candle import Tick
 from tradebotd.domain.filters import PercentPrice
 from tradebotd.domain.order import OrderRequest, OrderType
 from tradebotd.domain.order_type import TimeInForce
@@ -63,11 +62,7 @@ def rests(harness: TradingHarness) -> list[OrderRequest]:
 
 async def gap(harness: TradingHarness, price: str) -> None:
     """The price jumps there, past whatever lies between: the exits see it first."""
-    harness.clock.advance(timedelta(seconds=1))
-    point = Tick(harness.clock.now(), SYMBOL, Decimal(price), after_gap=True)
-    acting = harness.protection.on_tick(point)
-    if acting is not None:
-        await acting
+    await jump(harness, price, seconds=1)
     await harness.venue.match(SYMBOL)
 
 
