@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from tests.database import PostgresServer
+from tests.fakes.database_waits import until_somebody_waits
 from tests.fakes.trading import BOT, TradingHarness, open_harness
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import (
@@ -21,10 +22,6 @@ from tradebotd.storage.postgres import rolled_back
 from tradebotd.storage.postgres.database import Connection, Database, open_database
 
 PATIENCE = 60.0
-IS_WAITING = """
-    SELECT count(*) > 0 FROM pg_locks WHERE NOT granted
-       AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())
-"""
 Deed = Callable[[Connection], Awaitable[object]]
 
 
@@ -225,8 +222,7 @@ async def test_a_report_whose_transaction_is_the_victim_each_time_is_recorded_by
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as recording:
                 recording.start_soon(record)
-                while not await fetch(harness.database, IS_WAITING):
-                    await anyio.lowlevel.checkpoint()
+                await until_somebody_waits(harness.database)
                 await other.execute("SELECT FROM orders FOR UPDATE")
         await other.execute("ROLLBACK")
     finally:
@@ -265,8 +261,7 @@ async def test_a_report_whose_transaction_is_the_victim_is_recorded_at_once(
                 recording.start_soon(
                     harness.recorder.record, report, *([foreign] if together else [])
                 )
-                while not await fetch(harness.database, IS_WAITING):
-                    await anyio.lowlevel.checkpoint()
+                await until_somebody_waits(harness.database)
                 await other.execute("SELECT FROM orders FOR UPDATE")  # it is the victim
                 await other.execute("COMMIT")
     finally:
