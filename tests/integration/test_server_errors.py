@@ -86,20 +86,21 @@ async def waits_for_nobody(connection: Connection) -> None:
 
 async def test_a_lock_that_is_not_to_be_had_in_time(rows: Database) -> None:
     """R6: `lock_timeout` is none of ours, but of whoever runs the server."""
-    async with anyio.create_task_group() as other:
-        started, ends = anyio.Event(), anyio.Event()
+    started, ends = anyio.Event(), anyio.Event()
 
-        async def holds() -> None:
-            async with rows.transaction() as connection:
-                await add(connection, 1)
-                started.set()
-                await ends.wait()
+    async def holds() -> None:
+        async with rows.transaction() as connection:
+            await add(connection, 1)
+            started.set()
+            await ends.wait()
 
-        other.start_soon(holds)
-        await started.wait()
-        with pytest.raises(DatabaseUnavailableError, match="LockNotAvailableError"):
-            await in_transaction(rows, waits_for_nobody)
-        ends.set()
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as other:
+            other.start_soon(holds)
+            await started.wait()
+            with pytest.raises(DatabaseUnavailableError, match="LockNotAvailableError"):
+                await in_transaction(rows, waits_for_nobody)
+            ends.set()
 
     assert await fetch(rows, "SELECT array_agg(n ORDER BY id) FROM t") == [1, 0]
     assert rows.available
