@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -32,6 +33,7 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
+UNMET = pytest.StashKey[frozenset[str] | None]()  # None: not all cases were collected
 NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
 FIRST, SECOND, THIRD = ClientOrderId("tb1"), ClientOrderId("tb2"), ClientOrderId("tb3")
 CASH = Decimal(1000)
@@ -358,9 +360,13 @@ async def _rehearsed(case: Case, books: ScriptedVenue) -> AsyncIterator[Case]:
         yield replace(case, venue=venue, meet=meet, limiter=lambda: venue.limiter)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what a venue's traits leave out, with the reason that a user would be told."""
+    unmet = set(EXCLUDED)
     for item in items:
         for name, reason in EXCLUDED.items():
             if item.name == f"{name}[{NAME}]" or item.name.endswith(f"[{NAME}-{name}]"):
                 item.add_marker(pytest.mark.skip(reason=f"{NAME}: {reason}"))
+                unmet.discard(name)
+    are_all = {item.path for item in items}.issuperset(Path(__file__).parent.glob("test_*.py"))
+    config.stash[UNMET] = frozenset(unmet) if are_all else None

@@ -4,20 +4,22 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.fakes.clock import FakeClock
-from tests.fakes.trading import NOON, SYMBOL, TradingHarness, market_symbol, open_harness, spec
-from tests.fakes.venue import ScriptedVenue
+import pytest
+
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement, VenueTraits
 from tradebotd.storage.postgres.database import Database
 
 STOP = ExitPlan(stop_loss=Decimal("0.05"), take_profit=Decimal("0.1"))
 CAPABILITIES = tuple(Replacement)
+UNPROMISED = tuple(each for each in CAPABILITIES if each is not Replacement.PROMISED)
+unpromised = pytest.mark.parametrize("replacement", UNPROMISED)
 
 
 def traits(replacement: Replacement, *, linked: bool = False) -> VenueTraits:
@@ -51,15 +53,9 @@ async def open_resting_harness(
     **changes: Any,
 ) -> TradingHarness:
     wanted = specs or (one(replacement),)
-    names = sorted({each.symbol for each in wanted})
-    venue = ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {name: market_symbol(name).instrument for name in names},
-        {"USDT": Decimal(1_000_000)},
-        traits=traits(replacement, linked=linked),
+    harness = await open_harness(
+        database, *wanted, traits=traits(replacement, linked=linked), **changes
     )
-    harness = await open_harness(database, *wanted, venue=venue, **changes)
     listen(harness)
     return harness
 
@@ -97,6 +93,15 @@ async def move(harness: TradingHarness, price: str, symbol: str = SYMBOL) -> Non
     await harness.venue.match(symbol)
 
 
+async def jump(harness: TradingHarness, price: str, seconds: int) -> None:
+    """The price is there *seconds* later, past whatever lies between; the exits alone see it."""
+    harness.clock.advance(timedelta(seconds=seconds))
+    point = Tick(harness.clock.now(), SYMBOL, Decimal(price), after_gap=True)
+    acting = harness.protection.on_tick(point)
+    if acting is not None:
+        await acting
+
+
 def resting(harness: TradingHarness) -> dict[ClientOrderId, OrderRequest]:
     return harness.venue.resting
 
@@ -108,6 +113,12 @@ def stops(harness: TradingHarness) -> list[tuple[Decimal | None, Decimal]]:
         for each in resting(harness).values()
         if each.type is OrderType.STOP_MARKET
     )
+
+
+def guard(harness: TradingHarness) -> str:
+    """Guard of the only position: daemon, resting, both or none."""
+    (position_id,) = harness.protection.held
+    return harness.protection.protected_by(position_id)
 
 
 def at_venue(harness: TradingHarness, symbol: str = SYMBOL) -> Decimal:

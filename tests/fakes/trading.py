@@ -257,18 +257,19 @@ class TradingHarness:
             closer=self.protection,
             reconciler=self.reconciler,
         )
+        self.exit_changes = ExitChanges(
+            database=database,
+            prices=self.prices,
+            symbols=self.symbols,
+            tracker=self.protection,
+        )
         self.commands = OperatorCommands(
             database=database,
             exits=self.protection,
             gate=self.gate,
             flatten=self.flatten,
             adoption=self.adoption,
-            changes=ExitChanges(
-                database=database,
-                prices=self.prices,
-                symbols=self.symbols,
-                tracker=self.protection,
-            ),
+            changes=self.exit_changes,
         )
         if paper is not None:
             self.paper.listen(self.recorder.on_order_report)

@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 
-from tests.fakes.clock import FakeClock
 from tests.fakes.resting import (
     assert_one_truth,
+    guard,
     listen,
     one,
     restart,
@@ -16,9 +15,9 @@ from tests.fakes.resting import (
     settle,
     sweep,
     traits,
+    unpromised,
 )
-from tests.fakes.trading import NOON, SYMBOL, TradingHarness, market_symbol, open_harness
-from tests.fakes.venue import ScriptedVenue
+from tests.fakes.trading import NOON, TradingHarness, open_harness
 from tests.integration.test_day_stops import (
     CLOSE,
     DAY,
@@ -26,14 +25,11 @@ from tests.integration.test_day_stops import (
     SECOND,
     at,
     calendar,
-    capabilities,
-    guard,
     held_by_day,
     reopened,
 )
 from tradebotd.domain.order import OrderStatus
 from tradebotd.domain.order_type import CONDITIONAL
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
 
@@ -46,7 +42,7 @@ async def end_early(harness: TradingHarness) -> None:
     await harness.protection.sweep(harness.clock.now())
 
 
-@capabilities
+@unpromised
 async def test_an_end_that_is_told_early_is_no_loss(
     database: Database, replacement: Replacement
 ) -> None:
@@ -101,7 +97,7 @@ async def test_the_day_that_a_stop_has_lasted_for_is_not_asked_for_over_night(
     assert len(await reopened(harness, NEXT_OPEN)) == 1
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("told", [True, False])
 async def test_a_restart_over_night_places_the_stop_at_the_open(
     database: Database, replacement: Replacement, *, told: bool
@@ -123,19 +119,13 @@ async def test_a_restart_over_night_places_the_stop_at_the_open(
     await assert_one_truth(after)
 
 
-@capabilities
+@unpromised
 async def test_around_the_clock_a_day_ends_at_midnight_and_the_stop_is_placed_at_once(
     database: Database, replacement: Replacement
 ) -> None:
     """M5.7: the market never closes, so nothing waits for the morning."""
-    venue = ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {SYMBOL: market_symbol(SYMBOL).instrument},
-        {"USDT": Decimal(1_000_000)},
-        traits=replace(traits(replacement), times_in_force=dict.fromkeys(CONDITIONAL, (DAY,))),
-    )
-    harness = await open_harness(database, one(replacement), venue=venue)
+    by_day = replace(traits(replacement), times_in_force=dict.fromkeys(CONDITIONAL, (DAY,)))
+    harness = await open_harness(database, one(replacement), traits=by_day)
     listen(harness)
     await harness.enter()
     await sweep(harness, 2)

@@ -6,14 +6,20 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.clock import FakeClock
-from tests.fakes.resting import assert_one_truth, listen, one, resting, sweep, traits
-from tests.fakes.trading import SYMBOL, TradingHarness, market_symbol, open_harness
-from tests.fakes.venue import ScriptedVenue
+from tests.fakes.resting import (
+    assert_one_truth,
+    guard,
+    listen,
+    one,
+    resting,
+    sweep,
+    traits,
+    unpromised,
+)
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
 from tradebotd.domain.order import OrderRequest, OrderStatus, OrderType
 from tradebotd.domain.order_type import CONDITIONAL, TimeInForce
 from tradebotd.market.calendars import ExchangeCalendar
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.market.sessions import Break, Session
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
@@ -36,8 +42,6 @@ SESSIONS = [
     ),
 ]
 SECOND = timedelta(seconds=1)
-CAPABILITIES = [Replacement.OVERLAP, Replacement.REPLACE, Replacement.CANCEL_FIRST]
-capabilities = pytest.mark.parametrize("replacement", CAPABILITIES)
 
 
 def calendar() -> ExchangeCalendar:
@@ -48,18 +52,11 @@ async def held_by_day(
     database: Database, replacement: Replacement = Replacement.REPLACE, *, linked: bool = False
 ) -> TradingHarness:
     """A position at noon of the first session, and a stop of it that lasts for the day."""
-    venue = ScriptedVenue(
-        FakeClock(CLOSE),
-        PriceCache(),
-        {SYMBOL: market_symbol(SYMBOL).instrument},
-        {"USDT": Decimal(1_000_000)},
-        traits=replace(
-            traits(replacement, linked=linked),
-            times_in_force=dict.fromkeys(CONDITIONAL, (DAY,)),
-        ),
-        closes=[session.close for session in SESSIONS],
+    by_day = replace(
+        traits(replacement, linked=linked), times_in_force=dict.fromkeys(CONDITIONAL, (DAY,))
     )
-    harness = await open_harness(database, one(replacement), calendar=calendar(), venue=venue)
+    harness = await open_harness(database, one(replacement), calendar=calendar(), traits=by_day)
+    harness.venue.closes = [session.close for session in SESSIONS]
     listen(harness)
     await harness.enter()
     await sweep(harness, 2)
@@ -82,12 +79,7 @@ async def reopened(harness: TradingHarness, instant: datetime) -> list[OrderRequ
     return list(resting(harness).values())
 
 
-def guard(harness: TradingHarness) -> str:
-    (position_id,) = harness.protection.held
-    return harness.protection.protected_by(position_id)
-
-
-@capabilities
+@unpromised
 @pytest.mark.parametrize("linked", [False, True])
 async def test_a_stop_that_ends_with_its_session_is_placed_again_in_the_next(
     database: Database, replacement: Replacement, *, linked: bool
@@ -121,7 +113,7 @@ async def test_a_lunch_ends_no_day(database: Database) -> None:
     assert len(harness.venue.submitted) == sent
 
 
-@capabilities
+@unpromised
 async def test_an_end_that_nobody_has_told_is_found_out_at_the_open(
     database: Database, replacement: Replacement
 ) -> None:

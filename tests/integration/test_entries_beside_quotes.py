@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
-from tests.integration.test_trigger_prices import ASK, BID, LONG, MARK, SHORT, bot, venue
+from tests.integration.test_trigger_prices import ASK, BID, LONG, MARK, SHORT, all_kinds, bot
 from tradebotd.domain.bot import BotSpec, EntryKind, EntryRule
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
@@ -21,7 +21,7 @@ BY_QUOTE, BY_MARK = TriggerPrice.BID_ASK, TriggerPrice.MARK
 async def desk(
     database: Database, spec: BotSpec, spreads: dict[str, Spread] | None = None
 ) -> TradingHarness:
-    return await open_harness(database, spec, venue=venue(), spreads=spreads)
+    return await open_harness(database, spec, traits=all_kinds(), spreads=spreads)
 
 
 async def denied(harness: TradingHarness, side: PositionSide = LONG) -> str | None:

@@ -15,18 +15,9 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.exit_changes import ExitChanges, Level, parse_holding, parse_level
+from tradebotd.trading.exits.exit_changes import Level, parse_holding, parse_level
 
 FAR = Decimal("0.5")
-
-
-def changes(harness: TradingHarness) -> ExitChanges:
-    return ExitChanges(
-        database=harness.database,
-        prices=harness.prices,
-        symbols=harness.symbols,
-        tracker=harness.protection,
-    )
 
 
 def only(harness: TradingHarness) -> PositionId:
@@ -40,7 +31,7 @@ async def test_a_stop_set_by_hand_is_in_force_at_once_and_after_a_restart(
     """M4.7: stored with the position."""
     harness = await open_harness(database)
     await harness.enter()
-    await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(98)))
+    await harness.exit_changes.set(only(harness), stop_loss=Level(price=Decimal(98)))
     after = await restart(harness)
     await after.protection.load(NOON)
 
@@ -56,7 +47,7 @@ async def test_percentages_are_of_the_entry_and_of_the_best_price(database: Data
         database, spec(position_type=PositionType.FUTURES, allow_short=True)
     )
     await harness.enter(side=PositionSide.SHORT)
-    position = await changes(harness).set(
+    position = await harness.exit_changes.set(
         only(harness),
         stop_loss=parse_level("3%"),
         take_profit=parse_level("7%"),
@@ -94,7 +85,7 @@ async def test_what_makes_no_sense_is_refused_and_changes_nothing(
     before = await harness.position()
 
     with pytest.raises(RefusedError) as refused:
-        await changes(harness).set(only(harness), **given)
+        await harness.exit_changes.set(only(harness), **given)
 
     assert refused.value.code == code
     assert await harness.position() == before
@@ -110,7 +101,7 @@ async def test_a_stop_beyond_the_liquidation_is_refused(database: Database) -> N
     assert row["liquidation_price"] == Decimal("90.46")
 
     with pytest.raises(RefusedError) as refused:
-        await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(90)))
+        await harness.exit_changes.set(only(harness), stop_loss=Level(price=Decimal(90)))
     assert refused.value.code == "stop_beyond_liquidation"
 
 
@@ -126,9 +117,9 @@ async def test_a_trailing_stop_that_is_left_alone_must_lie_before_the_liquidatio
 
     for given in (Level(), Level(price=Decimal("90.46"))):
         with pytest.raises(RefusedError) as refused:
-            await changes(harness).set(only(harness), stop_loss=given)
+            await harness.exit_changes.set(only(harness), stop_loss=given)
         assert refused.value.code == "stop_beyond_liquidation"
-    await changes(harness).set(only(harness), stop_loss=Level(price=Decimal("90.47")))
+    await harness.exit_changes.set(only(harness), stop_loss=Level(price=Decimal("90.47")))
 
 
 async def test_a_stop_set_by_hand_is_not_moved_back_to_break_even(database: Database) -> None:
@@ -140,7 +131,7 @@ async def test_a_stop_set_by_hand_is_not_moved_back_to_break_even(database: Data
     await harness.protection.sweep(harness.clock.now())
     assert (await harness.position())["stop_loss"] == 100
 
-    await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(97)))
+    await harness.exit_changes.set(only(harness), stop_loss=Level(price=Decimal(97)))
     await harness.stream("98")
     await harness.protection.sweep(harness.clock.now())
 
@@ -154,7 +145,7 @@ async def test_the_stop_at_the_venue_follows(database: Database, replacement: Re
     harness = await open_resting_harness(database, replacement)
     await harness.enter()
     await sweep(harness, 2)
-    await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(97)))
+    await harness.exit_changes.set(only(harness), stop_loss=Level(price=Decimal(97)))
     await sweep(harness, 2)
 
     assert stops(harness) == [(Decimal(97), Decimal(1))]
@@ -176,14 +167,14 @@ async def test_none_takes_an_exit_away_where_a_stop_is_left(database: Database) 
     await harness.enter()
     position_id = only(harness)
     none = parse_level("none")
-    await changes(harness).set(position_id, take_profit=none, max_holding=parse_holding("none"))
+    await harness.exit_changes.set(position_id, take_profit=none, max_holding=parse_holding("none"))
     await harness.stream("120")
     harness.clock.advance(timedelta(hours=2))
     harness.tick("120")
     await harness.protection.sweep(harness.clock.now())
     assert (await harness.position())["closed_at"] is None
 
-    await changes(harness).set(position_id, stop_loss=none, trailing_stop=parse_level("10%"))
+    await harness.exit_changes.set(position_id, stop_loss=none, trailing_stop=parse_level("10%"))
     row = await harness.position()
     assert (row["stop_loss"], row["take_profit"], row["trailing_stop"]) == (None, None, 108)
     await harness.stream("108")
@@ -194,7 +185,7 @@ async def test_a_holding_time_set_by_hand_ends_the_position(database: Database) 
     """M4.7: counted from the entry, also by the next daemon."""
     harness = await open_harness(database)
     await harness.enter()
-    await changes(harness).set(only(harness), max_holding=parse_holding("30m"))
+    await harness.exit_changes.set(only(harness), max_holding=parse_holding("30m"))
     after = await restart(harness)
     await after.protection.load(NOON)
     after.clock.set(NOON + timedelta(minutes=29))
@@ -229,7 +220,7 @@ async def test_a_stop_set_by_hand_stays_below_a_break_even_that_was_earned_just_
     await harness.enter(side=PositionSide(side))
     await harness.stream(earned)
 
-    await changes(harness).set(only(harness), stop_loss=parse_level(wanted))
+    await harness.exit_changes.set(only(harness), stop_loss=parse_level(wanted))
     stored = (await harness.position())["stop_loss"]
     in_memory = harness.protection.held[only(harness)].stop_loss
     await harness.protection.sweep(harness.clock.now())
@@ -248,7 +239,7 @@ async def test_a_trailing_stop_set_at_a_lone_print_trails_behind_what_is_believe
     await harness.enter(side=PositionSide(side))
     harness.tick(bad)
 
-    position = await changes(harness).set(only(harness), trailing_stop=parse_level("5%"))
+    position = await harness.exit_changes.set(only(harness), trailing_stop=parse_level("5%"))
 
     assert (position.best_price, position.trailing_stop) == (Decimal(100), Decimal(stop))
     await harness.stream("100")
@@ -261,6 +252,6 @@ async def test_a_stop_that_only_a_lone_print_has_met_may_be_set(database: Databa
     await harness.enter()
     harness.tick("50")
 
-    position = await changes(harness).set(only(harness), stop_loss=Level(price=Decimal(98)))
+    position = await harness.exit_changes.set(only(harness), stop_loss=Level(price=Decimal(98)))
 
     assert position.stop_loss == 98

@@ -25,7 +25,7 @@ from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupUse
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.execution.placement import Prepared
-from tradebotd.trading.exits.exit_changes import ExitChanges, Holding, Level
+from tradebotd.trading.exits.exit_changes import Holding, Level
 from tradebotd.trading.exits.exit_intents import ExitIntent, rejudged
 from tradebotd.trading.prices.fresh_prices import FRESH
 
@@ -44,15 +44,6 @@ def both_ways(name: str = BOT, symbol: str = SYMBOL, plan: ExitPlan = WIDE) -> B
 def mirrored(side: PositionSide, price: str) -> str:
     """*price* of a long, around 100."""
     return price if side is PositionSide.LONG else str(200 - Decimal(price))
-
-
-def changes_of(harness: TradingHarness) -> ExitChanges:
-    return ExitChanges(
-        database=harness.database,
-        prices=harness.prices,
-        symbols=harness.symbols,
-        tracker=harness.protection,
-    )
 
 
 def id_of(harness: TradingHarness, symbol: str = SYMBOL) -> PositionId:
@@ -180,7 +171,7 @@ async def test_a_stop_moved_by_an_operator_during_a_sweep_stays_moved(
     stop = Decimal(mirrored(side, "90"))
 
     await during_a_sweep(
-        harness, lambda: changes_of(harness).set(id_of(harness), stop_loss=Level(price=stop))
+        harness, lambda: harness.exit_changes.set(id_of(harness), stop_loss=Level(price=stop))
     )
 
     assert (await row_of(harness))["stop_loss"] == stop
@@ -260,7 +251,7 @@ async def test_a_trailing_stop_that_was_taken_away_stays_away(
         Decimal("107.80") if side is PositionSide.LONG else Decimal("91.80")
     )
 
-    await changes_of(harness).set(id_of(harness), trailing_stop=Level())
+    await harness.exit_changes.set(id_of(harness), trailing_stop=Level())
     for price in ("109", "107"):
         harness.clock.advance(timedelta(seconds=5))
         harness.tick(mirrored(side, price))
@@ -382,7 +373,7 @@ async def test_an_operator_who_lets_a_position_live_is_heard_before_its_exit_is_
     )
     await harness.enter(side=side)
     judged = harness.protection.held[id_of(harness)]
-    changed = await changes_of(harness).set(judged.id, max_holding=Holding(timedelta(hours=1)))
+    changed = await harness.exit_changes.set(judged.id, max_holding=Holding(timedelta(hours=1)))
     late = harness.clock.now() + timedelta(minutes=2)
 
     with pytest.raises(OrderDeniedError, match="position_changed"):
@@ -398,7 +389,7 @@ async def test_a_stop_that_moved_towards_the_price_still_ends_it(
     await harness.enter(side=side)
     judged = harness.protection.held[id_of(harness)]
     level, tighter = (Decimal(mirrored(side, price)) for price in ("95", "97"))
-    changed = await changes_of(harness).set(judged.id, stop_loss=Level(price=tighter))
+    changed = await harness.exit_changes.set(judged.id, stop_loss=Level(price=tighter))
     each = ExitIntent(position=judged, reason=CloseReason.STOP_LOSS, level=level, price=level)
 
     again = rejudged(each, changed, harness.clock.now())

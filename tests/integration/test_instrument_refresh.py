@@ -42,7 +42,7 @@ class Away:
 
 
 class Looks:
-    """Answers of a venue, counted; *seen* after each."""
+    """Tells when a venue is asked for its instruments."""
 
     def __init__(self, harness: TradingHarness) -> None:
         self._harness = harness
@@ -92,10 +92,10 @@ async def test_the_daemon_looks_by_itself_after_a_job_has_looked(
         tasks.cancel_scope.cancel()
 
 
-async def test_no_wait_of_the_daemon_is_without_a_bound(
+async def test_the_daemon_looks_by_itself_where_nothing_asks_it_to(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """M4.6: it looks by itself where nothing asks it to."""
+    """M4.6: no silence of it is without a bound."""
     harness = telling(await open_harness(database))
     await told(harness)
     for name in ("LEAST_SECONDS", "LONGEST_SILENCE"):

@@ -4,26 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.config_text import SMALLEST, written
 from tradebotd.config.model import Config
 from tradebotd.daemon.lifecycle import hold_account
 from tradebotd.daemon.wiring.files import LoadedFiles, load
 from tradebotd.domain.errors import ConfigError
 from tradebotd.storage import leadership, settings
 from tradebotd.storage.postgres.database import Database
-
-CONFIG = """
-[daemon]
-account = "{account}"
-[feeds.history]
-kind = "synthetic"
-[venues.paper]
-kind = "paper"
-[[symbols]]
-symbol = "BTCUSDT"
-feeds = ["history"]
-venue = "paper"
-"""
-
 
 Loaded = dict[str, tuple[Config, LoadedFiles]]
 
@@ -33,9 +20,8 @@ def of(tmp_path: Path) -> Loaded:
     """Configurations by their account."""
     loaded: Loaded = {}
     for account in ("default", "other", "renamed"):
-        path = tmp_path / f"{account}.toml"
-        path.write_text(CONFIG.format(account=account))
-        loaded[account] = load(path)
+        text = f'[daemon]\naccount = "{account}"\n{SMALLEST}'
+        loaded[account] = load(written(tmp_path, text, f"{account}.toml"))
     return loaded
 
 

@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 import anyio
-import anyio.lowlevel
 import asyncpg
 import pytest
 
+from tests.fakes.database_waits import until_somebody_waits
 from tests.fakes.trading import (
     BOT,
     MINUTE,
@@ -32,10 +32,6 @@ from tradebotd.storage.postgres import rolled_back
 from tradebotd.storage.postgres.database import Database
 
 PATIENCE: Final = 60.0
-IS_WAITING: Final = """
-    SELECT count(*) > 0 FROM pg_locks WHERE NOT granted
-       AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())
-"""
 ANOTHER_ENTRY: Final = """
     INSERT INTO orders (client_order_id, bot, venue, symbol, role, side, type, time_in_force, position_type, leverage,
                         reduce_only, quantity, params_hash, leader_token, send_by, created_at, updated_at)
@@ -126,11 +122,6 @@ def by_the_ledger(harness: TradingHarness) -> None:
     harness.recorder._booking.book = never  # type: ignore[method-assign,assignment]
 
 
-async def until_somebody_waits(connection: asyncpg.Connection) -> None:
-    while not await connection.fetchval(IS_WAITING):
-        await anyio.lowlevel.checkpoint()
-
-
 @pytest.mark.parametrize("story", [an_entry, an_exit, a_write_off, funding, a_late_fee])
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_what_waits_for_a_bots_state_holds_no_sum_and_settles_no_entry(
@@ -155,7 +146,7 @@ async def test_what_waits_for_a_bots_state_holds_no_sum_and_settles_no_entry(
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as working:
                 working.start_soon(deed)
-                await until_somebody_waits(other)
+                await until_somebody_waits(database)
                 if story is an_entry:
                     await other.execute("SAVEPOINT entry")
                     with pytest.raises(asyncpg.UniqueViolationError, match="unsettled_entry"):

@@ -16,6 +16,8 @@ from tradebotd.storage import positions, report_rows
 from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.storage.report_rows import ReportRows
 
+PATIENCE = 60.0  # seconds, for two that wait for each other
+
 
 @pytest.fixture
 async def harness(database: Database) -> TradingHarness:
@@ -32,7 +34,7 @@ async def lost(harness: TradingHarness, minute: int = 0) -> ClientOrderId:
 class Meeting:
     """Whoever inserts a position waits until somebody else is about to do the same.
 
-    A usual report inserts it with its fills, at once; an adoption by itself.
+    A usual report inserts it with its fills, at once; an adoption by itself. The caller bounds it.
     """
 
     def __init__(self, patched: pytest.MonkeyPatch) -> None:
@@ -70,10 +72,11 @@ async def test_the_first_fills_of_a_revived_and_a_new_entry_at_once(
     second = await lost(harness, minute=1)
     meeting = Meeting(monkeypatch)
 
-    async with anyio.create_task_group() as both:
-        for number, order in enumerate((first, second)):
-            told = said(order, OrderStatus.FILLED, part(order, number, "1"))
-            both.start_soon(harness.recorder.on_order_report, told)
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as both:
+            for number, order in enumerate((first, second)):
+                told = said(order, OrderStatus.FILLED, part(order, number, "1"))
+                both.start_soon(harness.recorder.on_order_report, told)
 
     assert meeting.came == 2
     position = await harness.position()
@@ -100,11 +103,11 @@ async def test_an_adoption_that_meets_a_first_fill_is_refused(
         except RefusedError as error:
             refused.append(error.code)
 
-    async with anyio.create_task_group() as both:
-        both.start_soon(adopt)
-        both.start_soon(
-            harness.recorder.on_order_report, said(order, OrderStatus.FILLED, part(order, 1, "1"))
-        )
+    told = said(order, OrderStatus.FILLED, part(order, 1, "1"))
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as both:
+            both.start_soon(adopt)
+            both.start_soon(harness.recorder.on_order_report, told)
 
     assert meeting.came == 2
     assert len(await harness.rows("SELECT 1 FROM positions WHERE closed_at IS NULL")) == 1

@@ -11,6 +11,7 @@ from tests.fakes.resting import (
     CAPABILITIES,
     assert_one_truth,
     at_venue,
+    guard,
     move,
     one,
     open_resting_harness,
@@ -51,8 +52,7 @@ async def test_a_stop_rests_at_the_venue_from_the_next_price_on(
     await sweep(harness, 3)
 
     assert stops(harness) == [(Decimal("95.00"), Decimal(1))]
-    (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "both"
+    assert guard(harness) == "both"
     assert len(harness.venue.submitted) == 2
 
 
@@ -65,8 +65,7 @@ async def test_a_target_alone_guards_nothing(database: Database) -> None:
     await harness.stream("100.5")
     await sweep(harness, 3)
 
-    (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "none"
+    assert guard(harness) == "none"
 
 
 @capabilities
@@ -239,8 +238,7 @@ async def test_a_stop_that_is_refused_is_tried_again_with_growing_pauses(
     for _ in range(60):
         await harness.stream("100.1")
     assert len(harness.venue.submitted) == 2
-    (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "daemon"
+    assert guard(harness) == "daemon"
     assert "resting_stop_lost" in await harness.open_alerts()
 
     await sweep(harness, 5)
@@ -302,8 +300,7 @@ async def test_a_restart_finds_the_stop_that_rests_and_leaves_it(database: Datab
     await after.protection.load(NOON)
     await sweep(after, 2)
 
-    (position_id,) = after.protection.held
-    assert after.protection.protected_by(position_id) == "both"
+    assert guard(after) == "both"
     assert len(after.venue.submitted) == sent
 
 

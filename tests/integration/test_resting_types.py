@@ -1,16 +1,16 @@
 """Exits by the order types that a venue takes: stop-limits, limit targets, none at all."""
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.fakes.clock import FakeClock
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
+    guard,
+    jump,
     listen,
     one,
     restart,
@@ -18,22 +18,18 @@ from tests.fakes.resting import (
     settle,
     sweep,
     traits,
+    unpromised,
 )
-from tests.fakes.trading import NOON, SYMBOL, TradingHarness, market_symbol, open_harness
-from tests.fakes.venue import ScriptedVenue
+from tests.fakes.trading import SYMBOL, TradingHarness, open_harness
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.candle import Tick
 from tradebotd.domain.filters import PercentPrice
 from tradebotd.domain.order import OrderRequest, OrderType
 from tradebotd.domain.order_type import TimeInForce
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
 
 MARKET, LIMIT = OrderType.MARKET, OrderType.LIMIT
 STOP_LIMIT, TARGET_LIMIT = OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT
-CAPABILITIES = [Replacement.OVERLAP, Replacement.REPLACE, Replacement.CANCEL_FIRST]
-capabilities = pytest.mark.parametrize("replacement", CAPABILITIES)
 LIMITS_ONLY: dict[str, Any] = {"order_types": frozenset({MARKET, LIMIT, STOP_LIMIT})}
 
 
@@ -48,15 +44,8 @@ async def at_venue_with(
 ) -> TradingHarness:
     """A desk at a venue that takes these order types only, and a position at 100."""
     wanted = specs or (one(replacement),)
-    instrument = replace(market_symbol(SYMBOL).instrument, **(filters or {}))
-    venue = ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {SYMBOL: instrument},
-        {"USDT": Decimal(1_000_000)},
-        traits=replace(traits(replacement, linked=linked), **taken),
-    )
-    harness = await open_harness(database, *wanted, venue=venue, speed=speed)
+    of_venue = replace(traits(replacement, linked=linked), **taken)
+    harness = await open_harness(database, *wanted, traits=of_venue, speed=speed)
     if filters:
         harness.set_filters(**filters)
     listen(harness)
@@ -73,15 +62,11 @@ def rests(harness: TradingHarness) -> list[OrderRequest]:
 
 async def gap(harness: TradingHarness, price: str) -> None:
     """The price jumps there, past whatever lies between: the exits see it first."""
-    harness.clock.advance(timedelta(seconds=1))
-    point = Tick(harness.clock.now(), SYMBOL, Decimal(price), after_gap=True)
-    acting = harness.protection.on_tick(point)
-    if acting is not None:
-        await acting
+    await jump(harness, price, seconds=1)
     await harness.venue.match(SYMBOL)
 
 
-@capabilities
+@unpromised
 async def test_a_stop_rests_as_a_stop_limit_where_no_other_is_taken(
     database: Database, replacement: Replacement
 ) -> None:
@@ -93,14 +78,13 @@ async def test_a_stop_rests_as_a_stop_limit_where_no_other_is_taken(
         Decimal("95.00"),
         Decimal("94.52"),
     )
-    (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "both"
+    assert guard(harness) == "both"
     sent = len(harness.venue.submitted)
     await sweep(harness, 3)
     assert len(harness.venue.submitted) == sent
 
 
-@capabilities
+@unpromised
 async def test_a_stop_limit_is_known_again_after_a_restart(
     database: Database, replacement: Replacement
 ) -> None:
@@ -115,12 +99,11 @@ async def test_a_stop_limit_is_known_again_after_a_restart(
     await sweep(after, 3)
     assert rests(after) == before
     assert len(after.venue.submitted) == sent
-    (position_id,) = after.protection.held
-    assert after.protection.protected_by(position_id) == "both"
+    assert guard(after) == "both"
     assert await after.open_alerts() == []
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("types", [{LIMIT}, {TARGET_LIMIT}, {LIMIT, TARGET_LIMIT}])
 async def test_a_target_rests_by_the_type_that_is_taken(
     database: Database, replacement: Replacement, types: set[OrderType]
@@ -145,7 +128,7 @@ async def test_a_target_rests_by_the_type_that_is_taken(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 async def test_a_price_that_runs_through_a_stop_limit_is_alarmed_and_ended_at_the_market(
     database: Database, replacement: Replacement
 ) -> None:
@@ -166,7 +149,7 @@ async def test_a_price_that_runs_through_a_stop_limit_is_alarmed_and_ended_at_th
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 async def test_a_stop_limit_that_filled_unheard_is_no_alarm(
     database: Database, replacement: Replacement
 ) -> None:
@@ -183,7 +166,7 @@ async def test_a_stop_limit_that_filled_unheard_is_no_alarm(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 async def test_a_stop_limit_that_fills_in_part_before_the_price_runs_through_it(
     database: Database, replacement: Replacement
 ) -> None:
@@ -209,8 +192,7 @@ async def test_nothing_rests_where_no_stop_is_taken_and_it_is_said(database: Dat
         linked=True,
         order_types=frozenset({MARKET, LIMIT, OrderType.TAKE_PROFIT_MARKET}),
     )
-    (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "daemon"
+    assert guard(harness) == "daemon"
     assert len(harness.venue.submitted) == 1
     assert await harness.open_alerts() == []
     await gap(harness, "94")

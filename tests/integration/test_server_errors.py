@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from tests.database import PostgresServer
+from tests.fakes.database_waits import until_somebody_waits
 from tests.fakes.trading import BOT, TradingHarness, open_harness
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import (
@@ -21,10 +22,6 @@ from tradebotd.storage.postgres import rolled_back
 from tradebotd.storage.postgres.database import Connection, Database, open_database
 
 PATIENCE = 60.0
-IS_WAITING = """
-    SELECT count(*) > 0 FROM pg_locks WHERE NOT granted
-       AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())
-"""
 Deed = Callable[[Connection], Awaitable[object]]
 
 
@@ -89,20 +86,21 @@ async def waits_for_nobody(connection: Connection) -> None:
 
 async def test_a_lock_that_is_not_to_be_had_in_time(rows: Database) -> None:
     """R6: `lock_timeout` is none of ours, but of whoever runs the server."""
-    async with anyio.create_task_group() as other:
-        started, ends = anyio.Event(), anyio.Event()
+    started, ends = anyio.Event(), anyio.Event()
 
-        async def holds() -> None:
-            async with rows.transaction() as connection:
-                await add(connection, 1)
-                started.set()
-                await ends.wait()
+    async def holds() -> None:
+        async with rows.transaction() as connection:
+            await add(connection, 1)
+            started.set()
+            await ends.wait()
 
-        other.start_soon(holds)
-        await started.wait()
-        with pytest.raises(DatabaseUnavailableError, match="LockNotAvailableError"):
-            await in_transaction(rows, waits_for_nobody)
-        ends.set()
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as other:
+            other.start_soon(holds)
+            await started.wait()
+            with pytest.raises(DatabaseUnavailableError, match="LockNotAvailableError"):
+                await in_transaction(rows, waits_for_nobody)
+            ends.set()
 
     assert await fetch(rows, "SELECT array_agg(n ORDER BY id) FROM t") == [1, 0]
     assert rows.available
@@ -225,8 +223,7 @@ async def test_a_report_whose_transaction_is_the_victim_each_time_is_recorded_by
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as recording:
                 recording.start_soon(record)
-                while not await fetch(harness.database, IS_WAITING):
-                    await anyio.lowlevel.checkpoint()
+                await until_somebody_waits(harness.database)
                 await other.execute("SELECT FROM orders FOR UPDATE")
         await other.execute("ROLLBACK")
     finally:
@@ -265,8 +262,7 @@ async def test_a_report_whose_transaction_is_the_victim_is_recorded_at_once(
                 recording.start_soon(
                     harness.recorder.record, report, *([foreign] if together else [])
                 )
-                while not await fetch(harness.database, IS_WAITING):
-                    await anyio.lowlevel.checkpoint()
+                await until_somebody_waits(harness.database)
                 await other.execute("SELECT FROM orders FOR UPDATE")  # it is the victim
                 await other.execute("COMMIT")
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.instruments import alert, changes, telling, told
-from tests.fakes.resting import at_venue, one, open_resting_harness, stops, sweep
+from tests.fakes.resting import at_venue, guard, one, open_resting_harness, stops, sweep
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.denial import DenialRule
@@ -98,7 +98,7 @@ async def test_a_whole_position_that_filters_shut_in_stays_open_with_its_stop(
     assert stops(harness) == [(D(95), D(1))]
     assert at_venue(harness) == 1
     (held,) = harness.protection.held.values()
-    assert harness.protection.protected_by(held.id) == "both"
+    assert guard(harness) == "both"
 
     harness.tick("94")
     for reason in (CloseReason.MANUAL, CloseReason.FLATTEN, CloseReason.SIGNAL):

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import anyio.lowlevel
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.fakes.host import ShiftedHost
 from tests.fakes.resting import one, open_resting_harness, resting, stops, sweep
 from tests.fakes.trading import ACCOUNT, TradingHarness, open_harness
+from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import CloseReason
@@ -92,16 +94,16 @@ async def test_a_pair_that_waits_at_the_limiter_for_too_long_goes_not_at_all(
     assert len(resting(harness)) == 2
 
 
-async def test_what_rests_stays_when_its_replacement_waited_for_too_long(
-    database: Database,
-) -> None:
-    """2.3: the stop is not cancelled by a request that was not sent."""
-    futures = one(Replacement.REPLACE, position_type=PositionType.FUTURES)
-    harness = await open_resting_harness(database, Replacement.REPLACE, futures)
+async def closed_too_late(
+    database: Database, *specs: BotSpec
+) -> tuple[TradingHarness, list[tuple[Decimal | None, Decimal]]]:
+    """A desk whose close by hand waited at the limiter for too long, and the stops that rested."""
+    harness = await open_resting_harness(database, Replacement.REPLACE, *specs)
     host, _ = hosted(harness)
     await harness.enter()
     await sweep(harness)
     before = stops(harness)
+    assert len(before) == 1
     (held,) = harness.protection.held.values()
 
     await wait_at_the_limiter(
@@ -109,8 +111,16 @@ async def test_what_rests_stays_when_its_replacement_waited_for_too_long(
         lambda: harness.protection.close_now(held, CloseReason.MANUAL),
         lambda: setattr(host, "shift", timedelta(seconds=3)),
     )
+    return harness, before
 
-    assert len(before) == 1
+
+async def test_what_rests_stays_when_its_replacement_waited_for_too_long(
+    database: Database,
+) -> None:
+    """2.3: the stop is not cancelled by a request that was not sent."""
+    futures = one(Replacement.REPLACE, position_type=PositionType.FUTURES)
+    harness, before = await closed_too_late(database, futures)
+
     assert stops(harness) == before
     assert (await harness.position())["quantity"] == 1
 
@@ -119,20 +129,8 @@ async def test_what_was_cancelled_for_an_exit_that_waited_for_too_long_rests_aga
     database: Database,
 ) -> None:
     """2.3, M5.4: on spot the stop is gone before the exit leaves, which may then be too late."""
-    harness = await open_resting_harness(database, Replacement.REPLACE)
-    host, _ = hosted(harness)
-    await harness.enter()
-    await sweep(harness)
-    before = stops(harness)
-    (held,) = harness.protection.held.values()
-
-    await wait_at_the_limiter(
-        harness,
-        lambda: harness.protection.close_now(held, CloseReason.MANUAL),
-        lambda: setattr(host, "shift", timedelta(seconds=3)),
-    )
+    harness, before = await closed_too_late(database)
     await sweep(harness, 10)
 
-    assert len(before) == 1
     assert stops(harness) == before
     assert (await harness.position())["quantity"] == 1

@@ -18,7 +18,7 @@ from tradebotd.domain.position import CloseReason
 from tradebotd.domain.signal import SignalKind
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.exit_changes import ExitChanges, Level
+from tradebotd.trading.exits.exit_changes import Level
 from tradebotd.venues.paper.fill_model import PaperTerms
 
 
@@ -247,18 +247,12 @@ async def test_no_stop_rests_that_the_venue_would_refuse(database: Database) -> 
     harness.specs[BOT] = replace(harness.specs[BOT], exits=ExitPlan())
     await harness.enter()
     (position_id,) = harness.protection.held
-    changes = ExitChanges(
-        database=database,
-        prices=harness.prices,
-        symbols=harness.symbols,
-        tracker=harness.protection,
-    )
-    await changes.set(position_id, stop_loss=Level(price=Decimal(95)))
+    await harness.exit_changes.set(position_id, stop_loss=Level(price=Decimal(95)))
     await sweep(harness, 3)
     assert stops(harness) == []
     assert await harness.open_alerts() == []
     assert harness.protection.protected_by(position_id) == "daemon"
 
-    await changes.set(position_id, stop_loss=Level(price=Decimal("95.01")))
+    await harness.exit_changes.set(position_id, stop_loss=Level(price=Decimal("95.01")))
     await sweep(harness, 3)
     assert stops(harness) == [(Decimal("95.01"), Decimal(1))]

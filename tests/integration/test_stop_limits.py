@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.clock import FakeClock
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
@@ -17,42 +16,32 @@ from tests.fakes.resting import (
     settle,
     sweep,
     traits,
+    unpromised,
 )
-from tests.fakes.trading import NOON, SYMBOL, TradingHarness, market_symbol, open_harness
-from tests.fakes.venue import SCRIPTED, Behaviour, ScriptedVenue
+from tests.fakes.trading import TradingHarness, open_harness
+from tests.fakes.venue import SCRIPTED, Behaviour
 from tests.integration.test_resting_types import LIMITS_ONLY, at_venue_with, gap, rests
-from tests.integration.test_trigger_prices import MARK, bot, only, venue
+from tests.integration.test_trigger_prices import MARK, all_kinds, bot, only
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderType
 from tradebotd.domain.quote import TriggerPrice
 from tradebotd.domain.side import PositionSide
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.exit_changes import ExitChanges
-
-FUTURES_KINDS = [Replacement.OVERLAP, Replacement.REPLACE, Replacement.CANCEL_FIRST]
-futures_kinds = pytest.mark.parametrize("replacement", FUTURES_KINDS)
 
 
 async def short(database: Database, replacement: Replacement, **taken: Any) -> TradingHarness:
     """A short of 1 at 100, and its stop at 105."""
-    of_venue = ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {SYMBOL: market_symbol(SYMBOL).instrument},
-        {"USDT": Decimal(1_000_000)},
-        traits=replace(traits(replacement), **taken),
-    )
+    of_venue = replace(traits(replacement), **taken)
     spec = one(replacement, position_type=PositionType.FUTURES, allow_short=True)
-    harness = await open_harness(database, spec, venue=of_venue)
+    harness = await open_harness(database, spec, traits=of_venue)
     listen(harness)
     await harness.enter(side=PositionSide.SHORT)
     await sweep(harness, 2)
     return harness
 
 
-@futures_kinds
+@unpromised
 async def test_the_stop_limit_of_a_short_fills_at_the_venue(
     database: Database, replacement: Replacement
 ) -> None:
@@ -73,7 +62,7 @@ async def test_the_stop_limit_of_a_short_fills_at_the_venue(
     assert await harness.open_alerts() == []
 
 
-@futures_kinds
+@unpromised
 async def test_a_price_that_runs_through_the_stop_limit_of_a_short(
     database: Database, replacement: Replacement
 ) -> None:
@@ -124,7 +113,7 @@ async def test_a_price_that_is_changed_while_an_exit_is_in_doubt_sells_nothing_t
 ) -> None:
     """M4.7, M5.4: the other price meets the stop, too, beside an order of unknown outcome."""
     spec = bot(position_type=position_type, allow_short=False)
-    harness = await open_harness(database, spec, venue=venue())
+    harness = await open_harness(database, spec, traits=all_kinds())
     harness.tick("100", kind=MARK)
     listen(harness)
     await harness.enter()
@@ -134,13 +123,7 @@ async def test_a_price_that_is_changed_while_an_exit_is_in_doubt_sells_nothing_t
     await harness.stream("95", kind=MARK)
     assert [order["status"] for order in await harness.orders()] == ["filled", "unknown"]
 
-    changes = ExitChanges(
-        database=database,
-        prices=harness.prices,
-        symbols=harness.symbols,
-        tracker=harness.protection,
-    )
-    await changes.set(only(harness).id, trigger_price=TriggerPrice.LAST)
+    await harness.exit_changes.set(only(harness).id, trigger_price=TriggerPrice.LAST)
     for price in ("94", "93"):
         await harness.stream(price)
         await sweep(harness)

@@ -5,19 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.resting import assert_one_truth, settle, sweep
+from tests.fakes.resting import assert_one_truth, guard, settle, sweep, unpromised
 from tests.fakes.trading import TradingHarness
 from tests.integration.test_resting_types import (
     LIMITS_ONLY,
     at_venue_with,
-    capabilities,
     gap,
     rests,
 )
 from tradebotd.domain.filters import PercentPrice
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.exit_changes import ExitChanges, parse_level
+from tradebotd.trading.exits.exit_changes import parse_level
 
 OUTSIDE = "no stop can rest as it should"
 TO_90 = PercentPrice(
@@ -31,23 +30,12 @@ LIMITED: dict[str, Any] = {"filters": {"percent_price": TO_90}, **LIMITS_ONLY}
 
 async def set_exits(harness: TradingHarness, **levels: str) -> None:
     (position_id,) = harness.protection.held
-    changes = ExitChanges(
-        database=harness.database,
-        prices=harness.prices,
-        symbols=harness.symbols,
-        tracker=harness.protection,
-    )
     stop_loss, take_profit = levels.get("stop_loss"), levels.get("take_profit")
-    await changes.set(
+    await harness.exit_changes.set(
         position_id,
         stop_loss=None if stop_loss is None else parse_level(stop_loss),
         take_profit=None if take_profit is None else parse_level(take_profit),
     )
-
-
-def guard(harness: TradingHarness) -> str:
-    (position_id,) = harness.protection.held
-    return harness.protection.protected_by(position_id)
 
 
 async def alert(harness: TradingHarness) -> str:
@@ -57,7 +45,7 @@ async def alert(harness: TradingHarness) -> str:
     return message
 
 
-@capabilities
+@unpromised
 async def test_a_stop_set_outside_the_filters_takes_the_tighter_one_along(
     database: Database, replacement: Replacement
 ) -> None:
@@ -83,7 +71,7 @@ async def test_a_stop_set_outside_the_filters_takes_the_tighter_one_along(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("wish", [{"take_profit": "120"}, {"stop_loss": "96"}])
 async def test_what_rests_stays_while_no_other_can_and_it_ends_nothing_too_early(
     database: Database, replacement: Replacement, wish: dict[str, str]

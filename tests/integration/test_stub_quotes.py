@@ -14,11 +14,11 @@ from tests.integration.test_trigger_prices import (
     LONG,
     MARK,
     SHORT,
+    all_kinds,
     bot,
     ended,
     everywhere,
     holding,
-    venue,
 )
 from tradebotd.domain.quote import PriceKind, TriggerPrice
 from tradebotd.domain.side import PositionSide
@@ -127,8 +127,8 @@ async def test_a_bid_that_looks_like_a_split_pauses_nothing_and_ends_nothing(
 
 async def test_a_quote_is_early_at_the_open_before_it_is_silent(database: Database) -> None:
     """M5.9, M8: no false `position_unprotected` each morning; a true one after a while."""
-    of_venue = venue(quotes_echo=True)
-    harness = await holding(database, bot(TriggerPrice.BID_ASK), venue=of_venue, calendar=hours())
+    of_venue = all_kinds(quotes_echo=True)
+    harness = await holding(database, bot(TriggerPrice.BID_ASK), traits=of_venue, calendar=hours())
     harness.clock.set(datetime(2022, 3, 1, 16, 59, tzinfo=UTC))
     everywhere(harness, "100")
     harness.clock.set(TOMORROW)
@@ -146,8 +146,8 @@ async def test_a_quote_that_stays_where_nothing_is_traded_guards_nothing_and_it_
     database: Database, *, echo: bool
 ) -> None:
     """M8: the position would be watched by nothing, without a word."""
-    of_venue = venue(quotes_echo=echo)
-    harness = await holding(database, bot(TriggerPrice.BID_ASK), venue=of_venue, bad_tick=USUAL)
+    of_venue = all_kinds(quotes_echo=echo)
+    harness = await holding(database, bot(TriggerPrice.BID_ASK), traits=of_venue, bad_tick=USUAL)
     await harness.stream("99.9", kind=BID)
     told: list[list[str]] = []
     for _ in range(4):

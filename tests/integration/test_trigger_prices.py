@@ -7,18 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.clock import FakeClock
 from tests.fakes.resting import move, restart, stops, sweep, traits
 from tests.fakes.trading import (
     MINUTE,
-    NOON,
     SYMBOL,
     TradingHarness,
-    market_symbol,
     open_harness,
     spec,
 )
-from tests.fakes.venue import ScriptedVenue
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import RefusedError
@@ -27,10 +23,9 @@ from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.position import Position
 from tradebotd.domain.quote import PriceKind, Spread, TriggerPrice
 from tradebotd.domain.side import PositionSide
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement, VenueTraits
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.exits.exit_changes import ExitChanges, Level, parse_trigger_price
+from tradebotd.trading.exits.exit_changes import Level, parse_trigger_price
 from tradebotd.venues.paper.fill_model import PaperTerms
 
 D = Decimal
@@ -51,24 +46,17 @@ def bot(
     return spec(**(defaults | changes))
 
 
-def venue(**changes: Any) -> ScriptedVenue:
+def all_kinds(**changes: Any) -> VenueTraits:
     told: dict[str, Any] = {"price_kinds": ALL, "stop_prices": ALL, "resting_stops": False}
-    of_venue: VenueTraits = replace(traits(Replacement.OVERLAP), **(told | changes))
-    return ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {SYMBOL: market_symbol(SYMBOL).instrument},
-        {"USDT": D(1_000_000)},
-        traits=of_venue,
-    )
+    return replace(traits(Replacement.OVERLAP), **(told | changes))
 
 
 async def holding(
     database: Database, *specs: BotSpec, side: PositionSide = LONG, **changes: Any
 ) -> TradingHarness:
     """A position of 1, entered at 100, with a price of each kind at 100."""
-    of_venue = changes.pop("venue", None) or venue()
-    harness = await open_harness(database, *(specs or (bot(),)), venue=of_venue, **changes)
+    changes = {"traits": all_kinds(), **changes}
+    harness = await open_harness(database, *(specs or (bot(),)), **changes)
     everywhere(harness, "100")
     await harness.enter(side=side)
     return harness
@@ -210,8 +198,8 @@ async def test_a_mark_that_stops_coming_guards_nothing_and_is_told(
     database: Database, *, echoes: bool
 ) -> None:
     """M3.10: an old price is never acted on, and no other kind stands in for it."""
-    of_venue = venue(price_kinds=ALL if echoes else frozenset({LAST}), quotes_echo=echoes)
-    harness = await holding(database, venue=of_venue)
+    of_venue = all_kinds(price_kinds=ALL if echoes else frozenset({LAST}), quotes_echo=echoes)
+    harness = await holding(database, traits=of_venue)
     harness.tick("94", kind=MARK)
     harness.clock.advance(timedelta(seconds=91))
     harness.tick("90")
@@ -232,8 +220,8 @@ async def test_a_mark_that_stops_coming_guards_nothing_and_is_told(
 async def test_a_position_whose_time_is_over_needs_no_mark(database: Database) -> None:
     """M4.6."""
     plan = ExitPlan(stop_loss=D("0.05"), max_holding=timedelta(minutes=1))
-    of_venue = venue(quotes_echo=True)
-    harness = await holding(database, bot(plan=plan), venue=of_venue)
+    of_venue = all_kinds(quotes_echo=True)
+    harness = await holding(database, bot(plan=plan), traits=of_venue)
     harness.clock.advance(timedelta(seconds=91))
     harness.tick("99")
     await harness.protection.sweep(harness.clock.now())
@@ -264,7 +252,7 @@ class TestRestingStops:
     """M5.4: what rests at the venue is compared with the same price, where the venue can."""
 
     async def test_the_mark_ends_it_at_the_venue(self, database: Database) -> None:
-        harness = await holding(database, venue=venue(resting_stops=True))
+        harness = await holding(database, traits=all_kinds(resting_stops=True))
         await harness.protection.run_once()
         (rests,) = harness.venue.resting.values()
         assert (rests.stop_price, rests.working_price) == (D(95), MARK)
@@ -275,8 +263,8 @@ class TestRestingStops:
     async def test_the_daemon_guards_by_the_mark_what_can_only_rest_by_the_last_price(
         self, database: Database
     ) -> None:
-        of_venue = venue(resting_stops=True, stop_prices=frozenset({LAST}))
-        harness = await holding(database, venue=of_venue, speed=1.0)
+        of_venue = all_kinds(resting_stops=True, stop_prices=frozenset({LAST}))
+        harness = await holding(database, traits=of_venue, speed=1.0)
         await harness.protection.run_once()
         (rests,) = harness.venue.resting.values()
         assert rests.working_price is LAST
@@ -289,8 +277,8 @@ class TestRestingStops:
     async def test_a_stop_refused_by_the_last_price_ends_nothing_that_the_mark_holds(
         self, database: Database
     ) -> None:
-        of_venue = venue(resting_stops=True, stop_prices=frozenset({LAST}))
-        harness = await holding(database, venue=of_venue)
+        of_venue = all_kinds(resting_stops=True, stop_prices=frozenset({LAST}))
+        harness = await holding(database, traits=of_venue)
         harness.tick("94")
         await harness.protection.run_once()
         await sweep(harness)
@@ -300,27 +288,18 @@ class TestRestingStops:
         assert await ended(harness) == ("stop_loss", D(94))
 
     async def test_a_stop_refused_by_the_mark_ends_the_position(self, database: Database) -> None:
-        harness = await holding(database, venue=venue(resting_stops=True))
+        harness = await holding(database, traits=all_kinds(resting_stops=True))
         harness.tick("94", kind=MARK)
         await harness.protection.run_once()
         await sweep(harness)
         assert await ended(harness) == ("stop_loss", D(100))
 
 
-def changes(harness: TradingHarness) -> ExitChanges:
-    return ExitChanges(
-        database=harness.database,
-        prices=harness.prices,
-        symbols=harness.symbols,
-        tracker=harness.protection,
-    )
-
-
 async def test_an_operator_moves_a_position_to_another_price(database: Database) -> None:
     """M4.7: its levels stay, what rests for it follows, and the new price acts at once."""
-    harness = await holding(database, bot(TriggerPrice.LAST), venue=venue(resting_stops=True))
+    harness = await holding(database, bot(TriggerPrice.LAST), traits=all_kinds(resting_stops=True))
     await harness.protection.run_once()
-    await changes(harness).set(only(harness).id, trigger_price=parse_trigger_price("mark"))
+    await harness.exit_changes.set(only(harness).id, trigger_price=parse_trigger_price("mark"))
     assert only(harness).trigger_kind is MARK
     assert (await harness.position())["stop_loss"] == 95
     await sweep(harness, 2)
@@ -346,12 +325,12 @@ async def test_a_price_that_would_end_it_or_is_not_there_is_refused(
     database: Database, mark: str | None, wish: str, code: str
 ) -> None:
     """M4.7, N25."""
-    harness = await open_harness(database, bot(TriggerPrice.LAST), venue=venue())
+    harness = await open_harness(database, bot(TriggerPrice.LAST), traits=all_kinds())
     await harness.enter()
     if mark is not None:
         harness.tick(mark, kind=MARK)
     with pytest.raises(RefusedError) as refused:
-        await changes(harness).set(
+        await harness.exit_changes.set(
             only(harness).id, trigger_price=parse_trigger_price(wish), stop_loss=Level(price=D(95))
         )
     assert refused.value.code == code

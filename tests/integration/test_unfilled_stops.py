@@ -3,13 +3,12 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from tests.fakes.resting import at_venue, resting, sweep
+from tests.fakes.resting import at_venue, guard, resting, sweep, unpromised
 from tests.fakes.trading import TradingHarness
 from tests.fakes.venue import Behaviour
 from tests.integration.test_resting_types import (
     LIMITS_ONLY,
     at_venue_with,
-    capabilities,
     gap,
     rests,
 )
@@ -27,7 +26,7 @@ async def meet(harness: TradingHarness, price: str, after: int = 3) -> None:
     await harness.stream(price)
 
 
-@capabilities
+@unpromised
 async def test_a_second_touch_has_the_grace_of_the_first(
     database: Database, replacement: Replacement
 ) -> None:
@@ -69,7 +68,7 @@ async def test_a_stop_that_was_moved_has_a_grace_of_its_own(database: Database) 
     assert (await harness.position())["closed_at"] is None
 
 
-@capabilities
+@unpromised
 async def test_a_fill_that_is_told_late_raises_no_alarm(
     database: Database, replacement: Replacement
 ) -> None:
@@ -100,7 +99,7 @@ async def test_the_alarm_comes_although_the_exit_behind_it_is_refused(database: 
     assert "1 BTCUSDT" in row["message"]
 
 
-@capabilities
+@unpromised
 async def test_what_was_passed_over_guards_no_more(
     database: Database, replacement: Replacement
 ) -> None:
@@ -128,9 +127,8 @@ async def test_a_target_that_is_passed_over_leaves_the_stop_a_guard(database: Da
     harness = await at_venue_with(
         database, Replacement.CANCEL_FIRST, linked=True, order_types=limits
     )
-    (position_id,) = harness.protection.held
     harness.lease.mark_lost()
     await meet(harness, "110")
     await meet(harness, "111")
     assert len(rests(harness)) == 2
-    assert harness.protection.protected_by(position_id) == "both"
+    assert guard(harness) == "both"

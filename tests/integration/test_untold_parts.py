@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.resting import CAPABILITIES, assert_one_truth, at_venue, one, resting, settle
+from tests.fakes.resting import CAPABILITIES, assert_one_truth, at_venue, jump, one, resting, settle
 from tests.fakes.trading import SYMBOL, TradingHarness
 from tests.integration.test_resting_types import LIMITS_ONLY, at_venue_with
-from tradebotd.domain.candle import Tick
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderType
 from tradebotd.domain.position import CloseReason
@@ -41,14 +40,6 @@ async def partly_sold(
     return harness
 
 
-async def beyond(harness: TradingHarness, price: str) -> None:
-    harness.clock.advance(timedelta(seconds=3))
-    tick = Tick(harness.clock.now(), SYMBOL, Decimal(price), after_gap=True)
-    acting = harness.protection.on_tick(tick)
-    if acting is not None:
-        await acting
-
-
 @everywhere
 @of_each_type
 async def test_a_market_exit_sells_no_more_than_an_untold_part_has_left(
@@ -57,7 +48,7 @@ async def test_a_market_exit_sells_no_more_than_an_untold_part_has_left(
     """M5.7: the venue would sell what is foreign; it is asked first what the stop has sold."""
     harness = await partly_sold(database, replacement, taken)
     for price in ("90", "90", "89"):
-        await beyond(harness, price)
+        await jump(harness, price, seconds=3)
     position = await harness.position()
     assert (position["close_reason"], position["quantity"]) == ("stop_loss", 0)
     sold = sum(fill.quantity for fill in harness.venue.fills if fill.side == "sell")

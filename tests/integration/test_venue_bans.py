@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from tests.fakes.host import ShiftedHost
+from tests.fakes.resting import guard
 from tests.fakes.trading import TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.errors import VenueUnavailableError
@@ -107,8 +108,7 @@ async def test_the_alert_says_until_when_and_is_critical_where_nothing_guards(
     assert (severity, is_open) == ("critical", True)
     assert f"{until:%H:%M:%S} UTC" in message
     assert "1 positions" in message
-    (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "none"
+    assert guard(harness) == "none"
 
 
 async def test_an_alert_of_a_venue_without_positions_is_a_warning(database: Database) -> None:

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes.clock import FakeClock
 from tests.fakes.resting import (
     assert_one_truth,
     at_venue,
+    guard,
     listen,
     one,
     restart,
@@ -16,21 +16,18 @@ from tests.fakes.resting import (
     settle,
     sweep,
     traits,
+    unpromised,
 )
-from tests.fakes.trading import BOT, NOON, SYMBOL, TradingHarness, market_symbol, open_harness
-from tests.fakes.venue import ScriptedVenue
+from tests.fakes.trading import BOT, SYMBOL, TradingHarness, open_harness
 from tradebotd.daemon.disk_watch import guards_of
 from tradebotd.domain.bot import SizingKind, SizingRule
 from tradebotd.domain.filters import LotSize
 from tradebotd.domain.order import OrderType
 from tradebotd.domain.position import CloseReason
-from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
 
 WHOLE = LotSize(step=Decimal(1))
-CAPABILITIES = [Replacement.OVERLAP, Replacement.REPLACE, Replacement.CANCEL_FIRST]
-capabilities = pytest.mark.parametrize("replacement", CAPABILITIES)
 
 
 def of(quantity: str) -> dict[str, SizingRule]:
@@ -45,15 +42,10 @@ async def fractional(
     linked: bool = False,
     types: frozenset[OrderType] = frozenset(OrderType),
 ) -> TradingHarness:
-    venue = ScriptedVenue(
-        FakeClock(NOON),
-        PriceCache(),
-        {SYMBOL: market_symbol(SYMBOL).instrument},
-        {"USDT": Decimal(1_000_000)},
-        traits=replace(traits(replacement, linked=linked), order_types=types),
-    )
     harness = await open_harness(
-        database, one(replacement, initial_capital=Decimal(10_000), **of(quantity)), venue=venue
+        database,
+        one(replacement, initial_capital=Decimal(10_000), **of(quantity)),
+        traits=replace(traits(replacement, linked=linked), order_types=types),
     )
     harness.set_filters(stop_lot=WHOLE)
     listen(harness)
@@ -66,7 +58,7 @@ def sold(harness: TradingHarness) -> list[Decimal]:
     return [fill.quantity for fill in harness.venue.fills[1:]]
 
 
-@capabilities
+@unpromised
 async def test_the_stop_rests_for_whole_lots_and_is_not_moved_for_less(
     database: Database, replacement: Replacement
 ) -> None:
@@ -75,7 +67,7 @@ async def test_the_stop_rests_for_whole_lots_and_is_not_moved_for_less(
     (position_id,) = harness.protection.held
     assert [each.quantity for each in resting(harness).values()] == [Decimal(10)]
     assert harness.protection.resting_quantity(position_id) == 10
-    assert harness.protection.protected_by(position_id) == "both"
+    assert guard(harness) == "both"
     words = f"{BOT} {SYMBOL} (position {position_id})"
     assert guards_of(harness.protection).resting == [words]
     assert guards_of(harness.protection).unguarded == [f"0.4 of {words}"]
@@ -89,7 +81,7 @@ async def test_the_stop_rests_for_whole_lots_and_is_not_moved_for_less(
     assert after.protection.resting_quantity(position_id) == 10
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("types", [frozenset(OrderType), frozenset({OrderType.STOP_LIMIT})])
 async def test_the_venue_sells_the_lots_and_the_daemon_the_rest(
     database: Database, replacement: Replacement, types: frozenset[OrderType]
@@ -108,7 +100,7 @@ async def test_the_venue_sells_the_lots_and_the_daemon_the_rest(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 @pytest.mark.parametrize("told", [False, True])
 async def test_a_stop_that_the_venue_leaves_lying_is_sold_with_the_rest_once(
     database: Database, replacement: Replacement, *, told: bool
@@ -128,20 +120,20 @@ async def test_a_stop_that_the_venue_leaves_lying_is_sold_with_the_rest_once(
     await assert_one_truth(harness)
 
 
-@capabilities
+@unpromised
 async def test_less_than_a_lot_is_the_daemons_alone(
     database: Database, replacement: Replacement
 ) -> None:
     """M5.7: no order is tried that the venue would refuse."""
     harness = await fractional(database, replacement, "0.9")
     (position_id,) = harness.protection.held
-    assert harness.protection.protected_by(position_id) == "daemon"
+    assert guard(harness) == "daemon"
     assert harness.protection.resting_quantity(position_id) is None
     assert len(harness.venue.submitted) == 1
     assert await harness.open_alerts() == []
 
 
-@capabilities
+@unpromised
 async def test_a_target_beside_it_leaves_the_rest_to_the_daemon(
     database: Database, replacement: Replacement
 ) -> None:

@@ -24,9 +24,10 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.prices import FakePrices
 from tests.fakes.venue import ScriptedVenue
 from tests.kills.scenarios import SYMBOL, THIRD
-from tests.rehearsal.adapter import TRAITS, RehearsalVenue
+from tests.rehearsal.adapter import RehearsalVenue
 from tests.rehearsal.exchange import Exchange
 from tests.rehearsal.server import HOST, served
+from tests.rehearsal.stage import TRAITS_HERE
 from tests.rehearsal.wire import SocketWire, from_ms, to_ms
 from tradebotd.clocks.host import host_now
 from tradebotd.daemon.wiring import trading
@@ -46,13 +47,6 @@ BANNED_FOR: Final = timedelta(seconds=0.3)
 FEES: Final = "SELECT sum(fee_value) FROM fills WHERE fee_asset <> 'USDT'"
 THIRD_PAID: Final = "SELECT sum(fee) FROM fills WHERE fee_asset = $1"
 HEARD_WITHIN: Final = 10.0  # seconds, for what a price has done to be told
-TRAITS_HERE: Final = replace(
-    TRAITS,
-    receive_window=timedelta(),
-    absence_margin=timedelta(),
-    resting_margin=timedelta(),
-    negatives=1,
-)
 
 
 def instruments() -> dict[str, Instrument]:

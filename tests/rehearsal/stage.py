@@ -34,7 +34,6 @@ FAR: Final = Decimal("0.1")  # of its stop: the limit lies so far beyond it, whe
 # What a case asks of a venue that this one is not: what a user would be told.
 EXCLUDED: Final = {
     "test_a_replacement_takes_over_the_inventory_in_one_call": "it promises replacements: VC-70",
-    "taken1-stop_market-gtc-order_type_not_taken": "its stops are stop-limits",
     "taken1-stop_limit-gtc-order_type_not_taken": "its stops are stop-limits",
     "taken2-take_profit_market-gtc-order_type_not_taken": "its stops are stop-limits",
     "taken3-stop_market-gtc-time_in_force_not_taken": "it knows no stop without limit",
