@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 
 from tradebotd.config.exit_checks import stop_fractions
+from tradebotd.config.instrument_filters import order_types_of
 from tradebotd.config.model import Config
 from tradebotd.config.price_kinds import trigger_price
-from tradebotd.config.sections import BotSection, OrderTypeName, SymbolSection, VenueSection
+from tradebotd.config.sections import BotSection, SymbolSection, VenueSection
 from tradebotd.config.warning import ConfigWarning, WarningKind
 from tradebotd.domain.order_type import OrderType
+from tradebotd.risk import resting_types
 from tradebotd.risk.resting_types import STOPS, stop_type
 
 
 def taken_types(venue: VenueSection, symbol: SymbolSection) -> frozenset[OrderType]:
     """Return the order types that both the venue and the symbol take."""
-    return _all_of(venue.order_types) & _all_of(symbol.order_types)
+    return resting_types.taken_types(_taken_by(venue), order_types_of(symbol.order_types))
 
 
 def resting_stop(
@@ -33,7 +35,7 @@ def venue_type_problems(config: Config) -> Iterator[str]:
         venue = config.venues.get(name)
         if venue is None or bot.entry != "limit":
             continue
-        if OrderType.LIMIT not in _all_of(venue.order_types):
+        if OrderType.LIMIT not in _taken_by(venue):
             yield (
                 f'bots[{number}].entry: "limit" is none of the order types that'
                 f' {name!r} takes; "market" is allowed'
@@ -47,7 +49,7 @@ def venue_type_warnings(config: Config) -> Iterator[ConfigWarning]:
         name, venue = symbol.venue, config.venues.get(symbol.venue)
         if venue is None or not venue.resting_stops or not stop_fractions(bot.exits):
             continue
-        if stop_type(_all_of(venue.order_types)) is None:
+        if stop_type(_taken_by(venue)) is None:
             found = _no_stop(f"venues.{name}.order_types")
         elif resting_stop(bot, symbol, venue) is None:
             found = _no_stop(f"{path}.order_types")
@@ -112,5 +114,6 @@ def _placed(config: Config) -> Iterator[tuple[str, BotSection, SymbolSection]]:
             yield placed[0], bot, placed[1]
 
 
-def _all_of(names: list[OrderTypeName] | None) -> frozenset[OrderType]:
-    return frozenset(OrderType) if names is None else frozenset(OrderType(name) for name in names)
+def _taken_by(venue: VenueSection) -> frozenset[OrderType]:
+    types = order_types_of(venue.order_types)
+    return frozenset(OrderType) if types is None else types
