@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from tradebotd.config.exit_checks import stop_fractions
 from tradebotd.config.instrument_filters import order_types_of
 from tradebotd.config.model import Config
-from tradebotd.config.price_kinds import trigger_price
+from tradebotd.config.price_kinds import told_kinds, trigger_price
 from tradebotd.config.sections import BotSection, SymbolSection, VenueSection
 from tradebotd.config.warning import ConfigWarning, WarningKind
 from tradebotd.domain.order_type import OrderType
+from tradebotd.domain.quote import PriceKind
 from tradebotd.risk import resting_types
 from tradebotd.risk.resting_types import STOPS, stop_type
 
@@ -68,17 +69,16 @@ def stop_price_warnings(config: Config) -> Iterator[ConfigWarning]:
 
     A paper venue compares stops with the kinds that are told of each of its symbols.
     """
-    for number, bot, _, own, venue in _placed(config):
-        name = own.venue
+    told: dict[str, dict[str, frozenset[PriceKind]]] = {}
+    for each in config.symbols:
+        known = told_kinds(each, config.feeds, config.venues.get(each.venue))
+        told.setdefault(each.venue, {})[each.symbol] = known
+    for number, bot, _, symbol, venue in _placed(config):
+        name = symbol.venue
         if not venue.resting_stops:
             continue
-        kinds = trigger_price(bot, config.told_kinds(bot.symbol)).kinds
-        told = {
-            symbol.symbol: config.told_kinds(symbol.symbol)
-            for symbol in config.symbols
-            if symbol.venue == name
-        }
-        without = sorted(symbol for symbol, known in told.items() if not known.issuperset(kinds))
+        kinds = trigger_price(bot, told[name][bot.symbol]).kinds
+        without = sorted(other for other, has in told[name].items() if not has.issuperset(kinds))
         if without and bot.symbol not in without:
             yield ConfigWarning(
                 WarningKind.STOP_BY_LAST,
