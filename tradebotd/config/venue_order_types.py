@@ -75,7 +75,7 @@ def stop_price_warnings(config: Config) -> Iterator[ConfigWarning]:
         told.setdefault(each.venue, {})[each.symbol] = known
     for number, bot, _, symbol, venue in _placed(config):
         name = symbol.venue
-        if not venue.resting_stops:
+        if not _rests(bot, venue):
             continue
         kinds = trigger_price(bot, told[name][bot.symbol]).kinds
         without = sorted(other for other, has in told[name].items() if not has.issuperset(kinds))
