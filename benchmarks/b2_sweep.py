@@ -47,7 +47,7 @@ def measure(cluster: Cluster, options: Options) -> list[Row]:
 
 def _rows(figures: Figures) -> list[Row]:
     floors = tuple(figures.floors)
-    times = Limit(sense="at most", value=3, of="ratio")
+    times = Limit(sense="at most", value=2.5, of="ratio")
     return [
         Row(
             budget="B2",

@@ -14,6 +14,7 @@ from tradebotd.domain.bot import EntryKind, EntryRule
 from tradebotd.domain.errors import EntryPostponedError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import VenueName
 from tradebotd.ports.venue import StreamState
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.venue_state.order_streams import POLL_SECONDS, SAID_AFTER_SECONDS
@@ -142,21 +143,25 @@ async def test_a_gap_stays_open_while_the_venue_does_not_answer(streamed: Stream
     assert await streamed.look() is None
 
 
+def since(harness: TradingHarness) -> dict[VenueName, datetime]:
+    return {venue: gap.since for venue, gap in harness.streams.gaps.items()}
+
+
 async def test_a_stream_that_is_lost_again_meanwhile_keeps_the_older_gap(
     streamed: Streamed,
 ) -> None:
     harness = streamed.harness
     first = harness.clock.now()
     harness.streams.on_state(SCRIPTED, StreamState(connected=True, gap_since=first))
-    seen = harness.streams.interruptions[SCRIPTED]
+    seen = harness.streams.gaps[SCRIPTED]
     later = first + timedelta(minutes=1)
     harness.streams.on_state(SCRIPTED, StreamState(connected=False, gap_since=later))
     harness.streams.on_state(SCRIPTED, StreamState(connected=True, gap_since=later))
 
-    assert harness.streams.gaps == {SCRIPTED: first}
-    harness.streams.covered(SCRIPTED, first, seen)
-    assert harness.streams.gaps == {SCRIPTED: first}
-    harness.streams.covered(SCRIPTED, first, harness.streams.interruptions[SCRIPTED])
+    assert since(harness) == {SCRIPTED: first}
+    harness.streams.covered(SCRIPTED, seen)
+    assert since(harness) == {SCRIPTED: first}
+    harness.streams.covered(SCRIPTED, harness.streams.gaps[SCRIPTED])
     assert harness.streams.gaps == {}
 
 

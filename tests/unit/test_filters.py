@@ -170,9 +170,8 @@ def test_filters_that_exclude_each_other_are_said(
 ) -> None:
     """M4.6: an order that nothing satisfies is found before it is needed."""
     types = frozenset({OrderType.MARKET})
-    found = list(
-        contradictions(replace(BTC, **filters), types=types, position_type=PositionType.SPOT)
-    )
+    symbol, spot = replace(BTC, **filters), PositionType.SPOT
+    found = [words for _, words in contradictions(symbol, types=types, position_type=spot)]
     assert ([] if said is None else [True]) == [each.startswith(said or "") for each in found]
 
 

@@ -216,6 +216,10 @@ class TestConfiguration:
         assert said(one.replace('"mark"', '"bid_ask"') + other) == []
         no_stops = (one + other).replace('kind = "paper"', 'kind = "paper"\nresting_stops = false')
         assert said(no_stops) == []
+        without = 'trigger_price = "mark"\n[bots.exits]\nstop_loss = "none"\n'
+        assert said(one.replace('trigger_price = "mark"\n', without) + other) == []
+        trailing = without + 'trailing_stop = "2%"\n'
+        assert len(said(one.replace('trigger_price = "mark"\n', trailing) + other)) == 1
 
     def test_check_refuses_a_price_that_nobody_tells(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

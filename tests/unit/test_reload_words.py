@@ -20,7 +20,7 @@ OTHER = '[[bots]]\nname = "other"\nsymbol = "BTCUSDT"\nstrategy = "ema_rsi"\n'
 def lines(directory: Path, old: str, new: str, *held: Position) -> list[str]:
     before = load_config(written(directory, ONE_BOT + old, "old.toml"))
     after = load_config(written(directory, ONE_BOT + new, "new.toml"))
-    return describe_changes(changes(before, after), held)
+    return describe_changes(changes(before, after), held, {})
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Filters of a symbol that exclude each other, or what a bot is to do there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from tradebotd.config.instrument_filters import instrument_of
@@ -9,6 +9,7 @@ from tradebotd.config.problem_text import percent
 from tradebotd.config.sections import BotSection, SymbolSection, VenueSection
 from tradebotd.config.venue_order_types import resting_stop, taken_types
 from tradebotd.domain.decimals import ONE, plain
+from tradebotd.domain.filters import FilterName
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order_filters import contradictions
 from tradebotd.domain.order_type import OrderType
@@ -18,29 +19,29 @@ from tradebotd.risk.round_trip import round_trip
 
 def filter_problems(config: Config) -> Iterator[str]:
     """Yield only what is certain before any price is known; the rest is denied at the entry."""
+    bots: dict[str, dict[str, BotSection]] = {}
+    for number, bot in enumerate(config.bots):
+        bots.setdefault(bot.symbol, {})[f"bots[{number}]"] = bot
     for number, symbol in enumerate(config.symbols):
         path = f"symbols[{number}]"
         yield from _lots(path, symbol)
         yield from _prices(path, symbol)
-        yield from _with_its_bots(path, symbol, config)
+        venue = config.venues.get(symbol.venue)
+        yield from _with_its_bots(path, symbol, venue, bots.get(symbol.symbol, {}))
 
 
-def _with_its_bots(path: str, symbol: SymbolSection, config: Config) -> Iterator[str]:
+def _with_its_bots(
+    path: str, symbol: SymbolSection, venue: VenueSection | None, bots: Mapping[str, BotSection]
+) -> Iterator[str]:
+    if symbol.max_quantity is not None and symbol.min_quantity > symbol.max_quantity:
+        return  # these two keys are told by themselves
     instrument = instrument_of(symbol, "base", "quote")
-    bots = {
-        f"bots[{number}]": bot
-        for number, bot in enumerate(config.bots)
-        if bot.symbol == symbol.symbol
-    }
-    venue = config.venues.get(symbol.venue)
     types = {kind for bot in bots.values() for kind in _sent_by(bot, symbol, venue)}
     futures = any(bot.position_type == "futures" for bot in bots.values())
     kind = PositionType.FUTURES if futures else PositionType.SPOT
     found = list(contradictions(instrument, types=frozenset(types), position_type=kind))
-    if symbol.max_quantity is not None and symbol.min_quantity > symbol.max_quantity:
-        return  # these two keys are told by themselves
-    for words in found:
-        is_type = words.endswith("orders are not taken")
+    for name, words in found:
+        is_type = name is FilterName.ORDER_TYPE
         key = f"{path}.order_types" if is_type else path
         yield f"{key}: {words}" + (", and its bots send them" if is_type else "")
     if not found:

@@ -1,8 +1,9 @@
 """A `[[symbols]]` table as an instrument: its filters, where no venue tells them."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-from tradebotd.config.sections import LotSection, SymbolSection
+from tradebotd.config.sections import LotSection, OrderTypeName, SymbolSection
 from tradebotd.domain.filters import LotSize, PercentPrice
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import Instrument, MarginBracket, margin_brackets
@@ -10,7 +11,7 @@ from tradebotd.domain.order_type import OrderType
 
 
 def instrument_of(section: SymbolSection, base_asset: str, quote_asset: str) -> Instrument:
-    types, band = section.order_types, section.percent_price
+    band = section.percent_price
     return Instrument(
         symbol=section.symbol,
         venue=VenueName(section.venue),
@@ -31,12 +32,17 @@ def instrument_of(section: SymbolSection, base_asset: str, quote_asset: str) -> 
         percent_price=None if band is None else PercentPrice(**band.model_dump()),
         max_orders=section.max_orders,
         max_stops=section.max_stops,
-        order_types=None if types is None else frozenset(OrderType(each) for each in types),
+        order_types=order_types_of(section.order_types),
         shortable=section.shortable,
         max_leverage=section.max_leverage,
         maintenance_margin=section.maintenance_margin,
         further_brackets=_further_brackets(section),
     )
+
+
+def order_types_of(names: Iterable[OrderTypeName] | None) -> frozenset[OrderType] | None:
+    """Return the order types of a table by their *names*; None where it names none: all."""
+    return None if names is None else frozenset(OrderType(name) for name in names)
 
 
 def _lot(section: LotSection | None) -> LotSize | None:

@@ -18,7 +18,7 @@ from tradebotd.config.told_places import ToldPlaces
 from tradebotd.config.values import SecretReference
 from tradebotd.config.zone_database import in_force
 from tradebotd.domain.errors import ConfigError
-from tradebotd.domain.near_names import near_names
+from tradebotd.domain.near_names import hint, near_names
 
 SEARCHED: Final = (Path("config.toml"), Path("/etc/tradebotd/config.toml"))
 
@@ -129,10 +129,7 @@ def _words(detail: ErrorDetails) -> str:
 
 
 def _unknown(location: tuple[str | int, ...]) -> str:
-    near = _meant(location)
-    if near is not None:
-        return f"unknown key; did you mean {near!r}?"
-    return f"unknown key; known are {', '.join(_known_keys(location[:-1]))}"
+    return f"unknown key; {hint(str(location[-1]), _known_keys(location[:-1]))}"
 
 
 def _meant(location: tuple[str | int, ...]) -> str | None:

@@ -184,7 +184,8 @@ class Config(Section):
 
     def venue_kinds(self, venue: str) -> frozenset[PriceKind]:
         """Return the kinds of price that are told of every symbol of a paper venue."""
-        each = [self.told_kinds(one.symbol) for one in self.symbols if one.venue == venue]
+        section = self.venues.get(venue)
+        each = [told_kinds(one, self.feeds, section) for one in self.symbols if one.venue == venue]
         return frozenset(PriceKind).intersection(*each)
 
     def spreads(self) -> dict[str, Spread]:

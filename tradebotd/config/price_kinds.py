@@ -43,7 +43,7 @@ def trigger_price(bot: BotSection, told: frozenset[PriceKind]) -> TriggerPrice:
     """Return what the bot says; else the mark for futures where it is told, and the last price."""
     if bot.trigger_price is not None:
         return TriggerPrice(bot.trigger_price)
-    marked = bot.position_type == "futures" and PriceKind.MARK in told
+    marked = _wants_mark(bot) and PriceKind.MARK in told
     return TriggerPrice.MARK if marked else TriggerPrice.LAST
 
 
@@ -61,6 +61,9 @@ def trigger_problems(path: str, bot: BotSection, told: frozenset[PriceKind]) -> 
 
 def falls_back(bot: BotSection, told: frozenset[PriceKind]) -> bool:
     """Return whether futures are ended by the last price because no mark is told."""
-    return (
-        bot.trigger_price is None and bot.position_type == "futures" and PriceKind.MARK not in told
-    )
+    return _wants_mark(bot) and PriceKind.MARK not in told
+
+
+def _wants_mark(bot: BotSection) -> bool:
+    """Return whether the mark ends the bot's positions wherever it is told, unless it says else."""
+    return bot.trigger_price is None and bot.position_type == "futures"

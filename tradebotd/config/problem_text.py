@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from tradebotd.domain.near_names import near_names
+from tradebotd.domain.near_names import hint
 
 NAME_WORDS: Final = "letters, digits and . _ - only, at most 64, a letter or digit first"
 
@@ -15,10 +15,7 @@ WHERE_SECRETS_ARE: Final = (
 
 
 def unknown_name(path: str, name: str, known: Iterable[str], noun: str) -> str:
-    names = sorted(known)
-    near = near_names(name, names)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"
-    return f"{path}: there is no {noun} {name!r}; {hint}"
+    return f"{path}: there is no {noun} {name!r}; {hint(name, sorted(known))}"
 
 
 def not_yet(path: str, value: str, built: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ from tradebotd.config.values import (
     TimeOfDay,
     ZoneName,
 )
+from tradebotd.risk.resting_types import STOP_LIMIT_OFFSET
 
 TimeframeName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
 # Names are used in URLs and in file names.
@@ -131,7 +132,7 @@ class VenueSection(Section):
     )
     order_types: Annotated[list[OrderTypeName], Field(min_length=1)] | None = None
     stop_time_in_force: Literal["gtc", "day"] = "gtc"
-    stop_limit_offset: Annotated[Percent, Field(ge=0, lt=1)] = Decimal("0.005")
+    stop_limit_offset: Annotated[Percent, Field(ge=0, lt=1)] = STOP_LIMIT_OFFSET
     funding_rate: Annotated[Money, AfterValidator(_funding)] = Decimal(0)
     funding_every: Duration = timedelta(hours=8)
     slippage_bps: Annotated[AmountNotNegative, Field(le=1000)] = Decimal(1)

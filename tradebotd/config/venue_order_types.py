@@ -3,51 +3,49 @@
 from collections.abc import Iterator
 
 from tradebotd.config.exit_checks import stop_fractions
+from tradebotd.config.instrument_filters import order_types_of
 from tradebotd.config.model import Config
-from tradebotd.config.price_kinds import trigger_price
-from tradebotd.config.sections import BotSection, OrderTypeName, SymbolSection, VenueSection
+from tradebotd.config.price_kinds import told_kinds, trigger_price
+from tradebotd.config.sections import BotSection, SymbolSection, VenueSection
 from tradebotd.config.warning import ConfigWarning, WarningKind
 from tradebotd.domain.order_type import OrderType
+from tradebotd.domain.quote import PriceKind
+from tradebotd.risk import resting_types
 from tradebotd.risk.resting_types import STOPS, stop_type
 
 
 def taken_types(venue: VenueSection, symbol: SymbolSection) -> frozenset[OrderType]:
     """Return the order types that both the venue and the symbol take."""
-    return _all_of(venue.order_types) & _all_of(symbol.order_types)
+    return resting_types.taken_types(_taken_by(venue), order_types_of(symbol.order_types))
 
 
 def resting_stop(
     bot: BotSection, symbol: SymbolSection, venue: VenueSection | None
 ) -> OrderType | None:
     """Return the type in which the bot's stops rest at the venue; None: they do not."""
-    if venue is None or not venue.resting_stops or not stop_fractions(bot.exits):
+    if venue is None or not _rests(bot, venue):
         return None
     return stop_type(taken_types(venue, symbol))
 
 
 def venue_type_problems(config: Config) -> Iterator[str]:
     """Yield entries that their venue takes in no type; market orders it always takes."""
-    symbols = {symbol.symbol: symbol for symbol in config.symbols}
-    for number, bot in enumerate(config.bots):
-        name = symbols[bot.symbol].venue if bot.symbol in symbols else ""
-        venue = config.venues.get(name)
-        if venue is None or bot.entry != "limit":
-            continue
-        if OrderType.LIMIT not in _all_of(venue.order_types):
+    for number, bot, _, symbol, venue in _placed(config):
+        if bot.entry == "limit" and OrderType.LIMIT not in _taken_by(venue):
             yield (
                 f'bots[{number}].entry: "limit" is none of the order types that'
-                f' {name!r} takes; "market" is allowed'
+                f' {symbol.venue!r} takes; "market" is allowed'
             )
 
 
 def venue_type_warnings(config: Config) -> Iterator[ConfigWarning]:
     """Yield venues and symbols where stops cannot rest, or not over night."""
     told: set[str] = set()
-    for path, bot, symbol in _placed(config):
-        name, venue = symbol.venue, config.venues.get(symbol.venue)
-        if venue is None or not venue.resting_stops or not stop_fractions(bot.exits):
+    for _, bot, path, symbol, venue in _placed(config):
+        name = symbol.venue
+        if not _rests(bot, venue):
             continue
-        if stop_type(_all_of(venue.order_types)) is None:
+        if stop_type(_taken_by(venue)) is None:
             found = _no_stop(f"venues.{name}.order_types")
         elif resting_stop(bot, symbol, venue) is None:
             found = _no_stop(f"{path}.order_types")
@@ -71,18 +69,16 @@ def stop_price_warnings(config: Config) -> Iterator[ConfigWarning]:
 
     A paper venue compares stops with the kinds that are told of each of its symbols.
     """
-    for number, bot in enumerate(config.bots):
-        name = next((each.venue for each in config.symbols if each.symbol == bot.symbol), "")
-        venue = config.venues.get(name)
-        if venue is None or not venue.resting_stops:
+    told: dict[str, dict[str, frozenset[PriceKind]]] = {}
+    for each in config.symbols:
+        known = told_kinds(each, config.feeds, config.venues.get(each.venue))
+        told.setdefault(each.venue, {})[each.symbol] = known
+    for number, bot, _, symbol, venue in _placed(config):
+        name = symbol.venue
+        if not _rests(bot, venue):
             continue
-        kinds = trigger_price(bot, config.told_kinds(bot.symbol)).kinds
-        told = {
-            symbol.symbol: config.told_kinds(symbol.symbol)
-            for symbol in config.symbols
-            if symbol.venue == name
-        }
-        without = sorted(symbol for symbol, known in told.items() if not known.issuperset(kinds))
+        kinds = trigger_price(bot, told[name][bot.symbol]).kinds
+        without = sorted(other for other, has in told[name].items() if not has.issuperset(kinds))
         if without and bot.symbol not in without:
             yield ConfigWarning(
                 WarningKind.STOP_BY_LAST,
@@ -101,16 +97,27 @@ def _no_stop(path: str) -> ConfigWarning:
     )
 
 
-def _placed(config: Config) -> Iterator[tuple[str, BotSection, SymbolSection]]:
-    """Yield each bot with its symbol and that one's path, where it is known."""
+def _placed(
+    config: Config,
+) -> Iterator[tuple[int, BotSection, str, SymbolSection, VenueSection]]:
+    """Yield each bot by number with its symbol, that one's path and venue, where they are known."""
     symbols = {
         symbol.symbol: (f"symbols[{number}]", symbol)
         for number, symbol in enumerate(config.symbols)
     }
-    for bot in config.bots:
-        if (placed := symbols.get(bot.symbol)) is not None:
-            yield placed[0], bot, placed[1]
+    for number, bot in enumerate(config.bots):
+        if (placed := symbols.get(bot.symbol)) is None:
+            continue
+        path, symbol = placed
+        if (venue := config.venues.get(symbol.venue)) is not None:
+            yield number, bot, path, symbol, venue
 
 
-def _all_of(names: list[OrderTypeName] | None) -> frozenset[OrderType]:
-    return frozenset(OrderType) if names is None else frozenset(OrderType(name) for name in names)
+def _rests(bot: BotSection, venue: VenueSection) -> bool:
+    """Return whether the bot has stops that are to rest at the venue, in any type it takes."""
+    return venue.resting_stops and bool(stop_fractions(bot.exits))
+
+
+def _taken_by(venue: VenueSection) -> frozenset[OrderType]:
+    types = order_types_of(venue.order_types)
+    return frozenset(OrderType) if types is None else types

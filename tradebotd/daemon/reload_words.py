@@ -1,7 +1,6 @@
 """Text of a reload's changes, and their meaning for open positions. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final
 
 from tradebotd.config.reload import Change
@@ -13,13 +12,12 @@ from tradebotd.domain.quote import TriggerPrice
 TRIGGER: Final = "trigger_price"
 SET_BY_HAND: Final = ("stop_loss", "take_profit", "trailing_stop", "max_holding", TRIGGER)
 NONE: Final = "none"
-_NO_TRIGGERS: Final[Mapping[BotName, TriggerPrice]] = MappingProxyType({})
 
 
 def describe_changes(
     changes: Sequence[Change],
     held: Iterable[Position],
-    triggers: Mapping[BotName, TriggerPrice] = _NO_TRIGGERS,
+    triggers: Mapping[BotName, TriggerPrice],
 ) -> list[str]:
     """Describe the changes in the file's words; a position keeps the exits it was opened with.
 

@@ -131,21 +131,24 @@ def order_price(request: OrderRequest, instrument: Instrument, quote: Quote) -> 
 
 def contradictions(
     instrument: Instrument, *, types: frozenset[OrderType], position_type: PositionType
-) -> Iterator[str]:
-    """Yield what no order can satisfy, in words for the operator: filters that exclude each other.
+) -> Iterator[tuple[FilterName, str]]:
+    """Yield filters that exclude each other: one's name, and words of what no order can satisfy.
 
     *types*: the order types that will be sent there.
     """
     for kind in sorted(types):
         if instrument.order_types is not None and kind not in instrument.order_types:
-            yield f"{kind} orders are not taken"
+            yield FilterName.ORDER_TYPE, f"{kind} orders are not taken"
         elif instrument.lot_of(kind).is_empty:
-            yield f"no quantity of a {kind} order passes its lot sizes"
+            yield FilterName.OFF_LOT, f"no quantity of a {kind} order passes its lot sizes"
     most = instrument.max_price
     if most is not None and most < max(instrument.min_price, instrument.tick_size):
-        yield f"no price is within {plain(instrument.min_price)} and {plain(most)}"
+        words = f"no price is within {plain(instrument.min_price)} and {plain(most)}"
+        yield FilterName.ABOVE_MAX_PRICE, words
     least, limit = instrument.min_notional, instrument.max_notional
     if limit is not None and least > limit:
-        yield f"min_notional {plain(least)} is more than max_notional {plain(limit)}"
+        words = f"min_notional {plain(least)} is more than max_notional {plain(limit)}"
+        yield FilterName.ABOVE_MAX_NOTIONAL, words
     if position_type is PositionType.FUTURES and instrument.max_leverage < 1:
-        yield f"max_leverage {instrument.max_leverage} is less than 1"
+        words = f"max_leverage {instrument.max_leverage} is less than 1"
+        yield FilterName.ABOVE_MAX_LEVERAGE, words

@@ -26,7 +26,7 @@ class RefreshInstruments:
         changed = len(result.changed)
         summary = Summary(attempted=result.asked, updated=changed, acted=changed)
         summary.items.update(result.changed)
-        for item, why in (*result.failed.items(), *result.refused.items()):
+        for item, why in result.wrong:
             summary.fail(item, why)
         summary.attempted = max(summary.attempted, summary.failed)
         return summary
@@ -36,7 +36,7 @@ class RefreshInstruments:
         last = self.instruments.last
         if last is None:
             return Outcome(ok=False, message="not asked since the start")
-        wrong = [f"{item}: {why}" for item, why in (*last.failed.items(), *last.refused.items())]
+        wrong = [f"{item}: {why}" for item, why in last.wrong]
         if wrong:
             return Outcome(ok=False, message="; ".join(wrong))
         return Outcome(ok=True, message=f"{last.asked} instruments are as their venues tell them")

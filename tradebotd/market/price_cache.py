@@ -117,12 +117,20 @@ class PriceCache:
         return None if last is None else _at_spread(spread, kind, last)
 
     def price(self, symbol: str, kind: PriceKind = _LAST) -> Decimal | None:
-        last = self.last_prices(symbol, kind)
-        return None if last is None else last.current
+        last = self._source(symbol, kind)
+        if last is None:
+            return None
+        spread = self._spreads.get(symbol) if kind in FROM_LAST else None
+        return last.current if spread is None else spread.price(kind, last.current)
 
     def age(self, symbol: str, now: datetime, kind: PriceKind = _LAST) -> timedelta | None:
-        last = self.last_prices(symbol, kind)
+        last = self._source(symbol, kind)
         return None if last is None else now - last.at
+
+    def _source(self, symbol: str, kind: PriceKind) -> LastPrices | None:
+        """Return the ticks that the price of *kind* is, or is made from."""
+        prices = self._last if self.follows_last(symbol, kind) else self._others[kind]
+        return prices.get(symbol)
 
 
 def _at_spread(spread: Spread, kind: PriceKind, last: LastPrices) -> LastPrices | None:

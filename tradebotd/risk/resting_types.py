@@ -33,6 +33,13 @@ class RestingTypes(NamedTuple):
 USUAL: Final = RestingTypes()
 
 
+def taken_types(
+    by_venue: frozenset[OrderType], by_symbol: frozenset[OrderType] | None
+) -> frozenset[OrderType]:
+    """Return the order types that both take; a symbol that names none takes its venue's."""
+    return by_venue if by_symbol is None else by_venue & by_symbol
+
+
 def stop_type(taken: Collection[OrderType]) -> OrderType | None:
     """Return the type in which a stop rests; None: no stop can."""
     return _first(STOPS, taken)

@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 from pydantic import ValidationError
 
 from tradebotd.domain.errors import ConfigError, StrategyError
-from tradebotd.domain.near_names import near_names
+from tradebotd.domain.near_names import hint
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.strategies.evaluation import storable_error
 from tradebotd.strategies.param_words import ParamsReader, problems_of
@@ -84,10 +84,8 @@ def _from_entry_point(name: str) -> type[Any]:
     points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name not in points:
         known = sorted({*BUILT_IN, *points})
-        near = near_names(name, known)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
         ways = "or write package.module:Class or ./file.py:Class"
-        raise ConfigError([f"strategy: there is no {name!r}; {hint}, {ways}"])
+        raise ConfigError([f"strategy: there is no {name!r}; {hint(name, known)}, {ways}"])
     try:
         found = points[name].load()
     except Exception as error:  # user code may raise anything
@@ -158,10 +156,7 @@ def _lines(problems: Mapping[str, str]) -> list[str]:
 
 
 def _unknown(key: str, known: list[str]) -> str:
-    near = near_names(key, known)
-    told = f"known are {', '.join(known)}" if known else "it has none"
-    hint = f"did you mean {near[0]!r}?" if near else told
-    return f"params.{key}: unknown key; {hint}"
+    return f"params.{key}: unknown key; {hint(key, known, nothing='it has none')}"
 
 
 def _construct(made: type[Any], name: str, params: Any) -> Any:

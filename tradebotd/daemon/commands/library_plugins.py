@@ -4,11 +4,11 @@ Both ask importlib.metadata, which reads the entry points of every package again
 No plugin is used here, and the search is a thirtieth of the start.
 """
 
-import sys
 from collections.abc import Iterable
-from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
+
+from tradebotd.daemon.commands.import_without import import_without
 
 _METADATA = "importlib.metadata"
 
@@ -25,13 +25,7 @@ def import_apscheduler() -> None:
 
 def _import(name: str) -> None:
     """Import *name* as if no package had any metadata, if nothing has asked for some before."""
-    if _METADATA in sys.modules:
-        return
-    sys.modules[_METADATA] = _NoMetadata(_METADATA)
-    try:
-        import_module(name)
-    finally:
-        del sys.modules[_METADATA]
+    import_without(name, _METADATA, _NoMetadata(_METADATA))
 
 
 class _NoMetadata(ModuleType):

@@ -6,15 +6,10 @@ memory; the summary of a replay, at its end, imports rich as ever.
 
 import sys
 
-_NOT_NEEDED = "rich"
+from tradebotd.daemon.commands.import_without import import_without
 
 
 def import_structlog() -> None:
     """Import it before any module of ours does, unless either is imported already."""
-    if "structlog" in sys.modules or _NOT_NEEDED in sys.modules:
-        return
-    sys.modules[_NOT_NEEDED] = None  # type: ignore[assignment]  # as if it were not installed
-    try:
-        import structlog  # noqa: F401, PLC0415
-    finally:
-        del sys.modules[_NOT_NEEDED]
+    if "structlog" not in sys.modules:
+        import_without("structlog", "rich")

@@ -33,7 +33,7 @@ class PositionView:
         market: MarketView,
         protected_by: Callable[[PositionId], ProtectedBy],
         resting_kind: Callable[[PositionId], PriceKind | None],
-        resting_quantity: Callable[[PositionId], Decimal | None] = lambda _: None,
+        resting_quantity: Callable[[PositionId], Decimal | None],
     ) -> None:
         self._resting_quantity = resting_quantity
         self._database = database

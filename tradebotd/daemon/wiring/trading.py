@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tradebotd.clocks.host import SystemHost
+from tradebotd.config.instrument_filters import order_types_of
 from tradebotd.config.model import Config
-from tradebotd.config.sections import VenueSection
 from tradebotd.config.zone_database import zone
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.files import LoadedFiles
@@ -17,7 +17,7 @@ from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.domain.order_type import OrderType, TimeInForce
+from tradebotd.domain.order_type import TimeInForce
 from tradebotd.domain.venue_ban import VenueBans
 from tradebotd.market.calendars import Calendar
 from tradebotd.ports.venue import Replacement, SelfTrade, Venue
@@ -296,7 +296,7 @@ def _venues(
             resting_stops=section.resting_stops,
             replacement=Replacement(section.replacement),
             self_trade=SelfTrade(section.self_trade),
-            order_types=_order_types(section),
+            order_types=order_types_of(section.order_types),
             stop_time_in_force=TimeInForce(section.stop_time_in_force),
             latency=timedelta(milliseconds=section.latency_ms),
             depth_notional=section.depth_notional,
@@ -312,9 +312,3 @@ def _venues(
             day_end=lambda symbol, at: calendars[symbol].next_close(at),
         )
     return venues
-
-
-def _order_types(section: VenueSection) -> frozenset[OrderType] | None:
-    if section.order_types is None:
-        return None
-    return frozenset(OrderType(name) for name in section.order_types)

@@ -17,7 +17,7 @@ from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.quote import Quote
 from tradebotd.domain.side import PositionSide
 from tradebotd.ports.venue import Venue
-from tradebotd.risk.resting_types import stop_type
+from tradebotd.risk.resting_types import stop_type, taken_types
 from tradebotd.risk.round_trip import round_trip
 from tradebotd.storage import resting_counts
 from tradebotd.storage.postgres.database import Database
@@ -127,11 +127,8 @@ class EntryFilters:
         return [OrderType.MARKET] if stop is None else [OrderType.MARKET, stop]
 
     def _taken(self, instrument: Instrument) -> frozenset[OrderType]:
-        by_venue, by_symbol = (
-            self.venues[instrument.venue].traits.order_types,
-            instrument.order_types,
-        )
-        return by_venue if by_symbol is None else by_venue & by_symbol
+        traits = self.venues[instrument.venue].traits
+        return taken_types(traits.order_types, instrument.order_types)
 
 
 def entry_type(spec: BotSpec) -> OrderType:

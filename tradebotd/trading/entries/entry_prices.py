@@ -54,12 +54,11 @@ class EntryPrices:
         if isinstance(answer, str):
             raise EntryPostponedError(DenialRule.NO_PRICE, f"{symbol.symbol}: {answer}")
         quoted = answer.get(symbol.symbol)
-        price = None if quoted is None else quoted.last
-        if price is None or not price.is_finite() or price <= 0:
+        if quoted is None:  # `ask_quotes` has dropped what is no price
             raise EntryPostponedError(
-                DenialRule.NO_PRICE, f"{symbol.symbol}: {venue.name} says {price}"
+                DenialRule.NO_PRICE, f"{symbol.symbol}: {venue.name} says None"
             )
-        return Quote(price, self.clock.now())
+        return Quote(quoted.last, self.clock.now())
 
     def newest(self, symbol: MarketSymbol, quote: Quote | None) -> Decimal:
         """Return the newest price by now. Raises EntryPostponedError when even that is too old."""

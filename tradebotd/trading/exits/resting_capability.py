@@ -20,6 +20,7 @@ from tradebotd.risk.resting_types import (
     RestingTypes,
     stop_type,
     taken_limit_price,
+    taken_types,
     target_type,
 )
 from tradebotd.trading.exits.exit_intents import RestingPair, pair_for
@@ -123,9 +124,7 @@ def resting_types(
 
     Both last equally long where the venue takes that: one that outlives the other stands alone.
     """
-    taken = traits.order_types
-    if instrument.order_types is not None:
-        taken &= instrument.order_types
+    taken = taken_types(traits.order_types, instrument.order_types)
     stop, target = stop_type(taken), target_type(taken) if traits.linked_orders else None
     lasts = TimeInForce.GTC if stop is None else traits.time_in_force(stop)
     return RestingTypes(

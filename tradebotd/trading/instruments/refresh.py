@@ -46,6 +46,11 @@ class Refreshed:
     refused: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def wrong(self) -> tuple[tuple[str, str], ...]:
+        """Venues that failed and what was refused, each with why."""
+        return (*self.failed.items(), *self.refused.items())
+
 
 class InstrumentRefresh:
     """Refresh of the instruments in force, *by_symbol*: shared with all others, who only read.

@@ -54,11 +54,9 @@ def _nonsense(told: Instrument, known: Instrument, specs: Collection[BotSpec]) -
         kind for kind in _sent_by(specs) if told.order_types is None or kind in told.order_types
     )
     futures = any(each.position_type is PositionType.FUTURES for each in specs)
-    yield from contradictions(
-        told,
-        types=types,
-        position_type=PositionType.FUTURES if futures else PositionType.SPOT,
-    )
+    kind = PositionType.FUTURES if futures else PositionType.SPOT
+    for _, words in contradictions(told, types=types, position_type=kind):
+        yield words
 
 
 def _impossible_numbers(told: Instrument) -> Iterator[str]:

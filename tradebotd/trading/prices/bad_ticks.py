@@ -54,10 +54,19 @@ class BadTickFilter:
 
     def believes(self, symbol: str, price: Decimal, kind: PriceKind = _LAST) -> bool:
         """Return whether *price*, which was recorded last, is believed after the tick before it."""
-        last, key = self._prices.last_prices(symbol, kind), (symbol, kind)
-        ticks = self._filters[kind]
+        last = self._prices.last_prices(symbol, kind)
         if last is None:
-            return ticks.accept(symbol, price)
+            return self._filters[kind].accept(symbol, price)
+        return self._believes(last, (symbol, kind), price)
+
+    def is_doubted(self, symbol: str, kind: PriceKind = _LAST) -> bool:
+        """Return whether the latest price of *kind* is one that nothing has confirmed."""
+        last = self._prices.last_prices(symbol, kind)
+        return last is not None and not self._believes(last, (symbol, kind), last.current)
+
+    def _believes(self, last: LastPrices, key: PriceOf, price: Decimal) -> bool:
+        symbol, kind = key
+        ticks = self._filters[kind]
         if kind is not _LAST and (told := self._told_by_last(key, last)) is not None:
             return told
         seen = _observed(last)
@@ -72,11 +81,6 @@ class BadTickFilter:
             return True
         self._doubt(key, seen)
         return False
-
-    def is_doubted(self, symbol: str, kind: PriceKind = _LAST) -> bool:
-        """Return whether the latest price of *kind* is one that nothing has confirmed."""
-        last = self._prices.last_prices(symbol, kind)
-        return last is not None and not self.believes(symbol, last.current, kind)
 
     def on_quote(
         self, symbol: str, price: Decimal, kind: PriceKind = _LAST, at: datetime | None = None

@@ -36,7 +36,7 @@ from tradebotd.trading.reconciliation.rules import Difference
 from tradebotd.trading.reconciliation.unknown_orders import OVERLAP, UnknownOrderResolver
 from tradebotd.trading.reconciliation.venue_round import VenueRound
 from tradebotd.trading.venue_state.hedge_mode import HedgeMode
-from tradebotd.trading.venue_state.order_streams import OrderStreams
+from tradebotd.trading.venue_state.order_streams import Gap, OrderStreams
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +122,6 @@ class Reconciler:
         """
         async with self._one_at_a_time:
             venues, gaps = VenueRound(self._venues), self._streams.gaps
-            interruptions = self._streams.interruptions
             settled = await self._searches.settle(venues)
             sendable = self._sendable_for(settled)
             if sendable > 0 and not self._settled_since_start:
@@ -142,7 +141,7 @@ class Reconciler:
             result.uncompared |= settled.troubled
             result.uncompared |= {name for name in self._venues if name in result.failed}
             for name in gaps.keys() - result.uncompared:
-                self._streams.covered(name, gaps[name], interruptions[name])
+                self._streams.covered(name, gaps[name])
             return result
 
     def _sendable_for(self, settled: ResolutionResult) -> float:
@@ -156,12 +155,12 @@ class Reconciler:
         self,
         venues: VenueRound,
         waiting_at: Collection[VenueName],
-        gaps: Mapping[VenueName, datetime],
+        gaps: Mapping[VenueName, Gap],
         result: Reconciled,
     ) -> None:
         """Compare what did not change around the venue's answer: each venue by itself.
 
-        *gaps*: since when a venue's stream has missed something; its fills are asked for, though
+        *gaps*: in which a venue's stream has missed something; its fills are asked for, though
         all agrees: a position that was closed and opened again looks the same.
         """
         still = not waiting_at and not result.failed and not self._recorder.in_flight
@@ -182,9 +181,8 @@ class Reconciler:
         differing = {difference.venue for difference in differences}
         self._trades_known_until |= dict.fromkeys(accounts.keys() - differing, began)
         for name in gaps.keys() & accounts.keys():
-            self._trades_known_until[name] = min(
-                gaps[name], self._trades_known_until.get(name, gaps[name])
-            )
+            since = gaps[name].since
+            self._trades_known_until[name] = min(since, self._trades_known_until.get(name, since))
         # The venue may have filled what is being booked: the next check compares.
         moving = await self._holdings.moving(before, differing)
         missed = gaps.keys() & accounts.keys()

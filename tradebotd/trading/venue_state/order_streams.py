@@ -7,7 +7,7 @@ is made there before that.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import structlog
@@ -32,6 +32,16 @@ Reconcile = Callable[[], Awaitable[bool]]
 """Reconcile now; False: one is under way, which may have begun before."""
 
 
+class Gap(NamedTuple):
+    """Time in which a venue's stream may have missed something.
+
+    `number`: no other gap has it: a later one leaves the first instant of the older one as it is.
+    """
+
+    since: datetime
+    number: int
+
+
 class OrderStreams:
     """Order streams of venues that tell of theirs (`traits.tells_stream`); the others are as they
     were: the schedule's reconciliation finds what they miss.
@@ -54,8 +64,8 @@ class OrderStreams:
         self._silent = {each.name: now for each in venues if each.traits.tells_stream}
         self._unheard = set(self._silent)
         self._missed: dict[VenueName, datetime] = {}  # since when, of those that are interrupted
-        self._gaps: dict[VenueName, datetime] = {}  # to be covered now
-        self._interruptions: dict[VenueName, int] = {}
+        self._gaps: dict[VenueName, Gap] = {}  # to be covered now
+        self._number = 0  # of the latest gap, of any venue
         self._polled_at = now
         self._alerts = ConditionAlerts(database, clock, AlertCode.ORDER_STREAM_LOST, "warning")
         self._wake = anyio.Event()
@@ -87,38 +97,34 @@ class OrderStreams:
 
     def _connected(self, venue: VenueName, gap_since: datetime | None) -> None:
         self._silent.pop(venue, None)
-        told = (gap_since, self._missed.pop(venue, None), self._gaps.get(venue))
+        older = self._gaps.get(venue)
+        told = (gap_since, self._missed.pop(venue, None), None if older is None else older.since)
         known = [each for each in told if each is not None]
         if not known:
             return
-        self._gaps[venue] = gap = min(known)
-        self._interruptions[venue] = self._interruptions.get(venue, 0) + 1
+        self._number += 1
+        self._gaps[venue] = gap = Gap(min(known), self._number)
         self._holds.hold(venue, STREAM, f"what {venue} may not have told is being asked for")
-        log.warning("order stream subscribed again", venue=venue, gap_since=gap)
+        log.warning("order stream subscribed again", venue=venue, gap_since=gap.since)
 
     # Reconciliation
 
     @property
-    def gaps(self) -> Mapping[VenueName, datetime]:
-        """Return by venue since when its fills must be asked for, whatever else agrees."""
+    def gaps(self) -> Mapping[VenueName, Gap]:
+        """Return by venue the gap whose fills must be asked for, whatever else agrees."""
         return dict(self._gaps)
 
-    @property
-    def interruptions(self) -> Mapping[VenueName, int]:
-        """Number of times that each venue's stream came back with a gap."""
-        return dict(self._interruptions)
-
-    def covered(self, venue: VenueName, gap: datetime, interruptions: int) -> None:
+    def covered(self, venue: VenueName, gap: Gap) -> None:
         """Take note that all that *venue* has executed since *gap* is in our books.
 
-        *interruptions*: as they were before it was asked. The gap stands if it was interrupted
-        again meanwhile: a later gap leaves the first instant of the older one as it is.
+        *gap*: as it was before the venue was asked. It stands if the stream was interrupted again
+        meanwhile.
         """
-        if self._gaps.get(venue) != gap or self._interruptions.get(venue) != interruptions:
+        if self._gaps.get(venue) != gap:
             return
         del self._gaps[venue]
         self._holds.release(venue, STREAM)
-        log.info("gap of an order stream covered", venue=venue, since=gap)
+        log.info("gap of an order stream covered", venue=venue, since=gap.since)
 
     # While it runs
 
