@@ -228,7 +228,7 @@ def _fills(rows: list[Any], facts: Facts) -> list[str]:
         fill = every.get(key)
         if key in facts.made_up and len(those) == 1:
             continue
-        if fill is None or len({is_excess(row) for row in those}) < len(those):
+        if fill is None or len({row["trade_id"] for row in those}) < len(those):
             found.append(f"I3 fill {key[1]} is not the venue's, or it is there twice")
             continue
         ours = missing.pop(key, None)

@@ -74,8 +74,8 @@ SELECT_UNADOPTED: Final[LiteralString] = """
 # The part of one of our own fills that exceeded the position.
 INSERT_EXCESS: Final[LiteralString] = """
     INSERT INTO external_fills (venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset,
-                                executed_at, excess_of, venue_order_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                executed_at, excess_of, venue_order_id, forced)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     ON CONFLICT (venue, symbol, trade_id)
     DO UPDATE SET quantity = excluded.quantity, fee = excluded.fee, excess_of = excluded.excess_of
 """
@@ -100,6 +100,28 @@ SELECT_FORCED: Final[LiteralString] = """
                       AND p.side = CASE e.side WHEN 'sell' THEN 'long' ELSE 'short' END)
        AND NOT EXISTS (SELECT 1 FROM fills AS f
                         WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id)
+     ORDER BY executed_at, trade_id
+     LIMIT $1
+"""
+# Of these, and of what such a close took beyond the open position, those that may have closed dust. What a position that
+# is open may still have been closed by waits for it.
+SELECT_FORCED_OF_DUST: Final[LiteralString] = """
+    SELECT venue, symbol, CASE WHEN excess_of IS NULL THEN trade_id ELSE trade_id || '.excess' END AS trade_id,
+           client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced, venue_order_id,
+           excess_of IS NULL AS is_whole
+      FROM external_fills AS e
+     WHERE forced IS NOT NULL AND adopted_by IS NULL
+       AND EXISTS (SELECT 1 FROM positions AS p
+                    WHERE p.venue = e.venue AND p.symbol = e.symbol AND p.position_type = 'futures' AND p.dust > 0
+                      AND p.closed_at IS NOT NULL AND p.opened_at <= e.executed_at
+                      AND p.side = CASE e.side WHEN 'sell' THEN 'long' ELSE 'short' END)
+       AND (excess_of IS NOT NULL
+            OR NOT EXISTS (SELECT 1 FROM fills AS f
+                            WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id)
+               AND NOT EXISTS (SELECT 1 FROM positions AS p
+                                WHERE p.venue = e.venue AND p.symbol = e.symbol AND p.position_type = 'futures'
+                                  AND p.closed_at IS NULL AND p.opened_at <= e.executed_at
+                                  AND p.side = CASE e.side WHEN 'sell' THEN 'long' ELSE 'short' END))
      ORDER BY executed_at, trade_id
      LIMIT $1
 """
@@ -223,6 +245,7 @@ async def insert_excess(connection: Connection, fill: Fill, order_id: OrderId) -
         fill.executed_at,
         order_id,
         fill.venue_order_id,
+        fill.forced,
     )
 
 
@@ -249,6 +272,16 @@ async def select_unadopted(connection: Connection, venue: VenueName, limit: int)
 async def select_forced(connection: Connection, limit: int) -> list[Fill]:
     """Return forced closes against our futures positions that are not adopted, oldest first."""
     return [_fill(row) for row in await connection.fetch(SELECT_FORCED, limit)]
+
+
+async def select_forced_of_dust(connection: Connection, limit: int) -> list[tuple[Fill, bool]]:
+    """Return forced closes that may have closed dust of our futures, oldest first.
+
+    Each with whether it is whole: else it is what exceeded an open position, or other dust, and has
+    a name of its own.
+    """
+    rows = await connection.fetch(SELECT_FORCED_OF_DUST, limit)
+    return [(_fill(row), row["is_whole"]) for row in rows]
 
 
 async def adopt(

@@ -280,8 +280,7 @@ def _changed(symbol: str) -> RefusedError:
 
 def _changed_position(changes: CommittedChanges) -> PositionId:
     """Return the position that the fills went into, or out of."""
-    every = [*changes.opened, *changes.changed, *(position for position, _, _ in changes.closed)]
-    return every[0].id
+    return changes.touched[0].id
 
 
 def _one_way(fills: Sequence[Fill], symbol: str, excess: Decimal) -> tuple[Fill, ...]:
