@@ -14,7 +14,6 @@ from typing import Any
 import asyncpg
 
 from tests.simulation.cash import unbalanced
-from tests.simulation.dust import is_taken
 from tests.simulation.excess import is_excess, trade
 from tests.simulation.exits import Case, judged
 from tests.simulation.explained import unexplained
@@ -287,10 +286,7 @@ def _holdings(positions: list[Any], facts: Facts) -> list[str]:
                 continue
             ours = held.get((market.name, kind), Fraction(0))
             theirs = facts.venues[market.instrument.venue].ledger.held(market.name, kind)
-            futures = kind is PositionType.FUTURES
-            if ours != theirs and not (
-                futures and is_taken(positions, market.name, ours - Fraction(theirs), facts)
-            ):
+            if ours != theirs:
                 found.append(
                     f"I2 {market.name} {kind}: we hold {float(ours)}, the venue {float(theirs)}"
                 )

@@ -53,6 +53,7 @@ class FundingRecorder:
         self._symbols = symbols
         self._clock = clock
         self._asked_at: dict[VenueName, datetime] = {}
+        self._held_at: dict[VenueName, datetime] = {}  # dust ends later than its position
         self._may_have_alerts = True  # an alert of an earlier process may be open
 
     def ask_again(self) -> None:
@@ -72,6 +73,9 @@ class FundingRecorder:
         }
         async with self._database.connection() as connection:
             closed = await funding.select_closed(connection, now - LOOK_BACK)
+        self._held_at |= dict.fromkeys(holding, now)
+        for name, held_at in self._held_at.items():
+            closed[name] = max(closed.get(name, held_at), held_at)
         due = {
             name: await self._since(name)
             for name in sorted((holding | closed.keys()) & self._venues.keys())
