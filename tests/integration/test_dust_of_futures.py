@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.trading import BOT, MINUTE, NOON, SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED, Behaviour
 from tradebotd.domain.bot import SizingKind, SizingRule
-from tradebotd.domain.errors import OutcomeUnknownError
+from tradebotd.domain.errors import OutcomeUnknownError, RefusedError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.fill import Fill, Forced
 from tradebotd.domain.funding import FundingPayment
@@ -396,6 +396,81 @@ async def test_dust_that_another_hand_closes_is_gone_from_our_books(database: Da
     assert (row["dust"], row["close_reason"]) == (0, "signal")
     assert row["realized_pnl"] < left["realized_pnl"] - D("0.99")
     assert (await harness.orders())[-1]["reason"] == "external"
+
+
+async def test_dust_that_is_gone_without_a_trace_is_adopted_out(database: Database) -> None:
+    """M5.6: the venue tells no fill of it: it is said, and once an operator says whose it is, it is
+    gone at the price of the moment.
+    """
+    harness = await opened(database)
+    left = await leave_dust(harness)
+    harness.venue.positions[SYMBOL] = D(0)
+    harness.tick("90")
+    await again(harness)
+    assert await harness.open_alerts() == ["position_differs"]
+
+    assert await harness.adoption.adopt(SCRIPTED, SYMBOL, BOT) == left["id"]
+
+    await assert_nothing_is_left(harness)
+    row = await position(harness, left["id"])
+    assert row["realized_pnl"] == left["realized_pnl"] - 1
+
+
+async def test_all_that_another_hand_has_closed_is_adopted_out_of_position_and_dust(
+    database: Database,
+) -> None:
+    """M5.6: the owner closed the position of the symbol, whole as the venue has it."""
+    harness = await opened(database)
+    left = await leave_dust(harness)
+    await harness.enter(minute=5)
+    (held,) = harness.protection.held.values()
+    await harness.venue.trade_by_hand(SYMBOL, Side.SELL, "1.1")
+    await again(harness)
+    assert await harness.open_alerts() == [EXTERNAL]
+
+    assert await harness.adoption.adopt(SCRIPTED, SYMBOL, BOT) == held.id
+
+    await assert_nothing_is_left(harness)
+    assert (await position(harness, held.id))["close_reason"] == CloseReason.EXTERNAL
+    assert (await position(harness, left["id"]))["dust"] == 0
+
+
+async def test_an_exit_that_sold_what_earlier_ones_had_left_turns_nothing_round(
+    database: Database,
+) -> None:
+    """M5.4, I2: the order sold 1.1 where 1 was open: the 0.1 is of the dust, and no reversal."""
+    harness = await opened(database)
+    left = await leave_dust(harness)
+    await harness.enter(minute=5)
+    (held,) = harness.protection.held.values()
+    harness.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await harness.protection.close_now(held, CloseReason.SIGNAL)
+    order = ClientOrderId((await harness.orders())[-1]["client_order_id"])
+    fill = replace(sold(order, 1, "1.1", "90"), executed_at=harness.clock.now())
+    harness.venue.positions[SYMBOL] = D(0)
+
+    await harness.recorder.record_fills(order, [fill])
+
+    assert "fill_exceeds_position" not in await harness.open_alerts()
+    await again(harness)
+    await again(harness)
+    assert await held_there(harness) == (0, 0)
+    row = await position(harness, left["id"])
+    assert row["realized_pnl"] == left["realized_pnl"] - 1
+    assert len(await harness.rows("SELECT 1 FROM positions")) == 2
+
+
+async def test_more_than_position_and_dust_is_too_much_to_adopt(database: Database) -> None:
+    """M5.6: 1.2 is gone of 1 and 0.1: nobody says whose the rest was."""
+    harness = await opened(database)
+    await leave_dust(harness)
+    await harness.enter(minute=5)
+    await harness.venue.trade_by_hand(SYMBOL, Side.SELL, "1.2")
+    await again(harness)
+
+    with pytest.raises(RefusedError, match=r"1\.2 is gone, one holds 1\.1 of it"):
+        await harness.adoption.adopt(SCRIPTED, SYMBOL, BOT)
 
 
 @pytest.mark.parametrize("quantity", ["0.2", "0.1"])

@@ -11,9 +11,10 @@ from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import OrderId, PositionId
-from tradebotd.domain.instrument import Instrument
+from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRole, OrderStatus, moved
 from tradebotd.domain.position import Position, PositionTotals, paid_elsewhere
+from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, dust, externals, fills, orders, positions, symbols
 from tradebotd.storage.fills import FeeWorth
@@ -139,7 +140,8 @@ class FillLedger:
     ) -> StoredOrder:
         """Book what was not ours to sell with the external fills, so that the order settles.
 
-        A forced close of more than we hold is reported as a forced close.
+        A forced close of more than we hold is reported as a forced close; what earlier futures have
+        left as dust is booked to them, and is no turn of the position.
         """
         order = stored.order
         await externals.insert_excess(connection, excess, order.id)
@@ -151,10 +153,18 @@ class FillLedger:
             part=moved(order.status, OrderStatus.PARTIALLY_FILLED),
             at=self._clock.now(),
         )
-        if order.role is OrderRole.EXIT and excess.forced is None:
+        known = order.role is OrderRole.ENTRY or excess.forced is not None
+        if not known and not await self._is_of_dust(connection, stored, excess):
             message = f"{excess.quantity:f} more than the position held was exited: {excess}"
             await self._alarm(connection, AlertCode.FILL_EXCEEDS_POSITION, excess, message)
         return replace(stored, order=replace(order, status=status))
+
+    async def _is_of_dust(self, connection: Connection, stored: StoredOrder, excess: Fill) -> bool:
+        if stored.position_type is not PositionType.FUTURES:
+            return False
+        closed = PositionSide.LONG if excess.side is Side.SELL else PositionSide.SHORT
+        left = await positions.select_futures_dust(connection, excess.venue, excess.symbol, closed)
+        return excess.quantity <= sum(quantity for _, quantity in left)
 
     async def _enter(
         self,
