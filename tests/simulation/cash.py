@@ -46,7 +46,9 @@ def unbalanced(
     shares = Counter(
         (row["venue"], plan.market(row["symbol"]).instrument.quote_asset)
         for row in positions
-        if row["position_type"] == "futures" and row["exit_quantity"] and row["quantity"] + row["dust"]
+        if row["position_type"] == "futures"
+        and row["exit_quantity"]
+        and row["quantity"] + row["dust"]
     )
     netted = _netted(positions, plan)
     found = []

@@ -39,17 +39,19 @@ _HELD: Final = """
 LOCK_POSITION: Final[LiteralString] = _HELD + LOCK_STATE_OF_HELD
 # Dust is held at the venue behind the end of its position, until a fill has closed it there.
 _LEFT: Final = """
-    WITH held AS MATERIALIZED (
+    WITH traded AS MATERIALIZED (
+        SELECT position_id FROM fills WHERE venue = $1 AND symbol = $2 AND executed_at >= $3
+    ), held AS MATERIALIZED (
         SELECT id, bot FROM positions
-         WHERE id IN (SELECT p.id FROM positions AS p
-                       WHERE p.venue = $1 AND p.symbol = $2 AND p.position_type = 'futures' AND p.dust > 0
-                         AND p.closed_at IS NOT NULL
-                      UNION
-                      SELECT f.position_id FROM fills AS f
-                       WHERE f.venue = $1 AND f.symbol = $2 AND f.executed_at >= $3)
-           AND position_type = 'futures' AND closed_at < $3
-         ORDER BY closed_at DESC, id DESC
-         LIMIT 1
+         WHERE id = (SELECT id
+                       FROM ((SELECT p.id, p.closed_at FROM positions AS p
+                               WHERE p.venue = $1 AND p.symbol = $2 AND p.position_type = 'futures' AND p.dust > 0
+                                 AND p.closed_at IS NOT NULL AND p.closed_at < $3
+                               ORDER BY p.closed_at DESC LIMIT 1)
+                             UNION ALL
+                             (SELECT p.id, p.closed_at FROM traded AS t JOIN positions AS p ON p.id = t.position_id
+                               WHERE p.position_type = 'futures' AND p.closed_at < $3)) AS held_on
+                      ORDER BY closed_at DESC, id DESC LIMIT 1)
            FOR UPDATE
 """
 LOCK_LEFT: Final[LiteralString] = _LEFT + LOCK_STATE_OF_HELD

@@ -51,9 +51,12 @@ class ForcedCloses:
         async with self._one_at_a_time:
             async with self._database.connection() as connection:
                 forced = await externals.select_forced(connection, MOST_AT_ONCE)
+            if not forced:
+                return 0
+            of_open = [each.fill for each in forced if each.of_open]
             taken = 0
             for (venue, symbol, side), fills in groupby(
-                sorted(forced, key=_place), key=lambda fill: (fill.venue, fill.symbol, fill.side)
+                sorted(of_open, key=_place), key=lambda fill: (fill.venue, fill.symbol, fill.side)
             ):
                 closed = SIDE_CLOSED_BY[side]
                 async with self._database.connection() as connection:
@@ -95,10 +98,11 @@ class ForcedCloses:
         taken = 0
         for _ in range(MOST_PARTS):
             async with self._database.connection() as connection:
-                forced = await externals.select_forced_of_dust(connection, MOST_AT_ONCE)
+                forced = await externals.select_forced(connection, MOST_AT_ONCE)
             booked = 0
-            for fill, is_whole in forced:
-                booked += await self._close_dust_by(fill, is_whole=is_whole)
+            for each in forced:
+                if not each.of_open:
+                    booked += await self._close_dust_by(each.fill, is_whole=each.is_whole)
             if not booked:
                 break
             taken += booked
