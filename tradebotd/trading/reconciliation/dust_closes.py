@@ -44,7 +44,7 @@ class DustCloses:
         self._orders = orders
 
     async def oldest(self, fill: Fill) -> Position | None:
-        """Return the position whose dust *fill* may have closed first, or None.
+        """Return the position whose dust *fill* closes first, or None.
 
         Raises DatabaseUnavailableError.
         """
@@ -52,8 +52,7 @@ class DustCloses:
             left = await positions.select_futures_dust(
                 connection, fill.venue, fill.symbol, SIDE_CLOSED_BY[fill.side]
             )
-        older = (position for position, _ in left if position.opened_at <= fill.executed_at)
-        return next(older, None)
+        return left[0][0] if left else None
 
     async def close(self, fill: Fill, position: Position, also: AlsoThen | None = None) -> bool:
         """Book *fill* as an exit of the dust of *position*; return whether it was booked.
