@@ -95,7 +95,7 @@ async def again(harness: TradingHarness, passed: timedelta = MINUTE) -> None:
     await harness.protection.sweep(harness.clock.now())
 
 
-async def held_there(harness: TradingHarness) -> tuple[Decimal, Decimal]:
+async def held_there(harness: TradingHarness) -> tuple[object, object]:
     """What our books have left as dust of the symbol, and its cost: as the running sum, and in full."""
     kept = await harness.row("SELECT quantity, cost FROM futures_dust")
     full = await harness.row(

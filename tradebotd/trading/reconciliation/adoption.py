@@ -116,8 +116,12 @@ class Adoption:
         async with self._database.connection() as connection:
             open_id = await positions.select_open_id(connection, bot, symbol)
             held = None if open_id is None else await positions.select_one(connection, open_id)
-            left = await positions.select_futures_dust(
-                connection, venue, symbol, _side_that_lacks(difference)
+            left = (
+                await positions.select_futures_dust(
+                    connection, venue, symbol, _side_that_lacks(difference)
+                )
+                if spec.position_type is PositionType.FUTURES
+                else []
             )
         dust = sum((quantity for _, quantity in left), ZERO)
         if held is None and left and abs(difference.excess) <= dust:

@@ -170,8 +170,13 @@ class ExternalActivity:
         if settled := await self._excess.settle(differences, accounts):
             return settled
         for difference in differences:
+            if not _lacks(difference) or not self._is_futures(difference):
+                continue
             settled += await self._dust.settle(difference, await self.fills_behind(difference))
         return settled
+
+    def _is_futures(self, difference: Difference) -> bool:
+        return difference.subject in self._holdings.symbols_at(difference.venue)
 
     async def forget_old(self) -> None:
         """Clear alerts on past events after a day: nothing has to be done for them to end."""
