@@ -4,6 +4,7 @@ The windows are counted in `rate_limit`, a ban is kept as `domain.venue_ban` kee
 wait for their turn, protective ones first, and never for longer than they said.
 """
 
+from bisect import insort
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -121,8 +122,7 @@ class Gate:
         deadline = self._host.monotonic() + wait
         self._count += 1
         waiting = _Waiting(priority, self._count, costs)
-        self._queue.append(waiting)
-        self._queue.sort(key=lambda each: (each.priority, each.number))
+        insort(self._queue, waiting, key=lambda each: (each.priority, each.number))
         try:
             self._let_pass()
             while not waiting.passed:
@@ -161,8 +161,9 @@ class Gate:
         now = self._host.monotonic()
         kept: set[str] = set()
         for each in list(self._queue):
-            full = self.limits.full(each.costs, each.priority, now)
-            if full or kept.intersection(each.costs):
+            if not kept.isdisjoint(each.costs):
+                continue
+            if full := self.limits.full(each.costs, each.priority, now):
                 kept |= full
                 continue
             self.limits.spend(each.costs, now)
