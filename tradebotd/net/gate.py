@@ -87,6 +87,8 @@ class Gate:
 
     def check_ban(self, *, acts: bool = False, probe: Probe | None = None) -> None:
         """Raise NotSentError while the venue must not be asked; its own *probe* goes on."""
+        if self._bans.ban(self._name) is None:
+            return
         now = self._host.now()
         ban = self._bans.holds(self._name, now, acts=acts)
         is_own = ban is not None and probe is not None and ban.probe is probe and now >= ban.until
@@ -117,9 +119,13 @@ class Gate:
         self.limits.observe(name, used, self._host.monotonic(), resets_in)
 
     async def _pass(self, costs: Costs, priority: Priority, wait: float, *, acts: bool) -> None:
+        now = self._host.monotonic()
+        if not self._queue and not self.limits.full(costs, priority, now):
+            self.limits.spend(costs, now)
+            return
         if len(self._queue) >= MOST_WAITING:
             raise NotSentError(f"{self.venue}: {MOST_WAITING} requests wait already")
-        deadline = self._host.monotonic() + wait
+        deadline = now + wait
         self._count += 1
         waiting = _Waiting(priority, self._count, costs)
         insort(self._queue, waiting, key=lambda each: (each.priority, each.number))
