@@ -62,8 +62,8 @@ class Rest:
         headers = account.headers() | ({"Is_batch": "true"} if is_batch else {})
         if asked.get("format", "JSON").upper() == "CSV" and "values" in body:
             return web.Response(
-                text=_csv(body, asked.get("delimiter", ";")),
-                content_type="text/csv",
+                body=_csv(body, asked.get("delimiter", ";")).encode(),
+                content_type="text/csv",  # without a charset: the vendor's client compares the whole
                 headers=headers,
             )
         return web.json_response(body, headers=headers)
