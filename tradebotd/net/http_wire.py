@@ -18,6 +18,7 @@ from tradebotd.net.errors import NoAnswerError, NotSentError
 HEAD_BYTES: Final = 64 * 1024  # of a status line and all headers
 INTERIM_ANSWERS: Final = 8  # 1xx, before the true one
 CHUNK_BYTES: Final = 64 * 1024
+WITHOUT_BODY: Final = frozenset({204, 304})
 GZIP: Final = 16 + zlib.MAX_WBITS
 _BROKEN: Final = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
 
@@ -92,6 +93,9 @@ class HttpWire:
         coding = headers.get("content-encoding", "identity")
         if coding not in {"identity", "gzip"}:
             raise NoAnswerError(f"the answer is packed as {coding[:20]!r}", status)
+        told = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "")
+        if not told and status not in WITHOUT_BODY:
+            raise NoAnswerError("the answer does not tell where it ends", status)
         raw, size = [], 0
         while isinstance(event := await self._next(), h11.Data):
             size += len(event.data)
