@@ -14,6 +14,7 @@ from tests.simulators.shared.faults import Executed, Fault, Kind, answered
 from tests.simulators.twelvedata.bars import Bar, Given
 from tests.simulators.twelvedata.instruments import AAPL, Split
 from tests.simulators.twelvedata.vendor import KEY
+from tradebotd.config.feed_credits import plan_limits
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
@@ -150,9 +151,9 @@ async def test_the_key_is_in_no_url_and_in_no_error() -> None:
 
 def test_limits_of_the_plan_are_those_of_basic_where_nothing_is_said() -> None:
     """T6: only Basic has a limit of a day, which begins anew at midnight in UTC."""
-    assert facts.plan_limits(None, None) == (8, 800)
-    assert facts.plan_limits(377, None) == (377, None)
-    assert facts.plan_limits(8, 500) == (8, 500)
+    assert plan_limits(None, None) == (8, 800)
+    assert plan_limits(377, None) == (377, None)
+    assert plan_limits(8, 500) == (8, 500)
     assert facts.next_day(TUESDAY) == datetime(2026, 3, 4, tzinfo=UTC)
 
 

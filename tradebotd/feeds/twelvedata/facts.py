@@ -19,8 +19,6 @@ INTERVALS: Final[Mapping[Timeframe, str]] = {
 ON_ANY_GRID: Final = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.D1)
 MOST_ROWS: Final = 5_000
 MOST_SYMBOLS: Final = 120  # of a batch
-BASIC_A_MINUTE: Final = 8
-BASIC_A_DAY: Final = 800
 _MOST_BARS: Final = MOST_ROWS - 2  # both ends of a range may be told, too
 _INSTANT: Final = "%Y-%m-%dT%H:%M:%S"
 
@@ -61,17 +59,6 @@ def adjust_words() -> dict[str, str]:
 def cost(symbols: int) -> int:
     """T5: credits of one call of `time_series` or `price`: one a symbol, whatever the size."""
     return symbols
-
-
-def plan_limits(a_minute: int | None, a_day: int | None) -> tuple[int, int | None]:
-    """T6: credits of a minute and of a UTC day; those of Basic where nothing is said.
-
-    Only Basic has a limit of a day: who says more than its minute has no other one, unless said.
-    """
-    minute = BASIC_A_MINUTE if a_minute is None else a_minute
-    if a_day is None and minute <= BASIC_A_MINUTE:
-        return minute, BASIC_A_DAY
-    return minute, a_day
 
 
 def next_day(now: datetime) -> datetime:

@@ -46,8 +46,17 @@ class TwelveDataFeed:
     kind: Literal["twelvedata"] = "twelvedata"
     price_kinds: Final = frozenset({PriceKind.LAST})
 
-    def __init__(self, name: FeedName, client: Client, clock: Clock, host: HostClock) -> None:
+    def __init__(
+        self,
+        name: FeedName,
+        client: Client,
+        clock: Clock,
+        host: HostClock,
+        *,
+        price_every: timedelta = timedelta(minutes=1),
+    ) -> None:
         self.name = name
+        self.price_every = price_every
         self._host = host
         self._client = client
         self._clock = clock
