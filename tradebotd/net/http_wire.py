@@ -112,11 +112,13 @@ class HttpWire:
                 try:
                     self._h11.receive_data(await self._stream.receive(CHUNK_BYTES))
                 except anyio.EndOfStream:
+                    if self._h11.their_state is h11.SEND_RESPONSE:
+                        raise NoAnswerError("the connection was closed before an answer") from None
                     self._h11.receive_data(b"")
                 continue
             if isinstance(event, h11.Event) and not isinstance(event, h11.ConnectionClosed):
                 return event
-            raise NoAnswerError("the connection was closed before an answer")
+            raise NoAnswerError("something else came than an answer")
 
     async def close(self) -> None:
         """Close at once, without a farewell; also where the caller is being cancelled."""

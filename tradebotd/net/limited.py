@@ -87,10 +87,10 @@ def retry_after(answer: Answer, now: datetime) -> datetime | None:
         until = now + timedelta(seconds=int(told))
     else:
         try:
-            until = parsedate_to_datetime(told)
-        except ValueError:
+            date = parsedate_to_datetime(told)
+            until = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+        except (ValueError, OverflowError):  # no date, or one at the end of all years
             return None
-        until = until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
     return until if now < until <= now + LONGEST else None
 
 
