@@ -61,6 +61,8 @@ def perform(desk: Desk, step: tuple[Any, ...]) -> None:
             desk.venue.move("BTCUSDT", price, depth)
         case "fees", by, in_bnb:
             desk.venue.set_commission(by, pays_in_discount_asset=in_bnb)
+        case _:
+            raise AssertionError(step)
 
 
 @given(STEPS)
